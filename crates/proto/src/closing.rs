@@ -1,0 +1,169 @@
+//! The closing handshake (RFC 6455 section 7): every transition, and nothing of the roles.
+//!
+//! ```text
+//!                 we close                         the peer's Close arrives
+//!     ┌──────┐ ───────────────▶ ┌──────┐ ─────────────────────────────────────┐
+//!     │ Open │                  │ Sent │                                      ▼
+//!     └──────┘                  └──────┘                               ┌───────────┐
+//!      │ │ │    the peer's Close arrives (the answer is owed)          │ Exchanged │
+//!      │ │ └────────────────────────────────────────────────────────▶  └───────────┘
+//!      │ │                                                                   │
+//!      │ │  violation   ┌────────┐  told, shut down   ┌───────────┐          │
+//!      │ └────────────▶ │ Failed │ ─────────────────▶ │ Lingering │          │
+//!      │                └────────┘                    └───────────┘          │
+//!      │  the transport takes no more    ┌──────────┐       │                │
+//!      └───────────────────────────────▶ │ Readable │       │                │
+//!                                        └──────────┘       │                │
+//!                                              │ the transport ends, or the deadline passes
+//!                                              ▼            ▼                ▼
+//!                                            ┌──────────────────────────────────┐
+//!                                            │              Ended               │
+//!                                            └──────────────────────────────────┘
+//! ```
+
+use crate::{CloseFrame, Violation};
+
+/// How far the end of a connection has come.
+#[derive(Debug)]
+pub(crate) enum Closing {
+    /// Nobody has closed.
+    Open,
+    /// Our Close is queued or sent; the peer's is awaited.
+    Sent,
+    /// The peer's Close is here; ours is queued or sent.
+    Exchanged(Option<CloseFrame>),
+    /// The peer broke a rule; our Close says which, and is queued.
+    Failed(Violation),
+    /// It is told; the transport is shut down, and what still arrives is discarded, so that the
+    /// peer reads our Close rather than a reset.
+    Lingering(Violation),
+    /// Nothing can be sent any more; what the peer sent before may still be read.
+    Readable,
+    /// Over.
+    Ended(Closed),
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    received: Option<Option<CloseFrame>>,
+    clean: bool,
+    failure: Option<Failure>,
+}
+
+/// Why a connection failed, rather than being closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The peer broke a rule.
+    #[error(transparent)]
+    Violation(#[from] Violation),
+    /// The transport ended without a Close frame from the peer (RFC6455-7.2.1-1).
+    #[error("the connection was lost: it ended without a Close frame from the peer")]
+    Lost,
+    /// The peer did not answer our Close in time.
+    #[error("the peer did not answer the closing handshake in time")]
+    CloseTimeout,
+}
+
+impl Closed {
+    /// The code as the standards report it: the peer's; 1005 when its Close had none; 1006 when it
+    /// sent no Close, or the connection failed (RFC6455-7.1.5-1).
+    pub fn code(&self) -> u16 {
+        match &self.received {
+            Some(Some(frame)) => frame.code.get(),
+            Some(None) => 1005,
+            None => 1006,
+        }
+    }
+
+    /// The peer's reason, or "" (RFC6455-7.1.6-1).
+    pub fn reason(&self) -> &str {
+        match &self.received {
+            Some(Some(frame)) => frame.reason.as_str(),
+            _ => "",
+        }
+    }
+
+    /// Whether both Close frames crossed before the transport ended (RFC6455-7.1.4-1).
+    pub fn was_clean(&self) -> bool {
+        self.clean
+    }
+
+    /// Why the connection failed; `None` when it was closed.
+    pub fn failure(&self) -> Option<Failure> {
+        self.failure
+    }
+}
+
+/// What happens to a [`Closing`] from outside.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// We queued our Close.
+    WeClosed,
+    /// The peer's Close arrived.
+    TheyClosed(Option<CloseFrame>),
+    /// The peer broke a rule.
+    TheyFailed(Violation),
+    /// All output was written and the transport was shut down for writing.
+    ShutDown,
+    /// The transport takes no more bytes.
+    WriteBroken,
+    /// The transport ended; `flushed` if it had taken all our output.
+    TransportEnded { flushed: bool },
+    /// The deadline passed; `flushed` as above.
+    DeadlinePassed { flushed: bool },
+}
+
+impl Closing {
+    pub(crate) fn step(&mut self, step: Step) {
+        let before = std::mem::replace(self, Self::Open);
+        *self = before.after(step);
+    }
+
+    fn after(self, step: Step) -> Self {
+        match (self, step) {
+            (Self::Open, Step::WeClosed) => Self::Sent,
+            // RFC6455-7.1.3-1, RFC6455-5.5.1-8
+            (Self::Open | Self::Sent, Step::TheyClosed(frame)) => Self::Exchanged(frame),
+            (Self::Readable, Step::TheyClosed(frame)) => Self::ended(Some(frame), false, None),
+            // RFC6455-7.1.7-1
+            (Self::Open | Self::Sent, Step::TheyFailed(violation)) => Self::Failed(violation),
+            (Self::Readable, Step::TheyFailed(violation)) => {
+                Self::ended(None, false, Some(violation.into()))
+            }
+
+            (Self::Failed(violation), Step::ShutDown) => Self::Lingering(violation),
+            (Self::Exchanged(frame), Step::ShutDown) => Self::ended(Some(frame), true, None),
+
+            (Self::Open | Self::Sent, Step::WriteBroken) => Self::Readable,
+            (Self::Exchanged(frame), Step::WriteBroken) => Self::ended(Some(frame), false, None),
+
+            // RFC6455-7.2.1-1
+            (Self::Open | Self::Sent | Self::Readable, Step::TransportEnded { .. }) => {
+                Self::ended(None, false, Some(Failure::Lost))
+            }
+            (Self::Sent, Step::DeadlinePassed { .. }) => {
+                Self::ended(None, false, Some(Failure::CloseTimeout))
+            }
+            (Self::Readable, Step::DeadlinePassed { .. }) => {
+                Self::ended(None, false, Some(Failure::Lost))
+            }
+            // RFC6455-7.1.4-1
+            (
+                Self::Exchanged(frame),
+                Step::TransportEnded { flushed } | Step::DeadlinePassed { flushed },
+            ) => Self::ended(Some(frame), flushed, None),
+            (
+                Self::Failed(violation) | Self::Lingering(violation),
+                Step::WriteBroken | Step::TransportEnded { .. } | Step::DeadlinePassed { .. },
+            ) => Self::ended(None, false, Some(violation.into())),
+
+            (state, _) => state,
+        }
+    }
+
+    fn ended(received: Option<Option<CloseFrame>>, clean: bool, failure: Option<Failure>) -> Self {
+        Self::Ended(Closed { received, clean, failure })
+    }
+}

@@ -1,0 +1,182 @@
+use crate::{MaskKey, Opcode, Violation};
+
+/// The largest payload of a control frame (RFC6455-5.5-1), and of a frame whose length fits in seven bits.
+pub(crate) const SHORT_PAYLOAD_MAX: usize = 125;
+
+/// The first two bytes of a frame: all that decides whether it is allowed, but for its length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FrameStart {
+    pub(crate) fin: bool,
+    /// RSV1, RSV2, RSV3 in the low bits.
+    pub(crate) reserved: u8,
+    pub(crate) opcode: Opcode,
+    pub(crate) masked: bool,
+    length: u8,
+}
+
+impl FrameStart {
+    pub(crate) fn parse([first, second]: [u8; 2]) -> Result<Self, Violation> {
+        let bits = first & 0x0F;
+        let opcode = Opcode::from_bits(bits).ok_or(Violation::UnknownOpcode(bits))?;
+        let start = Self {
+            fin: first & 0x80 != 0,
+            reserved: first >> 4 & 0b111,
+            opcode,
+            masked: second & 0x80 != 0,
+            length: second & 0x7F,
+        };
+        if opcode.is_control() {
+            if !start.fin {
+                return Err(Violation::FragmentedControlFrame);
+            }
+            if usize::from(start.length) > SHORT_PAYLOAD_MAX {
+                return Err(Violation::ControlFrameTooLong);
+            }
+        }
+        Ok(start)
+    }
+
+    /// The length of the whole header, which these two bytes tell.
+    fn header_len(self) -> usize {
+        let length = match self.length {
+            126 => 2,
+            127 => 8,
+            _ => 0,
+        };
+        2 + length + if self.masked { 4 } else { 0 }
+    }
+}
+
+/// The header of a frame (RFC 6455 section 5.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameHeader {
+    /// Whether this frame is its message's last.
+    pub fin: bool,
+    /// RSV1, RSV2, RSV3 in the low three bits, RSV1 the highest of them.
+    pub reserved: u8,
+    /// What the frame is.
+    pub opcode: Opcode,
+    /// The masking key; present on every frame of a client and on none of a server.
+    pub mask: Option<MaskKey>,
+    /// The length of the payload in bytes, below 2^63.
+    pub payload_len: u64,
+}
+
+impl FrameHeader {
+    /// Reads a header from the beginning of `bytes`, and says how many bytes it takes.
+    ///
+    /// `None` means that the header is not whole yet. What a frame may be at this point of a
+    /// connection is not decided here.
+    ///
+    /// # Errors
+    /// The [`Violation`] of a header that no connection allows: a reserved opcode, a control frame
+    /// that is fragmented or too long, a length of 2^63 and above, or not in its shortest form.
+    pub fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, Violation> {
+        let Some(&start) = bytes.first_chunk::<2>() else {
+            return Ok(None);
+        };
+        let start = FrameStart::parse(start)?;
+        Self::parse_rest(start, bytes)
+    }
+
+    pub(crate) fn parse_rest(
+        start: FrameStart,
+        bytes: &[u8],
+    ) -> Result<Option<(Self, usize)>, Violation> {
+        let header_len = start.header_len();
+        let Some(mut rest) = bytes.get(2..header_len) else {
+            return Ok(None);
+        };
+        let payload_len = match start.length {
+            126 => u64::from(u16::from_be_bytes(take(&mut rest))),
+            127 => u64::from_be_bytes(take(&mut rest)),
+            short => u64::from(short),
+        };
+        // RFC6455-5.2-3; then RFC6455-5.2-4: we refuse what a sender must not do.
+        if payload_len > i64::MAX as u64 {
+            return Err(Violation::LengthOverflow(payload_len));
+        }
+        if payload_len < smallest_in_form(start.length) {
+            return Err(Violation::LengthNotMinimal(payload_len));
+        }
+        let mask = start.masked.then(|| MaskKey(take(&mut rest)));
+        let FrameStart { fin, reserved, opcode, .. } = start;
+        Ok(Some((Self { fin, reserved, opcode, mask, payload_len }, header_len)))
+    }
+
+    /// Appends the header in its shortest form (RFC6455-5.2-4), and says how many bytes it took.
+    pub fn encode(&self, out: &mut Vec<u8>) -> usize {
+        let before = out.len();
+        let mask_bit = if self.mask.is_some() { 0x80 } else { 0 };
+        let fin_bit = if self.fin { 0x80 } else { 0 };
+        out.push(fin_bit | self.reserved << 4 | self.opcode as u8);
+        if let Some(short) = u8::try_from(self.payload_len).ok().filter(|&len| len <= 125) {
+            out.push(mask_bit | short);
+        } else if let Ok(medium) = u16::try_from(self.payload_len) {
+            out.push(mask_bit | 126);
+            out.extend_from_slice(&medium.to_be_bytes());
+        } else {
+            out.push(mask_bit | 127);
+            out.extend_from_slice(&self.payload_len.to_be_bytes());
+        }
+        if let Some(MaskKey(key)) = self.mask {
+            out.extend_from_slice(&key);
+        }
+        out.len() - before
+    }
+}
+
+fn smallest_in_form(length: u8) -> u64 {
+    match length {
+        126 => SHORT_PAYLOAD_MAX as u64 + 1,
+        127 => u64::from(u16::MAX) + 1,
+        _ => 0,
+    }
+}
+
+/// Takes `N` bytes off the front. The caller has checked that the header is whole.
+fn take<const N: usize>(bytes: &mut &[u8]) -> [u8; N] {
+    let (head, rest) = bytes.split_first_chunk::<N>().expect("the header's length was checked");
+    *bytes = rest;
+    *head
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_length_to_70_000_and_the_64_bit_borders_round_trip() {
+        let borders = [1 << 31, (1 << 32) - 1, 1 << 32, (1 << 63) - 1];
+        for payload_len in (0..=70_000).chain(borders) {
+            for mask in [None, Some(MaskKey([1, 2, 3, 4]))] {
+                let opcode = Opcode::Binary;
+                let header = FrameHeader { fin: true, reserved: 0, opcode, mask, payload_len };
+                let mut bytes = Vec::new();
+                let len = header.encode(&mut bytes);
+                assert!(len == bytes.len() && len <= 14);
+                assert_eq!(FrameHeader::parse(&bytes), Ok(Some((header, len))));
+                for cut in 0..len {
+                    assert_eq!(FrameHeader::parse(&bytes[..cut]), Ok(None), "cut at {cut}");
+                }
+            }
+        }
+    }
+
+    /// Faults L1 to L11: the frame of ten bytes that crashed half of the field.
+    #[test]
+    fn lengths_from_2_to_the_63_are_refused() {
+        for length in [1 << 63, u64::MAX, (1 << 63) + 1] {
+            let mut bytes = vec![0x82, 127];
+            bytes.extend_from_slice(&length.to_be_bytes());
+            assert_eq!(FrameHeader::parse(&bytes), Err(Violation::LengthOverflow(length)));
+        }
+    }
+
+    #[test]
+    fn lengths_in_a_longer_form_than_needed_are_refused() {
+        assert_eq!(FrameHeader::parse(&[0x82, 126, 0, 125]), Err(Violation::LengthNotMinimal(125)));
+        let in_64_bits = [0x82, 127, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF];
+        assert_eq!(FrameHeader::parse(&in_64_bits), Err(Violation::LengthNotMinimal(65_535)));
+    }
+}

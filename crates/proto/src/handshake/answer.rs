@@ -1,0 +1,157 @@
+use http::header::{
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
+};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Version};
+
+use super::offer::ascii;
+use super::syntax::{self, Single};
+use super::{Extension, Offer, Subprotocol};
+
+/// What a server agrees to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answer {
+    subprotocol: Option<Subprotocol>,
+}
+
+/// A server may only choose what was offered (RFC6455-4.2.2-6).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the subprotocol `{0}` was not offered by the client and cannot be chosen")]
+pub struct SubprotocolNotOffered(pub Subprotocol);
+
+/// Why a response does not open the connection.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadAnswer {
+    /// RFC6455-4.1-24: the server answered, and not with an upgrade.
+    #[error("the server answered {0} instead of 101 Switching Protocols")]
+    Status(StatusCode),
+    /// RFC6455-4.1-30: an upgrade needs HTTP/1.1.
+    #[error("the server answered with {0:?} instead of HTTP/1.1")]
+    HttpVersion(Version),
+    /// RFC6455-4.1-25.
+    #[error("the response's Upgrade header is missing, doubled or not `websocket`")]
+    Upgrade,
+    /// RFC6455-4.1-26.
+    #[error("the response's Connection header does not contain `Upgrade`")]
+    Connection,
+    /// RFC6455-4.1-27: no proof that the server speaks WebSocket.
+    #[error("the response has no Sec-WebSocket-Accept header")]
+    AcceptMissing,
+    /// RFC6455-11.3.3-1.
+    #[error("the response's Sec-WebSocket-Accept header is repeated")]
+    AcceptRepeated,
+    /// RFC6455-4.1-27: the answer to another key.
+    #[error("the response's Sec-WebSocket-Accept does not match the key of the request")]
+    AcceptMismatch,
+    /// RFC6455-4.1-28, RFC6455-9-1.
+    #[error("the server chose the extension `{0}`, which was not offered")]
+    ExtensionNotOffered(String),
+    /// RFC6455-9.1-1.
+    #[error("the response's Sec-WebSocket-Extensions header is malformed")]
+    ExtensionsMalformed,
+    /// RFC6455-4.1-29.
+    #[error("the server chose the subprotocol `{0}`, which was not offered")]
+    SubprotocolNotOffered(String),
+    /// RFC6455-11.3.4-1.
+    #[error("the response's Sec-WebSocket-Protocol header is repeated")]
+    SubprotocolRepeated,
+}
+
+impl Answer {
+    /// An answer to `offer` that chooses a subprotocol, or none.
+    ///
+    /// # Errors
+    /// [`SubprotocolNotOffered`] if the client did not offer it.
+    pub fn new(
+        offer: &Offer,
+        subprotocol: Option<Subprotocol>,
+    ) -> Result<Self, SubprotocolNotOffered> {
+        match subprotocol {
+            Some(chosen) if !offer.subprotocols().contains(chosen.as_str()) => {
+                Err(SubprotocolNotOffered(chosen))
+            }
+            subprotocol => Ok(Self { subprotocol }),
+        }
+    }
+
+    /// The subprotocol agreed on.
+    pub fn subprotocol(&self) -> Option<&Subprotocol> {
+        self.subprotocol.as_ref()
+    }
+
+    /// The response that opens the connection (RFC6455-4.2.2-9).
+    pub fn to_response(&self, offer: &Offer) -> Response<()> {
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        *response.version_mut() = Version::HTTP_11;
+        let headers = response.headers_mut();
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(SEC_WEBSOCKET_ACCEPT, ascii(&offer.accept()));
+        // RFC6455-4.2.2-7: without agreement there is no header.
+        if let Some(subprotocol) = &self.subprotocol {
+            headers.insert(SEC_WEBSOCKET_PROTOCOL, ascii(subprotocol.as_str()));
+        }
+        response
+    }
+
+    /// Reads the server's answer to `offer` from its response (RFC 6455 section 4.1).
+    ///
+    /// # Errors
+    /// [`BadAnswer`]: what must fail the connection.
+    pub fn from_response<B>(offer: &Offer, response: &Response<B>) -> Result<Self, BadAnswer> {
+        let headers = response.headers();
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(BadAnswer::Status(response.status()));
+        }
+        if response.version() != Version::HTTP_11 {
+            return Err(BadAnswer::HttpVersion(response.version()));
+        }
+        match syntax::single(headers, UPGRADE) {
+            Single::Once(value) if value.as_bytes().eq_ignore_ascii_case(b"websocket") => {}
+            _ => return Err(BadAnswer::Upgrade),
+        }
+        if !syntax::has_element(headers, CONNECTION, "upgrade") {
+            return Err(BadAnswer::Connection);
+        }
+        check_accept(headers, &offer.accept())?;
+        check_extensions(headers, offer)?;
+        Ok(Self { subprotocol: chosen_subprotocol(headers, offer)? })
+    }
+}
+
+fn check_accept(headers: &HeaderMap, expected: &str) -> Result<(), BadAnswer> {
+    match syntax::single(headers, SEC_WEBSOCKET_ACCEPT) {
+        Single::Absent => Err(BadAnswer::AcceptMissing),
+        Single::Repeated => Err(BadAnswer::AcceptRepeated),
+        Single::Once(value) if value.as_bytes().trim_ascii() == expected.as_bytes() => Ok(()),
+        Single::Once(_) => Err(BadAnswer::AcceptMismatch),
+    }
+}
+
+fn check_extensions(headers: &HeaderMap, offer: &Offer) -> Result<(), BadAnswer> {
+    let chosen = Extension::parse_all(headers.get_all(SEC_WEBSOCKET_EXTENSIONS))
+        .map_err(|_| BadAnswer::ExtensionsMalformed)?;
+    let offered = |name: &str| offer.extensions().iter().any(|extension| extension.name == name);
+    match chosen.into_iter().find(|extension| !offered(&extension.name)) {
+        Some(extension) => Err(BadAnswer::ExtensionNotOffered(extension.name)),
+        None => Ok(()),
+    }
+}
+
+fn chosen_subprotocol(
+    headers: &HeaderMap,
+    offer: &Offer,
+) -> Result<Option<Subprotocol>, BadAnswer> {
+    let value = match syntax::single(headers, SEC_WEBSOCKET_PROTOCOL) {
+        Single::Absent => return Ok(None),
+        Single::Repeated => return Err(BadAnswer::SubprotocolRepeated),
+        Single::Once(value) => String::from_utf8_lossy(value.as_bytes()),
+    };
+    let name = syntax::trim(&value);
+    let offered = offer.subprotocols().iter().find(|offered| offered.as_str() == name);
+    match offered {
+        Some(subprotocol) => Ok(Some(subprotocol.clone())),
+        None => Err(BadAnswer::SubprotocolNotOffered(name.to_owned())),
+    }
+}

@@ -1,0 +1,22 @@
+//! The opening handshake (RFC 6455 section 4), as data to data on `http` types.
+//!
+//! A client makes an [`Offer`], sends [`Offer::to_request`] and reads the [`Answer`] with
+//! [`Answer::from_response`]. A server reads the offer with [`Offer::from_request`], which may be a
+//! [`Refusal`], and sends [`Answer::to_response`]. [`head`] reads and writes the requests and
+//! responses of HTTP/1.1 for those who have no HTTP library at hand.
+
+mod answer;
+mod extension;
+pub mod head;
+mod key;
+mod offer;
+mod refusal;
+mod subprotocol;
+mod syntax;
+
+pub use answer::{Answer, BadAnswer, SubprotocolNotOffered};
+pub use extension::{Extension, Param};
+pub use key::Nonce;
+pub use offer::{Offer, ReservedHeader};
+pub use refusal::Refusal;
+pub use subprotocol::{BadSubprotocol, Subprotocol, Subprotocols};

@@ -1,0 +1,162 @@
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+
+use super::key::{Key, Nonce};
+use super::syntax::{self, Single};
+use super::{Extension, Refusal, Subprotocols};
+use crate::Url;
+
+pub(super) const VERSION: HeaderName = SEC_WEBSOCKET_VERSION;
+
+/// The headers that the handshake itself writes.
+const RESERVED: [HeaderName; 10] = [
+    HOST,
+    UPGRADE,
+    CONNECTION,
+    CONTENT_LENGTH,
+    TRANSFER_ENCODING,
+    SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_EXTENSIONS,
+    SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION,
+];
+
+/// What a client proposes in its opening request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    key: Key,
+    subprotocols: Subprotocols,
+    extensions: Vec<Extension>,
+}
+
+/// A further header of the request that is not free to choose.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the header `{0}` belongs to the handshake and cannot be set")]
+pub struct ReservedHeader(pub HeaderName);
+
+impl Offer {
+    /// A client's offer. `nonce` is random and new for each connection (RFC6455-4.1-18).
+    pub fn new(nonce: Nonce, subprotocols: Subprotocols) -> Self {
+        Self { key: Key::new(nonce), subprotocols, extensions: Vec::new() }
+    }
+
+    /// The subprotocols offered, in order of preference.
+    pub fn subprotocols(&self) -> &Subprotocols {
+        &self.subprotocols
+    }
+
+    /// The extensions offered, in order of preference.
+    pub fn extensions(&self) -> &[Extension] {
+        &self.extensions
+    }
+
+    pub(super) fn accept(&self) -> String {
+        self.key.accept()
+    }
+
+    /// The opening request for `url` (RFC 6455 section 4.1), with further headers.
+    ///
+    /// Send nothing after it until the response has arrived (RFC6455-4.1-23).
+    ///
+    /// # Errors
+    /// [`ReservedHeader`] if one of the further headers is the handshake's own.
+    pub fn to_request(
+        &self,
+        url: &Url,
+        further: &HeaderMap,
+    ) -> Result<Request<()>, ReservedHeader> {
+        if let Some(name) = further.keys().find(|name| RESERVED.contains(name)) {
+            return Err(ReservedHeader(name.clone()));
+        }
+        let mut request = Request::new(());
+        *request.method_mut() = Method::GET; // RFC6455-4.1-13
+        *request.version_mut() = Version::HTTP_11;
+        *request.uri_mut() = Uri::from(url.resource_name().clone()); // RFC6455-4.1-14
+        let headers = request.headers_mut();
+        headers.insert(HOST, ascii(&url.authority())); // RFC6455-4.1-15
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket")); // RFC6455-4.1-16
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade")); // RFC6455-4.1-17
+        headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")); // RFC6455-4.1-20
+        headers.insert(SEC_WEBSOCKET_KEY, ascii(self.key.as_str())); // RFC6455-4.1-18
+        if !self.subprotocols.is_empty() {
+            headers.insert(SEC_WEBSOCKET_PROTOCOL, ascii(&self.subprotocols.to_header())); // RFC6455-4.1-21
+        }
+        headers.extend(further.clone());
+        Ok(request)
+    }
+
+    /// Reads a client's offer from its opening request (RFC6455-4.2.1-2). Unknown headers are ignored.
+    ///
+    /// # Errors
+    /// The [`Refusal`] to answer with when the request is not a valid opening request.
+    pub fn from_request<B>(request: &Request<B>) -> Result<Self, Refusal> {
+        let headers = request.headers();
+        if request.method() != Method::GET {
+            return Err(Refusal::method_not_allowed());
+        }
+        if request.version() != Version::HTTP_11 {
+            return Err(Refusal::bad_request("a WebSocket is opened with HTTP/1.1"));
+        }
+        check_has_no_body(headers)?;
+        if !matches!(syntax::single(headers, HOST), Single::Once(_)) {
+            return Err(Refusal::bad_request("the request must have one Host header"));
+        }
+        if !syntax::has_element(headers, UPGRADE, "websocket") {
+            return Err(Refusal::upgrade_required("this address speaks WebSocket only"));
+        }
+        if !syntax::has_element(headers, CONNECTION, "upgrade") {
+            return Err(Refusal::bad_request("the Connection header must contain `Upgrade`"));
+        }
+        check_version(headers)?;
+        let Single::Once(key) = syntax::single(headers, SEC_WEBSOCKET_KEY) else {
+            // RFC6455-11.3.1-1
+            return Err(Refusal::bad_request("the request must have one Sec-WebSocket-Key header"));
+        };
+        let key = key.to_str().ok().and_then(|key| Key::parse(syntax::trim(key)));
+        let key = key
+            .ok_or_else(|| Refusal::bad_request("Sec-WebSocket-Key must be 16 bytes in base64"))?;
+        let extensions = headers.get_all(SEC_WEBSOCKET_EXTENSIONS);
+        let extensions = Extension::parse_all(extensions)
+            .map_err(|_| Refusal::bad_request("Sec-WebSocket-Extensions is malformed"))?; // RFC6455-9.1-1
+        Ok(Self { key, subprotocols: offered_subprotocols(headers)?, extensions })
+    }
+}
+
+fn check_version(headers: &HeaderMap) -> Result<(), Refusal> {
+    match syntax::single(headers, SEC_WEBSOCKET_VERSION) {
+        Single::Once(value) if value == "13" => Ok(()),
+        // RFC6455-11.3.5-1
+        Single::Repeated => Err(Refusal::bad_request("Sec-WebSocket-Version is repeated")),
+        Single::Absent => Err(Refusal::upgrade_required("Sec-WebSocket-Version: 13 is missing")),
+        Single::Once(_) => Err(Refusal::upgrade_required("the WebSocket version must be 13")),
+    }
+}
+
+/// Faults H13: bytes after the request are frames, so it cannot have a body.
+fn check_has_no_body(headers: &HeaderMap) -> Result<(), Refusal> {
+    let length_is_zero = headers.get_all(CONTENT_LENGTH).iter().all(|value| value == "0");
+    if length_is_zero && !headers.contains_key(TRANSFER_ENCODING) {
+        Ok(())
+    } else {
+        Err(Refusal::bad_request("an opening request has no body"))
+    }
+}
+
+/// RFC6455-11.3.4-1: the header may stand on several lines of a request.
+fn offered_subprotocols(headers: &HeaderMap) -> Result<Subprotocols, Refusal> {
+    let not_ascii = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().any(|v| v.to_str().is_err());
+    match Subprotocols::new(syntax::elements(headers, SEC_WEBSOCKET_PROTOCOL)) {
+        Ok(subprotocols) if !not_ascii => Ok(subprotocols),
+        Ok(_) => Err(Refusal::bad_request("Sec-WebSocket-Protocol is not ASCII")),
+        Err(error) => Err(Refusal::bad_request(format!("Sec-WebSocket-Protocol: {error}"))),
+    }
+}
+
+/// A value that was made of ASCII above.
+pub(super) fn ascii(value: &str) -> HeaderValue {
+    HeaderValue::from_str(value).expect("tokens, base64 and hosts are header values")
+}

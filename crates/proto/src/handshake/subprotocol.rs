@@ -1,0 +1,87 @@
+use super::syntax;
+
+/// The name of a subprotocol: a non-empty token (RFC6455-4.1-21).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Subprotocol(String);
+
+/// A list of subprotocols that cannot be offered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadSubprotocol {
+    /// Not a token.
+    #[error(
+        "`{0}` is not the name of a subprotocol: use visible ASCII characters, and none of ()<>@,;:\\\"/[]?={{}} or the space"
+    )]
+    NotAToken(String),
+    /// Offered twice.
+    #[error("the subprotocol `{0}` is repeated; offer it once")]
+    Repeated(String),
+}
+
+impl Subprotocol {
+    /// Checks the name.
+    ///
+    /// # Errors
+    /// [`BadSubprotocol::NotAToken`].
+    pub fn new(name: impl Into<String>) -> Result<Self, BadSubprotocol> {
+        let name = name.into();
+        if syntax::is_token(&name) { Ok(Self(name)) } else { Err(BadSubprotocol::NotAToken(name)) }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Subprotocol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Subprotocols in order of preference, none of them twice.
+///
+/// Names are compared as they are: `chat` and `Chat` are two subprotocols.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Subprotocols(Vec<Subprotocol>);
+
+impl Subprotocols {
+    /// Checks the names.
+    ///
+    /// # Errors
+    /// [`BadSubprotocol`], for the first name that is not a token or is repeated.
+    pub fn new<N: Into<String>>(
+        names: impl IntoIterator<Item = N>,
+    ) -> Result<Self, BadSubprotocol> {
+        let mut list = Vec::new();
+        for name in names {
+            let name = Subprotocol::new(name)?;
+            if list.contains(&name) {
+                return Err(BadSubprotocol::Repeated(name.0));
+            }
+            list.push(name);
+        }
+        Ok(Self(list))
+    }
+
+    /// The names, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Subprotocol> {
+        self.0.iter()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether `name` is among them, letter by letter.
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.iter().any(|subprotocol| subprotocol.0 == name)
+    }
+
+    /// The value of the header that offers them.
+    pub(super) fn to_header(&self) -> String {
+        self.0.iter().map(Subprotocol::as_str).collect::<Vec<_>>().join(", ")
+    }
+}

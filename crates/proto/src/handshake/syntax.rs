@@ -1,0 +1,61 @@
+//! The grammar that the handshake's headers share (RFC 9110 section 5.6).
+
+use http::HeaderMap;
+use http::header::{AsHeaderName, HeaderValue};
+
+/// Whether `text` is a token: one or more visible ASCII characters, none of them a separator.
+pub(super) fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_token_byte)
+}
+
+pub(super) fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&byte)
+}
+
+/// A header that must not be repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Single<'a> {
+    Absent,
+    Once(&'a HeaderValue),
+    Repeated,
+}
+
+pub(super) fn single(headers: &HeaderMap, name: impl AsHeaderName) -> Single<'_> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Single::Absent,
+        (Some(value), None) => Single::Once(value),
+        (Some(_), Some(_)) => Single::Repeated,
+    }
+}
+
+/// The elements of a comma-separated header that may stand on several lines. A value that is not
+/// ASCII has no elements.
+pub(super) fn elements(headers: &HeaderMap, name: impl AsHeaderName) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(name).iter();
+    values.flat_map(|value| value.to_str().unwrap_or_default().split(',')).map(trim)
+}
+
+/// Whether a list header has the given element, compared without regard to case.
+pub(super) fn has_element(headers: &HeaderMap, name: impl AsHeaderName, wanted: &str) -> bool {
+    elements(headers, name).any(|element| element.eq_ignore_ascii_case(wanted))
+}
+
+/// Removes the optional white space of RFC 9110: spaces and tabs.
+pub(super) fn trim(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_separators_are_no_token_characters() {
+        let not_token: Vec<char> =
+            (0..128u8).filter(|&byte| !is_token_byte(byte)).map(char::from).collect();
+        let expected: Vec<char> = ('\0'..=' ').chain("\"(),/:;<=>?@[\\]{}\x7f".chars()).collect();
+        assert_eq!(not_token, expected);
+        assert!(!is_token("") && !is_token("ü") && is_token("a!#$%&'*+-.^_`|~9"));
+    }
+}

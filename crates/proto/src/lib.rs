@@ -1,0 +1,65 @@
+//! RFC 6455 without I/O.
+//!
+//! Bytes, time and randomness are arguments here: no sockets, no clock, no runtime. A
+//! [`Connection`] turns bytes into [`Event`]s and [`Message`]s into bytes, for either [`Role`];
+//! [`handshake`] does the same for the opening handshake, as data on `http` types.
+//!
+//! Statements of the standards are cited where they are obeyed, by ids such as `RFC6455-5.1-1`:
+//! the RFC, its section, and the number of the requirement within it.
+//!
+//! # Example
+//!
+//! A client's message, read by a server, without a socket:
+//!
+//! ```
+//! use bytes::BytesMut;
+//! use fullduplex_proto::{Connection, Event, Limits, Message};
+//! use std::{io::IoSlice, time::Duration};
+//!
+//! let timeout = Duration::from_secs(10);
+//! // A real client draws its masking keys from the system; see `MaskKeys`.
+//! let mut client = Connection::client(Limits::default(), timeout, Box::new(|| [1, 2, 3, 4]));
+//! let mut server = Connection::server(Limits::default(), timeout);
+//!
+//! client.send(&Message::from("hello"))?;
+//! let mut slices = [IoSlice::new(&[])];
+//! let count = client.poll_output(&mut slices);
+//! let mut wire = BytesMut::new();
+//! slices[..count].iter().for_each(|slice| wire.extend_from_slice(slice));
+//! assert_eq!(client.handle_written(wire.len()), "hello".len());
+//!
+//! let event = server.handle_input(&mut wire)?;
+//! assert_eq!(event, Some(Event::Message(Message::from("hello"))));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod close;
+mod closing;
+mod connection;
+mod frame;
+pub mod handshake;
+mod limits;
+mod mask;
+mod message;
+mod opcode;
+mod outbox;
+mod receive;
+mod role;
+mod send;
+mod url;
+mod utf8;
+mod violation;
+
+pub use close::{CloseCode, CloseFrame, CloseReason, CloseReasonTooLong, InvalidCloseCode};
+pub use closing::{Closed, Failure};
+pub use connection::Connection;
+pub use frame::FrameHeader;
+pub use limits::Limits;
+pub use mask::{MaskKey, MaskKeys};
+pub use message::{Message, Text};
+pub use opcode::Opcode;
+pub use receive::{Event, Owed, Receiver};
+pub use role::Role;
+pub use send::{Misuse, Sender};
+pub use url::{Url, UrlError};
+pub use violation::Violation;

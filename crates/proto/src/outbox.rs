@@ -1,0 +1,169 @@
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::{Buf, Bytes};
+
+use crate::{FrameHeader, MaskKey};
+
+/// A payload of a server from this size on is queued by reference; a smaller one is copied behind
+/// its header, which costs less than a further slice for the write.
+const BY_REFERENCE_FROM: usize = 8 << 10;
+
+/// A client's payload is copied and masked in blocks of this size, so that each byte is still in the
+/// first cache when the mask meets it.
+const MASK_BLOCK: usize = 16 << 10;
+
+/// The memory that an empty queue keeps for the next frame.
+const KEEP: usize = 4 << 10;
+
+/// Encoded frames on their way to the transport.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    /// Closed pieces, to be written before `tail`.
+    pieces: VecDeque<Bytes>,
+    /// The open piece, to which small frames are appended.
+    tail: Vec<u8>,
+    /// How much of `tail` was written.
+    tail_written: usize,
+    /// What the bytes above are made of.
+    frames: VecDeque<QueuedFrame>,
+    /// Bytes queued and bytes written since the beginning.
+    queued: u64,
+    written: u64,
+}
+
+/// How much of a frame is not written yet.
+#[derive(Debug)]
+struct QueuedFrame {
+    /// The header; for a control frame the whole frame.
+    overhead: usize,
+    /// The bytes that `buffered_amount` counts.
+    payload: usize,
+}
+
+impl Outbox {
+    /// Queues a data frame, whose payload is counted when it is written.
+    pub(crate) fn push_data(&mut self, header: &FrameHeader, payload: &Bytes) {
+        let overhead = header.encode(&mut self.tail);
+        if header.mask.is_none() && payload.len() >= BY_REFERENCE_FROM {
+            self.close_tail();
+            self.pieces.push_back(payload.clone());
+        } else {
+            self.copy(header.mask, payload);
+        }
+        self.count(overhead, payload.len());
+    }
+
+    /// Queues a control frame.
+    pub(crate) fn push_control(&mut self, header: &FrameHeader, payload: &[u8]) {
+        let overhead = header.encode(&mut self.tail) + payload.len();
+        self.copy(header.mask, payload);
+        self.count(overhead, 0);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queued == self.written
+    }
+
+    /// Bytes waiting, headers included.
+    pub(crate) fn len(&self) -> u64 {
+        self.queued - self.written
+    }
+
+    /// The position behind the last byte queued, on a scale that only grows.
+    pub(crate) fn end(&self) -> u64 {
+        self.queued
+    }
+
+    /// The position behind the last byte written, on the same scale.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Fills `slices` with what to write next, in order, and returns how many it filled.
+    pub(crate) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let tail = &self.tail[self.tail_written..];
+        let pieces = self.pieces.iter().map(|piece| &piece[..]).chain([tail]);
+        let mut count = 0;
+        for (slot, piece) in slices.iter_mut().zip(pieces.filter(|piece| !piece.is_empty())) {
+            *slot = IoSlice::new(piece);
+            count += 1;
+        }
+        count
+    }
+
+    /// Takes note that the transport took `count` bytes; returns how many of them were payload.
+    pub(crate) fn handle_written(&mut self, count: usize) -> usize {
+        self.written += count as u64;
+        self.drop_written(count);
+        self.payload_among(count)
+    }
+
+    /// Forgets all that waits: the transport takes nothing more.
+    pub(crate) fn clear(&mut self) {
+        *self = Self { queued: self.written, written: self.written, ..Self::default() };
+    }
+
+    fn copy(&mut self, mask: Option<MaskKey>, payload: &[u8]) {
+        self.tail.reserve(payload.len());
+        let Some(mask) = mask else {
+            return self.tail.extend_from_slice(payload);
+        };
+        let mut offset = 0;
+        for block in payload.chunks(MASK_BLOCK) {
+            let start = self.tail.len();
+            self.tail.extend_from_slice(block);
+            mask.apply(offset, &mut self.tail[start..]);
+            offset += block.len();
+        }
+    }
+
+    fn count(&mut self, overhead: usize, payload: usize) {
+        self.frames.push_back(QueuedFrame { overhead, payload });
+        self.queued += (overhead + payload) as u64;
+    }
+
+    fn close_tail(&mut self) {
+        let mut piece = Bytes::from(std::mem::take(&mut self.tail));
+        piece.advance(std::mem::take(&mut self.tail_written));
+        self.pieces.push_back(piece);
+    }
+
+    fn drop_written(&mut self, mut count: usize) {
+        while let Some(piece) = self.pieces.front_mut() {
+            let taken = count.min(piece.len());
+            piece.advance(taken);
+            count -= taken;
+            if !piece.is_empty() {
+                return;
+            }
+            self.pieces.pop_front();
+        }
+        self.tail_written += count;
+        if self.tail_written == self.tail.len() {
+            self.tail_written = 0;
+            self.tail.clear();
+            self.tail.shrink_to(KEEP);
+        }
+    }
+
+    fn payload_among(&mut self, mut count: usize) -> usize {
+        let mut payload = 0;
+        while count > 0 {
+            let Some(frame) = self.frames.front_mut() else {
+                break;
+            };
+            let overhead = count.min(frame.overhead);
+            frame.overhead -= overhead;
+            count -= overhead;
+            let data = count.min(frame.payload);
+            frame.payload -= data;
+            count -= data;
+            payload += data;
+            if frame.overhead == 0 && frame.payload == 0 {
+                self.frames.pop_front();
+            }
+        }
+        payload
+    }
+}

@@ -1,0 +1,185 @@
+use std::io::IoSlice;
+
+use bytes::Bytes;
+
+use crate::frame::SHORT_PAYLOAD_MAX;
+use crate::outbox::Outbox;
+use crate::{CloseFrame, FrameHeader, MaskKey, MaskKeys, Message, Opcode, Owed};
+
+/// The sending half of a connection: messages in, bytes out.
+///
+/// What is sent is queued, whole and in order. Write what [`Sender::output`] shows, and say with
+/// [`Sender::handle_written`] how much of it the transport took.
+pub struct Sender {
+    /// A client's; a server never masks (RFC6455-5.1-3).
+    masks: Option<Box<dyn MaskKeys>>,
+    outbox: Outbox,
+    state: State,
+    /// Where in the outbox the last Pong ends.
+    pong_end: u64,
+    /// The latest Pong owed while another one waits in the outbox.
+    next_pong: Option<Bytes>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// Our Close is queued: no data may follow it (RFC6455-5.5.1-5).
+    Closed,
+}
+
+/// A call that the state of the connection or the protocol does not allow. Nothing was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Misuse {
+    /// RFC6455-6.1-1: messages are sent between the opening and the closing handshake only.
+    #[error("the connection is closing or closed, and takes no more messages")]
+    Closing,
+    /// RFC6455-5.5-1: a Ping has room for 125 bytes.
+    #[error("a ping has room for 125 bytes, and this one has {0}")]
+    PingTooLong(usize),
+}
+
+impl Sender {
+    /// The sending half of a server.
+    pub fn server() -> Self {
+        Self::new(None)
+    }
+
+    /// The sending half of a client, which masks every frame (RFC6455-5.1-1).
+    pub fn client(masks: Box<dyn MaskKeys>) -> Self {
+        Self::new(Some(masks))
+    }
+
+    fn new(masks: Option<Box<dyn MaskKeys>>) -> Self {
+        let outbox = Outbox::default();
+        Self { masks, outbox, state: State::Open, pong_end: 0, next_pong: None }
+    }
+
+    /// Queues a message, in one frame.
+    ///
+    /// # Errors
+    /// [`Misuse::Closing`] after [`Sender::close`].
+    pub fn send(&mut self, message: &Message) -> Result<(), Misuse> {
+        if self.state == State::Closed {
+            return Err(Misuse::Closing);
+        }
+        let opcode = match message {
+            Message::Text(_) => Opcode::Text,
+            Message::Binary(_) => Opcode::Binary,
+        };
+        let payload = message.payload();
+        let header = self.header(opcode, payload.len());
+        self.outbox.push_data(&header, payload);
+        Ok(())
+    }
+
+    /// Queues a Ping.
+    ///
+    /// # Errors
+    /// [`Misuse::PingTooLong`] above 125 bytes, [`Misuse::Closing`] after [`Sender::close`].
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), Misuse> {
+        if payload.len() > SHORT_PAYLOAD_MAX {
+            return Err(Misuse::PingTooLong(payload.len()));
+        }
+        if self.state == State::Closed {
+            return Err(Misuse::Closing);
+        }
+        self.push_control(Opcode::Ping, payload);
+        Ok(())
+    }
+
+    /// Queues the Close frame, behind everything that was sent before it. A second call does nothing.
+    pub fn close(&mut self, frame: Option<&CloseFrame>) {
+        if self.state == State::Closed {
+            return;
+        }
+        let body = frame.map(CloseFrame::to_body).unwrap_or_default();
+        self.push_control(Opcode::Close, &body);
+        self.state = State::Closed;
+    }
+
+    /// Queues what receiving owes the peer.
+    ///
+    /// Of several Pongs that the transport has not taken yet, only the first and the latest are kept
+    /// (RFC6455-5.5.3-2): a peer that asks and never reads costs no memory.
+    pub fn pay(&mut self, owed: Owed) {
+        match owed {
+            Owed::Pong(payload) if self.pong_end > self.outbox.written() => {
+                self.next_pong = Some(payload);
+            }
+            Owed::Pong(payload) => self.push_pong(&payload),
+            Owed::Close(frame) => {
+                // RFC6455-5.5.2-1: after the peer's Close, no Pong is due.
+                self.next_pong = None;
+                self.close(frame.as_ref());
+            }
+        }
+    }
+
+    /// Fills `slices` with what to write next, in order, and returns how many it filled.
+    pub fn output<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        self.outbox.slices(slices)
+    }
+
+    /// Whether everything was written.
+    pub fn is_flushed(&self) -> bool {
+        self.outbox.is_empty()
+    }
+
+    /// Bytes queued and not written, headers included.
+    pub fn queued_bytes(&self) -> u64 {
+        self.outbox.len()
+    }
+
+    /// Bytes written since the beginning.
+    pub fn written_bytes(&self) -> u64 {
+        self.outbox.written()
+    }
+
+    /// Takes note that the transport took `count` bytes of the output.
+    ///
+    /// Returns how many of them were payload of messages: that much `buffered_amount` falls
+    /// (WHATWG WebSockets, "bufferedAmount": framing overhead does not count).
+    pub fn handle_written(&mut self, count: usize) -> usize {
+        let payload = self.outbox.handle_written(count);
+        if self.pong_end <= self.outbox.written()
+            && let Some(pong) = self.next_pong.take()
+        {
+            self.push_pong(&pong);
+        }
+        payload
+    }
+
+    /// Forgets what waits and takes nothing more: the transport is broken.
+    pub fn abandon(&mut self) {
+        self.outbox.clear();
+        self.next_pong = None;
+        self.state = State::Closed;
+    }
+
+    fn push_pong(&mut self, payload: &[u8]) {
+        self.push_control(Opcode::Pong, payload);
+        self.pong_end = self.outbox.end();
+    }
+
+    fn push_control(&mut self, opcode: Opcode, payload: &[u8]) {
+        let header = self.header(opcode, payload.len());
+        self.outbox.push_control(&header, payload);
+    }
+
+    fn header(&mut self, opcode: Opcode, payload_len: usize) -> FrameHeader {
+        let mask: Option<MaskKey> = self.masks.as_mut().map(|masks| masks.next_key());
+        FrameHeader { fin: true, reserved: 0, opcode, mask, payload_len: payload_len as u64 }
+    }
+}
+
+impl std::fmt::Debug for Sender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sender")
+            .field("masks", &self.masks.is_some())
+            .field("queued_bytes", &self.queued_bytes())
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,179 @@
+use http::uri::PathAndQuery;
+
+/// A WebSocket URL that can be connected to: `ws` or `wss`, a host, no fragment.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Url {
+    url: ::url::Url,
+    resource_name: PathAndQuery,
+}
+
+/// Why a string is not a WebSocket URL.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UrlError {
+    /// The URL parser does not accept it.
+    #[error("`{input}` is not a URL: {reason}")]
+    Invalid {
+        /// What was given.
+        input: String,
+        /// What the parser says.
+        reason: String,
+    },
+    /// Another scheme than the four that lead to a WebSocket.
+    #[error("the URL's scheme is `{0}`, and must be ws, wss, http or https")]
+    Scheme(String),
+    /// RFC6455-3-1: even an empty fragment.
+    #[error(
+        "a WebSocket URL has no fragment: remove `#{0}`, or write %23 for a `#` that belongs to the path"
+    )]
+    Fragment(String),
+}
+
+impl Url {
+    /// Parses an absolute URL as the constructor of the standard does: WHATWG's URL parser, then
+    /// `http` becomes `ws` and `https` becomes `wss` (RFC6455-3-3, WS-ctor-1).
+    ///
+    /// # Errors
+    /// [`UrlError`], which says what is wrong.
+    pub fn parse(input: &str) -> Result<Self, UrlError> {
+        let invalid = |reason: String| UrlError::Invalid { input: input.to_owned(), reason };
+        let mut url = ::url::Url::parse(input).map_err(|error| invalid(error.to_string()))?;
+        let scheme = match url.scheme() {
+            "http" => "ws",
+            "https" => "wss",
+            "ws" => "ws",
+            "wss" => "wss",
+            other => return Err(UrlError::Scheme(other.to_owned())),
+        };
+        // The four are special schemes, between which a URL may change.
+        url.set_scheme(scheme).map_err(|()| UrlError::Scheme(scheme.to_owned()))?;
+        if let Some(fragment) = url.fragment() {
+            return Err(UrlError::Fragment(fragment.to_owned()));
+        }
+        // RFC6455-11.1-2: the URL parser has escaped what a request cannot have.
+        let resource_name = &url[::url::Position::BeforePath..::url::Position::AfterQuery];
+        let resource_name =
+            PathAndQuery::try_from(resource_name).map_err(|error| invalid(error.to_string()))?;
+        Ok(Self { url, resource_name })
+    }
+
+    /// The URL, serialized.
+    pub fn as_str(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// Whether the connection is made over TLS.
+    pub fn is_secure(&self) -> bool {
+        self.url.scheme() == "wss"
+    }
+
+    /// The host to resolve: a name in its ASCII form (RFC6455-11.1-1), or an address without brackets.
+    pub fn host(&self) -> &str {
+        let host = self.url.host_str().unwrap_or_default();
+        host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+    }
+
+    /// The port to connect to: 80 and 443 by default (RFC6455-3-3).
+    pub fn port(&self) -> u16 {
+        self.url.port().unwrap_or(if self.is_secure() { 443 } else { 80 })
+    }
+
+    /// The value of the `Host` header: the port only when it is not the default (RFC6455-4.1-15).
+    pub fn authority(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        match self.url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        }
+    }
+
+    /// What is asked for: the path, and the query behind `?` if there is one (RFC6455-3-3).
+    pub fn resource_name(&self) -> &PathAndQuery {
+        &self.resource_name
+    }
+
+    /// The origin of the URL, serialized: the `origin` of a message event.
+    pub fn origin(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+}
+
+impl std::fmt::Display for Url {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Url {
+    type Err = UrlError;
+
+    fn from_str(input: &str) -> Result<Self, UrlError> {
+        Self::parse(input)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts() {
+        for (input, href, host, port, authority, resource) in [
+            ("ws://a", "ws://a/", "a", 80, "a", "/"),
+            (
+                "WSS://EXAMPLE.com:443/x/../y?q=1",
+                "wss://example.com/y?q=1",
+                "example.com",
+                443,
+                "example.com",
+                "/y?q=1",
+            ),
+            ("http://a:8080/?", "ws://a:8080/?", "a", 8080, "a:8080", "/?"),
+            ("https://a:443", "wss://a/", "a", 443, "a", "/"),
+            ("ws://[::1]:9/%23", "ws://[::1]:9/%23", "::1", 9, "[::1]:9", "/%23"),
+            (
+                "ws://bücher.example/ü",
+                "ws://xn--bcher-kva.example/%C3%BC",
+                "xn--bcher-kva.example",
+                80,
+                "xn--bcher-kva.example",
+                "/%C3%BC",
+            ),
+            ("ws://u:p@a/", "ws://u:p@a/", "a", 80, "a", "/"),
+        ] {
+            let url = Url::parse(input).unwrap();
+            assert_eq!(url.as_str(), href);
+            assert_eq!((url.host(), url.port()), (host, port), "{input}");
+            assert_eq!(url.authority(), authority, "{input}");
+            assert_eq!(url.resource_name().as_str(), resource, "{input}");
+        }
+    }
+
+    #[test]
+    fn origin_names_scheme_host_and_port_only() {
+        assert_eq!(Url::parse("ws://u:p@a:81/x?y").unwrap().origin(), "ws://a:81");
+        assert_eq!(Url::parse("https://a/x").unwrap().origin(), "wss://a");
+    }
+
+    #[test]
+    fn every_character_can_stand_in_path_and_query() {
+        for character in ('\0'..='\u{7f}').chain("äλ字𝄞".chars()).filter(|&c| c != '#') {
+            for input in [format!("ws://a/x{character}y"), format!("ws://a/?x{character}y")] {
+                assert!(Url::parse(&input).is_ok(), "{input:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_websocket_url() {
+        for input in ["", "a", "/a", "ws:", "ws://", "ws://a b/", "ws://a:99999/", "ws://[::g]/"] {
+            assert!(matches!(Url::parse(input), Err(UrlError::Invalid { .. })), "{input}");
+        }
+        for input in ["ftp://a/", "mailto:a@b", "wsss://a/"] {
+            assert!(matches!(Url::parse(input), Err(UrlError::Scheme(_))), "{input}");
+        }
+        for input in ["ws://a/#", "ws://a/#x"] {
+            assert!(matches!(Url::parse(input), Err(UrlError::Fragment(_))), "{input}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+use simdutf8::compat;
+
+/// Checks text as it arrives: fails at the first byte that no UTF-8 can have (RFC6455-8.1-1), and
+/// keeps at most three bytes of a character that is not whole yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Utf8Validator {
+    /// The beginning of a character: its first `held` bytes.
+    character: [u8; 4],
+    held: usize,
+}
+
+/// The bytes are not UTF-8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotUtf8;
+
+impl Utf8Validator {
+    /// Takes the next bytes of the text.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), NotUtf8> {
+        let bytes = self.finish_character(bytes)?;
+        let Err(error) = compat::from_utf8(bytes) else {
+            return Ok(());
+        };
+        if error.error_len().is_some() {
+            return Err(NotUtf8);
+        }
+        let begun = &bytes[error.valid_up_to()..];
+        self.character[..begun.len()].copy_from_slice(begun);
+        self.held = begun.len();
+        Ok(())
+    }
+
+    /// Ends the text, which must not end within a character; ready for the next one.
+    pub(crate) fn finish(&mut self) -> Result<(), NotUtf8> {
+        if std::mem::take(&mut self.held) == 0 { Ok(()) } else { Err(NotUtf8) }
+    }
+
+    /// Completes the character under way, and returns the bytes after it.
+    fn finish_character<'a>(&mut self, mut bytes: &'a [u8]) -> Result<&'a [u8], NotUtf8> {
+        while self.held > 0 {
+            let Some((&next, rest)) = bytes.split_first() else {
+                break;
+            };
+            self.character[self.held] = next;
+            self.held += 1;
+            bytes = rest;
+            match str::from_utf8(&self.character[..self.held]) {
+                Ok(_) => self.held = 0,
+                Err(error) if error.error_len().is_some() => return Err(NotUtf8),
+                // A fourth byte always decides, so there is room for the next.
+                Err(_) => {}
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether the bytes are valid so far, could still become valid, or can not.
+    fn naive(bytes: &[u8]) -> (bool, bool) {
+        match str::from_utf8(bytes) {
+            Ok(_) => (true, true),
+            Err(error) => (error.error_len().is_none(), false),
+        }
+    }
+
+    #[test]
+    fn every_prefix_of_three_bytes_at_every_split() {
+        for first in 0..=255u8 {
+            for second in 0..=255u8 {
+                for third in (0..=255u8).step_by(if first < 0xC0 { 17 } else { 1 }) {
+                    let bytes = [first, second, third];
+                    let (possible, whole) = naive(&bytes);
+                    for (one, two) in [(0, 0), (0, 1), (1, 1), (1, 2), (0, 2), (2, 2)] {
+                        let mut validator = Utf8Validator::default();
+                        let verdict = validator
+                            .push(&bytes[..one])
+                            .and_then(|()| validator.push(&bytes[one..two]))
+                            .and_then(|()| validator.push(&bytes[two..]));
+                        assert_eq!(verdict.is_ok(), possible, "{bytes:x?}");
+                        if possible {
+                            assert_eq!(validator.finish().is_ok(), whole, "{bytes:x?}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_character_byte_by_byte() {
+        let mut validator = Utf8Validator::default();
+        for character in '\0'..=char::MAX {
+            for byte in character.encode_utf8(&mut [0; 4]).bytes() {
+                assert_eq!(validator.push(&[byte]), Ok(()), "{character:?}");
+            }
+            assert_eq!(validator.finish(), Ok(()), "{character:?}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+use crate::CloseCode;
+
+/// What the peer did that the protocol, or a limit of this end, forbids.
+///
+/// The connection has failed: nothing more is read from it, and the peer is told
+/// [`Violation::close_code`] if the transport still takes it (RFC6455-7.1.7-2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Violation {
+    /// RFC6455-5.2-1: a reserved bit without an extension that gives it a meaning.
+    #[error(
+        "the peer set a reserved bit in a frame, but no extension was agreed that uses it (RFC 6455 section 5.2)"
+    )]
+    ReservedBit,
+    /// RFC6455-5.2-2: one of the reserved opcodes.
+    #[error("the peer sent a frame with the reserved opcode {0:#x} (RFC 6455 section 5.2)")]
+    UnknownOpcode(u8),
+    /// RFC6455-5.2-3: the highest bit of a 64-bit length.
+    #[error(
+        "the peer announced a frame of {0} bytes; lengths end at 2^63 - 1 (RFC 6455 section 5.2)"
+    )]
+    LengthOverflow(u64),
+    /// RFC6455-5.2-4: a length in a longer form than it needs.
+    #[error(
+        "the peer wrote the frame length {0} in a longer form than it needs (RFC 6455 section 5.2)"
+    )]
+    LengthNotMinimal(u64),
+    /// RFC6455-5.1-2: a client sent a frame without a mask.
+    #[error("the client sent an unmasked frame (RFC 6455 section 5.1)")]
+    UnmaskedFrame,
+    /// RFC6455-5.1-4: a server sent a frame with a mask.
+    #[error("the server sent a masked frame (RFC 6455 section 5.1)")]
+    MaskedFrame,
+    /// RFC6455-5.4-1: a control frame without FIN.
+    #[error("the peer fragmented a control frame (RFC 6455 section 5.4)")]
+    FragmentedControlFrame,
+    /// RFC6455-5.5-1: a control frame with more than 125 bytes.
+    #[error("the peer sent a control frame with more than 125 bytes (RFC 6455 section 5.5)")]
+    ControlFrameTooLong,
+    /// RFC6455-5.4-10: a continuation of nothing.
+    #[error("the peer continued a message that it had not begun (RFC 6455 section 5.4)")]
+    UnexpectedContinuation,
+    /// RFC6455-5.4-3: a new message before the end of the last.
+    #[error("the peer began a message before it ended the last one (RFC 6455 section 5.4)")]
+    InterleavedMessage,
+    /// RFC6455-8.1-1, RFC6455-5.6-1: text that is not UTF-8.
+    #[error("the peer sent text that is not valid UTF-8 (RFC 6455 section 8.1)")]
+    InvalidUtf8,
+    /// RFC6455-5.5.1-1: half a close code.
+    #[error("the peer sent a Close frame with a body of one byte (RFC 6455 section 5.5.1)")]
+    CloseBodyOfOneByte,
+    /// RFC6455-7.4.1-1 to -3, RFC6455-7.4.2-1: a code that is never sent.
+    #[error(
+        "the peer sent a Close frame with the code {0}, which may not be sent (RFC 6455 section 7.4)"
+    )]
+    CloseCode(u16),
+    /// RFC6455-8.1-1: a close reason that is not UTF-8.
+    #[error("the peer sent a close reason that is not valid UTF-8 (RFC 6455 section 5.5.1)")]
+    CloseReasonNotUtf8,
+    /// RFC6455-10.4-2: more bytes than [`Limits::message_bytes`](crate::Limits::message_bytes).
+    #[error(
+        "the peer sent a message of more than {limit} bytes; raise the limit if it should be allowed"
+    )]
+    MessageTooBig {
+        /// The limit in force.
+        limit: usize,
+    },
+    /// RFC6455-10.4-2: more frames than [`Limits::message_frames`](crate::Limits::message_frames).
+    #[error(
+        "the peer sent a message in more than {limit} frames; raise the limit if it should be allowed"
+    )]
+    TooManyFrames {
+        /// The limit in force.
+        limit: usize,
+    },
+}
+
+impl Violation {
+    /// The code with which the peer is told (RFC6455-7.1.7-2).
+    pub fn close_code(&self) -> CloseCode {
+        match self {
+            Self::InvalidUtf8 | Self::CloseReasonNotUtf8 => CloseCode::INVALID_PAYLOAD,
+            Self::MessageTooBig { .. } => CloseCode::MESSAGE_TOO_BIG,
+            Self::TooManyFrames { .. } => CloseCode::POLICY_VIOLATION,
+            _ => CloseCode::PROTOCOL_ERROR,
+        }
+    }
+}
