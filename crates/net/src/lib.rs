@@ -1,1 +1,50 @@
-//! x
+//! WebSocket connections on tokio: [`connect`] as a client, [`accept`] as a server, and a
+//! [`Socket`] to receive, send and close.
+//!
+//! The rules of the protocol are those of [`proto`]; this crate moves the bytes.
+//!
+//! # Example
+//!
+//! A server that sends every message back, and a client that tries it:
+//!
+//! ```
+//! use fullduplex_net::{AcceptOptions, ConnectOptions, accept, connect, proto};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let url = proto::Url::parse(&format!("ws://{}/", listener.local_addr()?))?;
+//! tokio::spawn(async move {
+//!     let (stream, _) = listener.accept().await.expect("a client connects");
+//!     let mut socket = accept(stream, &AcceptOptions::default()).await?;
+//!     while let Some(message) = socket.recv().await? {
+//!         socket.send(message).await?;
+//!     }
+//!     Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
+//! });
+//!
+//! let mut socket = connect(&url, &ConnectOptions::default()).await?;
+//! socket.send("hello").await?;
+//! assert_eq!(socket.recv().await?, Some("hello".into()));
+//! assert!(socket.close(None).await?.was_clean());
+//! # Ok(())
+//! # }
+//! ```
+
+mod accept;
+mod connect;
+mod deadlines;
+mod opening;
+mod random;
+mod socket;
+mod stream;
+mod tls;
+
+pub use accept::{AcceptError, AcceptOptions, accept};
+pub use connect::{ConnectError, ConnectOptions, Refused, connect};
+pub use deadlines::Deadlines;
+pub use fullduplex_proto as proto;
+pub use opening::OpeningError;
+pub use socket::{SendError, Socket, SocketError};
+pub use stream::ClientStream;
+pub use tls::{BadRoots, Tls};

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, Version};
 
 use super::offer::ascii;
 use super::syntax::{self, Single};
-use super::{Extension, Offer, Subprotocol};
+use super::{Extension, Offer, Subprotocol, Subprotocols};
 
 /// What a server agrees to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,6 +72,13 @@ impl Answer {
             }
             subprotocol => Ok(Self { subprotocol }),
         }
+    }
+
+    /// An answer to `offer` that chooses the first subprotocol offered that is among `spoken`.
+    pub fn choosing(offer: &Offer, spoken: &Subprotocols) -> Self {
+        let mut offered = offer.subprotocols().iter();
+        let subprotocol = offered.find(|name| spoken.contains(name.as_str())).cloned();
+        Self { subprotocol }
     }
 
     /// The subprotocol agreed on.

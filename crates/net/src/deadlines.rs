@@ -1,0 +1,25 @@
+use std::time::Duration;
+
+/// How long a peer may take. Every phase of a connection that waits for a peer has a deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Deadlines {
+    /// A client's time to resolve the host and to connect by TCP. Default: 20 s.
+    pub connect: Duration,
+    /// From the TCP connection to the end of the opening handshake, TLS included, however the bytes
+    /// trickle. Default: 10 s.
+    pub handshake: Duration,
+    /// How long a closing connection waits for a peer that neither takes a byte nor ends it.
+    /// Default: 10 s.
+    pub close: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(20),
+            handshake: Duration::from_secs(10),
+            close: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,350 @@
+use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use bytes::BytesMut;
+use fullduplex_proto::handshake::{Answer, Subprotocol};
+use fullduplex_proto::{CloseFrame, Closed, Connection, Event, Failure, Message, Misuse};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// The room made for one read: at least this, more for a large frame under way, but never more than
+/// has already arrived of it, or this maximum.
+const READ_MIN: usize = 16 << 10;
+const READ_MAX: usize = 64 << 10;
+
+/// How many bytes may wait for the transport before [`Socket::feed`] waits too.
+const HIGH_WATER: u64 = 64 << 10;
+
+/// How many pieces one write takes at most.
+const SLICES: usize = 16;
+
+/// An open WebSocket over the transport `S`.
+///
+/// One task owns it. [`recv`](Self::recv) also writes what is waiting, so that a task that only
+/// receives still answers pings and closes properly.
+///
+/// All methods are cancel safe: a future that is dropped before it is ready has received nothing
+/// and lost nothing, and what it had accepted for sending stays queued, whole and in order.
+#[derive(Debug)]
+pub struct Socket<S> {
+    stream: S,
+    connection: Connection,
+    answer: Answer,
+    /// Read and not yet understood.
+    input: BytesMut,
+    /// Set while a closing connection waits.
+    timer: Option<Pin<Box<Sleep>>>,
+    /// What was written into the transport may still be held by it.
+    flush: Flush,
+    /// The first error of the transport.
+    broken: Option<io::Error>,
+    /// Payload bytes written since [`Socket::take_written`].
+    written: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flush {
+    Due,
+    Done,
+}
+
+/// The connection failed: by the peer's fault, or the world's.
+#[derive(Debug, thiserror::Error)]
+pub struct SocketError {
+    failure: Failure,
+    #[source]
+    io: Option<io::Error>,
+}
+
+impl std::fmt::Display for SocketError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.io {
+            Some(error) => write!(f, "{}: {error}", self.failure),
+            None => self.failure.fmt(f),
+        }
+    }
+}
+
+impl SocketError {
+    /// What happened.
+    pub fn failure(&self) -> Failure {
+        self.failure
+    }
+}
+
+/// A message was not sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The caller sent after a close.
+    #[error(transparent)]
+    Misuse(#[from] Misuse),
+    /// The transport took no more. [`Socket::recv`] may still bring what the peer sent before.
+    #[error("the connection broke while a message was sent: {0}")]
+    Io(io::Error),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    pub(crate) fn new(stream: S, connection: Connection, input: BytesMut, answer: Answer) -> Self {
+        Self {
+            stream,
+            connection,
+            answer,
+            input,
+            timer: None,
+            flush: Flush::Done,
+            broken: None,
+            written: 0,
+        }
+    }
+
+    /// The subprotocol that both ends agreed on.
+    pub fn subprotocol(&self) -> Option<&Subprotocol> {
+        self.answer.subprotocol()
+    }
+
+    /// Waits for the next message; `None` when the connection was closed, as [`Socket::closed`]
+    /// then tells.
+    ///
+    /// Messages may still arrive after [`Socket::start_close`], until the peer has closed too.
+    ///
+    /// # Errors
+    /// [`SocketError`] when the connection has failed, and at every call from then on.
+    ///
+    /// # Cancel safety
+    /// Safe: no message is lost.
+    pub async fn recv(&mut self) -> Result<Option<Message>, SocketError> {
+        loop {
+            match poll_fn(|cx| self.poll_event(cx)).await {
+                Some(Event::Message(message)) => return Ok(Some(message)),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        match self.closed().and_then(Closed::failure) {
+            Some(failure) => Err(SocketError { failure, io: self.broken.take() }),
+            None => Ok(None),
+        }
+    }
+
+    /// Sends a message, and waits until the transport has taken it.
+    ///
+    /// # Errors
+    /// [`SendError`]; the message was not sent, or not wholly.
+    ///
+    /// # Cancel safety
+    /// Safe: the message is queued whole or, while [`Socket::feed`] waits for room, not at all.
+    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
+        self.feed(message).await?;
+        self.flush().await
+    }
+
+    /// Queues a message, once there is room; it leaves with the next [`Socket::flush`],
+    /// [`Socket::send`] or [`Socket::recv`].
+    ///
+    /// # Errors
+    /// [`SendError`]; the message was not queued.
+    ///
+    /// # Cancel safety
+    /// Safe: the message is queued whole or not at all.
+    pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
+        let message = message.into();
+        poll_fn(|cx| {
+            while self.connection.queued_bytes() >= HIGH_WATER {
+                ready!(self.poll_write(cx))?;
+            }
+            Poll::Ready(Ok(()))
+        })
+        .await
+        .map_err(SendError::Io)?;
+        self.queue(&message)?;
+        Ok(())
+    }
+
+    /// Waits until the transport has taken all that was queued.
+    ///
+    /// # Errors
+    /// [`SendError::Io`] when the transport takes no more.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn flush(&mut self) -> Result<(), SendError> {
+        poll_fn(|cx| self.poll_flush(cx)).await.map_err(SendError::Io)
+    }
+
+    /// Closes the connection, and waits until it has ended. Messages that arrive meanwhile are
+    /// dropped: to receive them, call [`Socket::start_close`] and go on with [`Socket::recv`].
+    ///
+    /// # Errors
+    /// [`SocketError`] if the connection fails instead, or the peer does not answer in time.
+    ///
+    /// # Cancel safety
+    /// Safe: call it or [`Socket::recv`] again to go on.
+    pub async fn close(&mut self, frame: Option<CloseFrame>) -> Result<Closed, SocketError> {
+        self.start_close(frame.as_ref());
+        while self.recv().await?.is_some() {}
+        let closed = self.closed().cloned();
+        Ok(closed.expect("recv ends when the connection has ended"))
+    }
+
+    /// Starts the closing handshake, behind everything that was sent before.
+    pub fn start_close(&mut self, frame: Option<&CloseFrame>) {
+        self.connection.close(frame);
+    }
+
+    /// Queues a Ping of at most 125 bytes.
+    ///
+    /// # Errors
+    /// [`Misuse`] if the payload is too long or the connection is closing.
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), Misuse> {
+        self.connection.ping(payload)
+    }
+
+    /// How the connection ended, once it has.
+    pub fn closed(&self) -> Option<&Closed> {
+        self.connection.closed()
+    }
+
+    /// Queues a message without waiting for room. For a caller with a bound of its own.
+    ///
+    /// # Errors
+    /// [`Misuse::Closing`] after a close.
+    pub fn queue(&mut self, message: &Message) -> Result<(), Misuse> {
+        self.connection.send(message)
+    }
+
+    /// How many payload bytes of messages the transport took since the last call.
+    pub fn take_written(&mut self) -> u64 {
+        std::mem::take(&mut self.written)
+    }
+
+    /// The first error of the transport, if it had one.
+    pub fn take_io_error(&mut self) -> Option<io::Error> {
+        self.broken.take()
+    }
+
+    /// Polls for the next event, and drives everything else: writing, closing, deadlines. `None`
+    /// when the connection has ended, as [`Socket::closed`] then tells.
+    pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        loop {
+            // A violation is the end; `closed` tells it.
+            if let Ok(Some(event)) = self.connection.handle_input(&mut self.input) {
+                return Poll::Ready(Some(event));
+            }
+            // What cannot be written now is written when the transport wakes this task.
+            if self.poll_flush(cx).is_ready() {
+                self.poll_shutdown(cx);
+            }
+            if self.connection.closed().is_some() || self.poll_deadline(cx).is_ready() {
+                self.timer = None;
+                // Both ends have had their say; an orderly end of TLS and TCP is a courtesy now.
+                let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
+                return Poll::Ready(None);
+            }
+            ready!(self.poll_read(cx));
+        }
+    }
+
+    /// Polls until the transport has taken all that was queued.
+    ///
+    /// # Errors
+    /// The error of the transport, at the call that meets it.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.connection.is_flushed() {
+            ready!(self.poll_write(cx))?;
+        }
+        if self.flush == Flush::Due {
+            let flushed = ready!(Pin::new(&mut self.stream).poll_flush(cx));
+            self.flush = Flush::Done;
+            self.check_write(flushed)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// One write of what waits.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let count = self.connection.poll_output(&mut slices);
+        let stream = Pin::new(&mut self.stream);
+        let written = match ready!(stream.poll_write_vectored(cx, &slices[..count])) {
+            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
+            written => written,
+        };
+        let written = self.check_write(written)?;
+        self.written += self.connection.handle_written(written) as u64;
+        self.flush = Flush::Due;
+        Poll::Ready(Ok(()))
+    }
+
+    /// An error of writing ends writing, not reading.
+    fn check_write<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+        result.inspect_err(|error| {
+            self.connection.handle_write_failed();
+            self.flush = Flush::Done;
+            self.note_broken(error);
+        })
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let lacking = self.connection.lacking(&self.input);
+        self.input.reserve(lacking.clamp(READ_MIN, READ_MAX.max(self.input.len())));
+        let reading = pin!(self.stream.read_buf(&mut self.input));
+        match ready!(reading.poll(cx)) {
+            Ok(0) => self.connection.handle_end_of_input(),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                self.connection.handle_end_of_input();
+                self.note_broken(&error);
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) {
+        if self.connection.wants_shutdown()
+            && let Poll::Ready(result) = Pin::new(&mut self.stream).poll_shutdown(cx)
+        {
+            match result {
+                Ok(()) => self.connection.handle_shutdown(),
+                Err(error) => {
+                    self.connection.handle_write_failed();
+                    self.note_broken(&error);
+                }
+            }
+        }
+    }
+
+    /// Ready when a deadline has ended the connection.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.connection.is_open() {
+            return Poll::Pending;
+        }
+        while let Some(at) = self.connection.handle_time(Instant::now().into_std()) {
+            let at = Instant::from_std(at);
+            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
+            if timer.deadline() != at {
+                timer.as_mut().reset(at);
+            }
+            ready!(timer.as_mut().poll(cx));
+        }
+        if self.connection.closed().is_some() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn note_broken(&mut self, error: &io::Error) {
+        if self.broken.is_none() {
+            self.broken = Some(copy(error));
+        }
+    }
+}
+
+/// The error, as far as it can be copied.
+fn copy(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}

@@ -1,0 +1,77 @@
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls_platform_verifier::Verifier;
+use tokio_rustls::TlsConnector;
+
+/// Whom a client trusts when it connects over TLS. Cloning it is cheap; make it once.
+///
+/// The certificate's chain, dates and names are always verified. The cryptography is `ring`,
+/// chosen here and not by a process-wide default.
+#[derive(Clone)]
+pub struct Tls(Arc<ClientConfig>);
+
+/// The roots cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadRoots {
+    /// The text given is not PEM, or has no certificate.
+    #[error("the extra roots are no PEM certificates: {0}")]
+    Pem(String),
+    /// The platform has no usable roots, or one of those given is no certificate.
+    #[error("no TLS without trusted roots: {0}")]
+    Roots(String),
+}
+
+impl Tls {
+    /// Trusts the roots that the platform trusts.
+    ///
+    /// # Errors
+    /// [`BadRoots::Roots`] if the platform has none.
+    pub fn platform() -> Result<Self, BadRoots> {
+        Self::with_roots(Vec::new())
+    }
+
+    /// Trusts the roots that the platform trusts, and the certificates of `pem` besides: a private CA.
+    ///
+    /// # Errors
+    /// [`BadRoots`] if `pem` holds no certificate, or one that cannot be a root.
+    pub fn with_extra_roots(pem: &[u8]) -> Result<Self, BadRoots> {
+        let roots = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+        match roots {
+            Ok(roots) if roots.is_empty() => Err(BadRoots::Pem("there is none in the text".into())),
+            Ok(roots) => Self::with_roots(roots),
+            Err(error) => Err(BadRoots::Pem(error.to_string())),
+        }
+    }
+
+    fn with_roots(roots: Vec<CertificateDer<'static>>) -> Result<Self, BadRoots> {
+        let bad = |error: rustls::Error| BadRoots::Roots(error.to_string());
+        let provider: Arc<CryptoProvider> = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier: Arc<dyn ServerCertVerifier> =
+            Arc::new(Verifier::new_with_extra_roots(roots, Arc::clone(&provider)).map_err(bad)?);
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(bad)?
+            // What rustls calls dangerous is to bring a verifier; this is the platform's own.
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self(Arc::new(config)))
+    }
+
+    pub(crate) fn connector(&self) -> TlsConnector {
+        TlsConnector::from(Arc::clone(&self.0))
+    }
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls").finish_non_exhaustive()
+    }
+}
