@@ -123,10 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 None => break,
             }
         }
-        match self.closed().and_then(Closed::failure) {
-            Some(failure) => Err(SocketError { failure, io: self.broken.take() }),
-            None => Ok(None),
-        }
+        self.error().map_or(Ok(None), Err)
     }
 
     /// Sends a message, and waits until the transport has taken it.
@@ -215,14 +212,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.connection.send(message)
     }
 
+    /// Bytes queued and not yet taken by the transport, headers included.
+    pub fn queued_bytes(&self) -> u64 {
+        self.connection.queued_bytes()
+    }
+
     /// How many payload bytes of messages the transport took since the last call.
     pub fn take_written(&mut self) -> u64 {
         std::mem::take(&mut self.written)
     }
 
-    /// The first error of the transport, if it had one.
-    pub fn take_io_error(&mut self) -> Option<io::Error> {
-        self.broken.take()
+    /// Why the connection failed, once it has; with what the transport said, at the first call.
+    pub fn error(&mut self) -> Option<SocketError> {
+        let failure = self.closed()?.failure()?;
+        Some(SocketError { failure, io: self.broken.take() })
     }
 
     /// Polls for the next event, and drives everything else: writing, closing, deadlines. `None`
@@ -233,18 +236,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             if let Ok(Some(event)) = self.connection.handle_input(&mut self.input) {
                 return Poll::Ready(Some(event));
             }
-            // What cannot be written now is written when the transport wakes this task.
-            if self.poll_flush(cx).is_ready() {
-                self.poll_shutdown(cx);
-            }
-            if self.connection.closed().is_some() || self.poll_deadline(cx).is_ready() {
-                self.timer = None;
-                // Both ends have had their say; an orderly end of TLS and TCP is a courtesy now.
-                let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
+            if self.poll_ended(cx).is_ready() {
                 return Poll::Ready(None);
             }
             ready!(self.poll_read(cx));
         }
+    }
+
+    /// Drives writing, closing and deadlines without reading, for a caller that takes no messages
+    /// now; ready when the connection has ended.
+    pub fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // What cannot be written now is written when the transport wakes this task; an error of
+        // writing is remembered.
+        if self.poll_flush(cx).is_ready() {
+            self.poll_shutdown(cx);
+        }
+        if self.connection.closed().is_none() {
+            ready!(self.poll_deadline(cx));
+        }
+        self.timer = None;
+        // Both ends have had their say; an orderly end of TLS and TCP is a courtesy now.
+        let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
+        Poll::Ready(())
     }
 
     /// Polls until the transport has taken all that was queued.

@@ -1,0 +1,115 @@
+use std::sync::Arc;
+
+use fullduplex_net::proto::handshake::BadSubprotocol;
+use fullduplex_net::proto::{Limits, Url};
+use fullduplex_net::{ConnectOptions, Deadlines, Tls};
+
+use crate::machine::Machine;
+use crate::shared::Shared;
+use crate::{AfterClose, Error, Protocols, WebSocket, driver, runtime};
+
+/// How many bytes may wait for the network by default: 256 MiB.
+const BUFFER_LIMIT: u64 = 256 << 20;
+
+/// Which ports a socket may connect to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Ports {
+    /// All but the 83 that Fetch blocks because other protocols live there, as in a browser.
+    #[default]
+    Fetch,
+    /// All.
+    Any,
+}
+
+/// A socket with options beyond the standard's. Unused, they change nothing.
+#[derive(Debug, Clone)]
+pub struct Builder {
+    url: String,
+    connect: ConnectOptions,
+    after_close: AfterClose,
+    ports: Ports,
+    buffer_limit: u64,
+}
+
+impl Builder {
+    pub(crate) fn new(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            connect: ConnectOptions::default(),
+            after_close: AfterClose::default(),
+            ports: Ports::default(),
+            buffer_limit: BUFFER_LIMIT,
+        }
+    }
+
+    /// Offers subprotocols to the server, in order of preference.
+    ///
+    /// # Errors
+    /// A `SyntaxError` for a name that is not a token or is repeated; for a bad URL as well, since
+    /// the standard looks at the URL first.
+    pub fn protocols(mut self, protocols: impl Protocols) -> Result<Self, Error> {
+        let checked: Result<_, BadSubprotocol> = protocols.into_subprotocols();
+        Url::parse(&self.url)?;
+        self.connect.subprotocols = checked?;
+        Ok(self)
+    }
+
+    /// Whom to trust for `wss`. Default: the platform's roots.
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.connect.tls = Some(tls);
+        self
+    }
+
+    /// What the server may send.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.connect.limits = limits;
+        self
+    }
+
+    /// How long the server may take.
+    pub fn deadlines(mut self, deadlines: Deadlines) -> Self {
+        self.connect.deadlines = deadlines;
+        self
+    }
+
+    /// What happens to messages that arrive after [`WebSocket::close`]. Default: they are delivered.
+    pub fn after_close(mut self, after_close: AfterClose) -> Self {
+        self.after_close = after_close;
+        self
+    }
+
+    /// Which ports may be connected to. Default: those that a browser allows.
+    pub fn ports(mut self, ports: Ports) -> Self {
+        self.ports = ports;
+        self
+    }
+
+    /// How many bytes may wait for the network; sending more fails the connection. Default: 256 MiB.
+    pub fn buffer_limit(mut self, bytes: u64) -> Self {
+        self.buffer_limit = bytes;
+        self
+    }
+
+    /// As [`WebSocket::new`].
+    ///
+    /// # Errors
+    /// A `SyntaxError` for a URL that is not one of a WebSocket.
+    pub fn open(self) -> Result<WebSocket, Error> {
+        self.open_with(|_| {})
+    }
+
+    /// As [`WebSocket::with`].
+    ///
+    /// # Errors
+    /// As [`Builder::open`].
+    pub fn open_with(self, setup: impl FnOnce(&WebSocket)) -> Result<WebSocket, Error> {
+        let url = Url::parse(&self.url)?;
+        let origin = Arc::from(url.origin());
+        let machine = Machine::new(origin, self.after_close, self.buffer_limit);
+        let shared = Arc::new(Shared::new(url, machine));
+        let socket = WebSocket::new_handle(&shared);
+        setup(&socket);
+        runtime::spawn(driver::run(shared, self.connect, self.ports));
+        Ok(socket)
+    }
+}

@@ -1,0 +1,241 @@
+//! The algorithms of the standard, without a network and without a thread.
+//!
+//! A [`Machine`] is one socket's state. The host that owns it (this crate's [`WebSocket`], or a
+//! binding to another language) checks arguments by calling it, carries out what it answers, queues
+//! a [`Task`] for whatever the network brings, and runs the tasks one by one on its event loop,
+//! firing the events that each returns before it runs the next.
+//!
+//! [`WebSocket`]: crate::WebSocket
+
+use std::sync::Arc;
+
+use fullduplex_net::proto::{CloseCode, CloseFrame, CloseReason, Message};
+
+use crate::{BinaryType, CloseEvent, Data, Error, Event, MessageEvent, ReadyState};
+
+/// What happens to messages that arrive between our `close()` and the end.
+///
+/// The peer may still be sending then. WHATWG's text drops its messages; many descriptions of the
+/// object say that they may be delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum AfterClose {
+    /// They are delivered until the socket is CLOSED.
+    #[default]
+    Deliver,
+    /// They are dropped, as WHATWG's "when a WebSocket message has been received", step 1, says.
+    Drop,
+}
+
+/// One socket as the standard describes it.
+#[derive(Debug)]
+pub struct Machine {
+    ready_state: ReadyState,
+    buffered_amount: u64,
+    buffer_limit: u64,
+    protocol: String,
+    extensions: String,
+    binary_type: BinaryType,
+    after_close: AfterClose,
+    origin: Arc<str>,
+}
+
+/// What the host does with data given to [`Machine::send`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sending {
+    /// Send them.
+    Transmit,
+    /// Drop them: the socket is closing or closed. They are counted all the same.
+    Discard,
+    /// Drop them and the connection: the buffer is full. Queue a failed [`Task::Closed`].
+    Full,
+}
+
+/// What the host does after [`Machine::close`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Closing {
+    /// Nothing: the socket is closing or closed already.
+    Nothing,
+    /// Give up connecting. Queue a failed [`Task::Closed`].
+    GiveUp,
+    /// Send a Close frame behind all messages sent before, with this body.
+    Handshake(Option<CloseFrame>),
+}
+
+/// What the network has brought, to be run by [`Machine::run`] on the host's event loop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Task {
+    /// The connection is established.
+    Opened {
+        /// The subprotocol in use, or "".
+        protocol: String,
+        /// The extensions in use, or "".
+        extensions: String,
+    },
+    /// A message has arrived.
+    Received(Message),
+    /// The peer's Close has arrived.
+    ClosingStarted,
+    /// The network took this many bytes of what was sent.
+    Transmitted(u64),
+    /// The connection is closed; the last task.
+    Closed {
+        /// Whether it was failed, or was never established.
+        failed: bool,
+        /// What the close event will say.
+        event: CloseEvent,
+    },
+}
+
+impl Task {
+    /// The last task of a connection that failed: all failures look alike (WS-err-1).
+    pub fn failed() -> Self {
+        let event = CloseEvent { was_clean: false, code: 1006, reason: String::new() };
+        Self::Closed { failed: true, event }
+    }
+}
+
+impl Machine {
+    /// A socket that is connecting. `origin` is that of its URL; `buffer_limit` is the highest
+    /// amount that may wait for the network.
+    pub fn new(origin: Arc<str>, after_close: AfterClose, buffer_limit: u64) -> Self {
+        Self {
+            ready_state: ReadyState::Connecting,
+            buffered_amount: 0,
+            buffer_limit,
+            protocol: String::new(),
+            extensions: String::new(),
+            binary_type: BinaryType::default(),
+            after_close,
+            origin,
+        }
+    }
+
+    /// The attribute `readyState`.
+    pub fn ready_state(&self) -> ReadyState {
+        self.ready_state
+    }
+
+    /// The attribute `bufferedAmount`: payload bytes that were sent and that the network has not
+    /// taken. It is never reset.
+    pub fn buffered_amount(&self) -> u64 {
+        self.buffered_amount
+    }
+
+    /// The attribute `protocol`: "" before the `open` event.
+    pub fn protocol(&self) -> &str {
+        &self.protocol
+    }
+
+    /// The attribute `extensions`: "" before the `open` event.
+    pub fn extensions(&self) -> &str {
+        &self.extensions
+    }
+
+    /// The attribute `binaryType`.
+    pub fn binary_type(&self) -> BinaryType {
+        self.binary_type
+    }
+
+    /// Sets `binaryType`, for the messages that are delivered from now on.
+    pub fn set_binary_type(&mut self, binary_type: BinaryType) {
+        self.binary_type = binary_type;
+    }
+
+    /// `send(data)` with `len` bytes of payload.
+    ///
+    /// # Errors
+    /// [`Error::Connecting`].
+    pub fn send(&mut self, len: usize) -> Result<Sending, Error> {
+        // 1. While CONNECTING, throw an InvalidStateError.
+        if self.ready_state == ReadyState::Connecting {
+            return Err(Error::Connecting);
+        }
+        // 2. In every other state, bufferedAmount grows by the length of the data.
+        self.buffered_amount = self.buffered_amount.saturating_add(len as u64);
+        Ok(match self.ready_state {
+            ReadyState::Open if self.buffered_amount > self.buffer_limit => Sending::Full,
+            ReadyState::Open => Sending::Transmit,
+            _ => Sending::Discard,
+        })
+    }
+
+    /// `close(code, reason)`.
+    ///
+    /// # Errors
+    /// [`Error::Code`] or [`Error::Reason`], in every state.
+    pub fn close(&mut self, code: Option<u16>, reason: Option<&str>) -> Result<Closing, Error> {
+        // 1. A code that is neither 1000 nor in 3000..=4999 is an InvalidAccessError.
+        let code = match code {
+            Some(code @ (1000 | 3000..=4999)) => {
+                Some(CloseCode::new(code).map_err(|_| Error::Code(code))?)
+            }
+            Some(other) => return Err(Error::Code(other)),
+            None => None,
+        };
+        // 2. A reason longer than 123 bytes is a SyntaxError.
+        let reason = CloseReason::new(reason.unwrap_or_default())?;
+        // 3. The first matching statement:
+        Ok(match self.ready_state {
+            ReadyState::Closing | ReadyState::Closed => Closing::Nothing,
+            ReadyState::Connecting => {
+                self.ready_state = ReadyState::Closing;
+                Closing::GiveUp
+            }
+            ReadyState::Open => {
+                self.ready_state = ReadyState::Closing;
+                // A reason needs a code before it; without one it is 1000, as for WebSocketStream.
+                let implied = (!reason.as_str().is_empty()).then_some(CloseCode::NORMAL);
+                let frame = code.or(implied).map(|code| CloseFrame { code, reason });
+                Closing::Handshake(frame)
+            }
+        })
+    }
+
+    /// Runs a task: changes the state, and returns the events to fire, in order.
+    pub fn run(&mut self, task: Task) -> impl Iterator<Item = Event> + use<> {
+        let (first, second) = self.run_for_events(task);
+        first.into_iter().chain(second)
+    }
+
+    fn run_for_events(&mut self, task: Task) -> (Option<Event>, Option<Event>) {
+        match task {
+            // "When the WebSocket connection is established", unless close() came first.
+            Task::Opened { protocol, extensions } => {
+                if self.ready_state != ReadyState::Connecting {
+                    return (None, None);
+                }
+                self.ready_state = ReadyState::Open;
+                self.extensions = extensions;
+                self.protocol = protocol;
+                (Some(Event::Open), None)
+            }
+            // "When a WebSocket message has been received"
+            Task::Received(message) => {
+                let delivered = match self.ready_state {
+                    ReadyState::Open => true,
+                    ReadyState::Closing => self.after_close == AfterClose::Deliver,
+                    ReadyState::Connecting | ReadyState::Closed => false,
+                };
+                let event = delivered.then(|| MessageEvent {
+                    data: Data::new(message, self.binary_type),
+                    origin: Arc::clone(&self.origin),
+                });
+                (event.map(Event::Message), None)
+            }
+            // "When the WebSocket closing handshake is started"
+            Task::ClosingStarted => {
+                self.ready_state = self.ready_state.max(ReadyState::Closing);
+                (None, None)
+            }
+            Task::Transmitted(bytes) => {
+                self.buffered_amount = self.buffered_amount.saturating_sub(bytes);
+                (None, None)
+            }
+            // "When the WebSocket connection is closed": one task for both events.
+            Task::Closed { failed, event } => {
+                self.ready_state = ReadyState::Closed;
+                (failed.then_some(Event::Error), Some(Event::Close(event)))
+            }
+        }
+    }
+}

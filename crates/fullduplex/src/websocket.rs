@@ -1,0 +1,289 @@
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use fullduplex_net::proto::Message;
+
+use crate::listeners::{Callback, Kind};
+use crate::shared::Shared;
+use crate::{
+    BinaryType, Builder, CloseEvent, Error, Event, EventType, Events, Failure, ListenerId,
+    MessageEvent, Protocols, ReadyState,
+};
+
+/// A two-way connection with a server, as the standard defines it.
+///
+/// Cloning gives another handle of the same socket. Handlers are given one, so they need not
+/// capture any. A socket that nobody holds lives on while a listener could hear of it; otherwise it
+/// closes itself.
+///
+/// # When events fire
+///
+/// The constructor returns at once; the connection is made meanwhile. Events fire one at a time, in
+/// order, never from inside a call. They fire on the task that serves the socket: inside a
+/// current-thread runtime that is when your own task yields, as in a browser. Elsewhere it is
+/// another thread, which may be quicker than the next line of yours: set your handlers in
+/// [`WebSocket::with`], before the first event can fire, or await [`WebSocket::events`].
+///
+/// A handler that blocks holds up its socket; without a runtime, all sockets of the process.
+pub struct WebSocket {
+    shared: Arc<Shared>,
+}
+
+impl WebSocket {
+    /// `new WebSocket(url, protocols)`: starts to connect, and returns in state CONNECTING.
+    ///
+    /// `protocols` are offered to the server in order: `()`, one name, or several.
+    ///
+    /// # Errors
+    /// A `SyntaxError` for a URL that is not one of a WebSocket, or subprotocols that cannot be
+    /// offered. Whatever goes wrong later is an event.
+    pub fn new(url: &str, protocols: impl Protocols) -> Result<Self, Error> {
+        Self::with(url, protocols, |_| {})
+    }
+
+    /// As [`WebSocket::new`], and calls `setup` before any event can fire.
+    ///
+    /// # Errors
+    /// As [`WebSocket::new`]; `setup` is not called then.
+    pub fn with(
+        url: &str,
+        protocols: impl Protocols,
+        setup: impl FnOnce(&Self),
+    ) -> Result<Self, Error> {
+        Builder::new(url).protocols(protocols)?.open_with(setup)
+    }
+
+    /// A socket with options beyond the standard's.
+    pub fn builder(url: &str) -> Builder {
+        Builder::new(url)
+    }
+
+    /// The URL as the parser understood it, `http` turned into `ws`.
+    pub fn url(&self) -> &str {
+        self.shared.url.as_str()
+    }
+
+    /// How far the socket is in its life.
+    pub fn ready_state(&self) -> ReadyState {
+        self.shared.state().machine.ready_state()
+    }
+
+    /// The bytes of payload that [`send`](Self::send) took and the network has not. It falls between
+    /// events only, keeps growing after a close, and is never reset.
+    pub fn buffered_amount(&self) -> u64 {
+        self.shared.state().machine.buffered_amount()
+    }
+
+    /// The subprotocol that the server chose; "" before the `open` event, or if it chose none.
+    pub fn protocol(&self) -> String {
+        self.shared.state().machine.protocol().to_owned()
+    }
+
+    /// The extensions that the server chose; "" before the `open` event, or if it chose none.
+    pub fn extensions(&self) -> String {
+        self.shared.state().machine.extensions().to_owned()
+    }
+
+    /// How binary messages are shown.
+    pub fn binary_type(&self) -> BinaryType {
+        self.shared.state().machine.binary_type()
+    }
+
+    /// Sets how binary messages are shown, from the next event on.
+    pub fn set_binary_type(&self, binary_type: BinaryType) {
+        self.shared.state().machine.set_binary_type(binary_type);
+    }
+
+    /// Queues a message: text from a `&str` or `String`, binary from bytes. Never blocks.
+    ///
+    /// On a socket that is closing or closed the message is dropped without an error, as the standard
+    /// has it, and only counted in [`buffered_amount`](Self::buffered_amount).
+    ///
+    /// # Errors
+    /// [`Error::Connecting`] before the `open` event.
+    pub fn send(&self, data: impl Into<Message>) -> Result<(), Error> {
+        self.shared.send(data.into())
+    }
+
+    /// Starts the closing handshake, without a code: the peer sees 1005. Messages that were sent
+    /// before still go out, and messages may still arrive until the socket is CLOSED.
+    ///
+    /// While CONNECTING it gives up connecting; once CLOSING it does nothing.
+    pub fn close(&self) {
+        // Without arguments there is nothing to refuse.
+        self.shared.close(None, None).ok();
+    }
+
+    /// As [`close`](Self::close), with a code and a reason for the peer.
+    ///
+    /// # Errors
+    /// [`Error::Code`] unless `code` is 1000 or in 3000–4999; [`Error::Reason`] if `reason` is longer
+    /// than 123 bytes of UTF-8. In every state; the socket is left as it was.
+    pub fn close_with(&self, code: u16, reason: &str) -> Result<(), Error> {
+        self.shared.close(Some(code), Some(reason))
+    }
+
+    /// Sets the handler of `open`, in place of the one before.
+    pub fn set_onopen(&self, mut handler: impl FnMut(&Self, &Event) + Send + 'static) {
+        self.set_handler(EventType::Open, move |socket, event| handler(socket, event));
+    }
+
+    /// Sets the handler of `message`, in place of the one before.
+    pub fn set_onmessage(&self, mut handler: impl FnMut(&Self, &MessageEvent) + Send + 'static) {
+        self.set_handler(EventType::Message, move |socket, event| {
+            if let Event::Message(message) = event {
+                handler(socket, message);
+            }
+        });
+    }
+
+    /// Sets the handler of `error`, in place of the one before.
+    pub fn set_onerror(&self, mut handler: impl FnMut(&Self, &Event) + Send + 'static) {
+        self.set_handler(EventType::Error, move |socket, event| handler(socket, event));
+    }
+
+    /// Sets the handler of `close`, in place of the one before.
+    pub fn set_onclose(&self, mut handler: impl FnMut(&Self, &CloseEvent) + Send + 'static) {
+        self.set_handler(EventType::Close, move |socket, event| {
+            if let Event::Close(close) = event {
+                handler(socket, close);
+            }
+        });
+    }
+
+    /// Removes the handler of a kind of event: `socket.onopen = null`.
+    pub fn clear_handler(&self, event_type: EventType) {
+        let old = self.shared.state().listeners.clear_handler(event_type);
+        drop(old);
+    }
+
+    /// `addEventListener(type, listener)`: calls `listener` for each event of the type, in the order
+    /// in which listeners and handlers were added.
+    pub fn add_event_listener(
+        &self,
+        event_type: EventType,
+        listener: impl FnMut(&Self, &Event) + Send + 'static,
+    ) -> ListenerId {
+        self.add(event_type, Kind::Listener, listener)
+    }
+
+    /// `addEventListener(type, listener, { once: true })`: calls `listener` for the next event of the
+    /// type only.
+    pub fn add_event_listener_once(
+        &self,
+        event_type: EventType,
+        listener: impl FnMut(&Self, &Event) + Send + 'static,
+    ) -> ListenerId {
+        self.add(event_type, Kind::Once, listener)
+    }
+
+    /// `removeEventListener`: returns whether the listener was there.
+    pub fn remove_event_listener(&self, id: ListenerId) -> bool {
+        let old = self.shared.state().listeners.remove(id);
+        old.is_some()
+    }
+
+    /// The events as a stream, which becomes the socket's event loop while it exists. A stream that
+    /// was made before ends.
+    pub fn events(&self) -> Events {
+        Events::new(self)
+    }
+
+    /// Why the connection failed, once it has: for the log of a developer.
+    pub fn failure(&self) -> Option<Arc<Failure>> {
+        self.shared.state().failure.clone()
+    }
+
+    /// Waits until the `close` event was fired, and returns it.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn closed(&self) -> CloseEvent {
+        poll_fn(|cx| {
+            let mut state = self.shared.state();
+            match &state.closed {
+                Some(event) => Poll::Ready(event.clone()),
+                None => {
+                    state.closed_wakers.push(cx.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    /// Blocks this thread until the `close` event was fired, and returns it. For programs without an
+    /// async runtime: inside one, or from a handler, await [`closed`](Self::closed) instead.
+    pub fn wait(&self) -> CloseEvent {
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut closed = std::pin::pin!(self.closed());
+        loop {
+            match closed.as_mut().poll(&mut Context::from_waker(&waker)) {
+                Poll::Ready(event) => return event,
+                Poll::Pending => thread::park(),
+            }
+        }
+    }
+
+    pub(crate) fn new_handle(shared: &Arc<Shared>) -> Self {
+        shared.add_handle();
+        Self { shared: Arc::clone(shared) }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    fn set_handler(
+        &self,
+        event_type: EventType,
+        handler: impl FnMut(&Self, &Event) + Send + 'static,
+    ) {
+        let callback: Callback = Arc::new(Mutex::new(handler));
+        let old = self.shared.state().listeners.set_handler(event_type, callback);
+        drop(old);
+    }
+
+    fn add(
+        &self,
+        event_type: EventType,
+        kind: Kind,
+        listener: impl FnMut(&Self, &Event) + Send + 'static,
+    ) -> ListenerId {
+        let callback: Callback = Arc::new(Mutex::new(listener));
+        self.shared.state().listeners.add(event_type, kind, callback)
+    }
+}
+
+impl Clone for WebSocket {
+    fn clone(&self) -> Self {
+        Self::new_handle(&self.shared)
+    }
+}
+
+impl Drop for WebSocket {
+    fn drop(&mut self) {
+        self.shared.drop_handle();
+    }
+}
+
+impl std::fmt::Debug for WebSocket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WebSocket")
+            .field("url", &self.url())
+            .field("ready_state", &self.ready_state())
+            .field("buffered_amount", &self.buffered_amount())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Wakes a thread that waits.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}

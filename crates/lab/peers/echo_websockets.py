@@ -1,0 +1,43 @@
+"""Echo server on the Python library `websockets`, a peer for testing WebSocket clients."""
+
+import asyncio
+import contextlib
+import os
+
+from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosed
+
+from echo_common import BURST, CLOSE, MAX_MESSAGE, SUBPROTOCOLS, arguments, listening_until_stopped
+
+
+def choose_subprotocol(_connection, offered):
+    return next((name for name in offered if name in SUBPROTOCOLS), None)
+
+
+async def handle(connection):
+    with contextlib.suppress(ConnectionClosed):
+        async for message in connection:
+            text = message if isinstance(message, str) else ""
+            if command := CLOSE.fullmatch(text):
+                # close() cannot leave the code out: a bare "close" sends 1000.
+                await connection.close(int(command[1] or 1000), command[2] or "")
+            elif command := BURST.fullmatch(text):
+                for number in range(int(command[1])):
+                    await connection.send(str(number))
+            else:
+                await connection.send(message)
+
+
+async def main():
+    host, port, tls = arguments()
+    server = await serve(handle, host, port, ssl=tls, compression=None,
+                         max_size=MAX_MESSAGE, select_subprotocol=choose_subprotocol)
+    await listening_until_stopped(server.sockets[0].getsockname()[1])
+    server.close()
+    try:
+        await asyncio.wait_for(server.wait_closed(), 2)
+    except TimeoutError:
+        os._exit(0)  # some client does not answer our Close; asyncio would wait for it longer
+
+
+asyncio.run(main())
