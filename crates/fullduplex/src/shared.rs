@@ -31,9 +31,10 @@ pub(crate) struct State {
     pub(crate) driver: Option<Waker>,
     /// Why the connection failed, once it has.
     pub(crate) failure: Option<Arc<Failure>>,
-    /// The close event, once it was fired, and who waits for it.
+    /// The close event, once it was fired.
     pub(crate) closed: Option<CloseEvent>,
-    pub(crate) closed_wakers: Vec<Waker>,
+    /// Who waits for the close event, or for `buffered_amount` to fall.
+    pub(crate) waiting: Vec<Waker>,
     pub(crate) host: Host,
     inbox: Inbox,
     dispatch: Dispatch,
@@ -83,7 +84,7 @@ impl Shared {
             driver: None,
             failure: None,
             closed: None,
-            closed_wakers: Vec::new(),
+            waiting: Vec::new(),
             host: Host::Driver,
             inbox: Inbox::default(),
             dispatch: Dispatch::Idle,
@@ -160,6 +161,10 @@ impl Shared {
             if !state.inbox.is_full() {
                 state.wake_driver();
             }
+            if matches!(task, Task::Transmitted(_)) {
+                // They look when this task has run: they need the lock that is held here.
+                state.waiting.drain(..).for_each(Waker::wake);
+            }
             state.machine.run(task).collect()
         };
         let socket = WebSocket::new_handle(self);
@@ -227,7 +232,7 @@ impl State {
     /// socket itself; the caller drops them without a lock.
     fn finish(&mut self, event: CloseEvent) -> Listeners {
         self.closed = Some(event);
-        self.closed_wakers.drain(..).for_each(Waker::wake);
+        self.waiting.drain(..).for_each(Waker::wake);
         self.wake_driver();
         mem::take(&mut self.listeners)
     }

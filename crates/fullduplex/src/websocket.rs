@@ -6,7 +6,7 @@ use std::thread::{self, Thread};
 use fullduplex_net::proto::Message;
 
 use crate::listeners::{Callback, Kind};
-use crate::shared::Shared;
+use crate::shared::{Shared, State};
 use crate::{
     BinaryType, Builder, CloseEvent, Error, Event, EventType, Events, Failure, ListenerId,
     MessageEvent, Protocols, ReadyState,
@@ -201,17 +201,23 @@ impl WebSocket {
     /// # Cancel safety
     /// Safe.
     pub async fn closed(&self) -> CloseEvent {
+        poll_fn(|cx| self.poll_state(cx, |state| state.closed.clone())).await
+    }
+
+    /// Waits until less than `bytes` are buffered, or the socket is closed: for a sender that keeps
+    /// pace with the network. Where an [`Events`] stream exists, go on polling it meanwhile: the
+    /// amount falls between its events.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn buffered_below(&self, bytes: u64) {
         poll_fn(|cx| {
-            let mut state = self.shared.state();
-            match &state.closed {
-                Some(event) => Poll::Ready(event.clone()),
-                None => {
-                    state.closed_wakers.push(cx.waker().clone());
-                    Poll::Pending
-                }
-            }
+            self.poll_state(cx, |state| {
+                let room = state.machine.buffered_amount() < bytes;
+                (room || state.closed.is_some()).then_some(())
+            })
         })
-        .await
+        .await;
     }
 
     /// Blocks this thread until the `close` event was fired, and returns it. For programs without an
@@ -223,6 +229,17 @@ impl WebSocket {
             match closed.as_mut().poll(&mut Context::from_waker(&waker)) {
                 Poll::Ready(event) => return event,
                 Poll::Pending => thread::park(),
+            }
+        }
+    }
+
+    fn poll_state<T>(&self, cx: &Context<'_>, look: impl FnOnce(&State) -> Option<T>) -> Poll<T> {
+        let mut state = self.shared.state();
+        match look(&state) {
+            Some(found) => Poll::Ready(found),
+            None => {
+                state.waiting.push(cx.waker().clone());
+                Poll::Pending
             }
         }
     }
