@@ -1,1 +1,52 @@
-fn main() {}
+//! The project's own commands: `cargo xtask …`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
+
+mod check;
+mod peers;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::run::{Failure, cargo};
+
+/// The project's own commands.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Task {
+    /// All tests, those against real peers among them; installs the peers it needs below target/.
+    Test {
+        /// What to hand on to `cargo test`, such as the name of a test.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// All that is not a test: formatting, lints, docs, the walls between the crates, licences.
+    Check,
+    /// `fdx listen --echo` with a page in a headless Chromium, which must be installed.
+    Browser {
+        /// The browser.
+        #[arg(default_value = "chromium")]
+        chromium: String,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Task::parse() {
+        Task::Test { arguments } => test(&arguments),
+        Task::Check => check::all(),
+        Task::Browser { chromium } => peers::browser(&chromium),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure(failure)) => {
+            eprintln!("xtask: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn test(arguments: &[String]) -> Result<(), Failure> {
+    peers::install()?;
+    run::run(cargo(["test", "--workspace"]).args(arguments))
+}

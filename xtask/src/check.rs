@@ -1,0 +1,59 @@
+//! All that is not a test.
+
+use serde_json::Value;
+
+use crate::run::{Failure, cargo, output, run};
+
+/// What the protocol crate must not be able to reach.
+const ABOVE_THE_WALL: [&str; 9] =
+    ["tokio", "mio", "socket2", "rustls", "getrandom", "rand", "fastrand", "futures", "hyper"];
+
+pub(crate) fn all() -> Result<(), Failure> {
+    run(&mut cargo(["fmt", "--all", "--check"]))?;
+    run(&mut cargo(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
+    run(cargo(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings"))?;
+    proto_alone()?;
+    rust_version()?;
+    deny()
+}
+
+/// The protocol builds alone, and nothing below it does I/O or draws random numbers. (That its own
+/// code does not call clocks and sockets of `std` is for clippy: `crates/proto/clippy.toml`.)
+fn proto_alone() -> Result<(), Failure> {
+    run(&mut cargo(["build", "--package", "fullduplex-proto"]))?;
+    let tree = ["tree", "--package", "fullduplex-proto", "--edges", "normal", "--prefix", "none"];
+    let tree = output(cargo(tree).args(["--format", "{p}"]))?;
+    let names = tree.lines().filter_map(|line| line.split(' ').next());
+    match names.into_iter().find(|name| ABOVE_THE_WALL.contains(name)) {
+        Some(name) => {
+            Err(Failure(format!("fullduplex-proto reaches `{name}`, which is above its wall")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// No dependency needs a newer compiler than the workspace declares. (That our own code does not is
+/// for clippy's `incompatible_msrv`.)
+fn rust_version() -> Result<(), Failure> {
+    let metadata = output(&mut cargo(["metadata", "--format-version", "1"]))?;
+    let metadata: Value = serde_json::from_str(&metadata)?;
+    let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let ours = packages.iter().find(|package| package["name"] == "fullduplex");
+    let ours = ours.map(version).ok_or(Failure("cargo metadata lists no fullduplex".into()))?;
+    match packages.iter().find(|package| version(package) > ours) {
+        Some(package) => Err(Failure(format!(
+            "{} needs Rust {}, which is above our rust-version",
+            package["name"], package["rust_version"]
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn version(package: &Value) -> Vec<u32> {
+    let text = package["rust_version"].as_str().unwrap_or_default();
+    text.split('.').filter_map(|part| part.parse().ok()).collect()
+}
+
+fn deny() -> Result<(), Failure> {
+    run(&mut cargo(["deny", "check", "bans", "licenses", "sources"]))
+}
