@@ -1,3 +1,8 @@
 //! What the tests of all crates share: a private certificate authority, scripted peers that speak
 //! raw bytes, and the real peers that other people wrote.
 
+pub mod ca;
+pub mod echo;
+pub mod peers;
+pub mod script;
+pub mod target;

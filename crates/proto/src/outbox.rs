@@ -13,7 +13,7 @@ const BY_REFERENCE_FROM: usize = 8 << 10;
 /// first cache when the mask meets it.
 const MASK_BLOCK: usize = 16 << 10;
 
-/// The memory that an empty queue keeps for the next frame.
+/// The memory that a queue keeps for the next frames, rather than give it back.
 const KEEP: usize = 4 << 10;
 
 /// Encoded frames on their way to the transport.
@@ -144,6 +144,11 @@ impl Outbox {
             self.tail_written = 0;
             self.tail.clear();
             self.tail.shrink_to(KEEP);
+        } else if self.tail_written > KEEP && self.tail_written > self.tail.len() / 2 {
+            // A queue that is never quite empty must not keep what it has written. Less is moved
+            // than was written since the last time.
+            self.tail.drain(..self.tail_written);
+            self.tail_written = 0;
         }
     }
 

@@ -26,6 +26,8 @@ enum State {
     Open,
     /// Our Close is queued: no data may follow it (RFC6455-5.5.1-5).
     Closed,
+    /// The transport is broken: nothing is queued any more.
+    Broken,
 }
 
 /// A call that the state of the connection or the protocol does not allow. Nothing was sent.
@@ -61,7 +63,7 @@ impl Sender {
     /// # Errors
     /// [`Misuse::Closing`] after [`Sender::close`].
     pub fn send(&mut self, message: &Message) -> Result<(), Misuse> {
-        if self.state == State::Closed {
+        if self.state != State::Open {
             return Err(Misuse::Closing);
         }
         let opcode = match message {
@@ -82,7 +84,7 @@ impl Sender {
         if payload.len() > SHORT_PAYLOAD_MAX {
             return Err(Misuse::PingTooLong(payload.len()));
         }
-        if self.state == State::Closed {
+        if self.state != State::Open {
             return Err(Misuse::Closing);
         }
         self.push_control(Opcode::Ping, payload);
@@ -91,7 +93,7 @@ impl Sender {
 
     /// Queues the Close frame, behind everything that was sent before it. A second call does nothing.
     pub fn close(&mut self, frame: Option<&CloseFrame>) {
-        if self.state == State::Closed {
+        if self.state != State::Open {
             return;
         }
         let body = frame.map(CloseFrame::to_body).unwrap_or_default();
@@ -105,6 +107,7 @@ impl Sender {
     /// (RFC6455-5.5.3-2): a peer that asks and never reads costs no memory.
     pub fn pay(&mut self, owed: Owed) {
         match owed {
+            _ if self.state == State::Broken => {}
             Owed::Pong(payload) if self.pong_end > self.outbox.written() => {
                 self.next_pong = Some(payload);
             }
@@ -155,7 +158,7 @@ impl Sender {
     pub fn abandon(&mut self) {
         self.outbox.clear();
         self.next_pong = None;
-        self.state = State::Closed;
+        self.state = State::Broken;
     }
 
     fn push_pong(&mut self, payload: &[u8]) {

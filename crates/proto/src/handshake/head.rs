@@ -154,7 +154,12 @@ fn parse_request(head: Bytes) -> Result<Request<()>, HeadError> {
     let mut request = Request::new(());
     let method = parsed.method.unwrap_or_default();
     *request.method_mut() = Method::from_bytes(method.as_bytes()).map_err(malformed)?;
-    *request.uri_mut() = Uri::try_from(parsed.path.unwrap_or_default()).map_err(malformed)?;
+    let target = parsed.path.unwrap_or_default();
+    if target.contains('#') {
+        // `Uri` would drop it without a word.
+        return Err(malformed("a request target has no fragment"));
+    }
+    *request.uri_mut() = Uri::try_from(target).map_err(malformed)?;
     *request.version_mut() = version(parsed.version);
     *request.headers_mut() = copy_headers(parsed.headers)?;
     Ok(request)

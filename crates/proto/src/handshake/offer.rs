@@ -101,6 +101,7 @@ impl Offer {
         if request.version() != Version::HTTP_11 {
             return Err(Refusal::bad_request("a WebSocket is opened with HTTP/1.1"));
         }
+        check_target(request.uri())?;
         check_has_no_body(headers)?;
         if !matches!(syntax::single(headers, HOST), Single::Once(_)) {
             return Err(Refusal::bad_request("the request must have one Host header"));
@@ -123,6 +124,16 @@ impl Offer {
         let extensions = Extension::parse_all(extensions)
             .map_err(|_| Refusal::bad_request("Sec-WebSocket-Extensions is malformed"))?; // RFC6455-9.1-1
         Ok(Self { key, subprotocols: offered_subprotocols(headers)?, extensions })
+    }
+}
+
+/// A resource name, or an absolute http(s) URI with one.
+fn check_target(target: &Uri) -> Result<(), Refusal> {
+    let is_http = matches!(target.scheme_str(), None | Some("http" | "https"));
+    if is_http && target.path().starts_with('/') {
+        Ok(())
+    } else {
+        Err(Refusal::bad_request("the request target must be a path"))
     }
 }
 

@@ -1,0 +1,95 @@
+//! The servers that the object is tried against, behind one face.
+
+use fullduplex::{Builder, Tls, WebSocket};
+
+use crate::ca::{Authority, Identity, Validity};
+use crate::echo;
+use crate::peers::{EchoServer, ServerLibrary};
+
+/// An echo server that understands the commands `close CODE REASON` and `burst N`.
+#[derive(Debug)]
+pub struct Target {
+    url: String,
+    tls: Option<Tls>,
+    close_answer: CloseAnswer,
+    _server: Option<EchoServer>,
+}
+
+/// With what a server answers our Close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseAnswer {
+    /// With our code and reason, as the RFC recommends.
+    Ours,
+    /// With 1000 and no reason, as `aiohttp` does.
+    Always1000,
+}
+
+/// Whether the connection is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// `ws://`
+    Plain,
+    /// `wss://`, with a certificate of a private authority.
+    Tls,
+}
+
+impl Target {
+    /// A server made with a library of others.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub fn foreign(library: ServerLibrary, scheme: Scheme) -> Self {
+        let (identity, tls) = credentials(scheme);
+        let server = EchoServer::start(library, identity.as_ref());
+        let close_answer = match library {
+            ServerLibrary::Aiohttp => CloseAnswer::Always1000,
+            ServerLibrary::Websockets | ServerLibrary::Ws => CloseAnswer::Ours,
+        };
+        Self { url: url(scheme, server.port()), tls, close_answer, _server: Some(server) }
+    }
+
+    /// Our own server.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub fn ours(scheme: Scheme) -> Self {
+        let (identity, tls) = credentials(scheme);
+        let port = echo::start(identity.as_ref());
+        Self { url: url(scheme, port), tls, close_answer: CloseAnswer::Ours, _server: None }
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// With what it answers our Close.
+    pub fn close_answer(&self) -> CloseAnswer {
+        self.close_answer
+    }
+
+    /// A socket to it, to be opened; it trusts the server's authority.
+    pub fn socket(&self) -> Builder {
+        let builder = WebSocket::builder(&self.url);
+        match &self.tls {
+            Some(tls) => builder.tls(tls.clone()),
+            None => builder,
+        }
+    }
+}
+
+fn credentials(scheme: Scheme) -> (Option<Identity>, Option<Tls>) {
+    if scheme == Scheme::Plain {
+        return (None, None);
+    }
+    let authority = Authority::new();
+    let tls = Tls::with_extra_roots(authority.root_pem().as_bytes()).expect("the root is a root");
+    (Some(authority.issue(&["localhost"], Validity::Now)), Some(tls))
+}
+
+fn url(scheme: Scheme, port: u16) -> String {
+    match scheme {
+        Scheme::Plain => format!("ws://127.0.0.1:{port}/"),
+        Scheme::Tls => format!("wss://localhost:{port}/"),
+    }
+}

@@ -1,0 +1,51 @@
+//! The rows of the reference page, one test each, over real connections: with our own server, and
+//! with servers that other people wrote, over `ws://` and `wss://`.
+
+#[path = "reference_page/rows.rs"]
+mod rows;
+
+/// The whole suite against one server, which all its tests share.
+macro_rules! suite {
+    ($name:ident, $target:expr) => {
+        mod $name {
+            use std::sync::LazyLock;
+
+            use fullduplex_lab::target::Target;
+
+            static TARGET: LazyLock<Target> = LazyLock::new(|| $target);
+
+            suite!(@rows constructor buffered_amount onopen_onmessage_onerror_onclose
+                protocol_and_extensions ready_state url close send);
+        }
+    };
+    (@rows $($row:ident)*) => {
+        $(
+            #[test]
+            fn $row() {
+                crate::rows::$row(&TARGET);
+            }
+        )*
+    };
+}
+
+suite!(our_server, Target::ours(fullduplex_lab::target::Scheme::Plain));
+suite!(our_server_tls, Target::ours(fullduplex_lab::target::Scheme::Tls));
+
+/// A module for each library and scheme.
+macro_rules! foreign {
+    ($($name:ident: $library:ident, $scheme:ident;)*) => {
+        $(suite!($name, Target::foreign(
+            fullduplex_lab::peers::ServerLibrary::$library,
+            fullduplex_lab::target::Scheme::$scheme,
+        ));)*
+    };
+}
+
+foreign! {
+    python_websockets: Websockets, Plain;
+    python_websockets_tls: Websockets, Tls;
+    python_aiohttp: Aiohttp, Plain;
+    python_aiohttp_tls: Aiohttp, Tls;
+    npm_ws: Ws, Plain;
+    npm_ws_tls: Ws, Tls;
+}

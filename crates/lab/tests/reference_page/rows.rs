@@ -1,0 +1,320 @@
+//! What each row of the reference page promises, shown with any echo server.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use fullduplex::ReadyState::{Closed, Closing, Connecting, Open};
+use fullduplex::{
+    CloseEvent, Data, Error, Event, EventType, Events, Message, ReadyState, WebSocket,
+};
+use fullduplex_lab::target::{CloseAnswer, Target};
+use futures_util::StreamExt;
+
+/// A test that waits longer than this for the network has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs a test that awaits the events of one socket.
+fn awaiting(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        tokio::time::timeout(PATIENCE, test).await.expect("the test hangs");
+    });
+}
+
+async fn opened(target: &Target) -> (WebSocket, Events) {
+    let socket = target.socket().open().unwrap();
+    let mut events = socket.events();
+    assert_eq!(events.next().await, Some(Event::Open), "{:?}", socket.failure());
+    (socket, events)
+}
+
+async fn next_message(events: &mut Events) -> Data {
+    match events.next().await {
+        Some(Event::Message(message)) => message.data,
+        other => panic!("a message should come, not {other:?}"),
+    }
+}
+
+async fn next_close(events: &mut Events) -> CloseEvent {
+    match events.next().await {
+        Some(Event::Close(close)) => close,
+        other => panic!("the close event should come, not {other:?}"),
+    }
+}
+
+/// The close event after our own Close.
+fn answer(target: &Target, code: u16, reason: &str) -> CloseEvent {
+    let (code, reason) = match target.close_answer() {
+        CloseAnswer::Ours => (code, reason),
+        CloseAnswer::Always1000 => (1000, ""),
+    };
+    CloseEvent { was_clean: true, code, reason: reason.into() }
+}
+
+/// constructor(url, protocols)
+pub(crate) fn constructor(target: &Target) {
+    awaiting(async {
+        let socket = target.socket().protocols("chat").unwrap().open().unwrap();
+        assert_eq!(socket.ready_state(), Connecting);
+        assert_eq!(socket.events().next().await, Some(Event::Open), "{:?}", socket.failure());
+        assert_eq!(socket.ready_state(), Open);
+    });
+    let authority = target.url().trim_end_matches('/').split("//").nth(1).unwrap();
+    for (url, protocols) in [
+        ("not a url".to_owned(), vec![]),
+        (format!("ftp://{authority}/"), vec![]),
+        (format!("ws://{authority}/#"), vec![]),
+        (format!("ws://{authority}/#fragment"), vec![]),
+        (target.url().to_owned(), vec![String::new()]),
+        (target.url().to_owned(), vec!["with space".to_owned()]),
+        (target.url().to_owned(), vec!["a".to_owned(), "b".to_owned(), "a".to_owned()]),
+    ] {
+        let error = WebSocket::new(&url, protocols.clone()).unwrap_err();
+        assert_eq!(error.name(), "SyntaxError", "{url} {protocols:?}: {error}");
+    }
+}
+
+/// bufferedAmount
+pub(crate) fn buffered_amount(target: &Target) {
+    awaiting(async {
+        let (socket, mut events) = opened(target).await;
+        assert_eq!(socket.buffered_amount(), 0);
+        socket.send("äö").unwrap();
+        assert_eq!(socket.buffered_amount(), 4, "bytes of UTF-8");
+        socket.send(vec![0; 1000]).unwrap();
+        assert_eq!(socket.buffered_amount(), 1004, "payload only");
+        next_message(&mut events).await;
+        next_message(&mut events).await;
+        assert_eq!(socket.buffered_amount(), 0, "what came back was written");
+
+        socket.close();
+        socket.send("dropped").unwrap();
+        assert_eq!(socket.buffered_amount(), 7, "it grows while CLOSING");
+        next_close(&mut events).await;
+        socket.send("dropped").unwrap();
+        assert_eq!(socket.buffered_amount(), 14, "it is not reset by CLOSED, and grows on");
+    });
+}
+
+/// onopen, onmessage, onerror, onclose: each once where once is due, handlers and listeners in the
+/// order in which they were added. Here without a runtime, on the thread in the background.
+pub(crate) fn onopen_onmessage_onerror_onclose(target: &Target) {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let note = |name: &'static str| {
+        let log = Arc::clone(&log);
+        move || log.lock().unwrap().push(name)
+    };
+    let socket = target.socket().open_with(|socket| {
+        let (first, second, third) = (note("listener 1"), note("onopen"), note("listener 2"));
+        socket.add_event_listener(EventType::Open, move |_, _| first());
+        socket.set_onopen(|_, _| panic!("a handler that was replaced is not called"));
+        socket.add_event_listener(EventType::Open, move |_, _| third());
+        socket.set_onopen(move |socket, _| {
+            second();
+            socket.send("1").unwrap();
+            socket.send("2").unwrap();
+        });
+        let (once, message) = (note("once"), note("onmessage"));
+        socket.add_event_listener_once(EventType::Message, move |_, _| once());
+        socket.set_onmessage(move |socket, event| {
+            message();
+            if event.data.as_text() == Some("2") {
+                socket.close();
+            }
+        });
+        let removed = socket.add_event_listener(EventType::Message, |_, _| panic!("removed"));
+        assert!(socket.remove_event_listener(removed));
+        assert!(!socket.remove_event_listener(removed));
+        socket.set_onerror(|socket, _| panic!("nothing failed: {:?}", socket.failure()));
+        let close = note("onclose");
+        socket.set_onclose(move |_, _| close());
+    });
+    socket.unwrap().wait();
+    let expected =
+        ["listener 1", "onopen", "listener 2", "once", "onmessage", "onmessage", "onclose"];
+    assert_eq!(*log.lock().unwrap(), expected);
+}
+
+/// protocol, extensions
+pub(crate) fn protocol_and_extensions(target: &Target) {
+    awaiting(async {
+        for (offered, chosen) in
+            [(vec!["unknown", "superchat", "chat"], "superchat"), (vec!["chat"], "chat")]
+        {
+            let socket = target.socket().protocols(&offered[..]).unwrap().open().unwrap();
+            assert_eq!((socket.protocol(), socket.extensions()), Default::default());
+            assert_eq!(socket.events().next().await, Some(Event::Open), "{:?}", socket.failure());
+            assert_eq!(socket.protocol(), chosen);
+            assert_eq!(socket.extensions(), "");
+        }
+        let (socket, _) = opened(target).await;
+        assert_eq!(socket.protocol(), "", "none was offered");
+        // The server knows none of those offered, and the standard asks for one.
+        let socket = target.socket().protocols("unknown").unwrap().open().unwrap();
+        assert_eq!(socket.events().next().await, Some(Event::Error));
+        assert_eq!(socket.protocol(), "");
+    });
+}
+
+/// readyState, from outside and from within every event
+pub(crate) fn ready_state(target: &Target) {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let note = |event: &'static str| {
+        let seen = Arc::clone(&seen);
+        move |state: ReadyState| seen.lock().unwrap().push((event, state as u16))
+    };
+    let socket = target.socket().open_with(|socket| {
+        note("constructor")(socket.ready_state());
+        let (open, message, close) = (note("open"), note("message"), note("close"));
+        let closing = note("close()");
+        socket.set_onopen(move |socket, _| {
+            open(socket.ready_state());
+            socket.send("x").unwrap();
+        });
+        socket.set_onmessage(move |socket, _| {
+            message(socket.ready_state());
+            socket.close();
+            closing(socket.ready_state());
+        });
+        socket.set_onclose(move |socket, _| close(socket.ready_state()));
+    });
+    let socket = socket.unwrap();
+    socket.wait();
+    assert_eq!(socket.ready_state(), Closed);
+    let expected = [("constructor", 0), ("open", 1), ("message", 1), ("close()", 2), ("close", 3)];
+    assert_eq!(*seen.lock().unwrap(), expected);
+}
+
+/// url
+pub(crate) fn url(target: &Target) {
+    awaiting(async {
+        let http = target.url().replacen("ws", "http", 1) + "a/../path?query=%20ü";
+        let parsed = target.url().to_owned() + "path?query=%20%C3%BC";
+        let socket = WebSocket::new(&http, ()).unwrap();
+        assert_eq!(socket.url(), parsed);
+        let (_, mut events) = opened(target).await;
+        events_origin(target, &mut events).await;
+    });
+}
+
+/// The origin of a message is that of the URL.
+async fn events_origin(target: &Target, events: &mut Events) {
+    let (socket, mut own) = opened(target).await;
+    socket.send("x").unwrap();
+    match own.next().await {
+        Some(Event::Message(message)) => {
+            assert_eq!(&*message.origin, target.url().trim_end_matches('/'));
+        }
+        other => panic!("a message should come, not {other:?}"),
+    }
+    assert_eq!(events.try_next(), None, "another socket hears nothing of it");
+}
+
+/// close(), from each state, by either end
+pub(crate) fn close(target: &Target) {
+    awaiting(async {
+        close_while_connecting(target).await;
+        close_while_open(target).await;
+        close_by_the_server(target).await;
+    });
+}
+
+async fn close_while_connecting(target: &Target) {
+    let socket = target.socket().open().unwrap();
+    let mut events = socket.events();
+    socket.close_with(4000, "ignored").unwrap();
+    assert_eq!(socket.ready_state(), Closing, "at once");
+    assert_eq!(events.next().await, Some(Event::Error), "but its events come later");
+    let close = next_close(&mut events).await;
+    assert_eq!(close, CloseEvent { was_clean: false, code: 1006, reason: String::new() });
+    assert_eq!(events.next().await, None);
+}
+
+async fn close_while_open(target: &Target) {
+    for (code, reason) in [(1000, ""), (3000, "bye"), (4999, "auf Wiedersehen, 再见")] {
+        let (socket, mut events) = opened(target).await;
+        for bad in [0, 999, 1001, 1005, 1006, 1011, 2999, 5000, u16::MAX] {
+            assert_eq!(socket.close_with(bad, ""), Err(Error::Code(bad)));
+        }
+        let too_long = socket.close_with(1000, &"ä".repeat(62)).unwrap_err();
+        assert_eq!(too_long.name(), "SyntaxError", "124 bytes");
+        assert_eq!(socket.ready_state(), Open, "a refused close changes nothing");
+
+        socket.close_with(code, reason).unwrap();
+        assert_eq!(socket.ready_state(), Closing);
+        socket.close_with(4001, "the second call does nothing").unwrap();
+        assert_eq!(next_close(&mut events).await, answer(target, code, reason));
+        assert_eq!(socket.ready_state(), Closed);
+        socket.close_with(4001, "nor does one when CLOSED").unwrap();
+        assert_eq!(socket.close_with(1001, ""), Err(Error::Code(1001)), "checked in every state");
+        assert_eq!(events.next().await, None);
+    }
+    // Without a code our Close has no body, and one that is answered likewise reads 1005.
+    let (socket, mut events) = opened(target).await;
+    socket.close();
+    assert_eq!(next_close(&mut events).await, answer(target, 1005, ""));
+}
+
+async fn close_by_the_server(target: &Target) {
+    for (code, reason) in [(1000, ""), (1001, "going away"), (4321, "a reason, 理由")] {
+        let (socket, mut events) = opened(target).await;
+        socket.send(format!("close {code} {reason}")).unwrap();
+        let close = next_close(&mut events).await;
+        assert_eq!(close, CloseEvent { was_clean: true, code, reason: reason.into() });
+        assert_eq!(socket.ready_state(), Closed);
+        assert!(socket.failure().is_none(), "a close is not a failure");
+    }
+}
+
+/// send()
+pub(crate) fn send(target: &Target) {
+    awaiting(async {
+        let socket = target.socket().open().unwrap();
+        assert_eq!(socket.send("too early"), Err(Error::Connecting));
+        assert_eq!(socket.send(vec![1]).unwrap_err().name(), "InvalidStateError");
+        assert_eq!(socket.buffered_amount(), 0);
+    });
+    awaiting(send_sizes(target));
+    awaiting(send_in_order(target));
+    awaiting(async {
+        let (socket, mut events) = opened(target).await;
+        socket.close();
+        next_close(&mut events).await;
+        socket.send("silently counted").unwrap();
+        assert_eq!(socket.buffered_amount(), 16);
+    });
+}
+
+async fn send_sizes(target: &Target) {
+    let (socket, mut events) = opened(target).await;
+    for size in [0, 1, 125, 126, 127, 65_535, 65_536, 1 << 20, 16 << 20] {
+        let binary: Vec<u8> = (0..size).map(|i| (i * 31 % 251) as u8).collect();
+        for message in [Message::from(text_of(size)), Message::from(binary)] {
+            socket.send(message.clone()).unwrap();
+            let data = next_message(&mut events).await;
+            // Not assert_eq: nobody wants to read 16 MiB.
+            assert!(Message::from(data) == message, "{size} bytes did not come back equal");
+        }
+    }
+}
+
+/// Text of so many bytes, with characters of every length.
+fn text_of(size: usize) -> String {
+    let mut text = "Grüße, 世界! 𝄞 ".repeat(size / 16 + 1);
+    let end = (0..=size).rev().find(|&end| text.is_char_boundary(end)).unwrap();
+    text.truncate(end);
+    text + &"_".repeat(size - end)
+}
+
+async fn send_in_order(target: &Target) {
+    const COUNT: u32 = 100_000;
+    let (socket, mut events) = opened(target).await;
+    for number in 0..COUNT {
+        socket.send(number.to_string()).unwrap();
+    }
+    for number in 0..COUNT {
+        assert_eq!(next_message(&mut events).await.as_text(), Some(&*number.to_string()));
+    }
+    socket.close();
+    assert!(next_close(&mut events).await.was_clean);
+}

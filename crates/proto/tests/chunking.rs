@@ -1,0 +1,150 @@
+//! However the bytes of a peer are cut on their way, the events are the same (fault FT-06); where
+//! they end, exactly what was whole has been delivered (faults FT-03 and FT-04).
+
+mod support;
+
+use bytes::BytesMut;
+use fullduplex_proto::{Connection, Event, Failure, Role, Violation};
+use proptest::prelude::*;
+use support::*;
+
+type Outcome = (Vec<Event>, Option<Violation>, Vec<u8>);
+
+/// What comes of `chunks` that arrive one after the other, and what is answered in the end.
+fn outcome<'a>(role: Role, chunks: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
+    let (mut connection, mut input) = (connection(role), BytesMut::new());
+    let (mut events, mut violation) = (Vec::new(), None);
+    for chunk in chunks {
+        let (more, found) = read(&mut connection, &mut input, chunk);
+        assert!(violation.is_none() || (more.is_empty() && found.is_none()));
+        events.extend(more);
+        violation = violation.or(found);
+    }
+    (events, violation, drain(&mut connection))
+}
+
+/// One of everything, long lengths included, and a violation behind it.
+fn script(role: Role) -> Vec<Frame> {
+    let frames = [
+        frame(TEXT, "Grüße, 𝄞"),
+        frame(BINARY, [0xFF; 126]).unfinished(),
+        frame(PING, "between"),
+        frame(CONTINUATION, [0x80; 9]).unfinished(),
+        frame(CONTINUATION, ""),
+        frame(TEXT, &"€".as_bytes()[..2]).unfinished(),
+        frame(PONG, ""),
+        frame(CONTINUATION, &"€".as_bytes()[2..]),
+        frame(TEXT, ""),
+        frame(TEXT, b"not text: \xFF"),
+    ];
+    let mask = (role == Role::Server).then_some([9, 8, 7, 6]);
+    frames.map(|frame| Frame { mask, ..frame }).to_vec()
+}
+
+fn wire(frames: &[Frame]) -> Vec<u8> {
+    frames.iter().flat_map(Frame::bytes).collect()
+}
+
+#[test]
+fn every_cut_in_two_and_byte_by_byte() {
+    for role in ROLES {
+        let wire = wire(&script(role));
+        let whole = outcome(role, [&wire[..]]);
+        assert_eq!((whole.0.len(), whole.1), (6, Some(Violation::InvalidUtf8)));
+        for cut in 0..=wire.len() {
+            let (one, two) = wire.split_at(cut);
+            assert_eq!(outcome(role, [one, two]), whole, "{role:?}: cut at {cut}");
+        }
+        assert_eq!(outcome(role, wire.chunks(1)), whole, "{role:?}: byte by byte");
+    }
+}
+
+/// RFC6455-7.2.1-1: the messages that were whole are delivered, the others are not, and the end is
+/// reported once.
+#[test]
+fn an_end_at_every_byte_delivers_what_was_whole() {
+    for role in ROLES {
+        let frames: Vec<Frame> = parse_frames(&wire(&script(role))).into_iter().take(9).collect();
+        let ends: Vec<usize> = (0..=frames.len()).map(|n| wire(&frames[..n]).len()).collect();
+        let wire = wire(&frames);
+        for cut in 0..=wire.len() {
+            let whole_frames = ends.iter().filter(|&&end| end <= cut).count() - 1;
+            let last = &wire[..ends[whole_frames]];
+            let mut connection = connection(role);
+            let received = events(&mut connection, &wire[..cut]);
+            assert_eq!(received, events(&mut crate::connection(role), last), "cut at {cut}");
+            connection.handle_end_of_input();
+            assert_lost(&connection);
+        }
+    }
+}
+
+fn assert_lost(connection: &Connection) {
+    let closed = connection.closed().expect("the transport has ended");
+    assert_eq!((closed.code(), closed.reason(), closed.was_clean()), (1006, "", false));
+    assert_eq!(closed.failure(), Some(Failure::Lost));
+}
+
+/// A frame of which most are allowed, some only sometimes, and few never.
+fn any_frame() -> impl Strategy<Value = Frame> {
+    let opcode = prop_oneof![
+        8 => prop_oneof![Just(CONTINUATION), Just(TEXT), Just(BINARY), Just(PING), Just(PONG)],
+        1 => Just(CLOSE),
+    ];
+    let reserved = prop_oneof![40 => Just(0), 1 => 1..8u8];
+    let payload = prop_oneof![
+        4 => "[a-é€𝄞]{0,40}".prop_map(String::into_bytes),
+        1 => prop::collection::vec(any::<u8>(), 0..200),
+        1 => Just(vec![b'x'; 65_536]),
+    ];
+    (any::<bool>(), reserved, opcode, any::<[u8; 4]>(), payload).prop_map(
+        |(fin, reserved, opcode, key, mut payload)| {
+            let control = opcode >= 8;
+            if control {
+                payload.truncate(125);
+            }
+            Frame { fin: fin || control, reserved, opcode, mask: Some(key), payload }
+        },
+    )
+}
+
+/// Turns continuations into beginnings and back, so that most scripts live for more than a frame.
+fn mend(frames: &mut [Frame]) {
+    let mut inside = false;
+    for (index, frame) in frames.iter_mut().enumerate().filter(|(_, frame)| frame.opcode < 8) {
+        if index % 16 != 15 {
+            frame.opcode = match (inside, frame.opcode) {
+                (true, _) => CONTINUATION,
+                (false, CONTINUATION) => BINARY,
+                (false, opcode) => opcode,
+            };
+        }
+        inside = !frame.fin;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_script_in_any_chunks(
+        mut frames in prop::collection::vec(any_frame(), 0..24),
+        sizes in prop::collection::vec(1..400usize, 1..40),
+        is_client in any::<bool>(),
+    ) {
+        let role = if is_client { Role::Client } else { Role::Server };
+        mend(&mut frames);
+        if is_client {
+            frames.iter_mut().for_each(|frame| frame.mask = None);
+        }
+        let wire = wire(&frames);
+        let mut chunks = Vec::new();
+        let (mut rest, mut sizes) = (&wire[..], sizes.iter().cycle());
+        while !rest.is_empty() {
+            let (chunk, after) = rest.split_at(rest.len().min(*sizes.next().unwrap()));
+            chunks.push(chunk);
+            rest = after;
+        }
+        prop_assert_eq!(outcome(role, chunks), outcome(role, [&wire[..]]));
+    }
+}

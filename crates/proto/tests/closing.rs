@@ -1,0 +1,211 @@
+//! The closing handshake between two connections, from either side and from both at once, and what
+//! each end reports of it (RFC 6455 section 7).
+
+mod support;
+
+use fullduplex_proto::{CloseCode, CloseFrame, CloseReason, Event, Failure, Message, Misuse, Role};
+use support::pair::{Pair, carry};
+use support::*;
+
+fn body(code: u16, reason: &str) -> Option<CloseFrame> {
+    let code = CloseCode::new(code).expect("a code that may be sent");
+    Some(CloseFrame { code, reason: CloseReason::new(reason).expect("a short reason") })
+}
+
+fn other(role: Role) -> Role {
+    if role == Role::Client { Role::Server } else { Role::Client }
+}
+
+/// The bodies that a Close may have, and what is reported of them (RFC6455-7.1.5-1, 7.1.6-1).
+fn bodies() -> [(Option<CloseFrame>, u16, &'static str); 4] {
+    [
+        (None, 1005, ""),
+        (body(1000, ""), 1000, ""),
+        (body(1001, "gone"), 1001, "gone"),
+        (body(4001, "Grüße"), 4001, "Grüße"),
+    ]
+}
+
+/// RFC6455-7.1.4-1, RFC6455-5.5.1-6: the answer has the same body, so both report the same.
+#[test]
+fn either_end_may_close_and_both_report_it_clean() {
+    for closer in ROLES {
+        for (body, code, reason) in bodies() {
+            let mut pair = Pair::new();
+            pair.end(closer).connection.close(body.as_ref());
+            pair.shuttle();
+            for role in ROLES {
+                let end = pair.end(role);
+                assert_eq!(end.events, [Event::Close(body.clone())], "{closer:?}: {role:?}");
+                let closed = end.closed();
+                assert_eq!((closed.code(), closed.reason()), (code, reason));
+                assert!(closed.was_clean() && closed.failure().is_none(), "{closer:?}: {role:?}");
+            }
+        }
+    }
+}
+
+/// RFC6455-5.5.1-8, fault FT-13: each end reports what the other one said.
+#[test]
+fn both_may_close_at_once() {
+    for (clients, client_code, client_reason) in bodies() {
+        for (servers, server_code, server_reason) in bodies() {
+            let mut pair = Pair::new();
+            pair.client.connection.close(clients.as_ref());
+            pair.server.connection.close(servers.as_ref());
+            let crossing = drain(&mut pair.client.connection);
+            assert_eq!(parse_frames(&crossing).len(), 1);
+            assert_eq!(events(&mut pair.server.connection, &crossing).len(), 1);
+            pair.shuttle();
+            let (client, server) = (pair.client.closed(), pair.server.closed());
+            assert_eq!((client.code(), client.reason()), (server_code, server_reason));
+            assert_eq!((server.code(), server.reason()), (client_code, client_reason));
+            assert!(client.was_clean() && server.was_clean());
+        }
+    }
+}
+
+/// RFC6455-5.1-5, RFC6455-7.1.3-1: until the peer's Close its messages are messages.
+#[test]
+fn messages_arrive_after_our_close_until_theirs() {
+    for closer in ROLES {
+        let mut pair = Pair::new();
+        pair.end(closer).connection.close(None);
+        for text in ["late", "later"] {
+            pair.end(other(closer)).connection.send(&Message::from(text)).unwrap();
+        }
+        pair.shuttle();
+        let late = ["late", "later"].map(|text| Event::Message(text.into()));
+        let closer = pair.end(closer);
+        assert_eq!(closer.events, [late.to_vec(), vec![Event::Close(None)]].concat());
+        assert!(closer.closed().was_clean());
+    }
+}
+
+/// Fault FT-11: nothing that was sent before is lost, whoever closes.
+#[test]
+fn queued_messages_go_out_before_the_close() {
+    for role in ROLES {
+        for peer_closes in [false, true] {
+            let mut connection = connection(role);
+            for size in [0, 10, 10_000, 100_000] {
+                connection.send(&Message::from(vec![7; size])).unwrap();
+            }
+            connection.ping(b"still there?").unwrap();
+            if peer_closes {
+                events(&mut connection, &frame(CLOSE, "").to(role));
+            } else {
+                connection.close(None);
+            }
+            let frames = sent(&mut connection);
+            let opcodes: Vec<u8> = frames.iter().map(|frame| frame.opcode).collect();
+            assert_eq!(opcodes, [BINARY, BINARY, BINARY, BINARY, PING, CLOSE]);
+            assert_eq!(frames[3].payload, [7; 100_000]);
+        }
+    }
+}
+
+/// RFC6455-6.1-1, RFC6455-5.5.1-5: once either end has closed.
+#[test]
+fn what_is_sent_after_a_close_is_misuse() {
+    for role in ROLES {
+        for peer_closes in [false, true] {
+            let mut connection = connection(role);
+            if peer_closes {
+                events(&mut connection, &frame(CLOSE, "").to(role));
+            } else {
+                connection.close(body(1000, "").as_ref());
+            }
+            assert!(!connection.is_open());
+            let queued = connection.queued_bytes();
+            assert_eq!(connection.send(&Message::from("x")), Err(Misuse::Closing));
+            assert_eq!(connection.ping(b""), Err(Misuse::Closing));
+            // A second Close, with another body, is none.
+            connection.close(body(4000, "again").as_ref());
+            assert_eq!(connection.queued_bytes(), queued);
+            assert_eq!(sent(&mut connection).len(), 1);
+            connection.close(None);
+            assert!(connection.is_flushed());
+        }
+    }
+}
+
+/// RFC6455-7.1.1-2: the server, once both Closes are exchanged and its own is written.
+#[test]
+fn the_server_ends_the_transport_first() {
+    for closer in ROLES {
+        let mut pair = Pair::new();
+        assert!(!pair.client.connection.wants_shutdown());
+        assert!(!pair.server.connection.wants_shutdown());
+        pair.end(closer).connection.close(None);
+        assert!(!pair.end(closer).connection.wants_shutdown());
+        if closer == Role::Client {
+            let close = drain(&mut pair.client.connection);
+            assert_eq!(events(&mut pair.server.connection, &close), [Event::Close(None)]);
+            assert!(!pair.server.connection.wants_shutdown(), "its Close is not written yet");
+            let answer = drain(&mut pair.server.connection);
+            assert!(pair.server.connection.wants_shutdown());
+            assert_eq!(events(&mut pair.client.connection, &answer), [Event::Close(None)]);
+            assert!(!pair.client.connection.wants_shutdown(), "it waits for the server");
+        } else {
+            while !pair.server.shut_down {
+                carry(&mut pair.server, &mut pair.client);
+                assert!(!pair.client.connection.wants_shutdown());
+                carry(&mut pair.client, &mut pair.server);
+                assert!(!pair.client.connection.wants_shutdown());
+            }
+        }
+        pair.shuttle();
+        assert!(pair.server.closed().was_clean() && pair.client.closed().was_clean());
+    }
+}
+
+/// RFC6455-5.5.2-1: after the peer's Close no Pong is due, not even one that had to wait.
+#[test]
+fn no_pong_follows_the_close_of_the_peer() {
+    for role in ROLES {
+        let ping = |payload: &str| frame(PING, payload).to(role);
+        let close = close_frame(1000, "").to(role);
+        let wire = [ping("first"), ping("waits"), close, ping("ignored")].concat();
+        let mut connection = connection(role);
+        assert_eq!(events(&mut connection, &wire).len(), 3);
+        let frames = sent(&mut connection);
+        assert_eq!(frames.len(), 2);
+        assert_eq!((frames[0].opcode, &frames[0].payload[..]), (PONG, &b"first"[..]));
+        assert_eq!(frames[1].close_code(), Some(1000));
+    }
+}
+
+/// RFC6455-5.5.2-1: our own Close ends our data, not our answers.
+#[test]
+fn a_pong_follows_our_own_close() {
+    for role in ROLES {
+        let mut connection = connection(role);
+        connection.close(None);
+        events(&mut connection, &frame(PING, "alive?").to(role));
+        let frames = sent(&mut connection);
+        let opcodes: Vec<u8> = frames.iter().map(|frame| frame.opcode).collect();
+        assert_eq!(opcodes, [CLOSE, PONG]);
+        assert_eq!(frames[1].payload, b"alive?");
+    }
+}
+
+/// RFC6455-7.1.7-1, -2: the end that fails tells why, shuts down, and waits for the peer's end.
+#[test]
+fn a_failed_connection_tells_and_does_not_wait_for_an_answer() {
+    for role in ROLES {
+        let mut connection = connection(role);
+        let (_, violation) = receive(&mut connection, &frame(0x3, "").to(role));
+        assert!(!connection.wants_shutdown(), "the peer is not told yet");
+        assert_eq!(sent(&mut connection)[0].close_code(), Some(1002));
+        assert!(connection.wants_shutdown() && connection.closed().is_none());
+        connection.handle_shutdown();
+        assert!(!connection.wants_shutdown() && connection.closed().is_none(), "it lingers");
+        // What still arrives is discarded, a Close too.
+        assert_eq!(events(&mut connection, &close_frame(4001, "").to(role)), []);
+        connection.handle_end_of_input();
+        let closed = connection.closed().unwrap();
+        assert_eq!((closed.code(), closed.reason(), closed.was_clean()), (1006, "", false));
+        assert_eq!(closed.failure(), violation.map(Failure::Violation));
+    }
+}

@@ -1,0 +1,213 @@
+//! Ends that the closing handshake does not reach: the transport is lost, takes no more, or the peer
+//! falls silent; and the clock that decides how long to wait.
+
+mod support;
+
+use std::time::Duration;
+
+use fullduplex_proto::{Connection, Event, Failure, Message, Misuse, Role};
+use support::pair::Clock;
+use support::*;
+
+fn assert_ended(connection: &Connection, code: u16, clean: bool, failure: Option<Failure>) {
+    let closed = connection.closed().expect("the connection has ended");
+    assert_eq!((closed.code(), closed.was_clean(), closed.failure()), (code, clean, failure));
+}
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// RFC6455-7.2.1-1: without the peer's Close the connection was lost, whatever we have sent.
+#[test]
+fn an_end_without_a_close_is_1006() {
+    for role in ROLES {
+        for we_closed in [false, true] {
+            for written in [false, true] {
+                let mut connection = connection(role);
+                connection.send(&Message::from("lost or not")).unwrap();
+                if we_closed {
+                    connection.close(None);
+                }
+                if written {
+                    drain(&mut connection);
+                }
+                connection.handle_end_of_input();
+                assert_ended(&connection, 1006, false, Some(Failure::Lost));
+                // The end is final.
+                connection.handle_write_failed();
+                connection.handle_end_of_input();
+                connection.close(None);
+                assert_ended(&connection, 1006, false, Some(Failure::Lost));
+            }
+        }
+    }
+}
+
+/// RFC6455-7.1.5-1, fault FT-14: the code was received; clean it was not.
+#[test]
+fn a_close_whose_answer_is_not_written_keeps_its_code() {
+    type End = fn(&mut Connection);
+    let ends: [End; 2] = [Connection::handle_end_of_input, Connection::handle_write_failed];
+    for role in ROLES {
+        for end in ends {
+            for (code, reported) in [(Some(4001), 4001), (None, 1005)] {
+                let mut connection = connection(role);
+                let close = code.map_or(frame(CLOSE, ""), |code| close_frame(code, "why"));
+                events(&mut connection, &close.to(role));
+                assert!(connection.closed().is_none());
+                end(&mut connection);
+                assert_ended(&connection, reported, false, None);
+                let reason = code.map_or("", |_| "why");
+                assert_eq!(connection.closed().unwrap().reason(), reason);
+            }
+        }
+    }
+}
+
+/// The answer written, the transport may end from either side: RFC6455-7.1.4-1.
+#[test]
+fn a_close_whose_answer_is_written_is_clean_when_the_transport_ends() {
+    for role in ROLES {
+        let mut connection = connection(role);
+        events(&mut connection, &close_frame(4001, "").to(role));
+        drain(&mut connection);
+        connection.handle_end_of_input();
+        assert_ended(&connection, 4001, true, None);
+    }
+}
+
+/// Fault FT-14: what the peer sent before the transport broke is still read, its Close among it.
+#[test]
+fn a_write_that_fails_does_not_hide_the_close_of_the_peer() {
+    for role in ROLES {
+        for we_closed in [false, true] {
+            let mut connection = connection(role);
+            connection.send(&Message::from("never arrives")).unwrap();
+            if we_closed {
+                connection.close(None);
+            }
+            connection.handle_write_failed();
+            assert!(!connection.is_open() && connection.closed().is_none());
+            assert!(connection.is_flushed() && !connection.wants_shutdown());
+            assert_eq!(connection.send(&Message::from("x")), Err(Misuse::Closing));
+            let wire = [frame(TEXT, "why").to(role), close_frame(4001, "that").to(role)].concat();
+            let received = events(&mut connection, &wire);
+            assert_eq!(received[0], Event::Message("why".into()));
+            assert_ended(&connection, 4001, false, None);
+            assert_eq!(connection.closed().unwrap().reason(), "that");
+            assert!(connection.is_flushed(), "there is nobody to answer");
+        }
+    }
+}
+
+/// And if there is none, the connection was lost; or failed, if the peer broke a rule.
+#[test]
+fn after_a_write_that_failed_the_input_decides() {
+    for role in ROLES {
+        let mut lost = connection(role);
+        lost.handle_write_failed();
+        lost.handle_end_of_input();
+        assert_ended(&lost, 1006, false, Some(Failure::Lost));
+
+        let mut failed = connection(role);
+        failed.handle_write_failed();
+        let (_, violation) = receive(&mut failed, &frame(0x3, "").to(role));
+        assert_ended(&failed, 1006, false, violation.map(Failure::Violation));
+        assert!(failed.is_flushed());
+
+        let mut untold = connection(role);
+        let (_, violation) = receive(&mut untold, &frame(0x3, "").to(role));
+        untold.handle_write_failed();
+        assert_ended(&untold, 1006, false, violation.map(Failure::Violation));
+    }
+}
+
+/// An application that is silent for a year is no concern of the closing handshake.
+#[test]
+fn an_open_connection_has_no_deadline() {
+    for role in ROLES {
+        let (mut connection, mut clock) = (connection(role), Clock::new());
+        connection.send(&Message::from("unwritten")).unwrap();
+        for _ in 0..3 {
+            assert_eq!(connection.handle_time(clock.now), None);
+            clock.advance(Duration::from_secs(365 * 24 * 3600));
+        }
+        assert!(connection.is_open());
+        // Nor does the time before the Close count.
+        connection.close(None);
+        assert_eq!(connection.handle_time(clock.now), Some(clock.now + CLOSE_TIMEOUT));
+    }
+}
+
+/// Fault FT-12: at the timeout, not before; RFC6455-5.5.1-7.
+#[test]
+fn a_silent_peer_is_given_up_at_the_timeout() {
+    for role in ROLES {
+        let (mut connection, mut clock) = (connection(role), Clock::new());
+        connection.close(None);
+        drain(&mut connection);
+        let deadline = clock.now + CLOSE_TIMEOUT;
+        assert_eq!(connection.handle_time(clock.now), Some(deadline));
+        for by in [MILLISECOND, CLOSE_TIMEOUT - 2 * MILLISECOND] {
+            assert_eq!(connection.handle_time(clock.advance(by)), Some(deadline));
+            assert!(connection.closed().is_none());
+        }
+        assert_eq!(connection.handle_time(clock.advance(MILLISECOND)), None);
+        assert_ended(&connection, 1006, false, Some(Failure::CloseTimeout));
+        assert_eq!(connection.handle_time(clock.advance(CLOSE_TIMEOUT)), None);
+    }
+}
+
+/// A slow peer that takes our bytes is not a silent one.
+#[test]
+fn each_byte_written_postpones_the_deadline() {
+    for role in ROLES {
+        let (mut connection, mut clock) = (connection(role), Clock::new());
+        connection.send(&Message::from(vec![0; 100])).unwrap();
+        connection.close(None);
+        connection.handle_time(clock.now);
+        while !connection.is_flushed() {
+            let almost = clock.advance(CLOSE_TIMEOUT - MILLISECOND);
+            connection.handle_written(1);
+            assert_eq!(connection.handle_time(almost), Some(almost + CLOSE_TIMEOUT));
+        }
+        connection.handle_time(clock.advance(CLOSE_TIMEOUT));
+        assert_ended(&connection, 1006, false, Some(Failure::CloseTimeout));
+    }
+}
+
+/// What the deadline makes of each state that has one.
+#[test]
+fn the_deadline_ends_every_state_that_waits() {
+    let close = |role| close_frame(4001, "").to(role);
+    for role in ROLES {
+        let ended = |connection: &mut Connection, code, clean, failure| {
+            let clock = Clock::new();
+            let deadline = connection.handle_time(clock.now).expect("a closing one has a deadline");
+            assert_eq!(connection.handle_time(deadline), None);
+            assert_ended(connection, code, clean, failure);
+        };
+        let mut unanswered = connection(role);
+        events(&mut unanswered, &close(role));
+        ended(&mut unanswered, 4001, false, None);
+
+        // RFC6455-7.1.1-2: the client may end TCP itself when the server does not.
+        let mut exchanged = connection(Role::Client);
+        events(&mut exchanged, &close(Role::Client));
+        drain(&mut exchanged);
+        ended(&mut exchanged, 4001, true, None);
+
+        let mut broken = connection(role);
+        broken.handle_write_failed();
+        ended(&mut broken, 1006, false, Some(Failure::Lost));
+
+        for shuts_down in [false, true] {
+            let mut failed = connection(role);
+            let (_, violation) = receive(&mut failed, &frame(0x3, "").to(role));
+            if shuts_down {
+                drain(&mut failed);
+                failed.handle_shutdown();
+            }
+            ended(&mut failed, 1006, false, violation.map(Failure::Violation));
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The opening handshake from end to end: a client's offer to bytes, to the server's offer, to an
+//! answer, to bytes, to the client's answer; whole and one byte at a time.
+
+mod support;
+
+use bytes::BytesMut;
+use fullduplex_proto::handshake::head::{HeadReader, encode_request, encode_response};
+use fullduplex_proto::handshake::{
+    Answer, Nonce, Offer, ReservedHeader, Subprotocol, SubprotocolNotOffered, Subprotocols,
+};
+use fullduplex_proto::{Event, Message, Role, Url};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use support::opening::{NONCE, REQUEST, RESPONSE};
+use support::*;
+
+fn offer(subprotocols: &[&str]) -> Offer {
+    Offer::new(Nonce(NONCE), Subprotocols::new(subprotocols.iter().copied()).expect("tokens"))
+}
+
+fn request_to(url: &str, offer: &Offer) -> Vec<u8> {
+    let url = Url::parse(url).expect("a URL");
+    let request = offer.to_request(&url, &HeaderMap::new()).expect("no further headers");
+    let mut bytes = Vec::new();
+    encode_request(&request, &mut bytes);
+    bytes
+}
+
+/// Reads a head in chunks of `size` bytes; returns it and what follows it.
+fn read_in<T>(
+    bytes: &[u8],
+    size: usize,
+    mut read: impl FnMut(&mut BytesMut) -> Option<T>,
+) -> (T, Vec<u8>) {
+    let mut input = BytesMut::new();
+    let mut chunks = bytes.chunks(size);
+    loop {
+        input.extend_from_slice(chunks.next().expect("the head is whole before its bytes end"));
+        if let Some(head) = read(&mut input) {
+            return (head, [&input[..], &chunks.collect::<Vec<_>>().concat()].concat());
+        }
+    }
+}
+
+fn read_request(bytes: &[u8], size: usize) -> (Request<()>, Vec<u8>) {
+    let mut reader = HeadReader::new();
+    read_in(bytes, size, |input| reader.request(input).expect("a request"))
+}
+
+fn read_response(bytes: &[u8], size: usize) -> (Response<()>, Vec<u8>) {
+    let mut reader = HeadReader::new();
+    read_in(bytes, size, |input| reader.response(input).expect("a response"))
+}
+
+fn sorted(lines: impl IntoIterator<Item = impl Into<String>>) -> Vec<String> {
+    let mut lines: Vec<String> = lines.into_iter().map(|line| line.into().to_lowercase()).collect();
+    lines.sort();
+    lines
+}
+
+/// The bytes of section 1.3 of the RFC; header names in any case and order (RFC6455-4.2.2-10).
+#[test]
+fn the_example_of_the_rfc_is_spoken() {
+    let offer = offer(&[]);
+    let request = request_to("ws://server.example.com/chat", &offer);
+    let text = String::from_utf8(request).unwrap();
+    assert!(text.starts_with("GET /chat HTTP/1.1\r\n") && text.ends_with("\r\n\r\n"));
+    assert_eq!(sorted(text.trim_end().split("\r\n")), sorted(REQUEST));
+    assert!(text.contains(": dGhlIHNhbXBsZSBub25jZQ==\r\n"));
+
+    let mut response = Vec::new();
+    encode_response(&Answer::default().to_response(&offer), &mut response);
+    let text = String::from_utf8(response).unwrap();
+    assert!(text.starts_with("HTTP/1.1 101 Switching Protocols\r\n") && text.ends_with("\r\n\r\n"));
+    // RFC6455-4.2.2-7: no subprotocol, no header.
+    assert_eq!(sorted(text.trim_end().split("\r\n")), sorted(RESPONSE));
+    assert!(text.contains(": s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
+}
+
+/// RFC6455-4.1-14, RFC6455-4.1-15: the request's target and host.
+#[test]
+fn the_request_names_resource_and_host() {
+    for (url, target, host) in [
+        ("ws://a", "/", "a"),
+        ("ws://a:80/x?y=1&z", "/x?y=1&z", "a"),
+        ("ws://a:8080/?q", "/?q", "a:8080"),
+        ("wss://[::1]:443/%20", "/%20", "[::1]"),
+        ("wss://[::1]:80/%20", "/%20", "[::1]:80"),
+    ] {
+        let text = String::from_utf8(request_to(url, &offer(&[]))).unwrap();
+        assert!(text.starts_with(&format!("GET {target} HTTP/1.1\r\n")), "{text}");
+        assert!(text.to_lowercase().contains(&format!("\r\nhost: {host}\r\n")), "{text}");
+    }
+}
+
+/// RFC6455-4.1-21, RFC6455-4.2.2-6; fault FT-06: in one piece and byte by byte.
+#[test]
+fn both_ends_agree() {
+    for (offered, chosen) in [
+        (vec![], None),
+        (vec!["chat"], None),
+        (vec!["chat"], Some("chat")),
+        (vec!["chat", "Chat", "v2.chat!"], Some("Chat")),
+        (vec!["a", "b", "c"], Some("c")),
+    ] {
+        for size in [1, 2, 7, usize::MAX] {
+            let clients = offer(&offered);
+            let (request, _) = read_request(&request_to("wss://a/b?c", &clients), size);
+            let servers = Offer::from_request(&request).unwrap();
+            assert_eq!(servers, clients);
+            let names: Vec<&str> = servers.subprotocols().iter().map(Subprotocol::as_str).collect();
+            assert_eq!(names, offered, "in order of preference");
+
+            let chosen = chosen.map(|name| Subprotocol::new(name).unwrap());
+            let answer = Answer::new(&servers, chosen.clone()).unwrap();
+            let mut bytes = Vec::new();
+            encode_response(&answer.to_response(&servers), &mut bytes);
+            let (response, _) = read_response(&bytes, size);
+            let read = Answer::from_response(&clients, &response).unwrap();
+            assert_eq!((read.subprotocol(), &read), (chosen.as_ref(), &answer));
+        }
+    }
+}
+
+/// Fault FT-27: the first frames come in the same segment as the handshake, whichever way.
+#[test]
+fn frames_behind_a_head_are_left_for_the_connection() {
+    let clients = offer(&[]);
+    let hello = [Event::Message(Message::from("hello"))];
+    for size in [1, 3, usize::MAX] {
+        let wire =
+            [request_to("ws://a/", &clients), frame(TEXT, "hello").to(Role::Server)].concat();
+        let (request, rest) = read_request(&wire, size);
+        assert_eq!(events(&mut connection(Role::Server), &rest), hello);
+
+        let servers = Offer::from_request(&request).unwrap();
+        let mut wire = Vec::new();
+        encode_response(&Answer::default().to_response(&servers), &mut wire);
+        wire.extend(frame(TEXT, "hello").to(Role::Client));
+        let (response, rest) = read_response(&wire, size);
+        assert_eq!(Answer::from_response(&clients, &response), Ok(Answer::default()));
+        assert_eq!(events(&mut connection(Role::Client), &rest), hello);
+    }
+}
+
+/// RFC6455-4.1-22: a client may add headers, but not those that the handshake makes.
+#[test]
+fn reserved_headers_are_refused() {
+    let url = Url::parse("ws://a/").unwrap();
+    for name in [
+        "host",
+        "upgrade",
+        "connection",
+        "content-length",
+        "transfer-encoding",
+        "sec-websocket-accept",
+        "sec-websocket-extensions",
+        "sec-websocket-key",
+        "sec-websocket-protocol",
+        "sec-websocket-version",
+    ] {
+        let name = HeaderName::from_static(name);
+        let mut further = HeaderMap::new();
+        further.insert("cookie", HeaderValue::from_static("a=b"));
+        further.insert(name.clone(), HeaderValue::from_static("x"));
+        assert_eq!(offer(&[]).to_request(&url, &further).unwrap_err(), ReservedHeader(name));
+    }
+}
+
+#[test]
+fn further_headers_are_sent_as_they_are() {
+    let mut further = HeaderMap::new();
+    further.append("cookie", HeaderValue::from_static("a=b"));
+    further.append("cookie", HeaderValue::from_static("c=d"));
+    further.append("authorization", HeaderValue::from_static("Bearer e"));
+    let url = Url::parse("ws://a/").unwrap();
+    let mut bytes = Vec::new();
+    encode_request(&offer(&["x"]).to_request(&url, &further).unwrap(), &mut bytes);
+    let (request, _) = read_request(&bytes, usize::MAX);
+    let cookies: Vec<&HeaderValue> = request.headers().get_all("cookie").iter().collect();
+    assert_eq!(cookies, ["a=b", "c=d"]);
+    assert_eq!(request.headers()["authorization"], "Bearer e");
+    assert_eq!(Offer::from_request(&request), Ok(offer(&["x"])));
+}
+
+/// RFC6455-4.2.2-6: letter by letter.
+#[test]
+fn a_subprotocol_that_was_not_offered_cannot_be_chosen() {
+    for offered in [&[][..], &["chat"], &["Chat", "cha", "chats"]] {
+        let other = Subprotocol::new("cHat").unwrap();
+        let error = SubprotocolNotOffered(other.clone());
+        assert_eq!(Answer::new(&offer(offered), Some(other)), Err(error));
+    }
+}
+
+/// RFC6455-4.1-18: the key is the nonce, and another nonce wants another answer.
+#[test]
+fn each_nonce_has_its_own_answer() {
+    let (one, other) = (offer(&[]), Offer::new(Nonce([7; 16]), Subprotocols::default()));
+    let response = Answer::default().to_response(&one);
+    assert!(Answer::from_response(&one, &response).is_ok());
+    assert!(Answer::from_response(&other, &response).is_err());
+}

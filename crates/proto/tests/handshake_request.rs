@@ -1,0 +1,205 @@
+//! Requests that open a connection, in all the ways that they may be written, and requests that do
+//! not: each with the status that it is refused with (RFC 6455 sections 4.2.1 and 4.2.2).
+
+mod support;
+
+use bytes::BytesMut;
+use fullduplex_proto::handshake::head::{HeadReader, encode_response};
+use fullduplex_proto::handshake::{Offer, Refusal};
+use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::{HeaderMap, StatusCode};
+use support::opening::{REQUEST, head, request};
+
+/// A line of the request, what stands in its place, and the status of the refusal.
+type Case = (&'static str, &'static [&'static str], u16);
+
+const REFUSED: &[Case] = &[
+    // RFC6455-4.2.1-2: each of them is required, and those that identify stand once.
+    ("Host", &[], 400),
+    ("Host", &["Host: a", "Host: a"], 400),
+    ("Host", &["Host: a", "Host: b"], 400),
+    ("Sec-WebSocket-Key", &[], 400),
+    // RFC6455-11.3.1-1
+    ("", &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="], 400),
+    ("Sec-WebSocket-Key", &["Sec-WebSocket-Key:"], 400),
+    ("Sec-WebSocket-Key", &["Sec-WebSocket-Key: 13"], 400),
+    ("Sec-WebSocket-Key", &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ"], 400),
+    ("Sec-WebSocket-Key", &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j"], 400),
+    ("Sec-WebSocket-Key", &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZWU="], 400),
+    ("Sec-WebSocket-Key", &["Sec-WebSocket-Key: !GhlIHNhbXBsZSBub25jZQ=="], 400),
+    ("Sec-WebSocket-Key", &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==, x"], 400),
+    // RFC6455-4.2.2-4, RFC6455-4.3-2
+    ("Sec-WebSocket-Version", &[], 426),
+    ("Sec-WebSocket-Version", &["Sec-WebSocket-Version:"], 426),
+    ("Sec-WebSocket-Version", &["Sec-WebSocket-Version: 0"], 426),
+    ("Sec-WebSocket-Version", &["Sec-WebSocket-Version: 8"], 426),
+    ("Sec-WebSocket-Version", &["Sec-WebSocket-Version: 12"], 426),
+    ("Sec-WebSocket-Version", &["Sec-WebSocket-Version: 14"], 426),
+    ("Sec-WebSocket-Version", &["Sec-WebSocket-Version: 255"], 426),
+    ("Sec-WebSocket-Version", &["Sec-WebSocket-Version: 013"], 426),
+    ("Sec-WebSocket-Version", &["Sec-WebSocket-Version: 13, 8"], 426),
+    ("Sec-WebSocket-Version", &["Sec-WebSocket-Version: 1 3"], 426),
+    // RFC6455-11.3.5-1
+    ("", &["Sec-WebSocket-Version: 13"], 400),
+    ("", &["Sec-WebSocket-Version: 8"], 400),
+    ("Upgrade", &[], 426),
+    ("Upgrade", &["Upgrade: h2c"], 426),
+    ("Upgrade", &["Upgrade: websockets"], 426),
+    ("Upgrade", &["Upgrade: web socket"], 426),
+    ("Connection", &[], 400),
+    ("Connection", &["Connection: keep-alive"], 400),
+    ("Connection", &["Connection: Upgraded, Up grade"], 400),
+    ("GET", &["POST /chat HTTP/1.1"], 405),
+    ("GET", &["HEAD /chat HTTP/1.1"], 405),
+    ("GET", &["OPTIONS * HTTP/1.1"], 405),
+    ("GET", &["GET /chat HTTP/1.0"], 400),
+    // What follows the head are frames: there is no body (fault FT-28).
+    ("", &["Content-Length: 5"], 400),
+    ("", &["Content-Length: 0", "Content-Length: 5"], 400),
+    ("", &["Content-Length: -1"], 400),
+    ("", &["Transfer-Encoding: chunked"], 400),
+    ("", &["Transfer-Encoding: identity"], 400),
+    // RFC6455-9.1-1, RFC6455-4.3-1
+    ("", &["Sec-WebSocket-Extensions:"], 400),
+    ("", &["Sec-WebSocket-Extensions: a,"], 400),
+    ("", &["Sec-WebSocket-Extensions: a;"], 400),
+    ("", &["Sec-WebSocket-Extensions: a; b=\"c d\""], 400),
+    ("", &["Sec-WebSocket-Extensions: a; b=\"c"], 400),
+    ("", &["Sec-WebSocket-Extensions: a", "Sec-WebSocket-Extensions: a b"], 400),
+    // RFC6455-4.1-21
+    ("", &["Sec-WebSocket-Protocol:"], 400),
+    ("", &["Sec-WebSocket-Protocol: a,"], 400),
+    ("", &["Sec-WebSocket-Protocol: a,,b"], 400),
+    ("", &["Sec-WebSocket-Protocol: a b"], 400),
+    ("", &["Sec-WebSocket-Protocol: a/b"], 400),
+    ("", &["Sec-WebSocket-Protocol: \u{e4}"], 400),
+    ("", &["Sec-WebSocket-Protocol: a, b, a"], 400),
+    ("", &["Sec-WebSocket-Protocol: a", "Sec-WebSocket-Protocol: a"], 400),
+];
+
+const ACCEPTED: &[(&str, &[&str])] = &[
+    ("", &[]),
+    // RFC6455-4.1-31, and the values that are compared without regard to case.
+    ("Upgrade", &["UPGRADE: WebSocket"]),
+    ("Upgrade", &["upgrade:websocket"]),
+    ("Upgrade", &["Upgrade: h2c, websocket"]),
+    ("Upgrade", &["Upgrade: h2c", "Upgrade: websocket"]),
+    ("Connection", &["Connection: keep-alive, UPGRADE"]),
+    ("Connection", &["connection: upgrade ,\t close"]),
+    ("Connection", &["Connection: keep-alive", "Connection: ,Upgrade"]),
+    ("Host", &["HOST:\t a:8080 \t"]),
+    ("Sec-WebSocket-Version", &["sec-websocket-version:   13  "]),
+    ("Sec-WebSocket-Key", &["SEC-WEBSOCKET-KEY:\tdGhlIHNhbXBsZSBub25jZQ== "]),
+    // RFC6455-4.2.1-2: an absolute http(s) URI too.
+    ("GET", &["GET http://server.example.com/chat HTTP/1.1"]),
+    ("GET", &["GET https://server.example.com HTTP/1.1"]),
+    // RFC6455-4.2.1-4
+    ("", &["X-Unknown: \u{e4}", "Origin: null", "Sec-WebSocket-Future: 1"]),
+    ("", &["Content-Length: 0"]),
+    // RFC6455-9.1-3, RFC6455-11.3.4-1: on several lines.
+    ("", &["Sec-WebSocket-Extensions: a; b=\"c\", d", "Sec-WebSocket-Extensions: a"]),
+    ("", &["Sec-WebSocket-Protocol: a, A", "Sec-WebSocket-Protocol:\tb\t,c"]),
+];
+
+fn refusal(replaced: &str, by: &[&str]) -> Refusal {
+    let head = head(&REQUEST, replaced, by);
+    let request = request(&head).expect("a head of HTTP/1").expect("a whole head");
+    Offer::from_request(&request).expect_err(&head)
+}
+
+/// RFC6455-4.2.1-1: an HTTP error, never a connection.
+#[test]
+fn what_is_no_opening_request_is_refused_with_its_status() {
+    for &(replaced, by, status) in REFUSED {
+        assert_eq!(refusal(replaced, by).status(), status, "{replaced:?} by {by:?}");
+    }
+}
+
+#[test]
+fn what_is_one_is_accepted_however_it_is_written() {
+    let plain = Offer::from_request(&request(head(&REQUEST, "", &[])).unwrap().unwrap()).unwrap();
+    for &(replaced, by) in ACCEPTED {
+        let request = request(head(&REQUEST, replaced, by)).unwrap().unwrap();
+        let offer = Offer::from_request(&request).unwrap_or_else(|error| panic!("{by:?}: {error}"));
+        if !by.iter().any(|line| line.starts_with("Sec-WebSocket-")) {
+            assert_eq!(offer, plain, "{by:?}");
+        }
+    }
+}
+
+/// RFC6455-9.1-3, RFC6455-11.3.4-1: the lines of a list are one list, in order.
+#[test]
+fn lists_on_several_lines_are_one_list() {
+    let lines = [
+        "Sec-WebSocket-Protocol: a, A",
+        "Sec-WebSocket-Extensions: x; p=1; q",
+        "Sec-WebSocket-Protocol: b",
+        "Sec-WebSocket-Extensions: y, x; p=\"2\"",
+    ];
+    let request = request(head(&REQUEST, "", &lines)).unwrap().unwrap();
+    let offer = Offer::from_request(&request).unwrap();
+    let names: Vec<&str> = offer.subprotocols().iter().map(|name| name.as_str()).collect();
+    assert_eq!(names, ["a", "A", "b"]);
+    let extensions: Vec<(&str, Vec<Option<&str>>)> = offer
+        .extensions()
+        .iter()
+        .map(|e| (&*e.name, e.params.iter().map(|p| p.value.as_deref()).collect()))
+        .collect();
+    let expected = [("x", vec![Some("1"), None]), ("y", vec![]), ("x", vec![Some("2")])];
+    assert_eq!(extensions, expected);
+}
+
+fn has_element(headers: &HeaderMap, name: http::HeaderName, wanted: &str) -> bool {
+    let values = headers.get_all(name).iter().map(|value| value.to_str().expect("ASCII"));
+    values.flat_map(|value| value.split(',')).any(|element| element.trim() == wanted)
+}
+
+/// Fault FT-29: what follows a refused request is not another request.
+#[test]
+fn every_refusal_ends_the_http_connection() {
+    for &(replaced, by, status) in REFUSED {
+        let response = refusal(replaced, by).to_response();
+        assert!(has_element(response.headers(), CONNECTION, "close"), "{by:?}");
+        let mut wire = Vec::new();
+        encode_response(&response, &mut wire);
+        let head_len = wire.len();
+        wire.extend_from_slice(response.body().as_bytes());
+        let mut input = BytesMut::from(&wire[..]);
+        let read = HeadReader::new().response(&mut input).unwrap().unwrap();
+        assert_eq!(read.status(), status);
+        assert_eq!(read.headers()[CONTENT_LENGTH], (wire.len() - head_len).to_string());
+        assert_eq!(input, response.body().as_bytes());
+        assert!(!input.is_empty(), "a sentence says why");
+    }
+}
+
+/// RFC6455-4.2.2-4, RFC6455-4.4-1: all versions that are spoken, which is one.
+#[test]
+fn the_426_lists_version_13() {
+    let mut count = 0;
+    for &(replaced, by, status) in REFUSED {
+        let response = refusal(replaced, by).to_response();
+        let versions: Vec<_> = response.headers().get_all(SEC_WEBSOCKET_VERSION).iter().collect();
+        if status == 426 {
+            count += 1;
+            assert_eq!(versions, ["13"], "{by:?}");
+            assert_eq!(response.headers()[UPGRADE], "websocket");
+            assert!(has_element(response.headers(), CONNECTION, "Upgrade"));
+        } else {
+            assert_eq!(versions.len(), 0, "{by:?}");
+        }
+        let allow = response.headers().get(ALLOW);
+        assert_eq!(allow.is_some_and(|value| value == "GET"), status == 405);
+    }
+    assert!(count > 10);
+}
+
+/// RFC6455-4.2.2-2, -3, -5: what a server refuses for reasons of its own ends the same way.
+#[test]
+fn a_server_may_refuse_with_any_status() {
+    for status in [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND] {
+        let response = Refusal::new(status, "no").to_response();
+        assert_eq!((response.status(), &**response.body()), (status, "no\n"));
+        assert!(has_element(response.headers(), CONNECTION, "close"));
+    }
+}

@@ -1,0 +1,136 @@
+//! Responses that open the connection, and responses that must not: each with the name of what is
+//! wrong with it (RFC 6455 section 4.1; fault FT-30).
+
+mod support;
+
+use fullduplex_proto::handshake::{Answer, BadAnswer, Nonce, Offer, Subprotocol, Subprotocols};
+use http::{StatusCode, Version};
+use support::opening::{NONCE, RESPONSE, head, response};
+
+fn offer() -> Offer {
+    Offer::new(Nonce(NONCE), Subprotocols::new(["chat", "v2.chat"]).expect("tokens"))
+}
+
+fn answer(replaced: &str, by: &[&str]) -> Result<Answer, BadAnswer> {
+    let head = head(&RESPONSE, replaced, by);
+    let response = response(&head).expect("a head of HTTP/1").expect("a whole head");
+    Answer::from_response(&offer(), &response)
+}
+
+/// RFC6455-4.1-25 to -30.
+#[test]
+fn a_response_that_does_not_open_the_connection_is_named() {
+    let not_offered = |name: &str| BadAnswer::SubprotocolNotOffered(name.to_owned());
+    let extension = |name: &str| BadAnswer::ExtensionNotOffered(name.to_owned());
+    let http_10 = BadAnswer::HttpVersion(Version::HTTP_10);
+    let cases: Vec<(&str, &[&str], BadAnswer)> = vec![
+        ("HTTP", &["HTTP/1.0 101 Switching Protocols"], http_10),
+        ("Upgrade", &[], BadAnswer::Upgrade),
+        ("Upgrade", &["Upgrade:"], BadAnswer::Upgrade),
+        ("Upgrade", &["Upgrade: h2c"], BadAnswer::Upgrade),
+        ("Upgrade", &["Upgrade: websockets"], BadAnswer::Upgrade),
+        ("", &["Upgrade: websocket"], BadAnswer::Upgrade),
+        ("", &["Upgrade: h2c"], BadAnswer::Upgrade),
+        ("Connection", &[], BadAnswer::Connection),
+        ("Connection", &["Connection:"], BadAnswer::Connection),
+        ("Connection", &["Connection: close"], BadAnswer::Connection),
+        ("Connection", &["Connection: Upgraded"], BadAnswer::Connection),
+        ("Sec-WebSocket-Accept", &[], BadAnswer::AcceptMissing),
+        // RFC6455-11.3.3-1
+        ("", &["Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="], BadAnswer::AcceptRepeated),
+        ("Sec-WebSocket-Accept", &["Sec-WebSocket-Accept:"], BadAnswer::AcceptMismatch),
+        // The key itself; the answer in other letters; the answer and more.
+        (
+            "Sec-WebSocket-Accept",
+            &["Sec-WebSocket-Accept: dGhlIHNhbXBsZSBub25jZQ=="],
+            BadAnswer::AcceptMismatch,
+        ),
+        (
+            "Sec-WebSocket-Accept",
+            &["Sec-WebSocket-Accept: S3PPLMBITXAQ9KYGZZHZRBK+XOO="],
+            BadAnswer::AcceptMismatch,
+        ),
+        (
+            "Sec-WebSocket-Accept",
+            &["Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=, x"],
+            BadAnswer::AcceptMismatch,
+        ),
+        ("", &["Sec-WebSocket-Extensions: permessage-deflate"], extension("permessage-deflate")),
+        ("", &["Sec-WebSocket-Extensions: x; y=1"], extension("x")),
+        ("", &["Sec-WebSocket-Extensions:"], BadAnswer::ExtensionsMalformed),
+        ("", &["Sec-WebSocket-Extensions: x,"], BadAnswer::ExtensionsMalformed),
+        ("", &["Sec-WebSocket-Extensions: x; y=\"z"], BadAnswer::ExtensionsMalformed),
+        ("", &["Sec-WebSocket-Protocol: Chat"], not_offered("Chat")),
+        ("", &["Sec-WebSocket-Protocol: chat, v2.chat"], not_offered("chat, v2.chat")),
+        ("", &["Sec-WebSocket-Protocol: other"], not_offered("other")),
+        // RFC6455-4.2.2-7
+        ("", &["Sec-WebSocket-Protocol:"], not_offered("")),
+        // RFC6455-11.3.4-1
+        (
+            "",
+            &["Sec-WebSocket-Protocol: chat", "Sec-WebSocket-Protocol: chat"],
+            BadAnswer::SubprotocolRepeated,
+        ),
+    ];
+    for (replaced, by, expected) in cases {
+        assert_eq!(answer(replaced, by), Err(expected), "{replaced:?} by {by:?}");
+    }
+}
+
+/// RFC6455-4.1-24: everything but 101 is HTTP's affair, other 1xx too.
+#[test]
+fn any_other_status_is_reported() {
+    for status in [100, 103, 200, 204, 301, 401, 407, 426, 500, 599] {
+        let line = format!("HTTP/1.1 {status} Whatever");
+        let expected = BadAnswer::Status(StatusCode::from_u16(status).unwrap());
+        assert_eq!(answer("HTTP", &[&line]), Err(expected));
+    }
+}
+
+/// RFC6455-4.1-27: each letter counts, and so does the case of each.
+#[test]
+fn every_letter_of_the_accept_counts() {
+    let (name, accept) = RESPONSE[3].split_once(": ").unwrap();
+    for index in 0..accept.len() {
+        for replacement in [b'A', b'b', b'=', accept.as_bytes()[index] ^ 0x20] {
+            let mut wrong = accept.as_bytes().to_vec();
+            if wrong[index] == replacement || !replacement.is_ascii_graphic() {
+                continue;
+            }
+            wrong[index] = replacement;
+            let line = format!("{name}: {}", String::from_utf8(wrong).unwrap());
+            assert_eq!(answer(name, &[&line]), Err(BadAnswer::AcceptMismatch), "{line}");
+        }
+    }
+}
+
+/// RFC6455-4.1-25, -26, -31: case, white space, order and further elements do not matter.
+#[test]
+fn a_response_that_opens_it_may_be_written_in_many_ways() {
+    for (replaced, by) in [
+        ("", &[][..]),
+        ("HTTP", &["HTTP/1.1 101"]),
+        ("HTTP", &["HTTP/1.1 101 Web Socket Protocol Handshake"]),
+        ("Upgrade", &["UPGRADE:WebSocket"]),
+        ("Connection", &["connection: upgrade"]),
+        ("Connection", &["Connection: keep-alive, UPGRADE"]),
+        ("Connection", &["Connection: keep-alive", "Connection: Upgrade"]),
+        ("Sec-WebSocket-Accept", &["sec-websocket-accept: \t s3pPLMBiTxaQ9kYGzzhZRbK+xOo= \t"]),
+        // RFC6455-11.3.5-1: a response may list versions.
+        ("", &["Sec-WebSocket-Version: 13, 8", "Sec-WebSocket-Version: 7"]),
+        ("", &["Server: \u{e4}", "Set-Cookie: a=b", "Set-Cookie: c=d"]),
+    ] {
+        let answer = answer(replaced, by).unwrap_or_else(|error| panic!("{by:?}: {error}"));
+        assert_eq!(answer.subprotocol(), None);
+    }
+}
+
+/// RFC6455-4.1-29.
+#[test]
+fn the_subprotocol_is_one_of_those_offered() {
+    for name in ["chat", "v2.chat"] {
+        let line = format!("Sec-WebSocket-Protocol:  {name} ");
+        let answer = answer("", &[&line]).unwrap();
+        assert_eq!(answer.subprotocol().map(Subprotocol::as_str), Some(name));
+    }
+}

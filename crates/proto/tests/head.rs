@@ -1,0 +1,242 @@
+//! Heads of HTTP/1.1 in any pieces: what follows them is left alone, what is no head is refused as
+//! early as its bytes show it, and none is longer than its limits (faults FT-06 and FT-25).
+
+mod support;
+
+use bytes::BytesMut;
+use fullduplex_proto::handshake::head::{HeadError, HeadReader, MAX_BYTES, MAX_HEADERS};
+use http::{HeaderMap, Version};
+use support::opening::{REQUEST, RESPONSE, head, request, response};
+
+/// What a reader found: the first line's parts, and the headers; and what it left.
+type Outcome = (Vec<String>, HeaderMap, Vec<u8>);
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Request,
+    Response,
+}
+
+/// Reads `chunks` one after the other, up to the head or an error, and counts how many that took.
+fn read<'a>(
+    kind: Kind,
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+) -> (usize, Result<Option<Outcome>, HeadError>) {
+    let (mut reader, mut input) = (HeadReader::new(), BytesMut::new());
+    let mut count = 0;
+    for chunk in chunks {
+        count += 1;
+        input.extend_from_slice(chunk);
+        let found = match kind {
+            Kind::Request => reader.request(&mut input).map(|head| {
+                let parts = head?.into_parts().0;
+                let line = [parts.method.to_string(), parts.uri.to_string()];
+                Some((line.to_vec(), parts.headers, parts.version))
+            }),
+            Kind::Response => reader.response(&mut input).map(|head| {
+                let parts = head?.into_parts().0;
+                Some((vec![parts.status.as_str().to_owned()], parts.headers, parts.version))
+            }),
+        };
+        match found {
+            Ok(None) => {}
+            Ok(Some((line, headers, version))) => {
+                assert_eq!(version, Version::HTTP_11);
+                return (count, Ok(Some((line, headers, input.to_vec()))));
+            }
+            Err(error) => return (count, Err(error)),
+        }
+    }
+    (count, Ok(None))
+}
+
+fn heads() -> [(Kind, String); 2] {
+    let further = ["X-Twice: 1", "X-Empty:", "X-Twice: 2"];
+    let request = head(&REQUEST, "", &further);
+    [(Kind::Request, request), (Kind::Response, head(&RESPONSE, "", &further))]
+}
+
+/// Fault FT-27: `\r\n\r\n` behind the head is no second end.
+const BEHIND: &[u8] = b"\x81\x05he\r\n\r\n";
+
+#[test]
+fn every_cut_gives_the_same_head_and_leaves_what_follows() {
+    for (kind, head) in heads() {
+        let wire = [head.as_bytes(), BEHIND].concat();
+        let (_, whole) = read(kind, [&wire[..]]);
+        let (line, headers, behind) = whole.unwrap().unwrap();
+        match kind {
+            Kind::Request => assert_eq!(line, ["GET", "/chat"]),
+            Kind::Response => assert_eq!(line, ["101"]),
+        }
+        let twice: Vec<_> = headers.get_all("x-twice").iter().collect();
+        assert_eq!(twice, ["1", "2"]);
+        assert_eq!((headers["x-empty"].as_bytes(), &behind[..]), (&b""[..], BEHIND));
+        for cut in 0..=wire.len() {
+            // What is behind the head may be cut as well: only what has arrived can be left.
+            let (one, two) = wire.split_at(cut);
+            let (count, outcome) = read(kind, [one, two]);
+            let arrived = if count == 1 { one.len() } else { wire.len() };
+            let left = wire[head.len()..arrived].to_vec();
+            assert_eq!(outcome, Ok(Some((line.clone(), headers.clone(), left))), "cut at {cut}");
+        }
+        let (count, outcome) = read(kind, wire.chunks(1));
+        assert_eq!(count, head.len(), "the head's last byte is enough");
+        assert_eq!(outcome, Ok(Some((line, headers, vec![]))));
+    }
+}
+
+/// A head of exactly `length` bytes.
+fn head_of(kind: Kind, length: usize) -> String {
+    let lines: &[&str] = match kind {
+        Kind::Request => &REQUEST,
+        Kind::Response => &RESPONSE,
+    };
+    let rest = length - head(lines, "", &["x: "]).len();
+    head(lines, "", &[&format!("x: {}", "y".repeat(rest))])
+}
+
+/// Fault FT-25: to the byte, and without waiting for the end.
+#[test]
+fn a_head_has_at_most_its_limit_of_bytes() {
+    for (kind, _) in heads() {
+        for size in [1, 1000, usize::MAX] {
+            let largest = head_of(kind, MAX_BYTES);
+            assert_eq!(largest.len(), MAX_BYTES);
+            let (_, outcome) = read(kind, largest.as_bytes().chunks(size));
+            assert!(matches!(outcome, Ok(Some(_))), "{outcome:?}");
+            let larger = head_of(kind, MAX_BYTES + 1);
+            assert_eq!(read(kind, larger.as_bytes().chunks(size)).1, Err(HeadError::TooLong));
+        }
+        // A head without end: the byte behind the limit is one too many.
+        let endless = head_of(kind, 1 << 20);
+        let (count, outcome) = read(kind, endless.as_bytes().chunks(1));
+        assert_eq!((count, outcome), (MAX_BYTES + 1, Err(HeadError::TooLong)));
+    }
+    let endless_line = "GET /".to_owned() + &"x".repeat(1 << 20);
+    let (count, outcome) = read(Kind::Request, endless_line.as_bytes().chunks(1));
+    assert_eq!((count, outcome), (MAX_BYTES + 1, Err(HeadError::TooLong)));
+}
+
+#[test]
+fn a_head_has_at_most_its_limit_of_headers() {
+    for (first, is_ok) in [
+        (REQUEST[0], (|bytes| request(bytes).map(|head| head.is_some())) as fn(&str) -> _),
+        (RESPONSE[0], |bytes| response(bytes).map(|head| head.is_some())),
+    ] {
+        let with = |count: usize| head(&[first], "", &vec!["a: b"; count]);
+        assert_eq!(is_ok(&with(0)), Ok(true));
+        assert_eq!(is_ok(&with(MAX_HEADERS)), Ok(true));
+        assert_eq!(is_ok(&with(MAX_HEADERS + 1)), Err(HeadError::TooManyHeaders));
+        assert_eq!(is_ok(&with(2000)), Err(HeadError::TooManyHeaders));
+        assert_eq!(is_ok(&with(10_000)), Err(HeadError::TooLong));
+    }
+}
+
+/// Lines that no head has, in the place of a header of one that is good otherwise.
+const MALFORMED: &[&[u8]] = &[
+    b"no colon",
+    b": no name",
+    b"space before : colon",
+    b" leading space: x",
+    b"x: folded\r\n value",
+    b"x: folded\r\n\tvalue",
+    b"x: a\0b",
+    b"x\0: a",
+    b"x: a\x01b",
+    b"x: a\x7Fb",
+    b"x: a\rb",
+    b"x: a\r",
+    b"\xE4: an 8-bit name",
+    b"x(y): a separator",
+];
+
+#[test]
+fn a_line_that_is_no_header_is_malformed() {
+    for (kind, good) in heads() {
+        let (first, rest) = good.split_once("X-Twice: 1").unwrap();
+        for wrong in MALFORMED {
+            let wire = [first.as_bytes(), wrong, rest.as_bytes()].concat();
+            for size in [1, usize::MAX] {
+                let (_, outcome) = read(kind, wire.chunks(size));
+                let is_malformed = matches!(outcome, Err(HeadError::Malformed(_)));
+                assert!(is_malformed, "{}: {outcome:?}", wrong.escape_ascii());
+            }
+        }
+    }
+}
+
+/// RFC 9110 section 5.5: such bytes are opaque data, and passed on as they are.
+#[test]
+fn eight_bit_bytes_may_stand_in_a_value() {
+    for (kind, good) in heads() {
+        let (first, rest) = good.split_once("X-Twice: 1").unwrap();
+        let wire = [first.as_bytes(), b"x: \x80\xFF\xC3\xA4 \t", rest.as_bytes()].concat();
+        let (_, headers, _) = read(kind, [&wire[..]]).1.unwrap().unwrap();
+        assert_eq!(headers["x"].as_bytes(), b"\x80\xFF\xC3\xA4");
+    }
+}
+
+/// Two parsers that disagree about the end of a line disagree about what a request is.
+#[test]
+fn a_bare_line_feed_is_refused_at_once() {
+    for (kind, good) in heads() {
+        for (at, _) in good.match_indices("\r\n") {
+            let mut wire = good.clone();
+            wire.remove(at);
+            let (count, outcome) = read(kind, wire.as_bytes().chunks(1));
+            assert_eq!(
+                (count, outcome),
+                (at + 1, Err(HeadError::BareLineFeed)),
+                "line feed at {at}"
+            );
+        }
+    }
+}
+
+/// Bytes that are not HTTP/1 fail at the byte that shows it, instead of waiting for a head.
+#[test]
+fn another_protocol_is_not_waited_for() {
+    let hello: &[u8] = &[0x16, 3, 1, 2, 0, 1, 0, 1, 0xFC, 3, 3];
+    let line = |text: &'static str| (text.as_bytes(), text.find('\n').map_or(0, |at| at + 1));
+    for (kind, (bytes, at)) in [
+        (Kind::Request, (hello, 1)),
+        (Kind::Response, (hello, 1)),
+        (Kind::Response, (b"SSH-2.0-x\r\n", 1)),
+        (Kind::Request, line("SSH-2.0-x\r\n")),
+        (Kind::Request, line("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")),
+        (Kind::Request, line("GET /\r\nHost: a\r\n")),
+        (Kind::Request, line("GET / HTTP/2.0\r\nHost: a\r\n")),
+        (Kind::Request, line("GET / x HTTP/1.1\r\nHost: a\r\n")),
+        (Kind::Request, (b"get / HTTP/1.1\r\n", 1)),
+        (Kind::Request, (b"\r\n\r\n", 1)),
+        (Kind::Request, (b"\x81\x85", 1)),
+        (Kind::Response, (b"220 smtp\r\n", 1)),
+        (Kind::Response, (b"ICY 200 OK\r\n", 1)),
+        (Kind::Response, (b"HTTP/2 101\r\n", 6)),
+        (Kind::Response, (b"HTTP/0.9 101\r\n", 6)),
+        (Kind::Response, line("HTTP/1.1 abc\r\nUpgrade: websocket\r\n")),
+        (Kind::Response, line("HTTP/1.1 1010 x\r\nUpgrade: websocket\r\n")),
+    ] {
+        let (count, outcome) = read(kind, bytes.chunks(1));
+        let text = bytes.escape_ascii();
+        assert!(matches!(outcome, Err(HeadError::NotHttp(_))), "{text}: {outcome:?}");
+        assert_eq!(count, at, "{kind:?}: {text}");
+    }
+}
+
+/// What a server answers: 431 to what is too much, 400 to the rest; and it hangs up.
+#[test]
+fn each_error_has_its_refusal() {
+    for (error, status) in [
+        (HeadError::TooLong, 431),
+        (HeadError::TooManyHeaders, 431),
+        (HeadError::BareLineFeed, 400),
+        (HeadError::NotHttp("x".to_owned()), 400),
+        (HeadError::Malformed("x".to_owned()), 400),
+    ] {
+        let response = error.refusal().to_response();
+        assert_eq!(response.status(), status);
+        assert_eq!(response.headers()["connection"], "close");
+    }
+}

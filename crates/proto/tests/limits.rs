@@ -1,0 +1,143 @@
+//! A message may be as large as its limits say and not larger, and what a header announces costs
+//! nothing until it arrives (faults FT-18 and FT-20).
+
+mod support;
+
+use bytes::BytesMut;
+use fullduplex_proto::{Event, Limits, Message, Role, Violation};
+use support::*;
+
+fn bytes(message_bytes: usize) -> Limits {
+    let mut limits = Limits::default();
+    limits.message_bytes = message_bytes;
+    limits
+}
+
+fn frames(message_frames: usize) -> Limits {
+    let mut limits = Limits::default();
+    limits.message_frames = message_frames;
+    limits
+}
+
+/// RFC6455-10.4-2.
+#[test]
+fn the_exact_limit_is_allowed_and_one_more_is_not() {
+    for role in ROLES {
+        for limit in [0, 1, 125, 126, 65_535, 65_536, 100_000] {
+            let mut connection = limited(role, bytes(limit));
+            let largest = vec![1; limit];
+            let received = events(&mut connection, &frame(BINARY, &largest).to(role));
+            assert_eq!(received, [Event::Message(Message::from(largest))]);
+            let header = header_to(role, 0x82, limit as u64 + 1);
+            let (_, violation) = receive(&mut connection, &header);
+            assert_eq!(violation, Some(Violation::MessageTooBig { limit }), "at the header");
+        }
+    }
+}
+
+/// RFC6455-10.4-2: the reassembled size counts, and starts anew with each message.
+#[test]
+fn the_limit_is_across_fragments() {
+    const LIMIT: usize = 300;
+    for role in ROLES {
+        for first in 0..=LIMIT {
+            let begin = frame(TEXT, vec![b'a'; first]).unfinished().to(role);
+            let end = frame(CONTINUATION, vec![b'b'; LIMIT - first]).to(role);
+            let mut connection = limited(role, bytes(LIMIT));
+            // Control frames do not count.
+            let wire = [begin.clone(), frame(PING, [0; 125]).to(role), end, begin].concat();
+            let received = events(&mut connection, &wire);
+            assert!(matches!(&received[1], Event::Message(message) if message.len() == LIMIT));
+            let one_more = header_to(role, CONTINUATION, (LIMIT - first + 1) as u64);
+            let (_, violation) = receive(&mut connection, &one_more);
+            assert_eq!(violation, Some(Violation::MessageTooBig { limit: LIMIT }), "{first}");
+        }
+    }
+}
+
+/// Control frames are limited by the protocol alone.
+#[test]
+fn control_frames_have_no_other_limit() {
+    for role in ROLES {
+        let mut connection = limited(role, bytes(0));
+        let wire = [frame(PING, [1; 125]), frame(PONG, [2; 125]), close_frame(1000, [b'r'; 123])];
+        assert_eq!(events(&mut connection, &wire.map(|frame| frame.to(role)).concat()).len(), 3);
+    }
+}
+
+/// Fault FT-20: empty fragments are fragments.
+#[test]
+fn a_message_has_at_most_as_many_frames_as_the_limit() {
+    for role in ROLES {
+        for payload in ["", "x"] {
+            for limit in [1, 2, 100] {
+                let mut connection = limited(role, frames(limit));
+                let fragment = |index, last: bool| {
+                    let opcode = if index == 0 { BINARY } else { CONTINUATION };
+                    Frame { fin: last, ..frame(opcode, payload) }.to(role)
+                };
+                let message: Vec<u8> =
+                    (0..limit).flat_map(|index| fragment(index, index + 1 == limit)).collect();
+                // Each message is counted for itself.
+                assert_eq!(events(&mut connection, &message.repeat(3)).len(), 3, "{limit}");
+                let too_many: Vec<u8> = (0..=limit).flat_map(|i| fragment(i, i == limit)).collect();
+                let (_, violation) = receive(&mut connection, &too_many);
+                assert_eq!(violation, Some(Violation::TooManyFrames { limit }));
+                assert_eq!(sent(&mut connection)[0].close_code(), Some(1008));
+            }
+        }
+    }
+}
+
+/// Fault FT-20: the default ends a message that never ends.
+#[test]
+fn endless_empty_fragments_meet_the_default_limit() {
+    let role = Role::Server;
+    let (mut connection, mut input) = (connection(role), BytesMut::new());
+    let begin = frame(TEXT, "").unfinished().to(role);
+    assert_eq!(read(&mut connection, &mut input, &begin), (vec![], None));
+    let thousand = frame(CONTINUATION, "").unfinished().to(role).repeat(1000);
+    let refused = (1..1000).find(|_| read(&mut connection, &mut input, &thousand).1.is_some());
+    assert_eq!(refused, Some((Limits::default().message_frames).div_ceil(1000)));
+}
+
+/// Fault FT-18: a header of 2^62 bytes reserves nothing, whole frame or fragment.
+#[test]
+fn what_a_header_announces_reserves_no_memory() {
+    for role in ROLES {
+        for first_byte in [0x82, 0x81, 0x01, 0x02] {
+            for announced in [1 << 31, 1 << 32, 1 << 62] {
+                let mut connection = limited(role, bytes(usize::MAX));
+                let mut input = BytesMut::new();
+                let wire = header_to(role, first_byte, announced);
+                assert_eq!(read(&mut connection, &mut input, &wire), (vec![], None));
+                assert_eq!(connection.lacking(&input) as u64, announced);
+                let payload =
+                    &frame(TEXT, [b'a'; 1000]).to(role)[header_to(role, 0x81, 1000).len()..];
+                assert_eq!(read(&mut connection, &mut input, payload), (vec![], None));
+                assert_eq!(connection.lacking(&input) as u64, announced - 1000);
+                assert!(input.capacity() <= 64 << 10, "{} bytes", input.capacity());
+                assert_eq!(connection.queued_bytes(), 0);
+            }
+        }
+    }
+}
+
+/// A hint that shrinks to zero as the frame arrives.
+#[test]
+fn lacking_says_what_the_frame_still_lacks() {
+    for role in ROLES {
+        for first in [frame(BINARY, [7; 500]), frame(BINARY, [7; 500]).unfinished()] {
+            let (mut connection, mut input) = (connection(role), BytesMut::new());
+            let wire = first.to(role);
+            let header_len = wire.len() - 500;
+            assert_eq!(connection.lacking(&input), 0);
+            for (index, byte) in wire.iter().enumerate() {
+                let arrived = index + 1;
+                read(&mut connection, &mut input, &[*byte]);
+                let lacking = if arrived < header_len { 0 } else { wire.len() - arrived };
+                assert_eq!(connection.lacking(&input), lacking, "after {arrived} bytes");
+            }
+        }
+    }
+}

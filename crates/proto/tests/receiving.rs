@@ -1,0 +1,243 @@
+//! What arrives becomes messages: in one frame or many, with control frames between them, as text
+//! checked from its first wrong byte on. Pings are answered, however many they are.
+
+mod support;
+
+use bytes::{Bytes, BytesMut};
+use fullduplex_proto::{CloseCode, CloseFrame, CloseReason, Event, Message, Role, Violation};
+use support::*;
+
+fn message(message: impl Into<Message>) -> Event {
+    Event::Message(message.into())
+}
+
+/// RFC6455-5.4-6: both forms are understood; RFC6455-6.2-2: the next frame begins a new message.
+#[test]
+fn a_message_is_one_frame() {
+    for role in ROLES {
+        for length in [0, 1, 125, 126, 127, 65_535, 65_536, 200_000] {
+            let payload = "x".repeat(length);
+            let wire = [frame(TEXT, &payload).to(role), frame(BINARY, &payload).to(role)].concat();
+            assert_eq!(
+                events(&mut connection(role), &wire),
+                [message(&*payload), message(payload.as_bytes())],
+                "{role:?}, {length} bytes"
+            );
+        }
+    }
+}
+
+/// RFC6455-5.4-2, RFC6455-5.4-5, RFC6455-5.4-10: in order, of any size, all of the first one's kind.
+#[test]
+fn a_message_is_the_sum_of_its_fragments() {
+    let sizes = [0, 1, 3, 125, 126, 0, 65_536, 7, 0];
+    let bytes = |count: usize| (0..count).map(|i| b'a' + (i % 23) as u8).collect::<Vec<u8>>();
+    for role in ROLES {
+        for opcode in [TEXT, BINARY] {
+            let (mut wire, mut whole) = (Vec::new(), Vec::new());
+            for (index, &size) in sizes.iter().enumerate() {
+                let opcode = if index == 0 { opcode } else { CONTINUATION };
+                wire.extend(frame(opcode, bytes(size)).unfinished().to(role));
+                whole.extend(bytes(size));
+            }
+            wire.extend(frame(CONTINUATION, "end").to(role));
+            whole.extend(b"end");
+            let expected = match opcode {
+                TEXT => message(String::from_utf8(whole).unwrap()),
+                _ => message(whole),
+            };
+            // Twice: the first message leaves nothing behind.
+            let received = events(&mut connection(role), &wire.repeat(2));
+            assert_eq!(received, [expected.clone(), expected]);
+        }
+    }
+}
+
+/// RFC6455-5.4-1, RFC6455-5.4-4: control frames are handled where they stand, not after the message.
+#[test]
+fn control_frames_stand_between_fragments() {
+    for role in ROLES {
+        let wire = [
+            frame(TEXT, "one ").unfinished().to(role),
+            frame(PING, "a").to(role),
+            frame(CONTINUATION, "two").unfinished().to(role),
+            frame(PONG, "b").to(role),
+            frame(PING, "").to(role),
+            frame(CONTINUATION, "").to(role),
+        ];
+        let expected = [
+            vec![],
+            vec![Event::Ping("a".into())],
+            vec![],
+            vec![Event::Pong("b".into())],
+            vec![Event::Ping("".into())],
+            vec![message("one two")],
+        ];
+        let mut connection = connection(role);
+        for (bytes, expected) in wire.iter().zip(expected) {
+            assert_eq!(events(&mut connection, bytes), expected, "{role:?}");
+        }
+    }
+}
+
+/// RFC6455-6.2-3: only the masks differ between a client's bytes and a server's.
+#[test]
+fn every_mask_is_removed() {
+    for mask in [[0; 4], [0xFF; 4], [1, 2, 3, 4], [0, 0, 0, 0x80]] {
+        let payload: Vec<u8> = (0..=255).collect();
+        let masked = Frame { mask: Some(mask), ..frame(BINARY, &payload) };
+        let received = events(&mut connection(Role::Server), &masked.bytes());
+        assert_eq!(received, [message(payload)]);
+    }
+}
+
+/// RFC6455-7.1.5-1: the peer's Close, with and without a body, in the middle of a message or not.
+#[test]
+fn a_close_is_an_event_with_its_code_and_reason() {
+    let bye = CloseReason::new("bye").unwrap();
+    let code = CloseCode::new(4001).unwrap();
+    for role in ROLES {
+        for (sent, expected) in [
+            (frame(CLOSE, ""), None),
+            (close_frame(1000, ""), Some(CloseFrame::code(CloseCode::NORMAL))),
+            (close_frame(4001, "bye"), Some(CloseFrame { code, reason: bye.clone() })),
+        ] {
+            let wire = [frame(TEXT, "unended").unfinished().to(role), sent.to(role)].concat();
+            assert_eq!(events(&mut connection(role), &wire), [Event::Close(expected)]);
+        }
+    }
+}
+
+/// RFC6455-5.5.2-1, RFC6455-5.5.3-1: each size from 0 to 125.
+#[test]
+fn a_ping_is_answered_with_its_own_payload() {
+    for role in ROLES {
+        let mut connection = connection(role);
+        for size in 0..=125u8 {
+            let payload: Vec<u8> = (0..size).map(|i| i ^ size).collect();
+            let received = events(&mut connection, &frame(PING, &payload).to(role));
+            assert_eq!(received, [Event::Ping(payload.clone().into())]);
+            let pongs = sent(&mut connection);
+            assert_eq!(pongs.len(), 1);
+            assert_eq!((pongs[0].fin, pongs[0].opcode), (true, PONG));
+            assert_eq!(pongs[0].payload, payload);
+        }
+    }
+}
+
+/// RFC6455-5.5.3-3, fault FT-16.
+#[test]
+fn a_pong_is_not_answered() {
+    for role in ROLES {
+        let mut connection = connection(role);
+        let pongs = frame(PONG, "nobody asked").to(role).repeat(1000);
+        assert_eq!(events(&mut connection, &pongs).len(), 1000);
+        assert_eq!(connection.queued_bytes(), 0);
+    }
+}
+
+/// RFC6455-5.5.3-2, fault FT-15: a peer that asks and never reads costs no memory.
+#[test]
+fn a_million_pings_leave_one_pong_and_the_latest() {
+    for role in ROLES {
+        let mut connection = connection(role);
+        let mut input = BytesMut::new();
+        let mut last = String::new();
+        for count in 0..1_000_000u32 {
+            last = format!("{count:0125}");
+            input.extend_from_slice(&frame(PING, &last).to(role));
+            while connection.handle_input(&mut input).unwrap().is_some() {}
+            assert!(connection.queued_bytes() <= 2 * 131);
+        }
+        let pongs = sent(&mut connection);
+        assert!(pongs.iter().all(|pong| pong.opcode == PONG) && pongs.len() <= 2);
+        assert_eq!(pongs.last().unwrap().payload, last.as_bytes());
+        // The debt is paid: the next ping is answered at once.
+        events(&mut connection, &frame(PING, "next").to(role));
+        assert_eq!(sent(&mut connection)[0].payload, b"next");
+    }
+}
+
+/// RFC6455-5.6-1: the message is UTF-8, not the frame.
+#[test]
+fn a_character_may_be_split_between_frames_at_every_byte() {
+    let text = "aé€𝄞z\u{10FFFF}";
+    for role in ROLES {
+        for first in 0..=text.len() {
+            for second in first..=text.len() {
+                let wire = [
+                    frame(TEXT, &text.as_bytes()[..first]).unfinished().to(role),
+                    frame(PING, "\u{FF}").to(role),
+                    frame(CONTINUATION, &text.as_bytes()[first..second]).unfinished().to(role),
+                    frame(CONTINUATION, &text.as_bytes()[second..]).to(role),
+                ];
+                let received = events(&mut connection(role), &wire.concat());
+                assert_eq!(received[1..], [message(text)], "split at {first} and {second}");
+            }
+        }
+    }
+}
+
+/// RFC6455-8.1-1: what no following byte can repair is refused before it arrives.
+#[test]
+fn invalid_utf8_fails_at_its_first_wrong_byte() {
+    let wrong: [(&[u8], &str); 8] = [
+        (b"\xFF", "no such byte"),
+        (b"\x80", "a continuation of nothing"),
+        (b"\xC0", "always overlong"),
+        (b"\xC3\x28", "no continuation"),
+        (b"\xE0\x80", "overlong"),
+        (b"\xED\xA0", "a surrogate"),
+        (b"\xF4\x90", "above U+10FFFF"),
+        (b"\xF0\x9D\x84\x41", "the last byte"),
+    ];
+    for role in ROLES {
+        for (bytes, why) in wrong {
+            for before in ["", "€", "a much longer text, wide enough for a vector"] {
+                let header = header_to(role, 0x80 | TEXT, 1 << 20);
+                let text = [before.as_bytes(), bytes].concat();
+                // The masked text: what the frame's bytes would be, without the rest of them.
+                let wire = frame(TEXT, &text).to(role);
+                let start = wire.len() - text.len();
+                let (good, last) = wire[start..].split_at(text.len() - 1);
+                let (mut connection, mut input) = (connection(role), BytesMut::new());
+                let so_far = [header, good.to_vec()].concat();
+                assert_eq!(read(&mut connection, &mut input, &so_far), (vec![], None), "{why}");
+                let (_, violation) = read(&mut connection, &mut input, last);
+                assert_eq!(violation, Some(Violation::InvalidUtf8), "{why}");
+                assert_eq!(sent(&mut connection)[0].close_code(), Some(1007));
+            }
+        }
+    }
+}
+
+/// RFC6455-5.6-1: and a message may not end within a character, though a frame may.
+#[test]
+fn text_that_ends_within_a_character_fails() {
+    for role in ROLES {
+        for cut in ["é", "€", "𝄞"].map(|text| &text.as_bytes()[..text.len() - 1]) {
+            let fragments =
+                [frame(TEXT, cut).unfinished().to(role), frame(CONTINUATION, "").to(role)].concat();
+            for wire in [frame(TEXT, cut).to(role), fragments] {
+                let (events, violation) = receive(&mut connection(role), &wire);
+                assert_eq!((events, violation), (vec![], Some(Violation::InvalidUtf8)));
+            }
+        }
+    }
+}
+
+/// Binary is not text, also after one: bytes that are not UTF-8 pass, and leave no trace.
+#[test]
+fn binary_is_not_checked() {
+    for role in ROLES {
+        let wire = [
+            frame(BINARY, b"\xC3").to(role),
+            frame(BINARY, b"\xFF").unfinished().to(role),
+            frame(CONTINUATION, b"\xF0").to(role),
+            frame(TEXT, "text").to(role),
+        ];
+        let expected =
+            [message(&b"\xC3"[..]), message(Bytes::from_static(b"\xFF\xF0")), message("text")];
+        assert_eq!(events(&mut connection(role), &wire.concat()), expected);
+    }
+}

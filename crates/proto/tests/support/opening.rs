@@ -1,0 +1,47 @@
+//! Opening requests and responses as text, and the ways to spoil one line of them.
+
+use bytes::BytesMut;
+use fullduplex_proto::handshake::head::{HeadError, HeadReader};
+use http::{Request, Response};
+
+/// The request of RFC 6455 section 1.3, without what is optional.
+pub(crate) const REQUEST: [&str; 6] = [
+    "GET /chat HTTP/1.1",
+    "Host: server.example.com",
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Version: 13",
+];
+
+/// The response to it.
+pub(crate) const RESPONSE: [&str; 4] = [
+    "HTTP/1.1 101 Switching Protocols",
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+];
+
+/// The nonce whose base64 is the key above.
+pub(crate) const NONCE: [u8; 16] = *b"the sample nonce";
+
+/// The head of `lines`, with the one that begins with `replaced` replaced by others. An empty
+/// `replaced` adds them at the end.
+pub(crate) fn head(lines: &[&str], replaced: &str, by: &[&str]) -> String {
+    let is_replaced = |line: &str| !replaced.is_empty() && line.starts_with(replaced);
+    let at = lines.iter().position(|line| is_replaced(line)).unwrap_or(lines.len());
+    assert_eq!(at < lines.len(), !replaced.is_empty(), "there is no line `{replaced}`");
+    let behind = lines.iter().skip(at + 1);
+    let changed: Vec<&str> = lines[..at].iter().chain(by).chain(behind).copied().collect();
+    changed.join("\r\n") + "\r\n\r\n"
+}
+
+/// Reads a whole request.
+pub(crate) fn request(bytes: impl AsRef<[u8]>) -> Result<Option<Request<()>>, HeadError> {
+    HeadReader::new().request(&mut BytesMut::from(bytes.as_ref()))
+}
+
+/// Reads a whole response.
+pub(crate) fn response(bytes: impl AsRef<[u8]>) -> Result<Option<Response<()>>, HeadError> {
+    HeadReader::new().response(&mut BytesMut::from(bytes.as_ref()))
+}

@@ -1,0 +1,98 @@
+//! A client and a server joined by a transport without sockets, and a clock that a test moves.
+
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use fullduplex_proto::{Closed, Connection, Event, Role};
+
+use super::{connection, drain, read};
+
+/// One end, and what it has read.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) connection: Connection,
+    pub(crate) events: Vec<Event>,
+    /// It has ended its direction of the transport.
+    pub(crate) shut_down: bool,
+    input: BytesMut,
+}
+
+impl End {
+    fn new(role: Role) -> Self {
+        let (events, input) = (Vec::new(), BytesMut::new());
+        Self { connection: connection(role), events, shut_down: false, input }
+    }
+
+    /// How the end saw the connection end.
+    pub(crate) fn closed(&self) -> &Closed {
+        self.connection.closed().expect("the connection has ended")
+    }
+}
+
+/// Two ends of one connection.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    pub(crate) client: End,
+    pub(crate) server: End,
+}
+
+impl Pair {
+    pub(crate) fn new() -> Self {
+        Self { client: End::new(Role::Client), server: End::new(Role::Server) }
+    }
+
+    pub(crate) fn end(&mut self, role: Role) -> &mut End {
+        match role {
+            Role::Client => &mut self.client,
+            Role::Server => &mut self.server,
+        }
+    }
+
+    /// Carries bytes, and the ends of the transport, until neither end has anything to say.
+    pub(crate) fn shuttle(&mut self) {
+        while carry(&mut self.client, &mut self.server) | carry(&mut self.server, &mut self.client)
+        {
+        }
+    }
+}
+
+/// Carries what `from` has to say now, and returns whether that was anything.
+pub(crate) fn carry(from: &mut End, to: &mut End) -> bool {
+    if from.shut_down {
+        return false;
+    }
+    let bytes = drain(&mut from.connection);
+    let (events, violation) = read(&mut to.connection, &mut to.input, &bytes);
+    assert_eq!(violation, None, "of our own two ends");
+    to.events.extend(events);
+    if from.connection.wants_shutdown() {
+        from.connection.handle_shutdown();
+        from.shut_down = true;
+    }
+    from.shut_down |= from.connection.closed().is_some();
+    if from.shut_down {
+        to.connection.handle_end_of_input();
+    }
+    !bytes.is_empty() || from.shut_down
+}
+
+/// A clock that stands still until it is moved.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    pub(crate) now: Instant,
+}
+
+impl Clock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one instant that all others are counted from"
+    )]
+    pub(crate) fn new() -> Self {
+        Self { now: Instant::now() }
+    }
+
+    pub(crate) fn advance(&mut self, by: Duration) -> Instant {
+        self.now += by;
+        self.now
+    }
+}
