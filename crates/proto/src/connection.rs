@@ -44,8 +44,8 @@ pub struct Connection {
 #[derive(Debug)]
 struct Deadline {
     at: Instant,
-    /// What had been written when the deadline was set.
-    written: u64,
+    /// How far writing had come when the deadline was set.
+    progress: u64,
 }
 
 impl Connection {
@@ -194,14 +194,14 @@ impl Connection {
     /// Tells the time, and returns when to tell it again at the latest.
     ///
     /// An open connection has no deadline. A closing one has: it is given up when, for the close
-    /// timeout, the peer neither took a byte nor ended the connection.
+    /// timeout, the peer neither took a byte of what leads up to our Close nor ended the connection.
     pub fn handle_time(&mut self, now: Instant) -> Option<Instant> {
         if matches!(self.closing, Closing::Open | Closing::Ended(_)) {
             return None;
         }
-        let written = self.sender.written_bytes();
+        let progress = self.sender.progress();
         match &self.deadline {
-            Some(deadline) if deadline.written == written => {
+            Some(deadline) if deadline.progress == progress => {
                 if now >= deadline.at {
                     let flushed = self.sender.is_flushed();
                     self.closing.step(Step::DeadlinePassed { flushed });
@@ -211,7 +211,7 @@ impl Connection {
             }
             _ => {
                 let at = now + self.close_timeout;
-                self.deadline = Some(Deadline { at, written });
+                self.deadline = Some(Deadline { at, progress });
                 Some(at)
             }
         }

@@ -17,6 +17,8 @@ pub struct Sender {
     state: State,
     /// Where in the outbox the last Pong ends.
     pong_end: u64,
+    /// Where in the outbox our Close ends, once it is queued.
+    close_end: Option<u64>,
     /// The latest Pong owed while another one waits in the outbox.
     next_pong: Option<Bytes>,
 }
@@ -55,7 +57,7 @@ impl Sender {
 
     fn new(masks: Option<Box<dyn MaskKeys>>) -> Self {
         let outbox = Outbox::default();
-        Self { masks, outbox, state: State::Open, pong_end: 0, next_pong: None }
+        Self { masks, outbox, state: State::Open, pong_end: 0, close_end: None, next_pong: None }
     }
 
     /// Queues a message, in one frame.
@@ -98,6 +100,7 @@ impl Sender {
         }
         let body = frame.map(CloseFrame::to_body).unwrap_or_default();
         self.push_control(Opcode::Close, &body);
+        self.close_end = Some(self.outbox.end());
         self.state = State::Closed;
     }
 
@@ -135,9 +138,10 @@ impl Sender {
         self.outbox.len()
     }
 
-    /// Bytes written since the beginning.
-    pub fn written_bytes(&self) -> u64 {
-        self.outbox.written()
+    /// How far writing has come on its way to the end of our Close; what is written behind it, a
+    /// Pong, brings the connection no nearer to its end.
+    pub(crate) fn progress(&self) -> u64 {
+        self.outbox.written().min(self.close_end.unwrap_or(u64::MAX))
     }
 
     /// Takes note that the transport took `count` bytes of the output.

@@ -99,6 +99,21 @@ fn a_write_that_fails_does_not_hide_the_close_of_the_peer() {
     }
 }
 
+/// A Ping is still an event, and its Pong would go nowhere.
+#[test]
+fn after_a_write_that_failed_no_ping_is_answered() {
+    for role in ROLES {
+        for waiting in [0, 1, 2] {
+            let mut connection = connection(role);
+            let ping = frame(PING, "x").to(role);
+            events(&mut connection, &ping.repeat(waiting));
+            connection.handle_write_failed();
+            assert_eq!(events(&mut connection, &ping.repeat(2)).len(), 2);
+            assert_eq!(connection.queued_bytes(), 0, "{role:?}: {waiting} waited before");
+        }
+    }
+}
+
 /// And if there is none, the connection was lost; or failed, if the peer broke a rule.
 #[test]
 fn after_a_write_that_failed_the_input_decides() {
@@ -171,6 +186,22 @@ fn each_byte_written_postpones_the_deadline() {
             assert_eq!(connection.handle_time(almost), Some(almost + CLOSE_TIMEOUT));
         }
         connection.handle_time(clock.advance(CLOSE_TIMEOUT));
+        assert_ended(&connection, 1006, false, Some(Failure::CloseTimeout));
+    }
+}
+
+/// Nor is a peer one that answers, which only keeps us answering its pings.
+#[test]
+fn pings_after_our_close_do_not_postpone_the_deadline() {
+    for role in ROLES {
+        let (mut connection, mut clock) = (connection(role), Clock::new());
+        connection.close(None);
+        drain(&mut connection);
+        let deadline = connection.handle_time(clock.now);
+        events(&mut connection, &frame(PING, "x").to(role));
+        assert!(!drain(&mut connection).is_empty(), "the pong");
+        assert_eq!(connection.handle_time(clock.advance(MILLISECOND)), deadline);
+        assert_eq!(connection.handle_time(clock.advance(CLOSE_TIMEOUT)), None);
         assert_ended(&connection, 1006, false, Some(Failure::CloseTimeout));
     }
 }

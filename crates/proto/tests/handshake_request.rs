@@ -53,6 +53,10 @@ const REFUSED: &[Case] = &[
     ("GET", &["HEAD /chat HTTP/1.1"], 405),
     ("GET", &["OPTIONS * HTTP/1.1"], 405),
     ("GET", &["GET /chat HTTP/1.0"], 400),
+    // RFC6455-4.2.1-2: a resource name, or an absolute http(s) URI with one.
+    ("GET", &["GET * HTTP/1.1"], 400),
+    ("GET", &["GET server.example.com:80 HTTP/1.1"], 400),
+    ("GET", &["GET ftp://server.example.com/ HTTP/1.1"], 400),
     // What follows the head are frames: there is no body (fault FT-28).
     ("", &["Content-Length: 5"], 400),
     ("", &["Content-Length: 0", "Content-Length: 5"], 400),

@@ -166,6 +166,15 @@ fn a_line_that_is_no_header_is_malformed() {
     }
 }
 
+/// RFC6455-3-1: `http::Uri` would drop the fragment without a word, and ask for something else.
+#[test]
+fn a_target_with_a_fragment_is_malformed() {
+    for target in ["/chat#", "/chat#x", "/?q#x", "http://a/#x"] {
+        let outcome = request(head(&REQUEST, "GET", &[&format!("GET {target} HTTP/1.1")]));
+        assert!(matches!(outcome, Err(HeadError::Malformed(_))), "{target}: {outcome:?}");
+    }
+}
+
 /// RFC 9110 section 5.5: such bytes are opaque data, and passed on as they are.
 #[test]
 fn eight_bit_bytes_may_stand_in_a_value() {

@@ -178,6 +178,32 @@ fn messages_queued_between_partial_writes_keep_their_order() {
     }
 }
 
+/// A queue that is never quite empty, as under any steady load, keeps every byte that it ever wrote:
+/// what is shown lies ever farther from the beginning of one allocation.
+#[test]
+fn a_queue_that_is_never_empty_does_not_grow() {
+    for role in ROLES {
+        let mut connection = connection(role);
+        let message = Message::from(vec![1; 100]);
+        connection.send(&message).unwrap();
+        let (mut expected, mut run, mut longest) = (std::ptr::null::<u8>(), 0, 0);
+        for _ in 0..100_000 {
+            connection.send(&message).unwrap();
+            let half = usize::try_from(connection.queued_bytes() / 2).unwrap();
+            let mut slices = [IoSlice::new(&[]); 1];
+            assert_eq!(connection.poll_output(&mut slices), 1);
+            let start = slices[0].as_ptr();
+            // Bytes written one behind the other, none of them ever reused, are still held.
+            run = if start == expected { run + half } else { 0 };
+            longest = longest.max(run);
+            expected = start.wrapping_add(half);
+            connection.handle_written(half);
+            assert!(connection.queued_bytes() <= 216);
+        }
+        assert!(longest <= 256 << 10, "{role:?}: {longest} written bytes are kept");
+    }
+}
+
 /// All that waits is shown when there is room, and each byte is counted once.
 #[test]
 fn queued_bytes_is_what_the_slices_show() {

@@ -102,7 +102,9 @@ impl Offer {
             return Err(Refusal::bad_request("a WebSocket is opened with HTTP/1.1"));
         }
         check_target(request.uri())?;
-        check_has_no_body(headers)?;
+        if syntax::announces_body(headers) {
+            return Err(Refusal::bad_request("an opening request has no body"));
+        }
         if !matches!(syntax::single(headers, HOST), Single::Once(_)) {
             return Err(Refusal::bad_request("the request must have one Host header"));
         }
@@ -144,16 +146,6 @@ fn check_version(headers: &HeaderMap) -> Result<(), Refusal> {
         Single::Repeated => Err(Refusal::bad_request("Sec-WebSocket-Version is repeated")),
         Single::Absent => Err(Refusal::upgrade_required("Sec-WebSocket-Version: 13 is missing")),
         Single::Once(_) => Err(Refusal::upgrade_required("the WebSocket version must be 13")),
-    }
-}
-
-/// Faults H13: bytes after the request are frames, so it cannot have a body.
-fn check_has_no_body(headers: &HeaderMap) -> Result<(), Refusal> {
-    let length_is_zero = headers.get_all(CONTENT_LENGTH).iter().all(|value| value == "0");
-    if length_is_zero && !headers.contains_key(TRANSFER_ENCODING) {
-        Ok(())
-    } else {
-        Err(Refusal::bad_request("an opening request has no body"))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The grammar that the handshake's headers share (RFC 9110 section 5.6).
 
 use http::HeaderMap;
-use http::header::{AsHeaderName, HeaderValue};
+use http::header::{AsHeaderName, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 
 /// Whether `text` is a token: one or more visible ASCII characters, none of them a separator.
 pub(super) fn is_token(text: &str) -> bool {
@@ -39,6 +39,13 @@ pub(super) fn elements(headers: &HeaderMap, name: impl AsHeaderName) -> impl Ite
 /// Whether a list header has the given element, compared without regard to case.
 pub(super) fn has_element(headers: &HeaderMap, name: impl AsHeaderName, wanted: &str) -> bool {
     elements(headers, name).any(|element| element.eq_ignore_ascii_case(wanted))
+}
+
+/// Whether a request or response that opens a connection claims to have a body: what follows it are
+/// frames (faults H13).
+pub(super) fn announces_body(headers: &HeaderMap) -> bool {
+    let is_zero = |value: &HeaderValue| value == "0";
+    headers.contains_key(TRANSFER_ENCODING) || !headers.get_all(CONTENT_LENGTH).iter().all(is_zero)
 }
 
 /// Removes the optional white space of RFC 9110: spaces and tabs.

@@ -1,0 +1,445 @@
+//! What the object promises beyond an echo: with peers that stall, close, or say nothing, and with
+//! handlers that come, go and panic.
+
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use fullduplex::{
+    AfterClose, BinaryType, CloseEvent, Data, Deadlines, Event, EventType, Failure, Ports,
+    ReadyState, WebSocket,
+};
+use fullduplex_lab::script::{
+    BINARY, CLOSE, CONTINUATION, FIN, OPENING, PING, Peer, TEXT, Trace, answer_to, close_frame,
+    deaf, frame, guarded, script,
+};
+use futures_util::StreamExt;
+use tokio::sync::oneshot;
+
+const MIB: usize = 1 << 20;
+
+fn message(event: Option<Event>) -> Data {
+    match event {
+        Some(Event::Message(message)) => message.data,
+        other => panic!("a message should come, not {other:?}"),
+    }
+}
+
+fn text(text: &str) -> Data {
+    Data::Text(text.into())
+}
+
+/// Reads frames up to a client's Close, and returns their payloads and the Close's body.
+async fn read_to_close(peer: &mut Peer) -> (Vec<Vec<u8>>, Vec<u8>) {
+    let mut payloads = Vec::new();
+    loop {
+        let frame = peer.read_frame().await.expect("a Close comes before the end");
+        assert!(frame.masked, "RFC6455-5.1-1: every frame of a client: {frame:?}");
+        if frame.first_byte == FIN | CLOSE {
+            return (payloads, frame.payload);
+        }
+        payloads.push(frame.payload);
+    }
+}
+
+// bufferedAmount
+
+#[tokio::test]
+async fn a_stalled_peer_holds_buffered_amount_up() {
+    let (read_on, wait) = oneshot::channel();
+    let server = script(async move |mut peer: Peer| {
+        peer.shake_hands().await;
+        wait.await.unwrap();
+        peer.await_end().await;
+    })
+    .await;
+    let socket = WebSocket::new(&server.url(), ()).unwrap();
+    let mut events = socket.events();
+    assert_eq!(events.next().await, Some(Event::Open));
+    let total = 64 * MIB as u64;
+    socket.send(vec![7; 64 * MIB]).unwrap();
+    assert_eq!(socket.buffered_amount(), total, "counted the moment that send returns");
+    drop(events); // from here on the driver runs the tasks
+
+    // The system takes some megabytes of it on the peer's behalf, and no more.
+    guarded("the first bytes", socket.buffered_below(total)).await;
+    assert!(socket.buffered_amount() > total / 2, "{}", socket.buffered_amount());
+    read_on.send(()).unwrap();
+    guarded("the last byte", socket.buffered_below(1)).await;
+    assert_eq!(socket.buffered_amount(), 0);
+}
+
+/// WHATWG: the amount falls at step 1 of the event loop, never while the application runs.
+#[tokio::test]
+async fn buffered_amount_falls_between_events_only() {
+    let (received, was_received) = oneshot::channel();
+    let server = script(async move |mut peer: Peer| {
+        peer.shake_hands().await;
+        assert_eq!(peer.read_frame().await.unwrap().payload, b"hello");
+        received.send(()).unwrap();
+        peer.await_end().await;
+    })
+    .await;
+    let socket = WebSocket::new(&server.url(), ()).unwrap();
+    let mut events = socket.events();
+    assert_eq!(events.next().await, Some(Event::Open));
+    socket.send("hello").unwrap();
+    guarded("the peer's receipt", was_received).await.unwrap();
+    assert_eq!(socket.buffered_amount(), 5, "the peer has it, but no task has run");
+    assert_eq!(events.try_next(), None);
+    assert_eq!(socket.buffered_amount(), 0);
+}
+
+#[tokio::test]
+async fn more_than_the_buffer_limit_fails_the_connection() {
+    let server = script(async move |mut peer: Peer| {
+        peer.shake_hands().await;
+        peer.await_end().await;
+    })
+    .await;
+    let socket = WebSocket::builder(&server.url()).buffer_limit(MIB as u64);
+    let trace = Trace::record_with(socket, |socket| {
+        socket.set_onopen(|socket, _| {
+            socket.send(vec![0; MIB]).unwrap();
+            socket.send("one more").unwrap();
+            assert_eq!(socket.buffered_amount(), MIB as u64 + 8);
+        });
+    })
+    .await;
+    assert_eq!(trace.events, ["open", "error", Trace::FAILED]);
+    assert_eq!(trace.failure.unwrap(), Failure::BufferFull.to_string());
+}
+
+// receiving
+
+#[tokio::test]
+async fn frames_in_the_segment_of_the_handshake_come_after_open() {
+    let server = script(async move |mut peer: Peer| {
+        let request = peer.read_head().await;
+        let frames = [frame(FIN | TEXT, "first"), close_frame(1001, "")].concat();
+        peer.send([answer_to(&request, &OPENING), frames].concat()).await;
+        assert_eq!(peer.read_frame().await.unwrap().first_byte, FIN | CLOSE);
+    })
+    .await;
+    let (trace, ()) = server.record().await;
+    assert_eq!(trace.events, ["open", "message \"first\"", "close 1001 \"\" clean"]);
+}
+
+#[tokio::test]
+async fn fragments_and_pings_make_one_message() {
+    let server = script(async move |mut peer: Peer| {
+        peer.shake_hands().await;
+        let text = "Größe".as_bytes();
+        peer.send(frame(TEXT, &text[..3])).await; // within the ö
+        peer.send(frame(FIN | PING, "are you there?")).await;
+        let pong = peer.read_frame().await.unwrap();
+        assert_eq!((pong.first_byte, &pong.payload[..]), (FIN | 0xA, &b"are you there?"[..]));
+        peer.send(frame(FIN | CONTINUATION, &text[3..])).await;
+        peer.send(close_frame(1000, "")).await;
+        peer.fin().await;
+    })
+    .await;
+    let (trace, ()) = server.record().await;
+    assert_eq!(trace.events[1], "message \"Größe\"");
+}
+
+#[tokio::test]
+async fn binary_type_counts_when_the_event_fires() {
+    let server = script(async move |mut peer: Peer| {
+        peer.shake_hands().await;
+        peer.send([frame(FIN | BINARY, [1]), frame(FIN | BINARY, [2])].concat()).await;
+        peer.send(close_frame(1000, "")).await;
+        peer.fin().await;
+    })
+    .await;
+    let socket = WebSocket::new(&server.url(), ()).unwrap();
+    let mut events = socket.events();
+    assert_eq!(socket.binary_type(), BinaryType::Blob);
+    assert_eq!(events.next().await, Some(Event::Open));
+    assert_eq!(message(events.next().await), Data::Blob(Bytes::from_static(&[1])));
+    socket.set_binary_type(BinaryType::ArrayBuffer);
+    assert_eq!(message(events.next().await), Data::ArrayBuffer(Bytes::from_static(&[2])));
+}
+
+// closing
+
+#[tokio::test]
+async fn messages_may_arrive_until_closed_or_are_dropped_by_choice() {
+    for (policy, expected) in [(AfterClose::Deliver, Some("late")), (AfterClose::Drop, None)] {
+        let server = script(async move |mut peer: Peer| {
+            peer.shake_hands().await;
+            let close = read_to_close(&mut peer).await;
+            peer.send(frame(FIN | TEXT, "late")).await;
+            peer.send(close_frame(4000, "done")).await;
+            close
+        })
+        .await;
+        let socket = WebSocket::builder(&server.url()).after_close(policy).open().unwrap();
+        let mut events = socket.events();
+        assert_eq!(events.next().await, Some(Event::Open));
+        socket.send("before").unwrap();
+        socket.close();
+        if let Some(expected) = expected {
+            assert_eq!(message(events.next().await), text(expected));
+            assert_eq!(socket.ready_state(), ReadyState::Closing);
+        }
+        let close = CloseEvent { was_clean: true, code: 4000, reason: "done".into() };
+        assert_eq!(events.next().await, Some(Event::Close(close)), "{policy:?}");
+        let (payloads, body) = server.finish().await;
+        assert_eq!(payloads, [b"before"], "what was sent before the close goes out before it");
+        assert!(body.is_empty(), "WS-close-2: without arguments a Close has no body");
+    }
+}
+
+#[tokio::test]
+async fn the_peers_close_makes_the_socket_closing_until_tcp_ends() {
+    let (answered, was_answered) = oneshot::channel();
+    let (end, wait) = oneshot::channel::<()>();
+    let server = script(async move |mut peer: Peer| {
+        peer.shake_hands().await;
+        peer.send(close_frame(1001, "later")).await;
+        answered.send(read_to_close(&mut peer).await.1).unwrap();
+        wait.await.unwrap();
+    })
+    .await;
+    let socket = WebSocket::new(&server.url(), ()).unwrap();
+    let body = guarded("our Close", was_answered).await.unwrap();
+    assert_eq!(&body[..2], 1001u16.to_be_bytes(), "RFC6455-5.5.1-6: with the code received");
+    assert_eq!(socket.ready_state(), ReadyState::Closing);
+    end.send(()).unwrap();
+    let expected = CloseEvent { was_clean: true, code: 1001, reason: "later".into() };
+    assert_eq!(guarded("the end", socket.closed()).await, expected);
+}
+
+#[tokio::test]
+async fn a_peer_that_never_answers_the_close_is_given_up() {
+    let server = script(async move |mut peer: Peer| {
+        peer.shake_hands().await;
+        peer.await_end().await;
+    })
+    .await;
+    let mut deadlines = Deadlines::default();
+    deadlines.close = Duration::from_millis(100);
+    let socket = WebSocket::builder(&server.url()).deadlines(deadlines);
+    let trace = Trace::record_with(socket, |socket| {
+        socket.set_onopen(|socket, _| socket.close());
+    })
+    .await;
+    assert_eq!(trace.events, ["open", "error", Trace::FAILED]);
+    assert!(trace.failure.unwrap().contains("did not answer the closing handshake"));
+}
+
+// handlers and listeners
+
+/// A server that sends some texts and closes.
+async fn texts(texts: &'static [&'static str]) -> String {
+    let server = script(async move |mut peer: Peer| {
+        peer.shake_hands().await;
+        for text in texts {
+            peer.send(frame(FIN | TEXT, text)).await;
+        }
+        peer.send(close_frame(1000, "")).await;
+        peer.fin().await;
+    })
+    .await;
+    server.url()
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_does_not_silence_the_others() {
+    let (heard, hears) = mpsc::channel();
+    let url = texts(&["x"]).await;
+    let socket = WebSocket::with(&url, (), |socket| {
+        socket.set_onmessage(|_, _| panic!("this panic is part of the test"));
+        socket.add_event_listener(EventType::Message, move |_, _| heard.send(()).unwrap());
+    });
+    let close = guarded("the end", socket.unwrap().closed()).await;
+    assert_eq!((close.was_clean, hears.try_iter().count()), (true, 1));
+}
+
+#[tokio::test]
+async fn handlers_change_while_events_fire() {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let url = texts(&["1", "2", "3"]).await;
+    let logged = Arc::clone(&log);
+    let socket = WebSocket::with(&url, (), |socket| {
+        let note = move |who: &'static str| {
+            let log = Arc::clone(&logged);
+            move |data: &Data| {
+                log.lock().unwrap().push(format!("{who} {}", data.as_text().unwrap()))
+            }
+        };
+        let listener = |note: Box<dyn Fn(&Data) + Send>| {
+            move |_: &WebSocket, event: &Event| note(&message(Some(event.clone())))
+        };
+        let (first, second) = (note("first handler"), note("second handler"));
+        let mut second = Some(second);
+        socket.set_onmessage(move |socket, event| {
+            first(&event.data);
+            let second = second.take().unwrap();
+            socket.set_onmessage(move |socket, event| {
+                second(&event.data);
+                // Removed for good: what is set later stands at the end of the list.
+                socket.clear_handler(EventType::Message);
+            });
+        });
+        let between =
+            socket.add_event_listener(EventType::Message, listener(Box::new(note("listener"))));
+        let last = note("last");
+        socket.add_event_listener(EventType::Message, move |socket, event| {
+            let data = message(Some(event.clone()));
+            last(&data);
+            if data == text("2") {
+                assert!(socket.remove_event_listener(between));
+            }
+        });
+    });
+    guarded("the end", socket.unwrap().closed()).await;
+    let expected = [
+        "first handler 1",
+        "listener 1",
+        "last 1",
+        "second handler 2",
+        "listener 2",
+        "last 2",
+        "last 3",
+    ];
+    assert_eq!(*log.lock().unwrap(), expected);
+}
+
+/// A listener that an earlier one removes during the same event is not called.
+#[tokio::test]
+async fn a_listener_removed_during_its_event_is_not_called() {
+    let url = texts(&["x"]).await;
+    let socket = WebSocket::with(&url, (), |socket| {
+        let id = Arc::new(Mutex::new(None));
+        let later = Arc::clone(&id);
+        socket.add_event_listener(EventType::Message, move |socket, _| {
+            assert!(socket.remove_event_listener(later.lock().unwrap().unwrap()));
+        });
+        let removed = socket.add_event_listener(EventType::Message, |socket, _| {
+            socket.close_with(4999, "it was called").unwrap();
+        });
+        *id.lock().unwrap() = Some(removed);
+    });
+    let close = guarded("the end", socket.unwrap().closed()).await;
+    assert_eq!(close.code, 1000);
+}
+
+// lifetime
+
+#[tokio::test]
+async fn a_socket_that_nobody_holds_or_hears_closes_without_a_code() {
+    let server = script(async move |mut peer: Peer| {
+        peer.shake_hands().await;
+        read_to_close(&mut peer).await.1
+    })
+    .await;
+    let socket = WebSocket::new(&server.url(), ()).unwrap();
+    let mut events = socket.events();
+    assert_eq!(events.next().await, Some(Event::Open));
+    drop((socket, events));
+    assert_eq!(server.finish().await, [], "WS-gc-1");
+}
+
+#[tokio::test]
+async fn a_socket_that_somebody_hears_lives_without_a_handle() {
+    let server = script(async move |mut peer: Peer| {
+        peer.shake_hands().await;
+        peer.send(frame(FIN | TEXT, "echo me")).await;
+        let echo = peer.read_frame().await.unwrap().payload;
+        peer.send(close_frame(1000, "")).await;
+        echo
+    })
+    .await;
+    let socket = WebSocket::with(&server.url(), (), |socket| {
+        socket.set_onmessage(|socket, message| socket.send(message.data.clone()).unwrap());
+    });
+    drop(socket);
+    assert_eq!(server.finish().await, b"echo me");
+}
+
+#[test]
+fn a_runtime_that_ends_closes_its_sockets() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (socket, closed) = runtime.block_on(async {
+        let server = script(async move |mut peer: Peer| {
+            peer.shake_hands().await;
+            peer.await_end().await;
+        })
+        .await;
+        let (close, closed) = mpsc::channel();
+        let socket = WebSocket::new(&server.url(), ()).unwrap();
+        socket.set_onclose(move |_, event| close.send(event.clone()).unwrap());
+        assert_eq!(socket.events().next().await, Some(Event::Open));
+        (socket, closed)
+    });
+    drop(runtime);
+    assert_eq!(closed.try_recv().unwrap().code, 1006);
+    assert_eq!(socket.ready_state(), ReadyState::Closed);
+    assert!(matches!(*socket.failure().unwrap(), Failure::RuntimeGone));
+}
+
+// hosts
+
+/// A game or a GUI drains the events on its own thread, without a runtime; handlers run there too.
+#[test]
+fn a_host_drains_the_events_on_its_own_thread() {
+    let port = fullduplex_lab::echo::start(None);
+    let socket = WebSocket::new(&format!("ws://127.0.0.1:{port}/"), ()).unwrap();
+    let mut events = socket.events();
+    let this_thread = std::thread::current().id();
+    let (called, calls) = mpsc::channel();
+    socket.set_onmessage(move |socket, message| {
+        called.send(std::thread::current().id()).unwrap();
+        if message.data.as_text() == Some("2") {
+            socket.close();
+        }
+    });
+    use EventType::{Close, Message, Open};
+    let mut seen = Vec::new();
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while !seen.contains(&Close) {
+        assert!(std::time::Instant::now() < deadline, "only {seen:?}");
+        while let Some(event) = events.try_next() {
+            seen.push(event.event_type());
+            if event == Event::Open {
+                ["0", "1", "2"].into_iter().for_each(|text| socket.send(text).unwrap());
+            }
+        }
+        std::thread::yield_now(); // here a game draws its frame
+    }
+    assert_eq!(seen, [Open, Message, Message, Message, Close]);
+    assert!(calls.iter().take(3).all(|thread| thread == this_thread));
+}
+
+#[tokio::test]
+async fn one_stream_at_a_time_and_then_the_handlers_again() {
+    let url = texts(&["1", "2", "3"]).await;
+    let socket = WebSocket::new(&url, ()).unwrap();
+    let mut first = socket.events();
+    assert_eq!(first.next().await, Some(Event::Open));
+    let mut second = socket.events();
+    assert_eq!(first.next().await, None, "the second stream ended the first");
+    assert_eq!(message(second.next().await), text("1"));
+    let (heard, hears) = mpsc::channel();
+    socket.set_onmessage(move |_, message| heard.send(message.data.clone()).unwrap());
+    assert_eq!(message(second.next().await), text("2"));
+    drop((first, second));
+    guarded("the end", socket.closed()).await;
+    assert_eq!(hears.try_iter().collect::<Vec<_>>(), [text("2"), text("3")]);
+}
+
+// ports
+
+#[tokio::test]
+async fn a_blocked_port_fails_later_and_can_be_allowed() {
+    let socket = WebSocket::builder("ws://127.0.0.1:6000/");
+    let trace = Trace::record(socket).await;
+    assert_eq!(trace.events, ["error", Trace::FAILED]);
+    assert_eq!(trace.failure.unwrap(), Failure::BlockedPort(6000).to_string());
+    let (_held, address) = deaf();
+    let socket = WebSocket::builder(&format!("ws://{address}/")).ports(Ports::Any);
+    assert!(Trace::record(socket).await.failure.unwrap().contains("refused"));
+}
