@@ -1,0 +1,241 @@
+//! The command as its users meet it: a process with arguments, a pipe and an exit code.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Output, Stdio};
+
+use fullduplex_lab::ca::{Authority, Validity};
+use fullduplex_lab::peers::{ClientLibrary, check_with};
+use fullduplex_lab::script::{FIN, Peer, TEXT, close_frame, deaf, frame, script};
+
+fn fdx(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fdx"));
+    command.args(arguments).env_remove("CARGO");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs the command with this input to its end.
+fn pipe(arguments: &[&str], input: &str) -> Output {
+    let mut process = fdx(arguments).spawn().unwrap();
+    let mut stdin = process.stdin.take().unwrap();
+    let input = input.to_owned();
+    // A command that ends early does not read on, which is its good right.
+    let writer = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
+    let output = process.wait_with_output().unwrap();
+    writer.join().unwrap();
+    output
+}
+
+fn stdout(output: &Output) -> &str {
+    str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    str::from_utf8(&output.stderr).unwrap()
+}
+
+/// `fdx listen --echo`, as long as it lives.
+struct Listening {
+    process: Child,
+    url: String,
+}
+
+impl Listening {
+    fn start(arguments: &[&str]) -> Self {
+        let mut process =
+            fdx(&["listen", "127.0.0.1:0", "--echo"]).args(arguments).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening at ").unwrap().to_owned();
+        Self { process, url }
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+#[test]
+fn the_tour_shows_both_lives_in_some_thirty_lines() {
+    let output = pipe(&[], "");
+    let tour = stdout(&output);
+    assert!(output.status.success() && stderr(&output).is_empty(), "{output:?}");
+    let mut rest = tour;
+    for expected in [
+        "0 CONNECTING", "InvalidStateError", "event open", "1 OPEN", "\"chat\"", "0 → 13",
+        "event message  data \"Hello, world!\"", "data [0, 1, 2]", "2 CLOSING",
+        "event close  was_clean true  code 1000", "3 CLOSED",
+        "0 CONNECTING", "event error", "was_clean false  code 1006", "Connection refused",
+        "fdx connect",
+    ] {
+        let at = rest.find(expected);
+        rest = &rest[at.unwrap_or_else(|| panic!("`{expected}` is not next in {rest}"))..];
+    }
+    assert!((25..=45).contains(&tour.lines().count()), "{}", tour.lines().count());
+    assert!(!tour.contains('\x1b'), "no colours where there is no terminal");
+    assert!(tour.lines().all(|line| line == line.trim_end()), "{tour}");
+}
+
+#[test]
+fn lines_become_messages_and_messages_lines() {
+    let server = Listening::start(&[]);
+    let input: String = (0..20_000).map(|number| format!("line {number} äöü\n")).collect();
+    let output = pipe(&["connect", &server.url], &input);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output) == input, "every line comes back, in order");
+    assert_eq!(stderr(&output), "");
+}
+
+#[test]
+fn an_empty_input_is_a_connection_that_is_opened_and_closed() {
+    let server = Listening::start(&[]);
+    let output = pipe(&["connect", &server.url], "");
+    assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
+}
+
+#[tokio::test]
+async fn it_waits_for_what_is_due_and_not_for_more() {
+    let server = script(async |mut peer: Peer| {
+        peer.shake_hands().await;
+        assert_eq!(peer.read_frame().await.unwrap().payload, b"question");
+        peer.send(frame(FIN | TEXT, "answer")).await;
+        assert_eq!(peer.expect_close_frame().await, None);
+        peer.send(frame(FIN | TEXT, "afterthought")).await;
+        peer.send(close_frame(1000, "")).await;
+        peer.fin().await;
+    })
+    .await;
+    let url = server.url();
+    let output = run_blocking(move || pipe(&["connect", &url], "question\n")).await;
+    server.finish().await;
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "answer\nafterthought\n");
+}
+
+/// A server that does not answer is waited for as long as the user says.
+#[tokio::test]
+async fn it_does_not_wait_for_ever() {
+    let server = script(async |mut peer: Peer| {
+        peer.shake_hands().await;
+        assert_eq!(peer.read_frame().await.unwrap().payload, b"hello?");
+        assert_eq!(peer.expect_close_frame().await, None);
+        peer.send(close_frame(1000, "")).await;
+        peer.fin().await;
+    })
+    .await;
+    let url = server.url();
+    let run = move || pipe(&["connect", "--wait", "0.05", &url], "hello?\n");
+    let output = run_blocking(run).await;
+    server.finish().await;
+    assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_closes_first_is_reported() {
+    let server = script(async |mut peer: Peer| {
+        peer.shake_hands().await;
+        peer.read_frame().await.unwrap();
+        peer.send(close_frame(4000, "enough")).await;
+        peer.fin().await;
+    })
+    .await;
+    let url = server.url();
+    let output = run_blocking(move || pipe(&["connect", &url], "1\n2\n3\n")).await;
+    server.finish().await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("code 4000 \"enough\""), "{}", stderr(&output));
+}
+
+#[test]
+fn a_failure_is_one_line_and_exit_code_1() {
+    let (_held, nobody) = deaf();
+    for (url, cause) in [
+        (format!("ws://{nobody}/"), "refused"),
+        ("ftp://127.0.0.1/".to_owned(), "must be ws, wss, http or https"),
+        ("ws://127.0.0.1/#top".to_owned(), "no fragment"),
+        ("ws://127.0.0.1:25/".to_owned(), "port 25 is blocked"),
+        ("ws://no-such-host.invalid/".to_owned(), "`no-such-host.invalid` cannot be resolved"),
+    ] {
+        let output = pipe(&["connect", &url], "x\n");
+        assert_eq!(output.status.code(), Some(1), "{url}");
+        assert!(stderr(&output).contains(cause), "{url}: {}", stderr(&output));
+        assert!(stderr(&output).starts_with("fdx: ") && stderr(&output).lines().count() == 1);
+    }
+}
+
+#[test]
+fn wrong_arguments_are_exit_code_2() {
+    for arguments in [&["connect"][..], &["listen", "127.0.0.1:0"], &["frobnicate"]] {
+        let output = pipe(arguments, "");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(stderr(&output).contains("Usage: fdx"), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let server = Listening::start(&[]);
+    let mut process = fdx(&["connect", &server.url]).spawn().unwrap();
+    let mut stdin = process.stdin.take().unwrap();
+    stdin.write_all(b"1\n").unwrap();
+    let mut line = String::new();
+    let mut stdout = BufReader::new(process.stdout.take().unwrap());
+    stdout.read_line(&mut line).unwrap();
+    assert_eq!(line, "1\n");
+    drop(stdout);
+    // Until it has noticed.
+    while stdin.write_all(b"2\n").is_ok() {}
+    let output = process.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
+
+/// `fdx connect --echo`: the other end asks, until it closes.
+#[tokio::test]
+async fn connect_can_be_the_echo() {
+    let server = script(async |mut peer: Peer| {
+        peer.shake_hands().await;
+        for text in ["one", "two"] {
+            peer.send(frame(FIN | TEXT, text)).await;
+            assert_eq!(peer.read_frame().await.unwrap().payload, text.as_bytes());
+        }
+        peer.send(close_frame(1000, "")).await;
+        peer.fin().await;
+    })
+    .await;
+    let url = server.url();
+    let output = run_blocking(move || pipe(&["connect", "--echo", &url], "")).await;
+    server.finish().await;
+    assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
+}
+
+#[test]
+fn connect_trusts_a_ca_that_it_is_given() {
+    let authority = Authority::new();
+    let port = fullduplex_lab::echo::start(Some(&authority.issue(&["localhost"], Validity::Now)));
+    let url = format!("wss://localhost:{port}/");
+    let file = std::env::temp_dir().join(format!("fdx-test-ca-{}.pem", std::process::id()));
+    std::fs::write(&file, authority.root_pem()).unwrap();
+    let trusted = pipe(&["connect", "--ca", file.to_str().unwrap(), &url], "over TLS\n");
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(stdout(&trusted), "over TLS\n", "{}", stderr(&trusted));
+    let untrusted = pipe(&["connect", &url], "over TLS\n");
+    assert_eq!(untrusted.status.code(), Some(1));
+    assert!(stderr(&untrusted).contains("UnknownIssuer"), "{}", stderr(&untrusted));
+}
+
+/// Clients that other people wrote, each of which checks subprotocol, sizes, order, pings and closes.
+#[test]
+fn listen_serves_python_websockets_npm_ws_and_undici() {
+    let server = Listening::start(&["--protocol", "echo"]);
+    for library in [ClientLibrary::Websockets, ClientLibrary::Ws, ClientLibrary::Undici] {
+        let said = check_with(library, &server.url);
+        assert!(said.starts_with("ok "), "{library:?}: {said}");
+    }
+}
+
+async fn run_blocking(run: impl FnOnce() -> Output + Send + 'static) -> Output {
+    tokio::task::spawn_blocking(run).await.unwrap()
+}

@@ -1,0 +1,99 @@
+//! A private certificate authority, so that `wss` is tested with certificates of every kind.
+
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, date_time_ymd,
+};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
+
+/// A root that nobody trusts unless told to, and the key that signs for it.
+#[derive(Debug)]
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// When a certificate is valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Validity {
+    /// Today, and for centuries around.
+    Now,
+    /// In January 2020 only.
+    Expired,
+}
+
+/// What a server proves itself with.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The certificate; the root that signed it is not part of the chain.
+    pub cert_pem: String,
+    /// Its private key.
+    pub key_pem: String,
+}
+
+impl Authority {
+    /// A root with a new key.
+    pub fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = new_key();
+        // Roots of different names: a certificate of one is not mistaken for another's.
+        let name = format!("fullduplex lab root {:02x?}", &key.public_key_raw()[1..9]);
+        params.distinguished_name.push(DnType::CommonName, name);
+        let root = CertifiedIssuer::self_signed(params, key);
+        Self(root.expect("a key of ours signs for itself"))
+    }
+
+    /// The root's certificate: what a client is given to trust this authority.
+    pub fn root_pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// Issues a certificate for `names`, which may be DNS names and IP addresses.
+    pub fn issue(&self, names: &[&str], validity: Validity) -> Identity {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let mut params = CertificateParams::new(names).expect("the names are names");
+        params.distinguished_name.push(DnType::CommonName, "fullduplex lab server");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        if validity == Validity::Expired {
+            params.not_before = date_time_ymd(2020, 1, 1);
+            params.not_after = date_time_ymd(2020, 2, 1);
+        }
+        let key = new_key();
+        let cert = params.signed_by(&key, &self.0).expect("the root signs");
+        Identity { cert_pem: cert.pem(), key_pem: key.serialize_pem() }
+    }
+}
+
+impl Default for Authority {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Identity {
+    /// The server's side of TLS with this identity.
+    pub fn acceptor(&self) -> TlsAcceptor {
+        let chain: Vec<CertificateDer<'static>> =
+            CertificateDer::pem_slice_iter(self.cert_pem.as_bytes())
+                .collect::<Result<_, _>>()
+                .expect("the certificate is PEM");
+        let key = PrivateKeyDer::from_pem_slice(self.key_pem.as_bytes()).expect("the key is PEM");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("ring knows the default versions of TLS")
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .expect("the key is that of the certificate");
+        TlsAcceptor::from(Arc::new(config))
+    }
+}
+
+fn new_key() -> KeyPair {
+    KeyPair::generate().expect("the system must provide random numbers")
+}

@@ -1,0 +1,413 @@
+//! A scripted peer: it speaks raw bytes over real TCP, right or wrong, and hears what comes back.
+//!
+//! [`script`] starts a server that plays a script with the first client; [`Scripted::record`] lets
+//! a `WebSocket` be that client, and writes down all that happens to it as a [`Trace`].
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use fullduplex::{Builder, Data, Event, EventType, ReadyState, WebSocket};
+use fullduplex_proto::handshake::head::HeadReader;
+use fullduplex_proto::handshake::{Answer, Offer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+/// The bit of a frame's first byte that ends a message.
+pub const FIN: u8 = 0x80;
+/// Opcode of a further fragment.
+pub const CONTINUATION: u8 = 0x0;
+/// Opcode of text.
+pub const TEXT: u8 = 0x1;
+/// Opcode of bytes.
+pub const BINARY: u8 = 0x2;
+/// Opcode of a Close.
+pub const CLOSE: u8 = 0x8;
+/// Opcode of a Ping.
+pub const PING: u8 = 0x9;
+
+/// The first line of a response that opens the connection.
+pub const SWITCHING: &str = "HTTP/1.1 101 Switching Protocols";
+/// The response's Upgrade header.
+pub const UPGRADE: &str = "Upgrade: websocket";
+/// The response's Connection header.
+pub const CONNECTION: &str = "Connection: Upgrade";
+/// The response's accept header; [`answer_to`] puts the value in.
+pub const ACCEPT: &str = "Sec-WebSocket-Accept: {accept}";
+/// The response that opens the connection.
+pub const OPENING: [&str; 4] = [SWITCHING, UPGRADE, CONNECTION, ACCEPT];
+
+/// An opening request: the one of RFC 6455 section 1.3.
+pub const SAMPLE_REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\n\
+    Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Version: 13\r\n\r\n";
+/// The value of `Sec-WebSocket-Accept` that answers it.
+pub const SAMPLE_ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+/// Any free port of loopback.
+const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// How long anything may take before it counts as hanging. It is reached by a bug only.
+const HANG: Duration = Duration::from_secs(30);
+
+/// Awaits `future`, and panics when it hangs.
+pub async fn guarded<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(HANG, future).await {
+        Ok(output) => output,
+        Err(_) => panic!("{what} still did not happen after {HANG:?}"),
+    }
+}
+
+/// A frame from a server, its length in the shortest form: `frame(FIN | TEXT, "hello")`.
+pub fn frame(first_byte: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
+    let payload = payload.as_ref();
+    let mut bytes = header(first_byte, payload.len() as u64);
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+/// The header of a frame from a server, for any length that 64 bits can announce.
+pub fn header(first_byte: u8, length: u64) -> Vec<u8> {
+    let mut bytes = vec![first_byte];
+    match length {
+        0..126 => bytes.push(length as u8),
+        126..0x1_0000 => {
+            bytes.push(126);
+            bytes.extend((length as u16).to_be_bytes());
+        }
+        _ => {
+            bytes.push(127);
+            bytes.extend(length.to_be_bytes());
+        }
+    }
+    bytes
+}
+
+/// A Close frame from a server.
+pub fn close_frame(code: u16, reason: &str) -> Vec<u8> {
+    frame(FIN | CLOSE, [&code.to_be_bytes(), reason.as_bytes()].concat())
+}
+
+/// A response with these lines and an empty one. `{accept}` in them becomes the proof that the
+/// request was read, which is derived as our own server does.
+pub fn answer_to(request: &str, lines: &[&str]) -> Vec<u8> {
+    let head = HeadReader::new().request(&mut BytesMut::from(request));
+    let request = head.expect("a client writes a head").expect("the head is whole");
+    let offer = Offer::from_request(&request).expect("a client asks for a WebSocket");
+    let response = Answer::default().to_response(&offer);
+    let accept = &response.headers()[http::header::SEC_WEBSOCKET_ACCEPT];
+    let accept = accept.to_str().expect("it is base64");
+    format!("{}\r\n\r\n", lines.join("\r\n")).replace("{accept}", accept).into_bytes()
+}
+
+/// A socket on a free port of 127.0.0.1 that does not listen: connections to it are refused, and
+/// nobody else can take the port while it is held.
+pub fn deaf() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().expect("the system has sockets");
+    socket.bind(LOOPBACK).expect("loopback has a free port");
+    let address = socket.local_addr().expect("a bound socket has an address");
+    (socket, address)
+}
+
+/// A server on a free port of 127.0.0.1 that plays a script with one client.
+#[derive(Debug)]
+pub struct Scripted<T> {
+    address: SocketAddr,
+    task: JoinHandle<T>,
+}
+
+/// Starts a server that plays `play` with the first client, and accepts no other.
+pub async fn script<F, P>(play: P) -> Scripted<F::Output>
+where
+    P: FnOnce(Peer) -> F + Send + 'static,
+    F: Future<Output: Send> + Send + 'static,
+{
+    let listener = TcpListener::bind(LOOPBACK).await.expect("loopback has a free port");
+    let address = listener.local_addr().expect("a bound socket has an address");
+    let task = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a client connects");
+        drop(listener);
+        play(Peer::over(stream)).await
+    });
+    Scripted { address, task }
+}
+
+impl<T> Scripted<T> {
+    /// Where the server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its `ws` URL.
+    pub fn url(&self) -> String {
+        format!("ws://{}/", self.address)
+    }
+
+    /// Its `wss` URL, with the host that a certificate is to name.
+    pub fn wss_url(&self, host: &str) -> String {
+        format!("wss://{host}:{}/", self.address.port())
+    }
+
+    /// What the script returned. Panics as the script did.
+    pub async fn finish(self) -> T {
+        match guarded("the end of the script", self.task).await {
+            Ok(value) => value,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(error) => panic!("the script ended early: {error}"),
+            },
+        }
+    }
+
+    /// Lets a `WebSocket` be the client, to its end.
+    pub async fn record(self) -> (Trace, T) {
+        let socket = WebSocket::builder(&self.url());
+        self.record_as(socket).await
+    }
+
+    /// Lets this `WebSocket` be the client, to its end.
+    pub async fn record_as(self, socket: Builder) -> (Trace, T) {
+        let trace = Trace::record(socket).await;
+        (trace, self.finish().await)
+    }
+}
+
+/// One end of a connection, played by hand.
+#[derive(Debug)]
+pub struct Peer<S = TcpStream> {
+    stream: S,
+}
+
+/// A frame as it was read, unmasked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// FIN, the reserved bits and the opcode.
+    pub first_byte: u8,
+    /// Whether it had a mask.
+    pub masked: bool,
+    /// The plain payload.
+    pub payload: Vec<u8>,
+}
+
+impl Peer {
+    /// Connects, to be the client.
+    pub async fn connect(address: SocketAddr) -> Self {
+        Self::over(TcpStream::connect(address).await.expect("the server listens"))
+    }
+
+    /// Shakes hands by TLS, as the server.
+    ///
+    /// # Errors
+    /// What TLS says when the client does not agree.
+    pub async fn tls(self, acceptor: &TlsAcceptor) -> io::Result<Peer<TlsStream<TcpStream>>> {
+        Ok(Peer::over(acceptor.accept(self.stream).await?))
+    }
+
+    /// Sends bytes and ends the connection with an RST, all at once: in a current-thread runtime, no
+    /// answer comes between.
+    pub async fn reset_after(self, bytes: &[u8]) {
+        self.stream.writable().await.expect("the connection still stands");
+        let sent = self.stream.try_write(bytes).expect("the system takes a few bytes");
+        assert_eq!(sent, bytes.len());
+        let socket = socket2::SockRef::from(&self.stream);
+        socket.set_linger(Some(Duration::ZERO)).expect("a TCP socket can be told not to linger");
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
+    /// The end that writes and reads `stream`.
+    pub fn over(stream: S) -> Self {
+        Self { stream }
+    }
+
+    /// Reads the head of an HTTP message: the client's request, or the server's response.
+    pub async fn read_head(&mut self) -> String {
+        let mut raw = Vec::new();
+        while !raw.ends_with(b"\r\n\r\n") {
+            raw.push(self.stream.read_u8().await.expect("a whole head arrives"));
+        }
+        String::from_utf8(raw).expect("a head of ours is ASCII")
+    }
+
+    /// Reads the opening request, and answers with [`answer_to`] it. Returns the request.
+    pub async fn answer(&mut self, lines: &[&str]) -> String {
+        let request = self.read_head().await;
+        self.send(answer_to(&request, lines)).await;
+        request
+    }
+
+    /// Reads the opening request, and opens the connection. Returns the request.
+    pub async fn shake_hands(&mut self) -> String {
+        self.answer(&OPENING).await
+    }
+
+    /// Sends bytes as they are.
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.try_send(bytes).await.expect("the other end takes what the script sends");
+    }
+
+    /// Sends bytes to an end that may have gone.
+    ///
+    /// # Errors
+    /// What the transport says when it has.
+    pub async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        self.stream.write_all(bytes.as_ref()).await?;
+        self.stream.flush().await
+    }
+
+    /// Reads a frame; `None` when the connection has ended before its first byte.
+    pub async fn read_frame(&mut self) -> Option<Frame> {
+        let first_byte = self.stream.read_u8().await.ok()?;
+        Some(self.read_frame_after(first_byte).await.expect("a frame that begins also ends"))
+    }
+
+    async fn read_frame_after(&mut self, first_byte: u8) -> io::Result<Frame> {
+        let second = self.stream.read_u8().await?;
+        let length = match second & 0x7F {
+            126 => u64::from(self.stream.read_u16().await?),
+            127 => self.stream.read_u64().await?,
+            short => u64::from(short),
+        };
+        let masked = second & 0x80 != 0;
+        let mut key = [0; 4];
+        if masked {
+            self.stream.read_exact(&mut key).await?;
+        }
+        let mut payload = Vec::new();
+        for i in 0..length {
+            payload.push(self.stream.read_u8().await? ^ key[i as usize % 4]);
+        }
+        Ok(Frame { first_byte, masked, payload })
+    }
+
+    /// Reads a client's Close, which must be the next frame and masked, and the end of the
+    /// connection behind it. Returns the code.
+    pub async fn expect_close(&mut self) -> Option<u16> {
+        let frame = self.read_frame().await.expect("a Close arrives before the connection ends");
+        assert_eq!(frame.first_byte, FIN | CLOSE, "a Close is due: {frame:?}");
+        assert!(frame.masked, "a client masks: {frame:?}");
+        assert_eq!(self.read_frame().await, None, "nothing follows a Close");
+        frame.payload.first_chunk().map(|code| u16::from_be_bytes(*code))
+    }
+
+    /// Reads to the other end's end, in whatever manner it comes.
+    pub async fn await_end(&mut self) {
+        tokio::io::copy(&mut self.stream, &mut tokio::io::sink()).await.ok();
+    }
+
+    /// Ends the connection with a FIN (by TLS, a goodbye before it), and waits for the other end's.
+    pub async fn fin(mut self) {
+        self.stream.shutdown().await.ok();
+        self.await_end().await;
+    }
+}
+
+/// All that happened to a `WebSocket`, from its construction until nothing can happen any more.
+#[derive(Debug, Clone)]
+pub struct Trace {
+    /// `open`, `message "text"`, `message [1, 2]`, `error`, `close 1000 "reason" clean` or the
+    /// same with `unclean`.
+    pub events: Vec<String>,
+    /// The ready state seen within each event.
+    pub states: Vec<ReadyState>,
+    /// The ready state behind the last event.
+    pub ready_state: ReadyState,
+    /// The text of `failure()`.
+    pub failure: Option<String>,
+    /// The subprotocol, as it was at the end.
+    pub protocol: String,
+}
+
+impl Trace {
+    /// The close event of every failure.
+    pub const FAILED: &'static str = r#"close 1006 "" unclean"#;
+
+    /// Opens the socket, and writes down what happens to it until the end.
+    pub async fn record(socket: Builder) -> Self {
+        Self::record_with(socket, |_| {}).await
+    }
+
+    /// As [`Trace::record`], and calls `begin` with the new socket. It may add listeners of its own.
+    pub async fn record_with(socket: Builder, begin: impl FnOnce(&WebSocket)) -> Self {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let socket = socket.open_with(|socket| {
+            for event_type in
+                [EventType::Open, EventType::Message, EventType::Error, EventType::Close]
+            {
+                let heard = Arc::clone(&heard);
+                socket.add_event_listener(event_type, move |socket, event| {
+                    let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+                    heard.push((describe(event), socket.ready_state()));
+                });
+            }
+        });
+        let socket = socket.expect("the URL is one of a WebSocket");
+        begin(&socket);
+        guarded("the close event", socket.closed()).await;
+        // The listeners are gone now. Whatever might still be due after the end shows in a stream.
+        tokio::task::yield_now().await;
+        let mut late = socket.events();
+        let mut heard = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
+        while let Some(event) = late.try_next() {
+            heard.push((format!("late: {}", describe(&event)), socket.ready_state()));
+        }
+        let (events, states) = heard.into_iter().unzip();
+        Self {
+            events,
+            states,
+            ready_state: socket.ready_state(),
+            failure: socket.failure().map(|failure| failure.to_string()),
+            protocol: socket.protocol(),
+        }
+    }
+
+    /// Checks that these events came, and no others.
+    #[track_caller]
+    pub fn assert_events(&self, expected: &[&str]) {
+        assert_eq!(self.events, expected, "the failure was {:?}", self.failure);
+        assert_eq!(self.ready_state, ReadyState::Closed);
+    }
+
+    /// Checks that the socket failed after the events `before`: with one `error` and one `close`,
+    /// both seen in state CLOSED, and a text for the developer that has the words `cause`.
+    #[track_caller]
+    pub fn assert_failed(&self, before: &[&str], cause: &str) {
+        self.assert_events(&[before, &["error", Self::FAILED]].concat());
+        assert_eq!(self.states[before.len()..], [ReadyState::Closed; 2]);
+        let failure = self.failure.as_deref().unwrap_or_default();
+        assert!(failure.contains(cause), "the failure is {failure:?}, which lacks {cause:?}");
+    }
+}
+
+/// An event and its fields, in one line.
+fn describe(event: &Event) -> String {
+    match event {
+        Event::Message(message) => match &message.data {
+            Data::Text(text) => format!("message {text:?}"),
+            Data::Blob(bytes) | Data::ArrayBuffer(bytes) => format!("message {:?}", &bytes[..]),
+        },
+        Event::Close(close) => {
+            let clean = if close.was_clean { "clean" } else { "unclean" };
+            format!("close {} {:?} {clean}", close.code, close.reason)
+        }
+        Event::Open | Event::Error => event.event_type().name().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sample_of_the_rfc_is_answered_as_in_the_rfc() {
+        assert_eq!(
+            answer_to(SAMPLE_REQUEST, &["{accept}"]),
+            format!("{SAMPLE_ACCEPT}\r\n\r\n").as_bytes()
+        );
+    }
+}

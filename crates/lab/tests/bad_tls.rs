@@ -1,0 +1,116 @@
+//! Servers whose TLS does not prove who they are: `wss` fails once, and says what is wrong.
+
+use std::time::Duration;
+
+use fullduplex::{Builder, Deadlines, Tls, WebSocket};
+use fullduplex_lab::ca::{Authority, Identity, Validity};
+use fullduplex_lab::script::{FIN, Peer, Scripted, TEXT, Trace, close_frame, frame, script};
+
+/// A server with this identity that sends one message and closes.
+async fn secured(identity: &Identity) -> Scripted<()> {
+    let acceptor = identity.acceptor();
+    script(async move |peer: Peer| {
+        // A client that does not trust the certificate ends the handshake.
+        let Ok(mut peer) = peer.tls(&acceptor).await else { return };
+        peer.shake_hands().await;
+        peer.send(frame(FIN | TEXT, "secret")).await;
+        peer.send(close_frame(1000, "")).await;
+        peer.fin().await;
+    })
+    .await
+}
+
+fn trusting(url: &str, authority: &Authority) -> Builder {
+    let tls = Tls::with_extra_roots(authority.root_pem().as_bytes());
+    WebSocket::builder(url).tls(tls.expect("the root is a certificate"))
+}
+
+/// What becomes of a client that trusts `authority` and connects to `host`.
+async fn try_wss(identity: &Identity, host: &str, authority: &Authority) -> Trace {
+    let server = secured(identity).await;
+    let socket = trusting(&server.wss_url(host), authority);
+    server.record_as(socket).await.0
+}
+
+#[tokio::test]
+async fn a_certificate_of_an_extra_root_is_good_for_each_of_its_names() {
+    let authority = Authority::new();
+    let identity = authority.issue(&["localhost", "127.0.0.1"], Validity::Now);
+    for host in ["localhost", "127.0.0.1"] {
+        let trace = try_wss(&identity, host, &authority).await;
+        trace.assert_events(&["open", r#"message "secret""#, r#"close 1000 "" clean"#]);
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_fails() {
+    let authority = Authority::new();
+    let identity = authority.issue(&["elsewhere.example", "127.0.0.2"], Validity::Now);
+    for host in ["localhost", "127.0.0.1"] {
+        let trace = try_wss(&identity, host, &authority).await;
+        trace.assert_failed(&[], &format!("no TLS connection with `{host}`"));
+        trace.assert_failed(&[], "not valid for name");
+        trace.assert_failed(&[], "elsewhere.example");
+    }
+}
+
+#[tokio::test]
+async fn an_expired_certificate_fails() {
+    let authority = Authority::new();
+    let identity = authority.issue(&["localhost"], Validity::Expired);
+    try_wss(&identity, "localhost", &authority).await.assert_failed(&[], "expired");
+}
+
+#[tokio::test]
+async fn an_unknown_authority_fails() {
+    let identity = Authority::new().issue(&["localhost"], Validity::Now);
+    let trace = try_wss(&identity, "localhost", &Authority::new()).await;
+    trace.assert_failed(&[], "UnknownIssuer");
+
+    // The same with the platform's roots alone, which is the default.
+    let server = secured(&identity).await;
+    let socket = WebSocket::builder(&server.wss_url("localhost"));
+    server.record_as(socket).await.0.assert_failed(&[], "UnknownIssuer");
+}
+
+#[tokio::test]
+async fn a_server_without_tls_fails_wss() {
+    let server = script(async |mut peer: Peer| {
+        peer.send("HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        peer.fin().await;
+    })
+    .await;
+    let socket = trusting(&server.wss_url("localhost"), &Authority::new());
+    server.record_as(socket).await.0.assert_failed(&[], "no TLS connection with `localhost`");
+}
+
+#[tokio::test]
+async fn a_server_with_tls_fails_ws() {
+    let server = secured(&Authority::new().issue(&["127.0.0.1"], Validity::Now)).await;
+    server.record().await.0.assert_failed(&[], "does not speak HTTP/1.1");
+}
+
+#[tokio::test]
+async fn tls_that_never_begins_fails_by_the_deadline() {
+    let server = script(async |mut peer: Peer| peer.await_end().await).await;
+    let mut deadlines = Deadlines::default();
+    deadlines.handshake = Duration::from_millis(200);
+    let socket = trusting(&server.wss_url("localhost"), &Authority::new()).deadlines(deadlines);
+    server.record_as(socket).await.0.assert_failed(&[], "took longer than 200ms");
+}
+
+/// Without the goodbye of TLS, anybody on the way may have cut the connection.
+#[tokio::test]
+async fn tls_that_is_cut_fails() {
+    let authority = Authority::new();
+    let acceptor = authority.issue(&["localhost"], Validity::Now).acceptor();
+    let server = script(async move |peer: Peer| {
+        let mut peer = peer.tls(&acceptor).await.unwrap();
+        peer.shake_hands().await;
+        peer.send(frame(FIN | TEXT, "secret")).await;
+    })
+    .await;
+    let socket = trusting(&server.wss_url("localhost"), &authority);
+    let (trace, ()) = server.record_as(socket).await;
+    trace.assert_failed(&["open", r#"message "secret""#], "the connection was lost");
+}

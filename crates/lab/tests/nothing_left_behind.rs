@@ -1,0 +1,115 @@
+//! Connections that failed hold nothing: no file descriptor, no task. Alone in its process, so that
+//! no other test opens files meanwhile.
+
+use std::time::Duration;
+
+use fullduplex::{Builder, Deadlines, Tls, WebSocket};
+use fullduplex_lab::ca::{Authority, Validity};
+use fullduplex_lab::script::{
+    FIN, Peer, Scripted, TEXT, Trace, deaf, frame, guarded, header, script,
+};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+/// How often each of the failures happens.
+const ROUNDS: usize = 6;
+
+#[tokio::test]
+async fn failures_leave_no_descriptor_and_no_task() {
+    // What the first round loads for all may stay.
+    fail_in_every_way().await;
+    let before = held();
+    for _ in 0..ROUNDS {
+        fail_in_every_way().await;
+    }
+    let released = tokio::time::timeout(Duration::from_secs(30), async {
+        while held() != before {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    let released = released.await;
+    assert!(released.is_ok(), "(descriptors, tasks) were {before:?} and are {:?}", held());
+}
+
+/// Open file descriptors, and tasks that have not ended.
+fn held() -> (usize, usize) {
+    let descriptors = std::fs::read_dir("/proc/self/fd").expect("Linux lists them").count();
+    (descriptors, Handle::current().metrics().num_alive_tasks())
+}
+
+async fn fail_in_every_way() {
+    let mut failing = JoinSet::new();
+    failing.spawn(refused());
+    failing.spawn(after(async |_| {}));
+    failing.spawn(after(async |mut peer| drop(peer.answer(&["HTTP/1.1 500 No"]).await)));
+    failing.spawn(after(async |mut peer| {
+        peer.read_head().await;
+        peer.await_end().await;
+    }));
+    for cut in [frame(TEXT, "half"), header(FIN | TEXT, 1 << 63), frame(FIN | TEXT, b"\xFF")] {
+        let sent = cut.clone();
+        failing.spawn(after(async move |mut peer| {
+            peer.shake_hands().await;
+            peer.send(sent).await;
+            peer.fin().await;
+        }));
+        failing.spawn(after(async move |mut peer| {
+            peer.shake_hands().await;
+            peer.reset_after(&cut).await;
+        }));
+    }
+    failing.spawn(untrusted());
+    failing.spawn(given_up());
+    assert_eq!(failing.len(), 12);
+    for trace in guarded("the end of all failures", failing.join_all()).await {
+        assert_eq!(trace.events.last().map(String::as_str), Some(Trace::FAILED), "{trace:?}");
+    }
+}
+
+async fn refused() -> Trace {
+    let (_held, address) = deaf();
+    Trace::record(hasty(&format!("ws://{address}/"))).await
+}
+
+/// A client of a server that does this.
+async fn after<F: Future<Output = ()> + Send + 'static>(
+    play: impl FnOnce(Peer) -> F + Send + 'static,
+) -> Trace {
+    let server: Scripted<()> = script(play).await;
+    let socket = hasty(&server.url());
+    server.record_as(socket).await.0
+}
+
+/// A client that does not trust the server's certificate.
+async fn untrusted() -> Trace {
+    let acceptor = Authority::new().issue(&["localhost"], Validity::Now).acceptor();
+    let server = script(async move |peer: Peer| peer.tls(&acceptor).await.is_err()).await;
+    let roots = Authority::new().root_pem();
+    let tls = Tls::with_extra_roots(roots.as_bytes()).expect("the root is a certificate");
+    let socket = WebSocket::builder(&server.wss_url("localhost")).tls(tls);
+    let (trace, distrusted) = server.record_as(socket).await;
+    assert!(distrusted);
+    trace
+}
+
+/// A client that closes its socket while it is connecting.
+async fn given_up() -> Trace {
+    let (tell, told) = oneshot::channel::<WebSocket>();
+    let server = script(async move |mut peer: Peer| {
+        peer.read_head().await;
+        told.await.expect("the socket was made").close();
+        peer.await_end().await;
+    })
+    .await;
+    let socket = WebSocket::builder(&server.url());
+    let trace = Trace::record_with(socket, |socket| drop(tell.send(socket.clone()))).await;
+    server.finish().await;
+    trace
+}
+
+fn hasty(url: &str) -> Builder {
+    let mut deadlines = Deadlines::default();
+    deadlines.handshake = Duration::from_millis(100);
+    WebSocket::builder(url).deadlines(deadlines)
+}
