@@ -49,9 +49,10 @@ fn rust_version() -> Result<(), Failure> {
     }
 }
 
-fn version(package: &Value) -> Vec<u32> {
+fn version(package: &Value) -> [u32; 3] {
     let text = package["rust_version"].as_str().unwrap_or_default();
-    text.split('.').filter_map(|part| part.parse().ok()).collect()
+    let mut parts = text.split('.').map(|part| part.parse().unwrap_or_default());
+    [(); 3].map(|()| parts.next().unwrap_or_default())
 }
 
 fn deny() -> Result<(), Failure> {

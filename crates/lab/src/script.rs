@@ -285,14 +285,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         Ok(Frame { first_byte, masked, payload })
     }
 
-    /// Reads a client's Close, which must be the next frame and masked, and the end of the
-    /// connection behind it. Returns the code.
-    pub async fn expect_close(&mut self) -> Option<u16> {
+    /// Reads a client's Close, which must be the next frame and masked. Returns the code.
+    pub async fn read_close(&mut self) -> Option<u16> {
         let frame = self.read_frame().await.expect("a Close arrives before the connection ends");
         assert_eq!(frame.first_byte, FIN | CLOSE, "a Close is due: {frame:?}");
         assert!(frame.masked, "a client masks: {frame:?}");
-        assert_eq!(self.read_frame().await, None, "nothing follows a Close");
         frame.payload.first_chunk().map(|code| u16::from_be_bytes(*code))
+    }
+
+    /// As [`Peer::read_close`], and the end of the connection behind it.
+    pub async fn expect_close(&mut self) -> Option<u16> {
+        let code = self.read_close().await;
+        assert_eq!(self.read_frame().await, None, "nothing follows a Close");
+        code
     }
 
     /// Reads to the other end's end, in whatever manner it comes.

@@ -65,12 +65,12 @@ async fn an_expired_certificate_fails() {
 async fn an_unknown_authority_fails() {
     let identity = Authority::new().issue(&["localhost"], Validity::Now);
     let trace = try_wss(&identity, "localhost", &Authority::new()).await;
-    trace.assert_failed(&[], "UnknownIssuer");
+    trace.assert_failed(&[], "signed by nobody whom this client trusts");
 
     // The same with the platform's roots alone, which is the default.
     let server = secured(&identity).await;
     let socket = WebSocket::builder(&server.wss_url("localhost"));
-    server.record_as(socket).await.0.assert_failed(&[], "UnknownIssuer");
+    server.record_as(socket).await.0.assert_failed(&[], "signed by nobody whom this client trusts");
 }
 
 #[tokio::test]

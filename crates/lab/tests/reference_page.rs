@@ -1,5 +1,6 @@
 //! The rows of the reference page, one test each, over real connections: with our own server, and
 //! with servers that other people wrote, over `ws://` and `wss://`.
+#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 #[path = "reference_page/rows.rs"]
 mod rows;

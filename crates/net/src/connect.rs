@@ -2,22 +2,18 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use fullduplex_proto::handshake::head::{self, HeadReader};
 use fullduplex_proto::handshake::{Answer, BadAnswer, Offer, ReservedHeader, Subprotocols};
 use fullduplex_proto::{Connection, Limits, Url};
-use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Response, StatusCode};
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::opening::read_head;
-use crate::{BadRoots, ClientStream, Deadlines, OpeningError, Socket, Tls, random};
-
-/// How much of the body of a refusal is kept for whoever reads the error.
-const REFUSAL_BODY: usize = 8 << 10;
+use crate::{BadRoots, ClientStream, Deadlines, OpeningError, Refused, Socket, Tls, random, tls};
 
 /// How many interim responses (100 to 199, but for 101) are skipped.
 const INTERIM_RESPONSES: usize = 8;
@@ -62,7 +58,7 @@ pub enum ConnectError {
     #[error(transparent)]
     Roots(#[from] BadRoots),
     /// The TLS handshake failed; the server's certificate may not be valid for this host.
-    #[error("no TLS connection with `{host}`: {source}")]
+    #[error("no TLS connection with `{host}`: {}", tls::explain(.source))]
     Tls {
         /// The host of the URL.
         host: String,
@@ -83,36 +79,24 @@ pub enum ConnectError {
     #[error(transparent)]
     ReservedHeader(#[from] ReservedHeader),
     /// No response could be read.
-    #[error(transparent)]
-    Opening(#[from] OpeningError),
+    #[error("{authority}: {source}")]
+    Opening {
+        /// Host and port.
+        authority: String,
+        /// What happened instead.
+        source: OpeningError,
+    },
     /// The server answered with an HTTP status of its own instead of opening the connection.
     #[error("{0}")]
     Refused(Box<Refused>),
     /// The server's answer does not open the connection.
-    #[error(transparent)]
-    Answer(BadAnswer),
-}
-
-/// An HTTP response other than 101.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Refused {
-    /// The status.
-    pub status: StatusCode,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The beginning of the body, up to 8 KiB.
-    pub body: Bytes,
-}
-
-impl std::fmt::Display for Refused {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", BadAnswer::Status(self.status))?;
-        match str::from_utf8(&self.body).unwrap_or_default().lines().next() {
-            Some(line) if !line.trim().is_empty() => write!(f, ": {}", line.trim().escape_debug()),
-            _ => Ok(()),
-        }
-    }
+    #[error("{authority}: {source}")]
+    Answer {
+        /// Host and port.
+        authority: String,
+        /// What is wrong with it.
+        source: BadAnswer,
+    },
 }
 
 /// Opens a connection: resolves the host, connects by TCP, by TLS for `wss`, and shakes hands.
@@ -127,17 +111,35 @@ pub async fn connect(
     options: &ConnectOptions,
 ) -> Result<Socket<ClientStream>, ConnectError> {
     let Deadlines { connect, handshake, .. } = options.deadlines;
+    let authority = url.authority();
     let too_long =
         |phase, limit| ConnectError::Timeout { phase, authority: url.authority(), limit };
     let tcp =
         timeout(connect, connect_tcp(url)).await.map_err(|_| too_long("connecting", connect))??;
-    timeout(handshake, async {
+    let deadline = Instant::now() + handshake;
+    let answered = timeout_at(deadline, async {
         let stream =
             if url.is_secure() { connect_tls(tcp, url, options).await?.into() } else { tcp.into() };
         shake_hands(stream, url, options).await
-    })
-    .await
-    .map_err(|_| too_long("the opening handshake", handshake))?
+    });
+    match answered.await.map_err(|_| too_long("the opening handshake", handshake))?? {
+        Answered::Open(socket) => Ok(*socket),
+        Answered::Otherwise { response, mut stream, input } => {
+            let refused = Refused::read(authority, response, &mut stream, input, deadline).await;
+            Err(ConnectError::Refused(Box::new(refused)))
+        }
+    }
+}
+
+/// A server's answer to the opening request.
+enum Answered<S> {
+    Open(Box<Socket<S>>),
+    /// A response that is HTTP's affair (RFC6455-4.1-24); its body is still to be read.
+    Otherwise {
+        response: Response<()>,
+        stream: S,
+        input: BytesMut,
+    },
 }
 
 async fn connect_tcp(url: &Url) -> Result<TcpStream, ConnectError> {
@@ -180,27 +182,26 @@ async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     url: &Url,
     options: &ConnectOptions,
-) -> Result<Socket<S>, ConnectError> {
+) -> Result<Answered<S>, ConnectError> {
+    let opening = |source| ConnectError::Opening { authority: url.authority(), source };
     let offer = Offer::new(random::nonce(), options.subprotocols.clone());
     let mut request = Vec::new();
     head::encode_request(&offer.to_request(url, &options.headers)?, &mut request);
-    stream.write_all(&request).await.map_err(OpeningError::Io)?;
-    stream.flush().await.map_err(OpeningError::Io)?;
+    stream.write_all(&request).await.map_err(|error| opening(error.into()))?;
+    stream.flush().await.map_err(|error| opening(error.into()))?;
 
     let mut input = BytesMut::new();
-    let response = read_final_response(&mut stream, &mut input).await?;
-    let answer = match Answer::from_response(&offer, &response) {
-        Ok(answer) => answer,
-        Err(BadAnswer::Status(status)) => {
-            let headers = response.into_parts().0.headers;
-            let body = read_refusal_body(&mut stream, input, &headers).await;
-            return Err(ConnectError::Refused(Box::new(Refused { status, headers, body })));
+    let response = read_final_response(&mut stream, &mut input).await.map_err(opening)?;
+    match Answer::from_response(&offer, &response) {
+        Ok(answer) => {
+            let Deadlines { close, .. } = options.deadlines;
+            let masks = Box::new(random::mask_key);
+            let connection = Connection::client(options.limits, close, masks);
+            Ok(Answered::Open(Box::new(Socket::new(stream, connection, input, answer))))
         }
-        Err(bad) => return Err(ConnectError::Answer(bad)),
-    };
-    let close_timeout = options.deadlines.close;
-    let connection = Connection::client(options.limits, close_timeout, Box::new(random::mask_key));
-    Ok(Socket::new(stream, connection, input, answer))
+        Err(BadAnswer::Status(_)) => Ok(Answered::Otherwise { response, stream, input }),
+        Err(source) => Err(ConnectError::Answer { authority: url.authority(), source }),
+    }
 }
 
 /// Skips interim responses: a server may send 103 before 101 (WS-hs-3).
@@ -208,33 +209,13 @@ async fn read_final_response(
     stream: &mut (impl AsyncRead + Unpin),
     input: &mut BytesMut,
 ) -> Result<Response<()>, OpeningError> {
-    let mut skipped = 0;
-    loop {
+    for _ in 0..=INTERIM_RESPONSES {
         let mut reader = HeadReader::new();
         let response = read_head(stream, input, |input| reader.response(input)).await?;
         let status = response.status();
-        let interim = status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS;
-        if !interim || skipped == INTERIM_RESPONSES {
+        if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(response);
         }
-        skipped += 1;
     }
-}
-
-/// What of the body has arrived, and what the server announced; at most [`REFUSAL_BODY`] bytes.
-async fn read_refusal_body(
-    stream: &mut (impl AsyncRead + Unpin),
-    mut input: BytesMut,
-    headers: &HeaderMap,
-) -> Bytes {
-    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let wanted = announced.unwrap_or(input.len()).min(REFUSAL_BODY);
-    while input.len() < wanted {
-        // The body is for information: one that breaks off is kept as far as it came.
-        if !matches!(stream.read_buf(&mut input).await, Ok(1..)) {
-            break;
-        }
-    }
-    input.truncate(wanted);
-    input.freeze()
+    Err(OpeningError::InterimResponses(INTERIM_RESPONSES))
 }

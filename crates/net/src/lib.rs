@@ -36,15 +36,17 @@ mod connect;
 mod deadlines;
 mod opening;
 mod random;
+mod refused;
 mod socket;
 mod stream;
 mod tls;
 
 pub use accept::{AcceptError, AcceptOptions, accept};
-pub use connect::{ConnectError, ConnectOptions, Refused, connect};
+pub use connect::{ConnectError, ConnectOptions, connect};
 pub use deadlines::Deadlines;
 pub use fullduplex_proto as proto;
 pub use opening::OpeningError;
+pub use refused::Refused;
 pub use socket::{SendError, Socket, SocketError};
 pub use stream::ClientStream;
 pub use tls::{BadRoots, Tls};

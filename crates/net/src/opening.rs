@@ -11,6 +11,9 @@ pub enum OpeningError {
     /// What arrived is not a head that this end takes.
     #[error(transparent)]
     Head(#[from] HeadError),
+    /// The server answered again and again that its answer will follow.
+    #[error("the server sent more than {0} interim responses before its answer")]
+    InterimResponses(usize),
     /// The connection ended first.
     #[error("the peer ended the connection during the opening handshake")]
     Ended,

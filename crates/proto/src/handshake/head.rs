@@ -203,6 +203,10 @@ fn malformed(error: impl ToString) -> HeadError {
 
 /// What arrived, for the message: its beginning, readable.
 fn not_http(input: &[u8]) -> HeadError {
+    if let [0x15 | 0x16, 0x03, ..] = input {
+        // An alert or a handshake of TLS.
+        return HeadError::NotHttp("TLS, which belongs to wss:// addresses".into());
+    }
     let beginning = &input[..input.len().min(40)];
     HeadError::NotHttp(format!("`{}`", beginning.escape_ascii()))
 }

@@ -1,0 +1,148 @@
+use bytes::{Buf, Bytes, BytesMut};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, TRANSFER_ENCODING};
+use http::{HeaderMap, Response, StatusCode};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::{Instant, timeout_at};
+
+/// How much of the body is read for whoever reads the error.
+const BODY_BYTES: usize = 8 << 10;
+
+/// How much of it the error's text quotes.
+const QUOTED_CHARACTERS: usize = 200;
+
+/// An HTTP response other than 101: the server did not open the connection.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Refused {
+    /// Host and port that were asked.
+    pub authority: String,
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The beginning of the body, up to 8 KiB, as far as it came in time.
+    pub body: Bytes,
+}
+
+impl Refused {
+    /// Reads the body that follows a response's head, until the deadline at the latest: it is for
+    /// information, and is kept as far as it came.
+    pub(crate) async fn read(
+        authority: String,
+        response: Response<()>,
+        stream: &mut (impl AsyncRead + Unpin),
+        mut input: BytesMut,
+        deadline: Instant,
+    ) -> Self {
+        let (head, ()) = response.into_parts();
+        let framing = Framing::of(head.status, &head.headers);
+        let reading = async {
+            while !framing.is_whole(&input) && input.len() < BODY_BYTES {
+                if !matches!(stream.read_buf(&mut input).await, Ok(1..)) {
+                    break;
+                }
+            }
+        };
+        // Too late is as good as never.
+        timeout_at(deadline, reading).await.ok();
+        let mut body = framing.body(input.freeze());
+        body.truncate(BODY_BYTES);
+        Self { authority, status: head.status, headers: head.headers, body }
+    }
+
+    /// The first line of a body that was written for a reader of logs.
+    fn quotation(&self) -> Option<String> {
+        let content_type = self.headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
+        if content_type.is_some_and(|value| value.starts_with(b"text/html")) {
+            return None;
+        }
+        let text = String::from_utf8_lossy(&self.body);
+        let line = text.trim_start().lines().next()?.trim_end();
+        let quoted: String = line.chars().take(QUOTED_CHARACTERS).collect();
+        (!quoted.is_empty()).then(|| quoted.escape_debug().to_string())
+    }
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { authority, status, .. } = self;
+        write!(f, "{authority} answered {status} instead of 101 Switching Protocols")?;
+        if let Some(location) = self.headers.get(LOCATION) {
+            write!(f, "; it points to {location:?}, and redirects are not followed")?;
+        }
+        match self.quotation() {
+            Some(quotation) => write!(f, ": {quotation}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Where a body ends (RFC 9112 section 6.3).
+enum Framing {
+    Length(usize),
+    Chunked,
+    UntilTheEnd,
+}
+
+impl Framing {
+    fn of(status: StatusCode, headers: &HeaderMap) -> Self {
+        let length =
+            headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        match length {
+            _ if matches!(status.as_u16(), 100..=199 | 204 | 304) => Self::Length(0),
+            _ if headers.contains_key(TRANSFER_ENCODING) => Self::Chunked,
+            Some(length) => Self::Length(length),
+            None => Self::UntilTheEnd,
+        }
+    }
+
+    fn is_whole(&self, input: &[u8]) -> bool {
+        match self {
+            Self::Length(length) => input.len() >= *length,
+            Self::Chunked => input.ends_with(b"0\r\n\r\n"),
+            Self::UntilTheEnd => false,
+        }
+    }
+
+    fn body(&self, mut input: Bytes) -> Bytes {
+        match self {
+            Self::Length(length) => input.truncate(*length),
+            Self::UntilTheEnd => {}
+            Self::Chunked => return unchunked(input),
+        }
+        input
+    }
+}
+
+/// The data of the chunks, up to the first that is not one.
+fn unchunked(mut input: Bytes) -> Bytes {
+    let mut data = BytesMut::new();
+    while let Ok(httparse::Status::Complete((start, size))) = httparse::parse_chunk_size(&input) {
+        input.advance(start);
+        let size = usize::try_from(size).unwrap_or(usize::MAX).min(input.len());
+        data.extend_from_slice(&input.split_to(size));
+        input.advance(input.len().min("\r\n".len()));
+        if size == 0 {
+            break;
+        }
+    }
+    data.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_are_joined_as_far_as_they_came() {
+        for (input, data) in [
+            (&b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n"[..], &b"abcde"[..]),
+            (b"3\r\nab", b"ab"),
+            (b"ffffffffffffffff\r\nab", b"ab"),
+            (b"nonsense", b""),
+            (b"", b""),
+        ] {
+            assert_eq!(unchunked(Bytes::from_static(input)), data);
+        }
+    }
+}
