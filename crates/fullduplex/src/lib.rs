@@ -50,3 +50,8 @@ pub use listeners::ListenerId;
 pub use machine::AfterClose;
 pub use protocols::Protocols;
 pub use websocket::WebSocket;
+
+/// The examples of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
