@@ -4,6 +4,9 @@ use fullduplex_net::proto::handshake::BadSubprotocol;
 use fullduplex_net::proto::{Limits, Url};
 use fullduplex_net::{ConnectOptions, Deadlines, Tls};
 
+use http::HeaderValue;
+use http::header::{CACHE_CONTROL, PRAGMA};
+
 use crate::machine::Machine;
 use crate::shared::Shared;
 use crate::{AfterClose, Error, Protocols, WebSocket, driver, runtime};
@@ -33,9 +36,14 @@ pub struct Builder {
 
 impl Builder {
     pub(crate) fn new(url: &str) -> Self {
+        let mut connect = ConnectOptions::default();
+        // WS-hs-1: cache mode "no-store", which makes Fetch add these.
+        let no_cache = HeaderValue::from_static("no-cache");
+        connect.headers.insert(PRAGMA, no_cache.clone());
+        connect.headers.insert(CACHE_CONTROL, no_cache);
         Self {
             url: url.to_owned(),
-            connect: ConnectOptions::default(),
+            connect,
             after_close: AfterClose::default(),
             ports: Ports::default(),
             buffer_limit: BUFFER_LIMIT,

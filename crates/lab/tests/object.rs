@@ -43,6 +43,45 @@ async fn read_to_close(peer: &mut Peer) -> (Vec<Vec<u8>>, Vec<u8>) {
     }
 }
 
+// connecting
+
+/// RFC6455-4.1-13 to -23, WS-hs-1, WS-hs-2: every line of the request, and nothing behind it.
+#[tokio::test]
+async fn the_opening_request_is_what_the_standards_ask_for() {
+    let server = script(async move |mut peer: Peer| {
+        let choosing = [&OPENING[..], &["Sec-WebSocket-Protocol: chat"]].concat();
+        let request = peer.answer(&choosing).await;
+        assert_eq!(peer.read_close().await, None, "the first bytes behind the request");
+        peer.send(close_frame(1000, "")).await;
+        peer.fin().await;
+        request
+    })
+    .await;
+    let host = server.address();
+    let url = format!("HTTP://{host}/chat/../room?q=%23 ü");
+    let socket = WebSocket::with(&url, ["echo", "chat"], |socket| {
+        socket.set_onopen(|socket, _| socket.close());
+    })
+    .unwrap();
+    let request = server.finish().await;
+    let mut lines: Vec<&str> = request.trim_end().split("\r\n").collect();
+    assert_eq!(lines.remove(0), "GET /room?q=%23%20%C3%BC HTTP/1.1");
+    let key = lines.iter().position(|line| line.starts_with("sec-websocket-key: ")).unwrap();
+    assert_eq!(lines.remove(key).len(), "sec-websocket-key: ".len() + 24);
+    lines.sort_unstable();
+    let expected = [
+        "cache-control: no-cache",
+        "connection: Upgrade",
+        &format!("host: {host}"),
+        "pragma: no-cache",
+        "sec-websocket-protocol: echo, chat",
+        "sec-websocket-version: 13",
+        "upgrade: websocket",
+    ];
+    assert_eq!(lines, expected);
+    assert!(guarded("the end", socket.closed()).await.was_clean);
+}
+
 // bufferedAmount
 
 #[tokio::test]

@@ -118,8 +118,11 @@ pub async fn connect(
         timeout(connect, connect_tcp(url)).await.map_err(|_| too_long("connecting", connect))??;
     let deadline = Instant::now() + handshake;
     let answered = timeout_at(deadline, async {
-        let stream =
-            if url.is_secure() { connect_tls(tcp, url, options).await?.into() } else { tcp.into() };
+        let stream = if url.is_secure() {
+            ClientStream::tls(connect_tls(tcp, url, options).await?)
+        } else {
+            ClientStream::tcp(tcp)
+        };
         shake_hands(stream, url, options).await
     });
     match answered.await.map_err(|_| too_long("the opening handshake", handshake))?? {

@@ -16,14 +16,12 @@ enum Kind {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-impl From<TcpStream> for ClientStream {
-    fn from(stream: TcpStream) -> Self {
+impl ClientStream {
+    pub(crate) fn tcp(stream: TcpStream) -> Self {
         Self(Kind::Tcp(stream))
     }
-}
 
-impl From<TlsStream<TcpStream>> for ClientStream {
-    fn from(stream: TlsStream<TcpStream>) -> Self {
+    pub(crate) fn tls(stream: TlsStream<TcpStream>) -> Self {
         Self(Kind::Tls(Box::new(stream)))
     }
 }
