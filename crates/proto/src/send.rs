@@ -6,6 +6,9 @@ use crate::frame::SHORT_PAYLOAD_MAX;
 use crate::outbox::Outbox;
 use crate::{CloseFrame, FrameHeader, MaskKey, MaskKeys, Message, Opcode, Owed};
 
+/// While so many bytes wait for the transport, a Pong among them, no further Pong joins them.
+const PONG_BACKLOG: u64 = 16 << 10;
+
 /// The sending half of a connection: messages in, bytes out.
 ///
 /// What is sent is queued, whole and in order. Write what [`Sender::output`] shows, and say with
@@ -106,12 +109,12 @@ impl Sender {
 
     /// Queues what receiving owes the peer.
     ///
-    /// Of several Pongs that the transport has not taken yet, only the first and the latest are kept
-    /// (RFC6455-5.5.3-2): a peer that asks and never reads costs no memory.
+    /// Every Ping has its Pong while little waits for the transport. A peer that asks and does not
+    /// read costs no more memory than that: then only its latest Ping is answered (RFC6455-5.5.3-2).
     pub fn pay(&mut self, owed: Owed) {
         match owed {
             _ if self.state == State::Broken => {}
-            Owed::Pong(payload) if self.pong_end > self.outbox.written() => {
+            Owed::Pong(payload) if self.pong_waits() && self.outbox.len() >= PONG_BACKLOG => {
                 self.next_pong = Some(payload);
             }
             Owed::Pong(payload) => self.push_pong(&payload),
@@ -150,7 +153,7 @@ impl Sender {
     /// (WHATWG WebSockets, "bufferedAmount": framing overhead does not count).
     pub fn handle_written(&mut self, count: usize) -> usize {
         let payload = self.outbox.handle_written(count);
-        if self.pong_end <= self.outbox.written()
+        if !self.pong_waits()
             && let Some(pong) = self.next_pong.take()
         {
             self.push_pong(&pong);
@@ -163,6 +166,10 @@ impl Sender {
         self.outbox.clear();
         self.next_pong = None;
         self.state = State::Broken;
+    }
+
+    fn pong_waits(&self) -> bool {
+        self.pong_end > self.outbox.written()
     }
 
     fn push_pong(&mut self, payload: &[u8]) {

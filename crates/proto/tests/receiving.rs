@@ -136,9 +136,23 @@ fn a_pong_is_not_answered() {
     }
 }
 
-/// RFC6455-5.5.3-2, fault FT-15: a peer that asks and never reads costs no memory.
+/// RFC6455-5.5.2-1: a burst of pings that arrives at once is answered one by one.
 #[test]
-fn a_million_pings_leave_one_pong_and_the_latest() {
+fn each_ping_of_a_burst_has_its_pong() {
+    for role in ROLES {
+        let mut connection = connection(role);
+        let payloads: Vec<Vec<u8>> = (0..100).map(|count| vec![count; 125]).collect();
+        let pings = payloads.iter().flat_map(|payload| frame(PING, payload.clone()).to(role));
+        events(&mut connection, &pings.collect::<Vec<_>>());
+        let pongs: Vec<_> = sent(&mut connection).into_iter().map(|pong| pong.payload).collect();
+        assert_eq!(pongs, payloads);
+    }
+}
+
+/// RFC6455-5.5.3-2, fault FT-15: a peer that asks and never reads costs little memory, and its latest
+/// ping is answered once it reads.
+#[test]
+fn a_million_pings_leave_some_kilobytes_of_pongs_and_the_latest() {
     for role in ROLES {
         let thousand: Vec<u8> =
             (0..1000).flat_map(|count| frame(PING, format!("{count:0125}")).to(role)).collect();
@@ -146,12 +160,12 @@ fn a_million_pings_leave_one_pong_and_the_latest() {
         for _ in 0..1000 {
             input.extend_from_slice(&thousand);
             while connection.handle_input(&mut input).unwrap().is_some() {
-                assert!(connection.queued_bytes() <= 2 * 131);
+                assert!(connection.queued_bytes() < (16 << 10) + 131);
             }
         }
         events(&mut connection, &frame(PING, "the latest").to(role));
         let pongs = sent(&mut connection);
-        assert!(pongs.iter().all(|pong| pong.opcode == PONG) && pongs.len() <= 2);
+        assert!(pongs.iter().all(|pong| pong.opcode == PONG));
         assert_eq!(pongs.last().unwrap().payload, b"the latest");
         // The debt is paid: the next ping is answered at once.
         events(&mut connection, &frame(PING, "next").to(role));
