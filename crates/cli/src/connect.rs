@@ -1,16 +1,20 @@
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::time::Duration;
 
 use fullduplex::{Builder, CloseEvent, Event, MessageEvent, Tls, WebSocket};
 use futures_util::StreamExt;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::time::{Instant, sleep_until};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::Failure;
 use crate::args::Connect;
 
 /// Lines are read while less than this waits for the network.
 const HIGH_WATER: u64 = 1 << 20;
+
+/// How long a line that is on its way into stdin may take.
+const MOMENT: Duration = Duration::from_millis(200);
 
 pub(crate) async fn run(args: Connect) -> Result<(), Failure> {
     let builder = builder(&args)?;
@@ -47,7 +51,7 @@ enum Stage {
     Closing,
 }
 
-async fn pipe(builder: Builder, wait: std::time::Duration) -> Result<(), Failure> {
+async fn pipe(builder: Builder, wait: Duration) -> Result<(), Failure> {
     let socket = builder.open()?;
     let mut events = socket.events();
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
@@ -80,10 +84,11 @@ async fn pipe(builder: Builder, wait: std::time::Duration) -> Result<(), Failure
                 }
                 Some(Event::Close(close)) => {
                     verdict(&socket, &close)?;
-                    return match stage {
-                        Stage::Closing => Ok(()),
-                        _ => Err("the server closed before all was sent and answered".into()),
-                    };
+                    let all_sent = !matches!(stage, Stage::Sending) || has_ended(&mut lines).await;
+                    if all_sent && due == 0 {
+                        return Ok(());
+                    }
+                    return Err("the server closed before all was sent and answered".into());
                 }
                 Some(Event::Open | Event::Error) => {}
                 None => return Ok(()),
@@ -100,6 +105,12 @@ async fn pipe(builder: Builder, wait: std::time::Duration) -> Result<(), Failure
             () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => due = 0,
         }
     }
+}
+
+/// Whether no further line is to come, as far as can be told in a moment: one who types, or a slow
+/// program, had nothing to say when the server closed.
+async fn has_ended(lines: &mut Lines<BufReader<Stdin>>) -> bool {
+    !matches!(timeout(MOMENT, lines.next_line()).await, Ok(Ok(Some(_))))
 }
 
 async fn wait_for_open(socket: &WebSocket, events: &mut fullduplex::Events) -> Result<(), Failure> {

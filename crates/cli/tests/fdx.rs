@@ -204,6 +204,22 @@ fn a_reader_that_goes_away_is_no_failure() {
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
 
+/// Nothing was left to send or to come: the server may close first.
+#[tokio::test]
+async fn a_server_that_closes_when_all_is_said_is_no_failure() {
+    let server = script(async |mut peer: Peer| {
+        peer.shake_hands().await;
+        peer.send([frame(FIN | TEXT, "news"), close_frame(1000, "")].concat()).await;
+        peer.fin().await;
+    })
+    .await;
+    let url = server.url();
+    let output = run_blocking(move || pipe(&["connect", &url], "")).await;
+    server.finish().await;
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "news\n");
+}
+
 /// `fdx connect --echo`: the other end asks, until it closes.
 #[tokio::test]
 async fn connect_can_be_the_echo() {
