@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask …`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
 
+mod autobahn;
 mod check;
 mod peers;
 mod run;
@@ -23,6 +24,15 @@ enum Task {
     },
     /// All that is not a test: formatting, lints, docs, the walls between the crates, licences.
     Check,
+    /// The Autobahn test suite but for compression, which is not built yet; sets it up below target/.
+    Autobahn {
+        /// The end to test; both by default.
+        #[arg(long)]
+        role: Option<autobahn::Role>,
+        /// Leave out the large messages of section 9.
+        #[arg(long)]
+        quick: bool,
+    },
     /// `fdx listen --echo` with a page in a headless Chromium, which must be installed.
     Browser {
         /// The browser.
@@ -35,6 +45,7 @@ fn main() -> ExitCode {
     let outcome = match Task::parse() {
         Task::Test { arguments } => test(&arguments),
         Task::Check => check::all(),
+        Task::Autobahn { role, quick } => autobahn::test(role, quick),
         Task::Browser { chromium } => peers::browser(&chromium),
     };
     match outcome {

@@ -1,11 +1,10 @@
 //! The real peers: Python and npm packages that other people wrote, installed below `target/`.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use crate::run::{Failure, cargo, root, run};
+use crate::run::{Failure, Server, build_fdx, root, run};
 
 /// Installs the peers, unless those that stand in the repository are installed already.
 pub(crate) fn install() -> Result<(), Failure> {
@@ -38,26 +37,10 @@ pub(crate) fn install() -> Result<(), Failure> {
 /// Lets a browser's own `WebSocket` try our server.
 pub(crate) fn browser(chromium: &str) -> Result<(), Failure> {
     install()?;
-    run(&mut cargo(["build", "--package", "fullduplex-cli"]))?;
-    let mut server = Command::new(root().join("target/debug/fdx"))
-        .args(["listen", "127.0.0.1:0", "--echo", "--protocol", "echo"])
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let tried = first_line(&mut server).and_then(|line| {
-        let url = line.rsplit(' ').next().unwrap_or_default();
-        let page = folder().join("browser_client.mjs");
-        run(Command::new("node").arg(page).arg(path_of(chromium)).arg(url))
-    });
-    server.kill()?;
-    server.wait()?;
-    tried
-}
-
-fn first_line(server: &mut std::process::Child) -> Result<String, Failure> {
-    let stdout = server.stdout.take().ok_or(Failure("fdx has no stdout".into()))?;
-    let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line)?;
-    Ok(line.trim().to_owned())
+    build_fdx()?;
+    let server = Server::start(&["--protocol", "echo"])?;
+    let page = folder().join("browser_client.mjs");
+    run(Command::new("node").arg(page).arg(path_of(chromium)).arg(&server.url))
 }
 
 /// Where a program is that is given by its name.

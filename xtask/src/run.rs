@@ -1,6 +1,7 @@
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 /// Why a command of ours did not succeed: a sentence.
 pub(crate) struct Failure(pub(crate) String);
@@ -40,6 +41,46 @@ pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
         return Err(Failure(format!("{shown}: {}\n{complaint}", output.status)));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Builds the command `fdx`.
+pub(crate) fn build_fdx() -> Result<(), Failure> {
+    run(&mut cargo(["build", "--package", "fullduplex-cli"]))
+}
+
+/// Where [`build_fdx`] puts it.
+pub(crate) fn fdx() -> PathBuf {
+    root().join("target/debug/fdx")
+}
+
+/// `fdx listen --echo` on a free port, which ends with this value.
+pub(crate) struct Server {
+    process: Child,
+    pub(crate) url: String,
+}
+
+impl Server {
+    pub(crate) fn start(arguments: &[&str]) -> Result<Self, Failure> {
+        let mut process = Command::new(fdx())
+            .args(["listen", "127.0.0.1:0", "--echo"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null()) // what it says of clients that misbehave on purpose
+            .spawn()?;
+        let stdout = process.stdout.take().ok_or(Failure("fdx has no stdout".into()))?;
+        let mut server = Self { process, url: String::new() };
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        server.url = line.rsplit(' ').next().unwrap_or_default().trim().to_owned();
+        Ok(server)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
 }
 
 fn shown(command: &Command) -> String {

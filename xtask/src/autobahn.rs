@@ -1,0 +1,90 @@
+//! The Autobahn test suite: the real one, converted to Python 3 by `crates/lab/autobahn/`.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use clap::ValueEnum;
+
+use crate::run::{Failure, Server, build_fdx, fdx, output, root, run};
+
+/// The end that is tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    /// `fdx connect --echo`
+    Client,
+    /// `fdx listen --echo`
+    Server,
+}
+
+/// Sections of the suite, and how many cases they have: with a wrong installation it "passes" none.
+const QUICK: (&str, usize) = ("quick", 247);
+const WITHOUT_DEFLATE: (&str, usize) = ("1.*,2.*,3.*,4.*,5.*,6.*,7.*,9.*,10.*", 301);
+
+/// Where the suite's own server listens while a client is tested.
+const PORT: &str = "9012";
+
+/// Runs the suite, and fails unless every case is passed strictly.
+pub(crate) fn test(role: Option<Role>, quick: bool) -> Result<(), Failure> {
+    let suite = root().join("target/autobahn");
+    if !suite.join("wstest").exists() {
+        run(Command::new(scripts().join("setup.sh")).arg(&suite))?;
+    }
+    build_fdx()?;
+    let (selection, cases) = if quick { QUICK } else { WITHOUT_DEFLATE };
+    for tested in [Role::Server, Role::Client] {
+        if role.is_none_or(|role| role == tested) {
+            println!("the {tested:?}'s {cases} cases");
+            let summary = match tested {
+                Role::Server => test_server(selection)?,
+                Role::Client => test_client(selection)?,
+            };
+            println!("{summary}");
+            judge(&summary, cases)?;
+        }
+    }
+    Ok(())
+}
+
+fn test_server(selection: &str) -> Result<String, Failure> {
+    let server = Server::start(&[])?;
+    let mut script = suite_command("run_server.sh", "server");
+    output(script.args([&server.url, "fullduplex", selection]))
+}
+
+fn test_client(selection: &str) -> Result<String, Failure> {
+    let mut script = suite_command("run_client.sh", "client");
+    output(
+        script
+            .args([PORT, "fullduplex", selection, "--"])
+            .arg(scripts().join("walk.sh"))
+            .arg(fdx())
+            .args([PORT, "fullduplex"]),
+    )
+}
+
+fn suite_command(script: &str, report: &str) -> Command {
+    let suite = root().join("target/autobahn");
+    let mut command = Command::new(scripts().join(script));
+    command.env("WSTEST", suite.join("wstest")).env("OUT", suite.join(report));
+    command
+}
+
+/// What `summarize.py` prints must be spotless.
+fn judge(summary: &str, cases: usize) -> Result<(), Failure> {
+    let all = format!("all  {cases} cases");
+    for expected in
+        [&all, "bad: none", "close-notes: none", "non-strict: none", "internal errors: 0"]
+    {
+        if !summary.contains(expected) {
+            return Err(Failure(format!("the suite did not say `{expected}`")));
+        }
+    }
+    if summary.contains("UNIMPLEMENTED") {
+        return Err(Failure("the suite met something unimplemented".into()));
+    }
+    Ok(())
+}
+
+fn scripts() -> PathBuf {
+    root().join("crates/lab/autobahn")
+}
