@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -40,7 +41,7 @@ pub(crate) struct Connect {
     pub(crate) ca: Option<PathBuf>,
     /// How long to wait for a further message when answers are still missing at the end of stdin.
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds, conflicts_with = "echo")]
-    pub(crate) wait: std::time::Duration,
+    pub(crate) wait: Duration,
 }
 
 /// Serve WebSockets.
@@ -76,7 +77,7 @@ Examples:
   fdx listen 127.0.0.1:9001 --echo
   fdx listen '[::1]:0' --echo --protocol chat --protocol superchat";
 
-fn seconds(text: &str) -> Result<std::time::Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "give a number of seconds".to_owned())?;
-    std::time::Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.0..=1e6).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or("give a number of seconds, up to a million".into())
 }

@@ -58,6 +58,8 @@ async fn pipe(builder: Builder, wait: Duration) -> Result<(), Failure> {
     // The messages that were sent and not yet answered, if each has one answer.
     let mut due = 0u64;
     let mut stage = Stage::Sending;
+    // What came before it is still sent and answered.
+    let mut unreadable = None;
     wait_for_open(&socket, &mut events).await?;
     loop {
         let deadline = match stage {
@@ -78,13 +80,19 @@ async fn pipe(builder: Builder, wait: Duration) -> Result<(), Failure> {
                     if let Stage::Awaiting(at) = &mut stage {
                         *at = Instant::now() + wait;
                     }
-                    if print(&message).is_err() {
-                        return Ok(()); // nobody reads on: the end of a pipe, not a fault
+                    match print(&message) {
+                        // Nobody reads on: the end of a pipe, not a fault.
+                        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+                        Err(error) => return Err(format!("stdout: {error}").into()),
+                        Ok(()) => {}
                     }
                 }
                 Some(Event::Close(close)) => {
                     verdict(&socket, &close)?;
                     let all_sent = !matches!(stage, Stage::Sending) || has_ended(&mut lines).await;
+                    if let Some(error) = unreadable {
+                        return Err(format!("stdin cannot be read as text: {error}").into());
+                    }
                     if all_sent && due == 0 {
                         return Ok(());
                     }
@@ -99,7 +107,10 @@ async fn pipe(builder: Builder, wait: Duration) -> Result<(), Failure> {
                     due += 1;
                 }
                 Ok(None) => stage = Stage::Awaiting(Instant::now() + wait),
-                Err(error) => return Err(format!("stdin cannot be read as text: {error}").into()),
+                Err(error) => {
+                    unreadable = Some(error);
+                    stage = Stage::Awaiting(Instant::now() + wait);
+                }
             },
             () = socket.buffered_below(HIGH_WATER), if reading && !has_room => {}
             () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => due = 0,

@@ -1,3 +1,4 @@
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ pub(crate) async fn run(args: Listen) -> Result<(), Failure> {
     let listener = TcpListener::bind(&args.address)
         .await
         .map_err(|error| format!("cannot listen at {}: {error}", args.address))?;
-    println!("listening at ws://{}/", listener.local_addr()?);
+    writeln!(io::stdout(), "listening at ws://{}/", listener.local_addr()?)
+        .map_err(|error| format!("stdout: {error}"))?;
     tokio::select! {
         () = serve_echo(&listener, &options) => Ok(()),
         interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),

@@ -14,20 +14,50 @@ use crate::{CloseEvent, Failure, Ports, ports};
 /// Messages are handed to the connection, which encodes them, while less than this waits there.
 const HIGH_WATER: u64 = 64 << 10;
 
-/// Serves a socket from its construction to its `close` event.
-pub(crate) async fn run(shared: Arc<Shared>, options: ConnectOptions, ports: Ports) {
-    let mut last_words = LastWords(Some(Arc::clone(&shared)));
-    let end = match open(&shared, &options, ports).await {
-        Ok(mut socket) => poll_fn(|cx| poll_open(&shared, &mut socket, cx)).await,
-        Err(failure) => Err(failure),
-    };
-    match end {
-        Ok(closed) => shared.post(closed_task(&closed)),
-        Err(failure) => shared.post_failure(failure),
+/// Serves a socket from its construction to its `close` event; also if the future is dropped before
+/// it was ever polled.
+pub(crate) fn run(
+    shared: Arc<Shared>,
+    options: ConnectOptions,
+    ports: Ports,
+) -> impl Future<Output = ()> + Send {
+    let life = Life(shared);
+    async move {
+        let shared = &life.0;
+        let mut lingering = None;
+        let end = match open(shared, &options, ports).await {
+            Ok(mut socket) => {
+                let end = poll_fn(|cx| poll_open(shared, &mut socket, cx)).await;
+                lingering = matches!(end, Err(Failure::Lost(_))).then_some(socket);
+                end
+            }
+            Err(failure) => Err(failure),
+        };
+        match end {
+            Ok(closed) => shared.post(closed_task(&closed)),
+            Err(failure) => shared.post_failure(failure),
+        }
+        // The application hears of a failure at once. The peer is still told, and the last task may
+        // wait for a stream.
+        poll_fn(|cx| {
+            let told = lingering.as_mut().is_none_or(|socket| socket.poll_event(cx).is_ready());
+            if told {
+                lingering = None;
+            }
+            let dispatched = poll_dispatched(shared, cx).is_ready();
+            if told && dispatched { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
-    last_words.0 = None;
-    // The rest is the host's; if that is a stream, this task may be needed again when it is dropped.
-    poll_fn(|cx| poll_dispatched(&shared, cx)).await;
+}
+
+/// Ends the socket if its driver ends before its time: with its runtime, or by a panic.
+struct Life(Arc<Shared>);
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.0.driver_gone();
+    }
 }
 
 /// Connects, unless the application gives up first.
@@ -57,7 +87,7 @@ async fn open(
     Ok(socket)
 }
 
-/// Moves messages both ways until the connection has ended.
+/// Moves messages both ways until the connection has ended or failed.
 fn poll_open(
     shared: &Arc<Shared>,
     socket: &mut Socket<ClientStream>,
@@ -69,7 +99,9 @@ fn poll_open(
         }
         hand_over(shared, socket);
         let polled = if shared.state().inbox_is_full() {
-            socket.poll_ended(cx).map(|()| None)
+            // The host takes nothing now. What is sent goes out; an error is met by reading.
+            let _ = socket.poll_flush(cx);
+            Poll::Pending
         } else {
             socket.poll_event(cx)
         };
@@ -81,9 +113,14 @@ fn poll_open(
             Poll::Ready(Some(Event::Message(message))) => shared.post(Task::Received(message)),
             Poll::Ready(Some(Event::Close(_))) => shared.post(Task::ClosingStarted),
             Poll::Ready(Some(Event::Ping(_) | Event::Pong(_))) => {}
-            Poll::Ready(None) => return Poll::Ready(ended(socket)),
-            Poll::Pending => {
+            Poll::Ready(None) | Poll::Pending => {
                 shared.run_as_driver();
+                if let Some(error) = socket.error() {
+                    return Poll::Ready(Err(Failure::Lost(error)));
+                }
+                if let Some(closed) = socket.closed() {
+                    return Poll::Ready(Ok(closed.clone()));
+                }
                 if !(has_room(socket) && shared.state().outbox.is_due()) {
                     return Poll::Pending;
                 }
@@ -96,38 +133,34 @@ fn poll_open(
 /// Takes the application's wish to drop the connection; otherwise the next wish wakes the driver.
 fn take_abort(shared: &Shared, cx: &Context<'_>) -> Option<Failure> {
     let mut state = shared.state();
-    state.driver = Some(cx.waker().clone());
+    state.register_driver(cx);
     state.outbox.abort.take()
 }
 
-/// Gives the connection what the application wants to send, as far as there is room.
+/// Gives the connection what the application wants to send, as far as there is room; before a close
+/// all of it, so that the connection sees the close and the peer gets its deadline.
 fn hand_over(shared: &Shared, socket: &mut Socket<ClientStream>) {
-    while has_room(socket) {
-        let next = shared.state().outbox.messages.pop_front();
-        match next {
-            // A connection that is closing drops it, as the standard has it.
-            Some(message) => drop(socket.queue(&message)),
-            None => break,
+    loop {
+        let mut state = shared.state();
+        let outbox = &mut state.outbox;
+        if !has_room(socket) && outbox.close.is_none() {
+            return;
         }
-    }
-    let mut state = shared.state();
-    if state.outbox.messages.is_empty()
-        && let Some(frame) = state.outbox.close.take()
-    {
-        socket.start_close(frame.as_ref());
+        if let Some(message) = outbox.messages.pop_front() {
+            drop(state);
+            // A connection that is closing drops it, as the standard has it.
+            socket.queue(&message).ok();
+        } else {
+            if let Some(frame) = outbox.close.take() {
+                socket.start_close(frame.as_ref());
+            }
+            return;
+        }
     }
 }
 
 fn has_room(socket: &Socket<ClientStream>) -> bool {
     socket.queued_bytes() < HIGH_WATER
-}
-
-/// How the connection ended, or why it failed.
-fn ended(socket: &mut Socket<ClientStream>) -> Result<Closed, Failure> {
-    match socket.error() {
-        Some(error) => Err(Failure::Lost(error)),
-        None => Ok(socket.closed().expect("the socket said that it has ended").clone()),
-    }
 }
 
 fn closed_task(closed: &Closed) -> Task {
@@ -141,19 +174,7 @@ fn closed_task(closed: &Closed) -> Task {
 
 /// Runs the tasks until the `close` event has fired, unless a stream does.
 fn poll_dispatched(shared: &Arc<Shared>, cx: &Context<'_>) -> Poll<()> {
-    shared.state().driver = Some(cx.waker().clone());
+    shared.state().register_driver(cx);
     shared.run_as_driver();
     if shared.state().closed.is_some() { Poll::Ready(()) } else { Poll::Pending }
-}
-
-/// Ends the socket if its driver is dropped before its time, with the runtime that ran it.
-struct LastWords(Option<Arc<Shared>>);
-
-impl Drop for LastWords {
-    fn drop(&mut self) {
-        if let Some(shared) = self.0.take() {
-            shared.post_failure(Failure::RuntimeGone);
-            shared.run_as_driver();
-        }
-    }
 }

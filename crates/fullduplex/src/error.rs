@@ -58,7 +58,8 @@ pub enum Failure {
     /// More was sent than [`Builder::buffer_limit`](crate::Builder::buffer_limit) allows to wait.
     #[error("more was sent than may wait for the network")]
     BufferFull,
-    /// The runtime that served the socket was shut down.
-    #[error("the runtime was shut down under the socket")]
+    /// The task that served the socket ended before its time: its runtime was shut down, or was built
+    /// without I/O or time.
+    #[error("the runtime was shut down under the socket, or has no I/O or time enabled")]
     RuntimeGone,
 }

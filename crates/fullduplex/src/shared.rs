@@ -1,8 +1,9 @@
 use std::collections::VecDeque;
 use std::mem;
+use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::task::{Context, Waker};
 
 use fullduplex_net::proto::{CloseFrame, Message, Url};
 
@@ -15,9 +16,10 @@ use crate::{CloseEvent, Error, Event, Failure, WebSocket};
 const INBOX_TASKS: usize = 64;
 const INBOX_BYTES: usize = 1 << 20;
 
+/// So many messages may wait for the network, empty ones included, whatever their bytes.
+const OUTBOX_MESSAGES: usize = 1 << 20;
+
 /// One socket, as its handles and its driver share it.
-///
-/// User code (handlers, and the destructors of what they own) never runs while the state is locked.
 pub(crate) struct Shared {
     pub(crate) url: Url,
     state: Mutex<State>,
@@ -27,28 +29,37 @@ pub(crate) struct State {
     pub(crate) machine: Machine,
     pub(crate) listeners: Listeners,
     pub(crate) outbox: Outbox,
-    /// Wakes the driver when the outbox or the inbox has changed.
-    pub(crate) driver: Option<Waker>,
     /// Why the connection failed, once it has.
     pub(crate) failure: Option<Arc<Failure>>,
-    /// The close event, once it was fired.
+    /// The close event, once it was fired: the end.
     pub(crate) closed: Option<CloseEvent>,
-    /// Who waits for the close event, or for `buffered_amount` to fall.
-    pub(crate) waiting: Vec<Waker>,
-    pub(crate) host: Host,
+    driver: Driver,
     inbox: Inbox,
+    host: Host,
     dispatch: Dispatch,
+    streams: u64,
+    /// Who waits for the close event, or for `buffered_amount` to fall.
+    waiting: Vec<Waker>,
+    /// Whom to wake when the lock is released.
+    woken: Vec<Waker>,
     /// How many `WebSocket`s refer to this socket.
     handles: usize,
 }
 
+/// The task that serves the network.
+enum Driver {
+    /// Its waker, if it sleeps until something is wanted of it.
+    Alive(Option<Waker>),
+    /// It has ended, and its runtime perhaps with it.
+    Gone,
+}
+
 /// Who runs the tasks.
-#[derive(Debug)]
-pub(crate) enum Host {
+enum Host {
     /// The driver, as they come.
     Driver,
-    /// The stream of this number, when it is polled.
-    Stream { number: u64, waker: Option<Waker> },
+    /// The stream of this number, when it is polled, and how to have it polled.
+    Stream(u64, Option<Waker>),
 }
 
 /// Events fire one at a time, never within a handler.
@@ -81,28 +92,34 @@ impl Shared {
             machine,
             listeners: Listeners::default(),
             outbox: Outbox::default(),
-            driver: None,
             failure: None,
             closed: None,
-            waiting: Vec::new(),
-            host: Host::Driver,
+            driver: Driver::Alive(None),
             inbox: Inbox::default(),
+            host: Host::Driver,
             dispatch: Dispatch::Idle,
+            streams: 0,
+            waiting: Vec::new(),
+            woken: Vec::new(),
             handles: 0,
         };
         Self { url, state: Mutex::new(state) }
     }
 
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        // No code that can panic runs under the lock.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Locks the state. No code of users runs under the lock: not their handlers, not what the
+    /// handlers own, and not their executors.
+    pub(crate) fn state(&self) -> Locked<'_> {
+        // No code that can panic runs under the lock either.
+        Locked(Some(self.state.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
     pub(crate) fn send(&self, message: Message) -> Result<(), Error> {
         let mut state = self.state();
         match state.machine.send(message.len())? {
-            Sending::Transmit => state.outbox.messages.push_back(message),
-            Sending::Full => state.outbox.abort = Some(Failure::BufferFull),
+            Sending::Transmit if state.outbox.messages.len() < OUTBOX_MESSAGES => {
+                state.outbox.messages.push_back(message);
+            }
+            Sending::Transmit | Sending::Full => state.outbox.abort = Some(Failure::BufferFull),
             Sending::Discard => return Ok(()),
         }
         state.wake_driver();
@@ -124,11 +141,8 @@ impl Shared {
     pub(crate) fn post(&self, task: Task) {
         let mut state = self.state();
         state.inbox.push(task);
-        if let Host::Stream { waker, .. } = &mut state.host
-            && let Some(waker) = waker.take()
-        {
-            waker.wake();
-        }
+        // The driver posts, and looks itself.
+        state.wake_stream();
     }
 
     /// Queues the last task of a connection that failed, with the cause for developers.
@@ -144,7 +158,7 @@ impl Shared {
 
     /// Runs the next task, if the stream of this number is the host; returns its events.
     pub(crate) fn run_as_stream(self: &Arc<Self>, stream: u64) -> Option<Vec<Event>> {
-        self.run_one(|host| matches!(host, Host::Stream { number, .. } if *number == stream))
+        self.run_one(|host| matches!(host, Host::Stream(number, _) if *number == stream))
     }
 
     /// Runs the next task: changes the state, then calls the listeners of its events.
@@ -156,14 +170,14 @@ impl Shared {
             if state.dispatch == Dispatch::Running || !is_caller(&state.host) {
                 return None;
             }
+            let was_full = state.inbox.is_full();
             let task = state.inbox.pop()?;
             state.dispatch = Dispatch::Running;
-            if !state.inbox.is_full() {
+            if was_full {
                 state.wake_driver();
             }
             if matches!(task, Task::Transmitted(_)) {
-                // They look when this task has run: they need the lock that is held here.
-                state.waiting.drain(..).for_each(Waker::wake);
+                state.wake_waiting();
             }
             state.machine.run(task).collect()
         };
@@ -173,10 +187,14 @@ impl Shared {
         }
         let mut state = self.state();
         state.dispatch = Dispatch::Idle;
+        if !is_caller(&state.host) {
+            // Another host came meanwhile and found this task running.
+            state.wake_host();
+        }
         if let Some(Event::Close(event)) = events.last() {
-            let listeners = state.finish(event.clone());
+            let remains = state.finish(event.clone());
             drop(state);
-            drop(listeners);
+            undisturbed(move || drop(remains));
         }
         Some(events)
     }
@@ -187,13 +205,47 @@ impl Shared {
         for listener in concerned {
             let call = self.state().listeners.take_call(listener);
             let Some(callback) = call else { continue };
-            // A handler that panics was reported by the panic hook; the next one runs all the same
-            // (HTML, "report an exception").
-            let called = catch_unwind(AssertUnwindSafe(|| {
-                let mut callback = callback.lock().unwrap_or_else(PoisonError::into_inner);
-                callback(socket, event);
-            }));
-            drop(called);
+            undisturbed(move || {
+                callback.lock().unwrap_or_else(PoisonError::into_inner)(socket, event);
+            });
+        }
+    }
+
+    /// The driver has ended, in its time or before it: then the socket ends now.
+    pub(crate) fn driver_gone(self: &Arc<Self>) {
+        let is_ending = {
+            let mut state = self.state();
+            if let Driver::Alive(Some(waker)) = mem::replace(&mut state.driver, Driver::Gone) {
+                state.woken.push(waker);
+            }
+            state.closed.is_some() || state.inbox.is_ending()
+        };
+        if !is_ending {
+            self.post_failure(Failure::RuntimeGone);
+        }
+        self.run_as_driver();
+    }
+
+    /// Makes a new stream the host, in place of any other; returns its number.
+    pub(crate) fn add_stream(&self) -> u64 {
+        let mut state = self.state();
+        state.streams += 1;
+        let number = state.streams;
+        state.set_host(Host::Stream(number, None));
+        number
+    }
+
+    /// Gives the tasks back to the driver, if this stream has them.
+    pub(crate) fn drop_stream(self: &Arc<Self>, stream: u64) {
+        let mut state = self.state();
+        if !state.is_hosted_by(stream) {
+            return;
+        }
+        state.set_host(Host::Driver);
+        let nobody_else = matches!(state.driver, Driver::Gone);
+        drop(state);
+        if nobody_else {
+            self.run_as_driver();
         }
     }
 
@@ -216,25 +268,90 @@ impl Shared {
     }
 }
 
-impl State {
-    pub(crate) fn wake_driver(&mut self) {
-        if let Some(waker) = self.driver.take() {
-            waker.wake();
-        }
-    }
+/// Runs code of users. A handler that panics was reported by the panic hook; what follows it runs
+/// all the same (HTML, "report an exception").
+fn undisturbed(code: impl FnOnce()) {
+    catch_unwind(AssertUnwindSafe(code)).ok();
+}
 
+impl State {
     /// Whether the driver should stop reading until the host has run some tasks.
     pub(crate) fn inbox_is_full(&self) -> bool {
         self.inbox.is_full()
     }
 
-    /// Nothing fires any more. The listeners go, and with them what they hold, which may be this
-    /// socket itself; the caller drops them without a lock.
-    fn finish(&mut self, event: CloseEvent) -> Listeners {
-        self.closed = Some(event);
-        self.waiting.drain(..).for_each(Waker::wake);
+    pub(crate) fn is_hosted_by(&self, stream: u64) -> bool {
+        matches!(self.host, Host::Stream(number, _) if number == stream)
+    }
+
+    /// Has the driver woken when something is wanted of it.
+    pub(crate) fn register_driver(&mut self, cx: &Context<'_>) {
+        if let Driver::Alive(waker) = &mut self.driver {
+            let old = register(waker, cx);
+            self.woken.extend(old);
+        }
+    }
+
+    /// Has the stream that is the host woken when there is a task, or another host.
+    pub(crate) fn register_stream(&mut self, cx: &Context<'_>) {
+        if let Host::Stream(_, waker) = &mut self.host {
+            let old = register(waker, cx);
+            self.woken.extend(old);
+        }
+    }
+
+    /// Has somebody woken when `buffered_amount` falls, and at the end.
+    pub(crate) fn register_waiting(&mut self, cx: &Context<'_>) {
+        if !self.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            self.waiting.push(cx.waker().clone());
+        }
+    }
+
+    fn set_host(&mut self, host: Host) {
+        self.wake_stream();
+        self.host = host;
         self.wake_driver();
-        mem::take(&mut self.listeners)
+    }
+
+    fn wake_host(&mut self) {
+        match self.host {
+            Host::Driver => self.wake_driver(),
+            Host::Stream(..) => self.wake_stream(),
+        }
+    }
+
+    fn wake_driver(&mut self) {
+        if let Driver::Alive(waker) = &mut self.driver {
+            self.woken.extend(waker.take());
+        }
+    }
+
+    fn wake_stream(&mut self) {
+        if let Host::Stream(_, waker) = &mut self.host {
+            self.woken.extend(waker.take());
+        }
+    }
+
+    fn wake_waiting(&mut self) {
+        self.woken.append(&mut self.waiting);
+    }
+
+    /// Nothing fires any more. The listeners and the messages go, and with them what they hold,
+    /// which may be this socket itself; the caller drops them without a lock.
+    fn finish(&mut self, event: CloseEvent) -> (Listeners, Outbox) {
+        self.closed = Some(event);
+        self.wake_waiting();
+        self.wake_driver();
+        self.wake_stream();
+        (mem::take(&mut self.listeners), mem::take(&mut self.outbox))
+    }
+}
+
+/// Puts the waker of `cx` into the slot; returns one of another task that was there.
+fn register(slot: &mut Option<Waker>, cx: &Context<'_>) -> Option<Waker> {
+    match slot {
+        Some(waker) if waker.will_wake(cx.waker()) => None,
+        slot => slot.replace(cx.waker().clone()),
     }
 }
 
@@ -267,5 +384,37 @@ impl Inbox {
 
     fn is_full(&self) -> bool {
         self.tasks.len() >= INBOX_TASKS || self.bytes >= INBOX_BYTES
+    }
+
+    /// Whether the last task is here.
+    fn is_ending(&self) -> bool {
+        matches!(self.tasks.back(), Some(Task::Closed { .. }))
+    }
+}
+
+/// The state, locked. Whoever is to be woken is woken when the lock has been released: a waker is
+/// code of an executor, which may do anything.
+pub(crate) struct Locked<'a>(Option<MutexGuard<'a, State>>);
+
+impl Deref for Locked<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        self.0.as_ref().expect("only drop takes the guard")
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        self.0.as_mut().expect("only drop takes the guard")
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        let Some(mut state) = self.0.take() else { return };
+        let woken = mem::take(&mut state.woken);
+        drop(state);
+        woken.into_iter().for_each(Waker::wake);
     }
 }

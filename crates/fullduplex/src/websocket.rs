@@ -26,7 +26,8 @@ use crate::{
 /// another thread, which may be quicker than the next line of yours: set your handlers in
 /// [`WebSocket::with`], before the first event can fire, or await [`WebSocket::events`].
 ///
-/// A handler that blocks holds up its socket; without a runtime, all sockets of the process.
+/// A handler that blocks holds up its socket; without a runtime, all sockets of the process. It runs
+/// within an async runtime in either case, and so cannot start another with `block_on`.
 pub struct WebSocket {
     shared: Arc<Shared>,
 }
@@ -196,7 +197,8 @@ impl WebSocket {
         self.shared.state().failure.clone()
     }
 
-    /// Waits until the `close` event was fired, and returns it.
+    /// Waits until the `close` event was fired, and returns it. While an [`Events`] stream exists, that
+    /// is when it is polled.
     ///
     /// # Cancel safety
     /// Safe.
@@ -221,7 +223,8 @@ impl WebSocket {
     }
 
     /// Blocks this thread until the `close` event was fired, and returns it. For programs without an
-    /// async runtime: inside one, or from a handler, await [`closed`](Self::closed) instead.
+    /// async runtime; inside one, await [`closed`](Self::closed). A handler must not call it, and while
+    /// an [`Events`] stream exists, somebody else must go on polling that.
     pub fn wait(&self) -> CloseEvent {
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
         let mut closed = std::pin::pin!(self.closed());
@@ -238,7 +241,7 @@ impl WebSocket {
         match look(&state) {
             Some(found) => Poll::Ready(found),
             None => {
-                state.waiting.push(cx.waker().clone());
+                state.register_waiting(cx);
                 Poll::Pending
             }
         }

@@ -6,10 +6,10 @@ use fullduplex_proto::handshake::head::{self, HeadReader};
 use fullduplex_proto::handshake::{Answer, Offer, Refusal, Subprotocols};
 use fullduplex_proto::{Connection, Limits};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
 use crate::opening::read_head;
-use crate::{Deadlines, OpeningError, Socket};
+use crate::{Deadlines, OpeningError, Socket, deadlines};
 
 /// How much a refused client may still send before it is cut off.
 const REFUSED_INPUT: u64 = 64 << 10;
@@ -52,51 +52,60 @@ pub enum AcceptError {
 /// # Cancel safety
 /// Dropping the future closes the stream.
 pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
-    options: &AcceptOptions,
-) -> Result<Socket<S>, AcceptError> {
-    let limit = options.deadlines.handshake;
-    timeout(limit, shake_hands(stream, options)).await.map_err(|_| AcceptError::Timeout(limit))?
-}
-
-async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     options: &AcceptOptions,
 ) -> Result<Socket<S>, AcceptError> {
+    let limit = options.deadlines.handshake;
+    let deadline = deadlines::after(limit);
+    let too_long = |_| AcceptError::Timeout(limit);
     let mut input = BytesMut::new();
-    let mut reader = HeadReader::new();
-    let request = match read_head(&mut stream, &mut input, |input| reader.request(input)).await {
-        Ok(request) => request,
-        Err(OpeningError::Head(error)) => return Err(refuse(stream, error.refusal()).await),
-        Err(error) => return Err(error.into()),
-    };
-    let offer = match Offer::from_request(&request) {
+    let reading = read_offer(&mut stream, &mut input);
+    let offer = match timeout_at(deadline, reading).await.map_err(too_long)?? {
         Ok(offer) => offer,
-        Err(refusal) => return Err(refuse(stream, refusal).await),
+        Err(refusal) => {
+            // The refusal is what the caller needs to know, whether or not the client hears it.
+            timeout_at(deadline, refuse(stream, &refusal)).await.ok();
+            return Err(AcceptError::Refused(refusal));
+        }
     };
     let answer = Answer::choosing(&offer, &options.subprotocols);
     let mut response = Vec::new();
     head::encode_response(&answer.to_response(&offer), &mut response);
-    stream.write_all(&response).await.map_err(OpeningError::Io)?;
-    stream.flush().await.map_err(OpeningError::Io)?;
+    let writing = write(&mut stream, &response);
+    timeout_at(deadline, writing).await.map_err(too_long)?.map_err(OpeningError::Io)?;
     let connection = Connection::server(options.limits, options.deadlines.close);
     Ok(Socket::new(stream, connection, input, answer))
 }
 
+async fn read_offer(
+    stream: &mut (impl AsyncRead + Unpin),
+    input: &mut BytesMut,
+) -> Result<Result<Offer, Refusal>, OpeningError> {
+    let mut reader = HeadReader::new();
+    match read_head(stream, input, |input| reader.request(input)).await {
+        Ok(request) => Ok(Offer::from_request(&request)),
+        Err(OpeningError::Head(error)) => Ok(Err(error.refusal())),
+        Err(error) => Err(error),
+    }
+}
+
+async fn write(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
+    stream.write_all(bytes).await?;
+    stream.flush().await
+}
+
 /// Answers, ends the stream, and lets the client read the answer: bytes of it that nobody reads
 /// would turn the end into a reset, which may overtake the answer.
-async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, refusal: Refusal) -> AcceptError {
-    let told = async {
-        let response = refusal.to_response();
-        let mut bytes = Vec::new();
-        head::encode_response(&response, &mut bytes);
-        bytes.extend_from_slice(response.body().as_bytes());
-        stream.write_all(&bytes).await?;
-        stream.shutdown().await?;
-        tokio::io::copy(&mut stream.take(REFUSED_INPUT), &mut tokio::io::sink()).await?;
-        Ok::<_, io::Error>(())
-    };
-    // The refusal is what the caller needs to know, whether or not the client heard it.
-    told.await.ok();
-    AcceptError::Refused(refusal)
+async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    refusal: &Refusal,
+) -> io::Result<()> {
+    let response = refusal.to_response();
+    let mut bytes = Vec::new();
+    head::encode_response(&response, &mut bytes);
+    bytes.extend_from_slice(response.body().as_bytes());
+    write(&mut stream, &bytes).await?;
+    stream.shutdown().await?;
+    tokio::io::copy(&mut stream.take(REFUSED_INPUT), &mut tokio::io::sink()).await?;
+    Ok(())
 }

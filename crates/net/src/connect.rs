@@ -10,10 +10,12 @@ use http::{HeaderMap, Response, StatusCode};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{timeout, timeout_at};
 
 use crate::opening::read_head;
-use crate::{BadRoots, ClientStream, Deadlines, OpeningError, Refused, Socket, Tls, random, tls};
+use crate::{
+    BadRoots, ClientStream, Deadlines, OpeningError, Refused, Socket, Tls, deadlines, random, tls,
+};
 
 /// How many interim responses (100 to 199, but for 101) are skipped.
 const INTERIM_RESPONSES: usize = 8;
@@ -116,7 +118,7 @@ pub async fn connect(
         |phase, limit| ConnectError::Timeout { phase, authority: url.authority(), limit };
     let tcp =
         timeout(connect, connect_tcp(url)).await.map_err(|_| too_long("connecting", connect))??;
-    let deadline = Instant::now() + handshake;
+    let deadline = deadlines::after(handshake);
     let answered = timeout_at(deadline, async {
         let stream = if url.is_secure() {
             ClientStream::tls(connect_tls(tcp, url, options).await?)
@@ -171,7 +173,7 @@ async fn connect_tls(
     let host = || url.host().to_owned();
     let tls = match &options.tls {
         Some(tls) => tls.clone(),
-        None => Tls::platform()?,
+        None => Tls::shared_platform()?,
     };
     let name = ServerName::try_from(host()).map_err(|error| ConnectError::Tls {
         host: host(),

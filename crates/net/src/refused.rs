@@ -1,11 +1,18 @@
+use std::time::Duration;
+
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, TRANSFER_ENCODING};
 use http::{HeaderMap, Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, timeout_at};
 
+use crate::deadlines;
+
 /// How much of the body is read for whoever reads the error.
 const BODY_BYTES: usize = 8 << 10;
+
+/// How long it is waited for, within the deadline of the handshake.
+const BODY_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How much of it the error's text quotes.
 const QUOTED_CHARACTERS: usize = 200;
@@ -44,7 +51,7 @@ impl Refused {
             }
         };
         // Too late is as good as never.
-        timeout_at(deadline, reading).await.ok();
+        timeout_at(deadline.min(deadlines::after(BODY_PATIENCE)), reading).await.ok();
         let mut body = framing.body(input.freeze());
         body.truncate(BODY_BYTES);
         Self { authority, status: head.status, headers: head.headers, body }

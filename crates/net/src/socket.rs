@@ -48,6 +48,8 @@ pub struct Socket<S> {
 enum Flush {
     Due,
     Done,
+    /// The transport takes no more.
+    Broken,
 }
 
 /// The connection failed: by the peer's fault, or the world's.
@@ -126,7 +128,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.error().map_or(Ok(None), Err)
     }
 
-    /// Sends a message, and waits until the transport has taken it.
+    /// Sends a message, and waits until the transport has taken it: as long as the peer takes, and
+    /// without reading meanwhile. Pings are answered by the next [`Socket::recv`].
     ///
     /// # Errors
     /// [`SendError`]; the message was not sent, or not wholly.
@@ -149,6 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();
         poll_fn(|cx| {
+            self.check_broken()?;
             while self.connection.queued_bytes() >= HIGH_WATER {
                 ready!(self.poll_write(cx))?;
             }
@@ -222,42 +226,47 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         std::mem::take(&mut self.written)
     }
 
-    /// Why the connection failed, once it has; with what the transport said, at the first call.
-    pub fn error(&mut self) -> Option<SocketError> {
-        let failure = self.closed()?.failure()?;
-        Some(SocketError { failure, io: self.broken.take() })
+    /// Why the connection failed, as soon as it has; with what the transport said, if it did. The peer
+    /// may still have to be told: go on polling until [`Socket::closed`].
+    pub fn error(&self) -> Option<SocketError> {
+        let failure = self.connection.failure()?;
+        Some(SocketError { failure, io: self.broken.as_ref().map(copy) })
     }
 
     /// Polls for the next event, and drives everything else: writing, closing, deadlines. `None`
     /// when the connection has ended, as [`Socket::closed`] then tells.
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         loop {
-            // A violation is the end; `closed` tells it.
+            // A violation is the end; `error` tells it.
             if let Ok(Some(event)) = self.connection.handle_input(&mut self.input) {
+                self.release_input(&event);
                 return Poll::Ready(Some(event));
             }
-            if self.poll_ended(cx).is_ready() {
+            // What cannot be written now is written when the transport wakes this task; an error of
+            // writing is remembered.
+            if self.poll_flush(cx).is_ready() {
+                self.poll_shutdown(cx);
+            }
+            if self.connection.closed().is_some() {
+                self.timer = None;
+                // Both ends have had their say; an orderly end of TLS and TCP is a courtesy now.
+                let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
                 return Poll::Ready(None);
             }
-            ready!(self.poll_read(cx));
+            // What has arrived counts before the deadline does: it may have waited for us.
+            if self.poll_read(cx).is_pending() {
+                ready!(self.poll_deadline(cx));
+            }
         }
     }
 
-    /// Drives writing, closing and deadlines without reading, for a caller that takes no messages
-    /// now; ready when the connection has ended.
-    pub fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // What cannot be written now is written when the transport wakes this task; an error of
-        // writing is remembered.
-        if self.poll_flush(cx).is_ready() {
-            self.poll_shutdown(cx);
+    /// Gives the buffer of a large message up: it belongs to the message now, and lives as long.
+    fn release_input(&mut self, event: &Event) {
+        if let Event::Message(message) = event
+            && message.len() > READ_MAX
+        {
+            self.input = BytesMut::from(&self.input[..]);
         }
-        if self.connection.closed().is_none() {
-            ready!(self.poll_deadline(cx));
-        }
-        self.timer = None;
-        // Both ends have had their say; an orderly end of TLS and TCP is a courtesy now.
-        let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
-        Poll::Ready(())
     }
 
     /// Polls until the transport has taken all that was queued.
@@ -265,6 +274,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// # Errors
     /// The error of the transport, at the call that meets it.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check_broken()?;
         while !self.connection.is_flushed() {
             ready!(self.poll_write(cx))?;
         }
@@ -296,9 +306,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     fn check_write<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
         result.inspect_err(|error| {
             self.connection.handle_write_failed();
-            self.flush = Flush::Done;
+            self.flush = Flush::Broken;
             self.note_broken(error);
         })
+    }
+
+    /// What was queued when writing broke was discarded, so nobody may be told that it was taken.
+    fn check_broken(&self) -> io::Result<()> {
+        match (&self.broken, self.flush) {
+            (Some(error), Flush::Broken) => Err(copy(error)),
+            _ => Ok(()),
+        }
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {

@@ -1,5 +1,5 @@
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
@@ -35,6 +35,16 @@ impl Tls {
     /// [`BadRoots::Roots`] if the platform has none.
     pub fn platform() -> Result<Self, BadRoots> {
         Self::with_roots(Vec::new())
+    }
+
+    /// The platform's roots, read once for all connections that ask for nothing else.
+    pub(crate) fn shared_platform() -> Result<Self, BadRoots> {
+        static PLATFORM: OnceLock<Tls> = OnceLock::new();
+        if let Some(tls) = PLATFORM.get() {
+            return Ok(tls.clone());
+        }
+        let tls = Self::platform()?;
+        Ok(PLATFORM.get_or_init(|| tls).clone())
     }
 
     /// Trusts the roots that the platform trusts, and the certificates of `pem` besides: a private CA.

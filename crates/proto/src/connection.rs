@@ -5,7 +5,8 @@ use bytes::BytesMut;
 
 use crate::closing::{Closing, Step};
 use crate::{
-    CloseFrame, Closed, Event, Limits, MaskKeys, Message, Misuse, Receiver, Role, Sender, Violation,
+    CloseFrame, Closed, Event, Failure, Limits, MaskKeys, Message, Misuse, Receiver, Role, Sender,
+    Violation,
 };
 
 /// An established connection: the receiving and the sending machine, and the closing handshake
@@ -145,6 +146,16 @@ impl Connection {
         }
     }
 
+    /// Why the connection failed, as soon as it has: the peer may still have to be told, until
+    /// [`Connection::closed`].
+    pub fn failure(&self) -> Option<Failure> {
+        match &self.closing {
+            Closing::Failed(violation) | Closing::Lingering(violation) => Some((*violation).into()),
+            Closing::Ended(closed) => closed.failure(),
+            _ => None,
+        }
+    }
+
     /// Fills `slices` with what to write next, in order, and returns how many it filled.
     pub fn poll_output<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         self.sender.output(slices)
@@ -210,7 +221,8 @@ impl Connection {
                 Some(deadline.at)
             }
             _ => {
-                let at = now + self.close_timeout;
+                // A timeout beyond the end of time is none.
+                let at = now.checked_add(self.close_timeout)?;
                 self.deadline = Some(Deadline { at, progress });
                 Some(at)
             }

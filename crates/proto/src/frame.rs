@@ -109,7 +109,7 @@ impl FrameHeader {
         let before = out.len();
         let mask_bit = if self.mask.is_some() { 0x80 } else { 0 };
         let fin_bit = if self.fin { 0x80 } else { 0 };
-        out.push(fin_bit | self.reserved << 4 | self.opcode as u8);
+        out.push(fin_bit | (self.reserved & 0b111) << 4 | self.opcode as u8);
         if let Some(short) = u8::try_from(self.payload_len).ok().filter(|&len| len <= 125) {
             out.push(mask_bit | short);
         } else if let Ok(medium) = u16::try_from(self.payload_len) {

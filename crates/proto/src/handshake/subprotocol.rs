@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::syntax;
 
 /// The name of a subprotocol: a non-empty token (RFC6455-4.1-21).
@@ -54,15 +56,12 @@ impl Subprotocols {
     pub fn new<N: Into<String>>(
         names: impl IntoIterator<Item = N>,
     ) -> Result<Self, BadSubprotocol> {
-        let mut list = Vec::new();
-        for name in names {
-            let name = Subprotocol::new(name)?;
-            if list.contains(&name) {
-                return Err(BadSubprotocol::Repeated(name.0));
-            }
-            list.push(name);
+        let list = names.into_iter().map(Subprotocol::new).collect::<Result<Vec<_>, _>>()?;
+        let mut seen = BTreeSet::new();
+        match list.iter().find(|name| !seen.insert(name.as_str())) {
+            Some(repeated) => Err(BadSubprotocol::Repeated(repeated.0.clone())),
+            None => Ok(Self(list)),
         }
-        Ok(Self(list))
     }
 
     /// The names, in order.
