@@ -36,6 +36,7 @@ mod listeners;
 pub mod machine;
 mod ports;
 mod protocols;
+mod queues;
 mod runtime;
 mod shared;
 mod websocket;

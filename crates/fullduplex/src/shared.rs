@@ -1,23 +1,15 @@
-use std::collections::VecDeque;
 use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
-use fullduplex_net::proto::{CloseFrame, Message, Url};
+use fullduplex_net::proto::{Message, Url};
 
 use crate::listeners::Listeners;
 use crate::machine::{Closing, Machine, Sending, Task};
+use crate::queues::{Inbox, Outbox};
 use crate::{CloseEvent, Error, Event, Failure, WebSocket};
-
-/// While so many tasks, or so many bytes of messages, wait for a host that does not run them, the
-/// driver does not read the socket.
-const INBOX_TASKS: usize = 64;
-const INBOX_BYTES: usize = 1 << 20;
-
-/// So many messages may wait for the network, empty ones included, whatever their bytes.
-const OUTBOX_MESSAGES: usize = 1 << 20;
 
 /// One socket, as its handles and its driver share it.
 pub(crate) struct Shared {
@@ -69,23 +61,6 @@ enum Dispatch {
     Running,
 }
 
-/// What the network has brought.
-#[derive(Default)]
-struct Inbox {
-    tasks: VecDeque<Task>,
-    bytes: usize,
-}
-
-/// What the application wants of the network, in the order in which the driver does it.
-#[derive(Default)]
-pub(crate) struct Outbox {
-    pub(crate) messages: VecDeque<Message>,
-    /// A Close frame to send behind the messages.
-    pub(crate) close: Option<Option<CloseFrame>>,
-    /// The connection is to be dropped, whatever else waits.
-    pub(crate) abort: Option<Failure>,
-}
-
 impl Shared {
     pub(crate) fn new(url: Url, machine: Machine) -> Self {
         let state = State {
@@ -116,10 +91,8 @@ impl Shared {
     pub(crate) fn send(&self, message: Message) -> Result<(), Error> {
         let mut state = self.state();
         match state.machine.send(message.len())? {
-            Sending::Transmit if state.outbox.messages.len() < OUTBOX_MESSAGES => {
-                state.outbox.messages.push_back(message);
-            }
-            Sending::Transmit | Sending::Full => state.outbox.abort = Some(Failure::BufferFull),
+            Sending::Transmit => state.outbox.push(message),
+            Sending::Full => state.outbox.abort = Some(Failure::BufferFull),
             Sending::Discard => return Ok(()),
         }
         state.wake_driver();
@@ -352,43 +325,6 @@ fn register(slot: &mut Option<Waker>, cx: &Context<'_>) -> Option<Waker> {
     match slot {
         Some(waker) if waker.will_wake(cx.waker()) => None,
         slot => slot.replace(cx.waker().clone()),
-    }
-}
-
-impl Outbox {
-    /// Whether there is something to hand over to the connection.
-    pub(crate) fn is_due(&self) -> bool {
-        !self.messages.is_empty() || self.close.is_some()
-    }
-}
-
-impl Inbox {
-    fn push(&mut self, task: Task) {
-        if let Task::Received(message) = &task {
-            self.bytes += message.len();
-        }
-        match (self.tasks.back_mut(), task) {
-            // One task is enough for what was written since the host ran the last.
-            (Some(Task::Transmitted(total)), Task::Transmitted(more)) => *total += more,
-            (_, task) => self.tasks.push_back(task),
-        }
-    }
-
-    fn pop(&mut self) -> Option<Task> {
-        let task = self.tasks.pop_front()?;
-        if let Task::Received(message) = &task {
-            self.bytes -= message.len();
-        }
-        Some(task)
-    }
-
-    fn is_full(&self) -> bool {
-        self.tasks.len() >= INBOX_TASKS || self.bytes >= INBOX_BYTES
-    }
-
-    /// Whether the last task is here.
-    fn is_ending(&self) -> bool {
-        matches!(self.tasks.back(), Some(Task::Closed { .. }))
     }
 }
 

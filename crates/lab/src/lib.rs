@@ -6,3 +6,4 @@ pub mod echo;
 pub mod peers;
 pub mod script;
 pub mod target;
+pub mod trace;

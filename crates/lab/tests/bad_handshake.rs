@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use fullduplex::{Builder, Deadlines, WebSocket};
 use fullduplex_lab::script::{
-    ACCEPT, CONNECTION, OPENING, Peer, SAMPLE_ACCEPT, SWITCHING, Scripted, Trace, UPGRADE,
-    answer_to, close_frame, guarded, script,
+    ACCEPT, CONNECTION, OPENING, Peer, SAMPLE_ACCEPT, SWITCHING, Scripted, UPGRADE, answer_to,
+    close_frame, guarded, script,
 };
+use fullduplex_lab::trace::Trace;
 use fullduplex_net::proto::Url;
 use fullduplex_net::{ConnectError, ConnectOptions, connect};
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use fullduplex::{Deadlines, Event, WebSocket};
 use fullduplex_lab::script::{
-    BINARY, CONTINUATION, FIN, OPENING, Peer, SAMPLE_REQUEST, TEXT, Trace, answer_to, close_frame,
-    deaf, frame, guarded, script,
+    BINARY, CONTINUATION, FIN, OPENING, Peer, SAMPLE_REQUEST, TEXT, answer_to, close_frame, deaf,
+    frame, guarded, script,
 };
+use fullduplex_lab::trace::Trace;
 use futures_util::StreamExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;

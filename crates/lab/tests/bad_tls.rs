@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use fullduplex::{Builder, Deadlines, Tls, WebSocket};
 use fullduplex_lab::ca::{Authority, Identity, Validity};
-use fullduplex_lab::script::{FIN, Peer, Scripted, TEXT, Trace, close_frame, frame, script};
+use fullduplex_lab::script::{FIN, Peer, Scripted, TEXT, close_frame, frame, script};
+use fullduplex_lab::trace::Trace;
 
 /// A server with this identity that sends one message and closes.
 async fn secured(identity: &Identity) -> Scripted<()> {

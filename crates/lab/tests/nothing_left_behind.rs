@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use fullduplex::{Builder, Deadlines, Tls, WebSocket};
 use fullduplex_lab::ca::{Authority, Validity};
-use fullduplex_lab::script::{
-    FIN, Peer, Scripted, TEXT, Trace, deaf, frame, guarded, header, script,
-};
+use fullduplex_lab::script::{FIN, Peer, Scripted, TEXT, deaf, frame, guarded, header, script};
+use fullduplex_lab::trace::Trace;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;

@@ -11,9 +11,10 @@ use fullduplex::{
     ReadyState, WebSocket,
 };
 use fullduplex_lab::script::{
-    BINARY, CLOSE, CONTINUATION, FIN, OPENING, PING, Peer, TEXT, Trace, answer_to, close_frame,
-    deaf, frame, guarded, script,
+    BINARY, CLOSE, CONTINUATION, FIN, OPENING, PING, Peer, TEXT, answer_to, close_frame, deaf,
+    frame, guarded, script,
 };
+use fullduplex_lab::trace::Trace;
 use futures_util::StreamExt;
 use tokio::sync::oneshot;
 

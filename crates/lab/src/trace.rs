@@ -1,0 +1,99 @@
+//! What happens to a `WebSocket`, written down.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use fullduplex::{Builder, Data, Event, EventType, ReadyState, WebSocket};
+
+use crate::script::guarded;
+
+/// All that happened to a `WebSocket`, from its construction until nothing can happen any more.
+#[derive(Debug, Clone)]
+pub struct Trace {
+    /// `open`, `message "text"`, `message [1, 2]`, `error`, `close 1000 "reason" clean` or the
+    /// same with `unclean`.
+    pub events: Vec<String>,
+    /// The ready state seen within each event.
+    pub states: Vec<ReadyState>,
+    /// The ready state behind the last event.
+    pub ready_state: ReadyState,
+    /// The text of `failure()`.
+    pub failure: Option<String>,
+    /// The subprotocol, as it was at the end.
+    pub protocol: String,
+}
+
+impl Trace {
+    /// The close event of every failure.
+    pub const FAILED: &'static str = r#"close 1006 "" unclean"#;
+
+    /// Opens the socket, and writes down what happens to it until the end.
+    pub async fn record(socket: Builder) -> Self {
+        Self::record_with(socket, |_| {}).await
+    }
+
+    /// As [`Trace::record`], and calls `begin` with the new socket. It may add listeners of its own.
+    pub async fn record_with(socket: Builder, begin: impl FnOnce(&WebSocket)) -> Self {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let socket = socket.open_with(|socket| {
+            for event_type in
+                [EventType::Open, EventType::Message, EventType::Error, EventType::Close]
+            {
+                let heard = Arc::clone(&heard);
+                socket.add_event_listener(event_type, move |socket, event| {
+                    let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+                    heard.push((describe(event), socket.ready_state()));
+                });
+            }
+        });
+        let socket = socket.expect("the URL is one of a WebSocket");
+        begin(&socket);
+        guarded("the close event", socket.closed()).await;
+        // The listeners are gone now. Whatever might still be due after the end shows in a stream.
+        tokio::task::yield_now().await;
+        let mut late = socket.events();
+        let mut heard = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
+        while let Some(event) = late.try_next() {
+            heard.push((format!("late: {}", describe(&event)), socket.ready_state()));
+        }
+        let (events, states) = heard.into_iter().unzip();
+        Self {
+            events,
+            states,
+            ready_state: socket.ready_state(),
+            failure: socket.failure().map(|failure| failure.to_string()),
+            protocol: socket.protocol(),
+        }
+    }
+
+    /// Checks that these events came, and no others.
+    #[track_caller]
+    pub fn assert_events(&self, expected: &[&str]) {
+        assert_eq!(self.events, expected, "the failure was {:?}", self.failure);
+        assert_eq!(self.ready_state, ReadyState::Closed);
+    }
+
+    /// Checks that the socket failed after the events `before`: with one `error` and one `close`,
+    /// both seen in state CLOSED, and a text for the developer that has the words `cause`.
+    #[track_caller]
+    pub fn assert_failed(&self, before: &[&str], cause: &str) {
+        self.assert_events(&[before, &["error", Self::FAILED]].concat());
+        assert_eq!(self.states[before.len()..], [ReadyState::Closed; 2]);
+        let failure = self.failure.as_deref().unwrap_or_default();
+        assert!(failure.contains(cause), "the failure is {failure:?}, which lacks {cause:?}");
+    }
+}
+
+/// An event and its fields, in one line.
+fn describe(event: &Event) -> String {
+    match event {
+        Event::Message(message) => match &message.data {
+            Data::Text(text) => format!("message {text:?}"),
+            Data::Blob(bytes) | Data::ArrayBuffer(bytes) => format!("message {:?}", &bytes[..]),
+        },
+        Event::Close(close) => {
+            let clean = if close.was_clean { "clean" } else { "unclean" };
+            format!("close {} {:?} {clean}", close.code, close.reason)
+        }
+        Event::Open | Event::Error => event.event_type().name().to_owned(),
+    }
+}
