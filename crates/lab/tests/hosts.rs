@@ -5,13 +5,13 @@
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use fullduplex::{Deadlines, Event, Failure, ReadyState, WebSocket};
-use fullduplex_lab::script::{FIN, Peer, TEXT, close_frame, frame, guarded, script};
-use futures_util::{FutureExt, Stream, StreamExt};
+use fullduplex_lab::script::{FIN, PING, Peer, TEXT, close_frame, frame, guarded, script};
+use futures_util::{Stream, StreamExt};
 use tokio::sync::oneshot;
 
 /// A bound for what must not hang, for threads.
@@ -68,33 +68,44 @@ async fn a_stream_that_is_made_at_the_very_end_ends() {
     drop(socket);
 }
 
-/// The driver runs a handler that takes its time; meanwhile a stream becomes the host and finds
-/// nothing to do yet.
+/// The driver runs a handler that takes its time while a message waits; meanwhile a stream becomes
+/// the host, and finds nothing to do yet.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_comes_while_a_handler_runs_is_woken() {
-    let server = script(async |mut peer: Peer| {
+    let (arrived, both_arrived) = oneshot::channel();
+    let server = script(async move |mut peer: Peer| {
         peer.shake_hands().await;
-        peer.send([frame(FIN | TEXT, "1"), frame(FIN | TEXT, "2")].concat()).await;
+        let ping = frame(FIN | PING, "");
+        peer.send([frame(FIN | TEXT, "1"), frame(FIN | TEXT, "2"), ping].concat()).await;
+        peer.read_frame().await.unwrap(); // the pong: what came before it waits for the host
+        arrived.send(()).unwrap();
         peer.await_end().await;
     })
     .await;
+    let socket = WebSocket::new(&server.url(), ()).unwrap();
+    let mut events = socket.events();
+    assert_eq!(events.next().await, Some(Event::Open));
+    guarded("both messages", both_arrived).await.unwrap();
+
     let (entered, enters) = oneshot::channel();
     let (leave, leaves) = mpsc::channel::<()>();
     let mut entered = Some(entered);
-    let socket = WebSocket::with(&server.url(), (), |socket| {
-        socket.set_onmessage(move |_, _| {
-            if let Some(entered) = entered.take() {
-                entered.send(()).unwrap();
-                leaves.recv_timeout(HANG).unwrap();
-            }
-        });
-    })
-    .unwrap();
+    socket.set_onmessage(move |_, _| {
+        if let Some(entered) = entered.take() {
+            entered.send(()).unwrap();
+            leaves.recv_timeout(HANG).unwrap();
+        }
+    });
+    drop(events);
     guarded("the first message", enters).await.unwrap();
     let mut events = socket.events();
-    assert!(events.next().now_or_never().is_none(), "the first handler still runs");
+    let (woken, wakes) = mpsc::channel();
+    let waker = Waker::from(Arc::new(Curious(socket.clone(), woken)));
+    let polled = Pin::new(&mut events).poll_next(&mut Context::from_waker(&waker));
+    assert_eq!(polled, Poll::Pending, "the first handler still runs");
     leave.send(()).unwrap();
-    assert!(matches!(guarded("the second", events.next()).await, Some(Event::Message(_))));
+    wakes.recv_timeout(HANG).expect("a message waits, and its host sleeps");
+    assert!(matches!(events.try_next(), Some(Event::Message(_))));
 }
 
 #[test]
