@@ -232,6 +232,54 @@ async fn what_was_queued_is_given_back_at_the_end() {
     .await;
 }
 
+/// A host that takes no events holds the peer back: what waits for it is bounded.
+#[tokio::test]
+async fn the_network_is_not_read_while_many_events_wait() {
+    const COUNT: usize = 1000;
+    const MAY_WAIT: usize = 64;
+    let (answered, mut was_answered) = oneshot::channel();
+    let server = script(async move |mut peer: Peer| {
+        peer.shake_hands().await;
+        let messages: Vec<u8> = (0..COUNT).flat_map(|_| frame(FIN | TEXT, "m")).collect();
+        peer.send([messages, frame(FIN | PING, "")].concat()).await;
+        peer.read_frame().await.unwrap(); // the pong: the messages before it have been read
+        answered.send(()).unwrap();
+        peer.await_end().await;
+    })
+    .await;
+    let socket = WebSocket::new(&server.url(), ()).unwrap();
+    let mut events = socket.events();
+    assert_eq!(events.next().await, Some(Event::Open));
+    let mut taken = 0;
+    while was_answered.try_recv().is_err() {
+        if events.try_next().is_some() {
+            taken += 1;
+        }
+        // Time enough for the driver to read all, if it would.
+        for _ in 0..16 {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert!(taken + MAY_WAIT >= COUNT, "{} wait for the host", COUNT - taken);
+}
+
+/// What is sent leaves although nothing comes back that could wake the driver.
+#[tokio::test]
+async fn all_that_is_sent_leaves_to_a_peer_that_says_nothing() {
+    let server = script(async |mut peer: Peer| {
+        peer.shake_hands().await;
+        for _ in 0..1000 {
+            assert_eq!(peer.read_frame().await.unwrap().payload.len(), 1000);
+        }
+    })
+    .await;
+    let socket = WebSocket::new(&server.url(), ()).unwrap();
+    let mut events = socket.events();
+    assert_eq!(events.next().await, Some(Event::Open));
+    (0..1000).for_each(|_| socket.send(vec![0; 1000]).unwrap());
+    guarded("the last message", server.finish()).await;
+}
+
 // executors of others
 
 /// A waker that looks at the socket when it is woken, and owns a handle of it.

@@ -1,0 +1,149 @@
+//! What `fullduplex-net`'s `Socket` promises to who drives it without the object.
+#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use fullduplex_lab::script::{BINARY, FIN, SAMPLE_REQUEST, TEXT, frame};
+use fullduplex_net::proto::{MaskKey, Message};
+use fullduplex_net::{AcceptOptions, SendError, Socket, accept};
+use futures_util::FutureExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
+
+/// A link whose writes fail from some moment on.
+struct Link {
+    stream: DuplexStream,
+    broken: Arc<AtomicBool>,
+}
+
+impl AsyncRead for Link {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Link {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// A server's socket, the client's end of the link, and the switch that breaks it.
+async fn accepted() -> (Socket<Link>, DuplexStream, Arc<AtomicBool>) {
+    let (mut client, stream) = duplex(1 << 20);
+    let broken = Arc::new(AtomicBool::new(false));
+    client.write_all(SAMPLE_REQUEST.as_bytes()).await.unwrap();
+    let link = Link { stream, broken: Arc::clone(&broken) };
+    (accept(link, &AcceptOptions::default()).await.unwrap(), client, broken)
+}
+
+/// A client's frame, with a length in the shortest form.
+fn masked(first_byte: u8, payload: &[u8]) -> Vec<u8> {
+    let key = MaskKey([1, 2, 3, 4]);
+    let mut bytes = frame(first_byte, payload);
+    let header_len = bytes.len() - payload.len();
+    bytes[1] |= 0x80;
+    key.apply(0, &mut bytes[header_len..]);
+    bytes.splice(header_len..header_len, key.0);
+    bytes
+}
+
+/// A message that was discarded is not one that the transport took, whoever met the error.
+#[tokio::test]
+async fn nobody_is_told_that_a_discarded_message_was_sent() {
+    let (mut socket, _client, broken) = accepted().await;
+    broken.store(true, Ordering::Relaxed);
+    socket.feed("discarded").await.unwrap();
+    assert!(socket.recv().now_or_never().is_none(), "it meets the error, and goes on reading");
+    for _ in 0..2 {
+        assert!(matches!(socket.flush().await, Err(SendError::Io(_))));
+        assert!(matches!(socket.send("further").await, Err(SendError::Io(_))));
+    }
+}
+
+/// What the peer sent before still arrives.
+#[tokio::test]
+async fn messages_arrive_after_writing_broke() {
+    let (mut socket, mut client, broken) = accepted().await;
+    broken.store(true, Ordering::Relaxed);
+    client.write_all(&masked(FIN | TEXT, b"sent before")).await.unwrap();
+    drop(client);
+    assert!(socket.send("x").await.is_err());
+    assert_eq!(socket.recv().await.unwrap(), Some(Message::from("sent before")));
+    assert!(socket.recv().await.is_err(), "and then the loss is told");
+    assert!(socket.recv().await.is_err(), "at every call");
+}
+
+/// A large message has the buffer that it arrived in for itself: what follows it does not keep it.
+#[tokio::test]
+async fn a_large_message_shares_its_memory_with_nothing() {
+    let (mut socket, mut client, _) = accepted().await;
+    let large = vec![7; 500_000];
+    let wire = [masked(FIN | BINARY, &large), masked(FIN | TEXT, b"small")].concat();
+    client.write_all(&wire).await.unwrap();
+    let message = socket.recv().await.unwrap().unwrap();
+    assert!(message.payload() == &large[..]);
+    assert!(message.payload().is_unique());
+    assert_eq!(socket.recv().await.unwrap(), Some(Message::from("small")));
+}
+
+/// Every future may be dropped at any moment: nothing is lost, nothing is doubled.
+#[tokio::test]
+async fn dropped_futures_lose_nothing() {
+    let (mut socket, mut client, _) = accepted().await;
+    for byte in masked(FIN | TEXT, b"byte by byte") {
+        assert!(socket.recv().now_or_never().is_none());
+        client.write_all(&[byte]).await.unwrap();
+    }
+    assert_eq!(socket.recv().await.unwrap(), Some(Message::from("byte by byte")));
+
+    // The link takes 1 MiB; the rest of these waits in the socket, whole.
+    for number in 0..8u8 {
+        drop(socket.send(vec![number; 300_000]).now_or_never());
+    }
+    drop(socket.flush().now_or_never());
+    let mut received = bytes::BytesMut::new();
+    let reader = async {
+        use tokio::io::AsyncReadExt;
+        // The response to the opening request is read along.
+        let mut response = Vec::new();
+        while !response.ends_with(b"\r\n\r\n") {
+            response.push(client.read_u8().await.unwrap());
+        }
+        while client.read_buf(&mut received).await.unwrap() > 0 {}
+    };
+    let writer = async {
+        socket.flush().await.unwrap();
+        drop(socket);
+    };
+    tokio::join!(reader, writer);
+    let mut numbers = Vec::new();
+    while !received.is_empty() {
+        let frame = received.split_to(10 + 300_000);
+        assert!(frame[10..].iter().all(|&byte| byte == frame[10]));
+        numbers.push(frame[10]);
+    }
+    assert!(numbers.is_sorted_by(|a, b| a < b) && numbers.len() >= 4, "{numbers:?}");
+}
