@@ -116,8 +116,10 @@ impl Builder {
         let machine = Machine::new(origin, self.after_close, self.buffer_limit);
         let shared = Arc::new(Shared::new(url, machine));
         let socket = WebSocket::new_handle(&shared);
+        // Made before `setup` runs: should that panic, the driver ends the socket as it is dropped.
+        let driver = driver::run(shared, self.connect, self.ports);
         setup(&socket);
-        runtime::spawn(driver::run(shared, self.connect, self.ports));
+        runtime::spawn(driver);
         Ok(socket)
     }
 }

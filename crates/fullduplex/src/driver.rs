@@ -100,7 +100,7 @@ fn poll_open(
         hand_over(shared, socket);
         let polled = if shared.state().inbox_is_full() {
             // The host takes nothing now. What is sent goes out; an error is met by reading.
-            let _ = socket.poll_flush(cx);
+            let _ = socket.poll_without_reading(cx);
             Poll::Pending
         } else {
             socket.poll_event(cx)

@@ -179,6 +179,8 @@ impl Machine {
             ReadyState::Closing | ReadyState::Closed => Closing::Nothing,
             ReadyState::Connecting => {
                 self.ready_state = ReadyState::Closing;
+                // What is never open receives nothing, even if tasks of an opening wait already.
+                self.after_close = AfterClose::Drop;
                 Closing::GiveUp
             }
             ReadyState::Open => {

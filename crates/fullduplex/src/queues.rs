@@ -10,6 +10,15 @@ use crate::machine::Task;
 pub(crate) struct Inbox {
     tasks: VecDeque<Task>,
     bytes: usize,
+    end: End,
+}
+
+/// Whether the last task of all was posted; it may have been run since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum End {
+    #[default]
+    Ahead,
+    Posted,
 }
 
 /// What the application wants of the network, in the order in which the driver does it.
@@ -26,6 +35,9 @@ impl Inbox {
     pub(crate) fn push(&mut self, task: Task) {
         if let Task::Received(message) = &task {
             self.bytes += message.len();
+        }
+        if let Task::Closed { .. } = &task {
+            self.end = End::Posted;
         }
         match (self.tasks.back_mut(), task) {
             // One task is enough for what was written since the host ran the last.
@@ -46,20 +58,16 @@ impl Inbox {
         self.tasks.len() >= INBOX_TASKS || self.bytes >= INBOX_BYTES
     }
 
-    /// Whether the last task is here.
+    /// Whether the last task was posted.
     pub(crate) fn is_ending(&self) -> bool {
-        matches!(self.tasks.back(), Some(Task::Closed { .. }))
+        self.end == End::Posted
     }
 }
 
 impl Outbox {
-    /// Queues a message, unless too many wait already: then the connection is dropped.
-    pub(crate) fn push(&mut self, message: Message) {
-        if self.messages.len() < OUTBOX_MESSAGES {
-            self.messages.push_back(message);
-        } else {
-            self.abort = Some(Failure::BufferFull);
-        }
+    /// Whether so many messages wait that the next one is too many.
+    pub(crate) fn is_full(&self) -> bool {
+        self.messages.len() >= OUTBOX_MESSAGES
     }
 
     /// Whether there is something to hand over to the connection.

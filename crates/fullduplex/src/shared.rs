@@ -81,8 +81,8 @@ impl Shared {
         Self { url, state: Mutex::new(state) }
     }
 
-    /// Locks the state. No code of users runs under the lock: not their handlers, not what the
-    /// handlers own, and not their executors.
+    /// Locks the state. No code of users runs under the lock: not their handlers, not what handlers
+    /// and messages own, and of their executors nothing but the cloning of a waker.
     pub(crate) fn state(&self) -> Locked<'_> {
         // No code that can panic runs under the lock either.
         Locked(Some(self.state.lock().unwrap_or_else(PoisonError::into_inner)))
@@ -91,8 +91,10 @@ impl Shared {
     pub(crate) fn send(&self, message: Message) -> Result<(), Error> {
         let mut state = self.state();
         match state.machine.send(message.len())? {
-            Sending::Transmit => state.outbox.push(message),
-            Sending::Full => state.outbox.abort = Some(Failure::BufferFull),
+            Sending::Transmit if !state.outbox.is_full() => {
+                state.outbox.messages.push_back(message);
+            }
+            Sending::Transmit | Sending::Full => state.outbox.abort = Some(Failure::BufferFull),
             Sending::Discard => return Ok(()),
         }
         state.wake_driver();
@@ -160,14 +162,17 @@ impl Shared {
         }
         let mut state = self.state();
         state.dispatch = Dispatch::Idle;
-        if !is_caller(&state.host) {
-            // Another host came meanwhile and found this task running.
-            state.wake_host();
-        }
+        // Another host may have come meanwhile, and found this task running.
+        let orphaned = !is_caller(&state.host) && !state.wake_host();
         if let Some(Event::Close(event)) = events.last() {
             let remains = state.finish(event.clone());
             drop(state);
             undisturbed(move || drop(remains));
+        } else {
+            drop(state);
+        }
+        if orphaned {
+            self.run_as_driver();
         }
         Some(events)
     }
@@ -191,7 +196,7 @@ impl Shared {
             if let Driver::Alive(Some(waker)) = mem::replace(&mut state.driver, Driver::Gone) {
                 state.woken.push(waker);
             }
-            state.closed.is_some() || state.inbox.is_ending()
+            state.inbox.is_ending()
         };
         if !is_ending {
             self.post_failure(Failure::RuntimeGone);
@@ -286,11 +291,14 @@ impl State {
         self.wake_driver();
     }
 
-    fn wake_host(&mut self) {
-        match self.host {
-            Host::Driver => self.wake_driver(),
-            Host::Stream(..) => self.wake_stream(),
+    /// Wakes the host; `false` if there is none: the driver should be, and has ended.
+    fn wake_host(&mut self) -> bool {
+        match (&self.host, &self.driver) {
+            (Host::Driver, Driver::Gone) => return false,
+            (Host::Driver, Driver::Alive(_)) => self.wake_driver(),
+            (Host::Stream(..), _) => self.wake_stream(),
         }
+        true
     }
 
     fn wake_driver(&mut self) {
@@ -351,6 +359,6 @@ impl Drop for Locked<'_> {
         let Some(mut state) = self.0.take() else { return };
         let woken = mem::take(&mut state.woken);
         drop(state);
-        woken.into_iter().for_each(Waker::wake);
+        woken.into_iter().for_each(|waker| undisturbed(|| waker.wake()));
     }
 }

@@ -129,6 +129,7 @@ fn open_sets_what_was_agreed_unless_close_came_first() {
     given_up.close(None, None).unwrap();
     assert_eq!(run(&mut given_up, opened("chat")), []);
     assert_eq!((given_up.ready_state(), given_up.protocol()), (InClosing, ""));
+    assert_eq!(run(&mut given_up, received("x")), [], "no message without an open event");
 }
 
 #[test]

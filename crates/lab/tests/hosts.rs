@@ -132,6 +132,80 @@ fn a_runtime_that_is_dropped_at_any_moment_ends_its_sockets() {
     assert_eq!(wait(&socket), 1006, "nobody is left to run it but the stream's drop");
 }
 
+/// The driver is gone, and a handler gives the events back to it while more of them wait.
+#[test]
+fn tasks_that_nobody_hosts_are_run_by_who_ran_the_last() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (socket, mut events) = runtime.block_on(async {
+        let (arrived, both_arrived) = oneshot::channel();
+        let server = script(async move |mut peer: Peer| {
+            peer.shake_hands().await;
+            let ping = frame(FIN | PING, "");
+            peer.send([frame(FIN | TEXT, "1"), frame(FIN | TEXT, "2"), ping].concat()).await;
+            peer.read_frame().await.unwrap();
+            arrived.send(()).unwrap();
+            peer.await_end().await;
+        })
+        .await;
+        let socket = WebSocket::new(&server.url(), ()).unwrap();
+        let mut events = socket.events();
+        assert_eq!(events.next().await, Some(Event::Open));
+        guarded("both messages", both_arrived).await.unwrap();
+        (socket, events)
+    });
+    drop(runtime);
+    socket.set_onmessage(|socket, _| drop(socket.events()));
+    assert!(matches!(events.try_next(), Some(Event::Message(_))));
+    assert_eq!(wait(&socket), 1006);
+}
+
+/// The close handlers run on a stream's thread while the runtime ends.
+#[test]
+fn the_close_event_fires_once_whatever_ends_meanwhile() {
+    let url = echo();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
+    let (socket, mut events) = runtime.block_on(async {
+        let socket = WebSocket::new(&url, ()).unwrap();
+        let mut events = socket.events();
+        assert_eq!(events.next().await, Some(Event::Open));
+        (socket, events)
+    });
+    let (entered, enters) = mpsc::channel();
+    let (leave, leaves) = mpsc::channel::<()>();
+    socket.set_onclose(move |_, _| {
+        entered.send(()).unwrap();
+        leaves.recv_timeout(HANG).unwrap();
+    });
+    socket.close_with(4000, "bye").unwrap();
+    let stream = std::thread::spawn(move || {
+        while events.try_next().is_none() {
+            std::thread::yield_now();
+        }
+        events.try_next()
+    });
+    enters.recv_timeout(HANG).unwrap();
+    drop(runtime);
+    leave.send(()).unwrap();
+    assert_eq!(stream.join().unwrap(), None, "nothing follows the close event");
+    assert_eq!(wait(&socket), 4000);
+    assert!(socket.failure().is_none());
+}
+
+#[test]
+fn a_setup_that_panics_leaves_no_socket_behind() {
+    let (kept, keeps) = mpsc::channel();
+    let url = echo();
+    let setup = move || {
+        WebSocket::with(&url, (), |socket| {
+            kept.send(socket.clone()).unwrap();
+            panic!("this panic is part of the test");
+        })
+    };
+    assert!(std::thread::spawn(setup).join().is_err());
+    assert_eq!(wait(&keeps.recv().unwrap()), 1006);
+}
+
 /// However much waits: a close has a deadline.
 #[tokio::test]
 async fn a_close_behind_much_that_waits_is_given_up_too() {

@@ -12,8 +12,8 @@ pub struct Deadlines {
     /// From the TCP connection to the end of the opening handshake, TLS included, however the bytes
     /// trickle. Default: 10 s.
     pub handshake: Duration,
-    /// How long a closing connection waits for a peer that neither takes a byte nor ends it.
-    /// Default: 10 s.
+    /// How long a closing connection waits for a peer that neither takes a byte nor ends it. The time
+    /// that handlers and readers of this end take counts too. Default: 10 s.
     pub close: Duration,
 }
 

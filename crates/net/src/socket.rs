@@ -7,6 +7,7 @@ use bytes::BytesMut;
 use fullduplex_proto::handshake::{Answer, Subprotocol};
 use fullduplex_proto::{CloseFrame, Closed, Connection, Event, Failure, Message, Misuse};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// The room made for one read: at least this, more for a large frame under way, but never more than
@@ -236,6 +237,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Polls for the next event, and drives everything else: writing, closing, deadlines. `None`
     /// when the connection has ended, as [`Socket::closed`] then tells.
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        let mut has_read = false;
         loop {
             // A violation is the end; `error` tells it.
             if let Ok(Some(event)) = self.connection.handle_input(&mut self.input) {
@@ -253,11 +255,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
                 return Poll::Ready(None);
             }
-            // What has arrived counts before the deadline does: it may have waited for us.
-            if self.poll_read(cx).is_pending() {
-                ready!(self.poll_deadline(cx));
+            // What has arrived counts before the deadline does: it may have waited for us. That the
+            // task has used up its share of time is no silence of the peer either.
+            if self.poll_read(cx).is_ready() {
+                has_read = true;
+                continue;
             }
+            if !has_read && !has_budget_remaining() {
+                return Poll::Pending;
+            }
+            ready!(self.poll_deadline(cx));
         }
+    }
+
+    /// Polls until the transport has taken all that was queued, for a caller that takes no messages
+    /// now. A closing peer is not blamed for the time in which nobody reads what it says.
+    ///
+    /// # Errors
+    /// As [`Socket::poll_flush`].
+    pub fn poll_without_reading(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.connection.handle_pause();
+        self.poll_flush(cx)
     }
 
     /// Gives the buffer of a large message up: it belongs to the message now, and lives as long.

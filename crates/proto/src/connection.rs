@@ -202,6 +202,12 @@ impl Connection {
         self.closing.step(Step::ShutDown);
     }
 
+    /// Takes note that nobody reads the transport now: the deadline of a closing connection starts
+    /// anew when the time is told again.
+    pub fn handle_pause(&mut self) {
+        self.deadline = None;
+    }
+
     /// Tells the time, and returns when to tell it again at the latest.
     ///
     /// An open connection has no deadline. A closing one has: it is given up when, for the close
