@@ -1,9 +1,7 @@
 use std::sync::Arc;
 
-use fullduplex_net::proto::handshake::BadSubprotocol;
 use fullduplex_net::proto::{Limits, Url};
 use fullduplex_net::{ConnectOptions, Deadlines, Tls};
-
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, PRAGMA};
 
@@ -56,9 +54,8 @@ impl Builder {
     /// A `SyntaxError` for a name that is not a token or is repeated; for a bad URL as well, since
     /// the standard looks at the URL first.
     pub fn protocols(mut self, protocols: impl Protocols) -> Result<Self, Error> {
-        let checked: Result<_, BadSubprotocol> = protocols.into_subprotocols();
         Url::parse(&self.url)?;
-        self.connect.subprotocols = checked?;
+        self.connect.subprotocols = protocols.into_subprotocols()?;
         Ok(self)
     }
 

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use fullduplex::{Deadlines, Event, Failure, ReadyState, WebSocket};
+use fullduplex::{Deadlines, Event, Events, Failure, ReadyState, WebSocket};
 use fullduplex_lab::script::{FIN, PING, Peer, TEXT, close_frame, frame, guarded, script};
 use futures_util::{Stream, StreamExt};
 use tokio::sync::oneshot;
@@ -68,10 +68,8 @@ async fn a_stream_that_is_made_at_the_very_end_ends() {
     drop(socket);
 }
 
-/// The driver runs a handler that takes its time while a message waits; meanwhile a stream becomes
-/// the host, and finds nothing to do yet.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_host_that_comes_while_a_handler_runs_is_woken() {
+/// An open socket whose stream has two messages to fire.
+async fn two_messages_wait() -> (WebSocket, Events) {
     let (arrived, both_arrived) = oneshot::channel();
     let server = script(async move |mut peer: Peer| {
         peer.shake_hands().await;
@@ -86,7 +84,14 @@ async fn a_host_that_comes_while_a_handler_runs_is_woken() {
     let mut events = socket.events();
     assert_eq!(events.next().await, Some(Event::Open));
     guarded("both messages", both_arrived).await.unwrap();
+    (socket, events)
+}
 
+/// The driver runs a handler that takes its time while a message waits; meanwhile a stream becomes
+/// the host, and finds nothing to do yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_comes_while_a_handler_runs_is_woken() {
+    let (socket, events) = two_messages_wait().await;
     let (entered, enters) = oneshot::channel();
     let (leave, leaves) = mpsc::channel::<()>();
     let mut entered = Some(entered);
@@ -136,23 +141,7 @@ fn a_runtime_that_is_dropped_at_any_moment_ends_its_sockets() {
 #[test]
 fn tasks_that_nobody_hosts_are_run_by_who_ran_the_last() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (socket, mut events) = runtime.block_on(async {
-        let (arrived, both_arrived) = oneshot::channel();
-        let server = script(async move |mut peer: Peer| {
-            peer.shake_hands().await;
-            let ping = frame(FIN | PING, "");
-            peer.send([frame(FIN | TEXT, "1"), frame(FIN | TEXT, "2"), ping].concat()).await;
-            peer.read_frame().await.unwrap();
-            arrived.send(()).unwrap();
-            peer.await_end().await;
-        })
-        .await;
-        let socket = WebSocket::new(&server.url(), ()).unwrap();
-        let mut events = socket.events();
-        assert_eq!(events.next().await, Some(Event::Open));
-        guarded("both messages", both_arrived).await.unwrap();
-        (socket, events)
-    });
+    let (socket, mut events) = runtime.block_on(two_messages_wait());
     drop(runtime);
     socket.set_onmessage(|socket, _| drop(socket.events()));
     assert!(matches!(events.try_next(), Some(Event::Message(_))));
