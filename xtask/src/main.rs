@@ -24,12 +24,12 @@ enum Task {
     },
     /// All that is not a test: formatting, lints, docs, the walls between the crates, licences.
     Check,
-    /// The Autobahn test suite but for compression, which is not built yet; sets it up below target/.
+    /// The Autobahn test suite, some ten minutes for each end; sets it up below target/.
     Autobahn {
         /// The end to test; both by default.
         #[arg(long)]
         role: Option<autobahn::Role>,
-        /// Leave out the large messages of section 9.
+        /// Leave out the large messages and most of compression: some 20 seconds.
         #[arg(long)]
         quick: bool,
     },

@@ -2,6 +2,7 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use fullduplex_net::proto::Deflate;
 use fullduplex_net::proto::handshake::Subprotocols;
 use fullduplex_net::{AcceptOptions, accept};
 use tokio::net::{TcpListener, TcpStream};
@@ -14,6 +15,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 pub(crate) async fn run(args: Listen) -> Result<(), Failure> {
     let mut options = AcceptOptions::default();
+    options.deflate = Some(Deflate::default());
     options.subprotocols = Subprotocols::new(args.protocols)?;
     let listener = TcpListener::bind(&args.address)
         .await

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use fullduplex_net::proto::{Limits, Url};
+use fullduplex_net::proto::{Deflate, Limits, Url};
 use fullduplex_net::{ConnectOptions, Deadlines, Tls};
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, PRAGMA};
@@ -62,6 +62,13 @@ impl Builder {
     /// Whom to trust for `wss`. Default: the platform's roots.
     pub fn tls(mut self, tls: Tls) -> Self {
         self.connect.tls = Some(tls);
+        self
+    }
+
+    /// What of permessage-deflate is offered to the server; nothing with `None`. Default: all of it
+    /// (WS-hs-2).
+    pub fn deflate(mut self, deflate: impl Into<Option<Deflate>>) -> Self {
+        self.connect.deflate = deflate.into();
         self
     }
 

@@ -82,7 +82,7 @@ async fn open(
     if protocol.is_empty() && !options.subprotocols.is_empty() {
         return Err(Failure::NoSubprotocol);
     }
-    shared.post(Task::Opened { protocol, extensions: String::new() });
+    shared.post(Task::Opened { protocol, extensions: socket.extensions() });
     shared.run_as_driver();
     Ok(socket)
 }
@@ -112,7 +112,7 @@ fn poll_open(
         match polled {
             Poll::Ready(Some(Event::Message(message))) => shared.post(Task::Received(message)),
             Poll::Ready(Some(Event::Close(_))) => shared.post(Task::ClosingStarted),
-            Poll::Ready(Some(Event::Ping(_) | Event::Pong(_))) => {}
+            Poll::Ready(Some(Event::Part(_) | Event::Ping(_) | Event::Pong(_))) => {}
             Poll::Ready(None) | Poll::Pending => {
                 shared.run_as_driver();
                 if let Some(error) = socket.error() {
@@ -149,7 +149,7 @@ fn hand_over(shared: &Shared, socket: &mut Socket<ClientStream>) {
         if let Some(message) = outbox.messages.pop_front() {
             drop(state);
             // A connection that is closing drops it, as the standard has it.
-            socket.queue(&message).ok();
+            socket.queue(message).ok();
         } else {
             if let Some(frame) = outbox.close.take() {
                 socket.start_close(frame.as_ref());

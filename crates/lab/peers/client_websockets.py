@@ -33,7 +33,7 @@ async def check_close(ws, code, reason):
 
 async def run(url, ca):
     tls = ssl.create_default_context(cafile=ca) if url.startswith("wss:") else None
-    options = {"ssl": tls, "compression": None, "max_size": 2 * 1024 * 1024, "proxy": None}
+    options = {"ssl": tls, "compression": "deflate", "max_size": 2 * 1024 * 1024, "proxy": None}
     ws = await connect(url, subprotocols=["nope", "echo"], **options)
     check("subprotocol", ws.subprotocol, "echo")
 

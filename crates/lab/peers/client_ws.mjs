@@ -4,7 +4,7 @@ import WebSocket from 'ws';
 import { main } from './client_common.mjs';
 
 await main({
-  connect: (url, protocols, ca) => new WebSocket(url, protocols, { ca, perMessageDeflate: false }),
+  connect: (url, protocols, ca) => new WebSocket(url, protocols, { ca }),
   toMessage: ([data, isBinary]) => (isBinary ? Buffer.from(data) : data.toString()),
   async pingPong(ws, payload) {
     const pong = once(ws, 'pong');

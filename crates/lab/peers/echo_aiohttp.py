@@ -15,7 +15,7 @@ connections = set()
 
 
 async def handle(request):
-    ws = web.WebSocketResponse(protocols=SUBPROTOCOLS, max_msg_size=MAX_MESSAGE, compress=False)
+    ws = web.WebSocketResponse(protocols=SUBPROTOCOLS, max_msg_size=MAX_MESSAGE, compress=True)
     await ws.prepare(request)
     connections.add(ws)
     with contextlib.suppress(ConnectionError):

@@ -30,7 +30,7 @@ async def handle(connection):
 
 async def main():
     host, port, tls = arguments()
-    server = await serve(handle, host, port, ssl=tls, compression=None,
+    server = await serve(handle, host, port, ssl=tls, compression="deflate",
                          max_size=MAX_MESSAGE, select_subprotocol=choose_subprotocol)
     await listening_until_stopped(server.sockets[0].getsockname()[1])
     server.close()

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use fullduplex_net::proto::handshake::Subprotocols;
-use fullduplex_net::proto::{CloseCode, CloseFrame, CloseReason, Message};
+use fullduplex_net::proto::{CloseCode, CloseFrame, CloseReason, Deflate, Message};
 use fullduplex_net::{AcceptOptions, Socket, accept};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
@@ -51,6 +51,7 @@ async fn echo(
     stream: impl AsyncRead + AsyncWrite + Unpin,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let mut options = AcceptOptions::default();
+    options.deflate = Some(Deflate::default());
     options.subprotocols = Subprotocols::new(["echo", "chat", "superchat"])?;
     let mut socket = accept(stream, &options).await?;
     while let Some(message) = socket.recv().await? {

@@ -12,6 +12,7 @@ pub struct Target {
     url: String,
     tls: Option<Tls>,
     close_answer: CloseAnswer,
+    extensions: &'static str,
     _server: Option<EchoServer>,
 }
 
@@ -41,11 +42,16 @@ impl Target {
     pub fn foreign(library: ServerLibrary, scheme: Scheme) -> Self {
         let (identity, tls) = credentials(scheme);
         let server = EchoServer::start(library, identity.as_ref());
-        let close_answer = match library {
-            ServerLibrary::Aiohttp => CloseAnswer::Always1000,
-            ServerLibrary::Websockets | ServerLibrary::Ws => CloseAnswer::Ours,
+        let (close_answer, extensions) = match library {
+            ServerLibrary::Aiohttp => (CloseAnswer::Always1000, "permessage-deflate"),
+            ServerLibrary::Websockets => (
+                CloseAnswer::Ours,
+                "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12",
+            ),
+            ServerLibrary::Ws => (CloseAnswer::Ours, "permessage-deflate"),
         };
-        Self { url: url(scheme, server.port()), tls, close_answer, _server: Some(server) }
+        let url = url(scheme, server.port());
+        Self { url, tls, close_answer, extensions, _server: Some(server) }
     }
 
     /// Our own server.
@@ -55,7 +61,8 @@ impl Target {
     pub fn ours(scheme: Scheme) -> Self {
         let (identity, tls) = credentials(scheme);
         let port = echo::start(identity.as_ref());
-        Self { url: url(scheme, port), tls, close_answer: CloseAnswer::Ours, _server: None }
+        let (close_answer, extensions) = (CloseAnswer::Ours, "permessage-deflate");
+        Self { url: url(scheme, port), tls, close_answer, extensions, _server: None }
     }
 
     /// Where it listens.
@@ -66,6 +73,11 @@ impl Target {
     /// With what it answers our Close.
     pub fn close_answer(&self) -> CloseAnswer {
         self.close_answer
+    }
+
+    /// What it makes of our offer of extensions.
+    pub fn extensions(&self) -> &'static str {
+        self.extensions
     }
 
     /// A socket to it, to be opened; it trusts the server's authority.

@@ -4,7 +4,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use fullduplex_proto::handshake::head::{self, HeadReader};
 use fullduplex_proto::handshake::{Answer, Offer, Refusal, Subprotocols};
-use fullduplex_proto::{Connection, Limits};
+use fullduplex_proto::{Connection, Deflate, Limits};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout_at;
 
@@ -14,12 +14,15 @@ use crate::{Deadlines, OpeningError, Socket, deadlines};
 /// How much a refused client may still send before it is cut off.
 const REFUSED_INPUT: u64 = 64 << 10;
 
-/// What a server may choose. The default agrees on no subprotocol.
+/// What a server may choose. The default agrees on no subprotocol and no compression.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct AcceptOptions {
     /// What the server speaks; the first of the client's offers that is among them is chosen.
     pub subprotocols: Subprotocols,
+    /// What of permessage-deflate is agreed to; nothing when `None`. A connection that compresses takes
+    /// some 300 KiB more while it does, and up to 32 KiB while it is idle.
+    pub deflate: Option<Deflate>,
     /// What the client may send.
     pub limits: Limits,
     /// How long the client may take.
@@ -68,7 +71,10 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
             return Err(AcceptError::Refused(refusal));
         }
     };
-    let answer = Answer::choosing(&offer, &options.subprotocols);
+    let mut answer = Answer::choosing(&offer, &options.subprotocols);
+    if let Some(deflate) = options.deflate {
+        answer = answer.with_deflate(&offer, deflate);
+    }
     let mut response = Vec::new();
     head::encode_response(&answer.to_response(&offer), &mut response);
     let writing = write(&mut stream, &response);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use fullduplex_proto::handshake::head::{self, HeadReader};
 use fullduplex_proto::handshake::{Answer, BadAnswer, Offer, ReservedHeader, Subprotocols};
-use fullduplex_proto::{Connection, Limits, Url};
+use fullduplex_proto::{Connection, Deflate, Limits, Url};
 use http::{HeaderMap, Response, StatusCode};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -20,12 +20,15 @@ use crate::{
 /// How many interim responses (100 to 199, but for 101) are skipped.
 const INTERIM_RESPONSES: usize = 8;
 
-/// What a client may choose. The default offers no subprotocol and trusts the platform's roots.
-#[derive(Debug, Clone, Default)]
+/// What a client may choose. The default offers compression and no subprotocol, and trusts the
+/// platform's roots.
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ConnectOptions {
     /// Offered to the server, in order of preference.
     pub subprotocols: Subprotocols,
+    /// What of permessage-deflate is offered; nothing when `None`.
+    pub deflate: Option<Deflate>,
     /// Further headers of the opening request; those of the handshake itself cannot be set.
     pub headers: HeaderMap,
     /// Whom to trust for `wss`; the platform's roots when `None`.
@@ -34,6 +37,19 @@ pub struct ConnectOptions {
     pub limits: Limits,
     /// How long the server may take.
     pub deadlines: Deadlines,
+}
+
+impl Default for ConnectOptions {
+    fn default() -> Self {
+        Self {
+            subprotocols: Subprotocols::default(),
+            deflate: Some(Deflate::default()),
+            headers: HeaderMap::default(),
+            tls: None,
+            limits: Limits::default(),
+            deadlines: Deadlines::default(),
+        }
+    }
 }
 
 /// Why there is no connection. Each says what was tried, and with whom.
@@ -189,7 +205,10 @@ async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
     options: &ConnectOptions,
 ) -> Result<Answered<S>, ConnectError> {
     let opening = |source| ConnectError::Opening { authority: url.authority(), source };
-    let offer = Offer::new(random::nonce(), options.subprotocols.clone());
+    let mut offer = Offer::new(random::nonce(), options.subprotocols.clone());
+    if let Some(deflate) = options.deflate {
+        offer = offer.with_deflate(deflate);
+    }
     let mut request = Vec::new();
     head::encode_request(&offer.to_request(url, &options.headers)?, &mut request);
     stream.write_all(&request).await.map_err(|error| opening(error.into()))?;

@@ -5,7 +5,9 @@ use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
 use fullduplex_proto::handshake::{Answer, Subprotocol};
-use fullduplex_proto::{CloseFrame, Closed, Connection, Event, Failure, Message, Misuse};
+use fullduplex_proto::{
+    CloseFrame, Closed, Connection, Delivery, Event, Failure, Message, Misuse, Outgoing, Part,
+};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -35,7 +37,7 @@ pub struct Socket<S> {
     answer: Answer,
     /// Read and not yet understood.
     input: BytesMut,
-    /// Set while a closing connection waits.
+    /// Set while the connection has a deadline.
     timer: Option<Pin<Box<Sleep>>>,
     /// What was written into the transport may still be held by it.
     flush: Flush,
@@ -90,7 +92,12 @@ pub enum SendError {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    /// A socket over `stream` after the handshake that brought `answer`, and `input` behind it.
     pub(crate) fn new(stream: S, connection: Connection, input: BytesMut, answer: Answer) -> Self {
+        let connection = match answer.deflate() {
+            Some(agreed) => connection.with_deflate(agreed),
+            None => connection,
+        };
         Self {
             stream,
             connection,
@@ -108,6 +115,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.answer.subprotocol()
     }
 
+    /// The extensions in use, as the server's header lists them; empty if there are none.
+    pub fn extensions(&self) -> String {
+        self.answer.extensions()
+    }
+
     /// Waits for the next message; `None` when the connection was closed, as [`Socket::closed`]
     /// then tells.
     ///
@@ -119,11 +131,45 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// # Cancel safety
     /// Safe: no message is lost.
     pub async fn recv(&mut self) -> Result<Option<Message>, SocketError> {
-        loop {
-            match poll_fn(|cx| self.poll_event(cx)).await {
-                Some(Event::Message(message)) => return Ok(Some(message)),
-                Some(_) => {}
-                None => break,
+        self.connection.set_delivery(Delivery::Whole);
+        self.recv_content(|event| match event {
+            Event::Message(message) => Some(message),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits for the next part of a message, which has arrived while the rest may not have: for
+    /// messages that need not fit into memory. `None` when the connection was closed.
+    ///
+    /// A message is over with the part that says so. What is left of one is [`Socket::recv`]'s, if
+    /// that is called instead. `Limits::message_bytes` holds for the whole message: raise it for
+    /// larger ones.
+    ///
+    /// # Errors
+    /// As [`Socket::recv`].
+    ///
+    /// # Cancel safety
+    /// Safe: no part is lost.
+    pub async fn recv_part(&mut self) -> Result<Option<Part>, SocketError> {
+        self.connection.set_delivery(Delivery::Parts);
+        self.recv_content(|event| match event {
+            Event::Part(part) => Some(part),
+            // It had begun to arrive before parts were asked for.
+            Event::Message(content) => Some(Part { content, last: true }),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits for an event with content; `None` at the end.
+    async fn recv_content<T>(
+        &mut self,
+        content: impl Fn(Event) -> Option<T>,
+    ) -> Result<Option<T>, SocketError> {
+        while let Some(event) = poll_fn(|cx| self.poll_event(cx)).await {
+            if let Some(content) = content(event) {
+                return Ok(Some(content));
             }
         }
         self.error().map_or(Ok(None), Err)
@@ -137,8 +183,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     ///
     /// # Cancel safety
     /// Safe: the message is queued whole or, while [`Socket::feed`] waits for room, not at all.
-    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
+    pub async fn send(&mut self, message: impl Into<Outgoing>) -> Result<(), SendError> {
         self.feed(message).await?;
+        self.flush().await
+    }
+
+    /// Sends the next part of a message, and waits as [`Socket::send`] does. No other message may be
+    /// sent before the last part.
+    ///
+    /// # Errors
+    /// [`SendError`]; the part was not sent, or not wholly.
+    ///
+    /// # Cancel safety
+    /// Safe: the part is queued whole or, while there is no room, not at all.
+    pub async fn send_part(&mut self, part: &Part) -> Result<(), SendError> {
+        self.wait_for_room().await?;
+        self.connection.send_part(part)?;
         self.flush().await
     }
 
@@ -150,8 +210,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     ///
     /// # Cancel safety
     /// Safe: the message is queued whole or not at all.
-    pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
+    pub async fn feed(&mut self, message: impl Into<Outgoing>) -> Result<(), SendError> {
         let message = message.into();
+        self.wait_for_room().await?;
+        self.queue(message)?;
+        Ok(())
+    }
+
+    async fn wait_for_room(&mut self) -> Result<(), SendError> {
         poll_fn(|cx| {
             self.check_broken()?;
             while self.connection.queued_bytes() >= HIGH_WATER {
@@ -160,9 +226,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             Poll::Ready(Ok(()))
         })
         .await
-        .map_err(SendError::Io)?;
-        self.queue(&message)?;
-        Ok(())
+        .map_err(SendError::Io)
     }
 
     /// Waits until the transport has taken all that was queued.
@@ -212,8 +276,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Queues a message without waiting for room. For a caller with a bound of its own.
     ///
     /// # Errors
-    /// [`Misuse::Closing`] after a close.
-    pub fn queue(&mut self, message: &Message) -> Result<(), Misuse> {
+    /// [`Misuse::Closing`] after a close, [`Misuse::MessageUnderWay`] between the parts of another
+    /// message.
+    pub fn queue(&mut self, message: impl Into<Outgoing>) -> Result<(), Misuse> {
         self.connection.send(message)
     }
 
@@ -369,7 +434,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     /// Ready when a deadline has ended the connection.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.connection.is_open() {
+        if !self.connection.has_deadline() {
             return Poll::Pending;
         }
         while let Some(at) = self.connection.handle_time(Instant::now().into_std()) {
@@ -380,6 +445,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             }
             ready!(timer.as_mut().poll(cx));
         }
+        self.timer = None;
         if self.connection.closed().is_some() { Poll::Ready(()) } else { Poll::Pending }
     }
 

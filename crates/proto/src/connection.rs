@@ -5,8 +5,8 @@ use bytes::BytesMut;
 
 use crate::closing::{Closing, Step};
 use crate::{
-    CloseFrame, Closed, Event, Failure, Limits, MaskKeys, Message, Misuse, Receiver, Role, Sender,
-    Violation,
+    CloseFrame, Closed, Deflate, Delivery, Event, Failure, Limits, MaskKeys, Misuse, Outgoing,
+    Part, Receiver, Role, Sender, Violation,
 };
 
 /// An established connection: the receiving and the sending machine, and the closing handshake
@@ -39,7 +39,12 @@ pub struct Connection {
     closing: Closing,
     close_timeout: Duration,
     deadline: Option<Deadline>,
+    /// When to look next whether compression is still used.
+    context_check: Option<Instant>,
 }
+
+/// Contexts of compression that were not used for so long are given back.
+const CONTEXTS_KEPT: Duration = Duration::from_secs(15);
 
 /// When a closing peer that shows no progress is given up.
 #[derive(Debug)]
@@ -65,7 +70,27 @@ impl Connection {
 
     fn new(role: Role, limits: Limits, close_timeout: Duration, sender: Sender) -> Self {
         let receiver = Receiver::new(role, limits);
-        Self { role, receiver, sender, closing: Closing::Open, close_timeout, deadline: None }
+        Self {
+            role,
+            receiver,
+            sender,
+            closing: Closing::Open,
+            close_timeout,
+            deadline: None,
+            context_check: None,
+        }
+    }
+
+    /// Compresses both ways, as the handshake has agreed.
+    pub fn with_deflate(mut self, agreed: Deflate) -> Self {
+        self.receiver = self.receiver.with_deflate(agreed);
+        self.sender = self.sender.with_deflate(agreed);
+        self
+    }
+
+    /// Chooses how messages are delivered from now on; see [`Receiver::set_delivery`].
+    pub fn set_delivery(&mut self, delivery: Delivery) {
+        self.receiver.set_delivery(delivery);
     }
 
     /// Takes bytes off the front of `input` until an event is whole; `None` asks for more bytes.
@@ -113,9 +138,18 @@ impl Connection {
     /// Queues a message.
     ///
     /// # Errors
-    /// [`Misuse::Closing`] once either end has closed, or the connection failed.
-    pub fn send(&mut self, message: &Message) -> Result<(), Misuse> {
+    /// As [`Sender::send`]; [`Misuse::Closing`] also once the peer has closed, or the connection failed.
+    pub fn send(&mut self, message: impl Into<Outgoing>) -> Result<(), Misuse> {
         self.sender.send(message)
+    }
+
+    /// Queues the next part of a message.
+    ///
+    /// # Errors
+    /// As [`Sender::send_part`]; [`Misuse::Closing`] also once the peer has closed, or the connection
+    /// failed.
+    pub fn send_part(&mut self, part: &Part) -> Result<(), Misuse> {
+        self.sender.send_part(part)
     }
 
     /// Queues a Ping.
@@ -210,11 +244,14 @@ impl Connection {
 
     /// Tells the time, and returns when to tell it again at the latest.
     ///
-    /// An open connection has no deadline. A closing one has: it is given up when, for the close
-    /// timeout, the peer neither took a byte of what leads up to our Close nor ended the connection.
+    /// A closing connection has a deadline: it is given up when, for the close timeout, the peer
+    /// neither took a byte of what leads up to our Close nor ended the connection. An open one that
+    /// compresses gives back, after some 15 to 30 seconds without use, what memory that takes.
     pub fn handle_time(&mut self, now: Instant) -> Option<Instant> {
-        if matches!(self.closing, Closing::Open | Closing::Ended(_)) {
-            return None;
+        match self.closing {
+            Closing::Open => return self.check_contexts(now),
+            Closing::Ended(_) => return None,
+            _ => {}
         }
         let progress = self.sender.progress();
         match &self.deadline {
@@ -233,5 +270,33 @@ impl Connection {
                 Some(at)
             }
         }
+    }
+
+    /// Whether [`Connection::handle_time`] waits for anything now.
+    pub fn has_deadline(&self) -> bool {
+        match self.closing {
+            Closing::Open => self.holds_context(),
+            Closing::Ended(_) => false,
+            _ => true,
+        }
+    }
+
+    fn check_contexts(&mut self, now: Instant) -> Option<Instant> {
+        if self.context_check.is_some_and(|at| now >= at) {
+            self.context_check = None;
+            self.receiver.release_unused();
+            self.sender.release_unused();
+        }
+        if !self.holds_context() {
+            return None;
+        }
+        if self.context_check.is_none() {
+            self.context_check = now.checked_add(CONTEXTS_KEPT);
+        }
+        self.context_check
+    }
+
+    fn holds_context(&self) -> bool {
+        self.receiver.holds_context() || self.sender.holds_context()
     }
 }

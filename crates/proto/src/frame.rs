@@ -3,6 +3,9 @@ use crate::{MaskKey, Opcode, Violation};
 /// The largest payload of a control frame (RFC6455-5.5-1), and of a frame whose length fits in seven bits.
 pub(crate) const SHORT_PAYLOAD_MAX: usize = 125;
 
+/// The reserved bit that marks a compressed message, among the three.
+pub(crate) const RSV1: u8 = 0b100;
+
 /// The first two bytes of a frame: all that decides whether it is allowed, but for its length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FrameStart {

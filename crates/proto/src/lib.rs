@@ -1,4 +1,4 @@
-//! RFC 6455 without I/O.
+//! RFC 6455 and RFC 7692 without I/O.
 //!
 //! Bytes, time and randomness are arguments here: no sockets, no clock, no runtime. A
 //! [`Connection`] turns bytes into [`Event`]s and [`Message`]s into bytes, for either [`Role`];
@@ -21,7 +21,7 @@
 //! let mut client = Connection::client(Limits::default(), timeout, Box::new(|| [1, 2, 3, 4]));
 //! let mut server = Connection::server(Limits::default(), timeout);
 //!
-//! client.send(&Message::from("hello"))?;
+//! client.send(Message::from("hello"))?;
 //! let mut slices = [IoSlice::new(&[])];
 //! let count = client.poll_output(&mut slices);
 //! let mut wire = BytesMut::new();
@@ -36,13 +36,18 @@
 mod close;
 mod closing;
 mod connection;
+mod deflate;
 mod frame;
 pub mod handshake;
+mod incoming;
 mod limits;
 mod mask;
 mod message;
 mod opcode;
 mod outbox;
+mod outgoing;
+mod part;
+mod prepared;
 mod receive;
 mod role;
 mod send;
@@ -53,11 +58,16 @@ mod violation;
 pub use close::{CloseCode, CloseFrame, CloseReason, CloseReasonTooLong, InvalidCloseCode};
 pub use closing::{Closed, Failure};
 pub use connection::Connection;
+pub use deflate::{Context, ContextTakeover, Deflate, InvalidWindowBits, WindowBits};
 pub use frame::FrameHeader;
+pub use incoming::Delivery;
 pub use limits::Limits;
 pub use mask::{MaskKey, MaskKeys};
 pub use message::{Message, Text};
 pub use opcode::Opcode;
+pub use outgoing::Outgoing;
+pub use part::Part;
+pub use prepared::Prepared;
 pub use receive::{Event, Owed, Receiver};
 pub use role::Role;
 pub use send::{Misuse, Sender};

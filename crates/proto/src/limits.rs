@@ -3,8 +3,9 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The largest message, in bytes of payload, in one frame or many. A frame that would exceed it
-    /// fails the connection with 1009 when its header arrives. Default: 64 MiB.
+    /// The largest message, in bytes of payload, in one frame or many, inflated if it is compressed.
+    /// An uncompressed frame that would exceed it fails the connection with 1009 when its header
+    /// arrives, a compressed message when one byte more was inflated. Default: 64 MiB.
     pub message_bytes: usize,
     /// The most frames of one message, empty ones included. Default: 131,072.
     pub message_frames: usize,

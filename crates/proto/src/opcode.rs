@@ -33,6 +33,11 @@ impl Opcode {
     pub fn is_control(self) -> bool {
         matches!(self, Self::Close | Self::Ping | Self::Pong)
     }
+
+    /// Text and Binary stand on the first frame of a message.
+    pub(crate) fn begins_message(self) -> bool {
+        matches!(self, Self::Text | Self::Binary)
+    }
 }
 
 #[cfg(test)]

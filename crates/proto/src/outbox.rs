@@ -35,30 +35,37 @@ pub(crate) struct Outbox {
 /// How much of a frame is not written yet.
 #[derive(Debug)]
 struct QueuedFrame {
-    /// The header; for a control frame the whole frame.
+    /// The header; the whole of a control frame or a compressed one.
     overhead: usize,
-    /// The bytes that `buffered_amount` counts.
+    /// The bytes that `buffered_amount` counts one by one.
     payload: usize,
+    /// What it counts when the whole frame is written: the bytes that a compressed payload stands for.
+    stands_for: usize,
 }
 
 impl Outbox {
     /// Queues a data frame, whose payload is counted when it is written.
     pub(crate) fn push_data(&mut self, header: &FrameHeader, payload: &Bytes) {
-        let overhead = header.encode(&mut self.tail);
-        if header.mask.is_none() && payload.len() >= BY_REFERENCE_FROM {
-            self.close_tail();
-            self.pieces.push_back(payload.clone());
-        } else {
-            self.copy(header.mask, payload);
-        }
-        self.count(overhead, payload.len());
+        let overhead = self.push(header, payload);
+        self.count(QueuedFrame { overhead, payload: payload.len(), stands_for: 0 });
+    }
+
+    /// Queues a data frame with a compressed payload that stands for so many bytes.
+    pub(crate) fn push_deflated(
+        &mut self,
+        header: &FrameHeader,
+        payload: &Bytes,
+        stands_for: usize,
+    ) {
+        let overhead = self.push(header, payload) + payload.len();
+        self.count(QueuedFrame { overhead, payload: 0, stands_for });
     }
 
     /// Queues a control frame.
     pub(crate) fn push_control(&mut self, header: &FrameHeader, payload: &[u8]) {
         let overhead = header.encode(&mut self.tail) + payload.len();
         self.copy(header.mask, payload);
-        self.count(overhead, 0);
+        self.count(QueuedFrame { overhead, payload: 0, stands_for: 0 });
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -104,6 +111,18 @@ impl Outbox {
         *self = Self { queued: self.written, written: self.written, ..Self::default() };
     }
 
+    /// Queues the bytes of a frame, and returns the length of its header.
+    fn push(&mut self, header: &FrameHeader, payload: &Bytes) -> usize {
+        let header_len = header.encode(&mut self.tail);
+        if header.mask.is_none() && payload.len() >= BY_REFERENCE_FROM {
+            self.close_tail();
+            self.pieces.push_back(payload.clone());
+        } else {
+            self.copy(header.mask, payload);
+        }
+        header_len
+    }
+
     fn copy(&mut self, mask: Option<MaskKey>, payload: &[u8]) {
         self.tail.reserve(payload.len());
         let Some(mask) = mask else {
@@ -118,9 +137,9 @@ impl Outbox {
         }
     }
 
-    fn count(&mut self, overhead: usize, payload: usize) {
-        self.frames.push_back(QueuedFrame { overhead, payload });
-        self.queued += (overhead + payload) as u64;
+    fn count(&mut self, frame: QueuedFrame) {
+        self.queued += (frame.overhead + frame.payload) as u64;
+        self.frames.push_back(frame);
     }
 
     fn close_tail(&mut self) {
@@ -166,6 +185,7 @@ impl Outbox {
             count -= data;
             payload += data;
             if frame.overhead == 0 && frame.payload == 0 {
+                payload += frame.stands_for;
                 self.frames.pop_front();
             }
         }

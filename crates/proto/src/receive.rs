@@ -1,14 +1,20 @@
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::frame::FrameStart;
+use crate::deflate::Inflater;
+use crate::frame::{FrameStart, RSV1};
+use crate::incoming::{Frame, Incoming, Kind};
 use crate::utf8::Utf8Validator;
-use crate::{CloseFrame, FrameHeader, Limits, MaskKey, Message, Opcode, Role, Text, Violation};
+use crate::{
+    CloseFrame, Deflate, Delivery, FrameHeader, Limits, Message, Opcode, Part, Role, Violation,
+};
 
 /// What the peer sent, as soon as it is whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A message.
     Message(Message),
+    /// The next part of a message, where [`Delivery::Parts`] was asked for.
+    Part(Part),
     /// A Ping; the Pong is [`Owed`].
     Ping(Bytes),
     /// A Pong, asked for or not.
@@ -33,7 +39,7 @@ impl Event {
         match self {
             Self::Ping(payload) => Some(Owed::Pong(payload.clone())),
             Self::Close(frame) => Some(Owed::Close(frame.clone())),
-            Self::Message(_) | Self::Pong(_) => None,
+            Self::Message(_) | Self::Part(_) | Self::Pong(_) => None,
         }
     }
 }
@@ -53,61 +59,52 @@ impl Violation {
 pub struct Receiver {
     role: Role,
     limits: Limits,
+    delivery: Delivery,
+    /// What inflates the peer's messages, if permessage-deflate was agreed on.
+    inflater: Option<Inflater>,
     state: State,
-    /// The message whose first fragments have arrived.
-    message: Option<Fragments>,
-    /// The text under way, across the frames of a message.
-    utf8: Utf8Validator,
+    /// The message of which frames have been received, and more must follow.
+    message: Option<Incoming>,
 }
 
 #[derive(Debug)]
 enum State {
     /// A frame begins at the first byte of the input.
     Header,
-    /// The payload of a frame begins at the first byte of the input.
-    Payload(Frame),
+    /// The rest of a frame's payload begins at the first byte of the input, and moves to its message.
+    Moving(Frame, Incoming),
+    /// The payload of a frame that is an event of its own begins at the first byte of the input, and
+    /// stays there until it is whole. A text is checked as it arrives.
+    InPlace(Frame, Utf8Validator),
     /// After a Close or a violation, nothing has a meaning (RFC6455-7.1.7-3).
     Ended,
-}
-
-/// A frame whose header has been read.
-#[derive(Debug)]
-struct Frame {
-    fin: bool,
-    opcode: Opcode,
-    mask: Option<MaskKey>,
-    /// Bytes of the payload that were moved out of the input.
-    moved: usize,
-    /// Bytes at the front of the input that are unmasked and checked.
-    checked: usize,
-    /// Bytes of the payload that are or will be at the front of the input.
-    remaining: usize,
-}
-
-#[derive(Debug)]
-struct Fragments {
-    kind: Kind,
-    payload: BytesMut,
-    frames: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Text,
-    Binary,
 }
 
 impl Receiver {
     /// The receiving half of the end that plays `role`.
     pub fn new(role: Role, limits: Limits) -> Self {
-        Self { role, limits, state: State::Header, message: None, utf8: Utf8Validator::default() }
+        let (delivery, inflater) = (Delivery::Whole, None);
+        Self { role, limits, delivery, inflater, state: State::Header, message: None }
+    }
+
+    /// Lets the peer compress, as the handshake has agreed (RFC7692-5-11).
+    pub fn with_deflate(mut self, agreed: Deflate) -> Self {
+        self.inflater = Some(Inflater::new(agreed.of(self.role.peer())));
+        self
+    }
+
+    /// Chooses how messages are delivered from now on. Nothing is lost in between: what is left of a
+    /// message of which parts were delivered comes as one [`Event::Message`], if that is chosen.
+    pub fn set_delivery(&mut self, delivery: Delivery) {
+        self.delivery = delivery;
     }
 
     /// Takes bytes off the front of `input` until an event is whole.
     ///
-    /// `None` means that more bytes are needed. A frame's payload is unmasked where it lies, and a
-    /// message of one frame becomes the event's payload without a copy; until it is whole it stays
-    /// in `input`, which therefore grows with what arrived, never with what a header announces.
+    /// `None` means that more bytes are needed. A frame's payload is unmasked where it lies, and an
+    /// uncompressed message of one frame becomes the event's payload without a copy; until it is
+    /// whole it stays in `input`, which therefore grows with what arrived, never with what a header
+    /// announces.
     ///
     /// # Errors
     /// The peer's [`Violation`], once. From then on all input is discarded.
@@ -116,6 +113,7 @@ impl Receiver {
         if matches!(event, Err(_) | Ok(Some(Event::Close(_)))) {
             self.state = State::Ended;
             self.message = None;
+            self.inflater = None;
             input.clear();
         }
         event
@@ -124,45 +122,71 @@ impl Receiver {
     /// How many bytes the frame under way still lacks: a hint for how much to read at once.
     pub fn lacking(&self, input: &BytesMut) -> usize {
         match &self.state {
-            State::Payload(frame) => frame.remaining.saturating_sub(input.len()),
+            State::Moving(frame, _) | State::InPlace(frame, _) => frame.lacking(input),
             State::Header | State::Ended => 0,
         }
     }
 
+    /// Gives back the memory of decompression unless it was used since the last call, but for what the
+    /// peer's next message may refer to. Does nothing within a message.
+    pub fn release_unused(&mut self) {
+        if matches!(self.state, State::Header)
+            && self.message.is_none()
+            && let Some(inflater) = &mut self.inflater
+        {
+            inflater.release_unused();
+        }
+    }
+
+    /// Whether there is memory to release.
+    pub fn holds_context(&self) -> bool {
+        self.inflater.as_ref().is_some_and(Inflater::is_held)
+    }
+
     fn advance(&mut self, input: &mut BytesMut) -> Result<Option<Event>, Violation> {
         loop {
-            match &mut self.state {
+            match std::mem::replace(&mut self.state, State::Header) {
                 State::Header => match self.begin_frame(input)? {
-                    Some(frame) => self.state = State::Payload(frame),
+                    Some(state) => self.state = state,
                     None => return Ok(None),
                 },
-                State::Payload(frame) => {
-                    let text = match (frame.opcode, &self.message) {
-                        (Opcode::Text, _) => true,
-                        (Opcode::Continuation, Some(message)) => message.kind == Kind::Text,
-                        _ => false,
-                    };
+                State::InPlace(mut frame, mut utf8) => {
                     let fresh = frame.unmask_arrived(input);
-                    if text {
-                        self.utf8.push(fresh).map_err(|_| Violation::InvalidUtf8)?;
+                    if frame.opcode == Opcode::Text {
+                        utf8.push(fresh).map_err(|_| Violation::InvalidUtf8)?;
                     }
-                    if frame.is_fragment()
-                        && let Some(message) = &mut self.message
-                    {
-                        frame.move_arrived(input, &mut message.payload);
-                    }
-                    if frame.checked < frame.remaining {
+                    if !frame.is_whole() {
+                        self.state = State::InPlace(frame, utf8);
                         return Ok(None);
                     }
-                    let State::Payload(frame) = std::mem::replace(&mut self.state, State::Header)
-                    else {
-                        return Ok(None);
+                    return end_in_place(&frame, utf8, input).map(Some);
+                }
+                State::Moving(mut frame, mut message) => {
+                    frame.unmask_arrived(input);
+                    let (inflater, delivery) = (self.inflater.as_mut(), self.delivery);
+                    let taken = message.take(&mut frame, input, inflater, delivery, self.limits)?;
+                    if taken && frame.fin {
+                        let content = message.finish(self.inflater.as_mut())?;
+                        return Ok(Some(match delivery {
+                            Delivery::Whole => Event::Message(content),
+                            Delivery::Parts => Event::Part(Part { content, last: true }),
+                        }));
+                    }
+                    let part = match delivery {
+                        Delivery::Whole => None,
+                        Delivery::Parts => message.next_part(),
                     };
-                    if let Some(event) = self.end_frame(&frame, input)? {
-                        return Ok(Some(event));
+                    if taken {
+                        self.message = Some(message);
+                    } else {
+                        self.state = State::Moving(frame, message);
+                    }
+                    if part.is_some() || !taken {
+                        return Ok(part.map(Event::Part));
                     }
                 }
                 State::Ended => {
+                    self.state = State::Ended;
                     input.clear();
                     return Ok(None);
                 }
@@ -171,7 +195,7 @@ impl Receiver {
     }
 
     /// Reads a header and judges it; as early as its first two bytes allow.
-    fn begin_frame(&mut self, input: &mut BytesMut) -> Result<Option<Frame>, Violation> {
+    fn begin_frame(&mut self, input: &mut BytesMut) -> Result<Option<State>, Violation> {
         let Some(&start) = input.first_chunk::<2>() else {
             return Ok(None);
         };
@@ -180,23 +204,35 @@ impl Receiver {
         let Some((header, header_len)) = FrameHeader::parse_rest(start, input)? else {
             return Ok(None);
         };
-        let remaining = self.check_size(&header)?;
+        let kind = match header.opcode {
+            Opcode::Text => Kind::Text,
+            Opcode::Binary | Opcode::Continuation => Kind::Binary,
+            Opcode::Ping | Opcode::Pong | Opcode::Close => {
+                input.advance(header_len);
+                return Ok(Some(State::InPlace(Frame::new(&header), Utf8Validator::default())));
+            }
+        };
+        let compressed = header.reserved == RSV1;
+        let begun = self.message.take();
+        let stays =
+            begun.is_none() && header.fin && !compressed && self.delivery == Delivery::Whole;
+        let mut message = begun.unwrap_or_else(|| Incoming::new(kind, compressed));
+        message.begin_frame(&header, self.limits)?;
         input.advance(header_len);
-        let FrameHeader { fin, opcode, mask, .. } = header;
-        let frame = Frame { fin, opcode, mask, moved: 0, checked: 0, remaining };
-        if frame.is_fragment() {
-            let kind = if opcode == Opcode::Text { Kind::Text } else { Kind::Binary };
-            self.message
-                .get_or_insert_with(|| Fragments { kind, payload: BytesMut::new(), frames: 0 })
-                .frames += 1;
-        }
-        Ok(Some(frame))
+        let frame = Frame::new(&header);
+        Ok(Some(match stays {
+            true => State::InPlace(frame, Utf8Validator::default()),
+            false => State::Moving(frame, message),
+        }))
     }
 
     fn check_start(&self, start: FrameStart) -> Result<(), Violation> {
-        // RFC6455-5.2-1: no extension is agreed that gives the reserved bits a meaning.
-        if start.reserved != 0 {
-            return Err(Violation::ReservedBit);
+        match start.reserved {
+            0 => {}
+            // RFC7692-6.1-3: on the first frame of a message only.
+            RSV1 if self.inflater.is_some() && start.opcode.begins_message() => {}
+            // RFC6455-5.2-1: no extension is agreed on that gives the bits a meaning.
+            _ => return Err(Violation::ReservedBit),
         }
         match (self.role, start.masked) {
             // RFC6455-5.1-2, RFC6455-6.2-3
@@ -212,81 +248,24 @@ impl Receiver {
             },
         }
     }
-
-    /// The frame's length, if the message may grow by that much (RFC6455-10.4-2).
-    fn check_size(&self, header: &FrameHeader) -> Result<usize, Violation> {
-        let (bytes, frames) = match &self.message {
-            Some(message) => (message.payload.len(), message.frames),
-            None => (0, 0),
-        };
-        let Limits { message_bytes, message_frames } = self.limits;
-        let too_big = Violation::MessageTooBig { limit: message_bytes };
-        let len = usize::try_from(header.payload_len).map_err(|_| too_big)?;
-        if header.opcode.is_control() {
-            return Ok(len);
-        }
-        if len > message_bytes.saturating_sub(bytes) {
-            return Err(too_big);
-        }
-        if frames >= message_frames {
-            return Err(Violation::TooManyFrames { limit: message_frames });
-        }
-        Ok(len)
-    }
-
-    /// Makes an event of a frame whose whole payload is in the input, or was moved to the message.
-    fn end_frame(
-        &mut self,
-        frame: &Frame,
-        input: &mut BytesMut,
-    ) -> Result<Option<Event>, Violation> {
-        let payload = input.split_to(frame.remaining).freeze();
-        let (kind, payload) = match frame.opcode {
-            Opcode::Ping => return Ok(Some(Event::Ping(payload))),
-            Opcode::Pong => return Ok(Some(Event::Pong(payload))),
-            Opcode::Close => return Ok(Some(Event::Close(CloseFrame::parse(&payload)?))),
-            _ if !frame.fin => return Ok(None),
-            Opcode::Text => (Kind::Text, payload),
-            Opcode::Binary => (Kind::Binary, payload),
-            Opcode::Continuation => match self.message.take() {
-                Some(message) => (message.kind, message.payload.freeze()),
-                None => return Err(Violation::UnexpectedContinuation),
-            },
-        };
-        Ok(Some(Event::Message(match kind {
-            Kind::Text => {
-                // RFC6455-5.6-1: the message as a whole is UTF-8.
-                self.utf8.finish().map_err(|_| Violation::InvalidUtf8)?;
-                Message::Text(Text::from_validated(payload))
-            }
-            Kind::Binary => Message::Binary(payload),
-        })))
-    }
 }
 
-impl Frame {
-    /// Whether the frame is one of several of a message.
-    fn is_fragment(&self) -> bool {
-        self.opcode == Opcode::Continuation || !self.fin
-    }
-
-    /// Unmasks what arrived since the last call, and returns it.
-    fn unmask_arrived<'a>(&mut self, input: &'a mut BytesMut) -> &'a [u8] {
-        let arrived = input.len().min(self.remaining);
-        let fresh = &mut input[self.checked..arrived];
-        if let Some(mask) = self.mask {
-            mask.apply(self.moved + self.checked, fresh);
+/// Makes an event of a frame whose whole payload is in the input.
+fn end_in_place(
+    frame: &Frame,
+    mut utf8: Utf8Validator,
+    input: &mut BytesMut,
+) -> Result<Event, Violation> {
+    let payload = frame.split_payload(input);
+    Ok(match frame.opcode {
+        Opcode::Ping => Event::Ping(payload),
+        Opcode::Pong => Event::Pong(payload),
+        Opcode::Close => Event::Close(CloseFrame::parse(&payload)?),
+        Opcode::Text => {
+            // RFC6455-5.6-1
+            utf8.finish().map_err(|_| Violation::InvalidUtf8)?;
+            Event::Message(Kind::Text.message(payload))
         }
-        self.checked = arrived;
-        fresh
-    }
-
-    /// Moves what arrived to the message that it is a fragment of.
-    fn move_arrived(&mut self, input: &mut BytesMut, message: &mut BytesMut) {
-        message.extend_from_slice(&input[..self.checked]);
-        input.advance(self.checked);
-        self.moved += self.checked;
-        self.remaining -= self.checked;
-        self.checked = 0;
-    }
+        Opcode::Binary | Opcode::Continuation => Event::Message(Kind::Binary.message(payload)),
+    })
 }

@@ -9,3 +9,13 @@ pub enum Role {
     /// The end that answered it.
     Server,
 }
+
+impl Role {
+    /// The other end's role.
+    pub fn peer(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}

@@ -2,9 +2,13 @@ use std::io::IoSlice;
 
 use bytes::Bytes;
 
-use crate::frame::SHORT_PAYLOAD_MAX;
+use crate::deflate::{Context, Deflater};
+use crate::frame::{RSV1, SHORT_PAYLOAD_MAX};
 use crate::outbox::Outbox;
-use crate::{CloseFrame, FrameHeader, MaskKey, MaskKeys, Message, Opcode, Owed};
+use crate::{
+    CloseFrame, Deflate, FrameHeader, MaskKey, MaskKeys, Message, Opcode, Outgoing, Owed, Part,
+    Prepared, Role,
+};
 
 /// While so many bytes wait for the transport, a Pong among them, no further Pong joins them.
 const PONG_BACKLOG: u64 = 16 << 10;
@@ -16,14 +20,32 @@ const PONG_BACKLOG: u64 = 16 << 10;
 pub struct Sender {
     /// A client's; a server never masks (RFC6455-5.1-3).
     masks: Option<Box<dyn MaskKeys>>,
+    /// Set if permessage-deflate was agreed on.
+    compression: Option<Compression>,
     outbox: Outbox,
     state: State,
+    /// The message of which parts have been sent, and more must follow.
+    message: Option<Begun>,
     /// Where in the outbox the last Pong ends.
     pong_end: u64,
     /// Where in the outbox our Close ends, once it is queued.
     close_end: Option<u64>,
     /// The latest Pong owed while another one waits in the outbox.
     next_pong: Option<Bytes>,
+}
+
+#[derive(Debug)]
+struct Compression {
+    context: Context,
+    threshold: usize,
+    deflater: Deflater,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Begun {
+    /// Text or Binary.
+    opcode: Opcode,
+    compressed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +64,12 @@ pub enum Misuse {
     /// RFC6455-6.1-1: messages are sent between the opening and the closing handshake only.
     #[error("the connection is closing or closed, and takes no more messages")]
     Closing,
+    /// RFC6455-5.4-3: messages are not interleaved.
+    #[error("a message is being sent in parts; send its last part first")]
+    MessageUnderWay,
+    /// RFC6455-5.4-10: a message is text or binary as a whole.
+    #[error("the parts of a message are either all text or all binary")]
+    KindOfPart,
     /// RFC6455-5.5-1: a Ping has room for 125 bytes.
     #[error("a ping has room for 125 bytes, and this one has {0}")]
     PingTooLong(usize),
@@ -59,25 +87,73 @@ impl Sender {
     }
 
     fn new(masks: Option<Box<dyn MaskKeys>>) -> Self {
-        let outbox = Outbox::default();
-        Self { masks, outbox, state: State::Open, pong_end: 0, close_end: None, next_pong: None }
+        Self {
+            masks,
+            compression: None,
+            outbox: Outbox::default(),
+            state: State::Open,
+            message: None,
+            pong_end: 0,
+            close_end: None,
+            next_pong: None,
+        }
+    }
+
+    /// Compresses messages, as the handshake has agreed (RFC7692-5-11).
+    pub fn with_deflate(mut self, agreed: Deflate) -> Self {
+        let context = agreed.of(if self.masks.is_some() { Role::Client } else { Role::Server });
+        let deflater = Deflater::new(context);
+        self.compression = Some(Compression { context, threshold: agreed.threshold, deflater });
+        self
     }
 
     /// Queues a message, in one frame.
     ///
     /// # Errors
-    /// [`Misuse::Closing`] after [`Sender::close`].
-    pub fn send(&mut self, message: &Message) -> Result<(), Misuse> {
-        if self.state != State::Open {
-            return Err(Misuse::Closing);
+    /// [`Misuse::Closing`] after [`Sender::close`], [`Misuse::MessageUnderWay`] between the parts of
+    /// another message.
+    pub fn send(&mut self, message: impl Into<Outgoing>) -> Result<(), Misuse> {
+        self.check_open()?;
+        if self.message.is_some() {
+            return Err(Misuse::MessageUnderWay);
         }
-        let opcode = match message {
-            Message::Text(_) => Opcode::Text,
-            Message::Binary(_) => Opcode::Binary,
+        let outgoing = message.into();
+        let message = outgoing.message();
+        let opcode = opcode(message);
+        let compression = self.compression.as_mut().filter(|by| message.len() >= by.threshold);
+        let deflated = match (&outgoing, compression) {
+            (Outgoing::Uncompressed(_), _) | (_, None) => None,
+            (Outgoing::Message(message), Some(by)) => {
+                Some(by.deflater.deflate(message.payload(), true).into())
+            }
+            (Outgoing::Prepared(prepared), Some(by)) => Some(by.take_prepared(prepared)),
         };
-        let payload = message.payload();
-        let header = self.header(opcode, payload.len());
-        self.outbox.push_data(&header, payload);
+        self.push_frame(true, opcode, message, deflated);
+        Ok(())
+    }
+
+    /// Queues the next part of a message, in a frame of its own; the first part begins the message.
+    /// It is compressed where that was agreed on, unless it is shorter than the threshold as a whole.
+    ///
+    /// # Errors
+    /// [`Misuse::Closing`] after [`Sender::close`], which leaves the message unfinished;
+    /// [`Misuse::KindOfPart`] for text after binary parts or the other way round.
+    pub fn send_part(&mut self, part: &Part) -> Result<(), Misuse> {
+        self.check_open()?;
+        let Part { content, last } = part;
+        let opcode = opcode(content);
+        let begun = match self.message {
+            None if *last => return self.send(content),
+            None => Begun { opcode, compressed: self.compression.is_some() },
+            Some(begun) if begun.opcode == opcode => begun,
+            Some(_) => return Err(Misuse::KindOfPart),
+        };
+        let compression = self.compression.as_mut().filter(|_| begun.compressed);
+        let deflated = compression.map(|by| by.deflater.deflate(content.payload(), *last).into());
+        // RFC6455-5.4-10
+        let opcode = if self.message.is_none() { opcode } else { Opcode::Continuation };
+        self.push_frame(*last, opcode, content, deflated);
+        self.message = (!last).then_some(begun);
         Ok(())
     }
 
@@ -89,9 +165,7 @@ impl Sender {
         if payload.len() > SHORT_PAYLOAD_MAX {
             return Err(Misuse::PingTooLong(payload.len()));
         }
-        if self.state != State::Open {
-            return Err(Misuse::Closing);
-        }
+        self.check_open()?;
         self.push_control(Opcode::Ping, payload);
         Ok(())
     }
@@ -168,6 +242,26 @@ impl Sender {
         self.state = State::Broken;
     }
 
+    /// Gives back the memory of compression unless it was used since the last call; the next message
+    /// begins with an empty window, as any may. Does nothing between the parts of a message.
+    pub fn release_unused(&mut self) {
+        if self.message.is_none()
+            && let Some(compression) = &mut self.compression
+        {
+            compression.deflater.release_unused();
+        }
+    }
+
+    /// Whether there is memory to release.
+    pub fn holds_context(&self) -> bool {
+        self.compression.as_ref().is_some_and(|by| by.deflater.is_held())
+    }
+
+    /// RFC6455-6.1-1, RFC6455-5.5.1-5
+    fn check_open(&self) -> Result<(), Misuse> {
+        if self.state == State::Open { Ok(()) } else { Err(Misuse::Closing) }
+    }
+
     fn pong_waits(&self) -> bool {
         self.pong_end > self.outbox.written()
     }
@@ -177,14 +271,51 @@ impl Sender {
         self.pong_end = self.outbox.end();
     }
 
+    fn push_frame(
+        &mut self,
+        fin: bool,
+        opcode: Opcode,
+        content: &Message,
+        deflated: Option<Bytes>,
+    ) {
+        match deflated {
+            Some(payload) => {
+                // RFC7692-6.1-1, RFC7692-6.1-3: on the first frame of a message only.
+                let reserved = if opcode.begins_message() { RSV1 } else { 0 };
+                let header = self.header(fin, reserved, opcode, payload.len());
+                self.outbox.push_deflated(&header, &payload, content.len());
+            }
+            None => {
+                let header = self.header(fin, 0, opcode, content.len());
+                self.outbox.push_data(&header, content.payload());
+            }
+        }
+    }
+
     fn push_control(&mut self, opcode: Opcode, payload: &[u8]) {
-        let header = self.header(opcode, payload.len());
+        let header = self.header(true, 0, opcode, payload.len());
         self.outbox.push_control(&header, payload);
     }
 
-    fn header(&mut self, opcode: Opcode, payload_len: usize) -> FrameHeader {
+    fn header(&mut self, fin: bool, reserved: u8, opcode: Opcode, len: usize) -> FrameHeader {
         let mask: Option<MaskKey> = self.masks.as_mut().map(|masks| masks.next_key());
-        FrameHeader { fin: true, reserved: 0, opcode, mask, payload_len: payload_len as u64 }
+        FrameHeader { fin, reserved, opcode, mask, payload_len: len as u64 }
+    }
+}
+
+impl Compression {
+    /// The prepared message's compressed payload, of which the deflater knows nothing: what it
+    /// remembers lies no longer where it was in the peer's window.
+    fn take_prepared(&mut self, prepared: &Prepared) -> Bytes {
+        self.deflater.restart();
+        prepared.deflated(self.context.window_bits).clone()
+    }
+}
+
+fn opcode(message: &Message) -> Opcode {
+    match message {
+        Message::Text(_) => Opcode::Text,
+        Message::Binary(_) => Opcode::Binary,
     }
 }
 

@@ -29,6 +29,11 @@ impl Utf8Validator {
         Ok(())
     }
 
+    /// How many bytes at the end are the beginning of a character.
+    pub(crate) fn held(&self) -> usize {
+        self.held
+    }
+
     /// Ends the text, which must not end within a character; ready for the next one.
     pub(crate) fn finish(&mut self) -> Result<(), NotUtf8> {
         if std::mem::take(&mut self.held) == 0 { Ok(()) } else { Err(NotUtf8) }

@@ -7,9 +7,9 @@ use crate::CloseCode;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Violation {
-    /// RFC6455-5.2-1: a reserved bit without an extension that gives it a meaning.
+    /// RFC6455-5.2-1, RFC7692-6.1-3: a reserved bit where no extension gives it a meaning.
     #[error(
-        "the peer set a reserved bit in a frame, but no extension was agreed that uses it (RFC 6455 section 5.2)"
+        "the peer set a reserved bit in a frame in which no agreed extension uses it (RFC 6455 section 5.2)"
     )]
     ReservedBit,
     /// RFC6455-5.2-2: one of the reserved opcodes.
@@ -57,6 +57,9 @@ pub enum Violation {
     /// RFC6455-8.1-1: a close reason that is not UTF-8.
     #[error("the peer sent a close reason that is not valid UTF-8 (RFC 6455 section 5.5.1)")]
     CloseReasonNotUtf8,
+    /// RFC7692-7.2.2-4: compressed data that no deflater makes.
+    #[error("the peer sent a compressed message that cannot be inflated (RFC 7692 section 7.2)")]
+    CorruptDeflate,
     /// RFC6455-10.4-2: more bytes than [`Limits::message_bytes`](crate::Limits::message_bytes).
     #[error(
         "the peer sent a message of more than {limit} bytes; raise the limit if it should be allowed"
@@ -79,7 +82,9 @@ impl Violation {
     /// The code with which the peer is told (RFC6455-7.1.7-2).
     pub fn close_code(&self) -> CloseCode {
         match self {
-            Self::InvalidUtf8 | Self::CloseReasonNotUtf8 => CloseCode::INVALID_PAYLOAD,
+            Self::InvalidUtf8 | Self::CloseReasonNotUtf8 | Self::CorruptDeflate => {
+                CloseCode::INVALID_PAYLOAD
+            }
             Self::MessageTooBig { .. } => CloseCode::MESSAGE_TOO_BIG,
             Self::TooManyFrames { .. } => CloseCode::POLICY_VIOLATION,
             _ => CloseCode::PROTOCOL_ERROR,

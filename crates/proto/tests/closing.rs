@@ -72,7 +72,7 @@ fn messages_arrive_after_our_close_until_theirs() {
         let mut pair = Pair::new();
         pair.end(closer).connection.close(None);
         for text in ["late", "later"] {
-            pair.end(other(closer)).connection.send(&Message::from(text)).unwrap();
+            pair.end(other(closer)).connection.send(Message::from(text)).unwrap();
         }
         pair.shuttle();
         let late = ["late", "later"].map(|text| Event::Message(text.into()));
@@ -89,7 +89,7 @@ fn queued_messages_go_out_before_the_close() {
         for peer_closes in [false, true] {
             let mut connection = connection(role);
             for size in [0, 10, 10_000, 100_000] {
-                connection.send(&Message::from(vec![7; size])).unwrap();
+                connection.send(Message::from(vec![7; size])).unwrap();
             }
             connection.ping(b"still there?").unwrap();
             if peer_closes {
@@ -118,7 +118,7 @@ fn what_is_sent_after_a_close_is_misuse() {
             }
             assert!(!connection.is_open());
             let queued = connection.queued_bytes();
-            assert_eq!(connection.send(&Message::from("x")), Err(Misuse::Closing));
+            assert_eq!(connection.send(Message::from("x")), Err(Misuse::Closing));
             assert_eq!(connection.ping(b""), Err(Misuse::Closing));
             // A second Close, with another body, is none.
             connection.close(body(4000, "again").as_ref());
@@ -168,7 +168,7 @@ fn no_pong_follows_the_close_of_the_peer() {
         let close = close_frame(1000, "").to(role);
         let mut connection = connection(role);
         // Behind so much that waits, the second Pong has to wait as well.
-        connection.send(&Message::from(vec![0; 16 << 10])).unwrap();
+        connection.send(Message::from(vec![0; 16 << 10])).unwrap();
         let wire = [ping("first"), ping("waits"), close, ping("ignored")].concat();
         assert_eq!(events(&mut connection, &wire).len(), 3);
         let frames = sent(&mut connection);

@@ -23,7 +23,7 @@ fn an_end_without_a_close_is_1006() {
         for we_closed in [false, true] {
             for written in [false, true] {
                 let mut connection = connection(role);
-                connection.send(&Message::from("lost or not")).unwrap();
+                connection.send(Message::from("lost or not")).unwrap();
                 if we_closed {
                     connection.close(None);
                 }
@@ -81,14 +81,14 @@ fn a_write_that_fails_does_not_hide_the_close_of_the_peer() {
     for role in ROLES {
         for we_closed in [false, true] {
             let mut connection = connection(role);
-            connection.send(&Message::from("never arrives")).unwrap();
+            connection.send(Message::from("never arrives")).unwrap();
             if we_closed {
                 connection.close(None);
             }
             connection.handle_write_failed();
             assert!(!connection.is_open() && connection.closed().is_none());
             assert!(connection.is_flushed() && !connection.wants_shutdown());
-            assert_eq!(connection.send(&Message::from("x")), Err(Misuse::Closing));
+            assert_eq!(connection.send(Message::from("x")), Err(Misuse::Closing));
             let wire = [frame(TEXT, "why").to(role), close_frame(4001, "that").to(role)].concat();
             let received = events(&mut connection, &wire);
             assert_eq!(received[0], Event::Message("why".into()));
@@ -141,7 +141,7 @@ fn after_a_write_that_failed_the_input_decides() {
 fn an_open_connection_has_no_deadline() {
     for role in ROLES {
         let (mut connection, mut clock) = (connection(role), Clock::new());
-        connection.send(&Message::from("unwritten")).unwrap();
+        connection.send(Message::from("unwritten")).unwrap();
         for _ in 0..3 {
             assert_eq!(connection.handle_time(clock.now), None);
             clock.advance(Duration::from_secs(365 * 24 * 3600));
@@ -177,7 +177,7 @@ fn a_silent_peer_is_given_up_at_the_timeout() {
 fn each_byte_written_postpones_the_deadline() {
     for role in ROLES {
         let (mut connection, mut clock) = (connection(role), Clock::new());
-        connection.send(&Message::from(vec![0; 100])).unwrap();
+        connection.send(Message::from(vec![0; 100])).unwrap();
         connection.close(None);
         connection.handle_time(clock.now);
         while !connection.is_flushed() {

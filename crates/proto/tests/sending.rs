@@ -90,7 +90,7 @@ fn a_client_masks_every_frame_with_a_fresh_key() {
 fn masked_bytes_are_octet_i_xor_key_i_mod_4() {
     let masks = Box::new(|| [0xFF, 0x0F, 0xF0, 0x55]);
     let mut connection = Connection::client(Default::default(), CLOSE_TIMEOUT, masks);
-    connection.send(&Message::from(vec![0x12; 6])).unwrap();
+    connection.send(Message::from(vec![0x12; 6])).unwrap();
     let expected = [0x82, 0x86, 0xFF, 0x0F, 0xF0, 0x55, 0xED, 0x1D, 0xE2, 0x47, 0xED, 0x1D];
     assert_eq!(drain(&mut connection), expected);
 }
@@ -161,7 +161,7 @@ fn messages_queued_between_partial_writes_keep_their_order() {
         for step in [1, 2, 5, 50, 1000, 8193, 12_345] {
             let (mut connection, mut wire) = (connection(role), Vec::new());
             for (index, &size) in sizes.iter().cycle().take(40).enumerate() {
-                connection.send(&Message::from(vec![index as u8; size])).unwrap();
+                connection.send(Message::from(vec![index as u8; size])).unwrap();
                 let mut slices = [IoSlice::new(&[]); 1];
                 assert_eq!(connection.poll_output(&mut slices), 1);
                 let taken = slices[0].len().min(step);
@@ -228,9 +228,9 @@ fn large_payloads_of_a_server_are_not_copied() {
     let payload = Bytes::from(vec![9; 100_000]);
     for _ in 0..2 {
         let mut connection = connection(Role::Server);
-        connection.send(&Message::from("small, before it")).unwrap();
-        connection.send(&Message::from(payload.clone())).unwrap();
-        connection.send(&Message::from("small, behind it")).unwrap();
+        connection.send(Message::from("small, before it")).unwrap();
+        connection.send(Message::from(payload.clone())).unwrap();
+        connection.send(Message::from("small, behind it")).unwrap();
         let mut slices = [IoSlice::new(&[]); 4];
         let count = connection.poll_output(&mut slices);
         assert_eq!(count, 3);
@@ -265,7 +265,7 @@ fn a_write_that_fails_empties_the_output() {
             connection.handle_write_failed();
             assert!(connection.is_flushed());
             assert_eq!(connection.poll_output(&mut [IoSlice::new(&[])]), 0);
-            assert_eq!(connection.send(&Message::from("x")), Err(Misuse::Closing));
+            assert_eq!(connection.send(Message::from("x")), Err(Misuse::Closing));
             assert_eq!(connection.ping(b""), Err(Misuse::Closing));
             connection.close(None);
             assert_eq!((connection.queued_bytes(), connection.is_flushed()), (0, true));

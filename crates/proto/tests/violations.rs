@@ -200,7 +200,7 @@ fn after_a_violation_all_is_discarded() {
             assert_eq!(read(&mut connection, &mut input, &after), (vec![], None));
             assert_eq!((input.len(), connection.lacking(&input)), (0, 0));
         }
-        assert_eq!(connection.send(&Message::from("x")), Err(Misuse::Closing));
+        assert_eq!(connection.send(Message::from("x")), Err(Misuse::Closing));
         assert_eq!(sent(&mut connection).len(), 1, "the Close and nothing else");
     }
 }

@@ -145,7 +145,7 @@ pub(crate) fn protocol_and_extensions(target: &Target) {
             assert_eq!((socket.protocol(), socket.extensions()), Default::default());
             assert_eq!(socket.events().next().await, Some(Event::Open), "{:?}", socket.failure());
             assert_eq!(socket.protocol(), chosen);
-            assert_eq!(socket.extensions(), "");
+            assert_eq!(socket.extensions(), target.extensions());
         }
         let (socket, _) = opened(target).await;
         assert_eq!(socket.protocol(), "", "none was offered");

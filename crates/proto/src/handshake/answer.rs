@@ -3,14 +3,24 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version};
 
+use super::deflate::{self, Params};
 use super::offer::ascii;
 use super::syntax::{self, Single};
 use super::{Extension, Offer, Subprotocol, Subprotocols};
+use crate::Deflate;
 
 /// What a server agrees to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
     subprotocol: Option<Subprotocol>,
+    deflate: Option<Agreement>,
+}
+
+/// permessage-deflate, as the server's answer has it, and what that means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Agreement {
+    extension: Extension,
+    agreed: Deflate,
 }
 
 /// A server may only choose what was offered (RFC6455-4.2.2-6).
@@ -49,6 +59,12 @@ pub enum BadAnswer {
     /// RFC6455-4.1-28, RFC6455-9-1.
     #[error("the server chose the extension `{0}`, which was not offered")]
     ExtensionNotOffered(String),
+    /// RFC7692-5-10: an extension can be agreed on once.
+    #[error("the server chose the extension `{0}` twice")]
+    ExtensionRepeated(String),
+    /// RFC7692-7-2: parameters that do not exist, or do not answer those of the offer.
+    #[error("the server answered `{0}`, which does not match what was offered")]
+    DeflateParams(String),
     /// RFC6455-9.1-1.
     #[error("the response's Sec-WebSocket-Extensions header is malformed")]
     ExtensionsMalformed,
@@ -73,7 +89,7 @@ impl Answer {
             Some(chosen) if !offer.subprotocols().contains(chosen.as_str()) => {
                 Err(SubprotocolNotOffered(chosen))
             }
-            subprotocol => Ok(Self { subprotocol }),
+            subprotocol => Ok(Self { subprotocol, deflate: None }),
         }
     }
 
@@ -81,12 +97,34 @@ impl Answer {
     pub fn choosing(offer: &Offer, spoken: &Subprotocols) -> Self {
         let mut offered = offer.subprotocols().iter();
         let subprotocol = offered.find(|name| spoken.contains(name.as_str())).cloned();
-        Self { subprotocol }
+        Self { subprotocol, deflate: None }
+    }
+
+    /// Agrees to permessage-deflate as well, if `offer` has it in a form that can be accepted: to the
+    /// first such form (RFC7692-5-2). Others are declined (RFC7692-7-1, RFC7692-5-9).
+    pub fn with_deflate(mut self, offer: &Offer, wanted: Deflate) -> Self {
+        let mut elements =
+            offer.extensions().iter().filter(|element| element.name == deflate::NAME);
+        self.deflate = elements.find_map(Params::parse).map(|offered| {
+            let params = offered.accept(wanted);
+            Agreement { extension: params.to_extension(), agreed: params.agreed(wanted) }
+        });
+        self
     }
 
     /// The subprotocol agreed on.
     pub fn subprotocol(&self) -> Option<&Subprotocol> {
         self.subprotocol.as_ref()
+    }
+
+    /// What both ends agreed on for compression, if they did.
+    pub fn deflate(&self) -> Option<Deflate> {
+        self.deflate.as_ref().map(|agreement| agreement.agreed)
+    }
+
+    /// The extensions in use, as the server's header lists them; empty if there are none.
+    pub fn extensions(&self) -> String {
+        self.deflate.as_ref().map(|agreement| agreement.extension.to_string()).unwrap_or_default()
     }
 
     /// The response that opens the connection (RFC6455-4.2.2-9).
@@ -101,6 +139,9 @@ impl Answer {
         // RFC6455-4.2.2-7: without agreement there is no header.
         if let Some(subprotocol) = &self.subprotocol {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, ascii(subprotocol.as_str()));
+        }
+        if self.deflate.is_some() {
+            headers.insert(SEC_WEBSOCKET_EXTENSIONS, ascii(&self.extensions()));
         }
         response
     }
@@ -128,8 +169,8 @@ impl Answer {
             return Err(BadAnswer::Connection);
         }
         check_accept(headers, &offer.accept())?;
-        check_extensions(headers, offer)?;
-        Ok(Self { subprotocol: chosen_subprotocol(headers, offer)? })
+        let deflate = chosen_deflate(headers, offer)?;
+        Ok(Self { subprotocol: chosen_subprotocol(headers, offer)?, deflate })
     }
 }
 
@@ -142,14 +183,24 @@ fn check_accept(headers: &HeaderMap, expected: &str) -> Result<(), BadAnswer> {
     }
 }
 
-fn check_extensions(headers: &HeaderMap, offer: &Offer) -> Result<(), BadAnswer> {
+/// The only extension that can be offered, if it was chosen (RFC6455-9-1).
+fn chosen_deflate(headers: &HeaderMap, offer: &Offer) -> Result<Option<Agreement>, BadAnswer> {
     let chosen = Extension::parse_all(headers.get_all(SEC_WEBSOCKET_EXTENSIONS))
         .map_err(|_| BadAnswer::ExtensionsMalformed)?;
-    let offered = |name: &str| offer.extensions().iter().any(|extension| extension.name == name);
-    match chosen.into_iter().find(|extension| !offered(&extension.name)) {
-        Some(extension) => Err(BadAnswer::ExtensionNotOffered(extension.name)),
-        None => Ok(()),
+    let mut agreement = None;
+    for extension in chosen {
+        let (wanted, offered) = match offer.deflate() {
+            Some(deflate) if extension.name == deflate::NAME => deflate,
+            _ => return Err(BadAnswer::ExtensionNotOffered(extension.name)),
+        };
+        if agreement.is_some() {
+            return Err(BadAnswer::ExtensionRepeated(extension.name));
+        }
+        let params = Params::parse(&extension).filter(|params| params.answers(offered));
+        let params = params.ok_or_else(|| BadAnswer::DeflateParams(extension.to_string()))?;
+        agreement = Some(Agreement { extension, agreed: params.agreed(wanted) });
     }
+    Ok(agreement)
 }
 
 fn chosen_subprotocol(

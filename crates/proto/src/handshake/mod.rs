@@ -6,6 +6,7 @@
 //! responses of HTTP/1.1 for those who have no HTTP library at hand.
 
 mod answer;
+mod deflate;
 mod extension;
 pub mod head;
 mod key;

@@ -4,10 +4,11 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 
+use super::deflate::Params;
 use super::key::{Key, Nonce};
 use super::syntax::{self, Single};
 use super::{Extension, Refusal, Subprotocols};
-use crate::Url;
+use crate::{Deflate, Url};
 
 pub(super) const VERSION: HeaderName = SEC_WEBSOCKET_VERSION;
 
@@ -31,6 +32,8 @@ pub struct Offer {
     key: Key,
     subprotocols: Subprotocols,
     extensions: Vec<Extension>,
+    /// What a client that offers permessage-deflate wants of it.
+    deflate: Option<Deflate>,
 }
 
 /// A further header of the request that is not free to choose.
@@ -41,7 +44,15 @@ pub struct ReservedHeader(pub HeaderName);
 impl Offer {
     /// A client's offer. `nonce` is random and new for each connection (RFC6455-4.1-18).
     pub fn new(nonce: Nonce, subprotocols: Subprotocols) -> Self {
-        Self { key: Key::new(nonce), subprotocols, extensions: Vec::new() }
+        Self { key: Key::new(nonce), subprotocols, extensions: Vec::new(), deflate: None }
+    }
+
+    /// Offers permessage-deflate as well: what `wanted` says of the server is asked of it, and what it
+    /// says of the client's window is a limit that the server may lower.
+    pub fn with_deflate(mut self, wanted: Deflate) -> Self {
+        self.extensions.push(Params::offer(wanted).to_extension());
+        self.deflate = Some(wanted);
+        self
     }
 
     /// The subprotocols offered, in order of preference.
@@ -52,6 +63,11 @@ impl Offer {
     /// The extensions offered, in order of preference.
     pub fn extensions(&self) -> &[Extension] {
         &self.extensions
+    }
+
+    /// What permessage-deflate was offered for, and its parameters.
+    pub(super) fn deflate(&self) -> Option<(Deflate, Params)> {
+        self.deflate.map(|wanted| (wanted, Params::offer(wanted)))
     }
 
     pub(super) fn accept(&self) -> String {
@@ -84,6 +100,10 @@ impl Offer {
         headers.insert(SEC_WEBSOCKET_KEY, ascii(self.key.as_str())); // RFC6455-4.1-18
         if !self.subprotocols.is_empty() {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, ascii(&self.subprotocols.to_header())); // RFC6455-4.1-21
+        }
+        if !self.extensions.is_empty() {
+            let extensions: Vec<_> = self.extensions.iter().map(Extension::to_string).collect();
+            headers.insert(SEC_WEBSOCKET_EXTENSIONS, ascii(&extensions.join(", ")));
         }
         headers.extend(further.clone());
         Ok(request)
@@ -125,7 +145,8 @@ impl Offer {
         let extensions = headers.get_all(SEC_WEBSOCKET_EXTENSIONS);
         let extensions = Extension::parse_all(extensions)
             .map_err(|_| Refusal::bad_request("Sec-WebSocket-Extensions is malformed"))?; // RFC6455-9.1-1
-        Ok(Self { key, subprotocols: offered_subprotocols(headers)?, extensions })
+        let subprotocols = offered_subprotocols(headers)?;
+        Ok(Self { key, subprotocols, extensions, deflate: None })
     }
 }
 

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "every test file compiles this module and uses its part of it")]
 
+pub(crate) mod inflate;
 pub(crate) mod opening;
 pub(crate) mod pair;
 

@@ -1,0 +1,134 @@
+use zlib_rs::{Inflate, InflateFlush, Status};
+
+use super::{Context, ContextTakeover, TAIL};
+
+/// Inflates the messages of a peer, one after the other (RFC 7692 section 7.2.2).
+pub(crate) struct Inflater {
+    context: Context,
+    /// Made when there is something to inflate.
+    stream: Option<Inflate>,
+    /// Since the last [`Inflater::release_unused`].
+    used: bool,
+    /// The end of what was inflated: all of the window, and at most as much again. A new stream goes
+    /// on from there, after a block that said it was the last one, or a release.
+    history: Vec<u8>,
+}
+
+/// The data is not what a deflater makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Corrupt;
+
+/// What one step of inflating took and made, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) taken: usize,
+    pub(crate) made: usize,
+}
+
+impl Inflater {
+    pub(crate) fn new(context: Context) -> Self {
+        Self { context, stream: None, used: false, history: Vec::new() }
+    }
+
+    /// Inflates `input`, a piece of a message, into `out`, which must have room.
+    ///
+    /// All is done when the whole input was taken and room is left.
+    pub(crate) fn inflate(&mut self, input: &[u8], out: &mut [u8]) -> Result<Step, Corrupt> {
+        self.used = true;
+        let (step, status) = self.step(input, out, InflateFlush::NoFlush)?;
+        self.remember(&out[..step.made]);
+        match status {
+            // RFC7692-7.2.1-1: a block may call itself the last one; the message goes on.
+            Status::StreamEnd => self.restart(),
+            Status::BufError if !input.is_empty() => return Err(Corrupt),
+            Status::BufError | Status::Ok => {}
+        }
+        Ok(step)
+    }
+
+    /// Ends a message all of whose data is inflated (RFC7692-7.2.2-4).
+    pub(crate) fn finish(&mut self) -> Result<(), Corrupt> {
+        // The tail must be the rest of an empty block, which inflates to nothing. Told to stop at the
+        // end of a block, the stream leaves the byte behind it alone, unless it was within something
+        // else: the data was truncated.
+        let mut probe = [0; TAIL.len() + 1];
+        probe[..TAIL.len()].copy_from_slice(&TAIL);
+        let (step, _) = self.step(&probe, &mut [0; 1], InflateFlush::Block)?;
+        if step != (Step { taken: TAIL.len(), made: 0 }) {
+            return Err(Corrupt);
+        }
+        if self.context.takeover == ContextTakeover::No {
+            self.history.clear();
+            if let Some(stream) = &mut self.stream {
+                stream.reset(false);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives back, between two messages, all that can be made anew, unless it was used since the last
+    /// call.
+    pub(crate) fn release_unused(&mut self) {
+        if !std::mem::take(&mut self.used) {
+            self.stream = None;
+            let surplus = self.history.len().saturating_sub(self.context.window_bits.bytes());
+            self.history.drain(..surplus);
+            self.history.shrink_to_fit();
+        }
+    }
+
+    /// Whether there is something to release.
+    pub(crate) fn is_held(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    /// One call of the library.
+    fn step(
+        &mut self,
+        input: &[u8],
+        out: &mut [u8],
+        flush: InflateFlush,
+    ) -> Result<(Step, Status), Corrupt> {
+        if self.stream.is_none() {
+            self.restart();
+        }
+        let stream = self.stream.as_mut().ok_or(Corrupt)?;
+        let (before_in, before_out) = (stream.total_in(), stream.total_out());
+        let status = stream.decompress(input, out, flush).map_err(|_| Corrupt)?;
+        let taken = (stream.total_in() - before_in) as usize;
+        let made = (stream.total_out() - before_out) as usize;
+        Ok((Step { taken, made }, status))
+    }
+
+    /// Begins a stream whose window is the history.
+    fn restart(&mut self) {
+        // The library allocates the largest window in any case (RFC7692-7.2.2-2).
+        let mut stream = Inflate::new(false, 15);
+        let window = self.history.len().min(self.context.window_bits.bytes());
+        if window > 0 {
+            let history = &self.history[self.history.len() - window..];
+            stream.set_dictionary(history).expect("a raw stream takes any dictionary");
+        }
+        self.stream = Some(stream);
+    }
+
+    fn remember(&mut self, inflated: &[u8]) {
+        let window = self.context.window_bits.bytes();
+        let fresh = &inflated[inflated.len().saturating_sub(window)..];
+        if self.history.len() + fresh.len() > 2 * window {
+            // Moves a byte at most once for each byte that comes in.
+            let kept = window - fresh.len();
+            self.history.drain(..self.history.len() - kept);
+        }
+        self.history.extend_from_slice(fresh);
+    }
+}
+
+impl std::fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inflater")
+            .field("context", &self.context)
+            .field("is_held", &self.is_held())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,110 @@
+//! permessage-deflate (RFC 7692): what the ends may ask of each other, and the two machines that
+//! keep to it. The negotiation is [`handshake`](crate::handshake)'s.
+
+mod deflater;
+mod inflater;
+
+pub(crate) use deflater::Deflater;
+pub(crate) use inflater::Inflater;
+
+use crate::Role;
+
+/// What ends the data of every flush, and is left out at the end of a message (RFC7692-7.2.1-3).
+const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
+
+/// permessage-deflate: what one end asks for, and, narrowed by the handshake, what both agreed on.
+///
+/// Compressing a secret together with bytes that an attacker chooses tells the secret by the length
+/// of the result, and encryption does not hide it (RFC7692-8-1). Send such a message as
+/// [`Outgoing::Uncompressed`](crate::Outgoing::Uncompressed), or leave compression off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Deflate {
+    /// How the client compresses. A server can limit the window only of a client that offers it.
+    pub client: Context,
+    /// How the server compresses.
+    pub server: Context,
+    /// A message of fewer bytes is sent uncompressed. This end's choice, of which the peer is not
+    /// told. Default: 64.
+    pub threshold: usize,
+}
+
+/// How one end compresses what it sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Context {
+    /// How far back a repetition may lie. Default: 15 bits, 32 KiB.
+    pub window_bits: WindowBits,
+    /// Whether a message may refer to the messages before it. Default: yes, which compresses small
+    /// messages best; either end keeps the window meanwhile, the receiving one as long as the
+    /// connection lasts.
+    pub takeover: ContextTakeover,
+}
+
+/// Whether the window outlives a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ContextTakeover {
+    /// It may: the receiving end must keep it (RFC7692-7.2.2-1).
+    #[default]
+    Yes,
+    /// Each message begins with an empty window.
+    No,
+}
+
+/// The size of a window as a power of two, from 8 (256 bytes) to 15 (32 KiB).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WindowBits(u8);
+
+/// A number of bits that no window can have (RFC7692-7.1.2.1-1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a window has 8 to 15 bits, not {0}")]
+pub struct InvalidWindowBits(pub u8);
+
+impl WindowBits {
+    /// The smallest window: 256 bytes.
+    pub const MIN: Self = Self(8);
+    /// The largest window: 32 KiB.
+    pub const MAX: Self = Self(15);
+
+    /// Checks the number.
+    ///
+    /// # Errors
+    /// [`InvalidWindowBits`] below 8 and above 15.
+    pub const fn new(bits: u8) -> Result<Self, InvalidWindowBits> {
+        match bits {
+            8..=15 => Ok(Self(bits)),
+            _ => Err(InvalidWindowBits(bits)),
+        }
+    }
+
+    /// The number of bits.
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+
+    /// The size of the window in bytes.
+    pub const fn bytes(self) -> usize {
+        1 << self.0
+    }
+}
+
+impl Default for WindowBits {
+    fn default() -> Self {
+        Self::MAX
+    }
+}
+
+impl Default for Deflate {
+    fn default() -> Self {
+        Self { client: Context::default(), server: Context::default(), threshold: 64 }
+    }
+}
+
+impl Deflate {
+    /// How the end that plays `role` compresses.
+    pub fn of(&self, role: Role) -> Context {
+        match role {
+            Role::Client => self.client,
+            Role::Server => self.server,
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! permessage-deflate on the wire (RFC 7692 sections 6 and 7.2), with another inflater than our own.
+
+mod support;
+
+use fullduplex_proto::{
+    Connection, Context, ContextTakeover, Deflate, Delivery, Event, Limits, Outgoing, Prepared,
+    Role, Violation, WindowBits,
+};
+use support::inflate::inflate;
+use support::pair::Clock;
+use support::*;
+
+const RSV1: u8 = 0b100;
+
+fn agreed(window_bits: u8, takeover: ContextTakeover) -> Deflate {
+    let context = Context { window_bits: WindowBits::new(window_bits).expect("8 to 15"), takeover };
+    let mut deflate = Deflate::default();
+    (deflate.client, deflate.server, deflate.threshold) = (context, context, 0);
+    deflate
+}
+
+fn deflating(role: Role) -> Connection {
+    connection(role).with_deflate(agreed(15, ContextTakeover::Yes))
+}
+
+/// A compressed message of one frame.
+fn compressed(opcode: u8, data: impl AsRef<[u8]>) -> Frame {
+    Frame { reserved: RSV1, ..frame(opcode, data) }
+}
+
+fn text(text: &str) -> Event {
+    Event::Message(text.into())
+}
+
+/// RFC7692-vec: the examples of section 7.2.3, one after the other in one connection.
+#[test]
+fn the_examples_of_the_rfc_inflate() {
+    for role in [Role::Client, Role::Server] {
+        let mut connection = deflating(role);
+        let mut receive = |frames: &[Frame]| {
+            let wire: Vec<u8> = frames.iter().cloned().flat_map(|frame| frame.to(role)).collect();
+            events(&mut connection, &wire)
+        };
+        let hello = [text("Hello")];
+        assert_eq!(receive(&[compressed(TEXT, b"\xf2\x48\xcd\xc9\xc9\x07\x00")]), hello);
+        // 7.2.3.2: with the window of the message before.
+        assert_eq!(receive(&[compressed(TEXT, b"\xf2\x00\x11\x00\x00")]), hello);
+        // 7.2.3.1: in two frames.
+        let fragments = [
+            compressed(TEXT, b"\xf2\x48\xcd").unfinished(),
+            frame(CONTINUATION, b"\xc9\xc9\x07\x00"),
+        ];
+        assert_eq!(receive(&fragments), hello);
+        // 7.2.3.3: a block without compression.
+        assert_eq!(
+            receive(&[compressed(TEXT, b"\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00")]),
+            hello
+        );
+        // 7.2.3.4: a block that calls itself the last one.
+        assert_eq!(receive(&[compressed(TEXT, b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00")]), hello);
+        // The window goes on behind it (RFC7692-7.2.2-1).
+        assert_eq!(receive(&[compressed(TEXT, b"\xf2\x00\x11\x00\x00")]), hello);
+        // 7.2.3.5: two blocks.
+        let two = b"\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00";
+        assert_eq!(receive(&[compressed(TEXT, two)]), hello);
+        // 7.2.3.6: nothing.
+        assert_eq!(receive(&[compressed(TEXT, b"\x00")]), [text("")]);
+        // RFC7692-6.2-2: an uncompressed message does not touch the window.
+        assert_eq!(receive(&[frame(TEXT, "World")]), [text("World")]);
+        assert_eq!(receive(&[compressed(TEXT, b"\xf2\x00\x11\x00\x00")]), hello);
+    }
+}
+
+/// Faults FT-23: what is not deflated data fails the connection with 1007.
+#[test]
+fn corrupt_data_is_refused() {
+    let hello = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+    let mut cases: Vec<(&str, Vec<u8>)> = vec![
+        ("nothing at all", b"".to_vec()),
+        ("a reserved type of block", b"\x06".to_vec()),
+        ("a stored block whose length is not confirmed", b"\x00\x05\x00\x05\x00Hello\x00".to_vec()),
+        ("a stored block that the tail would complete", b"\x00\x09\x00\xf6\xffHello\x00".to_vec()),
+        ("a stored block that the tail would begin", b"\x00\x05\x00\xfa\xffH".to_vec()),
+        ("a distance before the beginning", b"\x02\x00\x11\x00\x00".to_vec()),
+        ("a last block, and half of a block", b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00\x05".to_vec()),
+        (
+            "a last block, and not the beginning of the tail",
+            b"\xf3\x48\xcd\xc9\xc9\x07\x00".to_vec(),
+        ),
+        ("the tail itself", [&hello[..], b"\x00\x00\xff\xff"].concat()),
+    ];
+    cases.extend((1..hello.len()).map(|cut| ("cut off", hello[..cut].to_vec())));
+    for (what, data) in cases {
+        for fragments in [false, true] {
+            let mut connection = deflating(Role::Client);
+            let mut wire = compressed(BINARY, &data).to(Role::Client);
+            if fragments {
+                wire = compressed(BINARY, []).unfinished().to(Role::Client);
+                for byte in &data {
+                    wire.extend(frame(CONTINUATION, [*byte]).unfinished().to(Role::Client));
+                }
+                wire.extend(frame(CONTINUATION, []).to(Role::Client));
+            }
+            let (events, violation) = receive(&mut connection, &wire);
+            assert_eq!(events, [], "{what}: {data:x?}");
+            assert_eq!(violation, Some(Violation::CorruptDeflate), "{what}: {data:x?}");
+            assert_eq!(sent(&mut connection).last().and_then(Frame::close_code), Some(1007));
+        }
+    }
+}
+
+/// Letters that repeat at all distances up to some 40,000.
+fn prose(seed: u32, len: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(2_654_435_761) | 1;
+    let mut out = Vec::new();
+    while out.len() < len {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        let back = state as usize % 40_000 + 1;
+        let copied = (state >> 20) as usize % 40;
+        if back <= out.len() && copied > 3 {
+            (0..copied).for_each(|_| out.push(out[out.len() - back]));
+        } else {
+            out.push(b'a' + (state >> 27) as u8 % 26);
+        }
+    }
+    out.truncate(len);
+    out
+}
+
+/// The peer of a connection, as an inflater of its own: what it has inflated, all of it.
+#[derive(Default)]
+struct Peer(Vec<u8>);
+
+impl Peer {
+    /// A message, and how far back its data refers (RFC7692-7.2.2-4, RFC7692-6.2-1).
+    fn inflate(&mut self, data: &[u8]) -> (Vec<u8>, usize) {
+        let before = self.0.len();
+        let farthest = inflate(&[data, &[0x00, 0x00, 0xFF, 0xFF]].concat(), &mut self.0);
+        (self.0[before..].to_vec(), farthest)
+    }
+}
+
+/// RFC7692-6.1-1: what we deflate, another inflater understands, with any window and with or without
+/// takeover; and no distance is larger than was agreed on (RFC7692-7.2.1-4, RFC7692-7.2.1-5,
+/// RFC7692-7.2.1-6, RFC7692-7.2.1-7, RFC7692-7.2.1-8, faults Z6): not even than 256 bytes, which the
+/// library has no setting for.
+#[test]
+fn what_we_deflate_keeps_to_what_was_agreed_on() {
+    for role in [Role::Client, Role::Server] {
+        for (bits, takeover) in
+            (8..=15).flat_map(|bits| [(bits, ContextTakeover::Yes), (bits, ContextTakeover::No)])
+        {
+            let mut connection = connection(role).with_deflate(agreed(bits, takeover));
+            let mut peer = Peer::default();
+            let mut farthest = 0;
+            for (seed, len) in [0, 1, 5, 200, 5000, 100_000, 3, 70_000].into_iter().enumerate() {
+                let message = prose(seed as u32, len);
+                connection.send(message.clone()).unwrap();
+                let frame = sent(&mut connection).remove(0);
+                assert_eq!((frame.fin, frame.reserved, frame.opcode), (true, RSV1, BINARY));
+                if takeover == ContextTakeover::No {
+                    peer = Peer::default();
+                }
+                let (inflated, distance) = peer.inflate(&frame.payload);
+                assert_eq!(inflated, message, "{role:?} {bits} {takeover:?}");
+                farthest = farthest.max(distance);
+            }
+            let window = 1 << bits;
+            assert!(farthest <= window, "{farthest} bytes back, with a window of {window}");
+            // The library looks 262 bytes less far back than it could.
+            assert!(bits == 8 || farthest > window / 4, "{farthest} of {window} are used");
+        }
+    }
+}
+
+/// RFC7692-7.2.2-1: the window is kept from message to message, however the message was framed; and
+/// also when the memory of idle connections is given back in between.
+#[test]
+fn contexts_outlive_a_release() {
+    for (bits, takeover) in
+        [(15, ContextTakeover::Yes), (9, ContextTakeover::Yes), (15, ContextTakeover::No)]
+    {
+        let [mut client, mut server] = [Role::Client, Role::Server]
+            .map(|role| connection(role).with_deflate(agreed(bits, takeover)));
+        let mut clock = Clock::new();
+        for seed in 0..20 {
+            let message = prose(seed % 3, 1000 << (seed % 7));
+            server.send(message.clone()).unwrap();
+            let wire = drain(&mut server);
+            assert_eq!(events(&mut client, &wire), [Event::Message(message.into())]);
+            if seed % 4 == 3 {
+                // The receiving end gives back, the sending one goes on referring to what it sent.
+                assert!(client.has_deadline());
+                while let Some(at) = client.handle_time(clock.now) {
+                    clock.now = at;
+                }
+                assert!(!client.has_deadline());
+            }
+        }
+        // The sending end may forget at any time.
+        while let Some(at) = server.handle_time(clock.now) {
+            clock.now = at;
+        }
+        assert!(!server.has_deadline());
+        server.send("after the release").unwrap();
+        assert_eq!(events(&mut client, &drain(&mut server)), [text("after the release")]);
+    }
+}
+
+/// A context that goes on being used is kept, whatever the clock says.
+#[test]
+fn contexts_in_use_are_kept() {
+    let mut server = deflating(Role::Server);
+    let mut clock = Clock::new();
+    server.send("first").unwrap();
+    for _ in 0..10 {
+        clock.now = server.handle_time(clock.now).expect("there is a context to give back");
+        server.send("again and again").unwrap();
+        server.handle_time(clock.now);
+    }
+    assert!(server.has_deadline());
+    drain(&mut server);
+    server.send("again and again").unwrap();
+    let repeated = sent(&mut server).remove(0).payload.len();
+    assert!(repeated < "again and again".len() / 2, "{repeated} bytes: the window is lost");
+}
+
+/// RFC7692-6.1-2, RFC7692-6.2-2: short messages, and those that are not to be compressed, go as they
+/// are, and leave the window alone.
+#[test]
+fn some_messages_are_not_compressed() {
+    let mut deflate = agreed(15, ContextTakeover::Yes);
+    deflate.threshold = 10;
+    let mut server = connection(Role::Server).with_deflate(deflate);
+    let mut client = connection(Role::Client).with_deflate(deflate);
+    let secret = Outgoing::uncompressed("a secret of many letters");
+    for (outgoing, reserved) in [
+        ("ten bytes.".into(), RSV1),
+        ("nine byte".into(), 0),
+        (secret, 0),
+        ("ten bytes.".into(), RSV1),
+        (Prepared::new("nine byte").into(), 0),
+        (Prepared::new("ten bytes.").into(), RSV1),
+        ("ten bytes.".into(), RSV1),
+    ] {
+        let message = outgoing.message().clone();
+        server.send(outgoing).unwrap();
+        let wire = drain(&mut server);
+        assert_eq!(parse_frames(&wire)[0].reserved, reserved, "{message:?}");
+        if reserved == 0 {
+            assert_eq!(parse_frames(&wire)[0].payload, *message.payload());
+        }
+        assert_eq!(events(&mut client, &wire), [Event::Message(message)]);
+    }
+}
+
+/// RFC7692-6.1-3, RFC6455-5.4-4: control frames stand between compressed fragments, and are never
+/// compressed themselves.
+#[test]
+fn control_frames_stand_between_compressed_fragments() {
+    let mut connection = deflating(Role::Client);
+    let ping = Event::Ping("within".into());
+    let wire = [
+        compressed(TEXT, b"\xf2\x48\xcd").unfinished(),
+        frame(PING, "within"),
+        frame(CONTINUATION, b"\xc9\xc9\x07\x00"),
+    ];
+    let wire: Vec<u8> = wire.iter().flat_map(Frame::bytes).collect();
+    assert_eq!(events(&mut connection, &wire), [ping, text("Hello")]);
+    for opcode in [PING, PONG, CLOSE, CONTINUATION] {
+        let mut connection = deflating(Role::Client);
+        let begun = compressed(TEXT, b"\xf2\x48\xcd").unfinished().bytes();
+        assert_eq!(events(&mut connection, &begun), []);
+        let (events, violation) = receive(&mut connection, &compressed(opcode, []).bytes());
+        assert_eq!((events, violation), (vec![], Some(Violation::ReservedBit)));
+    }
+}
+
+/// RFC7692-6.1-4, RFC6455-5.6-1: text is checked when it is inflated, byte by byte as it comes.
+#[test]
+fn compressed_text_is_utf8() {
+    let mut server = deflating(Role::Server);
+    server.send(b"fine so far \xC3\x28 not fine".to_vec()).unwrap();
+    let binary = sent(&mut server).remove(0);
+    let mut client = deflating(Role::Client);
+    let (events, violation) = receive(&mut client, &Frame { opcode: TEXT, ..binary }.bytes());
+    assert_eq!((events, violation), (vec![], Some(Violation::InvalidUtf8)));
+    // Half of a character at the end.
+    let mut client = deflating(Role::Client);
+    let data = b"\x00\x01\x00\xfe\xff\xc3\x00";
+    let (events, violation) = receive(&mut client, &compressed(TEXT, data).bytes());
+    assert_eq!((events, violation), (vec![], Some(Violation::InvalidUtf8)));
+}
+
+/// Fault Z1, RFC6455-10.4-2: the limit is one of inflated bytes, to the byte, and holds while they
+/// are inflated.
+#[test]
+fn the_limit_counts_inflated_bytes() {
+    for limit in [0, 1, 1000, 100_000] {
+        let mut limits = Limits::default();
+        limits.message_bytes = limit;
+        for (len, allowed) in [(limit, true), (limit + 1, false), (limit + 5_000_000, false)] {
+            let mut server = deflating(Role::Server);
+            server.send(vec![0; len]).unwrap();
+            let wire = drain(&mut server);
+            for delivery in [Delivery::Whole, Delivery::Parts] {
+                let mut client =
+                    limited(Role::Client, limits).with_deflate(agreed(15, ContextTakeover::Yes));
+                client.set_delivery(delivery);
+                let (events, violation) = receive(&mut client, &wire);
+                assert_eq!(violation, (!allowed).then_some(Violation::MessageTooBig { limit }));
+                let received: usize = events.iter().map(content_len).sum();
+                assert!(if allowed { received == len } else { received <= limit }, "{received}");
+            }
+        }
+        // Empty blocks inflate to nothing, but are not taken for ever.
+        let mut client =
+            limited(Role::Client, limits).with_deflate(agreed(15, ContextTakeover::Yes));
+        let blocks = [0x00, 0x00, 0x00, 0xFF, 0xFF].repeat(200);
+        let (_, violation) =
+            receive(&mut client, &compressed(BINARY, &blocks).unfinished().bytes());
+        assert_eq!(violation, None);
+        let endless = header(0x02, None, 2 * limit as u64 + 1024);
+        let (_, violation) = receive(
+            &mut client,
+            &[&header(0x00, None, 2 * limit as u64 + 1024)[..], &endless].concat(),
+        );
+        assert_eq!(violation, Some(Violation::MessageTooBig { limit }));
+    }
+}
+
+/// Without agreement the bit means nothing (RFC6455-5.2-1, RFC6455-9.1-5).
+#[test]
+fn nothing_is_compressed_that_was_not_agreed_on() {
+    for role in [Role::Client, Role::Server] {
+        let mut plain = connection(role);
+        plain.send(vec![0; 1000]).unwrap();
+        assert_eq!(sent(&mut plain)[0].reserved, 0);
+        let (_, violation) = receive(&mut plain, &compressed(TEXT, b"\x00").to(role));
+        assert_eq!(violation, Some(Violation::ReservedBit));
+    }
+}
+
+/// WHATWG WebSockets, "bufferedAmount": a compressed message counts as what it stands for, when the
+/// transport has taken the last byte of it.
+#[test]
+fn a_compressed_message_counts_in_full_when_it_is_written() {
+    let mut server = deflating(Role::Server);
+    server.send(vec![0; 10_000]).unwrap();
+    server.send("x").unwrap();
+    let first = parse_frames(&{
+        let mut other = deflating(Role::Server);
+        other.send(vec![0; 10_000]).unwrap();
+        drain(&mut other)
+    })[0]
+        .bytes()
+        .len();
+    assert_eq!(server.handle_written(first - 1), 0);
+    assert_eq!(server.handle_written(1), 10_000);
+    let rest = server.queued_bytes() as usize;
+    assert_eq!(server.handle_written(rest), 1);
+}
+
+fn content_len(event: &Event) -> usize {
+    match event {
+        Event::Message(message) => message.len(),
+        Event::Part(part) => part.content.len(),
+        _ => 0,
+    }
+}
