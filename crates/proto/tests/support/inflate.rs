@@ -109,14 +109,14 @@ fn block(bits: &mut Bits<'_>, out: &mut Vec<u8>, literals: &Code, distances: &Co
             285 => 258,
             symbol => {
                 let extra = (symbol - 261) / 4;
-                (4 + (symbol - 265) % 4 << extra) + 3 + bits.take(extra)
+                ((4 + (symbol - 265) % 4) << extra) + 3 + bits.take(extra)
             }
         };
         let distance = match distances.next(bits) {
             symbol @ 0..=3 => symbol + 1,
             symbol => {
                 let extra = symbol / 2 - 1;
-                (2 + symbol % 2 << extra) + 1 + bits.take(extra)
+                ((2 + symbol % 2) << extra) + 1 + bits.take(extra)
             }
         };
         assert!(distance <= out.len(), "a distance before the beginning");
