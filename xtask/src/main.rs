@@ -33,6 +33,8 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
+    /// Every header, sequence of frames, close code, length and beginning of UTF-8, with optimisation.
+    Exhaustive,
     /// `fdx listen --echo` with a page in a headless Chromium, which must be installed.
     Browser {
         /// The browser.
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Task::Test { arguments } => test(&arguments),
         Task::Check => check::all(),
         Task::Autobahn { role, quick } => autobahn::test(role, quick),
+        Task::Exhaustive => exhaustive(),
         Task::Browser { chromium } => peers::browser(&chromium),
     };
     match outcome {
@@ -60,4 +63,9 @@ fn main() -> ExitCode {
 fn test(arguments: &[String]) -> Result<(), Failure> {
     peers::install()?;
     run::run(cargo(["test", "--workspace"]).args(arguments))
+}
+
+fn exhaustive() -> Result<(), Failure> {
+    let package = ["test", "--release", "--package", "fullduplex-proto"];
+    run::run(cargo(package).args(["--lib", "--test", "exhaustive"]))
 }

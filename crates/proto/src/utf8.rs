@@ -71,11 +71,14 @@ mod tests {
         }
     }
 
+    /// Without optimisation, most of what begins with ASCII is left out.
     #[test]
     fn every_prefix_of_three_bytes_at_every_split() {
         for first in 0..=255u8 {
             for second in 0..=255u8 {
-                for third in (0..=255u8).step_by(if first < 0xC0 { 17 } else { 1 }) {
+                for third in
+                    (0..=255u8).step_by(if cfg!(debug_assertions) && first < 0xC0 { 17 } else { 1 })
+                {
                     let bytes = [first, second, third];
                     let (possible, whole) = naive(&bytes);
                     for (one, two) in [(0, 0), (0, 1), (1, 1), (1, 2), (0, 2), (2, 2)] {
