@@ -99,6 +99,17 @@ impl Default for Deflate {
     }
 }
 
+impl Context {
+    /// What both this and `other` allow.
+    pub(crate) fn narrowed_to(self, other: Self) -> Self {
+        let takeover = match (self.takeover, other.takeover) {
+            (ContextTakeover::Yes, ContextTakeover::Yes) => ContextTakeover::Yes,
+            _ => ContextTakeover::No,
+        };
+        Self { window_bits: self.window_bits.min(other.window_bits), takeover }
+    }
+}
+
 impl Deflate {
     /// How the end that plays `role` compresses.
     pub fn of(&self, role: Role) -> Context {

@@ -198,7 +198,10 @@ fn chosen_deflate(headers: &HeaderMap, offer: &Offer) -> Result<Option<Agreement
         }
         let params = Params::parse(&extension).filter(|params| params.answers(offered));
         let params = params.ok_or_else(|| BadAnswer::DeflateParams(extension.to_string()))?;
-        agreement = Some(Agreement { extension, agreed: params.agreed(wanted) });
+        let mut agreed = params.agreed(wanted);
+        // What the client wanted to do without, it does without, whether or not the server needs that.
+        agreed.client = agreed.client.narrowed_to(wanted.client);
+        agreement = Some(Agreement { extension, agreed });
     }
     Ok(agreement)
 }

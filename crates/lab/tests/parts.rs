@@ -1,0 +1,108 @@
+//! Messages larger than anybody's memory should be, and messages for everybody, over TCP.
+#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+
+use fullduplex_net::proto::{
+    Context, ContextTakeover, Deflate, Message, Outgoing, Part, Prepared, Url,
+};
+use fullduplex_net::{AcceptOptions, ClientStream, ConnectOptions, Socket, accept, connect};
+use tokio::net::{TcpListener, TcpStream};
+
+/// A connection over TCP, with or without compression: the client's end and the server's.
+async fn connected(deflate: Option<Deflate>) -> (Socket<ClientStream>, Socket<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("ws://{}/", listener.local_addr().unwrap())).unwrap();
+    let (mut client, mut server) = (ConnectOptions::default(), AcceptOptions::default());
+    (client.deflate, server.deflate) = (deflate, deflate);
+    (client.limits.message_bytes, server.limits.message_bytes) = (usize::MAX, usize::MAX);
+    let accepting = async { accept(listener.accept().await.unwrap().0, &server).await.unwrap() };
+    let (client, server) = tokio::join!(async { connect(&url, &client).await.unwrap() }, accepting);
+    assert_eq!(client.extensions(), server.extensions());
+    (client, server)
+}
+
+const PARTS: usize = 500;
+const PART_LEN: usize = 64 << 10;
+
+/// A byte of a message in which no two parts are alike.
+fn byte_at(position: usize) -> u8 {
+    ((position / PART_LEN) >> (position % 2 * 8)) as u8
+}
+
+fn part(index: usize) -> Part {
+    let content: Vec<u8> = (index * PART_LEN..(index + 1) * PART_LEN).map(byte_at).collect();
+    Part { content: content.into(), last: index + 1 == PARTS }
+}
+
+/// Some 31 MiB, of which neither end ever holds more than a part and what the sockets hold.
+#[tokio::test]
+async fn a_message_passes_in_parts() {
+    for deflate in [None, Some(Deflate::default())] {
+        let (mut client, mut server) = connected(deflate).await;
+        let sending = async {
+            for index in 0..PARTS {
+                client.send_part(&part(index)).await.unwrap();
+            }
+            client.send("the end").await.unwrap();
+        };
+        let receiving = async {
+            let mut received = 0;
+            loop {
+                let Part { content, last } = server.recv_part().await.unwrap().unwrap();
+                for &byte in content.payload() {
+                    assert_eq!(byte, byte_at(received), "at {received}");
+                    received += 1;
+                }
+                assert!(content.len() <= 128 << 10, "{}", content.len());
+                if last {
+                    break;
+                }
+            }
+            assert_eq!(received, PARTS * PART_LEN);
+            assert_eq!(server.recv().await.unwrap(), Some("the end".into()));
+        };
+        tokio::join!(sending, receiving);
+    }
+}
+
+/// What `recv_part` has begun, `recv` brings to its end.
+#[tokio::test]
+async fn recv_brings_what_recv_part_left() {
+    let (mut client, mut server) = connected(None).await;
+    let part = |text: &str, last| Part { content: text.into(), last };
+    client.send_part(&part("one, ", false)).await.unwrap();
+    assert_eq!(server.recv_part().await.unwrap(), Some(part("one, ", false)));
+    client.send_part(&part("two, ", false)).await.unwrap();
+    client.send_part(&part("three", true)).await.unwrap();
+    assert_eq!(server.recv().await.unwrap(), Some("two, three".into()));
+    client.send("whole").await.unwrap();
+    assert_eq!(server.recv_part().await.unwrap(), Some(part("whole", true)));
+}
+
+/// One prepared message for connections of every kind, between other messages of theirs.
+#[tokio::test]
+async fn a_prepared_message_suits_all_connections() {
+    let text = "to whom it may concern, ".repeat(1000);
+    let prepared = Prepared::new(text.as_str());
+    let no_takeover = Context { takeover: ContextTakeover::No, ..Context::default() };
+    let mut alone = Deflate::default();
+    alone.server = no_takeover;
+    for deflate in [None, Some(Deflate::default()), Some(alone)] {
+        for _ in 0..3 {
+            let (mut client, mut server) = connected(deflate).await;
+            let expected: Message = text.as_str().into();
+            for outgoing in [
+                Outgoing::from(text.as_str()),
+                (&prepared).into(),
+                text.as_str().into(),
+                Outgoing::uncompressed(text.as_str()),
+                (&prepared).into(),
+            ] {
+                server.send(outgoing).await.unwrap();
+                assert_eq!(client.recv().await.unwrap().as_ref(), Some(&expected));
+            }
+            // A client's, too: each connection masks it with keys of its own.
+            client.send(&prepared).await.unwrap();
+            assert_eq!(server.recv().await.unwrap(), Some(expected));
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! What the two ends agree on for compression (RFC 7692 sections 5 and 7.1).
+
+mod support;
+
+use fullduplex_proto::handshake::{Answer, BadAnswer, Nonce, Offer, Subprotocols};
+use fullduplex_proto::{Context, ContextTakeover, Deflate, Url, WindowBits};
+use http::{HeaderMap, Request};
+use support::opening::{NONCE, REQUEST, RESPONSE, head, request, response};
+
+fn context(bits: u8, takeover: ContextTakeover) -> Context {
+    Context { window_bits: WindowBits::new(bits).expect("8 to 15"), takeover }
+}
+
+fn deflate(client: (u8, ContextTakeover), server: (u8, ContextTakeover)) -> Deflate {
+    let mut deflate = Deflate::default();
+    deflate.client = context(client.0, client.1);
+    deflate.server = context(server.0, server.1);
+    deflate
+}
+
+fn offer() -> Offer {
+    Offer::new(Nonce(NONCE), Subprotocols::default())
+}
+
+fn opening(offer: &Offer) -> Request<()> {
+    let url = Url::parse("ws://server.example.com/chat").expect("a URL");
+    offer.to_request(&url, &HeaderMap::new()).expect("no further headers")
+}
+
+/// What a server that wants `wanted` answers to an offer, as its header says and as it understands it.
+fn accept(offered: &str, wanted: Deflate) -> (String, Option<Deflate>) {
+    let line = format!("Sec-WebSocket-Extensions: {offered}");
+    let request = request(head(&REQUEST, "", &[&line])).expect("a head").expect("a whole head");
+    let offer = Offer::from_request(&request).expect("a valid request");
+    let answer = Answer::default().with_deflate(&offer, wanted);
+    let header = answer.to_response(&offer).headers().get("sec-websocket-extensions").cloned();
+    assert_eq!(
+        header.map(|value| value.to_str().expect("ASCII").to_owned()).unwrap_or_default(),
+        answer.extensions()
+    );
+    (answer.extensions(), answer.deflate())
+}
+
+/// How a client that wants `wanted` understands the server's answer.
+fn understand(wanted: Deflate, answered: &[&str]) -> Result<Option<Deflate>, BadAnswer> {
+    let lines: Vec<String> =
+        answered.iter().map(|value| format!("Sec-WebSocket-Extensions: {value}")).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let response = response(head(&RESPONSE, "", &lines)).expect("a head").expect("a whole head");
+    let offer = offer().with_deflate(wanted);
+    Answer::from_response(&offer, &response).map(|answer| answer.deflate())
+}
+
+use ContextTakeover::{No, Yes};
+
+/// RFC7692-5-1, RFC7692-5-3: the offer names what is wanted of either end.
+#[test]
+fn a_client_offers_what_it_wants() {
+    for (wanted, header) in [
+        (Deflate::default(), "permessage-deflate; client_max_window_bits"),
+        (
+            deflate((15, No), (15, No)),
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits",
+        ),
+        (
+            deflate((10, Yes), (8, Yes)),
+            "permessage-deflate; server_max_window_bits=8; client_max_window_bits=10",
+        ),
+    ] {
+        let offer = offer().with_deflate(wanted);
+        assert_eq!(opening(&offer).headers()["sec-websocket-extensions"], header);
+    }
+    assert!(!opening(&offer()).headers().contains_key("sec-websocket-extensions"));
+}
+
+/// RFC7692-5-4, RFC7692-5-9, RFC7692-7.1.1.1-2, RFC7692-7.1.2.1-2, RFC7692-7.1.2.2-2,
+/// RFC7692-7.1.2.2-3.
+#[test]
+fn a_server_accepts_no_more_than_was_offered() {
+    let all = Deflate::default();
+    let small = deflate((10, No), (9, No));
+    let no_takeover = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+    for (offered, wanted, answered, agreed) in [
+        ("permessage-deflate", all, "permessage-deflate", Some(all)),
+        ("permessage-deflate; client_max_window_bits", all, "permessage-deflate", Some(all)),
+        // A server may limit its own window unasked, the client's only where that was offered.
+        (
+            "permessage-deflate",
+            small,
+            &*format!("{no_takeover}; server_max_window_bits=9"),
+            Some(deflate((15, No), (9, No))),
+        ),
+        (
+            "permessage-deflate; client_max_window_bits",
+            small,
+            &*format!("{no_takeover}; server_max_window_bits=9; client_max_window_bits=10"),
+            Some(small),
+        ),
+        (
+            "permessage-deflate; client_max_window_bits=9; server_max_window_bits=12",
+            all,
+            "permessage-deflate; server_max_window_bits=12; client_max_window_bits=9",
+            Some(deflate((9, Yes), (12, Yes))),
+        ),
+        (
+            "permessage-deflate; client_max_window_bits=8; server_max_window_bits=8",
+            small,
+            &*format!("{no_takeover}; server_max_window_bits=8; client_max_window_bits=8"),
+            Some(deflate((8, No), (8, No))),
+        ),
+        (
+            "permessage-deflate; server_max_window_bits=15; client_max_window_bits=15",
+            all,
+            "permessage-deflate; server_max_window_bits=15; client_max_window_bits=15",
+            Some(all),
+        ),
+        // A hint is taken up.
+        (
+            "permessage-deflate; client_no_context_takeover",
+            all,
+            "permessage-deflate; client_no_context_takeover",
+            Some(deflate((15, No), (15, Yes))),
+        ),
+        // RFC7692-5-2, RFC7692-7-1: the first offer that can be accepted.
+        (
+            "permessage-deflate; server_max_window_bits=7, x-other, permessage-deflate; server_max_window_bits=9, permessage-deflate",
+            all,
+            "permessage-deflate; server_max_window_bits=9",
+            Some(deflate((15, Yes), (9, Yes))),
+        ),
+        ("permessage-deflate; unknown", all, "", None),
+        ("Permessage-Deflate", all, "", None),
+        ("x-webkit-deflate-frame", all, "", None),
+    ] {
+        assert_eq!(accept(offered, wanted), (answered.to_owned(), agreed), "{offered}");
+    }
+}
+
+/// RFC7692-7-2, RFC7692-5-10, RFC7692-7.1.1.2-1.
+#[test]
+fn a_client_takes_only_answers_to_what_it_offered() {
+    let all = Deflate::default();
+    let small = deflate((10, Yes), (9, No));
+    let bad = |value: &str| Err(BadAnswer::DeflateParams(value.to_owned()));
+    for (wanted, answered, expected) in [
+        (all, &[][..], Ok(None)),
+        (all, &["permessage-deflate"], Ok(Some(all))),
+        // What the server does unasked, and what it may ask of any client.
+        (
+            all,
+            &[
+                "permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=8; client_max_window_bits=8",
+            ],
+            Ok(Some(deflate((8, No), (8, No)))),
+        ),
+        // RFC7692-7.1.2.2-1
+        (
+            all,
+            &["permessage-deflate; client_max_window_bits"],
+            bad("permessage-deflate; client_max_window_bits"),
+        ),
+        // What was asked for must be granted (RFC7692-7.1.1.1-1, RFC7692-7.1.2.1-2).
+        (small, &["permessage-deflate"], bad("permessage-deflate")),
+        (
+            small,
+            &["permessage-deflate; server_no_context_takeover; server_max_window_bits=10"],
+            bad("permessage-deflate; server_no_context_takeover; server_max_window_bits=10"),
+        ),
+        (
+            small,
+            &[
+                "permessage-deflate; server_no_context_takeover; server_max_window_bits=9; client_max_window_bits=11",
+            ],
+            bad(
+                "permessage-deflate; server_no_context_takeover; server_max_window_bits=9; client_max_window_bits=11",
+            ),
+        ),
+        (
+            small,
+            &["permessage-deflate; server_no_context_takeover; server_max_window_bits=9"],
+            Ok(Some(deflate((10, Yes), (9, No)))),
+        ),
+        (
+            all,
+            &["permessage-deflate, permessage-deflate"],
+            Err(BadAnswer::ExtensionRepeated("permessage-deflate".into())),
+        ),
+        (
+            all,
+            &["permessage-deflate", "permessage-deflate"],
+            Err(BadAnswer::ExtensionRepeated("permessage-deflate".into())),
+        ),
+        (all, &["permessage-deflate, x"], Err(BadAnswer::ExtensionNotOffered("x".into()))),
+    ] {
+        assert_eq!(understand(wanted, answered), expected, "{answered:?}");
+    }
+}
+
+/// All that one of our ends can answer, the other understands in the same way.
+#[test]
+fn both_ends_understand_the_same() {
+    let contexts = [(8, Yes), (9, No), (12, Yes), (15, No), (15, Yes)];
+    for index in 0..contexts.len().pow(4) {
+        let pick = |place: u32| contexts[index / contexts.len().pow(place) % contexts.len()];
+        let (client, server) = (deflate(pick(0), pick(1)), deflate(pick(2), pick(3)));
+        let offer = offer().with_deflate(client);
+        let received = Offer::from_request(&opening(&offer)).expect("our own request");
+        let answer = Answer::default().with_deflate(&received, server);
+        let understood =
+            Answer::from_response(&offer, &answer.to_response(&received)).expect("our own answer");
+        let agreed = answer.deflate().expect("there is always agreement");
+        assert_eq!(understood.deflate(), Some(agreed), "{client:?} {server:?}");
+        // No end is asked for more than it wants to do, or given more than it asked for.
+        assert!(
+            agreed.server.window_bits <= client.server.window_bits.min(server.server.window_bits)
+        );
+        assert!(
+            agreed.client.window_bits <= client.client.window_bits.min(server.client.window_bits)
+        );
+    }
+}
