@@ -15,6 +15,10 @@ const PART_MAX: usize = 64 << 10;
 /// many bytes more, so that a frame of an absurd length is refused when its header arrives.
 const DEFLATED_EXTRA: usize = 1 << 10;
 
+/// After a block that calls itself the last one, a new stream is made, which takes as long as
+/// inflating hundreds of bytes. So there may be one in each frame and one for so many bytes.
+const BYTES_PER_LAST_BLOCK: usize = 64;
+
 /// A frame whose header has been read.
 #[derive(Debug)]
 pub(crate) struct Frame {
@@ -84,6 +88,8 @@ pub(crate) struct Incoming {
     /// The payload of the frames so far, as their headers announce it.
     announced: usize,
     frames: usize,
+    /// Blocks that called themselves the last one.
+    last_blocks: usize,
 }
 
 /// Whether a message is delivered when it is whole, or as it arrives.
@@ -105,8 +111,16 @@ pub(crate) enum Kind {
 
 impl Incoming {
     pub(crate) fn new(kind: Kind, compressed: bool) -> Self {
-        let (payload, utf8) = (Vec::new(), Utf8Validator::default());
-        Self { kind, compressed, payload, delivered: 0, utf8, announced: 0, frames: 0 }
+        Self {
+            kind,
+            compressed,
+            payload: Vec::new(),
+            delivered: 0,
+            utf8: Utf8Validator::default(),
+            announced: 0,
+            frames: 0,
+            last_blocks: 0,
+        }
     }
 
     /// Adds a frame to the message, if the limits allow it (RFC6455-10.4-2).
@@ -145,20 +159,17 @@ impl Incoming {
         let before = self.payload.len();
         let limit = limits.message_bytes;
         let left = limit - self.delivered - before;
-        let arrived = &input[..frame.unmasked];
         let all = match inflater.filter(|_| self.compressed) {
             Some(inflater) => {
                 let room = left.saturating_add(1).min(match delivery {
                     Delivery::Whole => usize::MAX,
                     Delivery::Parts => PART_MAX,
                 });
-                let (taken, all) = inflate(inflater, arrived, &mut self.payload, room)?;
-                frame.advance(input, taken);
-                all
+                self.inflate(inflater, frame, input, room)?
             }
             None => {
-                grow(&mut self.payload, arrived.len(), left);
-                self.payload.extend_from_slice(arrived);
+                grow(&mut self.payload, frame.unmasked, left);
+                self.payload.extend_from_slice(&input[..frame.unmasked]);
                 frame.advance(input, frame.unmasked);
                 true
             }
@@ -171,6 +182,39 @@ impl Incoming {
             self.utf8.push(fresh).map_err(|_| Violation::InvalidUtf8)?;
         }
         Ok(all && frame.remaining == 0)
+    }
+
+    /// Inflates what is unmasked of `frame` until it is done or has made `room` bytes, and returns
+    /// whether it is done.
+    fn inflate(
+        &mut self,
+        inflater: &mut Inflater,
+        frame: &mut Frame,
+        input: &mut BytesMut,
+        room: usize,
+    ) -> Result<bool, Violation> {
+        let out = &mut self.payload;
+        let most = out.len().saturating_add(room);
+        while out.len() < most {
+            let (end, left) = (out.len(), most - out.len());
+            let step = frame.unmasked.saturating_mul(4).clamp(STEP_MIN, STEP_MAX).min(left);
+            grow(out, step, left);
+            out.resize(end + step, 0);
+            let stepped = inflater.inflate(&input[..frame.unmasked], &mut out[end..]);
+            let stepped = stepped.map_err(|_| Violation::CorruptDeflate)?;
+            out.truncate(end + stepped.made);
+            frame.advance(input, stepped.taken);
+            if stepped.was_last_block {
+                self.last_blocks += 1;
+                let inflated = self.announced - frame.remaining;
+                if self.last_blocks > self.frames + inflated / BYTES_PER_LAST_BLOCK {
+                    return Err(Violation::TooManyLastBlocks);
+                }
+            } else if frame.unmasked == 0 && stepped.made < step {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// What can be delivered before the message's end: not half of a character.
@@ -203,31 +247,6 @@ impl Kind {
             Self::Binary => Message::Binary(payload),
         }
     }
-}
-
-/// Inflates `input` behind `out` until it is done or has made `room` bytes. Returns how much of it
-/// was taken, and whether it is done.
-fn inflate(
-    inflater: &mut Inflater,
-    input: &[u8],
-    out: &mut Vec<u8>,
-    room: usize,
-) -> Result<(usize, bool), Violation> {
-    let (mut taken, most) = (0, out.len().saturating_add(room));
-    while out.len() < most {
-        let end = out.len();
-        let step = input.len().saturating_mul(4).clamp(STEP_MIN, STEP_MAX).min(most - end);
-        grow(out, step, most - end);
-        out.resize(end + step, 0);
-        let stepped = inflater.inflate(&input[taken..], &mut out[end..]);
-        let stepped = stepped.map_err(|_| Violation::CorruptDeflate)?;
-        out.truncate(end + stepped.made);
-        taken += stepped.taken;
-        if taken == input.len() && stepped.made < step {
-            return Ok((taken, true));
-        }
-    }
-    Ok((taken, false))
 }
 
 /// Makes room for `count` more bytes, and by doubling for more, but never for more than `most`: so

@@ -370,3 +370,21 @@ fn content_len(event: &Event) -> usize {
         _ => 0,
     }
 }
+
+/// A block that calls itself the last one may come in every frame, and now and then within one; but a
+/// peer cannot make us begin a stream for each two bytes that it sends.
+#[test]
+fn last_blocks_are_counted() {
+    let empty = b"\x03\x00";
+    let one_in_each = [
+        compressed(BINARY, empty).unfinished(),
+        frame(CONTINUATION, empty).unfinished(),
+        frame(CONTINUATION, [&empty[..], b"\x00"].concat()),
+    ];
+    let wire: Vec<u8> = one_in_each.iter().flat_map(Frame::bytes).collect();
+    let nothing = Event::Message(vec![].into());
+    assert_eq!(events(&mut deflating(Role::Client), &wire), [nothing]);
+    let flood = compressed(BINARY, empty.repeat(1000));
+    let (events, violation) = receive(&mut deflating(Role::Client), &flood.bytes());
+    assert_eq!((events, violation), (vec![], Some(Violation::TooManyLastBlocks)));
+}

@@ -23,6 +23,8 @@ pub(crate) struct Corrupt;
 pub(crate) struct Step {
     pub(crate) taken: usize,
     pub(crate) made: usize,
+    /// Whether it ended with a block that called itself the last one.
+    pub(crate) was_last_block: bool,
 }
 
 impl Inflater {
@@ -35,13 +37,13 @@ impl Inflater {
     /// All is done when the whole input was taken and room is left.
     pub(crate) fn inflate(&mut self, input: &[u8], out: &mut [u8]) -> Result<Step, Corrupt> {
         self.used = true;
-        let (step, status) = self.step(input, out, InflateFlush::NoFlush)?;
+        let step = self.step(input, out, InflateFlush::NoFlush)?;
         self.remember(&out[..step.made]);
-        match status {
-            // RFC7692-7.2.1-1: a block may call itself the last one; the message goes on.
-            Status::StreamEnd => self.restart(),
-            Status::BufError if !input.is_empty() => return Err(Corrupt),
-            Status::BufError | Status::Ok => {}
+        if step.was_last_block {
+            // RFC7692-7.2.1-1: the message goes on.
+            self.restart();
+        } else if step.taken == 0 && step.made == 0 && !input.is_empty() {
+            return Err(Corrupt);
         }
         Ok(step)
     }
@@ -53,8 +55,8 @@ impl Inflater {
         // else: the data was truncated.
         let mut probe = [0; TAIL.len() + 1];
         probe[..TAIL.len()].copy_from_slice(&TAIL);
-        let (step, _) = self.step(&probe, &mut [0; 1], InflateFlush::Block)?;
-        if step != (Step { taken: TAIL.len(), made: 0 }) {
+        let step = self.step(&probe, &mut [0; 1], InflateFlush::Block)?;
+        if step != (Step { taken: TAIL.len(), made: 0, was_last_block: false }) {
             return Err(Corrupt);
         }
         if self.context.takeover == ContextTakeover::No {
@@ -83,12 +85,7 @@ impl Inflater {
     }
 
     /// One call of the library.
-    fn step(
-        &mut self,
-        input: &[u8],
-        out: &mut [u8],
-        flush: InflateFlush,
-    ) -> Result<(Step, Status), Corrupt> {
+    fn step(&mut self, input: &[u8], out: &mut [u8], flush: InflateFlush) -> Result<Step, Corrupt> {
         if self.stream.is_none() {
             self.restart();
         }
@@ -97,7 +94,7 @@ impl Inflater {
         let status = stream.decompress(input, out, flush).map_err(|_| Corrupt)?;
         let taken = (stream.total_in() - before_in) as usize;
         let made = (stream.total_out() - before_out) as usize;
-        Ok((Step { taken, made }, status))
+        Ok(Step { taken, made, was_last_block: status == Status::StreamEnd })
     }
 
     /// Begins a stream whose window is the history.
