@@ -4,6 +4,7 @@
 mod autobahn;
 mod check;
 mod peers;
+mod requirements;
 mod run;
 
 use std::process::ExitCode;
@@ -24,6 +25,8 @@ enum Task {
     },
     /// All that is not a test: formatting, lints, docs, the walls between the crates, licences.
     Check,
+    /// What cites each requirement of the RFCs; fails unless the code and a test do, or are excused.
+    Requirements,
     /// The Autobahn test suite, some ten minutes for each end; sets it up below target/.
     Autobahn {
         /// The end to test; both by default.
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
     let outcome = match Task::parse() {
         Task::Test { arguments } => test(&arguments),
         Task::Check => check::all(),
+        Task::Requirements => requirements::check(),
         Task::Autobahn { role, quick } => autobahn::test(role, quick),
         Task::Exhaustive => exhaustive(),
         Task::Browser { chromium } => peers::browser(&chromium),
