@@ -46,7 +46,7 @@ mod tests {
 
     use super::*;
 
-    /// RFC6455-5.3-2, fault M1: a fixed or repeating key shows as repetitions far beyond chance.
+    /// RFC6455-5.3-2, RFC6455-4.1-18, fault M1: a fixed or repeating key shows as repetitions far beyond chance.
     #[test]
     fn keys_and_nonces_do_not_repeat() {
         let keys: HashSet<[u8; 4]> = (0..100_000).map(|_| mask_key()).collect();
@@ -54,5 +54,21 @@ mod tests {
         assert!(keys.len() > 99_970, "{} different keys", keys.len());
         let nonces: HashSet<[u8; 16]> = (0..100_000).map(|_| nonce().0).collect();
         assert_eq!(nonces.len(), 100_000);
+    }
+
+    /// RFC6455-5.3-3, RFC6455-10.3-1: no bit prefers a value, neither in a key nor in the step from one
+    /// key to the next, as with a counter or a weak generator.
+    #[test]
+    fn no_bit_of_a_key_can_be_foretold() {
+        let mut ones = [0u32; 64];
+        let mut last = u32::from_ne_bytes(mask_key());
+        for _ in 0..100_000 {
+            let key = u32::from_ne_bytes(mask_key());
+            let bits = u64::from(key) << 32 | u64::from(key ^ last);
+            (0..64).for_each(|bit| ones[bit] += u32::from(bits >> bit & 1 == 1));
+            last = key;
+        }
+        // By chance a count strays by 158 from the half (one standard deviation); by 1500 never.
+        assert!(ones.iter().all(|ones| (48_500..51_500).contains(ones)), "{ones:?}");
     }
 }

@@ -9,7 +9,7 @@ use rustls::{CertificateError, ClientConfig};
 use rustls_platform_verifier::Verifier;
 use tokio_rustls::TlsConnector;
 
-/// Whom a client trusts when it connects over TLS. Cloning it is cheap; make it once.
+/// Whom a client trusts when it connects over TLS (RFC6455-10.6-1). Cloning it is cheap; make it once.
 ///
 /// The certificate's chain, dates and names are always verified. The cryptography is `ring`,
 /// chosen here and not by a process-wide default.

@@ -6,7 +6,8 @@ use crate::Violation;
 /// A status code that may stand in a Close frame.
 ///
 /// Never one of the codes that only describe an end without one: 1005, 1006, 1015
-/// (RFC6455-7.4.1-1 to -3); never one that nobody assigned (RFC6455-7.4.2-1).
+/// (RFC6455-7.4.1-1, RFC6455-7.4.1-2, RFC6455-7.4.1-3); never one that nobody assigned
+/// (RFC6455-7.4.2-1).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CloseCode(NonZeroU16);
 
@@ -147,12 +148,14 @@ impl CloseFrame {
 mod tests {
     use super::*;
 
+    /// RFC6455-5.5.1-1.
     #[test]
     fn a_body_is_empty_or_has_at_least_two_bytes() {
         assert_eq!(CloseFrame::parse(&[]), Ok(None));
         assert_eq!(CloseFrame::parse(&[3]), Err(Violation::CloseBodyOfOneByte));
     }
 
+    /// RFC6455-5.5.1-2, RFC6455-5.5-1, RFC6455-8.1-1.
     #[test]
     fn a_reason_is_utf8_of_at_most_123_bytes() {
         assert_eq!(

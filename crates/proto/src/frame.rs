@@ -90,6 +90,7 @@ impl FrameHeader {
         let Some(mut rest) = bytes.get(2..header_len) else {
             return Ok(None);
         };
+        // RFC6455-5.2-5: in network byte order.
         let payload_len = match start.length {
             126 => u64::from(u16::from_be_bytes(take(&mut rest))),
             127 => u64::from_be_bytes(take(&mut rest)),
@@ -110,6 +111,7 @@ impl FrameHeader {
     /// Appends the header in its shortest form (RFC6455-5.2-4), and says how many bytes it took.
     pub fn encode(&self, out: &mut Vec<u8>) -> usize {
         let before = out.len();
+        // RFC6455-5.3-1
         let mask_bit = if self.mask.is_some() { 0x80 } else { 0 };
         let fin_bit = if self.fin { 0x80 } else { 0 };
         out.push(fin_bit | (self.reserved & 0b111) << 4 | self.opcode as u8);
@@ -166,7 +168,7 @@ mod tests {
         }
     }
 
-    /// Faults L1 to L11: the frame of ten bytes that crashed half of the field.
+    /// RFC6455-5.2-3, faults L1 to L11: the frame of ten bytes that crashed half of the field.
     #[test]
     fn lengths_from_2_to_the_63_are_refused() {
         for length in [1 << 63, u64::MAX, (1 << 63) + 1] {
@@ -176,6 +178,7 @@ mod tests {
         }
     }
 
+    /// RFC6455-5.2-4.
     #[test]
     fn lengths_in_a_longer_form_than_needed_are_refused() {
         assert_eq!(FrameHeader::parse(&[0x82, 126, 0, 125]), Err(Violation::LengthNotMinimal(125)));

@@ -20,7 +20,8 @@ impl<F: FnMut() -> [u8; 4] + Send> MaskKeys for F {
 }
 
 impl MaskKey {
-    /// Masks or unmasks `payload` in place, the first byte of which stands at `offset` in its frame.
+    /// Masks or unmasks `payload` in place, the first byte of which stands at `offset` in its frame
+    /// (RFC6455-5.3-4).
     pub fn apply(self, offset: usize, payload: &mut [u8]) {
         let mut key = self.0;
         key.rotate_left(offset % 4);

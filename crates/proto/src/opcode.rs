@@ -44,6 +44,7 @@ impl Opcode {
 mod tests {
     use super::*;
 
+    /// RFC6455-5.2-2.
     #[test]
     fn six_of_sixteen_values_are_opcodes() {
         let known: Vec<u8> = (0..16).filter(|&bits| Opcode::from_bits(bits).is_some()).collect();

@@ -34,7 +34,7 @@ impl Url {
     /// `http` becomes `ws` and `https` becomes `wss` (RFC6455-3-3, WS-ctor-1).
     ///
     /// # Errors
-    /// [`UrlError`], which says what is wrong.
+    /// [`UrlError`], which says what is wrong (RFC6455-4.1-2).
     pub fn parse(input: &str) -> Result<Self, UrlError> {
         let invalid = |reason: String| UrlError::Invalid { input: input.to_owned(), reason };
         let mut url = ::url::Url::parse(input).map_err(|error| invalid(error.to_string()))?;
@@ -47,6 +47,7 @@ impl Url {
         };
         // The four are special schemes, between which a URL may change.
         url.set_scheme(scheme).map_err(|()| UrlError::Scheme(scheme.to_owned()))?;
+        // RFC6455-3-2: a bare `#` always begins a fragment; one of the path is %23, and stays so.
         if let Some(fragment) = url.fragment() {
             return Err(UrlError::Fragment(fragment.to_owned()));
         }
@@ -116,6 +117,7 @@ impl std::str::FromStr for Url {
 mod tests {
     use super::*;
 
+    /// RFC6455-3-2, RFC6455-3-3, RFC6455-11.1-1, RFC6455-11.1-2.
     #[test]
     fn parts() {
         for (input, href, host, port, authority, resource) in [
@@ -155,6 +157,7 @@ mod tests {
         assert_eq!(Url::parse("https://a/x").unwrap().origin(), "wss://a");
     }
 
+    /// RFC6455-11.1-2: escaped where it has to be.
     #[test]
     fn every_character_can_stand_in_path_and_query() {
         for character in ('\0'..='\u{7f}').chain("äλ字𝄞".chars()).filter(|&c| c != '#') {
@@ -164,6 +167,7 @@ mod tests {
         }
     }
 
+    /// RFC6455-3-1, RFC6455-4.1-2.
     #[test]
     fn what_is_not_a_websocket_url() {
         for input in ["", "a", "/a", "ws:", "ws://", "ws://a b/", "ws://a:99999/", "ws://[::g]/"] {

@@ -16,7 +16,7 @@ fn other(role: Role) -> Role {
     if role == Role::Client { Role::Server } else { Role::Client }
 }
 
-/// The bodies that a Close may have, and what is reported of them (RFC6455-7.1.5-1, 7.1.6-1).
+/// The bodies that a Close may have, and what is reported of them (RFC6455-7.1.5-1, RFC6455-7.1.6-1).
 fn bodies() -> [(Option<CloseFrame>, u16, &'static str); 4] {
     [
         (None, 1005, ""),
@@ -26,7 +26,25 @@ fn bodies() -> [(Option<CloseFrame>, u16, &'static str); 4] {
     ]
 }
 
-/// RFC6455-7.1.4-1, RFC6455-5.5.1-6: the answer has the same body, so both report the same.
+/// RFC6455-7.1.2-1: two bytes of code and the reason, or no body at all.
+#[test]
+fn a_close_says_what_it_was_given() {
+    for role in ROLES {
+        for (given, bytes) in [
+            (None, &b""[..]),
+            (body(1000, ""), b"\x03\xE8"),
+            (body(4001, "Grüße"), b"\x0F\xA1Gr\xC3\xBC\xC3\x9Fe"),
+        ] {
+            let mut connection = connection(role);
+            connection.close(given.as_ref());
+            let frames = sent(&mut connection);
+            assert_eq!(frames.len(), 1);
+            assert_eq!((frames[0].opcode, &frames[0].payload[..]), (CLOSE, bytes));
+        }
+    }
+}
+
+/// RFC6455-7.1.4-1, RFC6455-5.5.1-6, RFC6455-7.3-1: the answer has the same body, so both report the same.
 #[test]
 fn either_end_may_close_and_both_report_it_clean() {
     for closer in ROLES {
@@ -130,7 +148,7 @@ fn what_is_sent_after_a_close_is_misuse() {
     }
 }
 
-/// RFC6455-7.1.1-2: the server, once both Closes are exchanged and its own is written.
+/// RFC6455-7.1.1-2, RFC6455-7.1.2-2, RFC6455-5.5.1-7: the server, once both Closes are exchanged and its own is written.
 #[test]
 fn the_server_ends_the_transport_first() {
     for closer in ROLES {
@@ -192,7 +210,7 @@ fn a_pong_follows_our_own_close() {
     }
 }
 
-/// RFC6455-7.1.7-1, -2: the end that fails tells why, shuts down, and waits for the peer's end.
+/// RFC6455-7.1.7-1, RFC6455-7.1.7-2, RFC6455-7.1.7-3: the end that fails tells why, shuts down, and waits for the peer's end.
 #[test]
 fn a_failed_connection_tells_and_does_not_wait_for_an_answer() {
     for role in ROLES {

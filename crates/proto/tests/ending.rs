@@ -136,7 +136,7 @@ fn after_a_write_that_failed_the_input_decides() {
     }
 }
 
-/// An application that is silent for a year is no concern of the closing handshake.
+/// RFC6455-7.1.7-4, RFC6455-7.3-1: an application that is silent for a year is no concern of the closing handshake.
 #[test]
 fn an_open_connection_has_no_deadline() {
     for role in ROLES {
@@ -153,7 +153,7 @@ fn an_open_connection_has_no_deadline() {
     }
 }
 
-/// Fault FT-12: at the timeout, not before; RFC6455-5.5.1-7.
+/// RFC6455-5.5.1-7, fault FT-12: at the timeout, not before.
 #[test]
 fn a_silent_peer_is_given_up_at_the_timeout() {
     for role in ROLES {

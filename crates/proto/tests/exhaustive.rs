@@ -132,6 +132,7 @@ fn rest_of(second: u8) -> Vec<u8> {
     [announced, vec![0; key + length]].concat()
 }
 
+/// RFC6455-6.2-1, RFC6455-10.7-1.
 #[test]
 fn every_two_byte_header_in_every_situation() {
     let (mut verdicts, mut accepted) = (0, 0);

@@ -6,7 +6,8 @@ mod support;
 use bytes::BytesMut;
 use fullduplex_proto::handshake::head::{HeadReader, encode_request, encode_response};
 use fullduplex_proto::handshake::{
-    Answer, Nonce, Offer, ReservedHeader, Subprotocol, SubprotocolNotOffered, Subprotocols,
+    Answer, BadSubprotocol, Nonce, Offer, ReservedHeader, Subprotocol, SubprotocolNotOffered,
+    Subprotocols,
 };
 use fullduplex_proto::{Event, Message, Role, Url};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
@@ -57,7 +58,9 @@ fn sorted(lines: impl IntoIterator<Item = impl Into<String>>) -> Vec<String> {
     lines
 }
 
-/// The bytes of section 1.3 of the RFC; header names in any case and order (RFC6455-4.2.2-10).
+/// The bytes of section 1.3 of the RFC, and nothing besides, in any order (RFC6455-4.1-12,
+/// RFC6455-4.1-13, RFC6455-4.1-16, RFC6455-4.1-17, RFC6455-4.1-20, RFC6455-4.2.2-9,
+/// RFC6455-4.2.2-10).
 #[test]
 fn the_example_of_the_rfc_is_spoken() {
     let offer = offer(&[]);
@@ -92,7 +95,7 @@ fn the_request_names_resource_and_host() {
     }
 }
 
-/// RFC6455-4.1-21, RFC6455-4.2.2-6; fault FT-06: in one piece and byte by byte.
+/// RFC6455-4.1-21, RFC6455-4.2.2-6, fault FT-06: in one piece and byte by byte.
 #[test]
 fn both_ends_agree() {
     for (offered, chosen) in [
@@ -166,9 +169,11 @@ fn reserved_headers_are_refused() {
     }
 }
 
+/// RFC6455-4.1-19, RFC6455-4.1-22: an origin among them, since whoever is no browser may name one.
 #[test]
 fn further_headers_are_sent_as_they_are() {
     let mut further = HeaderMap::new();
+    further.append("origin", HeaderValue::from_static("https://a.example"));
     further.append("cookie", HeaderValue::from_static("a=b"));
     further.append("cookie", HeaderValue::from_static("c=d"));
     further.append("authorization", HeaderValue::from_static("Bearer e"));
@@ -179,7 +184,19 @@ fn further_headers_are_sent_as_they_are() {
     let cookies: Vec<&HeaderValue> = request.headers().get_all("cookie").iter().collect();
     assert_eq!(cookies, ["a=b", "c=d"]);
     assert_eq!(request.headers()["authorization"], "Bearer e");
+    assert_eq!(request.headers()["origin"], "https://a.example");
     assert_eq!(Offer::from_request(&request), Ok(offer(&["x"])));
+}
+
+/// RFC6455-4.1-21: none is offered that is no token, or twice.
+#[test]
+fn subprotocols_that_cannot_be_offered_are_named() {
+    let not_a_token = |name: &str| BadSubprotocol::NotAToken(name.to_owned());
+    for name in ["", " ", "a b", "a,b", "a/b", "a\r\nb: c", "\u{e4}"] {
+        assert_eq!(Subprotocols::new(["good", name]), Err(not_a_token(name)));
+    }
+    let repeated = BadSubprotocol::Repeated("a".to_owned());
+    assert_eq!(Subprotocols::new(["a", "A", "b", "a"]), Err(repeated));
 }
 
 /// RFC6455-4.2.2-6: letter by letter.

@@ -131,7 +131,7 @@ fn what_is_one_is_accepted_however_it_is_written() {
     }
 }
 
-/// RFC6455-9.1-3, RFC6455-11.3.4-1: the lines of a list are one list, in order.
+/// RFC6455-4.2.2-11, RFC6455-9.1-3, RFC6455-11.3.2-1, RFC6455-11.3.4-1: the lines of a list are one list, in order.
 #[test]
 fn lists_on_several_lines_are_one_list() {
     let lines = [
@@ -158,7 +158,7 @@ fn has_element(headers: &HeaderMap, name: http::HeaderName, wanted: &str) -> boo
     values.flat_map(|value| value.split(',')).any(|element| element.trim() == wanted)
 }
 
-/// Fault FT-29: what follows a refused request is not another request.
+/// RFC6455-7.2.2-1, fault FT-29: what follows a refused request is not another request.
 #[test]
 fn every_refusal_ends_the_http_connection() {
     for &(replaced, by, status) in REFUSED {
@@ -198,7 +198,7 @@ fn the_426_lists_version_13() {
     assert!(count > 10);
 }
 
-/// RFC6455-4.2.2-2, -3, -5: what a server refuses for reasons of its own ends the same way.
+/// RFC6455-4.2.2-2, RFC6455-4.2.2-3, RFC6455-4.2.2-5: what a server refuses for reasons of its own ends the same way.
 #[test]
 fn a_server_may_refuse_with_any_status() {
     for status in [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND] {

@@ -17,7 +17,7 @@ fn answer(replaced: &str, by: &[&str]) -> Result<Answer, BadAnswer> {
     Answer::from_response(&offer(), &response)
 }
 
-/// RFC6455-4.1-25 to -30.
+/// RFC6455-4.1-25, RFC6455-4.1-26, RFC6455-4.1-27, RFC6455-4.1-28, RFC6455-4.1-29, RFC6455-4.1-30.
 #[test]
 fn a_response_that_does_not_open_the_connection_is_named() {
     let not_offered = |name: &str| BadAnswer::SubprotocolNotOffered(name.to_owned());
@@ -106,7 +106,7 @@ fn every_letter_of_the_accept_counts() {
     }
 }
 
-/// RFC6455-4.1-25, -26, -31: case, white space, order and further elements do not matter.
+/// RFC6455-4.1-25, RFC6455-4.1-26, RFC6455-4.1-31: case, white space, order and further elements do not matter.
 #[test]
 fn a_response_that_opens_it_may_be_written_in_many_ways() {
     for (replaced, by) in [

@@ -1,5 +1,5 @@
 //! A message may be as large as its limits say and not larger, and what a header announces costs
-//! nothing until it arrives (faults FT-18 and FT-20).
+//! nothing until it arrives (RFC6455-10.4-1, faults FT-18 and FT-20).
 
 mod support;
 

@@ -11,7 +11,7 @@ fn message(message: impl Into<Message>) -> Event {
     Event::Message(message.into())
 }
 
-/// RFC6455-5.4-6: both forms are understood; RFC6455-6.2-2: the next frame begins a new message.
+/// RFC6455-5.2-5: each length in its form; RFC6455-6.2-2: the next frame begins a new message.
 #[test]
 fn a_message_is_one_frame() {
     for role in ROLES {
@@ -27,7 +27,8 @@ fn a_message_is_one_frame() {
     }
 }
 
-/// RFC6455-5.4-2, RFC6455-5.4-5, RFC6455-5.4-10: in order, of any size, all of the first one's kind.
+/// RFC6455-5.4-2, RFC6455-5.4-5, RFC6455-5.4-6, RFC6455-5.4-10: in order, of any size, all of the
+/// first one's kind.
 #[test]
 fn a_message_is_the_sum_of_its_fragments() {
     let sizes = [0, 1, 3, 125, 126, 0, 65_536, 7, 0];
@@ -91,7 +92,7 @@ fn every_mask_is_removed() {
     }
 }
 
-/// RFC6455-7.1.5-1: the peer's Close, with and without a body, in the middle of a message or not.
+/// RFC6455-7.1.5-1, RFC6455-7.1.6-1: the peer's Close, with and without a body, in the middle of a message or not.
 #[test]
 fn a_close_is_an_event_with_its_code_and_reason() {
     let bye = CloseReason::new("bye").unwrap();

@@ -57,7 +57,8 @@ fn drain_in_steps(connection: &mut Connection, width: usize, step: usize) -> (Ve
     }
 }
 
-/// RFC6455-6.1-2 to -4: one frame for each message, with FIN, in order.
+/// RFC6455-6.1-2, RFC6455-6.1-3, RFC6455-6.1-4, RFC6455-5.2-5: one frame for each message, with its
+/// opcode and FIN, in order.
 #[test]
 fn what_is_sent_first_goes_out_first() {
     for role in ROLES {
@@ -70,7 +71,7 @@ fn what_is_sent_first_goes_out_first() {
     }
 }
 
-/// RFC6455-5.1-1, RFC6455-5.3-2, RFC6455-5.5.1-4: control frames too, each with the next key.
+/// RFC6455-5.1-1, RFC6455-5.3-1, RFC6455-5.3-2, RFC6455-5.5.1-4, RFC6455-6.1-5: control frames too, each with the next key.
 #[test]
 fn a_client_masks_every_frame_with_a_fresh_key() {
     let frames = sent(&mut busy(Role::Client));
@@ -101,7 +102,7 @@ fn a_server_never_masks() {
     assert!(sent(&mut busy(Role::Server)).iter().all(|frame| frame.mask.is_none()));
 }
 
-/// RFC6455-5.2-4, RFC6455-5.2-5: around every border of the three forms of a length.
+/// RFC6455-5.2-4: around every border of the three forms of a length.
 #[test]
 fn every_length_arrives_both_ways() {
     for length in [0, 1, 125, 126, 127, 8191, 8192, 16_383, 16_385, 65_535, 65_536, 1 << 20] {
@@ -137,7 +138,7 @@ fn byte_by_byte_exactly_the_payload_is_credited() {
     }
 }
 
-/// Fault FT-05: neither the sizes of the writes nor the number of slices change a byte.
+/// RFC6455-6.1-6, fault FT-05: neither the sizes of the writes nor the number of slices change a byte.
 #[test]
 fn partial_writes_of_every_size_give_the_same_bytes() {
     for role in ROLES {

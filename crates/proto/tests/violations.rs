@@ -36,20 +36,25 @@ fn seen_in_two_bytes(role: Role) -> Vec<Case> {
         Case { role, before, wrong, violation, code: 1002 }
     };
     let mut cases = vec![
+        // RFC6455-5.4-10
         case(idle(), 0x80, 1, Violation::UnexpectedContinuation),
         case(idle(), 0x00, 0, Violation::UnexpectedContinuation),
+        // RFC6455-5.4-3
         case(inside(), 0x81, 1, Violation::InterleavedMessage),
         case(inside(), 0x02, 127, Violation::InterleavedMessage),
     ];
+    // RFC6455-5.2-1
     for reserved in 1..8u8 {
         cases.push(case(idle(), 0x81 | reserved << 4, 0, Violation::ReservedBit));
         cases.push(case(inside(), 0x80 | reserved << 4, 0, Violation::ReservedBit));
         cases.push(case(idle(), 0x89 | reserved << 4, 0, Violation::ReservedBit));
     }
+    // RFC6455-5.2-2
     for opcode in (3..8).chain(0xB..=0xF) {
         cases.push(case(idle(), 0x80 | opcode, 0, Violation::UnknownOpcode(opcode)));
         cases.push(case(inside(), opcode, 0, Violation::UnknownOpcode(opcode)));
     }
+    // RFC6455-5.4-1, RFC6455-5.5-1
     for opcode in [CLOSE, PING, PONG] {
         cases.push(case(idle(), opcode, 0, Violation::FragmentedControlFrame));
         cases.push(case(inside(), opcode, 0, Violation::FragmentedControlFrame));
@@ -57,7 +62,7 @@ fn seen_in_two_bytes(role: Role) -> Vec<Case> {
             cases.push(case(idle(), 0x80 | opcode, length, Violation::ControlFrameTooLong));
         }
     }
-    // RFC6455-5.1-2 and -4, with each opcode that may stand here.
+    // RFC6455-5.1-2, RFC6455-5.1-4: with each opcode that may stand here.
     let violation = match role {
         Role::Server => Violation::UnmaskedFrame,
         Role::Client => Violation::MaskedFrame,
@@ -90,6 +95,7 @@ fn seen_later(role: Role) -> Vec<Case> {
     let empty = frame(CONTINUATION, "").unfinished().to(role);
     let full = [fragment(0), empty.repeat(FRAMES - 1)].concat();
     let mut cases = vec![
+        // RFC6455-5.2-4
         case(vec![], in_long_form(126, &125u16.to_be_bytes()), not_minimal(125), 1002),
         case(vec![], in_long_form(126, &[0, 0]), not_minimal(0), 1002),
         case(vec![], in_long_form(127, &65_535u64.to_be_bytes()), not_minimal(65_535), 1002),
@@ -103,6 +109,7 @@ fn seen_later(role: Role) -> Vec<Case> {
         case(fragment(1), header_to(role, 0x00, LIMIT as u64), too_big, 1009),
         case(full.clone(), empty.clone(), too_many, 1008),
         case(full, header_to(role, 0x80, 5), too_many, 1008),
+        // RFC6455-5.5.1-1, RFC6455-8.1-1
         case(vec![], frame(CLOSE, [3]).to(role), Violation::CloseBodyOfOneByte, 1002),
         case(vec![], close_frame(1000, b"\xC3").to(role), Violation::CloseReasonNotUtf8, 1007),
         case(vec![], frame(TEXT, b"\xC3\x28").to(role), Violation::InvalidUtf8, 1007),
@@ -112,7 +119,7 @@ fn seen_later(role: Role) -> Vec<Case> {
         let violation = Violation::LengthOverflow(length);
         cases.push(case(vec![], header_to(role, 0x82, length), violation, 1002));
     }
-    // RFC6455-7.4.1-1 to -3, RFC6455-7.4.2-1.
+    // RFC6455-7.4.1-1, RFC6455-7.4.1-2, RFC6455-7.4.1-3, RFC6455-7.4.2-1
     for code in [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 2000, 2999, 5000, u16::MAX] {
         let wrong = close_frame(code, "").to(role);
         cases.push(case(vec![], wrong, Violation::CloseCode(code), 1002));
@@ -125,7 +132,7 @@ fn cases() -> Vec<Case> {
     ROLES.into_iter().flat_map(of_role).collect()
 }
 
-/// RFC6455-7.1.7-2, fault FT-19: named, and told to the peer in a Close frame.
+/// RFC6455-7.1.7-2, RFC6455-10.7-1, RFC6455-10.7-2, fault FT-19: named, and told to the peer in a Close frame.
 #[test]
 fn each_violation_is_named_and_told() {
     for Case { role, before, wrong, violation, code } in cases() {
@@ -205,7 +212,7 @@ fn after_a_violation_all_is_discarded() {
     }
 }
 
-/// RFC6455-7.1.3-1, fault FT-13: data, pings and a second Close behind the first are discarded.
+/// RFC6455-7.1.1-1, RFC6455-7.1.3-1, fault FT-13: data, pings and a second Close behind the first are discarded.
 #[test]
 fn after_a_close_all_is_discarded() {
     for role in ROLES {

@@ -23,8 +23,8 @@ pub struct Param {
 pub(super) struct Malformed;
 
 impl Extension {
-    /// Reads the values of all lines of the header (RFC6455-9.1-3; erratum 3433 allows several in a
-    /// response too). No line is empty of extensions (RFC6455-4.2.2-8).
+    /// Reads the values of all lines of the header (RFC6455-4.2.2-11, RFC6455-9.1-3; in a response too,
+    /// RFC6455-11.3.2-1). No line is empty of extensions (RFC6455-4.2.2-8).
     pub(super) fn parse_all<'a>(
         values: impl IntoIterator<Item = &'a http::HeaderValue>,
     ) -> Result<Vec<Self>, Malformed> {
@@ -141,6 +141,7 @@ mod tests {
         }
     }
 
+    /// RFC6455-9.1-1, RFC6455-9.1-2, RFC6455-4.3-1.
     #[test]
     fn what_the_grammar_does_not_allow() {
         for value in [

@@ -120,7 +120,7 @@ impl HeadReader {
     }
 }
 
-/// Appends a request's head to `out`.
+/// Appends a request's head to `out` (RFC6455-4.1-12).
 pub fn encode_request<B>(request: &Request<B>, out: &mut Vec<u8>) {
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     out.extend_from_slice(format!("{} {target} HTTP/1.1\r\n", request.method()).as_bytes());
@@ -180,6 +180,7 @@ fn parse_response(head: Bytes) -> Result<Response<()>, HeadError> {
 fn copy_headers(parsed: &[httparse::Header<'_>]) -> Result<HeaderMap, HeadError> {
     let mut headers = HeaderMap::with_capacity(parsed.len());
     for header in parsed {
+        // RFC6455-4.1-31: from here on all names are in lower case.
         let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(malformed)?;
         headers.append(name, HeaderValue::from_bytes(header.value).map_err(malformed)?);
     }

@@ -11,7 +11,9 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal with the given status, and a sentence for whoever reads the response.
+    /// A refusal with the given status, and a sentence for whoever reads the response: 403 for an
+    /// origin that is not welcome (RFC6455-4.2.2-3), 404 for a resource that is not there
+    /// (RFC6455-4.2.2-5), 401 for a client that has not said who it is (RFC6455-4.2.2-2).
     pub fn new(status: StatusCode, reason: impl Into<String>) -> Self {
         Self { status, reason: reason.into(), headers: Vec::new() }
     }
@@ -43,8 +45,8 @@ impl Refusal {
         self.status
     }
 
-    /// The response: the reason as its body, and the end of the HTTP connection, so that nothing
-    /// that follows can be taken for another request (fault O2).
+    /// The response: the reason as its body, and the end of the HTTP connection (RFC6455-7.2.2-1), so
+    /// that nothing that follows can be taken for another request (fault O2).
     pub fn to_response(&self) -> Response<String> {
         let body = format!("{}\n", self.reason);
         let mut response = Response::new(String::new());
