@@ -226,6 +226,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         Self { stream }
     }
 
+    /// The transport, for what only it can do.
+    pub fn into_inner(self) -> S {
+        self.stream
+    }
+
     /// Reads the head of an HTTP message: the client's request, or the server's response.
     pub async fn read_head(&mut self) -> String {
         let mut raw = Vec::new();

@@ -36,6 +36,7 @@ async fn fail_with(code: u16, cause: &str, outputs: impl IntoIterator<Item = Vec
     }
 }
 
+/// RFC6455-5.2-3, RFC6455-5.2-4, RFC6455-10.4-1.
 #[tokio::test]
 async fn impossible_lengths_fail() {
     let overflowing = [1 << 63, u64::MAX].map(|length| header(FIN | BINARY, length));
@@ -46,6 +47,7 @@ async fn impossible_lengths_fail() {
     fail_with(PROTOCOL_ERROR, "in a longer form than it needs", [padded]).await;
 }
 
+/// RFC6455-10.4-2.
 #[tokio::test]
 async fn the_limit_is_the_last_size_that_is_taken() {
     let mut limits = Limits::default();
@@ -71,6 +73,7 @@ async fn the_limit_is_the_last_size_that_is_taken() {
     }
 }
 
+/// RFC6455-5.6-1, RFC6455-8.1-1.
 #[tokio::test]
 async fn text_that_is_not_utf8_fails() {
     let two =
@@ -95,12 +98,14 @@ async fn text_that_is_not_utf8_fails() {
     fail_with(INVALID_PAYLOAD, "a close reason that is not valid UTF-8", [reason]).await;
 }
 
+/// RFC6455-5.1-4.
 #[tokio::test]
 async fn a_masked_frame_of_a_server_fails() {
     let masked = vec![FIN | TEXT, 0x80 | 2, 1, 2, 3, 4, b'h' ^ 1, b'i' ^ 2];
     fail_with(PROTOCOL_ERROR, "the server sent a masked frame", [masked]).await;
 }
 
+/// RFC6455-5.2-1, RFC6455-5.2-2.
 #[tokio::test]
 async fn reserved_opcodes_and_bits_fail() {
     for opcode in [0x3, 0x4, 0x5, 0x6, 0x7, 0xB, 0xC, 0xD, 0xE, 0xF] {
@@ -111,6 +116,7 @@ async fn reserved_opcodes_and_bits_fail() {
     fail_with(PROTOCOL_ERROR, "a reserved bit", reserved).await;
 }
 
+/// RFC6455-5.5-1, RFC6455-5.5.1-1, RFC6455-7.4.1-1, RFC6455-7.4.1-2, RFC6455-7.4.1-3.
 #[tokio::test]
 async fn malformed_control_frames_fail() {
     let fragmented = [frame(PING, ""), [frame(CLOSE, ""), frame(FIN | CONTINUATION, "")].concat()];
@@ -124,6 +130,7 @@ async fn malformed_control_frames_fail() {
     }
 }
 
+/// RFC6455-5.4-3, RFC6455-5.4-10.
 #[tokio::test]
 async fn fragments_out_of_order_fail() {
     let orphans = [frame(CONTINUATION, "x"), frame(FIN | CONTINUATION, "")];
@@ -133,6 +140,7 @@ async fn fragments_out_of_order_fail() {
     fail_with(PROTOCOL_ERROR, "began a message before it ended the last one", interleaved).await;
 }
 
+/// RFC6455-5.1-2.
 #[tokio::test]
 async fn an_unmasked_frame_of_a_client_fails() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -54,6 +54,7 @@ async fn refusing(status: &'static str) -> Scripted<()> {
     .await
 }
 
+/// RFC6455-4.1-24.
 #[tokio::test]
 async fn a_status_other_than_101_fails_with_the_status_and_the_body() {
     for status in [
@@ -99,6 +100,7 @@ async fn an_interim_response_is_skipped() {
     trace.assert_events(&OPENED_AND_CLOSED);
 }
 
+/// RFC6455-4.1-25, RFC6455-4.1-26, RFC6455-4.1-31.
 #[tokio::test]
 async fn names_and_keywords_are_compared_without_regard_to_case() {
     let trace = answered_with(&[
@@ -112,6 +114,7 @@ async fn names_and_keywords_are_compared_without_regard_to_case() {
     trace.await.assert_events(&OPENED_AND_CLOSED);
 }
 
+/// RFC6455-4.1-27, RFC6455-11.3.3-1.
 #[tokio::test]
 async fn an_answer_without_proof_fails() {
     let other = format!("Sec-WebSocket-Accept: {SAMPLE_ACCEPT}");
@@ -128,6 +131,7 @@ async fn an_answer_without_proof_fails() {
     }
 }
 
+/// RFC6455-4.1-25, RFC6455-4.1-26, RFC6455-4.1-30.
 #[tokio::test]
 async fn an_answer_that_does_not_upgrade_fails() {
     let answers: [(&[&str], &str); 7] = [
@@ -144,6 +148,7 @@ async fn an_answer_that_does_not_upgrade_fails() {
     }
 }
 
+/// RFC6455-4.1-28, RFC6455-4.1-29.
 #[tokio::test]
 async fn what_was_not_offered_cannot_be_chosen() {
     let cases = [

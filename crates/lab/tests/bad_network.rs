@@ -31,6 +31,7 @@ enum Cut {
     Reset,
 }
 
+/// RFC6455-4.1-8.
 #[tokio::test]
 async fn a_refused_connection_fails() {
     let (_held, address) = deaf();
@@ -38,6 +39,7 @@ async fn a_refused_connection_fails() {
     trace.assert_failed(&[], &format!("no TCP connection with {address}: Connection refused"));
 }
 
+/// RFC6455-4.1-8.
 #[tokio::test]
 async fn an_unknown_host_fails() {
     let trace = Trace::record(WebSocket::builder("ws://no-such-host.invalid/")).await;
@@ -66,11 +68,13 @@ async fn the_stream_of_a_failed_socket_ends_behind_its_close() {
     assert!(matches!(&events[..], [Event::Error, Event::Close(close)] if close.code == 1006));
 }
 
+/// RFC6455-7.2.1-1.
 #[tokio::test]
 async fn a_fin_at_any_byte_loses_nothing_that_was_whole() {
     cut_everywhere(Cut::Fin).await;
 }
 
+/// RFC6455-7.2.1-1.
 #[tokio::test]
 async fn a_reset_at_any_byte_never_makes_half_a_message() {
     cut_everywhere(Cut::Reset).await;

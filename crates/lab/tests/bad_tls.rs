@@ -6,6 +6,7 @@ use fullduplex::{Builder, Deadlines, Tls, WebSocket};
 use fullduplex_lab::ca::{Authority, Identity, Validity};
 use fullduplex_lab::script::{FIN, Peer, Scripted, TEXT, close_frame, frame, script};
 use fullduplex_lab::trace::Trace;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A server with this identity that sends one message and closes.
 async fn secured(identity: &Identity) -> Scripted<()> {
@@ -33,6 +34,7 @@ async fn try_wss(identity: &Identity, host: &str, authority: &Authority) -> Trac
     server.record_as(socket).await.0
 }
 
+/// RFC6455-10.6-1.
 #[tokio::test]
 async fn a_certificate_of_an_extra_root_is_good_for_each_of_its_names() {
     let authority = Authority::new();
@@ -43,6 +45,7 @@ async fn a_certificate_of_an_extra_root_is_good_for_each_of_its_names() {
     }
 }
 
+/// RFC6455-4.1-9.
 #[tokio::test]
 async fn a_certificate_for_another_name_fails() {
     let authority = Authority::new();
@@ -55,6 +58,7 @@ async fn a_certificate_for_another_name_fails() {
     }
 }
 
+/// RFC6455-4.1-9.
 #[tokio::test]
 async fn an_expired_certificate_fails() {
     let authority = Authority::new();
@@ -62,6 +66,7 @@ async fn an_expired_certificate_fails() {
     try_wss(&identity, "localhost", &authority).await.assert_failed(&[], "expired");
 }
 
+/// RFC6455-4.1-9.
 #[tokio::test]
 async fn an_unknown_authority_fails() {
     let identity = Authority::new().issue(&["localhost"], Validity::Now);
@@ -72,6 +77,56 @@ async fn an_unknown_authority_fails() {
     let server = secured(&identity).await;
     let socket = WebSocket::builder(&server.wss_url("localhost"));
     server.record_as(socket).await.0.assert_failed(&[], "signed by nobody whom this client trusts");
+}
+
+/// RFC6455-4.1-9, RFC6455-4.1-10, RFC6455-4.1-11: the host's name is all that can be read of a client
+/// before TLS stands, and a client whose TLS fails says no more.
+#[tokio::test]
+async fn nothing_of_the_request_is_sent_outside_tls() {
+    let server = script(async |peer: Peer| {
+        let mut stream = peer.into_inner();
+        let mut hello = vec![0; 5];
+        stream.read_exact(&mut hello).await.unwrap();
+        assert_eq!(hello[..2], [0x16, 3], "a handshake record of TLS");
+        hello.resize(5 + usize::from(u16::from_be_bytes([hello[3], hello[4]])), 0);
+        stream.read_exact(&mut hello[5..]).await.unwrap();
+        stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\n\r\n").await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut behind = Vec::new();
+        stream.read_to_end(&mut behind).await.unwrap();
+        (hello, behind)
+    })
+    .await;
+    let socket = trusting(&server.wss_url("localhost"), &Authority::new());
+    let (trace, (hello, behind)) = server.record_as(socket).await;
+    trace.assert_failed(&[], "no TLS connection with `localhost`");
+    let has = |bytes: &[u8], wanted: &[u8]| bytes.windows(wanted.len()).any(|part| part == wanted);
+    assert!(has(&hello, b"localhost"), "RFC6455-4.1-10: {hello:02x?}");
+    // An alert of TLS at most.
+    assert!(behind.is_empty() || behind[..2] == [0x15, 3], "{behind:02x?}");
+    assert!(!has(&hello, b"GET ") && !has(&behind, b"GET "));
+}
+
+/// RFC6455-7.1.1-1: a client of a server that has ended TLS in order ends its own direction alike.
+#[tokio::test]
+async fn a_closed_connection_ends_tls_with_a_goodbye() {
+    let authority = Authority::new();
+    let acceptor = authority.issue(&["localhost"], Validity::Now).acceptor();
+    let server = script(async move |peer: Peer| {
+        let mut peer = peer.tls(&acceptor).await.unwrap();
+        peer.shake_hands().await;
+        peer.send(close_frame(1000, "")).await;
+        assert_eq!(peer.read_close().await, Some(1000));
+        let mut stream = peer.into_inner();
+        stream.shutdown().await.unwrap();
+        // Without a goodbye this is an unexpected end of file.
+        stream.read_to_end(&mut Vec::new()).await.unwrap()
+    })
+    .await;
+    let socket = trusting(&server.wss_url("localhost"), &authority);
+    let (trace, behind) = server.record_as(socket).await;
+    trace.assert_events(&["open", r#"close 1000 "" clean"#]);
+    assert_eq!(behind, 0);
 }
 
 #[tokio::test]

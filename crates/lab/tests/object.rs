@@ -46,7 +46,9 @@ async fn read_to_close(peer: &mut Peer) -> (Vec<Vec<u8>>, Vec<u8>) {
 
 // connecting
 
-/// RFC6455-4.1-13 to -23, WS-hs-1, WS-hs-2: every line of the request, and nothing behind it.
+/// RFC6455-4.1-1, RFC6455-4.1-13, RFC6455-4.1-14, RFC6455-4.1-15, RFC6455-4.1-16, RFC6455-4.1-17,
+/// RFC6455-4.1-18, RFC6455-4.1-20, RFC6455-4.1-21, WS-hs-1, WS-hs-2: every line of the request; and
+/// RFC6455-4.1-23: nothing behind it before the response.
 #[tokio::test]
 async fn the_opening_request_is_what_the_standards_ask_for() {
     let server = script(async move |mut peer: Peer| {
@@ -166,6 +168,7 @@ async fn frames_in_the_segment_of_the_handshake_come_after_open() {
     assert_eq!(trace.events, ["open", "message \"first\"", "close 1001 \"\" clean"]);
 }
 
+/// RFC6455-5.4-4, RFC6455-5.5.3-1, RFC6455-5.6-1.
 #[tokio::test]
 async fn fragments_and_pings_make_one_message() {
     let server = script(async move |mut peer: Peer| {
@@ -252,6 +255,7 @@ async fn the_peers_close_makes_the_socket_closing_until_tcp_ends() {
     assert_eq!(guarded("the end", socket.closed()).await, expected);
 }
 
+/// RFC6455-5.5.1-7.
 #[tokio::test]
 async fn a_peer_that_never_answers_the_close_is_given_up() {
     let server = script(async move |mut peer: Peer| {

@@ -30,6 +30,7 @@ macro_rules! suite {
 }
 
 suite!(our_server, Target::ours(fullduplex_lab::target::Scheme::Plain));
+// RFC6455-4.2.2-1, RFC6455-10.6-1
 suite!(our_server_tls, Target::ours(fullduplex_lab::target::Scheme::Tls));
 
 /// A module for each library and scheme.

@@ -9,9 +9,11 @@ use std::task::{Context, Poll};
 
 use fullduplex_lab::script::{BINARY, FIN, SAMPLE_REQUEST, TEXT, frame};
 use fullduplex_net::proto::{MaskKey, Message};
-use fullduplex_net::{AcceptOptions, SendError, Socket, accept};
+use fullduplex_net::{AcceptError, AcceptOptions, SendError, Socket, accept};
 use futures_util::FutureExt;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
+use tokio::io::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
+};
 
 /// A link whose writes fail from some moment on.
 struct Link {
@@ -70,6 +72,23 @@ fn masked(first_byte: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// RFC6455-4.2.1-1, RFC6455-7.2.2-1: one HTTP error that says why, and the end, whatever else was sent.
+#[tokio::test]
+async fn a_client_that_asks_for_something_else_is_refused_and_cut_off() {
+    let (mut client, stream) = duplex(1 << 20);
+    let accepting = tokio::spawn(async move { accept(stream, &AcceptOptions::default()).await });
+    client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    client.write_all(SAMPLE_REQUEST.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 426 Upgrade Required\r\n"), "{answer}");
+    assert!(answer.contains("\r\nconnection: close"), "{answer}");
+    assert_eq!(answer.matches("HTTP/1.1").count(), 1, "the second request is not answered");
+    drop(client);
+    let refused = accepting.await.unwrap();
+    assert!(matches!(refused, Err(AcceptError::Refused(refusal)) if refusal.status() == 426));
+}
+
 /// A message that was discarded is not one that the transport took, whoever met the error.
 #[tokio::test]
 async fn nobody_is_told_that_a_discarded_message_was_sent() {
@@ -126,7 +145,6 @@ async fn dropped_futures_lose_nothing() {
     drop(socket.flush().now_or_never());
     let mut received = bytes::BytesMut::new();
     let reader = async {
-        use tokio::io::AsyncReadExt;
         // The response to the opening request is read along.
         let mut response = Vec::new();
         while !response.ends_with(b"\r\n\r\n") {
