@@ -44,7 +44,8 @@ pub enum AcceptError {
     Timeout(Duration),
 }
 
-/// Shakes hands with a client that has connected by `stream`.
+/// Shakes hands with a client that has connected by `stream`: by TCP, or by TLS whose handshake is done
+/// (RFC6455-4.2.2-1).
 ///
 /// A client that does not ask for a WebSocket gets an HTTP error that says why, and the stream is
 /// closed, so that nothing it sent besides is taken for another request.

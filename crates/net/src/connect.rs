@@ -29,7 +29,8 @@ pub struct ConnectOptions {
     pub subprotocols: Subprotocols,
     /// What of permessage-deflate is offered; nothing when `None`.
     pub deflate: Option<Deflate>,
-    /// Further headers of the opening request; those of the handshake itself cannot be set.
+    /// Further headers of the opening request; those of the handshake itself cannot be set. There is no
+    /// Origin unless it is among them: only a browser owes one (RFC6455-4.1-19).
     pub headers: HeaderMap,
     /// Whom to trust for `wss`; the platform's roots when `None`.
     pub tls: Option<Tls>,
@@ -117,7 +118,8 @@ pub enum ConnectError {
     },
 }
 
-/// Opens a connection: resolves the host, connects by TCP, by TLS for `wss`, and shakes hands.
+/// Opens a connection: resolves the host, connects by TCP, by TLS for `wss`, and shakes hands
+/// (RFC6455-4.1-1).
 ///
 /// # Errors
 /// [`ConnectError`]; the attempt has ended and holds nothing.
@@ -177,10 +179,11 @@ async fn connect_tcp(url: &Url) -> Result<TcpStream, ConnectError> {
             Err(source) => failure = ConnectError::Tcp { address, source },
         }
     }
+    // RFC6455-4.1-8
     Err(failure)
 }
 
-/// RFC6455-4.1-9, -10: TLS before anything else, with the host's name; never plaintext for `wss`.
+/// RFC6455-4.1-9, RFC6455-4.1-10: TLS before anything else, with the host's name; never plaintext for `wss`.
 async fn connect_tls(
     tcp: TcpStream,
     url: &Url,
@@ -199,6 +202,7 @@ async fn connect_tls(
     connecting.await.map_err(|source| ConnectError::Tls { host: host(), source })
 }
 
+/// The opening handshake over a stream that stands, TLS included (RFC6455-4.1-11).
 async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     url: &Url,

@@ -94,6 +94,7 @@ pub enum SendError {
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// A socket over `stream` after the handshake that brought `answer`, and `input` behind it.
     pub(crate) fn new(stream: S, connection: Connection, input: BytesMut, answer: Answer) -> Self {
+        // RFC6455-9.1-5: what was answered, whatever was offered.
         let connection = match answer.deflate() {
             Some(agreed) => connection.with_deflate(agreed),
             None => connection,
@@ -316,7 +317,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             }
             if self.connection.closed().is_some() {
                 self.timer = None;
-                // Both ends have had their say; an orderly end of TLS and TCP is a courtesy now.
+                // Both ends have had their say; an orderly end of TLS and TCP is a courtesy now
+                // (RFC6455-7.1.1-1).
                 let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
                 return Poll::Ready(None);
             }

@@ -220,8 +220,8 @@ impl Connection {
 
     /// Whether the transport is to be shut down for writing now.
     ///
-    /// RFC6455-7.1.1-2: the server ends TCP first, and the client waits for it. An end whose peer
-    /// broke a rule does not wait.
+    /// RFC6455-7.1.2-2, RFC6455-7.1.1-2: once both have closed, the server ends TCP, and the client
+    /// waits for it. An end whose peer broke a rule does not wait.
     pub fn wants_shutdown(&self) -> bool {
         let due = match self.closing {
             Closing::Exchanged(_) => self.role == Role::Server,
@@ -245,8 +245,9 @@ impl Connection {
     /// Tells the time, and returns when to tell it again at the latest.
     ///
     /// A closing connection has a deadline: it is given up when, for the close timeout, the peer
-    /// neither took a byte of what leads up to our Close nor ended the connection. An open one that
-    /// compresses gives back, after some 15 to 30 seconds without use, what memory that takes.
+    /// neither took a byte of what leads up to our Close nor ended the connection (RFC6455-5.5.1-7).
+    /// An open one is never closed for its age or its silence (RFC6455-7.1.7-4, RFC6455-7.3-1); if it
+    /// compresses, it gives back, after some 15 to 30 seconds without use, what memory that takes.
     pub fn handle_time(&mut self, now: Instant) -> Option<Instant> {
         match self.closing {
             Closing::Open => return self.check_contexts(now),

@@ -159,6 +159,8 @@ impl Incoming {
         let before = self.payload.len();
         let limit = limits.message_bytes;
         let left = limit - self.delivered - before;
+        // RFC7692-6.2-1, RFC6455-5.4-2: frame by frame, as they come. RFC7692-6.2-2: a message that is not
+        // compressed passes the inflater by.
         let all = match inflater.filter(|_| self.compressed) {
             Some(inflater) => {
                 let room = left.saturating_add(1).min(match delivery {
@@ -178,6 +180,7 @@ impl Incoming {
         if fresh.len() > left {
             return Err(Violation::MessageTooBig { limit });
         }
+        // RFC7692-6.1-4: inflated, if it was compressed.
         if self.kind == Kind::Text {
             self.utf8.push(fresh).map_err(|_| Violation::InvalidUtf8)?;
         }

@@ -2,7 +2,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
-/// A whole message: what one `send` of one end becomes at the other.
+/// A whole message: what one `send` of one end becomes at the other. Its bytes are shared, and nobody
+/// can change them (RFC6455-10.3-2).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Message {
     /// Text, which is always valid UTF-8.

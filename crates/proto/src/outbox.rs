@@ -16,7 +16,8 @@ const MASK_BLOCK: usize = 16 << 10;
 /// The memory that a queue keeps for the next frames, rather than give it back.
 const KEEP: usize = 4 << 10;
 
-/// Encoded frames on their way to the transport.
+/// Encoded frames on their way to the transport, every byte of them until the transport has taken it
+/// (RFC6455-6.1-6).
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     /// Closed pieces, to be written before `tail`.

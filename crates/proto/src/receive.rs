@@ -51,7 +51,7 @@ impl Violation {
     }
 }
 
-/// The receiving half of a connection: bytes in, events out.
+/// The receiving half of a connection: bytes in, events out (RFC6455-6.2-1).
 ///
 /// Call [`Receiver::handle`] with the bytes read so far until it returns `None`, then read more and
 /// call it again. It needs no sending half and never waits for one.
@@ -194,7 +194,7 @@ impl Receiver {
         }
     }
 
-    /// Reads a header and judges it; as early as its first two bytes allow.
+    /// Reads a header and judges it (RFC6455-10.7-1); as early as its first two bytes allow.
     fn begin_frame(&mut self, input: &mut BytesMut) -> Result<Option<State>, Violation> {
         let Some(&start) = input.first_chunk::<2>() else {
             return Ok(None);
@@ -207,12 +207,14 @@ impl Receiver {
         let kind = match header.opcode {
             Opcode::Text => Kind::Text,
             Opcode::Binary | Opcode::Continuation => Kind::Binary,
+            // RFC6455-5.4-4: whatever message is under way.
             Opcode::Ping | Opcode::Pong | Opcode::Close => {
                 input.advance(header_len);
                 return Ok(Some(State::InPlace(Frame::new(&header), Utf8Validator::default())));
             }
         };
         let compressed = header.reserved == RSV1;
+        // RFC6455-5.4-6: a message of one frame may stay where it is, one of many moves.
         let begun = self.message.take();
         let stays =
             begun.is_none() && header.fin && !compressed && self.delivery == Delivery::Whole;

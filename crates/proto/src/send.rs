@@ -107,7 +107,7 @@ impl Sender {
         self
     }
 
-    /// Queues a message, in one frame.
+    /// Queues a message, in one frame (RFC6455-6.1-2).
     ///
     /// # Errors
     /// [`Misuse::Closing`] after [`Sender::close`], [`Misuse::MessageUnderWay`] between the parts of
@@ -150,7 +150,7 @@ impl Sender {
         };
         let compression = self.compression.as_mut().filter(|_| begun.compressed);
         let deflated = compression.map(|by| by.deflater.deflate(content.payload(), *last).into());
-        // RFC6455-5.4-10
+        // RFC6455-5.4-10, RFC6455-6.1-4
         let opcode = if self.message.is_none() { opcode } else { Opcode::Continuation };
         self.push_frame(*last, opcode, content, deflated);
         self.message = (!last).then_some(begun);
@@ -170,7 +170,8 @@ impl Sender {
         Ok(())
     }
 
-    /// Queues the Close frame, behind everything that was sent before it. A second call does nothing.
+    /// Queues the Close frame, behind everything that was sent before it (RFC6455-7.1.2-1). A second
+    /// call does nothing.
     pub fn close(&mut self, frame: Option<&CloseFrame>) {
         if self.state != State::Open {
             return;
@@ -298,6 +299,7 @@ impl Sender {
     }
 
     fn header(&mut self, fin: bool, reserved: u8, opcode: Opcode, len: usize) -> FrameHeader {
+        // RFC6455-6.1-5, RFC6455-5.5.1-4: data and control frames alike.
         let mask: Option<MaskKey> = self.masks.as_mut().map(|masks| masks.next_key());
         FrameHeader { fin, reserved, opcode, mask, payload_len: len as u64 }
     }
@@ -312,6 +314,7 @@ impl Compression {
     }
 }
 
+/// RFC6455-6.1-3
 fn opcode(message: &Message) -> Opcode {
     match message {
         Message::Text(_) => Opcode::Text,

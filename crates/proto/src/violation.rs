@@ -49,7 +49,7 @@ pub enum Violation {
     /// RFC6455-5.5.1-1: half a close code.
     #[error("the peer sent a Close frame with a body of one byte (RFC 6455 section 5.5.1)")]
     CloseBodyOfOneByte,
-    /// RFC6455-7.4.1-1 to -3, RFC6455-7.4.2-1: a code that is never sent.
+    /// RFC6455-7.4.1-1, RFC6455-7.4.1-2, RFC6455-7.4.1-3, RFC6455-7.4.2-1: a code that is never sent.
     #[error(
         "the peer sent a Close frame with the code {0}, which may not be sent (RFC 6455 section 7.4)"
     )]
@@ -82,7 +82,7 @@ pub enum Violation {
 }
 
 impl Violation {
-    /// The code with which the peer is told (RFC6455-7.1.7-2).
+    /// The code with which the peer is told (RFC6455-7.1.7-2, RFC6455-10.7-2).
     pub fn close_code(&self) -> CloseCode {
         match self {
             Self::InvalidUtf8 | Self::CloseReasonNotUtf8 | Self::CorruptDeflate => {

@@ -40,7 +40,7 @@ impl Inflater {
         let step = self.step(input, out, InflateFlush::NoFlush)?;
         self.remember(&out[..step.made]);
         if step.was_last_block {
-            // RFC7692-7.2.1-1: the message goes on.
+            // RFC7692-7.2.1-1, RFC7692-7.2.1-2: the message goes on, with the next whole byte.
             self.restart();
         } else if step.taken == 0 && step.made == 0 && !input.is_empty() {
             return Err(Corrupt);

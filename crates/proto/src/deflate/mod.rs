@@ -50,7 +50,8 @@ pub enum ContextTakeover {
     No,
 }
 
-/// The size of a window as a power of two, from 8 (256 bytes) to 15 (32 KiB).
+/// The size of a window as a power of two, from 8 (256 bytes) to 15 (32 KiB); 10 and more are
+/// recommended (RFC7692-7.3-1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WindowBits(u8);
 
@@ -62,7 +63,7 @@ pub struct InvalidWindowBits(pub u8);
 impl WindowBits {
     /// The smallest window: 256 bytes.
     pub const MIN: Self = Self(8);
-    /// The largest window: 32 KiB.
+    /// The largest window: 32 KiB (RFC7692-7.2.1-4).
     pub const MAX: Self = Self(15);
 
     /// Checks the number.

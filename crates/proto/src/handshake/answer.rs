@@ -101,7 +101,9 @@ impl Answer {
     }
 
     /// Agrees to permessage-deflate as well, if `offer` has it in a form that can be accepted: to the
-    /// first such form (RFC7692-5-2). Others are declined (RFC7692-7-1, RFC7692-5-9).
+    /// first such form (RFC7692-5-2, RFC7692-5-4). Others are declined (RFC7692-7-1, RFC7692-5-9), and so
+    /// is every other extension, which may want RSV1 or the frames as they are (RFC7692-5-5,
+    /// RFC7692-5-7).
     pub fn with_deflate(mut self, offer: &Offer, wanted: Deflate) -> Self {
         let mut elements =
             offer.extensions().iter().filter(|element| element.name == deflate::NAME);
@@ -140,6 +142,7 @@ impl Answer {
         if let Some(subprotocol) = &self.subprotocol {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, ascii(subprotocol.as_str()));
         }
+        // RFC6455-4.2.2-8
         if self.deflate.is_some() {
             headers.insert(SEC_WEBSOCKET_EXTENSIONS, ascii(&self.extensions()));
         }
@@ -183,7 +186,8 @@ fn check_accept(headers: &HeaderMap, expected: &str) -> Result<(), BadAnswer> {
     }
 }
 
-/// The only extension that can be offered, if it was chosen (RFC6455-9-1).
+/// The only extension that can be offered, if it was chosen (RFC6455-9-1). Another beside it, which may
+/// not go together with it, was not offered (RFC7692-5-6, RFC7692-5-8).
 fn chosen_deflate(headers: &HeaderMap, offer: &Offer) -> Result<Option<Agreement>, BadAnswer> {
     let chosen = Extension::parse_all(headers.get_all(SEC_WEBSOCKET_EXTENSIONS))
         .map_err(|_| BadAnswer::ExtensionsMalformed)?;

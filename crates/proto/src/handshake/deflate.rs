@@ -3,6 +3,7 @@
 use super::{Extension, Param};
 use crate::{Context, ContextTakeover, Deflate, WindowBits};
 
+/// Registered, like the parameters below (RFC6455-9.1-4, RFC6455-9-2).
 pub(super) const NAME: &str = "permessage-deflate";
 const SERVER_NO_CONTEXT_TAKEOVER: &str = "server_no_context_takeover";
 const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
@@ -68,6 +69,7 @@ impl Params {
         Self {
             server_no_context_takeover: wanted.server.takeover == ContextTakeover::No,
             client_no_context_takeover: wanted.client.takeover == ContextTakeover::No,
+            // RFC7692-5-3
             server_max_window_bits: limit(wanted.server.window_bits),
             client_max_window_bits: match limit(wanted.client.window_bits) {
                 Some(bits) => ClientWindow::AtMost(bits),
@@ -120,6 +122,7 @@ impl Params {
             // RFC7692-7.1.2.2-3
             (ClientWindow::AtMost(offered), ClientWindow::AtMost(bits)) => bits <= offered,
         };
+        // RFC7692-7.1.1.2-1: that the client forgets its window may be asked of any.
         server_takeover && server_window && client_window
     }
 
@@ -143,7 +146,8 @@ impl Params {
         Extension { name: NAME.to_owned(), params: params.into_iter().flatten().collect() }
     }
 
-    /// What an end that wanted `wanted` has agreed on, when this is the server's answer.
+    /// What an end that wanted `wanted` has agreed on, when this is the server's answer. What the offer
+    /// said beyond it does not count (RFC7692-7.2.2-3).
     pub(super) fn agreed(self, wanted: Deflate) -> Deflate {
         let client_bits = match self.client_max_window_bits {
             ClientWindow::AtMost(bits) => bits,

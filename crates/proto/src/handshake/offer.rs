@@ -47,7 +47,7 @@ impl Offer {
         Self { key: Key::new(nonce), subprotocols, extensions: Vec::new(), deflate: None }
     }
 
-    /// Offers permessage-deflate as well: what `wanted` says of the server is asked of it, and what it
+    /// Offers permessage-deflate as well (RFC6455-5.8-1): what `wanted` says of the server is asked of it, and what it
     /// says of the client's window is a limit that the server may lower.
     pub fn with_deflate(mut self, wanted: Deflate) -> Self {
         self.extensions.push(Params::offer(wanted).to_extension());
@@ -109,7 +109,8 @@ impl Offer {
         Ok(request)
     }
 
-    /// Reads a client's offer from its opening request (RFC6455-4.2.1-2). Unknown headers are ignored.
+    /// Reads a client's offer from its opening request (RFC6455-4.2.1-2). Unknown headers are ignored
+    /// (RFC6455-4.2.1-4).
     ///
     /// # Errors
     /// The [`Refusal`] to answer with when the request is not a valid opening request.
@@ -160,6 +161,7 @@ fn check_target(target: &Uri) -> Result<(), Refusal> {
     }
 }
 
+/// RFC6455-4.3-2: there is one way to write the number.
 fn check_version(headers: &HeaderMap) -> Result<(), Refusal> {
     match syntax::single(headers, SEC_WEBSOCKET_VERSION) {
         Single::Once(value) if value == "13" => Ok(()),
