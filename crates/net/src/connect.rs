@@ -183,7 +183,8 @@ async fn connect_tcp(url: &Url) -> Result<TcpStream, ConnectError> {
     Err(failure)
 }
 
-/// RFC6455-4.1-9, RFC6455-4.1-10: TLS before anything else, with the host's name; never plaintext for `wss`.
+/// RFC6455-4.1-9, RFC6455-4.1-10: TLS before anything else, with the host's name; never plaintext for
+/// `wss`.
 async fn connect_tls(
     tcp: TcpStream,
     url: &Url,

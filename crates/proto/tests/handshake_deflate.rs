@@ -53,7 +53,8 @@ fn understand(wanted: Deflate, answered: &[&str]) -> Result<Option<Deflate>, Bad
 
 use ContextTakeover::{No, Yes};
 
-/// RFC7692-5-1, RFC7692-5-3: the offer names what is wanted of either end.
+/// RFC7692-5-1, RFC7692-5-3, RFC7692-7.3-1, RFC6455-9.1-4: the offer names what is wanted of either end,
+/// and no small window unless one is wanted.
 #[test]
 fn a_client_offers_what_it_wants() {
     for (wanted, header) in [
@@ -73,8 +74,8 @@ fn a_client_offers_what_it_wants() {
     assert!(!opening(&offer()).headers().contains_key("sec-websocket-extensions"));
 }
 
-/// RFC7692-5-4, RFC7692-5-9, RFC7692-7.1.1.1-2, RFC7692-7.1.2.1-2, RFC7692-7.1.2.2-2,
-/// RFC7692-7.1.2.2-3.
+/// RFC7692-5-4, RFC7692-5-9, RFC7692-7.1.1.1-1, RFC7692-7.1.1.1-2, RFC7692-7.1.2.1-2,
+/// RFC7692-7.1.2.2-2, RFC7692-7.1.2.2-3.
 #[test]
 fn a_server_accepts_no_more_than_was_offered() {
     let all = Deflate::default();
@@ -114,6 +115,12 @@ fn a_server_accepts_no_more_than_was_offered() {
             "permessage-deflate; server_max_window_bits=15; client_max_window_bits=15",
             Some(all),
         ),
+        (
+            "permessage-deflate; server_no_context_takeover",
+            all,
+            "permessage-deflate; server_no_context_takeover",
+            Some(deflate((15, Yes), (15, No))),
+        ),
         // A hint is taken up.
         (
             "permessage-deflate; client_no_context_takeover",
@@ -133,6 +140,66 @@ fn a_server_accepts_no_more_than_was_offered() {
         ("x-webkit-deflate-frame", all, "", None),
     ] {
         assert_eq!(accept(offered, wanted), (answered.to_owned(), agreed), "{offered}");
+    }
+}
+
+/// RFC7692-5-5, RFC7692-5-7, RFC6455-9-1, RFC6455-4.2.2-8: nothing besides, and nothing unasked.
+#[test]
+fn a_server_accepts_nothing_else() {
+    let all = Deflate::default();
+    for other in ["permessage-bzip2", "x-webkit-deflate-frame", "x; y=z"] {
+        assert_eq!(accept(other, all), (String::new(), None));
+        let besides = format!("{other}, permessage-deflate, permessage-deflate, {other}");
+        assert_eq!(accept(&besides, all), ("permessage-deflate".to_owned(), Some(all)));
+    }
+    let answer = Answer::default().with_deflate(&offer(), all);
+    assert_eq!((answer.deflate(), answer.extensions()), (None, String::new()));
+    let response = answer.to_response(&offer());
+    assert!(!response.headers().contains_key("sec-websocket-extensions"));
+}
+
+/// Parameters that neither an offer nor an answer can have.
+const INVALID: [&str; 26] = [
+    "window_bits=10",
+    "x",
+    "Server_No_Context_Takeover",
+    // RFC7692-7.1.1.1-1, RFC7692-7.1.1.2-2
+    "server_no_context_takeover=1",
+    "client_no_context_takeover=true",
+    // RFC7692-7.1.2.1-1
+    "server_max_window_bits",
+    "server_max_window_bits=0",
+    "server_max_window_bits=7",
+    "server_max_window_bits=16",
+    "server_max_window_bits=08",
+    "server_max_window_bits=+9",
+    "server_max_window_bits=9.0",
+    "server_max_window_bits=265",
+    "server_max_window_bits=\"015\"",
+    // RFC7692-7.1.2.2-1
+    "client_max_window_bits=0",
+    "client_max_window_bits=7",
+    "client_max_window_bits=16",
+    "client_max_window_bits=08",
+    "client_max_window_bits=-9",
+    "client_max_window_bits=x",
+    "client_max_window_bits=264",
+    // Repeated.
+    "server_no_context_takeover; server_no_context_takeover",
+    "client_no_context_takeover; client_no_context_takeover",
+    "server_max_window_bits=9; server_max_window_bits=10",
+    "client_max_window_bits=9; client_max_window_bits=9",
+    "client_max_window_bits; client_max_window_bits",
+];
+
+/// RFC7692-7-1, RFC7692-7-2, RFC6455-9-2: a server declines them, a client fails.
+#[test]
+fn invalid_parameters_are_in_no_agreement() {
+    for params in INVALID {
+        let invalid = &*format!("permessage-deflate; {params}");
+        assert_eq!(accept(invalid, Deflate::default()), (String::new(), None), "{params}");
+        let understood = understand(Deflate::default(), &[invalid]);
+        assert!(matches!(understood, Err(BadAnswer::DeflateParams(_))), "{params}");
     }
 }
 
@@ -163,6 +230,16 @@ fn a_client_takes_only_answers_to_what_it_offered() {
         (small, &["permessage-deflate"], bad("permessage-deflate")),
         (
             small,
+            &["permessage-deflate; server_no_context_takeover"],
+            bad("permessage-deflate; server_no_context_takeover"),
+        ),
+        (
+            small,
+            &["permessage-deflate; server_max_window_bits=9"],
+            bad("permessage-deflate; server_max_window_bits=9"),
+        ),
+        (
+            small,
             &["permessage-deflate; server_no_context_takeover; server_max_window_bits=10"],
             bad("permessage-deflate; server_no_context_takeover; server_max_window_bits=10"),
         ),
@@ -190,13 +267,16 @@ fn a_client_takes_only_answers_to_what_it_offered() {
             &["permessage-deflate", "permessage-deflate"],
             Err(BadAnswer::ExtensionRepeated("permessage-deflate".into())),
         ),
+        // RFC7692-5-6, RFC7692-5-8: whatever it is.
+        (all, &["x; y=z, permessage-deflate"], Err(BadAnswer::ExtensionNotOffered("x".into()))),
         (all, &["permessage-deflate, x"], Err(BadAnswer::ExtensionNotOffered("x".into()))),
     ] {
         assert_eq!(understand(wanted, answered), expected, "{answered:?}");
     }
 }
 
-/// All that one of our ends can answer, the other understands in the same way.
+/// RFC7692-5-11, RFC6455-5.8-1: all that one of our ends can answer, the other understands in the same
+/// way; and what a client does without is answered, not only offered (RFC7692-7.2.2-3).
 #[test]
 fn both_ends_understand_the_same() {
     let contexts = [(8, Yes), (9, No), (12, Yes), (15, No), (15, Yes)];
@@ -217,5 +297,7 @@ fn both_ends_understand_the_same() {
         assert!(
             agreed.client.window_bits <= client.client.window_bits.min(server.client.window_bits)
         );
+        let answered = answer.extensions().contains("client_no_context_takeover");
+        assert_eq!(answered, agreed.client.takeover == No);
     }
 }
