@@ -3,8 +3,8 @@
 mod support;
 
 use fullduplex_proto::{
-    Connection, Context, ContextTakeover, Deflate, Delivery, Event, Limits, Outgoing, Prepared,
-    Role, Violation, WindowBits,
+    Connection, Context, ContextTakeover, Deflate, Delivery, Event, Limits, Outgoing, Part,
+    Prepared, Role, Violation, WindowBits,
 };
 use support::inflate::inflate;
 use support::pair::Clock;
@@ -32,7 +32,7 @@ fn text(text: &str) -> Event {
     Event::Message(text.into())
 }
 
-/// RFC7692-vec: the examples of section 7.2.3, one after the other in one connection.
+/// RFC7692-vec, RFC7692-6.2-1: the examples of section 7.2.3, one after the other in one connection.
 #[test]
 fn the_examples_of_the_rfc_inflate() {
     for role in [Role::Client, Role::Server] {
@@ -56,7 +56,7 @@ fn the_examples_of_the_rfc_inflate() {
             receive(&[compressed(TEXT, b"\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00")]),
             hello
         );
-        // 7.2.3.4: a block that calls itself the last one.
+        // 7.2.3.4: a block that calls itself the last one, and is padded (RFC7692-7.2.1-2).
         assert_eq!(receive(&[compressed(TEXT, b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00")]), hello);
         // The window goes on behind it (RFC7692-7.2.2-1).
         assert_eq!(receive(&[compressed(TEXT, b"\xf2\x00\x11\x00\x00")]), hello);
@@ -65,9 +65,86 @@ fn the_examples_of_the_rfc_inflate() {
         assert_eq!(receive(&[compressed(TEXT, two)]), hello);
         // 7.2.3.6: nothing.
         assert_eq!(receive(&[compressed(TEXT, b"\x00")]), [text("")]);
-        // RFC7692-6.2-2: an uncompressed message does not touch the window.
+        // RFC7692-6.2-2: an uncompressed message does not touch the window, in one frame or two.
         assert_eq!(receive(&[frame(TEXT, "World")]), [text("World")]);
+        let fragments = [frame(TEXT, "Wo").unfinished(), frame(CONTINUATION, "rld")];
+        assert_eq!(receive(&fragments), [text("World")]);
         assert_eq!(receive(&[compressed(TEXT, b"\xf2\x00\x11\x00\x00")]), hello);
+    }
+}
+
+/// RFC7692-vec: and we make the same of the same messages.
+#[test]
+fn the_examples_of_the_rfc_are_made() {
+    let mut connection = deflating(Role::Server);
+    for data in [&b"\xf2\x48\xcd\xc9\xc9\x07\x00"[..], b"\xf2\x00\x11\x00\x00"] {
+        connection.send("Hello").unwrap();
+        assert_eq!(sent(&mut connection), [compressed(TEXT, data)]);
+    }
+    connection.send("").unwrap();
+    assert_eq!(sent(&mut connection), [compressed(TEXT, b"\x00")]);
+}
+
+/// The data of a message in one block without compression.
+fn stored(content: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(content.len()).expect("a block has room for it");
+    [&[0x00][..], &len.to_le_bytes(), &(!len).to_le_bytes(), content, &[0x00]].concat()
+}
+
+/// RFC7692-7.2.2-2: as far back as a distance can reach, and one byte less, which is before the
+/// beginning; also when the memory has been given back in between.
+#[test]
+fn the_receiver_has_the_largest_window() {
+    // In a block of the fixed code: 258 bytes from 32,768 bytes ago.
+    let far = compressed(BINARY, b"\x1a\xbd\xff\x1f\x00").bytes();
+    for released in [false, true] {
+        for len in [32_767, 32_768] {
+            let mut client = deflating(Role::Client);
+            let first = prose(1, len);
+            let wire = compressed(BINARY, stored(&first)).bytes();
+            assert_eq!(events(&mut client, &wire), [Event::Message(first.clone().into())]);
+            let mut clock = Clock::new();
+            while let Some(at) = client.handle_time(clock.now).filter(|_| released) {
+                clock.now = at;
+            }
+            assert_eq!(client.has_deadline(), !released);
+            let expected = match len {
+                32_768 => (vec![Event::Message(first[..258].into())], None),
+                _ => (vec![], Some(Violation::CorruptDeflate)),
+            };
+            assert_eq!(receive(&mut client, &far), expected);
+        }
+    }
+}
+
+/// RFC7692-7.2.1-3, RFC7692-6.1-1, RFC7692-6.1-3: of a message in parts the first frame alone has the
+/// bit, and the last alone lacks the end of its flush; what stands between them is no part of it.
+#[test]
+fn the_parts_of_a_compressed_message_are_one_stream() {
+    for role in ROLES {
+        let mut connection = deflating(role);
+        let mut peer = Peer::default();
+        for seed in [1, 2] {
+            let message = prose(seed, 10_000);
+            for (content, last) in
+                [(&message[..9000], false), (&[], false), (&message[9000..], false), (&[], true)]
+            {
+                connection.send_part(&Part { content: content.into(), last }).unwrap();
+                connection.ping(b"between").unwrap();
+            }
+            let (data, pings): (Vec<Frame>, _) =
+                sent(&mut connection).into_iter().partition(|frame| frame.opcode < CLOSE);
+            let heads: Vec<_> = data.iter().map(|f| (f.fin, f.reserved, f.opcode)).collect();
+            let further = (false, 0, CONTINUATION);
+            let expected = [(false, RSV1, BINARY), further, further, (true, 0, CONTINUATION)];
+            assert_eq!(heads, expected);
+            assert!(pings.iter().all(|ping| (ping.reserved, &ping.payload[..]) == (0, b"between")));
+            let [first, .., end] = &data[..] else { panic!("there are four frames") };
+            assert!(first.payload.ends_with(b"\x00\x00\xFF\xFF"));
+            assert!(!end.payload.ends_with(b"\x00\x00\xFF\xFF"));
+            let payloads: Vec<&[u8]> = data.iter().map(|frame| &frame.payload[..]).collect();
+            assert!(peer.inflate(&payloads.concat()).0 == message);
+        }
     }
 }
 
@@ -227,7 +304,7 @@ fn contexts_in_use_are_kept() {
     assert!(repeated < "again and again".len() / 2, "{repeated} bytes: the window is lost");
 }
 
-/// RFC7692-6.1-2, RFC7692-6.2-2: short messages, and those that are not to be compressed, go as they
+/// RFC7692-6.1-2, RFC7692-6.2-2, RFC7692-8-1: short messages, and those that are not to be compressed, go as they
 /// are, and leave the window alone.
 #[test]
 fn some_messages_are_not_compressed() {
