@@ -29,8 +29,8 @@ pub struct ConnectOptions {
     pub subprotocols: Subprotocols,
     /// What of permessage-deflate is offered; nothing when `None`.
     pub deflate: Option<Deflate>,
-    /// Further headers of the opening request; those of the handshake itself cannot be set. There is no
-    /// Origin unless it is among them: only a browser owes one (RFC6455-4.1-19).
+    /// Further headers of the opening request (RFC6455-4.1-22); those of the handshake itself cannot be
+    /// set. There is no Origin unless it is among them: only a browser owes one (RFC6455-4.1-19).
     pub headers: HeaderMap,
     /// Whom to trust for `wss`; the platform's roots when `None`.
     pub tls: Option<Tls>,

@@ -71,7 +71,8 @@ impl fmt::Display for CloseCode {
 #[error("{0} may not stand in a Close frame: use 1000-1003, 1007-1014 or 3000-4999")]
 pub struct InvalidCloseCode(pub u16);
 
-/// Why a connection closes, in words for a developer's log: at most 123 bytes of UTF-8.
+/// Why a connection closes, in words for a developer's log: at most 123 bytes of UTF-8
+/// (RFC6455-5.5.1-2).
 ///
 /// It comes from the peer; do not show it to end users (RFC6455-5.5.1-3).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]

@@ -7,7 +7,7 @@ pub struct Limits {
     /// An uncompressed frame that would exceed it fails the connection with 1009 when its header
     /// arrives, a compressed message when one byte more was inflated. Default: 64 MiB.
     pub message_bytes: usize,
-    /// The most frames of one message, empty ones included. Default: 131,072.
+    /// The most frames of one message, empty ones included (RFC6455-5.4-5). Default: 131,072.
     pub message_frames: usize,
 }
 

@@ -17,7 +17,7 @@ pub enum Event {
     Part(Part),
     /// A Ping; the Pong is [`Owed`].
     Ping(Bytes),
-    /// A Pong, asked for or not.
+    /// A Pong, asked for or not (RFC6455-5.5.3-3).
     Pong(Bytes),
     /// The peer's Close, the last event: whatever follows it is discarded. Our own is [`Owed`],
     /// unless it was sent before.

@@ -61,7 +61,7 @@ enum State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Misuse {
-    /// RFC6455-6.1-1: messages are sent between the opening and the closing handshake only.
+    /// RFC6455-6.1-1, RFC6455-5.1-5: messages are sent between the opening and the closing handshake only.
     #[error("the connection is closing or closed, and takes no more messages")]
     Closing,
     /// RFC6455-5.4-3: messages are not interleaved.
@@ -157,7 +157,7 @@ impl Sender {
         Ok(())
     }
 
-    /// Queues a Ping.
+    /// Queues a Ping (RFC6455-5.5.2-2).
     ///
     /// # Errors
     /// [`Misuse::PingTooLong`] above 125 bytes, [`Misuse::Closing`] after [`Sender::close`].

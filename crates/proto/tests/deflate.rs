@@ -32,7 +32,8 @@ fn text(text: &str) -> Event {
     Event::Message(text.into())
 }
 
-/// RFC7692-vec, RFC7692-6.2-1: the examples of section 7.2.3, one after the other in one connection.
+/// RFC7692-vec, RFC7692-6.2-1, RFC7692-7.2.1-1: the examples of section 7.2.3, one after the other in
+/// one connection.
 #[test]
 fn the_examples_of_the_rfc_inflate() {
     for role in [Role::Client, Role::Server] {

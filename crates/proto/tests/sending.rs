@@ -239,7 +239,7 @@ fn large_payloads_of_a_server_are_not_copied() {
     }
 }
 
-/// RFC6455-5.5-1.
+/// RFC6455-5.5-1, RFC6455-5.5.2-2.
 #[test]
 fn a_ping_of_more_than_125_bytes_is_misuse() {
     for role in ROLES {
