@@ -161,8 +161,8 @@ async fn what_was_not_offered_cannot_be_chosen() {
             "Sec-WebSocket-Protocol header is repeated",
         ),
         (
-            "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate",
-            "the extension `permessage-deflate`, which was not offered",
+            "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: permessage-bzip2",
+            "the extension `permessage-bzip2`, which was not offered",
         ),
         ("Sec-WebSocket-Extensions: a;;", "Sec-WebSocket-Extensions header is malformed"),
         ("X-Other: chat", "chose none of the subprotocols offered"),

@@ -77,6 +77,7 @@ async fn the_opening_request_is_what_the_standards_ask_for() {
         "connection: Upgrade",
         &format!("host: {host}"),
         "pragma: no-cache",
+        "sec-websocket-extensions: permessage-deflate; client_max_window_bits",
         "sec-websocket-protocol: echo, chat",
         "sec-websocket-version: 13",
         "upgrade: websocket",
