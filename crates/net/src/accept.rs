@@ -21,8 +21,8 @@ pub struct AcceptOptions {
     /// What the server speaks; the first of the client's offers that is among them is chosen.
     pub subprotocols: Subprotocols,
     /// What of permessage-deflate is agreed to; nothing when `None`. A connection that compresses takes
-    /// some 500 KiB more while it does both ways, and up to 36 KiB while it is idle; smaller windows
-    /// and no context takeover take less.
+    /// some 500 KiB more while it does both ways, and up to 36 KiB when it has been idle for half a
+    /// minute, as a task that receives will notice; smaller windows and no context takeover take less.
     pub deflate: Option<Deflate>,
     /// What the client may send.
     pub limits: Limits,

@@ -1,8 +1,9 @@
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::deflate::Inflater;
+use crate::deflate::{Inflater, Step};
+use crate::message::Kind;
 use crate::utf8::Utf8Validator;
-use crate::{FrameHeader, Limits, MaskKey, Message, Opcode, Part, Text, Violation};
+use crate::{FrameHeader, Limits, MaskKey, Message, Opcode, Part, Violation};
 
 /// What one step of inflating makes room for: some times what goes in, between these.
 const STEP_MIN: usize = 256;
@@ -11,13 +12,9 @@ const STEP_MAX: usize = 32 << 10;
 /// A part of inflated data is delivered when it has so many bytes, even if more could be inflated.
 const PART_MAX: usize = 64 << 10;
 
-/// Deflated data is hardly ever longer than what it inflates to. It may have twice the length and so
-/// many bytes more, so that a frame of an absurd length is refused when its header arrives.
+/// Deflated data is hardly ever longer than what it inflates to. It may have twice the length, and so
+/// many bytes more in each frame, so that one of an absurd length is refused when its header arrives.
 const DEFLATED_EXTRA: usize = 1 << 10;
-
-/// After a block that calls itself the last one, a new stream is made, which takes as long as
-/// inflating hundreds of bytes. So there may be one in each frame and one for so many bytes.
-const BYTES_PER_LAST_BLOCK: usize = 64;
 
 /// A frame whose header has been read.
 #[derive(Debug)]
@@ -88,8 +85,6 @@ pub(crate) struct Incoming {
     /// The payload of the frames so far, as their headers announce it.
     announced: usize,
     frames: usize,
-    /// Blocks that called themselves the last one.
-    last_blocks: usize,
 }
 
 /// Whether a message is delivered when it is whole, or as it arrives.
@@ -103,12 +98,6 @@ pub enum Delivery {
     Parts,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Text,
-    Binary,
-}
-
 impl Incoming {
     pub(crate) fn new(kind: Kind, compressed: bool) -> Self {
         Self {
@@ -119,7 +108,6 @@ impl Incoming {
             utf8: Utf8Validator::default(),
             announced: 0,
             frames: 0,
-            last_blocks: 0,
         }
     }
 
@@ -130,9 +118,11 @@ impl Incoming {
         limits: Limits,
     ) -> Result<(), Violation> {
         let Limits { message_bytes, message_frames } = limits;
-        let most = match self.compressed {
-            true => message_bytes.saturating_mul(2).saturating_add(DEFLATED_EXTRA),
-            false => message_bytes,
+        let most = if self.compressed {
+            let extra = DEFLATED_EXTRA.saturating_mul(self.frames + 1);
+            message_bytes.saturating_mul(2).saturating_add(extra)
+        } else {
+            message_bytes
         };
         let too_big = Violation::MessageTooBig { limit: message_bytes };
         let len = usize::try_from(header.payload_len).map_err(|_| too_big)?;
@@ -147,109 +137,122 @@ impl Incoming {
         Ok(())
     }
 
-    /// Takes what is unmasked of `frame`, and returns whether that was all of the frame.
+    /// Whether the payload is to be inflated.
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.compressed
+    }
+
+    /// Takes what is unmasked of `frame`, which must not exceed `limit` together with the rest. A
+    /// compressed message comes with what inflates it.
     pub(crate) fn take(
         &mut self,
         frame: &mut Frame,
         input: &mut BytesMut,
         inflater: Option<&mut Inflater>,
         delivery: Delivery,
-        limits: Limits,
-    ) -> Result<bool, Violation> {
-        let before = self.payload.len();
-        let limit = limits.message_bytes;
-        let left = limit - self.delivered - before;
-        // RFC7692-6.2-1, RFC6455-5.4-2: frame by frame, as they come. RFC7692-6.2-2: a message that is not
-        // compressed passes the inflater by.
-        let all = match inflater.filter(|_| self.compressed) {
+        limit: usize,
+    ) -> Result<Taken, Violation> {
+        let all = match inflater {
             Some(inflater) => {
-                let room = left.saturating_add(1).min(match delivery {
+                let most = match delivery {
                     Delivery::Whole => usize::MAX,
                     Delivery::Parts => PART_MAX,
-                });
-                self.inflate(inflater, frame, input, room)?
+                };
+                self.inflate(inflater, frame, input, limit, most)?
             }
             None => {
-                grow(&mut self.payload, frame.unmasked, left);
+                let before = self.payload.len();
+                grow(&mut self.payload, frame.unmasked, limit - self.delivered - before);
                 self.payload.extend_from_slice(&input[..frame.unmasked]);
                 frame.advance(input, frame.unmasked);
-                true
+                self.check(before, limit)?;
+                Taken::Frame
             }
         };
-        let fresh = &self.payload[before..];
-        if fresh.len() > left {
-            return Err(Violation::MessageTooBig { limit });
-        }
-        // RFC7692-6.1-4: inflated, if it was compressed.
-        if self.kind == Kind::Text {
-            self.utf8.push(fresh).map_err(|_| Violation::InvalidUtf8)?;
-        }
-        Ok(all && frame.remaining == 0)
+        Ok(if frame.remaining == 0 { all } else { Taken::Piece })
     }
 
-    /// Inflates what is unmasked of `frame` until it is done or has made `room` bytes, and returns
-    /// whether it is done.
+    /// Inflates what is unmasked of `frame`, but stops when `most` bytes wait to be delivered.
     fn inflate(
         &mut self,
         inflater: &mut Inflater,
         frame: &mut Frame,
         input: &mut BytesMut,
-        room: usize,
-    ) -> Result<bool, Violation> {
-        let out = &mut self.payload;
-        let most = out.len().saturating_add(room);
-        while out.len() < most {
-            let (end, left) = (out.len(), most - out.len());
-            let step = frame.unmasked.saturating_mul(4).clamp(STEP_MIN, STEP_MAX).min(left);
-            grow(out, step, left);
-            out.resize(end + step, 0);
-            let stepped = inflater.inflate(&input[..frame.unmasked], &mut out[end..]);
-            let stepped = stepped.map_err(|_| Violation::CorruptDeflate)?;
-            out.truncate(end + stepped.made);
-            frame.advance(input, stepped.taken);
-            if stepped.was_last_block {
-                self.last_blocks += 1;
-                let inflated = self.announced - frame.remaining;
-                if self.last_blocks > self.frames + inflated / BYTES_PER_LAST_BLOCK {
-                    return Err(Violation::TooManyLastBlocks);
-                }
-            } else if frame.unmasked == 0 && stepped.made < step {
-                return Ok(true);
+        limit: usize,
+        most: usize,
+    ) -> Result<Taken, Violation> {
+        while self.payload.len() < most {
+            let before = self.payload.len();
+            // One byte beyond the limit tells that it is passed.
+            let room = (limit - self.delivered - before).saturating_add(1).min(most - before);
+            let step = frame.unmasked.saturating_mul(4).clamp(STEP_MIN, STEP_MAX).min(room);
+            grow(&mut self.payload, step, room);
+            self.payload.resize(before + step, 0);
+            let Step { taken, made, corrupt } =
+                inflater.inflate(&input[..frame.unmasked], &mut self.payload[before..]);
+            self.payload.truncate(before + made);
+            frame.advance(input, taken);
+            // First what came first, however the data is cut.
+            self.check(before, limit)?;
+            if corrupt {
+                return Err(Violation::CorruptDeflate);
+            }
+            if frame.unmasked == 0 && made < step {
+                return Ok(Taken::Frame);
             }
         }
-        Ok(false)
+        Ok(Taken::Piece)
+    }
+
+    /// Checks what was added to the payload behind its first `before` bytes.
+    fn check(&mut self, before: usize, limit: usize) -> Result<(), Violation> {
+        if self.kind == Kind::Text {
+            self.utf8.push(&self.payload[before..]).map_err(|_| Violation::InvalidUtf8)?;
+        }
+        if self.payload.len() > limit - self.delivered {
+            return Err(Violation::MessageTooBig { limit });
+        }
+        Ok(())
     }
 
     /// What can be delivered before the message's end: not half of a character.
     pub(crate) fn next_part(&mut self) -> Option<Part> {
-        let held = self.payload.split_off(self.payload.len() - self.utf8.held());
-        let ready = std::mem::replace(&mut self.payload, held);
-        if ready.is_empty() {
+        let ready = self.payload.len() - self.utf8.held();
+        if ready == 0 {
             return None;
         }
+        let held = self.payload.split_off(ready);
+        let ready = std::mem::replace(&mut self.payload, held);
         self.delivered += ready.len();
-        Some(Part { content: self.kind.message(ready.into()), last: false })
+        Some(Part { content: self.kind.message(into_bytes(ready)), last: false })
     }
 
     /// Ends the message, all of whose frames are taken, and returns what is not delivered of it.
     pub(crate) fn finish(mut self, inflater: Option<&mut Inflater>) -> Result<Message, Violation> {
-        if let Some(inflater) = inflater.filter(|_| self.compressed) {
+        if let Some(inflater) = inflater {
             inflater.finish().map_err(|_| Violation::CorruptDeflate)?;
         }
         // RFC6455-5.6-1: the message as a whole is UTF-8.
         self.utf8.finish().map_err(|_| Violation::InvalidUtf8)?;
-        Ok(self.kind.message(self.payload.into()))
+        Ok(self.kind.message(into_bytes(self.payload)))
     }
 }
 
-impl Kind {
-    /// A message of this kind, made of bytes that were validated if it is text.
-    pub(crate) fn message(self, payload: Bytes) -> Message {
-        match self {
-            Self::Text => Message::Text(Text::from_validated(payload)),
-            Self::Binary => Message::Binary(payload),
-        }
+/// How much was taken of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// All of it.
+    Frame,
+    /// What has arrived of it, or as much as may wait to be delivered.
+    Piece,
+}
+
+/// The payload to deliver, without most of the room that it did not need.
+fn into_bytes(mut payload: Vec<u8>) -> Bytes {
+    if payload.capacity() / 2 > payload.len() {
+        payload.shrink_to_fit();
     }
+    payload.into()
 }
 
 /// Makes room for `count` more bytes, and by doubling for more, but never for more than `most`: so

@@ -2,6 +2,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::Opcode;
+
 /// A whole message: what one `send` of one end becomes at the other. Its bytes are shared, and nobody
 /// can change them (RFC6455-10.3-2).
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -12,7 +14,39 @@ pub enum Message {
     Binary(Bytes),
 }
 
+/// Which of the two a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Binary,
+}
+
+impl Kind {
+    /// The opcode of the message's first frame (RFC6455-6.1-3).
+    pub(crate) fn opcode(self) -> Opcode {
+        match self {
+            Self::Text => Opcode::Text,
+            Self::Binary => Opcode::Binary,
+        }
+    }
+
+    /// A message of this kind, made of bytes that were validated if it is text.
+    pub(crate) fn message(self, payload: Bytes) -> Message {
+        match self {
+            Self::Text => Message::Text(Text(payload)),
+            Self::Binary => Message::Binary(payload),
+        }
+    }
+}
+
 impl Message {
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Self::Text(_) => Kind::Text,
+            Self::Binary(_) => Kind::Binary,
+        }
+    }
+
     /// The payload, whichever kind it is.
     pub fn payload(&self) -> &Bytes {
         match self {
@@ -88,11 +122,6 @@ impl From<&[u8]> for Message {
 pub struct Text(Bytes);
 
 impl Text {
-    /// Wraps bytes that a validator has seen.
-    pub(crate) fn from_validated(bytes: Bytes) -> Self {
-        Self(bytes)
-    }
-
     /// Checks that `bytes` are UTF-8, without copying them.
     ///
     /// # Errors

@@ -36,19 +36,25 @@ pub(crate) struct Outbox {
 /// How much of a frame is not written yet.
 #[derive(Debug)]
 struct QueuedFrame {
-    /// The header; the whole of a control frame or a compressed one.
+    /// What `buffered_amount` does not count.
     overhead: usize,
-    /// The bytes that `buffered_amount` counts one by one.
-    payload: usize,
-    /// What it counts when the whole frame is written: the bytes that a compressed payload stands for.
-    stands_for: usize,
+    content: Content,
+}
+
+/// What `buffered_amount` counts of a frame.
+#[derive(Debug)]
+enum Content {
+    /// So many bytes behind the overhead, each when it is written.
+    Plain(usize),
+    /// The bytes that compressed ones, which are overhead here, stand for: when the last is written.
+    Compressed(usize),
 }
 
 impl Outbox {
     /// Queues a data frame, whose payload is counted when it is written.
     pub(crate) fn push_data(&mut self, header: &FrameHeader, payload: &Bytes) {
         let overhead = self.push(header, payload);
-        self.count(QueuedFrame { overhead, payload: payload.len(), stands_for: 0 });
+        self.count(overhead, Content::Plain(payload.len()));
     }
 
     /// Queues a data frame with a compressed payload that stands for so many bytes.
@@ -59,14 +65,14 @@ impl Outbox {
         stands_for: usize,
     ) {
         let overhead = self.push(header, payload) + payload.len();
-        self.count(QueuedFrame { overhead, payload: 0, stands_for });
+        self.count(overhead, Content::Compressed(stands_for));
     }
 
     /// Queues a control frame.
     pub(crate) fn push_control(&mut self, header: &FrameHeader, payload: &[u8]) {
         let overhead = header.encode(&mut self.tail) + payload.len();
         self.copy(header.mask, payload);
-        self.count(QueuedFrame { overhead, payload: 0, stands_for: 0 });
+        self.count(overhead, Content::Plain(0));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -138,9 +144,10 @@ impl Outbox {
         }
     }
 
-    fn count(&mut self, frame: QueuedFrame) {
-        self.queued += (frame.overhead + frame.payload) as u64;
-        self.frames.push_back(frame);
+    fn count(&mut self, overhead: usize, content: Content) {
+        let plain = if let Content::Plain(plain) = content { plain } else { 0 };
+        self.queued += (overhead + plain) as u64;
+        self.frames.push_back(QueuedFrame { overhead, content });
     }
 
     fn close_tail(&mut self) {
@@ -175,20 +182,28 @@ impl Outbox {
     fn payload_among(&mut self, mut count: usize) -> usize {
         let mut payload = 0;
         while count > 0 {
-            let Some(frame) = self.frames.front_mut() else {
+            let Some(QueuedFrame { overhead, content }) = self.frames.front_mut() else {
                 break;
             };
-            let overhead = count.min(frame.overhead);
-            frame.overhead -= overhead;
-            count -= overhead;
-            let data = count.min(frame.payload);
-            frame.payload -= data;
-            count -= data;
-            payload += data;
-            if frame.overhead == 0 && frame.payload == 0 {
-                payload += frame.stands_for;
-                self.frames.pop_front();
+            let written = count.min(*overhead);
+            *overhead -= written;
+            count -= written;
+            if *overhead > 0 {
+                break;
             }
+            match content {
+                Content::Plain(rest) => {
+                    let written = count.min(*rest);
+                    *rest -= written;
+                    count -= written;
+                    payload += written;
+                    if *rest > 0 {
+                        break;
+                    }
+                }
+                Content::Compressed(stands_for) => payload += *stands_for,
+            }
+            self.frames.pop_front();
         }
         payload
     }

@@ -2,7 +2,8 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use crate::deflate::Inflater;
 use crate::frame::{FrameStart, RSV1};
-use crate::incoming::{Frame, Incoming, Kind};
+use crate::incoming::{Frame, Incoming, Taken};
+use crate::message::Kind;
 use crate::utf8::Utf8Validator;
 use crate::{
     CloseFrame, Deflate, Delivery, FrameHeader, Limits, Message, Opcode, Part, Role, Violation,
@@ -148,7 +149,11 @@ impl Receiver {
             match std::mem::replace(&mut self.state, State::Header) {
                 State::Header => match self.begin_frame(input)? {
                     Some(state) => self.state = state,
-                    None => return Ok(None),
+                    // Parts may have been asked for since the last frame.
+                    None => {
+                        let message = self.message.as_mut();
+                        return Ok(message.and_then(|begun| next_part(begun, self.delivery)));
+                    }
                 },
                 State::InPlace(mut frame, mut utf8) => {
                     let fresh = frame.unmask_arrived(input);
@@ -163,26 +168,24 @@ impl Receiver {
                 }
                 State::Moving(mut frame, mut message) => {
                     frame.unmask_arrived(input);
-                    let (inflater, delivery) = (self.inflater.as_mut(), self.delivery);
-                    let taken = message.take(&mut frame, input, inflater, delivery, self.limits)?;
-                    if taken && frame.fin {
-                        let content = message.finish(self.inflater.as_mut())?;
+                    let mut inflater = self.inflater.as_mut().filter(|_| message.is_compressed());
+                    let (delivery, limit) = (self.delivery, self.limits.message_bytes);
+                    let by = inflater.as_deref_mut();
+                    let taken = message.take(&mut frame, input, by, delivery, limit)?;
+                    if taken == Taken::Frame && frame.fin {
+                        let content = message.finish(inflater)?;
                         return Ok(Some(match delivery {
                             Delivery::Whole => Event::Message(content),
                             Delivery::Parts => Event::Part(Part { content, last: true }),
                         }));
                     }
-                    let part = match delivery {
-                        Delivery::Whole => None,
-                        Delivery::Parts => message.next_part(),
-                    };
-                    if taken {
-                        self.message = Some(message);
-                    } else {
-                        self.state = State::Moving(frame, message);
+                    let part = next_part(&mut message, delivery);
+                    match taken {
+                        Taken::Frame => self.message = Some(message),
+                        Taken::Piece => self.state = State::Moving(frame, message),
                     }
-                    if part.is_some() || !taken {
-                        return Ok(part.map(Event::Part));
+                    if part.is_some() || taken == Taken::Piece {
+                        return Ok(part);
                     }
                 }
                 State::Ended => {
@@ -222,9 +225,10 @@ impl Receiver {
         message.begin_frame(&header, self.limits)?;
         input.advance(header_len);
         let frame = Frame::new(&header);
-        Ok(Some(match stays {
-            true => State::InPlace(frame, Utf8Validator::default()),
-            false => State::Moving(frame, message),
+        Ok(Some(if stays {
+            State::InPlace(frame, Utf8Validator::default())
+        } else {
+            State::Moving(frame, message)
         }))
     }
 
@@ -249,6 +253,14 @@ impl Receiver {
                 _ => Ok(()),
             },
         }
+    }
+}
+
+/// What is to be delivered of a message before its end.
+fn next_part(message: &mut Incoming, delivery: Delivery) -> Option<Event> {
+    match delivery {
+        Delivery::Whole => None,
+        Delivery::Parts => message.next_part().map(Event::Part),
     }
 }
 

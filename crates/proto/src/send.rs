@@ -2,8 +2,9 @@ use std::io::IoSlice;
 
 use bytes::Bytes;
 
-use crate::deflate::{Context, Deflater};
+use crate::deflate::Deflater;
 use crate::frame::{RSV1, SHORT_PAYLOAD_MAX};
+use crate::message::Kind;
 use crate::outbox::Outbox;
 use crate::{
     CloseFrame, Deflate, FrameHeader, MaskKey, MaskKeys, Message, Opcode, Outgoing, Owed, Part,
@@ -36,15 +37,13 @@ pub struct Sender {
 
 #[derive(Debug)]
 struct Compression {
-    context: Context,
     threshold: usize,
     deflater: Deflater,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Begun {
-    /// Text or Binary.
-    opcode: Opcode,
+    kind: Kind,
     compressed: bool,
 }
 
@@ -103,7 +102,7 @@ impl Sender {
     pub fn with_deflate(mut self, agreed: Deflate) -> Self {
         let context = agreed.of(if self.masks.is_some() { Role::Client } else { Role::Server });
         let deflater = Deflater::new(context);
-        self.compression = Some(Compression { context, threshold: agreed.threshold, deflater });
+        self.compression = Some(Compression { threshold: agreed.threshold, deflater });
         self
     }
 
@@ -119,7 +118,6 @@ impl Sender {
         }
         let outgoing = message.into();
         let message = outgoing.message();
-        let opcode = opcode(message);
         let compression = self.compression.as_mut().filter(|by| message.len() >= by.threshold);
         let deflated = match (&outgoing, compression) {
             (Outgoing::Uncompressed(_), _) | (_, None) => None,
@@ -128,7 +126,7 @@ impl Sender {
             }
             (Outgoing::Prepared(prepared), Some(by)) => Some(by.take_prepared(prepared)),
         };
-        self.push_frame(true, opcode, message, deflated);
+        self.push_frame(true, message.kind().opcode(), message, deflated);
         Ok(())
     }
 
@@ -141,17 +139,17 @@ impl Sender {
     pub fn send_part(&mut self, part: &Part) -> Result<(), Misuse> {
         self.check_open()?;
         let Part { content, last } = part;
-        let opcode = opcode(content);
+        let kind = content.kind();
         let begun = match self.message {
             None if *last => return self.send(content),
-            None => Begun { opcode, compressed: self.compression.is_some() },
-            Some(begun) if begun.opcode == opcode => begun,
+            None => Begun { kind, compressed: self.compression.is_some() },
+            Some(begun) if begun.kind == kind => begun,
             Some(_) => return Err(Misuse::KindOfPart),
         };
         let compression = self.compression.as_mut().filter(|_| begun.compressed);
         let deflated = compression.map(|by| by.deflater.deflate(content.payload(), *last).into());
         // RFC6455-5.4-10, RFC6455-6.1-4
-        let opcode = if self.message.is_none() { opcode } else { Opcode::Continuation };
+        let opcode = if self.message.is_none() { kind.opcode() } else { Opcode::Continuation };
         self.push_frame(*last, opcode, content, deflated);
         self.message = (!last).then_some(begun);
         Ok(())
@@ -310,22 +308,17 @@ impl Compression {
     /// remembers lies no longer where it was in the peer's window.
     fn take_prepared(&mut self, prepared: &Prepared) -> Bytes {
         self.deflater.restart();
-        prepared.deflated(self.context.window_bits).clone()
+        prepared.deflated(self.deflater.window_bits()).clone()
     }
 }
 
 /// RFC6455-6.1-3
-fn opcode(message: &Message) -> Opcode {
-    match message {
-        Message::Text(_) => Opcode::Text,
-        Message::Binary(_) => Opcode::Binary,
-    }
-}
-
 impl std::fmt::Debug for Sender {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Sender")
             .field("masks", &self.masks.is_some())
+            .field("compression", &self.compression)
+            .field("message", &self.message)
             .field("queued_bytes", &self.queued_bytes())
             .field("state", &self.state)
             .finish_non_exhaustive()

@@ -60,9 +60,6 @@ pub enum Violation {
     /// RFC7692-7.2.2-4: compressed data that no deflater makes.
     #[error("the peer sent a compressed message that cannot be inflated (RFC 7692 section 7.2)")]
     CorruptDeflate,
-    /// RFC6455-10.4-1: compressed data in many small streams, each of which takes long to begin.
-    #[error("the peer ended its stream of compressed data too often within a message")]
-    TooManyLastBlocks,
     /// RFC6455-10.4-2: more bytes than [`Limits::message_bytes`](crate::Limits::message_bytes).
     #[error(
         "the peer sent a message of more than {limit} bytes; raise the limit if it should be allowed"
@@ -89,7 +86,7 @@ impl Violation {
                 CloseCode::INVALID_PAYLOAD
             }
             Self::MessageTooBig { .. } => CloseCode::MESSAGE_TOO_BIG,
-            Self::TooManyFrames { .. } | Self::TooManyLastBlocks => CloseCode::POLICY_VIOLATION,
+            Self::TooManyFrames { .. } => CloseCode::POLICY_VIOLATION,
             _ => CloseCode::PROTOCOL_ERROR,
         }
     }

@@ -172,6 +172,10 @@ fn delivery_may_change_within_a_message() {
     assert_eq!(receive(whole, frame(CONTINUATION, "c").unfinished()), []);
     assert_eq!(receive(whole, frame(CONTINUATION, "d")), [Event::Message("cd".into())]);
     assert_eq!(receive(parts, frame(TEXT, "e")), [Event::Part(part("e", true))]);
+    // What has arrived is a part at once, not with the next frame.
+    assert_eq!(receive(whole, frame(TEXT, "f").unfinished()), []);
+    connection.set_delivery(parts);
+    assert_eq!(read(&mut connection, &mut input, &[]).0, [Event::Part(part("f", false))]);
 }
 
 /// RFC6455-5.4-1, RFC6455-5.4-10: what is sent in parts is one message, whole for whoever wants it so,

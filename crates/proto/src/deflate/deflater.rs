@@ -1,4 +1,4 @@
-use zlib_rs::{Deflate, DeflateConfig, DeflateFlush, Strategy};
+use zlib_rs::{Deflate, DeflateConfig, DeflateFlush};
 
 use super::{Context, ContextTakeover, TAIL, WindowBits};
 
@@ -19,6 +19,11 @@ pub(crate) struct Deflater {
 impl Deflater {
     pub(crate) fn new(context: Context) -> Self {
         Self { context, stream: None, used: false }
+    }
+
+    /// The window that a receiver needs.
+    pub(crate) fn window_bits(&self) -> WindowBits {
+        self.context.window_bits
     }
 
     /// Deflates a message, or the next part of one, into the payload of one frame.
@@ -55,7 +60,9 @@ impl Deflater {
 
     /// Forgets the messages before: the next one begins with an empty window, as any may.
     pub(crate) fn restart(&mut self) {
-        if let Some(stream) = &mut self.stream {
+        if let Some(stream) = &mut self.stream
+            && stream.total_in() > 0
+        {
             stream.reset();
         }
     }
@@ -75,15 +82,12 @@ impl Deflater {
 
 /// RFC7692-7.2.1-7, RFC7692-7.2.1-8: a stream that looks no further back than the window.
 fn new_stream(window_bits: WindowBits) -> Deflate {
-    // The library has no window of 8 bits. It keeps to one nevertheless if all that it may repeat is
-    // the byte before (RFC 7692 section 7.1.2 leaves how to the endpoint).
-    let (bits, strategy) = match window_bits {
-        WindowBits::MIN => (9, Strategy::Rle),
-        bits => (bits.get(), Strategy::Default),
-    };
+    // The library has no window of 8 bits (RFC7692-7.1.2.1-1). It looks 262 bytes less far back than
+    // its window is long, though, so with one of 9 bits it keeps to 8.
+    let bits = window_bits.get().max(9);
     // Negative: raw data, without a header around it.
     let window_bits = -i32::from(bits);
-    Deflate::new_with_config(DeflateConfig { window_bits, strategy, ..DeflateConfig::default() })
+    Deflate::new_with_config(DeflateConfig { window_bits, ..DeflateConfig::default() })
 }
 
 /// RFC7692-7.2.1-3: leaves the tail out, which the receiver puts back. Where a flush has added

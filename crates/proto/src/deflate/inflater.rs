@@ -9,6 +9,9 @@ pub(crate) struct Inflater {
     stream: Option<Inflate>,
     /// Since the last [`Inflater::release_unused`].
     used: bool,
+    /// Nothing has come behind a block of this message that called itself the last one. The message
+    /// may go on nevertheless (RFC7692-7.2.1-1).
+    is_at_end: bool,
     /// The end of what was inflated: all of the window, and at most as much again. A new stream goes
     /// on from there, after a block that said it was the last one, or a release.
     history: Vec<u8>,
@@ -23,47 +26,60 @@ pub(crate) struct Corrupt;
 pub(crate) struct Step {
     pub(crate) taken: usize,
     pub(crate) made: usize,
-    /// Whether it ended with a block that called itself the last one.
-    pub(crate) was_last_block: bool,
+    /// What follows is not what a deflater makes.
+    pub(crate) corrupt: bool,
 }
 
 impl Inflater {
     pub(crate) fn new(context: Context) -> Self {
-        Self { context, stream: None, used: false, history: Vec::new() }
+        Self { context, stream: None, used: false, is_at_end: false, history: Vec::new() }
     }
 
     /// Inflates `input`, a piece of a message, into `out`, which must have room.
     ///
     /// All is done when the whole input was taken and room is left.
-    pub(crate) fn inflate(&mut self, input: &[u8], out: &mut [u8]) -> Result<Step, Corrupt> {
+    pub(crate) fn inflate(&mut self, input: &[u8], out: &mut [u8]) -> Step {
         self.used = true;
-        let step = self.step(input, out, InflateFlush::NoFlush)?;
-        self.remember(&out[..step.made]);
-        if step.was_last_block {
-            // RFC7692-7.2.1-1, RFC7692-7.2.1-2: the message goes on, with the next whole byte.
-            self.restart();
-        } else if step.taken == 0 && step.made == 0 && !input.is_empty() {
-            return Err(Corrupt);
+        let (taken, made, result) = self.step(input, out, InflateFlush::NoFlush);
+        self.remember(&out[..made]);
+        if taken > 0 {
+            self.is_at_end = false;
         }
-        Ok(step)
+        let was_last_block = result == Ok(Status::StreamEnd);
+        if was_last_block {
+            self.restart();
+            self.is_at_end = true;
+        }
+        let is_stuck = taken == 0 && made == 0 && !input.is_empty() && !was_last_block;
+        Step { taken, made, corrupt: result.is_err() || is_stuck }
     }
 
     /// Ends a message all of whose data is inflated (RFC7692-7.2.2-4).
     pub(crate) fn finish(&mut self) -> Result<(), Corrupt> {
-        // The tail must be the rest of an empty block, which inflates to nothing. Told to stop at the
-        // end of a block, the stream leaves the byte behind it alone, unless it was within something
-        // else: the data was truncated.
-        let mut probe = [0; TAIL.len() + 1];
-        probe[..TAIL.len()].copy_from_slice(&TAIL);
-        let step = self.step(&probe, &mut [0; 1], InflateFlush::Block)?;
-        if step != (Step { taken: TAIL.len(), made: 0, was_last_block: false }) {
-            return Err(Corrupt);
+        // Some deflaters end with a last block and leave out the empty one that should follow it
+        // (RFC7692-7.2.1-3), of which the tail is the rest. Nothing is missing then.
+        if !std::mem::take(&mut self.is_at_end) {
+            self.take_tail()?;
         }
         if self.context.takeover == ContextTakeover::No {
             self.history.clear();
-            if let Some(stream) = &mut self.stream {
-                stream.reset(false);
-            }
+            self.restart();
+        }
+        Ok(())
+    }
+
+    /// The tail must be the rest of an empty block, which inflates to nothing. Told to stop at the end
+    /// of a block, the stream leaves the byte behind it alone, unless it was within something else:
+    /// the data was truncated.
+    fn take_tail(&mut self) -> Result<(), Corrupt> {
+        let mut probe = [0; TAIL.len() + 1];
+        probe[..TAIL.len()].copy_from_slice(&TAIL);
+        if self.step(&probe, &mut [0], InflateFlush::Block) != (TAIL.len(), 0, Ok(Status::Ok)) {
+            return Err(Corrupt);
+        }
+        // That block may call itself the last one.
+        if let (_, _, Ok(Status::StreamEnd)) = self.step(&[], &mut [0], InflateFlush::NoFlush) {
+            self.restart();
         }
         Ok(())
     }
@@ -84,29 +100,37 @@ impl Inflater {
         self.stream.is_some()
     }
 
-    /// One call of the library.
-    fn step(&mut self, input: &[u8], out: &mut [u8], flush: InflateFlush) -> Result<Step, Corrupt> {
+    /// One call of the library: the bytes taken and made, and how it ended.
+    fn step(
+        &mut self,
+        input: &[u8],
+        out: &mut [u8],
+        flush: InflateFlush,
+    ) -> (usize, usize, Result<Status, Corrupt>) {
         if self.stream.is_none() {
             self.restart();
         }
-        let stream = self.stream.as_mut().ok_or(Corrupt)?;
+        let Some(stream) = &mut self.stream else {
+            return (0, 0, Err(Corrupt));
+        };
         let (before_in, before_out) = (stream.total_in(), stream.total_out());
-        let status = stream.decompress(input, out, flush).map_err(|_| Corrupt)?;
+        let result = stream.decompress(input, out, flush).map_err(|_| Corrupt);
         let taken = (stream.total_in() - before_in) as usize;
         let made = (stream.total_out() - before_out) as usize;
-        Ok(Step { taken, made, was_last_block: status == Status::StreamEnd })
+        (taken, made, result)
     }
 
     /// Begins a stream whose window is the history.
     fn restart(&mut self) {
-        // The library allocates the largest window in any case (RFC7692-7.2.2-2).
-        let mut stream = Inflate::new(false, 15);
+        // The library has room for the largest window in any case (RFC7692-7.2.2-2). What a peer gets
+        // that looks further back than was agreed on is nobody's promise.
+        let stream = self.stream.get_or_insert_with(|| Inflate::new(false, 15));
+        stream.reset(false);
         let window = self.history.len().min(self.context.window_bits.bytes());
         if window > 0 {
             let history = &self.history[self.history.len() - window..];
             stream.set_dictionary(history).expect("a raw stream takes any dictionary");
         }
-        self.stream = Some(stream);
     }
 
     fn remember(&mut self, inflated: &[u8]) {

@@ -5,7 +5,7 @@ mod deflater;
 mod inflater;
 
 pub(crate) use deflater::Deflater;
-pub(crate) use inflater::Inflater;
+pub(crate) use inflater::{Inflater, Step};
 
 use crate::Role;
 

@@ -50,7 +50,7 @@ impl Offer {
     /// Offers permessage-deflate as well (RFC6455-5.8-1): what `wanted` says of the server is asked of
     /// it, and what it says of the client's window is a limit that the server may lower.
     pub fn with_deflate(mut self, wanted: Deflate) -> Self {
-        self.extensions.push(Params::offer(wanted).to_extension());
+        self.extensions = vec![Params::offer(wanted).to_extension()];
         self.deflate = Some(wanted);
         self
     }
