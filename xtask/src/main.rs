@@ -38,6 +38,18 @@ enum Task {
     },
     /// Every header, sequence of frames, close code, length and beginning of UTF-8, with optimisation.
     Exhaustive,
+    /// Simulates connections, two ends and what is between them, each decided by a seed.
+    Simulate {
+        /// How many seeds.
+        #[arg(long, default_value_t = 20_000)]
+        seeds: u64,
+        /// The first of them.
+        #[arg(long, default_value_t = 0)]
+        first: u64,
+        /// Simulate this one, and print what happens.
+        #[arg(long, conflicts_with_all = ["seeds", "first"])]
+        seed: Option<u64>,
+    },
     /// `fdx listen --echo` with a page in a headless Chromium, which must be installed.
     Browser {
         /// The browser.
@@ -53,6 +65,8 @@ fn main() -> ExitCode {
         Task::Requirements => requirements::check(),
         Task::Autobahn { role, quick } => autobahn::test(role, quick),
         Task::Exhaustive => exhaustive(),
+        Task::Simulate { seed: Some(seed), .. } => simulate(&[seed]),
+        Task::Simulate { seeds, first, seed: None } => simulate(&[first, seeds]),
         Task::Browser { chromium } => peers::browser(&chromium),
     };
     match outcome {
@@ -72,4 +86,9 @@ fn test(arguments: &[String]) -> Result<(), Failure> {
 fn exhaustive() -> Result<(), Failure> {
     let package = ["test", "--release", "--package", "fullduplex-proto"];
     run::run(cargo(package).args(["--lib", "--test", "exhaustive"]))
+}
+
+fn simulate(numbers: &[u64]) -> Result<(), Failure> {
+    let package = ["run", "--release", "--package", "fullduplex-lab", "--bin", "simulate", "--"];
+    run::run(cargo(package).args(numbers.iter().map(u64::to_string)))
 }

@@ -5,5 +5,6 @@ pub mod ca;
 pub mod echo;
 pub mod peers;
 pub mod script;
+pub mod simulation;
 pub mod target;
 pub mod trace;

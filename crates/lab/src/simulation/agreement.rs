@@ -1,0 +1,74 @@
+//! The opening handshake, as far as it decides how messages are compressed.
+
+use fullduplex_proto::handshake::{Answer, Nonce, Offer, Subprotocols};
+use fullduplex_proto::{Context, ContextTakeover, Deflate, Role, Url, WindowBits};
+use http::HeaderMap;
+
+use super::inflater::Inflater;
+use super::rng::Rng;
+
+/// What each end takes the two to have agreed on, and what the server's response says.
+#[derive(Debug, Default)]
+pub(super) struct Agreement {
+    pub(super) ends: [Option<Deflate>; 2],
+    extensions: String,
+}
+
+impl Agreement {
+    /// Shakes hands, if the client wants compression; the server may decline.
+    pub(super) fn reach([offered, accepted]: [Option<Deflate>; 2]) -> Self {
+        let Some(offered) = offered else {
+            return Self::default();
+        };
+        let offer = Offer::new(Nonce([7; 16]), Subprotocols::default()).with_deflate(offered);
+        let url = Url::parse("ws://server.example.com/").expect("it is a URL");
+        let request = offer.to_request(&url, &HeaderMap::new()).expect("no header is added");
+        let read = Offer::from_request(&request).expect("the request of a client of ours");
+        let mut answer = Answer::default();
+        if let Some(wanted) = accepted {
+            answer = answer.with_deflate(&read, wanted);
+        }
+        let response = answer.to_response(&read);
+        let understood =
+            Answer::from_response(&offer, &response).expect("the response of a server of ours");
+        let extensions = answer.extensions();
+        Self { ends: [understood.deflate(), answer.deflate()], extensions }
+    }
+
+    /// What inflates the messages of the end that plays `writer`, by the words of RFC 7692 section
+    /// 7.1 in the response.
+    pub(super) fn inflater(&self, writer: Role) -> Option<Inflater> {
+        let mut words = self.extensions.split(';').map(str::trim);
+        if words.next() != Some("permessage-deflate") {
+            return None;
+        }
+        let (takeover, window) = match writer {
+            Role::Client => ("client_no_context_takeover", "client_max_window_bits="),
+            Role::Server => ("server_no_context_takeover", "server_max_window_bits="),
+        };
+        let (mut bits, mut keeps_window) = (15, true);
+        for word in words {
+            keeps_window &= word != takeover;
+            if let Some(value) = word.strip_prefix(window) {
+                bits = value.parse().expect("a number of bits");
+            }
+        }
+        Some(Inflater::new(bits, keeps_window))
+    }
+}
+
+/// What an end wants of compression.
+pub(super) fn wish(rng: &mut Rng) -> Deflate {
+    let mut wish = Deflate::default();
+    wish.client = context(rng);
+    wish.server = context(rng);
+    wish.threshold = rng.log_uniform(256) as usize;
+    wish
+}
+
+fn context(rng: &mut Rng) -> Context {
+    let bits = if rng.one_in(2) { 15 } else { 8 + rng.below(8) as u8 };
+    let window_bits = WindowBits::new(bits).expect("a window may have so many bits");
+    let takeover = *rng.pick(&[ContextTakeover::Yes, ContextTakeover::Yes, ContextTakeover::No]);
+    Context { window_bits, takeover }
+}

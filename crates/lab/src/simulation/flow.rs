@@ -1,0 +1,229 @@
+//! All that one end says to the other: accepted for sending, on the wire, and delivered.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use fullduplex_proto::{CloseFrame, Event, Message, Misuse, Part, Text};
+
+use super::trace::Summary;
+use super::wire::{Content, Wire};
+
+/// One direction of a connection, as it should be: the model that both ends are held against.
+///
+/// What was accepted must pass on the wire unaltered and in order, and what has passed must be
+/// delivered unaltered and in order.
+#[derive(Debug)]
+pub(super) struct Flow {
+    wire: Wire,
+    /// Messages that were accepted, and the one of which parts were accepted, and more must follow.
+    sent: Vec<Said>,
+    begun: Option<Said>,
+    accepted_bytes: u64,
+    /// How many of them have passed on the wire, and were delivered.
+    passed: usize,
+    delivered: usize,
+    /// How many bytes of the next message were delivered in parts.
+    delivered_bytes: usize,
+    /// Pings that were accepted and have not passed.
+    pings: VecDeque<Bytes>,
+    /// Pings of the other end that were heard and not answered, and the last answer.
+    unanswered: VecDeque<Bytes>,
+    last_pong: Option<Bytes>,
+    /// What the Close must say, once one is due.
+    close: Option<Option<CloseFrame>>,
+    /// What has passed on the wire and was not delivered.
+    on_the_way: VecDeque<Event>,
+}
+
+/// A message, and the number of its frames.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) message: Message,
+    pub(super) frames: usize,
+    compressed: bool,
+}
+
+impl Flow {
+    pub(super) fn new(wire: Wire) -> Self {
+        Self {
+            wire,
+            sent: Vec::new(),
+            begun: None,
+            accepted_bytes: 0,
+            passed: 0,
+            delivered: 0,
+            delivered_bytes: 0,
+            pings: VecDeque::new(),
+            unanswered: VecDeque::new(),
+            last_pong: None,
+            close: None,
+            on_the_way: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    /// How many bytes of payload were accepted.
+    pub(super) fn accepted_bytes(&self) -> u64 {
+        self.accepted_bytes
+    }
+
+    pub(super) fn delivered(&self) -> usize {
+        self.delivered
+    }
+
+    /// Whether more parts of a message must follow.
+    pub(super) fn is_amid_message(&self) -> bool {
+        self.begun.is_some()
+    }
+
+    /// The message that must be delivered next, as far as it was accepted.
+    pub(super) fn next(&self) -> Option<&Said> {
+        self.sent.get(self.delivered).or(self.begun.as_ref())
+    }
+
+    /// What an open connection answers to a message that is sent now.
+    pub(super) fn check_message(&self) -> Result<(), Misuse> {
+        if self.begun.is_some() { Err(Misuse::MessageUnderWay) } else { Ok(()) }
+    }
+
+    /// What an open connection answers to a part that is sent now.
+    pub(super) fn check_part(&self, part: &Part) -> Result<(), Misuse> {
+        match &self.begun {
+            Some(begun) if !is_same_kind(&begun.message, &part.content) => Err(Misuse::KindOfPart),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes note that a message was accepted, or a part of one. The first part decides whether it is
+    /// compressed.
+    pub(super) fn send(&mut self, Part { content, last }: Part, compressed: bool) {
+        self.accepted_bytes += content.len() as u64;
+        let bytes = content.len();
+        let said = match self.begun.take() {
+            Some(begun) => begun.with(&content),
+            None => Said { message: content, frames: 1, compressed },
+        };
+        self.wire.expect(Content { bytes, compressed: said.compressed });
+        if last {
+            self.sent.push(said);
+        } else {
+            self.begun = Some(said);
+        }
+    }
+
+    /// Takes note that a Ping was accepted.
+    pub(super) fn ping(&mut self, payload: Bytes) {
+        self.pings.push_back(payload);
+    }
+
+    /// Takes note that a Ping of the other end was heard.
+    pub(super) fn owe_pong(&mut self, payload: Bytes) {
+        self.unanswered.push_back(payload);
+    }
+
+    /// Takes note that a Close is due; the first one counts.
+    pub(super) fn close(&mut self, frame: Option<CloseFrame>) {
+        self.close.get_or_insert(frame);
+    }
+
+    /// Judges bytes that were written.
+    pub(super) fn pass(&mut self, mut bytes: &[u8]) {
+        while let Some(event) = self.wire.read(&mut bytes) {
+            match &event {
+                Event::Message(message) => {
+                    let expected = self.sent.get(self.passed).map(|said| &said.message);
+                    assert!(expected == Some(message), "6.2: {} was not sent so", shown(&event));
+                    self.passed += 1;
+                }
+                Event::Part(_) => {}
+                Event::Ping(payload) => {
+                    assert_eq!(self.pings.pop_front().as_ref(), Some(payload), "6.2: a Ping");
+                }
+                Event::Pong(payload) => {
+                    let answered = self.unanswered.iter().position(|ping| ping == payload);
+                    let answered = answered.expect("I9: a Pong without its Ping");
+                    self.unanswered.drain(..=answered);
+                    self.last_pong = Some(payload.clone());
+                }
+                Event::Close(frame) => {
+                    assert_eq!(self.close.as_ref(), Some(frame), "6.2: a Close");
+                }
+            }
+            self.on_the_way.push_back(event);
+        }
+    }
+
+    /// Judges what the other end was given, and returns it if it is whole.
+    pub(super) fn deliver(&mut self, event: Event) -> Option<Event> {
+        let whole = match event {
+            Event::Message(content) => self.deliver_part(&Part { content, last: true })?,
+            Event::Part(part) => self.deliver_part(&part)?,
+            control => control,
+        };
+        let expected = self.on_the_way.pop_front();
+        assert!(
+            expected.as_ref() == Some(&whole),
+            "6.2: {} is delivered instead of {}",
+            shown(&whole),
+            expected.as_ref().map_or("nothing".into(), shown)
+        );
+        Some(whole)
+    }
+
+    fn deliver_part(&mut self, Part { content, last }: &Part) -> Option<Event> {
+        let next = self.next().expect("6.2: a message that nobody has sent");
+        let message = next.message.clone();
+        let end = self.delivered_bytes + content.len();
+        let expected = message.payload().get(self.delivered_bytes..end);
+        let is_right = is_same_kind(&message, content) && expected == Some(content.payload());
+        assert!(is_right, "6.2: bytes {}..{end} are others", self.delivered_bytes);
+        self.delivered_bytes = end;
+        if !last {
+            return None;
+        }
+        assert_eq!(end, message.len(), "6.2: a message without its end");
+        self.delivered += 1;
+        self.delivered_bytes = 0;
+        Some(Event::Message(message))
+    }
+
+    /// A Close stands behind all messages: whoever has it has them (6.2, a clean close).
+    pub(super) fn assert_all_delivered(&self) {
+        let Self { sent, passed, delivered, .. } = self;
+        assert_eq!((*passed, *delivered), (sent.len(), sent.len()), "6.2: messages are lost");
+    }
+
+    /// Nothing is under way any more, and no answer is missing.
+    pub(super) fn assert_at_rest(&self) {
+        self.assert_all_delivered();
+        assert!(
+            self.on_the_way.is_empty() && self.pings.is_empty(),
+            "6.2: a control frame is lost"
+        );
+        // Equal Pings cannot be told apart: the answer may have been to the last one.
+        let last = self.unanswered.back();
+        assert!(last.is_none() || last == self.last_pong.as_ref(), "I9: a Ping has no answer");
+    }
+}
+
+impl Said {
+    fn with(self, content: &Message) -> Self {
+        let payload = Bytes::from([self.message.payload().as_ref(), content.payload()].concat());
+        let message = match self.message {
+            Message::Text(_) => Text::from_utf8(payload).expect("I7: text and text").into(),
+            Message::Binary(_) => payload.into(),
+        };
+        Self { message, frames: self.frames + 1, ..self }
+    }
+}
+
+fn is_same_kind(one: &Message, other: &Message) -> bool {
+    std::mem::discriminant(one) == std::mem::discriminant(other)
+}
+
+fn shown(event: &Event) -> String {
+    format!("{:?}", Summary::from(event))
+}

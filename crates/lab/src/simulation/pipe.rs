@@ -1,0 +1,178 @@
+//! One direction of a transport that does what transports do.
+
+use std::io::IoSlice;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BytesMut};
+
+use super::rng::Rng;
+
+/// How a pipe carries.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// The most bytes that one write or read moves.
+    pub(super) chunk: usize,
+    /// The most bytes in flight.
+    pub(super) capacity: usize,
+    /// How often it may carry nothing for a while, and for how long at most.
+    pub(super) holds: u32,
+    pub(super) longest_hold: Duration,
+}
+
+/// Bytes in flight from one end to the other.
+#[derive(Debug)]
+pub(super) struct Pipe {
+    pace: Pace,
+    in_flight: BytesMut,
+    held_until: Option<Instant>,
+    /// How many bytes the writer got rid of, and where a fault waits.
+    taken: u64,
+    fault_at: u64,
+    writer: Writer,
+    reader: Reader,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Writer {
+    Open,
+    /// It has ended this direction; the end arrives behind what is in flight.
+    ShutDown,
+    /// The transport takes no more; the end arrives as above.
+    Cut,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Reader {
+    Open,
+    /// What is written is lost, and the writer is not told.
+    Gone,
+}
+
+/// What a read brings.
+#[derive(Debug)]
+pub(super) enum Read {
+    Bytes(usize),
+    End,
+}
+
+impl Pipe {
+    pub(super) fn new(pace: Pace) -> Self {
+        Self {
+            pace,
+            in_flight: BytesMut::new(),
+            held_until: None,
+            taken: 0,
+            fault_at: u64::MAX,
+            writer: Writer::Open,
+            reader: Reader::Open,
+        }
+    }
+
+    /// Takes no byte beyond the first `count` until [`Pipe::release_fault`].
+    pub(super) fn set_fault(&mut self, count: u64) {
+        self.fault_at = count;
+    }
+
+    /// Whether the byte has been taken behind which a fault waits; once.
+    pub(super) fn release_fault(&mut self) -> bool {
+        let is_due = self.taken >= self.fault_at;
+        if is_due {
+            self.fault_at = u64::MAX;
+        }
+        is_due
+    }
+
+    pub(super) fn held_until(&self) -> Option<Instant> {
+        self.held_until
+    }
+
+    /// Sometimes the pipe carries nothing for a while.
+    pub(super) fn maybe_hold(&mut self, now: Instant, rng: &mut Rng) -> Option<Duration> {
+        if self.pace.holds == 0 || !rng.one_in(32) {
+            return None;
+        }
+        self.pace.holds -= 1;
+        let longest = self.pace.longest_hold.as_micros() as u64;
+        let hold = Duration::from_micros(1 + rng.log_uniform(longest));
+        self.held_until = Some(now + hold);
+        Some(hold)
+    }
+
+    /// Lets go what was held until now.
+    pub(super) fn release(&mut self, now: Instant) {
+        self.held_until = self.held_until.filter(|&until| until > now);
+    }
+
+    pub(super) fn is_writable(&self) -> bool {
+        let has_room = self.in_flight.len() < self.pace.capacity;
+        self.held_until.is_none() && (has_room || self.writer == Writer::Cut)
+    }
+
+    pub(super) fn is_readable(&self) -> bool {
+        let has_more = !self.in_flight.is_empty() || self.writer != Writer::Open;
+        self.held_until.is_none() && has_more && self.reader == Reader::Open
+    }
+
+    /// Whether writing and shutting down fail.
+    pub(super) fn is_broken(&self) -> bool {
+        self.writer == Writer::Cut
+    }
+
+    /// Takes some bytes, at least one, and returns them.
+    pub(super) fn write(&mut self, slices: &[IoSlice<'_>], rng: &mut Rng) -> Vec<u8> {
+        let room = (self.pace.capacity - self.in_flight.len()) as u64;
+        let room = room.min(self.fault_at - self.taken).min(self.some(rng) as u64) as usize;
+        let mut bytes = Vec::new();
+        for slice in slices {
+            let left = room - bytes.len();
+            bytes.extend_from_slice(&slice[..left.min(slice.len())]);
+        }
+        self.taken += bytes.len() as u64;
+        if self.reader == Reader::Open {
+            self.in_flight.extend_from_slice(&bytes);
+        }
+        bytes
+    }
+
+    /// Moves some bytes to the reader.
+    pub(super) fn read(&mut self, input: &mut BytesMut, rng: &mut Rng) -> Read {
+        let count = self.some(rng).min(self.in_flight.len());
+        if count == 0 {
+            return Read::End;
+        }
+        input.extend_from_slice(&self.in_flight[..count]);
+        self.in_flight.advance(count);
+        Read::Bytes(count)
+    }
+
+    /// The writer ends this direction.
+    pub(super) fn shut_down(&mut self) {
+        if self.writer == Writer::Open {
+            self.writer = Writer::ShutDown;
+        }
+    }
+
+    /// The reader goes, or cannot be reached: what it has not read is lost, and so is what is still
+    /// written, the end included.
+    pub(super) fn lose_reader(&mut self) {
+        self.in_flight.clear();
+        self.reader = Reader::Gone;
+    }
+
+    /// The transport ends this direction behind what is in flight.
+    pub(super) fn cut(&mut self) {
+        self.writer = Writer::Cut;
+        self.reader = Reader::Open;
+    }
+
+    /// The transport ends this direction, and what is in flight is lost.
+    pub(super) fn reset(&mut self) {
+        self.in_flight.clear();
+        self.held_until = None;
+        self.cut();
+    }
+
+    fn some(&self, rng: &mut Rng) -> usize {
+        1 + rng.log_uniform(self.pace.chunk as u64 - 1) as usize
+    }
+}

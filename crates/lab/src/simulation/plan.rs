@@ -1,0 +1,142 @@
+//! What a seed decides before the run begins.
+
+use std::time::Duration;
+
+use fullduplex_proto::{Limits, Prepared, Role};
+
+use super::agreement::{self, Agreement};
+use super::content;
+use super::pipe::Pace;
+use super::rng::Rng;
+use super::script::{self, Action};
+
+/// What both ends do and what happens to them. The first of two is the client's, here and elsewhere.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) agreement: Agreement,
+    pub(super) parts: [Part; 2],
+    /// How the transport carries what each end writes.
+    pub(super) paces: [Pace; 2],
+    pub(super) fault: Option<Fault>,
+    /// Nothing but an end's own limits keeps the connection from a clean end.
+    pub(super) is_gentle: bool,
+}
+
+/// What one end is, and does.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) limits: Limits,
+    pub(super) close_timeout: Duration,
+    /// What the application does, the last of it first.
+    pub(super) actions: Vec<Action>,
+    /// How eagerly the end acts, writes and reads.
+    pub(super) eagerness: [u64; 3],
+}
+
+/// Something that befalls the connection as soon as an end has written so much.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) kind: FaultKind,
+    pub(super) from: Role,
+    pub(super) after: u64,
+}
+
+#[derive(Debug, Clone, Copy, Hash)]
+pub(super) enum FaultKind {
+    /// The transport ends what the end writes, behind what it has written.
+    Cut,
+    /// The transport ends both directions, and loses what is in flight.
+    Reset,
+    /// The transport loses what the end writes, and nobody is told.
+    Silence,
+    /// The end does nothing any more.
+    Freeze,
+}
+
+/// How much there is to do.
+#[derive(Debug)]
+struct Scale {
+    largest_message: usize,
+    messages: u64,
+    /// The least that the transport must be able to carry at once, so that a run does not take long.
+    chunk: usize,
+}
+
+impl Plan {
+    pub(super) fn new(rng: &mut Rng) -> Self {
+        let scale = Scale::new(rng);
+        let is_patient = !rng.one_in(4);
+        let prepared = [(); 2].map(|()| content::message(rng, scale.largest_message));
+        let prepared = prepared.map(Prepared::new);
+        let mut parts = [(); 2].map(|()| Part::new(rng, &scale, &prepared, is_patient));
+        // One in eight: nobody closes; one: both do; else one of the two.
+        let who_closes = rng.below(8);
+        for (index, part) in (0..).zip(&mut parts) {
+            if who_closes == 1 || who_closes > 1 && who_closes % 2 == index {
+                part.insert_close(rng);
+            }
+        }
+        let wishes = [(); 2].map(|()| (!rng.one_in(4)).then(|| agreement::wish(rng)));
+        let fault = rng.one_in(4).then(|| Fault::new(rng, &parts));
+        Self {
+            agreement: Agreement::reach(wishes),
+            parts,
+            paces: [(); 2].map(|()| Pace::new(rng, &scale, is_patient)),
+            is_gentle: is_patient && fault.is_none(),
+            fault,
+        }
+    }
+}
+
+impl Scale {
+    fn new(rng: &mut Rng) -> Self {
+        let (largest_message, messages, chunk) = match rng.below(128) {
+            0 => (200_000, 20, 4_000),
+            1..6 => (16_384, 60, 256),
+            6..48 => (1_000, 120, 4),
+            _ => (130, 160, 1),
+        };
+        Self { largest_message, messages, chunk }
+    }
+}
+
+impl Part {
+    fn new(rng: &mut Rng, scale: &Scale, prepared: &[Prepared], is_patient: bool) -> Self {
+        let mut limits = Limits::default();
+        match rng.below(32) {
+            0 => limits.message_bytes = rng.log_uniform(scale.largest_message as u64) as usize,
+            1 => limits.message_frames = rng.log_uniform(8) as usize,
+            _ => {}
+        }
+        let close_timeout = if is_patient { 60_000 } else { 1 + rng.log_uniform(5_000) };
+        let close_timeout = Duration::from_millis(close_timeout);
+        let mut actions = script::write(rng, scale.largest_message, scale.messages, prepared);
+        actions.reverse();
+        let eagerness = [(); 3].map(|()| 1 + rng.log_uniform(30));
+        Self { limits, close_timeout, actions, eagerness }
+    }
+
+    /// Closes behind everything else, or earlier.
+    fn insert_close(&mut self, rng: &mut Rng) {
+        let at = if rng.one_in(4) { rng.index(self.actions.len() + 1) } else { 0 };
+        self.actions.insert(at, Action::Close(content::close(rng)));
+    }
+}
+
+impl Pace {
+    fn new(rng: &mut Rng, scale: &Scale, is_patient: bool) -> Self {
+        let chunk = scale.chunk + rng.log_uniform(0xFFFF) as usize;
+        let capacity = scale.chunk + rng.log_uniform(0xFFFF) as usize;
+        let longest_hold = Duration::from_millis(if is_patient { 500 } else { 10_000 });
+        Self { chunk, capacity, holds: rng.below(8) as u32, longest_hold }
+    }
+}
+
+impl Fault {
+    fn new(rng: &mut Rng, parts: &[Part; 2]) -> Self {
+        let kinds = [FaultKind::Cut, FaultKind::Reset, FaultKind::Silence, FaultKind::Freeze];
+        let from = *rng.pick(&[Role::Client, Role::Server]);
+        let total = parts[from as usize].actions.iter().map(Action::size).sum();
+        Self { kind: *rng.pick(&kinds), from, after: rng.below(total) }
+    }
+}

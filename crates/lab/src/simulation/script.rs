@@ -1,0 +1,87 @@
+//! What the application of one end does.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use fullduplex_proto::{CloseFrame, Delivery, Message, Outgoing, Part, Prepared};
+
+use super::content;
+use super::rng::Rng;
+
+/// Something that an application does.
+#[derive(Debug)]
+pub(super) enum Action {
+    Send(Outgoing),
+    SendPart(Part),
+    Ping(Bytes),
+    Close(Option<CloseFrame>),
+    /// Takes messages in another way from now on.
+    Deliver(Delivery),
+    /// Reads nothing for a while.
+    Pause(Duration),
+    /// Does nothing for a while; what arrives is read.
+    Rest(Duration),
+}
+
+/// Longer than it takes until unused contexts of compression are given back.
+const LONGEST_REST: Duration = Duration::from_secs(45);
+
+/// All that an application does, in order, but for a close.
+pub(super) fn write(
+    rng: &mut Rng,
+    largest: usize,
+    messages: u64,
+    prepared: &[Prepared],
+) -> Vec<Action> {
+    let mut actions = Vec::new();
+    let mut earlier: Vec<Message> = Vec::new();
+    for _ in 0..rng.below(messages) {
+        let message = match earlier.len() {
+            // Compression has something to look back at.
+            1.. if rng.one_in(4) => rng.pick(&earlier).clone(),
+            _ => content::message(rng, largest),
+        };
+        match rng.below(32) {
+            0 => actions.push(Action::Send(rng.pick(prepared).into())),
+            1 => actions.push(Action::Send(Outgoing::uncompressed(&message))),
+            2..5 => actions.push(Action::Ping(content::ping(rng))),
+            5..8 => actions.extend(content::parts(rng, &message).into_iter().map(Action::SendPart)),
+            _ => actions.push(Action::Send((&message).into())),
+        }
+        earlier.push(message);
+    }
+    for _ in 0..rng.below(4) {
+        let at = rng.index(actions.len() + 1);
+        actions.insert(at, interruption(rng));
+    }
+    actions
+}
+
+/// Something that may stand anywhere, between the parts of a message as well.
+fn interruption(rng: &mut Rng) -> Action {
+    match rng.below(6) {
+        0 => Action::Ping(content::ping(rng)),
+        1 => Action::Send(content::message(rng, 9).into()),
+        2 => Action::SendPart(Part { content: content::message(rng, 9), last: rng.one_in(2) }),
+        3 => Action::Deliver(*rng.pick(&[Delivery::Whole, Delivery::Parts])),
+        4 => Action::Pause(some(rng, Duration::from_secs(1))),
+        _ => Action::Rest(some(rng, LONGEST_REST)),
+    }
+}
+
+fn some(rng: &mut Rng, longest: Duration) -> Duration {
+    Duration::from_millis(1 + rng.log_uniform(longest.as_millis() as u64))
+}
+
+impl Action {
+    /// About how many bytes it puts on the wire.
+    pub(super) fn size(&self) -> u64 {
+        let payload = match self {
+            Self::Send(outgoing) => outgoing.message().len(),
+            Self::SendPart(part) => part.content.len(),
+            Self::Ping(payload) => payload.len(),
+            _ => 0,
+        };
+        payload as u64 + 8
+    }
+}

@@ -1,0 +1,80 @@
+//! Many runs, on all cores.
+
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use super::tally::Tally;
+use super::trace::Trace;
+use super::world::run;
+
+/// One of so many seeds is run twice, and must do the same again.
+const TWICE_ONE_IN: u64 = 100;
+
+/// What came of many runs.
+#[derive(Debug, Default)]
+pub struct Sweep {
+    /// What happened in those that held.
+    pub tally: Tally,
+    /// The seeds of those that did not.
+    pub failed: Vec<u64>,
+}
+
+/// Runs every seed of `seeds`.
+pub fn sweep(seeds: Range<u64>) -> Sweep {
+    let next = AtomicU64::new(seeds.start);
+    let all = Mutex::new(Sweep::default());
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, NonZeroUsize::get) {
+            scope.spawn(|| {
+                let mut own = Sweep::default();
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        break;
+                    }
+                    match catch_unwind(AssertUnwindSafe(|| check(seed))) {
+                        Ok(tally) => own.tally += tally,
+                        Err(_) => own.failed.push(seed),
+                    }
+                }
+                let mut all = all.lock().expect("nothing panics with the lock");
+                all.tally += own.tally;
+                all.failed.append(&mut own.failed);
+            });
+        }
+    });
+    let mut sweep = all.into_inner().expect("nothing panics with the lock");
+    sweep.failed.sort_unstable();
+    sweep
+}
+
+fn check(seed: u64) -> Tally {
+    let mut trace = Trace::keeping(0);
+    let tally = run(seed, &mut trace);
+    if seed.is_multiple_of(TWICE_ONE_IN) {
+        let mut again = Trace::keeping(0);
+        run(seed, &mut again);
+        assert_eq!(trace.hash(), again.hash(), "a seed that does not decide what happens");
+    }
+    tally
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn five_hundred_seeds() {
+        let Sweep { tally, failed } = sweep(0..500);
+        assert!(failed.is_empty(), "see `cargo xtask simulate --seed` {failed:?}");
+        // Whoever finds nothing may have tried nothing.
+        let Tally { seeds, messages, clean, unclean, lost, timed_out, violated, .. } = tally;
+        assert!(seeds == 500 && messages > 10_000, "{tally}");
+        let ends = [clean, unclean, lost, timed_out, violated];
+        assert!(ends.iter().all(|&count| count > 0), "{tally}");
+    }
+}

@@ -1,0 +1,77 @@
+//! What must hold when both ends have ended.
+
+use fullduplex_proto::{Closed, Event};
+
+use super::end::End;
+use super::flow::Flow;
+use super::replay;
+use super::tally::Tally;
+use super::world::World;
+
+/// One of so many runs is looked at once more, which takes as long as the run.
+const REPLAY_ONE_IN: u64 = 4;
+
+pub(super) fn judge(world: &mut World<'_>) -> Tally {
+    let is_replayed = world.rng.one_in(REPLAY_ONE_IN);
+    let mut tally = Tally { seeds: 1, ..Tally::default() };
+    let [client, server] = &mut world.ends;
+    let [by_client, by_server] = &world.flows;
+    // A limit of an end is its own decision against a clean end.
+    let is_clean = world.is_gentle
+        && !world.is_unplugged
+        && client.violation.is_none()
+        && server.violation.is_none();
+    for (end, said, heard) in [(client, by_client, by_server), (server, by_server, by_client)] {
+        let closed = end.closed.clone().expect("an end that has ended says how");
+        judge_end(end, &closed, said);
+        if is_clean {
+            assert!(
+                closed.was_clean() || !end.connection.is_flushed(),
+                "a clean end was possible: {:?}, {closed:?}",
+                end.role
+            );
+        }
+        if closed.was_clean() {
+            heard.assert_all_delivered();
+        }
+        stays_ended(end, &closed);
+        if is_replayed {
+            replay::check(end);
+        }
+        tally.count(end, heard, &closed);
+    }
+    tally
+}
+
+/// The end reports what happened.
+fn judge_end(end: &End, closed: &Closed, said: &Flow) {
+    let reported = (closed.code(), closed.reason());
+    match (end.events.last(), end.violation) {
+        (_, Some(violation)) => {
+            assert_eq!(reported, (1006, ""));
+            assert_eq!(closed.failure(), Some(violation.into()));
+        }
+        (Some(Event::Close(frame)), None) => {
+            let expected = frame.as_ref().map(|frame| (frame.code.get(), frame.reason.as_str()));
+            assert_eq!(reported, expected.unwrap_or((1005, "")));
+            assert_eq!(closed.failure(), None);
+        }
+        (_, None) => {
+            assert_eq!(reported, (1006, ""));
+            assert!(closed.failure().is_some(), "6.2: an end without a Close is a failure");
+        }
+    }
+    let exchanged = end.violation.is_none() && end.is_deaf() && said.wire().is_closed();
+    assert!(!closed.was_clean() || exchanged, "RFC6455-7.1.4-1: clean without both Closes");
+}
+
+/// 6.2: exactly one end; whatever a driver still says changes nothing.
+fn stays_ended(end: &mut End, closed: &Closed) {
+    let connection = &mut end.connection;
+    connection.close(None);
+    connection.handle_end_of_input();
+    connection.handle_write_failed();
+    connection.handle_shutdown();
+    assert_eq!(connection.closed(), Some(closed), "6.2: a second end");
+    assert!(!connection.is_open() && !connection.wants_shutdown());
+}

@@ -1,0 +1,241 @@
+//! Two ends, what is between them, and the clock.
+
+use std::time::{Duration, Instant};
+
+use fullduplex_proto::Role;
+
+use super::end::{Attention, End, Phase, Reading};
+use super::flow::Flow;
+use super::pipe::Pipe;
+use super::plan::{Fault, FaultKind, Plan};
+use super::rng::Rng;
+use super::tally::Tally;
+use super::trace::{Happening, Trace};
+use super::turn::Turn;
+use super::verdict;
+use super::wire::Wire;
+
+/// More turns than any plan has use for: a run that takes them goes round in circles.
+const TURNS: u32 = 1_000_000;
+
+/// After so long a time without a turn, open ends have given back what they can. One that waits for
+/// the rest of a message would look again for ever.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// What an end may do in its turn.
+#[derive(Debug, Clone, Copy)]
+enum Move {
+    Act,
+    Write,
+    Read,
+    ShutDown,
+}
+
+const MOVES: [Move; 4] = [Move::Act, Move::Write, Move::Read, Move::ShutDown];
+
+#[derive(Debug)]
+pub(super) struct World<'a> {
+    pub(super) rng: Rng,
+    epoch: Instant,
+    now: Instant,
+    /// When an end last had a turn.
+    quiet_since: Instant,
+    pub(super) ends: [End; 2],
+    /// What each end says, and the pipe for it.
+    pub(super) flows: [Flow; 2],
+    pipes: [Pipe; 2],
+    /// What will befall the connection.
+    fault: Option<Fault>,
+    pub(super) is_gentle: bool,
+    /// Whether the transport was ended because nothing happened any more.
+    pub(super) is_unplugged: bool,
+    trace: &'a mut Trace,
+}
+
+/// Simulates the connection that `seed` stands for, from its opening to its end, and panics when
+/// something happens that must not.
+pub fn run(seed: u64, trace: &mut Trace) -> Tally {
+    let mut world = World::new(seed, trace);
+    for _ in 0..TURNS {
+        if let Some((role, turn)) = world.choose() {
+            world.take_turn(role, turn);
+        } else if let Some(next) = world.next_timer() {
+            world.advance(next);
+        } else if world.ends.iter().all(|end| end.phase == Phase::Closed) {
+            return verdict::judge(&mut world);
+        } else {
+            world.unplug();
+        }
+    }
+    panic!("no progress in {TURNS} turns");
+}
+
+impl<'a> World<'a> {
+    fn new(seed: u64, trace: &'a mut Trace) -> Self {
+        let mut rng = Rng::new(seed);
+        let Plan { agreement, parts, paces, fault, is_gentle } = Plan::new(&mut rng);
+        let [client, server] = parts;
+        // No duration depends on when this is.
+        let now = Instant::now();
+        let mut pipes = paces.map(Pipe::new);
+        if let Some(fault) = &fault {
+            pipes[fault.from as usize].set_fault(fault.after);
+        }
+        Self {
+            ends: [
+                End::new(Role::Client, client, agreement.ends[0], rng.next(), now),
+                End::new(Role::Server, server, agreement.ends[1], rng.next(), now),
+            ],
+            flows: [Role::Client, Role::Server]
+                .map(|writer| Flow::new(Wire::new(writer, agreement.inflater(writer)))),
+            rng,
+            epoch: now,
+            now,
+            quiet_since: now,
+            pipes,
+            fault,
+            is_gentle,
+            is_unplugged: false,
+            trace,
+        }
+    }
+
+    /// Picks one of all that is possible now.
+    fn choose(&mut self) -> Option<(Role, Move)> {
+        let mut total = 0;
+        let mut chosen = None;
+        for role in [Role::Client, Role::Server] {
+            for turn in MOVES {
+                let weight = self.weight(role, turn);
+                total += weight;
+                if weight > 0 && self.rng.below(total) < weight {
+                    chosen = Some((role, turn));
+                }
+            }
+        }
+        chosen
+    }
+
+    /// How likely this is; zero when it is not possible.
+    fn weight(&self, role: Role, turn: Move) -> u64 {
+        let end = &self.ends[role as usize];
+        let (outgoing, incoming) = (&self.pipes[role as usize], &self.pipes[1 - role as usize]);
+        if end.phase == Phase::Closed || end.attention == Attention::Frozen {
+            return 0;
+        }
+        let [act, write, read] = end.eagerness;
+        let (is_possible, weight) = match turn {
+            Move::Act => (!end.actions.is_empty() && end.rests_until.is_none(), act),
+            Move::Write => (!end.connection.is_flushed() && outgoing.is_writable(), write),
+            Move::Read => match (end.attention, end.reading) {
+                (Attention::Full, Reading::Drained) => (incoming.is_readable(), read),
+                (Attention::Full, Reading::Undrained) => (true, read),
+                _ => (false, read),
+            },
+            Move::ShutDown => (end.connection.wants_shutdown(), write),
+        };
+        if is_possible { weight } else { 0 }
+    }
+
+    fn take_turn(&mut self, role: Role, turn: Move) {
+        self.quiet_since = self.now;
+        let [client, server] = &mut self.ends;
+        let [to_server, to_client] = &mut self.pipes;
+        let [by_client, by_server] = &mut self.flows;
+        let (end, said, heard, outgoing, incoming) = match role {
+            Role::Client => (client, by_client, by_server, to_server, to_client),
+            Role::Server => (server, by_server, by_client, to_client, to_server),
+        };
+        let (rng, trace) = (&mut self.rng, &mut *self.trace);
+        let at = self.now - self.epoch;
+        let mut this = Turn { end, said, heard, outgoing, incoming, now: self.now, rng, trace, at };
+        match turn {
+            Move::Act => this.act(),
+            Move::Write => this.write(),
+            Move::Read => this.read(),
+            Move::ShutDown => this.shut_down(),
+        }
+        self.settle(role);
+        if self.pipes[role as usize].release_fault()
+            && let Some(fault) = self.fault.take()
+        {
+            self.befall(&fault);
+        }
+    }
+
+    /// Looks at what has become of an end; one that has ended drops its transport.
+    fn settle(&mut self, role: Role) {
+        let end = &mut self.ends[role as usize];
+        end.settle(self.now);
+        if end.phase == Phase::Closed && end.closed.is_none() {
+            end.closed = end.connection.closed().cloned();
+            let ended = end.closed.as_ref().map(Happening::from);
+            self.pipes[role as usize].shut_down();
+            self.pipes[1 - role as usize].lose_reader();
+            ended.into_iter().for_each(|what| self.note(role, what));
+        }
+    }
+
+    fn befall(&mut self, fault: &Fault) {
+        let from = fault.from as usize;
+        self.note(fault.from, Happening::Fault(fault.kind));
+        match fault.kind {
+            FaultKind::Cut => self.pipes[from].cut(),
+            FaultKind::Reset => self.pipes.iter_mut().for_each(Pipe::reset),
+            FaultKind::Silence => self.pipes[from].lose_reader(),
+            FaultKind::Freeze => self.ends[from].attention = Attention::Frozen,
+        }
+    }
+
+    /// When something may happen next that does not happen now.
+    fn next_timer(&self) -> Option<Instant> {
+        let awake = self.ends.iter().filter(|end| end.attention != Attention::Frozen);
+        let is_quiet = self.now >= self.quiet_since + QUIET;
+        let ends = awake.flat_map(|end| match end.attention {
+            Attention::Paused(until) => [Some(until), end.rests_until],
+            _ if is_quiet && end.phase == Phase::Open => [None, end.rests_until],
+            _ => [end.deadline, end.rests_until],
+        });
+        ends.flatten().chain(self.pipes.iter().filter_map(Pipe::held_until)).min()
+    }
+
+    fn advance(&mut self, now: Instant) {
+        assert!(now > self.now, "6.2: a timer that is due and does nothing");
+        self.now = now;
+        self.pipes.iter_mut().for_each(|pipe| pipe.release(now));
+        for role in [Role::Client, Role::Server] {
+            let end = &mut self.ends[role as usize];
+            end.rests_until = end.rests_until.filter(|&until| until > now);
+            match end.attention {
+                Attention::Frozen => continue,
+                Attention::Paused(until) if until <= now => end.wake(now),
+                _ => {}
+            }
+            self.settle(role);
+        }
+    }
+
+    /// Nothing happens any more, and the connection still stands: that is for open ends to do, and
+    /// for frozen ones. Then the transport ends, and whoever is frozen wakes up.
+    fn unplug(&mut self) {
+        assert!(!self.is_unplugged, "6.2: an end outlives its transport");
+        self.is_unplugged = true;
+        for end in self.ends.iter().filter(|end| end.attention != Attention::Frozen) {
+            assert_ne!(end.phase, Phase::Closing, "6.2: {:?} is stuck", end.role);
+        }
+        if self.is_gentle && self.ends.iter().all(|end| end.phase == Phase::Open) {
+            self.flows.iter().for_each(Flow::assert_at_rest);
+            let is_amid_message = self.flows.iter().any(Flow::is_amid_message);
+            for end in &self.ends {
+                let holds_context = end.connection.has_deadline();
+                assert!(!holds_context || is_amid_message, "{:?} keeps its contexts", end.role);
+            }
+        }
+        self.pipes.iter_mut().for_each(Pipe::reset);
+        self.ends.iter_mut().for_each(|end| end.wake(self.now));
+    }
+
+    fn note(&mut self, who: Role, what: Happening) {
+        self.trace.note(self.now - self.epoch, who, what);
+    }
+}
