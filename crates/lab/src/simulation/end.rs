@@ -149,13 +149,13 @@ impl End {
             let expected = self.idle_since + self.close_timeout;
             if before == Phase::Closing {
                 let due = (expected > now).then_some(expected);
-                assert_eq!(self.deadline, due, "6.2: every state has its deadline");
-                assert_eq!(self.phase() == Phase::Closed, due.is_none(), "6.2: and keeps it");
+                assert_eq!(self.deadline, due, "D3: every state has its deadline");
+                assert_eq!(self.phase() == Phase::Closed, due.is_none(), "D3: and keeps it");
             } else {
                 let idle = self.deadline.is_none_or(|at| at > now && before == Phase::Open);
-                assert!(idle, "6.2: an open connection waits, and one that has ended does not");
+                assert!(idle, "D3: an open connection waits, and one that has ended does not");
             }
-            assert_eq!(self.connection.has_deadline(), self.deadline.is_some(), "6.2: a deadline");
+            assert_eq!(self.connection.has_deadline(), self.deadline.is_some(), "D3: a deadline");
         }
         assert!(self.phase() >= self.phase, "I10: from {:?} to {:?}", self.phase, self.phase());
         self.phase = self.phase();

@@ -40,7 +40,7 @@ pub(super) struct Flow {
 pub(super) struct Said {
     pub(super) message: Message,
     pub(super) frames: usize,
-    compressed: bool,
+    pub(super) compressed: bool,
 }
 
 impl Flow {
@@ -70,8 +70,8 @@ impl Flow {
         self.accepted_bytes
     }
 
-    pub(super) fn delivered(&self) -> usize {
-        self.delivered
+    pub(super) fn delivered(&self) -> &[Said] {
+        &self.sent[..self.delivered]
     }
 
     /// Whether more parts of a message must follow.
@@ -135,12 +135,12 @@ impl Flow {
             match &event {
                 Event::Message(message) => {
                     let expected = self.sent.get(self.passed).map(|said| &said.message);
-                    assert!(expected == Some(message), "6.2: {} was not sent so", shown(&event));
+                    assert!(expected == Some(message), "D1: {} was not sent so", shown(&event));
                     self.passed += 1;
                 }
                 Event::Part(_) => {}
                 Event::Ping(payload) => {
-                    assert_eq!(self.pings.pop_front().as_ref(), Some(payload), "6.2: a Ping");
+                    assert_eq!(self.pings.pop_front().as_ref(), Some(payload), "D1: a Ping");
                 }
                 Event::Pong(payload) => {
                     let answered = self.unanswered.iter().position(|ping| ping == payload);
@@ -149,7 +149,7 @@ impl Flow {
                     self.last_pong = Some(payload.clone());
                 }
                 Event::Close(frame) => {
-                    assert_eq!(self.close.as_ref(), Some(frame), "6.2: a Close");
+                    assert_eq!(self.close.as_ref(), Some(frame), "D1: a Close");
                 }
             }
             self.on_the_way.push_back(event);
@@ -166,7 +166,7 @@ impl Flow {
         let expected = self.on_the_way.pop_front();
         assert!(
             expected.as_ref() == Some(&whole),
-            "6.2: {} is delivered instead of {}",
+            "D1: {} is delivered instead of {}",
             shown(&whole),
             expected.as_ref().map_or("nothing".into(), shown)
         );
@@ -174,35 +174,32 @@ impl Flow {
     }
 
     fn deliver_part(&mut self, Part { content, last }: &Part) -> Option<Event> {
-        let next = self.next().expect("6.2: a message that nobody has sent");
+        let next = self.next().expect("D1: a message that nobody has sent");
         let message = next.message.clone();
         let end = self.delivered_bytes + content.len();
         let expected = message.payload().get(self.delivered_bytes..end);
         let is_right = is_same_kind(&message, content) && expected == Some(content.payload());
-        assert!(is_right, "6.2: bytes {}..{end} are others", self.delivered_bytes);
+        assert!(is_right, "D1: bytes {}..{end} are others", self.delivered_bytes);
         self.delivered_bytes = end;
         if !last {
             return None;
         }
-        assert_eq!(end, message.len(), "6.2: a message without its end");
+        assert_eq!(end, message.len(), "D1: a message without its end");
         self.delivered += 1;
         self.delivered_bytes = 0;
         Some(Event::Message(message))
     }
 
-    /// A Close stands behind all messages: whoever has it has them (6.2, a clean close).
+    /// A Close stands behind all messages: whoever has it has them (D1).
     pub(super) fn assert_all_delivered(&self) {
         let Self { sent, passed, delivered, .. } = self;
-        assert_eq!((*passed, *delivered), (sent.len(), sent.len()), "6.2: messages are lost");
+        assert_eq!((*passed, *delivered), (sent.len(), sent.len()), "D1: messages are lost");
     }
 
     /// Nothing is under way any more, and no answer is missing.
     pub(super) fn assert_at_rest(&self) {
         self.assert_all_delivered();
-        assert!(
-            self.on_the_way.is_empty() && self.pings.is_empty(),
-            "6.2: a control frame is lost"
-        );
+        assert!(self.on_the_way.is_empty() && self.pings.is_empty(), "D1: a control frame is lost");
         // Equal Pings cannot be told apart: the answer may have been to the last one.
         let last = self.unanswered.back();
         assert!(last.is_none() || last == self.last_pong.as_ref(), "I9: a Ping has no answer");

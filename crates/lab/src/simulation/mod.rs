@@ -2,8 +2,8 @@
 //! that does what transports do, under a clock of their own. A seed decides everything: what both
 //! ends say and when, how their bytes are cut and held up, and what breaks.
 //!
-//! A model that knows the RFCs and nothing of the implementation watches ([`flow`], [`wire`]). What
-//! it asserts is named by these:
+//! A model that knows the RFCs and nothing of the implementation watches: `flow` and `wire`. What it
+//! asserts is named by these:
 //!
 //! - I1: frames parse, their lengths in the shortest form. I2: a client masks, a server does not.
 //! - I3: no data behind a Close. I4: one Close each way. I5: control frames are whole and short.
@@ -12,8 +12,8 @@
 //! - I11: what waits is what was accepted and not written. I12: asking changes nothing.
 //! - I13: the same bytes in other chunks are the same. I14: and in the other role.
 //! - I15: nothing has a meaning behind a Close or a violation.
-//! - 6.2: delivered is what was sent, in order, wholly or up to some message; wholly when the peer's
-//!   Close has arrived. Every end ends once, and by its deadline.
+//! - D1: delivered is what was sent, in order, up to some message; all of it when the peer's Close has
+//!   arrived. D2: each end ends once. D3: whatever waits for the peer has a deadline and keeps it.
 
 mod agreement;
 mod content;
@@ -21,6 +21,8 @@ mod end;
 mod flow;
 mod frame;
 mod inflater;
+mod input;
+mod output;
 mod pipe;
 mod plan;
 mod replay;

@@ -93,8 +93,8 @@ impl Scale {
         let (largest_message, messages, chunk) = match rng.below(128) {
             0 => (200_000, 20, 4_000),
             1..6 => (16_384, 60, 256),
-            6..48 => (1_000, 120, 4),
-            _ => (130, 160, 1),
+            6..48 => (1_000, 150, 4),
+            _ => (130, 190, 1),
         };
         Self { largest_message, messages, chunk }
     }

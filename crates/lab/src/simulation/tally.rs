@@ -15,7 +15,11 @@ pub struct Tally {
     pub seeds: u64,
     /// Messages that were delivered.
     pub messages: u64,
-    /// Their bytes.
+    /// Those of them that were compressed, and those that came in several frames.
+    pub compressed: u64,
+    /// See [`Tally::compressed`].
+    pub fragmented: u64,
+    /// Bytes that were read from the transport.
     pub bytes: u64,
     /// Ends that closed with a whole closing handshake.
     pub clean: u64,
@@ -31,7 +35,10 @@ pub struct Tally {
 
 impl Tally {
     pub(super) fn count(&mut self, end: &End, heard: &Flow, closed: &Closed) {
-        self.messages += heard.delivered() as u64;
+        let delivered = heard.delivered();
+        self.messages += delivered.len() as u64;
+        self.compressed += delivered.iter().filter(|said| said.compressed).count() as u64;
+        self.fragmented += delivered.iter().filter(|said| said.frames > 1).count() as u64;
         self.bytes += end.received.len() as u64;
         *match closed.failure() {
             None if closed.was_clean() => &mut self.clean,
@@ -47,6 +54,8 @@ impl AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
         self.seeds += other.seeds;
         self.messages += other.messages;
+        self.compressed += other.compressed;
+        self.fragmented += other.fragmented;
         self.bytes += other.bytes;
         self.clean += other.clean;
         self.unclean += other.unclean;
@@ -58,15 +67,17 @@ impl AddAssign for Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seeds, messages, bytes, clean, unclean, lost, timed_out, violated } = self;
+        let Self { seeds, messages, compressed, fragmented, bytes, .. } = self;
+        let Self { clean, unclean, lost, timed_out, violated, .. } = self;
         writeln!(
             f,
-            "{seeds} connections, {messages} messages delivered, {bytes} bytes on the wire"
+            "{seeds} connections, {bytes} bytes; {messages} messages delivered, {compressed} of them \
+             compressed, {fragmented} fragmented"
         )?;
         write!(
             f,
-            "of their ends {clean} closed cleanly, {unclean} uncleanly, {lost} were lost, \
-             {timed_out} timed out, {violated} refused a message"
+            "of the ends {clean} closed cleanly, {unclean} uncleanly, {lost} were lost, {timed_out} \
+             timed out, {violated} refused a message"
         )
     }
 }

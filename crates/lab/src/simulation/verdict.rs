@@ -58,20 +58,20 @@ fn judge_end(end: &End, closed: &Closed, said: &Flow) {
         }
         (_, None) => {
             assert_eq!(reported, (1006, ""));
-            assert!(closed.failure().is_some(), "6.2: an end without a Close is a failure");
+            assert!(closed.failure().is_some(), "D2: an end without a Close is a failure");
         }
     }
     let exchanged = end.violation.is_none() && end.is_deaf() && said.wire().is_closed();
     assert!(!closed.was_clean() || exchanged, "RFC6455-7.1.4-1: clean without both Closes");
 }
 
-/// 6.2: exactly one end; whatever a driver still says changes nothing.
+/// D2: exactly one end; whatever a driver still says changes nothing.
 fn stays_ended(end: &mut End, closed: &Closed) {
     let connection = &mut end.connection;
     connection.close(None);
     connection.handle_end_of_input();
     connection.handle_write_failed();
     connection.handle_shutdown();
-    assert_eq!(connection.closed(), Some(closed), "6.2: a second end");
+    assert_eq!(connection.closed(), Some(closed), "D2: a second end");
     assert!(!connection.is_open() && !connection.wants_shutdown());
 }

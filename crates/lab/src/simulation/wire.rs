@@ -137,11 +137,11 @@ impl Wire {
         assert!(!self.closed, "I3: data behind a Close");
         let continues = opcode == CONTINUATION;
         assert_eq!(continues, self.message.is_some(), "I6: {header:?} among fragments");
-        let content = self.contents.front().expect("6.2: a frame that nobody has sent");
+        let content = self.contents.front().expect("D1: a frame that nobody has sent");
         let compressed = content.compressed && !continues;
         assert_eq!(reserved, if compressed { RSV1 } else { 0 }, "I8: {header:?}");
         assert!(!compressed || self.inflater.is_some(), "I8: nothing was agreed on");
-        assert!(content.compressed || content.bytes as u64 == length, "6.2: {header:?}");
+        assert!(content.compressed || content.bytes as u64 == length, "D1: {header:?}");
     }
 
     fn end_frame(&mut self, Frame { header, content, mut payload }: Frame) -> Option<Event> {

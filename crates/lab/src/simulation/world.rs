@@ -200,7 +200,7 @@ impl<'a> World<'a> {
     }
 
     fn advance(&mut self, now: Instant) {
-        assert!(now > self.now, "6.2: a timer that is due and does nothing");
+        assert!(now > self.now, "D3: a timer that is due and does nothing");
         self.now = now;
         self.pipes.iter_mut().for_each(|pipe| pipe.release(now));
         for role in [Role::Client, Role::Server] {
@@ -218,10 +218,10 @@ impl<'a> World<'a> {
     /// Nothing happens any more, and the connection still stands: that is for open ends to do, and
     /// for frozen ones. Then the transport ends, and whoever is frozen wakes up.
     fn unplug(&mut self) {
-        assert!(!self.is_unplugged, "6.2: an end outlives its transport");
+        assert!(!self.is_unplugged, "D2: an end outlives its transport");
         self.is_unplugged = true;
         for end in self.ends.iter().filter(|end| end.attention != Attention::Frozen) {
-            assert_ne!(end.phase, Phase::Closing, "6.2: {:?} is stuck", end.role);
+            assert_ne!(end.phase, Phase::Closing, "D3: {:?} is stuck", end.role);
         }
         if self.is_gentle && self.ends.iter().all(|end| end.phase == Phase::Open) {
             self.flows.iter().for_each(Flow::assert_at_rest);
