@@ -1,0 +1,87 @@
+//! Peers that want to hurt, and what each attack costs the end that it meets (faults FT-15 to FT-25).
+//!
+//! Memory is counted by an allocator, for the thread of the test alone. A buffer that grows counts
+//! twice while it is copied: not every system can grow it in place. `cargo test --package
+//! fullduplex-proto --test hostile -- --nocapture` shows the figures.
+
+mod support;
+
+#[path = "hostile/control.rs"]
+mod control;
+#[path = "hostile/fragments.rs"]
+mod fragments;
+#[path = "hostile/heads.rs"]
+mod heads;
+#[path = "hostile/lengths.rs"]
+mod lengths;
+
+use std::fmt::Display;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use fullduplex_proto::{Connection, Event, Violation};
+
+/// As much as a driver reads at once.
+const READ: usize = 64 << 10;
+
+/// An end under attack. Its transport brings what the peer sends, and takes nothing.
+struct Victim {
+    connection: Connection,
+    input: BytesMut,
+    /// How many events came of it; none is kept.
+    events: usize,
+}
+
+impl Victim {
+    fn new(connection: Connection) -> Self {
+        Self { connection, input: BytesMut::new(), events: 0 }
+    }
+
+    /// Reads bytes of the peer.
+    fn read(&mut self, wire: &[u8]) -> Result<(), Violation> {
+        for piece in wire.chunks(READ) {
+            self.input.extend_from_slice(piece);
+            while self.next_event()?.is_some() {
+                self.events += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn next_event(&mut self) -> Result<Option<Event>, Violation> {
+        self.connection.handle_input(&mut self.input)
+    }
+}
+
+/// `wire` again and again, in one piece that is read at once.
+fn filled(wire: &[u8]) -> Vec<u8> {
+    wire.repeat(READ / wire.len())
+}
+
+/// How long `run` takes at least.
+#[expect(clippy::disallowed_methods, reason = "a stopwatch: nothing here is decided by a clock")]
+fn fastest(mut run: impl FnMut()) -> Duration {
+    let timed = |_| {
+        let start = Instant::now();
+        run();
+        start.elapsed()
+    };
+    (0..3).map(timed).min().unwrap_or_default()
+}
+
+/// How many times as long twice as much takes: the best of some runs, by turns, so that another load
+/// on the machine does not count.
+fn growth(run: impl Fn(usize), half: usize) -> f64 {
+    let (mut once, mut twice) = (Duration::MAX, Duration::MAX);
+    for _ in 0..5 {
+        once = once.min(fastest(|| run(half)));
+        twice = twice.min(fastest(|| run(2 * half)));
+    }
+    twice.as_secs_f64() / once.as_secs_f64()
+}
+
+/// A line of the table that `--nocapture` shows.
+#[expect(clippy::print_stdout, reason = "the figures are half of what these tests are for")]
+fn show(fault: &str, attack: impl Display, figure: impl Display) {
+    println!("{fault}  {:<56}  {figure}", attack.to_string());
+}

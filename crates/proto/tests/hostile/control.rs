@@ -1,0 +1,90 @@
+//! Floods of control frames.
+
+use std::thread;
+
+use allocation_counter::measure;
+use fullduplex_proto::{CloseCode, Limits, Violation};
+
+use crate::support::*;
+use crate::{Victim, fastest, filled, show};
+
+const MILLION: usize = 1_000_000;
+
+/// Fault FT-15: a million pings to an end whose peer does not read cost less than 1 MiB, and no depth
+/// of the stack.
+#[test]
+fn a_ping_storm_costs_some_kilobytes() {
+    for role in ROLES {
+        for size in [0, 125] {
+            let pings = filled(&frame(PING, vec![7; size]).to(role));
+            let storm = move || {
+                measure(|| {
+                    let mut victim = Victim::new(connection(role));
+                    while victim.events < MILLION {
+                        victim.read(&pings).unwrap();
+                    }
+                })
+            };
+            let small_stack = thread::Builder::new().stack_size(256 << 10);
+            let cost = small_stack.spawn(storm).unwrap().join().unwrap();
+            show(
+                "FT-15",
+                format!("{role:?}: 1,000,000 pings of {size} bytes"),
+                format!("peak {} bytes", cost.bytes_max),
+            );
+            assert!(cost.bytes_max < 1 << 20);
+        }
+    }
+}
+
+/// Fault FT-16: pongs that nobody asked for, twice and with any payload, are events and nothing more.
+#[test]
+fn a_million_pongs_leave_nothing() {
+    for role in ROLES {
+        let pongs = filled(&[frame(PONG, ""), frame(PONG, [1; 125])].map(|f| f.to(role)).concat());
+        let mut victim = Victim::new(connection(role));
+        victim.read(&pongs).unwrap();
+        let per_read = victim.events;
+        let cost = measure(|| {
+            while victim.events < MILLION {
+                victim.read(&pongs).unwrap();
+            }
+        });
+        assert_eq!((victim.connection.queued_bytes(), cost.bytes_current), (0, 0));
+        let time = fastest(|| victim.read(&pongs).unwrap());
+        show(
+            "FT-16",
+            format!("{role:?}: 1,000,000 pongs of 0 and 125 bytes"),
+            format!("0 bytes kept, {} ns each", time.as_nanos() / per_read as u128),
+        );
+    }
+}
+
+/// Fault FT-17: neither limit of a message counts pongs, and no number of them postpones it.
+#[test]
+fn pongs_do_not_prolong_a_message_that_never_ends() {
+    let mut limits = Limits::default();
+    limits.message_bytes = 1 << 20;
+    let (limit, frames) = (limits.message_bytes, limits.message_frames);
+    for role in ROLES {
+        for (size, violation, code, at) in [
+            (0, Violation::TooManyFrames { limit: frames }, CloseCode::POLICY_VIOLATION, frames),
+            (1000, Violation::MessageTooBig { limit }, CloseCode::MESSAGE_TOO_BIG, limit / 1000),
+        ] {
+            let mut victim = Victim::new(limited(role, limits));
+            victim.read(&frame(BINARY, "").unfinished().to(role)).unwrap();
+            let fragment = frame(CONTINUATION, vec![1; size]).unfinished();
+            let step = [frame(PONG, "still here"), fragment].map(|f| f.to(role)).concat();
+            let found = std::iter::repeat_with(|| victim.read(&step)).find_map(Result::err);
+            assert_eq!(found, Some(violation));
+            assert_eq!(violation.close_code(), code);
+            let (pongs, due) = (victim.events, if size == 0 { at } else { at + 1 });
+            assert_eq!(pongs, due, "one before each fragment, the first that is refused too");
+            show(
+                "FT-17",
+                format!("{role:?}: fragments of {size} bytes and pongs for ever"),
+                format!("closed with {} at fragment {}", code.get(), pongs + 1),
+            );
+        }
+    }
+}

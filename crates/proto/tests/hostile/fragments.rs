@@ -1,0 +1,70 @@
+//! Messages in very many parts.
+
+use allocation_counter::measure;
+use fullduplex_proto::{Limits, Role};
+
+use crate::support::*;
+use crate::{Victim, filled, growth, show};
+
+/// Fault FT-20: what is kept of a message in fragments of one byte is less than twice what its peer
+/// has sent.
+#[test]
+fn fragments_of_one_byte_keep_less_than_they_cost_to_send() {
+    let limits = Limits::default();
+    for role in ROLES {
+        let fragment = frame(CONTINUATION, "x").unfinished().to(role);
+        let all = fragment.repeat(limits.message_frames - 1);
+        let mut victim = Victim::new(connection(role));
+        let cost = measure(|| {
+            victim.read(&frame(BINARY, "x").unfinished().to(role)).unwrap();
+            victim.read(&all).unwrap();
+        });
+        let kept = usize::try_from(cost.bytes_current).unwrap();
+        show(
+            "FT-20",
+            format!("{role:?}: {} fragments of 1 byte", limits.message_frames),
+            format!("{kept} bytes kept of {} received, peak {}", all.len(), cost.bytes_max),
+        );
+        assert!(kept <= 2 * all.len() + (64 << 10));
+    }
+}
+
+/// Fault FT-20: and empty fragments keep nothing, were there no limit to their number.
+#[test]
+fn ten_million_empty_fragments_keep_nothing() {
+    const ROLE: Role = Role::Server;
+    let mut limits = Limits::default();
+    limits.message_frames = usize::MAX;
+    let fragment = frame(CONTINUATION, "").unfinished().to(ROLE);
+    let fragments = filled(&fragment);
+    let mut victim = Victim::new(limited(ROLE, limits));
+    victim.read(&frame(TEXT, "").unfinished().to(ROLE)).unwrap();
+    victim.read(&fragments).unwrap();
+    let cost = measure(|| {
+        for _ in 0..10_000_000 / (fragments.len() / fragment.len()) {
+            victim.read(&fragments).unwrap();
+        }
+    });
+    show(
+        "FT-20",
+        "10,000,000 empty fragments, without a limit",
+        format!("{} bytes kept, peak {}", cost.bytes_current, cost.bytes_max),
+    );
+    assert_eq!((cost.bytes_current, victim.events), (0, 0));
+    assert!(cost.bytes_max <= 64 << 10);
+}
+
+/// Fault FT-20: twice as many fragments take twice as long.
+#[test]
+fn fragments_take_linear_time() {
+    let fragment = frame(CONTINUATION, "xy").unfinished().to(Role::Server);
+    let fragments = fragment.repeat(100_000);
+    let read = |count| {
+        let mut victim = Victim::new(connection(Role::Server));
+        victim.read(&frame(TEXT, "").unfinished().to(Role::Server)).unwrap();
+        victim.read(&fragments[..count * fragment.len()]).unwrap();
+    };
+    let ratio = growth(read, 50_000);
+    show("FT-20", "100,000 fragments against 50,000", format!("{ratio:.2} times the time"));
+    assert!(ratio <= 2.5);
+}

@@ -1,0 +1,89 @@
+//! Opening requests and responses that go on and on.
+
+use allocation_counter::measure;
+use bytes::BytesMut;
+use fullduplex_proto::handshake::Offer;
+use fullduplex_proto::handshake::head::{HeadError, HeadReader, MAX_BYTES, MAX_HEADERS};
+
+use crate::support::opening::*;
+use crate::{growth, show};
+
+type Verdict = Result<bool, HeadError>;
+
+/// Whether a head is whole when `wire` has arrived in pieces of `size`.
+fn request_in(size: usize, wire: &[u8]) -> Verdict {
+    let (mut reader, mut input) = (HeadReader::new(), BytesMut::new());
+    in_pieces(size, wire, &mut input, |input| reader.request(input).map(|head| head.is_some()))
+}
+
+fn response_in(size: usize, wire: &[u8]) -> Verdict {
+    let (mut reader, mut input) = (HeadReader::new(), BytesMut::new());
+    in_pieces(size, wire, &mut input, |input| reader.response(input).map(|head| head.is_some()))
+}
+
+fn in_pieces(
+    size: usize,
+    wire: &[u8],
+    input: &mut BytesMut,
+    mut read: impl FnMut(&mut BytesMut) -> Verdict,
+) -> Verdict {
+    for piece in wire.chunks(size) {
+        input.extend_from_slice(piece);
+        if read(input)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Fault FT-25: what is too long costs no more than its limit, and the copy of a buffer that grows.
+#[test]
+fn a_head_costs_no_more_than_its_limit() {
+    let one_header = format!("x: {}", "y".repeat(64 << 10));
+    let endless = vec!["x: y"; (1 << 20) / "x: y\r\n".len()];
+    let long_names: Vec<String> = (0..10_000).map(|i| format!("header-{i}: x")).collect();
+    let long_names: Vec<&str> = long_names.iter().map(String::as_str).collect();
+    for (attack, lines, error) in [
+        ("one header of 64 KiB", &[&*one_header][..], HeadError::TooLong),
+        ("a head of 1 MiB", &endless, HeadError::TooLong),
+        ("10,000 headers", &long_names, HeadError::TooLong),
+        ("101 headers", &vec!["a: b"; MAX_HEADERS + 1], HeadError::TooManyHeaders),
+    ] {
+        let mut most = 0;
+        for (first, read) in
+            [(REQUEST[0], request_in as fn(usize, &[u8]) -> Verdict), (RESPONSE[0], response_in)]
+        {
+            let wire = head(&[first], "", lines);
+            for size in [1, 4096] {
+                let cost = measure(|| assert_eq!(read(size, wire.as_bytes()), Err(error.clone())));
+                most = most.max(cost.bytes_max);
+            }
+        }
+        show("FT-25", attack, format!("peak {most} bytes"));
+        assert!(most <= 4 * MAX_BYTES as u64);
+    }
+}
+
+/// Faults FT-25, H1, H3 and H4: a head twice as long takes twice as long, byte by byte, and so do the
+/// lists in it.
+#[test]
+fn heads_take_linear_time() {
+    let lists: [fn(usize) -> String; 5] = [
+        |bytes| format!("X: {}", "y".repeat(bytes)),
+        |bytes| format!("Connection: Upgrade{}", ", b".repeat(bytes / 3)),
+        |bytes| format!("Sec-WebSocket-Protocol: a{}", ", b".repeat(bytes / 3)),
+        |bytes| format!("Sec-WebSocket-Extensions: a{}", "; b=1".repeat(bytes / 5)),
+        |bytes| format!("Sec-WebSocket-Extensions: a; b=\"{}", "\\c".repeat(bytes / 2)),
+    ];
+    for list in lists {
+        let read = |bytes| {
+            let head = head(&REQUEST, "", &[&list(bytes)]);
+            assert_eq!(request_in(1, head.as_bytes()), Ok(true));
+            // Good or bad: what matters is that it is said soon.
+            drop(Offer::from_request(&request(head).unwrap().unwrap()));
+        };
+        let (ratio, beginning) = (growth(read, 6000), list(10));
+        show("FT-25", format!("12 KB of `{beginning}`"), format!("{ratio:.2} times the time of 6"));
+        assert!(ratio <= 2.5);
+    }
+}
