@@ -3,6 +3,7 @@
 
 pub mod ca;
 pub mod echo;
+pub mod faulty;
 pub mod peers;
 pub mod script;
 pub mod simulation;

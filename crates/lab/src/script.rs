@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use fullduplex::{Builder, WebSocket};
+use fullduplex_proto::MaskKey;
 use fullduplex_proto::handshake::head::HeadReader;
 use fullduplex_proto::handshake::{Answer, Offer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -31,6 +32,8 @@ pub const BINARY: u8 = 0x2;
 pub const CLOSE: u8 = 0x8;
 /// Opcode of a Ping.
 pub const PING: u8 = 0x9;
+/// Opcode of a Pong.
+pub const PONG: u8 = 0xA;
 
 /// The first line of a response that opens the connection.
 pub const SWITCHING: &str = "HTTP/1.1 101 Switching Protocols";
@@ -69,6 +72,19 @@ pub fn frame(first_byte: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
     let payload = payload.as_ref();
     let mut bytes = header(first_byte, payload.len() as u64);
     bytes.extend_from_slice(payload);
+    bytes
+}
+
+/// A frame from a client: the same, with a mask.
+pub fn masked_frame(first_byte: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
+    let payload = payload.as_ref();
+    let key = MaskKey([1, 2, 3, 4]);
+    let mut bytes = header(first_byte, payload.len() as u64);
+    bytes[1] |= 0x80;
+    bytes.extend(key.0);
+    let start = bytes.len();
+    bytes.extend_from_slice(payload);
+    key.apply(0, &mut bytes[start..]);
     bytes
 }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use fullduplex_lab::script::{BINARY, FIN, SAMPLE_REQUEST, TEXT, frame};
-use fullduplex_net::proto::{MaskKey, Message};
+use fullduplex_lab::script::{BINARY, FIN, SAMPLE_REQUEST, TEXT, masked_frame};
+use fullduplex_net::proto::Message;
 use fullduplex_net::{AcceptError, AcceptOptions, SendError, Socket, accept};
 use futures_util::FutureExt;
 use tokio::io::{
@@ -61,17 +61,6 @@ async fn accepted() -> (Socket<Link>, DuplexStream, Arc<AtomicBool>) {
     (accept(link, &AcceptOptions::default()).await.unwrap(), client, broken)
 }
 
-/// A client's frame, with a length in the shortest form.
-fn masked(first_byte: u8, payload: &[u8]) -> Vec<u8> {
-    let key = MaskKey([1, 2, 3, 4]);
-    let mut bytes = frame(first_byte, payload);
-    let header_len = bytes.len() - payload.len();
-    bytes[1] |= 0x80;
-    key.apply(0, &mut bytes[header_len..]);
-    bytes.splice(header_len..header_len, key.0);
-    bytes
-}
-
 /// RFC6455-4.2.1-1, RFC6455-7.2.2-1: one HTTP error that says why, and the end, whatever else was sent.
 #[tokio::test]
 async fn a_client_that_asks_for_something_else_is_refused_and_cut_off() {
@@ -107,7 +96,7 @@ async fn nobody_is_told_that_a_discarded_message_was_sent() {
 async fn messages_arrive_after_writing_broke() {
     let (mut socket, mut client, broken) = accepted().await;
     broken.store(true, Ordering::Relaxed);
-    client.write_all(&masked(FIN | TEXT, b"sent before")).await.unwrap();
+    client.write_all(&masked_frame(FIN | TEXT, b"sent before")).await.unwrap();
     drop(client);
     assert!(socket.send("x").await.is_err());
     assert_eq!(socket.recv().await.unwrap(), Some(Message::from("sent before")));
@@ -120,7 +109,7 @@ async fn messages_arrive_after_writing_broke() {
 async fn a_large_message_shares_its_memory_with_nothing() {
     let (mut socket, mut client, _) = accepted().await;
     let large = vec![7; 500_000];
-    let wire = [masked(FIN | BINARY, &large), masked(FIN | TEXT, b"small")].concat();
+    let wire = [masked_frame(FIN | BINARY, &large), masked_frame(FIN | TEXT, b"small")].concat();
     client.write_all(&wire).await.unwrap();
     let message = socket.recv().await.unwrap().unwrap();
     assert!(message.payload() == &large[..]);
@@ -132,7 +121,7 @@ async fn a_large_message_shares_its_memory_with_nothing() {
 #[tokio::test]
 async fn dropped_futures_lose_nothing() {
     let (mut socket, mut client, _) = accepted().await;
-    for byte in masked(FIN | TEXT, b"byte by byte") {
+    for byte in masked_frame(FIN | TEXT, b"byte by byte") {
         assert!(socket.recv().now_or_never().is_none());
         client.write_all(&[byte]).await.unwrap();
     }

@@ -1,0 +1,193 @@
+//! A transport of which one operation fails, to try them all: the first, the second, and so on.
+
+use std::cell::RefCell;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// More operations than any script needs: whoever gets here is in an endless loop.
+const ENDLESS: usize = 10_000;
+
+/// What may go wrong with an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It has to be repeated.
+    Interrupted,
+    /// It is not ready, and is at once.
+    Pending,
+    /// Bytes no longer flow: a read meets the end, a write takes nothing.
+    Zero,
+    /// It fails for good.
+    Fails(io::ErrorKind),
+}
+
+/// Every kind of fault that is tried.
+pub const FAULTS: [Fault; 8] = [
+    Fault::Interrupted,
+    Fault::Pending,
+    Fault::Zero,
+    Fault::Fails(io::ErrorKind::ConnectionReset),
+    Fault::Fails(io::ErrorKind::BrokenPipe),
+    Fault::Fails(io::ErrorKind::TimedOut),
+    Fault::Fails(io::ErrorKind::ConnectionAborted),
+    Fault::Fails(io::ErrorKind::OutOfMemory),
+];
+
+impl Fault {
+    /// Whether the next try may succeed.
+    pub fn is_passing(self) -> bool {
+        matches!(self, Self::Interrupted | Self::Pending)
+    }
+}
+
+/// Which operations fail, counted from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failing {
+    /// None.
+    Never,
+    /// This one alone, and what follows works again.
+    Once(usize, Fault),
+    /// This one and all that follow.
+    From(usize, Fault),
+}
+
+impl Failing {
+    fn at(self, number: usize) -> Option<Fault> {
+        match self {
+            Self::Once(first, fault) if number == first => Some(fault),
+            Self::From(first, fault) if number >= first => Some(fault),
+            _ => None,
+        }
+    }
+}
+
+/// One operation that came to an end, or failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Operation {
+    /// What was tried.
+    pub kind: Kind,
+    /// How many bytes it moved, or what went wrong.
+    pub outcome: Result<usize, Fault>,
+}
+
+/// What a transport does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It brings bytes.
+    Read,
+    /// It takes bytes.
+    Write,
+    /// It hands on what it took.
+    Flush,
+    /// It ends the direction in which it takes bytes.
+    Shutdown,
+}
+
+/// The operations of a [`Faulty`] stream, in order. An operation that is pending is none yet.
+pub type Operations = Rc<RefCell<Vec<Operation>>>;
+
+/// A stream that fails as it is told, and writes down what it does.
+#[derive(Debug)]
+pub struct Faulty<S> {
+    stream: S,
+    failing: Failing,
+    operations: Operations,
+}
+
+impl<S> Faulty<S> {
+    /// A stream over `stream`, and what will be written down.
+    pub fn new(stream: S, failing: Failing) -> (Self, Operations) {
+        let operations = Operations::default();
+        (Self { stream, failing, operations: Rc::clone(&operations) }, operations)
+    }
+
+    /// The result of an operation that is to fail. `zero` is what one returns that moves no bytes.
+    fn fault<T>(
+        &self,
+        cx: &mut Context<'_>,
+        kind: Kind,
+        zero: io::Result<T>,
+    ) -> Option<Poll<io::Result<T>>> {
+        let number = self.operations.borrow().len();
+        assert!(number < ENDLESS, "this script never ends");
+        let fault = self.failing.at(number)?;
+        self.operations.borrow_mut().push(Operation { kind, outcome: Err(fault) });
+        Some(match fault {
+            Fault::Interrupted => Poll::Ready(Err(io::ErrorKind::Interrupted.into())),
+            Fault::Pending => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Fault::Zero => Poll::Ready(zero),
+            Fault::Fails(error) => Poll::Ready(Err(error.into())),
+        })
+    }
+
+    fn note(&self, kind: Kind, moved: usize) {
+        self.operations.borrow_mut().push(Operation { kind, outcome: Ok(moved) });
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Faulty<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Some(fault) = self.fault(cx, Kind::Read, Ok(())) {
+            return fault;
+        }
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        self.note(Kind::Read, buf.filled().len() - before);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Faulty<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if let Some(fault) = self.fault(cx, Kind::Write, Ok(0)) {
+            return fault;
+        }
+        let count = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, bufs))?;
+        self.note(Kind::Write, count);
+        Poll::Ready(Ok(count))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(fault) = self.fault(cx, Kind::Flush, Err(io::ErrorKind::WriteZero.into())) {
+            return fault;
+        }
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        self.note(Kind::Flush, 0);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(fault) = self.fault(cx, Kind::Shutdown, Err(io::ErrorKind::WriteZero.into())) {
+            return fault;
+        }
+        ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        self.note(Kind::Shutdown, 0);
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,131 @@
+//! The peer: it says what its script says, whoever listens, and hears to the end.
+
+use bytes::BytesMut;
+use fullduplex_lab::script::{BINARY, CLOSE, CONTINUATION, FIN, PING, TEXT, masked_frame};
+use fullduplex_net::proto::{Event, Limits, Message, Receiver, Role};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::sync::watch;
+
+/// One step of the client's script.
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    /// Sends bytes that are no message.
+    Raw(Vec<u8>),
+    /// Sends a message in one frame.
+    Say(Message),
+    /// Sends a message in fragments of this size, with a ping behind each.
+    Fragments(Message, usize),
+    /// Waits until so many things were heard, the response among them, or nothing more can be.
+    Hear(usize),
+    /// Ends its direction of the transport.
+    End,
+}
+
+/// What the server said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Heard {
+    /// The response's head.
+    pub(crate) head: BytesMut,
+    /// What followed it.
+    pub(crate) events: Vec<Event>,
+}
+
+impl Heard {
+    pub(crate) fn messages(&self) -> impl Iterator<Item = &Message> {
+        self.events.iter().filter_map(|event| match event {
+            Event::Message(message) => Some(message),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn close(&self) -> Option<&Event> {
+        self.events.iter().find(|event| matches!(event, Event::Close(_)))
+    }
+}
+
+/// A Close frame of the client.
+pub(crate) fn close(code: u16) -> Step {
+    Step::Raw(masked_frame(FIN | CLOSE, code.to_be_bytes()))
+}
+
+/// The messages of a script.
+pub(crate) fn messages(script: &[Step]) -> impl Iterator<Item = &Message> {
+    script.iter().filter_map(|step| match step {
+        Step::Say(message) | Step::Fragments(message, _) => Some(message),
+        _ => None,
+    })
+}
+
+/// Plays the script, and returns what was heard when the server has ended the transport.
+pub(crate) async fn play(script: &[Step], stream: DuplexStream) -> Heard {
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    let (count, mut counted) = watch::channel(0);
+    let hearing = async move {
+        let (mut heard, mut input) = (Heard::default(), BytesMut::new());
+        let mut receiver = Receiver::new(Role::Client, Limits::default());
+        while matches!(reader.read_buf(&mut input).await, Ok(1..)) {
+            heard.take(&mut input, &mut receiver);
+            count.send_replace(usize::from(!heard.head.is_empty()) + heard.events.len());
+        }
+        heard
+    };
+    let saying = async move {
+        for step in script {
+            match step {
+                Step::Hear(enough) => drop(counted.wait_for(|count| count >= enough).await),
+                Step::End => drop(writer.shutdown().await),
+                // The server may have gone.
+                _ => drop(writer.write_all(&step.bytes()).await),
+            }
+        }
+        // Whoever has said all does not hang up.
+        writer
+    };
+    tokio::join!(hearing, saying).0
+}
+
+impl Heard {
+    fn take(&mut self, input: &mut BytesMut, receiver: &mut Receiver) {
+        if self.head.is_empty() {
+            let Some(end) = input.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
+                return;
+            };
+            self.head = input.split_to(end + 4);
+        }
+        // A refusal has a body, and no frames.
+        if self.head.starts_with(b"HTTP/1.1 101 ") {
+            while let Some(event) = receiver.handle(input).expect("a server breaks no rule") {
+                self.events.push(event);
+            }
+        }
+    }
+}
+
+impl Step {
+    fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Raw(bytes) => bytes.clone(),
+            Self::Say(message) => masked_frame(FIN | opcode(message), message.payload()),
+            Self::Fragments(message, size) => fragments(message, *size),
+            Self::Hear(_) | Self::End => Vec::new(),
+        }
+    }
+}
+
+fn opcode(message: &Message) -> u8 {
+    match message {
+        Message::Text(_) => TEXT,
+        Message::Binary(_) => BINARY,
+    }
+}
+
+fn fragments(message: &Message, size: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (number, fragment) in message.payload().chunks(size).enumerate() {
+        let opcode = if number == 0 { opcode(message) } else { CONTINUATION };
+        bytes.extend(masked_frame(opcode, fragment));
+        bytes.extend(masked_frame(FIN | PING, [number as u8]));
+    }
+    bytes.extend(masked_frame(FIN | CONTINUATION, ""));
+    bytes
+}

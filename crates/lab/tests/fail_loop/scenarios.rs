@@ -1,0 +1,188 @@
+//! What two ends do when nothing fails.
+
+use fullduplex_lab::script::{CLOSE, FIN, PING, PONG, SAMPLE_REQUEST, TEXT, frame, masked_frame};
+use fullduplex_net::proto::{CloseCode, Message};
+
+use crate::client::{Step as Client, close};
+use crate::server::{LIMIT, Step as Server};
+
+/// A script for each end.
+#[derive(Debug)]
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) client: Vec<Client>,
+    pub(crate) server: Vec<Server>,
+    /// How it ends when nothing fails.
+    pub(crate) end: End,
+}
+
+/// How a scenario ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The opening request is refused with this status.
+    Refused(u16),
+    /// Both ends close, and this is the client's code.
+    Clean(u16),
+    /// It is lost, fails or is given up.
+    Unclean,
+}
+
+use Client::{End as Hangup, Fragments, Hear, Raw, Say};
+use End::{Clean, Refused, Unclean};
+use Server::{Feed, Flush, Ping, Receive, Send, StartClose};
+
+/// All of them.
+pub(crate) fn scenarios() -> Vec<Scenario> {
+    let groups =
+        [handshakes(), to_the_server(), to_the_client(), both_ways(), closes(), failures()];
+    groups.into_iter().flatten().collect()
+}
+
+fn handshakes() -> Vec<Scenario> {
+    let (first, rest) = SAMPLE_REQUEST.split_at(50);
+    let with_ping = [SAMPLE_REQUEST.as_bytes(), &masked_frame(FIN | PING, "early")].concat();
+    let nonsense = raw(&"NONSENSE\r\n\r\n".repeat(1000));
+    let not_for_us = raw("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let early = [Raw(with_ping), Say("early".into()), Hear(2), close(1001)];
+    let pieces = [raw(first), raw(rest), Hear(1), close(1000)];
+    vec![
+        talk("a handshake, and a close", [Hear(1)], []),
+        scenario("a request in two pieces", pieces, [], Clean(1000)),
+        scenario("frames behind the request", early, [], Clean(1001)),
+        scenario("no request for a WebSocket", [not_for_us, Hear(1), Hangup], [], Refused(426)),
+        scenario("no request, and more behind it", [nonsense, Hear(1), Hangup], [], Refused(400)),
+        scenario("an end within the request", [raw(first), Hangup], [], Refused(0)),
+    ]
+}
+
+fn to_the_server() -> Vec<Scenario> {
+    vec![
+        talk("a text to the server", [Say("Grüße".into())], [Receive]),
+        talk("a large message to the server", [Say(binary(200_000))], [Receive]),
+        talk("many messages to the server", numbers().map(Say), [Receive, Receive, Receive]),
+        talk(
+            "fragments with pings between them",
+            [Fragments(binary(5000), 1000), Fragments("Grüße".into(), 1)],
+            [],
+        ),
+    ]
+}
+
+fn to_the_client() -> Vec<Scenario> {
+    let more_than_waits = std::iter::repeat_n(Feed(binary(50_000)), 5);
+    vec![
+        talk("a text to the client", [Hear(2)], [Send("Grüße".into())]),
+        talk("a large message to the client", [Hear(2)], [Send(binary(200_000))]),
+        talk("many messages to the client", [Hear(41)], numbers().map(Feed).chain([Flush])),
+        talk("more messages than wait at once", [Hear(6)], more_than_waits),
+    ]
+}
+
+fn both_ways() -> Vec<Scenario> {
+    let pong = Raw(masked_frame(FIN | PONG, "there?"));
+    let ask = |count: usize| [Say("ask".into()), Hear(1 + count)];
+    let answer = || [Receive, Send("answer".into())];
+    vec![
+        talk(
+            "empty messages both ways",
+            [Say("".into()), Say(binary(0)), Hear(3)],
+            [Receive, Receive, Send("".into()), Send(binary(0))],
+        ),
+        talk(
+            "question and answer, three times",
+            (1..=3).flat_map(ask),
+            (0..3).flat_map(|_| answer()),
+        ),
+        talk("pings of the client", [ping(), ping(), Hear(3)], []),
+        talk("a ping of the server", [Hear(2), pong, Say("more".into())], [Ping, Flush, Receive]),
+    ]
+}
+
+fn closes() -> Vec<Scenario> {
+    let without_code = Raw(masked_frame(FIN | CLOSE, ""));
+    let leave = || StartClose(CloseCode::GOING_AWAY);
+    let queue = [Feed(binary(30_000)), Feed("x".into()), Feed(binary(30_000)), leave()];
+    vec![
+        talk("the server closes", [Hear(2)], [leave()]),
+        talk("both close at once", [Hear(1)], [leave()]),
+        talk("the server closes behind what it has queued", [Hear(5)], queue),
+        talk(
+            "messages arrive after the server's close",
+            [Hear(2), Say("last words".into()), Say(binary(40_000))],
+            [leave()],
+        ),
+        talk(
+            "the client closes while much is queued for it",
+            [Hear(1)],
+            [Feed(binary(60_000)), Feed("behind it".into())],
+        ),
+        scenario("a close without a code", [request(), without_code], [], Clean(1005)),
+    ]
+}
+
+fn failures() -> Vec<Scenario> {
+    let mut half = masked_frame(FIN | TEXT, [b'x'; 100]);
+    half.truncate(50);
+    let too_large = Raw(masked_frame(FIN | TEXT, vec![b'x'; LIMIT + 1]));
+    let unmasked = Raw(frame(FIN | TEXT, "bare"));
+    vec![
+        lost("the client hangs up", [Say("bye".into()), Hangup], []),
+        lost("the client hangs up within a frame", [Raw(half), Hangup], []),
+        lost(
+            "the client breaks a rule, and goes on",
+            [Say("fine".into()), unmasked, Raw(masked_frame(FIN | TEXT, "more")), Hangup],
+            [],
+        ),
+        lost("the client sends too much, and does not listen", [too_large, Hangup], []),
+        lost("the client never answers a close", [Hear(2)], [StartClose(CloseCode::NORMAL)]),
+    ]
+}
+
+fn scenario(
+    name: &'static str,
+    client: impl IntoIterator<Item = Client>,
+    server: impl IntoIterator<Item = Server>,
+    end: End,
+) -> Scenario {
+    let (client, server) = (client.into_iter().collect(), server.into_iter().collect());
+    Scenario { name, client, server, end }
+}
+
+/// After the handshake; at the end the client closes, or answers the server's close.
+fn talk(
+    name: &'static str,
+    client: impl IntoIterator<Item = Client>,
+    server: impl IntoIterator<Item = Server>,
+) -> Scenario {
+    let client = [request()].into_iter().chain(client).chain([close(1000)]);
+    scenario(name, client, server, Clean(1000))
+}
+
+/// After the handshake, and without an end that both ends want.
+fn lost(
+    name: &'static str,
+    client: impl IntoIterator<Item = Client>,
+    server: impl IntoIterator<Item = Server>,
+) -> Scenario {
+    scenario(name, [request()].into_iter().chain(client), server, Unclean)
+}
+
+fn request() -> Client {
+    raw(SAMPLE_REQUEST)
+}
+
+fn raw(text: &str) -> Client {
+    Raw(text.into())
+}
+
+fn ping() -> Client {
+    Raw(masked_frame(FIN | PING, "?"))
+}
+
+fn numbers() -> impl Iterator<Item = Message> {
+    (0..40).map(|number| number.to_string().into())
+}
+
+fn binary(size: usize) -> Message {
+    (0..size).map(|i| (i % 251) as u8).collect::<Vec<u8>>().into()
+}

@@ -1,0 +1,95 @@
+//! The end under test: a socket over a transport that fails.
+
+use fullduplex_net::proto::{CloseCode, CloseFrame, Closed, Message};
+use fullduplex_net::{AcceptOptions, SendError, Socket, accept};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// The most bytes of a message.
+pub(crate) const LIMIT: usize = 1 << 20;
+
+/// One step of the server's script.
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    /// Receives a message.
+    Receive,
+    /// Sends a message, and waits until the transport has taken it.
+    Send(Message),
+    /// Queues a message.
+    Feed(Message),
+    /// Waits until the transport has taken all that was queued.
+    Flush,
+    /// Queues a ping.
+    Ping,
+    /// Starts the closing handshake.
+    StartClose(CloseCode),
+}
+
+/// What the server's application was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Report {
+    /// There is no connection, and this is why.
+    NotOpened(String),
+    /// The connection has ended.
+    Ended {
+        /// What was sent, but for what was refused at once.
+        sent: Vec<Message>,
+        received: Vec<Message>,
+        closed: Closed,
+    },
+}
+
+/// Plays the script, then receives to the end; and to the end again, which must be the same.
+pub(crate) async fn play<S: AsyncRead + AsyncWrite + Unpin>(script: &[Step], stream: S) -> Report {
+    let mut options = AcceptOptions::default();
+    options.limits.message_bytes = LIMIT;
+    let mut socket = match accept(stream, &options).await {
+        Ok(socket) => socket,
+        Err(error) => return Report::NotOpened(error.to_string()),
+    };
+    let (mut sent, mut received) = (Vec::new(), Vec::new());
+    for step in script {
+        match step {
+            Step::Receive => received.extend(socket.recv().await.ok().flatten()),
+            Step::Send(message) => {
+                let sending = socket.send(message.clone()).await;
+                note(&mut sent, message, sending);
+            }
+            Step::Feed(message) => {
+                let feeding = socket.feed(message.clone()).await;
+                note(&mut sent, message, feeding);
+            }
+            Step::Flush => drop(socket.flush().await),
+            Step::Ping => drop(socket.ping(b"there?")),
+            Step::StartClose(code) => socket.start_close(Some(&CloseFrame::code(*code))),
+        }
+    }
+    while let Ok(Some(message)) = socket.recv().await {
+        received.push(message);
+    }
+    let closed = ended(&mut socket).await;
+    Report::Ended { sent, received, closed }
+}
+
+/// What the transport refused may have been written in part, and what it broke in the middle of.
+fn note(sent: &mut Vec<Message>, message: &Message, result: Result<(), SendError>) {
+    if matches!(result, Ok(()) | Err(SendError::Io(_))) {
+        sent.push(message.clone());
+    }
+}
+
+/// The end is told alike by whatever can be asked, as often as it is asked.
+async fn ended<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut Socket<S>) -> Closed {
+    let closed = socket.closed().expect("receiving ends when the connection has ended").clone();
+    for _ in 0..3 {
+        match socket.recv().await {
+            Ok(message) => assert_eq!((message, closed.failure()), (None, None)),
+            Err(error) => assert_eq!(Some(error.failure()), closed.failure()),
+        }
+        assert_eq!(socket.closed(), Some(&closed));
+        assert_eq!(socket.error().map(|error| error.failure()), closed.failure());
+        assert!(socket.send("too late").await.is_err());
+        assert_eq!(socket.queued_bytes(), 0);
+        assert!(!closed.was_clean() || closed.failure().is_none());
+    }
+    closed
+}
