@@ -8,6 +8,8 @@ mod support;
 
 #[path = "hostile/control.rs"]
 mod control;
+#[path = "hostile/deflated.rs"]
+mod deflated;
 #[path = "hostile/fragments.rs"]
 mod fragments;
 #[path = "hostile/heads.rs"]
