@@ -10,6 +10,8 @@ mod support;
 mod control;
 #[path = "hostile/deflated.rs"]
 mod deflated;
+#[path = "hostile/extensions.rs"]
+mod extensions;
 #[path = "hostile/fragments.rs"]
 mod fragments;
 #[path = "hostile/heads.rs"]
@@ -60,26 +62,29 @@ fn filled(wire: &[u8]) -> Vec<u8> {
     wire.repeat(READ / wire.len())
 }
 
-/// How long `run` takes at least.
-#[expect(clippy::disallowed_methods, reason = "a stopwatch: nothing here is decided by a clock")]
-fn fastest(mut run: impl FnMut()) -> Duration {
-    let timed = |_| {
-        let start = Instant::now();
-        run();
-        start.elapsed()
-    };
-    (0..3).map(timed).min().unwrap_or_default()
+/// Asserts that twice as much takes less than 2.5 times as long, from an eighth of `whole` upwards, and
+/// returns how many times as long the whole takes.
+///
+/// What counts is the best of some runs; of very many, when the machine has other things to do.
+fn assert_linear(whole: usize, run: impl Fn(usize)) -> f64 {
+    const AT_MOST: f64 = 2.5 * 2.5 * 2.5;
+    let (mut short, mut long) = (Duration::MAX, Duration::MAX);
+    for round in 1..=200 {
+        short = short.min(time(|| run(whole / 8)));
+        long = long.min(time(|| run(whole)));
+        let ratio = long.as_secs_f64() / short.as_secs_f64();
+        if round >= 5 && ratio <= AT_MOST {
+            return ratio;
+        }
+    }
+    panic!("an eighth takes {short:?}, and the whole {long:?}");
 }
 
-/// How many times as long twice as much takes: the best of some runs, by turns, so that another load
-/// on the machine does not count.
-fn growth(run: impl Fn(usize), half: usize) -> f64 {
-    let (mut once, mut twice) = (Duration::MAX, Duration::MAX);
-    for _ in 0..5 {
-        once = once.min(fastest(|| run(half)));
-        twice = twice.min(fastest(|| run(2 * half)));
-    }
-    twice.as_secs_f64() / once.as_secs_f64()
+#[expect(clippy::disallowed_methods, reason = "a stopwatch: nothing here is decided by a clock")]
+fn time(run: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    run();
+    start.elapsed()
 }
 
 /// A line of the table that `--nocapture` shows.

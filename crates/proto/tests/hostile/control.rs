@@ -6,7 +6,7 @@ use allocation_counter::measure;
 use fullduplex_proto::{CloseCode, Limits, Violation};
 
 use crate::support::*;
-use crate::{Victim, fastest, filled, show};
+use crate::{Victim, filled, show, time};
 
 const MILLION: usize = 1_000_000;
 
@@ -51,11 +51,11 @@ fn a_million_pongs_leave_nothing() {
             }
         });
         assert_eq!((victim.connection.queued_bytes(), cost.bytes_current), (0, 0));
-        let time = fastest(|| victim.read(&pongs).unwrap());
+        let best = (0..10).map(|_| time(|| victim.read(&pongs).unwrap())).min().unwrap();
         show(
             "FT-16",
             format!("{role:?}: 1,000,000 pongs of 0 and 125 bytes"),
-            format!("0 bytes kept, {} ns each", time.as_nanos() / per_read as u128),
+            format!("0 bytes kept, {} ns each", best.as_nanos() / per_read as u128),
         );
     }
 }

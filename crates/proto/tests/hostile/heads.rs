@@ -6,7 +6,7 @@ use fullduplex_proto::handshake::Offer;
 use fullduplex_proto::handshake::head::{HeadError, HeadReader, MAX_BYTES, MAX_HEADERS};
 
 use crate::support::opening::*;
-use crate::{growth, show};
+use crate::{assert_linear, show};
 
 type Verdict = Result<bool, HeadError>;
 
@@ -76,14 +76,13 @@ fn heads_take_linear_time() {
         |bytes| format!("Sec-WebSocket-Extensions: a; b=\"{}", "\\c".repeat(bytes / 2)),
     ];
     for list in lists {
-        let read = |bytes| {
+        let ratio = assert_linear(12_000, |bytes| {
             let head = head(&REQUEST, "", &[&list(bytes)]);
             assert_eq!(request_in(1, head.as_bytes()), Ok(true));
             // Good or bad: what matters is that it is said soon.
             drop(Offer::from_request(&request(head).unwrap().unwrap()));
-        };
-        let (ratio, beginning) = (growth(read, 6000), list(10));
-        show("FT-25", format!("12 KB of `{beginning}`"), format!("{ratio:.2} times the time of 6"));
-        assert!(ratio <= 2.5);
+        });
+        let figure = format!("{ratio:.1} times the time of 1.5 KB");
+        show("FT-25", format!("12 KB of `{}`", list(10)), figure);
     }
 }
