@@ -22,6 +22,8 @@ use crate::trace::Trace;
 
 /// The bit of a frame's first byte that ends a message.
 pub const FIN: u8 = 0x80;
+/// The bit that says that a message is compressed.
+pub const RSV1: u8 = 0x40;
 /// Opcode of a further fragment.
 pub const CONTINUATION: u8 = 0x0;
 /// Opcode of text.

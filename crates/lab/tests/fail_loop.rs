@@ -28,7 +28,7 @@ use crate::server::Report;
 const FOR_EVER: Duration = Duration::from_secs(3600);
 
 /// Less than the transport holds, so that large messages take many operations.
-const TRANSPORT: usize = 16 << 10;
+const TRANSPORT: usize = 4 << 10;
 
 /// What came of a scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,10 @@
 //! The peer: it says what its script says, whoever listens, and hears to the end.
 
+use std::io::IoSlice;
+
 use bytes::BytesMut;
 use fullduplex_lab::script::{BINARY, CLOSE, CONTINUATION, FIN, PING, TEXT, masked_frame};
-use fullduplex_net::proto::{Event, Limits, Message, Receiver, Role};
+use fullduplex_net::proto::{Deflate, Event, Limits, Message, Receiver, Role, Sender};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::watch;
 
@@ -13,6 +15,8 @@ pub(crate) enum Step {
     Raw(Vec<u8>),
     /// Sends a message in one frame.
     Say(Message),
+    /// Sends a message compressed, in one frame, with what the window holds of those before.
+    Compress(Message),
     /// Sends a message in fragments of this size, with a ping behind each.
     Fragments(Message, usize),
     /// Waits until so many things were heard, the response among them, or nothing more can be.
@@ -51,7 +55,7 @@ pub(crate) fn close(code: u16) -> Step {
 /// The messages of a script.
 pub(crate) fn messages(script: &[Step]) -> impl Iterator<Item = &Message> {
     script.iter().filter_map(|step| match step {
-        Step::Say(message) | Step::Fragments(message, _) => Some(message),
+        Step::Say(message) | Step::Compress(message) | Step::Fragments(message, _) => Some(message),
         _ => None,
     })
 }
@@ -62,7 +66,8 @@ pub(crate) async fn play(script: &[Step], stream: DuplexStream) -> Heard {
     let (count, mut counted) = watch::channel(0);
     let hearing = async move {
         let (mut heard, mut input) = (Heard::default(), BytesMut::new());
-        let mut receiver = Receiver::new(Role::Client, Limits::default());
+        let receiver = Receiver::new(Role::Client, Limits::default());
+        let mut receiver = receiver.with_deflate(Deflate::default());
         while matches!(reader.read_buf(&mut input).await, Ok(1..)) {
             heard.take(&mut input, &mut receiver);
             count.send_replace(usize::from(!heard.head.is_empty()) + heard.events.len());
@@ -70,12 +75,13 @@ pub(crate) async fn play(script: &[Step], stream: DuplexStream) -> Heard {
         heard
     };
     let saying = async move {
+        let mut sender = Sender::client(Box::new(|| [5, 6, 7, 8])).with_deflate(Deflate::default());
         for step in script {
             match step {
                 Step::Hear(enough) => drop(counted.wait_for(|count| count >= enough).await),
                 Step::End => drop(writer.shutdown().await),
                 // The server may have gone.
-                _ => drop(writer.write_all(&step.bytes()).await),
+                _ => drop(writer.write_all(&step.bytes(&mut sender)).await),
             }
         }
         // Whoever has said all does not hang up.
@@ -102,9 +108,10 @@ impl Heard {
 }
 
 impl Step {
-    fn bytes(&self) -> Vec<u8> {
+    fn bytes(&self, sender: &mut Sender) -> Vec<u8> {
         match self {
             Self::Raw(bytes) => bytes.clone(),
+            Self::Compress(message) => compressed(sender, message),
             Self::Say(message) => masked_frame(FIN | opcode(message), message.payload()),
             Self::Fragments(message, size) => fragments(message, *size),
             Self::Hear(_) | Self::End => Vec::new(),
@@ -117,6 +124,16 @@ fn opcode(message: &Message) -> u8 {
         Message::Text(_) => TEXT,
         Message::Binary(_) => BINARY,
     }
+}
+
+fn compressed(sender: &mut Sender, message: &Message) -> Vec<u8> {
+    sender.send(message).expect("nobody has closed it");
+    let mut slices = [IoSlice::new(&[]); 1];
+    sender.output(&mut slices);
+    let bytes = slices[0].to_vec();
+    sender.handle_written(bytes.len());
+    assert_eq!(sender.queued_bytes(), 0, "a client queues in one piece");
+    bytes
 }
 
 fn fragments(message: &Message, size: usize) -> Vec<u8> {

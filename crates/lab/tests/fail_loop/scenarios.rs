@@ -1,7 +1,9 @@
 //! What two ends do when nothing fails.
 
-use fullduplex_lab::script::{CLOSE, FIN, PING, PONG, SAMPLE_REQUEST, TEXT, frame, masked_frame};
-use fullduplex_net::proto::{CloseCode, Message};
+use fullduplex_lab::script::{
+    CLOSE, FIN, PING, PONG, RSV1, SAMPLE_REQUEST, TEXT, frame, masked_frame,
+};
+use fullduplex_net::proto::{CloseCode, Message, Outgoing, Prepared};
 
 use crate::client::{Step as Client, close};
 use crate::server::{LIMIT, Step as Server};
@@ -27,15 +29,14 @@ pub(crate) enum End {
     Unclean,
 }
 
-use Client::{End as Hangup, Fragments, Hear, Raw, Say};
+use Client::{Compress, End as Hangup, Fragments, Hear, Raw, Say};
 use End::{Clean, Refused, Unclean};
-use Server::{Feed, Flush, Ping, Receive, Send, StartClose};
+use Server::{Feed, Flush, Ping, Receive, ReceiveParts, Send, SendParts, StartClose};
 
 /// All of them.
 pub(crate) fn scenarios() -> Vec<Scenario> {
-    let groups =
-        [handshakes(), to_the_server(), to_the_client(), both_ways(), closes(), failures()];
-    groups.into_iter().flatten().collect()
+    let open = [to_the_server(), to_the_client(), both_ways(), compressed()].into_iter().flatten();
+    handshakes().into_iter().chain(open).chain(closes()).chain(failures()).collect()
 }
 
 fn handshakes() -> Vec<Scenario> {
@@ -58,7 +59,7 @@ fn handshakes() -> Vec<Scenario> {
 fn to_the_server() -> Vec<Scenario> {
     vec![
         talk("a text to the server", [Say("Grüße".into())], [Receive]),
-        talk("a large message to the server", [Say(binary(200_000))], [Receive]),
+        talk("a large message to the server", [Say(binary(50_000))], [Receive]),
         talk("many messages to the server", numbers().map(Say), [Receive, Receive, Receive]),
         talk(
             "fragments with pings between them",
@@ -69,10 +70,10 @@ fn to_the_server() -> Vec<Scenario> {
 }
 
 fn to_the_client() -> Vec<Scenario> {
-    let more_than_waits = std::iter::repeat_n(Feed(binary(50_000)), 5);
+    let more_than_waits = std::iter::repeat_n(Feed(binary(20_000)), 5);
     vec![
         talk("a text to the client", [Hear(2)], [Send("Grüße".into())]),
-        talk("a large message to the client", [Hear(2)], [Send(binary(200_000))]),
+        talk("a large message to the client", [Hear(2)], [Send(binary(50_000).into())]),
         talk("many messages to the client", [Hear(41)], numbers().map(Feed).chain([Flush])),
         talk("more messages than wait at once", [Hear(6)], more_than_waits),
     ]
@@ -86,7 +87,7 @@ fn both_ways() -> Vec<Scenario> {
         talk(
             "empty messages both ways",
             [Say("".into()), Say(binary(0)), Hear(3)],
-            [Receive, Receive, Send("".into()), Send(binary(0))],
+            [Receive, Receive, Send("".into()), Send(binary(0).into())],
         ),
         talk(
             "question and answer, three times",
@@ -98,23 +99,64 @@ fn both_ways() -> Vec<Scenario> {
     ]
 }
 
+fn compressed() -> Vec<Scenario> {
+    let talk = |name, client: Vec<Client>, server: Vec<Server>| {
+        let client = [offering(), Hear(1)].into_iter().chain(client).chain([close(1000)]);
+        scenario(name, client, server, Clean(1000))
+    };
+    let large = || incompressible(15_000);
+    let prepared = Prepared::new(large());
+    let parts = || vec![large(), binary(0), binary(10)];
+    vec![
+        talk(
+            "compressed messages to the server",
+            vec![Compress(large()), Say("plain".into()), Compress(large()), Compress("".into())],
+            vec![Receive],
+        ),
+        talk(
+            "compressed messages to the client",
+            vec![Hear(4)],
+            vec![Feed(large()), Feed("plain".into()), Feed(large())],
+        ),
+        talk(
+            "compressed both ways, with the same window",
+            vec![Compress(large()), Hear(2), Compress(large()), Hear(3)],
+            vec![Receive, Send(large().into()), Receive, Send(large().into())],
+        ),
+        talk(
+            "a prepared message, and the secret behind it",
+            vec![Hear(4)],
+            vec![
+                Send(prepared.clone().into()),
+                Send(Outgoing::uncompressed(large())),
+                Send(prepared.into()),
+            ],
+        ),
+        talk(
+            "messages in parts",
+            vec![Compress(large()), Say(large()), Hear(3)],
+            vec![ReceiveParts, ReceiveParts, SendParts(parts()), SendParts(parts())],
+        ),
+    ]
+}
+
 fn closes() -> Vec<Scenario> {
     let without_code = Raw(masked_frame(FIN | CLOSE, ""));
     let leave = || StartClose(CloseCode::GOING_AWAY);
-    let queue = [Feed(binary(30_000)), Feed("x".into()), Feed(binary(30_000)), leave()];
+    let queue = [Feed(binary(10_000)), Feed("x".into()), Feed(binary(10_000)), leave()];
     vec![
         talk("the server closes", [Hear(2)], [leave()]),
         talk("both close at once", [Hear(1)], [leave()]),
         talk("the server closes behind what it has queued", [Hear(5)], queue),
         talk(
             "messages arrive after the server's close",
-            [Hear(2), Say("last words".into()), Say(binary(40_000))],
+            [Hear(2), Say("last words".into()), Say(binary(10_000))],
             [leave()],
         ),
         talk(
             "the client closes while much is queued for it",
             [Hear(1)],
-            [Feed(binary(60_000)), Feed("behind it".into())],
+            [Feed(binary(20_000)), Feed("behind it".into())],
         ),
         scenario("a close without a code", [request(), without_code], [], Clean(1005)),
     ]
@@ -124,6 +166,7 @@ fn failures() -> Vec<Scenario> {
     let mut half = masked_frame(FIN | TEXT, [b'x'; 100]);
     half.truncate(50);
     let too_large = Raw(masked_frame(FIN | TEXT, vec![b'x'; LIMIT + 1]));
+    let corrupt = Raw(masked_frame(FIN | RSV1 | TEXT, [0xFF; 100]));
     let unmasked = Raw(frame(FIN | TEXT, "bare"));
     vec![
         lost("the client hangs up", [Say("bye".into()), Hangup], []),
@@ -134,6 +177,7 @@ fn failures() -> Vec<Scenario> {
             [],
         ),
         lost("the client sends too much, and does not listen", [too_large, Hangup], []),
+        scenario("the client compresses badly", [offering(), Hear(1), corrupt], [], Unclean),
         lost("the client never answers a close", [Hear(2)], [StartClose(CloseCode::NORMAL)]),
     ]
 }
@@ -171,6 +215,12 @@ fn request() -> Client {
     raw(SAMPLE_REQUEST)
 }
 
+/// The request, with an offer of compression.
+fn offering() -> Client {
+    let head = SAMPLE_REQUEST.trim_end();
+    raw(&format!("{head}\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"))
+}
+
 fn raw(text: &str) -> Client {
     Raw(text.into())
 }
@@ -185,4 +235,11 @@ fn numbers() -> impl Iterator<Item = Message> {
 
 fn binary(size: usize) -> Message {
     (0..size).map(|i| (i % 251) as u8).collect::<Vec<u8>>().into()
+}
+
+/// Bytes that compression does not make fewer.
+fn incompressible(size: usize) -> Message {
+    let next = |state: &u32| Some(state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
+    let states = std::iter::successors(Some(1), next);
+    states.take(size).map(|state| (state >> 24) as u8).collect::<Vec<u8>>().into()
 }

@@ -1,19 +1,23 @@
 //! The end under test: a socket over a transport that fails.
 
-use fullduplex_net::proto::{CloseCode, CloseFrame, Closed, Message};
+use fullduplex_net::proto::{CloseCode, CloseFrame, Closed, Deflate, Message, Outgoing, Part};
 use fullduplex_net::{AcceptOptions, SendError, Socket, accept};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// The most bytes of a message.
-pub(crate) const LIMIT: usize = 1 << 20;
+pub(crate) const LIMIT: usize = 1 << 18;
 
 /// One step of the server's script.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     /// Receives a message.
     Receive,
+    /// Receives a message in parts.
+    ReceiveParts,
     /// Sends a message, and waits until the transport has taken it.
-    Send(Message),
+    Send(Outgoing),
+    /// Sends a message in parts, and waits for each.
+    SendParts(Vec<Message>),
     /// Queues a message.
     Feed(Message),
     /// Waits until the transport has taken all that was queued.
@@ -41,6 +45,7 @@ pub(crate) enum Report {
 /// Plays the script, then receives to the end; and to the end again, which must be the same.
 pub(crate) async fn play<S: AsyncRead + AsyncWrite + Unpin>(script: &[Step], stream: S) -> Report {
     let mut options = AcceptOptions::default();
+    options.deflate = Some(Deflate::default());
     options.limits.message_bytes = LIMIT;
     let mut socket = match accept(stream, &options).await {
         Ok(socket) => socket,
@@ -50,9 +55,14 @@ pub(crate) async fn play<S: AsyncRead + AsyncWrite + Unpin>(script: &[Step], str
     for step in script {
         match step {
             Step::Receive => received.extend(socket.recv().await.ok().flatten()),
-            Step::Send(message) => {
-                let sending = socket.send(message.clone()).await;
-                note(&mut sent, message, sending);
+            Step::ReceiveParts => received.extend(receive_parts(&mut socket).await),
+            Step::Send(outgoing) => {
+                let sending = socket.send(outgoing.clone()).await;
+                note(&mut sent, outgoing.message(), sending);
+            }
+            Step::SendParts(parts) => {
+                let sending = send_parts(&mut socket, parts).await;
+                note(&mut sent, &joined(parts), sending);
             }
             Step::Feed(message) => {
                 let feeding = socket.feed(message.clone()).await;
@@ -68,6 +78,36 @@ pub(crate) async fn play<S: AsyncRead + AsyncWrite + Unpin>(script: &[Step], str
     }
     let closed = ended(&mut socket).await;
     Report::Ended { sent, received, closed }
+}
+
+/// A message in parts, if it comes to its end.
+async fn receive_parts<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut Socket<S>,
+) -> Option<Message> {
+    let mut parts = Vec::new();
+    loop {
+        let Part { content, last } = socket.recv_part().await.ok().flatten()?;
+        parts.push(content);
+        if last {
+            return Some(joined(&parts));
+        }
+    }
+}
+
+async fn send_parts<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut Socket<S>,
+    parts: &[Message],
+) -> Result<(), SendError> {
+    for (number, content) in parts.iter().cloned().enumerate() {
+        socket.send_part(&Part { content, last: number + 1 == parts.len() }).await?;
+    }
+    Ok(())
+}
+
+/// The message of binary parts.
+fn joined(parts: &[Message]) -> Message {
+    let bytes: Vec<u8> = parts.iter().flat_map(|part| part.payload().to_vec()).collect();
+    bytes.into()
 }
 
 /// What the transport refused may have been written in part, and what it broke in the middle of.
