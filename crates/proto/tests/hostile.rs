@@ -62,22 +62,21 @@ fn filled(wire: &[u8]) -> Vec<u8> {
     wire.repeat(READ / wire.len())
 }
 
-/// Asserts that twice as much takes less than 2.5 times as long, from an eighth of `whole` upwards, and
-/// returns how many times as long the whole takes.
+/// Asserts that all at once takes about as long as eight times an eighth, and returns how many times as
+/// long: 8, were it quadratic.
 ///
 /// What counts is the best of some runs; of very many, when the machine has other things to do.
 fn assert_linear(whole: usize, run: impl Fn(usize)) -> f64 {
-    const AT_MOST: f64 = 2.5 * 2.5 * 2.5;
-    let (mut short, mut long) = (Duration::MAX, Duration::MAX);
-    for round in 1..=200 {
-        short = short.min(time(|| run(whole / 8)));
-        long = long.min(time(|| run(whole)));
-        let ratio = long.as_secs_f64() / short.as_secs_f64();
-        if round >= 5 && ratio <= AT_MOST {
+    let (mut eighths, mut at_once) = (Duration::MAX, Duration::MAX);
+    for round in 1..=40 {
+        eighths = eighths.min(time(|| (0..8).for_each(|_| run(whole / 8))));
+        at_once = at_once.min(time(|| run(whole)));
+        let ratio = at_once.as_secs_f64() / eighths.as_secs_f64();
+        if round >= 5 && ratio <= 2.0 {
             return ratio;
         }
     }
-    panic!("an eighth takes {short:?}, and the whole {long:?}");
+    panic!("all at once takes {at_once:?}, in eighths {eighths:?}");
 }
 
 #[expect(clippy::disallowed_methods, reason = "a stopwatch: nothing here is decided by a clock")]
