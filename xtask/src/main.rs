@@ -3,6 +3,7 @@
 
 mod autobahn;
 mod check;
+mod fuzz;
 mod peers;
 mod requirements;
 mod run;
@@ -50,6 +51,8 @@ enum Task {
         #[arg(long, conflicts_with_all = ["seeds", "first"])]
         seed: Option<u64>,
     },
+    /// Feeds generated inputs to the targets of fuzz/, looking for one that breaks a promise.
+    Fuzz(fuzz::Options),
     /// `fdx listen --echo` with a page in a headless Chromium, which must be installed.
     Browser {
         /// The browser.
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Task::Exhaustive => exhaustive(),
         Task::Simulate { seed: Some(seed), .. } => simulate(&[seed]),
         Task::Simulate { seeds, first, seed: None } => simulate(&[first, seeds]),
+        Task::Fuzz(options) => fuzz::fuzz(&options),
         Task::Browser { chromium } => peers::browser(&chromium),
     };
     match outcome {

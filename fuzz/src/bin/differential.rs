@@ -1,0 +1,141 @@
+//! A client's bytes, read by our server and by tungstenite's: the same messages, and the same
+//! verdict but for the differences that [`is_known`] lists.
+#![no_main]
+
+use std::io::{self, Read, Write};
+
+use fullduplex_fuzz::Received;
+use fullduplex_proto::{Event, Limits, Message, Receiver, Role, Violation};
+use libfuzzer_sys::fuzz_target;
+use tungstenite::error::ProtocolError;
+use tungstenite::protocol::{self, WebSocket, WebSocketConfig};
+
+/// The largest message; tungstenite knows no other limit for control frames, so it is above theirs.
+const LIMIT: usize = 512;
+
+fuzz_target!(|wire: &[u8]| {
+    let ours = ours(wire);
+    let theirs = theirs(wire);
+    if ours != theirs && !is_known(&ours, &theirs) {
+        panic!("ours: {ours:?}\ntheirs: {theirs:?}");
+    }
+});
+
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    /// All but the Close.
+    events: Vec<Event>,
+    end: End,
+}
+
+#[derive(Debug, PartialEq)]
+enum End {
+    /// More bytes are needed.
+    Open,
+    /// A Close, with this code and reason.
+    Closed(Option<(u16, String)>),
+    Failed(Failure),
+}
+
+/// Why an end failed; any failure of one end equals any of the other.
+#[derive(Debug)]
+enum Failure {
+    Ours(Violation),
+    Theirs,
+}
+
+impl PartialEq for Failure {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+/// Where tungstenite is more lenient than RFC 6455, or decides later.
+fn is_known(ours: &Outcome, theirs: &Outcome) -> bool {
+    if !theirs.events.starts_with(&ours.events) {
+        return false;
+    }
+    let same_events = ours.events.len() == theirs.events.len();
+    match (&ours.end, &theirs.end) {
+        // RFC6455-5.2-4: tungstenite takes lengths that are not in their shortest form, which for a
+        // control frame has seven bits.
+        (
+            End::Failed(Failure::Ours(
+                Violation::LengthNotMinimal(_) | Violation::ControlFrameTooLong,
+            )),
+            _,
+        ) => true,
+        // We judge a header by its first bytes and text as it arrives, tungstenite whole frames.
+        (End::Failed(_), End::Open) => same_events,
+        // RFC6455-7.4.1-1: a code that may not be sent is a Close all the same, and replaced by 1002.
+        (End::Failed(Failure::Ours(Violation::CloseCode(_))), End::Closed(Some((1002, _)))) => {
+            same_events
+        }
+        // IANA has assigned 1014 since the RFC; tungstenite does not know it.
+        (End::Closed(Some((1014, _))), End::Closed(Some((1002, _)))) => same_events,
+        _ => false,
+    }
+}
+
+fn ours(wire: &[u8]) -> Outcome {
+    let mut limits = Limits::default();
+    limits.message_bytes = LIMIT;
+    limits.message_frames = usize::MAX;
+    let Received { mut events, violation } =
+        Received::from(Receiver::new(Role::Server, limits), LIMIT, [wire]);
+    let end = match (violation, events.pop_if(|event| matches!(event, Event::Close(_)))) {
+        (Some(violation), _) => End::Failed(Failure::Ours(violation)),
+        (None, Some(Event::Close(frame))) => {
+            End::Closed(frame.map(|frame| (frame.code.get(), frame.reason.as_str().to_owned())))
+        }
+        _ => End::Open,
+    };
+    Outcome { events, end }
+}
+
+fn theirs(wire: &[u8]) -> Outcome {
+    let config = WebSocketConfig::default()
+        .read_buffer_size(1 << 10)
+        .max_message_size(Some(LIMIT))
+        .max_frame_size(Some(LIMIT));
+    let role = protocol::Role::Server;
+    let mut socket = WebSocket::from_raw_socket(Transport(wire), role, Some(config));
+    let mut events = Vec::new();
+    let end = loop {
+        events.push(match socket.read() {
+            Ok(tungstenite::Message::Text(text)) => Event::Message(Message::from(text.as_str())),
+            Ok(tungstenite::Message::Binary(bytes)) => Event::Message(Message::from(bytes)),
+            Ok(tungstenite::Message::Ping(payload)) => Event::Ping(payload),
+            Ok(tungstenite::Message::Pong(payload)) => Event::Pong(payload),
+            Ok(tungstenite::Message::Close(frame)) => {
+                let frame = frame.map(|frame| (frame.code.into(), frame.reason.to_string()));
+                break End::Closed(frame);
+            }
+            Ok(tungstenite::Message::Frame(_)) => unreachable!("it is never read"),
+            Err(tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => {
+                break End::Open;
+            }
+            Err(_) => break End::Failed(Failure::Theirs),
+        });
+    };
+    Outcome { events, end }
+}
+
+/// Brings the bytes, then ends; takes whatever is written.
+struct Transport<'a>(&'a [u8]);
+
+impl Read for Transport<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Write for Transport<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

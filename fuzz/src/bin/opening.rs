@@ -1,0 +1,117 @@
+//! Opening requests and responses: the verdict does not depend on how the bytes are cut, and what a
+//! server answers to a request is what the request's client accepts.
+#![no_main]
+
+use std::fmt::Debug;
+use std::mem::discriminant;
+
+use bytes::BytesMut;
+use fullduplex_fuzz::pieces;
+use fullduplex_proto::Url;
+use fullduplex_proto::handshake::head::{self, HeadError, HeadReader};
+use fullduplex_proto::handshake::{Answer, Nonce, Offer, Subprotocols};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
+use libfuzzer_sys::arbitrary::{self, Arbitrary};
+use libfuzzer_sys::fuzz_target;
+
+#[derive(Debug, Arbitrary)]
+struct Input<'a> {
+    is_response: bool,
+    lengths: [u8; 4],
+    wire: &'a [u8],
+}
+
+fuzz_target!(|input: Input<'_>| {
+    let Input { is_response, lengths, wire } = input;
+    if is_response {
+        if let Some(response) = read(HeadReader::response, of_response, wire, lengths) {
+            check_response(&response);
+        }
+    } else if let Some(request) = read(HeadReader::request, of_request, wire, lengths) {
+        check_request(&request);
+    }
+});
+
+/// Reads a head at once and in pieces, and compares what `essence` tells of both.
+fn read<T, E: PartialEq + Debug>(
+    handle: fn(&mut HeadReader, &mut BytesMut) -> Result<Option<T>, HeadError>,
+    essence: fn(&T) -> E,
+    wire: &[u8],
+    lengths: [u8; 4],
+) -> Option<T> {
+    let read = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+        let (mut reader, mut input, mut arrived) = (HeadReader::new(), BytesMut::new(), 0);
+        for piece in pieces {
+            input.extend_from_slice(piece);
+            arrived += piece.len();
+            if let Some(outcome) = handle(&mut reader, &mut input).transpose() {
+                return Some(outcome.map(|head| (head, arrived - input.len())));
+            }
+            assert!(input.len() <= head::MAX_BYTES);
+        }
+        None
+    };
+    // The text of an error shows what had arrived, which is not the same.
+    let comparable = |outcome: &Option<Result<(T, usize), HeadError>>| {
+        outcome.as_ref().map(|outcome| match outcome {
+            Ok((head, len)) => Ok((essence(head), *len)),
+            Err(error) => Err(discriminant(error)),
+        })
+    };
+    let whole = read(&mut [wire].into_iter());
+    assert_eq!(comparable(&read(&mut pieces(wire, lengths))), comparable(&whole));
+    whole?.ok().map(|(head, _)| head)
+}
+
+fn of_request(request: &Request<()>) -> (Method, Uri, Version, HeaderMap) {
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    (method, uri, request.version(), request.headers().clone())
+}
+
+fn of_response(response: &Response<()>) -> (StatusCode, Version, HeaderMap) {
+    (response.status(), response.version(), response.headers().clone())
+}
+
+fn check_request(request: &Request<()>) {
+    let offer = match Offer::from_request(request) {
+        Ok(offer) => offer,
+        Err(refusal) => {
+            let response = over_the_wire(&refusal.to_response());
+            assert_eq!(response.status(), refusal.status());
+            assert!(refusal.status().is_client_error());
+            return;
+        }
+    };
+    let answer = Answer::choosing(&offer, &subprotocols());
+    let response = over_the_wire(&answer.to_response(&offer));
+    assert_eq!(Answer::from_response(&offer, &response).as_ref(), Ok(&answer));
+    // What we understood is what we would have asked for.
+    let url = Url::parse("ws://example.com/").expect("a URL");
+    let request = offer.to_request(&url, &HeaderMap::new()).expect("no further headers");
+    let mut wire = Vec::new();
+    head::encode_request(&request, &mut wire);
+    let read = HeadReader::new().request(&mut BytesMut::from(&wire[..]));
+    let request = read.expect("our own request").expect("the whole of it");
+    let again = Offer::from_request(&request).expect("an offer of ours");
+    assert_eq!(again.subprotocols(), offer.subprotocols());
+    assert_eq!(answer.to_response(&again).headers(), answer.to_response(&offer).headers());
+}
+
+fn check_response(response: &Response<()>) {
+    let offer = Offer::new(Nonce(*b"the sample nonce"), subprotocols());
+    if let Ok(answer) = Answer::from_response(&offer, response) {
+        let response = over_the_wire(&answer.to_response(&offer));
+        assert_eq!(Answer::from_response(&offer, &response), Ok(answer));
+    }
+}
+
+fn over_the_wire<B>(response: &Response<B>) -> Response<()> {
+    let mut wire = Vec::new();
+    head::encode_response(response, &mut wire);
+    let read = HeadReader::new().response(&mut BytesMut::from(&wire[..]));
+    read.expect("our own response").expect("the whole of it")
+}
+
+fn subprotocols() -> Subprotocols {
+    Subprotocols::new(["chat", "superchat"]).expect("two tokens")
+}

@@ -1,0 +1,206 @@
+//! Fuzzing: the targets of the workspace `fuzz/` under libFuzzer, on stable Rust.
+//!
+//! Sanitizers would need nightly, and look for faults that code without `unsafe` does not have.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use clap::Args;
+
+use crate::run::{Failure, cargo, output, root, run};
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The target; all by default, as many at a time as there are processors.
+    #[arg(value_parser = TARGETS.map(|target| target.name))]
+    target: Option<String>,
+    /// How many inputs each target tries; by default what is worth its time.
+    #[arg(long)]
+    runs: Option<u64>,
+    /// How long each target tries.
+    #[arg(long, conflicts_with = "runs")]
+    seconds: Option<u64>,
+    /// A short time: what CI does.
+    #[arg(long, conflicts_with_all = ["runs", "seconds"])]
+    quick: bool,
+    /// Try this one input, such as one that a finding was saved in.
+    #[arg(long, value_name = "FILE", requires = "target")]
+    replay: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Target {
+    name: &'static str,
+    /// The longest input, in bytes: room for what is interesting, short enough to be quick.
+    max_len: usize,
+    /// How many inputs a full run tries.
+    runs: u64,
+}
+
+const TARGETS: [Target; 4] = [
+    Target { name: "header", max_len: 16, runs: 100_000_000 },
+    Target { name: "opening", max_len: 512, runs: 10_000_000 },
+    Target { name: "inbound", max_len: 512, runs: 20_000_000 },
+    Target { name: "differential", max_len: 1024, runs: 10_000_000 },
+];
+
+/// What each target gets with `--quick`.
+const QUICK_SECONDS: u64 = 15;
+
+/// What `cargo fuzz` calls "no sanitizer": coverage and comparisons are all that libFuzzer is told.
+const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module \
+    -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+    -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares";
+
+/// The address space of a target in KiB, libFuzzer's 44 MiB among it. It takes the place of
+/// `-malloc_limit_mb`, which needs a sanitizer.
+const MEMORY: &str = "131072";
+
+/// Runs targets, and fails if one of them finds something.
+pub(crate) fn fuzz(options: &Options) -> Result<(), Failure> {
+    let programs = build()?;
+    let chosen = |name| options.target.as_deref().is_none_or(|target| target == name);
+    let targets: Vec<&Target> = TARGETS.iter().filter(|target| chosen(target.name)).collect();
+    if let Some(input) = &options.replay {
+        let replay = |target: &&Target| run(limited(&programs, target).arg(input));
+        return targets.iter().try_for_each(replay);
+    }
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut clean = true;
+        while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let outcome = try_inputs(&programs, target, &options.effort(target));
+            clean &= outcome.is_ok();
+            println!("{}", outcome.unwrap_or_else(|Failure(finding)| finding));
+        }
+        clean
+    };
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let clean = thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().all(|worker| worker.join().unwrap_or(false))
+    });
+    if clean { Ok(()) } else { Err(Failure("fuzzing found something".into())) }
+}
+
+impl Options {
+    fn effort(&self, target: &Target) -> String {
+        match self.seconds.or(self.quick.then_some(QUICK_SECONDS)) {
+            Some(seconds) => format!("-max_total_time={seconds}"),
+            None => format!("-runs={}", self.runs.unwrap_or(target.runs)),
+        }
+    }
+}
+
+/// Builds the targets, and returns the folder in which they are.
+fn build() -> Result<PathBuf, Failure> {
+    let version = output(Command::new("rustc").arg("-vV"))?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    let host = host.ok_or(Failure("rustc does not tell its host".into()))?;
+    // With `--target`, build scripts and procedural macros are not instrumented.
+    let build = ["build", "--locked", "--release", "--target", host, "--target-dir"];
+    run(cargo(build)
+        .arg(folder().join("build"))
+        .env("RUSTFLAGS", COVERAGE)
+        .current_dir(root().join("fuzz")))?;
+    Ok(folder().join("build").join(host).join("release"))
+}
+
+/// Lets libFuzzer run a target, and returns a line for people.
+fn try_inputs(programs: &Path, target: &Target, effort: &str) -> Result<String, Failure> {
+    let name = target.name;
+    let [corpus, findings] = ["corpus", "findings"].map(|kind| folder().join(kind).join(name));
+    fs::create_dir_all(&findings)?;
+    plant_seeds(name, &corpus)?;
+    let log = folder().join(name).with_extension("log");
+    let mut command = limited(programs, target);
+    command.arg(&corpus).arg(effort);
+    command.args(["-timeout=1".to_owned(), format!("-max_len={}", target.max_len)]);
+    command.arg(format!("-artifact_prefix={}/", findings.display()));
+    let dictionary = seeds().join(name).with_extension("dict");
+    if dictionary.exists() {
+        command.arg(format!("-dict={}", dictionary.display()));
+    }
+    let start = Instant::now();
+    let status = command.arg("-print_final_stats=1").stderr(File::create(&log)?).status()?;
+    let seconds = start.elapsed().as_secs_f64();
+    let said = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
+    if !status.success() {
+        return Err(Failure(finding(name, &said)));
+    }
+    let executed: f64 = said
+        .lines()
+        .find_map(|line| line.strip_prefix("stat::number_of_executed_units: ")?.parse().ok())
+        .ok_or(Failure(format!("{name} does not tell what it did; see {}", log.display())))?;
+    let coverage = said.lines().rev().find_map(|line| Some(line.split_once("cov: ")?.1));
+    let coverage = coverage.and_then(|rest| Some(rest.split_once(" corp:")?.0)).unwrap_or("none");
+    let speed = executed / seconds;
+    Ok(format!("{name:12} {executed:11} inputs, {speed:9.0} a second; coverage {coverage}"))
+}
+
+/// What libFuzzer said of the input that it stopped at, and how to see it again.
+fn finding(target: &str, said: &str) -> String {
+    let is_cause = |line: &&str| line.contains("panicked at") || line.contains("ERROR: libFuzzer");
+    let cause: Vec<&str> = said.lines().skip_while(|line| !is_cause(line)).take(8).collect();
+    let saved = said.lines().find_map(|line| Some(line.split_once("Test unit written to ")?.1));
+    let saved = saved.unwrap_or("FILE");
+    let cause = cause.join("\n");
+    format!("{target} FAILED: {cause}\nSee it again: cargo xtask fuzz {target} --replay {saved}")
+}
+
+/// A target that has no more memory than it may need.
+fn limited(programs: &Path, target: &Target) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -v \"$0\" && exec \"$@\"", MEMORY]).arg(programs.join(target.name));
+    command
+}
+
+/// Puts the inputs of `fuzz/seeds/` into the corpus: one on each line, escaped as in a Rust literal.
+fn plant_seeds(target: &str, corpus: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(corpus)?;
+    let seeds = seeds().join(target).with_extension("txt");
+    if !seeds.exists() {
+        return Ok(());
+    }
+    for (index, line) in fs::read_to_string(seeds)?.lines().enumerate() {
+        let seed = unescape(line);
+        let seed = seed.ok_or_else(|| Failure(format!("seed {index} of {target} is malformed")))?;
+        fs::write(corpus.join(format!("seed-{index}")), seed)?;
+    }
+    Ok(())
+}
+
+/// Undoes `u8::escape_ascii`.
+fn unescape(line: &str) -> Option<Vec<u8>> {
+    let (mut line, mut bytes) = (line.bytes(), Vec::new());
+    while let Some(byte) = line.next() {
+        let escape = if byte == b'\\' { line.next()? } else { 0 };
+        bytes.push(match escape {
+            0 => byte,
+            b'\\' => b'\\',
+            b'r' => b'\r',
+            b'n' => b'\n',
+            b't' => b'\t',
+            b'x' => {
+                let digits = [line.next()?, line.next()?];
+                u8::from_str_radix(str::from_utf8(&digits).ok()?, 16).ok()?
+            }
+            _ => return None,
+        });
+    }
+    Some(bytes)
+}
+
+fn seeds() -> PathBuf {
+    root().join("fuzz/seeds")
+}
+
+fn folder() -> PathBuf {
+    root().join("target/fuzz")
+}
