@@ -1,14 +1,17 @@
-//! However a peer's bytes are cut on their way, the events and the verdict are the same.
+//! However a peer's bytes are cut on their way and its messages are delivered, the events and the
+//! verdict are the same.
 #![no_main]
 
-use fullduplex_fuzz::{Received, pieces};
-use fullduplex_proto::{Event, Limits, Receiver, Role};
+use fullduplex_fuzz::{Agreement, Received, pieces, role};
+use fullduplex_proto::{Delivery, Limits, Receiver, Violation};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Debug, Arbitrary)]
 struct Input<'a> {
     is_client: bool,
+    in_parts: bool,
+    agreement: Option<Agreement>,
     lengths: [u8; 4],
     message_bytes: u8,
     message_frames: u8,
@@ -16,23 +19,34 @@ struct Input<'a> {
 }
 
 fuzz_target!(|input: Input<'_>| {
-    let role = if input.is_client { Role::Client } else { Role::Server };
     let mut limits = Limits::default();
-    // Beyond any number that is chosen there is "unlimited".
     limits.message_bytes = match input.message_bytes {
         u8::MAX => usize::MAX,
         some => usize::from(some) * 4,
     };
     limits.message_frames = usize::from(input.message_frames);
-
-    let receive = |pieces: &mut dyn Iterator<Item = _>| {
-        Received::from(Receiver::new(role, limits), limits.message_bytes, pieces)
-    };
-    let whole = receive(&mut [input.wire].into_iter());
-    assert_eq!(receive(&mut pieces(input.wire, input.lengths)), whole);
-    for event in &whole.events {
-        if let Event::Message(message) = event {
-            assert!(message.len() <= limits.message_bytes);
+    let receiver = |delivery| {
+        let mut receiver = Receiver::new(role(input.is_client), limits);
+        receiver.set_delivery(delivery);
+        match input.agreement {
+            Some(agreement) => receiver.with_deflate(agreement.deflate()),
+            None => receiver,
         }
+    };
+    let limit = limits.message_bytes;
+    let delivery = if input.in_parts { Delivery::Parts } else { Delivery::Whole };
+    let whole = Received::from(receiver(Delivery::Whole), limit, [input.wire]);
+    let cut = Received::from(receiver(delivery), limit, pieces(input.wire, input.lengths));
+    assert_eq!(cut.events, whole.events);
+    if !(within_compressed(cut.violation) && within_compressed(whole.violation)) {
+        assert_eq!(cut.violation, whole.violation);
     }
 });
+
+/// Of several violations within one compressed message, what arrives together decides which is found.
+fn within_compressed(violation: Option<Violation>) -> bool {
+    matches!(
+        violation,
+        Some(Violation::CorruptDeflate | Violation::InvalidUtf8 | Violation::MessageTooBig { .. })
+    )
+}
