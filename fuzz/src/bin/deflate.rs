@@ -1,0 +1,155 @@
+//! What our deflater writes another inflater reads, and finds it within the window and the takeover
+//! that were agreed on; what another deflater writes we read. Over several messages of a connection.
+#![no_main]
+
+// A slow inflater that panics at whatever a correct deflater cannot have written.
+#[path = "../../../crates/proto/tests/support/inflate.rs"]
+mod reference;
+
+use fullduplex_fuzz::{Agreement, Received, drain, masks, role};
+use fullduplex_proto::{
+    Context, ContextTakeover, Deflate, Event, FrameHeader, Limits, Opcode, Outgoing, Part,
+    Prepared, Receiver, Role, Sender,
+};
+use libfuzzer_sys::arbitrary::{self, Arbitrary};
+use libfuzzer_sys::fuzz_target;
+use miniz_oxide::deflate::CompressionLevel;
+use miniz_oxide::deflate::core::CompressorOxide;
+use miniz_oxide::deflate::stream::deflate;
+use miniz_oxide::{DataFormat, MZFlush};
+
+const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
+const RSV1: u8 = 0b100;
+
+#[derive(Debug, Arbitrary)]
+struct Input<'a> {
+    is_client: bool,
+    agreement: Agreement,
+    messages: Vec<Sent<'a>>,
+}
+
+#[derive(Debug, Arbitrary)]
+struct Sent<'a> {
+    how: How,
+    /// How often the content is doubled, which fills the window.
+    doubled: u8,
+    content: &'a [u8],
+}
+
+#[derive(Debug, Clone, Copy, Arbitrary)]
+enum How {
+    Message,
+    Prepared,
+    Uncompressed,
+    /// The first part has so many bytes.
+    InParts(u16),
+    /// After the memory of compression was given back.
+    Released,
+}
+
+fuzz_target!(|input: Input<'_>| {
+    let role = role(input.is_client);
+    let agreed = input.agreement.deflate();
+    let mut sender = match role {
+        Role::Client => Sender::client(masks()),
+        Role::Server => Sender::server(),
+    };
+    sender = sender.with_deflate(agreed);
+    let mut peer = Peer { context: agreed.of(role), inflated: Vec::new() };
+    let mut foreign =
+        CompressorOxide::with_format_and_level(DataFormat::Raw, CompressionLevel::DefaultLevel);
+    let mut foreign_wire = Vec::new();
+    let mut messages = Vec::new();
+    for Sent { how, doubled, content } in input.messages {
+        let content = content.repeat(1 << (doubled % 8));
+        send(&mut sender, how, &content);
+        assert_eq!(peer.receive(&drain(&mut sender)), content);
+        let finish = matches!(how, How::Released);
+        foreign_wire.extend(compress(&mut foreign, &content, finish));
+        messages.push(Event::Message(content.into()));
+    }
+    // Nobody promises to use the smallest windows, so the other deflater gets the largest.
+    let receiver = Receiver::new(Role::Client, Limits::default()).with_deflate(Deflate::default());
+    let received = Received::from(receiver, usize::MAX, [&foreign_wire[..]]);
+    assert_eq!((received.events, received.violation), (messages, None));
+});
+
+fn send(sender: &mut Sender, how: How, content: &[u8]) {
+    let sent = match how {
+        How::Message => sender.send(content),
+        How::Prepared => sender.send(Prepared::new(content)),
+        How::Uncompressed => sender.send(Outgoing::uncompressed(content)),
+        How::InParts(first) => {
+            let (first, second) = content.split_at(content.len().min(first.into()));
+            sender
+                .send_part(&Part { content: first.into(), last: false })
+                .and_then(|()| sender.send_part(&Part { content: second.into(), last: true }))
+        }
+        How::Released => {
+            // The first call only notes that nothing was used since.
+            (0..2).for_each(|_| sender.release_unused());
+            sender.send(content)
+        }
+    };
+    sent.expect("an open connection");
+}
+
+/// Reads what was sent, by the letter of RFC 7692.
+struct Peer {
+    context: Context,
+    inflated: Vec<u8>,
+}
+
+impl Peer {
+    fn receive(&mut self, wire: &[u8]) -> Vec<u8> {
+        let (mut rest, mut payload, mut compressed) = (wire, Vec::new(), false);
+        while let Some((header, header_len)) = FrameHeader::parse(rest).expect("a frame") {
+            let is_first = header.opcode != Opcode::Continuation;
+            // RFC7692-6.1-1, RFC7692-6.1-3
+            assert!(header.reserved == 0 || header.reserved == RSV1 && is_first);
+            compressed |= header.reserved == RSV1;
+            let (frame, after) = rest[header_len..].split_at(header.payload_len as usize);
+            let start = payload.len();
+            payload.extend_from_slice(frame);
+            if let Some(mask) = header.mask {
+                mask.apply(0, &mut payload[start..]);
+            }
+            assert_eq!(header.fin, after.is_empty());
+            rest = after;
+        }
+        if !compressed {
+            return payload;
+        }
+        if self.context.takeover == ContextTakeover::No {
+            self.inflated.clear();
+        }
+        payload.extend(TAIL);
+        let before = self.inflated.len();
+        let farthest = reference::inflate(&payload, &mut self.inflated);
+        assert!(farthest <= self.context.window_bits.bytes(), "{farthest} bytes back");
+        self.inflated[before..].to_vec()
+    }
+}
+
+/// A server's frame of a message that another deflater has compressed; whose last block may say that
+/// it is the last one (RFC7692-7.2.1-1).
+fn compress(deflater: &mut CompressorOxide, content: &[u8], finish: bool) -> Vec<u8> {
+    let mut payload = vec![0; content.len() + content.len() / 8 + 64];
+    let flush = if finish { MZFlush::Finish } else { MZFlush::Sync };
+    let result = deflate(deflater, content, &mut payload, flush);
+    assert_eq!(result.bytes_consumed, content.len());
+    payload.truncate(result.bytes_written);
+    if finish {
+        deflater.reset();
+        payload.push(0x00);
+    } else {
+        // RFC7692-7.2.1-3
+        payload.truncate(payload.len() - TAIL.len());
+    }
+    let (opcode, payload_len) = (Opcode::Binary, payload.len() as u64);
+    let header = FrameHeader { fin: true, reserved: RSV1, opcode, mask: None, payload_len };
+    let mut frame = Vec::new();
+    header.encode(&mut frame);
+    frame.extend(payload);
+    frame
+}
