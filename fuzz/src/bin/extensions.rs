@@ -1,0 +1,182 @@
+//! `Sec-WebSocket-Extensions`: the header against a second parser, and what comes of it: an offer that
+//! a client of ours or any other makes, an answer of a server of ours or any other.
+#![no_main]
+
+use fullduplex_fuzz::Agreement;
+use fullduplex_proto::handshake::{Answer, Extension, Nonce, Offer, Param, Subprotocols};
+use fullduplex_proto::{Context, ContextTakeover, Deflate, Url};
+use http::header::SEC_WEBSOCKET_EXTENSIONS;
+use http::{HeaderMap, HeaderValue, Request};
+use libfuzzer_sys::arbitrary::{self, Arbitrary};
+use libfuzzer_sys::fuzz_target;
+
+#[derive(Debug, Arbitrary)]
+struct Input<'a> {
+    client: Agreement,
+    server: Agreement,
+    /// A peer's; the lines end with LF.
+    header: &'a [u8],
+}
+
+fuzz_target!(|input: Input<'_>| {
+    let lines = input.header.split(|&byte| byte == b'\n').map(HeaderValue::from_bytes);
+    let Ok(lines) = lines.collect::<Result<Vec<_>, _>>() else {
+        return;
+    };
+    let (client, server) = (input.client.deflate(), input.server.deflate());
+    check_ours(client, server);
+    let listed = naive(&lines);
+    check_foreign_offer(&lines, listed.as_deref(), server);
+    check_foreign_answer(&lines, listed.as_deref(), client);
+});
+
+/// Two ends of ours agree on the same, which is no more than either wants.
+fn check_ours(client: Deflate, server: Deflate) {
+    let offer = offer(client);
+    let read = Offer::from_request(&request(&offer)).expect("our own request");
+    assert_eq!(read.extensions(), offer.extensions());
+    let answer = Answer::default().with_deflate(&read, server);
+    let understood = Answer::from_response(&offer, &answer.to_response(&read));
+    let understood = understood.expect("our own answer");
+    assert_eq!(understood.extensions(), answer.extensions());
+    let [agreed, understood] = [answer, understood].map(|end| end.deflate().expect("both want it"));
+    assert_eq!((agreed.client, agreed.server), (understood.client, understood.server));
+    for wanted in [client, server] {
+        assert!(is_within(agreed.client, wanted.client));
+        assert!(is_within(agreed.server, wanted.server));
+    }
+}
+
+fn check_foreign_offer(lines: &[HeaderValue], listed: Option<&[Extension]>, server: Deflate) {
+    let mut request = request(&offer(server));
+    set(request.headers_mut(), lines);
+    let offer = Offer::from_request(&request);
+    assert_eq!(offer.as_ref().ok().map(Offer::extensions), listed);
+    let (Ok(offer), Some(listed)) = (offer, listed) else {
+        return;
+    };
+    let agreed = Answer::default().with_deflate(&offer, server).deflate();
+    // RFC7692-7-1
+    assert_eq!(agreed.is_some(), listed.iter().any(is_deflate));
+    assert!(agreed.is_none_or(|agreed| is_within(agreed.server, server.server)));
+}
+
+fn check_foreign_answer(lines: &[HeaderValue], listed: Option<&[Extension]>, client: Deflate) {
+    let offer = offer(client);
+    let mut response = Answer::default().to_response(&offer);
+    set(response.headers_mut(), lines);
+    if let Ok(answer) = Answer::from_response(&offer, &response) {
+        // RFC7692-5-10, RFC7692-7-2
+        let [extension] = listed.expect("a header that matches its grammar") else {
+            panic!("none or several extensions: {listed:?}");
+        };
+        assert!(is_deflate(extension));
+        let agreed = answer.deflate().expect("the server said so");
+        assert!(is_within(agreed.server, client.server));
+        assert!(agreed.client.window_bits <= client.client.window_bits);
+    }
+}
+
+/// Whether a context asks no more of the other end than `limit` does.
+fn is_within(context: Context, limit: Context) -> bool {
+    context.window_bits <= limit.window_bits
+        && (limit.takeover == ContextTakeover::Yes || context.takeover == ContextTakeover::No)
+}
+
+fn offer(wanted: Deflate) -> Offer {
+    Offer::new(Nonce(*b"the sample nonce"), Subprotocols::default()).with_deflate(wanted)
+}
+
+fn request(offer: &Offer) -> Request<()> {
+    let url = Url::parse("ws://example.com/").expect("a URL");
+    offer.to_request(&url, &HeaderMap::new()).expect("no further headers")
+}
+
+fn set(headers: &mut HeaderMap, lines: &[HeaderValue]) {
+    headers.remove(SEC_WEBSOCKET_EXTENSIONS);
+    for line in lines {
+        headers.append(SEC_WEBSOCKET_EXTENSIONS, line.clone());
+    }
+}
+
+/// Whether it is permessage-deflate with parameters that exist, in the table of RFC 7692 section 7.1.
+fn is_deflate(extension: &Extension) -> bool {
+    let is_bits = |value: &str| (8..=15).any(|bits: u8| bits.to_string() == value);
+    let is_right = |param: &Param| match (param.name.as_str(), param.value.as_deref()) {
+        ("server_no_context_takeover" | "client_no_context_takeover", None) => true,
+        ("server_max_window_bits" | "client_max_window_bits", Some(value)) => is_bits(value),
+        ("client_max_window_bits", None) => true,
+        _ => false,
+    };
+    let params = &extension.params;
+    let is_alone =
+        |param: &Param| params.iter().filter(|other| other.name == param.name).count() == 1;
+    extension.name == "permessage-deflate" && params.iter().all(|p| is_right(p) && is_alone(p))
+}
+
+#[derive(Debug, PartialEq)]
+enum Lexeme {
+    Separator(u8),
+    Token(String),
+    Quoted(String),
+}
+
+/// The grammar of RFC 6455 section 9.1, first cut into lexemes, then at its separators.
+fn naive(lines: &[HeaderValue]) -> Option<Vec<Extension>> {
+    let mut extensions = Vec::new();
+    for line in lines {
+        let lexemes = lexemes(line.as_bytes())?;
+        for element in lexemes.split(|lexeme| *lexeme == Lexeme::Separator(b',')) {
+            let mut parts = element.split(|lexeme| *lexeme == Lexeme::Separator(b';'));
+            let [Lexeme::Token(name)] = parts.next()? else {
+                return None;
+            };
+            let params = parts.map(param).collect::<Option<_>>()?;
+            extensions.push(Extension { name: name.clone(), params });
+        }
+    }
+    Some(extensions)
+}
+
+fn param(lexemes: &[Lexeme]) -> Option<Param> {
+    use Lexeme::{Quoted, Separator, Token};
+    match lexemes {
+        [Token(name)] => Some(Param { name: name.clone(), value: None }),
+        [Token(name), Separator(b'='), Token(value) | Quoted(value)] => {
+            Some(Param { name: name.clone(), value: Some(value.clone()) })
+        }
+        _ => None,
+    }
+}
+
+fn lexemes(line: &[u8]) -> Option<Vec<Lexeme>> {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let mut lexemes = Vec::new();
+    let mut bytes = line.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b' ' | b'\t' => {}
+            b',' | b';' | b'=' => lexemes.push(Lexeme::Separator(byte)),
+            b'"' => {
+                let mut value = String::new();
+                loop {
+                    match bytes.next()? {
+                        b'"' => break,
+                        b'\\' => value.push(char::from(bytes.next()?)),
+                        byte => value.push(char::from(byte)),
+                    }
+                }
+                let is_value = !value.is_empty() && value.bytes().all(is_token);
+                lexemes.push(is_value.then_some(Lexeme::Quoted(value))?);
+            }
+            byte if is_token(byte) => {
+                let mut token = String::from(char::from(byte));
+                token
+                    .extend(std::iter::from_fn(|| bytes.next_if(|&b| is_token(b)).map(char::from)));
+                lexemes.push(Lexeme::Token(token));
+            }
+            _ => return None,
+        }
+    }
+    Some(lexemes)
+}
