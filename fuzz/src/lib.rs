@@ -3,7 +3,7 @@
 mod received;
 mod wire;
 
-pub use received::Received;
+pub use received::{Parts, Received};
 pub use wire::{drain, masks, pieces};
 
 use fullduplex_proto::{Context, ContextTakeover, Deflate, Role, WindowBits};

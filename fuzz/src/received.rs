@@ -1,13 +1,12 @@
 use bytes::BytesMut;
 use fullduplex_proto::{Event, Message, Receiver, Violation};
 
-/// What came of all bytes that a receiver was given. Parts are put together again.
+/// What came of all bytes that a receiver was given.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Received {
+    /// Messages are whole, however they were delivered.
     pub events: Vec<Event>,
     pub violation: Option<Violation>,
-    /// The parts of a message that did not end.
-    pub unfinished: Vec<u8>,
 }
 
 impl Received {
@@ -23,14 +22,18 @@ impl Received {
         const CONTROL_MAX: usize = 125;
         const HEADER_MAX: usize = 14;
         let mut received = Self::default();
+        let mut parts = Parts::default();
         let mut input = BytesMut::new();
         for piece in pieces {
             input.extend_from_slice(piece);
             while let Some(outcome) = receiver.handle(&mut input).transpose() {
                 assert!(!received.is_over(), "{outcome:?} after the end");
-                match outcome {
-                    Ok(event) => received.take(event, limit),
+                match outcome.map(|event| parts.join(event)) {
+                    Ok(event) => received.events.extend(event),
                     Err(violation) => received.violation = Some(violation),
+                }
+                if let Some(Event::Message(message)) = received.events.last() {
+                    assert!(message.len() <= limit);
                 }
             }
             assert!(input.len() <= limit.max(CONTROL_MAX).saturating_add(HEADER_MAX));
@@ -39,28 +42,37 @@ impl Received {
         received
     }
 
-    fn take(&mut self, event: Event, limit: usize) {
+    fn is_over(&self) -> bool {
+        self.violation.is_some() || matches!(self.events.last(), Some(Event::Close(_)))
+    }
+}
+
+/// The parts of a message that has not ended.
+#[derive(Debug, Default)]
+pub struct Parts {
+    payload: Vec<u8>,
+}
+
+impl Parts {
+    /// Puts an event with a part aside, and returns the message when it has ended; any other event at
+    /// once.
+    pub fn join(&mut self, event: Event) -> Option<Event> {
         let (content, last) = match event {
             Event::Part(part) => (part.content, part.last),
             Event::Message(content) => (content, true),
-            other => return self.events.push(other),
+            other => return Some(other),
         };
-        self.unfinished.extend_from_slice(content.payload());
-        assert!(self.unfinished.len() <= limit);
         if let Message::Text(text) = &content {
             // Panics unless this part alone is UTF-8.
             text.as_str();
         }
-        if last {
-            let whole = std::mem::take(&mut self.unfinished);
-            self.events.push(Event::Message(match content {
+        self.payload.extend_from_slice(content.payload());
+        last.then(|| {
+            let whole = std::mem::take(&mut self.payload);
+            Event::Message(match content {
                 Message::Text(_) => String::from_utf8(whole).expect("parts of UTF-8").into(),
                 Message::Binary(_) => whole.into(),
-            }));
-        }
-    }
-
-    fn is_over(&self) -> bool {
-        self.violation.is_some() || matches!(self.events.last(), Some(Event::Close(_)))
+            })
+        })
     }
 }

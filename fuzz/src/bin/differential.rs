@@ -81,7 +81,7 @@ fn ours(wire: &[u8]) -> Outcome {
     let mut limits = Limits::default();
     limits.message_bytes = LIMIT;
     limits.message_frames = usize::MAX;
-    let Received { mut events, violation, .. } =
+    let Received { mut events, violation } =
         Received::from(Receiver::new(Role::Server, limits), LIMIT, [wire]);
     let end = match (violation, events.pop_if(|event| matches!(event, Event::Close(_)))) {
         (Some(violation), _) => End::Failed(Failure::Ours(violation)),
