@@ -2,6 +2,8 @@
 //! a client of ours or any other makes, an answer of a server of ours or any other.
 #![no_main]
 
+use std::sync::LazyLock;
+
 use fullduplex_fuzz::Agreement;
 use fullduplex_proto::handshake::{Answer, Extension, Nonce, Offer, Param, Subprotocols};
 use fullduplex_proto::{Context, ContextTakeover, Deflate, Url};
@@ -88,8 +90,8 @@ fn offer(wanted: Deflate) -> Offer {
 }
 
 fn request(offer: &Offer) -> Request<()> {
-    let url = Url::parse("ws://example.com/").expect("a URL");
-    offer.to_request(&url, &HeaderMap::new()).expect("no further headers")
+    static URL: LazyLock<Url> = LazyLock::new(|| Url::parse("ws://example.com/").expect("a URL"));
+    offer.to_request(&URL, &HeaderMap::new()).expect("no further headers")
 }
 
 fn set(headers: &mut HeaderMap, lines: &[HeaderValue]) {

@@ -45,8 +45,9 @@ fuzz_target!(|input: Input<'_>| {
 
 /// Of several violations within one compressed message, what arrives together decides which is found.
 fn within_compressed(violation: Option<Violation>) -> bool {
+    use Violation::{CorruptDeflate, InvalidUtf8, MessageTooBig, TooManyLastBlocks};
     matches!(
         violation,
-        Some(Violation::CorruptDeflate | Violation::InvalidUtf8 | Violation::MessageTooBig { .. })
+        Some(CorruptDeflate | InvalidUtf8 | MessageTooBig { .. } | TooManyLastBlocks)
     )
 }
