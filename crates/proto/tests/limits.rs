@@ -4,7 +4,7 @@
 mod support;
 
 use bytes::BytesMut;
-use fullduplex_proto::{Event, Limits, Message, Role, Violation};
+use fullduplex_proto::{Deflate, Delivery, Event, Limits, Message, Part, Role, Violation};
 use support::*;
 
 fn bytes(message_bytes: usize) -> Limits {
@@ -51,6 +51,65 @@ fn the_limit_is_across_fragments() {
             let one_more = header_to(role, CONTINUATION, (LIMIT - first + 1) as u64);
             let (_, violation) = receive(&mut connection, &one_more);
             assert_eq!(violation, Some(Violation::MessageTooBig { limit: LIMIT }), "{first}");
+        }
+    }
+}
+
+/// Fault L1: what two headers announce together is more than a sum may wrap at, and is compared all
+/// the same.
+#[test]
+fn a_sum_of_lengths_does_not_wrap() {
+    for (role, deflate) in [(Role::Client, false), (Role::Server, false), (Role::Client, true)] {
+        for length in [1 << 31, 1 << 32, (1 << 62) + 1, i64::MAX as u64] {
+            for limit in [100, Limits::default().message_bytes, usize::MAX] {
+                let mut connection = limited(role, bytes(limit));
+                let mut begin = frame(BINARY, [0x00, 0x00, 0x00, 0xFF, 0xFF]).unfinished();
+                if deflate {
+                    connection = connection.with_deflate(Deflate::default());
+                    begin.reserved = 0b100;
+                }
+                assert_eq!(events(&mut connection, &begin.to(role)), []);
+                let header = header_to(role, CONTINUATION, length);
+                let (_, violation) = receive(&mut connection, &header);
+                let expected = (limit < usize::MAX).then_some(Violation::MessageTooBig { limit });
+                assert_eq!(violation, expected, "{length} of {limit}, {role:?}, {deflate}");
+            }
+        }
+    }
+}
+
+fn ends_a_message(event: &Event) -> bool {
+    matches!(event, Event::Message(_) | Event::Part(Part { last: true, .. }))
+}
+
+/// Fault F10: any number is a limit, the least and the greatest too, for each way to receive.
+#[test]
+fn a_limit_may_be_any_number() {
+    let mut server = connection(Role::Server).with_deflate(Deflate::default());
+    server.send(vec![0; 1000]).unwrap();
+    let deflated = sent(&mut server).remove(0);
+    let fragments = [frame(TEXT, "x").unfinished(), frame(CONTINUATION, "y")];
+    let messages = [
+        (frame(BINARY, "").bytes(), 0, 1),
+        (frame(BINARY, "x").bytes(), 1, 1),
+        (fragments.map(|fragment| fragment.bytes()).concat(), 2, 2),
+        (deflated.bytes(), 1000, 1),
+    ];
+    for (wire, size, count) in messages {
+        for message_bytes in [0, 1, 1000, usize::MAX - 1, usize::MAX] {
+            for message_frames in [0, 1, 2, usize::MAX] {
+                for delivery in [Delivery::Whole, Delivery::Parts] {
+                    let mut limits = bytes(message_bytes);
+                    limits.message_frames = message_frames;
+                    let client = limited(Role::Client, limits);
+                    let mut client = client.with_deflate(Deflate::default());
+                    client.set_delivery(delivery);
+                    let (events, violation) = receive(&mut client, &wire);
+                    let fits = size <= message_bytes && count <= message_frames;
+                    assert_eq!(violation.is_none(), fits, "{limits:?}: {size} bytes, {count}");
+                    assert_eq!(events.iter().any(ends_a_message), fits, "{events:?}");
+                }
+            }
         }
     }
 }
