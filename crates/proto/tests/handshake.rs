@@ -9,9 +9,9 @@ use fullduplex_proto::handshake::{
     Answer, BadSubprotocol, Nonce, Offer, ReservedHeader, Subprotocol, SubprotocolNotOffered,
     Subprotocols,
 };
-use fullduplex_proto::{Event, Message, Role, Url};
+use fullduplex_proto::{Deflate, Event, Message, Role, Url};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
-use support::opening::{NONCE, REQUEST, RESPONSE};
+use support::opening::{NONCE, REQUEST, RESPONSE, head};
 use support::*;
 
 fn offer(subprotocols: &[&str]) -> Offer {
@@ -197,6 +197,70 @@ fn subprotocols_that_cannot_be_offered_are_named() {
     }
     let repeated = BadSubprotocol::Repeated("a".to_owned());
     assert_eq!(Subprotocols::new(["a", "A", "b", "a"]), Err(repeated));
+}
+
+/// Fault H11: an address has its line breaks removed or escaped, and nothing else that is given to a
+/// handshake can have one.
+#[test]
+fn nothing_that_is_given_ends_a_line() {
+    let plain = request_to("ws://a/x", &offer(&[]));
+    let lines = |bytes: &[u8]| bytes.iter().filter(|&&byte| b"\r\n\0".contains(&byte)).count();
+    let mut accepted = 0;
+    for end in ["\r\n", "\r", "\n", "\0", "\r\n\r\n"] {
+        let injected = format!("{end}x: y");
+        for url in [
+            format!("ws://a/{injected}"),
+            format!("ws://a/x?{injected}"),
+            format!("ws://a{injected}/"),
+            format!("ws://a:80{injected}/"),
+            format!("ws://u{injected}@a/"),
+        ] {
+            let Ok(url) = Url::parse(&url) else { continue };
+            accepted += 1;
+            let request = request_to(url.as_str(), &offer(&[]));
+            assert_eq!(lines(&request), lines(&plain), "{}", request.escape_ascii());
+        }
+        assert!(HeaderValue::from_str(&injected).is_err());
+        assert!(HeaderName::from_bytes(injected.as_bytes()).is_err());
+        assert!(Subprotocol::new(injected).is_err());
+    }
+    assert!(accepted >= 10, "paths and queries can have any character");
+}
+
+/// The head with each byte that is not ASCII in each place of each header's value, and that header.
+fn with_8_bit_bytes(head: &str) -> Vec<(&str, Vec<u8>)> {
+    let mut heads = Vec::new();
+    for (colon, _) in head.match_indices(": ") {
+        let name = head[..colon].rsplit('\n').next().expect("there is a first piece");
+        let end = colon + head[colon..].find('\r').expect("each line ends");
+        for at in colon + 2..=end {
+            for byte in 0x80..=0xFF {
+                let mut head = head.as_bytes().to_vec();
+                head.insert(at, byte);
+                heads.push((name, head));
+            }
+        }
+    }
+    heads
+}
+
+/// Fault H9: none is taken for a letter, and none is a panic. Only the host, which nobody reads, may
+/// have one.
+#[test]
+fn a_header_with_an_8_bit_byte_agrees_to_nothing() {
+    let lists = ["Sec-WebSocket-Protocol: chat", "Sec-WebSocket-Extensions: permessage-deflate"];
+    for (name, wrong) in with_8_bit_bytes(&head(&REQUEST, "", &lists)) {
+        let (request, _) = read_request(&wrong, usize::MAX);
+        let offer = Offer::from_request(&request);
+        assert_eq!(offer.is_ok(), name == "Host", "{}", wrong.escape_ascii());
+    }
+    let offer = offer(&["chat"]).with_deflate(Deflate::default());
+    let answer = |head: &[u8]| Answer::from_response(&offer, &read_response(head, usize::MAX).0);
+    let good = head(&RESPONSE, "", &lists);
+    assert!(answer(good.as_bytes()).is_ok());
+    for (_, wrong) in with_8_bit_bytes(&good) {
+        assert!(answer(&wrong).is_err(), "{}", wrong.escape_ascii());
+    }
 }
 
 /// RFC6455-4.2.2-6: letter by letter.

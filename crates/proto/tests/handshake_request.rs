@@ -57,10 +57,14 @@ const REFUSED: &[Case] = &[
     ("GET", &["GET * HTTP/1.1"], 400),
     ("GET", &["GET server.example.com:80 HTTP/1.1"], 400),
     ("GET", &["GET ftp://server.example.com/ HTTP/1.1"], 400),
-    // What follows the head are frames: there is no body (fault FT-28).
+    ("GET", &["GET ws://server.example.com/chat HTTP/1.1"], 400),
+    // What follows the head are frames: there is no body (faults FT-28 and H13).
     ("", &["Content-Length: 5"], 400),
     ("", &["Content-Length: 0", "Content-Length: 5"], 400),
+    ("", &["Content-Length: 0, 5"], 400),
     ("", &["Content-Length: -1"], 400),
+    ("", &["Content-Length: +0"], 400),
+    ("", &["Content-Length: 0", "Transfer-Encoding: chunked"], 400),
     ("", &["Transfer-Encoding: chunked"], 400),
     ("", &["Transfer-Encoding: identity"], 400),
     // RFC6455-9.1-1, RFC6455-4.3-1
@@ -206,4 +210,19 @@ fn a_server_may_refuse_with_any_status() {
         assert_eq!((response.status(), &**response.body()), (status, "no\n"));
         assert!(has_element(response.headers(), CONNECTION, "close"));
     }
+}
+
+/// Fault H12: whatever it says, the reason of a refusal is its body and nothing else.
+#[test]
+fn a_reason_stays_in_the_body() {
+    let reason = "no\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n\0";
+    let response = Refusal::new(StatusCode::FORBIDDEN, reason).to_response();
+    let mut wire = Vec::new();
+    encode_response(&response, &mut wire);
+    wire.extend_from_slice(response.body().as_bytes());
+    let mut input = BytesMut::from(&wire[..]);
+    let head = HeadReader::new().response(&mut input).unwrap().unwrap();
+    assert_eq!(input, format!("{reason}\n"));
+    let lengths: Vec<_> = head.headers().get_all(CONTENT_LENGTH).iter().collect();
+    assert_eq!(lengths, [&input.len().to_string()]);
 }

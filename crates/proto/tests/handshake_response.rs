@@ -26,6 +26,7 @@ fn a_response_that_does_not_open_the_connection_is_named() {
     let cases: Vec<(&str, &[&str], BadAnswer)> = vec![
         ("HTTP", &["HTTP/1.0 101 Switching Protocols"], http_10),
         ("", &["Content-Length: 5"], BadAnswer::Body),
+        ("", &["Content-Length: +0"], BadAnswer::Body),
         ("", &["Transfer-Encoding: chunked"], BadAnswer::Body),
         ("Upgrade", &[], BadAnswer::Upgrade),
         ("Upgrade", &["Upgrade:"], BadAnswer::Upgrade),
