@@ -213,6 +213,32 @@ async fn a_close_behind_much_that_waits_is_given_up_too() {
     assert_eq!(guarded("the end", events.next()).await, Some(Event::Error));
 }
 
+/// Fault C12: nothing is read while nobody takes the events; a connection that is closed meanwhile is
+/// given up all the same, once it is read again.
+#[tokio::test]
+async fn a_close_while_nothing_is_read_ends_too() {
+    let (closing, is_closing) = oneshot::channel();
+    let server = script(async move |mut peer: Peer| {
+        peer.shake_hands().await;
+        let messages: Vec<u8> = (0..1000).flat_map(|_| frame(FIN | TEXT, "m")).collect();
+        peer.send(messages).await;
+        assert_eq!(peer.read_close().await, Some(4000));
+        closing.send(()).unwrap();
+        peer.await_end().await;
+    })
+    .await;
+    let mut deadlines = Deadlines::default();
+    deadlines.close = Duration::from_millis(100);
+    let socket = WebSocket::builder(&server.url()).deadlines(deadlines).open().unwrap();
+    let mut events = socket.events();
+    assert_eq!(events.next().await, Some(Event::Open));
+    socket.close_with(4000, "").unwrap();
+    guarded("the Close, which goes out", is_closing).await.unwrap();
+    drop(events); // from here on the driver runs the tasks
+    assert_eq!(guarded("the close event", socket.closed()).await.code, 1006);
+    server.finish().await;
+}
+
 /// A host that is busy when the peer answers must not take that for silence.
 #[tokio::test]
 async fn a_host_that_was_busy_does_not_blame_the_peer() {

@@ -1,6 +1,7 @@
 //! What the object promises beyond an echo: with peers that stall, close, or say nothing, and with
 //! handlers that come, go and panic.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use fullduplex_lab::script::{
 };
 use fullduplex_lab::trace::Trace;
 use futures_util::StreamExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
 
 const MIB: usize = 1 << 20;
@@ -233,6 +235,56 @@ async fn messages_may_arrive_until_closed_or_are_dropped_by_choice() {
         let (payloads, body) = server.finish().await;
         assert_eq!(payloads, [b"before"], "what was sent before the close goes out before it");
         assert!(body.is_empty(), "WS-close-2: without arguments a Close has no body");
+    }
+}
+
+/// Fault C11: what other threads send while one closes goes out before the Close, in order and whole,
+/// or not at all; and what was sent before goes out.
+#[tokio::test]
+async fn what_races_with_a_close_never_comes_behind_it() {
+    for before_close in 0..40 {
+        let server = script(async move |mut peer: Peer| {
+            peer.shake_hands().await;
+            let (payloads, _) = read_to_close(&mut peer).await;
+            peer.send(close_frame(1000, "")).await;
+            let mut stream = peer.into_inner();
+            stream.shutdown().await.unwrap();
+            let mut behind = Vec::new();
+            stream.read_to_end(&mut behind).await.unwrap();
+            assert_eq!(behind, [], "bytes behind the Close");
+            payloads
+        })
+        .await;
+        let socket = WebSocket::new(&server.url(), ()).unwrap();
+        let mut events = socket.events();
+        assert_eq!(events.next().await, Some(Event::Open));
+        drop(events); // from here on the driver runs the tasks
+        let count = Arc::new(AtomicUsize::new(0));
+        for thread in 0..2 {
+            let (socket, count) = (socket.clone(), Arc::clone(&count));
+            std::thread::spawn(move || {
+                for number in 0..1000 {
+                    socket.send(format!("{thread} {number}")).unwrap();
+                    count.fetch_add(1, Ordering::Relaxed);
+                    std::thread::yield_now();
+                }
+            });
+        }
+        let closer = socket.clone();
+        std::thread::spawn(move || {
+            while count.load(Ordering::Relaxed) < before_close {
+                std::thread::yield_now();
+            }
+            closer.close();
+        });
+        assert!(guarded("the end", socket.closed()).await.was_clean);
+        let payloads = server.finish().await;
+        assert!(payloads.len() >= before_close, "{} of {before_close}", payloads.len());
+        for thread in ["0 ", "1 "] {
+            let texts = payloads.iter().map(|payload| str::from_utf8(payload).unwrap());
+            let numbers = texts.filter_map(|text| text.strip_prefix(thread)).enumerate();
+            numbers.for_each(|(index, number)| assert_eq!(number, index.to_string()));
+        }
     }
 }
 
