@@ -9,7 +9,7 @@ use fullduplex_proto::{
     CloseFrame, Closed, Connection, Delivery, Event, Failure, Message, Misuse, Outgoing, Part,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-use tokio::task::coop::has_budget_remaining;
+use tokio::task::coop::{has_budget_remaining, poll_proceed};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// The room made for one read: at least this, more for a large frame under way, but never more than
@@ -305,8 +305,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         let mut has_read = false;
         loop {
+            // One read may bring thousands of messages: each uses up some of the task's share of time,
+            // so that other tasks have theirs.
+            let share = ready!(poll_proceed(cx));
             // A violation is the end; `error` tells it.
             if let Ok(Some(event)) = self.connection.handle_input(&mut self.input) {
+                share.made_progress();
                 self.release_input(&event);
                 return Poll::Ready(Some(event));
             }

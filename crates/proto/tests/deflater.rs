@@ -49,9 +49,9 @@ fn a_message_leaves_whole_at_every_length() {
 /// How many bytes `guess` takes on the wire behind other messages.
 fn len_behind(before: &[Outgoing], guess: &str, takeover: ContextTakeover) -> usize {
     let mut server = deflating(Role::Server, takeover);
-    before.iter().for_each(|message| server.send(message.clone()).unwrap());
+    before.iter().for_each(|message| server.send(message.clone()).expect("it is open"));
     drain(&mut server);
-    server.send(guess).unwrap();
+    server.send(guess).expect("it is open");
     drain(&mut server).len()
 }
 
