@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use fullduplex_proto::{Closed, Connection, Deflate, Event, Limits, Role, Violation};
 
-use super::plan::Part;
+use super::plan::Behaviour;
 use super::rng::Rng;
 use super::script::Action;
 
@@ -71,12 +71,12 @@ pub(super) enum Phase {
 impl End {
     pub(super) fn new(
         role: Role,
-        part: Part,
+        behaviour: Behaviour,
         deflate: Option<Deflate>,
         seed: u64,
         now: Instant,
     ) -> Self {
-        let Part { limits, close_timeout, actions, eagerness } = part;
+        let Behaviour { limits, close_timeout, actions, eagerness } = behaviour;
         let mut connection = match role {
             Role::Client => {
                 let mut rng = Rng::new(seed);

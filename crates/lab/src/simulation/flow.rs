@@ -200,6 +200,11 @@ impl Flow {
     pub(super) fn assert_at_rest(&self) {
         self.assert_all_delivered();
         assert!(self.on_the_way.is_empty() && self.pings.is_empty(), "D1: a control frame is lost");
+        self.assert_answered();
+    }
+
+    /// I9: at least the last Ping has its answer.
+    pub(super) fn assert_answered(&self) {
         // Equal Pings cannot be told apart: the answer may have been to the last one.
         let last = self.unanswered.back();
         assert!(last.is_none() || last == self.last_pong.as_ref(), "I9: a Ping has no answer");

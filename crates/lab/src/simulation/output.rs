@@ -54,10 +54,9 @@ impl Turn<'_> {
         for (one, other) in shown.iter().zip(&again) {
             assert!(std::ptr::eq(&**one, &**other), "I12: polled twice");
         }
-        let (in_all, queued) =
-            (shown[..count].iter().map(|slice| slice.len()), connection.queued_bytes());
-        let in_all = in_all.sum::<usize>() as u64;
-        assert!(in_all == queued || in_all < queued && count == most, "I11: what waits is shown");
+        let bytes = shown[..count].iter().map(|slice| slice.len() as u64).sum::<u64>();
+        let queued = connection.queued_bytes();
+        assert!(bytes == queued || bytes < queued && count == most, "I11: what waits is shown");
         self.outgoing.write(&shown[..count], self.rng)
     }
 
@@ -72,6 +71,10 @@ impl Turn<'_> {
         if connection.is_flushed() {
             assert!(!wire.is_within_frame(), "I1: half a frame");
             assert_eq!(self.end.written, self.said.accepted_bytes(), "I11: accepted and written");
+            // RFC6455-5.5.2-1: behind the peer's last word no Pong is due.
+            if !self.end.is_deaf() {
+                self.said.assert_answered();
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use super::script::{self, Action};
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) agreement: Agreement,
-    pub(super) parts: [Part; 2],
+    pub(super) behaviours: [Behaviour; 2],
     /// How the transport carries what each end writes.
     pub(super) paces: [Pace; 2],
     pub(super) fault: Option<Fault>,
@@ -24,7 +24,7 @@ pub(super) struct Plan {
 
 /// What one end is, and does.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct Behaviour {
     pub(super) limits: Limits,
     pub(super) close_timeout: Duration,
     /// What the application does, the last of it first.
@@ -68,19 +68,19 @@ impl Plan {
         let is_patient = !rng.one_in(4);
         let prepared = [(); 2].map(|()| content::message(rng, scale.largest_message));
         let prepared = prepared.map(Prepared::new);
-        let mut parts = [(); 2].map(|()| Part::new(rng, &scale, &prepared, is_patient));
+        let mut behaviours = [(); 2].map(|()| Behaviour::new(rng, &scale, &prepared, is_patient));
         // One in eight: nobody closes; one: both do; else one of the two.
         let who_closes = rng.below(8);
-        for (index, part) in (0..).zip(&mut parts) {
+        for (index, behaviour) in (0..).zip(&mut behaviours) {
             if who_closes == 1 || who_closes > 1 && who_closes % 2 == index {
-                part.insert_close(rng);
+                behaviour.insert_close(rng);
             }
         }
         let wishes = [(); 2].map(|()| (!rng.one_in(4)).then(|| agreement::wish(rng)));
-        let fault = rng.one_in(4).then(|| Fault::new(rng, &parts));
+        let fault = rng.one_in(4).then(|| Fault::new(rng, &behaviours));
         Self {
             agreement: Agreement::reach(wishes),
-            parts,
+            behaviours,
             paces: [(); 2].map(|()| Pace::new(rng, &scale, is_patient)),
             is_gentle: is_patient && fault.is_none(),
             fault,
@@ -93,14 +93,14 @@ impl Scale {
         let (largest_message, messages, chunk) = match rng.below(128) {
             0 => (200_000, 20, 4_000),
             1..6 => (16_384, 60, 256),
-            6..48 => (1_000, 150, 4),
-            _ => (130, 190, 1),
+            6..48 => (1_000, 160, 4),
+            _ => (130, 220, 1),
         };
         Self { largest_message, messages, chunk }
     }
 }
 
-impl Part {
+impl Behaviour {
     fn new(rng: &mut Rng, scale: &Scale, prepared: &[Prepared], is_patient: bool) -> Self {
         let mut limits = Limits::default();
         match rng.below(32) {
@@ -133,10 +133,10 @@ impl Pace {
 }
 
 impl Fault {
-    fn new(rng: &mut Rng, parts: &[Part; 2]) -> Self {
+    fn new(rng: &mut Rng, behaviours: &[Behaviour; 2]) -> Self {
         let kinds = [FaultKind::Cut, FaultKind::Reset, FaultKind::Silence, FaultKind::Freeze];
         let from = *rng.pick(&[Role::Client, Role::Server]);
-        let total = parts[from as usize].actions.iter().map(Action::size).sum();
+        let total = behaviours[from as usize].actions.iter().map(Action::size).sum();
         Self { kind: *rng.pick(&kinds), from, after: rng.below(total) }
     }
 }

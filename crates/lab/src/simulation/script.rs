@@ -35,6 +35,8 @@ pub(super) fn write(
 ) -> Vec<Action> {
     let mut actions = Vec::new();
     let mut earlier: Vec<Message> = Vec::new();
+    // Of 32 actions, so many are Pings: few, or a flood.
+    let pings = *rng.pick(&[1, 2, 2, 16]);
     for _ in 0..rng.below(messages) {
         let message = match earlier.len() {
             // Compression has something to look back at.
@@ -44,8 +46,8 @@ pub(super) fn write(
         match rng.below(32) {
             0 => actions.push(Action::Send(rng.pick(prepared).into())),
             1 => actions.push(Action::Send(Outgoing::uncompressed(&message))),
-            2..5 => actions.push(Action::Ping(content::ping(rng))),
-            5..8 => actions.extend(content::parts(rng, &message).into_iter().map(Action::SendPart)),
+            2..5 => actions.extend(content::parts(rng, &message).into_iter().map(Action::SendPart)),
+            other if other >= 32 - pings => actions.push(Action::Ping(content::ping(rng))),
             _ => actions.push(Action::Send((&message).into())),
         }
         earlier.push(message);

@@ -73,8 +73,8 @@ pub fn run(seed: u64, trace: &mut Trace) -> Tally {
 impl<'a> World<'a> {
     fn new(seed: u64, trace: &'a mut Trace) -> Self {
         let mut rng = Rng::new(seed);
-        let Plan { agreement, parts, paces, fault, is_gentle } = Plan::new(&mut rng);
-        let [client, server] = parts;
+        let Plan { agreement, behaviours, paces, fault, is_gentle } = Plan::new(&mut rng);
+        let [client, server] = behaviours;
         // No duration depends on when this is.
         let now = Instant::now();
         let mut pipes = paces.map(Pipe::new);
@@ -167,12 +167,14 @@ impl<'a> World<'a> {
     fn settle(&mut self, role: Role) {
         let end = &mut self.ends[role as usize];
         end.settle(self.now);
-        if end.phase == Phase::Closed && end.closed.is_none() {
-            end.closed = end.connection.closed().cloned();
-            let ended = end.closed.as_ref().map(Happening::from);
+        if end.closed.is_none()
+            && let Some(closed) = end.connection.closed()
+        {
+            end.closed = Some(closed.clone());
+            let ended = Happening::from(closed);
+            self.note(role, ended);
             self.pipes[role as usize].shut_down();
             self.pipes[1 - role as usize].lose_reader();
-            ended.into_iter().for_each(|what| self.note(role, what));
         }
     }
 
