@@ -3,7 +3,7 @@
 #![no_main]
 
 use fullduplex_fuzz::{Agreement, Received, pieces, role};
-use fullduplex_proto::{Delivery, Limits, Receiver, Violation};
+use fullduplex_proto::{Delivery, Limits, Receiver};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 
@@ -38,16 +38,5 @@ fuzz_target!(|input: Input<'_>| {
     let whole = Received::from(receiver(Delivery::Whole), limit, [input.wire]);
     let cut = Received::from(receiver(delivery), limit, pieces(input.wire, input.lengths));
     assert_eq!(cut.events, whole.events);
-    if !(within_compressed(cut.violation) && within_compressed(whole.violation)) {
-        assert_eq!(cut.violation, whole.violation);
-    }
+    assert_eq!(cut.violation, whole.violation);
 });
-
-/// Of several violations within one compressed message, what arrives together decides which is found.
-fn within_compressed(violation: Option<Violation>) -> bool {
-    use Violation::{CorruptDeflate, InvalidUtf8, MessageTooBig, TooManyLastBlocks};
-    matches!(
-        violation,
-        Some(CorruptDeflate | InvalidUtf8 | MessageTooBig { .. } | TooManyLastBlocks)
-    )
-}
