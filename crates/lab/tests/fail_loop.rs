@@ -98,6 +98,8 @@ fn try_once(scenario: &Scenario, failing: Failing, expected: &Outcome) -> bool {
         let (outcome, operations) = run(scenario, failing);
         outcome.assert_consistent(scenario, failing);
         failed = operations.iter().any(|operation| operation.outcome.is_err());
+        let clean = matches!(&outcome.server, Report::Ended { closed, .. } if closed.was_clean());
+        assert!(!(clean && broke_writing(&operations)), "{}: {failing:?}", scenario.name);
         if is_mended(&operations) {
             assert_eq!(&outcome, expected, "{}: {failing:?}", scenario.name);
         }
@@ -118,6 +120,14 @@ fn is_mended(operations: &[Operation]) -> bool {
                 && opened.is_some_and(|at| at < number)
         }
         Err(Fault::Zero | Fault::Fails(_)) => false,
+    })
+}
+
+/// Whether the transport said that it takes no more.
+fn broke_writing(operations: &[Operation]) -> bool {
+    operations.iter().any(|operation| {
+        matches!(operation.kind, Kind::Write | Kind::Flush)
+            && operation.outcome.is_err_and(|fault| !fault.is_passing())
     })
 }
 

@@ -128,6 +128,7 @@ async fn ended<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut Socket<S>) -> Clo
         assert_eq!(socket.closed(), Some(&closed));
         assert_eq!(socket.error().map(|error| error.failure()), closed.failure());
         assert!(socket.send("too late").await.is_err());
+        socket.start_close(None);
         assert_eq!(socket.queued_bytes(), 0);
         assert!(!closed.was_clean() || closed.failure().is_none());
     }
