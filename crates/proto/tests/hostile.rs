@@ -6,6 +6,8 @@
 
 mod support;
 
+#[path = "hostile/contexts.rs"]
+mod contexts;
 #[path = "hostile/control.rs"]
 mod control;
 #[path = "hostile/deflated.rs"]

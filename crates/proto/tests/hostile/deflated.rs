@@ -1,5 +1,7 @@
 //! What is no deflated data (RFC 1951), and what is, in a form that nobody sends.
 
+use std::thread;
+
 use allocation_counter::measure;
 use fullduplex_proto::{Connection, Deflate, Event, Limits, Role, Violation};
 
@@ -209,5 +211,22 @@ fn blocks_that_call_themselves_the_last_take_no_memory() {
             format!("{} bytes allocated in all, peak {}", cost.bytes_total, cost.bytes_max),
         );
         assert!(cost.bytes_total < 8 * STREAM, "{} bytes allocated", cost.bytes_total);
+    }
+}
+
+/// Fault Z11: hundreds of thousands of blocks in one read take no depth of the stack.
+#[test]
+fn small_blocks_take_no_stack() {
+    for (what, blocks, content) in [
+        ("four empty ones, of fixed codes", &b"\x02\x08\x20\x80\x00"[..], 0),
+        ("an empty one, stored", b"\x00\x00\x00\xff\xff", 0),
+        ("a byte, stored", b"\x00\x01\x00\xfe\xffx", 1),
+    ] {
+        let data = [&blocks.repeat(100_000)[..], b"\x00"].concat();
+        let inflating = move || outcome(&data, usize::MAX);
+        let small_stack = thread::Builder::new().stack_size(256 << 10);
+        let inflated = small_stack.spawn(inflating).unwrap().join().unwrap();
+        assert_eq!(inflated, Ok(Event::Message(vec![b'x'; content * 100_000].into())));
+        show("Z11", format!("100,000 times {what}"), "256 KiB of stack are enough");
     }
 }

@@ -1,0 +1,85 @@
+//! What the contexts of compression take of memory, however many connections have one.
+
+use allocation_counter::measure;
+use fullduplex_proto::{Connection, Context, ContextTakeover, Deflate, Event, WindowBits};
+
+use crate::show;
+use crate::support::pair::Clock;
+use crate::support::*;
+
+/// Both ends of a connection that compresses both ways.
+fn ends(window_bits: u8, takeover: ContextTakeover) -> [Connection; 2] {
+    let context = Context { window_bits: WindowBits::new(window_bits).unwrap(), takeover };
+    let mut deflate = Deflate::default();
+    (deflate.client, deflate.server) = (context, context);
+    ROLES.map(|role| connection(role).with_deflate(deflate))
+}
+
+/// A message each way.
+fn converse([client, server]: &mut [Connection; 2], text: &str) {
+    say(client, server, text);
+    say(server, client, text);
+}
+
+fn say(from: &mut Connection, to: &mut Connection, text: &str) {
+    from.send(text).unwrap();
+    assert_eq!(events(to, &drain(from)), [Event::Message(text.into())]);
+}
+
+/// Gives back what is not used.
+fn idle(ends: &mut [Connection; 2]) {
+    for end in ends {
+        let mut clock = Clock::new();
+        while let Some(at) = end.handle_time(clock.now) {
+            clock.now = at;
+        }
+    }
+}
+
+/// Fault Z10: nothing before the first message, no more than is documented from then on, and little
+/// once a connection is idle, so that many idle ones are cheap.
+#[test]
+fn a_context_takes_what_is_documented() {
+    let text = "so many words, ".repeat(5000);
+    for (window_bits, takeover, in_use, when_idle) in [
+        (15, ContextTakeover::Yes, 540 << 10, 36 << 10),
+        (15, ContextTakeover::No, 540 << 10, 4 << 10),
+        (9, ContextTakeover::Yes, 320 << 10, 4 << 10),
+    ] {
+        let mut ends = None;
+        let made = measure(|| ends = Some(self::ends(window_bits, takeover))).bytes_current;
+        let mut ends = ends.unwrap();
+        let used = made + measure(|| converse(&mut ends, &text)).bytes_current;
+        let idle = used + measure(|| idle(&mut ends)).bytes_current;
+        let [made, used, idle] = [made, used, idle].map(|of_both| of_both / 2);
+        show(
+            "Z10",
+            format!("a window of {window_bits} bits, takeover: {takeover:?}"),
+            format!("{made} bytes at first, {used} in use, {idle} when idle"),
+        );
+        assert!(made <= 1 << 10 && used <= in_use && idle <= when_idle);
+    }
+}
+
+/// Fault Z9: what compresses is made once, not for each message, whoever else compresses meanwhile.
+#[test]
+fn messages_make_no_new_contexts() {
+    const CONNECTIONS: usize = 64;
+    const ROUNDS: usize = 60;
+    let text = "so many words, ".repeat(100);
+    for takeover in [ContextTakeover::Yes, ContextTakeover::No] {
+        let mut all: Vec<_> = (0..CONNECTIONS).map(|_| ends(15, takeover)).collect();
+        let mut round = || all.iter_mut().for_each(|ends| converse(ends, &text));
+        // Windows fill up, and grow to their size.
+        (0..ROUNDS).for_each(|_| round());
+        let cost = measure(|| (0..ROUNDS).for_each(|_| round()));
+        let messages = 2 * CONNECTIONS * ROUNDS;
+        let each = cost.bytes_total / messages as u64;
+        show(
+            "Z9",
+            format!("{messages} messages on {CONNECTIONS} connections, takeover: {takeover:?}"),
+            format!("{} bytes kept, {each} allocated for each", cost.bytes_current),
+        );
+        assert!(cost.bytes_current <= 0 && each <= 16 << 10);
+    }
+}
