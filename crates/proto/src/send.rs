@@ -190,7 +190,11 @@ impl Sender {
             Owed::Pong(payload) if self.pong_waits() && self.outbox.len() >= PONG_BACKLOG => {
                 self.next_pong = Some(payload);
             }
-            Owed::Pong(payload) => self.push_pong(&payload),
+            Owed::Pong(payload) => {
+                // An earlier Ping is not answered after a later one.
+                self.next_pong = None;
+                self.push_pong(&payload);
+            }
             Owed::Close(frame) => {
                 // RFC6455-5.5.2-1: after the peer's Close, no Pong is due.
                 self.next_pong = None;

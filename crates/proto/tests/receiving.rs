@@ -150,6 +150,30 @@ fn each_ping_of_a_burst_has_its_pong() {
     }
 }
 
+/// RFC6455-5.5.3-2: of Pings that wait behind much output some are left out, but what is answered is
+/// answered in order.
+#[test]
+fn no_earlier_ping_is_answered_after_a_later_one() {
+    for role in [Role::Client, Role::Server] {
+        let mut connection = connection(role);
+        connection.send(vec![0; 20_000]).unwrap();
+        for payload in ["first", "left out"] {
+            events(&mut connection, &frame(PING, payload).to(role));
+        }
+        // There is room again, while the first Pong still waits.
+        connection.handle_written(10_000);
+        events(&mut connection, &frame(PING, "last").to(role));
+        let rest = connection.queued_bytes() as usize;
+        let wire = drain(&mut connection);
+        assert_eq!(wire.len(), rest, "nothing joins what waits");
+        let pongs = ["first", "last"].map(|payload| frame(PONG, payload));
+        let len = pongs.iter().map(|pong| pong.clone().to(role.peer()).len()).sum::<usize>();
+        let mut sent = parse_frames(&wire[wire.len() - len..]);
+        sent.iter_mut().for_each(|pong| pong.mask = None);
+        assert_eq!(sent, pongs);
+    }
+}
+
 /// RFC6455-5.5.3-2, fault FT-15: a peer that asks and never reads costs little memory, and its latest
 /// ping is answered once it reads.
 #[test]
