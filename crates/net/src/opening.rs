@@ -1,8 +1,11 @@
 use std::io;
 
-use bytes::BytesMut;
-use fullduplex_proto::handshake::head::{self, HeadError};
+use bytes::{BufMut, BytesMut};
+use fullduplex_proto::handshake::head::HeadError;
 use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// How much is read of a head at once.
+const READ: usize = 4 << 10;
 
 /// Why no HTTP head could be read.
 #[derive(Debug, thiserror::Error)]
@@ -32,9 +35,8 @@ pub(crate) async fn read_head<T>(
         if let Some(head) = parse(input)? {
             return Ok(head);
         }
-        // The parser refuses heads longer than this, so the buffer cannot outgrow it twice.
-        input.reserve(head::MAX_BYTES / 4);
-        if stream.read_buf(input).await? == 0 {
+        // The parser refuses a head that is too long, so the buffer outgrows the limit by this at most.
+        if stream.read_buf(&mut input.limit(READ)).await? == 0 {
             return Err(OpeningError::Ended);
         }
     }

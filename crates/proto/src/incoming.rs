@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::deflate::{Inflater, Step};
@@ -71,8 +73,8 @@ impl Frame {
     }
 }
 
-/// A message that is moved out of the input as it arrives: it comes in several frames, is
-/// compressed, or is delivered in parts.
+/// A message that is moved out of the input as it arrives: it comes in several frames, in order
+/// (RFC6455-5.4-2), is compressed (RFC7692-6.2-1), or is delivered in parts.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     kind: Kind,
@@ -137,7 +139,7 @@ impl Incoming {
         Ok(())
     }
 
-    /// Whether the payload is to be inflated.
+    /// Whether the payload is to be inflated; otherwise it passes as it is (RFC7692-6.2-2).
     pub(crate) fn is_compressed(&self) -> bool {
         self.compressed
     }
@@ -165,7 +167,7 @@ impl Incoming {
                 grow(&mut self.payload, frame.unmasked, limit - self.delivered - before);
                 self.payload.extend_from_slice(&input[..frame.unmasked]);
                 frame.advance(input, frame.unmasked);
-                self.check(before, limit)?;
+                self.check(before..self.payload.len(), limit)?;
                 Taken::Frame
             }
         };
@@ -181,35 +183,42 @@ impl Incoming {
         limit: usize,
         most: usize,
     ) -> Result<Taken, Violation> {
-        while self.payload.len() < most {
-            let before = self.payload.len();
-            // One byte beyond the limit tells that it is passed.
-            let room = (limit - self.delivered - before).saturating_add(1).min(most - before);
-            let step = frame.unmasked.saturating_mul(4).clamp(STEP_MIN, STEP_MAX).min(room);
-            grow(&mut self.payload, step, room);
-            self.payload.resize(before + step, 0);
+        let mut end = self.payload.len();
+        let taken = loop {
+            if end == most {
+                break Taken::Piece;
+            }
+            if end == self.payload.len() {
+                // One byte beyond the limit tells that it is passed.
+                let room = (limit - self.delivered - end).saturating_add(1).min(most - end);
+                let step = frame.unmasked.saturating_mul(4).clamp(STEP_MIN, STEP_MAX).min(room);
+                grow(&mut self.payload, step, room);
+                self.payload.resize(end + step, 0);
+            }
             let Step { taken, made, corrupt } =
-                inflater.inflate(&input[..frame.unmasked], &mut self.payload[before..]);
-            self.payload.truncate(before + made);
+                inflater.inflate(&input[..frame.unmasked], &mut self.payload[end..]);
             frame.advance(input, taken);
             // First what came first, however the data is cut.
-            self.check(before, limit)?;
+            self.check(end..end + made, limit)?;
             if corrupt {
                 return Err(Violation::CorruptDeflate);
             }
-            if frame.unmasked == 0 && made < step {
-                return Ok(Taken::Frame);
+            end += made;
+            if frame.unmasked == 0 && end < self.payload.len() {
+                break Taken::Frame;
             }
-        }
-        Ok(Taken::Piece)
+        };
+        self.payload.truncate(end);
+        Ok(taken)
     }
 
-    /// Checks what was added to the payload behind its first `before` bytes.
-    fn check(&mut self, before: usize, limit: usize) -> Result<(), Violation> {
+    /// Checks what was added to the payload; text when it is inflated, not before (RFC7692-6.1-4).
+    fn check(&mut self, added: Range<usize>, limit: usize) -> Result<(), Violation> {
         if self.kind == Kind::Text {
-            self.utf8.push(&self.payload[before..]).map_err(|_| Violation::InvalidUtf8)?;
+            let added = &self.payload[added.clone()];
+            self.utf8.push(added).map_err(|_| Violation::InvalidUtf8)?;
         }
-        if self.payload.len() > limit - self.delivered {
+        if added.end > limit - self.delivered {
             return Err(Violation::MessageTooBig { limit });
         }
         Ok(())

@@ -10,7 +10,7 @@ pub(crate) struct Inflater {
     /// Since the last [`Inflater::release_unused`].
     used: bool,
     /// Nothing has come behind a block of this message that called itself the last one. The message
-    /// may go on nevertheless (RFC7692-7.2.1-1).
+    /// may go on nevertheless, with the next byte (RFC7692-7.2.1-1, RFC7692-7.2.1-2).
     is_at_end: bool,
     /// The end of what was inflated: all of the window, and at most as much again. A new stream goes
     /// on from there, after a block that said it was the last one, or a release.
