@@ -41,11 +41,11 @@ async fn opened(transport: usize) -> (Socket<DuplexStream>, DuplexStream) {
     (socket, client)
 }
 
-/// Fault FT-18: a header that announces 64 MiB, and then silence, costs a server the room for one
-/// small read.
+/// Fault FT-18: a header that announces 64 MiB, and then silence, costs a server the room for one read.
 #[test]
-fn a_header_alone_costs_one_small_read() {
+fn a_header_alone_costs_the_room_for_one_read() {
     let runtime = runtime();
+    let mut most = 0;
     for first_byte in [FIN | BINARY, FIN | TEXT, BINARY, TEXT] {
         let (mut socket, mut client) = runtime.block_on(opened(1024));
         let mut header = header(first_byte, 64 << 20);
@@ -57,13 +57,10 @@ fn a_header_alone_costs_one_small_read() {
                 assert!(socket.recv().now_or_never().is_none());
             });
         });
-        show(
-            "FT-18",
-            "a frame of 64 MiB, and nothing of it",
-            format!("{} bytes kept, peak {}", cost.bytes_current, cost.bytes_max),
-        );
-        assert!(cost.bytes_current <= 64 << 10);
+        most = most.max(cost.bytes_current);
     }
+    show("FT-18", "a frame of 64 MiB, and nothing of it", format!("{most} bytes kept"));
+    assert!(most <= 64 << 10);
 }
 
 /// Fault FT-15: a client that sends pings and takes no pongs.
