@@ -9,7 +9,7 @@ use crate::support::*;
 
 /// Both ends of a connection that compresses both ways.
 fn ends(window_bits: u8, takeover: ContextTakeover) -> [Connection; 2] {
-    let context = Context { window_bits: WindowBits::new(window_bits).unwrap(), takeover };
+    let context = Context { window_bits: WindowBits::new(window_bits).expect("8 to 15"), takeover };
     let mut deflate = Deflate::default();
     (deflate.client, deflate.server) = (context, context);
     ROLES.map(|role| connection(role).with_deflate(deflate))
@@ -22,7 +22,7 @@ fn converse([client, server]: &mut [Connection; 2], text: &str) {
 }
 
 fn say(from: &mut Connection, to: &mut Connection, text: &str) {
-    from.send(text).unwrap();
+    from.send(text).expect("it is open");
     assert_eq!(events(to, &drain(from)), [Event::Message(text.into())]);
 }
 
