@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask …`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
 
+mod advisories;
 mod autobahn;
 mod check;
 mod fuzz;
@@ -26,7 +27,8 @@ enum Task {
     },
     /// All that is not a test: formatting, lints, docs, the walls between the crates, licences.
     Check,
-    /// What cites each requirement of the RFCs; fails unless the code and a test do, or are excused.
+    /// What cites each requirement of the RFCs; fails unless the code and a test do, or are excused, or
+    /// if a test that docs/ names does not exist.
     Requirements,
     /// The Autobahn test suite, some ten minutes for each end; sets it up below target/.
     Autobahn {
@@ -65,7 +67,7 @@ fn main() -> ExitCode {
     let outcome = match Task::parse() {
         Task::Test { arguments } => test(&arguments),
         Task::Check => check::all(),
-        Task::Requirements => requirements::check(),
+        Task::Requirements => advisories::check().and_then(|()| requirements::check()),
         Task::Autobahn { role, quick } => autobahn::test(role, quick),
         Task::Exhaustive => exhaustive(),
         Task::Simulate { seed: Some(seed), .. } => simulate(&[seed]),
