@@ -193,8 +193,10 @@ impl End {
     /// What holds when both ends have ended.
     pub(crate) fn judge(&self, peer: &Self, is_undisturbed: bool) {
         let closed = self.connection.closed().expect("it has ended");
+        let close_written = frames::check(&self.pipe.wire, self.role, self.agreement.is_some());
         assert!(closed.was_clean() || !is_undisturbed, "{closed:?}");
         if closed.was_clean() {
+            assert!(close_written);
             assert_eq!(self.seen, peer.sent.len());
             let Some(Event::Close(frame)) = peer.sent.last() else {
                 panic!("clean, without a Close of the peer");
@@ -202,7 +204,6 @@ impl End {
             let frame = frame.as_ref().map(|frame| (frame.code.get(), frame.reason.as_str()));
             assert_eq!((closed.code(), closed.reason()), frame.unwrap_or((1005, "")));
         }
-        frames::check(&self.pipe.wire, self.role, self.agreement.is_some());
     }
 
     fn may_send(&self) -> bool {

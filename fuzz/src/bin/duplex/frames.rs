@@ -3,8 +3,9 @@ use fullduplex_proto::{FrameHeader, Opcode, Role};
 /// RSV1, which marks a compressed message.
 const RSV1: u8 = 0b100;
 
-/// Checks the frames that an end has written, the last of which may be cut off.
-pub(crate) fn check(wire: &[u8], role: Role, may_compress: bool) {
+/// Checks the frames that an end has written, the last of which may be cut off, and returns whether
+/// a whole Close is among them.
+pub(crate) fn check(wire: &[u8], role: Role, may_compress: bool) -> bool {
     let (mut rest, mut is_within, mut is_closed) = (wire, false, false);
     while let Some((header, header_len)) = FrameHeader::parse(rest).expect("nothing but frames") {
         // RFC6455-5.1-1, RFC6455-5.1-3
@@ -18,16 +19,17 @@ pub(crate) fn check(wire: &[u8], role: Role, may_compress: bool) {
         match header.opcode {
             Opcode::Text | Opcode::Binary => assert!(!is_within),
             Opcode::Continuation => assert!(is_within),
-            Opcode::Close => is_closed = true,
-            Opcode::Ping | Opcode::Pong => {}
+            Opcode::Close | Opcode::Ping | Opcode::Pong => {}
         }
         if !header.opcode.is_control() {
             is_within = !header.fin;
         }
         let end = header_len.saturating_add(header.payload_len as usize);
         let Some(after) = rest.get(end..) else {
-            return;
+            break;
         };
+        is_closed |= header.opcode == Opcode::Close;
         rest = after;
     }
+    is_closed
 }
