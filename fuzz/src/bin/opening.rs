@@ -10,6 +10,10 @@ use fullduplex_fuzz::pieces;
 use fullduplex_proto::Url;
 use fullduplex_proto::handshake::head::{self, HeadError, HeadReader};
 use fullduplex_proto::handshake::{Answer, Nonce, Offer, Subprotocols};
+use http::header::{
+    CONNECTION, HOST, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
@@ -82,6 +86,7 @@ fn check_request(request: &Request<()>) {
             return;
         }
     };
+    assert!(is_opening_request(request), "{request:?}");
     let answer = Answer::choosing(&offer, &subprotocols());
     let response = over_the_wire(&answer.to_response(&offer));
     assert_eq!(Answer::from_response(&offer, &response).as_ref(), Ok(&answer));
@@ -100,9 +105,51 @@ fn check_request(request: &Request<()>) {
 fn check_response(response: &Response<()>) {
     let offer = Offer::new(Nonce(*b"the sample nonce"), subprotocols());
     if let Ok(answer) = Answer::from_response(&offer, response) {
+        assert!(is_opening_response(response), "{response:?}");
         let response = over_the_wire(&answer.to_response(&offer));
         assert_eq!(Answer::from_response(&offer, &response), Ok(answer));
     }
+}
+
+/// What an opening request must have at least (RFC6455-4.2.1-2).
+fn is_opening_request(request: &Request<()>) -> bool {
+    let headers = request.headers();
+    let key = only(headers, SEC_WEBSOCKET_KEY);
+    request.method() == Method::GET
+        && request.version() == Version::HTTP_11
+        && headers.get_all(HOST).iter().count() == 1
+        && lists(headers, UPGRADE, "websocket")
+        && lists(headers, CONNECTION, "upgrade")
+        && only(headers, SEC_WEBSOCKET_VERSION) == Some("13")
+        && key.is_some_and(|key| key.len() == 24 && key.ends_with("=="))
+}
+
+/// What the response to our offer must have at least (RFC6455-4.1-25 to RFC6455-4.1-30).
+fn is_opening_response(response: &Response<()>) -> bool {
+    let headers = response.headers();
+    let subprotocol = only(headers, SEC_WEBSOCKET_PROTOCOL);
+    response.status() == StatusCode::SWITCHING_PROTOCOLS
+        && response.version() == Version::HTTP_11
+        && only(headers, UPGRADE).is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
+        && lists(headers, CONNECTION, "upgrade")
+        && only(headers, SEC_WEBSOCKET_ACCEPT) == Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+        && (!headers.contains_key(SEC_WEBSOCKET_PROTOCOL)
+            || matches!(subprotocol, Some("chat" | "superchat")))
+        && !headers.contains_key(SEC_WEBSOCKET_EXTENSIONS)
+}
+
+/// The value of a header that stands there once.
+fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    let values: Vec<_> = headers.get_all(name).iter().collect();
+    let [value] = values[..] else {
+        return None;
+    };
+    value.to_str().ok().map(str::trim)
+}
+
+fn lists(headers: &HeaderMap, name: HeaderName, wanted: &str) -> bool {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|item| item.trim().eq_ignore_ascii_case(wanted))
 }
 
 fn over_the_wire<B>(response: &Response<B>) -> Response<()> {
