@@ -1,4 +1,8 @@
 //! What the targets share.
+//!
+//! A target is a file of `src/bin`. An input is its `Input`, whose fields take the first bytes in
+//! their order, a slice at the end takes the rest. `seeds/TARGET.txt` has inputs to begin with, one on
+//! each line, escaped as in a Rust literal; `seeds/TARGET.dict` has words for libFuzzer to put in.
 
 mod received;
 mod wire;
