@@ -125,7 +125,8 @@ fn try_inputs(programs: &Path, target: &Target, effort: &str) -> Result<String, 
     let log = folder().join(name).with_extension("log");
     let mut command = limited(programs, target);
     command.arg(&corpus).arg(effort);
-    command.args(["-timeout=1".to_owned(), format!("-max_len={}", target.max_len)]);
+    // Seconds of the wall clock: on a busy machine one is too few for what takes a millisecond.
+    command.args(["-timeout=10".to_owned(), format!("-max_len={}", target.max_len)]);
     command.arg(format!("-artifact_prefix={}/", findings.display()));
     let dictionary = seeds().join(name).with_extension("dict");
     if dictionary.exists() {
