@@ -34,7 +34,11 @@ fn run_many(first: u64, count: u64) -> ExitCode {
     let Some(&seed) = failed.first() else {
         return ExitCode::SUCCESS;
     };
-    println!("{} of {count} seeds failed, the first of them {seed}:", failed.len());
+    let some = &failed[..failed.len().min(20)];
+    println!(
+        "{} of {count} seeds failed, among them {some:?}. The first one ends so:",
+        failed.len()
+    );
     show(seed, LAST_LINES)
 }
 

@@ -23,8 +23,8 @@ pub(super) enum Action {
     Rest(Duration),
 }
 
-/// Longer than it takes until unused contexts of compression are given back.
-const LONGEST_REST: Duration = Duration::from_secs(45);
+/// In milliseconds; longer than it takes until unused contexts of compression are given back.
+const LONGEST_REST: u64 = 45_000;
 
 /// All that an application does, in order, but for a close.
 pub(super) fn write(
@@ -66,13 +66,9 @@ fn interruption(rng: &mut Rng) -> Action {
         1 => Action::Send(content::message(rng, 9).into()),
         2 => Action::SendPart(Part { content: content::message(rng, 9), last: rng.one_in(2) }),
         3 => Action::Deliver(*rng.pick(&[Delivery::Whole, Delivery::Parts])),
-        4 => Action::Pause(some(rng, Duration::from_secs(1))),
-        _ => Action::Rest(some(rng, LONGEST_REST)),
+        4 => Action::Pause(Duration::from_millis(1 + rng.log_uniform(1_000))),
+        _ => Action::Rest(Duration::from_millis(1 + rng.below(LONGEST_REST))),
     }
-}
-
-fn some(rng: &mut Rng, longest: Duration) -> Duration {
-    Duration::from_millis(1 + rng.log_uniform(longest.as_millis() as u64))
 }
 
 impl Action {
