@@ -9,13 +9,14 @@ use std::cell::Cell;
 use std::fmt::Display;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use allocation_counter::measure;
 use fullduplex_lab::faulty::{Failing, Faulty, Kind, Operation};
 use fullduplex_lab::script::{
-    BINARY, FIN, PING, SAMPLE_REQUEST, TEXT, guarded, header, masked_frame,
+    BINARY, FIN, PING, PONG, SAMPLE_REQUEST, TEXT, guarded, header, masked_frame,
 };
+use fullduplex_net::proto::Failure;
 use fullduplex_net::proto::handshake::head::{MAX_BYTES, MAX_HEADERS};
 use fullduplex_net::{AcceptError, AcceptOptions, Socket, accept};
 use futures_util::FutureExt;
@@ -177,6 +178,51 @@ async fn a_flood_of_tiny_messages_leaves_its_neighbours_their_turn() {
     let figure = format!("{longest} at a time, {rate:.0} a second");
     show("FT-21", "1,000,000 messages of 0 to 2 bytes", figure);
     assert!(longest <= 10_000);
+}
+
+/// A client that never stops talking: neither when it is asked to close, nor for breath. It keeps no
+/// neighbour from its turn, and is given up within twice the deadline.
+#[tokio::test]
+async fn a_peer_that_never_pauses_is_given_up() {
+    let fragment = masked_frame(0x00, "");
+    for (what, begin, unit) in [
+        ("messages", vec![], masked_frame(FIN | TEXT, "a")),
+        ("fragments", masked_frame(TEXT, ""), fragment),
+        ("pongs", vec![], masked_frame(FIN | PONG, "")),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let mut stream = std::net::TcpStream::connect(address).unwrap();
+            stream.write_all(SAMPLE_REQUEST.as_bytes()).unwrap();
+            stream.write_all(&begin).unwrap();
+            let flood = unit.repeat(10_000);
+            while stream.write_all(&flood).is_ok() {}
+        });
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut options = AcceptOptions::default();
+        options.limits.message_frames = usize::MAX;
+        options.deadlines.close = Duration::from_millis(100);
+        let mut socket = accept(stream, &options).await.unwrap();
+        socket.start_close(None);
+        let mut turns = 0;
+        let ended = Cell::new(false);
+        let receiving = async {
+            while let Ok(Some(_)) = socket.recv().await {}
+            ended.set(true);
+        };
+        let neighbour = async {
+            while !ended.get() {
+                turns += 1;
+                yield_now().await;
+            }
+        };
+        guarded("the end of a flood", async { tokio::join!(neighbour, receiving) }).await;
+        let closed = socket.closed().unwrap();
+        assert_eq!(closed.failure(), Some(Failure::CloseTimeout), "{what}");
+        show("FT-21", format!("{what} without a pause"), format!("{turns} turns of a neighbour"));
+        assert!(turns > 5, "{what}: {turns} turns");
+    }
 }
 
 /// A client that sends so many tiny messages at once, and goes when the server does.

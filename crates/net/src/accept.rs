@@ -82,7 +82,7 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     let writing = write(&mut stream, &response);
     timeout_at(deadline, writing).await.map_err(too_long)?.map_err(OpeningError::Io)?;
     let connection = Connection::server(options.limits, options.deadlines.close);
-    Ok(Socket::new(stream, connection, input, answer))
+    Ok(Socket::new(stream, connection, input, answer, options.deadlines))
 }
 
 async fn read_offer(

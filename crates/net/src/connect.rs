@@ -226,7 +226,13 @@ async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
             let Deadlines { close, .. } = options.deadlines;
             let masks = Box::new(random::mask_key);
             let connection = Connection::client(options.limits, close, masks);
-            Ok(Answered::Open(Box::new(Socket::new(stream, connection, input, answer))))
+            Ok(Answered::Open(Box::new(Socket::new(
+                stream,
+                connection,
+                input,
+                answer,
+                options.deadlines,
+            ))))
         }
         Err(BadAnswer::Status(_)) => Ok(Answered::Otherwise { response, stream, input }),
         Err(source) => Err(ConnectError::Answer { authority: url.authority(), source }),

@@ -2,6 +2,7 @@ use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use fullduplex_proto::handshake::{Answer, Subprotocol};
@@ -12,10 +13,15 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::task::coop::{has_budget_remaining, poll_proceed};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::{Deadlines, deadlines};
+
 /// The room made for one read: at least this, more for a large frame under way, but never more than
 /// has already arrived of it, or this maximum.
 const READ_MIN: usize = 16 << 10;
 const READ_MAX: usize = 64 << 10;
+
+/// How many reads a task may take for one event before others have their turn.
+const READS_PER_TURN: usize = 4;
 
 /// How many bytes may wait for the transport before [`Socket::feed`] waits too.
 const HIGH_WATER: u64 = 64 << 10;
@@ -39,6 +45,9 @@ pub struct Socket<S> {
     input: BytesMut,
     /// Set while the connection has a deadline.
     timer: Option<Pin<Box<Sleep>>>,
+    close_timeout: Duration,
+    /// When the deadline of a closing peer that goes on talking counts.
+    busy_deadline: Option<Instant>,
     /// What was written into the transport may still be held by it.
     flush: Flush,
     /// The first error of the transport.
@@ -93,7 +102,13 @@ pub enum SendError {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// A socket over `stream` after the handshake that brought `answer`, and `input` behind it.
-    pub(crate) fn new(stream: S, connection: Connection, input: BytesMut, answer: Answer) -> Self {
+    pub(crate) fn new(
+        stream: S,
+        connection: Connection,
+        input: BytesMut,
+        answer: Answer,
+        deadlines: Deadlines,
+    ) -> Self {
         // RFC6455-9.1-5: what was answered, whatever was offered.
         let connection = match answer.deflate() {
             Some(agreed) => connection.with_deflate(agreed),
@@ -105,6 +120,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             answer,
             input,
             timer: None,
+            close_timeout: deadlines.close,
+            busy_deadline: None,
             flush: Flush::Done,
             broken: None,
             written: 0,
@@ -303,17 +320,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Polls for the next event, and drives everything else: writing, closing, deadlines. `None`
     /// when the connection has ended, as [`Socket::closed`] then tells.
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        let mut has_read = false;
-        loop {
+        for _ in 0..READS_PER_TURN {
             // One read may bring thousands of messages: each uses up some of the task's share of time,
             // so that other tasks have theirs.
-            let share = ready!(poll_proceed(cx));
+            let Poll::Ready(share) = poll_proceed(cx) else {
+                return self.give_way(cx);
+            };
             // A violation is the end; `error` tells it.
             if let Ok(Some(event)) = self.connection.handle_input(&mut self.input) {
                 share.made_progress();
                 self.release_input(&event);
                 return Poll::Ready(Some(event));
             }
+            // Otherwise it would take back what reading uses up.
+            drop(share);
             // What cannot be written now is written when the transport wakes this task; an error of
             // writing is remembered.
             if self.poll_flush(cx).is_ready() {
@@ -326,17 +346,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
                 return Poll::Ready(None);
             }
-            // What has arrived counts before the deadline does: it may have waited for us. That the
-            // task has used up its share of time is no silence of the peer either.
+            // What has arrived counts before the deadline does: it may have waited for us.
             if self.poll_read(cx).is_ready() {
-                has_read = true;
                 continue;
             }
-            if !has_read && !has_budget_remaining() {
-                return Poll::Pending;
+            // That the task has used up its share is no silence of the peer.
+            if !has_budget_remaining() {
+                return self.give_way(cx);
             }
+            self.busy_deadline = None;
             ready!(self.poll_deadline(cx));
         }
+        self.give_way(cx)
+    }
+
+    /// Lets other tasks have their turn while there is more to read.
+    ///
+    /// A closing peer that never stops talking is given up as well; later, for what it says may have
+    /// waited for us: its deadline counts when it has kept us busy for as long.
+    fn give_way(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        cx.waker().wake_by_ref();
+        if self.connection.is_open() {
+            return Poll::Pending;
+        }
+        let now = Instant::now();
+        if now >= *self.busy_deadline.get_or_insert_with(|| deadlines::after(self.close_timeout)) {
+            self.connection.handle_time(now.into_std());
+        }
+        Poll::Pending
     }
 
     /// Polls until the transport has taken all that was queued, for a caller that takes no messages
