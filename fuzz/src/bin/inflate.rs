@@ -55,7 +55,10 @@ fuzz_target!(|input: Input<'_>| {
         Some(Violation::MessageTooBig { .. }) => assert_eq!(verdict, Some(Verdict::TooBig)),
         // The other inflater may see what lies beyond the window that was agreed on.
         Some(Violation::CorruptDeflate) if agreed.server.window_bits < WindowBits::MAX => {}
-        Some(Violation::CorruptDeflate) => assert_eq!(verdict, Some(Verdict::Corrupt)),
+        // The other inflater does not mind a code that has no end of the block, and inflates for ever.
+        Some(Violation::CorruptDeflate) => {
+            assert!(matches!(verdict, Some(Verdict::Corrupt | Verdict::TooBig)), "{verdict:?}");
+        }
         Some(other) => panic!("{other}"),
     }
 });
