@@ -151,7 +151,7 @@ fn try_inputs(programs: &Path, target: &Target, effort: &str) -> Result<String, 
 
 /// What libFuzzer said of the input that it stopped at, and how to see it again.
 fn finding(target: &str, said: &str) -> String {
-    let causes = ["panicked at", "memory allocation of", "ERROR: libFuzzer"];
+    let causes = ["panicked at", "memory allocation of", "libFuzzer: "];
     let is_cause = |line: &&str| causes.iter().any(|cause| line.contains(cause));
     let cause: Vec<&str> = said.lines().skip_while(|line| !is_cause(line)).take(8).collect();
     let saved = said.lines().find_map(|line| Some(line.split_once("Test unit written to ")?.1));
