@@ -31,7 +31,7 @@ pub(crate) enum Closing {
     /// Our Close is queued or sent; the peer's is awaited.
     Sent,
     /// The peer's Close is here; ours is queued or sent.
-    Exchanged(Option<CloseFrame>),
+    Exchanged(Option<Box<CloseFrame>>),
     /// The peer broke a rule; our Close says which, and is queued.
     Failed(Violation),
     /// It is told; the transport is shut down, and what still arrives is discarded, so that the
@@ -40,13 +40,13 @@ pub(crate) enum Closing {
     /// Nothing can be sent any more; what the peer sent before may still be read.
     Readable,
     /// Over.
-    Ended(Closed),
+    Ended(Box<Closed>),
 }
 
 /// How a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
-    received: Option<Option<CloseFrame>>,
+    received: Option<Option<Box<CloseFrame>>>,
     clean: bool,
     failure: Option<Failure>,
 }
@@ -102,7 +102,7 @@ pub(crate) enum Step {
     /// We queued our Close.
     WeClosed,
     /// The peer's Close arrived.
-    TheyClosed(Option<CloseFrame>),
+    TheyClosed(Option<Box<CloseFrame>>),
     /// The peer broke a rule.
     TheyFailed(Violation),
     /// All output was written and the transport was shut down for writing.
@@ -163,7 +163,11 @@ impl Closing {
         }
     }
 
-    fn ended(received: Option<Option<CloseFrame>>, clean: bool, failure: Option<Failure>) -> Self {
-        Self::Ended(Closed { received, clean, failure })
+    fn ended(
+        received: Option<Option<Box<CloseFrame>>>,
+        clean: bool,
+        failure: Option<Failure>,
+    ) -> Self {
+        Self::Ended(Box::new(Closed { received, clean, failure }))
     }
 }

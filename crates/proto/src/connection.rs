@@ -33,7 +33,6 @@ use crate::{
 /// [`closed`]: Self::closed
 #[derive(Debug)]
 pub struct Connection {
-    role: Role,
     receiver: Receiver,
     sender: Sender,
     closing: Closing,
@@ -69,10 +68,8 @@ impl Connection {
     }
 
     fn new(role: Role, limits: Limits, close_timeout: Duration, sender: Sender) -> Self {
-        let receiver = Receiver::new(role, limits);
         Self {
-            role,
-            receiver,
+            receiver: Receiver::new(role, limits),
             sender,
             closing: Closing::Open,
             close_timeout,
@@ -111,7 +108,7 @@ impl Connection {
                     self.sender.pay(owed);
                 }
                 if let Event::Close(frame) = &event {
-                    self.closing.step(Step::TheyClosed(frame.clone()));
+                    self.closing.step(Step::TheyClosed(frame.clone().map(Box::new)));
                 }
                 Ok(Some(event))
             }
@@ -224,7 +221,7 @@ impl Connection {
     /// waits for it. An end whose peer broke a rule does not wait.
     pub fn wants_shutdown(&self) -> bool {
         let due = match self.closing {
-            Closing::Exchanged(_) => self.role == Role::Server,
+            Closing::Exchanged(_) => self.receiver.role() == Role::Server,
             Closing::Failed(_) => true,
             _ => false,
         };
@@ -299,5 +296,16 @@ impl Connection {
 
     fn holds_context(&self) -> bool {
         self.receiver.holds_context() || self.sender.holds_context()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fault FT-40: what many idle connections cost begins here.
+    #[test]
+    fn an_idle_connection_is_small() {
+        assert!(size_of::<Connection>() <= 320);
     }
 }

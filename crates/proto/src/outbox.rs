@@ -13,13 +13,25 @@ const BY_REFERENCE_FROM: usize = 8 << 10;
 /// first cache when the mask meets it.
 const MASK_BLOCK: usize = 16 << 10;
 
-/// The memory that a queue keeps for the next frames, rather than give it back.
-const KEEP: usize = 4 << 10;
+/// A queue that is never quite empty is rid of what it has written from this size on.
+const COMPACT_FROM: usize = 4 << 10;
+
+/// The most bytes of a header.
+const HEADER_MAX: usize = 14;
 
 /// Encoded frames on their way to the transport, every byte of them until the transport has taken it
 /// (RFC6455-6.1-6).
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
+    /// What waits, if anything does: an idle connection keeps no memory for the next frames.
+    queue: Option<Box<Queue>>,
+    /// Bytes queued and bytes written since the beginning.
+    queued: u64,
+    written: u64,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
     /// Closed pieces, to be written before `tail`.
     pieces: VecDeque<Bytes>,
     /// The open piece, to which small frames are appended.
@@ -28,9 +40,6 @@ pub(crate) struct Outbox {
     tail_written: usize,
     /// What the bytes above are made of.
     frames: VecDeque<QueuedFrame>,
-    /// Bytes queued and bytes written since the beginning.
-    queued: u64,
-    written: u64,
 }
 
 /// How much of a frame is not written yet.
@@ -53,8 +62,9 @@ enum Content {
 impl Outbox {
     /// Queues a data frame, whose payload is counted when it is written.
     pub(crate) fn push_data(&mut self, header: &FrameHeader, payload: &Bytes) {
-        let overhead = self.push(header, payload);
-        self.count(overhead, Content::Plain(payload.len()));
+        let queue = self.queue.get_or_insert_default();
+        let overhead = queue.push(header, payload);
+        self.queued += queue.count(overhead, Content::Plain(payload.len()));
     }
 
     /// Queues a data frame with a compressed payload that stands for so many bytes.
@@ -64,15 +74,16 @@ impl Outbox {
         payload: &Bytes,
         stands_for: usize,
     ) {
-        let overhead = self.push(header, payload) + payload.len();
-        self.count(overhead, Content::Compressed(stands_for));
+        let queue = self.queue.get_or_insert_default();
+        let overhead = queue.push(header, payload) + payload.len();
+        self.queued += queue.count(overhead, Content::Compressed(stands_for));
     }
 
     /// Queues a control frame.
     pub(crate) fn push_control(&mut self, header: &FrameHeader, payload: &[u8]) {
-        let overhead = header.encode(&mut self.tail) + payload.len();
-        self.copy(header.mask, payload);
-        self.count(overhead, Content::Plain(0));
+        let queue = self.queue.get_or_insert_default();
+        let overhead = queue.push_copy(header, payload) + payload.len();
+        self.queued += queue.count(overhead, Content::Plain(0));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -96,6 +107,27 @@ impl Outbox {
 
     /// Fills `slices` with what to write next, in order, and returns how many it filled.
     pub(crate) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        self.queue.as_ref().map_or(0, |queue| queue.slices(slices))
+    }
+
+    /// Takes note that the transport took `count` bytes; returns how many of them were payload.
+    pub(crate) fn handle_written(&mut self, count: usize) -> usize {
+        self.written += count as u64;
+        let payload = self.queue.as_mut().map_or(0, |queue| queue.handle_written(count));
+        if self.is_empty() {
+            self.queue = None;
+        }
+        payload
+    }
+
+    /// Forgets all that waits: the transport takes nothing more.
+    pub(crate) fn clear(&mut self) {
+        *self = Self { queue: None, queued: self.written, written: self.written };
+    }
+}
+
+impl Queue {
+    fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let tail = &self.tail[self.tail_written..];
         let pieces = self.pieces.iter().map(|piece| &piece[..]).chain([tail]);
         let mut count = 0;
@@ -106,32 +138,30 @@ impl Outbox {
         count
     }
 
-    /// Takes note that the transport took `count` bytes; returns how many of them were payload.
-    pub(crate) fn handle_written(&mut self, count: usize) -> usize {
-        self.written += count as u64;
+    fn handle_written(&mut self, count: usize) -> usize {
         self.drop_written(count);
         self.payload_among(count)
     }
 
-    /// Forgets all that waits: the transport takes nothing more.
-    pub(crate) fn clear(&mut self) {
-        *self = Self { queued: self.written, written: self.written, ..Self::default() };
-    }
-
     /// Queues the bytes of a frame, and returns the length of its header.
     fn push(&mut self, header: &FrameHeader, payload: &Bytes) -> usize {
-        let header_len = header.encode(&mut self.tail);
-        if header.mask.is_none() && payload.len() >= BY_REFERENCE_FROM {
-            self.close_tail();
-            self.pieces.push_back(payload.clone());
-        } else {
-            self.copy(header.mask, payload);
+        if header.mask.is_some() || payload.len() < BY_REFERENCE_FROM {
+            return self.push_copy(header, payload);
         }
+        let header_len = header.encode(&mut self.tail);
+        self.close_tail();
+        self.pieces.push_back(payload.clone());
+        header_len
+    }
+
+    fn push_copy(&mut self, header: &FrameHeader, payload: &[u8]) -> usize {
+        self.tail.reserve(HEADER_MAX + payload.len());
+        let header_len = header.encode(&mut self.tail);
+        self.copy(header.mask, payload);
         header_len
     }
 
     fn copy(&mut self, mask: Option<MaskKey>, payload: &[u8]) {
-        self.tail.reserve(payload.len());
         let Some(mask) = mask else {
             return self.tail.extend_from_slice(payload);
         };
@@ -144,10 +174,11 @@ impl Outbox {
         }
     }
 
-    fn count(&mut self, overhead: usize, content: Content) {
+    /// Takes note of what the bytes of a frame are, and returns how many they are.
+    fn count(&mut self, overhead: usize, content: Content) -> u64 {
         let plain = if let Content::Plain(plain) = content { plain } else { 0 };
-        self.queued += (overhead + plain) as u64;
         self.frames.push_back(QueuedFrame { overhead, content });
+        (overhead + plain) as u64
     }
 
     fn close_tail(&mut self) {
@@ -170,8 +201,7 @@ impl Outbox {
         if self.tail_written == self.tail.len() {
             self.tail_written = 0;
             self.tail.clear();
-            self.tail.shrink_to(KEEP);
-        } else if self.tail_written > KEEP && self.tail_written > self.tail.len() / 2 {
+        } else if self.tail_written > COMPACT_FROM && self.tail_written > self.tail.len() / 2 {
             // A queue that is never quite empty must not keep what it has written. Less is moved
             // than was written since the last time.
             self.tail.drain(..self.tail_written);

@@ -62,10 +62,10 @@ pub struct Receiver {
     limits: Limits,
     delivery: Delivery,
     /// What inflates the peer's messages, if permessage-deflate was agreed on.
-    inflater: Option<Inflater>,
+    inflater: Option<Box<Inflater>>,
     state: State,
     /// The message of which frames have been received, and more must follow.
-    message: Option<Incoming>,
+    message: Option<Box<Incoming>>,
 }
 
 #[derive(Debug)]
@@ -73,7 +73,7 @@ enum State {
     /// A frame begins at the first byte of the input.
     Header,
     /// The rest of a frame's payload begins at the first byte of the input, and moves to its message.
-    Moving(Frame, Incoming),
+    Moving(Frame, Box<Incoming>),
     /// The payload of a frame that is an event of its own begins at the first byte of the input, and
     /// stays there until it is whole. A text is checked as it arrives.
     InPlace(Frame, Utf8Validator),
@@ -90,7 +90,7 @@ impl Receiver {
 
     /// Lets the peer compress, as the handshake has agreed (RFC7692-5-11).
     pub fn with_deflate(mut self, agreed: Deflate) -> Self {
-        self.inflater = Some(Inflater::new(agreed.of(self.role.peer())));
+        self.inflater = Some(Box::new(Inflater::new(agreed.of(self.role.peer()))));
         self
     }
 
@@ -120,6 +120,11 @@ impl Receiver {
         event
     }
 
+    /// The role of this end.
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
     /// How many bytes the frame under way still lacks: a hint for how much to read at once.
     pub fn lacking(&self, input: &BytesMut) -> usize {
         match &self.state {
@@ -141,7 +146,7 @@ impl Receiver {
 
     /// Whether there is memory to release.
     pub fn holds_context(&self) -> bool {
-        self.inflater.as_ref().is_some_and(Inflater::is_held)
+        self.inflater.as_ref().is_some_and(|inflater| inflater.is_held())
     }
 
     fn advance(&mut self, input: &mut BytesMut) -> Result<Option<Event>, Violation> {
@@ -168,7 +173,8 @@ impl Receiver {
                 }
                 State::Moving(mut frame, mut message) => {
                     frame.unmask_arrived(input);
-                    let mut inflater = self.inflater.as_mut().filter(|_| message.is_compressed());
+                    let inflater = self.inflater.as_deref_mut();
+                    let mut inflater = inflater.filter(|_| message.is_compressed());
                     let (delivery, limit) = (self.delivery, self.limits.message_bytes);
                     let by = inflater.as_deref_mut();
                     let taken = message.take(&mut frame, input, by, delivery, limit)?;
@@ -221,15 +227,17 @@ impl Receiver {
         let begun = self.message.take();
         let stays =
             begun.is_none() && header.fin && !compressed && self.delivery == Delivery::Whole;
-        let mut message = begun.unwrap_or_else(|| Incoming::new(kind, compressed));
-        message.begin_frame(&header, self.limits)?;
-        input.advance(header_len);
         let frame = Frame::new(&header);
-        Ok(Some(if stays {
+        let state = if stays {
+            Incoming::new(kind, compressed).begin_frame(&header, self.limits)?;
             State::InPlace(frame, Utf8Validator::default())
         } else {
+            let mut message = begun.unwrap_or_else(|| Box::new(Incoming::new(kind, compressed)));
+            message.begin_frame(&header, self.limits)?;
             State::Moving(frame, message)
-        }))
+        };
+        input.advance(header_len);
+        Ok(Some(state))
     }
 
     fn check_start(&self, start: FrameStart) -> Result<(), Violation> {

@@ -22,17 +22,17 @@ pub struct Sender {
     /// A client's; a server never masks (RFC6455-5.1-3).
     masks: Option<Box<dyn MaskKeys>>,
     /// Set if permessage-deflate was agreed on.
-    compression: Option<Compression>,
+    compression: Option<Box<Compression>>,
     outbox: Outbox,
     state: State,
     /// The message of which parts have been sent, and more must follow.
     message: Option<Begun>,
     /// Where in the outbox the last Pong ends.
     pong_end: u64,
-    /// Where in the outbox our Close ends, once it is queued.
-    close_end: Option<u64>,
+    /// Where in the outbox our Close ends: nowhere until it is queued.
+    close_end: u64,
     /// The latest Pong owed while another one waits in the outbox.
-    next_pong: Option<Bytes>,
+    next_pong: Option<Box<Bytes>>,
 }
 
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl Sender {
             state: State::Open,
             message: None,
             pong_end: 0,
-            close_end: None,
+            close_end: u64::MAX,
             next_pong: None,
         }
     }
@@ -102,7 +102,7 @@ impl Sender {
     pub fn with_deflate(mut self, agreed: Deflate) -> Self {
         let context = agreed.of(if self.masks.is_some() { Role::Client } else { Role::Server });
         let deflater = Deflater::new(context);
-        self.compression = Some(Compression { threshold: agreed.threshold, deflater });
+        self.compression = Some(Box::new(Compression { threshold: agreed.threshold, deflater }));
         self
     }
 
@@ -176,7 +176,7 @@ impl Sender {
         }
         let body = frame.map(CloseFrame::to_body).unwrap_or_default();
         self.push_control(Opcode::Close, &body);
-        self.close_end = Some(self.outbox.end());
+        self.close_end = self.outbox.end();
         self.state = State::Closed;
     }
 
@@ -188,7 +188,7 @@ impl Sender {
         match owed {
             _ if self.state == State::Broken => {}
             Owed::Pong(payload) if self.pong_waits() && self.outbox.len() >= PONG_BACKLOG => {
-                self.next_pong = Some(payload);
+                self.next_pong = Some(Box::new(payload));
             }
             Owed::Pong(payload) => {
                 // An earlier Ping is not answered after a later one.
@@ -221,7 +221,7 @@ impl Sender {
     /// How far writing has come on its way to the end of our Close; what is written behind it, a
     /// Pong, brings the connection no nearer to its end.
     pub(crate) fn progress(&self) -> u64 {
-        self.outbox.written().min(self.close_end.unwrap_or(u64::MAX))
+        self.outbox.written().min(self.close_end)
     }
 
     /// Takes note that the transport took `count` bytes of the output.

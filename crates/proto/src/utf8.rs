@@ -6,7 +6,7 @@ use simdutf8::compat;
 pub(crate) struct Utf8Validator {
     /// The beginning of a character: its first `held` bytes.
     character: [u8; 4],
-    held: usize,
+    held: u8,
 }
 
 /// The bytes are not UTF-8.
@@ -25,13 +25,13 @@ impl Utf8Validator {
         }
         let begun = &bytes[error.valid_up_to()..];
         self.character[..begun.len()].copy_from_slice(begun);
-        self.held = begun.len();
+        self.held = begun.len() as u8;
         Ok(())
     }
 
     /// How many bytes at the end are the beginning of a character.
     pub(crate) fn held(&self) -> usize {
-        self.held
+        usize::from(self.held)
     }
 
     /// Ends the text, which must not end within a character; ready for the next one.
@@ -45,10 +45,10 @@ impl Utf8Validator {
             let Some((&next, rest)) = bytes.split_first() else {
                 break;
             };
-            self.character[self.held] = next;
+            self.character[self.held()] = next;
             self.held += 1;
             bytes = rest;
-            match str::from_utf8(&self.character[..self.held]) {
+            match str::from_utf8(&self.character[..self.held()]) {
                 Ok(_) => self.held = 0,
                 Err(error) if error.error_len().is_some() => return Err(NotUtf8),
                 // A fourth byte always decides, so there is room for the next.
