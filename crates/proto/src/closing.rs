@@ -64,6 +64,9 @@ pub enum Failure {
     /// The peer did not answer our Close in time.
     #[error("the peer did not answer the closing handshake in time")]
     CloseTimeout,
+    /// The peer did not answer our Ping in time, or the transport took no bytes for so long.
+    #[error("the connection was lost: the peer did not answer a ping in time")]
+    PongTimeout,
 }
 
 impl Closed {
@@ -111,6 +114,8 @@ pub(crate) enum Step {
     WriteBroken,
     /// The transport ended; `flushed` if it had taken all our output.
     TransportEnded { flushed: bool },
+    /// The peer is not alive.
+    PongMissing,
     /// The deadline passed; `flushed` as above.
     DeadlinePassed { flushed: bool },
 }
@@ -143,6 +148,7 @@ impl Closing {
             (Self::Open | Self::Sent | Self::Readable, Step::TransportEnded { .. }) => {
                 Self::ended(None, false, Some(Failure::Lost))
             }
+            (Self::Open, Step::PongMissing) => Self::ended(None, false, Some(Failure::PongTimeout)),
             (Self::Sent, Step::DeadlinePassed { .. }) => {
                 Self::ended(None, false, Some(Failure::CloseTimeout))
             }

@@ -1,12 +1,17 @@
+mod time;
+
 use std::io::IoSlice;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
 use crate::closing::{Closing, Step};
+use crate::deadline::Deadline;
+use crate::timers::Timers;
 use crate::{
     CloseFrame, Closed, Deflate, Delivery, Event, Failure, Limits, MaskKeys, Misuse, Outgoing,
-    Part, Receiver, Role, Sender, Violation,
+    Part, Receiver, Role, Sender, Timeouts, Violation,
 };
 
 /// An established connection: the receiving and the sending machine, and the closing handshake
@@ -19,7 +24,7 @@ use crate::{
 /// 2. Write what [`poll_output`] shows, and call [`handle_written`], or [`handle_write_failed`].
 /// 3. When [`wants_shutdown`] says so, shut the transport down for writing and call
 ///    [`handle_shutdown`].
-/// 4. Call [`handle_time`], and again not later than the instant that it returns.
+/// 4. Call [`handle_time`] after all this, and again not later than the instant that it returns.
 /// 5. Stop, and drop the transport, when [`closed`] is `Some`.
 ///
 /// [`handle_input`]: Self::handle_input
@@ -36,28 +41,20 @@ pub struct Connection {
     receiver: Receiver,
     sender: Sender,
     closing: Closing,
-    close_timeout: Duration,
-    deadline: Option<Deadline>,
+    timeouts: Arc<Timeouts>,
+    /// While it is open.
+    timers: Timers,
+    /// While it is closing.
+    deadline: Deadline,
     /// When to look next whether compression is still used.
     context_check: Option<Instant>,
-}
-
-/// Contexts of compression that were not used for so long are given back.
-const CONTEXTS_KEPT: Duration = Duration::from_secs(15);
-
-/// When a closing peer that shows no progress is given up.
-#[derive(Debug)]
-struct Deadline {
-    at: Instant,
-    /// How far writing had come when the deadline was set.
-    progress: u64,
 }
 
 impl Connection {
     /// The client's end of a connection whose opening handshake succeeded.
     ///
-    /// `close_timeout` is how long a closing connection waits for a peer that takes no byte and
-    /// sends no end.
+    /// `close_timeout` is [`Timeouts::close`]; unless [`Connection::with_timeouts`] sets others, it is
+    /// the only one.
     pub fn client(limits: Limits, close_timeout: Duration, masks: Box<dyn MaskKeys>) -> Self {
         Self::new(Role::Client, limits, close_timeout, Sender::client(masks))
     }
@@ -72,8 +69,9 @@ impl Connection {
             receiver: Receiver::new(role, limits),
             sender,
             closing: Closing::Open,
-            close_timeout,
-            deadline: None,
+            timeouts: Timeouts::for_close(close_timeout).into(),
+            timers: Timers::default(),
+            deadline: Deadline::default(),
             context_check: None,
         }
     }
@@ -82,6 +80,13 @@ impl Connection {
     pub fn with_deflate(mut self, agreed: Deflate) -> Self {
         self.receiver = self.receiver.with_deflate(agreed);
         self.sender = self.sender.with_deflate(agreed);
+        self
+    }
+
+    /// Waits for the peer so long, and asks it so often whether it is alive. Many connections may
+    /// share one `Arc` of it.
+    pub fn with_timeouts(mut self, timeouts: impl Into<Arc<Timeouts>>) -> Self {
+        self.timeouts = timeouts.into();
         self
     }
 
@@ -104,6 +109,7 @@ impl Connection {
     pub fn handle_input(&mut self, input: &mut BytesMut) -> Result<Option<Event>, Violation> {
         match self.receiver.handle(input) {
             Ok(Some(event)) => {
+                self.timers.hear(&event);
                 if let Some(owed) = event.owed() {
                     self.sender.pay(owed);
                 }
@@ -114,11 +120,17 @@ impl Connection {
             }
             Ok(None) => Ok(None),
             Err(violation) => {
-                self.sender.pay(violation.owed());
-                self.closing.step(Step::TheyFailed(violation));
+                self.fail(violation);
                 Err(violation)
             }
         }
+    }
+
+    /// The peer broke a rule: nothing more is read, and the peer is told.
+    fn fail(&mut self, violation: Violation) {
+        self.receiver.end();
+        self.sender.pay(violation.owed());
+        self.closing.step(Step::TheyFailed(violation));
     }
 
     /// How many bytes the frame under way still lacks: a hint for how much to read at once.
@@ -137,7 +149,9 @@ impl Connection {
     /// # Errors
     /// As [`Sender::send`]; [`Misuse::Closing`] also once the peer has closed, or the connection failed.
     pub fn send(&mut self, message: impl Into<Outgoing>) -> Result<(), Misuse> {
-        self.sender.send(message)
+        self.sender.send(message)?;
+        self.timers.speak(&self.receiver);
+        Ok(())
     }
 
     /// Queues the next part of a message.
@@ -146,7 +160,9 @@ impl Connection {
     /// As [`Sender::send_part`]; [`Misuse::Closing`] also once the peer has closed, or the connection
     /// failed.
     pub fn send_part(&mut self, part: &Part) -> Result<(), Misuse> {
-        self.sender.send_part(part)
+        self.sender.send_part(part)?;
+        self.timers.speak(&self.receiver);
+        Ok(())
     }
 
     /// Queues a Ping.
@@ -231,71 +247,6 @@ impl Connection {
     /// Takes note that the transport was shut down for writing.
     pub fn handle_shutdown(&mut self) {
         self.closing.step(Step::ShutDown);
-    }
-
-    /// Takes note that nobody reads the transport now: the deadline of a closing connection starts
-    /// anew when the time is told again.
-    pub fn handle_pause(&mut self) {
-        self.deadline = None;
-    }
-
-    /// Tells the time, and returns when to tell it again at the latest.
-    ///
-    /// A closing connection has a deadline: it is given up when, for the close timeout, the peer
-    /// neither took a byte of what leads up to our Close nor ended the connection (RFC6455-5.5.1-7).
-    /// An open one is never closed for its age or its silence (RFC6455-7.1.7-4, RFC6455-7.3-1); if it
-    /// compresses, it gives back, after some 15 to 30 seconds without use, what memory that takes.
-    pub fn handle_time(&mut self, now: Instant) -> Option<Instant> {
-        match self.closing {
-            Closing::Open => return self.check_contexts(now),
-            Closing::Ended(_) => return None,
-            _ => {}
-        }
-        let progress = self.sender.progress();
-        match &self.deadline {
-            Some(deadline) if deadline.progress == progress => {
-                if now >= deadline.at {
-                    let flushed = self.sender.is_flushed();
-                    self.closing.step(Step::DeadlinePassed { flushed });
-                    return None;
-                }
-                Some(deadline.at)
-            }
-            _ => {
-                // A timeout beyond the end of time is none.
-                let at = now.checked_add(self.close_timeout)?;
-                self.deadline = Some(Deadline { at, progress });
-                Some(at)
-            }
-        }
-    }
-
-    /// Whether [`Connection::handle_time`] waits for anything now.
-    pub fn has_deadline(&self) -> bool {
-        match self.closing {
-            Closing::Open => self.holds_context(),
-            Closing::Ended(_) => false,
-            _ => true,
-        }
-    }
-
-    fn check_contexts(&mut self, now: Instant) -> Option<Instant> {
-        if self.context_check.is_some_and(|at| now >= at) {
-            self.context_check = None;
-            self.receiver.release_unused();
-            self.sender.release_unused();
-        }
-        if !self.holds_context() {
-            return None;
-        }
-        if self.context_check.is_none() {
-            self.context_check = now.checked_add(CONTEXTS_KEPT);
-        }
-        self.context_check
-    }
-
-    fn holds_context(&self) -> bool {
-        self.receiver.holds_context() || self.sender.holds_context()
     }
 }
 

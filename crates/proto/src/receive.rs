@@ -66,6 +66,8 @@ pub struct Receiver {
     state: State,
     /// The message of which frames have been received, and more must follow.
     message: Option<Box<Incoming>>,
+    /// Bytes of data frames that arrived before the end of their frame did.
+    arrived_in_part: u64,
 }
 
 #[derive(Debug)]
@@ -85,7 +87,15 @@ impl Receiver {
     /// The receiving half of the end that plays `role`.
     pub fn new(role: Role, limits: Limits) -> Self {
         let (delivery, inflater) = (Delivery::Whole, None);
-        Self { role, limits, delivery, inflater, state: State::Header, message: None }
+        Self {
+            role,
+            limits,
+            delivery,
+            inflater,
+            state: State::Header,
+            message: None,
+            arrived_in_part: 0,
+        }
     }
 
     /// Lets the peer compress, as the handshake has agreed (RFC7692-5-11).
@@ -112,17 +122,37 @@ impl Receiver {
     pub fn handle(&mut self, input: &mut BytesMut) -> Result<Option<Event>, Violation> {
         let event = self.advance(input);
         if matches!(event, Err(_) | Ok(Some(Event::Close(_)))) {
-            self.state = State::Ended;
-            self.message = None;
-            self.inflater = None;
+            self.end();
             input.clear();
         }
         event
     }
 
+    /// Gives no meaning to anything that follows (RFC6455-7.1.7-3).
+    pub(crate) fn end(&mut self) {
+        self.state = State::Ended;
+        self.message = None;
+        self.inflater = None;
+    }
+
     /// The role of this end.
     pub(crate) fn role(&self) -> Role {
         self.role
+    }
+
+    /// Whether a message has begun and not ended.
+    pub(crate) fn is_amid_message(&self) -> bool {
+        let is_amid_frame = match &self.state {
+            State::Moving(..) => true,
+            State::InPlace(frame, _) => !frame.opcode.is_control(),
+            State::Header | State::Ended => false,
+        };
+        is_amid_frame || self.message.is_some()
+    }
+
+    /// A number that grows while bytes of one data frame arrive.
+    pub(crate) fn arrived_in_part(&self) -> u64 {
+        self.arrived_in_part
     }
 
     /// How many bytes the frame under way still lacks: a hint for how much to read at once.
@@ -162,17 +192,21 @@ impl Receiver {
                 },
                 State::InPlace(mut frame, mut utf8) => {
                     let fresh = frame.unmask_arrived(input);
+                    let arrived = fresh.len();
                     if frame.opcode == Opcode::Text {
                         utf8.push(fresh).map_err(|_| Violation::InvalidUtf8)?;
                     }
                     if !frame.is_whole() {
+                        if !frame.opcode.is_control() {
+                            self.arrived_in_part += arrived as u64;
+                        }
                         self.state = State::InPlace(frame, utf8);
                         return Ok(None);
                     }
                     return end_in_place(&frame, utf8, input).map(Some);
                 }
                 State::Moving(mut frame, mut message) => {
-                    frame.unmask_arrived(input);
+                    let arrived = frame.unmask_arrived(input).len();
                     let inflater = self.inflater.as_deref_mut();
                     let mut inflater = inflater.filter(|_| message.is_compressed());
                     let (delivery, limit) = (self.delivery, self.limits.message_bytes);
@@ -188,7 +222,10 @@ impl Receiver {
                     let part = next_part(&mut message, delivery);
                     match taken {
                         Taken::Frame => self.message = Some(message),
-                        Taken::Piece => self.state = State::Moving(frame, message),
+                        Taken::Piece => {
+                            self.arrived_in_part += arrived as u64;
+                            self.state = State::Moving(frame, message);
+                        }
                     }
                     if part.is_some() || taken == Taken::Piece {
                         return Ok(part);

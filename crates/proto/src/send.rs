@@ -221,7 +221,21 @@ impl Sender {
     /// How far writing has come on its way to the end of our Close; what is written behind it, a
     /// Pong, brings the connection no nearer to its end.
     pub(crate) fn progress(&self) -> u64 {
-        self.outbox.written().min(self.close_end)
+        self.written_up_to(self.close_end)
+    }
+
+    /// How far writing has come on its way to `end`, a position in the outbox.
+    pub(crate) fn written_up_to(&self, end: u64) -> u64 {
+        self.outbox.written().min(end)
+    }
+
+    /// Queues a Ping that nobody else sends, while messages may be sent. Returns its payload, and where
+    /// it ends in the outbox.
+    pub(crate) fn push_heartbeat(&mut self) -> ([u8; 8], u64) {
+        // Its own position is different from that of any Ping before.
+        let payload = self.outbox.end().to_be_bytes();
+        self.push_control(Opcode::Ping, &payload);
+        (payload, self.outbox.end())
     }
 
     /// Takes note that the transport took `count` bytes of the output.

@@ -76,6 +76,9 @@ pub enum Violation {
         /// The limit in force.
         limit: usize,
     },
+    /// RFC6455-10.4-1: a message took longer than [`Timeouts::message`](crate::Timeouts::message).
+    #[error("the peer took too long to send a message; raise the limit if it should be allowed")]
+    MessageTooSlow,
 }
 
 impl Violation {
@@ -86,7 +89,7 @@ impl Violation {
                 CloseCode::INVALID_PAYLOAD
             }
             Self::MessageTooBig { .. } => CloseCode::MESSAGE_TOO_BIG,
-            Self::TooManyFrames { .. } => CloseCode::POLICY_VIOLATION,
+            Self::TooManyFrames { .. } | Self::MessageTooSlow => CloseCode::POLICY_VIOLATION,
             _ => CloseCode::PROTOCOL_ERROR,
         }
     }

@@ -1,0 +1,78 @@
+use std::time::Instant;
+
+use crate::deadline::{Deadline, Passed};
+use crate::{Receiver, Sender, Timeouts};
+
+/// Asks now and then whether the peer is alive: by a Ping, which only its own Pong answers (fault
+/// FT-16).
+///
+/// ```text
+///                 the time has come: a Ping is queued
+///     ┌─────────┐ ──────────────────────────────────▶ ┌─────────┐   nothing moves for too long
+///     │ Resting │                                     │ Waiting │ ─────────────────────────────▶ Passed
+///     └─────────┘ ◀────────────────────────────────── └─────────┘
+///                             its Pong
+/// ```
+#[derive(Debug)]
+pub(crate) enum Heartbeat {
+    /// The last Ping was answered. When the next one is due, once the time was told.
+    Resting { due: Option<Instant> },
+    /// A Ping is under way.
+    Waiting {
+        payload: [u8; 8],
+        /// Where it ends in the outbox.
+        end: u64,
+        deadline: Deadline,
+    },
+}
+
+impl Default for Heartbeat {
+    fn default() -> Self {
+        Self::Resting { due: None }
+    }
+}
+
+impl Heartbeat {
+    /// Looks at the clock, and queues a Ping when one is due. Returns when to look again.
+    pub(crate) fn check(
+        &mut self,
+        now: Instant,
+        timeouts: &Timeouts,
+        receiver: &Receiver,
+        sender: &mut Sender,
+    ) -> Result<Option<Instant>, Passed> {
+        let Some(interval) = timeouts.ping else {
+            return Ok(None);
+        };
+        if let Self::Resting { due } = self {
+            *due = due.or_else(|| now.checked_add(interval));
+            if due.is_none_or(|due| now < due) {
+                return Ok(*due);
+            }
+            let (payload, end) = sender.push_heartbeat();
+            *self = Self::Waiting { payload, end, deadline: Deadline::default() };
+        }
+        let Self::Waiting { end, deadline, .. } = self else {
+            return Ok(None);
+        };
+        // While the transport takes what stands before the Ping, and while a frame arrives, within which
+        // no Pong can stand, there is nothing to blame the peer for.
+        let progress = sender.written_up_to(*end) + receiver.arrived_in_part();
+        deadline.check_fairly(now, timeouts.pong, progress)
+    }
+
+    /// Takes note of a Pong. Any other than the one that is waited for may have been sent by a peer that
+    /// reads nothing.
+    pub(crate) fn hear(&mut self, pong: &[u8]) {
+        if matches!(self, Self::Waiting { payload, .. } if payload == pong) {
+            *self = Self::default();
+        }
+    }
+
+    /// Nobody reads now, so that no Pong can be heard.
+    pub(crate) fn pause(&mut self) {
+        if let Self::Waiting { deadline, .. } = self {
+            deadline.clear();
+        }
+    }
+}

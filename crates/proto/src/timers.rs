@@ -1,0 +1,85 @@
+use std::time::Instant;
+
+use crate::deadline::{Deadline, Passed};
+use crate::heartbeat::Heartbeat;
+use crate::{Event, Part, Receiver, Sender, Timeouts};
+
+/// What an open connection waits for, and how long.
+#[derive(Debug, Default)]
+pub(crate) struct Timers {
+    heartbeat: Heartbeat,
+    /// The end of the message under way, or else the next message.
+    content: Deadline,
+}
+
+/// What has not come in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overdue {
+    Pong,
+    EndOfMessage,
+    AnyMessage,
+}
+
+impl Timers {
+    /// Looks at the clock. Returns when to look again.
+    pub(crate) fn check(
+        &mut self,
+        now: Instant,
+        timeouts: &Timeouts,
+        receiver: &Receiver,
+        sender: &mut Sender,
+    ) -> Result<Option<Instant>, Overdue> {
+        let heartbeat = self.heartbeat.check(now, timeouts, receiver, sender);
+        let heartbeat = heartbeat.map_err(|Passed| Overdue::Pong)?;
+        let content = self.check_content(now, timeouts, receiver)?;
+        Ok(heartbeat.into_iter().chain(content).min())
+    }
+
+    /// Whether there is something to wait for.
+    pub(crate) fn run(timeouts: &Timeouts, receiver: &Receiver) -> bool {
+        let message = timeouts.message.is_some() && receiver.is_amid_message();
+        message || timeouts.ping.is_some() || timeouts.idle.is_some()
+    }
+
+    fn check_content(
+        &mut self,
+        now: Instant,
+        timeouts: &Timeouts,
+        receiver: &Receiver,
+    ) -> Result<Option<Instant>, Overdue> {
+        let (limit, overdue) = if receiver.is_amid_message() {
+            (timeouts.message, Overdue::EndOfMessage)
+        } else {
+            (timeouts.idle, Overdue::AnyMessage)
+        };
+        let Some(limit) = limit else {
+            return Ok(None);
+        };
+        // That a message begins is progress.
+        let checked = self.content.check_fairly(now, limit, overdue as u64);
+        checked.map_err(|Passed| overdue)
+    }
+
+    /// Takes note of what the peer sent.
+    pub(crate) fn hear(&mut self, event: &Event) {
+        match event {
+            Event::Pong(payload) => self.heartbeat.hear(payload),
+            Event::Message(_) | Event::Part(Part { last: true, .. }) => self.content.clear(),
+            Event::Part(_) | Event::Ping(_) | Event::Close(_) => {}
+        }
+    }
+
+    /// Takes note that a message was sent.
+    pub(crate) fn speak(&mut self, receiver: &Receiver) {
+        // The one that the peer is sending has no more time for that.
+        if !receiver.is_amid_message() {
+            self.content.clear();
+        }
+    }
+
+    /// Takes note that nobody reads now: what is waited for may lie there.
+    pub(crate) fn pause(&mut self) {
+        self.heartbeat.pause();
+        self.content.clear();
+    }
+}
