@@ -2,8 +2,9 @@
 //!
 //! A client makes an [`Offer`], sends [`Offer::to_request`] and reads the [`Answer`] with
 //! [`Answer::from_response`]. A server reads the offer with [`Offer::from_request`], which may be a
-//! [`Refusal`], and sends [`Answer::to_response`]. [`head`] reads and writes the requests and
-//! responses of HTTP/1.1 for those who have no HTTP library at hand.
+//! [`Refusal`], asks [`Origins`] whether the page may connect, and sends [`Answer::to_response`].
+//! [`head`] reads and writes the requests and responses of HTTP/1.1 for those who have no HTTP library
+//! at hand.
 
 mod answer;
 mod deflate;
@@ -11,6 +12,7 @@ mod extension;
 pub mod head;
 mod key;
 mod offer;
+mod origin;
 mod refusal;
 mod subprotocol;
 mod syntax;
@@ -19,5 +21,6 @@ pub use answer::{Answer, BadAnswer, SubprotocolNotOffered};
 pub use extension::{Extension, Param};
 pub use key::Nonce;
 pub use offer::{Offer, ReservedHeader};
+pub use origin::{InvalidOrigin, Origin, Origins};
 pub use refusal::Refusal;
 pub use subprotocol::{BadSubprotocol, Subprotocol, Subprotocols};

@@ -1,0 +1,170 @@
+//! Which pages may connect: what browsers send as `Origin`, and what may be claimed instead.
+
+mod support;
+
+use fullduplex_proto::handshake::{Origin, Origins};
+use http::HeaderMap;
+use support::opening::{REQUEST, head, request};
+
+/// The headers of a request to `host` with these lines besides.
+fn headers(host: &str, origins: &[&str]) -> HeaderMap {
+    let host = format!("Host: {host}");
+    let lines: Vec<String> = origins.iter().map(|origin| format!("Origin: {origin}")).collect();
+    let lines: Vec<&str> = [&*host].into_iter().chain(lines.iter().map(|line| &**line)).collect();
+    let request =
+        request(head(&REQUEST, "Host", &lines)).expect("a head of HTTP").expect("a whole head");
+    request.headers().clone()
+}
+
+fn listed(origins: &[&str]) -> Origins {
+    Origins::Listed(origins.iter().map(|origin| origin.parse().expect(origin)).collect())
+}
+
+/// What is sent by a page that has no origin, and what no browser sends.
+const MALFORMED: &[&[&str]] = &[
+    &["null"],
+    &["NULL"],
+    &[""],
+    &["*"],
+    &["a"],
+    &["a.example"],
+    &["//a.example"],
+    &["https:a.example"],
+    &["https://"],
+    &["https://a.example/"],
+    &["https://a.example?"],
+    &["https://a.example#"],
+    &["https://a.example\\"],
+    &["https://u@a.example"],
+    &["https://a.example https://a.example"],
+    &["https://a.example, https://a.example"],
+    &["https://a.\texample"],
+    &["https://a.example:99999"],
+    &["https://\u{e4}.example"],
+    &["https://a.example", "https://a.example"],
+    &["https://a.example", "null"],
+];
+
+/// RFC6455-10.2-1: the host that was asked, and the port, whether or not they are written out.
+#[test]
+fn a_page_of_the_same_host_may_connect() {
+    for (host, origin) in [
+        ("a.example", "https://a.example"),
+        ("a.example", "http://a.example"),
+        ("a.example", "https://a.example:443"),
+        ("a.example:443", "https://a.example"),
+        ("a.example:80", "http://a.example"),
+        ("A.Example", "HTTPS://a.EXAMPLE"),
+        ("localhost:3000", "http://localhost:3000"),
+        ("[::1]:8080", "http://[::1]:8080"),
+        ("[0:0::1]:8080", "http://[::1]:8080"),
+        ("127.1", "http://127.0.0.1"),
+        ("xn--bcher-kva.example", "https://xn--bcher-kva.example"),
+    ] {
+        let headers = headers(host, &[origin]);
+        assert_eq!(Origins::Same.check(&headers), Ok(()), "{host}: {origin}");
+    }
+}
+
+/// RFC6455-4.2.2-3: a 403 that names the origin.
+#[test]
+fn a_page_of_another_host_may_not() {
+    for (host, origin) in [
+        ("a.example", "https://b.example"),
+        ("a.example", "https://a.example.b.example"),
+        ("a.example", "https://ba.example"),
+        ("b.a.example", "https://a.example"),
+        ("a.example", "https://b.a.example"),
+        ("a.example", "https://a.example."),
+        ("a.example", "https://a.example:80"),
+        ("a.example", "https://a.example:8443"),
+        ("a.example:80", "https://a.example"),
+        ("a.example:8443", "https://a.example"),
+        ("localhost:3000", "http://localhost:3001"),
+        ("127.0.0.1", "http://localhost"),
+        // Whatever has no host and port like those of this server.
+        ("a.example", "ftp://a.example"),
+        ("a.example", "wss://a.example"),
+        ("abcdef", "chrome-extension://abcdef"),
+        ("", "https://a.example"),
+        ("a.example/b", "https://a.example"),
+        ("u@a.example", "https://a.example"),
+    ] {
+        let refusal = Origins::Same.check(&headers(host, &[origin])).expect_err(origin);
+        assert_eq!(refusal.status(), 403, "{host}: {origin}");
+        assert!(refusal.to_string().contains(origin), "{refusal}");
+    }
+}
+
+/// RFC6455-10.2-1: where pages of some others are meant too, this server's are in the list or not.
+#[test]
+fn a_list_allows_what_it_lists_and_nothing_else() {
+    let origins = listed(&["https://a.example", "http://LOCALHOST:80", "chrome-extension://abc"]);
+    for allowed in ["https://a.example", "https://a.example:443", "http://localhost"] {
+        assert_eq!(origins.check(&headers("server", &[allowed])), Ok(()), "{allowed}");
+    }
+    assert_eq!(origins.check(&headers("server", &["chrome-extension://abc"])), Ok(()));
+    for refused in
+        ["http://a.example", "https://localhost", "https://server", "chrome-extension://abcd"]
+    {
+        let refusal = origins.check(&headers("server", &[refused])).expect_err(refused);
+        assert_eq!(refusal.status(), 403);
+        assert!(refusal.to_string().contains(refused), "{refusal}");
+    }
+    assert!(listed(&[]).check(&headers("a", &["https://a"])).is_err());
+}
+
+/// RFC6455-4.2.1-3: what sends no origin is no browser, so there is no page to protect its user from.
+#[test]
+fn who_is_no_browser_may_connect() {
+    for origins in [Origins::Same, listed(&["https://a.example"]), listed(&[]), Origins::Any] {
+        assert_eq!(origins.check(&headers("b.example", &[])), Ok(()));
+    }
+}
+
+#[test]
+fn what_is_no_origin_is_refused_unless_any_is_welcome() {
+    for &lines in MALFORMED {
+        let headers = headers("a.example", lines);
+        for origins in [Origins::Same, listed(&["https://a.example"])] {
+            let refusal = origins.check(&headers).expect_err(lines[0]);
+            assert_eq!(refusal.status(), 403, "{lines:?}");
+        }
+        assert_eq!(Origins::Any.check(&headers), Ok(()));
+    }
+    assert_eq!(Origins::Any.check(&headers("a", &["https://b"])), Ok(()));
+}
+
+/// Who makes a list is told what is wrong with it.
+#[test]
+fn a_list_has_origins_only() {
+    for (input, reason) in [
+        ("null", "pages that have none"),
+        ("a.example", "scheme"),
+        ("", "scheme"),
+        ("*", "scheme"),
+        ("https://a.example/", "no path"),
+        ("https://a.example/chat", "no path"),
+        ("https://a.example?q", "no path"),
+        ("https://a.example#f", "no path"),
+        ("https://u:p@a.example", "no user name"),
+        ("https://a.example ", "no space"),
+        ("https://", "empty host"),
+        ("app://", "no host"),
+        ("https://*.example", "no wildcard"),
+        ("https://a.example:x", "port"),
+    ] {
+        let error = Origin::parse(input).expect_err(input).to_string();
+        assert!(error.contains(reason), "{error}");
+        assert!(error.starts_with(&format!("`{input}` is not an origin")), "{error}");
+    }
+    for (input, shown) in [
+        ("https://a.example", "https://a.example"),
+        ("HTTPS://A.example:443", "https://a.example"),
+        ("http://a:8080", "http://a:8080"),
+        ("https://b\u{fc}cher.example", "https://xn--bcher-kva.example"),
+        ("http://[0:0::1]", "http://[::1]"),
+    ] {
+        assert_eq!(Origin::parse(input).expect(input).to_string(), shown);
+    }
+}
