@@ -6,8 +6,11 @@ mod support;
 use bytes::BytesMut;
 use fullduplex_proto::handshake::head::{HeadReader, encode_response};
 use fullduplex_proto::handshake::{Offer, Refusal};
-use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_VERSION, UPGRADE};
-use http::{HeaderMap, StatusCode};
+use http::header::{
+    ALLOW, CONNECTION, CONTENT_LENGTH, RETRY_AFTER, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING,
+    UPGRADE,
+};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use support::opening::{REQUEST, head, request};
 
 /// A line of the request, what stands in its place, and the status of the refusal.
@@ -18,6 +21,17 @@ const REFUSED: &[Case] = &[
     ("Host", &[], 400),
     ("Host", &["Host: a", "Host: a"], 400),
     ("Host", &["Host: a", "Host: b"], 400),
+    // RFC 9112 section 3.2: a host, and perhaps a port.
+    ("Host", &["Host: a b"], 400),
+    ("Host", &["Host: a, b"], 400),
+    ("Host", &["Host: a/b"], 400),
+    ("Host", &["Host: a?b"], 400),
+    ("Host", &["Host: http://a"], 400),
+    ("Host", &["Host: u@a"], 400),
+    ("Host", &["Host: u:p@a:80"], 400),
+    ("Host", &["Host: [::1"], 400),
+    ("Host", &["Host: a\\b"], 400),
+    ("Host", &["Host: \u{e4}"], 400),
     ("Sec-WebSocket-Key", &[], 400),
     // RFC6455-11.3.1-1
     ("", &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="], 400),
@@ -96,6 +110,10 @@ const ACCEPTED: &[(&str, &[&str])] = &[
     ("Connection", &["connection: upgrade ,\t close"]),
     ("Connection", &["Connection: keep-alive", "Connection: ,Upgrade"]),
     ("Host", &["HOST:\t a:8080 \t"]),
+    ("Host", &["Host:"]),
+    ("Host", &["Host: [::1]:8080"]),
+    ("Host", &["Host: 127.0.0.1"]),
+    ("Host", &["Host: a_b.example."]),
     ("Sec-WebSocket-Version", &["sec-websocket-version:   13  "]),
     ("Sec-WebSocket-Key", &["SEC-WEBSOCKET-KEY:\tdGhlIHNhbXBsZSBub25jZQ== "]),
     // RFC6455-4.2.1-2: an absolute http(s) URI too.
@@ -210,6 +228,23 @@ fn a_server_may_refuse_with_any_status() {
         assert_eq!((response.status(), &**response.body()), (status, "no\n"));
         assert!(has_element(response.headers(), CONNECTION, "close"));
     }
+}
+
+/// A server may say more, but not where the response ends.
+#[test]
+fn a_refusal_has_further_headers() {
+    let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "later")
+        .with_header(RETRY_AFTER, HeaderValue::from_static("10"))
+        .with_header(CONTENT_LENGTH, HeaderValue::from_static("0"))
+        .with_header(CONNECTION, HeaderValue::from_static("keep-alive"))
+        .with_header(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    let response = refusal.to_response();
+    let headers = response.headers();
+    assert_eq!(headers[RETRY_AFTER], "10");
+    for (name, value) in [(CONTENT_LENGTH, "6"), (CONNECTION, "close")] {
+        assert_eq!(headers.get_all(name).iter().collect::<Vec<_>>(), [value]);
+    }
+    assert!(!headers.contains_key(TRANSFER_ENCODING));
 }
 
 /// Fault H12: whatever it says, the reason of a refusal is its body and nothing else.

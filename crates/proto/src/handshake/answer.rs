@@ -1,10 +1,10 @@
 use http::header::{
     CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
 };
-use http::{HeaderMap, HeaderValue, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 
 use super::deflate::{self, Params};
-use super::offer::ascii;
+use super::offer::{RESERVED, ReservedHeader, ascii};
 use super::syntax::{self, Single};
 use super::{Extension, Offer, Subprotocol, Subprotocols};
 use crate::Deflate;
@@ -14,6 +14,8 @@ use crate::Deflate;
 pub struct Answer {
     subprotocol: Option<Subprotocol>,
     deflate: Option<Agreement>,
+    /// Further headers of the response.
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// permessage-deflate, as the server's answer has it, and what that means.
@@ -89,7 +91,7 @@ impl Answer {
             Some(chosen) if !offer.subprotocols().contains(chosen.as_str()) => {
                 Err(SubprotocolNotOffered(chosen))
             }
-            subprotocol => Ok(Self { subprotocol, deflate: None }),
+            subprotocol => Ok(Self { subprotocol, ..Self::default() }),
         }
     }
 
@@ -97,7 +99,7 @@ impl Answer {
     pub fn choosing(offer: &Offer, spoken: &Subprotocols) -> Self {
         let mut offered = offer.subprotocols().iter();
         let subprotocol = offered.find(|name| spoken.contains(name.as_str())).cloned();
-        Self { subprotocol, deflate: None }
+        Self { subprotocol, ..Self::default() }
     }
 
     /// Agrees to permessage-deflate as well, if `offer` has it in a form that can be accepted: to the
@@ -112,6 +114,22 @@ impl Answer {
             Agreement { extension: params.to_extension(), agreed: params.agreed(wanted) }
         });
         self
+    }
+
+    /// Adds a further header to the response, such as a cookie.
+    ///
+    /// # Errors
+    /// [`ReservedHeader`] if it is the handshake's own.
+    pub fn with_header(
+        mut self,
+        name: HeaderName,
+        value: HeaderValue,
+    ) -> Result<Self, ReservedHeader> {
+        if RESERVED.contains(&name) {
+            return Err(ReservedHeader(name));
+        }
+        self.headers.push((name, value));
+        Ok(self)
     }
 
     /// The subprotocol agreed on.
@@ -146,6 +164,7 @@ impl Answer {
         if self.deflate.is_some() {
             headers.insert(SEC_WEBSOCKET_EXTENSIONS, ascii(&self.extensions()));
         }
+        headers.extend(self.headers.iter().cloned());
         response
     }
 
@@ -173,7 +192,8 @@ impl Answer {
         }
         check_accept(headers, &offer.accept())?;
         let deflate = chosen_deflate(headers, offer)?;
-        Ok(Self { subprotocol: chosen_subprotocol(headers, offer)?, deflate })
+        let subprotocol = chosen_subprotocol(headers, offer)?;
+        Ok(Self { subprotocol, deflate, ..Self::default() })
     }
 }
 

@@ -2,6 +2,7 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, HOST, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
     SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
+use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 
 use super::deflate::Params;
@@ -13,7 +14,7 @@ use crate::{Deflate, Url};
 pub(super) const VERSION: HeaderName = SEC_WEBSOCKET_VERSION;
 
 /// The headers that the handshake itself writes.
-const RESERVED: [HeaderName; 10] = [
+pub(super) const RESERVED: [HeaderName; 10] = [
     HOST,
     UPGRADE,
     CONNECTION,
@@ -36,7 +37,7 @@ pub struct Offer {
     deflate: Option<Deflate>,
 }
 
-/// A further header of the request that is not free to choose.
+/// A further header of the request or the response that is not free to choose.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the header `{0}` belongs to the handshake and cannot be set")]
 pub struct ReservedHeader(pub HeaderName);
@@ -126,9 +127,7 @@ impl Offer {
         if syntax::announces_body(headers) {
             return Err(Refusal::bad_request("an opening request has no body"));
         }
-        if !matches!(syntax::single(headers, HOST), Single::Once(_)) {
-            return Err(Refusal::bad_request("the request must have one Host header"));
-        }
+        check_host(headers)?;
         if !syntax::has_element(headers, UPGRADE, "websocket") {
             return Err(Refusal::upgrade_required("this address speaks WebSocket only"));
         }
@@ -158,6 +157,20 @@ fn check_target(target: &Uri) -> Result<(), Refusal> {
         Ok(())
     } else {
         Err(Refusal::bad_request("the request target must be a path"))
+    }
+}
+
+/// RFC 9112 section 3.2: one header, with a host and perhaps a port; or empty, where the target has no
+/// host.
+fn check_host(headers: &HeaderMap) -> Result<(), Refusal> {
+    let Single::Once(host) = syntax::single(headers, HOST) else {
+        return Err(Refusal::bad_request("the request must have one Host header"));
+    };
+    let is_host = |host: Authority| !host.as_str().contains('@');
+    if host.is_empty() || Authority::try_from(host.as_bytes()).is_ok_and(is_host) {
+        Ok(())
+    } else {
+        Err(Refusal::bad_request("the Host header must be a host, or a host and a port"))
     }
 }
 

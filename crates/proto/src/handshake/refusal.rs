@@ -1,4 +1,4 @@
-use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, UPGRADE};
+use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderName, HeaderValue, Response, StatusCode, Version};
 
 /// Why a server does not open the connection: an HTTP error (RFC6455-4.2.1-1).
@@ -35,7 +35,9 @@ impl Refusal {
             .with_header(super::offer::VERSION, HeaderValue::from_static("13"))
     }
 
-    fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+    /// Adds a header to the response, such as `Retry-After` to a 503. Those that say how the response
+    /// ends are not free to choose.
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
     }
@@ -54,6 +56,7 @@ impl Refusal {
         *response.version_mut() = Version::HTTP_11;
         let headers = response.headers_mut();
         headers.extend(self.headers.iter().cloned());
+        headers.remove(TRANSFER_ENCODING);
         let connection = if headers.contains_key(UPGRADE) { "close, Upgrade" } else { "close" };
         headers.insert(CONNECTION, HeaderValue::from_static(connection));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
