@@ -207,14 +207,17 @@ fn bytes_on_the_way_to_the_ping_postpone_the_pong() {
 fn a_large_frame_holds_the_pong_up() {
     const SIZE: usize = 64 << 20;
     const PIECES: usize = 240;
-    for role in ROLES {
+    for (role, fin) in [(Role::Client, true), (Role::Server, true), (Role::Server, false)] {
         let mut end = Driven::new(role, Peer::Silent, Timeouts::default());
         end.pass(19 * SECOND);
-        let wire = frame(BINARY, vec![7; SIZE]).to(role);
+        let wire = Frame { fin, ..frame(BINARY, vec![7; SIZE]) }.to(role);
         let mut received = Vec::new();
         for piece in wire.chunks(SIZE / PIECES) {
             received.extend(end.read(piece));
             end.pass(SECOND);
+        }
+        if !fin {
+            received = end.read(&frame(CONTINUATION, "").to(role));
         }
         assert!(matches!(&received[..], [Event::Message(message)] if message.len() == SIZE));
         assert!(end.connection.is_open(), "{:?}", end.connection.closed());
@@ -317,6 +320,15 @@ fn a_stall_of_our_own_is_not_the_fault_of_the_peer() {
             end.pass(20 * SECOND);
             assert_eq!(end.connection.is_open(), answers);
         }
+        let mut end = Driven::new(role, Peer::Alive, Timeouts::default());
+        end.read(&frame(BINARY, "x").unfinished().to(role));
+        end.pass(299 * SECOND);
+        end.clock.advance(600 * SECOND);
+        end.tell_time();
+        end.pass(299 * SECOND);
+        assert!(end.connection.is_open(), "the message may still be on its way");
+        end.pass(SECOND);
+        assert!(!end.connection.is_open());
     }
 }
 
