@@ -110,14 +110,14 @@ pub(crate) enum Step {
     TheyFailed(Violation),
     /// All output was written and the transport was shut down for writing.
     ShutDown,
-    /// The transport takes no more bytes.
-    WriteBroken,
-    /// The transport ended; `flushed` if it had taken all our output.
-    TransportEnded { flushed: bool },
+    /// The transport takes no more bytes; `told` if it had taken our Close.
+    WriteBroken { told: bool },
+    /// The transport ended; `told` as above.
+    TransportEnded { told: bool },
     /// The peer is not alive.
     PongMissing,
-    /// The deadline passed; `flushed` as above.
-    DeadlinePassed { flushed: bool },
+    /// The deadline passed; `told` as above.
+    DeadlinePassed { told: bool },
 }
 
 impl Closing {
@@ -141,8 +141,9 @@ impl Closing {
             (Self::Failed(violation), Step::ShutDown) => Self::Lingering(violation),
             (Self::Exchanged(frame), Step::ShutDown) => Self::ended(Some(frame), true, None),
 
-            (Self::Open | Self::Sent, Step::WriteBroken) => Self::Readable,
-            (Self::Exchanged(frame), Step::WriteBroken) => Self::ended(Some(frame), false, None),
+            // What could not be written was nothing that the peer waits for.
+            (Self::Sent, Step::WriteBroken { told: true }) => Self::Sent,
+            (Self::Open | Self::Sent, Step::WriteBroken { .. }) => Self::Readable,
 
             // RFC6455-7.2.1-1
             (Self::Open | Self::Sent | Self::Readable, Step::TransportEnded { .. }) => {
@@ -158,11 +159,15 @@ impl Closing {
             // RFC6455-7.1.4-1
             (
                 Self::Exchanged(frame),
-                Step::TransportEnded { flushed } | Step::DeadlinePassed { flushed },
-            ) => Self::ended(Some(frame), flushed, None),
+                Step::WriteBroken { told }
+                | Step::TransportEnded { told }
+                | Step::DeadlinePassed { told },
+            ) => Self::ended(Some(frame), told, None),
             (
                 Self::Failed(violation) | Self::Lingering(violation),
-                Step::WriteBroken | Step::TransportEnded { .. } | Step::DeadlinePassed { .. },
+                Step::WriteBroken { .. }
+                | Step::TransportEnded { .. }
+                | Step::DeadlinePassed { .. },
             ) => Self::ended(None, false, Some(violation.into())),
 
             (state, _) => state,

@@ -140,15 +140,17 @@ impl Connection {
 
     /// Takes note that the transport will bring no more bytes, by its end or by an error.
     pub fn handle_end_of_input(&mut self) {
-        let flushed = self.sender.is_flushed();
-        self.closing.step(Step::TransportEnded { flushed });
+        let told = self.sender.is_close_written();
+        self.closing.step(Step::TransportEnded { told });
     }
 
     /// Queues a message.
     ///
     /// # Errors
-    /// As [`Sender::send`]; [`Misuse::Closing`] also once the peer has closed, or the connection failed.
+    /// As [`Sender::send`]; [`Misuse::Closing`] also once the peer has closed, or the connection
+    /// failed or ended.
     pub fn send(&mut self, message: impl Into<Outgoing>) -> Result<(), Misuse> {
+        self.check_open()?;
         self.sender.send(message)?;
         self.timers.speak(&self.receiver);
         Ok(())
@@ -158,8 +160,9 @@ impl Connection {
     ///
     /// # Errors
     /// As [`Sender::send_part`]; [`Misuse::Closing`] also once the peer has closed, or the connection
-    /// failed.
+    /// failed or ended.
     pub fn send_part(&mut self, part: &Part) -> Result<(), Misuse> {
+        self.check_open()?;
         self.sender.send_part(part)?;
         self.timers.speak(&self.receiver);
         Ok(())
@@ -168,9 +171,15 @@ impl Connection {
     /// Queues a Ping.
     ///
     /// # Errors
-    /// As [`Sender::ping`].
+    /// As [`Sender::ping`]; [`Misuse::Closing`] also once the peer has closed, or the connection failed or
+    /// ended.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Misuse> {
+        self.check_open()?;
         self.sender.ping(payload)
+    }
+
+    fn check_open(&self) -> Result<(), Misuse> {
+        if self.is_open() { Ok(()) } else { Err(Misuse::Closing) }
     }
 
     /// Starts the closing handshake, behind everything that was sent before. Does nothing if it is
@@ -227,8 +236,9 @@ impl Connection {
     /// Takes note that the transport takes no more bytes. Go on reading: what the peer sent before
     /// may still arrive, its Close among it.
     pub fn handle_write_failed(&mut self) {
+        let told = self.sender.is_close_written();
         self.sender.abandon();
-        self.closing.step(Step::WriteBroken);
+        self.closing.step(Step::WriteBroken { told });
     }
 
     /// Whether the transport is to be shut down for writing now.

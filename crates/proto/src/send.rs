@@ -213,6 +213,11 @@ impl Sender {
         self.outbox.is_empty()
     }
 
+    /// Whether our Close was written: whatever stands behind it is nothing that the peer waits for.
+    pub(crate) fn is_close_written(&self) -> bool {
+        self.outbox.written() >= self.close_end
+    }
+
     /// Bytes queued and not written, headers included.
     pub fn queued_bytes(&self) -> u64 {
         self.outbox.len()

@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use fullduplex_proto::{Connection, Event, Failure, Message, Misuse, Role};
+use fullduplex_proto::{Connection, Event, Failure, Message, Misuse, Part, Role};
 use support::pair::Clock;
 use support::*;
 
@@ -72,6 +72,53 @@ fn a_close_whose_answer_is_written_is_clean_when_the_transport_ends() {
         drain(&mut connection);
         connection.handle_end_of_input();
         assert_ended(&connection, 4001, true, None);
+    }
+}
+
+/// RFC6455-7.1.4-1: both Closes have crossed, and the Pong behind ours has nobody to wait for it.
+#[test]
+fn what_is_unwritten_behind_our_close_makes_no_end_unclean() {
+    type End = fn(&mut Connection);
+    let ends: [End; 3] =
+        [Connection::handle_end_of_input, Connection::handle_write_failed, |connection| {
+            let deadline = connection.handle_time(Clock::new().now).expect("it is closing");
+            connection.handle_time(deadline);
+        }];
+    for role in ROLES {
+        for end in ends {
+            let mut connection = connection(role);
+            connection.close(None);
+            drain(&mut connection);
+            events(&mut connection, &frame(PING, "x").to(role));
+            events(&mut connection, &close_frame(4001, "").to(role));
+            assert!(!connection.is_flushed(), "the Pong waits");
+            end(&mut connection);
+            assert_ended(&connection, 4001, true, None);
+        }
+        // The Pong meets the end of the transport before the peer's Close is read.
+        let mut connection = connection(role);
+        connection.close(None);
+        drain(&mut connection);
+        events(&mut connection, &frame(PING, "x").to(role));
+        connection.handle_write_failed();
+        assert!(connection.closed().is_none());
+        events(&mut connection, &close_frame(4001, "").to(role));
+        connection.handle_end_of_input();
+        assert_ended(&connection, 4001, true, None);
+    }
+}
+
+/// RFC6455-6.1-1: nothing that could be sent would arrive.
+#[test]
+fn what_is_sent_after_the_end_is_misuse() {
+    for role in ROLES {
+        let mut connection = connection(role);
+        connection.handle_end_of_input();
+        let part = Part { content: "x".into(), last: true };
+        assert_eq!(connection.send("x"), Err(Misuse::Closing));
+        assert_eq!(connection.send_part(&part), Err(Misuse::Closing));
+        assert_eq!(connection.ping(b"x"), Err(Misuse::Closing));
+        assert_eq!(connection.queued_bytes(), 0);
     }
 }
 

@@ -45,8 +45,8 @@ impl Connection {
         match self.deadline.check(now, self.timeouts.close, progress) {
             Ok(next) => next,
             Err(Passed) => {
-                let flushed = self.sender.is_flushed();
-                self.closing.step(Step::DeadlinePassed { flushed });
+                let told = self.sender.is_close_written();
+                self.closing.step(Step::DeadlinePassed { told });
                 None
             }
         }
