@@ -26,6 +26,8 @@ impl CloseCode {
     pub const MESSAGE_TOO_BIG: Self = Self::assigned(1009);
     /// 1011: this end met a condition that it did not expect.
     pub const INTERNAL_ERROR: Self = Self::assigned(1011);
+    /// 1013: this end has too much to do; come back later (assigned by IANA since the RFC).
+    pub const TRY_AGAIN_LATER: Self = Self::assigned(1013);
 
     /// Checks that `code` may be sent and received in a Close frame: 1000–1003, 1007–1014 (IANA has
     /// assigned 1012–1014 since the RFC) or 3000–4999.

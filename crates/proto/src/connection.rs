@@ -138,6 +138,24 @@ impl Connection {
         self.receiver.lacking(input)
     }
 
+    /// How much memory is kept of messages that are not whole: here, and in `input`, of which all room
+    /// counts when something lies in it.
+    ///
+    /// [`Limits`] hold for each message; many peers that each send a large one and never end it are for a
+    /// driver to count, and to stop by [`Connection::fail_over_budget`].
+    pub fn held_bytes(&self, input: &BytesMut) -> usize {
+        self.receiver.held_bytes(input)
+    }
+
+    /// Fails the connection, as [`Violation::OverBudget`] says, and gives up what it keeps of messages
+    /// that are not whole. Go on driving it until [`Connection::closed`]. Does nothing once the peer
+    /// has closed, or the connection failed.
+    pub fn fail_over_budget(&mut self) {
+        if let Closing::Open | Closing::Sent | Closing::Readable = self.closing {
+            self.fail(Violation::OverBudget);
+        }
+    }
+
     /// Takes note that the transport will bring no more bytes, by its end or by an error.
     pub fn handle_end_of_input(&mut self) {
         let told = self.sender.is_close_written();

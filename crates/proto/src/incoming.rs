@@ -139,6 +139,11 @@ impl Incoming {
         Ok(())
     }
 
+    /// The memory that is kept of the message.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.payload.capacity()
+    }
+
     /// Whether the payload is to be inflated; otherwise it passes as it is (RFC7692-6.2-2).
     pub(crate) fn is_compressed(&self) -> bool {
         self.compressed

@@ -150,6 +150,16 @@ impl Receiver {
         is_amid_frame || self.message.is_some()
     }
 
+    /// The memory that is kept of what is not whole, here and in `input`.
+    pub(crate) fn held_bytes(&self, input: &BytesMut) -> usize {
+        let moving = match &self.state {
+            State::Moving(_, message) => Some(message),
+            _ => self.message.as_ref(),
+        };
+        let arrived = if input.is_empty() { 0 } else { input.capacity() };
+        arrived + moving.map_or(0, |message| message.held_bytes())
+    }
+
     /// A number that grows while bytes of one data frame arrive.
     pub(crate) fn arrived_in_part(&self) -> u64 {
         self.arrived_in_part

@@ -79,6 +79,12 @@ pub enum Violation {
     /// RFC6455-10.4-1: a message took longer than [`Timeouts::message`](crate::Timeouts::message).
     #[error("the peer took too long to send a message; raise the limit if it should be allowed")]
     MessageTooSlow,
+    /// RFC6455-10.4-1: the unfinished messages of all peers together took more memory than this end has
+    /// for them; see [`Connection::fail_over_budget`](crate::Connection::fail_over_budget).
+    #[error(
+        "there was no memory left for the message that the peer was sending; raise the budget if it should be allowed"
+    )]
+    OverBudget,
 }
 
 impl Violation {
@@ -90,6 +96,7 @@ impl Violation {
             }
             Self::MessageTooBig { .. } => CloseCode::MESSAGE_TOO_BIG,
             Self::TooManyFrames { .. } | Self::MessageTooSlow => CloseCode::POLICY_VIOLATION,
+            Self::OverBudget => CloseCode::TRY_AGAIN_LATER,
             _ => CloseCode::PROTOCOL_ERROR,
         }
     }

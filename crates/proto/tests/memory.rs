@@ -3,8 +3,8 @@
 mod support;
 
 use allocation_counter::measure;
-use bytes::Bytes;
-use fullduplex_proto::{Event, Message, Role};
+use bytes::{Bytes, BytesMut};
+use fullduplex_proto::{Connection, Event, Failure, Limits, Message, Role, Violation};
 use support::*;
 
 /// Fault FT-40: what was read and written leaves nothing behind. Of ten thousand idle connections,
@@ -24,6 +24,70 @@ fn an_idle_connection_keeps_nothing_of_its_messages() {
             }
         });
         assert_eq!(kept.bytes_current, 0, "{role:?}");
+    }
+}
+
+/// Fault FT-56, RFC6455-10.4-1: many peers, each of which sends almost as much as it may and never ends
+/// it. A driver that counts what it holds for them keeps to a budget.
+#[test]
+fn a_budget_holds_for_the_unfinished_messages_of_all_peers() {
+    const LIMIT: usize = 1 << 20;
+    const BUDGET: usize = 8 << 20;
+    let mut limits = Limits::default();
+    limits.message_bytes = LIMIT;
+    let payload = vec![7; LIMIT - 1];
+    let whole = header_to(Role::Server, 0x82, LIMIT as u64).into_iter().chain(payload.clone());
+    let fragments = payload.chunks(10_000);
+    let fragments =
+        fragments.flat_map(|part| frame(CONTINUATION, part).unfinished().to(Role::Server));
+    let begin = frame(BINARY, "").unfinished().to(Role::Server);
+    let attacks = [whole.collect(), begin.into_iter().chain(fragments).collect::<Vec<u8>>()];
+    let cost = measure(|| {
+        let mut refused = 0;
+        let mut peers: Vec<_> =
+            (0..50).map(|_| (limited(Role::Server, limits), BytesMut::new())).collect();
+        for offset in (0..LIMIT).step_by(16 << 10) {
+            for index in 0..peers.len() {
+                let (connection, input) = &mut peers[index];
+                let attack = attacks[index % 2].iter().skip(offset).take(16 << 10);
+                input.extend(attack);
+                if read(connection, input, &[]).1.is_some() || connection.failure().is_some() {
+                    continue;
+                }
+                let held =
+                    |(connection, input): &(Connection, BytesMut)| connection.held_bytes(input);
+                if peers.iter().map(held).sum::<usize>() > BUDGET {
+                    let (connection, input) = &mut peers[index];
+                    connection.fail_over_budget();
+                    assert_eq!(sent(connection)[0].close_code(), Some(1013));
+                    assert_eq!(connection.failure(), Some(Violation::OverBudget.into()));
+                    assert_eq!(read(connection, input, b"ignored"), (vec![], None));
+                    assert_eq!(connection.held_bytes(input), 0);
+                    *input = BytesMut::new();
+                    refused += 1;
+                }
+            }
+        }
+        assert!((40..50).contains(&refused), "{refused}");
+    });
+    // A buffer that grows counts twice while it is copied.
+    assert!(cost.bytes_max < BUDGET as u64 + (4 << 20), "{cost:?}");
+}
+
+/// An end that is over is not failed once more.
+#[test]
+fn the_budget_changes_nothing_after_the_end() {
+    for role in ROLES {
+        let mut closed = connection(role);
+        events(&mut closed, &close_frame(4001, "").to(role));
+        closed.fail_over_budget();
+        assert_eq!(sent(&mut closed)[0].close_code(), Some(4001));
+        assert_eq!(closed.failure(), None);
+        let mut lost = connection(role);
+        lost.handle_end_of_input();
+        lost.fail_over_budget();
+        assert_eq!(lost.failure(), Some(Failure::Lost));
+        assert_eq!(lost.queued_bytes(), 0);
     }
 }
 
