@@ -1,7 +1,10 @@
+use std::time::Duration;
+
 use std::sync::Arc;
 
+use fullduplex_net::proto::Timeouts;
 use fullduplex_net::proto::{Deflate, Limits, Url};
-use fullduplex_net::{ConnectOptions, Deadlines, Tls};
+use fullduplex_net::{ConnectOptions, Tls};
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, PRAGMA};
 
@@ -78,9 +81,22 @@ impl Builder {
         self
     }
 
-    /// How long the server may take.
-    pub fn deadlines(mut self, deadlines: Deadlines) -> Self {
-        self.connect.deadlines = deadlines;
+    /// How long it may take to resolve the host and to connect by TCP. Default: 20 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect.connect_timeout = timeout;
+        self
+    }
+
+    /// How long the opening handshake may take, TLS included. Default: 10 s.
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.connect.handshake_timeout = timeout;
+        self
+    }
+
+    /// How long the server may take once the connection is open, and how often it is asked whether it is
+    /// still there. By default it is not asked.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.connect.timeouts = timeouts;
         self
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use fullduplex_net::proto::{Closed, Event};
-use fullduplex_net::{ClientStream, ConnectOptions, Socket, connect};
+use fullduplex_net::{ConnectOptions, Socket, connect};
 
 use crate::machine::Task;
 use crate::shared::Shared;
@@ -65,7 +65,7 @@ async fn open(
     shared: &Arc<Shared>,
     options: &ConnectOptions,
     ports: Ports,
-) -> Result<Socket<ClientStream>, Failure> {
+) -> Result<Socket, Failure> {
     let port = shared.url.port();
     if ports == Ports::Fetch && ports::is_blocked(port) {
         return Err(Failure::BlockedPort(port));
@@ -90,7 +90,7 @@ async fn open(
 /// Moves messages both ways until the connection has ended or failed.
 fn poll_open(
     shared: &Arc<Shared>,
-    socket: &mut Socket<ClientStream>,
+    socket: &mut Socket,
     cx: &mut Context<'_>,
 ) -> Poll<Result<Closed, Failure>> {
     loop {
@@ -119,7 +119,7 @@ fn poll_open(
                     return Poll::Ready(Err(Failure::Lost(error)));
                 }
                 if let Some(closed) = socket.closed() {
-                    return Poll::Ready(Ok(closed.clone()));
+                    return Poll::Ready(Ok(closed));
                 }
                 if !(has_room(socket) && shared.state().outbox.is_due()) {
                     return Poll::Pending;
@@ -139,7 +139,7 @@ fn take_abort(shared: &Shared, cx: &Context<'_>) -> Option<Failure> {
 
 /// Gives the connection what the application wants to send, as far as there is room; before a close
 /// all of it, so that the connection sees the close and the peer gets its deadline.
-fn hand_over(shared: &Shared, socket: &mut Socket<ClientStream>) {
+fn hand_over(shared: &Shared, socket: &mut Socket) {
     loop {
         let mut state = shared.state();
         let outbox = &mut state.outbox;
@@ -159,7 +159,7 @@ fn hand_over(shared: &Shared, socket: &mut Socket<ClientStream>) {
     }
 }
 
-fn has_room(socket: &Socket<ClientStream>) -> bool {
+fn has_room(socket: &Socket) -> bool {
     socket.queued_bytes() < HIGH_WATER
 }
 

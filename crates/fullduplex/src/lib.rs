@@ -45,10 +45,11 @@ pub use builder::{Builder, Ports};
 pub use error::{Error, Failure};
 pub use event::{BinaryType, CloseEvent, Data, Event, EventType, MessageEvent, ReadyState};
 pub use events::Events;
+pub use fullduplex_net::Tls;
+pub use fullduplex_net::proto::Timeouts;
 pub use fullduplex_net::proto::{
     Context, ContextTakeover, Deflate, InvalidWindowBits, Limits, Message, Text, WindowBits,
 };
-pub use fullduplex_net::{Deadlines, Tls};
 pub use listeners::ListenerId;
 pub use machine::AfterClose;
 pub use protocols::Protocols;

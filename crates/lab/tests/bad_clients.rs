@@ -12,7 +12,7 @@ use fullduplex_lab::script::{
 use fullduplex_net::proto::{
     CloseCode, CloseFrame, Connection, Deflate, Failure, Limits, Violation,
 };
-use fullduplex_net::{AcceptError, AcceptOptions, Deadlines, Socket, SocketError, accept};
+use fullduplex_net::{AcceptError, AcceptOptions, Socket, SocketError, accept};
 use futures_util::FutureExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, sleep};
@@ -58,7 +58,7 @@ async fn no_client_holds_accept_beyond_the_deadline() {
             accepted = guarded(what, accept(stream, &options)) => accepted.unwrap_err(),
             () = talking => unreachable!("it never hangs up"),
         };
-        assert_eq!(start.elapsed(), Deadlines::default().handshake, "{what}");
+        assert_eq!(start.elapsed(), AcceptOptions::default().handshake_timeout, "{what}");
         assert_eq!(matches!(error, AcceptError::Refused(_)), is_refused, "{what}: {error}");
     }
 }
@@ -67,7 +67,7 @@ async fn no_client_holds_accept_beyond_the_deadline() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_trickles_in_time_is_accepted() {
     let (mut client, stream) = duplex(1024);
-    let pause = Deadlines::default().handshake / (SAMPLE_REQUEST.len() as u32 + 1);
+    let pause = AcceptOptions::default().handshake_timeout / (SAMPLE_REQUEST.len() as u32 + 1);
     let talking = async {
         for byte in SAMPLE_REQUEST.bytes() {
             sleep(pause).await;
@@ -181,5 +181,5 @@ async fn a_server_that_never_receives_can_close() {
     let start = Instant::now();
     let error = guarded("the end", socket.close(Some(bye))).await.unwrap_err();
     assert_eq!(error.failure(), Failure::CloseTimeout);
-    assert_eq!(start.elapsed(), Deadlines::default().close);
+    assert_eq!(start.elapsed(), AcceptOptions::default().timeouts.close);
 }

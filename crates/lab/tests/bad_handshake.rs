@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fullduplex::{Builder, Deadlines, WebSocket};
+use fullduplex::{Builder, WebSocket};
 use fullduplex_lab::script::{
     ACCEPT, CONNECTION, OPENING, Peer, SAMPLE_ACCEPT, SWITCHING, Scripted, UPGRADE, answer_to,
     close_frame, guarded, script,
@@ -38,9 +38,7 @@ async fn choosing(header: &str) -> Trace {
 
 /// The client of this server, with little patience.
 fn hasty(server: &Scripted<()>) -> Builder {
-    let mut deadlines = Deadlines::default();
-    deadlines.handshake = Duration::from_millis(200);
-    WebSocket::builder(&server.url()).deadlines(deadlines)
+    WebSocket::builder(&server.url()).handshake_timeout(Duration::from_millis(200))
 }
 
 /// A server that answers with an HTTP status of its own, and closes.
@@ -281,7 +279,7 @@ async fn a_server_that_never_answers_fails_by_the_deadline() {
 
     let server = silent().await;
     let mut options = ConnectOptions::default();
-    options.deadlines.handshake = Duration::from_millis(200);
+    options.handshake_timeout = Duration::from_millis(200);
     let url = Url::parse(&server.url()).unwrap();
     let error = guarded("the deadline", connect(&url, &options)).await.unwrap_err();
     assert!(matches!(error, ConnectError::Timeout { .. }), "{error:?}");

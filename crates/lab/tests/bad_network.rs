@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use fullduplex::{Deadlines, Event, WebSocket};
+use fullduplex::{Event, WebSocket};
 use fullduplex_lab::script::{
     BINARY, CONTINUATION, FIN, OPENING, Peer, SAMPLE_REQUEST, TEXT, answer_to, close_frame, deaf,
     frame, guarded, script,
@@ -52,9 +52,8 @@ async fn a_black_hole_fails_by_the_deadline() {
     let (hole, address) = deaf();
     let _hole = hole.listen(0).unwrap();
     let _first = TcpStream::connect(address).await.unwrap();
-    let mut deadlines = Deadlines::default();
-    deadlines.connect = Duration::from_millis(200);
-    let socket = WebSocket::builder(&format!("ws://{address}/")).deadlines(deadlines);
+    let socket =
+        WebSocket::builder(&format!("ws://{address}/")).connect_timeout(Duration::from_millis(200));
     let trace = Trace::record(socket).await;
     trace.assert_failed(&[], &format!("connecting with {address} took longer than 200ms"));
 }

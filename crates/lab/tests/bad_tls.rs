@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fullduplex::{Builder, Deadlines, Tls, WebSocket};
+use fullduplex::{Builder, Tls, WebSocket};
 use fullduplex_lab::ca::{Authority, Identity, Validity};
 use fullduplex_lab::script::{FIN, Peer, Scripted, TEXT, close_frame, frame, script};
 use fullduplex_lab::trace::Trace;
@@ -149,9 +149,8 @@ async fn a_server_with_tls_fails_ws() {
 #[tokio::test]
 async fn tls_that_never_begins_fails_by_the_deadline() {
     let server = script(async |mut peer: Peer| peer.await_end().await).await;
-    let mut deadlines = Deadlines::default();
-    deadlines.handshake = Duration::from_millis(200);
-    let socket = trusting(&server.wss_url("localhost"), &Authority::new()).deadlines(deadlines);
+    let socket = trusting(&server.wss_url("localhost"), &Authority::new())
+        .handshake_timeout(Duration::from_millis(200));
     server.record_as(socket).await.0.assert_failed(&[], "took longer than 200ms");
 }
 

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use fullduplex::{Deadlines, Event, Events, Failure, ReadyState, WebSocket};
+use fullduplex::{Event, Events, Failure, ReadyState, Timeouts, WebSocket};
 use fullduplex_lab::script::{FIN, PING, Peer, TEXT, close_frame, frame, guarded, script};
 use futures_util::{Stream, StreamExt};
 use tokio::sync::oneshot;
@@ -203,9 +203,9 @@ async fn a_close_behind_much_that_waits_is_given_up_too() {
         std::future::pending::<()>().await;
     })
     .await;
-    let mut deadlines = Deadlines::default();
-    deadlines.close = Duration::from_millis(100);
-    let socket = WebSocket::builder(&server.url()).deadlines(deadlines).open().unwrap();
+    let mut timeouts = Timeouts::default();
+    timeouts.close = Duration::from_millis(100);
+    let socket = WebSocket::builder(&server.url()).timeouts(timeouts).open().unwrap();
     let mut events = socket.events();
     assert_eq!(events.next().await, Some(Event::Open));
     (0..64).for_each(|_| socket.send(vec![0; 1 << 20]).unwrap());
@@ -227,9 +227,9 @@ async fn a_close_while_nothing_is_read_ends_too() {
         peer.await_end().await;
     })
     .await;
-    let mut deadlines = Deadlines::default();
-    deadlines.close = Duration::from_millis(100);
-    let socket = WebSocket::builder(&server.url()).deadlines(deadlines).open().unwrap();
+    let mut timeouts = Timeouts::default();
+    timeouts.close = Duration::from_millis(100);
+    let socket = WebSocket::builder(&server.url()).timeouts(timeouts).open().unwrap();
     let mut events = socket.events();
     assert_eq!(events.next().await, Some(Event::Open));
     socket.close_with(4000, "").unwrap();
@@ -253,9 +253,9 @@ async fn a_host_that_was_busy_does_not_blame_the_peer() {
         peer.fin().await;
     })
     .await;
-    let mut deadlines = Deadlines::default();
-    deadlines.close = Duration::from_secs(1);
-    let socket = WebSocket::builder(&server.url()).deadlines(deadlines).open().unwrap();
+    let mut timeouts = Timeouts::default();
+    timeouts.close = Duration::from_secs(1);
+    let socket = WebSocket::builder(&server.url()).timeouts(timeouts).open().unwrap();
     let mut events = socket.events();
     assert_eq!(events.next().await, Some(Event::Open));
     socket.close_with(4000, "").unwrap();

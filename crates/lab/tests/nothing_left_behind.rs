@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use fullduplex::{Builder, Deadlines, Tls, WebSocket};
+use fullduplex::{Builder, Tls, WebSocket};
 use fullduplex_lab::ca::{Authority, Validity};
 use fullduplex_lab::script::{FIN, Peer, Scripted, TEXT, deaf, frame, guarded, header, script};
 use fullduplex_lab::trace::Trace;
@@ -108,7 +108,5 @@ async fn given_up() -> Trace {
 }
 
 fn hasty(url: &str) -> Builder {
-    let mut deadlines = Deadlines::default();
-    deadlines.handshake = Duration::from_millis(100);
-    WebSocket::builder(url).deadlines(deadlines)
+    WebSocket::builder(url).handshake_timeout(Duration::from_millis(100))
 }

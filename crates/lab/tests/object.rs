@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fullduplex::{
-    AfterClose, BinaryType, CloseEvent, Data, Deadlines, Event, EventType, Failure, Ports,
-    ReadyState, WebSocket,
+    AfterClose, BinaryType, CloseEvent, Data, Event, EventType, Failure, Ports, ReadyState,
+    Timeouts, WebSocket,
 };
 use fullduplex_lab::script::{
     BINARY, CLOSE, CONTINUATION, FIN, OPENING, PING, Peer, TEXT, answer_to, close_frame, deaf,
@@ -316,9 +316,9 @@ async fn a_peer_that_never_answers_the_close_is_given_up() {
         peer.await_end().await;
     })
     .await;
-    let mut deadlines = Deadlines::default();
-    deadlines.close = Duration::from_millis(100);
-    let socket = WebSocket::builder(&server.url()).deadlines(deadlines);
+    let mut timeouts = Timeouts::default();
+    timeouts.close = Duration::from_millis(100);
+    let socket = WebSocket::builder(&server.url()).timeouts(timeouts);
     let trace = Trace::record_with(socket, |socket| {
         socket.set_onopen(|socket, _| socket.close());
     })

@@ -4,11 +4,11 @@
 use fullduplex_net::proto::{
     Context, ContextTakeover, Deflate, Message, Outgoing, Part, Prepared, Url,
 };
-use fullduplex_net::{AcceptOptions, ClientStream, ConnectOptions, Socket, accept, connect};
+use fullduplex_net::{AcceptOptions, ConnectOptions, Socket, accept, connect};
 use tokio::net::{TcpListener, TcpStream};
 
 /// A connection over TCP, with or without compression: the client's end and the server's.
-async fn connected(deflate: Option<Deflate>) -> (Socket<ClientStream>, Socket<TcpStream>) {
+async fn connected(deflate: Option<Deflate>) -> (Socket, Socket<TcpStream>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = Url::parse(&format!("ws://{}/", listener.local_addr().unwrap())).unwrap();
     let (mut client, mut server) = (ConnectOptions::default(), AcceptOptions::default());

@@ -5,17 +5,16 @@ use std::time::Duration;
 use bytes::BytesMut;
 use fullduplex_proto::handshake::head::{self, HeadReader};
 use fullduplex_proto::handshake::{Answer, BadAnswer, Offer, ReservedHeader, Subprotocols};
-use fullduplex_proto::{Connection, Deflate, Limits, Url};
+use fullduplex_proto::{Connection, Deflate, Limits, Timeouts, Url};
 use http::{HeaderMap, Response, StatusCode};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{timeout, timeout_at};
 
+use crate::alarm::Alarm;
 use crate::opening::read_head;
-use crate::{
-    BadRoots, ClientStream, Deadlines, OpeningError, Refused, Socket, Tls, deadlines, random, tls,
-};
+use crate::{BadRoots, OpeningError, Refused, Socket, Tls, Transport, random, time, tls};
 
 /// How many interim responses (100 to 199, but for 101) are skipped.
 const INTERIM_RESPONSES: usize = 8;
@@ -36,19 +35,29 @@ pub struct ConnectOptions {
     pub tls: Option<Tls>,
     /// What the server may send.
     pub limits: Limits,
-    /// How long the server may take.
-    pub deadlines: Deadlines,
+    /// How long it may take to resolve the host and to connect by TCP, for all its addresses together,
+    /// which are tried one after the other. Default: 20 s.
+    pub connect_timeout: Duration,
+    /// From the TCP connection to the end of the opening handshake, TLS included, however the bytes
+    /// trickle. Default: 10 s.
+    pub handshake_timeout: Duration,
+    /// How long the server may take once the connection is open. Pings are not sent by default.
+    pub timeouts: Timeouts,
 }
 
 impl Default for ConnectOptions {
     fn default() -> Self {
+        let mut timeouts = Timeouts::default();
+        timeouts.ping = None;
         Self {
             subprotocols: Subprotocols::default(),
             deflate: Some(Deflate::default()),
             headers: HeaderMap::default(),
             tls: None,
             limits: Limits::default(),
-            deadlines: Deadlines::default(),
+            connect_timeout: Duration::from_secs(20),
+            handshake_timeout: Duration::from_secs(10),
+            timeouts,
         }
     }
 }
@@ -84,7 +93,7 @@ pub enum ConnectError {
         /// What TLS says.
         source: io::Error,
     },
-    /// A deadline of [`Deadlines`] passed.
+    /// [`ConnectOptions::connect_timeout`] or [`ConnectOptions::handshake_timeout`] passed.
     #[error("{phase} with {authority} took longer than {limit:?}")]
     Timeout {
         /// What was under way.
@@ -126,27 +135,24 @@ pub enum ConnectError {
 ///
 /// # Cancel safety
 /// Dropping the future ends the attempt and closes what it had opened.
-pub async fn connect(
-    url: &Url,
-    options: &ConnectOptions,
-) -> Result<Socket<ClientStream>, ConnectError> {
-    let Deadlines { connect, handshake, .. } = options.deadlines;
+pub async fn connect(url: &Url, options: &ConnectOptions) -> Result<Socket, ConnectError> {
+    let (connect, handshake) = (options.connect_timeout, options.handshake_timeout);
     let authority = url.authority();
     let too_long =
         |phase, limit| ConnectError::Timeout { phase, authority: url.authority(), limit };
     let tcp =
         timeout(connect, connect_tcp(url)).await.map_err(|_| too_long("connecting", connect))??;
-    let deadline = deadlines::after(handshake);
+    let deadline = time::after(handshake);
     let answered = timeout_at(deadline, async {
         let stream = if url.is_secure() {
-            ClientStream::tls(connect_tls(tcp, url, options).await?)
+            Transport::tls(connect_tls(tcp, url, options).await?)
         } else {
-            ClientStream::tcp(tcp)
+            Transport::from(tcp)
         };
         shake_hands(stream, url, options).await
     });
     match answered.await.map_err(|_| too_long("the opening handshake", handshake))?? {
-        Answered::Open(socket) => Ok(*socket),
+        Answered::Open(socket) => Ok(socket),
         Answered::Otherwise { response, mut stream, input } => {
             let refused = Refused::read(authority, response, &mut stream, input, deadline).await;
             Err(ConnectError::Refused(Box::new(refused)))
@@ -155,8 +161,8 @@ pub async fn connect(
 }
 
 /// A server's answer to the opening request.
-enum Answered<S> {
-    Open(Box<Socket<S>>),
+enum Answered<S: AsyncRead + AsyncWrite + Unpin> {
+    Open(Socket<S>),
     /// A response that is HTTP's affair (RFC6455-4.1-24); its body is still to be read.
     Otherwise {
         response: Response<()>,
@@ -223,16 +229,11 @@ async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
     let response = read_final_response(&mut stream, &mut input).await.map_err(opening)?;
     match Answer::from_response(&offer, &response) {
         Ok(answer) => {
-            let Deadlines { close, .. } = options.deadlines;
             let masks = Box::new(random::mask_key);
-            let connection = Connection::client(options.limits, close, masks);
-            Ok(Answered::Open(Box::new(Socket::new(
-                stream,
-                connection,
-                input,
-                answer,
-                options.deadlines,
-            ))))
+            let connection = Connection::client(options.limits, options.timeouts.close, masks)
+                .with_timeouts(options.timeouts);
+            let socket = Socket::new(stream, connection, input, answer, Alarm::Own(None));
+            Ok(Answered::Open(socket))
         }
         Err(BadAnswer::Status(_)) => Ok(Answered::Otherwise { response, stream, input }),
         Err(source) => Err(ConnectError::Answer { authority: url.authority(), source }),

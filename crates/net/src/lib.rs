@@ -32,21 +32,42 @@
 //! ```
 
 mod accept;
+mod alarm;
 mod connect;
-mod deadlines;
+mod connections;
+mod counters;
+mod driven;
+mod driving;
+mod handshake;
+mod link;
+mod mailbox;
+mod membership;
 mod opening;
 mod random;
+mod read_buffer;
 mod refused;
+mod registry;
+mod request;
+mod seat;
+mod server;
+mod session;
 mod socket;
-mod stream;
+mod tally;
+mod time;
 mod tls;
+mod transport;
 
 pub use accept::{AcceptError, AcceptOptions, accept};
 pub use connect::{ConnectError, ConnectOptions, connect};
-pub use deadlines::Deadlines;
+pub use connections::{Connections, Drained, ServerOptions};
+pub use counters::Counts;
+pub use driven::{HandlerPanicked, Outcome};
 pub use fullduplex_proto as proto;
+pub use mailbox::{Sender, SenderClosed, TrySendError};
 pub use opening::OpeningError;
 pub use refused::Refused;
+pub use request::Request;
+pub use server::Server;
 pub use socket::{SendError, Socket, SocketError};
-pub use stream::ClientStream;
-pub use tls::{BadRoots, Tls};
+pub use tls::{BadIdentity, BadRoots, Identity, Tls};
+pub use transport::Transport;

@@ -6,7 +6,7 @@ use http::{HeaderMap, Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, timeout_at};
 
-use crate::deadlines;
+use crate::time;
 
 /// How much of the body is read for whoever reads the error.
 const BODY_BYTES: usize = 8 << 10;
@@ -51,7 +51,7 @@ impl Refused {
             }
         };
         // Too late is as good as never.
-        timeout_at(deadline.min(deadlines::after(BODY_PATIENCE)), reading).await.ok();
+        timeout_at(deadline.min(time::after(BODY_PATIENCE)), reading).await.ok();
         let mut body = framing.body(input.freeze());
         body.truncate(BODY_BYTES);
         Self { authority, status: head.status, headers: head.headers, body }

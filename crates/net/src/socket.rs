@@ -1,67 +1,46 @@
 use std::future::{Future, poll_fn};
-use std::io::{self, IoSlice};
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::BytesMut;
 use fullduplex_proto::handshake::{Answer, Subprotocol};
 use fullduplex_proto::{
     CloseFrame, Closed, Connection, Delivery, Event, Failure, Message, Misuse, Outgoing, Part,
 };
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-use tokio::task::coop::{has_budget_remaining, poll_proceed};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{Deadlines, deadlines};
-
-/// The room made for one read: at least this, more for a large frame under way, but never more than
-/// has already arrived of it, or this maximum.
-const READ_MIN: usize = 16 << 10;
-const READ_MAX: usize = 64 << 10;
-
-/// How many reads a task may take for one event before others have their turn.
-const READS_PER_TURN: usize = 4;
-
-/// How many bytes may wait for the transport before [`Socket::feed`] waits too.
-const HIGH_WATER: u64 = 64 << 10;
-
-/// How many pieces one write takes at most.
-const SLICES: usize = 16;
+use crate::alarm::Alarm;
+use crate::link::Link;
+use crate::{Sender, Transport};
 
 /// An open WebSocket over the transport `S`.
 ///
-/// One task owns it. [`recv`](Self::recv) also writes what is waiting, so that a task that only
-/// receives still answers pings and closes properly.
+/// One task uses it. [`recv`](Self::recv) also writes what is waiting, so that a task that only
+/// receives still answers pings and closes properly. Other tasks send by a [`Sender`].
+///
+/// In a handler of a [`Server`](crate::Server), and wherever else a handler is given a socket, the task
+/// of the handler also drives the socket while the handler does something else: it answers pings, meets
+/// deadlines, and writes what was sent as soon as the handler waits for anything. So there,
+/// [`send`](Self::send) waits for room and not for the transport, and the answers to many messages that
+/// arrived together leave together.
 ///
 /// All methods are cancel safe: a future that is dropped before it is ready has received nothing
 /// and lost nothing, and what it had accepted for sending stays queued, whole and in order.
+///
+/// Dropping a socket ends its connection: in a handler with the closing handshake, elsewhere at once;
+/// call [`close`](Self::close) to part properly there.
 #[derive(Debug)]
-pub struct Socket<S> {
-    stream: S,
-    connection: Connection,
-    answer: Answer,
-    /// Read and not yet understood.
-    input: BytesMut,
-    /// Set while the connection has a deadline.
-    timer: Option<Pin<Box<Sleep>>>,
-    close_timeout: Duration,
-    /// When the deadline of a closing peer that goes on talking counts.
-    busy_deadline: Option<Instant>,
-    /// What was written into the transport may still be held by it.
-    flush: Flush,
-    /// The first error of the transport.
-    broken: Option<io::Error>,
-    /// Payload bytes written since [`Socket::take_written`].
-    written: u64,
+pub struct Socket<S: AsyncRead + AsyncWrite + Unpin = Transport> {
+    shared: Arc<Shared<S>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flush {
-    Due,
-    Done,
-    /// The transport takes no more.
-    Broken,
+/// What a socket shares with the task that drives it.
+#[derive(Debug)]
+pub(crate) struct Shared<S> {
+    link: Mutex<Link<S>>,
+    /// What was agreed on, if anything was.
+    answer: Option<Box<Answer>>,
 }
 
 /// The connection failed: by the peer's fault, or the world's.
@@ -107,35 +86,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         connection: Connection,
         input: BytesMut,
         answer: Answer,
-        deadlines: Deadlines,
+        alarm: Alarm,
     ) -> Self {
         // RFC6455-9.1-5: what was answered, whatever was offered.
         let connection = match answer.deflate() {
             Some(agreed) => connection.with_deflate(agreed),
             None => connection,
         };
-        Self {
-            stream,
-            connection,
-            answer,
-            input,
-            timer: None,
-            close_timeout: deadlines.close,
-            busy_deadline: None,
-            flush: Flush::Done,
-            broken: None,
-            written: 0,
-        }
+        let link = Link::new(stream, connection, input, alarm);
+        let answer = Some(Box::new(answer)).filter(|answer| **answer != Answer::default());
+        Self { shared: Arc::new(Shared { link: Mutex::new(link), answer }) }
     }
 
     /// The subprotocol that both ends agreed on.
     pub fn subprotocol(&self) -> Option<&Subprotocol> {
-        self.answer.subprotocol()
+        self.shared.answer.as_ref()?.subprotocol()
     }
 
     /// The extensions in use, as the server's header lists them; empty if there are none.
     pub fn extensions(&self) -> String {
-        self.answer.extensions()
+        self.shared.answer.as_ref().map(|answer| answer.extensions()).unwrap_or_default()
     }
 
     /// Waits for the next message; `None` when the connection was closed, as [`Socket::closed`]
@@ -149,12 +119,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// # Cancel safety
     /// Safe: no message is lost.
     pub async fn recv(&mut self) -> Result<Option<Message>, SocketError> {
-        self.connection.set_delivery(Delivery::Whole);
-        self.recv_content(|event| match event {
+        let message = |event| match event {
             Event::Message(message) => Some(message),
             _ => None,
-        })
-        .await
+        };
+        poll_fn(|cx| self.poll_content(cx, Delivery::Whole, message)).await
     }
 
     /// Waits for the next part of a message, which has arrived while the rest may not have: for
@@ -170,40 +139,49 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// # Cancel safety
     /// Safe: no part is lost.
     pub async fn recv_part(&mut self) -> Result<Option<Part>, SocketError> {
-        self.connection.set_delivery(Delivery::Parts);
-        self.recv_content(|event| match event {
+        let part = |event| match event {
             Event::Part(part) => Some(part),
             // It had begun to arrive before parts were asked for.
             Event::Message(content) => Some(Part { content, last: true }),
             _ => None,
-        })
-        .await
+        };
+        poll_fn(|cx| self.poll_content(cx, Delivery::Parts, part)).await
     }
 
-    /// Waits for an event with content; `None` at the end.
-    async fn recv_content<T>(
+    /// Polls for an event with content; `None` at the end.
+    fn poll_content<T>(
         &mut self,
+        cx: &mut Context<'_>,
+        delivery: Delivery,
         content: impl Fn(Event) -> Option<T>,
-    ) -> Result<Option<T>, SocketError> {
-        while let Some(event) = poll_fn(|cx| self.poll_event(cx)).await {
+    ) -> Poll<Result<Option<T>, SocketError>> {
+        let mut link = self.link();
+        while let Some(event) = ready!(link.poll_event_for_application(delivery, cx)) {
             if let Some(content) = content(event) {
-                return Ok(Some(content));
+                return Poll::Ready(Ok(Some(content)));
             }
         }
-        self.error().map_or(Ok(None), Err)
+        Poll::Ready(link.error().map_or(Ok(None), Err))
     }
 
     /// Sends a message, and waits until the transport has taken it: as long as the peer takes, and
-    /// without reading meanwhile. Pings are answered by the next [`Socket::recv`].
+    /// without reading meanwhile. Pings are answered by the next [`Socket::recv`]. In a handler it
+    /// waits only for room, and the message leaves at the latest when the handler waits for anything.
     ///
     /// # Errors
     /// [`SendError`]; the message was not sent, or not wholly.
     ///
     /// # Cancel safety
     /// Safe: the message is queued whole or, while [`Socket::feed`] waits for room, not at all.
-    pub async fn send(&mut self, message: impl Into<Outgoing>) -> Result<(), SendError> {
-        self.feed(message).await?;
-        self.flush().await
+    pub fn send(
+        &mut self,
+        message: impl Into<Outgoing>,
+    ) -> impl Future<Output = Result<(), SendError>> {
+        let mut message = Some(message.into());
+        poll_fn(move |cx| {
+            ready!(self.poll_feed(cx, &mut message))?;
+            self.poll_sent(cx)
+        })
     }
 
     /// Sends the next part of a message, and waits as [`Socket::send`] does. No other message may be
@@ -214,10 +192,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     ///
     /// # Cancel safety
     /// Safe: the part is queued whole or, while there is no room, not at all.
-    pub async fn send_part(&mut self, part: &Part) -> Result<(), SendError> {
-        self.wait_for_room().await?;
-        self.connection.send_part(part)?;
-        self.flush().await
+    pub fn send_part(&mut self, part: &Part) -> impl Future<Output = Result<(), SendError>> {
+        let mut part = Some(part);
+        poll_fn(move |cx| {
+            ready!(self.poll_room(cx))?;
+            if let Some(part) = part.take() {
+                let mut link = self.link();
+                link.connection().send_part(part)?;
+                wake(link);
+            }
+            self.poll_sent(cx)
+        })
     }
 
     /// Queues a message, once there is room; it leaves with the next [`Socket::flush`],
@@ -228,23 +213,39 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     ///
     /// # Cancel safety
     /// Safe: the message is queued whole or not at all.
-    pub async fn feed(&mut self, message: impl Into<Outgoing>) -> Result<(), SendError> {
-        let message = message.into();
-        self.wait_for_room().await?;
-        self.queue(message)?;
-        Ok(())
+    pub fn feed(
+        &mut self,
+        message: impl Into<Outgoing>,
+    ) -> impl Future<Output = Result<(), SendError>> {
+        let mut message = Some(message.into());
+        poll_fn(move |cx| self.poll_feed(cx, &mut message))
     }
 
-    async fn wait_for_room(&mut self) -> Result<(), SendError> {
-        poll_fn(|cx| {
-            self.check_broken()?;
-            while self.connection.queued_bytes() >= HIGH_WATER {
-                ready!(self.poll_write(cx))?;
-            }
-            Poll::Ready(Ok(()))
-        })
-        .await
-        .map_err(SendError::Io)
+    fn poll_feed(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: &mut Option<Outgoing>,
+    ) -> Poll<Result<(), SendError>> {
+        if message.is_some() {
+            ready!(self.poll_room(cx))?;
+        }
+        if let Some(message) = message.take() {
+            self.queue(message)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        self.link().poll_writing(cx, Link::poll_room).map_err(SendError::Io)
+    }
+
+    /// Whether what was queued needs nothing more from here.
+    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        let mut link = self.link();
+        if link.is_driven() {
+            return Poll::Ready(Ok(()));
+        }
+        link.poll_flush(cx).map_err(SendError::Io)
     }
 
     /// Waits until the transport has taken all that was queued.
@@ -269,13 +270,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     pub async fn close(&mut self, frame: Option<CloseFrame>) -> Result<Closed, SocketError> {
         self.start_close(frame.as_ref());
         while self.recv().await?.is_some() {}
-        let closed = self.closed().cloned();
-        Ok(closed.expect("recv ends when the connection has ended"))
+        Ok(self.closed().expect("recv ends when the connection has ended"))
     }
 
-    /// Starts the closing handshake, behind everything that was sent before.
+    /// Starts the closing handshake, behind everything that was sent before, by a [`Sender`] too.
     pub fn start_close(&mut self, frame: Option<&CloseFrame>) {
-        self.connection.close(frame);
+        let mut link = self.link();
+        link.start_close(frame);
+        wake(link);
     }
 
     /// Queues a Ping of at most 125 bytes.
@@ -283,12 +285,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// # Errors
     /// [`Misuse`] if the payload is too long or the connection is closing.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Misuse> {
-        self.connection.ping(payload)
+        let mut link = self.link();
+        link.connection().ping(payload)?;
+        wake(link);
+        Ok(())
+    }
+
+    /// A handle by which other tasks send, while this one receives.
+    pub fn sender(&mut self) -> Sender {
+        let mut link = self.link();
+        let sender = Sender::new(Arc::clone(link.mailbox()));
+        // The task must learn of it, to wait for what it brings.
+        wake(link);
+        sender
     }
 
     /// How the connection ended, once it has.
-    pub fn closed(&self) -> Option<&Closed> {
-        self.connection.closed()
+    pub fn closed(&self) -> Option<Closed> {
+        self.link().connection().closed().cloned()
     }
 
     /// Queues a message without waiting for room. For a caller with a bound of its own.
@@ -297,102 +311,42 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// [`Misuse::Closing`] after a close, [`Misuse::MessageUnderWay`] between the parts of another
     /// message.
     pub fn queue(&mut self, message: impl Into<Outgoing>) -> Result<(), Misuse> {
-        self.connection.send(message)
+        let mut link = self.link();
+        link.queue(message.into())?;
+        wake(link);
+        Ok(())
     }
 
     /// Bytes queued and not yet taken by the transport, headers included.
     pub fn queued_bytes(&self) -> u64 {
-        self.connection.queued_bytes()
+        self.link().connection().queued_bytes()
     }
 
     /// How many payload bytes of messages the transport took since the last call.
     pub fn take_written(&mut self) -> u64 {
-        std::mem::take(&mut self.written)
+        std::mem::take(&mut self.link().tally.payload_written)
     }
 
     /// Why the connection failed, as soon as it has; with what the transport said, if it did. The peer
     /// may still have to be told: go on polling until [`Socket::closed`].
     pub fn error(&self) -> Option<SocketError> {
-        let failure = self.connection.failure()?;
-        Some(SocketError { failure, io: self.broken.as_ref().map(copy) })
+        self.link().error()
     }
 
     /// Polls for the next event, and drives everything else: writing, closing, deadlines. `None`
-    /// when the connection has ended, as [`Socket::closed`] then tells.
+    /// when the connection has ended, as [`Socket::closed`] then tells. In a handler, pings and pongs
+    /// that arrive while it does something else are no events.
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        for _ in 0..READS_PER_TURN {
-            // One read may bring thousands of messages: each uses up some of the task's share of time,
-            // so that other tasks have theirs.
-            let Poll::Ready(share) = poll_proceed(cx) else {
-                return self.give_way(cx);
-            };
-            // A violation is the end; `error` tells it.
-            if let Ok(Some(event)) = self.connection.handle_input(&mut self.input) {
-                share.made_progress();
-                self.release_input(&event);
-                return Poll::Ready(Some(event));
-            }
-            // Otherwise it would take back what reading uses up.
-            drop(share);
-            // What cannot be written now is written when the transport wakes this task; an error of
-            // writing is remembered.
-            if self.poll_flush(cx).is_ready() {
-                self.poll_shutdown(cx);
-            }
-            if self.connection.closed().is_some() {
-                self.timer = None;
-                // Both ends have had their say; an orderly end of TLS and TCP is a courtesy now
-                // (RFC6455-7.1.1-1).
-                let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
-                return Poll::Ready(None);
-            }
-            // What has arrived counts before the deadline does: it may have waited for us.
-            if self.poll_read(cx).is_ready() {
-                continue;
-            }
-            // That the task has used up its share is no silence of the peer.
-            if !has_budget_remaining() {
-                return self.give_way(cx);
-            }
-            self.busy_deadline = None;
-            ready!(self.poll_deadline(cx));
-        }
-        self.give_way(cx)
-    }
-
-    /// Lets other tasks have their turn while there is more to read.
-    ///
-    /// A closing peer that never stops talking is given up as well; later, for what it says may have
-    /// waited for us: its deadline counts when it has kept us busy for as long.
-    fn give_way(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        cx.waker().wake_by_ref();
-        if self.connection.is_open() {
-            return Poll::Pending;
-        }
-        let now = Instant::now();
-        if now >= *self.busy_deadline.get_or_insert_with(|| deadlines::after(self.close_timeout)) {
-            self.connection.handle_time(now.into_std());
-        }
-        Poll::Pending
+        self.link().poll_event_for_application(Delivery::Whole, cx)
     }
 
     /// Polls until the transport has taken all that was queued, for a caller that takes no messages
-    /// now. A closing peer is not blamed for the time in which nobody reads what it says.
+    /// now. A peer is not blamed for the time in which nobody reads what it says.
     ///
     /// # Errors
     /// As [`Socket::poll_flush`].
     pub fn poll_without_reading(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.connection.handle_pause();
-        self.poll_flush(cx)
-    }
-
-    /// Gives the buffer of a large message up: it belongs to the message now, and lives as long.
-    fn release_input(&mut self, event: &Event) {
-        if let Event::Message(message) = event
-            && message.len() > READ_MAX
-        {
-            self.input = BytesMut::from(&self.input[..]);
-        }
+        self.link().poll_writing(cx, Link::poll_without_reading)
     }
 
     /// Polls until the transport has taken all that was queued.
@@ -400,109 +354,43 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// # Errors
     /// The error of the transport, at the call that meets it.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.check_broken()?;
-        while !self.connection.is_flushed() {
-            ready!(self.poll_write(cx))?;
-        }
-        if self.flush == Flush::Due {
-            let flushed = ready!(Pin::new(&mut self.stream).poll_flush(cx));
-            self.flush = Flush::Done;
-            self.check_write(flushed)?;
-        }
-        Poll::Ready(Ok(()))
+        self.link().poll_writing(cx, Link::poll_flush)
     }
 
-    /// One write of what waits.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut slices = [IoSlice::new(&[]); SLICES];
-        let count = self.connection.poll_output(&mut slices);
-        let stream = Pin::new(&mut self.stream);
-        let written = match ready!(stream.poll_write_vectored(cx, &slices[..count])) {
-            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
-            written => written,
-        };
-        let written = self.check_write(written)?;
-        self.written += self.connection.handle_written(written) as u64;
-        self.flush = Flush::Due;
-        Poll::Ready(Ok(()))
+    pub(crate) fn shared(&self) -> &Arc<Shared<S>> {
+        &self.shared
     }
 
-    /// An error of writing ends writing, not reading.
-    fn check_write<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
-        result.inspect_err(|error| {
-            self.connection.handle_write_failed();
-            self.flush = Flush::Broken;
-            self.note_broken(error);
-        })
-    }
-
-    /// What was queued when writing broke was discarded, so nobody may be told that it was taken.
-    fn check_broken(&self) -> io::Result<()> {
-        match (&self.broken, self.flush) {
-            (Some(error), Flush::Broken) => Err(copy(error)),
-            _ => Ok(()),
-        }
-    }
-
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let lacking = self.connection.lacking(&self.input);
-        self.input.reserve(lacking.clamp(READ_MIN, READ_MAX.max(self.input.len())));
-        let reading = pin!(self.stream.read_buf(&mut self.input));
-        match ready!(reading.poll(cx)) {
-            Ok(0) => self.connection.handle_end_of_input(),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => {
-                self.connection.handle_end_of_input();
-                self.note_broken(&error);
-            }
-        }
-        Poll::Ready(())
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) {
-        if self.connection.wants_shutdown()
-            && let Poll::Ready(result) = Pin::new(&mut self.stream).poll_shutdown(cx)
-        {
-            match result {
-                Ok(()) => self.connection.handle_shutdown(),
-                Err(error) => {
-                    self.connection.handle_write_failed();
-                    self.note_broken(&error);
-                }
-            }
-        }
-    }
-
-    /// Ready when a deadline has ended the connection.
-    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.connection.has_deadline() {
-            return Poll::Pending;
-        }
-        while let Some(at) = self.connection.handle_time(Instant::now().into_std()) {
-            let at = Instant::from_std(at);
-            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
-            if timer.deadline() != at {
-                timer.as_mut().reset(at);
-            }
-            ready!(timer.as_mut().poll(cx));
-        }
-        self.timer = None;
-        if self.connection.closed().is_some() { Poll::Ready(()) } else { Poll::Pending }
-    }
-
-    fn note_broken(&mut self, error: &io::Error) {
-        if self.broken.is_none() {
-            self.broken = Some(copy(error));
-        }
+    fn link(&self) -> MutexGuard<'_, Link<S>> {
+        self.shared.link()
     }
 }
 
-/// The error, as far as it can be copied.
-fn copy(error: &io::Error) -> io::Error {
-    match error.raw_os_error() {
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => io::Error::new(error.kind(), error.to_string()),
+impl<S> Shared<S> {
+    /// No code of users runs under the lock, so it cannot be poisoned halfway.
+    pub(crate) fn link(&self) -> MutexGuard<'_, Link<S>> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
+    fn error(&mut self) -> Option<SocketError> {
+        let failure = self.connection().failure()?;
+        Some(SocketError { failure, io: self.broken() })
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Socket<S> {
+    fn drop(&mut self) {
+        let driver = self.link().handle_dropped();
+        driver.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Wakes the task that drives the link, if there is one and it would not look by itself; without the
+/// lock, for a waker may be code of others.
+fn wake<S: AsyncRead + AsyncWrite + Unpin>(mut link: MutexGuard<'_, Link<S>>) {
+    let driver = link.driver_to_wake();
+    drop(link);
+    driver.into_iter().for_each(Waker::wake);
 }

@@ -3,11 +3,11 @@ use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{CertificateError, ClientConfig};
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{CertificateError, ClientConfig, ServerConfig};
 use rustls_platform_verifier::Verifier;
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// Whom a client trusts when it connects over TLS (RFC6455-10.6-1). Cloning it is cheap; make it once.
 ///
@@ -62,7 +62,7 @@ impl Tls {
 
     fn with_roots(roots: Vec<CertificateDer<'static>>) -> Result<Self, BadRoots> {
         let bad = |error: rustls::Error| BadRoots::Roots(error.to_string());
-        let provider: Arc<CryptoProvider> = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = provider();
         let verifier: Arc<dyn ServerCertVerifier> =
             Arc::new(Verifier::new_with_extra_roots(roots, Arc::clone(&provider)).map_err(bad)?);
         let mut config = ClientConfig::builder_with_provider(provider)
@@ -79,6 +79,68 @@ impl Tls {
     pub(crate) fn connector(&self) -> TlsConnector {
         TlsConnector::from(Arc::clone(&self.0))
     }
+}
+
+/// What a server shows to clients that connect over TLS: its certificates, and the key to the first.
+/// Cloning it is cheap.
+#[derive(Clone)]
+pub struct Identity(Arc<ServerConfig>);
+
+/// The certificates or the key cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadIdentity {
+    /// A text given is not PEM, or has not what it should have.
+    #[error("the {part} cannot be read from PEM: {reason}")]
+    Pem {
+        /// Which of them.
+        part: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The key is not that of the first certificate, or of a kind that is not known.
+    #[error("the certificates and the key cannot be used: {0}")]
+    Mismatch(String),
+}
+
+impl Identity {
+    /// Certificates in PEM, the server's own first and those that lead to a root behind it, and the
+    /// private key of the first, in PEM as well.
+    ///
+    /// # Errors
+    /// [`BadIdentity`].
+    pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, BadIdentity> {
+        let bad =
+            |part| move |reason: pem::Error| BadIdentity::Pem { part, reason: reason.to_string() };
+        let chain = CertificateDer::pem_slice_iter(certificates)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(bad("certificates"))?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(bad("private key"))?;
+        let mismatch = |error: rustls::Error| BadIdentity::Mismatch(error.to_string());
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(mismatch)?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .map_err(mismatch)?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self(Arc::new(config)))
+    }
+
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::clone(&self.0))
+    }
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity").finish_non_exhaustive()
+    }
+}
+
+/// The one that is used everywhere, whatever else is compiled in.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
 }
 
 impl std::fmt::Debug for Tls {

@@ -30,8 +30,8 @@ pub(crate) enum Closing {
     Open,
     /// Our Close is queued or sent; the peer's is awaited.
     Sent,
-    /// The peer's Close is here; ours is queued or sent.
-    Exchanged(Option<Box<CloseFrame>>),
+    /// The peer's Close is here; ours is queued or sent, and `was_told` if it was written before.
+    Exchanged { frame: Option<Box<CloseFrame>>, was_told: bool },
     /// The peer broke a rule; our Close says which, and is queued.
     Failed(Violation),
     /// It is told; the transport is shut down, and what still arrives is discarded, so that the
@@ -104,13 +104,13 @@ impl Closed {
 pub(crate) enum Step {
     /// We queued our Close.
     WeClosed,
-    /// The peer's Close arrived.
-    TheyClosed(Option<Box<CloseFrame>>),
+    /// The peer's Close arrived; `told` if the transport had taken ours.
+    TheyClosed { frame: Option<Box<CloseFrame>>, told: bool },
     /// The peer broke a rule.
     TheyFailed(Violation),
     /// All output was written and the transport was shut down for writing.
     ShutDown,
-    /// The transport takes no more bytes; `told` if it had taken our Close.
+    /// The transport takes no more bytes; `told` as above.
     WriteBroken { told: bool },
     /// The transport ended; `told` as above.
     TransportEnded { told: bool },
@@ -130,8 +130,12 @@ impl Closing {
         match (self, step) {
             (Self::Open, Step::WeClosed) => Self::Sent,
             // RFC6455-7.1.3-1, RFC6455-5.5.1-8
-            (Self::Open | Self::Sent, Step::TheyClosed(frame)) => Self::Exchanged(frame),
-            (Self::Readable, Step::TheyClosed(frame)) => Self::ended(Some(frame), false, None),
+            (Self::Open | Self::Sent, Step::TheyClosed { frame, told }) => {
+                Self::Exchanged { frame, was_told: told }
+            }
+            (Self::Readable, Step::TheyClosed { frame, .. }) => {
+                Self::ended(Some(frame), false, None)
+            }
             // RFC6455-7.1.7-1
             (Self::Open | Self::Sent, Step::TheyFailed(violation)) => Self::Failed(violation),
             (Self::Readable, Step::TheyFailed(violation)) => {
@@ -139,7 +143,7 @@ impl Closing {
             }
 
             (Self::Failed(violation), Step::ShutDown) => Self::Lingering(violation),
-            (Self::Exchanged(frame), Step::ShutDown) => Self::ended(Some(frame), true, None),
+            (Self::Exchanged { frame, .. }, Step::ShutDown) => Self::ended(Some(frame), true, None),
 
             // What could not be written was nothing that the peer waits for.
             (Self::Sent, Step::WriteBroken { told: true }) => Self::Sent,
@@ -158,11 +162,13 @@ impl Closing {
             }
             // RFC6455-7.1.4-1
             (
-                Self::Exchanged(frame),
-                Step::WriteBroken { told }
-                | Step::TransportEnded { told }
-                | Step::DeadlinePassed { told },
+                Self::Exchanged { frame, .. },
+                Step::TransportEnded { told } | Step::DeadlinePassed { told },
             ) => Self::ended(Some(frame), told, None),
+            // What a transport has taken just before it breaks may be lost.
+            (Self::Exchanged { frame, was_told }, Step::WriteBroken { .. }) => {
+                Self::ended(Some(frame), was_told, None)
+            }
             (
                 Self::Failed(violation) | Self::Lingering(violation),
                 Step::WriteBroken { .. }

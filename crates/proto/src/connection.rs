@@ -90,6 +90,11 @@ impl Connection {
         self
     }
 
+    /// How long it waits for its peer.
+    pub fn timeouts(&self) -> &Timeouts {
+        &self.timeouts
+    }
+
     /// Chooses how messages are delivered from now on; see [`Receiver::set_delivery`].
     pub fn set_delivery(&mut self, delivery: Delivery) {
         self.receiver.set_delivery(delivery);
@@ -110,11 +115,13 @@ impl Connection {
         match self.receiver.handle(input) {
             Ok(Some(event)) => {
                 self.timers.hear(&event);
+                let told = self.sender.is_close_written();
                 if let Some(owed) = event.owed() {
                     self.sender.pay(owed);
                 }
                 if let Event::Close(frame) = &event {
-                    self.closing.step(Step::TheyClosed(frame.clone().map(Box::new)));
+                    let frame = frame.clone().map(Box::new);
+                    self.closing.step(Step::TheyClosed { frame, told });
                 }
                 Ok(Some(event))
             }
@@ -203,8 +210,10 @@ impl Connection {
     /// Starts the closing handshake, behind everything that was sent before. Does nothing if it is
     /// under way.
     pub fn close(&mut self, frame: Option<&CloseFrame>) {
-        self.sender.close(frame);
-        self.closing.step(Step::WeClosed);
+        if self.closed().is_none() {
+            self.sender.close(frame);
+            self.closing.step(Step::WeClosed);
+        }
     }
 
     /// Whether neither end has closed yet: messages may be sent.
@@ -265,7 +274,7 @@ impl Connection {
     /// waits for it. An end whose peer broke a rule does not wait.
     pub fn wants_shutdown(&self) -> bool {
         let due = match self.closing {
-            Closing::Exchanged(_) => self.receiver.role() == Role::Server,
+            Closing::Exchanged { .. } => self.receiver.role() == Role::Server,
             Closing::Failed(_) => true,
             _ => false,
         };

@@ -125,7 +125,7 @@ async fn ended<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut Socket<S>) -> Clo
             Ok(message) => assert_eq!((message, closed.failure()), (None, None)),
             Err(error) => assert_eq!(Some(error.failure()), closed.failure()),
         }
-        assert_eq!(socket.closed(), Some(&closed));
+        assert_eq!(socket.closed().as_ref(), Some(&closed));
         assert_eq!(socket.error().map(|error| error.failure()), closed.failure());
         assert!(socket.send("too late").await.is_err());
         socket.start_close(None);

@@ -95,6 +95,19 @@ impl Answer {
         }
     }
 
+    /// The same answer to `offer`, but with this subprotocol.
+    ///
+    /// # Errors
+    /// As [`Answer::new`].
+    pub fn with_subprotocol(
+        self,
+        offer: &Offer,
+        chosen: Subprotocol,
+    ) -> Result<Self, SubprotocolNotOffered> {
+        let Self { subprotocol, .. } = Self::new(offer, Some(chosen))?;
+        Ok(Self { subprotocol, ..self })
+    }
+
     /// An answer to `offer` that chooses the first subprotocol offered that is among `spoken`.
     pub fn choosing(offer: &Offer, spoken: &Subprotocols) -> Self {
         let mut offered = offer.subprotocols().iter();

@@ -1,0 +1,22 @@
+//! Sends every message back.
+//!
+//! `cargo run --example echo [ADDRESS]`
+
+use fullduplex_net::{Outcome, Request, Server, ServerOptions};
+
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+    let server = Server::bind(&address, ServerOptions::default()).await?;
+    println!("listening at ws://{}/", server.local_addr()?);
+    server.serve(echo).await;
+    Ok(())
+}
+
+async fn echo(request: Request) -> Outcome {
+    let mut socket = request.accept().await?;
+    while let Some(message) = socket.recv().await? {
+        socket.send(message).await?;
+    }
+    Ok(())
+}

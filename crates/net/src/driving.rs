@@ -1,0 +1,222 @@
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use fullduplex_proto::{CloseFrame, Delivery, Event, Message, Part, Text};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::link::Link;
+
+/// What a link keeps for the task that drives it, which is not always the one that uses the socket.
+///
+/// The transport and the alarm wake the driving task only, and it passes the wake on.
+#[derive(Debug)]
+pub(crate) struct Driving {
+    /// The driving task.
+    waker: Waker,
+    turn: Turn,
+    awaited: Awaited,
+    handle: Handle,
+    /// An event that came while the application awaited none. There is at most one: then reading stops,
+    /// until the application takes it.
+    ahead: Option<Box<Event>>,
+    /// The task that uses the socket, if it waits and is another.
+    other: Option<Waker>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// The driving task is polling the application, and drives the link afterwards.
+    Application,
+    Over,
+}
+
+/// What the application has waited for since the turn began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Awaited {
+    Nothing,
+    /// An event; so all has been driven.
+    Event,
+    /// That the transport takes more.
+    Writing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Handle {
+    Held,
+    Dropped,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
+    /// Begins a turn of the driving task, which is that of `cx`: what the application does until its
+    /// end need not wake it.
+    pub(crate) fn begin_turn(&mut self, cx: &Context<'_>) -> Option<Waker> {
+        let driving = self.driving.get_or_insert_with(|| Driving {
+            waker: Waker::noop().clone(),
+            turn: Turn::Over,
+            awaited: Awaited::Nothing,
+            handle: Handle::Held,
+            ahead: None,
+            other: None,
+        });
+        driving.turn = Turn::Application;
+        driving.awaited = Awaited::Nothing;
+        let other = driving.other.take();
+        if !driving.waker.will_wake(cx.waker()) {
+            driving.waker.clone_from(cx.waker());
+            self.register(cx.waker());
+        }
+        other
+    }
+
+    /// Ends a turn: writes what was sent and, if the application waits for something else than events,
+    /// reads what is no message, and one message at most. `close` is for a socket that was dropped.
+    /// Returns whom to wake.
+    pub(crate) fn end_turn(
+        &mut self,
+        close: Option<&CloseFrame>,
+        cx: &mut Context<'_>,
+    ) -> Option<Waker> {
+        let driving = self.driving.as_mut()?;
+        driving.turn = Turn::Over;
+        let awaited = driving.awaited;
+        if driving.handle == Handle::Dropped {
+            driving.ahead = None;
+            self.start_close(close);
+        } else if awaited == Awaited::Event {
+            self.take_note();
+            return None;
+        }
+        let before = self.connection().queued_bytes();
+        let news = self.drive(cx);
+        let wrote = self.connection().queued_bytes() < before;
+        self.take_note();
+        if awaited == Awaited::Writing && wrote {
+            cx.waker().wake_by_ref();
+        }
+        if news || wrote { self.driving.as_mut()?.other.take() } else { None }
+    }
+
+    /// Drives the link without the application; returns whether there is something for it.
+    fn drive(&mut self, cx: &mut Context<'_>) -> bool {
+        loop {
+            if self.driving.as_ref().is_some_and(|driving| driving.ahead.is_some()) {
+                let _ = self.poll_without_reading(cx);
+                return true;
+            }
+            match self.poll_event(cx) {
+                Poll::Pending => return false,
+                Poll::Ready(None) => return true,
+                Poll::Ready(Some(event @ (Event::Message(_) | Event::Part(_)))) => {
+                    if let Some(driving) = &mut self.driving
+                        && driving.handle == Handle::Held
+                    {
+                        driving.ahead = Some(Box::new(event));
+                    }
+                }
+                Poll::Ready(Some(Event::Ping(_) | Event::Pong(_) | Event::Close(_))) => {}
+            }
+        }
+    }
+
+    /// As [`Link::poll_event`], for the application, which may have chosen another delivery since an
+    /// event was received ahead.
+    pub(crate) fn poll_event_for_application(
+        &mut self,
+        delivery: Delivery,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Event>> {
+        self.connection().set_delivery(delivery);
+        let ahead = self.driving.as_mut().and_then(|driving| driving.ahead.take());
+        let Some(event) = ahead else {
+            return self.as_driver(cx, Awaited::Event, Self::poll_event);
+        };
+        match *event {
+            Event::Part(Part { content, last: false }) if delivery == Delivery::Whole => {
+                let polled = self.as_driver(cx, Awaited::Event, Self::poll_event);
+                if let Poll::Ready(Some(Event::Message(rest))) = &polled {
+                    return Poll::Ready(Some(Event::Message(join(&content, rest))));
+                }
+                if polled != Poll::Ready(None)
+                    && let Some(driving) = &mut self.driving
+                {
+                    driving.ahead = Some(Box::new(Event::Part(Part { content, last: false })));
+                }
+                polled
+            }
+            Event::Part(Part { content, last: true }) if delivery == Delivery::Whole => {
+                Poll::Ready(Some(Event::Message(content)))
+            }
+            event => Poll::Ready(Some(event)),
+        }
+    }
+
+    /// As the function `poll`, which waits for the transport to take more, for the application.
+    pub(crate) fn poll_writing<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        self.as_driver(cx, Awaited::Writing, poll)
+    }
+
+    /// Polls so that the driving task is woken, if there is one; it wakes that of `cx`.
+    fn as_driver<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        awaited: Awaited,
+        poll: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let Some(driving) = &mut self.driving else {
+            return poll(self, cx);
+        };
+        let waker = std::mem::replace(&mut driving.waker, Waker::noop().clone());
+        let polled = poll(self, &mut Context::from_waker(&waker));
+        if let Some(driving) = &mut self.driving {
+            if polled.is_pending() {
+                driving.awaited = awaited;
+                driving.other = (!waker.will_wake(cx.waker())).then(|| cx.waker().clone());
+            }
+            driving.waker = waker;
+        }
+        polled
+    }
+
+    /// Whether a task of ours will write what was queued.
+    pub(crate) fn is_driven(&self) -> bool {
+        self.driving.is_some()
+    }
+
+    /// Whom to wake so that what the application did has its effect: nobody if the driving task will see
+    /// to it anyway.
+    pub(crate) fn driver_to_wake(&mut self) -> Option<Waker> {
+        let driving = self.driving.as_mut()?;
+        driving.awaited = Awaited::Nothing;
+        (driving.turn == Turn::Over).then(|| driving.waker.clone())
+    }
+
+    /// Takes note that the application has dropped its socket; returns whom to wake.
+    pub(crate) fn handle_dropped(&mut self) -> Option<Waker> {
+        let driving = self.driving.as_mut()?;
+        driving.handle = Handle::Dropped;
+        driving.ahead = None;
+        self.driver_to_wake()
+    }
+
+    /// Gives the connection up; returns whom to wake.
+    pub(crate) fn cut(&mut self) -> Option<Waker> {
+        let connection = self.connection();
+        connection.handle_write_failed();
+        connection.handle_end_of_input();
+        self.leave();
+        self.driving.take()?.other
+    }
+}
+
+/// The message of which `content` was received in parts, and `rest` as what was left of it.
+fn join(content: &Message, rest: &Message) -> Message {
+    let bytes = Bytes::from([&content.payload()[..], rest.payload()].concat());
+    match content {
+        Message::Text(_) => Text::from_utf8(bytes).expect("two texts are one").into(),
+        Message::Binary(_) => bytes.into(),
+    }
+}

@@ -1,0 +1,401 @@
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::BytesMut;
+use fullduplex_proto::{CloseFrame, Connection, Event, Message, Misuse, Outgoing};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::task::coop::{has_budget_remaining, poll_proceed};
+use tokio::time::Instant;
+
+use crate::alarm::Alarm;
+use crate::connections::Phase;
+use crate::driving::Driving;
+use crate::mailbox::Mailbox;
+use crate::tally::Tally;
+use crate::{read_buffer, time};
+
+/// The room made for one read of a large frame: more than this, the more of it has arrived.
+const READ_MIN: usize = 16 << 10;
+const READ_MAX: usize = 64 << 10;
+
+/// How many reads a task may take for one event before others have their turn.
+const READS_PER_TURN: usize = 4;
+
+/// How many bytes may wait for the transport before whoever sends waits too.
+const HIGH_WATER: u64 = 64 << 10;
+
+/// How many pieces one write takes at most.
+const SLICES: usize = 16;
+
+/// A transport and the connection over it: the one loop that moves the bytes, for whoever polls it.
+#[derive(Debug)]
+pub(crate) struct Link<S> {
+    stream: S,
+    connection: Connection,
+    /// Read and not yet understood. A link that waits keeps no more than an incomplete frame.
+    input: BytesMut,
+    alarm: Alarm,
+    /// When the deadline of a closing peer that goes on talking counts; hardly ever.
+    busy_deadline: Option<Box<Instant>>,
+    /// What was written into the transport may still be held by it.
+    flush: Flush,
+    /// The first error of the transport.
+    broken: Option<io::Error>,
+    /// What other tasks have sent.
+    mailbox: Option<Arc<Mailbox>>,
+    /// Set while a task of ours drives the link, whether or not the application polls.
+    pub(crate) driving: Option<Driving>,
+    pub(crate) tally: Tally,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flush {
+    Due,
+    Done,
+    /// The transport takes no more.
+    Broken,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
+    pub(crate) fn new(stream: S, connection: Connection, input: BytesMut, alarm: Alarm) -> Self {
+        Self {
+            stream,
+            connection,
+            input,
+            alarm,
+            busy_deadline: None,
+            flush: Flush::Done,
+            broken: None,
+            mailbox: None,
+            driving: None,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Polls for the next event, and drives everything else: writing, closing, deadlines. `None`
+    /// when the connection has ended.
+    pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        for _ in 0..READS_PER_TURN {
+            // One read may bring thousands of messages: each uses up some of the task's share of time,
+            // so that other tasks have theirs.
+            let Poll::Ready(share) = poll_proceed(cx) else {
+                return self.give_way(cx);
+            };
+            // A violation is the end; `failure` tells it.
+            if let Ok(Some(event)) = self.connection.handle_input(&mut self.input) {
+                share.made_progress();
+                self.tally.count_received(&event);
+                self.release_input(&event);
+                return Poll::Ready(Some(event));
+            }
+            // Otherwise it would take back what reading uses up.
+            drop(share);
+            // What cannot be written now is written when the transport wakes this task; an error of
+            // writing is remembered.
+            if self.poll_flush(cx).is_ready() {
+                self.poll_shutdown(cx);
+            }
+            if self.connection.closed().is_some() {
+                self.end(cx);
+                return Poll::Ready(None);
+            }
+            // What has arrived counts before the deadline does: it may have waited for us.
+            if self.poll_read(cx).is_ready() {
+                continue;
+            }
+            // That the task has used up its share is no silence of the peer.
+            if !has_budget_remaining() {
+                return self.give_way(cx);
+            }
+            self.busy_deadline = None;
+            ready!(self.poll_deadline(cx));
+        }
+        self.give_way(cx)
+    }
+
+    /// Lets other tasks have their turn while there is more to read.
+    ///
+    /// A closing peer that never stops talking is given up as well; later, for what it says may have
+    /// waited for us: its deadline counts when it has kept us busy for as long.
+    fn give_way(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.account();
+        cx.waker().wake_by_ref();
+        if self.connection.is_open() {
+            return Poll::Pending;
+        }
+        let now = Instant::now();
+        let close_timeout = self.connection.timeouts().close;
+        let deadline =
+            self.busy_deadline.get_or_insert_with(|| Box::new(time::after(close_timeout)));
+        if now >= **deadline {
+            self.connection.handle_time(now.into_std());
+        }
+        Poll::Pending
+    }
+
+    /// As [`Link::poll_flush`], for a caller that takes no messages now: a peer is not blamed for the
+    /// time in which nobody reads what it says.
+    pub(crate) fn poll_without_reading(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.connection.handle_pause();
+        self.poll_flush(cx)
+    }
+
+    /// Polls until the transport has taken all that was queued, here and by other tasks.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check_broken()?;
+        self.collect_mail(cx);
+        while !self.connection.is_flushed() {
+            ready!(self.poll_write(cx))?;
+            self.collect_mail(cx);
+        }
+        if self.flush == Flush::Due {
+            let flushed = ready!(Pin::new(&mut self.stream).poll_flush(cx));
+            self.flush = Flush::Done;
+            self.check_write(flushed)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Polls until there is room for another message.
+    pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check_broken()?;
+        while self.connection.queued_bytes() >= HIGH_WATER {
+            ready!(self.poll_write(cx))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Queues a message, whether or not there is room.
+    pub(crate) fn queue(&mut self, message: Outgoing) -> Result<(), Misuse> {
+        self.connection.send(message)?;
+        self.tally.count_sent();
+        Ok(())
+    }
+
+    /// Starts the closing handshake, behind everything that was sent before, by other tasks too.
+    pub(crate) fn start_close(&mut self, frame: Option<&CloseFrame>) {
+        if let Some(mailbox) = self.mailbox.take() {
+            mailbox.shut();
+            while let Some(message) = mailbox.take(Waker::noop()) {
+                // A connection that is closing drops it.
+                self.queue(message).ok();
+            }
+            self.mailbox = Some(mailbox);
+        }
+        self.connection.close(frame);
+    }
+
+    /// The connection, for what needs no transport.
+    pub(crate) fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    /// The first error of the transport.
+    pub(crate) fn broken(&self) -> Option<io::Error> {
+        self.broken.as_ref().map(copy)
+    }
+
+    /// Where other tasks leave what they send.
+    pub(crate) fn mailbox(&mut self) -> &Arc<Mailbox> {
+        self.mailbox.get_or_insert_with(|| Arc::new(Mailbox::new()))
+    }
+
+    /// Queues what other tasks have sent, as far as there is room; more wakes the task of `cx`.
+    fn collect_mail(&mut self, cx: &Context<'_>) {
+        let Some(mailbox) = self.mailbox.take() else {
+            return;
+        };
+        while self.connection.queued_bytes() < HIGH_WATER
+            && let Some(message) = mailbox.take(cx.waker())
+        {
+            // A connection that is closing drops it.
+            self.queue(message).ok();
+        }
+        let close = mailbox.take_close();
+        self.mailbox = Some(mailbox);
+        if let Some(frame) = close {
+            self.start_close(frame.as_ref());
+        }
+    }
+
+    /// One write of what waits.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let count = self.connection.poll_output(&mut slices);
+        let stream = Pin::new(&mut self.stream);
+        let written = match ready!(stream.poll_write_vectored(cx, &slices[..count])) {
+            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
+            written => written,
+        };
+        let written = self.check_write(written)?;
+        let payload = self.connection.handle_written(written);
+        self.tally.count_written(written, payload);
+        self.flush = Flush::Due;
+        Poll::Ready(Ok(()))
+    }
+
+    /// An error of writing ends writing, not reading.
+    fn check_write<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+        result.inspect_err(|error| {
+            self.connection.handle_write_failed();
+            self.flush = Flush::Broken;
+            self.note_broken(error);
+            if let Some(mailbox) = &self.mailbox {
+                mailbox.shut();
+            }
+        })
+    }
+
+    /// What was queued when writing broke was discarded, so nobody may be told that it was taken.
+    fn check_broken(&self) -> io::Result<()> {
+        match (&self.broken, self.flush) {
+            (Some(error), Flush::Broken) => Err(copy(error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.input.is_empty() {
+            self.input = read_buffer::take();
+        } else {
+            let lacking = self.connection.lacking(&self.input);
+            self.input.reserve(lacking.clamp(READ_MIN, READ_MAX.max(self.input.len())));
+        }
+        let polled = pin!(self.stream.read_buf(&mut self.input)).poll(cx);
+        let Poll::Ready(read) = polled else {
+            read_buffer::give_back(&mut self.input);
+            self.account();
+            return Poll::Pending;
+        };
+        match read {
+            Ok(0) => self.connection.handle_end_of_input(),
+            Ok(count) => self.tally.count_read(count),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                self.connection.handle_end_of_input();
+                self.note_broken(&error);
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Gives the buffer of a large message up: it belongs to the message now, and lives as long.
+    fn release_input(&mut self, event: &Event) {
+        if message_of(event).is_some_and(|message| message.len() > READ_MAX) {
+            self.input = BytesMut::from(&self.input[..]);
+        }
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) {
+        if self.connection.wants_shutdown()
+            && let Poll::Ready(result) = Pin::new(&mut self.stream).poll_shutdown(cx)
+        {
+            match result {
+                Ok(()) => self.connection.handle_shutdown(),
+                Err(error) => {
+                    self.connection.handle_write_failed();
+                    self.note_broken(&error);
+                }
+            }
+        }
+    }
+
+    /// Both ends have had their say; an orderly end of TLS and TCP is a courtesy now
+    /// (RFC6455-7.1.1-1).
+    fn end(&mut self, cx: &mut Context<'_>) {
+        self.alarm.clear();
+        if let Some(mailbox) = &self.mailbox {
+            mailbox.shut();
+        }
+        let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
+    }
+
+    /// Ready when a deadline has ended the connection.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.connection.has_deadline() {
+            return Poll::Pending;
+        }
+        let mut now = Instant::now();
+        while let Some(at) = self.connection.handle_time(now.into_std()) {
+            if !self.connection.is_flushed() {
+                // A Ping was due, or our Close; an error of writing is remembered.
+                let _ = self.poll_flush(cx);
+            }
+            ready!(self.alarm.poll(Instant::from_std(at), now, cx));
+            now = Instant::now();
+        }
+        self.alarm.clear();
+        if self.connection.closed().is_some() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Tells the server what unfinished messages keep here; one too many fails the connection.
+    fn account(&mut self) {
+        let held = self.connection.held_bytes(&self.input);
+        if self.alarm.member().is_some_and(|member| !member.hold(held)) {
+            self.connection.fail_over_budget();
+        }
+    }
+
+    /// Tells the server, if there is one, which task drives the link.
+    pub(crate) fn register(&mut self, waker: &Waker) {
+        if let Some(member) = self.alarm.member() {
+            member.set_waker(waker);
+        }
+    }
+
+    /// What the server, if there is one, wants to become of the connection.
+    pub(crate) fn phase(&mut self) -> Phase {
+        self.alarm.member().map_or(Phase::Serving, |member| member.server().phase())
+    }
+
+    /// Tells the server, if there is one, what was moved since the last time.
+    pub(crate) fn take_note(&mut self) {
+        if let Some(member) = self.alarm.member() {
+            member.server().counters.add(&mut self.tally);
+        }
+    }
+
+    /// Leaves the server, if there is one.
+    pub(crate) fn leave(&mut self) {
+        self.take_note();
+        self.alarm = Alarm::Own(None);
+    }
+
+    fn note_broken(&mut self, error: &io::Error) {
+        if self.broken.is_none() {
+            self.broken = Some(copy(error));
+        }
+    }
+}
+
+impl<S> Drop for Link<S> {
+    /// Whoever waits for room waits no longer.
+    fn drop(&mut self) {
+        self.input.clear();
+        read_buffer::give_back(&mut self.input);
+        if let Some(mailbox) = &self.mailbox {
+            mailbox.shut();
+        }
+    }
+}
+
+/// The error, as far as it can be copied.
+pub(crate) fn copy(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}
+
+/// A message, if the event is one.
+pub(crate) fn message_of(event: &Event) -> Option<&Message> {
+    match event {
+        Event::Message(message) => Some(message),
+        Event::Part(part) => Some(&part.content),
+        _ => None,
+    }
+}

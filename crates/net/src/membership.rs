@@ -1,0 +1,65 @@
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::connections::Shared;
+use crate::registry::{Registry, Tick};
+
+/// The place of one connection among those of a server, from when it is accepted until it is over.
+#[derive(Debug)]
+pub(crate) struct Membership {
+    server: Arc<Shared>,
+    address: Option<IpAddr>,
+    key: u32,
+    alarm: Option<Tick>,
+    /// How many bytes its unfinished messages keep.
+    held: usize,
+}
+
+impl Membership {
+    /// A place that was counted already.
+    pub(crate) fn new(server: Arc<Shared>, address: Option<IpAddr>) -> Self {
+        let key = server.registry.add();
+        Self { server, address, key, alarm: None, held: 0 }
+    }
+
+    pub(crate) fn server(&self) -> &Arc<Shared> {
+        &self.server
+    }
+
+    /// Names the task that is to be woken.
+    pub(crate) fn set_waker(&self, waker: &std::task::Waker) {
+        self.server.registry.set_waker(self.key, waker);
+    }
+
+    /// Wakes the task at `at`, or earlier.
+    pub(crate) fn set_alarm(&mut self, at: Instant, now: Instant) {
+        let registry: &Registry = &self.server.registry;
+        let tick = registry.tick(at);
+        // An alarm that is set earlier costs one look at the time; moving it would cost more.
+        let set = self.alarm.filter(|set| *set > registry.tick_before(now));
+        if set.is_none_or(|set| tick < set) {
+            registry.set_alarm(self.key, self.alarm, tick);
+            self.alarm = Some(tick);
+        }
+    }
+
+    /// Takes note of what unfinished messages keep; whether the server has room for it.
+    pub(crate) fn hold(&mut self, bytes: usize) -> bool {
+        if bytes == self.held {
+            return true;
+        }
+        let fits = self.server.hold(self.held, bytes);
+        self.held = bytes;
+        fits
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.hold(0);
+        self.server.registry.remove(self.key, self.alarm);
+        self.server.leave(self.address);
+    }
+}

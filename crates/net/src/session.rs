@@ -1,0 +1,148 @@
+//! One client of a server, from TCP to the end.
+
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+
+use fullduplex_proto::handshake::Refusal;
+use http::StatusCode;
+use tokio_rustls::TlsAcceptor;
+
+use crate::alarm::Alarm;
+use crate::connections::{Phase, Shared};
+use crate::driven::{Driven, HandlerPanicked, Outcome, poll_caught};
+use crate::membership::Membership;
+use crate::seat::{Seat, Seated};
+use crate::server::Accepted;
+use crate::time::Time;
+use crate::{AcceptError, OpeningError, Request, Transport};
+
+/// The opening of a connection, in a box of its own: it needs more memory than an open one keeps.
+pub(crate) type Opening =
+    Pin<Box<dyn Future<Output = Result<Request, AcceptError>> + Send + 'static>>;
+
+/// Reads the request of a client, after TLS if the server speaks it.
+pub(crate) fn open(
+    accepted: Accepted,
+    tls: Option<TlsAcceptor>,
+    peer: Option<SocketAddr>,
+    member: Membership,
+) -> Opening {
+    let server = Arc::clone(member.server());
+    let terms = server.terms.clone();
+    let time = Time::starting_now(terms.options.handshake_timeout);
+    let opening = async move {
+        let transport = match (accepted, tls) {
+            (Accepted::Tcp(stream, _), Some(tls)) => {
+                let stream = time.limit(tls.accept(stream)).await?.map_err(AcceptError::Tls)?;
+                Transport::tls(stream)
+            }
+            (accepted, _) => accepted.into(),
+        };
+        Request::read_within(time, transport, terms, peer, Alarm::Server(member)).await
+    };
+    Box::pin(async move {
+        tokio::select! {
+            request = opening => request,
+            // There is nothing to be finished.
+            () = server.until(Phase::Closing) => Err(OpeningError::Ended.into()),
+        }
+    })
+}
+
+/// Runs the handler of a client, and its connection, until both are over.
+pub(crate) async fn run<F>(
+    server: Arc<Shared>,
+    opening: Opening,
+    handler: impl FnOnce(Request) -> F,
+) where
+    F: Future<Output = Outcome>,
+{
+    let request = match opening.await {
+        Ok(request) => request,
+        Err(error) => return note_unopened(&server, &error),
+    };
+    let seat = Seat::new();
+    let mut handler = Box::pin(handler(request.seated(seat.clone())));
+    match decide(&server, &seat, handler.as_mut()).await {
+        Decided::Accepted(socket, outcome) => {
+            server.counters.opened.fetch_add(1, Ordering::Relaxed);
+            let driven = match outcome {
+                None => Driven::new(Arc::clone(&socket), handler),
+                Some(outcome) => Driven::closing(Arc::clone(&socket), outcome),
+            };
+            note_outcome(&driven.await);
+            let code = socket.link().connection().closed().map_or(1006, |closed| closed.code());
+            tracing::debug!(code, "connection closed");
+            server.counters.count_closed(code);
+        }
+        Decided::Unanswered(refused, outcome) => {
+            refused.await.ok();
+            match outcome {
+                Some(outcome) => note_outcome(&outcome),
+                None => note_outcome(&poll_fn(|cx| poll_caught(handler.as_mut(), cx)).await),
+            }
+        }
+        Decided::Refused(outcome) => note_outcome(&outcome),
+        Decided::Cut => {}
+    }
+}
+
+/// What a handler has made of its request, and what it returned if it has.
+enum Decided {
+    Accepted(Arc<crate::socket::Shared<Transport>>, Option<Outcome>),
+    /// It dropped the request; this refuses it.
+    Unanswered(Pin<Box<dyn Future<Output = Result<(), AcceptError>> + Send>>, Option<Outcome>),
+    /// It refused the request, or could not answer it.
+    Refused(Outcome),
+    /// The server was shut down meanwhile.
+    Cut,
+}
+
+async fn decide<F: Future<Output = Outcome>>(
+    server: &Shared,
+    seat: &Seat<Transport>,
+    mut handler: Pin<&mut F>,
+) -> Decided {
+    let mut cut = Box::pin(server.until(Phase::Cut));
+    poll_fn(|cx| {
+        let outcome = match poll_caught(handler.as_mut(), cx) {
+            Poll::Ready(outcome) => Some(outcome),
+            Poll::Pending => None,
+        };
+        Poll::Ready(match (seat.take(), outcome) {
+            (Some(Seated::Socket(socket)), outcome) => Decided::Accepted(socket, outcome),
+            (Some(Seated::Unanswered(pending)), outcome) => {
+                let reason = "the server has not answered the request";
+                let refusal = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, reason);
+                Decided::Unanswered(Box::pin(pending.refuse(refusal)), outcome)
+            }
+            (None, Some(outcome)) => Decided::Refused(outcome),
+            (None, None) if cut.as_mut().poll(cx).is_ready() => Decided::Cut,
+            (None, None) => return Poll::Pending,
+        })
+    })
+    .await
+}
+
+fn note_unopened(server: &Shared, error: &AcceptError) {
+    tracing::debug!(%error, "no connection");
+    match error {
+        AcceptError::Refused(refusal) => server.counters.count_refused(refusal.status()),
+        _ => {
+            server.counters.failed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Most errors of handlers are the ends of their connections.
+fn note_outcome(outcome: &Outcome) {
+    match outcome {
+        Ok(()) => {}
+        Err(error) if error.is::<HandlerPanicked>() => tracing::error!("{error}"),
+        Err(error) => tracing::debug!(%error, "the handler of a connection has failed"),
+    }
+}

@@ -1,0 +1,124 @@
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
+use tokio_rustls::TlsStream;
+
+/// What a [`Socket`](crate::Socket) of [`connect`](crate::connect) or of a [`Server`](crate::Server)
+/// runs over, so that all of them are of one type.
+#[derive(Debug)]
+pub struct Transport(Kind);
+
+enum Kind {
+    Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+    #[cfg(unix)]
+    Unix(UnixStream),
+    Other(Box<dyn Stream>),
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+impl Transport {
+    /// Any other stream: of a proxy, of another TLS library, of memory.
+    pub fn other(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
+        Self(Kind::Other(Box::new(stream)))
+    }
+}
+
+impl From<TcpStream> for Transport {
+    fn from(stream: TcpStream) -> Self {
+        Self(Kind::Tcp(stream))
+    }
+}
+
+#[cfg(unix)]
+impl From<UnixStream> for Transport {
+    fn from(stream: UnixStream) -> Self {
+        Self(Kind::Unix(stream))
+    }
+}
+
+impl Transport {
+    pub(crate) fn tls(stream: impl Into<TlsStream<TcpStream>>) -> Self {
+        Self(Kind::Tls(Box::new(stream.into())))
+    }
+}
+
+/// What a pinned transport of each kind does.
+macro_rules! forward {
+    ($stream:expr, $method:ident $(, $argument:expr)*) => {
+        match &mut $stream.get_mut().0 {
+            Kind::Tcp(stream) => Pin::new(stream).$method($($argument),*),
+            Kind::Tls(stream) => Pin::new(stream).$method($($argument),*),
+            #[cfg(unix)]
+            Kind::Unix(stream) => Pin::new(stream).$method($($argument),*),
+            Kind::Other(stream) => Pin::new(stream).$method($($argument),*),
+        }
+    };
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        forward!(self, poll_read, cx, buf)
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        forward!(self, poll_write, cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        forward!(self, poll_write_vectored, cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.0 {
+            Kind::Tcp(stream) => stream.is_write_vectored(),
+            Kind::Tls(stream) => stream.is_write_vectored(),
+            #[cfg(unix)]
+            Kind::Unix(stream) => stream.is_write_vectored(),
+            Kind::Other(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        forward!(self, poll_flush, cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        forward!(self, poll_shutdown, cx)
+    }
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp(_) => "Tcp",
+            Self::Tls(_) => "Tls",
+            #[cfg(unix)]
+            Self::Unix(_) => "Unix",
+            Self::Other(_) => "Other",
+        })
+    }
+}
