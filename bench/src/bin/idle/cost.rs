@@ -1,0 +1,71 @@
+use std::io;
+use std::time::Duration;
+
+use fullduplex_bench::client::{Client, Message};
+use fullduplex_bench::peer::Peer;
+use fullduplex_bench::process::Process;
+
+/// The message that each connection carries.
+const MESSAGE: u16 = 16 << 10;
+
+/// How many of them are under way at a time.
+const BATCH: usize = 100;
+
+/// Connections that are opened before the first look, and stay: what a server has to have once is
+/// there then. Their message is too short to be compressed: contexts are had once for each connection.
+const WARM_UP: usize = 10;
+const SHORT_MESSAGE: u16 = 5;
+
+const QUIET: Duration = Duration::from_millis(500);
+
+/// Ours keeps contexts of compression for up to half a minute; all servers get that time.
+const QUIET_AFTER_COMPRESSION: Duration = Duration::from_secs(35);
+
+/// What connections cost a server: bytes of resident memory for each.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cost {
+    /// Open, and never used.
+    pub(crate) idle: f64,
+    /// Idle again after a message has gone both ways.
+    pub(crate) used: f64,
+    /// Closed.
+    pub(crate) closed: f64,
+}
+
+/// Opens connections to a server of its own, uses them and closes them.
+pub(crate) fn measure(peer: &Peer, deflate: bool, connections: usize) -> io::Result<Cost> {
+    let server = Process::start(peer, deflate)?;
+    let connect = || Client::connect(server.address, deflate);
+
+    let mut warm_up = (0..WARM_UP).map(|_| connect()).collect::<io::Result<Vec<_>>>()?;
+    echo(&mut warm_up, &Message::new(SHORT_MESSAGE, false))?;
+    server.wait_until_quiet(QUIET)?;
+    let (memory, files) = (server.memory()?, server.open_files()?);
+    let each = || -> io::Result<f64> {
+        Ok((server.memory()? as f64 - memory as f64) / connections as f64)
+    };
+
+    let mut clients = (0..connections).map(|_| connect()).collect::<io::Result<Vec<_>>>()?;
+    server.wait_until_quiet(QUIET)?;
+    let idle = each()?;
+
+    echo(&mut clients, &Message::new(MESSAGE, deflate))?;
+    server.wait_until_quiet(if deflate { QUIET_AFTER_COMPRESSION } else { QUIET })?;
+    let used = each()?;
+
+    drop(clients);
+    server.wait_until_quiet(QUIET)?;
+    let closed = each()?;
+    match server.open_files()? {
+        left if left == files => Ok(Cost { idle, used, closed }),
+        left => Err(io::Error::other(format!("{left} files are open at the end, not {files}"))),
+    }
+}
+
+fn echo(clients: &mut [Client], message: &Message) -> io::Result<()> {
+    for batch in clients.chunks_mut(BATCH) {
+        batch.iter_mut().try_for_each(|client| client.send(message))?;
+        batch.iter_mut().try_for_each(|client| client.expect(message))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! What an idle connection costs a server in memory, ours beside others.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
+
+mod cost;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser;
+use fullduplex_bench::peer::{Kind, PEERS, Peer};
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+use crate::cost::{Cost, measure};
+
+/// What an idle connection costs a server in memory, ours beside others.
+#[derive(Debug, Parser)]
+struct Options {
+    /// How many connections each server gets.
+    #[arg(long, default_value_t = 10_000)]
+    connections: usize,
+}
+
+/// What a connection of ours may cost in bytes, without TLS and compression.
+const LIMIT: f64 = 1024.0;
+
+/// The files that this program and the servers have open besides the connections.
+const OTHER_FILES: usize = 100;
+
+#[derive(Debug)]
+struct Row {
+    peer: Peer,
+    plain: Cost,
+    deflate: Option<Cost>,
+}
+
+fn main() -> ExitCode {
+    match compare(&Options::parse()) {
+        Ok(faults) if faults.is_empty() => ExitCode::SUCCESS,
+        Ok(faults) => {
+            faults.iter().for_each(|fault| eprintln!("idle: {fault}"));
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("idle: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Measures, prints the figures, and returns what is wrong with ours.
+fn compare(options: &Options) -> io::Result<Vec<String>> {
+    allow_files(options.connections + OTHER_FILES)?;
+    let mut rows = Vec::new();
+    for peer in PEERS {
+        eprintln!("{} …", peer.program);
+        let plain = measure(&peer, false, options.connections)?;
+        let deflate = match peer.kind {
+            Kind::Deflating => Some(measure(&peer, true, options.connections)?),
+            Kind::WebSocket | Kind::Raw => None,
+        };
+        rows.push(Row { peer, plain, deflate });
+    }
+    print(&rows);
+    Ok(faults(&rows))
+}
+
+/// The servers inherit the limit.
+fn allow_files(count: usize) -> io::Result<()> {
+    let mut limit = getrlimit(Resource::Nofile);
+    let count = count as u64;
+    if limit.current.is_some_and(|current| current < count) {
+        limit.current = Some(count);
+        setrlimit(Resource::Nofile, limit).map_err(|error| {
+            io::Error::other(format!("{count} files are needed (`ulimit -n`): {error}"))
+        })?;
+    }
+    Ok(())
+}
+
+/// Prints a table in Markdown.
+fn print(rows: &[Row]) {
+    println!(
+        "| KiB per connection | idle | after 16 KiB each | all closed \
+         | idle, deflate | after 16 KiB each, deflate | all closed, deflate |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    for Row { peer, plain, deflate } in rows {
+        let raw = if peer.kind == Kind::Raw { ", plain TCP" } else { "" };
+        print!("| {} {}{raw} |", peer.name, peer.version());
+        for cost in [Some(*plain), *deflate] {
+            match cost {
+                Some(Cost { idle, used, closed }) => {
+                    [idle, used, closed].iter().for_each(|each| print!(" {:.2} |", each / 1024.0));
+                }
+                None => print!(" – | – | – |"),
+            }
+        }
+        println!();
+    }
+}
+
+fn faults(rows: &[Row]) -> Vec<String> {
+    let [ours, others @ ..] = rows else { return Vec::new() };
+    let mut faults = Vec::new();
+    let others = || others.iter().filter(|row| row.peer.kind != Kind::Raw);
+    let columns: [(&str, fn(&Row) -> Option<f64>); 4] = [
+        ("idle", |row| Some(row.plain.idle)),
+        ("after a message", |row| Some(row.plain.used)),
+        ("idle, with deflate", |row| Some(row.deflate?.idle)),
+        ("after a message, with deflate", |row| Some(row.deflate?.used)),
+    ];
+    for (name, cost) in columns {
+        let smaller = |row: &&Row| cost(row) <= cost(ours);
+        faults.extend(
+            others()
+                .filter(|row| cost(row).is_some())
+                .filter(smaller)
+                .map(|row| format!("{name}: {} takes less than we do", row.peer.name)),
+        );
+    }
+    for (name, cost) in [("idle", ours.plain.idle), ("after a message", ours.plain.used)] {
+        if cost > LIMIT {
+            faults.push(format!("{name}: {cost:.0} bytes are more than {LIMIT:.0}"));
+        }
+    }
+    faults
+}

@@ -1,0 +1,61 @@
+use std::io;
+
+use bytes::BytesMut;
+use fullduplex_bench::server::{is_to_deflate, run, serve_each};
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use sockudo_ws::deflate::negotiate_server_deflate;
+use sockudo_ws::handshake::{build_response, generate_accept_key, parse_request, server_handshake};
+use sockudo_ws::stream::CompressedWebSocketStream;
+use sockudo_ws::{Config, DeflateConfig, Error, Message, WebSocketStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+fn main() -> io::Result<()> {
+    if is_to_deflate() { run(serve_each(serve_deflating)) } else { run(serve_each(serve)) }
+}
+
+async fn serve(mut stream: TcpStream) -> Result<(), Error> {
+    server_handshake(&mut stream).await?;
+    echo(WebSocketStream::server(stream, config())).await
+}
+
+/// As `server_handshake`, which does not negotiate extensions.
+async fn serve_deflating(mut stream: TcpStream) -> Result<(), Error> {
+    let mut input = BytesMut::with_capacity(4096);
+    let agreed = loop {
+        if stream.read_buf(&mut input).await? == 0 {
+            return Err(Error::ConnectionClosed);
+        }
+        if let Some((request, _)) = parse_request(&input)? {
+            let offers = request.extensions.unwrap_or_default();
+            let agreed = negotiate_server_deflate(offers, &DeflateConfig::default());
+            let agreed =
+                agreed.ok_or(Error::HandshakeFailed("permessage-deflate is not offered"))?;
+            let key = generate_accept_key(request.key);
+            let response = build_response(&key, None, Some(&agreed.to_response_header()));
+            stream.write_all(&response).await?;
+            break agreed.config;
+        }
+    };
+    drop(input);
+    echo(CompressedWebSocketStream::server(stream, config(), agreed)).await
+}
+
+async fn echo<S>(mut socket: S) -> Result<(), Error>
+where
+    S: Stream<Item = Result<Message, Error>> + Sink<Message, Error = Error> + Unpin,
+{
+    while let Some(message) = socket.next().await {
+        match message? {
+            message @ (Message::Text(_) | Message::Binary(_)) => socket.send(message).await?,
+            Message::Close(_) => break,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Without pings and a limit of idle time, which the other servers have not.
+fn config() -> Config {
+    Config::builder().auto_ping(false).idle_timeout(0).build()
+}

@@ -1,0 +1,147 @@
+//! As much of a WebSocket client as measuring needs, so that no library measures itself.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// A server that does not answer for so long has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The key of the example in RFC 6455 section 1.3, and its answer.
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// Bits of the first two bytes of a frame.
+const TEXT: u8 = 0x81;
+const COMPRESSED: u8 = 0x40;
+const MASKED: u8 = 0x80;
+
+/// A text message, and the frame that carries it.
+#[derive(Debug)]
+pub struct Message {
+    text: Vec<u8>,
+    compressed: bool,
+    frame: Vec<u8>,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Client {
+    stream: TcpStream,
+}
+
+impl Message {
+    /// Some text of this length, compressed as one that does not get any shorter by it: the
+    /// receiver has to inflate it all the same.
+    pub fn new(len: u16, compressed: bool) -> Self {
+        let text: Vec<u8> = (b'a'..=b'z').cycle().take(len.into()).collect();
+        let payload = if compressed { stored(len, &text) } else { text.clone() };
+        let first = if compressed { TEXT | COMPRESSED } else { TEXT };
+        let mut frame = vec![first];
+        match u16::try_from(payload.len()) {
+            Ok(len @ ..126) => frame.push(MASKED | len as u8),
+            Ok(len) => {
+                frame.push(MASKED | 126);
+                frame.extend(len.to_be_bytes());
+            }
+            Err(_) => {
+                frame.push(MASKED | 127);
+                frame.extend((payload.len() as u64).to_be_bytes());
+            }
+        }
+        frame.extend(MASK);
+        frame.extend(masked(&payload, MASK));
+        Self { text, compressed, frame }
+    }
+}
+
+impl Client {
+    /// Connects, and shakes hands unless the server is one that sends the request back.
+    ///
+    /// # Errors
+    /// The server does not accept, or does not agree to compression that is asked for.
+    pub fn connect(address: SocketAddr, deflate: bool) -> io::Result<Self> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let extensions =
+            if deflate { "Sec-WebSocket-Extensions: permessage-deflate\r\n" } else { "" };
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{extensions}\r\n"
+        );
+        stream.write_all(request.as_bytes())?;
+        let response = read_head(&mut stream)?;
+        let is_accepted = response.starts_with("HTTP/1.1 101 ")
+            && response.contains(ACCEPT)
+            && response.contains("permessage-deflate") == deflate;
+        if is_accepted || response == request {
+            Ok(Self { stream })
+        } else {
+            Err(io::Error::other(format!("the server answered {response}")))
+        }
+    }
+
+    /// Sends a message.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub fn send(&mut self, message: &Message) -> io::Result<()> {
+        self.stream.write_all(&message.frame)
+    }
+
+    /// Waits for the message to come back.
+    ///
+    /// # Errors
+    /// The connection broke, or something else came.
+    pub fn expect(&mut self, message: &Message) -> io::Result<()> {
+        let [first, second] = self.read()?;
+        let len = match second & !MASKED {
+            126 => u16::from_be_bytes(self.read()?).into(),
+            127 => u64::from_be_bytes(self.read()?),
+            len => len.into(),
+        };
+        // Only a server that knows nothing of frames sends back what is masked.
+        let mask = if second & MASKED == 0 { [0; 4] } else { self.read()? };
+        let mut payload = Vec::new();
+        (&self.stream).take(len).read_to_end(&mut payload)?;
+        let is_echo = if message.compressed {
+            first == TEXT | COMPRESSED && !payload.is_empty()
+        } else {
+            first == TEXT && masked(&payload, mask).eq(message.text.iter().copied())
+        };
+        if is_echo { Ok(()) } else { Err(io::Error::other("what came back is another message")) }
+    }
+
+    fn read<const COUNT: usize>(&mut self) -> io::Result<[u8; COUNT]> {
+        let mut bytes = [0; COUNT];
+        self.stream.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+/// One stored block and the beginning of an empty one (RFC 7692 section 7.2.1).
+fn stored(len: u16, text: &[u8]) -> Vec<u8> {
+    let [low, high] = len.to_le_bytes();
+    [&[0, low, high, !low, !high], text, &[0]].concat()
+}
+
+fn masked(payload: &[u8], mask: [u8; 4]) -> impl Iterator<Item = u8> {
+    payload.iter().zip(mask.into_iter().cycle()).map(|(byte, mask)| byte ^ mask)
+}
+
+/// Reads up to the empty line. Nothing follows it: the server speaks when it is spoken to.
+fn read_head(stream: &mut TcpStream) -> io::Result<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut bytes = [0; 512];
+        let count = stream.read(&mut bytes)?;
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        head.extend_from_slice(&bytes[..count]);
+    }
+    String::from_utf8(head).map_err(io::Error::other)
+}

@@ -1,0 +1,10 @@
+//! Echo servers of several WebSocket libraries side by side, and what is needed to measure them.
+//!
+//! Each `serve_*` is one server: the loop that its library's documentation shows, on the same
+//! runtime as all others. The programs that measure know none of the libraries: they speak to a
+//! server through `client`, and see of it what the system tells about its `process`.
+
+pub mod client;
+pub mod peer;
+pub mod process;
+pub mod server;

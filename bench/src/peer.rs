@@ -1,0 +1,42 @@
+/// A server that can be started.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    /// The crate, by its name in the lock file.
+    pub name: &'static str,
+    /// The program of this package.
+    pub program: &'static str,
+    /// What it can do.
+    pub kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Sends back whatever comes: what the runtime costs without any protocol.
+    Raw,
+    WebSocket,
+    /// A WebSocket server that knows permessage-deflate.
+    Deflating,
+}
+
+/// The product.
+pub const OURS: Peer =
+    Peer { name: "fullduplex-net", program: "serve_fullduplex", kind: Kind::Deflating };
+
+/// The product, the others, and what no library can go below.
+pub const PEERS: [Peer; 6] = [
+    OURS,
+    Peer { name: "fastwebsockets", program: "serve_fastwebsockets", kind: Kind::WebSocket },
+    Peer { name: "sockudo-ws", program: "serve_sockudo", kind: Kind::Deflating },
+    Peer { name: "tokio-tungstenite", program: "serve_tungstenite", kind: Kind::WebSocket },
+    Peer { name: "tokio-websockets", program: "serve_tokio_websockets", kind: Kind::WebSocket },
+    Peer { name: "tokio", program: "serve_raw", kind: Kind::Raw },
+];
+
+impl Peer {
+    /// The version in use.
+    pub fn version(&self) -> &'static str {
+        let entry = format!("name = \"{}\"\nversion = \"", self.name);
+        let found = include_str!("../Cargo.lock").split_once(&entry);
+        found.and_then(|(_, rest)| rest.split('"').next()).unwrap_or("?")
+    }
+}
