@@ -18,13 +18,9 @@ pub enum Kind {
     Deflating,
 }
 
-/// The product.
-pub const OURS: Peer =
-    Peer { name: "fullduplex-net", program: "serve_fullduplex", kind: Kind::Deflating };
-
-/// The product, the others, and what no library can go below.
+/// Ours first, then the others, and last what none of them goes below.
 pub const PEERS: [Peer; 6] = [
-    OURS,
+    Peer { name: "fullduplex-net", program: "serve_fullduplex", kind: Kind::Deflating },
     Peer { name: "fastwebsockets", program: "serve_fastwebsockets", kind: Kind::WebSocket },
     Peer { name: "sockudo-ws", program: "serve_sockudo", kind: Kind::Deflating },
     Peer { name: "tokio-tungstenite", program: "serve_tungstenite", kind: Kind::WebSocket },

@@ -12,17 +12,20 @@ pub(crate) fn all() -> Result<(), Failure> {
     run(&mut cargo(["fmt", "--all", "--check"]))?;
     run(&mut cargo(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
     run(cargo(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings"))?;
-    fuzz_targets()?;
+    other_workspaces()?;
     proto_alone()?;
     rust_version()?;
     deny()
 }
 
-/// `fuzz/` is a workspace of its own, which the commands above do not see.
-fn fuzz_targets() -> Result<(), Failure> {
-    let manifest = ["--manifest-path", "fuzz/Cargo.toml"];
-    run(cargo(["fmt"]).args(manifest).arg("--check"))?;
-    run(cargo(["clippy", "--locked"]).args(manifest).args(["--", "--deny", "warnings"]))
+/// The workspaces that the commands above do not see: what they need is not the product's.
+fn other_workspaces() -> Result<(), Failure> {
+    for folder in ["fuzz", "bench"] {
+        let manifest = format!("--manifest-path={folder}/Cargo.toml");
+        run(&mut cargo(["fmt", &manifest, "--check"]))?;
+        run(&mut cargo(["clippy", "--locked", &manifest, "--", "--deny", "warnings"]))?;
+    }
+    Ok(())
 }
 
 /// The protocol builds alone, and nothing below it does I/O or draws random numbers. (That its own

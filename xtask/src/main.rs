@@ -3,6 +3,7 @@
 
 mod advisories;
 mod autobahn;
+mod bench;
 mod check;
 mod fuzz;
 mod peers;
@@ -55,6 +56,13 @@ enum Task {
     },
     /// Feeds generated inputs to the targets of fuzz/, looking for one that breaks a promise.
     Fuzz(fuzz::Options),
+    /// What an idle connection costs in memory, beside other libraries; fails if it is more than 1 KiB,
+    /// or than theirs.
+    Idle {
+        /// How many connections each server gets.
+        #[arg(long, default_value_t = 10_000)]
+        connections: usize,
+    },
     /// `fdx listen --echo` with a page in a headless Chromium, which must be installed.
     Browser {
         /// The browser.
@@ -73,6 +81,7 @@ fn main() -> ExitCode {
         Task::Simulate { seed: Some(seed), .. } => simulate(&[seed]),
         Task::Simulate { seeds, first, seed: None } => simulate(&[first, seeds]),
         Task::Fuzz(options) => fuzz::fuzz(&options),
+        Task::Idle { connections } => bench::idle(connections),
         Task::Browser { chromium } => peers::browser(&chromium),
     };
     match outcome {
