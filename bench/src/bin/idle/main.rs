@@ -54,6 +54,7 @@ fn compare(options: &Options) -> io::Result<Vec<String>> {
     for peer in PEERS {
         eprintln!("{} …", peer.program);
         let plain = measure(&peer, false, options.connections)?;
+        eprintln!("{plain:?}");
         let deflate = match peer.kind {
             Kind::Deflating => Some(measure(&peer, true, options.connections)?),
             Kind::WebSocket | Kind::Raw => None,
