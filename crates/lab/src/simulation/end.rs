@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use fullduplex_proto::{Closed, Connection, Deflate, Event, Limits, Role, Violation};
+use fullduplex_proto::{Closed, Connection, Deflate, Event, Limits, Role, Timeouts, Violation};
 
 use super::plan::Behaviour;
 use super::rng::Rng;
@@ -35,6 +35,8 @@ pub(super) struct End {
     pub(super) closed: Option<Closed>,
     pub(super) deadline: Option<Instant>,
     close_timeout: Duration,
+    /// It asks whether the other end is alive.
+    pub(super) has_heartbeat: bool,
     /// Since when a closing connection has made no progress.
     idle_since: Instant,
 }
@@ -72,6 +74,7 @@ impl End {
     pub(super) fn new(
         role: Role,
         behaviour: Behaviour,
+        mut timeouts: Timeouts,
         deflate: Option<Deflate>,
         seed: u64,
         now: Instant,
@@ -85,6 +88,8 @@ impl End {
             }
             Role::Server => Connection::server(limits, close_timeout),
         };
+        timeouts.close = close_timeout;
+        connection = connection.with_timeouts(timeouts);
         if let Some(agreed) = deflate {
             connection = connection.with_deflate(agreed);
         }
@@ -107,6 +112,7 @@ impl End {
             closed: None,
             deadline: None,
             close_timeout,
+            has_heartbeat: timeouts.ping.is_some(),
             idle_since: now,
         }
     }

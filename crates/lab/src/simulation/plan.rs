@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use fullduplex_proto::{Limits, Prepared, Role};
+use fullduplex_proto::{Limits, Prepared, Role, Timeouts};
 
 use super::agreement::{self, Agreement};
 use super::content;
 use super::pipe::Pace;
 use super::rng::Rng;
 use super::script::{self, Action};
+
+/// In one of so many patient runs, both ends ask whether the other is alive.
+const HEARTBEAT_ONE_IN: u64 = 10;
 
 /// What both ends do and what happens to them. The first of two is the client's, here and elsewhere.
 #[derive(Debug)]
@@ -18,6 +21,8 @@ pub(super) struct Plan {
     /// How the transport carries what each end writes.
     pub(super) paces: [Pace; 2],
     pub(super) fault: Option<Fault>,
+    /// How long the ends wait for each other while they are open.
+    pub(super) timeouts: Timeouts,
     /// Nothing but an end's own limits keeps the connection from a clean end.
     pub(super) is_gentle: bool,
 }
@@ -63,7 +68,7 @@ struct Scale {
 }
 
 impl Plan {
-    pub(super) fn new(rng: &mut Rng) -> Self {
+    pub(super) fn new(seed: u64, rng: &mut Rng) -> Self {
         let scale = Scale::new(rng);
         let is_patient = !rng.one_in(4);
         let prepared = [(); 2].map(|()| content::message(rng, scale.largest_message));
@@ -82,10 +87,21 @@ impl Plan {
             agreement: Agreement::reach(wishes),
             behaviours,
             paces: [(); 2].map(|()| Pace::new(rng, &scale, is_patient)),
+            timeouts: timeouts(is_patient && seed.is_multiple_of(HEARTBEAT_ONE_IN)),
             is_gentle: is_patient && fault.is_none(),
             fault,
         }
     }
+}
+
+/// What holds a Pong up, where the transport is patient, takes less time than it may take.
+fn timeouts(has_heartbeat: bool) -> Timeouts {
+    let mut timeouts = Timeouts::default();
+    timeouts.message = None;
+    if !has_heartbeat {
+        timeouts.ping = None;
+    }
+    timeouts
 }
 
 impl Scale {

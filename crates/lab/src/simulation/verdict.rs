@@ -1,6 +1,6 @@
 //! What must hold when both ends have ended.
 
-use fullduplex_proto::{Closed, Event};
+use fullduplex_proto::{Closed, Event, Failure};
 
 use super::end::End;
 use super::flow::Flow;
@@ -24,6 +24,8 @@ pub(super) fn judge(world: &mut World<'_>) -> Tally {
     for (end, said, heard) in [(client, by_client, by_server), (server, by_server, by_client)] {
         let closed = end.closed.clone().expect("an end that has ended says how");
         judge_end(end, &closed, said);
+        let is_lost = closed.failure() == Some(Failure::PongTimeout);
+        assert!(!is_lost || !world.is_gentle, "{:?} was alive", end.role.peer());
         if is_clean {
             assert!(
                 closed.was_clean() || !end.connection.is_flushed(),

@@ -73,7 +73,8 @@ pub fn run(seed: u64, trace: &mut Trace) -> Tally {
 impl<'a> World<'a> {
     fn new(seed: u64, trace: &'a mut Trace) -> Self {
         let mut rng = Rng::new(seed);
-        let Plan { agreement, behaviours, paces, fault, is_gentle } = Plan::new(&mut rng);
+        let Plan { agreement, behaviours, paces, fault, timeouts, is_gentle } =
+            Plan::new(seed, &mut rng);
         let [client, server] = behaviours;
         // No duration depends on when this is.
         let now = Instant::now();
@@ -83,11 +84,11 @@ impl<'a> World<'a> {
         }
         Self {
             ends: [
-                End::new(Role::Client, client, agreement.ends[0], rng.next(), now),
-                End::new(Role::Server, server, agreement.ends[1], rng.next(), now),
+                End::new(Role::Client, client, timeouts, agreement.ends[0], rng.next(), now),
+                End::new(Role::Server, server, timeouts, agreement.ends[1], rng.next(), now),
             ],
             flows: [Role::Client, Role::Server]
-                .map(|writer| Flow::new(Wire::new(writer, agreement.inflater(writer)))),
+                .map(|writer| Flow::new(Wire::new(writer, agreement.inflater(writer)), timeouts)),
             rng,
             epoch: now,
             now,
@@ -138,7 +139,10 @@ impl<'a> World<'a> {
     }
 
     fn take_turn(&mut self, role: Role, turn: Move) {
-        self.quiet_since = self.now;
+        // That an end is asked whether it is alive is no news.
+        if matches!(turn, Move::Act) || !self.flows.iter().all(Flow::is_delivered) {
+            self.quiet_since = self.now;
+        }
         let [client, server] = &mut self.ends;
         let [to_server, to_client] = &mut self.pipes;
         let [by_client, by_server] = &mut self.flows;
@@ -229,8 +233,12 @@ impl<'a> World<'a> {
             self.flows.iter().for_each(Flow::assert_at_rest);
             let is_amid_message = self.flows.iter().any(Flow::is_amid_message);
             for end in &self.ends {
-                let holds_context = end.connection.has_deadline();
-                assert!(!holds_context || is_amid_message, "{:?} keeps its contexts", end.role);
+                let may_wait = is_amid_message || end.has_heartbeat;
+                assert!(
+                    may_wait || !end.connection.has_deadline(),
+                    "{:?} keeps its contexts",
+                    end.role
+                );
             }
         }
         self.pipes.iter_mut().for_each(Pipe::reset);
