@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use crate::counters::Counters;
 use crate::handshake::Terms;
 use crate::membership::Membership;
+use crate::network::Network;
 use crate::registry::Registry;
 use crate::{AcceptOptions, Counts};
 
@@ -117,7 +118,7 @@ pub(crate) struct Shared {
     phase_changed: Notify,
     empty: Notify,
     open: AtomicUsize,
-    per_address: Mutex<HashMap<IpAddr, usize>>,
+    per_address: Mutex<HashMap<Network, usize>>,
     held: AtomicUsize,
     pub(crate) counters: Counters,
 }
@@ -141,7 +142,7 @@ impl Shared {
             let registry = Arc::clone(&self.registry);
             tokio::spawn(async move { registry.run().await }).abort_handle()
         });
-        let address = address.map(network);
+        let network = address.map(Network::from);
         if self.open.fetch_add(1, Ordering::SeqCst) >= self.options.connections {
             self.leave(None);
             return Err(unavailable("all connections of this server are in use; try again later"));
@@ -150,9 +151,9 @@ impl Shared {
             self.leave(None);
             return Err(unavailable("this server is shutting down"));
         }
-        if let Some(address) = address {
+        if let Some(network) = network {
             let mut per_address = self.per_address();
-            let count = per_address.entry(address).or_default();
+            let count = per_address.entry(network).or_default();
             if *count >= self.options.connections_per_address {
                 drop(per_address);
                 self.leave(None);
@@ -161,17 +162,17 @@ impl Shared {
             }
             *count += 1;
         }
-        Ok(Membership::new(Arc::clone(self), address))
+        Ok(Membership::new(Arc::clone(self), network))
     }
 
-    /// Takes note that a connection from `address` is over.
-    pub(crate) fn leave(&self, address: Option<IpAddr>) {
-        if let Some(address) = address {
+    /// Takes note that a connection from `network` is over.
+    pub(crate) fn leave(&self, network: Option<Network>) {
+        if let Some(network) = network {
             let mut per_address = self.per_address();
-            if let Some(count) = per_address.get_mut(&address) {
+            if let Some(count) = per_address.get_mut(&network) {
                 *count -= 1;
                 if *count == 0 {
-                    per_address.remove(&address);
+                    per_address.remove(&network);
                 }
             }
         }
@@ -228,7 +229,7 @@ impl Shared {
     }
 
     /// No code of others runs under the lock, so it cannot be poisoned halfway.
-    fn per_address(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+    fn per_address(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
         self.per_address.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -238,14 +239,6 @@ impl Drop for Shared {
         if let Some(timer) = self.timer.get() {
             timer.abort();
         }
-    }
-}
-
-/// Who counts as one: an address of IPv4, or a network of IPv6, all of which one customer owns.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-        address @ IpAddr::V4(_) => address,
     }
 }
 

@@ -93,13 +93,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, F: Future<Output = Outcome>> Future for 
         let close = stage.close();
         let mut link = socket.link();
         let other = link.end_turn(Some(&close), cx);
-        let is_over = link.connection().closed().is_some();
-        drop(link);
-        other.into_iter().for_each(Waker::wake);
-        if is_over && matches!(stage, Stage::Closing(_)) {
-            return Poll::Ready(stage.end());
+        let is_over = link.connection().closed().is_some() && matches!(stage, Stage::Closing(_));
+        if is_over {
+            link.leave();
         }
-        Poll::Pending
+        link.doze();
+        other.into_iter().for_each(Waker::wake);
+        if is_over { Poll::Ready(stage.end()) } else { Poll::Pending }
     }
 }
 

@@ -46,18 +46,35 @@ enum Handle {
     Dropped,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
-    /// Begins a turn of the driving task, which is that of `cx`: what the application does until its
-    /// end need not wake it.
-    pub(crate) fn begin_turn(&mut self, cx: &Context<'_>) -> Option<Waker> {
-        let driving = self.driving.get_or_insert_with(|| Driving {
-            waker: Waker::noop().clone(),
+impl Driving {
+    /// It is driven by the task that `waker` wakes.
+    pub(crate) fn by(waker: Waker) -> Self {
+        Self {
+            waker,
             turn: Turn::Over,
             awaited: Awaited::Nothing,
             handle: Handle::Held,
             ahead: None,
             other: None,
-        });
+        }
+    }
+
+    /// The task that drives, if there is nothing else to be kept: a socket that is held by the
+    /// application, which has taken what came.
+    pub(crate) fn resting(&self) -> Option<&Waker> {
+        let is_resting = self.turn == Turn::Over
+            && self.handle == Handle::Held
+            && self.ahead.is_none()
+            && self.other.is_none();
+        is_resting.then_some(&self.waker)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
+    /// Begins a turn of the driving task, which is that of `cx`: what the application does until its
+    /// end need not wake it.
+    pub(crate) fn begin_turn(&mut self, cx: &Context<'_>) -> Option<Waker> {
+        let driving = self.driving.get_or_insert_with(|| Driving::by(Waker::noop().clone()));
         driving.turn = Turn::Application;
         driving.awaited = Awaited::Nothing;
         let other = driving.other.take();

@@ -45,8 +45,7 @@ impl Handshake {
         name: HeaderName,
         value: HeaderValue,
     ) -> Result<(), ReservedHeader> {
-        self.answer = std::mem::take(&mut self.answer);
-        let _ = (name, value);
+        self.answer = std::mem::take(&mut self.answer).with_header(name, value)?;
         Ok(())
     }
 

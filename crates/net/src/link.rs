@@ -1,11 +1,10 @@
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::BytesMut;
-use fullduplex_proto::{CloseFrame, Connection, Event, Message, Misuse, Outgoing};
+use fullduplex_proto::{CloseFrame, Closed, Connection, Dormant, Event, Message, Misuse, Outgoing};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::task::coop::{has_budget_remaining, poll_proceed};
 use tokio::time::Instant;
@@ -13,9 +12,9 @@ use tokio::time::Instant;
 use crate::alarm::Alarm;
 use crate::connections::Phase;
 use crate::driving::Driving;
-use crate::mailbox::Mailbox;
+use crate::mailbox::Inbox;
 use crate::tally::Tally;
-use crate::{read_buffer, time};
+use crate::{Sender, read_buffer, time};
 
 /// The room made for one read of a large frame: more than this, the more of it has arrived.
 const READ_MIN: usize = 16 << 10;
@@ -39,13 +38,13 @@ pub(crate) struct Link<S> {
     input: BytesMut,
     alarm: Alarm,
     /// When the deadline of a closing peer that goes on talking counts; hardly ever.
-    busy_deadline: Option<Box<Instant>>,
+    busy_deadline: Option<Instant>,
     /// What was written into the transport may still be held by it.
     flush: Flush,
     /// The first error of the transport.
     broken: Option<io::Error>,
     /// What other tasks have sent.
-    mailbox: Option<Arc<Mailbox>>,
+    pub(crate) mailbox: Option<Inbox>,
     /// Set while a task of ours drives the link, whether or not the application polls.
     pub(crate) driving: Option<Driving>,
     pub(crate) tally: Tally,
@@ -128,9 +127,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
         let now = Instant::now();
         let close_timeout = self.connection.timeouts().close;
-        let deadline =
-            self.busy_deadline.get_or_insert_with(|| Box::new(time::after(close_timeout)));
-        if now >= **deadline {
+        let deadline = self.busy_deadline.get_or_insert_with(|| time::after(close_timeout));
+        if now >= *deadline {
             self.connection.handle_time(now.into_std());
         }
         Poll::Pending
@@ -198,9 +196,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         self.broken.as_ref().map(copy)
     }
 
-    /// Where other tasks leave what they send.
-    pub(crate) fn mailbox(&mut self) -> &Arc<Mailbox> {
-        self.mailbox.get_or_insert_with(|| Arc::new(Mailbox::new()))
+    /// By which other tasks send.
+    pub(crate) fn sender(&mut self) -> Sender {
+        self.mailbox.get_or_insert_with(Inbox::new).sender()
     }
 
     /// Queues what other tasks have sent, as far as there is room; more wakes the task of `cx`.
@@ -322,14 +320,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         let mut now = Instant::now();
         while let Some(at) = self.connection.handle_time(now.into_std()) {
             if !self.connection.is_flushed() {
-                // A Ping was due, or our Close; an error of writing is remembered.
+                // A Ping was due, or our Close; an error of writing is remembered. What is waited for then
+                // is waited for from when it is written.
                 let _ = self.poll_flush(cx);
+                if self.connection.is_flushed() {
+                    continue;
+                }
             }
             ready!(self.alarm.poll(Instant::from_std(at), now, cx));
             now = Instant::now();
         }
         self.alarm.clear();
         if self.connection.closed().is_some() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// What has to be kept of the connection, and who drives it, if that is all there is.
+    pub(crate) fn resting(&self) -> Option<(Dormant, Waker)> {
+        let is_idle = self.input.is_empty() && self.flush == Flush::Done && self.broken.is_none();
+        let driver = self.driving.as_ref().filter(|_| is_idle)?.resting()?;
+        Some((self.connection.doze()?, driver.clone()))
+    }
+
+    /// Takes the link apart, at rest.
+    pub(crate) fn into_parts(self) -> (S, Alarm, Option<Inbox>) {
+        (self.stream, self.alarm, self.mailbox)
     }
 
     /// Tells the server what unfinished messages keep here; one too many fails the connection.
@@ -359,26 +373,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
-    /// Leaves the server, if there is one.
+    /// Leaves the server, if there is one, and tells it how the connection ended.
     pub(crate) fn leave(&mut self) {
         self.take_note();
+        if let Some(member) = self.alarm.member() {
+            let code = self.connection.closed().map_or(1006, Closed::code);
+            tracing::debug!(code, "connection closed");
+            member.server().counters.count_closed(code);
+        }
         self.alarm = Alarm::Own(None);
     }
 
     fn note_broken(&mut self, error: &io::Error) {
         if self.broken.is_none() {
             self.broken = Some(copy(error));
-        }
-    }
-}
-
-impl<S> Drop for Link<S> {
-    /// Whoever waits for room waits no longer.
-    fn drop(&mut self) {
-        self.input.clear();
-        read_buffer::give_back(&mut self.input);
-        if let Some(mailbox) = &self.mailbox {
-            mailbox.shut();
         }
     }
 }

@@ -44,10 +44,6 @@ pub enum TrySendError {
 pub struct SenderClosed;
 
 impl Sender {
-    pub(crate) fn new(mailbox: Arc<Mailbox>) -> Self {
-        Self { mailbox, capacity: CAPACITY }
-    }
-
     /// The same, but with another bound: while so many bytes wait, there is no room for further
     /// messages. Default: 1 MiB.
     pub fn with_capacity(mut self, bytes: usize) -> Self {
@@ -111,6 +107,10 @@ impl Sender {
     }
 }
 
+/// The link's end of a mailbox: when it is gone, the mailbox takes nothing more.
+#[derive(Debug)]
+pub(crate) struct Inbox(Arc<Mailbox>);
+
 /// Where the senders of a socket leave what its task is to send.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
@@ -136,16 +136,20 @@ enum Stage {
     Closed,
 }
 
-impl Mailbox {
+impl Inbox {
     pub(crate) fn new() -> Self {
         let letters =
             Letters { messages: VecDeque::new(), bytes: 0, stage: Stage::Open, reader: None };
-        Self { letters: Mutex::new(letters), room: Notify::new() }
+        Self(Arc::new(Mailbox { letters: Mutex::new(letters), room: Notify::new() }))
+    }
+
+    pub(crate) fn sender(&self) -> Sender {
+        Sender { mailbox: Arc::clone(&self.0), capacity: CAPACITY }
     }
 
     /// Takes the oldest message; if there is none, the next one wakes `reader`.
     pub(crate) fn take(&self, reader: &Waker) -> Option<Outgoing> {
-        let mut letters = self.letters();
+        let mut letters = self.0.letters();
         let Some(message) = letters.messages.pop_front() else {
             letters.reader.get_or_insert_with(|| reader.clone()).clone_from(reader);
             // A burst is over; what it took is given back.
@@ -154,13 +158,13 @@ impl Mailbox {
         };
         letters.bytes -= cost(&message);
         drop(letters);
-        self.room.notify_waiters();
+        self.0.room.notify_waiters();
         Some(message)
     }
 
     /// Takes the wish to close, once all that was sent before was taken.
     pub(crate) fn take_close(&self) -> Option<Option<CloseFrame>> {
-        let mut letters = self.letters();
+        let mut letters = self.0.letters();
         let Letters { messages, stage, .. } = &mut *letters;
         match stage {
             Stage::Closing(frame) if messages.is_empty() => {
@@ -174,10 +178,18 @@ impl Mailbox {
 
     /// Takes no more messages.
     pub(crate) fn shut(&self) {
-        self.letters().stage = Stage::Closed;
-        self.room.notify_waiters();
+        self.0.letters().stage = Stage::Closed;
+        self.0.room.notify_waiters();
     }
+}
 
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        self.shut();
+    }
+}
+
+impl Mailbox {
     /// No code of others runs under the lock, so it cannot be poisoned halfway.
     fn letters(&self) -> MutexGuard<'_, Letters> {
         self.letters.lock().unwrap_or_else(PoisonError::into_inner)

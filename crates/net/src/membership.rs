@@ -1,27 +1,27 @@
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use crate::connections::Shared;
+use crate::network::Network;
 use crate::registry::{Registry, Tick};
 
 /// The place of one connection among those of a server, from when it is accepted until it is over.
 #[derive(Debug)]
 pub(crate) struct Membership {
     server: Arc<Shared>,
-    address: Option<IpAddr>,
-    key: u32,
+    network: Option<Network>,
     alarm: Option<Tick>,
+    key: u32,
     /// How many bytes its unfinished messages keep.
-    held: usize,
+    held: u32,
 }
 
 impl Membership {
     /// A place that was counted already.
-    pub(crate) fn new(server: Arc<Shared>, address: Option<IpAddr>) -> Self {
+    pub(crate) fn new(server: Arc<Shared>, network: Option<Network>) -> Self {
         let key = server.registry.add();
-        Self { server, address, key, alarm: None, held: 0 }
+        Self { server, network, alarm: None, key, held: 0 }
     }
 
     pub(crate) fn server(&self) -> &Arc<Shared> {
@@ -47,12 +47,12 @@ impl Membership {
 
     /// Takes note of what unfinished messages keep; whether the server has room for it.
     pub(crate) fn hold(&mut self, bytes: usize) -> bool {
+        let bytes = bytes.try_into().unwrap_or(u32::MAX);
         if bytes == self.held {
             return true;
         }
-        let fits = self.server.hold(self.held, bytes);
-        self.held = bytes;
-        fits
+        let before = std::mem::replace(&mut self.held, bytes);
+        self.server.hold(before as usize, bytes as usize)
     }
 }
 
@@ -60,6 +60,6 @@ impl Drop for Membership {
     fn drop(&mut self) {
         self.hold(0);
         self.server.registry.remove(self.key, self.alarm);
-        self.server.leave(self.address);
+        self.server.leave(self.network);
     }
 }

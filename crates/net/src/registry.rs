@@ -1,6 +1,7 @@
 //! Whom to wake, and when: one timer for all connections of a server.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -25,9 +26,20 @@ struct Tasks {
     alarms: BTreeSet<(Tick, u32)>,
 }
 
-/// Milliseconds since the registry was made; smaller than an [`Instant`].
+/// Milliseconds since the registry was made, and one; smaller than an [`Instant`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Tick(u64);
+pub(crate) struct Tick(NonZeroU64);
+
+impl Tick {
+    fn at(millis: u128) -> Self {
+        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+        Self(NonZeroU64::MIN.saturating_add(millis))
+    }
+
+    fn millis(self) -> u64 {
+        self.0.get() - 1
+    }
+}
 
 impl Registry {
     pub(crate) fn new() -> Self {
@@ -73,13 +85,13 @@ impl Registry {
     /// The first tick that is not before `at`.
     pub(crate) fn tick(&self, at: Instant) -> Tick {
         let since = at.saturating_duration_since(self.start);
-        Tick(since.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(u64::MAX))
+        Tick::at(since.as_nanos().div_ceil(1_000_000))
     }
 
     /// The last tick that is not after `now`.
     pub(crate) fn tick_before(&self, now: Instant) -> Tick {
         let since = now.saturating_duration_since(self.start);
-        Tick(since.as_millis().try_into().unwrap_or(u64::MAX))
+        Tick::at(since.as_millis())
     }
 
     pub(crate) fn wake_all(&self) {
@@ -99,7 +111,7 @@ impl Registry {
             tasks.alarms.pop_first();
             due.push(tasks.wakers[key as usize].clone());
         }
-        let next = tasks.alarms.first().map(|(tick, _)| tick.0);
+        let next = tasks.alarms.first().map(|(tick, _)| tick.millis());
         drop(tasks);
         due.into_iter().for_each(Waker::wake);
         next.and_then(|millis| self.start.checked_add(Duration::from_millis(millis)))

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 
 use fullduplex_proto::handshake::Refusal;
 use http::StatusCode;
@@ -42,7 +42,7 @@ pub(crate) fn open(
             }
             (accepted, _) => accepted.into(),
         };
-        Request::read_within(time, transport, terms, peer, Alarm::Server(member)).await
+        Request::read_within(time, transport, terms, peer, Alarm::Server(Box::new(member))).await
     };
     Box::pin(async move {
         tokio::select! {
@@ -53,41 +53,72 @@ pub(crate) fn open(
     })
 }
 
-/// Runs the handler of a client, and its connection, until both are over.
-pub(crate) async fn run<F>(
+/// What comes of a client, until its connection is open: in a box of its own likewise.
+pub(crate) type Preparing<F> =
+    Pin<Box<dyn Future<Output = Option<Driven<Transport, F>>> + Send + 'static>>;
+
+/// Opens a connection as its handler decides.
+pub(crate) fn prepare<F>(
     server: Arc<Shared>,
     opening: Opening,
-    handler: impl FnOnce(Request) -> F,
-) where
-    F: Future<Output = Outcome>,
+    handler: impl FnOnce(Request) -> F + Send + 'static,
+) -> Preparing<F>
+where
+    F: Future<Output = Outcome> + Send + 'static,
 {
-    let request = match opening.await {
-        Ok(request) => request,
-        Err(error) => return note_unopened(&server, &error),
-    };
-    let seat = Seat::new();
-    let mut handler = Box::pin(handler(request.seated(seat.clone())));
-    match decide(&server, &seat, handler.as_mut()).await {
-        Decided::Accepted(socket, outcome) => {
-            server.counters.opened.fetch_add(1, Ordering::Relaxed);
-            let driven = match outcome {
-                None => Driven::new(Arc::clone(&socket), handler),
-                Some(outcome) => Driven::closing(Arc::clone(&socket), outcome),
-            };
-            note_outcome(&driven.await);
-            let code = socket.link().connection().closed().map_or(1006, |closed| closed.code());
-            tracing::debug!(code, "connection closed");
-            server.counters.count_closed(code);
+    Box::pin(async move {
+        let request = match opening.await {
+            Ok(request) => request,
+            Err(error) => {
+                note_unopened(&server, &error);
+                return None;
+            }
+        };
+        let seat = Seat::new();
+        let mut handler = Box::pin(handler(request.seated(seat.clone())));
+        match decide(&server, &seat, handler.as_mut()).await {
+            Decided::Accepted(socket, outcome) => {
+                server.counters.opened.fetch_add(1, Ordering::Relaxed);
+                return Some(match outcome {
+                    None => Driven::new(socket, handler),
+                    Some(outcome) => Driven::closing(socket, outcome),
+                });
+            }
+            Decided::Unanswered(refused, outcome) => {
+                refused.await.ok();
+                match outcome {
+                    Some(outcome) => note_outcome(&outcome),
+                    None => note_outcome(&poll_fn(|cx| poll_caught(handler.as_mut(), cx)).await),
+                }
+            }
+            Decided::Refused(outcome) => note_outcome(&outcome),
+            Decided::Cut => {}
         }
-        Decided::Unanswered(refused, outcome) => {
-            refused.await.ok();
-            match outcome {
-                Some(outcome) => note_outcome(&outcome),
-                None => note_outcome(&poll_fn(|cx| poll_caught(handler.as_mut(), cx)).await),
+        None
+    })
+}
+
+/// Runs the handler of a client, and its connection, until both are over; in little memory.
+pub(crate) enum Session<F> {
+    Preparing(Preparing<F>),
+    Driven(Driven<Transport, F>),
+}
+
+impl<F: Future<Output = Outcome>> Future for Session<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let session = self.get_mut();
+        if let Self::Preparing(preparing) = session {
+            match ready!(preparing.as_mut().poll(cx)) {
+                Some(driven) => *session = Self::Driven(driven),
+                None => return Poll::Ready(()),
             }
         }
-        Decided::Refused(outcome) => note_outcome(&outcome),
-        Decided::Cut => {}
+        if let Self::Driven(driven) = session {
+            note_outcome(&ready!(Pin::new(driven).poll(cx)));
+        }
+        Poll::Ready(())
     }
 }
 

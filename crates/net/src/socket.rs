@@ -1,6 +1,6 @@
 use std::future::{Future, poll_fn};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::BytesMut;
@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::alarm::Alarm;
 use crate::link::Link;
+use crate::slot::{AwakeLink, Slot};
 use crate::{Sender, Transport};
 
 /// An open WebSocket over the transport `S`.
@@ -38,7 +39,7 @@ pub struct Socket<S: AsyncRead + AsyncWrite + Unpin = Transport> {
 /// What a socket shares with the task that drives it.
 #[derive(Debug)]
 pub(crate) struct Shared<S> {
-    link: Mutex<Link<S>>,
+    slot: Mutex<Slot<S>>,
     /// What was agreed on, if anything was.
     answer: Option<Box<Answer>>,
 }
@@ -95,7 +96,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         };
         let link = Link::new(stream, connection, input, alarm);
         let answer = Some(Box::new(answer)).filter(|answer| **answer != Answer::default());
-        Self { shared: Arc::new(Shared { link: Mutex::new(link), answer }) }
+        let slot = Mutex::new(Slot::Awake(Box::new(link)));
+        Self { shared: Arc::new(Shared { slot, answer }) }
     }
 
     /// The subprotocol that both ends agreed on.
@@ -294,7 +296,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// A handle by which other tasks send, while this one receives.
     pub fn sender(&mut self) -> Sender {
         let mut link = self.link();
-        let sender = Sender::new(Arc::clone(link.mailbox()));
+        let sender = link.sender();
         // The task must learn of it, to wait for what it brings.
         wake(link);
         sender
@@ -361,15 +363,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         &self.shared
     }
 
-    fn link(&self) -> MutexGuard<'_, Link<S>> {
+    fn link(&self) -> AwakeLink<'_, S> {
         self.shared.link()
     }
 }
 
-impl<S> Shared<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     /// No code of users runs under the lock, so it cannot be poisoned halfway.
-    pub(crate) fn link(&self) -> MutexGuard<'_, Link<S>> {
-        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn link(&self) -> AwakeLink<'_, S> {
+        AwakeLink::new(self.slot.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -389,7 +391,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Socket<S> {
 
 /// Wakes the task that drives the link, if there is one and it would not look by itself; without the
 /// lock, for a waker may be code of others.
-fn wake<S: AsyncRead + AsyncWrite + Unpin>(mut link: MutexGuard<'_, Link<S>>) {
+fn wake<S: AsyncRead + AsyncWrite + Unpin>(mut link: AwakeLink<'_, S>) {
     let driver = link.driver_to_wake();
     drop(link);
     driver.into_iter().for_each(Waker::wake);

@@ -18,7 +18,7 @@ enum Kind {
     Tcp(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
     #[cfg(unix)]
-    Unix(UnixStream),
+    Unix(Box<UnixStream>),
     Other(Box<dyn Stream>),
 }
 
@@ -42,7 +42,7 @@ impl From<TcpStream> for Transport {
 #[cfg(unix)]
 impl From<UnixStream> for Transport {
     fn from(stream: UnixStream) -> Self {
-        Self(Kind::Unix(stream))
+        Self(Kind::Unix(Box::new(stream)))
     }
 }
 

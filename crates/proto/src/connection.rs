@@ -1,4 +1,7 @@
+mod dormant;
 mod time;
+
+pub use dormant::Dormant;
 
 use std::io::IoSlice;
 use std::sync::Arc;
@@ -56,20 +59,22 @@ impl Connection {
     /// `close_timeout` is [`Timeouts::close`]; unless [`Connection::with_timeouts`] sets others, it is
     /// the only one.
     pub fn client(limits: Limits, close_timeout: Duration, masks: Box<dyn MaskKeys>) -> Self {
-        Self::new(Role::Client, limits, close_timeout, Sender::client(masks))
+        let timeouts = Timeouts::for_close(close_timeout).into();
+        Self::new(Role::Client, limits, timeouts, Sender::client(masks))
     }
 
     /// The server's end of a connection whose opening handshake succeeded; see [`Connection::client`].
     pub fn server(limits: Limits, close_timeout: Duration) -> Self {
-        Self::new(Role::Server, limits, close_timeout, Sender::server())
+        let timeouts = Timeouts::for_close(close_timeout).into();
+        Self::new(Role::Server, limits, timeouts, Sender::server())
     }
 
-    fn new(role: Role, limits: Limits, close_timeout: Duration, sender: Sender) -> Self {
+    fn new(role: Role, limits: Limits, timeouts: Arc<Timeouts>, sender: Sender) -> Self {
         Self {
             receiver: Receiver::new(role, limits),
             sender,
             closing: Closing::Open,
-            timeouts: Timeouts::for_close(close_timeout).into(),
+            timeouts,
             timers: Timers::default(),
             deadline: Deadline::default(),
             context_check: None,

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 /// A limit on how long something may take without progress. It starts when the time is told first.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Deadline {
     at: Option<Instant>,
     /// How far it had come when the deadline was set.

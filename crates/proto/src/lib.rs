@@ -61,7 +61,7 @@ mod violation;
 
 pub use close::{CloseCode, CloseFrame, CloseReason, CloseReasonTooLong, InvalidCloseCode};
 pub use closing::{Closed, Failure};
-pub use connection::Connection;
+pub use connection::{Connection, Dormant};
 pub use deflate::{Context, ContextTakeover, Deflate, InvalidWindowBits, WindowBits};
 pub use frame::FrameHeader;
 pub use incoming::Delivery;

@@ -60,6 +60,11 @@ enum Content {
 }
 
 impl Outbox {
+    /// An empty one, before which so much was queued and written.
+    pub(crate) fn starting_at(position: u64) -> Self {
+        Self { queue: None, queued: position, written: position }
+    }
+
     /// Queues a data frame, whose payload is counted when it is written.
     pub(crate) fn push_data(&mut self, header: &FrameHeader, payload: &Bytes) {
         let queue = self.queue.get_or_insert_default();

@@ -173,6 +173,15 @@ impl Receiver {
         }
     }
 
+    /// Whether nothing is under way, and nothing remembered of what was.
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Header) && self.message.is_none() && self.inflater.is_none()
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// Gives back the memory of decompression unless it was used since the last call, but for what the
     /// peer's next message may refer to. Does nothing within a message.
     pub fn release_unused(&mut self) {

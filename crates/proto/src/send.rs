@@ -208,6 +208,23 @@ impl Sender {
         self.outbox.slices(slices)
     }
 
+    /// How much was queued since the beginning.
+    pub(crate) fn position(&self) -> u64 {
+        self.outbox.end()
+    }
+
+    /// Goes on where another one was.
+    pub(crate) fn starting_at(mut self, position: u64) -> Self {
+        self.outbox = Outbox::starting_at(position);
+        self
+    }
+
+    /// Whether nothing is under way, and nothing remembered of what was.
+    pub(crate) fn is_idle(&self) -> bool {
+        let is_silent = self.state == State::Open && self.message.is_none() && self.is_flushed();
+        is_silent && self.compression.is_none()
+    }
+
     /// Whether everything was written.
     pub fn is_flushed(&self) -> bool {
         self.outbox.is_empty()

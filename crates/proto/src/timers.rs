@@ -35,6 +35,19 @@ impl Timers {
         Ok(heartbeat.into_iter().chain(content).min())
     }
 
+    /// When the next Ping is due, and the limit on silence; unless a Ping is under way.
+    pub(crate) fn resting(&self) -> Option<(Option<Instant>, Deadline)> {
+        match self.heartbeat {
+            Heartbeat::Resting { due } => Some((due, self.content)),
+            Heartbeat::Waiting { .. } => None,
+        }
+    }
+
+    /// What [`Timers::resting`] took apart.
+    pub(crate) fn rested(due: Option<Instant>, content: Deadline) -> Self {
+        Self { heartbeat: Heartbeat::Resting { due }, content }
+    }
+
     /// Whether there is something to wait for.
     pub(crate) fn run(timeouts: &Timeouts, receiver: &Receiver) -> bool {
         let message = timeouts.message.is_some() && receiver.is_amid_message();

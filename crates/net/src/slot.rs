@@ -1,0 +1,102 @@
+use std::ops::{Deref, DerefMut};
+use std::sync::MutexGuard;
+use std::task::Waker;
+
+use bytes::BytesMut;
+use fullduplex_proto::Dormant;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::alarm::Alarm;
+use crate::driving::Driving;
+use crate::link::Link;
+use crate::mailbox::Inbox;
+
+/// A link, or the little that is kept of one that waits: most do, most of the time.
+#[derive(Debug)]
+pub(crate) enum Slot<S> {
+    Awake(Box<Link<S>>),
+    Dozing(Dozing<S>),
+    /// While one becomes the other.
+    Between,
+}
+
+/// A link on which nothing is under way.
+#[derive(Debug)]
+pub(crate) struct Dozing<S> {
+    stream: S,
+    connection: Box<Dormant>,
+    alarm: Alarm,
+    mailbox: Option<Inbox>,
+    /// The task that drives it.
+    driver: Waker,
+}
+
+/// The link, awake, under its lock.
+pub(crate) struct AwakeLink<'a, S>(MutexGuard<'a, Slot<S>>);
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Slot<S> {
+    fn wake(&mut self) {
+        if let Self::Dozing(_) = self
+            && let Self::Dozing(dozing) = std::mem::replace(self, Self::Between)
+        {
+            *self = Self::Awake(Box::new(dozing.wake()));
+        }
+    }
+
+    /// Keeps less, if nothing is under way.
+    fn doze(&mut self) {
+        if let Self::Awake(link) = self
+            && let Some((dormant, driver)) = link.resting()
+            && let Self::Awake(link) = std::mem::replace(self, Self::Between)
+        {
+            *self = Self::Dozing(Dozing::new(*link, dormant, driver));
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Dozing<S> {
+    fn new(link: Link<S>, dormant: Dormant, driver: Waker) -> Self {
+        let (stream, alarm, mailbox) = link.into_parts();
+        Self { stream, connection: Box::new(dormant), alarm, mailbox, driver }
+    }
+
+    fn wake(self) -> Link<S> {
+        let Self { stream, connection, alarm, mailbox, driver } = self;
+        let mut link = Link::new(stream, connection.wake(), BytesMut::new(), alarm);
+        link.mailbox = mailbox;
+        link.driving = Some(Driving::by(driver));
+        link
+    }
+}
+
+impl<'a, S: AsyncRead + AsyncWrite + Unpin> AwakeLink<'a, S> {
+    pub(crate) fn new(mut slot: MutexGuard<'a, Slot<S>>) -> Self {
+        slot.wake();
+        Self(slot)
+    }
+
+    /// Lets the link doze from now on, if nothing is under way.
+    pub(crate) fn doze(mut self) {
+        self.0.doze();
+    }
+}
+
+impl<S> Deref for AwakeLink<'_, S> {
+    type Target = Link<S>;
+
+    fn deref(&self) -> &Link<S> {
+        match &*self.0 {
+            Slot::Awake(link) => link,
+            Slot::Dozing(_) | Slot::Between => unreachable!("it was woken"),
+        }
+    }
+}
+
+impl<S> DerefMut for AwakeLink<'_, S> {
+    fn deref_mut(&mut self) -> &mut Link<S> {
+        match &mut *self.0 {
+            Slot::Awake(link) => link,
+            Slot::Dozing(_) | Slot::Between => unreachable!("it was woken"),
+        }
+    }
+}

@@ -1,0 +1,44 @@
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Connection;
+use crate::deadline::Deadline;
+use crate::timers::Timers;
+use crate::{Limits, Role, Sender, Timeouts};
+
+/// What has to be kept of a server's connection on which nothing is under way, in little memory: made by
+/// [`Connection::doze`].
+#[derive(Debug)]
+pub struct Dormant {
+    limits: Limits,
+    timeouts: Arc<Timeouts>,
+    next_ping: Option<Instant>,
+    content: Deadline,
+    /// How much was sent so far, which tells one Ping from another.
+    sent: u64,
+}
+
+impl Connection {
+    /// What has to be kept of the connection until something happens, if nothing is under way: no
+    /// message, no Ping, no compression, no close. Then the connection itself may be dropped. Only a
+    /// server's end can do without; a client has few.
+    pub fn doze(&self) -> Option<Dormant> {
+        let is_idle = self.is_open() && self.sender.is_idle() && self.receiver.is_idle();
+        if self.receiver.role() == Role::Client || !is_idle {
+            return None;
+        }
+        let (next_ping, content) = self.timers.resting()?;
+        let (limits, sent) = (self.receiver.limits(), self.sender.position());
+        Some(Dormant { limits, timeouts: Arc::clone(&self.timeouts), next_ping, content, sent })
+    }
+}
+
+impl Dormant {
+    /// The connection as it was.
+    pub fn wake(self) -> Connection {
+        let Self { limits, timeouts, next_ping, content, sent } = self;
+        let timers = Timers::rested(next_ping, content);
+        let sender = Sender::server().starting_at(sent);
+        Connection { timers, ..Connection::new(Role::Server, limits, timeouts, sender) }
+    }
+}

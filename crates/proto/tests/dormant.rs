@@ -1,0 +1,73 @@
+//! A server's connection on which nothing is under way, kept in little memory.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use fullduplex_proto::{Connection, Event, Limits, Message, Role, Timeouts};
+use support::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn dozed(connection: &Connection) -> Connection {
+    connection.doze().expect("nothing is under way").wake()
+}
+
+/// It receives, sends and closes as if it had never dozed.
+#[test]
+fn a_connection_goes_on_where_it_was() {
+    let mut server = dozed(&connection(Role::Server));
+    let mut input = BytesMut::from(&frame(TEXT, "hello").to(Role::Server)[..]);
+    let event = server.handle_input(&mut input).unwrap();
+    assert_eq!(event, Some(Event::Message("hello".into())));
+    server.send(Message::from("hello")).unwrap();
+    assert_eq!(drain(&mut server), [0x81, 5, b'h', b'e', b'l', b'l', b'o']);
+    let mut server = dozed(&server);
+    server.close(None);
+    assert_eq!(drain(&mut server), [0x88, 0]);
+    assert!(server.doze().is_none(), "it is closing");
+}
+
+/// The next Ping comes when it would have come, and each has another payload.
+#[test]
+fn pings_go_on() {
+    let mut timeouts = Timeouts::default();
+    timeouts.ping = Some(20 * SECOND);
+    let mut server = Connection::server(Limits::default(), SECOND).with_timeouts(timeouts);
+    let start = Instant::now();
+    let due = server.handle_time(start);
+    assert_eq!(due, Some(start + 20 * SECOND));
+    let mut server = dozed(&server);
+    assert_eq!(server.handle_time(start + 10 * SECOND), due);
+    let mut seen = Vec::new();
+    for round in 1..=3 {
+        server.handle_time(start + 20 * round * SECOND);
+        let ping = drain(&mut server);
+        assert_eq!(ping[..2], [0x89, 8]);
+        assert!(!seen.contains(&ping), "{seen:?}");
+        assert!(server.doze().is_none(), "a Ping is under way");
+        let mut pong = BytesMut::from(&frame(PONG, &ping[2..]).to(Role::Server)[..]);
+        server.handle_input(&mut pong).unwrap();
+        server = dozed(&server);
+        server.handle_time(start + 20 * round * SECOND);
+        seen.push(ping);
+    }
+}
+
+/// Half a frame, half a message, and what is not written are under way.
+#[test]
+fn nothing_under_way_is_forgotten() {
+    for bytes in [
+        frame(TEXT, "hello").to(Role::Server)[..3].to_vec(),
+        frame(TEXT, "hel").unfinished().to(Role::Server),
+    ] {
+        let mut server = connection(Role::Server);
+        let mut input = BytesMut::from(&bytes[..]);
+        assert_eq!(server.handle_input(&mut input), Ok(None));
+        assert!(!input.is_empty() || server.doze().is_none());
+    }
+    let mut server = connection(Role::Server);
+    server.send(Message::from("hello")).unwrap();
+    assert!(server.doze().is_none());
+}
