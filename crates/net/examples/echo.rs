@@ -1,6 +1,7 @@
 //! Sends every message back.
 //!
 //! `cargo run --example echo [ADDRESS]`
+#![allow(clippy::print_stdout, reason = "a server says where it listens")]
 
 use fullduplex_net::{Outcome, Request, Server, ServerOptions};
 

@@ -2,10 +2,11 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use fullduplex_proto::{Connection, Event, Limits, Message, Role, Timeouts};
+use support::pair::Clock;
 use support::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -35,7 +36,7 @@ fn pings_go_on() {
     let mut timeouts = Timeouts::default();
     timeouts.ping = Some(20 * SECOND);
     let mut server = Connection::server(Limits::default(), SECOND).with_timeouts(timeouts);
-    let start = Instant::now();
+    let start = Clock::new().now;
     let due = server.handle_time(start);
     assert_eq!(due, Some(start + 20 * SECOND));
     let mut server = dozed(&server);
