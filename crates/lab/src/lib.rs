@@ -4,7 +4,9 @@
 pub mod ca;
 pub mod echo;
 pub mod faulty;
+pub mod folder;
 pub mod peers;
+pub mod proxy;
 pub mod script;
 pub mod simulation;
 pub mod target;

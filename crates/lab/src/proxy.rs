@@ -1,0 +1,143 @@
+//! Reverse proxies that other people wrote, each in front of a server of this machine.
+
+use std::io;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::{Child, Command};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::ca::Identity;
+use crate::folder::Folder;
+
+/// How long a proxy lets a WebSocket be silent.
+pub const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long it may take to listen.
+const START: Duration = Duration::from_secs(10);
+
+/// A program that is a reverse proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Software {
+    /// nginx.
+    Nginx,
+    /// HAProxy.
+    Haproxy,
+}
+
+/// A proxy in a process of its own, which ends with this value.
+#[derive(Debug)]
+pub struct Proxy {
+    process: Child,
+    plain: u16,
+    tls: u16,
+    /// What it reads and keeps in files.
+    _folder: Folder,
+}
+
+impl Software {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Nginx, Self::Haproxy];
+
+    /// Its name and version.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn version(self) -> io::Result<String> {
+        let output = self.command().arg("-v").output()?;
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        let mut words = said.split([' ', '/', '\n']);
+        let version = words.find(|word| word.starts_with(|first: char| first.is_ascii_digit()));
+        // Debian adds a revision of its own.
+        let version = version.and_then(|version| version.split('-').next());
+        Ok(format!("{} {}", self.program(), version.unwrap_or_default()))
+    }
+
+    fn program(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Haproxy => "haproxy",
+        }
+    }
+
+    fn command(self) -> Command {
+        // Debian puts both where only root looks.
+        let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin";
+        let mut command = Command::new(self.program());
+        command.env("PATH", path);
+        command
+    }
+}
+
+impl Proxy {
+    /// Starts a proxy on free ports of 127.0.0.1, in front of the server on the port `server`.
+    ///
+    /// # Errors
+    /// If it cannot be started, or does not listen.
+    pub fn start(software: Software, server: u16, identity: &Identity) -> io::Result<Self> {
+        let folder = Folder::new();
+        let [plain, tls] = [free_port()?, free_port()?];
+        let fill_in = |template: &str| {
+            template
+                .replace("@PLAIN@", &plain.to_string())
+                .replace("@TLS@", &tls.to_string())
+                .replace("@SERVER@", &server.to_string())
+                .replace("@PATIENCE@", &PATIENCE.as_secs().to_string())
+        };
+        folder.write("cert.pem", &identity.cert_pem);
+        folder.write("key.pem", &identity.key_pem);
+        folder.write("both.pem", &format!("{}{}", identity.cert_pem, identity.key_pem));
+        let mut command = software.command();
+        command.current_dir(folder.path());
+        match software {
+            Software::Nginx => {
+                let file =
+                    folder.write("nginx.conf", &fill_in(include_str!("../proxies/nginx.conf")));
+                command.args(["-e", "stderr", "-p"]).arg(folder.path()).arg("-c").arg(file);
+            }
+            Software::Haproxy => {
+                let file =
+                    folder.write("haproxy.cfg", &fill_in(include_str!("../proxies/haproxy.cfg")));
+                command.args(["-q", "-db", "-f"]).arg(file);
+            }
+        }
+        let mut proxy = Self { process: command.spawn()?, plain, tls, _folder: folder };
+        proxy.wait_until_it_listens()?;
+        Ok(proxy)
+    }
+
+    /// The port on 127.0.0.1 where it speaks HTTP.
+    pub fn port(&self) -> u16 {
+        self.plain
+    }
+
+    /// The port on 127.0.0.1 where it speaks HTTP over TLS.
+    pub fn tls_port(&self) -> u16 {
+        self.tls
+    }
+
+    fn wait_until_it_listens(&mut self) -> io::Result<()> {
+        let begin = Instant::now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.tls)).is_err() {
+            if let Some(status) = self.process.try_wait()? {
+                return Err(io::Error::other(format!("the proxy has ended: {status}")));
+            }
+            if begin.elapsed() > START {
+                return Err(io::Error::other("the proxy does not listen"));
+            }
+            sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
