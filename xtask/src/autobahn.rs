@@ -51,7 +51,7 @@ pub(crate) fn test(role: Option<Role>, quick: bool) -> Result<(), Failure> {
 }
 
 fn test_server(selection: &str) -> Result<String, Failure> {
-    let server = Server::start(&[])?;
+    let server = Server::start()?;
     let mut script = suite_command("run_server.sh", "server");
     output(script.args([&server.url, "fullduplex", selection]))
 }

@@ -63,11 +63,11 @@ enum Task {
         #[arg(long, default_value_t = 10_000)]
         connections: usize,
     },
-    /// `fdx listen --echo` with a page in a headless Chromium, which must be installed.
-    Browser {
-        /// The browser.
-        #[arg(default_value = "chromium")]
-        chromium: String,
+    /// Our server with the clients of others, directly and behind nginx and HAProxy, which must be
+    /// installed, as Chromium must; writes docs/interop.md.
+    Interop {
+        /// The client to try it with, such as `chromium`; all by default.
+        client: Option<String>,
     },
 }
 
@@ -82,7 +82,7 @@ fn main() -> ExitCode {
         Task::Simulate { seeds, first, seed: None } => simulate(&[first, seeds]),
         Task::Fuzz(options) => fuzz::fuzz(&options),
         Task::Idle { connections } => bench::idle(connections),
-        Task::Browser { chromium } => peers::browser(&chromium),
+        Task::Interop { client } => peers::interop(client.as_deref()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,10 +1,11 @@
 //! The real peers: Python and npm packages that other people wrote, installed below `target/`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use crate::run::{Failure, Server, build_fdx, root, run};
+use crate::bench;
+use crate::run::{Failure, cargo, root, run};
 
 /// Installs the peers, unless those that stand in the repository are installed already.
 pub(crate) fn install() -> Result<(), Failure> {
@@ -34,20 +35,12 @@ pub(crate) fn install() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Lets a browser's own `WebSocket` try our server.
-pub(crate) fn browser(chromium: &str) -> Result<(), Failure> {
+/// Tries our server with the clients of others, directly and behind proxies.
+pub(crate) fn interop(client: Option<&str>) -> Result<(), Failure> {
     install()?;
-    build_fdx()?;
-    let server = Server::start(&["--protocol", "echo"])?;
-    let page = folder().join("browser_client.mjs");
-    run(Command::new("node").arg(page).arg(path_of(chromium)).arg(&server.url))
-}
-
-/// Where a program is that is given by its name.
-fn path_of(program: &str) -> PathBuf {
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let mut candidates = std::env::split_paths(&folders).map(|folder| folder.join(program));
-    candidates.find(|path| path.is_file()).unwrap_or_else(|| Path::new(program).to_owned())
+    bench::build(&["--bin", "client_tungstenite"])?;
+    let package = ["run", "--package", "fullduplex-lab", "--bin", "interop", "--"];
+    run(cargo(package).args(client))
 }
 
 fn folder() -> PathBuf {

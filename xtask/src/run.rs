@@ -60,10 +60,9 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(arguments: &[&str]) -> Result<Self, Failure> {
+    pub(crate) fn start() -> Result<Self, Failure> {
         let mut process = Command::new(fdx())
             .args(["listen", "127.0.0.1:0", "--echo"])
-            .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::null()) // what it says of clients that misbehave on purpose
             .spawn()?;

@@ -5,8 +5,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Output, Stdio};
 
 use fullduplex_lab::ca::{Authority, Validity};
-use fullduplex_lab::peers::{ClientLibrary, check_with};
 use fullduplex_lab::script::{FIN, Peer, TEXT, close_frame, deaf, frame, script};
+use fullduplex_net::proto::handshake::Subprotocols;
+use fullduplex_net::{ConnectOptions, connect};
 
 fn fdx(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fdx"));
@@ -258,14 +259,13 @@ fn connect_trusts_a_ca_that_it_is_given() {
     );
 }
 
-/// Clients that other people wrote, each of which checks subprotocol, sizes, order, pings and closes.
-#[test]
-fn listen_serves_python_websockets_npm_ws_and_undici() {
-    let server = Listening::start(&["--protocol", "echo"]);
-    for library in [ClientLibrary::Websockets, ClientLibrary::Ws, ClientLibrary::Undici] {
-        let said = check_with(library, &server.url);
-        assert!(said.starts_with("ok "), "{library:?}: {said}");
-    }
+#[tokio::test]
+async fn listen_speaks_the_subprotocols_that_it_is_given() {
+    let server = Listening::start(&["--protocol", "chat", "--protocol", "superchat"]);
+    let mut options = ConnectOptions::default();
+    options.subprotocols = Subprotocols::new(["nope", "superchat"]).unwrap();
+    let socket = connect(&server.url.parse().unwrap(), &options).await.unwrap();
+    assert_eq!(socket.subprotocol().map(|name| name.as_str()), Some("superchat"));
 }
 
 async fn run_blocking(run: impl FnOnce() -> Output + Send + 'static) -> Output {

@@ -1,15 +1,23 @@
-// Tests an echo server with the WebSocket of the npm library `undici`: node client_undici.mjs URL [--ca FILE]
+// Tries an echo server with the WebSocket of the npm library `undici`: node client_undici.mjs URL [--ca FILE]
+// It always offers permessage-deflate, and itself sends uncompressed.
 import { subscribe } from 'node:diagnostics_channel';
 import { Agent, WebSocket, ping } from 'undici';
-import { main } from './client_common.mjs';
+import { ca, main, nameOf } from './client_node.mjs';
+
+const dispatcher = new Agent({ connect: { ca } });
+const next = (channel) => new Promise((resolve) => subscribe(channel, resolve));
 
 await main({
-  connect: (url, protocols, ca) =>
-    new WebSocket(url, { protocols, dispatcher: new Agent({ connect: { ca } }) }),
-  toMessage: ([{ data }]) => (typeof data === 'string' ? data : Buffer.from(data)),
-  async pingPong(ws, payload) {
-    const pong = new Promise((resolve) => subscribe('undici:websocket:pong', resolve));
-    ping(ws, payload);
+  name: nameOf('undici'),
+  connect: (url, protocols) => new WebSocket(url, { protocols, dispatcher }),
+  async ping(ws, payload) {
+    const pong = next('undici:websocket:pong');
+    ping(ws, Buffer.from(payload));
     return (await pong).payload;
+  },
+  async status(url) {
+    const headers = next('undici:request:headers');
+    new WebSocket(url, { dispatcher });
+    return (await headers).response.statusCode;
   },
 });

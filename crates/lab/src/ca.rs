@@ -76,6 +76,12 @@ impl Default for Authority {
 }
 
 impl Identity {
+    /// As our server is given it.
+    pub fn of_server(&self) -> fullduplex_net::Identity {
+        fullduplex_net::Identity::from_pem(self.cert_pem.as_bytes(), self.key_pem.as_bytes())
+            .expect("the key is that of the certificate")
+    }
+
     /// The server's side of TLS with this identity.
     pub fn acceptor(&self) -> TlsAcceptor {
         let chain: Vec<CertificateDer<'static>> =

@@ -2,6 +2,7 @@
 //! raw bytes, and the real peers that other people wrote.
 
 pub mod ca;
+pub mod clients;
 pub mod echo;
 pub mod faulty;
 pub mod folder;

@@ -1,11 +1,11 @@
-//! Real peers: echo servers and clients made with libraries that other people wrote, in
-//! `crates/lab/peers/`.
+//! Echo servers made with libraries that other people wrote, in `crates/lab/peers/`.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::ca::Identity;
+use crate::folder::Folder;
 
 /// The libraries whose servers we connect to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,24 +18,13 @@ pub enum ServerLibrary {
     Ws,
 }
 
-/// The libraries whose clients connect to us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientLibrary {
-    /// Python `websockets`.
-    Websockets,
-    /// npm `ws`.
-    Ws,
-    /// npm `undici`, the `WebSocket` of Node.js.
-    Undici,
-}
-
 /// An echo server in a process of its own, which ends with this value, or with this process.
 #[derive(Debug)]
 pub struct EchoServer {
     process: Child,
     port: u16,
     /// The certificate and its key, for as long as the server may read them.
-    _files: Option<Files>,
+    _files: Option<Folder>,
 }
 
 impl EchoServer {
@@ -44,15 +33,15 @@ impl EchoServer {
     /// # Panics
     /// If the peers are not installed, or the server does not say that it listens.
     pub fn start(library: ServerLibrary, identity: Option<&Identity>) -> Self {
-        let files = identity.map(Files::new);
+        let files = identity.map(|_| Folder::new());
         let mut command = match library {
             ServerLibrary::Websockets => python("echo_websockets.py"),
             ServerLibrary::Aiohttp => python("echo_aiohttp.py"),
             ServerLibrary::Ws => node("echo_ws.mjs"),
         };
-        if let Some(files) = &files {
-            command.arg("--cert").arg(files.path("cert.pem"));
-            command.arg("--key").arg(files.path("key.pem"));
+        if let (Some(files), Some(identity)) = (&files, identity) {
+            command.arg("--cert").arg(files.write("cert.pem", &identity.cert_pem));
+            command.arg("--key").arg(files.write("key.pem", &identity.key_pem));
         }
         let mut process = command
             .stdin(Stdio::piped())
@@ -82,30 +71,15 @@ impl Drop for EchoServer {
     }
 }
 
-/// Lets a client check an echo server of ours; returns what it said.
-///
-/// # Panics
-/// If the peers are not installed, or a check of the client failed.
-pub fn check_with(library: ClientLibrary, url: &str) -> String {
-    let mut command = match library {
-        ClientLibrary::Websockets => python("client_websockets.py"),
-        ClientLibrary::Ws => node("client_ws.mjs"),
-        ClientLibrary::Undici => node("client_undici.mjs"),
-    };
-    let output = command.arg(url).output().expect("python3 and node must be installed");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{library:?} against {url}: {said}\n{complaint}");
-    said
-}
-
-fn python(script: &str) -> Command {
+/// One of the scripts, to be started.
+pub(crate) fn python(script: &str) -> Command {
     let mut command = Command::new(folder().join("venv/bin/python"));
     command.arg(folder().join(script));
     command
 }
 
-fn node(script: &str) -> Command {
+/// One of the scripts, to be started.
+pub(crate) fn node(script: &str) -> Command {
     let mut command = Command::new("node");
     command.arg(folder().join(script));
     command
@@ -118,31 +92,4 @@ fn folder() -> PathBuf {
         "the peers of the tests are not installed: run `cargo xtask test`, which installs them"
     );
     folder
-}
-
-/// The files that a server reads its certificate from.
-#[derive(Debug)]
-struct Files(PathBuf);
-
-impl Files {
-    fn new(identity: &Identity) -> Self {
-        static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let name = format!("fullduplex-lab-{}-{number}", std::process::id());
-        let files = Self(std::env::temp_dir().join(name));
-        std::fs::create_dir_all(&files.0).expect("the temporary folder is writable");
-        std::fs::write(files.path("cert.pem"), &identity.cert_pem).expect("it is writable");
-        std::fs::write(files.path("key.pem"), &identity.key_pem).expect("it is writable");
-        files
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Files {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.0).ok();
-    }
 }

@@ -1,0 +1,53 @@
+//! Tries us with what other people wrote: `interop` tries all and writes `docs/interop.md`, `interop
+//! CLIENT` tries one client.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
+
+mod our_server;
+mod patience;
+mod routes;
+
+use std::error::Error;
+use std::process::{Command, ExitCode};
+
+use fullduplex_lab::clients::Client;
+
+type Failure = Box<dyn Error>;
+
+fn main() -> ExitCode {
+    let chosen = std::env::args().nth(1);
+    match interop(chosen.as_deref()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("interop: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn interop(chosen: Option<&str>) -> Result<(), Failure> {
+    let is_chosen = |client: &Client| chosen.is_none_or(|chosen| client.name() == chosen);
+    let clients: Vec<Client> = Client::ALL.into_iter().filter(is_chosen).collect();
+    if clients.is_empty() {
+        let names = Client::ALL.map(Client::name).join(", ");
+        return Err(format!("there are these clients: {names}").into());
+    }
+    let tables = our_server::try_with(&clients)?;
+    println!("\n{tables}");
+    if chosen.is_none() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/interop.md");
+        std::fs::write(file, document(&tables)?)?;
+    }
+    Ok(())
+}
+
+fn document(tables: &str) -> Result<String, Failure> {
+    let date = Command::new("date").args(["--utc", "+%F"]).output()?.stdout;
+    let date = String::from_utf8(date)?;
+    let date = date.trim();
+    Ok(format!(
+        "# Interoperability\n\n\
+         Written by `cargo xtask interop` on {date}. It fails unless all of this passes; CI runs it \
+         too.\n\n\
+         {tables}"
+    ))
+}

@@ -1,0 +1,161 @@
+//! Clients that other people wrote, in `crates/lab/peers/` and `bench/`, which try our echo server.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::peers::{node, python};
+
+/// What a client tries, in this order, and what it expects. Each names what it has passed.
+pub const TRIALS: [(&str, &str); 16] = [
+    ("subprotocol", "of `nope` and `echo` the server chooses `echo`"),
+    ("compression", "permessage-deflate is agreed on if it was offered"),
+    ("text", "of 0 bytes to 1 MiB, and with characters of 1 to 4 bytes, comes back"),
+    ("binary", "of 0 bytes to 1 MiB comes back"),
+    ("large message", "of 8 MB, which compresses well, comes back"),
+    ("fragments sent", "a message in three frames comes back as one"),
+    ("fragments received", "a message in ten frames arrives as one"),
+    ("ping sent", "is answered with its payload"),
+    ("ping received", "is answered with its payload"),
+    ("burst sent", "1,000 messages come back in order"),
+    ("burst received", "1,000 messages arrive in order"),
+    ("close sent", "code and reason come back; `aiohttp` shows the code only"),
+    ("close sent without a code", "comes back without a code"),
+    ("close received", "code and reason arrive"),
+    ("silence", "of 3 s is survived, since the server pings"),
+    ("refusal", "404, for a resource that is not there, arrives"),
+];
+
+/// A client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Client {
+    /// A page in Chromium.
+    Chromium,
+    /// Python `websockets`.
+    Websockets,
+    /// Python `aiohttp`.
+    Aiohttp,
+    /// npm `ws`.
+    Ws,
+    /// npm `undici`, the `WebSocket` of Node.js.
+    Undici,
+    /// `tokio-tungstenite`.
+    Tungstenite,
+}
+
+/// Whether a client offers permessage-deflate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// It does.
+    Offered,
+    /// It does not.
+    NotOffered,
+}
+
+/// What a client says of a server that has passed.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The client's name and version.
+    pub client: String,
+    /// How many trials that were.
+    pub trials: usize,
+}
+
+impl Client {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Chromium,
+        Self::Websockets,
+        Self::Aiohttp,
+        Self::Ws,
+        Self::Undici,
+        Self::Tungstenite,
+    ];
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Chromium => "chromium",
+            Self::Websockets => "websockets",
+            Self::Aiohttp => "aiohttp",
+            Self::Ws => "ws",
+            Self::Undici => "undici",
+            Self::Tungstenite => "tokio-tungstenite",
+        }
+    }
+
+    /// What it can be told about compression.
+    pub fn compressions(self) -> &'static [Compression] {
+        match self {
+            Self::Websockets | Self::Aiohttp | Self::Ws => {
+                &[Compression::Offered, Compression::NotOffered]
+            }
+            Self::Chromium | Self::Undici => &[Compression::Offered],
+            Self::Tungstenite => &[Compression::NotOffered],
+        }
+    }
+
+    /// The trials for which it has no means.
+    pub fn cannot(self) -> &'static [&'static str] {
+        match self {
+            Self::Chromium => &["fragments sent", "ping sent", "refusal"],
+            Self::Websockets => &["close sent without a code"],
+            Self::Aiohttp => &["fragments sent", "close sent without a code"],
+            Self::Ws | Self::Tungstenite => &[],
+            Self::Undici => &["fragments sent"],
+        }
+    }
+
+    /// Lets it try our echo server at `url`, trusting the root in the file `ca` if that is `wss`.
+    ///
+    /// # Errors
+    /// What went wrong, or which trials were not made.
+    ///
+    /// # Panics
+    /// If the client is not installed.
+    pub fn try_all(self, url: &str, ca: &Path, compression: Compression) -> Result<Report, String> {
+        let mut command = self.command();
+        command.arg(url);
+        if url.starts_with("wss:") {
+            command.arg("--ca").arg(ca);
+        }
+        if compression == Compression::NotOffered && self.compressions().len() > 1 {
+            command.arg("--no-deflate");
+        }
+        let output = command.output().expect("`cargo xtask interop` installs and builds it");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let passed: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("ok ")).collect();
+        let missing: Vec<&str> = self.trials().filter(|trial| !passed.contains(trial)).collect();
+        let client = said.lines().find_map(|line| line.strip_prefix("peer "));
+        match client {
+            Some(client) if output.status.success() && missing.is_empty() => {
+                Ok(Report { client: client.to_owned(), trials: passed.len() })
+            }
+            _ => {
+                let failed: Vec<&str> =
+                    said.lines().filter(|line| line.starts_with("failed")).collect();
+                let complaint = String::from_utf8_lossy(&output.stderr);
+                Err(format!("{}\nnot passed: {missing:?}\n{complaint}", failed.join("\n")))
+            }
+        }
+    }
+
+    /// The trials for which it has the means.
+    fn trials(self) -> impl Iterator<Item = &'static str> {
+        let all = TRIALS.iter().map(|(name, _)| *name);
+        all.filter(move |name| !self.cannot().contains(name))
+    }
+
+    fn command(self) -> Command {
+        match self {
+            Self::Chromium => node("client_chromium.mjs"),
+            Self::Websockets => python("client_websockets.py"),
+            Self::Aiohttp => python("client_aiohttp.py"),
+            Self::Ws => node("client_ws.mjs"),
+            Self::Undici => node("client_undici.mjs"),
+            Self::Tungstenite => {
+                let built = "../../target/bench/release/client_tungstenite";
+                Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join(built))
+            }
+        }
+    }
+}
