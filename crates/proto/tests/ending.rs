@@ -118,6 +118,7 @@ fn what_is_sent_after_the_end_is_misuse() {
         assert_eq!(connection.send("x"), Err(Misuse::Closing));
         assert_eq!(connection.send_part(&part), Err(Misuse::Closing));
         assert_eq!(connection.ping(b"x"), Err(Misuse::Closing));
+        connection.close(None);
         assert_eq!(connection.queued_bytes(), 0);
     }
 }

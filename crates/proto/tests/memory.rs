@@ -49,8 +49,7 @@ fn a_budget_holds_for_the_unfinished_messages_of_all_peers() {
         for offset in (0..LIMIT).step_by(16 << 10) {
             for index in 0..peers.len() {
                 let (connection, input) = &mut peers[index];
-                let attack = attacks[index % 2].iter().skip(offset).take(16 << 10);
-                input.extend(attack);
+                input.extend_from_slice(&attacks[index % 2][offset..offset + (16 << 10)]);
                 if read(connection, input, &[]).1.is_some() || connection.failure().is_some() {
                     continue;
                 }
