@@ -11,7 +11,7 @@ pub(crate) enum Alarm {
     /// A timer of its own, while it is set.
     Own(Option<Pin<Box<Sleep>>>),
     /// The timer of its server, which knows the task.
-    Server(Box<Membership>),
+    Server(Membership),
 }
 
 impl Alarm {

@@ -13,6 +13,7 @@ use crate::alarm::Alarm;
 use crate::connections::Phase;
 use crate::driving::Driving;
 use crate::mailbox::Inbox;
+use crate::slot::{Dozing, Slot};
 use crate::tally::Tally;
 use crate::{Sender, read_buffer, time};
 
@@ -334,16 +335,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         if self.connection.closed().is_some() { Poll::Ready(()) } else { Poll::Pending }
     }
 
+    /// Keeps the little that is needed while nothing is under way, in a server.
+    pub(crate) fn doze(self: Box<Self>) -> Slot<S> {
+        let Some((dormant, driver)) = self.resting() else {
+            return Slot::Awake(self);
+        };
+        let link = *self;
+        match link.alarm {
+            Alarm::Server(member) => Slot::Dozing(Dozing {
+                stream: link.stream,
+                rest: Box::new((dormant, member)),
+                mailbox: link.mailbox,
+                driver,
+            }),
+            alarm @ Alarm::Own(_) => Slot::Awake(Box::new(Self { alarm, ..link })),
+        }
+    }
+
     /// What has to be kept of the connection, and who drives it, if that is all there is.
-    pub(crate) fn resting(&self) -> Option<(Dormant, Waker)> {
+    fn resting(&self) -> Option<(Dormant, Waker)> {
         let is_idle = self.input.is_empty() && self.flush == Flush::Done && self.broken.is_none();
         let driver = self.driving.as_ref().filter(|_| is_idle)?.resting()?;
         Some((self.connection.doze()?, driver.clone()))
-    }
-
-    /// Takes the link apart, at rest.
-    pub(crate) fn into_parts(self) -> (S, Alarm, Option<Inbox>) {
-        (self.stream, self.alarm, self.mailbox)
     }
 
     /// Tells the server what unfinished messages keep here; one too many fails the connection.

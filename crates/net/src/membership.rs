@@ -40,7 +40,7 @@ impl Membership {
         // An alarm that is set earlier costs one look at the time; moving it would cost more.
         let set = self.alarm.filter(|set| *set > registry.tick_before(now));
         if set.is_none_or(|set| tick < set) {
-            registry.set_alarm(self.key, self.alarm, tick);
+            registry.set_alarm(self.key, tick);
             self.alarm = Some(tick);
         }
     }
@@ -59,7 +59,7 @@ impl Membership {
 impl Drop for Membership {
     fn drop(&mut self) {
         self.hold(0);
-        self.server.registry.remove(self.key, self.alarm);
+        self.server.registry.remove(self.key);
         self.server.leave(self.network);
     }
 }

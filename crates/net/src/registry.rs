@@ -1,6 +1,6 @@
 //! Whom to wake, and when: one timer for all connections of a server.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -10,34 +10,35 @@ use slab::Slab;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-/// The tasks of connections, and the alarm that each may have set.
+/// How exact alarms are.
+const TICK: Duration = Duration::from_millis(50);
+
+/// The tasks of connections, and the alarms that they have set.
+///
+/// Whoever is woken looks at the clock. So an alarm that is not needed any more is left to ring, even if
+/// its key is another task's by then.
 #[derive(Debug)]
 pub(crate) struct Registry {
     /// The beginning of [`Tick`]s.
     start: Instant,
     tasks: Mutex<Tasks>,
-    /// There is an alarm earlier than all before, or nobody to wake any more.
+    /// There is an alarm earlier than all before.
     changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Tasks {
     wakers: Slab<Waker>,
-    alarms: BTreeSet<(Tick, u32)>,
+    alarms: BTreeMap<Tick, Vec<u32>>,
 }
 
-/// Milliseconds since the registry was made, and one; smaller than an [`Instant`].
+/// Ticks since the registry was made, and one; smaller than an [`Instant`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Tick(NonZeroU64);
 
 impl Tick {
-    fn at(millis: u128) -> Self {
-        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
-        Self(NonZeroU64::MIN.saturating_add(millis))
-    }
-
-    fn millis(self) -> u64 {
-        self.0.get() - 1
+    fn new(ticks: u128) -> Self {
+        Self(NonZeroU64::MIN.saturating_add(ticks.try_into().unwrap_or(u64::MAX)))
     }
 }
 
@@ -52,14 +53,8 @@ impl Registry {
         key.try_into().expect("there are fewer file descriptors")
     }
 
-    /// Removes a task, and its alarm.
-    pub(crate) fn remove(&self, key: u32, alarm: Option<Tick>) {
-        let mut tasks = self.tasks();
-        if let Some(tick) = alarm {
-            tasks.alarms.remove(&(tick, key));
-        }
-        let waker = tasks.wakers.remove(key as usize);
-        drop(tasks);
+    pub(crate) fn remove(&self, key: u32) {
+        let waker = self.tasks().wakers.remove(key as usize);
         drop(waker);
     }
 
@@ -68,14 +63,11 @@ impl Registry {
         drop(before);
     }
 
-    /// Moves the alarm of a task.
-    pub(crate) fn set_alarm(&self, key: u32, before: Option<Tick>, tick: Tick) {
+    /// Wakes the task when `tick` has come.
+    pub(crate) fn set_alarm(&self, key: u32, tick: Tick) {
         let mut tasks = self.tasks();
-        if let Some(before) = before {
-            tasks.alarms.remove(&(before, key));
-        }
-        tasks.alarms.insert((tick, key));
-        let is_first = tasks.alarms.first() == Some(&(tick, key));
+        tasks.alarms.entry(tick).or_default().push(key);
+        let is_first = tasks.alarms.first_key_value().is_some_and(|(first, _)| *first == tick);
         drop(tasks);
         if is_first {
             self.changed.notify_one();
@@ -85,13 +77,19 @@ impl Registry {
     /// The first tick that is not before `at`.
     pub(crate) fn tick(&self, at: Instant) -> Tick {
         let since = at.saturating_duration_since(self.start);
-        Tick::at(since.as_nanos().div_ceil(1_000_000))
+        Tick::new(since.as_nanos().div_ceil(TICK.as_nanos()))
     }
 
     /// The last tick that is not after `now`.
     pub(crate) fn tick_before(&self, now: Instant) -> Tick {
         let since = now.saturating_duration_since(self.start);
-        Tick::at(since.as_millis())
+        Tick::new(since.as_nanos() / TICK.as_nanos())
+    }
+
+    /// When a tick comes, if that is within the reach of the clock.
+    fn instant(&self, tick: Tick) -> Option<Instant> {
+        let since = TICK.checked_mul(u32::try_from(tick.0.get() - 1).ok()?)?;
+        self.start.checked_add(since)
     }
 
     pub(crate) fn wake_all(&self) {
@@ -105,16 +103,16 @@ impl Registry {
         let now = self.tick_before(now);
         let mut due = Vec::new();
         let mut tasks = self.tasks();
-        while let Some(&(tick, key)) = tasks.alarms.first()
-            && tick <= now
+        while let Some(first) = tasks.alarms.first_entry()
+            && *first.key() <= now
         {
-            tasks.alarms.pop_first();
-            due.push(tasks.wakers[key as usize].clone());
+            let keys = first.remove();
+            due.extend(keys.iter().filter_map(|key| tasks.wakers.get(*key as usize).cloned()));
         }
-        let next = tasks.alarms.first().map(|(tick, _)| tick.millis());
+        let next = tasks.alarms.first_key_value().map(|(tick, _)| *tick);
         drop(tasks);
         due.into_iter().for_each(Waker::wake);
-        next.and_then(|millis| self.start.checked_add(Duration::from_millis(millis)))
+        next.and_then(|tick| self.instant(tick))
     }
 
     /// Wakes each task when its alarm is due, for ever.

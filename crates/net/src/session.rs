@@ -42,7 +42,7 @@ pub(crate) fn open(
             }
             (accepted, _) => accepted.into(),
         };
-        Request::read_within(time, transport, terms, peer, Alarm::Server(Box::new(member))).await
+        Request::read_within(time, transport, terms, peer, Alarm::Server(member)).await
     };
     Box::pin(async move {
         tokio::select! {

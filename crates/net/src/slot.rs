@@ -10,6 +10,7 @@ use crate::alarm::Alarm;
 use crate::driving::Driving;
 use crate::link::Link;
 use crate::mailbox::Inbox;
+use crate::membership::Membership;
 
 /// A link, or the little that is kept of one that waits: most do, most of the time.
 #[derive(Debug)]
@@ -23,12 +24,11 @@ pub(crate) enum Slot<S> {
 /// A link on which nothing is under way.
 #[derive(Debug)]
 pub(crate) struct Dozing<S> {
-    stream: S,
-    connection: Box<Dormant>,
-    alarm: Alarm,
-    mailbox: Option<Inbox>,
+    pub(crate) stream: S,
+    pub(crate) rest: Box<(Dormant, Membership)>,
+    pub(crate) mailbox: Option<Inbox>,
     /// The task that drives it.
-    driver: Waker,
+    pub(crate) driver: Waker,
 }
 
 /// The link, awake, under its lock.
@@ -45,23 +45,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Slot<S> {
 
     /// Keeps less, if nothing is under way.
     fn doze(&mut self) {
-        if let Self::Awake(link) = self
-            && let Some((dormant, driver)) = link.resting()
+        if let Self::Awake(_) = self
             && let Self::Awake(link) = std::mem::replace(self, Self::Between)
         {
-            *self = Self::Dozing(Dozing::new(*link, dormant, driver));
+            *self = link.doze();
         }
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Dozing<S> {
-    fn new(link: Link<S>, dormant: Dormant, driver: Waker) -> Self {
-        let (stream, alarm, mailbox) = link.into_parts();
-        Self { stream, connection: Box::new(dormant), alarm, mailbox, driver }
-    }
-
     fn wake(self) -> Link<S> {
-        let Self { stream, connection, alarm, mailbox, driver } = self;
+        let Self { stream, rest, mailbox, driver } = self;
+        let (connection, member) = *rest;
+        let alarm = Alarm::Server(member);
         let mut link = Link::new(stream, connection.wake(), BytesMut::new(), alarm);
         link.mailbox = mailbox;
         link.driving = Some(Driving::by(driver));
