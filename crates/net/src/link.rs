@@ -12,14 +12,11 @@ use tokio::time::Instant;
 use crate::alarm::Alarm;
 use crate::connections::Phase;
 use crate::driving::Driving;
+use crate::input::Input;
 use crate::mailbox::Inbox;
 use crate::slot::{Dozing, Slot};
 use crate::tally::Tally;
-use crate::{Sender, read_buffer, time};
-
-/// The room made for one read of a large frame: more than this, the more of it has arrived.
-const READ_MIN: usize = 16 << 10;
-const READ_MAX: usize = 64 << 10;
+use crate::{Sender, time};
 
 /// How many reads a task may take for one event before others have their turn.
 const READS_PER_TURN: usize = 4;
@@ -36,7 +33,7 @@ pub(crate) struct Link<S> {
     stream: S,
     connection: Connection,
     /// Read and not yet understood. A link that waits keeps no more than an incomplete frame.
-    input: BytesMut,
+    input: Input,
     alarm: Alarm,
     /// When the deadline of a closing peer that goes on talking counts; hardly ever.
     busy_deadline: Option<Instant>,
@@ -64,7 +61,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         Self {
             stream,
             connection,
-            input,
+            input: Input::new(input),
             alarm,
             busy_deadline: None,
             flush: Flush::Done,
@@ -85,10 +82,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 return self.give_way(cx);
             };
             // A violation is the end; `failure` tells it.
-            if let Ok(Some(event)) = self.connection.handle_input(&mut self.input) {
+            if let Ok(Some(event)) = self.connection.handle_input(self.input.bytes()) {
                 share.made_progress();
                 self.tally.count_received(&event);
-                self.release_input(&event);
+                if let Some(message) = message_of(&event) {
+                    self.input.part_from_message(message.len());
+                }
                 return Poll::Ready(Some(event));
             }
             // Otherwise it would take back what reading uses up.
@@ -258,15 +257,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.input.is_empty() {
-            self.input = read_buffer::take();
-        } else {
-            let lacking = self.connection.lacking(&self.input);
-            self.input.reserve(lacking.clamp(READ_MIN, READ_MAX.max(self.input.len())));
-        }
-        let polled = pin!(self.stream.read_buf(&mut self.input)).poll(cx);
+        let lacking = self.connection.lacking(self.input.bytes());
+        self.input.make_room(lacking);
+        let polled = pin!(self.stream.read_buf(self.input.bytes())).poll(cx);
         let Poll::Ready(read) = polled else {
-            read_buffer::give_back(&mut self.input);
+            self.input.settle();
             self.account();
             return Poll::Pending;
         };
@@ -280,13 +275,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             }
         }
         Poll::Ready(())
-    }
-
-    /// Gives the buffer of a large message up: it belongs to the message now, and lives as long.
-    fn release_input(&mut self, event: &Event) {
-        if message_of(event).is_some_and(|message| message.len() > READ_MAX) {
-            self.input = BytesMut::from(&self.input[..]);
-        }
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) {
@@ -361,7 +349,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// Tells the server what unfinished messages keep here; one too many fails the connection.
     fn account(&mut self) {
-        let held = self.connection.held_bytes(&self.input);
+        let held = self.connection.held_bytes(self.input.bytes());
         if self.alarm.member().is_some_and(|member| !member.hold(held)) {
             self.connection.fail_over_budget();
         }

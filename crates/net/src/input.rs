@@ -1,0 +1,93 @@
+use std::cell::Cell;
+
+use bytes::BytesMut;
+
+/// What one read takes at most, but for large frames.
+const SIZE: usize = 64 << 10;
+
+/// A buffer is used as long as it has room for so much.
+const ENOUGH: usize = 16 << 10;
+
+thread_local! {
+    /// One read buffer for all connections of a thread, while none of them reads.
+    static SPARE: Cell<Option<BytesMut>> = const { Cell::new(None) };
+}
+
+/// Bytes that were read and are not yet understood. A connection that waits keeps no buffer, but for an
+/// incomplete frame.
+#[derive(Debug)]
+pub(crate) struct Input {
+    bytes: BytesMut,
+    source: Source,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// It is the thread's, and will be given back.
+    Thread,
+    Own,
+}
+
+impl Input {
+    pub(crate) fn new(bytes: BytesMut) -> Self {
+        Self { bytes, source: Source::Own }
+    }
+
+    pub(crate) fn bytes(&mut self) -> &mut BytesMut {
+        &mut self.bytes
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Makes room for a read, and for a large frame that lacks so many bytes: for more, the more of it
+    /// has arrived, and never for what is only announced.
+    pub(crate) fn make_room(&mut self, lacking: usize) {
+        if self.bytes.is_empty() {
+            self.give_back();
+            self.bytes = SPARE.take().unwrap_or_else(|| BytesMut::with_capacity(SIZE));
+            self.source = Source::Thread;
+        } else {
+            self.bytes.reserve(lacking.clamp(ENOUGH, SIZE.max(self.bytes.len())));
+        }
+    }
+
+    /// Gives back what is not needed while nothing arrives.
+    pub(crate) fn settle(&mut self) {
+        if self.bytes.len() <= ENOUGH {
+            let rest = BytesMut::from(&self.bytes[..]);
+            self.give_back();
+            self.bytes = rest;
+        }
+    }
+
+    /// Gives the buffer of a large message up: it belongs to the message now, and lives as long.
+    pub(crate) fn part_from_message(&mut self, len: usize) {
+        if len > SIZE {
+            *self = Self::new(BytesMut::from(&self.bytes[..]));
+        }
+    }
+
+    /// Leaves the thread its buffer, or nothing of one that is not the thread's.
+    fn give_back(&mut self) {
+        let mut buffer = std::mem::take(&mut self.bytes);
+        if std::mem::replace(&mut self.source, Source::Own) == Source::Own {
+            return;
+        }
+        buffer.clear();
+        // A message that the application keeps holds its part of the buffer; what lies behind it is used
+        // on, so that a message which is kept for long pins no more than what arrived with it. A buffer
+        // that a large frame has grown is not for keeps.
+        let is_useful = buffer.try_reclaim(SIZE) || buffer.capacity() >= ENOUGH;
+        if is_useful && buffer.capacity() <= 2 * SIZE {
+            SPARE.set(Some(buffer));
+        }
+    }
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
