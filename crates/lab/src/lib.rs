@@ -9,6 +9,7 @@ pub mod folder;
 pub mod peers;
 pub mod proxy;
 pub mod script;
+pub mod served;
 pub mod simulation;
 pub mod target;
 pub mod trace;

@@ -270,6 +270,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         self.answer(&OPENING).await
     }
 
+    /// Sends an opening request, which must be granted. Returns the head of the response.
+    pub async fn open(&mut self, request: &str) -> String {
+        self.send(request).await;
+        let response = self.read_head().await;
+        assert!(response.starts_with(SWITCHING), "{response}");
+        response
+    }
+
+    /// Reads the next frame, which must begin with this byte. Returns its payload.
+    pub async fn read_payload(&mut self, first_byte: u8) -> Vec<u8> {
+        let frame = guarded("the next frame", self.read_frame()).await;
+        let frame = frame.expect("a frame arrives before the connection ends");
+        assert_eq!(frame.first_byte, first_byte, "{frame:?}");
+        frame.payload
+    }
+
     /// Sends bytes as they are.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.try_send(bytes).await.expect("the other end takes what the script sends");

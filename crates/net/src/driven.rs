@@ -36,6 +36,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         F: Future<Output = Outcome>,
     {
         let shared = Arc::clone(self.shared());
+        shared.link().expect_driver();
         Driven::new(shared, Box::pin(handler(self)))
     }
 }

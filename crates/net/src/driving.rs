@@ -71,6 +71,12 @@ impl Driving {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
+    /// Takes note that a task will drive the link, so that whatever the application does before its
+    /// first turn is seen to in it.
+    pub(crate) fn expect_driver(&mut self) {
+        self.driving = Some(Driving::by(Waker::noop().clone()));
+    }
+
     /// Begins a turn of the driving task, which is that of `cx`: what the application does until its
     /// end need not wake it.
     pub(crate) fn begin_turn(&mut self, cx: &Context<'_>) -> Option<Waker> {

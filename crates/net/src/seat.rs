@@ -1,4 +1,5 @@
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -8,7 +9,14 @@ use crate::socket::Shared;
 
 /// Where a handler that has answered its request leaves what the task that runs it needs.
 #[derive(Debug)]
-pub(crate) struct Seat<S>(Arc<Mutex<Option<Seated<S>>>>);
+pub(crate) struct Seat<S>(Arc<Mutex<Occupation<S>>>);
+
+#[derive(Debug)]
+struct Occupation<S> {
+    seated: Option<Seated<S>>,
+    /// The task that waits, which need not be the one that answers.
+    waiting: Waker,
+}
 
 #[derive(Debug)]
 pub(crate) enum Seated<S> {
@@ -20,17 +28,23 @@ pub(crate) enum Seated<S> {
 
 impl<S> Seat<S> {
     pub(crate) fn new() -> Self {
-        Self(Arc::default())
+        let empty = Occupation { seated: None, waiting: Waker::noop().clone() };
+        Self(Arc::new(Mutex::new(empty)))
     }
 
-    pub(crate) fn take(&self) -> Option<Seated<S>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// Takes what is there; if there is nothing, what comes wakes the task of `cx`.
+    pub(crate) fn take(&self, cx: &Context<'_>) -> Option<Seated<S>> {
+        let mut occupation = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let seated = occupation.seated.take();
+        occupation.waiting.clone_from(cx.waker());
+        seated
     }
 
     pub(crate) fn take_socket(&self, socket: &Socket<S>)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        socket.shared().link().expect_driver();
         self.put(Seated::Socket(Arc::clone(socket.shared())));
     }
 
@@ -39,7 +53,11 @@ impl<S> Seat<S> {
     }
 
     fn put(&self, seated: Seated<S>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(seated);
+        let mut occupation = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        occupation.seated = Some(seated);
+        let waiting = occupation.waiting.clone();
+        drop(occupation);
+        waiting.wake();
     }
 }
 

@@ -144,7 +144,7 @@ async fn decide<F: Future<Output = Outcome>>(
             Poll::Ready(outcome) => Some(outcome),
             Poll::Pending => None,
         };
-        Poll::Ready(match (seat.take(), outcome) {
+        Poll::Ready(match (seat.take(cx), outcome) {
             (Some(Seated::Socket(socket)), outcome) => Decided::Accepted(socket, outcome),
             (Some(Seated::Unanswered(pending)), outcome) => {
                 let reason = "the server has not answered the request";

@@ -1,0 +1,157 @@
+//! What a `Server` does with the decisions of its handlers, and with their ends.
+#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+
+use std::future::pending;
+use std::time::Duration;
+
+use fullduplex_lab::script::{
+    CLOSE, FIN, PING, PONG, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame,
+};
+use fullduplex_lab::served::Served;
+use fullduplex_net::proto::handshake::{Refusal, Subprotocol, Subprotocols};
+use fullduplex_net::{Outcome, Request, ServerOptions};
+use http::{HeaderName, HeaderValue, StatusCode};
+
+/// What the handler makes of a request, by its path.
+async fn decide(request: Request) -> Outcome {
+    match request.uri().path() {
+        "/subprotocol" => {
+            let request = request.with_subprotocol(Subprotocol::new("second")?)?;
+            drop(request.accept().await?);
+        }
+        "/other-subprotocol" => {
+            drop(request.with_subprotocol(Subprotocol::new("third")?)?.accept().await?);
+        }
+        "/header" => {
+            let name = HeaderName::from_static("x-room");
+            let request = request.with_header(name, HeaderValue::from_static("blue"))?;
+            drop(request.accept().await?);
+        }
+        "/refused" => request.refuse(Refusal::new(StatusCode::NOT_FOUND, "no such room")).await?,
+        "/dropped" => drop(request),
+        "/forgotten" => {
+            drop(request);
+            pending::<()>().await;
+        }
+        "/error" => return Err("no decision".into()),
+        "/panic" => panic!("no decision"),
+        path => unreachable!("{path}"),
+    }
+    Ok(())
+}
+
+/// What the server answers to a request of this path.
+async fn answer(served: &Served, path: &str) -> String {
+    let mut peer = Peer::connect(served.address()).await;
+    let offer = "Sec-WebSocket-Protocol: first, second\r\n\r\n";
+    let request = SAMPLE_REQUEST.replace("/chat", path);
+    peer.send(request.replace("\r\n\r\n", &format!("\r\n{offer}"))).await;
+    guarded(path, peer.read_head()).await
+}
+
+#[tokio::test]
+async fn a_handler_decides_on_its_request() {
+    let mut options = ServerOptions::default();
+    options.accept.subprotocols = Subprotocols::new(["second", "first"]).unwrap();
+    let served = Served::by(options, decide).await;
+    for (path, status, header) in [
+        ("/subprotocol", "101", "sec-websocket-protocol: second\r\n"),
+        ("/header", "101", "x-room: blue\r\n"),
+        ("/header", "101", "sec-websocket-protocol: first\r\n"),
+        ("/refused", "404", "connection: close\r\n"),
+        ("/other-subprotocol", "500", ""),
+        ("/dropped", "500", ""),
+        ("/forgotten", "500", ""),
+        ("/error", "500", ""),
+        ("/panic", "500", ""),
+    ] {
+        let answer = answer(&served, path).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
+        assert!(answer.to_lowercase().contains(header), "{path}: {answer}");
+    }
+    let drained = served.shut_down(Duration::from_secs(1)).await;
+    assert_eq!(drained.cut, 0);
+}
+
+/// Ends as the path says: at once, or after a message.
+async fn end(request: Request) -> Outcome {
+    let path = request.uri().path().to_owned();
+    let mut socket = request.accept().await?;
+    if path.ends_with("-later") {
+        socket.recv().await?.unwrap();
+    }
+    match path.trim_end_matches("-later") {
+        "/returns" => Ok(()),
+        "/drops" => {
+            drop(socket);
+            pending().await
+        }
+        "/fails" => Err("it went wrong".into()),
+        "/panics" => panic!("it went wrong"),
+        path => unreachable!("{path}"),
+    }
+}
+
+/// Fault FT-44: whatever becomes of a handler, its client is told, and the server lives.
+#[tokio::test]
+async fn the_end_of_a_handler_closes_its_connection() {
+    let served = Served::by(ServerOptions::default(), end).await;
+    let mut later = 0;
+    for (how, code) in [("/returns", 1000), ("/drops", 1000), ("/fails", 1011), ("/panics", 1011)] {
+        for when in ["", "-later"] {
+            let mut peer = Peer::connect(served.address()).await;
+            peer.open(&SAMPLE_REQUEST.replace("/chat", &format!("{how}{when}"))).await;
+            if !when.is_empty() {
+                peer.send(masked_frame(FIN | TEXT, "now")).await;
+                later += 1;
+            }
+            assert_eq!(peer.read_payload(FIN | CLOSE).await, u16::to_be_bytes(code), "{how}{when}");
+            peer.send(masked_frame(FIN | CLOSE, u16::to_be_bytes(code))).await;
+            assert_eq!(peer.read_frame().await, None, "{how}{when}");
+        }
+    }
+    assert_eq!(later, 4);
+}
+
+/// Accepts and echoes in a task of its own, which does something else once it is told to `wait`.
+async fn echo_elsewhere(request: Request) -> Outcome {
+    let using = tokio::spawn(async move {
+        let mut socket = request.accept().await?;
+        while let Some(message) = socket.recv().await? {
+            if message == "wait".into() {
+                pending::<()>().await;
+            }
+            socket.send(message).await?;
+        }
+        Ok(())
+    });
+    using.await?
+}
+
+/// A request and its socket may move to another task than that of the handler, which goes on driving
+/// the socket: pings are answered whether or not the other task receives.
+#[tokio::test]
+async fn a_socket_is_used_by_another_task() {
+    let served = Served::by(ServerOptions::default(), echo_elsewhere).await;
+    let mut peer = served.client().await;
+    let ping = masked_frame(FIN | PING, "?");
+    for round in ["one", "two", "three"] {
+        peer.send(masked_frame(FIN | TEXT, round)).await;
+        assert_eq!(peer.read_payload(FIN | TEXT).await, round.as_bytes());
+        peer.send(&ping).await;
+        assert_eq!(peer.read_payload(FIN | PONG).await, b"?");
+    }
+}
+
+/// Such a socket is closed with its server, and told so.
+#[tokio::test]
+async fn a_socket_in_another_task_is_shut_down() {
+    let served = Served::by(ServerOptions::default(), echo_elsewhere).await;
+    let mut peer = served.client().await;
+    let client = async {
+        assert_eq!(peer.read_payload(FIN | CLOSE).await, 1001u16.to_be_bytes());
+        peer.send(masked_frame(FIN | CLOSE, 1001u16.to_be_bytes())).await;
+    };
+    let (drained, ()) = tokio::join!(served.shut_down(Duration::from_secs(10)), client);
+    assert_eq!((drained.closed, drained.cut), (1, 0));
+}
