@@ -142,40 +142,46 @@ impl Shared {
             let registry = Arc::clone(&self.registry);
             tokio::spawn(async move { registry.run().await }).abort_handle()
         });
-        let network = address.map(Network::from);
-        if self.open.fetch_add(1, Ordering::SeqCst) >= self.options.connections {
-            self.leave(None);
+        let before = self.open.fetch_add(1, Ordering::SeqCst);
+        // Whatever follows, it leaves when this is dropped.
+        let mut member = Membership::new(Arc::clone(self));
+        if before >= self.options.connections {
             return Err(unavailable("all connections of this server are in use; try again later"));
         }
         if self.phase() != Phase::Serving {
-            self.leave(None);
             return Err(unavailable("this server is shutting down"));
         }
-        if let Some(network) = network {
-            let mut per_address = self.per_address();
-            let count = per_address.entry(network).or_default();
-            if *count >= self.options.connections_per_address {
-                drop(per_address);
-                self.leave(None);
-                let reason = "too many connections from this address";
-                return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, reason));
-            }
-            *count += 1;
+        if let Some(address) = address {
+            member.count_for(address)?;
         }
-        Ok(Membership::new(Arc::clone(self), network))
+        Ok(member)
+    }
+
+    /// Takes note of one more connection from `network`, if there is room.
+    pub(crate) fn count(&self, network: Network) -> Result<(), Refusal> {
+        let mut per_address = self.per_address();
+        let count = per_address.entry(network).or_default();
+        if *count >= self.options.connections_per_address {
+            let reason = "too many connections from this address";
+            return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, reason));
+        }
+        *count += 1;
+        Ok(())
     }
 
     /// Takes note that a connection from `network` is over.
-    pub(crate) fn leave(&self, network: Option<Network>) {
-        if let Some(network) = network {
-            let mut per_address = self.per_address();
-            if let Some(count) = per_address.get_mut(&network) {
-                *count -= 1;
-                if *count == 0 {
-                    per_address.remove(&network);
-                }
+    pub(crate) fn uncount(&self, network: Network) {
+        let mut per_address = self.per_address();
+        if let Some(count) = per_address.get_mut(&network) {
+            *count -= 1;
+            if *count == 0 {
+                per_address.remove(&network);
             }
         }
+    }
+
+    /// Takes note that a connection is over.
+    pub(crate) fn leave(&self) {
         if self.open.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.empty.notify_waiters();
         }

@@ -1,5 +1,7 @@
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use fullduplex_proto::handshake::Refusal;
 use tokio::time::Instant;
 
 use crate::connections::Shared;
@@ -19,9 +21,24 @@ pub(crate) struct Membership {
 
 impl Membership {
     /// A place that was counted already.
-    pub(crate) fn new(server: Arc<Shared>, network: Option<Network>) -> Self {
+    pub(crate) fn new(server: Arc<Shared>) -> Self {
         let key = server.registry.add();
-        Self { server, network, alarm: None, key, held: 0 }
+        Self { server, network: None, alarm: None, key, held: 0 }
+    }
+
+    /// Counts it among those of `address` from now on, and no other, if there is room.
+    pub(crate) fn count_for(&mut self, address: IpAddr) -> Result<(), Refusal> {
+        self.uncount();
+        let network = Network::from(address);
+        self.server.count(network)?;
+        self.network = Some(network);
+        Ok(())
+    }
+
+    fn uncount(&mut self) {
+        if let Some(network) = self.network.take() {
+            self.server.uncount(network);
+        }
     }
 
     pub(crate) fn server(&self) -> &Arc<Shared> {
@@ -60,6 +77,7 @@ impl Drop for Membership {
     fn drop(&mut self) {
         self.hold(0);
         self.server.registry.remove(self.key);
-        self.server.leave(self.network);
+        self.uncount();
+        self.server.leave();
     }
 }

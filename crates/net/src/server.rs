@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::connections::{Phase, Shared};
 use crate::request::refuse;
-use crate::session::{self, Session};
+use crate::session;
 use crate::{Connections, Identity, Outcome, Request, ServerOptions, Transport};
 
 /// How long to leave a system alone that cannot accept: it may be out of file descriptors.
@@ -204,9 +204,7 @@ where
                 let opening = session::open(accepted, self.tls.clone(), peer, membership);
                 let host = Arc::clone(self);
                 let handler = move |request| (host.handler)(request);
-                let preparing = session::prepare(Arc::clone(server), opening, handler);
-                // A task of tokio is rounded up to the next 128 bytes; one that is a box is the smallest.
-                tokio::spawn(Box::pin(Session::Preparing(preparing)));
+                session::spawn(session::prepare(Arc::clone(server), opening, handler));
             }
             Err(refusal) => {
                 server.counters.count_refused(refusal.status());

@@ -98,8 +98,17 @@ where
     })
 }
 
+/// Starts the task of a client.
+pub(crate) fn spawn<F>(preparing: Preparing<F>)
+where
+    F: Future<Output = Outcome> + Send + 'static,
+{
+    // A task of tokio is rounded up to the next 128 bytes; one that is a box is the smallest.
+    tokio::spawn(Box::pin(Session::Preparing(preparing)));
+}
+
 /// Runs the handler of a client, and its connection, until both are over; in little memory.
-pub(crate) enum Session<F> {
+enum Session<F> {
     Preparing(Preparing<F>),
     Driven(Driven<Transport, F>),
 }
@@ -159,7 +168,7 @@ async fn decide<F: Future<Output = Outcome>>(
     .await
 }
 
-fn note_unopened(server: &Shared, error: &AcceptError) {
+pub(crate) fn note_unopened(server: &Shared, error: &AcceptError) {
     tracing::debug!(%error, "no connection");
     match error {
         AcceptError::Refused(refusal) => server.counters.count_refused(refusal.status()),
