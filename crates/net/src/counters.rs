@@ -10,7 +10,7 @@ use crate::tally::Tally;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
-    /// TCP connections taken, whatever became of them.
+    /// TCP connections taken, or requests of an HTTP server, whatever became of them.
     pub accepted: u64,
     /// Connections there are now, those that shake hands among them.
     pub open: u64,

@@ -30,9 +30,16 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Features
+//!
+//! - `hyper`: `WebSocketUpgrade`, for a service of hyper or tower that has other resources too.
+//! - `axum`: the same as an extractor of axum.
 
 mod accept;
 mod alarm;
+#[cfg(feature = "axum")]
+mod axum;
 mod connect;
 mod connections;
 mod counters;
@@ -58,7 +65,11 @@ mod tally;
 mod time;
 mod tls;
 mod transport;
+#[cfg(feature = "hyper")]
+mod upgrade;
 
+#[cfg(feature = "axum")]
+pub use self::axum::UpgradeRejection;
 pub use accept::{AcceptError, AcceptOptions, accept};
 pub use connect::{ConnectError, ConnectOptions, connect};
 pub use connections::{Connections, Drained, ServerOptions};
@@ -73,3 +84,5 @@ pub use server::Server;
 pub use socket::{SendError, Socket, SocketError};
 pub use tls::{BadIdentity, BadRoots, Identity, Tls};
 pub use transport::Transport;
+#[cfg(feature = "hyper")]
+pub use upgrade::WebSocketUpgrade;
