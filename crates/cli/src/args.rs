@@ -57,6 +57,9 @@ pub(crate) struct Listen {
     /// Speak a subprotocol; repeat it for several. The first that a client offers is agreed on.
     #[arg(long = "protocol", value_name = "NAME")]
     pub(crate) protocols: Vec<String>,
+    /// Tell on stderr which connections come and go, and why.
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
 }
 
 const EXAMPLES: &str = "\

@@ -1,65 +1,48 @@
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use fullduplex_net::proto::Deflate;
-use fullduplex_net::proto::handshake::Subprotocols;
-use fullduplex_net::{AcceptOptions, accept};
-use tokio::net::{TcpListener, TcpStream};
+use fullduplex_net::proto::handshake::{Origins, Subprotocols};
+use fullduplex_net::{Outcome, Request, Server, ServerOptions};
+use tracing::Level;
 
 use crate::Failure;
 use crate::args::Listen;
 
-/// How long to leave a system alone that cannot accept: it may be out of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long connections may take to close when the server is interrupted.
+const GRACE: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(args: Listen) -> Result<(), Failure> {
-    let mut options = AcceptOptions::default();
-    options.deflate = Some(Deflate::default());
-    options.subprotocols = Subprotocols::new(args.protocols)?;
-    let listener = TcpListener::bind(&args.address)
+    let level = if args.verbose { Level::DEBUG } else { Level::WARN };
+    tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).init();
+    let mut options = ServerOptions::default();
+    options.accept.deflate = Some(Deflate::default());
+    options.accept.subprotocols = Subprotocols::new(args.protocols)?;
+    // It tells a page nothing that the page did not say itself.
+    options.accept.origins = Origins::Any;
+    options.connections_per_address = options.connections;
+    let server = Server::bind(&args.address, options)
         .await
         .map_err(|error| format!("cannot listen at {}: {error}", args.address))?;
-    writeln!(io::stdout(), "listening at ws://{}/", listener.local_addr()?)
+    writeln!(io::stdout(), "listening at ws://{}/", server.local_addr()?)
         .map_err(|error| format!("stdout: {error}"))?;
+    let connections = server.connections().clone();
+    let interrupted = async {
+        tokio::signal::ctrl_c().await?;
+        connections.shut_down(GRACE).await;
+        Ok(())
+    };
     tokio::select! {
-        () = serve_echo(&listener, &options) => Ok(()),
-        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
+        () = server.serve(echo) => Ok(()),
+        interrupted = interrupted => interrupted,
     }
 }
 
-/// Accepts clients for ever, and sends back what each of them sends.
-pub(crate) async fn serve_echo(listener: &TcpListener, options: &AcceptOptions) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                let options = options.clone();
-                tokio::spawn(async move {
-                    if let Err(failure) = echo(stream, &options).await {
-                        report(peer, &failure);
-                    }
-                });
-            }
-            Err(error) => {
-                anstream::eprintln!("fdx: no further client can be accepted: {error}");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
-async fn echo(
-    stream: TcpStream,
-    options: &AcceptOptions,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    stream.set_nodelay(true)?;
-    let mut socket = accept(stream, options).await?;
+/// Sends back what the client sends.
+pub(crate) async fn echo(request: Request) -> Outcome {
+    let mut socket = request.accept().await?;
     while let Some(message) = socket.recv().await? {
         socket.send(message).await?;
     }
     Ok(())
-}
-
-fn report(peer: SocketAddr, failure: &dyn std::fmt::Display) {
-    anstream::eprintln!("fdx: {peer}: {failure}");
 }

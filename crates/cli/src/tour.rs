@@ -1,7 +1,7 @@
 use anstyle::{AnsiColor, Style};
 use fullduplex::{CloseEvent, Data, Event, Events, MessageEvent, ReadyState, WebSocket};
-use fullduplex_net::AcceptOptions;
 use fullduplex_net::proto::handshake::Subprotocols;
+use fullduplex_net::{Server, ServerOptions};
 use futures_util::StreamExt;
 use tokio::net::TcpListener;
 
@@ -9,11 +9,11 @@ use crate::{Failure, listen};
 
 /// Shows the life of a WebSocket, then the life of one that fails.
 pub(crate) async fn run() -> Result<(), Failure> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let url = format!("ws://{}/", listener.local_addr()?);
-    let mut options = AcceptOptions::default();
-    options.subprotocols = Subprotocols::new(["chat"])?;
-    tokio::spawn(async move { listen::serve_echo(&listener, &options).await });
+    let mut options = ServerOptions::default();
+    options.accept.subprotocols = Subprotocols::new(["chat"])?;
+    let server = Server::bind("127.0.0.1:0", options).await?;
+    let url = format!("ws://{}/", server.local_addr()?);
+    tokio::spawn(server.serve(listen::echo));
 
     title("The life of a WebSocket, on a real connection to an echo server in this program");
     a_life(&url).await?;

@@ -204,11 +204,15 @@ where
                 let opening = session::open(accepted, self.tls.clone(), peer, membership);
                 let host = Arc::clone(self);
                 let handler = move |request| (host.handler)(request);
-                session::spawn(session::prepare(Arc::clone(server), opening, handler));
+                let preparing = session::prepare(Arc::clone(server), opening, handler);
+                session::spawn(
+                    preparing,
+                    tracing::debug_span!("connection", peer = peer.map(tracing::field::display)),
+                );
             }
             Err(refusal) => {
                 server.counters.count_refused(refusal.status());
-                tracing::debug!(?peer, %refusal, "no room for a connection");
+                tracing::debug!(peer = peer.map(tracing::field::display), %refusal, "no room for a connection");
                 self.turn_away(accepted, refusal);
             }
         }

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use fullduplex_proto::handshake::Refusal;
 use http::StatusCode;
 use tokio_rustls::TlsAcceptor;
+use tracing::Span;
 
 use crate::alarm::Alarm;
 use crate::connections::{Phase, Shared};
@@ -98,17 +99,24 @@ where
     })
 }
 
-/// Starts the task of a client.
-pub(crate) fn spawn<F>(preparing: Preparing<F>)
+/// Starts the task of a client, which does everything within `span`.
+pub(crate) fn spawn<F>(preparing: Preparing<F>, span: Span)
 where
     F: Future<Output = Outcome> + Send + 'static,
 {
+    let span = (!span.is_disabled()).then(|| Box::new(span));
     // A task of tokio is rounded up to the next 128 bytes; one that is a box is the smallest.
-    tokio::spawn(Box::pin(Session::Preparing(preparing)));
+    tokio::spawn(Box::pin(Session { span, stage: Stage::Preparing(preparing) }));
 }
 
 /// Runs the handler of a client, and its connection, until both are over; in little memory.
-enum Session<F> {
+struct Session<F> {
+    /// If anybody listens.
+    span: Option<Box<Span>>,
+    stage: Stage<F>,
+}
+
+enum Stage<F> {
     Preparing(Preparing<F>),
     Driven(Driven<Transport, F>),
 }
@@ -117,14 +125,16 @@ impl<F: Future<Output = Outcome>> Future for Session<F> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let session = self.get_mut();
-        if let Self::Preparing(preparing) = session {
+        let Self { span, stage } = self.get_mut();
+        let _entered = span.as_ref().map(|span| span.enter());
+        if let Stage::Preparing(preparing) = stage {
             match ready!(preparing.as_mut().poll(cx)) {
-                Some(driven) => *session = Self::Driven(driven),
+                Some(driven) => *stage = Stage::Driven(driven),
                 None => return Poll::Ready(()),
             }
+            tracing::debug!("connection open");
         }
-        if let Self::Driven(driven) = session {
+        if let Stage::Driven(driven) = stage {
             note_outcome(&ready!(Pin::new(driven).poll(cx)));
         }
         Poll::Ready(())

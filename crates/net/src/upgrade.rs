@@ -162,7 +162,7 @@ impl WebSocketUpgrade {
         let server = Arc::clone(member.server());
         let time = Time::starting_now(server.terms.options.handshake_timeout);
         let (response, connection, answer) = handshake.accept();
-        session::spawn(Box::pin(async move {
+        let preparing = Box::pin(async move {
             let opened = tokio::select! {
                 opened = finish(upgraded, time) => opened,
                 () = server.until(Phase::Cut) => return None,
@@ -179,7 +179,8 @@ impl WebSocketUpgrade {
             let socket = Socket::new(transport, connection, input, answer, alarm);
             let shared = Arc::clone(socket.shared());
             Some(Driven::new(shared, Box::pin(handler(socket))))
-        }));
+        });
+        session::spawn(preparing, tracing::debug_span!("connection"));
         response.map(|()| B::default())
     }
 
