@@ -106,7 +106,7 @@ impl Client {
         // Only a server that knows nothing of frames sends back what is masked.
         let mask = if second & MASKED == 0 { [0; 4] } else { self.read()? };
         let mut payload = Vec::new();
-        (&self.stream).take(len).read_to_end(&mut payload)?;
+        (&self.stream).take(len).read_to_end(&mut payload).map_err(explain)?;
         let is_echo = if message.compressed {
             first == TEXT | COMPRESSED && !payload.is_empty()
         } else {
@@ -117,7 +117,7 @@ impl Client {
 
     fn read<const COUNT: usize>(&mut self) -> io::Result<[u8; COUNT]> {
         let mut bytes = [0; COUNT];
-        self.stream.read_exact(&mut bytes)?;
+        self.stream.read_exact(&mut bytes).map_err(explain)?;
         Ok(bytes)
     }
 }
@@ -137,11 +137,19 @@ fn read_head(stream: &mut TcpStream) -> io::Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut bytes = [0; 512];
-        let count = stream.read(&mut bytes)?;
+        let count = stream.read(&mut bytes).map_err(explain)?;
         if count == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         head.extend_from_slice(&bytes[..count]);
     }
     String::from_utf8(head).map_err(io::Error::other)
+}
+
+/// A read that takes too long fails as if the socket did not block.
+fn explain(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => io::Error::other(format!("no answer for {PATIENCE:?}")),
+        _ => error,
+    }
 }

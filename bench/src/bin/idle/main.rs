@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use fullduplex_bench::peer::{Kind, PEERS, Peer};
 use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::thread::disable_transparent_huge_pages;
 
 use crate::cost::{Cost, measure};
 
@@ -50,11 +51,12 @@ fn main() -> ExitCode {
 /// Measures, prints the figures, and returns what is wrong with ours.
 fn compare(options: &Options) -> io::Result<Vec<String>> {
     allow_files(options.connections + OTHER_FILES)?;
+    // The servers inherit this too. A huge page is resident as a whole, whatever is used of it.
+    disable_transparent_huge_pages(true)?;
     let mut rows = Vec::new();
     for peer in PEERS {
         eprintln!("{} …", peer.program);
         let plain = measure(&peer, false, options.connections)?;
-        eprintln!("{plain:?}");
         let deflate = match peer.kind {
             Kind::Deflating => Some(measure(&peer, true, options.connections)?),
             Kind::WebSocket | Kind::Raw => None,
@@ -81,7 +83,7 @@ fn allow_files(count: usize) -> io::Result<()> {
 /// Prints a table in Markdown.
 fn print(rows: &[Row]) {
     println!(
-        "| KiB per connection | idle | after 16 KiB each | all closed \
+        "| bytes per connection | idle | after 16 KiB each | all closed \
          | idle, deflate | after 16 KiB each, deflate | all closed, deflate |"
     );
     println!("|---|---|---|---|---|---|---|");
@@ -91,7 +93,7 @@ fn print(rows: &[Row]) {
         for cost in [Some(*plain), *deflate] {
             match cost {
                 Some(Cost { idle, used, closed }) => {
-                    [idle, used, closed].iter().for_each(|each| print!(" {:.2} |", each / 1024.0));
+                    [idle, used, closed].iter().for_each(|each| print!(" {each:.0} |"));
                 }
                 None => print!(" – | – | – |"),
             }
