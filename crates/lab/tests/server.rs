@@ -141,6 +141,10 @@ async fn a_socket_is_used_by_another_task() {
         peer.send(&ping).await;
         assert_eq!(peer.read_payload(FIN | PONG).await, b"?");
     }
+    peer.send([masked_frame(FIN | TEXT, "wait"), ping.clone()].concat()).await;
+    assert_eq!(peer.read_payload(FIN | PONG).await, b"?");
+    peer.send(ping).await;
+    assert_eq!(peer.read_payload(FIN | PONG).await, b"?");
 }
 
 /// Such a socket is closed with its server, and told so.

@@ -160,6 +160,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         let mut link = self.link();
         while let Some(event) = ready!(link.poll_event_for_application(delivery, cx)) {
             if let Some(content) = content(event) {
+                // More may have arrived, and nobody waits for it now.
+                wake(link);
                 return Poll::Ready(Ok(Some(content)));
             }
         }
@@ -339,7 +341,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// when the connection has ended, as [`Socket::closed`] then tells. In a handler, pings and pongs
     /// that arrive while it does something else are no events.
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        self.link().poll_event_for_application(Delivery::Whole, cx)
+        let mut link = self.link();
+        let event = ready!(link.poll_event_for_application(Delivery::Whole, cx));
+        // More may have arrived, and nobody waits for it now.
+        wake(link);
+        Poll::Ready(event)
     }
 
     /// Polls until the transport has taken all that was queued, for a caller that takes no messages
