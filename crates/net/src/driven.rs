@@ -72,14 +72,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin, F: Future<Output = Outcome>> Future for 
         let Self { socket, stage } = self.get_mut();
         let (phase, other) = {
             let mut link = socket.link();
+            link.begin_turn(cx);
             let phase = link.phase();
             let other = match phase {
+                Phase::Serving => None,
+                Phase::Closing => {
+                    link.start_close(Some(&CloseFrame::code(CloseCode::GOING_AWAY)));
+                    None
+                }
                 Phase::Cut => link.cut(),
-                Phase::Serving | Phase::Closing => link.begin_turn(cx),
             };
-            if phase == Phase::Closing {
-                link.start_close(Some(&CloseFrame::code(CloseCode::GOING_AWAY)));
-            }
             (phase, other)
         };
         other.into_iter().for_each(Waker::wake);

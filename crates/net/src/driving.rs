@@ -19,8 +19,15 @@ pub(crate) struct Driving {
     /// An event that came while the application awaited none. There is at most one: then reading stops,
     /// until the application takes it.
     ahead: Option<Box<Event>>,
-    /// The task that uses the socket, if it waits and is another.
-    other: Option<Waker>,
+    /// Whoever uses the socket, if it waits and is not woken with the driving task.
+    other: Option<Other>,
+}
+
+/// Another task than the driving one, or a part of that with a waker of its own.
+#[derive(Debug)]
+struct Other {
+    waker: Waker,
+    awaits: Awaited,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,16 +86,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// Begins a turn of the driving task, which is that of `cx`: what the application does until its
     /// end need not wake it.
-    pub(crate) fn begin_turn(&mut self, cx: &Context<'_>) -> Option<Waker> {
+    pub(crate) fn begin_turn(&mut self, cx: &Context<'_>) {
         let driving = self.driving.get_or_insert_with(|| Driving::by(Waker::noop().clone()));
         driving.turn = Turn::Application;
         driving.awaited = Awaited::Nothing;
-        let other = driving.other.take();
         if !driving.waker.will_wake(cx.waker()) {
             driving.waker.clone_from(cx.waker());
             self.register(cx.waker());
         }
-        other
     }
 
     /// Ends a turn: writes what was sent and, if the application waits for something else than events,
@@ -109,14 +114,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             self.take_note();
             return None;
         }
-        let before = self.connection().queued_bytes();
+        let before = self.unwritten();
         let news = self.drive(cx);
-        let wrote = self.connection().queued_bytes() < before;
+        let wrote = self.unwritten() != before;
         self.take_note();
-        if awaited == Awaited::Writing && wrote {
+        let concerns = |awaits| match awaits {
+            Awaited::Nothing => false,
+            Awaited::Event => news,
+            Awaited::Writing => wrote,
+        };
+        if concerns(awaited) {
             cx.waker().wake_by_ref();
         }
-        if news || wrote { self.driving.as_mut()?.other.take() } else { None }
+        // Nobody is woken for nothing: a part of this task would be its next turn, and so on for ever.
+        let other = self.driving.as_mut()?.other.take_if(|other| concerns(other.awaits));
+        other.map(|other| other.waker)
     }
 
     /// Drives the link without the application; returns whether there is something for it.
@@ -197,7 +209,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         if let Some(driving) = &mut self.driving {
             if polled.is_pending() {
                 driving.awaited = awaited;
-                driving.other = (!waker.will_wake(cx.waker())).then(|| cx.waker().clone());
+                let is_other = !waker.will_wake(cx.waker());
+                driving.other =
+                    is_other.then(|| Other { waker: cx.waker().clone(), awaits: awaited });
             }
             driving.waker = waker;
         }
@@ -231,7 +245,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         connection.handle_write_failed();
         connection.handle_end_of_input();
         self.leave();
-        self.driving.take()?.other
+        self.driving.take()?.other.map(|other| other.waker)
     }
 }
 

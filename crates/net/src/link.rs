@@ -49,7 +49,7 @@ pub(crate) struct Link<S> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flush {
+pub(crate) enum Flush {
     Due,
     Done,
     /// The transport takes no more.
@@ -338,6 +338,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             }),
             alarm @ Alarm::Own(_) => Slot::Awake(Box::new(Self { alarm, ..link })),
         }
+    }
+
+    /// What the transport has still to take: so many bytes, and what it may hold back.
+    pub(crate) fn unwritten(&self) -> (u64, Flush) {
+        (self.connection.queued_bytes(), self.flush)
     }
 
     /// What has to be kept of the connection, and who drives it, if that is all there is.

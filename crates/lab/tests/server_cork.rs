@@ -1,0 +1,295 @@
+//! When a driven socket reads, writes and wakes, while its handler does something else or the same: by
+//! `Socket::drive` over a stream in memory that counts.
+#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+
+use std::future::{Future, pending, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use fullduplex_lab::script::{FIN, PING, PONG, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame};
+use fullduplex_net::{AcceptOptions, Outcome, Socket, Transport, accept};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+/// How often a stream was used.
+#[derive(Debug, Default)]
+struct Uses {
+    writes: AtomicUsize,
+    bytes_read: AtomicUsize,
+}
+
+struct Counting {
+    stream: DuplexStream,
+    uses: Arc<Uses>,
+}
+
+impl AsyncRead for Counting {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.uses.bytes_read.fetch_add(buf.filled().len() - before, Relaxed);
+        polled
+    }
+}
+
+impl AsyncWrite for Counting {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.uses.writes.fetch_add(1, Relaxed);
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// A client whose connection is driven by a task of its own, with this handler.
+async fn driven<F>(
+    handler: impl FnOnce(Socket) -> F + Send + 'static,
+) -> (Peer<DuplexStream>, Arc<Uses>)
+where
+    F: Future<Output = Outcome> + Send + 'static,
+{
+    let (client, stream) = duplex(1 << 20);
+    let uses = Arc::new(Uses::default());
+    let stream = Transport::other(Counting { stream, uses: Arc::clone(&uses) });
+    let mut client = Peer::over(client);
+    client.send(SAMPLE_REQUEST).await;
+    let mut options = AcceptOptions::default();
+    options.timeouts.ping = None;
+    let socket = accept(stream, &options).await.unwrap();
+    client.read_head().await;
+    uses.writes.store(0, Relaxed);
+    uses.bytes_read.store(0, Relaxed);
+    tokio::spawn(socket.drive(handler));
+    (client, uses)
+}
+
+fn text(text: &str) -> Vec<u8> {
+    masked_frame(FIN | TEXT, text)
+}
+
+/// Answers each message by itself.
+async fn echo(mut socket: Socket) -> Outcome {
+    while let Some(message) = socket.recv().await? {
+        socket.send(message).await?;
+    }
+    Ok(())
+}
+
+/// As [`echo`], where receiving and sending are tasks of a set, woken by wakers of its own.
+async fn echo_in_a_set(mut socket: Socket) -> Outcome {
+    loop {
+        let step = async {
+            let message = socket.recv().await?;
+            if let Some(message) = message {
+                socket.send(message).await?;
+            }
+            Outcome::Ok(())
+        };
+        let mut set: FuturesUnordered<_> = [step].into_iter().collect();
+        set.next().await.unwrap()?;
+    }
+}
+
+#[tokio::test]
+async fn the_answers_to_a_burst_leave_together() {
+    let (mut client, uses) = driven(echo).await;
+    client.send(text("again").repeat(64)).await;
+    for _ in 0..64 {
+        assert_eq!(client.read_payload(FIN | TEXT).await, b"again");
+    }
+    let writes = uses.writes.load(Relaxed);
+    assert!(writes <= 2, "{writes} writes");
+}
+
+/// What was sent is written when the handler waits for something else, by whatever wakers; the clock
+/// that it would wait for otherwise stands still.
+#[tokio::test(start_paused = true)]
+async fn what_was_sent_leaves_when_the_handler_waits() {
+    let waits: [fn() -> Pin<Box<dyn Future<Output = ()> + Send>>; 4] = [
+        || Box::pin(pending()),
+        || Box::pin(sleep(Duration::from_secs(86_400))),
+        || {
+            Box::pin(async {
+                let (_sender, mut receiver) = mpsc::channel::<()>(1);
+                receiver.recv().await;
+            })
+        },
+        || {
+            Box::pin(async {
+                let mut set: FuturesUnordered<_> = [pending::<()>()].into_iter().collect();
+                set.next().await;
+            })
+        },
+    ];
+    for wait in waits {
+        let (mut client, uses) = driven(move |mut socket| async move {
+            socket.send("before").await?;
+            socket.send("behind").await?;
+            wait().await;
+            Ok(())
+        })
+        .await;
+        assert_eq!(client.read_payload(FIN | TEXT).await, b"before");
+        assert_eq!(client.read_payload(FIN | TEXT).await, b"behind");
+        assert_eq!(uses.writes.load(Relaxed), 1);
+        client.send(masked_frame(FIN | PING, "?")).await;
+        assert_eq!(client.read_payload(FIN | PONG).await, b"?");
+    }
+}
+
+/// And when it waits for an event or something else, whichever comes first.
+#[tokio::test(start_paused = true)]
+async fn what_was_sent_leaves_within_a_select() {
+    let (mut client, _) = driven(|mut socket| async move {
+        let mut ticks = 0;
+        loop {
+            tokio::select! {
+                received = socket.recv() => match received? {
+                    Some(message) => socket.send(message).await?,
+                    None => return Ok(()),
+                },
+                () = sleep(Duration::from_secs(1)) => {
+                    ticks += 1;
+                    socket.send(format!("tick {ticks}")).await?;
+                }
+            }
+        }
+    })
+    .await;
+    for round in 1..4 {
+        assert_eq!(client.read_payload(FIN | TEXT).await, format!("tick {round}").as_bytes());
+        client.send([text("now"), masked_frame(FIN | PING, "?")].concat()).await;
+        assert_eq!(client.read_payload(FIN | TEXT).await, b"now");
+        assert_eq!(client.read_payload(FIN | PONG).await, b"?");
+    }
+}
+
+/// Counts how often `handler` is polled.
+async fn counted(polls: Arc<AtomicUsize>, handler: impl Future<Output = Outcome>) -> Outcome {
+    let mut handler = pin!(handler);
+    poll_fn(|cx| {
+        polls.fetch_add(1, Relaxed);
+        handler.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// A handler is polled when there is something for it, and no more: also one in which it is not the
+/// waker of its task that is woken.
+#[tokio::test]
+async fn waiting_costs_no_turns() {
+    for in_a_set in [false, true] {
+        let polls = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&polls);
+        let (mut client, _) = driven(move |socket| async move {
+            if in_a_set {
+                counted(count, echo_in_a_set(socket)).await
+            } else {
+                counted(count, echo(socket)).await
+            }
+        })
+        .await;
+        for _ in 0..100 {
+            client.send(masked_frame(FIN | PING, "?")).await;
+            assert_eq!(client.read_payload(FIN | PONG).await, b"?");
+            client.send(text("again")).await;
+            assert_eq!(client.read_payload(FIN | TEXT).await, b"again");
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+        }
+        let polls = polls.load(Relaxed);
+        assert!(polls <= 500, "{polls} polls, in a set: {in_a_set}");
+    }
+}
+
+/// Fault FT-10: of a client that goes on talking to a handler that does not listen, one read is taken;
+/// the rest waits in the transport.
+#[tokio::test]
+async fn a_handler_that_does_not_receive_stops_reading() {
+    let (open, opened) = tokio::sync::oneshot::channel::<()>();
+    let (mut client, uses) = driven(move |mut socket| async move {
+        opened.await?;
+        for _ in 0..100 {
+            assert_eq!(socket.recv().await?.unwrap().len(), 10_000);
+        }
+        socket.send("all").await?;
+        socket.recv().await?;
+        Ok(())
+    })
+    .await;
+    let message = text(&"x".repeat(10_000));
+    for _ in 0..100 {
+        client.send(&message).await;
+        tokio::task::yield_now().await;
+    }
+    let read = uses.bytes_read.load(Relaxed);
+    assert!((message.len()..=64 << 10).contains(&read), "{read} bytes");
+    open.send(()).unwrap();
+    assert_eq!(client.read_payload(FIN | TEXT).await, b"all");
+}
+
+/// Fault FT-42: futures that are dropped whenever they wait lose nothing, and mix nothing up.
+#[tokio::test]
+async fn dropped_futures_lose_nothing() {
+    const COUNT: usize = 1_000;
+    let (client, _) = driven(|mut socket| async move {
+        loop {
+            // Each is polled once, and dropped.
+            let mut received = None;
+            poll_fn(|cx| {
+                if let Poll::Ready(message) = pin!(socket.recv()).poll(cx) {
+                    received = Some(message);
+                }
+                Poll::Ready(())
+            })
+            .await;
+            match received {
+                Some(message) => match message? {
+                    Some(message) => socket.feed(message).await?,
+                    None => return Ok(()),
+                },
+                None => tokio::task::yield_now().await,
+            }
+        }
+    })
+    .await;
+    let (reader, mut writer) = tokio::io::split(client.into_inner());
+    let sending = async {
+        for number in 0..COUNT {
+            let message = text(&number.to_string());
+            // It comes in pieces.
+            for piece in message.chunks(3) {
+                tokio::io::AsyncWriteExt::write_all(&mut writer, piece).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    let receiving = async {
+        let mut reader = Peer::over(tokio::io::join(reader, tokio::io::sink()));
+        for number in 0..COUNT {
+            assert_eq!(reader.read_payload(FIN | TEXT).await, number.to_string().as_bytes());
+        }
+    };
+    guarded("all messages", async { tokio::join!(sending, receiving) }).await;
+}
