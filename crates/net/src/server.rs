@@ -3,6 +3,7 @@ use std::io;
 use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -136,10 +137,11 @@ impl Server {
             turned_away: Arc::new(Semaphore::new(TURNED_AWAY)),
         });
         let mut can_accept = true;
+        let mut closing = pin!(shared.until(Phase::Closing));
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
-                () = shared.until(Phase::Closing) => break,
+                () = &mut closing => break,
             };
             match accepted {
                 Ok(accepted) => {
