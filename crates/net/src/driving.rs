@@ -135,7 +135,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     fn drive(&mut self, cx: &mut Context<'_>) -> bool {
         loop {
             if self.driving.as_ref().is_some_and(|driving| driving.ahead.is_some()) {
-                let _ = self.poll_without_reading(cx);
+                let _ = self.poll_all_but_reading(cx);
                 return true;
             }
             match self.poll_event(cx) {

@@ -141,6 +141,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         self.poll_flush(cx)
     }
 
+    /// Drives everything but reading. Ready when the connection has ended.
+    ///
+    /// Whoever closes has no time for what it does not read: then the peer's answer is not waited for
+    /// any longer than else.
+    pub(crate) fn poll_all_but_reading(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.connection.is_open() {
+            self.connection.handle_pause();
+        }
+        // An error of writing is remembered.
+        let _ = self.poll_flush(cx);
+        if self.connection.closed().is_none() {
+            ready!(self.poll_deadline(cx));
+        }
+        self.end(cx);
+        Poll::Ready(())
+    }
+
     /// Polls until the transport has taken all that was queued, here and by other tasks.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check_broken()?;

@@ -69,9 +69,12 @@ impl Heartbeat {
         }
     }
 
-    /// Nobody reads now, so that no Pong can be heard.
-    pub(crate) fn pause(&mut self) {
-        if let Self::Waiting { deadline, .. } = self {
+    /// Nobody reads now, so that no Pong can be heard. That the transport takes the Ping may be asked of
+    /// it all the same.
+    pub(crate) fn pause(&mut self, sender: &Sender) {
+        if let Self::Waiting { end, deadline, .. } = self
+            && sender.written_up_to(*end) == *end
+        {
             deadline.clear();
         }
     }

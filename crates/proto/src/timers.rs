@@ -91,8 +91,8 @@ impl Timers {
     }
 
     /// Takes note that nobody reads now: what is waited for may lie there.
-    pub(crate) fn pause(&mut self) {
-        self.heartbeat.pause();
+    pub(crate) fn pause(&mut self, sender: &Sender) {
+        self.heartbeat.pause(sender);
         self.content.clear();
     }
 }

@@ -62,10 +62,10 @@ impl Connection {
     }
 
     /// Takes note that nobody reads the transport now: what is waited for from the peer is waited for
-    /// anew when the time is told again.
+    /// anew when the time is told again, but for its taking what leads up to a Ping.
     pub fn handle_pause(&mut self) {
         self.deadline.clear();
-        self.timers.pause();
+        self.timers.pause(&self.sender);
     }
 
     fn handle_overdue(&mut self, overdue: Overdue) {
