@@ -216,7 +216,10 @@ pub struct Frame {
 impl Peer {
     /// Connects, to be the client.
     pub async fn connect(address: SocketAddr) -> Self {
-        Self::over(TcpStream::connect(address).await.expect("the server listens"))
+        let stream = TcpStream::connect(address).await.expect("the server listens");
+        // On a virtual clock, the system would keep a second write back for ever.
+        stream.set_nodelay(true).expect("a TCP socket can be told not to wait");
+        Self::over(stream)
     }
 
     /// Shakes hands by TLS, as the server.

@@ -2,11 +2,11 @@
 //! FT-12 and FT-17.
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
-use std::future::pending;
+use std::future::{Future, pending};
 use std::time::Duration;
 
 use fullduplex_lab::script::{
-    BINARY, CLOSE, FIN, PING, PONG, Peer, SAMPLE_REQUEST, TEXT, guarded, header, masked_frame,
+    BINARY, CLOSE, FIN, PING, PONG, Peer, SAMPLE_REQUEST, TEXT, header, masked_frame,
 };
 use fullduplex_lab::served::Served;
 use fullduplex_net::{Outcome, Request, Sender, ServerOptions};
@@ -22,19 +22,42 @@ async fn echo(request: Request) -> Outcome {
     Ok(())
 }
 
-/// The state of a client whose handler waits in one way or another.
-async fn wait(request: Request) -> Outcome {
+/// A handler that does as the path says.
+async fn wait(request: Request, senders: mpsc::UnboundedSender<Sender>) -> Outcome {
     let path = request.uri().path().to_owned();
     let mut socket = request.accept().await?;
+    senders.send(socket.sender())?;
     match path.as_str() {
         "/receiving" => drop(socket.recv().await?),
         "/busy" => pending().await,
+        "/busy-then-receiving" => {
+            sleep(BUSY).await;
+            drop(socket.recv().await?);
+        }
         "/sending" => loop {
             socket.send(vec![0; 100_000]).await?;
         },
+        "/feeding" => loop {
+            socket.feed(vec![0; 100_000]).await?;
+        },
+        "/flushing" => {
+            socket.feed(vec![0; 50 << 20]).await?;
+            socket.flush().await?;
+        }
+        "/closing" => drop(socket.close(None).await?),
+        "/dropping" => drop(socket),
         _ => unreachable!("{path}"),
     }
     Ok(())
+}
+
+/// How long the handler of that path is busy.
+const BUSY: Duration = Duration::from_secs(100);
+
+/// A server of these handlers, and the senders of their sockets.
+async fn waiting(options: ServerOptions) -> (Served, mpsc::UnboundedReceiver<Sender>) {
+    let (senders, sent) = mpsc::unbounded_channel();
+    (Served::by(options, move |request| wait(request, senders.clone())).await, sent)
 }
 
 /// A client whose handler does as the path says.
@@ -44,36 +67,187 @@ async fn client_of(served: &Served, path: &str) -> Peer {
     peer
 }
 
-/// How long it takes until the server has no connection.
+/// How long it takes until the server has no connection; an hour is for ever.
 async fn until_none(served: &Served) -> Duration {
     let start = Instant::now();
-    while served.connections().counts().closed.values().sum::<u64>() == 0 {
-        if start.elapsed() > Duration::from_secs(3600) {
-            return Duration::MAX;
-        }
+    while served.connections().counts().open > 0 && start.elapsed() < Duration::from_secs(3600) {
         sleep(Duration::from_millis(10)).await;
     }
     start.elapsed()
 }
 
 /// Faults FT-01 and FT-02: a client that has vanished is given up, whatever its handler does meanwhile
-/// and whatever it has said before.
+/// and whatever it has said before; and nothing is left of it.
 #[tokio::test(start_paused = true)]
 async fn a_vanished_client_is_given_up() {
+    let unheard = masked_frame(FIN | TEXT, "unheard").repeat(3);
+    let half = header(BINARY, 5);
     for (path, said) in [
-        ("/receiving", vec![]),
-        ("/receiving", vec![BINARY, 0x85, 1, 2, 3, 4]),
-        ("/sending", vec![]),
-        ("/sending", masked_frame(FIN | TEXT, "unheard").repeat(3)),
+        ("/receiving", &[][..]),
+        ("/receiving", &half),
+        ("/sending", &[]),
+        ("/sending", &unheard),
+        ("/feeding", &unheard),
+        ("/flushing", &unheard),
     ] {
-        let served = Served::by(ServerOptions::default(), wait).await;
+        let (served, _senders) = waiting(ServerOptions::default()).await;
         let tasks = Handle::current().metrics().num_alive_tasks();
         let mut vanished = client_of(&served, path).await;
-        vanished.send(&said).await;
+        vanished.send(said).await;
         let elapsed = until_none(&served).await;
         assert!(elapsed <= Duration::from_secs(41), "{path}: {elapsed:?}");
-        served.until_open(0).await;
         let timer = 1;
         assert_eq!(Handle::current().metrics().num_alive_tasks(), tasks + timer, "{path}");
     }
+}
+
+/// A client that sends no more, and takes nothing, holds no handler up.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_ends_its_stream_and_takes_nothing_is_given_up() {
+    for path in ["/sending", "/feeding", "/flushing"] {
+        let (served, _senders) = waiting(ServerOptions::default()).await;
+        let client = client_of(&served, path).await.into_inner();
+        socket2::SockRef::from(&client).shutdown(std::net::Shutdown::Write).unwrap();
+        let elapsed = until_none(&served).await;
+        assert!(elapsed <= Duration::from_secs(41), "{path}: {elapsed:?}");
+    }
+}
+
+/// Fault FT-12: a client that does not answer the Close is given up when the time for that has passed,
+/// whoever closes and whatever else the handler waits for.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_answer_the_close_is_given_up() {
+    let timeout = ServerOptions::default().accept.timeouts.close;
+    for said in [vec![], masked_frame(FIN | TEXT, "unheard").repeat(3)] {
+        for path in ["/closing", "/dropping", "/receiving", "/sending", "/feeding", "/flushing"] {
+            let (served, mut senders) = waiting(ServerOptions::default()).await;
+            let mut client = client_of(&served, path).await;
+            client.send(&said).await;
+            let sender = senders.recv().await.unwrap();
+            sender.close(None);
+            let elapsed = until_none(&served).await;
+            let most = timeout + Duration::from_millis(100);
+            assert!((timeout..=most).contains(&elapsed), "{path}, {}: {elapsed:?}", said.len());
+            assert!(sender.is_closed());
+        }
+    }
+}
+
+/// A client that answers is kept, as is one that answered while nobody listened.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_answers_pings_is_kept() {
+    let (served, _senders) = waiting(ServerOptions::default()).await;
+    for path in ["/receiving", "/busy-then-receiving"] {
+        let mut client = client_of(&served, path).await;
+        let start = Instant::now();
+        client.send(masked_frame(FIN | PING, "?")).await;
+        assert_eq!(client.read_payload(FIN | PONG).await, b"?");
+        while start.elapsed() < Duration::from_secs(600) && path == "/receiving"
+            || start.elapsed() < BUSY
+        {
+            let payload = client.read_payload(FIN | PING).await;
+            client.send(masked_frame(FIN | PONG, payload)).await;
+        }
+        client.send(masked_frame(FIN | TEXT, "bye")).await;
+        while client.read_frame().await.unwrap().first_byte == FIN | PING {}
+    }
+}
+
+/// One whose message lies unread is not blamed for the Pong that lies behind it.
+#[tokio::test(start_paused = true)]
+async fn a_client_is_not_blamed_for_a_busy_handler() {
+    let (served, _senders) = waiting(ServerOptions::default()).await;
+    let mut client = client_of(&served, "/busy-then-receiving").await;
+    let start = Instant::now();
+    client.send(masked_frame(FIN | TEXT, "unheard").repeat(2)).await;
+    loop {
+        let frame = guarded_for(BUSY, client.read_frame()).await.unwrap();
+        if frame.first_byte != FIN | PING {
+            assert_eq!((frame.first_byte, frame.payload), (FIN | CLOSE, vec![0x03, 0xE8]));
+            break;
+        }
+    }
+    assert!(start.elapsed() >= BUSY);
+}
+
+async fn guarded_for<T>(duration: Duration, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(duration * 2, future).await.unwrap()
+}
+
+/// Nor is anybody blamed for a process that stood still: what has arrived counts first.
+#[tokio::test(start_paused = true)]
+async fn a_client_is_not_blamed_for_a_server_that_stood_still() {
+    let (served, _senders) = waiting(ServerOptions::default()).await;
+    let mut client = client_of(&served, "/receiving").await;
+    let payload = client.read_payload(FIN | PING).await;
+    client.send(masked_frame(FIN | PONG, payload)).await;
+    // The server's task runs when this time has passed at once.
+    tokio::time::advance(Duration::from_secs(300)).await;
+    assert_eq!(client.read_payload(FIN | PING).await.len(), 8);
+}
+
+/// A connection without messages is closed with 1001, if the server so wishes; pings do not keep it.
+#[tokio::test(start_paused = true)]
+async fn a_silent_client_is_closed() {
+    let mut options = ServerOptions::default();
+    options.accept.timeouts.idle = Some(Duration::from_secs(60));
+    let served = Served::by(options, echo).await;
+    let mut client = served.client().await;
+    sleep(Duration::from_secs(15)).await;
+    client.send(masked_frame(FIN | TEXT, "still here")).await;
+    assert_eq!(client.read_payload(FIN | TEXT).await, b"still here");
+    let start = Instant::now();
+    loop {
+        let frame = client.read_frame().await.unwrap();
+        match frame.first_byte & 0x0F {
+            PING => client.send(masked_frame(FIN | PONG, frame.payload)).await,
+            _ => {
+                assert_eq!(frame.first_byte, FIN | CLOSE);
+                assert_eq!(frame.payload[..2], 1001u16.to_be_bytes());
+                break;
+            }
+        }
+    }
+    assert_eq!(start.elapsed().as_secs(), 60);
+}
+
+/// Fault FT-17: a message that never ends fails in time, though every Ping is answered.
+#[tokio::test(start_paused = true)]
+async fn a_message_that_never_ends_fails() {
+    let served = Served::by(ServerOptions::default(), echo).await;
+    let mut client = served.client().await;
+    client.send(masked_frame(TEXT, "a")).await;
+    let start = Instant::now();
+    loop {
+        let frame = client.read_frame().await.unwrap();
+        match frame.first_byte & 0x0F {
+            PING => {
+                client.send(masked_frame(FIN | PONG, frame.payload)).await;
+                client.send(masked_frame(0, "more")).await;
+            }
+            _ => {
+                assert_eq!(frame.first_byte, FIN | CLOSE);
+                assert_eq!(frame.payload[..2], 1008u16.to_be_bytes());
+                break;
+            }
+        }
+    }
+    assert_eq!(start.elapsed().as_secs(), 300);
+}
+
+/// Many connections wait with one task each, and one timer for all of them.
+#[tokio::test(start_paused = true)]
+async fn a_thousand_connections_share_a_timer() {
+    const COUNT: usize = 1000;
+    let served = Served::by(ServerOptions::default(), echo).await;
+    let before = Handle::current().metrics().num_alive_tasks();
+    let mut clients = Vec::new();
+    for _ in 0..COUNT {
+        clients.push(served.client().await);
+    }
+    let timer = 1;
+    assert_eq!(Handle::current().metrics().num_alive_tasks(), before + COUNT + timer);
+    drop(clients);
+    served.until_open(0).await;
+    assert_eq!(Handle::current().metrics().num_alive_tasks(), before + timer);
 }

@@ -229,7 +229,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             // A connection that is closing drops it.
             self.queue(message).ok();
         }
-        let close = mailbox.take_close();
+        let close = mailbox.take_close(cx.waker());
         self.mailbox = Some(mailbox);
         if let Some(frame) = close {
             self.start_close(frame.as_ref());

@@ -97,7 +97,9 @@ impl Sender {
             letters.stage = Stage::Closing(frame);
             // Whoever waits for room learns that there is none any more.
             self.mailbox.room.notify_waiters();
-            wake_reader(letters);
+            let closer = letters.closer.take();
+            drop(letters);
+            closer.into_iter().for_each(Waker::wake);
         }
     }
 
@@ -126,6 +128,8 @@ struct Letters {
     stage: Stage,
     /// The task that takes them, while there is nothing to take.
     reader: Option<Waker>,
+    /// The same task, which starts the closing handshake also while it has no room for messages.
+    closer: Option<Waker>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,8 +142,13 @@ enum Stage {
 
 impl Inbox {
     pub(crate) fn new() -> Self {
-        let letters =
-            Letters { messages: VecDeque::new(), bytes: 0, stage: Stage::Open, reader: None };
+        let letters = Letters {
+            messages: VecDeque::new(),
+            bytes: 0,
+            stage: Stage::Open,
+            reader: None,
+            closer: None,
+        };
         Self(Arc::new(Mailbox { letters: Mutex::new(letters), room: Notify::new() }))
     }
 
@@ -162,18 +171,18 @@ impl Inbox {
         Some(message)
     }
 
-    /// Takes the wish to close, once all that was sent before was taken.
-    pub(crate) fn take_close(&self) -> Option<Option<CloseFrame>> {
+    /// Takes the wish to close; if there is none, one wakes `closer`. What was sent before may still be
+    /// there.
+    pub(crate) fn take_close(&self, closer: &Waker) -> Option<Option<CloseFrame>> {
         let mut letters = self.0.letters();
-        let Letters { messages, stage, .. } = &mut *letters;
-        match stage {
-            Stage::Closing(frame) if messages.is_empty() => {
-                let frame = frame.take();
-                *stage = Stage::Closed;
-                Some(frame)
-            }
-            _ => None,
+        let Letters { stage, closer: waiting, .. } = &mut *letters;
+        if let Stage::Closing(frame) = stage {
+            let frame = frame.take();
+            *stage = Stage::Closed;
+            return Some(frame);
         }
+        waiting.get_or_insert_with(|| closer.clone()).clone_from(closer);
+        None
     }
 
     /// Takes no more messages.
