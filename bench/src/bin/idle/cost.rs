@@ -11,9 +11,11 @@ const MESSAGE: u16 = 16 << 10;
 /// How many of them are under way at a time.
 const BATCH: usize = 100;
 
-/// Connections that are opened before the first look, and stay: what a server has to have once is
-/// there then. Their message is too short to be compressed: contexts are had once for each connection.
+/// Connections that are opened and used before the first look, and stay: what a server has once, such
+/// as a buffer for all connections, is there then.
 const WARM_UP: usize = 10;
+
+/// What they carry with deflate is too short to be compressed: each connection has its own contexts.
 const SHORT_MESSAGE: u16 = 5;
 
 const QUIET: Duration = Duration::from_millis(500);
@@ -38,7 +40,8 @@ pub(crate) fn measure(peer: &Peer, deflate: bool, connections: usize) -> io::Res
     let connect = || Client::connect(server.address, deflate);
 
     let mut warm_up = (0..WARM_UP).map(|_| connect()).collect::<io::Result<Vec<_>>>()?;
-    echo(&mut warm_up, &Message::new(SHORT_MESSAGE, false))?;
+    let len = if deflate { SHORT_MESSAGE } else { MESSAGE };
+    echo(&mut warm_up, &Message::new(len, false))?;
     server.wait_until_quiet(QUIET)?;
     let (memory, files) = (server.memory()?, server.open_files()?);
     let each = || -> io::Result<f64> {
