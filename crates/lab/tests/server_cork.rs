@@ -125,7 +125,8 @@ async fn the_answers_to_a_burst_leave_together() {
 /// that it would wait for otherwise stands still.
 #[tokio::test(start_paused = true)]
 async fn what_was_sent_leaves_when_the_handler_waits() {
-    let waits: [fn() -> Pin<Box<dyn Future<Output = ()> + Send>>; 4] = [
+    type Wait = fn() -> Pin<Box<dyn Future<Output = ()> + Send>>;
+    let waits: [Wait; 4] = [
         || Box::pin(pending()),
         || Box::pin(sleep(Duration::from_secs(86_400))),
         || {

@@ -65,7 +65,8 @@ impl Input {
     /// Gives the buffer of a large message up: it belongs to the message now, and lives as long.
     pub(crate) fn part_from_message(&mut self, len: usize) {
         if len > SIZE {
-            *self = Self::new(BytesMut::from(&self.bytes[..]));
+            self.bytes = BytesMut::from(&self.bytes[..]);
+            self.source = Source::Own;
         }
     }
 
