@@ -1,0 +1,174 @@
+//! A group of a thousand members, each over a connection of its own, and one that never reads.
+#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use allocation_counter::measure;
+use fullduplex_lab::script::guarded;
+use fullduplex_net::proto::{Deflate, Message, Outgoing, Url};
+use fullduplex_net::{
+    ConnectOptions, Connections, Group, Outcome, Request, Sent, Server, ServerOptions, Socket,
+    WhenFull, connect,
+};
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// Those that read; there is one more.
+const READERS: usize = 999;
+const MEMBERS: usize = READERS + 1;
+
+const PAYLOAD: usize = 64 << 10;
+
+/// How much of what it is sent may wait for the member that never reads, besides what is in its way.
+const CAPACITY: usize = 2 * PAYLOAD;
+
+/// More than the system's buffers take.
+const OBSTACLE: usize = 32 << 20;
+
+/// Room for all that is neither payload nor compressed: a payload for each would take 64 MB, and to
+/// compress for each, hundreds.
+const ALLOCATED: u64 = 16 << 20;
+
+/// A server whose members are all in `group`, on this thread, and readers on another.
+struct Room {
+    runtime: Runtime,
+    connections: Connections,
+    group: Group,
+    /// What the readers have received: each message once for each.
+    received: mpsc::UnboundedReceiver<Message>,
+    /// It never reads.
+    silent: Option<Socket>,
+}
+
+async fn member(request: Request, group: Group) -> Outcome {
+    let reads = request.uri().path() == "/reads";
+    let mut socket = request.accept().await?;
+    let sender = socket.sender().with_capacity(CAPACITY);
+    if !reads {
+        sender.send(Outgoing::uncompressed(vec![0; OBSTACLE])).await?;
+    }
+    let _member = group.join(sender);
+    while socket.recv().await?.is_some() {}
+    Ok(())
+}
+
+impl Room {
+    fn open(deflate: Option<Deflate>) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let mut options = ServerOptions::default();
+        options.accept.deflate = deflate;
+        options.accept.timeouts.close = Duration::from_millis(100);
+        let server = runtime.block_on(Server::bind("127.0.0.1:0", options)).unwrap();
+        let address = server.local_addr().unwrap();
+        let connections = server.connections().clone();
+        let group = Group::new();
+        let members = group.clone();
+        runtime.spawn(server.serve(move |request| member(request, members.clone())));
+
+        let (tell, received) = mpsc::unbounded_channel();
+        std::thread::spawn(move || read_all(address, deflate, tell));
+        let silent = runtime.block_on(open(address, "silent", deflate));
+        let room = Self { runtime, connections, group, received, silent: Some(silent) };
+        room.until(|room| room.group.len() == MEMBERS);
+        room
+    }
+
+    /// Sends to all, and waits until all readers have it.
+    fn send(&mut self, message: &Message, when_full: WhenFull) -> Sent {
+        let Self { runtime, group, received, .. } = self;
+        runtime.block_on(async {
+            let sent = group.send(message, when_full);
+            for _ in 0..READERS {
+                let received = guarded("the next message", received.recv()).await.unwrap();
+                assert!(received == *message, "a reader has missed a message");
+            }
+            sent
+        })
+    }
+
+    fn until(&self, condition: impl Fn(&Self) -> bool) {
+        self.runtime.block_on(guarded("the condition", async {
+            while !condition(self) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }));
+    }
+}
+
+/// The readers, until their connections end.
+fn read_all(address: SocketAddr, deflate: Option<Deflate>, tell: mpsc::UnboundedSender<Message>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut readers = JoinSet::new();
+        for _ in 0..READERS {
+            let mut socket = open(address, "reads", deflate).await;
+            let tell = tell.clone();
+            readers.spawn(async move {
+                while let Some(message) = socket.recv().await.unwrap() {
+                    tell.send(message).ok();
+                }
+            });
+        }
+        readers.join_all().await;
+    });
+}
+
+async fn open(address: SocketAddr, path: &str, deflate: Option<Deflate>) -> Socket {
+    let url = Url::parse(&format!("ws://{address}/{path}")).unwrap();
+    let mut options = ConnectOptions::default();
+    options.deflate = deflate;
+    connect(&url, &options).await.unwrap()
+}
+
+/// Messages that differ, and can be compressed.
+fn message(number: usize) -> Message {
+    vec![number as u8; PAYLOAD].into()
+}
+
+/// Queued, dropped and closed.
+fn numbers(sent: Sent) -> (usize, usize, usize) {
+    (sent.queued, sent.dropped, sent.closed)
+}
+
+fn all_get_all_but_the_one_that_never_reads(deflate: Option<Deflate>) {
+    let mut room = Room::open(deflate);
+    let before = room.connections.counts();
+
+    // Two find room in the queue of the silent one.
+    let mut first = None;
+    let allocated = measure(|| first = Some(room.send(&message(0), WhenFull::Drop)));
+    assert_eq!(numbers(first.unwrap()), (MEMBERS, 0, 0));
+    assert!(allocated.bytes_total < ALLOCATED, "{allocated:?}");
+    assert_eq!(numbers(room.send(&message(1), WhenFull::Drop)), (MEMBERS, 0, 0));
+    for number in 2..5 {
+        assert_eq!(numbers(room.send(&message(number), WhenFull::Drop)), (READERS, 1, 0));
+    }
+
+    let after = room.connections.counts();
+    let received = 5 * (PAYLOAD * READERS) as u64;
+    let is_compressed = after.bytes_sent - before.bytes_sent < received / 10;
+    assert_eq!(is_compressed, deflate.is_some(), "{after:?}");
+
+    assert_eq!(numbers(room.send(&message(5), WhenFull::Close)), (READERS, 0, 1));
+    room.until(|room| room.group.len() == READERS);
+    assert_eq!(numbers(room.send(&message(6), WhenFull::Close)), (READERS, 0, 0));
+    assert_eq!(room.connections.counts().closed, [(1006, 1)].into());
+    drop(room.silent.take());
+
+    let Room { runtime, connections, .. } = &room;
+    let drained = runtime.block_on(connections.shut_down(Duration::from_secs(30)));
+    assert_eq!((drained.closed, drained.cut), (READERS, 0));
+    assert!(room.group.is_empty());
+}
+
+#[test]
+fn a_group_shares_the_payload() {
+    all_get_all_but_the_one_that_never_reads(None);
+}
+
+#[test]
+fn a_group_compresses_once() {
+    all_get_all_but_the_one_that_never_reads(Some(Deflate::default()));
+}
