@@ -1,0 +1,31 @@
+//! A room in which everybody hears everybody. Who does not listen is shown out.
+//!
+//! `cargo run --example chat [ADDRESS]`
+#![allow(clippy::print_stdout, reason = "a server says where it listens")]
+
+use fullduplex_net::{Group, Outcome, Request, Server, ServerOptions, WhenFull};
+
+/// How much may wait for a member that reads slowly.
+const PATIENCE: usize = 256 << 10;
+
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+    let server = Server::bind(&address, ServerOptions::default()).await?;
+    println!("listening at ws://{}/", server.local_addr()?);
+    let room = Group::new();
+    server.serve(move |request| chat(request, room.clone())).await;
+    Ok(())
+}
+
+async fn chat(request: Request, room: Group) -> Outcome {
+    let name = request.uri().path().trim_start_matches('/').to_owned();
+    let mut socket = request.accept().await?;
+    let _member = room.join(socket.sender().with_capacity(PATIENCE));
+    room.send(format!("{name} has come, and we are {}", room.len()), WhenFull::Close);
+    while let Some(message) = socket.recv().await? {
+        let text = String::from_utf8_lossy(message.payload());
+        room.send(format!("{name}: {text}"), WhenFull::Close);
+    }
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! Tells everybody, once a second, how long it has been running. One message is made for all, and
+//! compressed once.
+//!
+//! `cargo run --example ticker [ADDRESS]`
+#![allow(clippy::print_stdout, reason = "a server says where it listens")]
+
+use std::time::Duration;
+
+use fullduplex_net::proto::{Deflate, Prepared};
+use fullduplex_net::{Group, Outcome, Request, Server, ServerOptions, WhenFull};
+use tokio::time::{Instant, interval};
+
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+    let mut options = ServerOptions::default();
+    options.accept.deflate = Some(Deflate::default());
+    let server = Server::bind(&address, options).await?;
+    println!("listening at ws://{}/", server.local_addr()?);
+    let listeners = Group::new();
+    tokio::spawn(tick(listeners.clone()));
+    server.serve(move |request| listen(request, listeners.clone())).await;
+    Ok(())
+}
+
+async fn tick(listeners: Group) {
+    let start = Instant::now();
+    let mut seconds = interval(Duration::from_secs(1));
+    loop {
+        let now = seconds.tick().await;
+        let message = Prepared::new(format!("{} s", (now - start).as_secs()));
+        // Who is late gets the next one.
+        listeners.send(&message, WhenFull::Drop);
+    }
+}
+
+async fn listen(request: Request, listeners: Group) -> Outcome {
+    let mut socket = request.accept().await?;
+    let _member = listeners.join(socket.sender());
+    while socket.recv().await?.is_some() {}
+    Ok(())
+}
