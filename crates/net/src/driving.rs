@@ -116,7 +116,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
         let before = self.unwritten();
         let news = self.drive(cx);
-        let wrote = self.unwritten() != before;
+        let has_ended = self.connection().closed().is_some();
+        let wrote = self.unwritten() != before || has_ended;
         self.take_note();
         let concerns = |awaits| match awaits {
             Awaited::Nothing => false,

@@ -163,7 +163,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         self.check_broken()?;
         self.collect_mail(cx);
         while !self.connection.is_flushed() {
-            ready!(self.poll_write(cx))?;
+            let written = self.poll_write(cx);
+            if written.is_pending() && self.connection.closed().is_some() {
+                // Nobody drives what has ended.
+                return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+            }
+            ready!(written)?;
             self.collect_mail(cx);
         }
         if self.flush == Flush::Due {
@@ -174,10 +179,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Polls until there is room for another message.
+    /// Polls until there is room for another message, or none is taken any more.
     pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check_broken()?;
-        while self.connection.queued_bytes() >= HIGH_WATER {
+        while self.connection.is_open() && self.connection.queued_bytes() >= HIGH_WATER {
             ready!(self.poll_write(cx))?;
         }
         Poll::Ready(Ok(()))
