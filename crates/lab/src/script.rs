@@ -322,9 +322,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
             self.stream.read_exact(&mut key).await?;
         }
         let mut payload = Vec::new();
-        for i in 0..length {
-            payload.push(self.stream.read_u8().await? ^ key[i as usize % 4]);
+        (&mut self.stream).take(length).read_to_end(&mut payload).await?;
+        if payload.len() as u64 != length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        MaskKey(key).apply(0, &mut payload);
         Ok(Frame { first_byte, masked, payload })
     }
 

@@ -86,10 +86,16 @@ where
                 });
             }
             Decided::Unanswered(refused, outcome) => {
-                refused.await.ok();
-                match outcome {
-                    Some(outcome) => note_outcome(&outcome),
-                    None => note_outcome(&poll_fn(|cx| poll_caught(handler.as_mut(), cx)).await),
+                let ending = async {
+                    refused.await.ok();
+                    match outcome {
+                        Some(outcome) => outcome,
+                        None => poll_fn(|cx| poll_caught(handler.as_mut(), cx)).await,
+                    }
+                };
+                tokio::select! {
+                    outcome = ending => note_outcome(&outcome),
+                    () = server.until(Phase::Cut) => {}
                 }
             }
             Decided::Refused(outcome) => note_outcome(&outcome),
