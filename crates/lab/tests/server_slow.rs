@@ -5,22 +5,25 @@
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 use std::fmt::Display;
-use std::future::{Future, pending};
+use std::future::Future;
 use std::time::Duration;
 
 use allocation_counter::measure;
-use fullduplex_lab::script::{BINARY, CLOSE, FIN, Peer, SAMPLE_REQUEST, TEXT, guarded};
+use fullduplex_lab::script::{FIN, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame};
 use fullduplex_lab::served::Served;
 use fullduplex_net::proto::Prepared;
 use fullduplex_net::{
     AcceptOptions, Outcome, Request, Sender, ServerOptions, Socket, Transport, TrySendError, accept,
 };
-use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
 use tokio::time::Instant;
 
 const MIB: usize = 1 << 20;
+
+/// What the transport in memory takes.
+const TRANSPORT: usize = 16 << 10;
 
 /// A client, whose connection is driven with this handler, and what the handler returns.
 async fn driven<F>(
@@ -29,14 +32,14 @@ async fn driven<F>(
 where
     F: Future<Output = Outcome> + Send + 'static,
 {
-    let (client, stream) = duplex(1 << 14);
+    let (client, stream) = duplex(TRANSPORT);
     let mut client = Peer::over(client);
     client.send(SAMPLE_REQUEST).await;
     let socket = accept(Transport::other(stream), &AcceptOptions::default()).await.unwrap();
     client.read_head().await;
     let (tell, told) = oneshot::channel();
     tokio::spawn(socket.drive(|socket| async move {
-        tell.send(handler(socket).await).unwrap();
+        tell.send(handler(socket).await).ok();
         Ok(())
     }));
     (client, told)
@@ -63,4 +66,151 @@ async fn whoever_waits_for_a_client_that_is_gone_learns_of_it() {
         assert!(outcome.is_err());
         assert_eq!(start.elapsed(), Duration::ZERO, "flushes: {flushes}");
     }
+}
+
+/// Fault FT-09: what is offered to a client that never reads waits or is refused, and costs no more than
+/// the bounds that were chosen, whatever the policy.
+#[test]
+fn a_client_that_never_reads_costs_its_bounds() {
+    const OFFERED: usize = 1 << 30;
+    const BOUND: usize = 256 << 10;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    for policy in ["wait", "drop", "close"] {
+        let (_client, sender) = runtime.block_on(async {
+            let (tell, told) = oneshot::channel();
+            let (client, _) = driven(|mut socket| async move {
+                drop(tell.send(socket.sender().with_capacity(BOUND)));
+                drop(socket.recv().await?);
+                Ok(())
+            })
+            .await;
+            (client, told.await.unwrap())
+        });
+        let cost = measure(|| runtime.block_on(offer(&sender, policy, OFFERED)));
+        show("FT-09", format!("1 GiB offered, {policy}"), format!("{} bytes kept", cost.bytes_max));
+        assert!(cost.bytes_max <= (BOUND + MIB) as u64, "{policy}: {}", cost.bytes_max);
+    }
+}
+
+/// Offers so many bytes, as far as the policy lets it.
+async fn offer(sender: &Sender, policy: &str, bytes: usize) {
+    const SIZE: usize = 10_000;
+    let count = bytes / SIZE;
+    let (mut refused, mut is_waiting) = (0, false);
+    for _ in 0..count {
+        match sender.try_send(vec![0; SIZE]) {
+            Ok(()) => yield_now().await,
+            Err(TrySendError::Closed(_)) => break,
+            Err(TrySendError::Full(_)) if policy == "drop" => refused += 1,
+            Err(TrySendError::Full(_)) if policy == "close" => sender.close(None),
+            Err(TrySendError::Full(_)) => {
+                let mut sending = std::pin::pin!(sender.send(vec![0; SIZE]));
+                tokio::select! {
+                    biased;
+                    _ = &mut sending => unreachable!("nobody makes room"),
+                    () = yield_now() => is_waiting = true,
+                }
+                break;
+            }
+        }
+    }
+    assert_eq!(policy == "drop", refused > count * 9 / 10);
+    assert_eq!(policy == "close", sender.is_closed());
+    assert_eq!(policy == "wait", is_waiting);
+}
+
+/// Fault FT-08: `send` waits at the high-water mark, with at most one message more.
+#[test]
+fn sending_to_a_slow_reader_waits_at_the_high_water_mark() {
+    const SIZE: usize = 10_000;
+    const COUNT: usize = 10 * MIB / SIZE;
+    const HIGH_WATER: usize = 64 << 10;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let (told, mut telling) = mpsc::unbounded_channel();
+    let mut opened = None;
+    let cost = measure(|| {
+        runtime.block_on(async {
+            opened = Some(
+                driven(move |mut socket| async move {
+                    for _ in 0..COUNT {
+                        socket.send(vec![7; SIZE]).await?;
+                        told.send(())?;
+                    }
+                    Ok(())
+                })
+                .await,
+            );
+            for _ in 0..100 {
+                yield_now().await;
+            }
+        });
+    });
+    let taken = telling.len() * SIZE;
+    let figure = format!("{taken} bytes taken, {} at most in memory", cost.bytes_max);
+    show("FT-08", "10 MiB to a client that does not read", figure);
+    assert!(taken <= HIGH_WATER + TRANSPORT + SIZE);
+    assert!(cost.bytes_max as usize <= 2 * (HIGH_WATER + TRANSPORT + SIZE));
+
+    // And it goes on as soon as the client reads.
+    runtime.block_on(async {
+        let mut wire = opened.unwrap().0.into_inner().take((COUNT * (SIZE + 4)) as u64);
+        let mut sink = tokio::io::sink();
+        let reading = tokio::io::copy(&mut wire, &mut sink);
+        guarded("all of it", reading).await.unwrap();
+        for _ in 0..COUNT {
+            telling.recv().await.unwrap();
+        }
+    });
+}
+
+/// Fault FT-08: neighbours of a client that reads nothing, to which 10 MiB wait, are served as fast.
+#[tokio::test]
+async fn a_slow_reader_does_not_slow_its_neighbours() {
+    const NEIGHBOURS: usize = 100;
+    let served = Served::by(ServerOptions::default(), |request: Request| async move {
+        let is_slow = request.uri().path() == "/slow";
+        let mut socket = request.accept().await?;
+        if is_slow {
+            let sender = socket.sender().with_capacity(10 * MIB);
+            let message = Prepared::new(vec![0; 100_000]);
+            while sender.try_send(message.clone()).is_ok() {}
+        }
+        while let Some(message) = socket.recv().await? {
+            socket.send(message).await?;
+        }
+        Ok(())
+    })
+    .await;
+    let mut clients = Vec::new();
+    for _ in 0..NEIGHBOURS {
+        clients.push(served.client().await);
+    }
+    let before = round_trips(&mut clients).await;
+    let mut slow = Peer::connect(served.address()).await;
+    slow.open(&SAMPLE_REQUEST.replace("/chat", "/slow")).await;
+    let beside = round_trips(&mut clients).await;
+    show("FT-08", "99 % of round trips of 100 neighbours", format!("{before:?}, then {beside:?}"));
+    // A quarter of a millisecond is nothing that a slow reader would cost.
+    assert!(beside <= 2 * before + Duration::from_micros(250));
+    drop(slow);
+}
+
+/// In how much time 99 % of round trips come back.
+async fn round_trips(clients: &mut [Peer]) -> Duration {
+    let mut times = Vec::new();
+    for _ in 0..20 {
+        for client in &mut *clients {
+            let start = std::time::Instant::now();
+            client.send(masked_frame(FIN | TEXT, "?")).await;
+            assert_eq!(client.read_payload(FIN | TEXT).await, b"?");
+            times.push(start.elapsed());
+        }
+    }
+    times.sort_unstable();
+    times[times.len() * 99 / 100]
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are half of what these tests are for")]
+fn show(fault: &str, attack: impl Display, figure: impl Display) {
+    println!("{fault}  {:<44}  {figure}", attack.to_string());
 }
