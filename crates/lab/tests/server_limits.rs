@@ -1,0 +1,195 @@
+//! What a server limits: connections, memory for all of them, heads, time for the handshake, origins, and
+//! file descriptors (faults FT-25, FT-26, FT-38 and FT-56).
+#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use fullduplex_lab::script::{
+    BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame,
+};
+use fullduplex_lab::served::Served;
+use fullduplex_net::proto::handshake::{Origin, Origins};
+use fullduplex_net::{Outcome, Request, ServerOptions};
+use tokio::net::TcpSocket;
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep};
+
+async fn echo(request: Request) -> Outcome {
+    let mut socket = request.accept().await?;
+    while let Some(message) = socket.recv().await? {
+        socket.send(message).await?;
+    }
+    Ok(())
+}
+
+/// What a client reads that sends this, to the end of the head.
+async fn answer(served: &Served, request: &str) -> String {
+    let mut peer = Peer::connect(served.address()).await;
+    peer.try_send(request).await.ok();
+    guarded("an answer", peer.read_head()).await
+}
+
+/// A client from this address of loopback.
+async fn client_from(last: u8, address: SocketAddr) -> Peer {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)), 0).into()).unwrap();
+    Peer::over(socket.connect(address).await.unwrap())
+}
+
+#[tokio::test]
+async fn further_connections_are_refused() {
+    let mut options = ServerOptions::default();
+    (options.connections, options.connections_per_address) = (3, 2);
+    let served = Served::by(options, echo).await;
+    let mut clients = vec![served.client().await, served.client().await];
+    let answered = answer(&served, SAMPLE_REQUEST).await;
+    assert!(answered.starts_with("HTTP/1.1 429 "), "{answered}");
+    clients.push(client_from(2, served.address()).await);
+    clients[2].open(SAMPLE_REQUEST).await;
+    let mut fourth = client_from(3, served.address()).await;
+    let answered = guarded("an answer", fourth.read_head()).await;
+    assert!(answered.starts_with("HTTP/1.1 503 "), "{answered}");
+
+    // A place that is given up is another's.
+    clients.remove(0);
+    served.until_open(2).await;
+    clients.push(served.client().await);
+    clients[2].send(masked_frame(FIN | TEXT, "here")).await;
+    assert_eq!(clients[2].read_payload(FIN | TEXT).await, b"here");
+    let counts = served.connections().counts();
+    assert_eq!((counts.refused[&429], counts.refused[&503], counts.open), (1, 1, 3));
+}
+
+/// Fault FT-25: heads that are none, or too much, are refused and the connection is closed.
+#[tokio::test]
+async fn heads_have_limits() {
+    let served = Served::by(ServerOptions::default(), echo).await;
+    let with = |lines: &str| SAMPLE_REQUEST.replace("\r\n\r\n", &format!("\r\n{lines}\r\n\r\n"));
+    let many: String = (0..10_000).map(|number| format!("X-{number}: y\r\n")).collect();
+    for (request, status) in [
+        (with(&format!("X-Large: {}", "x".repeat(1 << 16))), 431),
+        (with(many.trim_end()), 431),
+        (with("X-Folded: a\r\n b"), 400),
+        (with("X-Nul: \0"), 400),
+        (SAMPLE_REQUEST.replace("\r\n", "\n"), 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n".into(), 426),
+    ] {
+        let answered = answer(&served, &request).await;
+        assert!(answered.starts_with(&format!("HTTP/1.1 {status} ")), "{status}: {answered}");
+        assert!(answered.contains("connection: close"), "{answered}");
+    }
+}
+
+/// Fault FT-26: those that trickle are dropped in time, and hold nobody up.
+#[tokio::test(start_paused = true)]
+async fn clients_that_trickle_are_dropped() {
+    let mut options = ServerOptions::default();
+    options.connections_per_address = 1_100;
+    let served = Served::by(options, echo).await;
+    let mut trickling = Vec::new();
+    for _ in 0..1_000 {
+        trickling.push(Peer::connect(served.address()).await);
+    }
+    let start = Instant::now();
+    for byte in SAMPLE_REQUEST.bytes().take(3) {
+        for client in &mut trickling {
+            client.try_send([byte]).await.ok();
+        }
+        drop(served.client().await);
+        sleep(Duration::from_secs(3)).await;
+    }
+    served.until_open(1_000).await;
+    while served.connections().counts().open > 0 {
+        sleep(Duration::from_millis(10)).await;
+    }
+    let elapsed = start.elapsed();
+    assert!(elapsed <= Duration::from_millis(10_100), "{elapsed:?}");
+    assert_eq!(served.connections().counts().failed, 1_000);
+}
+
+/// Whose pages may connect.
+#[tokio::test]
+async fn foreign_pages_are_refused() {
+    let own = "Origin: http://server.example.com\r\n";
+    let listed = "Origin: https://app.example.org\r\n";
+    let foreign = "Origin: https://evil.example\r\n";
+    let list = Origins::Listed(vec![Origin::parse("https://app.example.org").unwrap()]);
+    for (origins, welcome, unwelcome) in [
+        (Origins::default(), vec![own, ""], vec![listed, foreign]),
+        (list, vec![listed, ""], vec![foreign]),
+        (Origins::Any, vec![own, listed, foreign, ""], vec![]),
+    ] {
+        let mut options = ServerOptions::default();
+        options.accept.origins = origins.clone();
+        let served = Served::by(options, echo).await;
+        let expected = welcome.iter().map(|origin| (origin, 101));
+        for (origin, status) in expected.chain(unwelcome.iter().map(|origin| (origin, 403))) {
+            let request = SAMPLE_REQUEST.replace("Upgrade: ", &format!("{origin}Upgrade: "));
+            let answered = answer(&served, &request).await;
+            let expected = format!("HTTP/1.1 {status} ");
+            assert!(answered.starts_with(&expected), "{origins:?}, {origin}: {answered}");
+        }
+    }
+}
+
+/// Fault FT-56: the unfinished messages of all clients have one bound. Who exceeds it fails, gives up
+/// what it held, and takes nobody with it.
+#[tokio::test]
+async fn unfinished_messages_have_a_bound_for_all() {
+    const LENGTH: usize = 1_000_000;
+    const ROOM: usize = 10;
+    const CLIENTS: usize = 50;
+    let mut options = ServerOptions::default();
+    // What is kept for a message grows in steps, to at most twice what has come.
+    options.unfinished_bytes = ROOM * 2 * LENGTH;
+    let served = Served::by(options, echo).await;
+    let ping = masked_frame(FIN | PING, "?");
+    let begin = [masked_frame(BINARY, vec![b'x'; LENGTH - 2]), ping.clone()].concat();
+    let more = [masked_frame(CONTINUATION, "y"), ping].concat();
+    let (mut begun, mut failed) = (Vec::new(), Vec::new());
+    for _ in 0..CLIENTS {
+        let mut client = served.client().await;
+        client.try_send(&begin).await.ok();
+        let frame = guarded("an answer", client.read_frame()).await.unwrap();
+        if frame.first_byte == FIN | PONG {
+            begun.push(client);
+        } else {
+            assert_eq!(
+                (frame.first_byte, &frame.payload[..2]),
+                (FIN | CLOSE, &TRY_AGAIN_LATER[..])
+            );
+            failed.push(client);
+        }
+    }
+    assert!((ROOM..=2 * ROOM).contains(&begun.len()), "{}", begun.len());
+    // They go on, while the others have not even gone.
+    for client in &mut begun {
+        client.send(&more).await;
+        assert_eq!(client.read_payload(FIN | PONG).await, b"?");
+        client.send(masked_frame(FIN | CONTINUATION, "z")).await;
+        assert_eq!(client.read_payload(FIN | BINARY).await.len(), LENGTH);
+    }
+    assert_eq!(begun.len() + failed.len(), CLIENTS);
+}
+
+/// One that has failed so, and says nothing more, holds nothing any more.
+#[tokio::test]
+async fn who_exceeds_the_bound_holds_nothing() {
+    let mut options = ServerOptions::default();
+    options.unfinished_bytes = 100_000;
+    let served = Served::by(options, echo).await;
+    let mut greedy = served.client().await;
+    for first_byte in [BINARY, CONTINUATION, CONTINUATION, CONTINUATION] {
+        let piece = masked_frame(first_byte, vec![b'x'; 30_000]);
+        greedy.send(piece).await;
+        yield_now().await;
+    }
+    assert_eq!(greedy.read_payload(FIN | CLOSE).await[..2], TRY_AGAIN_LATER);
+    let mut another = served.client().await;
+    another.send(masked_frame(BINARY, "x")).await;
+    another.send(masked_frame(FIN | PING, "?")).await;
+    assert_eq!(another.read_payload(FIN | PONG).await, b"?");
+}
+
+const TRY_AGAIN_LATER: [u8; 2] = 1013u16.to_be_bytes();
