@@ -18,7 +18,8 @@ pub struct Counts {
     pub opened: u64,
     /// Opening handshakes that were refused, by the status of the response.
     pub refused: BTreeMap<u16, u64>,
-    /// Opening handshakes that came to no response: bad TLS, an end before its time, a deadline.
+    /// Opening handshakes that came to no response: bad TLS, an end before its time, a deadline, a
+    /// shutdown.
     pub failed: u64,
     /// Connections that ended, by the close code as [`Closed::code`] has it: 1006 for those that were
     /// lost.

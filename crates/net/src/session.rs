@@ -99,7 +99,7 @@ where
                 }
             }
             Decided::Refused(outcome) => note_outcome(&outcome),
-            Decided::Cut => {}
+            Decided::Cut => drop(server.counters.failed.fetch_add(1, Ordering::Relaxed)),
         }
         None
     })

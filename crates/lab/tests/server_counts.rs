@@ -1,0 +1,162 @@
+//! What a server counts, which adds up, and what it tells `tracing`, which keeps secrets.
+#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+
+use std::collections::BTreeMap;
+use std::fmt::{Debug, Write};
+use std::future::pending;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use fullduplex_lab::script::{
+    CLOSE, FIN, Peer, SAMPLE_REQUEST, TEXT, guarded, header, masked_frame,
+};
+use fullduplex_lab::served::Served;
+use fullduplex_net::proto::handshake::Refusal;
+use fullduplex_net::{Outcome, Request, ServerOptions};
+use http::StatusCode;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+/// Does as the path says.
+async fn handle(request: Request) -> Outcome {
+    let path = request.uri().path().to_owned();
+    match path.as_str() {
+        "/refused" => {
+            request.refuse(Refusal::new(StatusCode::NOT_FOUND, "nothing here")).await?;
+            return Ok(());
+        }
+        "/undecided" => pending().await,
+        "/fails" => return Err("it went wrong".into()),
+        "/panics" => panic!("it went wrong"),
+        _ => {}
+    }
+    let mut socket = request.accept().await?;
+    while let Some(message) = socket.recv().await? {
+        socket.send(message).await?;
+    }
+    Ok(())
+}
+
+/// What a client sends as its request.
+fn request(path: &str) -> String {
+    let secrets = "Cookie: s3cret-cookie\r\nAuthorization: Bearer s3cret-token\r\n";
+    SAMPLE_REQUEST
+        .replace("/chat", &format!("{path}?token=s3cret-query"))
+        .replace("Upgrade: ", &format!("{secrets}Upgrade: "))
+}
+
+/// Clients of every kind come and go; returns those that stay.
+async fn come_and_go(served: &Served) -> Vec<Peer> {
+    let mut staying = Vec::new();
+    for (path, then) in [
+        ("/", "closes"),
+        ("/", "closes"),
+        ("/", "breaks a rule"),
+        ("/", "vanishes"),
+        ("/", "stays"),
+        ("/refused", ""),
+        ("/fails", ""),
+        ("/panics", ""),
+        ("/undecided", "stays"),
+    ] {
+        let mut client = Peer::connect(served.address()).await;
+        client.send(request(path)).await;
+        if path != "/undecided" {
+            client.read_head().await;
+        }
+        match then {
+            "closes" => {
+                client.send(masked_frame(FIN | TEXT, "s3cret-payload")).await;
+                assert_eq!(client.read_payload(FIN | TEXT).await, b"s3cret-payload");
+                client.send(masked_frame(FIN | CLOSE, b"\x03\xE8s3cret-reason")).await;
+            }
+            "breaks a rule" => client.send(header(FIN | TEXT, 5)).await,
+            "stays" => {
+                staying.push(client);
+                continue;
+            }
+            _ => {}
+        }
+        if then != "vanishes" {
+            client.await_end().await;
+        }
+    }
+    let mut begun = Peer::connect(served.address()).await;
+    begun.send("GET /s3cret-path HTTP/1.1\r\nCookie: s3cret").await;
+    drop(begun);
+    let mut other = Peer::connect(served.address()).await;
+    other.send("GET /s3cret-path HTTP/1.1\r\nHost: a\r\nCookie: s3cret\r\n\r\n").await;
+    other.await_end().await;
+    staying
+}
+
+/// All text that was traced.
+#[derive(Clone, Default)]
+struct Traced(Arc<Mutex<String>>);
+
+impl Visit for Traced {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        writeln!(self.0.lock().unwrap(), "{field} {value:?}").unwrap();
+    }
+}
+
+impl Subscriber for Traced {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("fullduplex")
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        span.record(&mut self.clone());
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, values: &Record<'_>) {
+        values.record(&mut self.clone());
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut self.clone());
+    }
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// Fault FT-55: nothing is traced of what clients keep secret, at any level.
+#[tokio::test]
+async fn counts_add_up_and_traces_keep_secrets() {
+    let traced = Traced::default();
+    tracing::subscriber::set_global_default(traced.clone()).unwrap();
+    let served = Served::by(ServerOptions::default(), handle).await;
+    let staying = come_and_go(&served).await;
+    served.until_open(2).await;
+
+    let counts = served.connections().counts();
+    let connections = served.connections().clone();
+    assert_eq!((counts.accepted, counts.opened, counts.failed), (11, 5, 1));
+    assert_eq!(counts.refused, BTreeMap::from([(404, 1), (426, 1), (500, 2)]));
+    assert_eq!(counts.closed, BTreeMap::from([(1000, 2), (1006, 2)]));
+    assert_eq!((counts.messages_received, counts.messages_sent), (2, 2));
+    assert!(counts.bytes_sent >= 2 * (14 + 2) && counts.bytes_received >= 2 * (14 + 6));
+
+    served.shut_down(Duration::from_millis(10)).await;
+    let left = async {
+        while connections.counts().open > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    guarded("the end of all connections", left).await;
+    let counts = connections.counts();
+    let [refused, closed] = [&counts.refused, &counts.closed].map(|by| by.values().sum::<u64>());
+    assert_eq!(counts.opened, closed, "{counts:?}");
+    assert_eq!(counts.accepted, refused + counts.failed + counts.opened, "{counts:?}");
+    drop(staying);
+
+    let traced = traced.0.lock().unwrap();
+    assert!(traced.contains("connection closed"), "{traced}");
+    assert!(!traced.contains("s3cret"), "{traced}");
+}
