@@ -4,13 +4,22 @@
 use std::future::pending;
 use std::time::Duration;
 
+use fullduplex_lab::ca::{Authority, Validity};
+use fullduplex_lab::folder::Folder;
 use fullduplex_lab::script::{
     CLOSE, FIN, PING, PONG, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame,
 };
 use fullduplex_lab::served::Served;
 use fullduplex_net::proto::handshake::{Refusal, Subprotocol, Subprotocols};
-use fullduplex_net::{Outcome, Request, ServerOptions};
+use fullduplex_net::proto::{Failure, Url};
+use fullduplex_net::{
+    AcceptOptions, ConnectOptions, Outcome, Request, Server, ServerOptions, Tls, accept, connect,
+};
+use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, StatusCode};
+use tokio::io::duplex;
+use tokio::net::UnixStream;
+use tokio::sync::oneshot;
 
 /// What the handler makes of a request, by its path.
 async fn decide(request: Request) -> Outcome {
@@ -158,4 +167,52 @@ async fn a_socket_in_another_task_is_shut_down() {
     };
     let (drained, ()) = tokio::join!(served.shut_down(Duration::from_secs(10)), client);
     assert_eq!((drained.closed, drained.cut), (1, 0));
+}
+
+/// Over TLS and by a path of the machine, all is the same.
+#[tokio::test]
+async fn tls_and_unix_sockets_are_served() {
+    let authority = Authority::new();
+    let identity = authority.issue(&["localhost"], Validity::Now);
+    let server = Server::bind("127.0.0.1:0", ServerOptions::default()).await.unwrap();
+    let port = server.local_addr().unwrap().port();
+    tokio::spawn(server.with_tls(&identity.of_server()).serve(echo_elsewhere));
+    let mut options = ConnectOptions::default();
+    options.tls = Some(Tls::with_extra_roots(authority.root_pem().as_bytes()).unwrap());
+    let url = Url::parse(&format!("wss://localhost:{port}/")).unwrap();
+    let mut socket = connect(&url, &options).await.unwrap();
+    socket.send("by TLS").await.unwrap();
+    assert_eq!(socket.recv().await.unwrap(), Some("by TLS".into()));
+
+    let folder = Folder::new();
+    let path = folder.path().join("socket");
+    let server = Server::bind_unix(&path, ServerOptions::default()).unwrap();
+    assert_eq!(server.local_addr().unwrap_err().kind(), std::io::ErrorKind::Unsupported);
+    tokio::spawn(server.serve(echo_elsewhere));
+    let mut peer = Peer::over(UnixStream::connect(&path).await.unwrap());
+    peer.open(SAMPLE_REQUEST).await;
+    peer.send(masked_frame(FIN | TEXT, "by a path")).await;
+    assert_eq!(peer.read_payload(FIN | TEXT).await, b"by a path");
+}
+
+/// Who drops the future that drives a socket ends the connection, for a task that has the socket too.
+#[tokio::test]
+async fn a_socket_is_not_left_without_its_driver() {
+    let (client, stream) = duplex(1 << 12);
+    let mut client = Peer::over(client);
+    client.send(SAMPLE_REQUEST).await;
+    let socket = accept(stream, &AcceptOptions::default()).await.unwrap();
+    let mut sender = None;
+    let (tell, told) = oneshot::channel();
+    let mut driving = Box::pin(socket.drive(|mut socket| {
+        sender = Some(socket.sender());
+        tokio::spawn(async move { tell.send(socket.recv().await).unwrap() });
+        pending()
+    }));
+    assert!(driving.as_mut().now_or_never().is_none());
+    tokio::task::yield_now().await;
+    drop(driving);
+    let error = guarded("the end", told).await.unwrap().unwrap_err();
+    assert_eq!(error.failure(), Failure::Lost);
+    assert!(sender.unwrap().is_closed());
 }

@@ -42,7 +42,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 }
 
 /// A handler, and the socket that it uses.
-pub(crate) struct Driven<S, F> {
+pub(crate) struct Driven<S: AsyncRead + AsyncWrite + Unpin, F> {
     socket: Arc<Shared<S>>,
     stage: Stage<F>,
 }
@@ -54,7 +54,7 @@ enum Stage<F> {
     Over,
 }
 
-impl<S, F> Driven<S, F> {
+impl<S: AsyncRead + AsyncWrite + Unpin, F> Driven<S, F> {
     pub(crate) fn new(socket: Arc<Shared<S>>, handler: Pin<Box<F>>) -> Self {
         Self { socket, stage: Stage::Handling(handler) }
     }
@@ -103,6 +103,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin, F: Future<Output = Outcome>> Future for 
         link.doze();
         other.into_iter().for_each(Waker::wake);
         if is_over { Poll::Ready(stage.end()) } else { Poll::Pending }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin, F> Drop for Driven<S, F> {
+    fn drop(&mut self) {
+        if !matches!(self.stage, Stage::Over) {
+            // Another task may have the socket, and would wait for ever.
+            let other = self.socket.link().cut();
+            other.into_iter().for_each(Waker::wake);
+        }
     }
 }
 

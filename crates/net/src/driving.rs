@@ -245,6 +245,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         let connection = self.connection();
         connection.handle_write_failed();
         connection.handle_end_of_input();
+        if let Some(mailbox) = &self.mailbox {
+            mailbox.shut();
+        }
         self.leave();
         self.driving.take()?.other.map(|other| other.waker)
     }
