@@ -11,10 +11,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use fullduplex_lab::script::{FIN, PING, PONG, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame};
-use fullduplex_net::{AcceptOptions, Outcome, Socket, Transport, accept};
+use fullduplex_lab::served::Served;
+use fullduplex_net::proto::{Message, Url};
+use fullduplex_net::{
+    AcceptOptions, ConnectOptions, Outcome, ServerOptions, Socket, Transport, accept, connect,
+};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
 use tokio::time::sleep;
 
 /// How often a stream was used.
@@ -216,7 +221,7 @@ async fn waiting_costs_no_turns() {
             client.send(text("again")).await;
             assert_eq!(client.read_payload(FIN | TEXT).await, b"again");
             for _ in 0..10 {
-                tokio::task::yield_now().await;
+                yield_now().await;
             }
         }
         let polls = polls.load(Relaxed);
@@ -242,7 +247,7 @@ async fn a_handler_that_does_not_receive_stops_reading() {
     let message = text(&"x".repeat(10_000));
     for _ in 0..100 {
         client.send(&message).await;
-        tokio::task::yield_now().await;
+        yield_now().await;
     }
     let read = uses.bytes_read.load(Relaxed);
     assert!((message.len()..=64 << 10).contains(&read), "{read} bytes");
@@ -253,7 +258,9 @@ async fn a_handler_that_does_not_receive_stops_reading() {
 /// Fault FT-42: futures that are dropped whenever they wait lose nothing, and mix nothing up.
 #[tokio::test]
 async fn dropped_futures_lose_nothing() {
-    const COUNT: usize = 1_000;
+    const COUNT: usize = 12_000;
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&dropped);
     let (client, _) = driven(|mut socket| async move {
         loop {
             // Each is polled once, and dropped.
@@ -270,7 +277,10 @@ async fn dropped_futures_lose_nothing() {
                     Some(message) => socket.feed(message).await?,
                     None => return Ok(()),
                 },
-                None => tokio::task::yield_now().await,
+                None => {
+                    count.fetch_add(1, Relaxed);
+                    yield_now().await;
+                }
             }
         }
     })
@@ -280,9 +290,9 @@ async fn dropped_futures_lose_nothing() {
         for number in 0..COUNT {
             let message = text(&number.to_string());
             // It comes in pieces.
-            for piece in message.chunks(3) {
-                tokio::io::AsyncWriteExt::write_all(&mut writer, piece).await.unwrap();
-                tokio::task::yield_now().await;
+            for piece in message.chunks(1) {
+                writer.write_all(piece).await.unwrap();
+                yield_now().await;
             }
         }
     };
@@ -293,4 +303,39 @@ async fn dropped_futures_lose_nothing() {
         }
     };
     guarded("all messages", async { tokio::join!(sending, receiving) }).await;
+    let dropped = dropped.load(Relaxed);
+    assert!(dropped >= 100_000, "{dropped}");
+}
+
+/// Fault FT-43: what many tasks send at once arrives whole, each task's in order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_tasks_send_at_once() {
+    const TASKS: usize = 16;
+    const COUNT: usize = 1_000_000 / TASKS;
+    let served = Served::by(ServerOptions::default(), |request| async move {
+        let mut socket = request.accept().await?;
+        for task in 0..TASKS {
+            let sender = socket.sender();
+            tokio::spawn(async move {
+                for number in 0..COUNT {
+                    sender.send(format!("{task} {number}")).await.unwrap();
+                }
+            });
+        }
+        drop(socket.recv().await);
+        Ok(())
+    })
+    .await;
+    let url = Url::parse(&format!("ws://{}/", served.address())).unwrap();
+    let mut client = connect(&url, &ConnectOptions::default()).await.unwrap();
+    let mut next = [0; TASKS];
+    for _ in 0..TASKS * COUNT {
+        let message = guarded("a message", client.recv()).await.unwrap().unwrap();
+        let Message::Text(text) = message else { panic!("all were texts") };
+        let (task, number) = text.as_str().split_once(' ').unwrap();
+        let next = &mut next[task.parse::<usize>().unwrap()];
+        assert_eq!(number.parse::<usize>().unwrap(), *next);
+        *next += 1;
+    }
+    assert_eq!(next, [COUNT; TASKS]);
 }

@@ -1,0 +1,108 @@
+//! A server that runs out of file descriptors (fault FT-38): in a process of its own, so that its clients
+//! have some.
+#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fullduplex_lab::script::SAMPLE_REQUEST;
+use fullduplex_net::{Outcome, Request, Server, ServerOptions};
+
+/// As many descriptors as the server may have, and as it needs for itself at most.
+const DESCRIPTORS: usize = 40;
+const OWN: usize = 20;
+
+/// The server, which the other test starts; it says where it listens, and runs until it is killed.
+#[tokio::test]
+#[ignore = "it is started by the other test"]
+async fn serve() {
+    let server = Server::bind("127.0.0.1:0", ServerOptions::default()).await.unwrap();
+    let mut stderr = std::io::stderr();
+    writeln!(stderr, "address {}", server.local_addr().unwrap()).unwrap();
+    server.serve(hold).await;
+}
+
+async fn hold(request: Request) -> Outcome {
+    let mut socket = request.accept().await?;
+    while socket.recv().await?.is_some() {}
+    Ok(())
+}
+
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+fn start() -> (Killed, SocketAddr) {
+    let limited =
+        format!("ulimit -n {DESCRIPTORS} && exec \"$0\" serve --exact --ignored --nocapture");
+    let mut child = Command::new("sh")
+        .args(["-c", &limited])
+        .arg(std::env::current_exe().unwrap())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    let address =
+        stderr.lines().find_map(|line| Some(line.unwrap().strip_prefix("address ")?.parse()));
+    (Killed(child), address.unwrap().unwrap())
+}
+
+/// Connects, and asks.
+fn ask(address: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(SAMPLE_REQUEST.as_bytes()).unwrap();
+    stream
+}
+
+/// Whether an answer comes within this time.
+fn is_answered(stream: &mut TcpStream, within: Duration) -> bool {
+    stream.set_read_timeout(Some(within)).unwrap();
+    matches!(stream.read(&mut [0; 512]), Ok(1..))
+}
+
+/// How long the process has computed.
+fn cpu_time(child: &Child) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    Duration::from_millis(ticks * 10)
+}
+
+#[test]
+fn a_server_without_descriptors_waits_and_recovers() {
+    let (server, address) = start();
+    let mut clients: Vec<TcpStream> = Vec::new();
+    let mut waiting = loop {
+        let mut client = ask(address);
+        if !is_answered(&mut client, Duration::from_millis(500)) {
+            break client;
+        }
+        clients.push(client);
+        assert!(clients.len() < DESCRIPTORS);
+    };
+    assert!(clients.len() > DESCRIPTORS - OWN, "{}", clients.len());
+
+    // It waits, and does not spin.
+    let before = cpu_time(&server.0);
+    assert!(!is_answered(&mut waiting, Duration::from_secs(1)));
+    let computed = cpu_time(&server.0) - before;
+    assert!(computed < Duration::from_millis(200), "{computed:?} of a second");
+
+    let start = Instant::now();
+    drop(clients);
+    assert!(is_answered(&mut waiting, Duration::from_secs(1)), "nobody is served again");
+    show(format!("{computed:?} of a second computed, served again after {:?}", start.elapsed()));
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are half of what these tests are for")]
+fn show(figure: String) {
+    println!("FT-38  out of file descriptors  {figure}");
+}
