@@ -4,7 +4,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use fullduplex_net::{Connections, Drained, Outcome, Request, Server, ServerOptions};
+use fullduplex_net::{Connections, Counts, Drained, Outcome, Request, Server, ServerOptions};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
@@ -55,12 +55,17 @@ impl Served {
 
     /// Waits until so many connections are there.
     pub async fn until_open(&self, count: u64) {
+        self.until(|counts| counts.open == count).await;
+    }
+
+    /// Waits until its counts are so.
+    pub async fn until(&self, condition: impl Fn(&Counts) -> bool) {
         let counted = async {
-            while self.connections.counts().open != count {
+            while !condition(&self.connections.counts()) {
                 tokio::task::yield_now().await;
             }
         };
-        guarded("that the connections are as many", counted).await;
+        guarded("what is counted", counted).await;
     }
 
     /// Shuts it down, and waits until it has ended.

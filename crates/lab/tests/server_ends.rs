@@ -1,0 +1,116 @@
+//! Clients whose stream ends or breaks at any byte (faults FT-03 and FT-04), that ask twice (FT-29), or that
+//! come and go (FT-39), at a `Server`.
+#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+
+use std::time::Duration;
+
+use fullduplex_lab::script::{BINARY, FIN, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame};
+use fullduplex_lab::served::{Served, read_to_end};
+use fullduplex_net::proto::{Failure, Message};
+use fullduplex_net::{Outcome, Request, ServerOptions};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+/// What a handler has received, and why it ended.
+type Report = (Vec<Message>, Option<Failure>);
+
+async fn receive(request: Request, reports: mpsc::UnboundedSender<Report>) -> Outcome {
+    let mut socket = request.accept().await?;
+    let mut received = Vec::new();
+    while let Ok(Some(message)) = socket.recv().await {
+        received.push(message);
+    }
+    let failure = socket.closed().unwrap().failure();
+    assert_eq!(socket.recv().await.ok().flatten(), None, "the end is the end");
+    Ok(reports.send((received, failure))?)
+}
+
+/// However the stream of a client ends, and wherever: its handler has what was whole, and one end.
+#[tokio::test]
+async fn a_stream_may_end_at_any_byte() {
+    let (reports, mut reported) = mpsc::unbounded_channel();
+    let served =
+        Served::by(ServerOptions::default(), move |request| receive(request, reports.clone()))
+            .await;
+    let frames = [
+        masked_frame(FIN | TEXT, "one"),
+        masked_frame(FIN | BINARY, [2; 200]),
+        [masked_frame(TEXT, "thr"), masked_frame(FIN, "ee")].concat(),
+    ];
+    let messages = ["one".into(), Message::from(vec![2; 200]), "three".into()];
+    let ends: Vec<usize> = (1..=3).map(|count| frames[..count].concat().len()).collect();
+    let wire = frames.concat();
+    for resets in [false, true] {
+        for cut in 0..=wire.len() {
+            let mut client = served.client().await;
+            if resets {
+                client.reset_after(&wire[..cut]).await;
+            } else {
+                client.send(&wire[..cut]).await;
+                client.fin().await;
+            }
+            let (received, failure) = guarded("a report", reported.recv()).await.unwrap();
+            let whole = ends.iter().filter(|end| **end <= cut).count();
+            let least = if resets { 0 } else { whole };
+            assert!((least..=whole).contains(&received.len()), "{cut}: {received:?}");
+            assert_eq!(received, messages[..received.len()], "{cut}");
+            assert_eq!(failure, Some(Failure::Lost), "{cut}");
+        }
+    }
+    served.until_open(0).await;
+    assert_eq!(served.connections().counts().closed[&1006], 2 * (wire.len() as u64 + 1));
+    assert!(reported.try_recv().is_err());
+}
+
+/// Likewise while it asks.
+#[tokio::test]
+async fn a_request_may_end_at_any_byte() {
+    let served =
+        Served::by(ServerOptions::default(), |_| async { unreachable!("it is not whole") });
+    let served = served.await;
+    for cut in 0..SAMPLE_REQUEST.len() {
+        let mut client = Peer::connect(served.address()).await;
+        if cut % 2 == 0 {
+            client.reset_after(&SAMPLE_REQUEST.as_bytes()[..cut]).await;
+        } else {
+            client.send(&SAMPLE_REQUEST.as_bytes()[..cut]).await;
+            client.fin().await;
+        }
+    }
+    let count = SAMPLE_REQUEST.len() as u64;
+    served.until(|counts| counts.failed == count && counts.open == 0).await;
+}
+
+/// Fault FT-29: behind a request that was refused, no other is read.
+#[tokio::test]
+async fn a_refused_client_is_not_heard_again() {
+    let served = Served::by(ServerOptions::default(), |_| async { unreachable!("none is good") });
+    let served = served.await;
+    for refused in ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "POST /chat HTTP/1.1\r\nHost: a\r\n\r\n"] {
+        let mut client = Peer::connect(served.address()).await;
+        client.send([refused, SAMPLE_REQUEST].concat()).await;
+        let answers = String::from_utf8(read_to_end(client).await).unwrap();
+        assert_eq!(answers.matches("HTTP/1.1").count(), 1, "{answers}");
+    }
+}
+
+/// Fault FT-39: clients that come and go leave nothing.
+#[tokio::test]
+async fn clients_that_come_and_go_leave_nothing() {
+    let served = Served::by(ServerOptions::default(), |request| async move {
+        drop(request.accept().await?.recv().await);
+        Ok(())
+    })
+    .await;
+    let tasks = || Handle::current().metrics().num_alive_tasks();
+    drop(served.client().await);
+    served.until_open(0).await;
+    let before = tasks();
+    for _ in 0..2_000 {
+        drop(served.client().await);
+    }
+    served.until_open(0).await;
+    assert_eq!(tasks(), before);
+    assert_eq!(served.connections().counts().opened, 2_001);
+    served.shut_down(Duration::ZERO).await;
+}
