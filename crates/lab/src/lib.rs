@@ -7,6 +7,7 @@ pub mod echo;
 pub mod faulty;
 pub mod folder;
 pub mod peers;
+pub mod process;
 pub mod proxy;
 pub mod script;
 pub mod served;
