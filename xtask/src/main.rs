@@ -6,6 +6,7 @@ mod autobahn;
 mod bench;
 mod check;
 mod fuzz;
+mod load;
 mod peers;
 mod requirements;
 mod run;
@@ -63,6 +64,15 @@ enum Task {
         #[arg(long, default_value_t = 10_000)]
         connections: usize,
     },
+    /// A chat room in which clients come and go; fails if any message is lost, repeated or out of order.
+    Chat {
+        /// How long they talk.
+        #[arg(long, default_value_t = 10.0)]
+        minutes: f64,
+        /// How many there are.
+        #[arg(long, default_value_t = 2_000)]
+        clients: u32,
+    },
     /// Our server with the clients of others, directly and behind nginx and HAProxy, which must be
     /// installed, as Chromium must; writes docs/interop.md.
     Interop {
@@ -82,6 +92,7 @@ fn main() -> ExitCode {
         Task::Simulate { seeds, first, seed: None } => simulate(&[first, seeds]),
         Task::Fuzz(options) => fuzz::fuzz(&options),
         Task::Idle { connections } => bench::idle(connections),
+        Task::Chat { minutes, clients } => load::chat(minutes, clients),
         Task::Interop { client } => peers::interop(client.as_deref()),
     };
     match outcome {

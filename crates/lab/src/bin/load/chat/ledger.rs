@@ -1,0 +1,165 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// How many messages each author has sent: they are numbered from 1.
+#[derive(Debug)]
+pub(super) struct Authors(Vec<AtomicU32>);
+
+/// What one member has heard, since it is in the room.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    /// What each author had sent before; that may have been heard or not.
+    before: Vec<u32>,
+    /// The last number heard of each author.
+    last: HashMap<usize, u32>,
+    /// How many messages were heard.
+    pub(super) count: u64,
+}
+
+/// What must not happen.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    Lost {
+        author: usize,
+        expected: u32,
+        heard: u32,
+    },
+    /// Twice, or too late.
+    Again {
+        author: usize,
+        last: u32,
+        heard: u32,
+    },
+    /// Nothing that anybody says.
+    Nonsense(String),
+}
+
+impl Authors {
+    pub(super) fn new(count: usize) -> Self {
+        Self((0..count).map(|_| AtomicU32::new(0)).collect())
+    }
+
+    /// The number of the message that an author is about to send.
+    pub(super) fn next(&self, author: usize) -> u32 {
+        self.0[author].fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    fn sent(&self) -> Vec<u32> {
+        self.0.iter().map(|sent| sent.load(Ordering::SeqCst)).collect()
+    }
+}
+
+impl Ledger {
+    /// One who is in the room now.
+    pub(super) fn new(authors: &Authors) -> Self {
+        Self { before: authors.sent(), last: HashMap::new(), count: 0 }
+    }
+
+    /// What an author says.
+    pub(super) fn text(author: usize, number: u32) -> String {
+        format!("{author} {number}")
+    }
+
+    /// Takes note of what was heard.
+    pub(super) fn hear(&mut self, text: &str) -> Result<(), Fault> {
+        let parts = text
+            .split_once(' ')
+            .and_then(|(author, number)| Some((author.parse().ok()?, number.parse().ok()?)));
+        let nonsense = || Fault::Nonsense(text.to_owned());
+        let (author, heard): (usize, u32) = parts.ok_or_else(nonsense)?;
+        let before = *self.before.get(author).ok_or_else(nonsense)?;
+        let last = self.last.insert(author, heard);
+        let expected = last.unwrap_or(before) + 1;
+        if heard > expected {
+            return Err(Fault::Lost { author, expected, heard });
+        }
+        if let Some(last) = last.filter(|last| heard <= *last) {
+            return Err(Fault::Again { author, last, heard });
+        }
+        self.count += 1;
+        Ok(())
+    }
+
+    /// How many messages are still to come, when the authors have fallen silent.
+    pub(super) fn missing(&self, authors: &Authors) -> u64 {
+        let last = |author| *self.last.get(&author).unwrap_or(&self.before[author]);
+        let sent = authors.sent().into_iter().enumerate();
+        sent.map(|(author, sent)| u64::from(sent - last(author).min(sent))).sum()
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lost { author, expected, heard } => {
+                write!(f, "author {author}: {heard} was heard, and {expected} was due")
+            }
+            Self::Again { author, last, heard } => {
+                write!(f, "author {author}: {heard} was heard after {last}")
+            }
+            Self::Nonsense(text) => write!(f, "nobody has said {text:?}"),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A member who joins when author 1 has sent two messages.
+    fn ledger() -> (Authors, Ledger) {
+        let authors = Authors::new(2);
+        assert_eq!([authors.next(1), authors.next(1)], [1, 2]);
+        let ledger = Ledger::new(&authors);
+        (authors, ledger)
+    }
+
+    #[test]
+    fn what_was_sent_before_may_be_heard_or_not() {
+        for first in [1, 2, 3] {
+            let (_, mut ledger) = ledger();
+            assert_eq!(ledger.hear(&format!("1 {first}")), Ok(()));
+            assert_eq!(ledger.hear(&format!("1 {}", first + 1)), Ok(()));
+            assert_eq!(ledger.count, 2);
+        }
+    }
+
+    #[test]
+    fn a_gap_is_a_loss() {
+        let (_, mut ledger) = ledger();
+        assert_eq!(ledger.hear("1 4"), Err(Fault::Lost { author: 1, expected: 3, heard: 4 }));
+        assert_eq!(ledger.hear("0 2"), Err(Fault::Lost { author: 0, expected: 1, heard: 2 }));
+    }
+
+    #[test]
+    fn nothing_is_heard_twice_or_late() {
+        let (_, mut ledger) = ledger();
+        assert_eq!([ledger.hear("1 2"), ledger.hear("1 3")], [Ok(()), Ok(())]);
+        for heard in [1, 2, 3] {
+            let text = format!("1 {heard}");
+            assert!(matches!(ledger.hear(&text), Err(Fault::Again { .. })), "{text}");
+            ledger.last.insert(1, 3);
+        }
+    }
+
+    #[test]
+    fn what_is_missing_at_the_end_is_known() {
+        let (authors, mut ledger) = ledger();
+        assert_eq!(ledger.missing(&authors), 0);
+        let text = Ledger::text(1, authors.next(1));
+        assert_eq!(ledger.missing(&authors), 1);
+        assert_eq!(ledger.hear(&text), Ok(()));
+        assert_eq!(ledger.missing(&authors), 0);
+    }
+
+    #[test]
+    fn nonsense_is_noticed() {
+        let (_, mut ledger) = ledger();
+        for text in ["", "1", "1 x", "2 1", "welcome"] {
+            assert_eq!(ledger.hear(text), Err(Fault::Nonsense(text.to_owned())));
+        }
+    }
+}

@@ -1,0 +1,125 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use fullduplex_net::proto::Message;
+use fullduplex_net::{ConnectOptions, Socket, connect};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout};
+
+use super::Plan;
+use super::ledger::Ledger;
+use crate::Failure;
+use crate::serve::WELCOME;
+
+/// How long the server may let a member wait.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// One who is in the room.
+#[derive(Debug)]
+pub(super) struct Member {
+    plan: Arc<Plan>,
+    number: usize,
+    socket: Socket,
+    ledger: Ledger,
+    /// What was heard before a restart.
+    heard_before: u64,
+}
+
+impl Member {
+    /// Enters the room.
+    pub(super) async fn enter(plan: Arc<Plan>, number: usize) -> Result<Self, Failure> {
+        let (socket, ledger) = join(&plan).await?;
+        Ok(Self { plan, number, socket, ledger, heard_before: 0 })
+    }
+
+    /// Hears, speaks and restarts as planned.
+    pub(super) async fn stay(mut self, begin: Instant) -> Result<Self, Failure> {
+        let mut speech = self.plan.speech(self.number).map(|(first, period)| {
+            let mut speech = interval_at(begin + first, period);
+            speech.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            speech
+        });
+        if let Some(restart) = self.plan.restart(self.number) {
+            self.take_part(&mut speech, begin + restart).await?;
+            self.restart().await?;
+        }
+        self.take_part(&mut speech, begin + self.plan.duration).await?;
+        Ok(self)
+    }
+
+    async fn take_part(
+        &mut self,
+        speech: &mut Option<Interval>,
+        until: Instant,
+    ) -> Result<(), Failure> {
+        let end = sleep_until(until);
+        tokio::pin!(end);
+        loop {
+            tokio::select! {
+                heard = self.socket.recv() => self.hear(heard?)?,
+                () = tick(speech) => {
+                    let number = self.plan.authors.next(self.number);
+                    self.socket.send(Ledger::text(self.number, number)).await?;
+                }
+                () = &mut end => return Ok(()),
+            }
+        }
+    }
+
+    async fn restart(&mut self) -> Result<(), Failure> {
+        timeout(PATIENCE, self.socket.close(None)).await??;
+        self.heard_before += self.ledger.count;
+        (self.socket, self.ledger) = join(&self.plan).await?;
+        Ok(())
+    }
+
+    /// Hears what is still to come when the authors have fallen silent, and leaves. Returns how many
+    /// messages were heard.
+    pub(super) async fn leave(mut self) -> Result<u64, Failure> {
+        loop {
+            let missing = self.ledger.missing(&self.plan.authors);
+            if missing == 0 {
+                break;
+            }
+            let heard = timeout(PATIENCE, self.socket.recv()).await;
+            let heard = heard.map_err(|_| format!("{missing} messages have not arrived"))?;
+            self.hear(heard?)?;
+        }
+        self.socket.start_close(None);
+        while let Some(message) = timeout(PATIENCE, self.socket.recv()).await?? {
+            self.hear(Some(message))?;
+        }
+        Ok(self.heard_before + self.ledger.count)
+    }
+
+    fn hear(&mut self, message: Option<Message>) -> Result<(), Failure> {
+        match message {
+            Some(Message::Text(text)) => Ok(self.ledger.hear(text.as_str())?),
+            Some(Message::Binary(_)) => Err("nobody says bytes".into()),
+            None => Err(format!("the server has ended it: {:?}", self.socket.closed()).into()),
+        }
+    }
+}
+
+async fn join(plan: &Plan) -> Result<(Socket, Ledger), Failure> {
+    let mut options = ConnectOptions::default();
+    options.deflate = None;
+    let mut socket = connect(&plan.url, &options).await?;
+    // Whoever is in the room before it is welcome may hear something first.
+    loop {
+        match timeout(PATIENCE, socket.recv()).await?? {
+            Some(message) if message.payload() == WELCOME.as_bytes() => break,
+            Some(_) => {}
+            None => return Err("the room does not let everybody in".into()),
+        }
+    }
+    let ledger = Ledger::new(&plan.authors);
+    Ok((socket, ledger))
+}
+
+/// When it is time to speak.
+async fn tick(speech: &mut Option<Interval>) {
+    match speech {
+        Some(speech) => drop(speech.tick().await),
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,55 @@
+//! Puts a load on a server of ours: `load chat SECONDS CLIENTS` starts `load serve` in a
+//! process of its own, and looks at it from outside.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
+
+mod chat;
+mod serve;
+
+use std::error::Error;
+use std::future::Future;
+use std::io;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use fullduplex_lab::process::Program;
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+const USAGE: &str = "usage: load chat SECONDS CLIENTS";
+
+fn main() -> ExitCode {
+    match load() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("load: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn load() -> Result<(), Failure> {
+    let mut arguments = std::env::args().skip(1);
+    let task = arguments.next().unwrap_or_default();
+    let numbers = arguments.map(|text| text.parse()).collect::<Result<Vec<u32>, _>>()?;
+    match (task.as_str(), numbers.as_slice()) {
+        ("serve", []) => Ok(serve::serve()?),
+        ("chat", &[seconds, clients]) => {
+            chat::chat(Duration::from_secs(seconds.into()), clients as usize)
+        }
+        _ => Err(USAGE.into()),
+    }
+}
+
+/// Starts the server.
+fn start_server() -> io::Result<Program> {
+    Program::start(Command::new(std::env::current_exe()?).arg("serve"))
+}
+
+/// Runs clients, in one thread: the rest of the machine is the server's.
+fn run<T>(clients: impl Future<Output = T>) -> io::Result<T> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(clients))
+}
+
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}

@@ -1,0 +1,61 @@
+//! The server that is loaded: whoever asks for `/room` hears what is said there, all others hear
+//! themselves.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use fullduplex_net::{Group, Outcome, Request, Server, ServerOptions, Socket, WhenFull};
+
+/// Where the room is.
+pub(crate) const ROOM: &str = "/room";
+/// What the server says to one who is in the room now.
+pub(crate) const WELCOME: &str = "welcome";
+
+/// How long an opening handshake may take.
+pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The largest message of a client.
+pub(crate) const MESSAGE_BYTES: usize = 4 << 20;
+/// What the unfinished messages of all may take together.
+const UNFINISHED_BYTES: usize = 128 << 20;
+
+/// Runs the server until stdin ends, and prints where it listens.
+pub(crate) fn serve() -> io::Result<()> {
+    std::thread::spawn(|| {
+        io::copy(&mut io::stdin(), &mut io::sink()).ok();
+        std::process::exit(0)
+    });
+    let mut options = ServerOptions::default();
+    options.accept.handshake_timeout = HANDSHAKE_TIMEOUT;
+    options.accept.limits.message_bytes = MESSAGE_BYTES;
+    options.unfinished_bytes = UNFINISHED_BYTES;
+    let room = Group::new();
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        let server = Server::bind((Ipv4Addr::LOCALHOST, 0), options).await?;
+        println!("{}", server.local_addr()?);
+        server.serve(move |request| handle(request, room.clone())).await;
+        Ok(())
+    })
+}
+
+async fn handle(request: Request, room: Group) -> Outcome {
+    let is_room = request.uri().path() == ROOM;
+    let socket = request.accept().await?;
+    if is_room { stay(socket, room).await } else { echo(socket).await }
+}
+
+async fn echo(mut socket: Socket) -> Outcome {
+    while let Some(message) = socket.recv().await? {
+        socket.send(message).await?;
+    }
+    Ok(())
+}
+
+async fn stay(mut socket: Socket, room: Group) -> Outcome {
+    let _member = room.join(socket.sender());
+    socket.send(WELCOME).await?;
+    while let Some(message) = socket.recv().await? {
+        room.send(message, WhenFull::Close);
+    }
+    Ok(())
+}
