@@ -2,6 +2,11 @@
 
 use crate::run::{Failure, cargo, run};
 
+/// Connections come and go.
+pub(crate) fn churn(cycles: u32) -> Result<(), Failure> {
+    load("churn", &[cycles])
+}
+
 /// A room in which clients talk.
 pub(crate) fn chat(minutes: f64, clients: u32) -> Result<(), Failure> {
     load("chat", &[(minutes * 60.0) as u32, clients])

@@ -64,6 +64,12 @@ enum Task {
         #[arg(long, default_value_t = 10_000)]
         connections: usize,
     },
+    /// Connections that come and go; fails if our server keeps anything of them.
+    Churn {
+        /// How many connections.
+        #[arg(long, default_value_t = 100_000)]
+        cycles: u32,
+    },
     /// A chat room in which clients come and go; fails if any message is lost, repeated or out of order.
     Chat {
         /// How long they talk.
@@ -92,6 +98,7 @@ fn main() -> ExitCode {
         Task::Simulate { seeds, first, seed: None } => simulate(&[first, seeds]),
         Task::Fuzz(options) => fuzz::fuzz(&options),
         Task::Idle { connections } => bench::idle(connections),
+        Task::Churn { cycles } => load::churn(cycles),
         Task::Chat { minutes, clients } => load::chat(minutes, clients),
         Task::Interop { client } => peers::interop(client.as_deref()),
     };

@@ -1,8 +1,10 @@
-//! Puts a load on a server of ours: `load chat SECONDS CLIENTS` starts `load serve` in a
-//! process of its own, and looks at it from outside.
+//! Puts a load on a server of ours: `load churn CYCLES` and `load chat SECONDS CLIENTS`.
+//! Each starts `load serve` in a process of its own, and looks at it from outside.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
 
 mod chat;
+mod churn;
+mod raw;
 mod serve;
 
 use std::error::Error;
@@ -15,7 +17,7 @@ use fullduplex_lab::process::Program;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-const USAGE: &str = "usage: load chat SECONDS CLIENTS";
+const USAGE: &str = "usage: load churn CYCLES, or load chat SECONDS CLIENTS";
 
 fn main() -> ExitCode {
     match load() {
@@ -33,6 +35,7 @@ fn load() -> Result<(), Failure> {
     let numbers = arguments.map(|text| text.parse()).collect::<Result<Vec<u32>, _>>()?;
     match (task.as_str(), numbers.as_slice()) {
         ("serve", []) => Ok(serve::serve()?),
+        ("churn", &[cycles]) => churn::churn(cycles as usize),
         ("chat", &[seconds, clients]) => {
             chat::chat(Duration::from_secs(seconds.into()), clients as usize)
         }

@@ -1,0 +1,174 @@
+//! Connections that come and go: they must leave nothing behind in the server (fault FT-39).
+
+use std::io;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use fullduplex_lab::process::Program;
+use fullduplex_lab::script::{CLOSE, FIN, TEXT, frame, masked_frame};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::serve::HANDSHAKE_TIMEOUT;
+use crate::{Failure, mebibytes, raw, run, start_server};
+
+/// How many clients are there at a time, without those that are silent.
+const CLIENTS: usize = 32;
+
+/// How much the server may have grown since a tenth of the cycles.
+const GROWTH: u64 = 2 << 20;
+
+const QUIET: Duration = Duration::from_millis(500);
+
+/// A server that does not end what is due for so long has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Connections before the first look: some of each course.
+const WARM_UP: usize = 100;
+
+const PATH: &str = "/";
+
+/// How a connection goes.
+#[derive(Debug, Clone, Copy)]
+enum Course {
+    /// A message, and the closing handshake.
+    Closed,
+    /// A message, and an RST.
+    Reset,
+    /// A message, and the end of TCP.
+    Ended,
+    /// Half a request, and an RST.
+    ResetOpening,
+    /// Half a request, and nothing more until the server has had enough.
+    Silent,
+}
+
+impl Course {
+    /// Of the connection of this number; most are closed properly.
+    fn of(number: usize) -> Self {
+        match number % WARM_UP {
+            0 => Self::Silent,
+            1..15 => Self::ResetOpening,
+            15..30 => Self::Ended,
+            30..45 => Self::Reset,
+            _ => Self::Closed,
+        }
+    }
+}
+
+/// Lets so many connections come and go, and looks at the server after a tenth and at the end.
+pub(crate) fn churn(cycles: usize) -> Result<(), Failure> {
+    let server = start_server()?;
+    run(come_and_go(server.address, 0..WARM_UP))??;
+    server.process.wait_until_quiet(QUIET)?;
+    let files = server.process.open_files()?;
+    let tenth = cycles / 10;
+    let early = measure(&server, 0..tenth, files)?;
+    let late = measure(&server, tenth..cycles, files)?;
+    println!("{files} open files before, and at both looks");
+    if late > early + GROWTH {
+        return Err(format!("the server has grown by {:.2} MiB", mebibytes(late - early)).into());
+    }
+    Ok(())
+}
+
+/// Lets connections come and go, and returns the memory of the server, which must have closed all.
+fn measure(server: &Program, numbers: Range<usize>, files: usize) -> Result<u64, Failure> {
+    let (count, end) = (numbers.len(), numbers.end);
+    let seconds = run(come_and_go(server.address, numbers))??.as_secs_f64();
+    server.process.wait_until_quiet(QUIET)?;
+    let memory = server.process.memory()?;
+    let rate = count as f64 / seconds;
+    println!("{end} connections: {:.2} MiB resident, {rate:.0} a second", mebibytes(memory));
+    match server.process.open_files()? {
+        left if left == files => Ok(memory),
+        left => Err(format!("{left} files are open at the end, not {files}").into()),
+    }
+}
+
+/// Returns how long it took, without waiting for those that were silent at the end.
+async fn come_and_go(server: SocketAddr, numbers: Range<usize>) -> Result<Duration, Failure> {
+    let begin = Instant::now();
+    let next = Arc::new(AtomicUsize::new(numbers.start));
+    let clients: JoinSet<_> =
+        (0..CLIENTS).map(|_| go_on(server, Arc::clone(&next), numbers.end)).collect();
+    let silent = clients.join_all().await.into_iter().collect::<io::Result<Vec<_>>>()?;
+    let time = begin.elapsed();
+    for silent in silent {
+        silent.join_all().await.into_iter().collect::<io::Result<()>>()?;
+    }
+    Ok(time)
+}
+
+/// Makes one connection after the other, and returns those that are silent.
+async fn go_on(
+    server: SocketAddr,
+    next: Arc<AtomicUsize>,
+    end: usize,
+) -> io::Result<JoinSet<io::Result<()>>> {
+    let mut silent = JoinSet::new();
+    loop {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        if number >= end {
+            return Ok(silent);
+        }
+        let mut stream = raw::connect(server, number).await?;
+        match Course::of(number) {
+            // It takes long, and nobody else waits for it.
+            Course::Silent => drop(silent.spawn(be_silent(stream))),
+            Course::ResetOpening => {
+                stream.write_all(half_a_request().as_bytes()).await?;
+                raw::reset(stream)?;
+            }
+            course => timeout(PATIENCE, talk(stream, course)).await??,
+        }
+    }
+}
+
+/// A message comes back, and the connection ends.
+async fn talk(mut stream: TcpStream, course: Course) -> io::Result<()> {
+    raw::shake_hands(&mut stream, PATH).await?;
+    say(&mut stream, FIN | TEXT, b"hello").await?;
+    match course {
+        Course::Reset => return raw::reset(stream),
+        Course::Closed => say(&mut stream, FIN | CLOSE, &1000_u16.to_be_bytes()).await?,
+        _ => stream.shutdown().await?,
+    }
+    expect_end(stream).await
+}
+
+/// Sends a frame, which must come back.
+async fn say(stream: &mut TcpStream, first_byte: u8, payload: &[u8]) -> io::Result<()> {
+    stream.write_all(&masked_frame(first_byte, payload)).await?;
+    let expected = frame(first_byte, payload);
+    let mut answer = vec![0; expected.len()];
+    stream.read_exact(&mut answer).await?;
+    if answer == expected {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("the server answered {answer:?}, not {expected:?}")))
+    }
+}
+
+async fn be_silent(mut stream: TcpStream) -> io::Result<()> {
+    stream.write_all(half_a_request().as_bytes()).await?;
+    timeout(HANDSHAKE_TIMEOUT + PATIENCE, expect_end(stream)).await?
+}
+
+async fn expect_end(mut stream: TcpStream) -> io::Result<()> {
+    match stream.read(&mut [0]).await? {
+        0 => Ok(()),
+        _ => Err(io::Error::other("the server says more than it should")),
+    }
+}
+
+fn half_a_request() -> String {
+    let mut request = raw::request(PATH);
+    request.truncate(request.len() / 2);
+    request
+}
