@@ -7,6 +7,11 @@ pub(crate) fn churn(cycles: u32) -> Result<(), Failure> {
     load("churn", &[cycles])
 }
 
+/// Good clients among hostile ones.
+pub(crate) fn crowd(seconds: u32) -> Result<(), Failure> {
+    load("crowd", &[seconds])
+}
+
 /// A room in which clients talk.
 pub(crate) fn chat(minutes: f64, clients: u32) -> Result<(), Failure> {
     load("chat", &[(minutes * 60.0) as u32, clients])

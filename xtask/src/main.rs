@@ -70,6 +70,13 @@ enum Task {
         #[arg(long, default_value_t = 100_000)]
         cycles: u32,
     },
+    /// A thousand hostile peers of our server beside good ones; fails if those have to wait, or if it
+    /// takes much memory.
+    Crowd {
+        /// How long to measure, without and with the crowd.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
     /// A chat room in which clients come and go; fails if any message is lost, repeated or out of order.
     Chat {
         /// How long they talk.
@@ -99,6 +106,7 @@ fn main() -> ExitCode {
         Task::Fuzz(options) => fuzz::fuzz(&options),
         Task::Idle { connections } => bench::idle(connections),
         Task::Churn { cycles } => load::churn(cycles),
+        Task::Crowd { seconds } => load::crowd(seconds),
         Task::Chat { minutes, clients } => load::chat(minutes, clients),
         Task::Interop { client } => peers::interop(client.as_deref()),
     };

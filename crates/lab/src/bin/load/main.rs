@@ -1,9 +1,10 @@
-//! Puts a load on a server of ours: `load churn CYCLES` and `load chat SECONDS CLIENTS`.
-//! Each starts `load serve` in a process of its own, and looks at it from outside.
+//! Puts a load on a server of ours: `load churn CYCLES`, `load crowd SECONDS` and `load chat SECONDS
+//! CLIENTS`. Each starts `load serve` in a process of its own, and looks at it from outside.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
 
 mod chat;
 mod churn;
+mod crowd;
 mod raw;
 mod serve;
 
@@ -17,7 +18,7 @@ use fullduplex_lab::process::Program;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-const USAGE: &str = "usage: load churn CYCLES, or load chat SECONDS CLIENTS";
+const USAGE: &str = "usage: load churn CYCLES, load crowd SECONDS, or load chat SECONDS CLIENTS";
 
 fn main() -> ExitCode {
     match load() {
@@ -36,6 +37,7 @@ fn load() -> Result<(), Failure> {
     match (task.as_str(), numbers.as_slice()) {
         ("serve", []) => Ok(serve::serve()?),
         ("churn", &[cycles]) => churn::churn(cycles as usize),
+        ("crowd", &[seconds]) => crowd::crowd(Duration::from_secs(seconds.into())),
         ("chat", &[seconds, clients]) => {
             chat::chat(Duration::from_secs(seconds.into()), clients as usize)
         }

@@ -1,0 +1,119 @@
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use fullduplex_lab::script::{BINARY, FIN, PING, masked_frame};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::sleep;
+
+use crate::raw;
+use crate::serve::{MESSAGE_BYTES, ROOM};
+
+/// What a hostile peer does. Each is slow enough that a thousand of them leave the processor to others:
+/// what is tried is whether the server waits for them, and what it keeps for them.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Attack {
+    /// A request, byte by byte.
+    SlowHandshake,
+    /// A request with headers without end.
+    HugeHead,
+    /// Pings, whose pongs nobody reads.
+    PingFlood,
+    /// Messages, whose echoes nobody reads.
+    DeafEcho,
+    /// Talks to others like it in a room, and reads nothing.
+    DeafRoom,
+    /// All but one byte of the largest message.
+    HalfMessage,
+    /// Connects, gets somewhere, and resets the connection.
+    Storm,
+}
+
+/// How long a peer waits before it sends more, or connects again.
+const PAUSE: Duration = Duration::from_secs(1);
+const LONG_PAUSE: Duration = Duration::from_secs(20);
+
+/// The smallest that the system allows, so that what is not read soon fills the server's side.
+const RECEIVE_BUFFER: u32 = 1;
+
+const PATH: &str = "/";
+
+impl Attack {
+    pub(super) const ALL: [Self; 7] = [
+        Self::SlowHandshake,
+        Self::HugeHead,
+        Self::PingFlood,
+        Self::DeafEcho,
+        Self::DeafRoom,
+        Self::HalfMessage,
+        Self::Storm,
+    ];
+
+    /// Attacks until the server ends it, which it does by an error of any kind; or until it is done.
+    pub(super) async fn run(self, server: SocketAddr, number: usize) -> io::Result<()> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+        let mut stream = raw::connect_by(socket, server, number).await?;
+        match self {
+            Self::SlowHandshake => {
+                for byte in raw::request(PATH).bytes() {
+                    stream.write_u8(byte).await?;
+                    sleep(PAUSE).await;
+                }
+                Ok(())
+            }
+            Self::HugeHead => {
+                stream.write_all(b"GET / HTTP/1.1\r\nHost: example.com\r\n").await?;
+                repeat(stream, format!("X-Much: {}\r\n", "much ".repeat(200)), PAUSE).await
+            }
+            Self::PingFlood => {
+                raw::shake_hands(&mut stream, PATH).await?;
+                repeat(stream, masked_frame(FIN | PING, [7; 125]).repeat(100), PAUSE).await
+            }
+            Self::DeafEcho => {
+                raw::shake_hands(&mut stream, PATH).await?;
+                repeat(stream, masked_frame(FIN | BINARY, vec![7; 16 << 10]), PAUSE).await
+            }
+            Self::DeafRoom => {
+                raw::shake_hands(&mut stream, ROOM).await?;
+                repeat(stream, masked_frame(FIN | BINARY, vec![7; 64 << 10]), LONG_PAUSE).await
+            }
+            Self::HalfMessage => {
+                raw::shake_hands(&mut stream, PATH).await?;
+                send_half_a_message(stream).await
+            }
+            Self::Storm => storm(stream, number).await,
+        }
+    }
+}
+
+/// Sends the same again and again.
+async fn repeat(mut stream: TcpStream, bytes: impl AsRef<[u8]>, pause: Duration) -> io::Result<()> {
+    loop {
+        stream.write_all(bytes.as_ref()).await?;
+        sleep(pause).await;
+    }
+}
+
+async fn send_half_a_message(mut stream: TcpStream) -> io::Result<()> {
+    let whole = masked_frame(FIN | BINARY, vec![7; MESSAGE_BYTES]);
+    for some in whole[..whole.len() - 1].chunks(64 << 10) {
+        stream.write_all(some).await?;
+        sleep(PAUSE).await;
+    }
+    stream.read_u8().await.map(drop)
+}
+
+async fn storm(mut stream: TcpStream, number: usize) -> io::Result<()> {
+    match number % 4 {
+        0 => {}
+        1 => stream.write_all(&raw::request(PATH).as_bytes()[..40]).await?,
+        2 => stream.write_all(raw::request(PATH).as_bytes()).await?,
+        _ => {
+            raw::shake_hands(&mut stream, PATH).await?;
+            stream.write_all(&masked_frame(FIN | BINARY, [7; 64])).await?;
+        }
+    }
+    raw::reset(stream)
+}
