@@ -160,10 +160,10 @@ impl Sender {
     /// # Errors
     /// [`Misuse::PingTooLong`] above 125 bytes, [`Misuse::Closing`] after [`Sender::close`].
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Misuse> {
+        self.check_open()?;
         if payload.len() > SHORT_PAYLOAD_MAX {
             return Err(Misuse::PingTooLong(payload.len()));
         }
-        self.check_open()?;
         self.push_control(Opcode::Ping, payload);
         Ok(())
     }

@@ -111,8 +111,8 @@ impl End {
     pub(crate) fn ping(&mut self, len: usize) {
         let payload = vec![self.sent.len() as u8; len];
         let expected = match len {
-            126.. => Err(Misuse::PingTooLong(len)),
             _ if !self.may_send() => Err(Misuse::Closing),
+            126.. => Err(Misuse::PingTooLong(len)),
             _ => Ok(()),
         };
         assert_eq!(self.connection.ping(&payload), expected);
