@@ -29,7 +29,7 @@ const QUIET: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Connections before the first look: some of each course.
-const WARM_UP: usize = 100;
+const WARM_UP: usize = 1000;
 
 const PATH: &str = "/";
 
@@ -52,10 +52,12 @@ impl Course {
     /// Of the connection of this number; most are closed properly.
     fn of(number: usize) -> Self {
         match number % WARM_UP {
+            // They stay for seconds. More of them at a time than before the first look would need more
+            // memory, which the allocator keeps.
             0 => Self::Silent,
-            1..15 => Self::ResetOpening,
-            15..30 => Self::Ended,
-            30..45 => Self::Reset,
+            1..150 => Self::ResetOpening,
+            150..300 => Self::Ended,
+            300..450 => Self::Reset,
             _ => Self::Closed,
         }
     }
