@@ -1,3 +1,9 @@
+use std::io;
+use std::process::Command;
+
+use crate::process::Program;
+use crate::server::DEFLATE;
+
 /// A server that can be started.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer {
@@ -29,6 +35,18 @@ pub const PEERS: [Peer; 6] = [
 ];
 
 impl Peer {
+    /// Starts the server. Its program lies beside that of the caller.
+    ///
+    /// # Errors
+    /// The program is not there, or did not say where it listens.
+    pub fn start(&self, deflate: bool) -> io::Result<Program> {
+        let mut command = Command::new(std::env::current_exe()?.with_file_name(self.program));
+        if deflate {
+            command.arg(DEFLATE);
+        }
+        Program::start(&mut command)
+    }
+
     /// The version in use.
     pub fn version(&self) -> &'static str {
         let entry = format!("name = \"{}\"\nversion = \"", self.name);

@@ -66,6 +66,15 @@ impl Process {
         self.bytes("smaps_rollup", "Rss:")
     }
 
+    /// That part of it which is heap and stacks. Pages of the program's file are left out, as the system
+    /// reads them in and gives them up as it likes.
+    ///
+    /// # Errors
+    /// The process is gone.
+    pub fn anonymous_memory(&self) -> io::Result<u64> {
+        self.bytes("smaps_rollup", "Anonymous:")
+    }
+
     /// The most resident memory it ever had, in bytes.
     ///
     /// # Errors

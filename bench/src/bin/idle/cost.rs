@@ -3,7 +3,6 @@ use std::time::Duration;
 
 use fullduplex_bench::client::{Client, Message};
 use fullduplex_bench::peer::Peer;
-use fullduplex_bench::process::Process;
 
 /// The message that each connection carries.
 const MESSAGE: u16 = 16 << 10;
@@ -36,30 +35,30 @@ pub(crate) struct Cost {
 
 /// Opens connections to a server of its own, uses them and closes them.
 pub(crate) fn measure(peer: &Peer, deflate: bool, connections: usize) -> io::Result<Cost> {
-    let server = Process::start(peer, deflate)?;
+    let server = peer.start(deflate)?;
     let connect = || Client::connect(server.address, deflate);
 
     let mut warm_up = (0..WARM_UP).map(|_| connect()).collect::<io::Result<Vec<_>>>()?;
     let len = if deflate { SHORT_MESSAGE } else { MESSAGE };
     echo(&mut warm_up, &Message::new(len, false))?;
-    server.wait_until_quiet(QUIET)?;
-    let (memory, files) = (server.memory()?, server.open_files()?);
+    server.process.wait_until_quiet(QUIET)?;
+    let (memory, files) = (server.process.anonymous_memory()?, server.process.open_files()?);
     let each = || -> io::Result<f64> {
-        Ok((server.memory()? as f64 - memory as f64) / connections as f64)
+        Ok((server.process.anonymous_memory()? as f64 - memory as f64) / connections as f64)
     };
 
     let mut clients = (0..connections).map(|_| connect()).collect::<io::Result<Vec<_>>>()?;
-    server.wait_until_quiet(QUIET)?;
+    server.process.wait_until_quiet(QUIET)?;
     let idle = each()?;
 
     echo(&mut clients, &Message::new(MESSAGE, deflate))?;
-    server.wait_until_quiet(if deflate { QUIET_AFTER_COMPRESSION } else { QUIET })?;
+    server.process.wait_until_quiet(if deflate { QUIET_AFTER_COMPRESSION } else { QUIET })?;
     let used = each()?;
 
     drop(clients);
-    server.wait_until_quiet(QUIET)?;
+    server.process.wait_until_quiet(QUIET)?;
     let closed = each()?;
-    match server.open_files()? {
+    match server.process.open_files()? {
         left if left == files => Ok(Cost { idle, used, closed }),
         left => Err(io::Error::other(format!("{left} files are open at the end, not {files}"))),
     }
