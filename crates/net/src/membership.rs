@@ -76,7 +76,7 @@ impl Membership {
 impl Drop for Membership {
     fn drop(&mut self) {
         self.hold(0);
-        self.server.registry.remove(self.key);
+        self.server.registry.remove(self.key, self.alarm);
         self.uncount();
         self.server.leave();
     }

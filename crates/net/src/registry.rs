@@ -1,6 +1,7 @@
 //! Whom to wake, and when: one timer for all connections of a server.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::num::NonZeroU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -15,8 +16,8 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// The tasks of connections, and the alarms that they have set.
 ///
-/// Whoever is woken looks at the clock. So an alarm that is not needed any more is left to ring, even if
-/// its key is another task's by then.
+/// Whoever is woken looks at the clock. So an alarm that was moved is left to ring, even if its key is
+/// another task's by then.
 #[derive(Debug)]
 pub(crate) struct Registry {
     /// The beginning of [`Tick`]s.
@@ -53,8 +54,19 @@ impl Registry {
         key.try_into().expect("there are fewer file descriptors")
     }
 
-    pub(crate) fn remove(&self, key: u32) {
-        let waker = self.tasks().wakers.remove(key as usize);
+    /// Removes a task, and the last alarm that it has set.
+    pub(crate) fn remove(&self, key: u32, alarm: Option<Tick>) {
+        let mut tasks = self.tasks();
+        if let Some(tick) = alarm
+            && let Entry::Occupied(mut alarms) = tasks.alarms.entry(tick)
+        {
+            alarms.get_mut().retain(|other| *other != key);
+            if alarms.get().is_empty() {
+                alarms.remove();
+            }
+        }
+        let waker = tasks.wakers.remove(key as usize);
+        drop(tasks);
         drop(waker);
     }
 
