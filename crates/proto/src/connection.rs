@@ -13,9 +13,12 @@ use crate::closing::{Closing, Step};
 use crate::deadline::Deadline;
 use crate::timers::Timers;
 use crate::{
-    CloseFrame, Closed, Deflate, Delivery, Event, Failure, Limits, MaskKeys, Misuse, Outgoing,
-    Part, Receiver, Role, Sender, Timeouts, Violation,
+    CloseFrame, Closed, Deflate, Delivery, Event, Failure, Limits, MaskKeys, Message, Misuse,
+    Outgoing, Part, Receiver, Role, Sender, Timeouts, Violation,
 };
+
+/// How many messages are taken together at most.
+const TOGETHER: usize = 32;
 
 /// An established connection: the receiving and the sending machine, and the closing handshake
 /// between them. It does no I/O, reads no clock and draws no random numbers.
@@ -138,6 +141,18 @@ impl Connection {
         }
     }
 
+    /// Takes messages off the front of `input` that have arrived whole, as long as there is nothing to
+    /// object to: some of those that [`Connection::handle_input`] would return next, and for less. It is
+    /// for a driver that passes on what has arrived together. Whatever obliges us to send something, or
+    /// ends the connection, is left for `handle_input`.
+    #[inline]
+    pub fn take_messages(&mut self, input: &mut BytesMut, take: impl FnMut(Message)) {
+        if !input.is_empty() {
+            self.receiver.take_messages::<TOGETHER>(input, take);
+            self.timers.hear_message();
+        }
+    }
+
     /// The peer broke a rule: nothing more is read, and the peer is told.
     fn fail(&mut self, violation: Violation) {
         self.receiver.end();
@@ -148,6 +163,12 @@ impl Connection {
     /// How many bytes the frame under way still lacks: a hint for how much to read at once.
     pub fn lacking(&self, input: &BytesMut) -> usize {
         self.receiver.lacking(input)
+    }
+
+    /// Gives the memory back that is kept for what will be sent next, while nothing is. For a connection
+    /// that waits.
+    pub fn release_output(&mut self) {
+        self.sender.release_output();
     }
 
     /// How much memory is kept of messages that are not whole: here, and in `input`, of which all room
@@ -179,6 +200,7 @@ impl Connection {
     /// # Errors
     /// As [`Sender::send`]; [`Misuse::Closing`] also once the peer has closed, or the connection
     /// failed or ended.
+    #[inline]
     pub fn send(&mut self, message: impl Into<Outgoing>) -> Result<(), Misuse> {
         self.check_open()?;
         self.sender.send(message)?;
@@ -222,11 +244,13 @@ impl Connection {
     }
 
     /// Whether neither end has closed yet: messages may be sent.
+    #[inline]
     pub fn is_open(&self) -> bool {
         matches!(self.closing, Closing::Open)
     }
 
     /// How the connection ended, once it has.
+    #[inline]
     pub fn closed(&self) -> Option<&Closed> {
         match &self.closing {
             Closing::Ended(closed) => Some(closed),
@@ -250,11 +274,13 @@ impl Connection {
     }
 
     /// Whether everything was written.
+    #[inline]
     pub fn is_flushed(&self) -> bool {
         self.sender.is_flushed()
     }
 
     /// Bytes queued and not written, headers included.
+    #[inline]
     pub fn queued_bytes(&self) -> u64 {
         self.sender.queued_bytes()
     }

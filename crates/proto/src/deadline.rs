@@ -44,6 +44,11 @@ impl Deadline {
         self.check(now, limit, progress)
     }
 
+    /// Whether it has started, and there was no progress since.
+    pub(crate) fn is_set_for(&self, progress: u64) -> bool {
+        self.at.is_some() && self.progress == progress
+    }
+
     /// Starts anew when the time is told again.
     pub(crate) fn clear(&mut self) {
         self.at = None;

@@ -61,6 +61,11 @@ impl Heartbeat {
         deadline.check_fairly(now, timeouts.pong, progress)
     }
 
+    /// Whether it is known when to look at the clock next, and nothing else changes that.
+    pub(crate) fn is_settled(&self, timeouts: &Timeouts) -> bool {
+        timeouts.ping.is_none() || matches!(self, Self::Resting { due: Some(_) })
+    }
+
     /// Takes note of a Pong. Any other than the one that is waited for may have been sent by a peer that
     /// reads nothing.
     pub(crate) fn hear(&mut self, pong: &[u8]) {

@@ -3,6 +3,7 @@ use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
 
+use crate::frame::HEADER_MAX;
 use crate::{FrameHeader, MaskKey};
 
 /// A payload of a server from this size on is queued by reference; a smaller one is copied behind
@@ -16,14 +17,15 @@ const MASK_BLOCK: usize = 16 << 10;
 /// A queue that is never quite empty is rid of what it has written from this size on.
 const COMPACT_FROM: usize = 4 << 10;
 
-/// The most bytes of a header.
-const HEADER_MAX: usize = 14;
+/// An empty queue keeps no more room than this for the next frames: bytes, and frames or pieces.
+const KEPT_BYTES: usize = 128 << 10;
+const KEPT_FRAMES: usize = 1 << 10;
 
 /// Encoded frames on their way to the transport, every byte of them until the transport has taken it
 /// (RFC6455-6.1-6).
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    /// What waits, if anything does: an idle connection keeps no memory for the next frames.
+    /// What waits. It keeps its memory for the next frames until it is released.
     queue: Option<Box<Queue>>,
     /// Bytes queued and bytes written since the beginning.
     queued: u64,
@@ -40,6 +42,8 @@ struct Queue {
     tail_written: usize,
     /// What the bytes above are made of.
     frames: VecDeque<QueuedFrame>,
+    /// How much of them `buffered_amount` counts.
+    payload: usize,
 }
 
 /// How much of a frame is not written yet.
@@ -65,7 +69,20 @@ impl Outbox {
         Self { queue: None, queued: position, written: position }
     }
 
+    /// Takes over the memory of `other`, which is empty, and given up.
+    pub(crate) fn recycle(&mut self, other: &mut Self) {
+        self.queue = other.queue.take();
+    }
+
+    /// Gives the memory back that an empty queue has kept.
+    pub(crate) fn release(&mut self) {
+        if self.is_empty() {
+            self.queue = None;
+        }
+    }
+
     /// Queues a data frame, whose payload is counted when it is written.
+    #[inline]
     pub(crate) fn push_data(&mut self, header: &FrameHeader, payload: &Bytes) {
         let queue = self.queue.get_or_insert_default();
         let overhead = queue.push(header, payload);
@@ -118,11 +135,11 @@ impl Outbox {
     /// Takes note that the transport took `count` bytes; returns how many of them were payload.
     pub(crate) fn handle_written(&mut self, count: usize) -> usize {
         self.written += count as u64;
-        let payload = self.queue.as_mut().map_or(0, |queue| queue.handle_written(count));
-        if self.is_empty() {
-            self.queue = None;
-        }
-        payload
+        let is_empty = self.is_empty();
+        self.queue.as_mut().map_or(0, |queue| match is_empty {
+            true => queue.clear(),
+            false => queue.handle_written(count),
+        })
     }
 
     /// Forgets all that waits: the transport takes nothing more.
@@ -145,10 +162,25 @@ impl Queue {
 
     fn handle_written(&mut self, count: usize) -> usize {
         self.drop_written(count);
-        self.payload_among(count)
+        let payload = self.payload_among(count);
+        self.payload -= payload;
+        payload
+    }
+
+    /// Takes note that all was written.
+    fn clear(&mut self) -> usize {
+        self.pieces.clear();
+        self.pieces.shrink_to(KEPT_FRAMES);
+        self.frames.clear();
+        self.frames.shrink_to(KEPT_FRAMES);
+        self.tail.clear();
+        self.tail.shrink_to(KEPT_BYTES);
+        self.tail_written = 0;
+        std::mem::take(&mut self.payload)
     }
 
     /// Queues the bytes of a frame, and returns the length of its header.
+    #[inline]
     fn push(&mut self, header: &FrameHeader, payload: &Bytes) -> usize {
         if header.mask.is_some() || payload.len() < BY_REFERENCE_FROM {
             return self.push_copy(header, payload);
@@ -159,6 +191,7 @@ impl Queue {
         header_len
     }
 
+    #[inline]
     fn push_copy(&mut self, header: &FrameHeader, payload: &[u8]) -> usize {
         self.tail.reserve(HEADER_MAX + payload.len());
         let header_len = header.encode(&mut self.tail);
@@ -166,6 +199,7 @@ impl Queue {
         header_len
     }
 
+    #[inline]
     fn copy(&mut self, mask: Option<MaskKey>, payload: &[u8]) {
         let Some(mask) = mask else {
             return self.tail.extend_from_slice(payload);
@@ -180,10 +214,15 @@ impl Queue {
     }
 
     /// Takes note of what the bytes of a frame are, and returns how many they are.
+    #[inline]
     fn count(&mut self, overhead: usize, content: Content) -> u64 {
-        let plain = if let Content::Plain(plain) = content { plain } else { 0 };
+        let (bytes, payload) = match content {
+            Content::Plain(plain) => (overhead + plain, plain),
+            Content::Compressed(stands_for) => (overhead, stands_for),
+        };
+        self.payload += payload;
         self.frames.push_back(QueuedFrame { overhead, content });
-        (overhead + plain) as u64
+        bytes as u64
     }
 
     fn close_tail(&mut self) {

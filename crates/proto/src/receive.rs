@@ -1,12 +1,13 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::deflate::Inflater;
-use crate::frame::{FrameStart, RSV1};
+use crate::frame::{FrameStart, RSV1, SHORT_PAYLOAD_MAX};
 use crate::incoming::{Frame, Incoming, Taken};
 use crate::message::Kind;
-use crate::utf8::Utf8Validator;
+use crate::utf8::{Utf8Validator, is_utf8};
 use crate::{
-    CloseFrame, Deflate, Delivery, FrameHeader, Limits, Message, Opcode, Part, Role, Violation,
+    CloseFrame, Deflate, Delivery, FrameHeader, Limits, MaskKey, Message, Opcode, Part, Role,
+    Violation,
 };
 
 /// What the peer sent, as soon as it is whole.
@@ -70,6 +71,19 @@ pub struct Receiver {
     arrived_in_part: u64,
 }
 
+/// The first byte of a frame that is a message, and not compressed.
+const WHOLE_TEXT: u8 = 0x80 | Opcode::Text as u8;
+const WHOLE_BINARY: u8 = 0x80 | Opcode::Binary as u8;
+
+/// A frame that is a message, and whole.
+#[derive(Debug, Clone, Copy)]
+struct Whole {
+    kind: Kind,
+    header_len: usize,
+    /// With the header.
+    len: usize,
+}
+
 #[derive(Debug)]
 enum State {
     /// A frame begins at the first byte of the input.
@@ -120,12 +134,84 @@ impl Receiver {
     /// # Errors
     /// The peer's [`Violation`], once. From then on all input is discarded.
     pub fn handle(&mut self, input: &mut BytesMut) -> Result<Option<Event>, Violation> {
+        let mut message = None;
+        self.take_messages::<1>(input, |first| message = Some(first));
+        if message.is_some() {
+            return Ok(message.map(Event::Message));
+        }
         let event = self.advance(input);
         if matches!(event, Err(_) | Ok(Some(Event::Close(_)))) {
             self.end();
             input.clear();
         }
         event
+    }
+
+    /// Takes up to `MOST` messages off the front of `input` that have arrived whole, each in one frame, and
+    /// to which there is nothing to object: most small messages do, and need no state. Whatever else
+    /// stands there is left for [`Receiver::handle`] to judge, as it was.
+    pub(crate) fn take_messages<const MOST: usize>(
+        &mut self,
+        input: &mut BytesMut,
+        mut take: impl FnMut(Message),
+    ) {
+        let is_between = matches!(self.state, State::Header) && self.message.is_none();
+        if !is_between || self.delivery != Delivery::Whole {
+            return;
+        }
+        let mut whole = [Whole { kind: Kind::Text, header_len: 0, len: 0 }; MOST];
+        let (mut count, mut end) = (0, 0);
+        while count < MOST
+            && let Some(next) = self.unmask_whole(&mut input[end..])
+        {
+            end += next.len;
+            whole[count] = next;
+            count += 1;
+        }
+        if count == 0 {
+            return;
+        }
+        let mut frames = input.split_to(end).freeze();
+        for Whole { kind, header_len, len } in &whole[..count] {
+            let mut frame = frames.split_to(*len);
+            frame.advance(*header_len);
+            take(kind.message(frame));
+        }
+    }
+
+    /// Unmasks the message at the front of `input`, if that is as [`Receiver::take_messages`] wants it. It
+    /// only recognises what is right and most common; to tell what is wrong takes more.
+    #[inline]
+    fn unmask_whole(&self, input: &mut [u8]) -> Option<Whole> {
+        let [first, second, ..] = *input else {
+            return None;
+        };
+        let kind = match first {
+            WHOLE_TEXT => Kind::Text,
+            WHOLE_BINARY => Kind::Binary,
+            _ => return None,
+        };
+        let (payload_len, mask_at) = match second & 0x7F {
+            126 => (u16::from_be_bytes(*input[2..].first_chunk()?).into(), 4),
+            127 => return None,
+            short => (usize::from(short), 2),
+        };
+        let is_minimal = mask_at == 2 || payload_len > SHORT_PAYLOAD_MAX;
+        let is_allowed = payload_len <= self.limits.message_bytes && self.limits.message_frames > 0;
+        let is_masked = second & 0x80 != 0;
+        if !is_minimal || !is_allowed || is_masked != (self.role == Role::Server) {
+            return None;
+        }
+        let header_len = if is_masked { mask_at + 4 } else { mask_at };
+        let (header, payload) = input.get_mut(..header_len + payload_len)?.split_at_mut(header_len);
+        let mask = header.last_chunk().filter(|_| is_masked).map(|key| MaskKey(*key));
+        unmask(mask, payload);
+        // RFC6455-5.6-1
+        if kind == Kind::Text && !is_utf8(payload) {
+            unmask(mask, payload);
+            return None;
+        }
+        Some(Whole { kind, header_len, len: header_len + payload_len })
     }
 
     /// Gives no meaning to anything that follows (RFC6455-7.1.7-3).
@@ -317,6 +403,14 @@ impl Receiver {
                 _ => Ok(()),
             },
         }
+    }
+}
+
+/// Unmasks a payload that is whole, or masks it again (RFC6455-5.3-4).
+#[inline]
+fn unmask(mask: Option<MaskKey>, payload: &mut [u8]) {
+    if let Some(mask) = mask {
+        mask.apply(0, payload);
     }
 }
 

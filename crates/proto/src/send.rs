@@ -111,6 +111,7 @@ impl Sender {
     /// # Errors
     /// [`Misuse::Closing`] after [`Sender::close`], [`Misuse::MessageUnderWay`] between the parts of
     /// another message.
+    #[inline]
     pub fn send(&mut self, message: impl Into<Outgoing>) -> Result<(), Misuse> {
         self.check_open()?;
         if self.message.is_some() {
@@ -219,6 +220,16 @@ impl Sender {
         self
     }
 
+    /// Takes over the memory of `other`, which is idle and given up.
+    pub(crate) fn recycle(&mut self, other: &mut Self) {
+        self.outbox.recycle(&mut other.outbox);
+    }
+
+    /// Gives the memory back that is kept for what will be sent next, while nothing is.
+    pub(crate) fn release_output(&mut self) {
+        self.outbox.release();
+    }
+
     /// Whether nothing is under way, and nothing remembered of what was.
     pub(crate) fn is_idle(&self) -> bool {
         let is_silent = self.state == State::Open && self.message.is_none() && self.is_flushed();
@@ -226,6 +237,7 @@ impl Sender {
     }
 
     /// Whether everything was written.
+    #[inline]
     pub fn is_flushed(&self) -> bool {
         self.outbox.is_empty()
     }
@@ -236,6 +248,7 @@ impl Sender {
     }
 
     /// Bytes queued and not written, headers included.
+    #[inline]
     pub fn queued_bytes(&self) -> u64 {
         self.outbox.len()
     }
@@ -310,6 +323,7 @@ impl Sender {
         self.pong_end = self.outbox.end();
     }
 
+    #[inline]
     fn push_frame(
         &mut self,
         fin: bool,
@@ -336,6 +350,7 @@ impl Sender {
         self.outbox.push_control(&header, payload);
     }
 
+    #[inline]
     fn header(&mut self, fin: bool, reserved: u8, opcode: Opcode, len: usize) -> FrameHeader {
         // RFC6455-6.1-5, RFC6455-5.5.1-4: data and control frames alike.
         let mask: Option<MaskKey> = self.masks.as_mut().map(|masks| masks.next_key());

@@ -1,4 +1,4 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::deadline::{Deadline, Passed};
 use crate::heartbeat::Heartbeat;
@@ -54,17 +54,21 @@ impl Timers {
         message || timeouts.ping.is_some() || timeouts.idle.is_some()
     }
 
+    /// Whether all that is waited for is waited for since the time was told last, so that telling it
+    /// again changes nothing until the instant that was returned then.
+    pub(crate) fn is_settled(&self, timeouts: &Timeouts, receiver: &Receiver) -> bool {
+        let (limit, overdue) = content_limit(timeouts, receiver);
+        self.heartbeat.is_settled(timeouts)
+            && (limit.is_none() || self.content.is_set_for(overdue as u64))
+    }
+
     fn check_content(
         &mut self,
         now: Instant,
         timeouts: &Timeouts,
         receiver: &Receiver,
     ) -> Result<Option<Instant>, Overdue> {
-        let (limit, overdue) = if receiver.is_amid_message() {
-            (timeouts.message, Overdue::EndOfMessage)
-        } else {
-            (timeouts.idle, Overdue::AnyMessage)
-        };
+        let (limit, overdue) = content_limit(timeouts, receiver);
         let Some(limit) = limit else {
             return Ok(None);
         };
@@ -77,9 +81,14 @@ impl Timers {
     pub(crate) fn hear(&mut self, event: &Event) {
         match event {
             Event::Pong(payload) => self.heartbeat.hear(payload),
-            Event::Message(_) | Event::Part(Part { last: true, .. }) => self.content.clear(),
+            Event::Message(_) | Event::Part(Part { last: true, .. }) => self.hear_message(),
             Event::Part(_) | Event::Ping(_) | Event::Close(_) => {}
         }
+    }
+
+    /// Takes note of the end of a message.
+    pub(crate) fn hear_message(&mut self) {
+        self.content.clear();
     }
 
     /// Takes note that a message was sent.
@@ -94,5 +103,14 @@ impl Timers {
     pub(crate) fn pause(&mut self, sender: &Sender) {
         self.heartbeat.pause(sender);
         self.content.clear();
+    }
+}
+
+/// How long content may take, and which.
+fn content_limit(timeouts: &Timeouts, receiver: &Receiver) -> (Option<Duration>, Overdue) {
+    if receiver.is_amid_message() {
+        (timeouts.message, Overdue::EndOfMessage)
+    } else {
+        (timeouts.idle, Overdue::AnyMessage)
     }
 }

@@ -1,4 +1,13 @@
-use simdutf8::compat;
+use simdutf8::{basic, compat};
+
+/// Up to this length, it is worth a look whether text is ASCII, before anything else.
+const SHORT: usize = 128;
+
+/// Whether text that is whole is UTF-8.
+#[inline]
+pub(crate) fn is_utf8(text: &[u8]) -> bool {
+    (text.len() <= SHORT && text.is_ascii()) || basic::from_utf8(text).is_ok()
+}
 
 /// Checks text as it arrives: fails at the first byte that no UTF-8 can have (RFC6455-8.1-1), and
 /// keeps at most three bytes of a character that is not whole yet.

@@ -34,6 +34,13 @@ impl Connection {
 }
 
 impl Dormant {
+    /// The connection as it was, in the place of another one that dozes as well, and in its memory.
+    pub fn wake_in(self, place: &mut Connection) {
+        let mut connection = self.wake();
+        connection.sender.recycle(&mut place.sender);
+        *place = connection;
+    }
+
     /// The connection as it was.
     pub fn wake(self) -> Connection {
         let Self { limits, timeouts, next_ping, content, sent } = self;

@@ -61,6 +61,14 @@ impl Connection {
         }
     }
 
+    /// Whether nothing has changed what [`Connection::handle_time`] waits for since it was called: then it
+    /// need not be called before the instant that it returned.
+    pub fn is_settled(&self) -> bool {
+        self.is_open()
+            && self.timers.is_settled(&self.timeouts, &self.receiver)
+            && (self.context_check.is_some() || !self.holds_context())
+    }
+
     /// Takes note that nobody reads the transport now: what is waited for from the peer is waited for
     /// anew when the time is told again, but for its taking what leads up to a Ping.
     pub fn handle_pause(&mut self) {
