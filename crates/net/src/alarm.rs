@@ -33,6 +33,14 @@ impl Alarm {
         }
     }
 
+    /// Whether it is set, has not rung, and needs not be looked at to ring.
+    pub(crate) fn is_about_to_ring(&self) -> bool {
+        match self {
+            Self::Own(_) => false,
+            Self::Server(member) => member.alarm_is_set(),
+        }
+    }
+
     /// Forgets a timer of its own. That of a server may wake the task once more.
     pub(crate) fn clear(&mut self) {
         if let Self::Own(timer) = self {

@@ -58,15 +58,15 @@ struct ByCode {
 impl Counters {
     /// Adds what a connection has moved. The numbers are shared by all threads, so this is done once for
     /// many messages.
-    pub(crate) fn add(&self, tally: &mut Tally) {
+    pub(crate) fn add(&self, tally: &Tally) {
         for (counter, count) in [
-            (&self.messages_received, &mut tally.messages_received),
-            (&self.messages_sent, &mut tally.messages_sent),
-            (&self.bytes_received, &mut tally.bytes_received),
-            (&self.bytes_sent, &mut tally.bytes_sent),
+            (&self.messages_received, tally.messages_received),
+            (&self.messages_sent, tally.messages_sent),
+            (&self.bytes_received, tally.bytes_received),
+            (&self.bytes_sent, tally.bytes_sent),
         ] {
-            if *count > 0 {
-                counter.fetch_add(std::mem::take(count).into(), Relaxed);
+            if count > 0 {
+                counter.fetch_add(count.into(), Relaxed);
             }
         }
     }

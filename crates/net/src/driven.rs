@@ -100,7 +100,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, F: Future<Output = Outcome>> Future for 
         if is_over {
             link.leave();
         }
-        link.doze();
+        link.rest();
+        drop(link);
         other.into_iter().for_each(Waker::wake);
         if is_over { Poll::Ready(stage.end()) } else { Poll::Pending }
     }

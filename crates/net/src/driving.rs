@@ -20,7 +20,7 @@ pub(crate) struct Driving {
     /// until the application takes it.
     ahead: Option<Box<Event>>,
     /// Whoever uses the socket, if it waits and is not woken with the driving task.
-    other: Option<Other>,
+    other: Option<Box<Other>>,
 }
 
 /// Another task than the driving one, or a part of that with a waker of its own.
@@ -66,14 +66,10 @@ impl Driving {
         }
     }
 
-    /// The task that drives, if there is nothing else to be kept: a socket that is held by the
-    /// application, which has taken what came.
-    pub(crate) fn resting(&self) -> Option<&Waker> {
-        let is_resting = self.turn == Turn::Over
-            && self.handle == Handle::Held
-            && self.ahead.is_none()
-            && self.other.is_none();
-        is_resting.then_some(&self.waker)
+    /// Whether nothing has to be done but to wait: the application holds its socket, and has taken what
+    /// came.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.turn == Turn::Over && self.handle == Handle::Held && self.ahead.is_none()
     }
 }
 
@@ -205,14 +201,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         let Some(driving) = &mut self.driving else {
             return poll(self, cx);
         };
+        if driving.waker.will_wake(cx.waker()) {
+            let polled = poll(self, cx);
+            if polled.is_pending()
+                && let Some(driving) = &mut self.driving
+            {
+                driving.awaited = awaited;
+                driving.other = None;
+            }
+            return polled;
+        }
         let waker = std::mem::replace(&mut driving.waker, Waker::noop().clone());
         let polled = poll(self, &mut Context::from_waker(&waker));
         if let Some(driving) = &mut self.driving {
             if polled.is_pending() {
                 driving.awaited = awaited;
-                let is_other = !waker.will_wake(cx.waker());
                 driving.other =
-                    is_other.then(|| Other { waker: cx.waker().clone(), awaits: awaited });
+                    Some(Box::new(Other { waker: cx.waker().clone(), awaits: awaited }));
             }
             driving.waker = waker;
         }
@@ -245,9 +250,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         let connection = self.connection();
         connection.handle_write_failed();
         connection.handle_end_of_input();
-        if let Some(mailbox) = &self.mailbox {
-            mailbox.shut();
-        }
+        self.shut_mailbox();
         self.leave();
         self.driving.take()?.other.map(|other| other.waker)
     }

@@ -15,16 +15,17 @@ thread_local! {
 
 /// Bytes that were read and are not yet understood. A connection that waits keeps no buffer, but for an
 /// incomplete frame.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Input {
     bytes: BytesMut,
     source: Source,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Source {
     /// It is the thread's, and will be given back.
     Thread,
+    #[default]
     Own,
 }
 
@@ -82,7 +83,8 @@ impl Input {
         // that a large frame has grown is not for keeps.
         let is_useful = buffer.try_reclaim(SIZE) || buffer.capacity() >= ENOUGH;
         if is_useful && buffer.capacity() <= 2 * SIZE {
-            SPARE.set(Some(buffer));
+            // A thread that ends has no use for it.
+            SPARE.try_with(|spare| spare.set(Some(buffer))).ok();
         }
     }
 }

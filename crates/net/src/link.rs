@@ -1,10 +1,11 @@
+use std::collections::VecDeque;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::BytesMut;
-use fullduplex_proto::{CloseFrame, Closed, Connection, Dormant, Event, Message, Misuse, Outgoing};
+use fullduplex_proto::{CloseFrame, Closed, Connection, Event, Message, Misuse, Outgoing};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::task::coop::{has_budget_remaining, poll_proceed};
 use tokio::time::Instant;
@@ -12,10 +13,8 @@ use tokio::time::Instant;
 use crate::alarm::Alarm;
 use crate::connections::Phase;
 use crate::driving::Driving;
-use crate::input::Input;
+use crate::engine::{Awake, Engine};
 use crate::mailbox::Inbox;
-use crate::slot::{Dozing, Slot};
-use crate::tally::Tally;
 use crate::{Sender, time};
 
 /// How many reads a task may take for one event before others have their turn.
@@ -31,21 +30,14 @@ const SLICES: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Link<S> {
     stream: S,
-    connection: Connection,
-    /// Read and not yet understood. A link that waits keeps no more than an incomplete frame.
-    input: Input,
+    engine: Engine,
     alarm: Alarm,
-    /// When the deadline of a closing peer that goes on talking counts; hardly ever.
-    busy_deadline: Option<Instant>,
-    /// What was written into the transport may still be held by it.
-    flush: Flush,
-    /// The first error of the transport.
-    broken: Option<io::Error>,
     /// What other tasks have sent.
-    pub(crate) mailbox: Option<Inbox>,
+    mailbox: Option<Inbox>,
     /// Set while a task of ours drives the link, whether or not the application polls.
     pub(crate) driving: Option<Driving>,
-    pub(crate) tally: Tally,
+    /// Bytes of messages that the transport took since somebody asked.
+    payload_written: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,15 +52,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     pub(crate) fn new(stream: S, connection: Connection, input: BytesMut, alarm: Alarm) -> Self {
         Self {
             stream,
-            connection,
-            input: Input::new(input),
+            engine: Engine::new(connection, input),
             alarm,
-            busy_deadline: None,
-            flush: Flush::Done,
-            broken: None,
             mailbox: None,
             driving: None,
-            tally: Tally::default(),
+            payload_written: 0,
         }
     }
 
@@ -81,12 +69,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             let Poll::Ready(share) = poll_proceed(cx) else {
                 return self.give_way(cx);
             };
+            let Awake { connection, input, tally, .. } = self.engine.awake();
             // A violation is the end; `failure` tells it.
-            if let Ok(Some(event)) = self.connection.handle_input(self.input.bytes()) {
+            if let Ok(Some(event)) = connection.handle_input(input.bytes()) {
                 share.made_progress();
-                self.tally.count_received(&event);
+                tally.count_received(&event);
                 if let Some(message) = message_of(&event) {
-                    self.input.part_from_message(message.len());
+                    input.part_from_message(message.len());
                 }
                 return Poll::Ready(Some(event));
             }
@@ -97,7 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             if self.poll_flush(cx).is_ready() {
                 self.poll_shutdown(cx);
             }
-            if self.connection.closed().is_some() {
+            if self.connection().closed().is_some() {
                 self.end(cx);
                 return Poll::Ready(None);
             }
@@ -109,10 +98,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             if !has_budget_remaining() {
                 return self.give_way(cx);
             }
-            self.busy_deadline = None;
+            self.engine.awake().busy_deadline = None;
             ready!(self.poll_deadline(cx));
         }
         self.give_way(cx)
+    }
+
+    /// Takes messages that have arrived together with the last event, behind it.
+    pub(crate) fn take_messages(&mut self, messages: &mut VecDeque<Message>) {
+        let Awake { connection, input, tally, .. } = self.engine.awake();
+        connection.take_messages(input.bytes(), |message| {
+            tally.count_message();
+            messages.push_back(message);
+        });
     }
 
     /// Lets other tasks have their turn while there is more to read.
@@ -122,14 +120,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     fn give_way(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         self.account();
         cx.waker().wake_by_ref();
-        if self.connection.is_open() {
+        let Awake { connection, busy_deadline, .. } = self.engine.awake();
+        if connection.is_open() {
             return Poll::Pending;
         }
         let now = Instant::now();
-        let close_timeout = self.connection.timeouts().close;
-        let deadline = self.busy_deadline.get_or_insert_with(|| time::after(close_timeout));
+        let close_timeout = connection.timeouts().close;
+        let deadline = busy_deadline.get_or_insert_with(|| time::after(close_timeout));
         if now >= *deadline {
-            self.connection.handle_time(now.into_std());
+            connection.handle_time(now.into_std());
         }
         Poll::Pending
     }
@@ -137,7 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// As [`Link::poll_flush`], for a caller that takes no messages now: a peer is not blamed for the
     /// time in which nobody reads what it says.
     pub(crate) fn poll_without_reading(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.connection.handle_pause();
+        self.connection().handle_pause();
         self.poll_flush(cx)
     }
 
@@ -146,12 +145,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Whoever closes has no time for what it does not read: then the peer's answer is not waited for
     /// any longer than else.
     pub(crate) fn poll_all_but_reading(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.connection.is_open() {
-            self.connection.handle_pause();
+        let connection = self.connection();
+        if connection.is_open() {
+            connection.handle_pause();
         }
         // An error of writing is remembered.
         let _ = self.poll_flush(cx);
-        if self.connection.closed().is_none() {
+        if self.connection().closed().is_none() {
             ready!(self.poll_deadline(cx));
         }
         self.end(cx);
@@ -162,18 +162,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check_broken()?;
         self.collect_mail(cx);
-        while !self.connection.is_flushed() {
+        while !self.connection().is_flushed() {
             let written = self.poll_write(cx);
-            if written.is_pending() && self.connection.closed().is_some() {
+            if written.is_pending() && self.connection().closed().is_some() {
                 // Nobody drives what has ended.
                 return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
             }
             ready!(written)?;
             self.collect_mail(cx);
         }
-        if self.flush == Flush::Due {
+        let Awake { flush, .. } = self.engine.awake();
+        if *flush == Flush::Due {
             let flushed = ready!(Pin::new(&mut self.stream).poll_flush(cx));
-            self.flush = Flush::Done;
+            *flush = Flush::Done;
             self.check_write(flushed)?;
         }
         Poll::Ready(Ok(()))
@@ -182,16 +183,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Polls until there is room for another message, or none is taken any more.
     pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check_broken()?;
-        while self.connection.is_open() && self.connection.queued_bytes() >= HIGH_WATER {
+        while !self.has_room() {
             ready!(self.poll_write(cx))?;
         }
         Poll::Ready(Ok(()))
     }
 
+    /// Whether nobody need wait to queue another message.
+    #[inline]
+    pub(crate) fn has_room(&mut self) -> bool {
+        let Awake { connection, flush, .. } = self.engine.awake();
+        *flush != Flush::Broken && (connection.queued_bytes() < HIGH_WATER || !connection.is_open())
+    }
+
     /// Queues a message, whether or not there is room.
+    #[inline]
     pub(crate) fn queue(&mut self, message: Outgoing) -> Result<(), Misuse> {
-        self.connection.send(message)?;
-        self.tally.count_sent();
+        let Awake { connection, tally, .. } = self.engine.awake();
+        connection.send(message)?;
+        tally.count_sent();
         Ok(())
     }
 
@@ -205,17 +215,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             }
             self.mailbox = Some(mailbox);
         }
-        self.connection.close(frame);
+        self.connection().close(frame);
     }
 
     /// The connection, for what needs no transport.
     pub(crate) fn connection(&mut self) -> &mut Connection {
-        &mut self.connection
+        &mut self.engine.awake().connection
     }
 
     /// The first error of the transport.
-    pub(crate) fn broken(&self) -> Option<io::Error> {
-        self.broken.as_ref().map(copy)
+    pub(crate) fn broken(&mut self) -> Option<io::Error> {
+        self.engine.awake().broken.as_ref().map(copy)
+    }
+
+    /// How many bytes of messages the transport took since the last call.
+    pub(crate) fn take_written(&mut self) -> u64 {
+        std::mem::take(&mut self.payload_written)
     }
 
     /// By which other tasks send.
@@ -228,7 +243,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         let Some(mailbox) = self.mailbox.take() else {
             return;
         };
-        while self.connection.queued_bytes() < HIGH_WATER
+        while self.connection().queued_bytes() < HIGH_WATER
             && let Some(message) = mailbox.take(cx.waker())
         {
             // A connection that is closing drops it.
@@ -243,71 +258,81 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// One write of what waits.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let connection = &self.engine.awake().connection;
         let mut slices = [IoSlice::new(&[]); SLICES];
-        let count = self.connection.poll_output(&mut slices);
+        let count = connection.poll_output(&mut slices);
         let stream = Pin::new(&mut self.stream);
-        let written = match ready!(stream.poll_write_vectored(cx, &slices[..count])) {
+        let polled = match &slices[..count] {
+            // One piece is written for less than a list of one.
+            [piece] => stream.poll_write(cx, piece),
+            pieces => stream.poll_write_vectored(cx, pieces),
+        };
+        let written = match ready!(polled) {
             Ok(0) => Err(io::ErrorKind::WriteZero.into()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
             written => written,
         };
         let written = self.check_write(written)?;
-        let payload = self.connection.handle_written(written);
-        self.tally.count_written(written, payload);
-        self.flush = Flush::Due;
+        let Awake { connection, tally, flush, .. } = self.engine.awake();
+        self.payload_written += connection.handle_written(written) as u64;
+        tally.count_written(written);
+        *flush = Flush::Due;
         Poll::Ready(Ok(()))
     }
 
     /// An error of writing ends writing, not reading.
     fn check_write<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
         result.inspect_err(|error| {
-            self.connection.handle_write_failed();
-            self.flush = Flush::Broken;
-            self.note_broken(error);
-            if let Some(mailbox) = &self.mailbox {
-                mailbox.shut();
-            }
+            let awake = self.engine.awake();
+            awake.connection.handle_write_failed();
+            awake.flush = Flush::Broken;
+            awake.note_broken(error);
+            self.shut_mailbox();
         })
     }
 
     /// What was queued when writing broke was discarded, so nobody may be told that it was taken.
-    fn check_broken(&self) -> io::Result<()> {
-        match (&self.broken, self.flush) {
+    fn check_broken(&mut self) -> io::Result<()> {
+        let Awake { broken, flush, .. } = self.engine.awake();
+        match (broken, *flush) {
             (Some(error), Flush::Broken) => Err(copy(error)),
             _ => Ok(()),
         }
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let lacking = self.connection.lacking(self.input.bytes());
-        self.input.make_room(lacking);
-        let polled = pin!(self.stream.read_buf(self.input.bytes())).poll(cx);
+        let Awake { connection, input, .. } = self.engine.awake();
+        let lacking = connection.lacking(input.bytes());
+        input.make_room(lacking);
+        let polled = pin!(self.stream.read_buf(input.bytes())).poll(cx);
         let Poll::Ready(read) = polled else {
-            self.input.settle();
+            input.settle();
             self.account();
             return Poll::Pending;
         };
+        let awake = self.engine.awake();
         match read {
-            Ok(0) => self.connection.handle_end_of_input(),
-            Ok(count) => self.tally.count_read(count),
+            Ok(0) => awake.connection.handle_end_of_input(),
+            Ok(count) => awake.tally.count_read(count),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
-                self.connection.handle_end_of_input();
-                self.note_broken(&error);
+                awake.connection.handle_end_of_input();
+                awake.note_broken(&error);
             }
         }
         Poll::Ready(())
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) {
-        if self.connection.wants_shutdown()
+        let awake = self.engine.awake();
+        if awake.connection.wants_shutdown()
             && let Poll::Ready(result) = Pin::new(&mut self.stream).poll_shutdown(cx)
         {
             match result {
-                Ok(()) => self.connection.handle_shutdown(),
+                Ok(()) => awake.connection.handle_shutdown(),
                 Err(error) => {
-                    self.connection.handle_write_failed();
-                    self.note_broken(&error);
+                    awake.connection.handle_write_failed();
+                    awake.note_broken(&error);
                 }
             }
         }
@@ -317,24 +342,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// (RFC6455-7.1.1-1).
     fn end(&mut self, cx: &mut Context<'_>) {
         self.alarm.clear();
-        if let Some(mailbox) = &self.mailbox {
-            mailbox.shut();
-        }
+        self.shut_mailbox();
         let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
     }
 
     /// Ready when a deadline has ended the connection.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.connection.has_deadline() {
+        let connection = self.connection();
+        if !connection.has_deadline() {
+            return Poll::Pending;
+        }
+        if connection.is_settled() && self.alarm.is_about_to_ring() {
             return Poll::Pending;
         }
         let mut now = Instant::now();
-        while let Some(at) = self.connection.handle_time(now.into_std()) {
-            if !self.connection.is_flushed() {
+        while let Some(at) = self.connection().handle_time(now.into_std()) {
+            if !self.connection().is_flushed() {
                 // A Ping was due, or our Close; an error of writing is remembered. What is waited for then
                 // is waited for from when it is written.
                 let _ = self.poll_flush(cx);
-                if self.connection.is_flushed() {
+                if self.connection().is_flushed() {
                     continue;
                 }
             }
@@ -342,43 +369,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             now = Instant::now();
         }
         self.alarm.clear();
-        if self.connection.closed().is_some() { Poll::Ready(()) } else { Poll::Pending }
+        if self.connection().closed().is_some() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Keeps the little that is needed while nothing is under way, in a server.
-    pub(crate) fn doze(self: Box<Self>) -> Slot<S> {
-        let Some((dormant, driver)) = self.resting() else {
-            return Slot::Awake(self);
-        };
-        let link = *self;
-        match link.alarm {
-            Alarm::Server(member) => Slot::Dozing(Dozing {
-                stream: link.stream,
-                rest: Box::new((dormant, member)),
-                mailbox: link.mailbox,
-                driver,
-            }),
-            alarm @ Alarm::Own(_) => Slot::Awake(Box::new(Self { alarm, ..link })),
+    /// Keeps little from now on, if nothing is under way: of a server's connection the least.
+    pub(crate) fn rest(&mut self) {
+        let is_driven = self.driving.as_ref().is_some_and(Driving::is_at_rest);
+        if is_driven {
+            self.engine.doze();
         }
     }
 
     /// What the transport has still to take: so many bytes, and what it may hold back.
-    pub(crate) fn unwritten(&self) -> (u64, Flush) {
-        (self.connection.queued_bytes(), self.flush)
-    }
-
-    /// What has to be kept of the connection, and who drives it, if that is all there is.
-    fn resting(&self) -> Option<(Dormant, Waker)> {
-        let is_idle = self.input.is_empty() && self.flush == Flush::Done && self.broken.is_none();
-        let driver = self.driving.as_ref().filter(|_| is_idle)?.resting()?;
-        Some((self.connection.doze()?, driver.clone()))
+    pub(crate) fn unwritten(&mut self) -> (u64, Flush) {
+        let Awake { connection, flush, .. } = self.engine.awake();
+        (connection.queued_bytes(), *flush)
     }
 
     /// Tells the server what unfinished messages keep here; one too many fails the connection.
     fn account(&mut self) {
-        let held = self.connection.held_bytes(self.input.bytes());
+        let Awake { connection, input, .. } = self.engine.awake();
+        let held = connection.held_bytes(input.bytes());
         if self.alarm.member().is_some_and(|member| !member.hold(held)) {
-            self.connection.fail_over_budget();
+            connection.fail_over_budget();
         }
     }
 
@@ -396,8 +409,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// Tells the server, if there is one, what was moved since the last time.
     pub(crate) fn take_note(&mut self) {
-        if let Some(member) = self.alarm.member() {
-            member.server().counters.add(&mut self.tally);
+        if let Engine::Awake(awake) = &mut self.engine {
+            let tally = std::mem::take(&mut awake.tally);
+            if let Some(member) = self.alarm.member() {
+                member.server().counters.add(&tally);
+            }
         }
     }
 
@@ -405,16 +421,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     pub(crate) fn leave(&mut self) {
         self.take_note();
         if let Some(member) = self.alarm.member() {
-            let code = self.connection.closed().map_or(1006, Closed::code);
+            let code = self.engine.awake().connection.closed().map_or(1006, Closed::code);
             tracing::debug!(code, "connection closed");
             member.server().counters.count_closed(code);
         }
         self.alarm = Alarm::Own(None);
     }
 
-    fn note_broken(&mut self, error: &io::Error) {
-        if self.broken.is_none() {
-            self.broken = Some(copy(error));
+    /// Takes no more messages of other tasks.
+    pub(crate) fn shut_mailbox(&self) {
+        if let Some(mailbox) = &self.mailbox {
+            mailbox.shut();
         }
     }
 }

@@ -62,6 +62,11 @@ impl Membership {
         }
     }
 
+    /// Whether the task will be woken by an alarm that it has set.
+    pub(crate) fn alarm_is_set(&self) -> bool {
+        self.alarm.is_some_and(|tick| !self.server.registry.has_rung(tick))
+    }
+
     /// Takes note of what unfinished messages keep; whether the server has room for it.
     pub(crate) fn hold(&mut self, bytes: usize) -> bool {
         let bytes = bytes.try_into().unwrap_or(u32::MAX);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub(crate) struct Registry {
     /// The beginning of [`Tick`]s.
     start: Instant,
     tasks: Mutex<Tasks>,
+    /// The last tick whose alarms have rung.
+    rung: AtomicU64,
     /// There is an alarm earlier than all before.
     changed: Notify,
 }
@@ -45,7 +48,12 @@ impl Tick {
 
 impl Registry {
     pub(crate) fn new() -> Self {
-        Self { start: Instant::now(), tasks: Mutex::default(), changed: Notify::new() }
+        Self {
+            start: Instant::now(),
+            tasks: Mutex::default(),
+            rung: AtomicU64::new(0),
+            changed: Notify::new(),
+        }
     }
 
     /// Adds a task, which says by [`Registry::set_waker`] who it is.
@@ -86,6 +94,12 @@ impl Registry {
         }
     }
 
+    /// Whether the alarms of `tick` have rung: whoever set one looks at the clock then, and need not
+    /// before.
+    pub(crate) fn has_rung(&self, tick: Tick) -> bool {
+        tick.0.get() <= self.rung.load(Ordering::Relaxed)
+    }
+
     /// The first tick that is not before `at`.
     pub(crate) fn tick(&self, at: Instant) -> Tick {
         let since = at.saturating_duration_since(self.start);
@@ -122,6 +136,8 @@ impl Registry {
             due.extend(keys.iter().filter_map(|key| tasks.wakers.get(*key as usize).cloned()));
         }
         let next = tasks.alarms.first_key_value().map(|(tick, _)| *tick);
+        // Before anybody is woken, which makes it known to him.
+        self.rung.store(now.0.get(), Ordering::Relaxed);
         drop(tasks);
         due.into_iter().for_each(Waker::wake);
         next.and_then(|tick| self.instant(tick))

@@ -1,6 +1,7 @@
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::BytesMut;
@@ -12,7 +13,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::alarm::Alarm;
 use crate::link::Link;
-use crate::slot::{AwakeLink, Slot};
 use crate::{Sender, Transport};
 
 /// An open WebSocket over the transport `S`.
@@ -34,12 +34,14 @@ use crate::{Sender, Transport};
 #[derive(Debug)]
 pub struct Socket<S: AsyncRead + AsyncWrite + Unpin = Transport> {
     shared: Arc<Shared<S>>,
+    /// Messages that arrived together with the last one: most of a burst is received without the lock.
+    ahead: VecDeque<Message>,
 }
 
 /// What a socket shares with the task that drives it.
 #[derive(Debug)]
 pub(crate) struct Shared<S> {
-    slot: Mutex<Slot<S>>,
+    link: Mutex<Link<S>>,
     /// What was agreed on, if anything was.
     answer: Option<Box<Answer>>,
 }
@@ -96,8 +98,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         };
         let link = Link::new(stream, connection, input, alarm);
         let answer = Some(Box::new(answer)).filter(|answer| **answer != Answer::default());
-        let slot = Mutex::new(Slot::Awake(Box::new(link)));
-        Self { shared: Arc::new(Shared { slot, answer }) }
+        let shared = Arc::new(Shared { link: Mutex::new(link), answer });
+        Self { shared, ahead: VecDeque::new() }
     }
 
     /// The subprotocol that both ends agreed on.
@@ -120,12 +122,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     ///
     /// # Cancel safety
     /// Safe: no message is lost.
-    pub async fn recv(&mut self) -> Result<Option<Message>, SocketError> {
+    pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, SocketError>> {
         let message = |event| match event {
             Event::Message(message) => Some(message),
             _ => None,
         };
-        poll_fn(|cx| self.poll_content(cx, Delivery::Whole, message)).await
+        poll_fn(move |cx| match self.ahead.pop_front() {
+            Some(message) => Poll::Ready(Ok(Some(message))),
+            None => self.poll_content(cx, Delivery::Whole, message),
+        })
     }
 
     /// Waits for the next part of a message, which has arrived while the rest may not have: for
@@ -147,6 +152,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             Event::Message(content) => Some(Part { content, last: true }),
             _ => None,
         };
+        if let Some(content) = self.ahead.pop_front() {
+            return Ok(Some(Part { content, last: true }));
+        }
         poll_fn(|cx| self.poll_content(cx, Delivery::Parts, part)).await
     }
 
@@ -157,9 +165,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         delivery: Delivery,
         content: impl Fn(Event) -> Option<T>,
     ) -> Poll<Result<Option<T>, SocketError>> {
-        let mut link = self.link();
+        let mut link = self.shared.link();
         while let Some(event) = ready!(link.poll_event_for_application(delivery, cx)) {
             if let Some(content) = content(event) {
+                link.take_messages(&mut self.ahead);
                 // More may have arrived, and nobody waits for it now.
                 wake(link);
                 return Poll::Ready(Ok(Some(content)));
@@ -183,8 +192,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     ) -> impl Future<Output = Result<(), SendError>> {
         let mut message = Some(message.into());
         poll_fn(move |cx| {
-            ready!(self.poll_feed(cx, &mut message))?;
-            self.poll_sent(cx)
+            let mut link = self.link();
+            ready!(link.poll_feed(cx, &mut message))?;
+            poll_sent(link, cx)
         })
     }
 
@@ -199,13 +209,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     pub fn send_part(&mut self, part: &Part) -> impl Future<Output = Result<(), SendError>> {
         let mut part = Some(part);
         poll_fn(move |cx| {
-            ready!(self.poll_room(cx))?;
-            if let Some(part) = part.take() {
-                let mut link = self.link();
-                link.connection().send_part(part)?;
-                wake(link);
+            let mut link = self.link();
+            if let Some(next) = part {
+                ready!(link.poll_room_for_application(cx))?;
+                link.connection().send_part(next)?;
+                part = None;
             }
-            self.poll_sent(cx)
+            poll_sent(link, cx)
         })
     }
 
@@ -222,34 +232,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         message: impl Into<Outgoing>,
     ) -> impl Future<Output = Result<(), SendError>> {
         let mut message = Some(message.into());
-        poll_fn(move |cx| self.poll_feed(cx, &mut message))
-    }
-
-    fn poll_feed(
-        &mut self,
-        cx: &mut Context<'_>,
-        message: &mut Option<Outgoing>,
-    ) -> Poll<Result<(), SendError>> {
-        if message.is_some() {
-            ready!(self.poll_room(cx))?;
-        }
-        if let Some(message) = message.take() {
-            self.queue(message)?;
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        self.link().poll_writing(cx, Link::poll_room).map_err(SendError::Io)
-    }
-
-    /// Whether what was queued needs nothing more from here.
-    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        let mut link = self.link();
-        if link.is_driven() {
-            return Poll::Ready(Ok(()));
-        }
-        link.poll_flush(cx).map_err(SendError::Io)
+        poll_fn(move |cx| {
+            let mut link = self.link();
+            ready!(link.poll_feed(cx, &mut message))?;
+            wake(link);
+            Poll::Ready(Ok(()))
+        })
     }
 
     /// Waits until the transport has taken all that was queued.
@@ -328,7 +316,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     /// How many payload bytes of messages the transport took since the last call.
     pub fn take_written(&mut self) -> u64 {
-        std::mem::take(&mut self.link().tally.payload_written)
+        self.link().take_written()
     }
 
     /// Why the connection failed, as soon as it has; with what the transport said, if it did. The peer
@@ -341,6 +329,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// when the connection has ended, as [`Socket::closed`] then tells. In a handler, pings and pongs
     /// that arrive while it does something else are no events.
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        if let Some(message) = self.ahead.pop_front() {
+            return Poll::Ready(Some(Event::Message(message)));
+        }
         let mut link = self.link();
         let event = ready!(link.poll_event_for_application(Delivery::Whole, cx));
         // More may have arrived, and nobody waits for it now.
@@ -369,19 +360,39 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         &self.shared
     }
 
-    fn link(&self) -> AwakeLink<'_, S> {
+    fn link(&self) -> MutexGuard<'_, Link<S>> {
         self.shared.link()
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     /// No code of users runs under the lock, so it cannot be poisoned halfway.
-    pub(crate) fn link(&self) -> AwakeLink<'_, S> {
-        AwakeLink::new(self.slot.lock().unwrap_or_else(PoisonError::into_inner))
+    pub(crate) fn link(&self) -> MutexGuard<'_, Link<S>> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
+    /// Queues the message once there is room, if that is still to be done.
+    #[inline]
+    fn poll_feed(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: &mut Option<Outgoing>,
+    ) -> Poll<Result<(), SendError>> {
+        if message.is_some() && !self.has_room() {
+            ready!(self.poll_room_for_application(cx))?;
+        }
+        if let Some(message) = message.take() {
+            self.queue(message)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_room_for_application(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        self.poll_writing(cx, Self::poll_room).map_err(SendError::Io)
+    }
+
     fn error(&mut self) -> Option<SocketError> {
         let failure = self.connection().failure()?;
         Some(SocketError { failure, io: self.broken() })
@@ -395,9 +406,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Socket<S> {
     }
 }
 
+/// Whether what was queued needs nothing more from here: otherwise the transport has to take it.
+#[inline]
+fn poll_sent<S: AsyncRead + AsyncWrite + Unpin>(
+    mut link: MutexGuard<'_, Link<S>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), SendError>> {
+    if link.is_driven() {
+        wake(link);
+        return Poll::Ready(Ok(()));
+    }
+    link.poll_flush(cx).map_err(SendError::Io)
+}
+
 /// Wakes the task that drives the link, if there is one and it would not look by itself; without the
 /// lock, for a waker may be code of others.
-fn wake<S: AsyncRead + AsyncWrite + Unpin>(mut link: AwakeLink<'_, S>) {
+#[inline]
+fn wake<S: AsyncRead + AsyncWrite + Unpin>(mut link: MutexGuard<'_, Link<S>>) {
     let driver = link.driver_to_wake();
     drop(link);
     driver.into_iter().for_each(Waker::wake);

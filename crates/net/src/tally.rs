@@ -1,25 +1,30 @@
-use fullduplex_proto::Event;
+use fullduplex_proto::{Event, Part};
 
 /// What one connection has moved since somebody took note of it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) messages_received: u32,
     pub(crate) messages_sent: u32,
     /// Bytes of the transport.
     pub(crate) bytes_received: u32,
     pub(crate) bytes_sent: u32,
-    /// Bytes of messages that the transport took.
-    pub(crate) payload_written: u64,
 }
 
 impl Tally {
+    /// Whether there is nothing to take note of.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     pub(crate) fn count_received(&mut self, event: &Event) {
-        let is_message = match event {
-            Event::Message(_) => true,
-            Event::Part(part) => part.last,
-            _ => false,
-        };
-        self.messages_received = self.messages_received.saturating_add(is_message.into());
+        match event {
+            Event::Message(_) | Event::Part(Part { last: true, .. }) => self.count_message(),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn count_message(&mut self) {
+        self.messages_received = self.messages_received.saturating_add(1);
     }
 
     pub(crate) fn count_sent(&mut self) {
@@ -30,9 +35,8 @@ impl Tally {
         self.bytes_received = add(self.bytes_received, bytes);
     }
 
-    pub(crate) fn count_written(&mut self, bytes: usize, payload: usize) {
+    pub(crate) fn count_written(&mut self, bytes: usize) {
         self.bytes_sent = add(self.bytes_sent, bytes);
-        self.payload_written += payload as u64;
     }
 }
 
