@@ -13,9 +13,12 @@ const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// Bits of the first two bytes of a frame.
-const TEXT: u8 = 0x81;
-const COMPRESSED: u8 = 0x40;
+/// The first byte of a frame that is a whole text.
+pub const TEXT: u8 = 0x81;
+/// The first byte of a frame that is a whole binary message.
+pub const BINARY: u8 = 0x82;
+/// The bit in it that says that the payload is compressed.
+pub const COMPRESSED: u8 = 0x40;
 const MASKED: u8 = 0x80;
 
 /// A text message, and the frame that carries it.
@@ -26,10 +29,85 @@ pub struct Message {
     frame: Vec<u8>,
 }
 
+/// What of permessage-deflate the server is offered; it has to agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offer {
+    /// No compression.
+    Nothing,
+    /// Compression, with whatever parameters the server likes.
+    Deflate,
+    /// Compression of each message for itself, in both directions.
+    DeflateWithoutTakeover,
+}
+
 /// One connection.
 #[derive(Debug)]
 pub struct Client {
     stream: TcpStream,
+}
+
+/// Connects, and shakes hands unless the server is one that sends the request back. Reading from the
+/// stream fails if nothing comes for long.
+///
+/// # Errors
+/// The server does not accept, or does not agree to what is offered.
+pub fn open(address: SocketAddr, offer: Offer) -> io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let extensions = offer.header();
+    let request = format!(
+        "GET / HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{extensions}\r\n"
+    );
+    stream.write_all(request.as_bytes())?;
+    let response = read_head(&mut stream)?;
+    let is_accepted = response.starts_with("HTTP/1.1 101 ")
+        && response.contains(ACCEPT)
+        && offer.is_agreed_to(&response);
+    if is_accepted || response == request {
+        Ok(stream)
+    } else {
+        Err(io::Error::other(format!("the server answered {response}")))
+    }
+}
+
+/// A frame of a client: masked, and with this as its first byte.
+pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![first];
+    match u16::try_from(payload.len()) {
+        Ok(len @ ..126) => frame.push(MASKED | len as u8),
+        Ok(len) => {
+            frame.push(MASKED | 126);
+            frame.extend(len.to_be_bytes());
+        }
+        Err(_) => {
+            frame.push(MASKED | 127);
+            frame.extend((payload.len() as u64).to_be_bytes());
+        }
+    }
+    frame.extend(MASK);
+    frame.extend(masked(payload, MASK));
+    frame
+}
+
+impl Offer {
+    fn header(self) -> &'static str {
+        match self {
+            Self::Nothing => "",
+            Self::Deflate => "Sec-WebSocket-Extensions: permessage-deflate\r\n",
+            Self::DeflateWithoutTakeover => {
+                "Sec-WebSocket-Extensions: permessage-deflate; \
+                 server_no_context_takeover; client_no_context_takeover\r\n"
+            }
+        }
+    }
+
+    fn is_agreed_to(self, response: &str) -> bool {
+        let has_deflate = response.contains("permessage-deflate");
+        let has_takeover = !response.contains("server_no_context_takeover");
+        (has_deflate, has_takeover) == (self != Self::Nothing, self != Self::DeflateWithoutTakeover)
+    }
 }
 
 impl Message {
@@ -39,49 +117,18 @@ impl Message {
         let text: Vec<u8> = (b'a'..=b'z').cycle().take(len.into()).collect();
         let payload = if compressed { stored(len, &text) } else { text.clone() };
         let first = if compressed { TEXT | COMPRESSED } else { TEXT };
-        let mut frame = vec![first];
-        match u16::try_from(payload.len()) {
-            Ok(len @ ..126) => frame.push(MASKED | len as u8),
-            Ok(len) => {
-                frame.push(MASKED | 126);
-                frame.extend(len.to_be_bytes());
-            }
-            Err(_) => {
-                frame.push(MASKED | 127);
-                frame.extend((payload.len() as u64).to_be_bytes());
-            }
-        }
-        frame.extend(MASK);
-        frame.extend(masked(&payload, MASK));
+        let frame = frame(first, &payload);
         Self { text, compressed, frame }
     }
 }
 
 impl Client {
-    /// Connects, and shakes hands unless the server is one that sends the request back.
+    /// As [`open`].
     ///
     /// # Errors
-    /// The server does not accept, or does not agree to compression that is asked for.
-    pub fn connect(address: SocketAddr, deflate: bool) -> io::Result<Self> {
-        let mut stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        let extensions =
-            if deflate { "Sec-WebSocket-Extensions: permessage-deflate\r\n" } else { "" };
-        let request = format!(
-            "GET / HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{extensions}\r\n"
-        );
-        stream.write_all(request.as_bytes())?;
-        let response = read_head(&mut stream)?;
-        let is_accepted = response.starts_with("HTTP/1.1 101 ")
-            && response.contains(ACCEPT)
-            && response.contains("permessage-deflate") == deflate;
-        if is_accepted || response == request {
-            Ok(Self { stream })
-        } else {
-            Err(io::Error::other(format!("the server answered {response}")))
-        }
+    /// Those of [`open`].
+    pub fn connect(address: SocketAddr, offer: Offer) -> io::Result<Self> {
+        Ok(Self { stream: open(address, offer)? })
     }
 
     /// Sends a message.

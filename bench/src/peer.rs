@@ -25,13 +25,14 @@ pub enum Kind {
 }
 
 /// Ours first, then the others, and last what none of them goes below.
-pub const PEERS: [Peer; 6] = [
+pub const PEERS: [Peer; 7] = [
     Peer { name: "fullduplex-net", program: "serve_fullduplex", kind: Kind::Deflating },
     Peer { name: "fastwebsockets", program: "serve_fastwebsockets", kind: Kind::WebSocket },
     Peer { name: "sockudo-ws", program: "serve_sockudo", kind: Kind::Deflating },
     Peer { name: "tokio-tungstenite", program: "serve_tungstenite", kind: Kind::WebSocket },
     Peer { name: "tokio-websockets", program: "serve_tokio_websockets", kind: Kind::WebSocket },
     Peer { name: "tokio", program: "serve_raw", kind: Kind::Raw },
+    Peer { name: "rustix", program: "serve_epoll", kind: Kind::Raw },
 ];
 
 impl Peer {
@@ -47,8 +48,14 @@ impl Peer {
         Program::start(&mut command)
     }
 
+    /// What it is, for a table.
+    pub fn label(&self) -> String {
+        let raw = if self.kind == Kind::Raw { ", plain TCP" } else { "" };
+        format!("{} {}{raw}", self.name, self.version())
+    }
+
     /// The version in use.
-    pub fn version(&self) -> &'static str {
+    fn version(&self) -> &'static str {
         let entry = format!("name = \"{}\"\nversion = \"", self.name);
         let found = include_str!("../Cargo.lock").split_once(&entry);
         found.and_then(|(_, rest)| rest.split('"').next()).unwrap_or("?")

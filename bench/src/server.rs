@@ -6,6 +6,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::net::{TcpListener, TcpStream};
 
+/// What the servers without a protocol read at most at a time.
+pub const RAW_BUFFER: usize = 256 << 10;
+
 /// Runs a server until stdin ends.
 ///
 /// All servers have one thread, so that a figure does not depend on how many processors there are.
@@ -13,11 +16,16 @@ use tokio::net::{TcpListener, TcpStream};
 /// # Errors
 /// Those of the server.
 pub fn run(server: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+    end_with_stdin();
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(server)
+}
+
+/// Ends this process when stdin ends, so that no server outlives whoever has started it.
+pub fn end_with_stdin() {
     std::thread::spawn(|| {
         io::copy(&mut io::stdin(), &mut io::sink()).ok();
         std::process::exit(0)
     });
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(server)
 }
 
 /// Listens, and handles each connection in a task of its own. How a connection ends is between its

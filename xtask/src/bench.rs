@@ -12,6 +12,12 @@ pub(crate) fn idle(connections: usize) -> Result<(), Failure> {
     run(program.args(["--connections", &connections.to_string()]))
 }
 
+/// Measures what a message costs our server and others.
+pub(crate) fn speed(arguments: &[String]) -> Result<(), Failure> {
+    let folder = build(&[])?;
+    run(Command::new(folder.join("speed")).args(arguments))
+}
+
 /// Builds the programs, or those that `arguments` ask for, and returns the folder in which they are.
 pub(crate) fn build(arguments: &[&str]) -> Result<PathBuf, Failure> {
     let folder = root().join("target/bench");

@@ -64,6 +64,12 @@ enum Task {
         #[arg(long, default_value_t = 10_000)]
         connections: usize,
     },
+    /// What a message costs in time of the processor, beside other libraries.
+    Bench {
+        /// What to hand on, such as `--quick`, `--only w3` and `--peers fullduplex,raw`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Connections that come and go; fails if our server keeps anything of them.
     Churn {
         /// How many connections.
@@ -105,6 +111,7 @@ fn main() -> ExitCode {
         Task::Simulate { seeds, first, seed: None } => simulate(&[first, seeds]),
         Task::Fuzz(options) => fuzz::fuzz(&options),
         Task::Idle { connections } => bench::idle(connections),
+        Task::Bench { arguments } => bench::speed(&arguments),
         Task::Churn { cycles } => load::churn(cycles),
         Task::Crowd { seconds } => load::crowd(seconds),
         Task::Chat { minutes, clients } => load::chat(minutes, clients),

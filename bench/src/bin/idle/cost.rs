@@ -1,7 +1,7 @@
 use std::io;
 use std::time::Duration;
 
-use fullduplex_bench::client::{Client, Message};
+use fullduplex_bench::client::{Client, Message, Offer};
 use fullduplex_bench::peer::Peer;
 
 /// The message that each connection carries.
@@ -36,7 +36,8 @@ pub(crate) struct Cost {
 /// Opens connections to a server of its own, uses them and closes them.
 pub(crate) fn measure(peer: &Peer, deflate: bool, connections: usize) -> io::Result<Cost> {
     let server = peer.start(deflate)?;
-    let connect = || Client::connect(server.address, deflate);
+    let offer = if deflate { Offer::Deflate } else { Offer::Nothing };
+    let connect = || Client::connect(server.address, offer);
 
     let mut warm_up = (0..WARM_UP).map(|_| connect()).collect::<io::Result<Vec<_>>>()?;
     let len = if deflate { SHORT_MESSAGE } else { MESSAGE };

@@ -88,8 +88,7 @@ fn print(rows: &[Row]) {
     );
     println!("|---|---|---|---|---|---|---|");
     for Row { peer, plain, deflate } in rows {
-        let raw = if peer.kind == Kind::Raw { ", plain TCP" } else { "" };
-        print!("| {} {}{raw} |", peer.name, peer.version());
+        print!("| {} |", peer.label());
         for cost in [Some(*plain), *deflate] {
             match cost {
                 Some(Cost { idle, used, closed }) => {
