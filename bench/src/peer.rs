@@ -55,9 +55,14 @@ impl Peer {
     }
 
     /// The version in use.
-    fn version(&self) -> &'static str {
-        let entry = format!("name = \"{}\"\nversion = \"", self.name);
-        let found = include_str!("../Cargo.lock").split_once(&entry);
-        found.and_then(|(_, rest)| rest.split('"').next()).unwrap_or("?")
+    pub fn version(&self) -> &'static str {
+        version(self.name)
     }
+}
+
+/// The version of a crate that the lock file has.
+pub fn version(name: &str) -> &'static str {
+    let entry = format!("name = \"{name}\"\nversion = \"");
+    let found = include_str!("../Cargo.lock").split_once(&entry);
+    found.and_then(|(_, rest)| rest.split('"').next()).unwrap_or("?")
 }

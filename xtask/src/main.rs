@@ -5,6 +5,8 @@ mod advisories;
 mod autobahn;
 mod bench;
 mod check;
+mod counts;
+mod engine;
 mod fuzz;
 mod load;
 mod peers;
@@ -70,6 +72,12 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Instructions per message, counted by Valgrind; fails if ours are more than bench/engine.txt says.
+    Engine {
+        /// Count those of other libraries too, and write all down there.
+        #[arg(long)]
+        write: bool,
+    },
     /// Connections that come and go; fails if our server keeps anything of them.
     Churn {
         /// How many connections.
@@ -112,6 +120,8 @@ fn main() -> ExitCode {
         Task::Fuzz(options) => fuzz::fuzz(&options),
         Task::Idle { connections } => bench::idle(connections),
         Task::Bench { arguments } => bench::speed(&arguments),
+    },
+        Task::Engine { write } => engine::engine(write),
         Task::Churn { cycles } => load::churn(cycles),
         Task::Crowd { seconds } => load::crowd(seconds),
         Task::Chat { minutes, clients } => load::chat(minutes, clients),

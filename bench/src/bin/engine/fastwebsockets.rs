@@ -1,0 +1,38 @@
+//! `fastwebsockets`: its `FragmentCollector`, which is what yields whole messages.
+
+use bytes::Bytes;
+use fastwebsockets::{FragmentCollector, Frame, Payload, Role as Theirs, WebSocket};
+use futures_util::FutureExt;
+
+use crate::case::Role;
+use crate::wire::Wire;
+
+/// Receives so many messages, and returns the length of their payloads.
+pub(crate) fn receive(role: Role, wire: Wire, count: usize) -> usize {
+    let mut socket = socket(role, wire);
+    let mut bytes = 0;
+    for _ in 0..count {
+        let read = socket.read_frame().now_or_never().expect("the wire is never empty");
+        bytes += read.expect("the frames are correct").payload.len();
+    }
+    bytes
+}
+
+/// Sends the payload so many times, each time all the way to the wire, and returns what it wrote.
+pub(crate) fn send(role: Role, wire: Wire, payload: &Bytes, count: usize) -> usize {
+    let mut socket = socket(role, wire);
+    for _ in 0..count {
+        let frame = Frame::binary(Payload::Borrowed(payload));
+        let written = socket.write_frame(frame).now_or_never().expect("the wire is never full");
+        written.expect("the wire takes all");
+    }
+    socket.into_inner().written()
+}
+
+fn socket(role: Role, wire: Wire) -> FragmentCollector<Wire> {
+    let role = match role {
+        Role::Client => Theirs::Client,
+        Role::Server => Theirs::Server,
+    };
+    FragmentCollector::new(WebSocket::after_handshake(wire, role))
+}

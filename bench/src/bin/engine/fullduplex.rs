@@ -1,0 +1,61 @@
+//! Ours: `Connection`, driven as `fullduplex-net` drives it, without a clock.
+
+use std::io::{IoSlice, Write};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use fullduplex_proto::{Connection, Event, Limits, Message};
+
+use crate::case::Role;
+use crate::wire::Wire;
+
+/// As many slices as `fullduplex-net` writes at once.
+const SLICES: usize = 16;
+
+/// As much as `fullduplex-net` reads at once, and the least for which it reads.
+const READ_MAX: usize = 64 << 10;
+const READ_MIN: usize = 16 << 10;
+
+/// Receives so many messages, and returns the length of their payloads.
+pub(crate) fn receive(role: Role, mut wire: Wire, count: usize) -> usize {
+    let mut connection = connection(role);
+    let mut input = BytesMut::with_capacity(READ_MAX);
+    let (mut received, mut bytes) = (0, 0);
+    while received < count {
+        match connection.handle_input(&mut input).expect("the frames are correct") {
+            Some(Event::Message(message)) => {
+                received += 1;
+                bytes += message.len();
+            }
+            Some(event) => panic!("{event:?} is no message"),
+            None => {
+                input.reserve(connection.lacking(&input).clamp(READ_MIN, READ_MAX));
+                wire.read_behind(&mut input);
+            }
+        }
+    }
+    bytes
+}
+
+/// Sends the payload so many times, each time all the way to the wire, and returns what it wrote.
+pub(crate) fn send(role: Role, mut wire: Wire, payload: &Bytes, count: usize) -> usize {
+    let mut connection = connection(role);
+    for _ in 0..count {
+        connection.send(Message::Binary(payload.clone())).expect("it is open");
+        while !connection.is_flushed() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let filled = connection.poll_output(&mut slices);
+            let written = wire.write_vectored(&slices[..filled]).expect("the wire takes all");
+            connection.handle_written(written);
+        }
+    }
+    wire.written()
+}
+
+fn connection(role: Role) -> Connection {
+    let (limits, close) = (Limits::default(), Duration::from_secs(10));
+    match role {
+        Role::Client => Connection::client(limits, close, Box::new(rand::random::<[u8; 4]>)),
+        Role::Server => Connection::server(limits, close),
+    }
+}

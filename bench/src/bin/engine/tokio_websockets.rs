@@ -1,0 +1,38 @@
+//! `tokio-websockets`: its `WebSocketStream`, as a stream and as a sink.
+
+use bytes::Bytes;
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use tokio_websockets::{ClientBuilder, Message, ServerBuilder, WebSocketStream};
+
+use crate::case::Role;
+use crate::wire::Wire;
+
+/// Receives so many messages, and returns the length of their payloads.
+pub(crate) fn receive(role: Role, wire: Wire, count: usize) -> usize {
+    let mut socket = socket(role, wire);
+    let mut bytes = 0;
+    for _ in 0..count {
+        let next = socket.next().now_or_never().expect("the wire is never empty");
+        let message = next.expect("the wire does not end").expect("the frames are correct");
+        bytes += message.as_payload().len();
+    }
+    bytes
+}
+
+/// Sends the payload so many times, each time all the way to the wire, and returns what it wrote.
+pub(crate) fn send(role: Role, wire: Wire, payload: &Bytes, count: usize) -> usize {
+    let mut socket = socket(role, wire);
+    for _ in 0..count {
+        let message = Message::binary(payload.clone());
+        let sent = socket.send(message).now_or_never().expect("the wire is never full");
+        sent.expect("the wire takes all");
+    }
+    socket.get_ref().written()
+}
+
+fn socket(role: Role, wire: Wire) -> WebSocketStream<Wire> {
+    match role {
+        Role::Client => ClientBuilder::new().take_over(wire),
+        Role::Server => ServerBuilder::new().serve(wire),
+    }
+}

@@ -1,0 +1,31 @@
+//! `tungstenite`: its `WebSocket` over a stream that does not block.
+
+use bytes::Bytes;
+use tungstenite::Message;
+use tungstenite::protocol::{Role as Theirs, WebSocket};
+
+use crate::case::Role;
+use crate::wire::Wire;
+
+/// Receives so many messages, and returns the length of their payloads.
+pub(crate) fn receive(role: Role, wire: Wire, count: usize) -> usize {
+    let mut socket = socket(role, wire);
+    (0..count).map(|_| socket.read().expect("the frames are correct").len()).sum()
+}
+
+/// Sends the payload so many times, each time all the way to the wire, and returns what it wrote.
+pub(crate) fn send(role: Role, wire: Wire, payload: &Bytes, count: usize) -> usize {
+    let mut socket = socket(role, wire);
+    for _ in 0..count {
+        socket.send(Message::Binary(payload.clone())).expect("the wire takes all");
+    }
+    socket.get_ref().written()
+}
+
+fn socket(role: Role, wire: Wire) -> WebSocket<Wire> {
+    let role = match role {
+        Role::Client => Theirs::Client,
+        Role::Server => Theirs::Server,
+    };
+    WebSocket::from_raw_socket(wire, role, None)
+}
