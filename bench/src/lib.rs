@@ -2,7 +2,8 @@
 //!
 //! Each `serve_*` is one server: the loop that its library's documentation shows, on the same
 //! runtime as all others. The programs that measure know none of the libraries: they speak to a
-//! server through `client`, and see of it what the system tells about its `process`.
+//! server through `client`, and see of it what the system tells about its `process`. Only `engine`
+//! holds the libraries themselves, without servers.
 
 pub mod client;
 pub mod peer;
