@@ -42,7 +42,7 @@ const SMALL: Size = Size(64);
 const MEDIUM: Size = Size(1 << 10);
 const LARGE: Size = Size(64 << 10);
 
-/// What is received, in either role. A text of one size less in Cyrillic: it would say nothing new.
+/// What is received, in either role.
 const RECEIVED: [(Content, Size); 8] = [
     (Content::Ascii, SMALL),
     (Content::Ascii, MEDIUM),
