@@ -120,7 +120,6 @@ fn main() -> ExitCode {
         Task::Fuzz(options) => fuzz::fuzz(&options),
         Task::Idle { connections } => bench::idle(connections),
         Task::Bench { arguments } => bench::speed(&arguments),
-    },
         Task::Engine { write } => engine::engine(write),
         Task::Churn { cycles } => load::churn(cycles),
         Task::Crowd { seconds } => load::crowd(seconds),
