@@ -42,21 +42,29 @@ impl Input {
         self.bytes.is_empty()
     }
 
-    /// Makes room for a read, and for a large frame that lacks so many bytes: for more, the more of it
-    /// has arrived, and never for what is only announced.
+    /// Makes room for a read, and for a large frame that lacks so many bytes: for up to three times of what
+    /// has arrived of it, and never for what is only announced.
     pub(crate) fn make_room(&mut self, lacking: usize) {
-        if self.bytes.is_empty() {
-            self.give_back();
-            self.bytes = SPARE.take().unwrap_or_else(|| BytesMut::with_capacity(SIZE));
+        if !self.bytes.is_empty() {
+            return self.bytes.reserve(lacking.clamp(ENOUGH, SIZE.max(3 * self.bytes.len())));
+        }
+        if self.source == Source::Own {
+            self.bytes = SPARE.take().unwrap_or_default();
             self.source = Source::Thread;
-        } else {
-            self.bytes.reserve(lacking.clamp(ENOUGH, SIZE.max(self.bytes.len())));
+        }
+        // A message that the application keeps holds its part of the buffer; what lies behind it is used
+        // on, so that a message which is kept for long pins no more than what arrived with it. Otherwise
+        // the same memory is used again, which the processor has at hand.
+        if !self.bytes.try_reclaim(SIZE) && self.bytes.capacity() < ENOUGH {
+            self.bytes = BytesMut::with_capacity(SIZE);
         }
     }
 
     /// Gives back what is not needed while nothing arrives.
     pub(crate) fn settle(&mut self) {
-        if self.bytes.len() <= ENOUGH {
+        if self.bytes.is_empty() {
+            self.give_back();
+        } else if self.bytes.len() <= ENOUGH {
             let rest = BytesMut::from(&self.bytes[..]);
             self.give_back();
             self.bytes = rest;
@@ -74,15 +82,9 @@ impl Input {
     /// Leaves the thread its buffer, or nothing of one that is not the thread's.
     fn give_back(&mut self) {
         let mut buffer = std::mem::take(&mut self.bytes);
-        if std::mem::replace(&mut self.source, Source::Own) == Source::Own {
-            return;
-        }
-        buffer.clear();
-        // A message that the application keeps holds its part of the buffer; what lies behind it is used
-        // on, so that a message which is kept for long pins no more than what arrived with it. A buffer
-        // that a large frame has grown is not for keeps.
-        let is_useful = buffer.try_reclaim(SIZE) || buffer.capacity() >= ENOUGH;
-        if is_useful && buffer.capacity() <= 2 * SIZE {
+        // One that a large frame has grown is not for keeps.
+        if std::mem::take(&mut self.source) == Source::Thread && buffer.capacity() <= 2 * SIZE {
+            buffer.clear();
             // A thread that ends has no use for it.
             SPARE.try_with(|spare| spare.set(Some(buffer))).ok();
         }

@@ -1,11 +1,12 @@
-use std::collections::VecDeque;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::BytesMut;
-use fullduplex_proto::{CloseFrame, Closed, Connection, Event, Message, Misuse, Outgoing};
+use fullduplex_proto::{
+    CloseFrame, Closed, Connection, Event, Message, Messages, Misuse, Outgoing,
+};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::task::coop::{has_budget_remaining, poll_proceed};
 use tokio::time::Instant;
@@ -105,12 +106,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     /// Takes messages that have arrived together with the last event, behind it.
-    pub(crate) fn take_messages(&mut self, messages: &mut VecDeque<Message>) {
+    pub(crate) fn take_messages(&mut self) -> Messages {
         let Awake { connection, input, tally, .. } = self.engine.awake();
-        connection.take_messages(input.bytes(), |message| {
-            tally.count_message();
-            messages.push_back(message);
-        });
+        let messages = connection.take_messages(input.bytes());
+        tally.count_messages(messages.len());
+        messages
     }
 
     /// Lets other tasks have their turn while there is more to read.
@@ -198,9 +198,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// Queues a message, whether or not there is room.
     #[inline]
-    pub(crate) fn queue(&mut self, message: Outgoing) -> Result<(), Misuse> {
+    pub(crate) fn queue(&mut self, message: &Outgoing) -> Result<(), Misuse> {
         let Awake { connection, tally, .. } = self.engine.awake();
-        connection.send(message)?;
+        connection.send_outgoing(message)?;
         tally.count_sent();
         Ok(())
     }
@@ -211,7 +211,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             mailbox.shut();
             while let Some(message) = mailbox.take(Waker::noop()) {
                 // A connection that is closing drops it.
-                self.queue(message).ok();
+                self.queue(&message).ok();
             }
             self.mailbox = Some(mailbox);
         }
@@ -247,7 +247,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             && let Some(message) = mailbox.take(cx.waker())
         {
             // A connection that is closing drops it.
-            self.queue(message).ok();
+            self.queue(&message).ok();
         }
         let close = mailbox.take_close(cx.waker());
         self.mailbox = Some(mailbox);

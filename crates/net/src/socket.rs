@@ -1,4 +1,3 @@
-use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,7 +6,8 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::BytesMut;
 use fullduplex_proto::handshake::{Answer, Subprotocol};
 use fullduplex_proto::{
-    CloseFrame, Closed, Connection, Delivery, Event, Failure, Message, Misuse, Outgoing, Part,
+    CloseFrame, Closed, Connection, Delivery, Event, Failure, Message, Messages, Misuse, Outgoing,
+    Part,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -35,7 +35,7 @@ use crate::{Sender, Transport};
 pub struct Socket<S: AsyncRead + AsyncWrite + Unpin = Transport> {
     shared: Arc<Shared<S>>,
     /// Messages that arrived together with the last one: most of a burst is received without the lock.
-    ahead: VecDeque<Message>,
+    ahead: Messages,
 }
 
 /// What a socket shares with the task that drives it.
@@ -99,7 +99,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         let link = Link::new(stream, connection, input, alarm);
         let answer = Some(Box::new(answer)).filter(|answer| **answer != Answer::default());
         let shared = Arc::new(Shared { link: Mutex::new(link), answer });
-        Self { shared, ahead: VecDeque::new() }
+        Self { shared, ahead: Messages::default() }
     }
 
     /// The subprotocol that both ends agreed on.
@@ -127,7 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             Event::Message(message) => Some(message),
             _ => None,
         };
-        poll_fn(move |cx| match self.ahead.pop_front() {
+        poll_fn(move |cx| match self.ahead.next() {
             Some(message) => Poll::Ready(Ok(Some(message))),
             None => self.poll_content(cx, Delivery::Whole, message),
         })
@@ -152,7 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             Event::Message(content) => Some(Part { content, last: true }),
             _ => None,
         };
-        if let Some(content) = self.ahead.pop_front() {
+        if let Some(content) = self.ahead.next() {
             return Ok(Some(Part { content, last: true }));
         }
         poll_fn(|cx| self.poll_content(cx, Delivery::Parts, part)).await
@@ -168,7 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         let mut link = self.shared.link();
         while let Some(event) = ready!(link.poll_event_for_application(delivery, cx)) {
             if let Some(content) = content(event) {
-                link.take_messages(&mut self.ahead);
+                self.ahead = link.take_messages();
                 // More may have arrived, and nobody waits for it now.
                 wake(link);
                 return Poll::Ready(Ok(Some(content)));
@@ -304,7 +304,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// message.
     pub fn queue(&mut self, message: impl Into<Outgoing>) -> Result<(), Misuse> {
         let mut link = self.link();
-        link.queue(message.into())?;
+        link.queue(&message.into())?;
         wake(link);
         Ok(())
     }
@@ -329,7 +329,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// when the connection has ended, as [`Socket::closed`] then tells. In a handler, pings and pongs
     /// that arrive while it does something else are no events.
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        if let Some(message) = self.ahead.pop_front() {
+        if let Some(message) = self.ahead.next() {
             return Poll::Ready(Some(Event::Message(message)));
         }
         let mut link = self.link();
@@ -383,8 +383,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         if message.is_some() && !self.has_room() {
             ready!(self.poll_room_for_application(cx))?;
         }
-        if let Some(message) = message.take() {
-            self.queue(message)?;
+        if let Some(next) = message {
+            self.queue(next)?;
+            *message = None;
         }
         Poll::Ready(Ok(()))
     }

@@ -18,13 +18,13 @@ impl Tally {
 
     pub(crate) fn count_received(&mut self, event: &Event) {
         match event {
-            Event::Message(_) | Event::Part(Part { last: true, .. }) => self.count_message(),
+            Event::Message(_) | Event::Part(Part { last: true, .. }) => self.count_messages(1),
             _ => {}
         }
     }
 
-    pub(crate) fn count_message(&mut self) {
-        self.messages_received = self.messages_received.saturating_add(1);
+    pub(crate) fn count_messages(&mut self, count: usize) {
+        self.messages_received = add(self.messages_received, count);
     }
 
     pub(crate) fn count_sent(&mut self) {

@@ -13,12 +13,12 @@ use crate::closing::{Closing, Step};
 use crate::deadline::Deadline;
 use crate::timers::Timers;
 use crate::{
-    CloseFrame, Closed, Deflate, Delivery, Event, Failure, Limits, MaskKeys, Message, Misuse,
+    CloseFrame, Closed, Deflate, Delivery, Event, Failure, Limits, MaskKeys, Messages, Misuse,
     Outgoing, Part, Receiver, Role, Sender, Timeouts, Violation,
 };
 
 /// How many messages are taken together at most.
-const TOGETHER: usize = 32;
+const TOGETHER: usize = 64;
 
 /// An established connection: the receiving and the sending machine, and the closing handshake
 /// between them. It does no I/O, reads no clock and draws no random numbers.
@@ -120,16 +120,14 @@ impl Connection {
     /// [`close`]: Self::close
     /// [`closed`]: Self::closed
     pub fn handle_input(&mut self, input: &mut BytesMut) -> Result<Option<Event>, Violation> {
+        if input.is_empty() && self.receiver.is_between_messages() {
+            return Ok(None);
+        }
         match self.receiver.handle(input) {
             Ok(Some(event)) => {
                 self.timers.hear(&event);
-                let told = self.sender.is_close_written();
-                if let Some(owed) = event.owed() {
-                    self.sender.pay(owed);
-                }
-                if let Event::Close(frame) = &event {
-                    let frame = frame.clone().map(Box::new);
-                    self.closing.step(Step::TheyClosed { frame, told });
+                if let Event::Ping(_) | Event::Close(_) = &event {
+                    self.answer(&event);
                 }
                 Ok(Some(event))
             }
@@ -141,16 +139,27 @@ impl Connection {
         }
     }
 
+    fn answer(&mut self, event: &Event) {
+        let told = self.sender.is_close_written();
+        if let Some(owed) = event.owed() {
+            self.sender.pay(owed);
+        }
+        if let Event::Close(frame) = event {
+            let frame = frame.clone().map(Box::new);
+            self.closing.step(Step::TheyClosed { frame, told });
+        }
+    }
+
     /// Takes messages off the front of `input` that have arrived whole, as long as there is nothing to
     /// object to: some of those that [`Connection::handle_input`] would return next, and for less. It is
     /// for a driver that passes on what has arrived together. Whatever obliges us to send something, or
     /// ends the connection, is left for `handle_input`.
-    #[inline]
-    pub fn take_messages(&mut self, input: &mut BytesMut, take: impl FnMut(Message)) {
-        if !input.is_empty() {
-            self.receiver.take_messages::<TOGETHER>(input, take);
+    pub fn take_messages(&mut self, input: &mut BytesMut) -> Messages {
+        let messages = self.receiver.take_messages(input, TOGETHER);
+        if messages.len() > 0 {
             self.timers.hear_message();
         }
+        messages
     }
 
     /// The peer broke a rule: nothing more is read, and the peer is told.
@@ -202,8 +211,17 @@ impl Connection {
     /// failed or ended.
     #[inline]
     pub fn send(&mut self, message: impl Into<Outgoing>) -> Result<(), Misuse> {
+        self.send_outgoing(&message.into())
+    }
+
+    /// As [`Connection::send`], for a message that is at hand: its payload is copied, or shared.
+    ///
+    /// # Errors
+    /// As [`Connection::send`].
+    #[inline]
+    pub fn send_outgoing(&mut self, message: &Outgoing) -> Result<(), Misuse> {
         self.check_open()?;
-        self.sender.send(message)?;
+        self.sender.send_outgoing(message)?;
         self.timers.speak(&self.receiver);
         Ok(())
     }

@@ -32,6 +32,14 @@ pub(crate) struct Frame {
     remaining: usize,
 }
 
+/// What has arrived, and is unmasked.
+#[derive(Debug)]
+pub(crate) struct Fresh<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// Known to be ASCII. Whether other bytes are was not looked at.
+    pub(crate) is_ascii: bool,
+}
+
 impl Frame {
     /// The frame that `header`, whose length the limits allow, announces.
     pub(crate) fn new(header: &FrameHeader) -> Self {
@@ -45,14 +53,13 @@ impl Frame {
     }
 
     /// Unmasks what arrived since the last call, and returns it (RFC6455-6.2-3).
-    pub(crate) fn unmask_arrived<'a>(&mut self, input: &'a mut BytesMut) -> &'a [u8] {
+    pub(crate) fn unmask_arrived<'a>(&mut self, input: &'a mut BytesMut) -> Fresh<'a> {
         let arrived = input.len().min(self.remaining);
-        let fresh = &mut input[self.unmasked..arrived];
-        if let Some(mask) = self.mask {
-            mask.apply(self.moved + self.unmasked, fresh);
-        }
+        let bytes = &mut input[self.unmasked..arrived];
+        let offset = self.moved + self.unmasked;
+        let is_ascii = self.mask.is_some_and(|mask| mask.apply_to_text(offset, bytes));
         self.unmasked = arrived;
-        fresh
+        Fresh { bytes, is_ascii }
     }
 
     /// Whether all that is left of the payload is unmasked.

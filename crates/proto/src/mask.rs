@@ -24,28 +24,43 @@ impl MaskKey {
     /// (RFC6455-5.3-4).
     #[inline]
     pub fn apply(self, offset: usize, payload: &mut [u8]) {
+        self.apply_to_text(offset, payload);
+    }
+
+    /// As [`MaskKey::apply`], and tells whether the result is ASCII, which costs next to nothing here.
+    #[inline]
+    pub(crate) fn apply_to_text(self, offset: usize, payload: &mut [u8]) -> bool {
         let key = u32::from_le_bytes(self.0).rotate_right(8 * (offset % 4) as u32);
         let wide = u64::from(key) << 32 | u64::from(key);
+        let mut seen = [0; 8];
         // Plain words, eight at a time: the compiler widens them to what the processor has.
         let (blocks, rest) = payload.as_chunks_mut::<64>();
         for block in blocks {
-            for word in block.as_chunks_mut().0 {
-                mask_word(word, wide);
+            for (word, seen) in block.as_chunks_mut().0.iter_mut().zip(&mut seen) {
+                *seen |= mask_word(word, wide);
             }
         }
+        let mut seen = seen.into_iter().fold(0, |seen, other| seen | other);
         let (words, rest) = rest.as_chunks_mut();
         for word in words {
-            mask_word(word, wide);
+            seen |= mask_word(word, wide);
         }
         for (byte, key) in rest.iter_mut().zip(wide.to_le_bytes()) {
             *byte ^= key;
+            seen |= u64::from(*byte);
         }
+        seen & NOT_ASCII == 0
     }
 }
 
-fn mask_word(word: &mut [u8; 8], mask: u64) {
-    *word = (u64::from_le_bytes(*word) ^ mask).to_le_bytes();
+fn mask_word(word: &mut [u8; 8], mask: u64) -> u64 {
+    let masked = u64::from_le_bytes(*word) ^ mask;
+    *word = masked.to_le_bytes();
+    masked
 }
+
+/// The bits of eight bytes that are set in none that is ASCII.
+const NOT_ASCII: u64 = u64::from_le_bytes([0x80; 8]);
 
 #[cfg(test)]
 mod tests {
@@ -61,10 +76,27 @@ mod tests {
                 let naive: Vec<u8> =
                     plain.iter().enumerate().map(|(i, b)| b ^ key.0[(i + offset) % 4]).collect();
                 let mut masked = plain.clone();
-                key.apply(offset, &mut masked);
+                let is_ascii = key.apply_to_text(offset, &mut masked);
                 assert_eq!(masked, naive, "offset {offset}, length {length}");
+                assert_eq!(is_ascii, naive.is_ascii());
                 key.apply(offset, &mut masked);
                 assert_eq!(masked, plain);
+            }
+        }
+    }
+
+    /// No byte is overlooked that is not ASCII.
+    #[test]
+    fn tells_ascii_from_the_rest() {
+        let key = MaskKey([0x37, 0xfa, 0x21, 0x3d]);
+        for length in 0..200 {
+            for odd in 0..=length {
+                let mut text = vec![b'a'; length];
+                if let Some(byte) = text.get_mut(odd) {
+                    *byte = 0x80;
+                }
+                key.apply(1, &mut text);
+                assert_eq!(key.apply_to_text(1, &mut text), odd == length, "{odd} of {length}");
             }
         }
     }

@@ -69,9 +69,9 @@ impl Outbox {
         Self { queue: None, queued: position, written: position }
     }
 
-    /// Takes over the memory of `other`, which is empty, and given up.
-    pub(crate) fn recycle(&mut self, other: &mut Self) {
-        self.queue = other.queue.take();
+    /// As one that starts there, but keeps the memory that this one has; it is empty.
+    pub(crate) fn resume_at(&mut self, position: u64) {
+        (self.queued, self.written) = (position, position);
     }
 
     /// Gives the memory back that an empty queue has kept.
@@ -151,6 +151,12 @@ impl Outbox {
 impl Queue {
     fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let tail = &self.tail[self.tail_written..];
+        if self.pieces.is_empty()
+            && let Some(slot) = slices.first_mut()
+        {
+            *slot = IoSlice::new(tail);
+            return usize::from(!tail.is_empty());
+        }
         let pieces = self.pieces.iter().map(|piece| &piece[..]).chain([tail]);
         let mut count = 0;
         for (slot, piece) in slices.iter_mut().zip(pieces.filter(|piece| !piece.is_empty())) {
@@ -169,14 +175,19 @@ impl Queue {
 
     /// Takes note that all was written.
     fn clear(&mut self) -> usize {
-        self.pieces.clear();
-        self.pieces.shrink_to(KEPT_FRAMES);
-        self.frames.clear();
-        self.frames.shrink_to(KEPT_FRAMES);
-        self.tail.clear();
-        self.tail.shrink_to(KEPT_BYTES);
-        self.tail_written = 0;
-        std::mem::take(&mut self.payload)
+        let payload = std::mem::take(&mut self.payload);
+        let is_large = self.tail.capacity() > KEPT_BYTES
+            || self.frames.capacity() > KEPT_FRAMES
+            || self.pieces.capacity() > KEPT_FRAMES;
+        if is_large {
+            *self = Self::default();
+        } else {
+            self.pieces.clear();
+            self.frames.clear();
+            self.tail.clear();
+            self.tail_written = 0;
+        }
+        payload
     }
 
     /// Queues the bytes of a frame, and returns the length of its header.

@@ -1,9 +1,10 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::deflate::Inflater;
-use crate::frame::{FrameStart, RSV1, SHORT_PAYLOAD_MAX};
-use crate::incoming::{Frame, Incoming, Taken};
+use crate::frame::{FrameStart, RSV1};
+use crate::incoming::{Frame, Fresh, Incoming, Taken};
 use crate::message::Kind;
+use crate::messages::{Messages, Shape};
 use crate::utf8::{Utf8Validator, is_utf8};
 use crate::{
     CloseFrame, Deflate, Delivery, FrameHeader, Limits, MaskKey, Message, Opcode, Part, Role,
@@ -71,19 +72,6 @@ pub struct Receiver {
     arrived_in_part: u64,
 }
 
-/// The first byte of a frame that is a message, and not compressed.
-const WHOLE_TEXT: u8 = 0x80 | Opcode::Text as u8;
-const WHOLE_BINARY: u8 = 0x80 | Opcode::Binary as u8;
-
-/// A frame that is a message, and whole.
-#[derive(Debug, Clone, Copy)]
-struct Whole {
-    kind: Kind,
-    header_len: usize,
-    /// With the header.
-    len: usize,
-}
-
 #[derive(Debug)]
 enum State {
     /// A frame begins at the first byte of the input.
@@ -134,10 +122,8 @@ impl Receiver {
     /// # Errors
     /// The peer's [`Violation`], once. From then on all input is discarded.
     pub fn handle(&mut self, input: &mut BytesMut) -> Result<Option<Event>, Violation> {
-        let mut message = None;
-        self.take_messages::<1>(input, |first| message = Some(first));
-        if message.is_some() {
-            return Ok(message.map(Event::Message));
+        if let Some(message) = self.take_messages(input, 1).next() {
+            return Ok(Some(Event::Message(message)));
         }
         let event = self.advance(input);
         if matches!(event, Err(_) | Ok(Some(Event::Close(_)))) {
@@ -147,71 +133,43 @@ impl Receiver {
         event
     }
 
-    /// Takes up to `MOST` messages off the front of `input` that have arrived whole, each in one frame, and
+    /// Takes up to `most` messages off the front of `input` that have arrived whole, each in one frame, and
     /// to which there is nothing to object: most small messages do, and need no state. Whatever else
     /// stands there is left for [`Receiver::handle`] to judge, as it was.
-    pub(crate) fn take_messages<const MOST: usize>(
-        &mut self,
-        input: &mut BytesMut,
-        mut take: impl FnMut(Message),
-    ) {
-        let is_between = matches!(self.state, State::Header) && self.message.is_none();
-        if !is_between || self.delivery != Delivery::Whole {
-            return;
+    pub(crate) fn take_messages(&mut self, input: &mut BytesMut, most: usize) -> Messages {
+        if !self.is_between_messages() || self.delivery != Delivery::Whole {
+            return Messages::default();
         }
-        let mut whole = [Whole { kind: Kind::Text, header_len: 0, len: 0 }; MOST];
         let (mut count, mut end) = (0, 0);
-        while count < MOST
-            && let Some(next) = self.unmask_whole(&mut input[end..])
+        while count < most
+            && let Some(len) = self.unmask_whole(&mut input[end..])
         {
-            end += next.len;
-            whole[count] = next;
+            end += len;
             count += 1;
         }
-        if count == 0 {
-            return;
-        }
-        let mut frames = input.split_to(end).freeze();
-        for Whole { kind, header_len, len } in &whole[..count] {
-            let mut frame = frames.split_to(*len);
-            frame.advance(*header_len);
-            take(kind.message(frame));
-        }
+        if count == 0 { Messages::default() } else { Messages::new(input.split_to(end), count) }
     }
 
-    /// Unmasks the message at the front of `input`, if that is as [`Receiver::take_messages`] wants it. It
-    /// only recognises what is right and most common; to tell what is wrong takes more.
+    /// Unmasks the message at the front of `input`, if that is as [`Receiver::take_messages`] wants it, and
+    /// returns the length of its frame. To tell what is wrong with any other takes more.
     #[inline]
-    fn unmask_whole(&self, input: &mut [u8]) -> Option<Whole> {
-        let [first, second, ..] = *input else {
-            return None;
-        };
-        let kind = match first {
-            WHOLE_TEXT => Kind::Text,
-            WHOLE_BINARY => Kind::Binary,
-            _ => return None,
-        };
-        let (payload_len, mask_at) = match second & 0x7F {
-            126 => (u16::from_be_bytes(*input[2..].first_chunk()?).into(), 4),
-            127 => return None,
-            short => (usize::from(short), 2),
-        };
-        let is_minimal = mask_at == 2 || payload_len > SHORT_PAYLOAD_MAX;
-        let is_allowed = payload_len <= self.limits.message_bytes && self.limits.message_frames > 0;
-        let is_masked = second & 0x80 != 0;
-        if !is_minimal || !is_allowed || is_masked != (self.role == Role::Server) {
+    fn unmask_whole(&self, input: &mut [u8]) -> Option<usize> {
+        let shape = Shape::parse(input)?;
+        let is_allowed =
+            shape.payload_len <= self.limits.message_bytes && self.limits.message_frames > 0;
+        if !is_allowed || shape.is_masked != (self.role == Role::Server) {
             return None;
         }
-        let header_len = if is_masked { mask_at + 4 } else { mask_at };
-        let (header, payload) = input.get_mut(..header_len + payload_len)?.split_at_mut(header_len);
-        let mask = header.last_chunk().filter(|_| is_masked).map(|key| MaskKey(*key));
-        unmask(mask, payload);
+        let (header, payload) = input.get_mut(..shape.len())?.split_at_mut(shape.header_len);
+        let mask = header.last_chunk().filter(|_| shape.is_masked).map(|key| MaskKey(*key));
+        let is_ascii = mask.is_some_and(|mask| mask.apply_to_text(0, payload));
         // RFC6455-5.6-1
-        if kind == Kind::Text && !is_utf8(payload) {
-            unmask(mask, payload);
+        if shape.kind == Kind::Text && !is_ascii && !is_utf8(payload) {
+            // As it was.
+            mask.inspect(|mask| mask.apply(0, payload));
             return None;
         }
-        Some(Whole { kind, header_len, len: header_len + payload_len })
+        Some(shape.len())
     }
 
     /// Gives no meaning to anything that follows (RFC6455-7.1.7-3).
@@ -259,9 +217,19 @@ impl Receiver {
         }
     }
 
+    /// Whether the next byte is the first of a message, or of a control frame between two.
+    pub(crate) fn is_between_messages(&self) -> bool {
+        matches!(self.state, State::Header) && self.message.is_none()
+    }
+
+    /// Goes on where another one was, which was idle, as this one is.
+    pub(crate) fn resume(&mut self, limits: Limits) {
+        (self.limits, self.delivery, self.arrived_in_part) = (limits, Delivery::Whole, 0);
+    }
+
     /// Whether nothing is under way, and nothing remembered of what was.
     pub(crate) fn is_idle(&self) -> bool {
-        matches!(self.state, State::Header) && self.message.is_none() && self.inflater.is_none()
+        self.is_between_messages() && self.inflater.is_none()
     }
 
     pub(crate) fn limits(&self) -> Limits {
@@ -271,8 +239,7 @@ impl Receiver {
     /// Gives back the memory of decompression unless it was used since the last call, but for what the
     /// peer's next message may refer to. Does nothing within a message.
     pub fn release_unused(&mut self) {
-        if matches!(self.state, State::Header)
-            && self.message.is_none()
+        if self.is_between_messages()
             && let Some(inflater) = &mut self.inflater
         {
             inflater.release_unused();
@@ -296,10 +263,10 @@ impl Receiver {
                     }
                 },
                 State::InPlace(mut frame, mut utf8) => {
-                    let fresh = frame.unmask_arrived(input);
-                    let arrived = fresh.len();
-                    if frame.opcode == Opcode::Text {
-                        utf8.push(fresh).map_err(|_| Violation::InvalidUtf8)?;
+                    let Fresh { bytes, is_ascii } = frame.unmask_arrived(input);
+                    let arrived = bytes.len();
+                    if frame.opcode == Opcode::Text && !(is_ascii && utf8.held() == 0) {
+                        utf8.push(bytes).map_err(|_| Violation::InvalidUtf8)?;
                     }
                     if !frame.is_whole() {
                         if !frame.opcode.is_control() {
@@ -311,7 +278,7 @@ impl Receiver {
                     return end_in_place(&frame, utf8, input).map(Some);
                 }
                 State::Moving(mut frame, mut message) => {
-                    let arrived = frame.unmask_arrived(input).len();
+                    let arrived = frame.unmask_arrived(input).bytes.len();
                     let inflater = self.inflater.as_deref_mut();
                     let mut inflater = inflater.filter(|_| message.is_compressed());
                     let (delivery, limit) = (self.delivery, self.limits.message_bytes);
@@ -403,14 +370,6 @@ impl Receiver {
                 _ => Ok(()),
             },
         }
-    }
-}
-
-/// Unmasks a payload that is whole, or masks it again (RFC6455-5.3-4).
-#[inline]
-fn unmask(mask: Option<MaskKey>, payload: &mut [u8]) {
-    if let Some(mask) = mask {
-        mask.apply(0, payload);
     }
 }
 

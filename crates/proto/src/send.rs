@@ -113,14 +113,18 @@ impl Sender {
     /// another message.
     #[inline]
     pub fn send(&mut self, message: impl Into<Outgoing>) -> Result<(), Misuse> {
+        self.send_outgoing(&message.into())
+    }
+
+    #[inline]
+    pub(crate) fn send_outgoing(&mut self, outgoing: &Outgoing) -> Result<(), Misuse> {
         self.check_open()?;
         if self.message.is_some() {
             return Err(Misuse::MessageUnderWay);
         }
-        let outgoing = message.into();
         let message = outgoing.message();
         let compression = self.compression.as_mut().filter(|by| message.len() >= by.threshold);
-        let deflated = match (&outgoing, compression) {
+        let deflated = match (outgoing, compression) {
             (Outgoing::Uncompressed(_), _) | (_, None) => None,
             (Outgoing::Message(message), Some(by)) => {
                 Some(by.deflater.deflate(message.payload(), true).into())
@@ -220,9 +224,10 @@ impl Sender {
         self
     }
 
-    /// Takes over the memory of `other`, which is idle and given up.
-    pub(crate) fn recycle(&mut self, other: &mut Self) {
-        self.outbox.recycle(&mut other.outbox);
+    /// Goes on where another one was, which was idle, as this one is.
+    pub(crate) fn resume_at(&mut self, position: u64) {
+        self.outbox.resume_at(position);
+        self.pong_end = 0;
     }
 
     /// Gives the memory back that is kept for what will be sent next, while nothing is.

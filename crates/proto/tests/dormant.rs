@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use fullduplex_proto::{Connection, Event, Limits, Message, Role, Timeouts};
+use fullduplex_proto::{Connection, Event, Limits, Message, Role, Timeouts, Violation};
 use support::pair::Clock;
 use support::*;
 
@@ -71,4 +71,33 @@ fn nothing_under_way_is_forgotten() {
     let mut server = connection(Role::Server);
     server.send(Message::from("hello")).unwrap();
     assert!(server.doze().is_none());
+}
+
+/// In the place of one that was used, it differs in nothing from one in a place of its own.
+#[test]
+fn a_connection_goes_on_in_the_place_of_another() {
+    let mut timeouts = Timeouts::default();
+    timeouts.ping = Some(20 * SECOND);
+    let mut limits = Limits::default();
+    limits.message_bytes = 100;
+    let start = Clock::new().now;
+    let mut server = Connection::server(limits, SECOND).with_timeouts(timeouts);
+    server.handle_time(start);
+
+    let mut place = connection(Role::Server);
+    for bytes in [frame(PING, "long ago").to(Role::Server), frame(TEXT, "hello").to(Role::Server)] {
+        events(&mut place, &bytes);
+    }
+    place.send(vec![7; 1000]).unwrap();
+    drain(&mut place);
+    place.doze().expect("nothing is under way");
+
+    server.doze().expect("nothing is under way").wake_in(&mut place);
+    assert_eq!(format!("{:?}", place.timeouts()), format!("{timeouts:?}"));
+    assert_eq!(place.handle_time(start + SECOND), Some(start + 20 * SECOND));
+    events(&mut place, &frame(PING, "x").to(Role::Server));
+    assert_eq!(drain(&mut place), [0x8A, 1, b'x']);
+    let mut input = BytesMut::from(&frame(BINARY, vec![7; 101]).to(Role::Server)[..]);
+    let violation = place.handle_input(&mut input).unwrap_err();
+    assert_eq!(violation, Violation::MessageTooBig { limit: 100 });
 }

@@ -34,11 +34,15 @@ impl Connection {
 }
 
 impl Dormant {
-    /// The connection as it was, in the place of another one that dozes as well, and in its memory.
+    /// The connection as it was, in the place and the memory of another one: a server's that dozes as well,
+    /// of which there is nothing else to be kept, therefore.
     pub fn wake_in(self, place: &mut Connection) {
-        let mut connection = self.wake();
-        connection.sender.recycle(&mut place.sender);
-        *place = connection;
+        let Self { limits, timeouts, next_ping, content, sent } = self;
+        place.receiver.resume(limits);
+        place.sender.resume_at(sent);
+        place.timers = Timers::rested(next_ping, content);
+        place.timeouts = timeouts;
+        (place.deadline, place.context_check) = (Deadline::default(), None);
     }
 
     /// The connection as it was.
