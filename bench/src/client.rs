@@ -17,6 +17,8 @@ const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 pub const TEXT: u8 = 0x81;
 /// The first byte of a frame that is a whole binary message.
 pub const BINARY: u8 = 0x82;
+/// The first byte of a Close.
+pub const CLOSE: u8 = 0x88;
 /// The bit in it that says that the payload is compressed.
 pub const COMPRESSED: u8 = 0x40;
 const MASKED: u8 = 0x80;
@@ -46,29 +48,56 @@ pub struct Client {
     stream: TcpStream,
 }
 
+/// A connection on which the handshake was asked for.
+#[derive(Debug)]
+pub struct Opening {
+    stream: TcpStream,
+    request: String,
+    offer: Offer,
+}
+
 /// Connects, and shakes hands unless the server is one that sends the request back. Reading from the
 /// stream fails if nothing comes for long.
 ///
 /// # Errors
 /// The server does not accept, or does not agree to what is offered.
 pub fn open(address: SocketAddr, offer: Offer) -> io::Result<TcpStream> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let extensions = offer.header();
-    let request = format!(
-        "GET / HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{extensions}\r\n"
-    );
-    stream.write_all(request.as_bytes())?;
-    let response = read_head(&mut stream)?;
-    let is_accepted = response.starts_with("HTTP/1.1 101 ")
-        && response.contains(ACCEPT)
-        && offer.is_agreed_to(&response);
-    if is_accepted || response == request {
-        Ok(stream)
-    } else {
-        Err(io::Error::other(format!("the server answered {response}")))
+    Opening::start(address, offer)?.finish()
+}
+
+impl Opening {
+    /// Connects, and asks.
+    ///
+    /// # Errors
+    /// There is no server.
+    pub fn start(address: SocketAddr, offer: Offer) -> io::Result<Self> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let extensions = offer.header();
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\n\
+             Connection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\n\
+             Sec-WebSocket-Version: 13\r\n{extensions}\r\n"
+        );
+        stream.write_all(request.as_bytes())?;
+        Ok(Self { stream, request, offer })
+    }
+
+    /// Waits for the answer.
+    ///
+    /// # Errors
+    /// The server does not accept, or does not agree to what is offered.
+    pub fn finish(mut self) -> io::Result<TcpStream> {
+        let response = read_head(&mut self.stream)?;
+        let is_accepted = response.starts_with("HTTP/1.1 101 ")
+            && response.contains(ACCEPT)
+            && self.offer.is_agreed_to(&response);
+        if is_accepted || response == self.request {
+            Ok(self.stream)
+        } else {
+            Err(io::Error::other(format!("the server answered {response}")))
+        }
     }
 }
 
@@ -106,7 +135,12 @@ impl Offer {
     fn is_agreed_to(self, response: &str) -> bool {
         let has_deflate = response.contains("permessage-deflate");
         let has_takeover = !response.contains("server_no_context_takeover");
-        (has_deflate, has_takeover) == (self != Self::Nothing, self != Self::DeflateWithoutTakeover)
+        match self {
+            Self::Nothing => !has_deflate,
+            // A server may do without takeover unasked.
+            Self::Deflate => has_deflate,
+            Self::DeflateWithoutTakeover => has_deflate && !has_takeover,
+        }
     }
 }
 

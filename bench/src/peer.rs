@@ -2,9 +2,9 @@ use std::io;
 use std::process::Command;
 
 use crate::process::Program;
-use crate::server::DEFLATE;
+use crate::server::Mode;
 
-/// A server that can be started.
+/// A server or a client that can be started.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer {
     /// The crate, by its name in the lock file.
@@ -17,6 +17,8 @@ pub struct Peer {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// Sends back whatever comes, without a runtime: what the system costs.
+    System,
     /// Sends back whatever comes: what the runtime costs without any protocol.
     Raw,
     WebSocket,
@@ -24,33 +26,66 @@ pub enum Kind {
     Deflating,
 }
 
-/// Ours first, then the others, and last what none of them goes below.
-pub const PEERS: [Peer; 7] = [
+/// The servers: ours first, then the others, and last what none of them goes below.
+pub const SERVERS: [Peer; 9] = [
     Peer { name: "fullduplex-net", program: "serve_fullduplex", kind: Kind::Deflating },
     Peer { name: "fastwebsockets", program: "serve_fastwebsockets", kind: Kind::WebSocket },
     Peer { name: "sockudo-ws", program: "serve_sockudo", kind: Kind::Deflating },
     Peer { name: "tokio-tungstenite", program: "serve_tungstenite", kind: Kind::WebSocket },
     Peer { name: "tokio-websockets", program: "serve_tokio_websockets", kind: Kind::WebSocket },
+    Peer { name: "wtx", program: "serve_wtx", kind: Kind::Deflating },
+    Peer { name: "yawc", program: "serve_yawc", kind: Kind::Deflating },
     Peer { name: "tokio", program: "serve_raw", kind: Kind::Raw },
-    Peer { name: "rustix", program: "serve_epoll", kind: Kind::Raw },
+    Peer { name: "rustix", program: "serve_epoll", kind: Kind::System },
 ];
 
+/// The clients, in the same order.
+pub const CLIENTS: [Peer; 7] = [
+    Peer { name: "fullduplex-net", program: "talk_fullduplex", kind: Kind::WebSocket },
+    Peer { name: "fastwebsockets", program: "talk_fastwebsockets", kind: Kind::WebSocket },
+    Peer { name: "sockudo-ws", program: "talk_sockudo", kind: Kind::WebSocket },
+    Peer { name: "tokio-tungstenite", program: "talk_tungstenite", kind: Kind::WebSocket },
+    Peer { name: "tokio-websockets", program: "talk_tokio_websockets", kind: Kind::WebSocket },
+    Peer { name: "yawc", program: "talk_yawc", kind: Kind::WebSocket },
+    Peer { name: "tokio", program: "talk_raw", kind: Kind::Raw },
+];
+
+impl Kind {
+    /// Whether it knows nothing of WebSocket.
+    pub fn is_raw(self) -> bool {
+        matches!(self, Self::System | Self::Raw)
+    }
+}
+
 impl Peer {
-    /// Starts the server. Its program lies beside that of the caller.
+    /// Starts the server.
     ///
     /// # Errors
     /// The program is not there, or did not say where it listens.
-    pub fn start(&self, deflate: bool) -> io::Result<Program> {
-        let mut command = Command::new(std::env::current_exe()?.with_file_name(self.program));
-        if deflate {
-            command.arg(DEFLATE);
+    pub fn start(&self, mode: Mode) -> io::Result<Program> {
+        Program::start(self.command()?.arg(mode.argument()))
+    }
+
+    /// Its program, which lies beside that of the caller.
+    ///
+    /// # Errors
+    /// Nobody knows where that is.
+    pub fn command(&self) -> io::Result<Command> {
+        Ok(Command::new(std::env::current_exe()?.with_file_name(self.program)))
+    }
+
+    /// Whether the server can do this.
+    pub fn can(&self, mode: Mode) -> bool {
+        match mode {
+            Mode::Echo => true,
+            Mode::Deflate => self.kind != Kind::WebSocket,
+            Mode::Broadcast => self.kind != Kind::System,
         }
-        Program::start(&mut command)
     }
 
     /// What it is, for a table.
     pub fn label(&self) -> String {
-        let raw = if self.kind == Kind::Raw { ", plain TCP" } else { "" };
+        let raw = if self.kind.is_raw() { ", plain TCP" } else { "" };
         format!("{} {}{raw}", self.name, self.version())
     }
 

@@ -5,9 +5,44 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::broadcast;
+
+/// What a server was started to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Sends each message back.
+    Echo,
+    /// The same, and agrees to permessage-deflate.
+    Deflate,
+    /// Sends each message to all who are connected.
+    Broadcast,
+}
+
+/// Where the connections of a server get what is for all of them, if its library has nothing for that:
+/// each has a task, and a place in this channel.
+pub type Room<T> = broadcast::Sender<T>;
 
 /// What the servers without a protocol read at most at a time.
 pub const RAW_BUFFER: usize = 256 << 10;
+
+/// More than are ever under way.
+const ROOM_CAPACITY: usize = 64;
+
+impl Mode {
+    /// The one of this process.
+    pub fn of_this() -> Self {
+        let given = |mode: &Mode| std::env::args().any(|argument| argument == mode.argument());
+        [Self::Deflate, Self::Broadcast].into_iter().find(given).unwrap_or(Self::Echo)
+    }
+
+    pub(crate) fn argument(self) -> &'static str {
+        match self {
+            Self::Echo => "--echo",
+            Self::Deflate => "--deflate",
+            Self::Broadcast => "--broadcast",
+        }
+    }
+}
 
 /// Runs a server until stdin ends.
 ///
@@ -46,14 +81,12 @@ where
     }
 }
 
+/// A room in which nobody is yet.
+pub fn room<T: Clone>() -> Room<T> {
+    broadcast::channel(ROOM_CAPACITY).0
+}
+
 /// Tells whoever has started this server where it listens.
 pub fn announce(address: SocketAddr) {
     println!("{address}");
 }
-
-/// Whether this server was started to compress.
-pub fn is_to_deflate() -> bool {
-    std::env::args().any(|argument| argument == DEFLATE)
-}
-
-pub(crate) const DEFLATE: &str = "--deflate";

@@ -1,31 +1,45 @@
+use std::future::ready;
 use std::io;
 
 use bytes::Bytes;
 use fastwebsockets::upgrade::{UpgradeFut, upgrade};
-use fastwebsockets::{FragmentCollector, OpCode, WebSocketError};
-use fullduplex_bench::server::{run, serve_each};
-use http_body_util::Empty;
+use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, WebSocketError};
+use fullduplex_bench::server::{Mode, Room, room, run, serve_each};
+use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::select;
 
 fn main() -> io::Result<()> {
-    run(serve_each(serve))
+    match Mode::of_this() {
+        Mode::Echo | Mode::Deflate => run(serve_each(|stream| serve(stream, echo))),
+        Mode::Broadcast => {
+            let room = room();
+            run(serve_each(move |stream| {
+                let room = room.clone();
+                serve(stream, move |upgraded| chat(upgraded, room.clone()))
+            }))
+        }
+    }
 }
 
-async fn serve(stream: TcpStream) -> hyper::Result<()> {
+async fn serve<F>(stream: TcpStream, handle: impl Fn(UpgradeFut) -> F) -> hyper::Result<()>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let answer = |mut request: Request<Incoming>| {
+        let response = upgrade(&mut request).map(|(response, upgraded)| {
+            tokio::spawn(handle(upgraded));
+            response
+        });
+        ready(response)
+    };
     let connection =
         http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
     connection.with_upgrades().await
-}
-
-async fn answer(mut request: Request<Incoming>) -> Result<Response<Empty<Bytes>>, WebSocketError> {
-    let (response, upgraded) = upgrade(&mut request)?;
-    tokio::spawn(echo(upgraded));
-    Ok(response)
 }
 
 async fn echo(upgraded: UpgradeFut) -> Result<(), WebSocketError> {
@@ -36,6 +50,30 @@ async fn echo(upgraded: UpgradeFut) -> Result<(), WebSocketError> {
             OpCode::Close => return Ok(()),
             OpCode::Text | OpCode::Binary => socket.write_frame(frame).await?,
             _ => {}
+        }
+    }
+}
+
+/// Giving up a read that waits loses nothing as long as nothing has come: only one client speaks here,
+/// and it waits for the answer.
+async fn chat(upgraded: UpgradeFut, room: Room<Bytes>) -> Result<(), WebSocketError> {
+    let mut socket = FragmentCollector::new(upgraded.await?);
+    let mut messages = room.subscribe();
+    loop {
+        select! {
+            frame = socket.read_frame() => {
+                let frame = frame?;
+                match frame.opcode {
+                    OpCode::Close => return Ok(()),
+                    OpCode::Text | OpCode::Binary => {
+                        room.send(Bytes::copy_from_slice(&frame.payload)).ok();
+                    }
+                    _ => {}
+                }
+            }
+            Ok(message) = messages.recv() => {
+                socket.write_frame(Frame::binary(Payload::Borrowed(&message))).await?;
+            }
         }
     }
 }

@@ -2,21 +2,27 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use fullduplex_bench::server::{announce, is_to_deflate, run};
+use fullduplex_bench::server::{Mode, announce, run};
 use fullduplex_net::proto::Deflate;
-use fullduplex_net::{Outcome, Request, Server, ServerOptions};
+use fullduplex_net::{Group, Outcome, Request, Server, ServerOptions, WhenFull};
 
 fn main() -> io::Result<()> {
-    run(async {
+    let mode = Mode::of_this();
+    run(async move {
         let mut options = ServerOptions::default();
-        options.accept.deflate = is_to_deflate().then(Deflate::default);
+        options.accept.deflate = (mode == Mode::Deflate).then(Deflate::default);
         // The clients are too simple for pings; the alarms are set nevertheless.
         options.accept.timeouts.ping = Some(Duration::from_secs(3600));
         // All clients come from this machine.
         options.connections_per_address = usize::MAX;
         let server = Server::bind((Ipv4Addr::LOCALHOST, 0), options).await?;
         announce(server.local_addr()?);
-        server.serve(echo).await;
+        if mode == Mode::Broadcast {
+            let room = Group::new();
+            server.serve(move |request| chat(request, room.clone())).await;
+        } else {
+            server.serve(echo).await;
+        }
         Ok(())
     })
 }
@@ -25,6 +31,15 @@ async fn echo(request: Request) -> Outcome {
     let mut socket = request.accept().await?;
     while let Some(message) = socket.recv().await? {
         socket.send(message).await?;
+    }
+    Ok(())
+}
+
+async fn chat(request: Request, room: Group) -> Outcome {
+    let mut socket = request.accept().await?;
+    let _member = room.join(socket.sender());
+    while let Some(message) = socket.recv().await? {
+        room.send(message, WhenFull::Close);
     }
     Ok(())
 }

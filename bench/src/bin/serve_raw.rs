@@ -4,9 +4,11 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 
-use fullduplex_bench::server::{RAW_BUFFER, run, serve_each};
-use tokio::io::AsyncWriteExt;
+use bytes::{Bytes, BytesMut};
+use fullduplex_bench::server::{Mode, RAW_BUFFER, Room, room, run, serve_each};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::select;
 
 thread_local! {
     /// One buffer for all connections: there is one thread.
@@ -14,7 +16,13 @@ thread_local! {
 }
 
 fn main() -> io::Result<()> {
-    run(serve_each(echo))
+    match Mode::of_this() {
+        Mode::Echo | Mode::Deflate => run(serve_each(echo)),
+        Mode::Broadcast => {
+            let room = room();
+            run(serve_each(move |stream| chat(stream, room.clone())))
+        }
+    }
 }
 
 async fn echo(mut stream: TcpStream) -> io::Result<()> {
@@ -41,4 +49,24 @@ fn echo_once(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<Option<Vec<u8>
         outcome => outcome?,
     };
     Ok(Some(buffer[written..count].to_vec()))
+}
+
+async fn chat(mut stream: TcpStream, room: Room<Bytes>) -> io::Result<()> {
+    let mut bytes = BytesMut::new();
+    // The request, which is for nobody else.
+    stream.read_buf(&mut bytes).await?;
+    stream.write_all_buf(&mut bytes).await?;
+    let mut messages = room.subscribe();
+    loop {
+        select! {
+            count = stream.read_buf(&mut bytes) => match count? {
+                0 => return Ok(()),
+                _ => room.send(bytes.split().freeze()).map_err(io::Error::other)?,
+            },
+            message = messages.recv() => {
+                stream.write_all(&message.map_err(io::Error::other)?).await?;
+                0
+            }
+        };
+    }
 }

@@ -1,17 +1,28 @@
 use std::io;
+use std::sync::Arc;
 
 use bytes::BytesMut;
-use fullduplex_bench::server::{is_to_deflate, run, serve_each};
+use fullduplex_bench::server::{Mode, run, serve_each};
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use sockudo_ws::deflate::negotiate_server_deflate;
 use sockudo_ws::handshake::{build_response, generate_accept_key, parse_request, server_handshake};
+use sockudo_ws::pubsub::PubSub;
 use sockudo_ws::stream::CompressedWebSocketStream;
 use sockudo_ws::{Config, DeflateConfig, Error, Message, WebSocketStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::select;
+use tokio::sync::mpsc::unbounded_channel;
 
 fn main() -> io::Result<()> {
-    if is_to_deflate() { run(serve_each(serve_deflating)) } else { run(serve_each(serve)) }
+    match Mode::of_this() {
+        Mode::Echo => run(serve_each(serve)),
+        Mode::Deflate => run(serve_each(serve_deflating)),
+        Mode::Broadcast => {
+            let room = Arc::new(PubSub::new());
+            run(serve_each(move |stream| chat(stream, room.clone())))
+        }
+    }
 }
 
 async fn serve(mut stream: TcpStream) -> Result<(), Error> {
@@ -54,6 +65,31 @@ where
     }
     Ok(())
 }
+
+async fn chat(mut stream: TcpStream, room: Arc<PubSub>) -> Result<(), Error> {
+    server_handshake(&mut stream).await?;
+    let mut socket = WebSocketStream::server(stream, config());
+    let (sender, mut messages) = unbounded_channel();
+    let member = room.create_subscriber(sender);
+    room.subscribe(member, TOPIC);
+    let outcome = loop {
+        select! {
+            message = socket.next() => match message {
+                Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
+                    room.publish(TOPIC, message);
+                }
+                Some(Err(error)) => break Err(error),
+                Some(Ok(Message::Close(_))) | None => break Ok(()),
+                Some(Ok(_)) => {}
+            },
+            Some(message) = messages.recv() => socket.send(message).await?,
+        }
+    };
+    room.remove_subscriber(member);
+    outcome
+}
+
+const TOPIC: &str = "all";
 
 /// Without pings and a limit of idle time, which the other servers have not.
 fn config() -> Config {

@@ -1,12 +1,19 @@
 use std::io;
 
-use fullduplex_bench::server::{run, serve_each};
+use fullduplex_bench::server::{Mode, Room, room, run, serve_each};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
-use tokio_websockets::{Error, ServerBuilder};
+use tokio::select;
+use tokio_websockets::{Error, Message, ServerBuilder};
 
 fn main() -> io::Result<()> {
-    run(serve_each(echo))
+    match Mode::of_this() {
+        Mode::Broadcast => {
+            let room = room();
+            run(serve_each(move |stream| chat(stream, room.clone())))
+        }
+        Mode::Echo | Mode::Deflate => run(serve_each(echo)),
+    }
 }
 
 async fn echo(stream: TcpStream) -> Result<(), Error> {
@@ -18,4 +25,21 @@ async fn echo(stream: TcpStream) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+async fn chat(stream: TcpStream, room: Room<Message>) -> Result<(), Error> {
+    let (_request, mut socket) = ServerBuilder::new().accept(stream).await?;
+    let mut messages = room.subscribe();
+    loop {
+        select! {
+            message = socket.next() => match message.transpose()? {
+                Some(message) if message.is_text() || message.is_binary() => {
+                    room.send(message).ok();
+                }
+                Some(_) => {}
+                None => return Ok(()),
+            },
+            Ok(message) = messages.recv() => socket.send(message).await?,
+        }
+    }
 }

@@ -40,7 +40,7 @@ impl Program {
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
         let address = line.trim().parse().map_err(io::Error::other)?;
-        let process = Process { folder: format!("/proc/{}", child.id()) };
+        let process = Process::of(&child);
         Ok(Self { child, address, process })
     }
 }
@@ -53,6 +53,11 @@ impl Drop for Program {
 }
 
 impl Process {
+    /// That of a child.
+    pub fn of(child: &Child) -> Self {
+        Self { folder: format!("/proc/{}", child.id()) }
+    }
+
     /// The one that asks.
     pub fn own() -> Self {
         Self { folder: "/proc/self".into() }

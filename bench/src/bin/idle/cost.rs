@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use fullduplex_bench::client::{Client, Message, Offer};
 use fullduplex_bench::peer::Peer;
+use fullduplex_bench::server::Mode;
 
 /// The message that each connection carries.
 const MESSAGE: u16 = 16 << 10;
@@ -35,8 +36,9 @@ pub(crate) struct Cost {
 
 /// Opens connections to a server of its own, uses them and closes them.
 pub(crate) fn measure(peer: &Peer, deflate: bool, connections: usize) -> io::Result<Cost> {
-    let server = peer.start(deflate)?;
-    let offer = if deflate { Offer::Deflate } else { Offer::Nothing };
+    let (mode, offer) =
+        if deflate { (Mode::Deflate, Offer::Deflate) } else { (Mode::Echo, Offer::Nothing) };
+    let server = peer.start(mode)?;
     let connect = || Client::connect(server.address, offer);
 
     let mut warm_up = (0..WARM_UP).map(|_| connect()).collect::<io::Result<Vec<_>>>()?;

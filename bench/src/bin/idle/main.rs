@@ -7,7 +7,7 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
-use fullduplex_bench::peer::{Kind, PEERS, Peer};
+use fullduplex_bench::peer::{Kind, Peer, SERVERS};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use rustix::thread::disable_transparent_huge_pages;
 
@@ -54,12 +54,12 @@ fn compare(options: &Options) -> io::Result<Vec<String>> {
     // The servers inherit this too. A huge page is resident as a whole, whatever is used of it.
     disable_transparent_huge_pages(true)?;
     let mut rows = Vec::new();
-    for peer in PEERS {
+    for peer in SERVERS {
         eprintln!("{} …", peer.program);
         let plain = measure(&peer, false, options.connections)?;
         let deflate = match peer.kind {
             Kind::Deflating => Some(measure(&peer, true, options.connections)?),
-            Kind::WebSocket | Kind::Raw => None,
+            _ => None,
         };
         rows.push(Row { peer, plain, deflate });
     }
@@ -105,7 +105,7 @@ fn print(rows: &[Row]) {
 fn faults(rows: &[Row]) -> Vec<String> {
     let Some((ours, others)) = rows.split_first() else { return Vec::new() };
     let mut faults = Vec::new();
-    for other in others.iter().filter(|other| other.peer.kind != Kind::Raw) {
+    for other in others.iter().filter(|other| !other.peer.kind.is_raw()) {
         let with_deflate = ours.deflate.zip(other.deflate);
         let mut costs = [Some((ours.plain, other.plain)), with_deflate].into_iter().flatten();
         if costs.any(|(ours, other)| ours.idle >= other.idle || ours.used >= other.used) {

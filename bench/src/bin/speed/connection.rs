@@ -5,25 +5,28 @@ use std::time::Instant;
 use fullduplex_bench::client::{self, Offer};
 
 use crate::replies::{Check, Replies};
-use crate::script::Script;
+use crate::script::{Burst, Script};
 
 /// A connection of the generator.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) stream: TcpStream,
     script: Script,
-    replies: Replies,
-    /// How many bytes of the script have gone.
+    /// Which of the script is under way, or the next.
+    burst: usize,
+    /// How many bytes of it have gone.
     sent: usize,
-    /// When the last burst began.
-    since: Instant,
+    /// When it began.
+    pub(crate) since: Instant,
+    replies: Replies,
 }
 
 impl Connection {
     pub(crate) fn open(address: SocketAddr, offer: Offer, script: Script) -> io::Result<Self> {
         let stream = client::open(address, offer)?;
         stream.set_nonblocking(true)?;
-        Ok(Self { stream, script, replies: Replies::default(), sent: 0, since: Instant::now() })
+        let (since, replies) = (Instant::now(), Replies::new(offer));
+        Ok(Self { stream, script, burst: 0, sent: 0, since, replies })
     }
 
     /// Begins a burst, and returns whether all of it could go.
@@ -35,8 +38,9 @@ impl Connection {
 
     /// Sends what is left of a burst, and returns whether all of it could go.
     pub(crate) fn send(&mut self) -> io::Result<bool> {
-        while let left @ [_, ..] = &self.script.frames[self.sent..] {
-            match self.stream.write(left) {
+        let frames = &self.script.bursts[self.burst].frames;
+        while self.sent < frames.len() {
+            match self.stream.write(&frames[self.sent..]) {
                 Ok(count) => self.sent += count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
@@ -45,22 +49,20 @@ impl Connection {
         Ok(true)
     }
 
-    /// Reads once, and returns when the burst began if it has come back.
-    pub(crate) fn receive(
-        &mut self,
-        buffer: &mut [u8],
-        check: Check,
-    ) -> io::Result<Option<Instant>> {
-        match self.stream.read(buffer) {
-            Ok(0) => Err(io::Error::other("the server closed a connection")),
-            Ok(count) => {
-                let script = &self.script.replies;
-                self.replies.take(&buffer[..count], script, check)?;
-                Ok(self.replies.start_anew(script).then_some(self.since))
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(error),
+    /// Reads once, and returns whether all of a burst has come back.
+    pub(crate) fn receive(&mut self, buffer: &mut [u8], check: Check) -> io::Result<bool> {
+        let count = match self.stream.read(buffer) {
+            Ok(0) => return Err(io::Error::other("the server closed a connection")),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let Burst { replies, .. } = &self.script.bursts[self.burst];
+        let is_complete = self.replies.take(&buffer[..count], replies, check)?;
+        if is_complete {
+            self.burst = (self.burst + 1) % self.script.bursts.len();
         }
+        Ok(is_complete)
     }
 
     /// How many bytes have come.

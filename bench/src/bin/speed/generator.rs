@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use fullduplex_bench::client::Offer;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::time::Timespec;
@@ -10,25 +11,16 @@ use rustix::time::Timespec;
 use crate::connection::Connection;
 use crate::replies::Check;
 use crate::script::Script;
-use crate::workload::Workload;
+use crate::traffic::Traffic;
+use crate::workload::{Action, Workload};
 
 /// Sends the bursts of a workload on all of its connections, from one thread.
 pub(crate) struct Generator {
+    workload: Workload,
     epoll: OwnedFd,
     connections: Vec<Connection>,
-    /// How many messages there are in a burst.
-    burst: usize,
     buffer: Vec<u8>,
     events: Vec<Event>,
-}
-
-/// What came back.
-#[derive(Debug, Default)]
-pub(crate) struct Traffic {
-    pub(crate) messages: u64,
-    pub(crate) bytes: u64,
-    /// How long each burst took.
-    pub(crate) round_trips: Vec<Duration>,
 }
 
 const BUFFER: usize = 256 << 10;
@@ -51,43 +43,57 @@ impl Generator {
             connections.push(connection);
         }
         let events = Vec::with_capacity(connections.len());
-        Ok(Self { epoll, connections, burst: workload.burst, buffer: vec![0; BUFFER], events })
+        Ok(Self { workload: *workload, epoll, connections, buffer: vec![0; BUFFER], events })
     }
 
-    /// Bursts one after the other, on each connection, until so much time is over and all has come back.
-    /// There is at least one.
+    /// Bursts one after the other, until so much time is over and all has come back. There is at least
+    /// one, on each connection or from one to all.
     pub(crate) fn run(&mut self, time: Duration, check: Check) -> io::Result<Traffic> {
         let start = Instant::now();
-        let end = start + time;
         let received = self.received();
         let mut traffic = Traffic::default();
-        for number in 0..self.connections.len() {
-            self.start(number, start)?;
-        }
-        let mut active = self.connections.len();
+        let mut active = self.start_all(start)?;
         while active > 0 {
             self.wait()?;
             let now = Instant::now();
             for index in 0..self.events.len() {
                 let Event { data, flags, .. } = self.events[index];
                 let number = data.u64() as usize;
-                if flags.contains(EventFlags::OUT) && self.connections[number].send()? {
-                    self.listen(number, EventFlags::IN)?;
-                }
-                let Some(since) = self.connections[number].receive(&mut self.buffer, check)? else {
+                if !self.proceed(number, flags, check)? {
                     continue;
-                };
-                traffic.messages += self.burst as u64;
-                traffic.round_trips.push(now - since);
-                if now < end {
-                    self.start(number, now)?;
-                } else {
-                    active -= 1;
+                }
+                traffic.messages += self.workload.burst as u64;
+                active -= 1;
+                let is_last = active == 0;
+                let goes_on = now - start < time;
+                match self.workload.action {
+                    Action::Broadcast if is_last => {
+                        traffic.round_trips.push(now - self.connections[0].since);
+                        active = if goes_on { self.start_all(now)? } else { 0 };
+                    }
+                    Action::Broadcast => {}
+                    _ => {
+                        traffic.round_trips.push(now - self.connections[number].since);
+                        if goes_on {
+                            self.start(number, now)?;
+                            active += 1;
+                        }
+                    }
                 }
             }
         }
         traffic.bytes = self.received() - received;
         Ok(traffic)
+    }
+
+    /// Begins a burst wherever there is one, and returns on how many connections it has to come back.
+    fn start_all(&mut self, now: Instant) -> io::Result<usize> {
+        let senders = match self.workload.action {
+            Action::Broadcast => 1,
+            _ => self.connections.len(),
+        };
+        (0..senders).try_for_each(|number| self.start(number, now))?;
+        Ok(self.connections.len())
     }
 
     fn start(&mut self, number: usize, now: Instant) -> io::Result<()> {
@@ -97,6 +103,17 @@ impl Generator {
         Ok(())
     }
 
+    /// Does what a connection is ready for, and returns whether all of its burst has come back.
+    fn proceed(&mut self, number: usize, flags: EventFlags, check: Check) -> io::Result<bool> {
+        if flags.contains(EventFlags::OUT) && self.connections[number].send()? {
+            self.listen(number, EventFlags::IN)?;
+        }
+        // With a context for all messages, one connection has all of them inflated.
+        let is_witness = number == 0 && self.workload.offer != Offer::Nothing;
+        let check = if is_witness { Check::All } else { check };
+        self.connections[number].receive(&mut self.buffer, check)
+    }
+
     fn listen(&self, number: usize, flags: EventFlags) -> io::Result<()> {
         let data = EventData::new_u64(number as u64);
         Ok(epoll::modify(&self.epoll, &self.connections[number].stream, data, flags)?)
@@ -104,7 +121,6 @@ impl Generator {
 
     fn wait(&mut self) -> io::Result<()> {
         self.events.clear();
-        self.events.reserve(self.connections.len());
         match epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&PATIENCE))? {
             0 => Err(io::Error::other("the server does not answer")),
             _ => Ok(()),

@@ -1,15 +1,19 @@
-//! What a message costs a server, ours beside others.
+//! What a message costs a server or a client, ours beside others.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
 
+mod cast;
 mod connection;
-mod content;
+mod deflate;
 mod figure;
 mod generator;
+mod handshakes;
 mod meter;
 mod replies;
 mod rounds;
 mod script;
 mod table;
+mod talker;
+mod traffic;
 mod workload;
 
 use std::io;
@@ -17,12 +21,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use fullduplex_bench::peer::{PEERS, Peer};
+use fullduplex_bench::peer::{CLIENTS, Peer, SERVERS};
 
 use crate::meter::Pace;
-use crate::workload::{WORKLOADS, Workload};
+use crate::table::Table;
+use crate::workload::{Action, WORKLOADS, Workload};
 
-/// What a message costs a server, ours beside others.
+/// What a message costs a server or a client, ours beside others.
 #[derive(Debug, Parser)]
 struct Options {
     /// Three short rounds instead of seven.
@@ -56,25 +61,30 @@ fn main() -> ExitCode {
 
 fn compare(options: &Options) -> io::Result<()> {
     let (rounds, pace) = if options.quick { (3, QUICK) } else { (7, FULL) };
-    let tables = rounds::run(
-        &options.workloads()?,
-        &options.peers()?,
-        options.rounds.unwrap_or(rounds).max(1),
-        pace,
-    )?;
-    tables.iter().for_each(table::Table::print);
+    let mut tables = options.tables()?;
+    rounds::run(&mut tables, options.rounds.unwrap_or(rounds).max(1), pace)?;
+    tables.iter().for_each(|table| println!("\n{table}"));
     Ok(())
 }
 
 impl Options {
-    fn workloads(&self) -> io::Result<Vec<Workload>> {
-        chosen(&WORKLOADS, &self.only, |workload, name| workload.name.starts_with(name))
-    }
-
-    fn peers(&self) -> io::Result<Vec<Peer>> {
-        chosen(&PEERS, &self.peers, |peer, name| {
-            peer.name.contains(name) || peer.program.contains(name)
-        })
+    /// What is to be measured.
+    fn tables(&self) -> io::Result<Vec<Table>> {
+        let workloads =
+            chosen(&WORKLOADS, &self.only, |workload, name| workload.name.starts_with(name))?;
+        let is = |peer: &Peer, name: &str| peer.name.contains(name) || peer.program.contains(name);
+        let servers = chosen(&SERVERS, &self.peers, is)?;
+        let clients = CLIENTS.iter().filter(|client| {
+            self.peers.is_empty() || self.peers.iter().any(|name| is(client, name))
+        });
+        let clients: Vec<Peer> = clients.copied().collect();
+        let empty = |workload: Workload| {
+            let able = |peer: &&Peer| peer.can(workload.mode());
+            let peers = if workload.action == Action::Client { &clients } else { &servers };
+            let rows = peers.iter().filter(able).map(|peer| (*peer, Vec::new())).collect();
+            Table { workload, rows }
+        };
+        Ok(workloads.into_iter().map(empty).collect())
     }
 }
 

@@ -1,18 +1,25 @@
 use std::io;
 
+use fullduplex_bench::client::Offer;
+
+use crate::deflate::Inflater;
 use crate::script::Reply;
 
 /// Follows the frames that come back on one connection, as they arrive, in whatever pieces.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Replies {
     /// The header of a frame, as far as it has come.
-    header: [u8; 14],
+    header: [u8; HEADER],
     header_len: usize,
     /// What of the payload of this frame is still to come; `None` within the header.
     left: Option<usize>,
-    /// Which reply of the script this is, and how much of its payload has come.
+    /// Which reply of the burst this is, and how much of its payload has come.
     index: usize,
     len: usize,
+    /// That payload, if it is to be inflated.
+    payload: Vec<u8>,
+    /// Gone when a message was not inflated, as those behind it may need it.
+    inflater: Option<Inflater>,
     /// All bytes that have come.
     pub(crate) bytes: u64,
 }
@@ -26,45 +33,55 @@ pub(crate) enum Check {
     All,
 }
 
+/// The longest header.
+const HEADER: usize = 14;
+
+const FIN: u8 = 0x80;
+const MASKED: u8 = 0x80;
+
 impl Replies {
-    /// Whether all replies have come, and if so starts anew.
-    pub(crate) fn start_anew(&mut self, script: &[Reply]) -> bool {
-        let is_complete = self.index == script.len();
-        if is_complete {
-            self.index = 0;
+    pub(crate) fn new(offer: Offer) -> Self {
+        Self {
+            header: [0; HEADER],
+            header_len: 0,
+            left: None,
+            index: 0,
+            len: 0,
+            payload: Vec::new(),
+            inflater: Some(Inflater::new(offer)),
+            bytes: 0,
         }
-        is_complete
     }
 
-    /// Takes what has come.
+    /// Takes what has come, and returns whether that is all of the burst. If so, the next one is
+    /// expected from now on.
     pub(crate) fn take(
         &mut self,
         mut bytes: &[u8],
-        script: &[Reply],
+        burst: &[Reply],
         check: Check,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
         self.bytes += bytes.len() as u64;
         while !bytes.is_empty() {
-            let reply = script.get(self.index).ok_or_else(|| fault("more came than was sent"))?;
+            let reply = burst.get(self.index).ok_or_else(|| fault("more came than was sent"))?;
             match self.left {
                 None => bytes = self.take_header(bytes, reply)?,
                 Some(left) => {
                     let (part, rest) = bytes.split_at(left.min(bytes.len()));
-                    if check == Check::All
-                        && reply.payload.get(self.len..self.len + part.len()) != Some(part)
-                    {
-                        return Err(fault("what came back is another message"));
-                    }
-                    self.len += part.len();
+                    self.take_payload(part, reply, check)?;
                     self.left = Some(left - part.len());
                     bytes = rest;
                 }
             }
             if self.left == Some(0) {
-                self.end_frame(reply)?;
+                self.end_frame(reply, check)?;
             }
         }
-        Ok(())
+        let is_complete = self.index == burst.len();
+        if is_complete {
+            self.index = 0;
+        }
+        Ok(is_complete)
     }
 
     /// Takes some bytes of a header, and returns the others.
@@ -74,11 +91,8 @@ impl Replies {
             self.header[self.header_len] = byte;
             self.header_len += 1;
             if let Some(len) = payload_len(&self.header[..self.header_len]) {
-                let is_expected = match self.len {
-                    0 => self.header[0] & !FIN == reply.first & !FIN,
-                    _ => self.header[0] & !FIN == 0,
-                };
-                if !is_expected {
+                let expected = if self.len == 0 { reply.first & !FIN } else { 0 };
+                if self.header[0] & !FIN != expected {
                     return Err(fault(&format!("a frame begins with {:#x}", self.header[0])));
                 }
                 self.left = Some(len);
@@ -88,26 +102,44 @@ impl Replies {
         Ok(bytes)
     }
 
-    fn end_frame(&mut self, reply: &Reply) -> io::Result<()> {
+    fn take_payload(&mut self, part: &[u8], reply: &Reply, check: Check) -> io::Result<()> {
+        if check == Check::All && reply.is_compressed {
+            self.payload.extend(part);
+        } else if check == Check::All {
+            let expected = reply.content.get(self.len..self.len + part.len());
+            if expected != Some(part) {
+                return Err(fault("what came back is another message"));
+            }
+        }
+        self.len += part.len();
+        Ok(())
+    }
+
+    fn end_frame(&mut self, reply: &Reply, check: Check) -> io::Result<()> {
         self.left = None;
         self.header_len = 0;
-        if self.header[0] & FIN != 0 {
-            if self.len != reply.payload.len() {
-                return Err(fault(&format!(
-                    "{} bytes came back, not {}",
-                    self.len,
-                    reply.payload.len()
-                )));
-            }
-            self.len = 0;
-            self.index += 1;
+        if self.header[0] & FIN == 0 {
+            return Ok(());
         }
+        match (reply.is_compressed, check, &mut self.inflater) {
+            (true, Check::All, Some(inflater)) => {
+                if !inflater.yields(&mut self.payload, &reply.content) {
+                    return Err(fault("what came back is another message, inflated"));
+                }
+            }
+            (true, _, inflater) => *inflater = None,
+            (false, ..) if self.len != reply.content.len() => {
+                let expected = reply.content.len();
+                return Err(fault(&format!("{} bytes came back, not {expected}", self.len)));
+            }
+            (false, ..) => {}
+        }
+        self.payload.clear();
+        self.len = 0;
+        self.index += 1;
         Ok(())
     }
 }
-
-const FIN: u8 = 0x80;
-const MASKED: u8 = 0x80;
 
 /// The length of the payload, if the header is complete.
 fn payload_len(header: &[u8]) -> Option<usize> {

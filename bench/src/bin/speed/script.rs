@@ -1,10 +1,18 @@
-use fullduplex_bench::client::{self, BINARY, TEXT};
+use fullduplex_bench::client::{BINARY, COMPRESSED, Offer, TEXT, frame};
+use fullduplex_bench::content::Kind;
 
-use crate::workload::Workload;
+use crate::deflate::compressed;
+use crate::workload::{Action, Workload};
 
-/// What one connection sends, over and over, and what has to come back.
+/// What one connection sends, and what has to come back. When it is over it begins anew.
 #[derive(Debug)]
 pub(crate) struct Script {
+    pub(crate) bursts: Vec<Burst>,
+}
+
+/// What goes at once.
+#[derive(Debug, Default)]
+pub(crate) struct Burst {
     /// The frames, one behind the other.
     pub(crate) frames: Vec<u8>,
     /// One for each of them.
@@ -16,23 +24,53 @@ pub(crate) struct Script {
 pub(crate) struct Reply {
     /// The first byte of its frame.
     pub(crate) first: u8,
-    pub(crate) payload: Vec<u8>,
+    pub(crate) content: Vec<u8>,
+    /// Whether it comes back compressed, in however many bytes.
+    pub(crate) is_compressed: bool,
 }
+
+/// How many documents each connection sends before it begins anew: what one of them has in common with
+/// those before it is to be as in life.
+const DOCUMENTS: usize = 32;
 
 impl Script {
     /// What the connection with this number sends. A raw server sends back the bytes of the frames as
     /// they are, masked.
     pub(crate) fn new(workload: &Workload, connection: usize, is_raw: bool) -> Self {
-        let mut script = Self { frames: Vec::new(), replies: Vec::new() };
-        let first = if workload.content.is_text() { TEXT } else { BINARY };
-        for message in 0..workload.burst {
-            let payload = workload.content.make(connection * workload.burst + message);
-            let frame = client::frame(first, &payload);
-            let reply =
-                if is_raw { frame[frame.len() - payload.len()..].to_vec() } else { payload };
-            script.replies.push(Reply { first, payload: reply });
-            script.frames.extend(frame);
+        let bursts = if workload.content.kind == Kind::Json { DOCUMENTS } else { 1 };
+        // All get what the first one sends.
+        let connection = if workload.action == Action::Broadcast { 0 } else { connection };
+        let burst = |burst| {
+            let first = (connection * bursts + burst) * workload.burst;
+            Burst::new(workload, first, is_raw)
+        };
+        Self { bursts: (0..bursts).map(burst).collect() }
+    }
+}
+
+impl Burst {
+    /// The messages that begin with this number.
+    fn new(workload: &Workload, number: usize, is_raw: bool) -> Self {
+        let mut burst = Self::default();
+        let opcode = if workload.content.is_text() { TEXT } else { BINARY };
+        let is_compressed = workload.offer != Offer::Nothing;
+        for number in number..number + workload.burst {
+            let content = workload.content.make(number);
+            let (first, payload) = match is_compressed {
+                true => (opcode | COMPRESSED, compressed(&content)),
+                false => (opcode, content.clone()),
+            };
+            let frame = frame(first, &payload);
+            burst.replies.push(match is_raw {
+                true => Reply {
+                    first,
+                    content: frame[frame.len() - payload.len()..].to_vec(),
+                    is_compressed: false,
+                },
+                false => Reply { first, content, is_compressed },
+            });
+            burst.frames.extend(frame);
         }
-        script
+        burst
     }
 }

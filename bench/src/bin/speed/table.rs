@@ -1,8 +1,11 @@
+use std::fmt;
+
+use fullduplex_bench::client::Offer;
 use fullduplex_bench::peer::{Kind, Peer};
 
 use crate::figure::Figure;
 use crate::meter::Sample;
-use crate::workload::Workload;
+use crate::workload::{Action, Workload};
 
 /// What was measured of several peers with one workload.
 #[derive(Debug)]
@@ -11,61 +14,88 @@ pub(crate) struct Table {
     pub(crate) rows: Vec<(Peer, Vec<Sample>)>,
 }
 
-/// A generator that is busier than this may have been what the server waited for.
+/// Another end that is busier than this may have been what the peer waited for.
 const TOO_BUSY: f64 = 0.95;
 
-const HEAD: [&str; 8] = [
-    "",
-    "to raw",
-    "CPU µs each",
-    "messages/s",
-    "p50 µs",
-    "p99 µs",
-    "server busy",
-    "generator busy",
-];
-
 impl Table {
-    /// In Markdown, with columns of one width.
-    pub(crate) fn print(&self) {
-        let Workload { name, title, .. } = self.workload;
-        println!("\n{name}: {title}\n");
-        let mut lines = vec![HEAD.map(str::to_owned)];
-        lines.extend(self.rows.iter().map(|(peer, samples)| self.line(peer, samples)));
-        let widths: [usize; 8] = std::array::from_fn(|column| {
-            lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default()
-        });
-        for (number, line) in lines.iter().enumerate() {
-            for (cell, width) in line.iter().zip(widths) {
-                print!("| {cell:width$} ");
-            }
-            println!("|");
-            if number == 0 {
-                println!("{}|", widths.map(|width| format!("|-{:-<width$}-", "")).concat());
-            }
-        }
+    /// What a message costs this peer, as a multiple of what it costs one without a protocol on the
+    /// same runtime, if that was measured.
+    pub(crate) fn ratio(&self, samples: &[Sample]) -> Option<f64> {
+        let (_, raw) = self.rows.iter().find(|(peer, _)| peer.kind == Kind::Raw)?;
+        let cost = |samples| Figure::of(samples, Sample::cost).median;
+        Some(cost(samples) / cost(raw))
     }
 
-    fn line(&self, peer: &Peer, samples: &[Sample]) -> [String; 8] {
+    fn head(&self) -> Vec<&'static str> {
+        let [unit, rate, other] = match self.workload.action {
+            Action::Handshake => ["CPU µs per handshake", "handshakes/s", "generator busy"],
+            Action::Broadcast => ["CPU µs per delivery", "deliveries/s", "generator busy"],
+            Action::Echo => ["CPU µs per message", "messages/s", "generator busy"],
+            Action::Client => ["CPU µs per message", "messages/s", "server busy"],
+        };
+        let mut head = vec!["", "to raw", unit, rate, "busy", other];
+        if self.shows_latency() {
+            head.extend(["p50 µs", "p99 µs"]);
+        }
+        if self.shows_reply_len() {
+            head.push("bytes per reply");
+        }
+        head
+    }
+
+    fn line(&self, peer: &Peer, samples: &[Sample]) -> Vec<String> {
         let cost = Figure::of(samples, Sample::cost);
-        let micros = |figure: Figure| format!("{:.1}", figure.median);
-        let busy = Figure::of(samples, Sample::own_busy).median;
-        let mark = if busy > TOO_BUSY { " (!)" } else { "" };
-        [
+        let other_busy = Figure::of(samples, Sample::other_busy).median;
+        let mark = if other_busy > TOO_BUSY { " (!)" } else { "" };
+        let mut line = vec![
             peer.label(),
-            self.baseline().map_or("–".into(), |raw| format!("{:.2}", cost.median / raw)),
+            self.ratio(samples).map_or("–".into(), |ratio| format!("{ratio:.2}")),
             format!("{:.2} ({:.2}–{:.2})", cost.median, cost.least, cost.most),
             format!("{:.0}", Figure::of(samples, Sample::rate).median),
-            micros(Figure::of(samples, |sample| sample.p50.as_secs_f64() * 1e6)),
-            micros(Figure::of(samples, |sample| sample.p99.as_secs_f64() * 1e6)),
             format!("{:.0} %", Figure::of(samples, Sample::busy).median * 100.0),
-            format!("{:.0} %{mark}", busy * 100.0),
-        ]
+            format!("{:.0} %{mark}", other_busy * 100.0),
+        ];
+        if self.shows_latency() {
+            line.extend([50, 99].map(|hundredths| {
+                let value = |sample: &Sample| sample.percentile(hundredths).unwrap_or(f64::NAN);
+                format!("{:.0}", Figure::of(samples, value).median)
+            }));
+        }
+        if self.shows_reply_len() {
+            line.push(format!("{:.0}", Figure::of(samples, Sample::reply_len).median));
+        }
+        line
     }
 
-    /// What a message costs a server that knows no protocol, on the same runtime.
-    pub(crate) fn baseline(&self) -> Option<f64> {
-        let (_, samples) = self.rows.iter().find(|(peer, _)| peer.kind == Kind::Raw)?;
-        Some(Figure::of(samples, Sample::cost).median)
+    fn shows_latency(&self) -> bool {
+        let Workload { action, burst, .. } = self.workload;
+        burst == 1 && matches!(action, Action::Echo | Action::Broadcast)
+    }
+
+    fn shows_reply_len(&self) -> bool {
+        self.workload.offer != Offer::Nothing
+    }
+}
+
+/// In Markdown, with columns of one width.
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "**{}**: {}\n", self.workload.name, self.workload.title)?;
+        let head = self.head().into_iter().map(str::to_owned).collect();
+        let body = self.rows.iter().map(|(peer, samples)| self.line(peer, samples));
+        let lines: Vec<Vec<String>> = std::iter::once(head).chain(body).collect();
+        let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max();
+        let widths: Vec<usize> = (0..lines[0].len()).filter_map(width).collect();
+        for (number, line) in lines.iter().enumerate() {
+            for (cell, width) in line.iter().zip(&widths) {
+                write!(f, "| {cell:width$} ")?;
+            }
+            writeln!(f, "|")?;
+            if number == 0 {
+                widths.iter().try_for_each(|width| write!(f, "|-{:-<width$}-", ""))?;
+                writeln!(f, "|")?;
+            }
+        }
+        Ok(())
     }
 }

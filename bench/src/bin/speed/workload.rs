@@ -1,8 +1,8 @@
 use fullduplex_bench::client::Offer;
+use fullduplex_bench::content::{Content, Kind};
+use fullduplex_bench::server::Mode;
 
-use crate::content::Content;
-
-/// What the servers are asked to do.
+/// What servers or clients are asked to do.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Workload {
     /// How it is called in short.
@@ -14,56 +14,153 @@ pub(crate) struct Workload {
     pub(crate) burst: usize,
     pub(crate) content: Content,
     pub(crate) offer: Offer,
+    pub(crate) action: Action,
 }
 
-/// In the order in which they are shown.
-pub(crate) const WORKLOADS: [Workload; 6] = [
+/// Who is measured, and with what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// A server sends back what comes.
+    Echo,
+    /// A server sends what comes on one connection to all of them.
+    Broadcast,
+    /// A server shakes hands, and closes.
+    Handshake,
+    /// A client sends to a server that sends it back.
+    Client,
+}
+
+/// In the order in which they are shown. The eighth is what an idle connection costs, which another
+/// program measures.
+pub(crate) const WORKLOADS: [Workload; 16] = [
+    ONE,
+    MANY,
+    BURSTS,
+    ASCII,
+    CYRILLIC,
+    LARGE,
+    DEFLATE,
     Workload {
-        name: "w1",
-        title: "64 B, 1 connection, one message at a time",
-        connections: 1,
-        burst: 1,
-        content: Content::Binary(64),
-        offer: Offer::Nothing,
+        name: "w6n",
+        title: "1 KiB of JSON, compressed without context takeover, 100 connections",
+        offer: Offer::DeflateWithoutTakeover,
+        ..DEFLATE
     },
     Workload {
-        name: "w2",
-        title: "64 B, 100 connections, one message at a time each",
-        connections: 100,
-        burst: 1,
-        content: Content::Binary(64),
-        offer: Offer::Nothing,
+        name: "w7",
+        title: "handshakes: connect, upgrade, close",
+        action: Action::Handshake,
+        ..ONE
     },
     Workload {
-        name: "w3",
-        title: "64 B, 10 connections, bursts of 64",
-        connections: 10,
-        burst: 64,
-        content: Content::Binary(64),
-        offer: Offer::Nothing,
+        name: "w9",
+        title: "64 B from one connection to 1,000",
+        connections: 1000,
+        action: Action::Broadcast,
+        ..ONE
     },
     Workload {
-        name: "w4a",
-        title: "16 KiB of ASCII text, 10 connections",
-        connections: 10,
-        burst: 1,
-        content: Content::Ascii(16 << 10),
-        offer: Offer::Nothing,
+        name: "c1",
+        title: "clients, 64 B, 1 connection, one message at a time",
+        action: Action::Client,
+        ..ONE
     },
     Workload {
-        name: "w4c",
-        title: "16 KiB of Cyrillic text, 10 connections",
-        connections: 10,
-        burst: 1,
-        content: Content::Cyrillic(16 << 10),
-        offer: Offer::Nothing,
+        name: "c2",
+        title: "clients, 64 B, 100 connections, one message at a time each",
+        action: Action::Client,
+        ..MANY
     },
     Workload {
-        name: "w5",
-        title: "1 MiB, 2 connections",
-        connections: 2,
-        burst: 1,
-        content: Content::Binary(1 << 20),
-        offer: Offer::Nothing,
+        name: "c3",
+        title: "clients, 64 B, 10 connections, bursts of 64",
+        action: Action::Client,
+        ..BURSTS
+    },
+    Workload {
+        name: "c4a",
+        title: "clients, 16 KiB of ASCII text, 10 connections",
+        action: Action::Client,
+        ..ASCII
+    },
+    Workload {
+        name: "c4c",
+        title: "clients, 16 KiB of Cyrillic text, 10 connections",
+        action: Action::Client,
+        ..CYRILLIC
+    },
+    Workload {
+        name: "c5",
+        title: "clients, 1 MiB, 2 connections",
+        action: Action::Client,
+        ..LARGE
     },
 ];
+
+const ONE: Workload = Workload {
+    name: "w1",
+    title: "64 B, 1 connection, one message at a time",
+    connections: 1,
+    burst: 1,
+    content: Content { kind: Kind::Binary, len: 64 },
+    offer: Offer::Nothing,
+    action: Action::Echo,
+};
+
+const MANY: Workload = Workload {
+    name: "w2",
+    title: "64 B, 100 connections, one message at a time each",
+    connections: 100,
+    ..ONE
+};
+
+const BURSTS: Workload = Workload {
+    name: "w3",
+    title: "64 B, 10 connections, bursts of 64",
+    connections: 10,
+    burst: 64,
+    ..ONE
+};
+
+const ASCII: Workload = Workload {
+    name: "w4a",
+    title: "16 KiB of ASCII text, 10 connections",
+    connections: 10,
+    content: Content { kind: Kind::Ascii, len: 16 << 10 },
+    ..ONE
+};
+
+const CYRILLIC: Workload = Workload {
+    name: "w4c",
+    title: "16 KiB of Cyrillic text, 10 connections",
+    content: Content { kind: Kind::Cyrillic, len: 16 << 10 },
+    ..ASCII
+};
+
+const LARGE: Workload = Workload {
+    name: "w5",
+    title: "1 MiB, 2 connections",
+    connections: 2,
+    content: Content { kind: Kind::Binary, len: 1 << 20 },
+    ..ONE
+};
+
+const DEFLATE: Workload = Workload {
+    name: "w6",
+    title: "1 KiB of JSON, compressed with context takeover, 100 connections",
+    connections: 100,
+    content: Content { kind: Kind::Json, len: 1 << 10 },
+    offer: Offer::Deflate,
+    ..ONE
+};
+
+impl Workload {
+    /// What the server has to be started for.
+    pub(crate) fn mode(&self) -> Mode {
+        match (self.action, self.offer) {
+            (Action::Broadcast, _) => Mode::Broadcast,
+            (_, Offer::Nothing) => Mode::Echo,
+            (_, Offer::Deflate | Offer::DeflateWithoutTakeover) => Mode::Deflate,
+        }
+    }
+}

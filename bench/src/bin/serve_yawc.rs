@@ -1,0 +1,78 @@
+use std::future::ready;
+use std::io;
+
+use fullduplex_bench::server::{Mode, Room, room, run, serve_each};
+use futures_util::{SinkExt, StreamExt};
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::select;
+use yawc::{Frame, OpCode, Options, Result, UpgradeFut, WebSocket};
+
+fn main() -> io::Result<()> {
+    match Mode::of_this() {
+        Mode::Echo | Mode::Deflate => run(serve_each(|stream| serve(stream, echo))),
+        Mode::Broadcast => {
+            let room = room();
+            run(serve_each(move |stream| {
+                let room = room.clone();
+                serve(stream, move |upgraded| chat(upgraded, room.clone()))
+            }))
+        }
+    }
+}
+
+async fn serve<F>(stream: TcpStream, handle: impl Fn(UpgradeFut) -> F) -> hyper::Result<()>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let answer = |mut request: Request<Incoming>| {
+        let upgrade = WebSocket::upgrade_with_options(&mut request, options());
+        ready(upgrade.map(|(response, upgraded)| {
+            tokio::spawn(handle(upgraded));
+            response
+        }))
+    };
+    let connection =
+        http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
+    connection.with_upgrades().await
+}
+
+async fn echo(upgraded: UpgradeFut) -> Result<()> {
+    let mut socket = upgraded.await?;
+    while let Some(frame) = socket.next().await {
+        if let OpCode::Text | OpCode::Binary = frame.opcode() {
+            socket.send(frame).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn chat(upgraded: UpgradeFut, room: Room<Frame>) -> Result<()> {
+    let mut socket = upgraded.await?;
+    let mut messages = room.subscribe();
+    loop {
+        select! {
+            frame = socket.next() => match frame {
+                Some(frame) if matches!(frame.opcode(), OpCode::Text | OpCode::Binary) => {
+                    room.send(frame).ok();
+                }
+                Some(_) => {}
+                None => return Ok(()),
+            },
+            Ok(frame) = messages.recv() => socket.send(frame).await?,
+        }
+    }
+}
+
+/// Texts are not validated by default, as RFC 6455 wants them to be; and 1 MiB is too large.
+fn options() -> Options {
+    let options = Options::default().with_utf8().with_max_payload_read(2 << 20);
+    match Mode::of_this() {
+        Mode::Deflate => options.with_balanced_compression(),
+        Mode::Echo | Mode::Broadcast => options,
+    }
+}

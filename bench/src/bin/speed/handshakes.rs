@@ -1,0 +1,50 @@
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use fullduplex_bench::client::{CLOSE, Offer, Opening, frame};
+
+use crate::traffic::Traffic;
+
+/// So many are under way at a time, in step.
+const BATCH: usize = 10;
+
+/// The code of a normal end.
+const NORMAL: [u8; 2] = 1000_u16.to_be_bytes();
+
+/// Connections that shake hands and close properly, until so much time is over. There is at least one.
+/// Each counts as one message.
+pub(crate) fn shake_hands(
+    address: SocketAddr,
+    is_raw: bool,
+    time: Duration,
+) -> io::Result<Traffic> {
+    let start = Instant::now();
+    let mut traffic = Traffic::default();
+    while traffic.messages == 0 || start.elapsed() < time {
+        let openings: Vec<Opening> = (0..BATCH)
+            .map(|_| Opening::start(address, Offer::Nothing))
+            .collect::<io::Result<_>>()?;
+        let mut streams: Vec<TcpStream> =
+            openings.into_iter().map(Opening::finish).collect::<io::Result<_>>()?;
+        for stream in &mut streams {
+            stream.write_all(&frame(CLOSE, &NORMAL))?;
+            if is_raw {
+                stream.shutdown(Shutdown::Write)?;
+            }
+        }
+        streams.iter_mut().try_for_each(expect_close)?;
+        traffic.messages += BATCH as u64;
+    }
+    Ok(traffic)
+}
+
+/// A Close and then the end, which a server comes to first (RFC 6455 section 7.1.1).
+fn expect_close(stream: &mut TcpStream) -> io::Result<()> {
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest)?;
+    match rest.first() {
+        Some(&CLOSE) => Ok(()),
+        _ => Err(io::Error::other(format!("a connection ended with {rest:x?}"))),
+    }
+}

@@ -1,0 +1,11 @@
+use std::time::Duration;
+
+/// What came back.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    pub(crate) messages: u64,
+    /// All bytes of them, headers included.
+    pub(crate) bytes: u64,
+    /// How long each burst took.
+    pub(crate) round_trips: Vec<Duration>,
+}

@@ -1,0 +1,169 @@
+//! What the clients have in common.
+
+use std::error::Error;
+use std::future::Future;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+
+use crate::content::Content;
+
+/// Why a client gave up.
+pub type Failure = Box<dyn Error + Send + Sync>;
+
+/// One connection of a client.
+pub trait Client: Sized + Send + 'static {
+    /// What is sent, made beforehand.
+    type Message: Send + Sync + 'static;
+
+    /// Makes a text message.
+    fn text(content: String) -> Self::Message;
+
+    /// Makes a binary message.
+    fn binary(content: Vec<u8>) -> Self::Message;
+
+    /// Connects.
+    fn connect(address: SocketAddr) -> impl Future<Output = Result<Self, Failure>> + Send;
+
+    /// Sends so many messages, and then receives as many.
+    fn exchange(
+        &mut self,
+        message: &Self::Message,
+        burst: usize,
+        echo: &Echo,
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
+}
+
+/// What has to come back.
+#[derive(Debug)]
+pub struct Echo {
+    content: Vec<u8>,
+    is_compared: bool,
+}
+
+/// What a client is to do, as its arguments say.
+#[derive(Debug, Clone, Copy)]
+struct Task {
+    address: SocketAddr,
+    connections: usize,
+    burst: usize,
+    content: Content,
+}
+
+/// Connects, and says so. Then exchanges messages whenever a line on stdin says for how many
+/// milliseconds, and prints how many there were.
+///
+/// # Errors
+/// Those of the client, and what came back was something else.
+pub fn run<C: Client>() -> Result<(), Failure> {
+    let task = Task::of_this()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut connections = runtime.block_on(async {
+        let mut connections = Vec::new();
+        for _ in 0..task.connections {
+            connections.push(C::connect(task.address).await?);
+        }
+        Ok::<_, Failure>(connections)
+    })?;
+    say("ready")?;
+    for line in io::stdin().lines() {
+        let end = Instant::now() + Duration::from_millis(line?.parse()?);
+        let count;
+        (connections, count) = runtime.block_on(talk(connections, task, end))?;
+        say(count)?;
+    }
+    Ok(())
+}
+
+/// A connection by TCP, for libraries that do not care how it comes about.
+///
+/// # Errors
+/// There is no server.
+pub async fn stream(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+impl Echo {
+    /// Looks at a message that has come back.
+    ///
+    /// # Errors
+    /// It is another one.
+    pub fn check(&self, content: &[u8]) -> Result<(), Failure> {
+        let is_it =
+            content.len() == self.content.len() && (!self.is_compared || content == self.content);
+        if is_it { Ok(()) } else { Err("what came back is another message".into()) }
+    }
+
+    /// How long a message is.
+    pub fn content_len(&self) -> usize {
+        self.content.len()
+    }
+}
+
+impl Task {
+    fn of_this() -> Result<Self, Failure> {
+        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        let [address, connections, burst, content] = &arguments[..] else {
+            return Err("give an address, the number of connections and messages, a content".into());
+        };
+        Ok(Self {
+            address: address.parse()?,
+            connections: connections.parse()?,
+            burst: burst.parse()?,
+            content: content.parse()?,
+        })
+    }
+}
+
+async fn talk<C: Client>(
+    connections: Vec<C>,
+    task: Task,
+    end: Instant,
+) -> Result<(Vec<C>, u64), Failure> {
+    let content = task.content.make(0);
+    let message = Arc::new(match task.content.is_text() {
+        true => C::text(String::from_utf8(content)?),
+        false => C::binary(content),
+    });
+    let tasks: Vec<_> = connections
+        .into_iter()
+        .map(|connection| tokio::spawn(talk_on(connection, message.clone(), task, end)))
+        .collect();
+    let (mut connections, mut sum) = (Vec::new(), 0);
+    for task in tasks {
+        let (connection, count) = task.await??;
+        connections.push(connection);
+        sum += count;
+    }
+    Ok((connections, sum))
+}
+
+/// Compares what comes back first, and looks at the length of what comes then.
+async fn talk_on<C: Client>(
+    mut connection: C,
+    message: Arc<C::Message>,
+    task: Task,
+    end: Instant,
+) -> Result<(C, u64), Failure> {
+    let mut echo = Echo { content: task.content.make(0), is_compared: true };
+    let mut count = 0;
+    loop {
+        connection.exchange(&message, task.burst, &echo).await?;
+        count += task.burst as u64;
+        echo.is_compared = false;
+        if Instant::now() >= end {
+            return Ok((connection, count));
+        }
+    }
+}
+
+fn say(what: impl std::fmt::Display) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    writeln!(stdout, "{what}")?;
+    stdout.flush()
+}
