@@ -83,14 +83,21 @@ impl Peer {
         }
     }
 
-    /// What it is, for a table.
-    pub fn label(&self) -> String {
-        let raw = if self.kind.is_raw() { ", plain TCP" } else { "" };
-        format!("{} {}{raw}", self.name, self.version())
+    /// What it is.
+    pub fn title(&self) -> &'static str {
+        match self.kind {
+            Kind::System => "plain TCP on epoll",
+            Kind::Raw => "plain TCP on tokio",
+            Kind::WebSocket | Kind::Deflating => self.name,
+        }
     }
 
-    /// The version in use.
-    pub fn version(&self) -> &'static str {
+    /// What it is, with the version in use.
+    pub fn label(&self) -> String {
+        format!("{} {}", self.title(), self.version())
+    }
+
+    fn version(&self) -> &'static str {
         version(self.name)
     }
 }

@@ -66,12 +66,8 @@ enum Task {
         #[arg(long, default_value_t = 10_000)]
         connections: usize,
     },
-    /// What a message costs in time of the processor, beside other libraries.
-    Bench {
-        /// What to hand on, such as `--quick`, `--only w3` and `--peers fullduplex,raw`.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
+    /// What a message costs in time of the processor, beside other libraries, for servers and clients.
+    Bench(bench::Options),
     /// Instructions per message, counted by Valgrind; fails if ours are more than bench/engine.txt says.
     Engine {
         /// Count those of other libraries too, and write all down there.
@@ -119,7 +115,7 @@ fn main() -> ExitCode {
         Task::Simulate { seeds, first, seed: None } => simulate(&[first, seeds]),
         Task::Fuzz(options) => fuzz::fuzz(&options),
         Task::Idle { connections } => bench::idle(connections),
-        Task::Bench { arguments } => bench::speed(&arguments),
+        Task::Bench(options) => bench::speed(&options),
         Task::Engine { write } => engine::engine(write),
         Task::Churn { cycles } => load::churn(cycles),
         Task::Crowd { seconds } => load::crowd(seconds),

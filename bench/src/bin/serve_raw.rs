@@ -15,6 +15,9 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; RAW_BUFFER]);
 }
 
+/// The longest message that is sent to all, or a request.
+const LONGEST: usize = 1024;
+
 fn main() -> io::Result<()> {
     match Mode::of_this() {
         Mode::Echo | Mode::Deflate => run(serve_each(echo)),
@@ -52,12 +55,13 @@ fn echo_once(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<Option<Vec<u8>
 }
 
 async fn chat(mut stream: TcpStream, room: Room<Bytes>) -> io::Result<()> {
-    let mut bytes = BytesMut::new();
+    let mut bytes = BytesMut::with_capacity(LONGEST);
     // The request, which is for nobody else.
     stream.read_buf(&mut bytes).await?;
     stream.write_all_buf(&mut bytes).await?;
     let mut messages = room.subscribe();
     loop {
+        bytes.reserve(LONGEST);
         select! {
             count = stream.read_buf(&mut bytes) => match count? {
                 0 => return Ok(()),

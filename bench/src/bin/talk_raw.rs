@@ -1,12 +1,20 @@
 //! Sends frames that were made beforehand, and counts what comes back: what a client costs on this
 //! runtime without any protocol.
 
+use std::cell::RefCell;
+use std::io;
 use std::net::SocketAddr;
 
 use fullduplex_bench::client::{BINARY, Offer, TEXT, frame, open};
+use fullduplex_bench::server::RAW_BUFFER;
 use fullduplex_bench::talk::{Client, Echo, Failure, run};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+
+thread_local! {
+    /// One buffer for all connections: there is one thread.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; RAW_BUFFER]);
+}
 
 fn main() -> Result<(), Failure> {
     run::<Talk>()
@@ -14,11 +22,10 @@ fn main() -> Result<(), Failure> {
 
 struct Talk {
     stream: TcpStream,
+    /// Those of a burst.
     frames: Vec<u8>,
-    buffer: Vec<u8>,
 }
 
-const BUFFER: usize = 256 << 10;
 const MASK_LEN: usize = 4;
 
 impl Client for Talk {
@@ -36,8 +43,7 @@ impl Client for Talk {
     async fn connect(address: SocketAddr) -> Result<Self, Failure> {
         let stream = open(address, Offer::Nothing)?;
         stream.set_nonblocking(true)?;
-        let stream = TcpStream::from_std(stream)?;
-        Ok(Self { stream, frames: Vec::new(), buffer: vec![0; BUFFER] })
+        Ok(Self { stream: TcpStream::from_std(stream)?, frames: Vec::new() })
     }
 
     async fn exchange(
@@ -46,23 +52,38 @@ impl Client for Talk {
         burst: usize,
         echo: &Echo,
     ) -> Result<(), Failure> {
-        if self.frames.is_empty() {
-            self.frames = frame.repeat(burst);
-        }
-        self.stream.write_all(&self.frames).await?;
-        let reply_len = frame.len() - MASK_LEN;
-        let mut left = reply_len * burst;
-        while left > 0 {
-            let count = self.stream.read(&mut self.buffer).await?;
-            left = left.checked_sub(count).ok_or("more came than was sent")?;
-            match count {
-                0 => return Err("the connection was closed".into()),
-                _ if count == reply_len => {
-                    echo.check(&self.buffer[reply_len - echo.content_len()..reply_len])?;
-                }
-                _ => {}
+        if burst == 1 {
+            self.stream.write_all(frame).await?;
+        } else {
+            if self.frames.is_empty() {
+                self.frames = frame.repeat(burst);
             }
+            self.stream.write_all(&self.frames).await?;
+        }
+        let mut left = (frame.len() - MASK_LEN) * burst;
+        while left > 0 {
+            self.stream.readable().await?;
+            let count = BUFFER.with_borrow_mut(|buffer| self.read(buffer, left, echo))?;
+            left = left.checked_sub(count).ok_or("more came than was sent")?;
         }
         Ok(())
+    }
+}
+
+impl Talk {
+    /// Reads once. If the end of the last reply comes, that one is compared, as far as it is there.
+    fn read(&self, buffer: &mut [u8], left: usize, echo: &Echo) -> Result<usize, Failure> {
+        match self.stream.try_read(buffer) {
+            Ok(0) => Err("the connection was closed".into()),
+            Ok(count) => {
+                let len = echo.content_len();
+                if count == left && count >= len {
+                    echo.check(&buffer[count - len..count])?;
+                }
+                Ok(count)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            Err(error) => Err(error.into()),
+        }
     }
 }

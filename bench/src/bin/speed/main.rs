@@ -4,10 +4,12 @@
 mod cast;
 mod connection;
 mod deflate;
+mod document;
 mod figure;
 mod generator;
 mod handshakes;
 mod meter;
+mod plot;
 mod replies;
 mod rounds;
 mod script;
@@ -42,6 +44,9 @@ struct Options {
     /// The libraries, such as `fullduplex,raw`; all by default.
     #[arg(long, value_delimiter = ',')]
     peers: Vec<String>,
+    /// Write the tables to `docs/speed.md` and a picture of them to `docs/speed.svg`.
+    #[arg(long, conflicts_with_all = ["quick", "only", "peers"])]
+    write: bool,
 }
 
 const FULL: Pace =
@@ -62,9 +67,10 @@ fn main() -> ExitCode {
 fn compare(options: &Options) -> io::Result<()> {
     let (rounds, pace) = if options.quick { (3, QUICK) } else { (7, FULL) };
     let mut tables = options.tables()?;
-    rounds::run(&mut tables, options.rounds.unwrap_or(rounds).max(1), pace)?;
+    let rounds = options.rounds.unwrap_or(rounds).max(1);
+    rounds::run(&mut tables, rounds, pace)?;
     tables.iter().for_each(|table| println!("\n{table}"));
-    Ok(())
+    if options.write { document::write(&tables, rounds) } else { Ok(()) }
 }
 
 impl Options {
@@ -72,7 +78,7 @@ impl Options {
     fn tables(&self) -> io::Result<Vec<Table>> {
         let workloads =
             chosen(&WORKLOADS, &self.only, |workload, name| workload.name.starts_with(name))?;
-        let is = |peer: &Peer, name: &str| peer.name.contains(name) || peer.program.contains(name);
+        let is = |peer: &Peer, name: &str| peer.program.contains(&name.replace('-', "_"));
         let servers = chosen(&SERVERS, &self.peers, is)?;
         let clients = CLIENTS.iter().filter(|client| {
             self.peers.is_empty() || self.peers.iter().any(|name| is(client, name))

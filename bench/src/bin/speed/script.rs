@@ -29,9 +29,9 @@ pub(crate) struct Reply {
     pub(crate) is_compressed: bool,
 }
 
-/// How many documents each connection sends before it begins anew: what one of them has in common with
-/// those before it is to be as in life.
-const DOCUMENTS: usize = 32;
+/// How many documents each connection sends before it begins anew: more than the window of a compressor
+/// holds, which would refer to what it has seen whole otherwise.
+const DOCUMENTS: usize = 40;
 
 impl Script {
     /// What the connection with this number sends. A raw server sends back the bytes of the frames as
