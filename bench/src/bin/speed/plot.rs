@@ -75,18 +75,17 @@ fn panel(table: &Table, bars: &[(Peer, f64)], x: usize, y: usize) -> String {
         let top = first + index * ROW_HEIGHT;
         let base = top + BAR_HEIGHT - 2;
         let class = class(index, peer);
-        let end = left as f64 + length(*ratio);
         // Writing to a string does not fail.
         writeln!(
             out,
             "<text x=\"{}\" y=\"{base}\" text-anchor=\"end\">{}</text>\
              <rect class=\"{class}\" x=\"{left}\" y=\"{top}\" width=\"{:.1}\" \
              height=\"{BAR_HEIGHT}\" rx=\"2\"/>\
-             <text class=\"number\" x=\"{:.1}\" y=\"{base}\">{ratio:.2}</text>",
+             <text class=\"number\" x=\"{}\" y=\"{base}\" text-anchor=\"end\">{ratio:.2}</text>",
             left - 8,
             peer.title(),
             length(*ratio),
-            end + 6.0,
+            x + PANEL_WIDTH - MARGIN,
         )
         .ok();
     }

@@ -42,7 +42,7 @@ pub(crate) const WORKLOADS: [Workload; 16] = [
     DEFLATE,
     Workload {
         name: "w6n",
-        title: "1 KiB of JSON, compressed without context takeover, 100 connections",
+        title: "1 KiB of JSON, no context takeover, 100 connections",
         offer: Offer::DeflateWithoutTakeover,
         ..DEFLATE
     },
@@ -147,7 +147,7 @@ const LARGE: Workload = Workload {
 
 const DEFLATE: Workload = Workload {
     name: "w6",
-    title: "1 KiB of JSON, compressed with context takeover, 100 connections",
+    title: "1 KiB of JSON, context takeover, 100 connections",
     connections: 100,
     content: Content { kind: Kind::Json, len: 1 << 10 },
     offer: Offer::Deflate,
