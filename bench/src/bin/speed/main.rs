@@ -51,8 +51,7 @@ struct Options {
 
 const FULL: Pace =
     Pace { warm_up: Duration::from_millis(100), measure: Duration::from_millis(300) };
-const QUICK: Pace =
-    Pace { warm_up: Duration::from_millis(30), measure: Duration::from_millis(100) };
+const QUICK: Pace = Pace { warm_up: Duration::from_millis(20), measure: Duration::from_millis(80) };
 
 fn main() -> ExitCode {
     match compare(&Options::parse()) {
