@@ -94,7 +94,10 @@ impl Peer {
 
     /// What it is, with the version in use.
     pub fn label(&self) -> String {
-        format!("{} {}", self.title(), self.version())
+        match self.kind {
+            Kind::System => self.title().to_owned(),
+            _ => format!("{} {}", self.title(), self.version()),
+        }
     }
 
     fn version(&self) -> &'static str {

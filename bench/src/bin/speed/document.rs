@@ -29,7 +29,7 @@ fn document(tables: &[Table], rounds: usize) -> io::Result<String> {
          The picture shows what a message costs in time of the processor, as a multiple of what it \
          costs without any protocol on the same runtime: shorter is better.\n\n\
          ![Cost of a message, for each workload and library](speed.svg)\n\n\
-         In the tables, \"to raw\" is that multiple; what is in brackets is the least and the most of \
+         In the tables, \"to raw\" is that multiple, the median of those of all rounds; what is in brackets is the least and the most of \
          the rounds; all else is their median. \"(!)\": the other end was so busy that it may have \
          limited how many messages there were a second.\n\n\
          {tables}"

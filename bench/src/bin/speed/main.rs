@@ -49,8 +49,7 @@ struct Options {
     write: bool,
 }
 
-const FULL: Pace =
-    Pace { warm_up: Duration::from_millis(100), measure: Duration::from_millis(300) };
+const FULL: Pace = Pace { warm_up: Duration::from_millis(60), measure: Duration::from_millis(300) };
 const QUICK: Pace = Pace { warm_up: Duration::from_millis(20), measure: Duration::from_millis(80) };
 
 fn main() -> ExitCode {

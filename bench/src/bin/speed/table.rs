@@ -19,11 +19,12 @@ const TOO_BUSY: f64 = 0.95;
 
 impl Table {
     /// What a message costs this peer, as a multiple of what it costs one without a protocol on the
-    /// same runtime, if that was measured.
+    /// same runtime, if that was measured. Each round is compared with itself: the machine may have
+    /// been slower in some of them.
     pub(crate) fn ratio(&self, samples: &[Sample]) -> Option<f64> {
         let (_, raw) = self.rows.iter().find(|(peer, _)| peer.kind == Kind::Raw)?;
-        let cost = |samples| Figure::of(samples, Sample::cost).median;
-        Some(cost(samples) / cost(raw))
+        let rounds: Vec<(&Sample, &Sample)> = samples.iter().zip(raw).collect();
+        Some(Figure::of(&rounds, |(sample, raw)| sample.cost() / raw.cost()).median)
     }
 
     fn head(&self) -> Vec<&'static str> {
