@@ -27,6 +27,10 @@ const LIMIT: f64 = 1024.0;
 /// The files that this program and the servers have open besides the connections.
 const OTHER_FILES: usize = 100;
 
+/// Servers that only their speed is measured of: this takes minutes as it is, and wtx compresses what is
+/// too short for it.
+const OTHERS: [&str; 3] = ["serve_wtx", "serve_yawc", "serve_epoll"];
+
 #[derive(Debug)]
 struct Row {
     peer: Peer,
@@ -54,7 +58,7 @@ fn compare(options: &Options) -> io::Result<Vec<String>> {
     // The servers inherit this too. A huge page is resident as a whole, whatever is used of it.
     disable_transparent_huge_pages(true)?;
     let mut rows = Vec::new();
-    for peer in SERVERS {
+    for peer in SERVERS.into_iter().filter(|peer| !OTHERS.contains(&peer.program)) {
         eprintln!("{} …", peer.program);
         let plain = measure(&peer, false, options.connections)?;
         let deflate = match peer.kind {
