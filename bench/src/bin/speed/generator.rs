@@ -24,7 +24,8 @@ pub(crate) struct Generator {
 }
 
 const BUFFER: usize = 256 << 10;
-const PATIENCE: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
+const PATIENCE: Duration = Duration::from_secs(30);
+const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 impl Generator {
     /// Opens the connections.
@@ -54,7 +55,7 @@ impl Generator {
         let mut traffic = Traffic::default();
         let mut active = self.start_all(start)?;
         while active > 0 {
-            self.wait()?;
+            traffic.waited += self.wait()?;
             let now = Instant::now();
             for index in 0..self.events.len() {
                 let Event { data, flags, .. } = self.events[index];
@@ -119,11 +120,23 @@ impl Generator {
         Ok(epoll::modify(&self.epoll, &self.connections[number].stream, data, flags)?)
     }
 
-    fn wait(&mut self) -> io::Result<()> {
+    /// Waits until there is something to do, and returns how long there was not.
+    ///
+    /// It stays awake: to wake this process up would be a part of what the server does, all the more often
+    /// the slower it is.
+    fn wait(&mut self) -> io::Result<Duration> {
         self.events.clear();
-        match epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&PATIENCE))? {
-            0 => Err(io::Error::other("the server does not answer")),
-            _ => Ok(()),
+        let start = Instant::now();
+        loop {
+            let count = epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&AT_ONCE))?;
+            let waited = start.elapsed();
+            match count {
+                0 if waited > PATIENCE => {
+                    return Err(io::Error::other("the server does not answer"));
+                }
+                0 => {}
+                _ => return Ok(waited),
+            }
         }
     }
 

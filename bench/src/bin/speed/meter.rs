@@ -96,9 +96,10 @@ impl Sample {
         self.cpu.as_secs_f64() / self.elapsed.as_secs_f64()
     }
 
-    /// The share of the time in which the other end ran.
+    /// The share of the time in which the other end had something to do.
     pub(crate) fn other_busy(&self) -> f64 {
-        self.other_cpu.as_secs_f64() / self.elapsed.as_secs_f64()
+        let busy = self.other_cpu.saturating_sub(self.traffic.waited);
+        busy.as_secs_f64() / self.elapsed.as_secs_f64()
     }
 
     /// How long so many hundredths of the bursts took at most, in microseconds, if that was measured.
