@@ -2,7 +2,7 @@ use std::cell::Cell;
 use std::io;
 
 use bytes::BytesMut;
-use fullduplex_proto::{Connection, Dormant};
+use fullduplex_proto::{Connection, Dormant, SendBuffer};
 use tokio::time::Instant;
 
 use crate::input::Input;
@@ -12,6 +12,9 @@ use crate::tally::Tally;
 thread_local! {
     /// The memory of one link that went to sleep, for the next one of the thread that wakes up.
     static SPARE: Cell<Option<Box<Awake>>> = const { Cell::new(None) };
+
+    /// Room for what one link sends, while none of the thread has anything to send.
+    static BUFFER: Cell<Option<SendBuffer>> = const { Cell::new(None) };
 }
 
 /// What a link knows of its connection, or the little that is kept of it while nothing is under way:
@@ -90,6 +93,30 @@ impl Awake {
             flush: Flush::Done,
             broken: None,
             tally: Tally::default(),
+        }
+    }
+
+    /// Whether what was read may be the rest of an event.
+    #[inline]
+    pub(crate) fn may_hold_event(&self) -> bool {
+        !self.input.is_empty() || !self.connection.is_between_messages()
+    }
+
+    /// Gives back what is not needed while nothing arrives, and nothing waits to be sent.
+    pub(crate) fn settle(&mut self) {
+        self.input.settle();
+        if let Some(buffer) = self.connection.take_buffer() {
+            BUFFER.set(Some(buffer));
+        }
+    }
+
+    /// Has room at hand for what will be sent now.
+    #[inline]
+    pub(crate) fn lend_buffer(&mut self) {
+        if !self.connection.has_buffer()
+            && let Some(buffer) = BUFFER.take()
+        {
+            self.connection.lend_buffer(buffer);
         }
     }
 

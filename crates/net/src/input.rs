@@ -1,4 +1,4 @@
-use std::cell::Cell;
+use std::cell::RefCell;
 
 use bytes::BytesMut;
 
@@ -8,17 +8,30 @@ const SIZE: usize = 64 << 10;
 /// A buffer is used as long as it has room for so much.
 const ENOUGH: usize = 16 << 10;
 
+/// A buffer that has grown for a large frame is kept for the next one, up to this size.
+const KEPT: usize = 4 << 20;
+
+/// How many buffers a thread keeps: one is enough unless large frames arrive on several connections.
+const SPARES: usize = 4;
+
 thread_local! {
-    /// One read buffer for all connections of a thread, while none of them reads.
-    static SPARE: Cell<Option<BytesMut>> = const { Cell::new(None) };
+    /// Read buffers for all connections of a thread, while they do not read.
+    static SPARE: RefCell<Vec<Buffer>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Bytes that were read and are not yet understood. A connection that waits keeps no buffer, but for an
 /// incomplete frame.
 #[derive(Debug, Default)]
 pub(crate) struct Input {
-    bytes: BytesMut,
+    buffer: Buffer,
     source: Source,
+}
+
+#[derive(Debug, Default)]
+struct Buffer {
+    bytes: BytesMut,
+    /// How much room there is once all that was taken out of it is given up.
+    size: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,62 +44,71 @@ enum Source {
 
 impl Input {
     pub(crate) fn new(bytes: BytesMut) -> Self {
-        Self { bytes, source: Source::Own }
+        Self { buffer: Buffer { bytes, size: 0 }, source: Source::Own }
     }
 
+    #[inline]
     pub(crate) fn bytes(&mut self) -> &mut BytesMut {
-        &mut self.bytes
+        &mut self.buffer.bytes
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.buffer.bytes.is_empty()
     }
 
-    /// Makes room for a read, and for a large frame that lacks so many bytes: for up to three times of what
-    /// has arrived of it, and never for what is only announced.
+    /// Makes room for a read, and for a large frame that lacks so many bytes: for more, the more of it
+    /// has arrived, and never for what is only announced.
     pub(crate) fn make_room(&mut self, lacking: usize) {
-        if !self.bytes.is_empty() {
-            return self.bytes.reserve(lacking.clamp(ENOUGH, SIZE.max(3 * self.bytes.len())));
+        if !self.is_empty() {
+            return self.buffer.grow(lacking);
         }
         if self.source == Source::Own {
-            self.bytes = SPARE.take().unwrap_or_default();
+            self.buffer = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
             self.source = Source::Thread;
         }
-        // A message that the application keeps holds its part of the buffer; what lies behind it is used
-        // on, so that a message which is kept for long pins no more than what arrived with it. Otherwise
-        // the same memory is used again, which the processor has at hand.
-        if !self.bytes.try_reclaim(SIZE) && self.bytes.capacity() < ENOUGH {
-            self.bytes = BytesMut::with_capacity(SIZE);
-        }
+        self.buffer.renew();
     }
 
     /// Gives back what is not needed while nothing arrives.
     pub(crate) fn settle(&mut self) {
-        if self.bytes.is_empty() {
+        if self.is_empty() {
             self.give_back();
-        } else if self.bytes.len() <= ENOUGH {
-            let rest = BytesMut::from(&self.bytes[..]);
+        } else if self.buffer.bytes.len() <= ENOUGH {
+            let rest = BytesMut::from(&self.buffer.bytes[..]);
             self.give_back();
-            self.bytes = rest;
-        }
-    }
-
-    /// Gives the buffer of a large message up: it belongs to the message now, and lives as long.
-    pub(crate) fn part_from_message(&mut self, len: usize) {
-        if len > SIZE {
-            self.bytes = BytesMut::from(&self.bytes[..]);
-            self.source = Source::Own;
+            self.buffer.bytes = rest;
         }
     }
 
     /// Leaves the thread its buffer, or nothing of one that is not the thread's.
     fn give_back(&mut self) {
-        let mut buffer = std::mem::take(&mut self.bytes);
-        // One that a large frame has grown is not for keeps.
-        if std::mem::take(&mut self.source) == Source::Thread && buffer.capacity() <= 2 * SIZE {
-            buffer.clear();
+        let mut buffer = std::mem::take(&mut self.buffer);
+        if std::mem::take(&mut self.source) == Source::Thread && buffer.size <= KEPT {
+            buffer.bytes.clear();
             // A thread that ends has no use for it.
-            SPARE.try_with(|spare| spare.set(Some(buffer))).ok();
+            let _ = SPARE.try_with(|spare| {
+                let mut spare = spare.borrow_mut();
+                if spare.len() < SPARES {
+                    spare.push(buffer);
+                }
+            });
+        }
+    }
+}
+
+impl Buffer {
+    fn grow(&mut self, lacking: usize) {
+        let len = self.bytes.len();
+        self.bytes.reserve(lacking.clamp(ENOUGH, SIZE.max(len)));
+        self.size = self.size.max(self.bytes.capacity());
+    }
+
+    /// Makes room in an empty buffer. A message that the application keeps holds its part of it; what
+    /// lies behind is used on, so that a message which is kept for long pins no more than what arrived
+    /// with it. Otherwise the same memory is used again, which the processor has at hand.
+    fn renew(&mut self) {
+        if !self.bytes.try_reclaim(self.size.max(SIZE)) && self.bytes.capacity() < ENOUGH {
+            *self = Self { bytes: BytesMut::with_capacity(SIZE), size: SIZE };
         }
     }
 }

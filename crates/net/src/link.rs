@@ -4,9 +4,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::BytesMut;
-use fullduplex_proto::{
-    CloseFrame, Closed, Connection, Event, Message, Messages, Misuse, Outgoing,
-};
+use fullduplex_proto::{CloseFrame, Closed, Connection, Event, Messages, Misuse, Outgoing};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::task::coop::{has_budget_remaining, poll_proceed};
 use tokio::time::Instant;
@@ -65,23 +63,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// when the connection has ended.
     pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         for _ in 0..READS_PER_TURN {
-            // One read may bring thousands of messages: each uses up some of the task's share of time,
-            // so that other tasks have theirs.
-            let Poll::Ready(share) = poll_proceed(cx) else {
-                return self.give_way(cx);
-            };
-            let Awake { connection, input, tally, .. } = self.engine.awake();
-            // A violation is the end; `failure` tells it.
-            if let Ok(Some(event)) = connection.handle_input(input.bytes()) {
-                share.made_progress();
-                tally.count_received(&event);
-                if let Some(message) = message_of(&event) {
-                    input.part_from_message(message.len());
+            let awake = self.engine.awake();
+            if awake.may_hold_event() {
+                // One read may bring thousands of messages: each event uses up some of the task's share of
+                // time, so that other tasks have theirs.
+                let Poll::Ready(share) = poll_proceed(cx) else {
+                    return self.give_way(cx);
+                };
+                // A violation is the end; `failure` tells it.
+                if let Ok(Some(event)) = awake.connection.handle_input(awake.input.bytes()) {
+                    share.made_progress();
+                    awake.tally.count_received(&event);
+                    return Poll::Ready(Some(event));
                 }
-                return Poll::Ready(Some(event));
+                // Otherwise it would take back what reading uses up.
+                drop(share);
             }
-            // Otherwise it would take back what reading uses up.
-            drop(share);
             // What cannot be written now is written when the transport wakes this task; an error of
             // writing is remembered.
             if self.poll_flush(cx).is_ready() {
@@ -199,9 +196,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Queues a message, whether or not there is room.
     #[inline]
     pub(crate) fn queue(&mut self, message: &Outgoing) -> Result<(), Misuse> {
-        let Awake { connection, tally, .. } = self.engine.awake();
-        connection.send_outgoing(message)?;
-        tally.count_sent();
+        let awake = self.engine.awake();
+        awake.lend_buffer();
+        awake.connection.send_outgoing(message)?;
+        awake.tally.count_sent();
         Ok(())
     }
 
@@ -306,7 +304,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         input.make_room(lacking);
         let polled = pin!(self.stream.read_buf(input.bytes())).poll(cx);
         let Poll::Ready(read) = polled else {
-            input.settle();
+            self.engine.awake().settle();
             self.account();
             return Poll::Pending;
         };
@@ -441,14 +439,5 @@ pub(crate) fn copy(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),
         None => io::Error::new(error.kind(), error.to_string()),
-    }
-}
-
-/// A message, if the event is one.
-pub(crate) fn message_of(event: &Event) -> Option<&Message> {
-    match event {
-        Event::Message(message) => Some(message),
-        Event::Part(part) => Some(&part.content),
-        _ => None,
     }
 }

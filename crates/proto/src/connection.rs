@@ -14,7 +14,7 @@ use crate::deadline::Deadline;
 use crate::timers::Timers;
 use crate::{
     CloseFrame, Closed, Deflate, Delivery, Event, Failure, Limits, MaskKeys, Messages, Misuse,
-    Outgoing, Part, Receiver, Role, Sender, Timeouts, Violation,
+    Outgoing, Part, Receiver, Role, SendBuffer, Sender, Timeouts, Violation,
 };
 
 /// How many messages are taken together at most.
@@ -120,9 +120,6 @@ impl Connection {
     /// [`close`]: Self::close
     /// [`closed`]: Self::closed
     pub fn handle_input(&mut self, input: &mut BytesMut) -> Result<Option<Event>, Violation> {
-        if input.is_empty() && self.receiver.is_between_messages() {
-            return Ok(None);
-        }
         match self.receiver.handle(input) {
             Ok(Some(event)) => {
                 self.timers.hear(&event);
@@ -169,15 +166,32 @@ impl Connection {
         self.closing.step(Step::TheyFailed(violation));
     }
 
+    /// Whether no message is under way from the peer: then an empty input holds no event.
+    #[inline]
+    pub fn is_between_messages(&self) -> bool {
+        self.receiver.is_between_messages()
+    }
+
     /// How many bytes the frame under way still lacks: a hint for how much to read at once.
     pub fn lacking(&self, input: &BytesMut) -> usize {
         self.receiver.lacking(input)
     }
 
-    /// Gives the memory back that is kept for what will be sent next, while nothing is. For a connection
-    /// that waits.
-    pub fn release_output(&mut self) {
-        self.sender.release_output();
+    /// Whether there is memory for what will be sent next; otherwise sending allocates it.
+    #[inline]
+    pub fn has_buffer(&self) -> bool {
+        self.sender.has_buffer()
+    }
+
+    /// Takes the memory for what will be sent next out of a connection that waits: it does for any other
+    /// one. `None` if something waits to be written, or there is none.
+    pub fn take_buffer(&mut self) -> Option<SendBuffer> {
+        self.sender.take_buffer()
+    }
+
+    /// Lends it memory for what will be sent, instead of what it has, unless something waits there.
+    pub fn lend_buffer(&mut self, buffer: SendBuffer) {
+        self.sender.lend_buffer(buffer);
     }
 
     /// How much memory is kept of messages that are not whole: here, and in `input`, of which all room

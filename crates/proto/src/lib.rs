@@ -71,6 +71,7 @@ pub use mask::{MaskKey, MaskKeys};
 pub use message::{Message, Text};
 pub use messages::Messages;
 pub use opcode::Opcode;
+pub use outbox::SendBuffer;
 pub use outgoing::Outgoing;
 pub use part::Part;
 pub use prepared::Prepared;

@@ -18,19 +18,24 @@ const MASK_BLOCK: usize = 16 << 10;
 const COMPACT_FROM: usize = 4 << 10;
 
 /// An empty queue keeps no more room than this for the next frames: bytes, and frames or pieces.
-const KEPT_BYTES: usize = 128 << 10;
+const KEPT_BYTES: usize = 2 << 20;
 const KEPT_FRAMES: usize = 1 << 10;
 
 /// Encoded frames on their way to the transport, every byte of them until the transport has taken it
 /// (RFC6455-6.1-6).
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    /// What waits. It keeps its memory for the next frames until it is released.
+    /// What waits. It keeps its memory for the next frames until that is taken.
     queue: Option<Box<Queue>>,
     /// Bytes queued and bytes written since the beginning.
     queued: u64,
     written: u64,
 }
+
+/// Memory for what will be sent, which holds nothing: a driver keeps it for the next connection that
+/// sends, for most wait most of the time.
+#[derive(Debug)]
+pub struct SendBuffer(Box<Queue>);
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -74,10 +79,19 @@ impl Outbox {
         (self.queued, self.written) = (position, position);
     }
 
-    /// Gives the memory back that an empty queue has kept.
-    pub(crate) fn release(&mut self) {
+    #[inline]
+    pub(crate) fn has_buffer(&self) -> bool {
+        self.queue.is_some()
+    }
+
+    /// Takes the memory that an empty queue has kept.
+    pub(crate) fn take_buffer(&mut self) -> Option<SendBuffer> {
+        if self.is_empty() { self.queue.take().map(SendBuffer) } else { None }
+    }
+
+    pub(crate) fn lend_buffer(&mut self, buffer: SendBuffer) {
         if self.is_empty() {
-            self.queue = None;
+            self.queue = Some(buffer.0);
         }
     }
 

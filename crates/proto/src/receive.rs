@@ -218,6 +218,7 @@ impl Receiver {
     }
 
     /// Whether the next byte is the first of a message, or of a control frame between two.
+    #[inline]
     pub(crate) fn is_between_messages(&self) -> bool {
         matches!(self.state, State::Header) && self.message.is_none()
     }

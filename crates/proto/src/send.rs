@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::deflate::Deflater;
 use crate::frame::{RSV1, SHORT_PAYLOAD_MAX};
 use crate::message::Kind;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, SendBuffer};
 use crate::{
     CloseFrame, Deflate, FrameHeader, MaskKey, MaskKeys, Message, Opcode, Outgoing, Owed, Part,
     Prepared, Role,
@@ -230,9 +230,17 @@ impl Sender {
         self.pong_end = 0;
     }
 
-    /// Gives the memory back that is kept for what will be sent next, while nothing is.
-    pub(crate) fn release_output(&mut self) {
-        self.outbox.release();
+    #[inline]
+    pub(crate) fn has_buffer(&self) -> bool {
+        self.outbox.has_buffer()
+    }
+
+    pub(crate) fn take_buffer(&mut self) -> Option<SendBuffer> {
+        self.outbox.take_buffer()
+    }
+
+    pub(crate) fn lend_buffer(&mut self, buffer: SendBuffer) {
+        self.outbox.lend_buffer(buffer);
     }
 
     /// Whether nothing is under way, and nothing remembered of what was.
