@@ -43,6 +43,8 @@ pub(crate) struct Link<S> {
 pub(crate) enum Flush {
     Due,
     Done,
+    /// The transport was shut down for writing, behind all of it.
+    ShutDown,
     /// The transport takes no more.
     Broken,
 }
@@ -327,7 +329,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             && let Poll::Ready(result) = Pin::new(&mut self.stream).poll_shutdown(cx)
         {
             match result {
-                Ok(()) => awake.connection.handle_shutdown(),
+                Ok(()) => {
+                    awake.connection.handle_shutdown();
+                    awake.flush = Flush::ShutDown;
+                }
                 Err(error) => {
                     awake.connection.handle_write_failed();
                     awake.note_broken(&error);
@@ -341,7 +346,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     fn end(&mut self, cx: &mut Context<'_>) {
         self.alarm.clear();
         self.shut_mailbox();
-        let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
+        if self.engine.awake().flush != Flush::ShutDown {
+            let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
+        }
     }
 
     /// Ready when a deadline has ended the connection.

@@ -4,8 +4,8 @@ use bytes::{BufMut, BytesMut};
 use fullduplex_proto::handshake::head::HeadError;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// How much is read of a head at once.
-const READ: usize = 4 << 10;
+/// How much is read of a head at once: all of it, mostly.
+const READ: usize = 1 << 10;
 
 /// Why no HTTP head could be read.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +36,7 @@ pub(crate) async fn read_head<T>(
             return Ok(head);
         }
         // The parser refuses a head that is too long, so the buffer outgrows the limit by this at most.
+        input.reserve(READ);
         if stream.read_buf(&mut input.limit(READ)).await? == 0 {
             return Err(OpeningError::Ended);
         }

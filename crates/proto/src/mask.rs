@@ -32,18 +32,13 @@ impl MaskKey {
     pub(crate) fn apply_to_text(self, offset: usize, payload: &mut [u8]) -> bool {
         let key = u32::from_le_bytes(self.0).rotate_right(8 * (offset % 4) as u32);
         let wide = u64::from(key) << 32 | u64::from(key);
-        let mut seen = [0; 8];
-        // Plain words, eight at a time: the compiler widens them to what the processor has.
-        let (blocks, rest) = payload.as_chunks_mut::<64>();
-        for block in blocks {
-            for (word, seen) in block.as_chunks_mut().0.iter_mut().zip(&mut seen) {
-                *seen |= mask_word(word, wide);
-            }
-        }
-        let mut seen = seen.into_iter().fold(0, |seen, other| seen | other);
-        let (words, rest) = rest.as_chunks_mut();
+        let mut seen = 0;
+        // Plain words: the compiler widens them to what the processor has.
+        let (words, rest) = payload.as_chunks_mut();
         for word in words {
-            seen |= mask_word(word, wide);
+            let masked = u64::from_le_bytes(*word) ^ wide;
+            *word = masked.to_le_bytes();
+            seen |= masked;
         }
         for (byte, key) in rest.iter_mut().zip(wide.to_le_bytes()) {
             *byte ^= key;
@@ -51,12 +46,6 @@ impl MaskKey {
         }
         seen & NOT_ASCII == 0
     }
-}
-
-fn mask_word(word: &mut [u8; 8], mask: u64) -> u64 {
-    let masked = u64::from_le_bytes(*word) ^ mask;
-    *word = masked.to_le_bytes();
-    masked
 }
 
 /// The bits of eight bytes that are set in none that is ASCII.
