@@ -70,12 +70,13 @@ impl Builder {
     /// # Errors
     /// [`Error::Header`] for what is no header, or is one of the handshake's own.
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, Error> {
-        let bad = |reason: &dyn std::fmt::Display| {
-            Error::Header(BadHeader { name: name.to_owned(), reason: reason.to_string() })
+        let bad = |reason: &str| {
+            Error::Header(BadHeader { name: name.to_owned(), reason: reason.to_owned() })
         };
-        let header = HeaderName::try_from(name).map_err(|error| bad(&error))?;
-        let value = HeaderValue::try_from(value).map_err(|error| bad(&error))?;
-        check_further_header(&header).map_err(|error| bad(&error))?;
+        let header = HeaderName::try_from(name).map_err(|_| bad("the name is not a token"))?;
+        let value = HeaderValue::try_from(value)
+            .map_err(|_| bad("the value has a line break or another control character"))?;
+        check_further_header(&header).map_err(|_| bad("it belongs to the handshake"))?;
         self.connect.headers.append(header, value);
         Ok(self)
     }
