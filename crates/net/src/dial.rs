@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::connect_error::{AddressFailure, ConnectError, ConnectPhase};
 use crate::proxy::host_and_port;
 use crate::turn::Turn;
-use crate::{ConnectOptions, time};
+use crate::{ConnectOptions, Handshakes, time};
 
 /// How long an address has before the next one is tried beside it.
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -23,23 +23,16 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// More addresses of one host are not tried.
 const MAX_ADDRESSES: usize = 32;
 
-/// Whether each address waits for its turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Turns {
-    /// RFC6455-4.1-3.
-    OnePerAddress,
-    None,
-}
-
 /// A stream, with the turn to connect to the address at its other end.
 pub(crate) type Dialed = (TcpStream, Option<Turn>);
 
-/// Resolves a host and connects with the first of its addresses that answers.
+/// Resolves a host and connects with the first of its addresses that answers. One at a time, each
+/// address waits for its turn (RFC6455-4.1-3).
 pub(crate) async fn dial(
     host: &str,
     port: u16,
     options: &ConnectOptions,
-    turns: Turns,
+    handshakes: Handshakes,
 ) -> Result<Dialed, ConnectError> {
     let limit = options.connect_timeout;
     let start = Instant::now();
@@ -55,7 +48,7 @@ pub(crate) async fn dial(
         .map_err(|source| ConnectError::Resolve { host: host.to_owned(), source })?;
     let mut race = Race {
         local: options.local_address,
-        turns,
+        handshakes,
         limit,
         untried: in_order(addresses),
         running: Vec::new(),
@@ -116,7 +109,7 @@ fn in_order(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
 /// The attempts to connect with the addresses of one host. Dropping it ends them.
 struct Race {
     local: Option<IpAddr>,
-    turns: Turns,
+    handshakes: Handshakes,
     limit: Duration,
     untried: VecDeque<SocketAddr>,
     running: Vec<Attempt>,
@@ -195,9 +188,9 @@ impl Race {
     }
 
     fn attempt(&self, address: SocketAddr) -> Attempt {
-        let stage = match self.turns {
-            Turns::None => self.connecting(address, None),
-            Turns::OnePerAddress => match Turn::take(address.into()) {
+        let stage = match self.handshakes {
+            Handshakes::AtOnce => self.connecting(address, None),
+            Handshakes::OneAtATime => match Turn::take(address.into()) {
                 Some(turn) => self.connecting(address, Some(turn)),
                 None => Stage::Waiting(Box::pin(Turn::wait(address.into(), self.limit))),
             },
@@ -249,7 +242,7 @@ async fn connect(address: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpSt
 }
 
 /// Why a turn did not come.
-pub(crate) fn held_up() -> io::Error {
+fn held_up() -> io::Error {
     let reason = "other connections were opened first, and got no answer";
     io::Error::new(io::ErrorKind::TimedOut, reason)
 }

@@ -2,11 +2,10 @@ use fullduplex_proto::Url;
 use tokio::time::timeout_at;
 
 use crate::connect_error::{ConnectError, ConnectPhase};
-use crate::connect_options::Handshakes;
-use crate::dial::{Turns, dial};
+use crate::dial::dial;
 use crate::proxy::host_and_port;
 use crate::turn::{Remote, Turn};
-use crate::{ConnectOptions, Proxy, ProxyError, Transport, time};
+use crate::{ConnectOptions, Handshakes, Proxy, ProxyError, Transport, time};
 
 /// A stream that leads to a server, without TLS, and the right to shake hands over it.
 pub(crate) struct Carried {
@@ -25,11 +24,7 @@ pub(crate) async fn carry(url: &Url, options: &ConnectOptions) -> Result<Carried
     if let Some(proxy) = options.proxies.find(url) {
         return by_proxy(proxy, url, options).await;
     }
-    let turns = match options.handshakes {
-        Handshakes::OneAtATime => Turns::OnePerAddress,
-        Handshakes::AtOnce => Turns::None,
-    };
-    let (stream, turn) = dial(url.host(), url.port(), options, turns).await?;
+    let (stream, turn) = dial(url.host(), url.port(), options, options.handshakes).await?;
     Ok(Carried { stream: stream.into(), turn })
 }
 
@@ -58,7 +53,8 @@ async fn by_proxy(
         authority: host_and_port(host, port),
         source: Box::new(source),
     };
-    let dialed = dial(proxy.host(), proxy.port(), options, Turns::None).await;
+    // The proxy is no WebSocket's other end.
+    let dialed = dial(proxy.host(), proxy.port(), options, Handshakes::AtOnce).await;
     let (tcp, _) = dialed.map_err(|error| failed(ProxyError::Unreachable(Box::new(error))))?;
     let deadline = time::after(limit);
     // RFC6455-4.1-8
