@@ -7,7 +7,7 @@ use std::time::Duration;
 use fullduplex_net::proto::handshake::{Origin, check_further_header};
 use fullduplex_net::proto::{Deflate, Limits, Timeouts, Url};
 use fullduplex_net::{ConnectOptions, Cookies, Handshakes, Proxies, Redirects, Resolve, Tls};
-use http::header::{CACHE_CONTROL, ORIGIN, PRAGMA};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, ORIGIN, PRAGMA};
 use http::{HeaderName, HeaderValue};
 
 use crate::machine::Machine;
@@ -74,9 +74,11 @@ impl Builder {
             Error::Header(BadHeader { name: name.to_owned(), reason: reason.to_owned() })
         };
         let header = HeaderName::try_from(name).map_err(|_| bad("the name is not a token"))?;
-        let value = HeaderValue::try_from(value)
+        let mut value = HeaderValue::try_from(value)
             .map_err(|_| bad("the value has a line break or another control character"))?;
         check_further_header(&header).map_err(|_| bad("it belongs to the handshake"))?;
+        // Whoever prints the builder prints no secret.
+        value.set_sensitive(matches!(header, AUTHORIZATION | COOKIE));
         self.connect.headers.append(header, value);
         Ok(self)
     }

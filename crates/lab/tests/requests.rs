@@ -83,6 +83,8 @@ async fn the_user_of_the_url_is_sent_at_once() {
     assert_eq!(sent("authorization", with_user(":@")).await, [""; 0]);
     let bearer = |url: &str| with_user("a:b@")(url).header("Authorization", "Bearer x").unwrap();
     assert_eq!(sent("authorization", bearer).await, ["Bearer x"]);
+    let printed = format!("{:?}", bearer("ws://h/"));
+    assert!(!printed.contains("Bearer"), "{printed}");
 }
 
 /// Remembers what it hears, and says always the same.
