@@ -102,6 +102,9 @@ enum Task {
         /// The client to try it with, such as `chromium`; all by default.
         client: Option<String>,
     },
+    /// Our client through the forward proxies of others, tinyproxy and microsocks, which must be
+    /// installed.
+    Proxies,
 }
 
 fn main() -> ExitCode {
@@ -121,6 +124,7 @@ fn main() -> ExitCode {
         Task::Crowd { seconds } => load::crowd(seconds),
         Task::Chat { minutes, clients } => load::chat(minutes, clients),
         Task::Interop { client } => peers::interop(client.as_deref()),
+        Task::Proxies => proxies(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -134,6 +138,11 @@ fn main() -> ExitCode {
 fn test(arguments: &[String]) -> Result<(), Failure> {
     peers::install()?;
     run::run(cargo(["test", "--workspace"]).args(arguments))
+}
+
+fn proxies() -> Result<(), Failure> {
+    let package = ["test", "--package", "fullduplex-lab", "--test", "proxies"];
+    run::run(cargo(package).args(["--", "--include-ignored"]))
 }
 
 fn exhaustive() -> Result<(), Failure> {

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose, date_time_ymd,
+    KeyPair, KeyUsagePurpose, PublicKeyData, date_time_ymd,
 };
-use rustls::ServerConfig;
+use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
 /// A root that nobody trusts unless told to, and the key that signs for it.
@@ -24,7 +26,7 @@ pub enum Validity {
     Expired,
 }
 
-/// What a server proves itself with.
+/// What a server proves itself with, or a client.
 #[derive(Debug, Clone)]
 pub struct Identity {
     /// The certificate; the root that signed it is not part of the chain.
@@ -57,7 +59,8 @@ impl Authority {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let mut params = CertificateParams::new(names).expect("the names are names");
         params.distinguished_name.push(DnType::CommonName, "fullduplex lab server");
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         params.use_authority_key_identifier_extension = true;
         if validity == Validity::Expired {
             params.not_before = date_time_ymd(2020, 1, 1);
@@ -84,6 +87,23 @@ impl Identity {
 
     /// The server's side of TLS with this identity.
     pub fn acceptor(&self) -> TlsAcceptor {
+        self.acceptor_for(None)
+    }
+
+    /// The same, for clients that show a certificate of `authority` only.
+    pub fn acceptor_for_clients_of(&self, authority: &Authority) -> TlsAcceptor {
+        self.acceptor_for(Some(authority))
+    }
+
+    /// The SHA-256 of its public key, as it is pinned.
+    pub fn public_key_sha256(&self) -> [u8; 32] {
+        let key = KeyPair::from_pem(&self.key_pem).expect("the key is PEM");
+        let suite = TLS13_AES_128_GCM_SHA256.tls13().expect("it is one of TLS 1.3");
+        let hash = suite.common.hash_provider.hash(&key.subject_public_key_info());
+        hash.as_ref().try_into().expect("SHA-256 has 32 bytes")
+    }
+
+    fn acceptor_for(&self, clients: Option<&Authority>) -> TlsAcceptor {
         let chain: Vec<CertificateDer<'static>> =
             CertificateDer::pem_slice_iter(self.cert_pem.as_bytes())
                 .collect::<Result<_, _>>()
@@ -92,10 +112,21 @@ impl Identity {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .expect("ring knows the default versions of TLS")
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .expect("the key is that of the certificate");
+            .expect("ring knows the default versions of TLS");
+        let config = match clients {
+            None => config.with_no_client_auth(),
+            Some(authority) => {
+                let mut roots = RootCertStore::empty();
+                let root = CertificateDer::from_pem_slice(authority.root_pem().as_bytes());
+                roots.add(root.expect("the root is PEM")).expect("the root is a certificate");
+                let provider = Arc::new(rustls::crypto::ring::default_provider());
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                config.with_client_cert_verifier(verifier.build().expect("there is a root"))
+            }
+        };
+        let config =
+            config.with_single_cert(chain, key).expect("the key is that of the certificate");
         TlsAcceptor::from(Arc::new(config))
     }
 }

@@ -6,6 +6,7 @@ pub mod clients;
 pub mod echo;
 pub mod faulty;
 pub mod folder;
+pub mod forward;
 pub mod peers;
 pub mod process;
 pub mod proxy;

@@ -102,7 +102,7 @@ impl Proxy {
             }
         }
         let mut proxy = Self { process: command.spawn()?, plain, tls, _folder: folder };
-        proxy.wait_until_it_listens()?;
+        wait_until_it_listens(&mut proxy.process, tls)?;
         Ok(proxy)
     }
 
@@ -115,20 +115,6 @@ impl Proxy {
     pub fn tls_port(&self) -> u16 {
         self.tls
     }
-
-    fn wait_until_it_listens(&mut self) -> io::Result<()> {
-        let begin = Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.tls)).is_err() {
-            if let Some(status) = self.process.try_wait()? {
-                return Err(io::Error::other(format!("the proxy has ended: {status}")));
-            }
-            if begin.elapsed() > START {
-                return Err(io::Error::other("the proxy does not listen"));
-            }
-            sleep(Duration::from_millis(5));
-        }
-        Ok(())
-    }
 }
 
 impl Drop for Proxy {
@@ -138,6 +124,22 @@ impl Drop for Proxy {
     }
 }
 
-fn free_port() -> io::Result<u16> {
+/// A port of 127.0.0.1 that nobody has.
+pub(crate) fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// Waits until a program that was started takes connections.
+pub(crate) fn wait_until_it_listens(process: &mut Child, port: u16) -> io::Result<()> {
+    let begin = Instant::now();
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        if let Some(status) = process.try_wait()? {
+            return Err(io::Error::other(format!("the proxy has ended: {status}")));
+        }
+        if begin.elapsed() > START {
+            return Err(io::Error::other("the proxy does not listen"));
+        }
+        sleep(Duration::from_millis(5));
+    }
+    Ok(())
 }

@@ -1,0 +1,194 @@
+//! Proxies that do not connect as they should (fault FT-34): the `WebSocket` fails once, says why, and
+//! nothing that they say is taken for what the server says.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use fullduplex::{Builder, Proxy, WebSocket};
+use fullduplex_lab::script::{Peer, Scripted, script};
+use tokio::io::AsyncReadExt;
+
+/// A client of a server behind this proxy, with little patience.
+fn through(proxy: &str) -> Builder {
+    let proxy = Proxy::parse(proxy).expect("it is a proxy");
+    WebSocket::builder("ws://server.example/").proxy(proxy).connect_timeout(Duration::from_secs(2))
+}
+
+fn by_http(proxy: SocketAddr) -> Builder {
+    through(&format!("http://u:p@{proxy}"))
+}
+
+fn by_socks(proxy: SocketAddr) -> Builder {
+    through(&format!("socks5://u:p@{proxy}"))
+}
+
+/// A proxy that reads a request of CONNECT, and answers with `answer`.
+async fn http(answer: &'static str) -> Scripted<()> {
+    script(async move |mut peer: Peer| {
+        let request = peer.read_head().await;
+        assert!(request.starts_with("CONNECT server.example:80 HTTP/1.1\r\n"), "{request}");
+        peer.try_send(answer).await.ok();
+        peer.fin().await;
+    })
+    .await
+}
+
+/// RFC6455-4.1-8.
+#[tokio::test]
+async fn an_answer_that_is_no_success_fails() {
+    let cases = [
+        (
+            "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 11\r\n\r\nwho are you",
+            "it answered 407 Proxy Authentication Required: who are you",
+        ),
+        ("HTTP/1.1 502 Bad Gateway\r\n\r\nno\r\n", "it answered 502 Bad Gateway: no"),
+        ("HTTP/1.1 101 Switching Protocols\r\n\r\n", "it answered 101 Switching Protocols"),
+        ("HTTP/1.1 302 Found\r\nLocation: ws://elsewhere/\r\n\r\n", "it answered 302 Found"),
+        ("SSH-2.0-x\r\n", "does not speak HTTP/1.1: it sent `SSH-2.0-x\\r\\n`"),
+        ("HTTP/1.1 200 OK\r\n", "ended the connection during the opening handshake"),
+        ("", "ended the connection during the opening handshake"),
+    ];
+    for (answer, cause) in cases {
+        let proxy = http(answer).await;
+        let socket = by_http(proxy.address());
+        let (trace, ()) = proxy.record_as(socket).await;
+        trace.assert_failed(&[], cause);
+        trace.assert_failed(&[], "no connection with server.example:80 by the proxy http://127.");
+    }
+}
+
+/// What follows the success could be a response that a proxy has made up.
+#[tokio::test]
+async fn bytes_behind_the_answer_are_not_the_servers() {
+    let proxy = http("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101 Switching Protocols\r\n\r\n").await;
+    let socket = by_http(proxy.address());
+    let (trace, ()) = proxy.record_as(socket).await;
+    trace.assert_failed(&[], "sent bytes behind its answer");
+}
+
+#[tokio::test]
+async fn an_interim_response_of_a_proxy_is_skipped() {
+    let proxy = script(async move |mut peer: Peer| {
+        peer.read_head().await;
+        peer.send("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n\r\n").await;
+        peer.shake_hands().await;
+        peer.fin().await;
+    })
+    .await;
+    let socket = by_http(proxy.address());
+    let (trace, ()) = proxy.record_as(socket).await;
+    trace.assert_failed(&["open"], "");
+}
+
+#[tokio::test]
+async fn a_head_of_a_proxy_without_end_fails() {
+    let proxy = script(async move |mut peer: Peer| {
+        peer.read_head().await;
+        peer.send("HTTP/1.1 200 OK\r\n").await;
+        while peer.try_send("X-More: of the same\r\n").await.is_ok() {}
+    })
+    .await;
+    let socket = by_http(proxy.address());
+    proxy.record_as(socket).await.0.assert_failed(&[], "longer than 16384 bytes");
+}
+
+/// A proxy that says a word from time to time, and nothing of SOCKS or HTTP to its end.
+async fn slow(said: &'static str) -> Scripted<()> {
+    script(async move |mut peer: Peer| {
+        let mut bytes = said.bytes().chain(std::iter::repeat(b'a'));
+        while peer.try_send([bytes.next().expect("it never ends")]).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_proxy_that_takes_too_long_fails_by_the_deadline() {
+    let hasty = |socket: Builder| socket.connect_timeout(Duration::from_millis(200));
+    let proxy = slow("HTTP/1.1 200 OK\r\nX-Trickle: ").await;
+    let socket = hasty(by_http(proxy.address()));
+    proxy.record_as(socket).await.0.assert_failed(&[], "it took longer than 200ms");
+
+    let silent = async || script(async |mut peer: Peer| peer.await_end().await).await;
+    let proxy = silent().await;
+    let socket = hasty(by_socks(proxy.address()));
+    proxy.record_as(socket).await.0.assert_failed(&[], "it took longer than 200ms");
+    let proxy = silent().await;
+    let socket = hasty(through(&format!("https://{}", proxy.address())));
+    proxy.record_as(socket).await.0.assert_failed(&[], "it took longer than 200ms");
+}
+
+/// How many bytes a proxy reads, and what it answers.
+type Part = (usize, &'static [u8]);
+
+/// A proxy that plays these parts, and ends.
+async fn socks(parts: &[Part]) -> Scripted<()> {
+    let parts = parts.to_vec();
+    script(async move |peer: Peer| {
+        let mut stream = peer.into_inner();
+        for (owed, answer) in parts {
+            stream.read_exact(&mut vec![0; owed]).await.expect("the client asks");
+            tokio::io::AsyncWriteExt::write_all(&mut stream, answer)
+                .await
+                .expect("the client listens");
+        }
+        Peer::over(stream).fin().await;
+    })
+    .await
+}
+
+const GREETING: usize = 4;
+const LOGIN: usize = 5;
+const REQUEST: usize = 5 + "server.example".len() + 2;
+
+/// RFC6455-4.1-8.
+#[tokio::test]
+async fn a_socks_proxy_that_does_not_connect_fails() {
+    let login: Part = (GREETING, &[5, 2]);
+    let logged_in: Part = (LOGIN, &[1, 0]);
+    let cases: [(&[Part], &str); 10] = [
+        (&[(GREETING, b"HTTP/1.1 400 Bad Request\r\n\r\n")], "does not speak SOCKS5: the version"),
+        (&[(GREETING, &[4, 0])], "does not speak SOCKS5: the version is 4"),
+        (&[(GREETING, &[5, 255])], "it wants another way to log in"),
+        (&[(GREETING, &[5, 1])], "it wants another way to log in"),
+        (&[(GREETING, &[5])], "ended the connection"),
+        (&[login, (LOGIN, &[1, 1])], "it does not take the user or the password"),
+        (&[login, logged_in, (REQUEST, &[5, 2, 0, 1])], "its rules do not allow this connection"),
+        (&[login, logged_in, (REQUEST, &[5, 99])], "failure 99"),
+        (&[login, logged_in, (REQUEST, &[5, 0, 0, 9, 0])], "does not know this kind of address"),
+        (&[login, logged_in, (REQUEST, &[5, 0, 0, 3, 255, 1, 2])], "ended the connection"),
+    ];
+    for (parts, cause) in cases {
+        let proxy = socks(parts).await;
+        let socket = by_socks(proxy.address());
+        let (trace, ()) = proxy.record_as(socket).await;
+        trace.assert_failed(&[], cause);
+    }
+}
+
+/// RFC6455-4.1-6: the name goes to the proxy, which resolves it; and not a byte is read too far.
+#[tokio::test]
+async fn socks_is_spoken_as_written() {
+    let proxy = script(async move |peer: Peer| {
+        let mut stream = peer.into_inner();
+        let mut heard = Vec::new();
+        let bound = [&[5, 0, 0, 3, 3][..], b"any", &[0, 0]].concat();
+        for (owed, answer) in [(GREETING, vec![5, 2]), (LOGIN, vec![1, 0]), (REQUEST, bound)] {
+            let mut part = vec![0; owed];
+            stream.read_exact(&mut part).await.unwrap();
+            heard.push(part);
+            tokio::io::AsyncWriteExt::write_all(&mut stream, &answer).await.unwrap();
+        }
+        let mut peer = Peer::over(stream);
+        peer.shake_hands().await;
+        peer.fin().await;
+        heard
+    })
+    .await;
+    let socket = by_socks(proxy.address());
+    let (trace, heard) = proxy.record_as(socket).await;
+    trace.assert_failed(&["open"], "");
+    let request = [&[5, 1, 0, 3, 14][..], b"server.example", &[0, 80]].concat();
+    assert_eq!(heard, [vec![5, 2, 0, 2], vec![1, 1, b'u', 1, b'p'], request]);
+}

@@ -1,0 +1,182 @@
+//! What a client chooses about TLS: whom it trusts, whom it asks for, and what it shows of itself.
+
+use fullduplex::{BadTls, Tls, TlsBuilder, WebSocket};
+use fullduplex_lab::ca::{Authority, Identity, Validity};
+use fullduplex_lab::folder::Folder;
+use fullduplex_lab::script::{Peer, Scripted, close_frame, script};
+use fullduplex_lab::trace::Trace;
+use tokio_rustls::TlsAcceptor;
+
+const OPENED_AND_CLOSED: [&str; 2] = ["open", r#"close 1000 "" clean"#];
+
+/// A server that opens the connection and closes it, and returns for whom it was asked.
+async fn secured(acceptor: TlsAcceptor) -> Scripted<Option<String>> {
+    script(async move |peer: Peer| {
+        let mut peer = peer.tls(&acceptor).await.ok()?;
+        // A client whose certificate was refused hears of it now.
+        peer.shake_hands().await;
+        peer.send(close_frame(1000, "")).await;
+        peer.read_close().await;
+        let stream = peer.into_inner();
+        let name = stream.get_ref().1.server_name().map(ToOwned::to_owned);
+        Peer::over(stream).fin().await;
+        name
+    })
+    .await
+}
+
+/// What becomes of a client with these options, and for whom it asked.
+async fn try_with(acceptor: TlsAcceptor, host: &str, tls: TlsBuilder) -> (Trace, Option<String>) {
+    let server = secured(acceptor).await;
+    let socket =
+        WebSocket::builder(&server.wss_url(host)).tls(tls.build().expect("it can be made"));
+    server.record_as(socket).await
+}
+
+fn root(authority: &Authority) -> Vec<u8> {
+    authority.root_pem().into_bytes()
+}
+
+fn localhost(authority: &Authority) -> Identity {
+    authority.issue(&["localhost"], Validity::Now)
+}
+
+/// RFC6455-10.6-1.
+#[tokio::test]
+async fn only_own_roots_are_trusted() {
+    let [ours, other] = [Authority::new(), Authority::new()];
+    let identity = localhost(&ours);
+    let trust = |authority| Tls::builder().only_roots(&root(authority));
+    let (trace, _) = try_with(identity.acceptor(), "localhost", trust(&ours)).await;
+    trace.assert_events(&OPENED_AND_CLOSED);
+    let (trace, _) = try_with(identity.acceptor(), "localhost", trust(&other)).await;
+    trace.assert_failed(&[], "signed by nobody whom this client trusts");
+    // More may be added, and the rest still counts.
+    let both = trust(&other).extra_roots(&root(&ours));
+    try_with(identity.acceptor(), "localhost", both).await.0.assert_events(&OPENED_AND_CLOSED);
+    let expired = ours.issue(&["localhost"], Validity::Expired);
+    let (trace, _) = try_with(expired.acceptor(), "localhost", trust(&ours)).await;
+    trace.assert_failed(&[], "expired");
+    let elsewhere = ours.issue(&["elsewhere.example"], Validity::Now);
+    let (trace, _) = try_with(elsewhere.acceptor(), "localhost", trust(&ours)).await;
+    trace.assert_failed(&[], "not valid for name");
+}
+
+#[tokio::test]
+async fn a_client_shows_its_certificate_to_a_server_that_asks() {
+    let [servers, clients] = [Authority::new(), Authority::new()];
+    let acceptor = || localhost(&servers).acceptor_for_clients_of(&clients);
+    let trusting = || Tls::builder().only_roots(&root(&servers));
+    let client = clients.issue(&["somebody"], Validity::Now);
+    let showing = |identity: &Identity| {
+        trusting().client_certificate(identity.cert_pem.as_bytes(), identity.key_pem.as_bytes())
+    };
+    let (trace, _) = try_with(acceptor(), "localhost", showing(&client)).await;
+    trace.assert_events(&OPENED_AND_CLOSED);
+    let (trace, _) = try_with(acceptor(), "localhost", trusting()).await;
+    trace.assert_failed(&[], "CertificateRequired");
+    let stranger = servers.issue(&["somebody"], Validity::Now);
+    let (trace, _) = try_with(acceptor(), "localhost", showing(&stranger)).await;
+    trace.assert_failed(&[], "received fatal alert");
+}
+
+/// RFC6455-4.1-10.
+#[tokio::test]
+async fn another_server_name_is_asked_for_and_verified() {
+    let authority = Authority::new();
+    let identity = authority.issue(&["inside.example"], Validity::Now);
+    let trusting = || Tls::builder().only_roots(&root(&authority));
+    let named = trusting().server_name("inside.example");
+    let (trace, asked) = try_with(identity.acceptor(), "127.0.0.1", named).await;
+    trace.assert_events(&OPENED_AND_CLOSED);
+    assert_eq!(asked.as_deref(), Some("inside.example"));
+    let wrong = trusting().server_name("outside.example");
+    let (trace, _) = try_with(identity.acceptor(), "127.0.0.1", wrong).await;
+    trace.assert_failed(&[], "not valid for name");
+}
+
+#[tokio::test]
+async fn a_pinned_key_is_demanded_beside_the_certificate() {
+    let authority = Authority::new();
+    let [identity, other] = [localhost(&authority), localhost(&authority)];
+    let trusting = || Tls::builder().only_roots(&root(&authority));
+    let [pin, other_pin] = [&identity, &other].map(Identity::public_key_sha256);
+    for pinned in [
+        trusting().pin_public_key(pin),
+        trusting().pin_public_key(other_pin).pin_public_key(pin),
+        Tls::builder().danger_accept_any_certificate().pin_public_key(pin),
+    ] {
+        let (trace, _) = try_with(identity.acceptor(), "localhost", pinned).await;
+        trace.assert_events(&OPENED_AND_CLOSED);
+    }
+    let shown: String = pin.iter().map(|byte| format!("{byte:02x}")).collect();
+    for pinned in [
+        trusting().pin_public_key(other_pin),
+        Tls::builder().danger_accept_any_certificate().pin_public_key(other_pin),
+    ] {
+        let (trace, _) = try_with(identity.acceptor(), "localhost", pinned).await;
+        trace.assert_failed(&[], &format!("has the SHA-256 {shown}, which is none of those"));
+    }
+    // The pin does not make a certificate good.
+    let pinned = Tls::builder().only_roots(&root(&Authority::new())).pin_public_key(pin);
+    let (trace, _) = try_with(identity.acceptor(), "localhost", pinned).await;
+    trace.assert_failed(&[], "signed by nobody whom this client trusts");
+}
+
+#[tokio::test]
+async fn whoever_accepts_anything_accepts_this() {
+    let expired = Authority::new().issue(&["elsewhere.example"], Validity::Expired);
+    let tls = Tls::builder().danger_accept_any_certificate();
+    let (trace, _) = try_with(expired.acceptor(), "localhost", tls).await;
+    trace.assert_events(&OPENED_AND_CLOSED);
+}
+
+#[test]
+fn what_cannot_be_used_is_said_at_once() {
+    let authority = Authority::new();
+    let [one, other] = [localhost(&authority), localhost(&authority)];
+    let bad = |builder: TlsBuilder| builder.build().unwrap_err();
+    let pem =
+        |error: &BadTls, wanted: &str| matches!(error, BadTls::Pem { part, .. } if *part == wanted);
+    let error = bad(Tls::builder().only_roots(b"no certificate"));
+    assert!(pem(&error, "roots"), "{error:?}");
+    let error = bad(Tls::builder().extra_roots(&root(&authority)).extra_roots(b""));
+    assert!(pem(&error, "roots"), "{error:?}");
+    let error = bad(Tls::builder().server_name("not a name"));
+    assert!(matches!(&error, BadTls::ServerName(name) if name == "not a name"), "{error:?}");
+    let (cert, key) = (one.cert_pem.as_bytes(), one.key_pem.as_bytes());
+    let error = bad(Tls::builder().client_certificate(b"", key));
+    assert!(pem(&error, "client's certificate"), "{error:?}");
+    let error = bad(Tls::builder().client_certificate(cert, cert));
+    assert!(pem(&error, "client's private key"), "{error:?}");
+    let error = bad(Tls::builder().client_certificate(cert, other.key_pem.as_bytes()));
+    assert!(matches!(error, BadTls::Client(_)), "{error:?}");
+}
+
+/// The file is named by the environment, which is a process's: so this is another process.
+#[test]
+fn secrets_are_logged_on_request_only() {
+    const CHILD: &str = "FULLDUPLEX_LAB_LOGS";
+    if let Ok(logs) = std::env::var(CHILD) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        return runtime.block_on(async {
+            let authority = Authority::new();
+            let tls = Tls::builder().only_roots(&root(&authority));
+            let tls = if logs == "yes" { tls.log_keys() } else { tls };
+            let (trace, _) = try_with(localhost(&authority).acceptor(), "localhost", tls).await;
+            trace.assert_events(&OPENED_AND_CLOSED);
+        });
+    }
+    for (logs, expected) in [("yes", true), ("no", false)] {
+        let folder = Folder::new();
+        let file = folder.path().join("keys");
+        let status = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "secrets_are_logged_on_request_only", "--quiet"])
+            .env(CHILD, logs)
+            .env("SSLKEYLOGFILE", &file)
+            .status();
+        assert!(status.unwrap().success());
+        let logged = std::fs::read_to_string(&file).unwrap_or_default();
+        assert_eq!(logged.contains("CLIENT_TRAFFIC_SECRET_0 "), expected, "{logged}");
+    }
+}

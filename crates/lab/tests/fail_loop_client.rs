@@ -1,0 +1,157 @@
+//! As `fail_loop.rs`, for the client's end: its opening handshake and a talk, with every operation of
+//! I/O failing in turn (fault FT-07).
+#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+
+use std::time::Duration;
+
+use allocation_counter::measure;
+use bytes::BytesMut;
+use fullduplex_lab::faulty::{FAULTS, Failing, Fault, Faulty, Operation};
+use fullduplex_lab::script::{
+    BINARY, CONTINUATION, FIN, OPENING, PING, TEXT, answer_to, close_frame, frame,
+};
+use fullduplex_net::proto::{Closed, Event, Limits, Message, Receiver, Role, Url};
+use fullduplex_net::{ConnectOptions, connect_over};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, copy, duplex, sink};
+use tokio::time::timeout;
+
+/// Longer than all deadlines of a connection together; the clock is virtual.
+const FOR_EVER: Duration = Duration::from_secs(3600);
+
+/// Less than a message, so that it takes many operations.
+const TRANSPORT: usize = 512;
+
+/// What the client's application was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Report {
+    NotOpened(String),
+    Ended { received: Vec<Message>, closed: Closed },
+}
+
+fn messages() -> Vec<Message> {
+    vec!["one".into(), Message::Binary(vec![7; 2000].into()), "three".into()]
+}
+
+/// Says all it has to say, whoever listens.
+async fn serve(mut stream: DuplexStream) {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        let Ok(byte) = stream.read_u8().await else { return };
+        request.push(byte);
+    }
+    let answer = answer_to(std::str::from_utf8(&request).unwrap(), &OPENING);
+    let said = [
+        answer,
+        frame(FIN | TEXT, "one"),
+        frame(FIN | PING, "there?"),
+        frame(FIN | BINARY, [7; 2000]),
+        frame(TEXT, "th"),
+        frame(FIN | CONTINUATION, "ree"),
+        close_frame(1000, "bye"),
+    ];
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    let saying = async { writer.write_all(&said.concat()).await.ok() };
+    tokio::join!(saying, hear_close(&mut reader));
+    // A server ends the connection first.
+    writer.shutdown().await.ok();
+    copy(&mut reader, &mut sink()).await.ok();
+}
+
+/// Hears to the client's Close, or to its end.
+async fn hear_close(reader: &mut ReadHalf<DuplexStream>) {
+    let mut receiver = Receiver::new(Role::Server, Limits::default());
+    let mut input = BytesMut::new();
+    while matches!(reader.read_buf(&mut input).await, Ok(1..)) {
+        while let Some(event) = receiver.handle(&mut input).expect("a client breaks no rule") {
+            if matches!(event, Event::Close(_)) {
+                return;
+            }
+        }
+    }
+}
+
+/// Answers each message, and receives to the end; and to the end again, which must be the same.
+async fn talk(stream: Faulty<DuplexStream>) -> Report {
+    let url = Url::parse("ws://server.example/").unwrap();
+    let mut socket = match connect_over(stream, &url, &ConnectOptions::default()).await {
+        Ok(socket) => socket,
+        Err(error) => return Report::NotOpened(error.to_string()),
+    };
+    let mut received = Vec::new();
+    let end = loop {
+        match socket.recv().await {
+            Ok(Some(message)) => {
+                received.push(message);
+                socket.send("got it").await.ok();
+            }
+            Ok(None) => break None,
+            Err(error) => break Some(error.to_string()),
+        }
+    };
+    let again = socket.recv().await.map_err(|error| error.to_string());
+    assert_eq!(again.err(), end, "an end stays what it is");
+    Report::Ended { received, closed: socket.closed().expect("it has ended") }
+}
+
+fn run(failing: Failing) -> (Report, Vec<Operation>) {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+    let (ours, theirs) = duplex(TRANSPORT);
+    let (stream, operations) = Faulty::new(ours, failing);
+    let both =
+        async { timeout(FOR_EVER, async { tokio::join!(talk(stream), serve(theirs)) }).await };
+    let Ok((report, ())) = runtime.block_on(both) else {
+        panic!("{failing:?}: it hangs behind {:?}", operations.borrow());
+    };
+    drop(runtime);
+    (report, operations.take())
+}
+
+fn assert_consistent(report: &Report, failing: Failing) {
+    if let Report::Ended { received, closed } = report {
+        assert!(messages().starts_with(received), "{failing:?}: {report:?}");
+        let is_whole = *received == messages();
+        assert!(is_whole || !closed.was_clean(), "{failing:?}: {report:?}");
+    }
+}
+
+#[test]
+fn whatever_fails_is_told_once_and_leaves_nothing() {
+    // The first run loads what stays loaded.
+    let (expected, operations) = run(Failing::Never);
+    let Report::Ended { received, closed } = &expected else { panic!("{expected:?}") };
+    assert_eq!((received, closed.was_clean(), closed.code()), (&messages(), true, 1000));
+    let mut faults = 0;
+    for fault in FAULTS {
+        for at in 0..operations.len() {
+            for failing in [Failing::Once(at, fault), Failing::From(at, fault)] {
+                // What has to be repeated for ever is no fault, but a transport that lies.
+                if fault.is_passing() && matches!(failing, Failing::From(..)) {
+                    continue;
+                }
+                let memory = measure(|| {
+                    let (report, operations) = run(failing);
+                    assert_consistent(&report, failing);
+                    faults += usize::from(operations.iter().any(|o| o.outcome.is_err()));
+                    if fault == Fault::Pending {
+                        assert_eq!(report, expected, "{failing:?}");
+                    }
+                });
+                let left = (memory.count_current, memory.bytes_current);
+                // A thread has or has not a read buffer for its next connection.
+                let buffers = [(0, 0), (1, 65_536), (2, 65_576)];
+                let is_clean = buffers
+                    .iter()
+                    .any(|more| buffers.contains(&(left.0 + more.0, left.1 + more.1)));
+                assert!(is_clean, "{failing:?}: {left:?} allocations and bytes are left");
+            }
+        }
+    }
+    show(operations.len(), faults);
+    assert!(faults >= 14 * operations.len(), "each fault happens: {operations:?}");
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are half of what this test is for")]
+fn show(operations: usize, faults: usize) {
+    println!("FT-07  a client: {operations} operations, {faults} faults");
+}

@@ -1,0 +1,183 @@
+//! Through forward proxies, those that other people wrote among them, with and without users, to a server
+//! of ours.
+
+use std::sync::Arc;
+
+use fullduplex::{Builder, Event, Failure, Proxies, Proxy, Tls, WebSocket};
+use fullduplex_lab::ca::{Authority, Validity};
+use fullduplex_lab::echo;
+use fullduplex_lab::forward::{Forward, Software};
+use fullduplex_lab::script::{Peer, deaf, guarded, script};
+use fullduplex_lab::trace::Trace;
+use fullduplex_net::{ConnectError, ProxyError};
+use futures_util::StreamExt;
+use tokio::io::copy_bidirectional;
+use tokio::net::TcpStream;
+
+/// Sends a message through `socket`, and awaits it.
+async fn assert_echoes(socket: Builder) {
+    let socket = socket.open().expect("it is a URL");
+    let mut events = socket.events();
+    let mut talk = async || {
+        while let Some(event) = events.next().await {
+            match event {
+                Event::Open => socket.send("through").expect("it is open"),
+                Event::Message(message) => {
+                    assert_eq!(message.data.as_text(), Some("through"));
+                    socket.close();
+                }
+                Event::Error => panic!("{:?}", socket.failure()),
+                Event::Close(close) => assert!(close.was_clean),
+            }
+        }
+    };
+    guarded("the end", talk()).await;
+}
+
+/// Why there is no connection.
+async fn failure(socket: Builder) -> Arc<Failure> {
+    let socket = socket.open().expect("it is a URL");
+    guarded("the end", socket.closed()).await;
+    socket.failure().expect("it has failed")
+}
+
+fn proxy_error(failure: &Failure) -> &ProxyError {
+    match failure {
+        Failure::Connect(ConnectError::Proxy { source, .. }) => source,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn both(software: [Software; 2], login: Option<(&str, &str)>) -> [Forward; 2] {
+    software.map(|software| {
+        Forward::start(software, login).expect("tinyproxy and microsocks must be installed")
+    })
+}
+
+const BOTH: [Software; 2] = [Software::Tinyproxy, Software::Microsocks];
+
+fn through(url: &str, proxy: &str) -> Builder {
+    WebSocket::builder(url).proxy(Proxy::parse(proxy).expect("it is a proxy"))
+}
+
+/// RFC6455-4.1-6: by HTTP CONNECT and by SOCKS5, plain and over TLS, by name and by address.
+#[tokio::test]
+#[ignore = "needs tinyproxy and microsocks: cargo xtask proxies"]
+async fn connections_go_through_the_proxy() {
+    let authority = Authority::new();
+    let identity = authority.issue(&["localhost", "127.0.0.1"], Validity::Now);
+    let [plain, tls] = [echo::start(None), echo::start(Some(&identity))];
+    let trust = Tls::with_extra_roots(authority.root_pem().as_bytes()).unwrap();
+    for (login, user) in [(None, ""), (Some(("user", "p-w")), "user:p%2Dw@")] {
+        for proxy in both(BOTH, login) {
+            for host in ["127.0.0.1", "localhost"] {
+                let proxy = proxy.url(user);
+                assert_echoes(through(&format!("ws://{host}:{plain}/"), &proxy)).await;
+                let secured = through(&format!("wss://{host}:{tls}/"), &proxy);
+                assert_echoes(secured.tls(trust.clone())).await;
+            }
+        }
+    }
+}
+
+/// RFC6455-4.1-8.
+#[tokio::test]
+#[ignore = "needs tinyproxy and microsocks: cargo xtask proxies"]
+async fn a_proxy_that_does_not_know_the_user_refuses() {
+    let server = format!("ws://127.0.0.1:{}/", echo::start(None));
+    let [http, socks] = both(BOTH, Some(("user", "password")));
+    for user in ["", "user:wrong@"] {
+        let failure = failure(through(&server, &http.url(user))).await;
+        let error = proxy_error(&failure);
+        let ProxyError::Refused(refused) = error else { panic!("{error:?}") };
+        assert!([401, 407].contains(&refused.status.as_u16()), "{refused:?}");
+        let text = failure.to_string();
+        assert!(!text.contains("wrong") && text.contains(&http.url("")), "{text}");
+    }
+    let unknown = failure(through(&server, &socks.url(""))).await;
+    assert!(matches!(proxy_error(&unknown), ProxyError::Method(false)), "{unknown:?}");
+    let wrong = failure(through(&server, &socks.url("user:wrong@"))).await;
+    assert!(matches!(proxy_error(&wrong), ProxyError::Login), "{wrong:?}");
+}
+
+/// RFC6455-4.1-8.
+#[tokio::test]
+#[ignore = "needs tinyproxy and microsocks: cargo xtask proxies"]
+async fn a_server_that_is_not_there_is_the_proxys_news() {
+    let (_held, address) = deaf();
+    let [http, socks] = both(BOTH, None);
+    let server = format!("ws://{address}/");
+    let by_http = failure(through(&server, &http.url(""))).await;
+    let error = proxy_error(&by_http);
+    let is_server_error =
+        matches!(error, ProxyError::Refused(refused) if refused.status.is_server_error());
+    assert!(is_server_error, "{error:?}");
+    let by_socks = failure(through(&server, &socks.url(""))).await;
+    assert!(matches!(proxy_error(&by_socks), ProxyError::Socks5(5)), "{by_socks:?}");
+    let text = by_socks.to_string();
+    assert!(text.ends_with("it says: the connection was refused"), "{text}");
+}
+
+#[tokio::test]
+async fn a_host_that_is_excepted_is_connected_to_directly() {
+    let (_held, nobody) = deaf();
+    let server = format!("ws://127.0.0.1:{}/", echo::start(None));
+    let proxies = Proxies::from(Proxy::parse(&format!("http://{nobody}")).unwrap());
+    let direct = proxies.clone().except("127.0.0.0/8");
+    assert_echoes(WebSocket::builder(&server).proxy(direct)).await;
+    let failure = failure(WebSocket::builder(&server).proxy(proxies)).await;
+    assert!(matches!(proxy_error(&failure), ProxyError::Unreachable(_)), "{failure:?}");
+    let text = failure.to_string();
+    assert!(text.contains(&format!("no TCP connection with {nobody}")), "{text}");
+}
+
+/// TLS to the proxy, and within it TLS to the server, each with its own roots.
+#[tokio::test]
+async fn an_https_proxy_is_told_nothing_in_the_clear() {
+    let [of_proxy, of_server] = [Authority::new(), Authority::new()];
+    let server = echo::start(Some(&of_server.issue(&["localhost"], Validity::Now)));
+    let acceptor = of_proxy.issue(&["127.0.0.1"], Validity::Now).acceptor();
+    let proxy = script(async move |peer: Peer| {
+        let mut peer = peer.tls(&acceptor).await.unwrap();
+        let request = peer.read_head().await;
+        peer.send("HTTP/1.1 200 Connection established\r\nContent-Length: 5\r\n\r\n").await;
+        let mut behind = TcpStream::connect(("127.0.0.1", server)).await.unwrap();
+        copy_bidirectional(&mut peer.into_inner(), &mut behind).await.ok();
+        request
+    })
+    .await;
+    let trust = |authority: &Authority| Tls::with_extra_roots(authority.root_pem().as_bytes());
+    let through = Proxy::parse(&format!("https://u:p@{}", proxy.address())).unwrap();
+    let socket = WebSocket::builder(&format!("wss://localhost:{server}/"))
+        .proxy(through.with_tls(trust(&of_proxy).unwrap()))
+        .tls(trust(&of_server).unwrap());
+    assert_echoes(socket).await;
+    assert_eq!(
+        proxy.finish().await,
+        format!(
+            "CONNECT localhost:{server} HTTP/1.1\r\nHost: localhost:{server}\r\n\
+             Proxy-Authorization: Basic dTpw\r\n\r\n"
+        )
+    );
+}
+
+/// The environment is a process's: so this is another process.
+#[test]
+fn the_environment_is_obeyed_on_request_only() {
+    const CHILD: &str = "FULLDUPLEX_LAB_SERVER";
+    if let Ok(server) = std::env::var(CHILD) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        return runtime.block_on(async {
+            assert_echoes(WebSocket::builder(&server)).await;
+            let socket = WebSocket::builder(&server).proxy(Proxies::from_env().unwrap());
+            Trace::record(socket).await.assert_failed(&[], "by the proxy http://127.0.0.1:");
+        });
+    }
+    let (_held, nobody) = deaf();
+    let status = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "the_environment_is_obeyed_on_request_only", "--quiet"])
+        .env(CHILD, format!("ws://127.0.0.1:{}/", echo::start(None)))
+        .env("http_proxy", format!("http://{nobody}"))
+        .status();
+    assert!(status.unwrap().success());
+}

@@ -1,0 +1,391 @@
+//! The way to a server: several addresses, a resolver, a local address, a path, a stream of one's own;
+//! and one opening handshake at a time.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use fullduplex::{Builder, Proxy, WebSocket};
+use fullduplex_lab::ca::{Authority, Validity};
+use fullduplex_lab::folder::Folder;
+use fullduplex_lab::script::{Peer, close_frame, deaf, guarded, script};
+use fullduplex_lab::served::Served;
+use fullduplex_lab::trace::Trace;
+use fullduplex_net::proto::Url;
+use fullduplex_net::{
+    ConnectError, ConnectOptions, ConnectPhase, Handshakes, Outcome, Request, Resolve, Resolving,
+    Server, ServerOptions, Tls, connect, connect_over,
+};
+use futures_util::future::join_all;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::sync::Notify;
+
+const OPENED_AND_CLOSED: [&str; 2] = ["open", r#"close 1000 "" clean"#];
+
+/// What RFC 8305 recommends as the head start of an address.
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// Knows one host, and all its addresses.
+#[derive(Debug)]
+struct Known(Vec<SocketAddr>);
+
+impl Resolve for Known {
+    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Resolving<'a> {
+        assert_eq!((host, port), ("server.example", 80));
+        Box::pin(async { Ok(self.0.clone()) })
+    }
+}
+
+fn known(addresses: &[SocketAddr]) -> Arc<Known> {
+    Arc::new(Known(addresses.to_vec()))
+}
+
+/// An address that swallows what comes, as a host does that is not there, while this is held.
+async fn black_hole() -> (TcpListener, TcpStream, SocketAddr) {
+    let (hole, address) = deaf();
+    let hole = hole.listen(0).expect("it can listen");
+    let first = TcpStream::connect(address).await.expect("it listens");
+    (hole, first, address)
+}
+
+async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut peer: Peer<S>) {
+    peer.shake_hands().await;
+    peer.send(close_frame(1000, "")).await;
+    peer.read_close().await;
+    peer.fin().await;
+}
+
+#[tokio::test]
+async fn an_address_that_does_not_answer_has_a_head_start_and_no_more() {
+    let (_hole, _first, hole) = black_hole().await;
+    let server = script(close).await;
+    let mut options = ConnectOptions::default();
+    options.resolver = Some(known(&[hole, server.address()]));
+    let url = Url::parse("ws://server.example/").unwrap();
+    let start = Instant::now();
+    let mut socket = connect(&url, &options).await.unwrap();
+    let elapsed = start.elapsed();
+    assert!(elapsed >= HEAD_START, "{elapsed:?}");
+    assert!(elapsed < HEAD_START + Duration::from_millis(300), "{elapsed:?}");
+    assert_eq!(socket.recv().await.unwrap(), None);
+    server.finish().await;
+}
+
+#[tokio::test]
+async fn an_address_that_refuses_is_not_waited_for() {
+    let held: Vec<_> = (0..10).map(|_| deaf()).collect();
+    let server = script(close).await;
+    let addresses: Vec<_> = held.iter().map(|(_, address)| *address).collect();
+    let socket = WebSocket::builder("ws://server.example/")
+        .resolver(known(&[&addresses[..], &[server.address()]].concat()));
+    let start = Instant::now();
+    server.record_as(socket).await.0.assert_events(&OPENED_AND_CLOSED);
+    assert!(start.elapsed() < 10 * HEAD_START);
+}
+
+/// The first address answers late, when the second has its chance already: the first success counts,
+/// and the other attempt is given up.
+#[tokio::test]
+async fn the_loser_of_the_race_is_given_up() {
+    let (hole, first, slow) = black_hole().await;
+    let server = script(close).await;
+    let mut options = ConnectOptions::default();
+    options.resolver = Some(known(&[slow, server.address()]));
+    let url = Url::parse("ws://server.example/").unwrap();
+    let mut socket = guarded("the connection", connect(&url, &options)).await.unwrap();
+    assert_eq!(socket.recv().await.unwrap(), None);
+    server.finish().await;
+    // Now there is room for whoever still tries, within a second or two.
+    drop(hole.accept().await.unwrap());
+    drop(first);
+    let came = tokio::time::timeout(Duration::from_secs(4), hole.accept()).await;
+    assert!(came.is_err(), "{came:?}");
+}
+
+/// RFC6455-4.1-8.
+#[tokio::test]
+async fn the_failure_of_each_address_is_told() {
+    let [(_one, one), (_other, other)] = [deaf(), deaf()];
+    let resolver = known(&[one, other]);
+    let socket = WebSocket::builder("ws://server.example/").resolver(resolver);
+    let told = format!(
+        "no TCP connection with {one}: Connection refused (os error 111), nor with {other}: Connection"
+    );
+    Trace::record(socket).await.assert_failed(&[], &told);
+
+    let (_hole, _first, hole) = black_hole().await;
+    let mut options = ConnectOptions::default();
+    options.resolver = Some(known(&[one, hole]));
+    options.connect_timeout = Duration::from_millis(200);
+    let url = Url::parse("ws://server.example/").unwrap();
+    let error = connect(&url, &options).await.unwrap_err();
+    let ConnectError::Timeout { phase, failures, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(*phase, ConnectPhase::Tcp);
+    let kinds: Vec<_> = failures.iter().map(|f| (f.address, f.source.kind())).collect();
+    let refused = (one, std::io::ErrorKind::ConnectionRefused);
+    assert_eq!(kinds, [refused, (hole, std::io::ErrorKind::TimedOut)]);
+    assert!(error.to_string().contains("no answer"), "{error}");
+}
+
+#[derive(Debug)]
+struct Hangs;
+
+impl Resolve for Hangs {
+    fn resolve<'a>(&'a self, _host: &'a str, _port: u16) -> Resolving<'a> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn a_resolver_that_finds_nothing_fails() {
+    let socket = WebSocket::builder("ws://server.example/").resolver(known(&[]));
+    let cause = "the host `server.example` cannot be resolved: it has no address";
+    Trace::record(socket).await.assert_failed(&[], cause);
+    let socket = WebSocket::builder("ws://server.example/")
+        .resolver(Arc::new(Hangs))
+        .connect_timeout(Duration::from_millis(200));
+    let cause = "resolving server.example:80 took longer than 200ms";
+    Trace::record(socket).await.assert_failed(&[], cause);
+    // An address is not resolved.
+    let server = script(close).await;
+    let socket = WebSocket::builder(&server.url()).resolver(Arc::new(Hangs));
+    server.record_as(socket).await.0.assert_events(&OPENED_AND_CLOSED);
+}
+
+#[tokio::test]
+async fn the_local_address_is_the_one_that_the_server_sees() {
+    let local = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 77));
+    let server = script(async |peer: Peer| {
+        let stream = peer.into_inner();
+        let from = stream.peer_addr().unwrap().ip();
+        close(Peer::over(stream)).await;
+        from
+    })
+    .await;
+    let socket = WebSocket::builder(&server.url()).local_address(local);
+    let (trace, from) = server.record_as(socket).await;
+    trace.assert_events(&OPENED_AND_CLOSED);
+    assert_eq!(from, local);
+
+    let socket = WebSocket::builder("ws://127.0.0.1:9999/").local_address("::1".parse().unwrap());
+    Trace::record(socket).await.assert_failed(&[], "no address of the local address's family");
+}
+
+/// Sends back what comes.
+async fn echo(request: Request) -> Outcome {
+    let mut socket = request.accept().await?;
+    while let Some(message) = socket.recv().await? {
+        socket.send(message).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_of_this_machine_is_reached_by_its_path() {
+    let folder = Folder::new();
+    let path = folder.path().join("socket");
+    let server = Server::bind_unix(&path, ServerOptions::default()).unwrap();
+    tokio::spawn(server.serve(echo));
+    let mut options = ConnectOptions::default();
+    options.unix_socket = Some(path.clone());
+    let url = Url::parse("ws://server.example/").unwrap();
+    let mut socket = connect(&url, &options).await.unwrap();
+    socket.send("by a path").await.unwrap();
+    assert_eq!(socket.recv().await.unwrap(), Some("by a path".into()));
+
+    let authority = Authority::new();
+    let acceptor = authority.issue(&["server.example"], Validity::Now).acceptor();
+    let path = folder.path().join("secured");
+    let listener = UnixListener::bind(&path).unwrap();
+    let socket = WebSocket::builder("wss://server.example/")
+        .unix_socket(path)
+        .tls(Tls::with_extra_roots(authority.root_pem().as_bytes()).unwrap());
+    let server = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        close(Peer::over(acceptor.accept(stream).await.unwrap())).await;
+    };
+    let (trace, ()) = tokio::join!(Trace::record(socket), server);
+    trace.assert_events(&OPENED_AND_CLOSED);
+
+    let nowhere = folder.path().join("nothing");
+    let socket = WebSocket::builder("ws://server.example/").unix_socket(&nowhere);
+    let cause = format!("no connection with the socket {}: No such file", nowhere.display());
+    Trace::record(socket).await.assert_failed(&[], &cause);
+}
+
+#[tokio::test]
+async fn a_stream_of_ones_own_is_as_good() {
+    let (ours, theirs) = tokio::io::duplex(1 << 12);
+    let url = Url::parse("ws://server.example/path").unwrap();
+    let options = ConnectOptions::default();
+    let server = async {
+        let mut peer = Peer::over(theirs);
+        let request = peer.shake_hands().await;
+        peer.send(close_frame(1000, "")).await;
+        peer.read_close().await;
+        peer.fin().await;
+        request
+    };
+    let client = async {
+        let mut socket = connect_over(ours, &url, &options).await.unwrap();
+        assert_eq!(socket.recv().await.unwrap(), None);
+    };
+    let (request, ()) = guarded("the end", async { tokio::join!(server, client) }).await;
+    assert!(request.starts_with("GET /path HTTP/1.1\r\nhost: server.example\r\n"), "{request}");
+
+    let (ours, _theirs) = tokio::io::duplex(1 << 12);
+    let mut hasty = ConnectOptions::default();
+    hasty.handshake_timeout = Duration::from_millis(100);
+    let error = guarded("the deadline", connect_over(ours, &url, &hasty)).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Timeout { .. }), "{error:?}");
+}
+
+// one at a time
+
+/// A server that notes how many clients it has that wait for its answer, lets each wait, and returns
+/// the most that it had at once.
+async fn counting() -> (Served, Arc<AtomicUsize>) {
+    let (waiting, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&most);
+    let served = Served::by(ServerOptions::default(), move |request| {
+        let (waiting, most) = (Arc::clone(&waiting), Arc::clone(&counted));
+        async move {
+            most.fetch_max(waiting.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            // Whoever else is on the way has time to come.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            waiting.fetch_sub(1, Ordering::SeqCst);
+            echo(request).await
+        }
+    })
+    .await;
+    (served, most)
+}
+
+async fn open_ten(port: u16, handshakes: Handshakes) {
+    let opening = (0..10).map(|number| async move {
+        // The same address by another name.
+        let host = ["127.0.0.1", "localhost"][number % 2];
+        let url = Url::parse(&format!("ws://{host}:{port}/")).expect("it is a URL");
+        let mut options = ConnectOptions::default();
+        options.handshakes = handshakes;
+        options.local_address = Some(Ipv4Addr::LOCALHOST.into());
+        connect(&url, &options).await.expect("it is opened")
+    });
+    assert_eq!(guarded("ten connections", join_all(opening)).await.len(), 10);
+}
+
+/// RFC6455-4.1-3.
+#[tokio::test]
+async fn handshakes_with_one_address_do_not_overlap() {
+    let (served, most) = counting().await;
+    open_ten(served.address().port(), Handshakes::OneAtATime).await;
+    assert_eq!(most.load(Ordering::SeqCst), 1);
+    open_ten(served.address().port(), Handshakes::AtOnce).await;
+    assert!(most.load(Ordering::SeqCst) > 1);
+}
+
+/// Opens two sockets, of which the second must come to `listener` only when the first is done.
+async fn assert_second_waits(listener: TcpListener, socket: impl Fn() -> Builder) {
+    let [first, second] = [(); 2].map(|()| socket().open().expect("it is a URL"));
+    let mut one = Peer::over(listener.accept().await.expect("the first comes").0);
+    one.read_head().await;
+    let other = tokio::time::timeout(Duration::from_millis(200), listener.accept()).await;
+    assert!(other.is_err(), "{other:?}");
+    // Nobody waits for the end of a connection that is given up.
+    first.close();
+    let came = guarded("the second", listener.accept()).await;
+    let mut two = Peer::over(came.expect("the second comes").0);
+    if two.read_head().await.starts_with("CONNECT ") {
+        two.send("HTTP/1.1 200 OK\r\n\r\n").await;
+        two.read_head().await;
+    }
+    drop(two);
+    assert!(!second.closed().await.was_clean);
+}
+
+async fn listener() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+    let listener = listener.expect("loopback has a free port");
+    let address = listener.local_addr().expect("it is bound");
+    (listener, address)
+}
+
+/// RFC6455-4.1-3, WPT constructor/014: also for the object.
+#[tokio::test]
+async fn a_second_object_waits_until_the_first_is_done() {
+    let (listener, address) = listener().await;
+    assert_second_waits(listener, || WebSocket::builder(&format!("ws://{address}/"))).await;
+}
+
+/// RFC6455-4.1-4: who resolves the name does not matter.
+#[tokio::test]
+async fn a_second_object_waits_behind_a_proxy_as_well() {
+    let (listener, address) = listener().await;
+    let proxy = Proxy::parse(&format!("http://{address}")).unwrap();
+    let socket = || WebSocket::builder("ws://server.example/").proxy(proxy.clone());
+    assert_second_waits(listener, socket).await;
+}
+
+/// RFC6455-4.1-3: a server that does not answer holds up nobody but those who want to it, and those no
+/// longer than until its deadline.
+#[tokio::test]
+async fn a_server_that_hangs_holds_up_nobody_else() {
+    let (listener, address) = listener().await;
+    let url = Url::parse(&format!("ws://{address}/")).unwrap();
+    let began = Arc::new(Notify::new());
+    let hanging = async {
+        let (mut peer, mut held) = (None, Vec::new());
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            began.notify_one();
+            held.push(peer.replace(stream));
+        }
+    };
+    let with_deadline = async |deadline| {
+        let mut options = ConnectOptions::default();
+        options.handshake_timeout = Duration::from_millis(deadline);
+        connect(&url, &options).await.unwrap_err()
+    };
+    let clients = async {
+        let mut first = std::pin::pin!(with_deadline(1000));
+        let elsewhere = async {
+            began.notified().await;
+            script(close).await.record().await.0.assert_events(&OPENED_AND_CLOSED);
+        };
+        tokio::select! {
+            error = &mut first => panic!("it was waited for: {error}"),
+            () = elsewhere => {}
+        }
+        let (first, second) = tokio::join!(first, with_deadline(100));
+        for error in [first, second] {
+            let ConnectError::Timeout { phase, .. } = &error else { panic!("{error:?}") };
+            assert_eq!(*phase, ConnectPhase::Handshake);
+        }
+    };
+    tokio::select! {
+        () = guarded("both deadlines", clients) => {}
+        () = hanging => {}
+    }
+}
+
+/// Who waits behind those who get no answer gives up as well.
+#[tokio::test]
+async fn a_line_that_does_not_move_is_left() {
+    let (listener, address) = listener().await;
+    let url = Url::parse(&format!("ws://{address}/")).unwrap();
+    let patient = ConnectOptions::default();
+    let first = connect(&url, &patient);
+    let second = async {
+        let (_stream, _) = listener.accept().await.unwrap();
+        let mut hasty = ConnectOptions::default();
+        hasty.connect_timeout = Duration::from_millis(100);
+        connect(&url, &hasty).await.unwrap_err()
+    };
+    let error = tokio::select! {
+        _ = first => panic!("nobody answers it"),
+        error = guarded("the end of patience", second) => error,
+    };
+    assert!(error.to_string().contains("other connections were opened first"), "{error}");
+}
