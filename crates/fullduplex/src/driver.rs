@@ -34,7 +34,10 @@ pub(crate) fn run(
             Err(failure) => Err(failure),
         };
         match end {
-            Ok(closed) => shared.post(closed_task(&closed)),
+            Ok(closed) => {
+                shared.post(closed_task(&closed));
+                shared.announce();
+            }
             Err(failure) => shared.post_failure(failure),
         }
         // The application hears of a failure at once. The peer is still told, and the last task may
@@ -115,6 +118,7 @@ fn poll_open(
             Poll::Ready(Some(Event::Part(_) | Event::Ping(_) | Event::Pong(_))) => {}
             Poll::Ready(None) | Poll::Pending => {
                 shared.run_as_driver();
+                shared.announce();
                 if let Some(error) = socket.error() {
                     return Poll::Ready(Err(Failure::Lost(error)));
                 }
@@ -146,12 +150,12 @@ fn hand_over(shared: &Shared, socket: &mut Socket) {
         if !has_room(socket) && outbox.close.is_none() {
             return;
         }
-        if let Some(message) = outbox.messages.pop_front() {
+        if let Some(message) = outbox.pop() {
             drop(state);
             // A connection that is closing drops it, as the standard has it.
             socket.queue(message).ok();
         } else {
-            if let Some(frame) = outbox.close.take() {
+            if let Some(frame) = outbox.take_close() {
                 socket.start_close(frame.as_ref());
             }
             return;

@@ -53,7 +53,7 @@ pub use fullduplex_net::proto::{
 pub use listeners::ListenerId;
 pub use machine::AfterClose;
 pub use protocols::Protocols;
-pub use websocket::WebSocket;
+pub use websocket::{Reservation, WebSocket};
 
 /// The examples of the README, compiled.
 #[cfg(doctest)]

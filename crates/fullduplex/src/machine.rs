@@ -50,7 +50,7 @@ pub enum Sending {
     Full,
 }
 
-/// What the host does after [`Machine::close`].
+/// What the host does after [`Machine::close`] and [`Machine::disappear`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Closing {
     /// Nothing: the socket is closing or closed already.
@@ -177,12 +177,7 @@ impl Machine {
         // 3. The first matching statement:
         Ok(match self.ready_state {
             ReadyState::Closing | ReadyState::Closed => Closing::Nothing,
-            ReadyState::Connecting => {
-                self.ready_state = ReadyState::Closing;
-                // What is never open receives nothing, even if tasks of an opening wait already.
-                self.after_close = AfterClose::Drop;
-                Closing::GiveUp
-            }
+            ReadyState::Connecting => self.give_up(),
             ReadyState::Open => {
                 self.ready_state = ReadyState::Closing;
                 // A reason needs a code before it; without one it is 1000, as for WebSocketStream.
@@ -193,10 +188,30 @@ impl Machine {
         })
     }
 
+    /// "Make disappear": the world in which the object lives ends before the object does.
+    pub fn disappear(&mut self) -> Closing {
+        match self.ready_state {
+            ReadyState::Closing | ReadyState::Closed => Closing::Nothing,
+            ReadyState::Connecting => self.give_up(),
+            ReadyState::Open => {
+                self.ready_state = ReadyState::Closing;
+                let frame = CloseFrame { code: CloseCode::GOING_AWAY, reason: CloseReason::default() };
+                Closing::Handshake(Some(frame))
+            }
+        }
+    }
+
     /// Runs a task: changes the state, and returns the events to fire, in order.
     pub fn run(&mut self, task: Task) -> impl Iterator<Item = Event> + use<> {
         let (first, second) = self.run_for_events(task);
         first.into_iter().chain(second)
+    }
+
+    fn give_up(&mut self) -> Closing {
+        self.ready_state = ReadyState::Closing;
+        // What is never open receives nothing, even if tasks of an opening wait already.
+        self.after_close = AfterClose::Drop;
+        Closing::GiveUp
     }
 
     fn run_for_events(&mut self, task: Task) -> (Option<Event>, Option<Event>) {

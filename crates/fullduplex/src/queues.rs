@@ -24,12 +24,25 @@ enum End {
 /// What the application wants of the network, in the order in which the driver does it.
 #[derive(Default)]
 pub(crate) struct Outbox {
-    pub(crate) messages: VecDeque<Message>,
+    messages: VecDeque<Place>,
+    /// How many places were taken from the front, ever.
+    taken: u64,
     /// A Close frame to send behind the messages.
     pub(crate) close: Option<Option<CloseFrame>>,
     /// The connection is to be dropped, whatever else waits.
     pub(crate) abort: Option<Failure>,
 }
+
+/// One message's place in the order.
+enum Place {
+    Taken(Message),
+    /// The message, of so many bytes, is still being read by the application.
+    Reserved(usize),
+}
+
+/// Where a message that is not there yet will stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PlaceNumber(u64);
 
 impl Inbox {
     pub(crate) fn push(&mut self, task: Task) {
@@ -58,6 +71,10 @@ impl Inbox {
         self.tasks.len() >= INBOX_TASKS || self.bytes >= INBOX_BYTES
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
     /// Whether the last task was posted.
     pub(crate) fn is_ending(&self) -> bool {
         self.end == End::Posted
@@ -70,9 +87,53 @@ impl Outbox {
         self.messages.len() >= OUTBOX_MESSAGES
     }
 
+    pub(crate) fn push(&mut self, message: Message) {
+        self.messages.push_back(Place::Taken(message));
+    }
+
+    /// Keeps a place for a message of so many bytes; what is sent later waits for it.
+    pub(crate) fn reserve(&mut self, len: usize) -> PlaceNumber {
+        self.messages.push_back(Place::Reserved(len));
+        PlaceNumber(self.taken + self.messages.len() as u64 - 1)
+    }
+
+    /// Puts the message into its place; `false` if it has not the length that was reserved.
+    pub(crate) fn fill(&mut self, PlaceNumber(number): PlaceNumber, message: Message) -> bool {
+        let index = usize::try_from(number - self.taken).unwrap_or(usize::MAX);
+        // The places are gone when the socket has ended.
+        let Some(place) = self.messages.get_mut(index) else { return true };
+        let fits = matches!(place, Place::Reserved(len) if *len == message.len());
+        if fits {
+            *place = Place::Taken(message);
+        }
+        fits
+    }
+
+    /// The next message, if it is there.
+    pub(crate) fn pop(&mut self) -> Option<Message> {
+        match self.messages.pop_front()? {
+            Place::Taken(message) => {
+                self.taken += 1;
+                Some(message)
+            }
+            reserved @ Place::Reserved(_) => {
+                self.messages.push_front(reserved);
+                None
+            }
+        }
+    }
+
+    /// The Close frame, once all messages before it were taken.
+    pub(crate) fn take_close(&mut self) -> Option<Option<CloseFrame>> {
+        if self.messages.is_empty() { self.close.take() } else { None }
+    }
+
     /// Whether there is something to hand over to the connection.
     pub(crate) fn is_due(&self) -> bool {
-        !self.messages.is_empty() || self.close.is_some()
+        match self.messages.front() {
+            Some(place) => matches!(place, Place::Taken(_)),
+            None => self.close.is_some(),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use fullduplex_net::proto::{Message, Url};
 
 use crate::listeners::Listeners;
 use crate::machine::{Closing, Machine, Sending, Task};
-use crate::queues::{Inbox, Outbox};
+use crate::queues::{Inbox, Outbox, PlaceNumber};
 use crate::{CloseEvent, Error, Event, Failure, WebSocket};
 
 /// One socket, as its handles and its driver share it.
@@ -90,40 +90,77 @@ impl Shared {
 
     pub(crate) fn send(&self, message: Message) -> Result<(), Error> {
         let mut state = self.state();
-        match state.machine.send(message.len())? {
-            Sending::Transmit if !state.outbox.is_full() => {
-                state.outbox.messages.push_back(message);
-            }
-            Sending::Transmit | Sending::Full => state.outbox.abort = Some(Failure::BufferFull),
-            Sending::Discard => return Ok(()),
+        if state.admit(message.len())? {
+            state.outbox.push(message);
         }
         state.wake_driver();
         Ok(())
+    }
+
+    /// As `send`; the driver need not hear of it before [`Shared::flush`].
+    pub(crate) fn feed(&self, message: Message) -> Result<(), Error> {
+        let mut state = self.state();
+        if state.admit(message.len())? {
+            state.outbox.push(message);
+        }
+        Ok(())
+    }
+
+    /// Has the driver look at what is to be sent.
+    pub(crate) fn flush(&self) {
+        self.state().wake_driver();
+    }
+
+    /// As `send`, of a message of so many bytes that follows. `None` if it is not wanted.
+    pub(crate) fn reserve(&self, len: usize) -> Result<Option<PlaceNumber>, Error> {
+        let mut state = self.state();
+        let place = state.admit(len)?.then(|| state.outbox.reserve(len));
+        state.wake_driver();
+        Ok(place)
+    }
+
+    /// The message for a place reserved; `None`, or one of another length, fails the connection.
+    pub(crate) fn fill(&self, place: PlaceNumber, message: Option<Message>) {
+        let mut state = self.state();
+        let filled = message.is_some_and(|message| state.outbox.fill(place, message));
+        if !filled {
+            state.outbox.abort = Some(Failure::Unfilled);
+        }
+        state.wake_driver();
     }
 
     pub(crate) fn close(&self, code: Option<u16>, reason: Option<&str>) -> Result<(), Error> {
         let mut state = self.state();
-        match state.machine.close(code, reason)? {
-            Closing::Handshake(frame) => state.outbox.close = Some(frame),
-            Closing::GiveUp => state.outbox.abort = Some(Failure::ClosedWhileConnecting),
-            Closing::Nothing => return Ok(()),
-        }
-        state.wake_driver();
+        let closing = state.machine.close(code, reason)?;
+        state.start_closing(closing);
         Ok(())
     }
 
-    /// Queues a task for the host.
-    pub(crate) fn post(&self, task: Task) {
+    pub(crate) fn disappear(&self) {
         let mut state = self.state();
-        state.inbox.push(task);
-        // The driver posts, and looks itself.
-        state.wake_stream();
+        let closing = state.machine.disappear();
+        state.start_closing(closing);
+    }
+
+    /// Queues a task for the host, which hears of it by [`Shared::announce`].
+    pub(crate) fn post(&self, task: Task) {
+        self.state().inbox.push(task);
+    }
+
+    /// Tells the host that tasks wait: once for all that came together, for it may be on another
+    /// thread. (The driver, which posts them, looks itself.)
+    pub(crate) fn announce(&self) {
+        let mut state = self.state();
+        if !state.inbox.is_empty() {
+            state.wake_stream();
+        }
     }
 
     /// Queues the last task of a connection that failed, with the cause for developers.
     pub(crate) fn post_failure(&self, failure: Failure) {
         self.state().failure = Some(Arc::new(failure));
         self.post(Task::failed());
+        self.announce();
     }
 
     /// Runs all tasks, if the driver is the host.
@@ -253,6 +290,28 @@ fn undisturbed(code: impl FnOnce()) {
 }
 
 impl State {
+    /// Asks the machine for a message of so many bytes; whether it is to be put into the outbox.
+    fn admit(&mut self, len: usize) -> Result<bool, Error> {
+        let full = match self.machine.send(len)? {
+            Sending::Transmit => self.outbox.is_full(),
+            Sending::Full => true,
+            Sending::Discard => return Ok(false),
+        };
+        if full {
+            self.outbox.abort = Some(Failure::BufferFull);
+        }
+        Ok(!full)
+    }
+
+    fn start_closing(&mut self, closing: Closing) {
+        match closing {
+            Closing::Handshake(frame) => self.outbox.close = Some(frame),
+            Closing::GiveUp => self.outbox.abort = Some(Failure::ClosedWhileConnecting),
+            Closing::Nothing => return,
+        }
+        self.wake_driver();
+    }
+
     /// Whether the driver should stop reading until the host has run some tasks.
     pub(crate) fn inbox_is_full(&self) -> bool {
         self.inbox.is_full()

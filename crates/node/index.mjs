@@ -1,0 +1,1 @@
+export { CloseEvent, Event, EventTarget, MessageEvent, WebSocket } from './lib/index.js';

@@ -1,0 +1,210 @@
+'use strict';
+
+const {
+  bufferSource,
+  clampedUnsignedShort,
+  enumerable,
+  protocols,
+  requireArguments,
+  rethrow,
+  sizeOfBlob,
+  toStringTag,
+  usvString,
+} = require('./idl');
+const { TrustedCloseEvent, TrustedEvent, TrustedMessageEvent } = require('./events');
+const { Listeners, report } = require('./listeners');
+const { Connection, ERROR, OPEN } = require('./loop');
+const { Socket } = require('./native');
+const { isOptions, options: readOptions } = require('./options');
+
+const blobBytes = Blob.prototype.arrayBuffer;
+
+/** Whom an event could reach in each state: then the socket is not collected. */
+const HEARD = [
+  ['open', 'message', 'error', 'close'],
+  ['message', 'error', 'close'],
+  ['error', 'close'],
+  [],
+];
+
+class WebSocket extends EventTarget {
+  #listeners;
+  #connection;
+  #native;
+  #origin;
+  #binaryType = 'blob';
+
+  constructor(url, protocolsOrOptions = [], options = undefined) {
+    requireArguments(arguments.length, 1, 'WebSocket');
+    super();
+    const address = usvString(url);
+    const instead = isOptions(protocolsOrOptions);
+    const list = instead ? [] : protocols(protocolsOrOptions);
+    const read = readOptions(address, list, instead ? protocolsOrOptions : options);
+    this.#listeners = new Listeners(this, () => this.#connection?.update());
+    this.#connection = new Connection(
+      (environment, number) => open(environment, number, read),
+      (event) => this.#fire(event),
+      (state) => this.#listeners.hears(HEARD[state]),
+    );
+    this.#native = this.#connection.native;
+  }
+
+  get url() {
+    return this.#native.url;
+  }
+
+  get readyState() {
+    return this.#native.readyState;
+  }
+
+  get bufferedAmount() {
+    return this.#native.bufferedAmount;
+  }
+
+  get extensions() {
+    return this.#native.extensions;
+  }
+
+  get protocol() {
+    return this.#native.protocol;
+  }
+
+  get binaryType() {
+    return this.#binaryType;
+  }
+
+  set binaryType(value) {
+    const type = `${value}`;
+    // An enumeration: another value is ignored.
+    if (type === 'blob' || type === 'arraybuffer') this.#binaryType = type;
+    else void this.#native;
+  }
+
+  send(data) {
+    const native = this.#native;
+    requireArguments(arguments.length, 1, 'send');
+    try {
+      if (typeof data === 'string') {
+        native.feedText(data);
+      } else {
+        const source = bufferSource(data);
+        const size = source === undefined ? sizeOfBlob(data) : undefined;
+        if (source !== undefined) {
+          native.feedBytes(source.buffer, source.offset, source.length);
+        } else if (size !== undefined) {
+          fill(native.reserve(size), data);
+        } else {
+          native.feedText(`${data}`);
+        }
+      }
+    } catch (error) {
+      rethrow(error);
+    }
+    this.#connection.fed();
+  }
+
+  close(code = undefined, reason = undefined) {
+    const native = this.#native;
+    const closeCode = code === undefined ? undefined : clampedUnsignedShort(code);
+    const closeReason = reason === undefined ? undefined : usvString(reason);
+    try {
+      native.close(closeCode, closeReason);
+    } catch (error) {
+      rethrow(error);
+    }
+    this.#connection.update();
+  }
+
+  addEventListener(type, callback, options = undefined) {
+    this.#listeners.add(arguments.length, type, callback, options);
+  }
+
+  removeEventListener(type, callback, options = undefined) {
+    this.#listeners.remove(arguments.length, type, callback, options);
+  }
+
+  get onopen() {
+    return this.#listeners.handler('open');
+  }
+
+  set onopen(value) {
+    this.#listeners.setHandler('open', value);
+  }
+
+  get onmessage() {
+    return this.#listeners.handler('message');
+  }
+
+  set onmessage(value) {
+    this.#listeners.setHandler('message', value);
+  }
+
+  get onerror() {
+    return this.#listeners.handler('error');
+  }
+
+  set onerror(value) {
+    this.#listeners.setHandler('error', value);
+  }
+
+  get onclose() {
+    return this.#listeners.handler('close');
+  }
+
+  set onclose(value) {
+    this.#listeners.setHandler('close', value);
+  }
+
+  #fire(event) {
+    if (typeof event === 'string') {
+      this.#fireMessage(event);
+    } else if (event === OPEN) {
+      this.#listeners.fire(new TrustedEvent('open'));
+    } else if (event === ERROR) {
+      this.#listeners.fire(new TrustedEvent('error'));
+    } else if (event instanceof ArrayBuffer) {
+      this.#fireMessage(this.#binaryType === 'blob' ? new Blob([event]) : event);
+    } else {
+      this.#listeners.fire(new TrustedCloseEvent(event));
+      this.#connection.ended();
+    }
+  }
+
+  #fireMessage(data) {
+    this.#origin ??= new URL(this.#native.url).origin;
+    this.#listeners.fire(new TrustedMessageEvent(data, this.#origin));
+  }
+}
+
+function open(environment, number, { url, options }) {
+  try {
+    return new Socket(environment, number, url, options);
+  } catch (error) {
+    return rethrow(error);
+  }
+}
+
+/** Sends a Blob once it was read. Its place among the messages is taken already. */
+async function fill(place, blob) {
+  try {
+    place.fill(await blobBytes.call(blob));
+  } catch (error) {
+    place.abandon();
+    report(error);
+  }
+}
+
+const constants = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 };
+for (const [name, value] of Object.entries(constants)) {
+  Object.defineProperty(WebSocket, name, { value, enumerable: true });
+  Object.defineProperty(WebSocket.prototype, name, { value, enumerable: true });
+}
+enumerable(
+  WebSocket.prototype,
+  ...['url', 'readyState', 'bufferedAmount', 'onopen', 'onerror', 'onclose', 'extensions', 'protocol'],
+  ...['close', 'onmessage', 'binaryType', 'send'],
+);
+toStringTag(WebSocket.prototype, 'WebSocket');
+
+module.exports = { WebSocket };

@@ -1,0 +1,46 @@
+use fullduplex::{Data, Event};
+use napi::bindgen_prelude::{ArrayBuffer, JsValue, Object};
+use napi::{Env, JsString, Result, Unknown};
+
+/// Payloads from here on are given to JavaScript as they are; copying less costs less than freeing
+/// it later.
+const GIVEN: usize = 64 << 10;
+
+/// `open`.
+const OPEN: u32 = 1;
+/// `error`.
+const ERROR: u32 = 2;
+
+/// An event as one value: 1 is `open` and 2 `error`; a string or an `ArrayBuffer` is the data of a
+/// `message`; an object has the members of a `close`.
+pub(crate) fn to_js<'env>(env: &'env Env, event: Event) -> Result<Unknown<'env>> {
+    match event {
+        Event::Open => number(env, OPEN),
+        Event::Error => number(env, ERROR),
+        Event::Message(message) => match message.data {
+            Data::Text(text) => Ok(string(env, text.as_str())?.to_unknown()),
+            Data::Blob(bytes) | Data::ArrayBuffer(bytes) if bytes.len() < GIVEN => {
+                Ok(ArrayBuffer::copy_from(env, bytes)?.to_unknown())
+            }
+            Data::Blob(bytes) | Data::ArrayBuffer(bytes) => {
+                Ok(ArrayBuffer::from_data(env, bytes)?.to_unknown())
+            }
+        },
+        Event::Close(close) => {
+            let mut object = Object::new(env)?;
+            object.set("wasClean", close.was_clean)?;
+            object.set("code", close.code)?;
+            object.set("reason", close.reason)?;
+            Ok(object.to_unknown())
+        }
+    }
+}
+
+/// JavaScript keeps ASCII as it is, and has to take everything else apart.
+fn string<'env>(env: &'env Env, text: &str) -> Result<JsString<'env>> {
+    if text.is_ascii() { env.create_string_latin1(text) } else { env.create_string(text) }
+}
+
+fn number(env: &Env, number: u32) -> Result<Unknown<'_>> {
+    Ok(env.create_uint32(number)?.to_unknown())
+}

@@ -1,0 +1,12 @@
+//! The native half of the npm package `fullduplex`.
+//!
+//! It converts shapes: what JavaScript calls goes to a [`fullduplex::WebSocket`], what that has to
+//! tell goes back. The JavaScript half (`lib/`) owns the listeners and fires the events; what the
+//! standard decides is decided in `fullduplex`.
+
+mod environment;
+mod error;
+mod event;
+mod io;
+mod options;
+mod socket;
