@@ -1,16 +1,18 @@
+use std::net::IpAddr;
+#[cfg(unix)]
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use std::sync::Arc;
-
-use fullduplex_net::proto::Timeouts;
-use fullduplex_net::proto::{Deflate, Limits, Url};
-use fullduplex_net::{ConnectOptions, Tls};
-use http::HeaderValue;
-use http::header::{CACHE_CONTROL, PRAGMA};
+use fullduplex_net::proto::handshake::{Origin, check_further_header};
+use fullduplex_net::proto::{Deflate, Limits, Timeouts, Url};
+use fullduplex_net::{ConnectOptions, Cookies, Handshakes, Proxies, Redirects, Resolve, Tls};
+use http::header::{CACHE_CONTROL, ORIGIN, PRAGMA};
+use http::{HeaderName, HeaderValue};
 
 use crate::machine::Machine;
 use crate::shared::Shared;
-use crate::{AfterClose, Error, Protocols, WebSocket, driver, runtime};
+use crate::{AfterClose, BadHeader, Error, Protocols, WebSocket, driver, ports, runtime};
 
 /// How many bytes may wait for the network by default: 256 MiB.
 const BUFFER_LIMIT: u64 = 256 << 20;
@@ -62,9 +64,78 @@ impl Builder {
         Ok(self)
     }
 
-    /// Whom to trust for `wss`. Default: the platform's roots.
+    /// Adds a header to the opening request, such as `Authorization`. The user and the password of the URL
+    /// are sent as that by themselves.
+    ///
+    /// # Errors
+    /// [`Error::Header`] for what is no header, or is one of the handshake's own.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, Error> {
+        let bad = |reason: &dyn std::fmt::Display| {
+            Error::Header(BadHeader { name: name.to_owned(), reason: reason.to_string() })
+        };
+        let header = HeaderName::try_from(name).map_err(|error| bad(&error))?;
+        let value = HeaderValue::try_from(value).map_err(|error| bad(&error))?;
+        check_further_header(&header).map_err(|error| bad(&error))?;
+        self.connect.headers.append(header, value);
+        Ok(self)
+    }
+
+    /// Says from which page the request comes, as a browser does. Default: it does not say so.
+    pub fn origin(mut self, origin: &Origin) -> Self {
+        let value = HeaderValue::try_from(origin.to_string());
+        self.connect.headers.insert(ORIGIN, value.expect("an origin is ASCII without spaces"));
+        self
+    }
+
+    /// Where cookies come from and go to. Default: there are none.
+    pub fn cookies(mut self, cookies: Arc<dyn Cookies>) -> Self {
+        self.connect.cookies = Some(cookies);
+        self
+    }
+
+    /// How often the server may send the client elsewhere, as [`Redirects`] says. Default: never, as in a
+    /// browser.
+    pub fn redirects(mut self, limit: u32) -> Self {
+        self.connect.redirects = Redirects::up_to(limit);
+        self
+    }
+
+    /// Whom to trust for `wss`, and what to show of this client. Default: the platform's roots, and
+    /// nothing.
     pub fn tls(mut self, tls: Tls) -> Self {
         self.connect.tls = Some(tls);
+        self
+    }
+
+    /// Connects through a [`Proxy`](crate::Proxy), or through what [`Proxies::from_env`] says. Default:
+    /// directly, and the environment is not asked.
+    pub fn proxy(mut self, proxies: impl Into<Proxies>) -> Self {
+        self.connect.proxies = proxies.into();
+        self
+    }
+
+    /// Who finds the host's addresses. Default: the system.
+    pub fn resolver(mut self, resolver: Arc<dyn Resolve>) -> Self {
+        self.connect.resolver = Some(resolver);
+        self
+    }
+
+    /// The address of this machine to connect from. Default: the system chooses.
+    pub fn local_address(mut self, address: IpAddr) -> Self {
+        self.connect.local_address = Some(address);
+        self
+    }
+
+    /// Connects with a server of this machine by its socket, whatever host the URL names.
+    #[cfg(unix)]
+    pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.connect.unix_socket = Some(path.into());
+        self
+    }
+
+    /// Whether connections with one address wait for each other while they are opened. Default: they do.
+    pub fn handshakes(mut self, handshakes: Handshakes) -> Self {
+        self.connect.handshakes = handshakes;
         self
     }
 
@@ -81,7 +152,8 @@ impl Builder {
         self
     }
 
-    /// How long it may take to resolve the host and to connect by TCP. Default: 20 s.
+    /// How long it may take to resolve the host and to connect by TCP; and again, to be connected by a
+    /// proxy. Default: 20 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect.connect_timeout = timeout;
         self
@@ -130,8 +202,12 @@ impl Builder {
     ///
     /// # Errors
     /// As [`Builder::open`].
-    pub fn open_with(self, setup: impl FnOnce(&WebSocket)) -> Result<WebSocket, Error> {
+    pub fn open_with(mut self, setup: impl FnOnce(&WebSocket)) -> Result<WebSocket, Error> {
         let url = Url::parse(&self.url)?;
+        if self.ports == Ports::Fetch {
+            let redirects = self.connect.redirects;
+            self.connect.redirects = redirects.only_if(|url| !ports::is_blocked(url.port()));
+        }
         let origin = Arc::from(url.origin());
         let machine = Machine::new(origin, self.after_close, self.buffer_limit);
         let shared = Arc::new(Shared::new(url, machine));

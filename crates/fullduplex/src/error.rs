@@ -12,6 +12,9 @@ pub enum Error {
     /// A `SyntaxError`: the subprotocols cannot be offered.
     #[error(transparent)]
     Protocols(#[from] BadSubprotocol),
+    /// A `SyntaxError`, though no standard's: a header that cannot be added.
+    #[error(transparent)]
+    Header(#[from] BadHeader),
     /// A `SyntaxError`: the close reason does not fit.
     #[error(transparent)]
     Reason(#[from] CloseReasonTooLong),
@@ -27,11 +30,19 @@ impl Error {
     /// The name of the exception in the standard.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Url(_) | Self::Protocols(_) | Self::Reason(_) => "SyntaxError",
+            Self::Url(_) | Self::Protocols(_) | Self::Header(_) | Self::Reason(_) => "SyntaxError",
             Self::Code(_) => "InvalidAccessError",
             Self::Connecting => "InvalidStateError",
         }
     }
+}
+
+/// A header cannot be added to the opening request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the header `{name}` cannot be added: {reason}")]
+pub struct BadHeader {
+    pub(crate) name: String,
+    pub(crate) reason: String,
 }
 
 /// Why a connection failed, for a developer's eyes: the events say nothing of it, because a page

@@ -42,13 +42,17 @@ mod shared;
 mod websocket;
 
 pub use builder::{Builder, Ports};
-pub use error::{Error, Failure};
+pub use error::{BadHeader, Error, Failure};
 pub use event::{BinaryType, CloseEvent, Data, Event, EventType, MessageEvent, ReadyState};
 pub use events::Events;
-pub use fullduplex_net::Tls;
-pub use fullduplex_net::proto::Timeouts;
+pub use fullduplex_net::proto::handshake::{InvalidOrigin, Origin};
 pub use fullduplex_net::proto::{
-    Context, ContextTakeover, Deflate, InvalidWindowBits, Limits, Message, Text, WindowBits,
+    Context, ContextTakeover, Credentials, Deflate, InvalidWindowBits, Limits, Message, Text,
+    Timeouts, Url, WindowBits,
+};
+pub use fullduplex_net::{
+    BadProxy, BadTls, Cookies, Handshakes, Proxies, Proxy, Redirects, Resolve, Resolving, Tls,
+    TlsBuilder,
 };
 pub use listeners::ListenerId;
 pub use machine::AfterClose;

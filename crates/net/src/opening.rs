@@ -1,11 +1,15 @@
 use std::io;
 
 use bytes::{BufMut, BytesMut};
-use fullduplex_proto::handshake::head::HeadError;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use fullduplex_proto::handshake::head::{HeadError, HeadReader};
+use http::{Response, StatusCode};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// How much is read of a head at once.
 const READ: usize = 4 << 10;
+
+/// How many interim responses (100 to 199, but for 101) are skipped.
+const INTERIM_RESPONSES: usize = 8;
 
 /// Why no HTTP head could be read.
 #[derive(Debug, thiserror::Error)]
@@ -40,4 +44,30 @@ pub(crate) async fn read_head<T>(
             return Err(OpeningError::Ended);
         }
     }
+}
+
+/// Reads a response, and skips interim ones: a server may send 103 before 101 (WS-hs-3).
+pub(crate) async fn read_final_response(
+    stream: &mut (impl AsyncRead + Unpin),
+    input: &mut BytesMut,
+) -> Result<Response<()>, OpeningError> {
+    for _ in 0..=INTERIM_RESPONSES {
+        let mut reader = HeadReader::new();
+        let response = read_head(stream, input, |input| reader.response(input)).await?;
+        let status = response.status();
+        if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(response);
+        }
+    }
+    Err(OpeningError::InterimResponses(INTERIM_RESPONSES))
+}
+
+/// Writes what the other end has to have before it answers.
+pub(crate) async fn write_all(
+    stream: &mut (impl AsyncWrite + Unpin),
+    bytes: &[u8],
+) -> Result<(), OpeningError> {
+    stream.write_all(bytes).await?;
+    stream.flush().await?;
+    Ok(())
 }

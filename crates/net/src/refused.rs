@@ -58,7 +58,7 @@ impl Refused {
     }
 
     /// The first line of a body that was written for a reader of logs.
-    fn quotation(&self) -> Option<String> {
+    pub(crate) fn quotation(&self) -> Option<String> {
         let content_type = self.headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
         if content_type.is_some_and(|value| value.starts_with(b"text/html")) {
             return None;
@@ -75,7 +75,7 @@ impl std::fmt::Display for Refused {
         let Self { authority, status, .. } = self;
         write!(f, "{authority} answered {status} instead of 101 Switching Protocols")?;
         if let Some(location) = self.headers.get(LOCATION) {
-            write!(f, "; it points to {location:?}, and redirects are not followed")?;
+            write!(f, "; it points to {location:?}, which is not followed")?;
         }
         match self.quotation() {
             Some(quotation) => write!(f, ": {quotation}"),

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use crate::alarm::Alarm;
 use crate::connections::Phase;
 use crate::handshake::{Handshake, Terms};
-use crate::opening::read_head;
+use crate::opening::{read_head, write_all};
 use crate::seat::Seat;
 use crate::time::Time;
 use crate::{AcceptError, AcceptOptions, OpeningError, Socket, Transport};
@@ -182,7 +182,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
         let (response, connection, answer) = handshake.accept();
         let mut bytes = Vec::new();
         head::encode_response(&response, &mut bytes);
-        time.limit(write(&mut stream, &bytes)).await??;
+        time.limit(write_all(&mut stream, &bytes)).await??;
         let socket = Socket::new(stream, connection, input, answer, alarm);
         if let Some(seat) = seat {
             seat.take_socket(&socket);
@@ -226,12 +226,6 @@ async fn read_request(
     }
 }
 
-async fn write(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Result<(), OpeningError> {
-    stream.write_all(bytes).await?;
-    stream.flush().await?;
-    Ok(())
-}
-
 /// Answers, ends the stream, and lets the client read the answer: bytes of it that nobody reads
 /// would turn the end into a reset, which may overtake the answer.
 pub(crate) async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(
@@ -242,7 +236,7 @@ pub(crate) async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(
     let mut bytes = Vec::new();
     head::encode_response(&response, &mut bytes);
     bytes.extend_from_slice(response.body().as_bytes());
-    write(&mut stream, &bytes).await?;
+    write_all(&mut stream, &bytes).await?;
     stream.shutdown().await?;
     tokio::io::copy(&mut stream.take(REFUSED_INPUT), &mut tokio::io::sink()).await?;
     Ok(())

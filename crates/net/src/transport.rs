@@ -9,6 +9,8 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 use tokio_rustls::TlsStream;
 
+use crate::Tls;
+
 /// What a [`Socket`](crate::Socket) of [`connect`](crate::connect) or of a [`Server`](crate::Server)
 /// runs over, so that all of them are of one type.
 #[derive(Debug)]
@@ -47,6 +49,15 @@ impl From<UnixStream> for Transport {
 }
 
 impl Transport {
+    /// The same with TLS within it, as a client of `host`.
+    pub(crate) async fn over_tls(self, tls: &Tls, host: &str) -> io::Result<Self> {
+        let (name, connector) = (tls.name_of(host)?, tls.connector());
+        Ok(match self.0 {
+            Kind::Tcp(stream) => Self::tls(connector.connect(name, stream).await?),
+            other => Self::other(connector.connect(name, Self(other)).await?),
+        })
+    }
+
     pub(crate) fn tls(stream: impl Into<TlsStream<TcpStream>>) -> Self {
         Self(Kind::Tls(Box::new(stream.into())))
     }

@@ -36,6 +36,7 @@
 mod close;
 mod closing;
 mod connection;
+mod credentials;
 mod deadline;
 mod deflate;
 mod frame;
@@ -62,6 +63,7 @@ mod violation;
 pub use close::{CloseCode, CloseFrame, CloseReason, CloseReasonTooLong, InvalidCloseCode};
 pub use closing::{Closed, Failure};
 pub use connection::{Connection, Dormant};
+pub use credentials::Credentials;
 pub use deflate::{Context, ContextTakeover, Deflate, InvalidWindowBits, WindowBits};
 pub use frame::FrameHeader;
 pub use incoming::Delivery;

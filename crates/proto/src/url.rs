@@ -1,5 +1,7 @@
 use http::uri::PathAndQuery;
 
+use crate::Credentials;
+
 /// A WebSocket URL that can be connected to: `ws` or `wss`, a host, no fragment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Url {
@@ -36,8 +38,28 @@ impl Url {
     /// # Errors
     /// [`UrlError`], which says what is wrong (RFC6455-4.1-2).
     pub fn parse(input: &str) -> Result<Self, UrlError> {
-        let invalid = |reason: String| UrlError::Invalid { input: input.to_owned(), reason };
-        let mut url = ::url::Url::parse(input).map_err(|error| invalid(error.to_string()))?;
+        let url = ::url::Url::parse(input);
+        Self::new(url.map_err(|error| invalid(input, &error))?, input)
+    }
+
+    /// Where a redirect to `location` leads, which is relative to this URL. A fragment is dropped, and
+    /// within an origin the credentials are kept that it does not replace.
+    ///
+    /// # Errors
+    /// [`UrlError`] if that is not the URL of a WebSocket.
+    pub fn redirected(&self, location: &str) -> Result<Self, UrlError> {
+        let mut url = self.url.join(location).map_err(|error| invalid(location, &error))?;
+        url.set_fragment(None);
+        let mut next = Self::new(url, location)?;
+        if next.origin() == self.origin() && next.credentials().is_none() {
+            // A URL with a host can have both.
+            next.url.set_username(self.url.username()).ok();
+            next.url.set_password(self.url.password()).ok();
+        }
+        Ok(next)
+    }
+
+    fn new(mut url: ::url::Url, input: &str) -> Result<Self, UrlError> {
         let scheme = match url.scheme() {
             "http" => "ws",
             "https" => "wss",
@@ -54,7 +76,7 @@ impl Url {
         // RFC6455-11.1-2: the URL parser has escaped what a request cannot have.
         let resource_name = &url[::url::Position::BeforePath..::url::Position::AfterQuery];
         let resource_name =
-            PathAndQuery::try_from(resource_name).map_err(|error| invalid(error.to_string()))?;
+            PathAndQuery::try_from(resource_name).map_err(|error| invalid(input, &error))?;
         Ok(Self { url, resource_name })
     }
 
@@ -88,6 +110,11 @@ impl Url {
         }
     }
 
+    /// The user's name and password, decoded, if there is one of them.
+    pub fn credentials(&self) -> Option<Credentials> {
+        Credentials::decode(self.url.username(), self.url.password().unwrap_or_default())
+    }
+
     /// What is asked for: the path, and the query behind `?` if there is one (RFC6455-3-3).
     pub fn resource_name(&self) -> &PathAndQuery {
         &self.resource_name
@@ -97,6 +124,10 @@ impl Url {
     pub fn origin(&self) -> String {
         self.url.origin().ascii_serialization()
     }
+}
+
+fn invalid(input: &str, reason: &dyn std::fmt::Display) -> UrlError {
+    UrlError::Invalid { input: input.to_owned(), reason: reason.to_string() }
 }
 
 impl std::fmt::Display for Url {
@@ -155,6 +186,34 @@ mod tests {
     fn origin_names_scheme_host_and_port_only() {
         assert_eq!(Url::parse("ws://u:p@a:81/x?y").unwrap().origin(), "ws://a:81");
         assert_eq!(Url::parse("https://a/x").unwrap().origin(), "wss://a");
+    }
+
+    #[test]
+    fn credentials_are_decoded() {
+        let credentials = |url: &str| Url::parse(url).unwrap().credentials();
+        let both = Credentials::new("a b", "c:d");
+        assert_eq!(credentials("ws://a%20b:c%3Ad@h/"), Some(both));
+        assert_eq!(credentials("ws://:p@h/"), Some(Credentials::new("", "p")));
+        assert_eq!(credentials("ws://@h/"), None);
+        assert_eq!(credentials("ws://h/u:p@"), None);
+    }
+
+    #[test]
+    fn redirects_lead_somewhere() {
+        let from = Url::parse("wss://u:p@a/x/y?q").unwrap();
+        for (location, href) in [
+            ("z", "wss://u:p@a/x/z"),
+            ("/z#f", "wss://u:p@a/z"),
+            ("https://a/z", "wss://u:p@a/z"),
+            ("https://o:q@a:443/z", "wss://o:q@a/z"),
+            ("//b/z", "wss://b/z"),
+            ("https://a:444/z", "wss://a:444/z"),
+            ("http://a/z", "ws://a/z"),
+        ] {
+            assert_eq!(from.redirected(location).unwrap().as_str(), href, "{location}");
+        }
+        assert!(matches!(from.redirected("ftp://a/"), Err(UrlError::Scheme(_))));
+        assert!(matches!(from.redirected("ws://a b/"), Err(UrlError::Invalid { .. })));
     }
 
     /// RFC6455-11.1-2: escaped where it has to be.

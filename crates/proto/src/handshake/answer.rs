@@ -4,7 +4,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 
 use super::deflate::{self, Params};
-use super::offer::{RESERVED, ReservedHeader, ascii};
+use super::offer::{ReservedHeader, ascii, check_further_header};
 use super::syntax::{self, Single};
 use super::{Extension, Offer, Subprotocol, Subprotocols};
 use crate::Deflate;
@@ -138,9 +138,7 @@ impl Answer {
         name: HeaderName,
         value: HeaderValue,
     ) -> Result<Self, ReservedHeader> {
-        if RESERVED.contains(&name) {
-            return Err(ReservedHeader(name));
-        }
+        check_further_header(&name)?;
         self.headers.push((name, value));
         Ok(self)
     }

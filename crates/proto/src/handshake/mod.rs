@@ -20,7 +20,7 @@ mod syntax;
 pub use answer::{Answer, BadAnswer, SubprotocolNotOffered};
 pub use extension::{Extension, Param};
 pub use key::Nonce;
-pub use offer::{Offer, ReservedHeader};
+pub use offer::{Offer, ReservedHeader, check_further_header};
 pub use origin::{InvalidOrigin, Origin, Origins};
 pub use refusal::Refusal;
 pub use subprotocol::{BadSubprotocol, Subprotocol, Subprotocols};

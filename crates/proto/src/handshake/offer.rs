@@ -1,6 +1,7 @@
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
-    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderName, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
@@ -14,7 +15,7 @@ use crate::{Deflate, Url};
 pub(super) const VERSION: HeaderName = SEC_WEBSOCKET_VERSION;
 
 /// The headers that the handshake itself writes.
-pub(super) const RESERVED: [HeaderName; 10] = [
+const RESERVED: [HeaderName; 10] = [
     HOST,
     UPGRADE,
     CONNECTION,
@@ -26,6 +27,14 @@ pub(super) const RESERVED: [HeaderName; 10] = [
     SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION,
 ];
+
+/// Whether a header may stand in an opening request or its response beside those of the handshake.
+///
+/// # Errors
+/// [`ReservedHeader`] if it is the handshake's own.
+pub fn check_further_header(name: &HeaderName) -> Result<(), ReservedHeader> {
+    if RESERVED.contains(name) { Err(ReservedHeader(name.clone())) } else { Ok(()) }
+}
 
 /// What a client proposes in its opening request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +84,8 @@ impl Offer {
         self.key.accept()
     }
 
-    /// The opening request for `url` (RFC 6455 section 4.1), with further headers.
+    /// The opening request for `url` (RFC 6455 section 4.1), with further headers. The URL's user and
+    /// password become an `Authorization` header, unless there is one (RFC6455-4.1-22).
     ///
     /// Send nothing after it until the response has arrived (RFC6455-4.1-23).
     ///
@@ -86,9 +96,7 @@ impl Offer {
         url: &Url,
         further: &HeaderMap,
     ) -> Result<Request<()>, ReservedHeader> {
-        if let Some(name) = further.keys().find(|name| RESERVED.contains(name)) {
-            return Err(ReservedHeader(name.clone()));
-        }
+        further.keys().try_for_each(check_further_header)?;
         let mut request = Request::new(());
         *request.method_mut() = Method::GET; // RFC6455-4.1-13
         *request.version_mut() = Version::HTTP_11;
@@ -105,6 +113,11 @@ impl Offer {
         if !self.extensions.is_empty() {
             let extensions: Vec<_> = self.extensions.iter().map(Extension::to_string).collect();
             headers.insert(SEC_WEBSOCKET_EXTENSIONS, ascii(&extensions.join(", ")));
+        }
+        if let Some(credentials) = url.credentials()
+            && !further.contains_key(AUTHORIZATION)
+        {
+            headers.insert(AUTHORIZATION, credentials.to_basic());
         }
         headers.extend(further.clone());
         Ok(request)

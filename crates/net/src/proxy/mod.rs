@@ -1,0 +1,195 @@
+//! The way through a proxy: HTTP CONNECT and SOCKS5. What is said is data to data; [`Proxy::tunnel`]
+//! moves it.
+
+mod error;
+mod http;
+mod no_proxy;
+mod proxies;
+mod socks5;
+
+use std::fmt;
+use std::str::FromStr;
+
+use fullduplex_proto::Credentials;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use crate::{Tls, Transport};
+
+pub use error::{BadProxy, ProxyError};
+pub use proxies::Proxies;
+
+/// A server that connects on behalf of others.
+///
+/// The proxy resolves the names of the hosts behind it, and learns nothing of a `wss` connection but
+/// where it leads.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    protocol: Protocol,
+    host: String,
+    port: u16,
+    credentials: Option<Credentials>,
+    tls: Option<Tls>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Http,
+    /// The same over TLS.
+    Https,
+    Socks5,
+}
+
+impl Proxy {
+    /// Parses `http://`, `https://` or `socks5://` with a host, and perhaps with a port, and with a user
+    /// and a password, percent-encoded. `socks5h://` is the same as `socks5://`, and what has no scheme
+    /// is `http://`. The ports are 80, 443 and 1080 by default.
+    ///
+    /// # Errors
+    /// [`BadProxy`], which does not repeat the password.
+    pub fn parse(url: &str) -> Result<Self, BadProxy> {
+        let has_scheme = url.contains("://");
+        let url = if has_scheme { url.to_owned() } else { format!("http://{url}") };
+        let url = url::Url::parse(&url).map_err(|error| BadProxy::new(error.to_string()))?;
+        let (protocol, default_port) = match url.scheme() {
+            "http" => (Protocol::Http, 80),
+            "https" => (Protocol::Https, 443),
+            "socks5" | "socks5h" => (Protocol::Socks5, 1080),
+            other => {
+                let known = "http, https, socks5 and socks5h";
+                return Err(BadProxy::new(format!("its scheme is `{other}`; there are {known}")));
+            }
+        };
+        let host = url.host_str().filter(|host| !host.is_empty());
+        let host = host.ok_or_else(|| BadProxy::new("it has no host"))?;
+        let proxy = Self {
+            protocol,
+            host: host.trim_matches(['[', ']']).to_owned(),
+            port: url.port().unwrap_or(default_port),
+            credentials: None,
+            tls: None,
+        };
+        match Credentials::decode(url.username(), url.password().unwrap_or_default()) {
+            Some(credentials) => proxy.with_credentials(credentials),
+            None => Ok(proxy),
+        }
+    }
+
+    /// Logs in: by `Basic`, or with the user and the password of SOCKS5.
+    ///
+    /// # Errors
+    /// [`BadProxy`] if SOCKS5 has no room for them: from 1 to 255 bytes each.
+    pub fn with_credentials(mut self, credentials: Credentials) -> Result<Self, BadProxy> {
+        if self.protocol == Protocol::Socks5 {
+            socks5::check(&credentials)?;
+        }
+        self.credentials = Some(credentials);
+        Ok(self)
+    }
+
+    /// Whom to trust for an `https` proxy; the platform's roots by default. This is not asked for the
+    /// server behind it.
+    pub fn with_tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Asks the proxy at the other end of `tcp` for a connection with a host.
+    pub(crate) async fn tunnel(
+        &self,
+        tcp: TcpStream,
+        (host, port): (&str, u16),
+        deadline: Instant,
+    ) -> Result<Transport, ProxyError> {
+        let mut stream = Transport::from(tcp);
+        let credentials = self.credentials.as_ref();
+        if self.protocol == Protocol::Https {
+            let tls = match &self.tls {
+                Some(tls) => tls.clone(),
+                None => Tls::shared_platform()?,
+            };
+            stream = stream.over_tls(&tls, &self.host).await.map_err(ProxyError::Tls)?;
+        }
+        match self.protocol {
+            Protocol::Http | Protocol::Https => {
+                http::open(&mut stream, &self.to_string(), (host, port), credentials, deadline)
+                    .await?;
+            }
+            Protocol::Socks5 => socks5::open(&mut stream, (host, port), credentials).await?,
+        }
+        Ok(stream)
+    }
+}
+
+/// Without the credentials.
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.protocol {
+            Protocol::Http => "http",
+            Protocol::Https => "https",
+            Protocol::Socks5 => "socks5",
+        };
+        write!(f, "{scheme}://{}", host_and_port(&self.host, self.port))
+    }
+}
+
+impl FromStr for Proxy {
+    type Err = BadProxy;
+
+    fn from_str(url: &str) -> Result<Self, BadProxy> {
+        Self::parse(url)
+    }
+}
+
+/// As they stand in a request, an address of IPv6 in brackets.
+pub(crate) fn host_and_port(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls() {
+        for (input, shown, credentials) in [
+            ("http://p", "http://p:80", None),
+            ("p:3128", "http://p:3128", None),
+            ("p", "http://p:80", None),
+            ("https://p/", "https://p:443", None),
+            ("socks5://p", "socks5://p:1080", None),
+            ("socks5h://[::1]:9", "socks5://[::1]:9", None),
+            ("http://u:p%40@[::1]:1/x", "http://[::1]:1", Some(("u", "p@"))),
+            ("u:p@h:1", "http://h:1", Some(("u", "p"))),
+            ("socks5://u:p@h", "socks5://h:1080", Some(("u", "p"))),
+        ] {
+            let proxy = Proxy::parse(input).unwrap();
+            assert_eq!(proxy.to_string(), shown, "{input}");
+            let credentials = credentials.map(|(user, password)| Credentials::new(user, password));
+            assert_eq!(proxy.credentials, credentials, "{input}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_proxy_says_so_without_the_password() {
+        let long = "x".repeat(256);
+        for (input, reason) in [
+            ("socks4://u:secret@h", "its scheme is `socks4`"),
+            ("http://u:secret@h:99999", "port"),
+            ("http://", "host"),
+            ("socks5://u@h", "from 1 to 255 bytes"),
+            (&*format!("socks5://u:secret{long}@h"), "from 1 to 255 bytes"),
+        ] {
+            let error = Proxy::parse(input).unwrap_err().to_string();
+            assert!(error.contains(reason) && !error.contains("secret"), "{input}: {error}");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! SOCKS5 (RFC 1928), and its user and password (RFC 1929).
+
+use std::net::IpAddr;
+
+use fullduplex_proto::Credentials;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+
+use super::{BadProxy, ProxyError};
+use crate::OpeningError;
+use crate::opening::write_all;
+
+const VERSION: u8 = 5;
+const LOGIN_VERSION: u8 = 1;
+const CONNECT: u8 = 1;
+const IPV4: u8 = 1;
+const NAME: u8 = 3;
+const IPV6: u8 = 4;
+
+/// How a client shows who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Method {
+    Nothing = 0,
+    Login = 2,
+}
+
+/// Asks for a connection over `stream`. No byte is read beyond what the proxy owes.
+pub(super) async fn open(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    (host, port): (&str, u16),
+    credentials: Option<&Credentials>,
+) -> Result<(), ProxyError> {
+    write_all(stream, &greeting(credentials)).await?;
+    let method = chosen(read(stream).await?, credentials)?;
+    if let (Method::Login, Some(credentials)) = (method, credentials) {
+        write_all(stream, &login(credentials)).await?;
+        logged_in(read(stream).await?)?;
+    }
+    write_all(stream, &request(host, port)?).await?;
+    connected(read(stream).await?)?;
+    // Where the proxy has connected from is of no interest.
+    let [_reserved, kind, first] = read(stream).await?;
+    let mut rest = vec![0; address_rest(kind, first)?];
+    stream.read_exact(&mut rest).await.map_err(ended)?;
+    Ok(())
+}
+
+/// What a proxy cannot be told.
+pub(super) fn check(credentials: &Credentials) -> Result<(), BadProxy> {
+    let fits = |part: &[u8]| (1..=255).contains(&part.len());
+    if fits(credentials.user()) && fits(credentials.password()) {
+        Ok(())
+    } else {
+        Err(BadProxy::new("a user and a password of SOCKS5 have from 1 to 255 bytes"))
+    }
+}
+
+/// What a code of a reply means (RFC 1928 section 6).
+pub(super) fn reason(code: u8) -> String {
+    let reason = match code {
+        1 => "it failed",
+        2 => "its rules do not allow this connection",
+        3 => "the network is unreachable",
+        4 => "the host is unreachable",
+        5 => "the connection was refused",
+        6 => "the time to live has expired",
+        7 => "it cannot connect",
+        8 => "it does not know this kind of address",
+        _ => return format!("failure {code}"),
+    };
+    reason.into()
+}
+
+fn greeting(credentials: Option<&Credentials>) -> Vec<u8> {
+    match credentials {
+        None => vec![VERSION, 1, Method::Nothing as u8],
+        Some(_) => vec![VERSION, 2, Method::Nothing as u8, Method::Login as u8],
+    }
+}
+
+fn chosen(reply: [u8; 2], credentials: Option<&Credentials>) -> Result<Method, ProxyError> {
+    match reply {
+        [VERSION, 0] => Ok(Method::Nothing),
+        [VERSION, 2] if credentials.is_some() => Ok(Method::Login),
+        [VERSION, _] => Err(ProxyError::Method(credentials.is_some())),
+        [other, _] => Err(ProxyError::NotSocks5(other)),
+    }
+}
+
+fn login(credentials: &Credentials) -> Vec<u8> {
+    let mut request = vec![LOGIN_VERSION];
+    for part in [credentials.user(), credentials.password()] {
+        // That it fits was checked when they were given.
+        request.push(u8::try_from(part.len()).unwrap_or(u8::MAX));
+        request.extend_from_slice(part);
+    }
+    request
+}
+
+fn logged_in([_version, status]: [u8; 2]) -> Result<(), ProxyError> {
+    if status == 0 { Ok(()) } else { Err(ProxyError::Login) }
+}
+
+fn request(host: &str, port: u16) -> Result<Vec<u8>, ProxyError> {
+    let mut request = vec![VERSION, CONNECT, 0];
+    match host.parse() {
+        Ok(IpAddr::V4(address)) => {
+            request.push(IPV4);
+            request.extend(address.octets());
+        }
+        Ok(IpAddr::V6(address)) => {
+            request.push(IPV6);
+            request.extend(address.octets());
+        }
+        // The proxy resolves it.
+        Err(_) => {
+            let length = u8::try_from(host.len()).map_err(|_| ProxyError::HostTooLong)?;
+            request.extend([NAME, length]);
+            request.extend_from_slice(host.as_bytes());
+        }
+    }
+    request.extend(port.to_be_bytes());
+    Ok(request)
+}
+
+fn connected(reply: [u8; 2]) -> Result<(), ProxyError> {
+    match reply {
+        [VERSION, 0] => Ok(()),
+        [VERSION, code] => Err(ProxyError::Socks5(code)),
+        [other, _] => Err(ProxyError::NotSocks5(other)),
+    }
+}
+
+/// How many bytes follow the first of an address, its port included.
+fn address_rest(kind: u8, first: u8) -> Result<usize, ProxyError> {
+    match kind {
+        IPV4 => Ok(3 + 2),
+        IPV6 => Ok(15 + 2),
+        NAME => Ok(usize::from(first) + 2),
+        _ => Err(ProxyError::Socks5(8)),
+    }
+}
+
+async fn read<const N: usize>(
+    stream: &mut (impl AsyncRead + Unpin),
+) -> Result<[u8; N], ProxyError> {
+    let mut bytes = [0; N];
+    stream.read_exact(&mut bytes).await.map_err(ended)?;
+    Ok(bytes)
+}
+
+fn ended(error: std::io::Error) -> ProxyError {
+    ProxyError::Opening(match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => OpeningError::Ended,
+        _ => OpeningError::Io(error),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said() {
+        let user = Credentials::new("u", "pw");
+        assert_eq!(greeting(None), [5, 1, 0]);
+        assert_eq!(greeting(Some(&user)), [5, 2, 0, 2]);
+        assert_eq!(login(&user), [1, 1, b'u', 2, b'p', b'w']);
+        assert_eq!(request("ab", 443).unwrap(), [5, 1, 0, 3, 2, b'a', b'b', 1, 187]);
+        assert_eq!(request("127.0.0.1", 80).unwrap(), [5, 1, 0, 1, 127, 0, 0, 1, 0, 80]);
+        let ipv6 = [&[5, 1, 0, 4][..], &[0; 15], &[1, 0, 80]].concat();
+        assert_eq!(request("::1", 80).unwrap(), ipv6);
+        let long = request(&"x".repeat(256), 80);
+        assert!(matches!(long, Err(ProxyError::HostTooLong)), "{long:?}");
+    }
+
+    #[test]
+    fn what_is_heard() {
+        let user = Credentials::new("u", "pw");
+        assert_eq!(chosen([5, 0], Some(&user)).unwrap(), Method::Nothing);
+        assert_eq!(chosen([5, 2], Some(&user)).unwrap(), Method::Login);
+        // Not offered without a user.
+        assert!(matches!(chosen([5, 2], None), Err(ProxyError::Method(false))));
+        assert!(matches!(chosen([5, 255], Some(&user)), Err(ProxyError::Method(true))));
+        assert!(matches!(chosen(*b"HT", None), Err(ProxyError::NotSocks5(b'H'))));
+        assert!(matches!(logged_in([1, 1]), Err(ProxyError::Login)));
+        assert!(matches!(connected([5, 5]), Err(ProxyError::Socks5(5))));
+        assert!(matches!(connected([4, 0]), Err(ProxyError::NotSocks5(4))));
+        assert_eq!(address_rest(3, 255).unwrap(), 257);
+        assert!(address_rest(2, 0).is_err());
+    }
+}

@@ -1,0 +1,88 @@
+use fullduplex_proto::Url;
+use tokio::time::timeout_at;
+
+use crate::connect_error::{ConnectError, ConnectPhase};
+use crate::connect_options::Handshakes;
+use crate::dial::{Turns, dial};
+use crate::proxy::host_and_port;
+use crate::turn::{Remote, Turn};
+use crate::{ConnectOptions, Proxy, ProxyError, Transport, time};
+
+/// A stream that leads to a server, without TLS, and the right to shake hands over it.
+pub(crate) struct Carried {
+    pub(crate) stream: Transport,
+    pub(crate) turn: Option<Turn>,
+}
+
+/// Finds a way to the host of `url`: directly, or by what the options name.
+pub(crate) async fn carry(url: &Url, options: &ConnectOptions) -> Result<Carried, ConnectError> {
+    #[cfg(unix)]
+    if let Some(path) = &options.unix_socket {
+        let stream = unix(path, url, options).await?;
+        return Ok(Carried { stream, turn: None });
+    }
+    // RFC6455-4.1-6
+    if let Some(proxy) = options.proxies.find(url) {
+        return by_proxy(proxy, url, options).await;
+    }
+    let turns = match options.handshakes {
+        Handshakes::OneAtATime => Turns::OnePerAddress,
+        Handshakes::AtOnce => Turns::None,
+    };
+    let (stream, turn) = dial(url.host(), url.port(), options, turns).await?;
+    Ok(Carried { stream: stream.into(), turn })
+}
+
+/// Only the proxy knows the address behind it, so a name counts as one (RFC6455-4.1-4).
+async fn by_proxy(
+    proxy: &Proxy,
+    url: &Url,
+    options: &ConnectOptions,
+) -> Result<Carried, ConnectError> {
+    let (host, port, limit) = (url.host(), url.port(), options.connect_timeout);
+    let too_long = |phase| ConnectError::Timeout {
+        phase,
+        authority: host_and_port(host, port),
+        limit,
+        failures: Vec::new(),
+    };
+    let turn = match options.handshakes {
+        Handshakes::AtOnce => None,
+        Handshakes::OneAtATime => {
+            let turn = Turn::wait(Remote::Name(host.to_owned(), port), limit).await;
+            Some(turn.ok_or_else(|| too_long(ConnectPhase::Turn))?)
+        }
+    };
+    let failed = |source| ConnectError::Proxy {
+        proxy: proxy.to_string(),
+        authority: host_and_port(host, port),
+        source: Box::new(source),
+    };
+    let dialed = dial(proxy.host(), proxy.port(), options, Turns::None).await;
+    let (tcp, _) = dialed.map_err(|error| failed(ProxyError::Unreachable(Box::new(error))))?;
+    let deadline = time::after(limit);
+    // RFC6455-4.1-8
+    let stream = timeout_at(deadline, proxy.tunnel(tcp, (host, port), deadline))
+        .await
+        .map_err(|_| failed(ProxyError::Timeout(limit)))?
+        .map_err(failed)?;
+    Ok(Carried { stream, turn })
+}
+
+#[cfg(unix)]
+async fn unix(
+    path: &std::path::Path,
+    url: &Url,
+    options: &ConnectOptions,
+) -> Result<Transport, ConnectError> {
+    let limit = options.connect_timeout;
+    let connecting = tokio::net::UnixStream::connect(path);
+    let connected = timeout_at(time::after(limit), connecting).await.map_err(|_| {
+        let authority = url.authority();
+        ConnectError::Timeout { phase: ConnectPhase::Tcp, authority, limit, failures: Vec::new() }
+    })?;
+    match connected {
+        Ok(stream) => Ok(stream.into()),
+        Err(source) => Err(ConnectError::Unix { path: path.to_owned(), source }),
+    }
+}

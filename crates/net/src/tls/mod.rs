@@ -1,0 +1,109 @@
+//! TLS, by rustls. The cryptography is `ring`, chosen here and not by a process-wide default.
+
+mod builder;
+mod identity;
+mod pem;
+mod verifier;
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::ServerName;
+use rustls::{CertificateError, ClientConfig};
+use tokio_rustls::TlsConnector;
+
+pub use builder::{BadTls, TlsBuilder};
+pub use identity::{BadIdentity, Identity};
+
+/// Whom a client trusts when it connects over TLS (RFC6455-10.6-1), and what it shows of itself.
+/// Cloning it is cheap; make it once.
+///
+/// Unless [`TlsBuilder`] is told otherwise, the certificate's chain, dates and names are verified, and
+/// the platform's roots are trusted.
+#[derive(Clone)]
+pub struct Tls {
+    config: Arc<ClientConfig>,
+    /// Instead of the host that is connected to.
+    server_name: Option<ServerName<'static>>,
+}
+
+impl Tls {
+    /// Trusts the roots that the platform trusts.
+    ///
+    /// # Errors
+    /// [`BadTls::Roots`] if the platform has none.
+    pub fn platform() -> Result<Self, BadTls> {
+        Self::builder().build()
+    }
+
+    /// Trusts the roots that the platform trusts, and the certificates of `pem` besides: a private CA.
+    ///
+    /// # Errors
+    /// [`BadTls`] if `pem` holds no certificate, or one that cannot be a root.
+    pub fn with_extra_roots(pem: &[u8]) -> Result<Self, BadTls> {
+        Self::builder().extra_roots(pem).build()
+    }
+
+    /// Everything else that can be chosen.
+    pub fn builder() -> TlsBuilder {
+        TlsBuilder::default()
+    }
+
+    /// The platform's roots, read once for all connections that ask for nothing else.
+    pub(crate) fn shared_platform() -> Result<Self, BadTls> {
+        static PLATFORM: OnceLock<Tls> = OnceLock::new();
+        if let Some(tls) = PLATFORM.get() {
+            return Ok(tls.clone());
+        }
+        let tls = Self::platform()?;
+        Ok(PLATFORM.get_or_init(|| tls).clone())
+    }
+
+    pub(crate) fn connector(&self) -> TlsConnector {
+        TlsConnector::from(Arc::clone(&self.config))
+    }
+
+    /// The name that is sent to the server at `host`, and that its certificate must bear.
+    pub(crate) fn name_of(&self, host: &str) -> io::Result<ServerName<'static>> {
+        match &self.server_name {
+            Some(name) => Ok(name.clone()),
+            None => ServerName::try_from(host.to_owned())
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error)),
+        }
+    }
+}
+
+/// The one that is used everywhere, whatever else is compiled in.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls").field("server_name", &self.server_name).finish_non_exhaustive()
+    }
+}
+
+/// What an error of TLS means for whoever connects, where the library's words are for its authors.
+pub(crate) fn explain(error: &io::Error) -> String {
+    let cause = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    match cause {
+        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            "the server's certificate is signed by nobody whom this client trusts; a private CA can \
+             be trusted besides the platform's"
+                .into()
+        }
+        Some(rustls::Error::InvalidCertificate(
+            CertificateError::Expired | CertificateError::ExpiredContext { .. },
+        )) => "the server's certificate has expired".into(),
+        // Of this crate's own verifier.
+        Some(rustls::Error::InvalidCertificate(CertificateError::Other(error))) => {
+            error.to_string()
+        }
+        Some(rustls::Error::InvalidMessage(_)) => {
+            "the server does not speak TLS there; is it a ws:// address?".into()
+        }
+        _ => error.to_string(),
+    }
+}
