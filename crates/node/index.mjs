@@ -1,1 +1,4 @@
-export { CloseEvent, Event, EventTarget, MessageEvent, WebSocket } from './lib/index.js';
+import all from './lib/index.js';
+
+export const { CloseEvent, Event, EventTarget, MessageEvent } = all;
+export const { WebSocket, WebSocketError, WebSocketStream } = all;

@@ -115,7 +115,8 @@ fn poll_open(
         match polled {
             Poll::Ready(Some(Event::Message(message))) => shared.post(Task::Received(message)),
             Poll::Ready(Some(Event::Close(_))) => shared.post(Task::ClosingStarted),
-            Poll::Ready(Some(Event::Part(_) | Event::Ping(_) | Event::Pong(_))) => {}
+            Poll::Ready(Some(Event::Pong(payload))) => shared.ponged(&payload),
+            Poll::Ready(Some(Event::Part(_) | Event::Ping(_))) => {}
             Poll::Ready(None) | Poll::Pending => {
                 shared.run_as_driver();
                 shared.announce();
@@ -147,6 +148,9 @@ fn hand_over(shared: &Shared, socket: &mut Socket) {
     loop {
         let mut state = shared.state();
         let outbox = &mut state.outbox;
+        if let Some(number) = outbox.ping.take() {
+            socket.ping(&number.to_be_bytes()).ok();
+        }
         if !has_room(socket) && outbox.close.is_none() {
             return;
         }

@@ -94,6 +94,26 @@ impl Task {
     }
 }
 
+/// What a code and a reason given by an application mean: the body of a Close frame, if it has one.
+///
+/// # Errors
+/// [`Error::Code`] or [`Error::Reason`].
+pub fn close_frame(code: Option<u16>, reason: Option<&str>) -> Result<Option<CloseFrame>, Error> {
+    // 1. A code that is neither 1000 nor in 3000..=4999 is an InvalidAccessError.
+    let code = match code {
+        Some(code @ (1000 | 3000..=4999)) => {
+            Some(CloseCode::new(code).map_err(|_| Error::Code(code))?)
+        }
+        Some(other) => return Err(Error::Code(other)),
+        None => None,
+    };
+    // 2. A reason longer than 123 bytes is a SyntaxError.
+    let reason = CloseReason::new(reason.unwrap_or_default())?;
+    // A reason needs a code before it; without one it is 1000, as for WebSocketStream.
+    let implied = (!reason.as_str().is_empty()).then_some(CloseCode::NORMAL);
+    Ok(code.or(implied).map(|code| CloseFrame { code, reason }))
+}
+
 impl Machine {
     /// A socket that is connecting. `origin` is that of its URL; `buffer_limit` is the highest
     /// amount that may wait for the network.
@@ -164,25 +184,14 @@ impl Machine {
     /// # Errors
     /// [`Error::Code`] or [`Error::Reason`], in every state.
     pub fn close(&mut self, code: Option<u16>, reason: Option<&str>) -> Result<Closing, Error> {
-        // 1. A code that is neither 1000 nor in 3000..=4999 is an InvalidAccessError.
-        let code = match code {
-            Some(code @ (1000 | 3000..=4999)) => {
-                Some(CloseCode::new(code).map_err(|_| Error::Code(code))?)
-            }
-            Some(other) => return Err(Error::Code(other)),
-            None => None,
-        };
-        // 2. A reason longer than 123 bytes is a SyntaxError.
-        let reason = CloseReason::new(reason.unwrap_or_default())?;
+        // 1. and 2. Invalid arguments, in every state.
+        let frame = close_frame(code, reason)?;
         // 3. The first matching statement:
         Ok(match self.ready_state {
             ReadyState::Closing | ReadyState::Closed => Closing::Nothing,
             ReadyState::Connecting => self.give_up(),
             ReadyState::Open => {
                 self.ready_state = ReadyState::Closing;
-                // A reason needs a code before it; without one it is 1000, as for WebSocketStream.
-                let implied = (!reason.as_str().is_empty()).then_some(CloseCode::NORMAL);
-                let frame = code.or(implied).map(|code| CloseFrame { code, reason });
                 Closing::Handshake(frame)
             }
         })
@@ -214,7 +223,7 @@ impl Machine {
         Closing::GiveUp
     }
 
-    fn run_for_events(&mut self, task: Task) -> (Option<Event>, Option<Event>) {
+    pub(crate) fn run_for_events(&mut self, task: Task) -> (Option<Event>, Option<Event>) {
         match task {
             // "When the WebSocket connection is established", unless close() came first.
             Task::Opened { protocol, extensions } => {

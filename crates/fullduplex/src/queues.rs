@@ -1,8 +1,9 @@
 use std::collections::VecDeque;
+use std::mem;
 
 use fullduplex_net::proto::{CloseFrame, Message};
 
-use crate::Failure;
+use crate::{Failure, Messages};
 use crate::machine::Task;
 
 /// What the network has brought.
@@ -10,6 +11,8 @@ use crate::machine::Task;
 pub(crate) struct Inbox {
     tasks: VecDeque<Task>,
     bytes: usize,
+    /// What was written since the host looked. It need not wait behind messages.
+    transmitted: u64,
     end: End,
 }
 
@@ -29,6 +32,8 @@ pub(crate) struct Outbox {
     taken: u64,
     /// A Close frame to send behind the messages.
     pub(crate) close: Option<Option<CloseFrame>>,
+    /// A Ping to send, of the latest number.
+    pub(crate) ping: Option<u64>,
     /// The connection is to be dropped, whatever else waits.
     pub(crate) abort: Option<Failure>,
 }
@@ -52,14 +57,19 @@ impl Inbox {
         if let Task::Closed { .. } = &task {
             self.end = End::Posted;
         }
-        match (self.tasks.back_mut(), task) {
-            // One task is enough for what was written since the host ran the last.
-            (Some(Task::Transmitted(total)), Task::Transmitted(more)) => *total += more,
-            (_, task) => self.tasks.push_back(task),
+        match task {
+            Task::Transmitted(bytes) => self.transmitted += bytes,
+            task => self.tasks.push_back(task),
         }
     }
 
-    pub(crate) fn pop(&mut self) -> Option<Task> {
+    pub(crate) fn pop(&mut self, messages: Messages) -> Option<Task> {
+        if self.transmitted > 0 {
+            return Some(Task::Transmitted(mem::take(&mut self.transmitted)));
+        }
+        if messages == Messages::Leave && matches!(self.tasks.front(), Some(Task::Received(_))) {
+            return None;
+        }
         let task = self.tasks.pop_front()?;
         if let Task::Received(message) = &task {
             self.bytes -= message.len();
@@ -72,7 +82,7 @@ impl Inbox {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.tasks.is_empty()
+        self.transmitted == 0 && self.tasks.is_empty()
     }
 
     /// Whether the last task was posted.
@@ -132,7 +142,7 @@ impl Outbox {
     pub(crate) fn is_due(&self) -> bool {
         match self.messages.front() {
             Some(place) => matches!(place, Place::Taken(_)),
-            None => self.close.is_some(),
+            None => self.close.is_some() || self.ping.is_some(),
         }
     }
 }

@@ -9,7 +9,7 @@ use fullduplex_net::proto::{Message, Url};
 use crate::listeners::Listeners;
 use crate::machine::{Closing, Machine, Sending, Task};
 use crate::queues::{Inbox, Outbox, PlaceNumber};
-use crate::{CloseEvent, Error, Event, Failure, WebSocket};
+use crate::{CloseEvent, Error, Event, Failure, Messages, ReadyState, WebSocket};
 
 /// One socket, as its handles and its driver share it.
 pub(crate) struct Shared {
@@ -30,6 +30,9 @@ pub(crate) struct State {
     host: Host,
     dispatch: Dispatch,
     streams: u64,
+    /// How many Pings the application has asked for, and the latest of them that was answered.
+    pings: u64,
+    pub(crate) pongs: u64,
     /// Who waits for the close event, or for `buffered_amount` to fall.
     waiting: Vec<Waker>,
     /// Whom to wake when the lock is released.
@@ -74,6 +77,8 @@ impl Shared {
             host: Host::Driver,
             dispatch: Dispatch::Idle,
             streams: 0,
+            pings: 0,
+            pongs: 0,
             waiting: Vec::new(),
             woken: Vec::new(),
             handles: 0,
@@ -109,6 +114,31 @@ impl Shared {
     /// Has the driver look at what is to be sent.
     pub(crate) fn flush(&self) {
         self.state().wake_driver();
+    }
+
+    /// Asks the peer for a Pong; returns the number of the question.
+    pub(crate) fn ping(&self) -> Result<u64, Error> {
+        let mut state = self.state();
+        match state.machine.ready_state() {
+            ReadyState::Connecting => return Err(Error::Connecting),
+            ReadyState::Open => {}
+            ReadyState::Closing | ReadyState::Closed => return Ok(u64::MAX), // no answer will come
+        }
+        state.pings += 1;
+        state.outbox.ping = Some(state.pings);
+        state.wake_driver();
+        Ok(state.pings)
+    }
+
+    /// A Pong has come. It answers all questions up to its own (RFC6455-5.5.3-2).
+    pub(crate) fn ponged(&self, payload: &[u8]) {
+        let Ok(number) = payload.try_into().map(u64::from_be_bytes) else { return };
+        let mut state = self.state();
+        if state.pongs < number && number <= state.pings {
+            state.pongs = number;
+            state.wake_waiting();
+            state.wake_stream();
+        }
     }
 
     /// As `send`, of a message of so many bytes that follows. `None` if it is not wanted.
@@ -165,25 +195,35 @@ impl Shared {
 
     /// Runs all tasks, if the driver is the host.
     pub(crate) fn run_as_driver(self: &Arc<Self>) {
-        while self.run_one(|host| matches!(host, Host::Driver)).is_some() {}
+        while self.run_one(|host| matches!(host, Host::Driver), Messages::Take).is_some() {}
     }
 
     /// Runs the next task, if the stream of this number is the host; returns its events.
-    pub(crate) fn run_as_stream(self: &Arc<Self>, stream: u64) -> Option<Vec<Event>> {
-        self.run_one(|host| matches!(host, Host::Stream(number, _) if *number == stream))
+    pub(crate) fn run_as_stream(
+        self: &Arc<Self>,
+        stream: u64,
+        messages: Messages,
+    ) -> Option<(Option<Event>, Option<Event>)> {
+        let is_stream =
+            |host: &Host| matches!(host, Host::Stream(number, _) if *number == stream);
+        self.run_one(is_stream, messages)
     }
 
     /// Runs the next task: changes the state, then calls the listeners of its events.
     ///
     /// `None` when there is no task, when another is running, or when the caller is not the host.
-    fn run_one(self: &Arc<Self>, is_caller: impl Fn(&Host) -> bool) -> Option<Vec<Event>> {
-        let events: Vec<Event> = {
+    fn run_one(
+        self: &Arc<Self>,
+        is_caller: impl Fn(&Host) -> bool,
+        messages: Messages,
+    ) -> Option<(Option<Event>, Option<Event>)> {
+        let (first, second) = {
             let mut state = self.state();
             if state.dispatch == Dispatch::Running || !is_caller(&state.host) {
                 return None;
             }
             let was_full = state.inbox.is_full();
-            let task = state.inbox.pop()?;
+            let task = state.inbox.pop(messages)?;
             state.dispatch = Dispatch::Running;
             if was_full {
                 state.wake_driver();
@@ -191,17 +231,16 @@ impl Shared {
             if matches!(task, Task::Transmitted(_)) {
                 state.wake_waiting();
             }
-            state.machine.run(task).collect()
+            state.machine.run_for_events(task)
         };
-        let socket = WebSocket::new_handle(self);
-        for event in &events {
-            self.fire(&socket, event);
+        for event in first.iter().chain(&second) {
+            self.fire(event);
         }
         let mut state = self.state();
         state.dispatch = Dispatch::Idle;
         // Another host may have come meanwhile, and found this task running.
         let orphaned = !is_caller(&state.host) && !state.wake_host();
-        if let Some(Event::Close(event)) = events.last() {
+        if let Some(Event::Close(event)) = &second {
             let remains = state.finish(event.clone());
             drop(state);
             undisturbed(move || drop(remains));
@@ -211,12 +250,16 @@ impl Shared {
         if orphaned {
             self.run_as_driver();
         }
-        Some(events)
+        Some((first, second))
     }
 
     /// Calls the listeners that the event concerns, in the order in which they were added.
-    fn fire(&self, socket: &WebSocket, event: &Event) {
+    fn fire(self: &Arc<Self>, event: &Event) {
         let concerned = self.state().listeners.concerned(event.event_type());
+        if concerned.is_empty() {
+            return;
+        }
+        let socket = &WebSocket::new_handle(self);
         for listener in concerned {
             let call = self.state().listeners.take_call(listener);
             let Some(callback) = call else { continue };

@@ -132,6 +132,21 @@ impl WebSocket {
         Ok(Reservation { place: self.shared.reserve(len)?, shared: Arc::clone(&self.shared) })
     }
 
+    /// Asks the server for a sign of life, and returns the number of the question. See
+    /// [`pings_answered`](Self::pings_answered). Once the socket is closing there is no answer.
+    ///
+    /// # Errors
+    /// [`Error::Connecting`] before the `open` event.
+    pub fn ping(&self) -> Result<u64, Error> {
+        self.shared.ping()
+    }
+
+    /// The number of the latest [`ping`](Self::ping) that was answered, and with it all before it; 0 if
+    /// none was. A stream of [`events`](Self::events) is woken when it grows.
+    pub fn pings_answered(&self) -> u64 {
+        self.shared.state().pongs
+    }
+
     /// Starts the closing handshake, without a code: the peer sees 1005. Messages that were sent
     /// before still go out, and messages may still arrive until the socket is CLOSED.
     ///

@@ -111,6 +111,8 @@ function disguise(ours, hosts) {
   delete ours.prototype.constructor;
   Object.setPrototypeOf(ours.prototype, hosts.prototype);
 }
+toStringTag(TrustedMessageEvent.prototype, 'MessageEvent'); // which not every host has
+toStringTag(TrustedCloseEvent.prototype, 'CloseEvent');
 disguise(TrustedEvent, Event);
 disguise(TrustedMessageEvent, MessageEvent);
 disguise(TrustedCloseEvent, HostCloseEvent);

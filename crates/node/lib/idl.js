@@ -121,17 +121,17 @@ function requireArguments(given, needed, name) {
   }
 }
 
-/** Throws an error of the native half as what the standard throws. */
-function rethrow(error) {
+/** What the standard throws for an error of the native half. */
+function toException(error) {
   switch (error?.code) {
     case 'TypeError':
-      throw new TypeError(error.message);
+      return new TypeError(error.message);
     case 'SyntaxError':
     case 'InvalidAccessError':
     case 'InvalidStateError':
-      throw new DOMException(error.message, error.code);
+      return new DOMException(error.message, error.code);
     default:
-      throw error;
+      return error;
   }
 }
 
@@ -157,9 +157,9 @@ module.exports = {
   isObject,
   protocols,
   requireArguments,
-  rethrow,
   sequence,
   sizeOfBlob,
+  toException,
   toStringTag,
   unsignedShort,
   usvString,

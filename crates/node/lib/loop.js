@@ -1,6 +1,7 @@
 'use strict';
 // The event loop's side of the native half: one call for all sockets that have tasks.
 
+const { toException } = require('./idl');
 const { Environment } = require('./native');
 
 /** So many events of one socket, and so many sockets, have their turn before timers and files do. */
@@ -57,21 +58,28 @@ class Connection {
   #fire;
   #isWanted;
   #fed = 0;
+  #pings = [];
   #reference;
+
+  #wantsMessages;
+  #afterTasks;
 
   /**
    * `open(environment, number)` makes the native socket; `fire(event)` takes its events; `isWanted(state)`
-   * says whether somebody could hear of a socket in that state. It lives as long as `owner` does.
+   * says whether somebody could hear of a socket in that state; `wantsMessages()` whether a message may
+   * be fired now; `afterTasks()` is called when some have run.
    */
-  constructor(open, fire, isWanted) {
+  constructor(open, fire, isWanted, { wantsMessages = () => true, afterTasks = undefined } = {}) {
     numbers = (numbers % 0xffff_ffff) + 1;
     this.#number = numbers;
     this.#native = open(environment, this.#number);
     this.#fire = fire;
     this.#isWanted = isWanted;
+    this.#wantsMessages = wantsMessages;
+    this.#afterTasks = afterTasks;
     this.#reference = new WeakRef(this);
     sockets.set(this.#number, this.#reference);
-    collected.register(this, { native: this.#native, number: this.#number });
+    collected.register(this, { native: this.#native, number: this.#number }, this.#reference);
     if (alive === undefined) start();
     this.update();
   }
@@ -104,9 +112,9 @@ class Connection {
   drain(events) {
     const native = this.#native;
     for (let left = events; left > 0; left -= 1) {
-      const event = native.next();
+      const event = native.next(this.#wantsMessages());
       if (event === null) {
-        this.update();
+        this.#ran();
         return;
       }
       this.#fire(event);
@@ -114,6 +122,29 @@ class Connection {
       if (event === ERROR) left += 1;
     }
     native.later();
+    this.#ran();
+  }
+
+  /** Tasks have run: what was sent may have left, and Pings been answered. */
+  #ran() {
+    this.update();
+    this.#afterTasks?.();
+    while (this.#pings.length > 0 && this.#pings[0].number <= this.#native.pingsAnswered) {
+      this.#pings.shift().resolve();
+    }
+  }
+
+  /** @returns {Promise<void>} that resolves when the Pong has come. */
+  ping() {
+    return new Promise((resolve, reject) => {
+      try {
+        const number = this.#native.ping();
+        if (this.#native.readyState !== OPEN) throw new DOMException('The connection is closed', 'InvalidStateError');
+        this.#pings.push({ number, resolve, reject });
+      } catch (error) {
+        reject(toException(error));
+      }
+    });
   }
 
   /** Keeps this object, and the process, alive while WHATWG says so ("garbage collection"). */
@@ -129,8 +160,11 @@ class Connection {
 
   /** The last event was fired. */
   ended() {
+    for (const { reject } of this.#pings.splice(0)) {
+      reject(new DOMException('The connection is closed', 'InvalidStateError'));
+    }
     sockets.delete(this.#number);
-    collected.unregister(this);
+    collected.unregister(this.#reference);
   }
 }
 

@@ -6,15 +6,15 @@ const {
   enumerable,
   protocols,
   requireArguments,
-  rethrow,
   sizeOfBlob,
+  toException,
   toStringTag,
   usvString,
 } = require('./idl');
 const { TrustedCloseEvent, TrustedEvent, TrustedMessageEvent } = require('./events');
 const { Listeners, report } = require('./listeners');
 const { Connection, ERROR, OPEN } = require('./loop');
-const { Socket } = require('./native');
+const { openSocket } = require('./open');
 const { isOptions, options: readOptions } = require('./options');
 
 const blobBytes = Blob.prototype.arrayBuffer;
@@ -32,6 +32,7 @@ class WebSocket extends EventTarget {
   #connection;
   #native;
   #origin;
+  #jar;
   #binaryType = 'blob';
 
   constructor(url, protocolsOrOptions = [], options = undefined) {
@@ -41,9 +42,10 @@ class WebSocket extends EventTarget {
     const instead = isOptions(protocolsOrOptions);
     const list = instead ? [] : protocols(protocolsOrOptions);
     const read = readOptions(address, list, instead ? protocolsOrOptions : options);
+    this.#jar = read.jar;
     this.#listeners = new Listeners(this, () => this.#connection?.update());
     this.#connection = new Connection(
-      (environment, number) => open(environment, number, read),
+      (environment, number) => openSocket(environment, number, read),
       (event) => this.#fire(event),
       (state) => this.#listeners.hears(HEARD[state]),
     );
@@ -99,7 +101,7 @@ class WebSocket extends EventTarget {
         }
       }
     } catch (error) {
-      rethrow(error);
+      throw toException(error);
     }
     this.#connection.fed();
   }
@@ -111,9 +113,17 @@ class WebSocket extends EventTarget {
     try {
       native.close(closeCode, closeReason);
     } catch (error) {
-      rethrow(error);
+      throw toException(error);
     }
     this.#connection.update();
+  }
+
+  /**
+   * Not the standard's: asks the server for a sign of life.
+   * @returns {Promise<void>} that resolves when it has answered.
+   */
+  ping() {
+    return this.#connection.ping();
   }
 
   addEventListener(type, callback, options = undefined) {
@@ -160,28 +170,33 @@ class WebSocket extends EventTarget {
     if (typeof event === 'string') {
       this.#fireMessage(event);
     } else if (event === OPEN) {
+      this.#keepCookies();
       this.#listeners.fire(new TrustedEvent('open'));
     } else if (event === ERROR) {
       this.#listeners.fire(new TrustedEvent('error'));
     } else if (event instanceof ArrayBuffer) {
       this.#fireMessage(this.#binaryType === 'blob' ? new Blob([event]) : event);
     } else {
+      this.#keepCookies();
       this.#listeners.fire(new TrustedCloseEvent(event));
       this.#connection.ended();
+    }
+  }
+
+  /** Tells the jar of the cookies that have come with a response. */
+  #keepCookies() {
+    if (this.#jar === undefined) return;
+    const cookies = this.#native.takeCookies();
+    try {
+      if (cookies.length > 0) this.#jar.setCookies(this.url, cookies);
+    } catch (error) {
+      report(error);
     }
   }
 
   #fireMessage(data) {
     this.#origin ??= new URL(this.#native.url).origin;
     this.#listeners.fire(new TrustedMessageEvent(data, this.#origin));
-  }
-}
-
-function open(environment, number, { url, options }) {
-  try {
-    return new Socket(environment, number, url, options);
-  } catch (error) {
-    return rethrow(error);
   }
 }
 

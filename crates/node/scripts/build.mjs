@@ -1,15 +1,17 @@
 // Builds the native half and puts it beside lib/.
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { copyFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const folder = fileURLToPath(new URL('..', import.meta.url));
-const messages = execFileSync(
+const cargo = spawnSync(
   'cargo',
-  ['build', '--release', '--locked', '--lib', '--message-format=json-render-diagnostics', ...process.argv.slice(2)],
+  ['build', '--release', '--locked', '--lib', '--message-format=json-render-diagnostics'],
   { cwd: folder, encoding: 'utf8', maxBuffer: 1 << 30, stdio: ['ignore', 'pipe', 'inherit'] },
 );
-const built = messages
+if (cargo.error) throw cargo.error;
+if (cargo.status !== 0) process.exit(cargo.status ?? 1);
+const built = cargo.stdout
   .split('\n')
   .filter((line) => line.startsWith('{'))
   .map((line) => JSON.parse(line))

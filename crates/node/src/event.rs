@@ -2,10 +2,6 @@ use fullduplex::{Data, Event};
 use napi::bindgen_prelude::{ArrayBuffer, JsValue, Object};
 use napi::{Env, JsString, Result, Unknown};
 
-/// Payloads from here on are given to JavaScript as they are; copying less costs less than freeing
-/// it later.
-const GIVEN: usize = 64 << 10;
-
 /// `open`.
 const OPEN: u32 = 1;
 /// `error`.
@@ -19,11 +15,9 @@ pub(crate) fn to_js<'env>(env: &'env Env, event: Event) -> Result<Unknown<'env>>
         Event::Error => number(env, ERROR),
         Event::Message(message) => match message.data {
             Data::Text(text) => Ok(string(env, text.as_str())?.to_unknown()),
-            Data::Blob(bytes) | Data::ArrayBuffer(bytes) if bytes.len() < GIVEN => {
-                Ok(ArrayBuffer::copy_from(env, bytes)?.to_unknown())
-            }
+            // A buffer that lay outside of JavaScript could not be transferred.
             Data::Blob(bytes) | Data::ArrayBuffer(bytes) => {
-                Ok(ArrayBuffer::from_data(env, bytes)?.to_unknown())
+                Ok(ArrayBuffer::copy_from(env, bytes)?.to_unknown())
             }
         },
         Event::Close(close) => {

@@ -4,6 +4,7 @@
 //! tell goes back. The JavaScript half (`lib/`) owns the listeners and fires the events; what the
 //! standard decides is decided in `fullduplex`.
 
+mod cookies;
 mod environment;
 mod error;
 mod event;

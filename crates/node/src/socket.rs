@@ -1,13 +1,13 @@
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use fullduplex::{Events, Reservation, WebSocket};
-use futures_core::Stream;
+use fullduplex::machine::close_frame;
+use fullduplex::{Events, Messages, Reservation, WebSocket};
 use napi::bindgen_prelude::{ArrayBuffer, Reference};
 use napi::{Env, Unknown};
 use napi_derive::napi;
 
+use crate::cookies::Jar;
 use crate::environment::Environment;
 use crate::error::{bad_option, exception};
 use crate::event;
@@ -21,6 +21,7 @@ pub struct Socket {
     waker: Waker,
     number: u32,
     environment: Reference<Environment>,
+    jar: Option<Arc<Jar>>,
 }
 
 #[napi]
@@ -33,17 +34,30 @@ impl Socket {
         url: String,
         options: Options,
     ) -> Result<Self, napi::Error<String>> {
-        let builder = options.apply(WebSocket::builder(&url)).map_err(|error| exception(&error))?;
+        let jar = match &options.cookie {
+            Some(cookie) => {
+                let jar = Jar::new(cookie).ok_or_else(|| bad_option("the cookie is no header"))?;
+                Some(Arc::new(jar))
+            }
+            None => None,
+        };
+        let abandoned = options.abandoned == Some(true);
+        let builder = options.apply(WebSocket::builder(&url), jar.clone())?;
         let mut events = None;
         let socket = environment.open(number, || {
             builder
-                .open_with(|socket| events = Some(socket.events()))
+                .open_with(|socket| {
+                    events = Some(socket.events());
+                    if abandoned {
+                        socket.close();
+                    }
+                })
                 .map_err(|error| Refused(exception(&error)))
         });
         let socket = socket.map_err(|Refused(error)| error)?;
         let waker = Waker::from(Arc::new(environment.signal(number)));
         waker.wake_by_ref(); // the first look at it registers the waker
-        Ok(Self { socket, events, waker, number, environment })
+        Ok(Self { socket, events, waker, number, environment, jar })
     }
 
     /// The attribute `url`.
@@ -82,6 +96,12 @@ impl Socket {
         self.socket.failure().map(|failure| failure.to_string())
     }
 
+    /// The `Set-Cookie` headers that have come since they were asked for.
+    #[napi]
+    pub fn take_cookies(&self) -> Vec<String> {
+        self.jar.as_ref().map(|jar| jar.take()).unwrap_or_default()
+    }
+
     /// `send` of a string; on its way at [`Socket::flush`].
     #[napi]
     pub fn feed_text(&self, text: String) -> Result<(), napi::Error<String>> {
@@ -115,6 +135,18 @@ impl Socket {
         self.socket.flush();
     }
 
+    /// Asks the server for a Pong; returns the number of the question.
+    #[napi]
+    pub fn ping(&self) -> Result<f64, napi::Error<String>> {
+        self.socket.ping().map(|number| number as f64).map_err(|error| exception(&error))
+    }
+
+    /// The number of the latest question that was answered.
+    #[napi(getter)]
+    pub fn pings_answered(&self) -> f64 {
+        self.socket.pings_answered() as f64
+    }
+
     /// `close(code, reason)`.
     #[napi]
     pub fn close(
@@ -122,15 +154,19 @@ impl Socket {
         code: Option<u32>,
         reason: Option<String>,
     ) -> Result<(), napi::Error<String>> {
-        let code = code.map(|code| u16::try_from(code).unwrap_or(u16::MAX));
-        self.socket.close_as(code, reason.as_deref()).map_err(|error| exception(&error))
+        self.socket.close_as(code.map(close_code_of), reason.as_deref()).map_err(|error| exception(&error))
     }
 
-    /// Runs the next task; its event, if there is one. `null` when all tasks have run.
+    /// Runs the next task that has an event, unless it is a message and none is wanted. `null` when all tasks have run.
     #[napi]
-    pub fn next<'env>(&mut self, env: &'env Env) -> napi::Result<Option<Unknown<'env>>> {
+    pub fn next<'env>(
+        &mut self,
+        env: &'env Env,
+        messages: bool,
+    ) -> napi::Result<Option<Unknown<'env>>> {
         let Some(events) = &mut self.events else { return Ok(None) };
-        match Pin::new(events).poll_next(&mut Context::from_waker(&self.waker)) {
+        let messages = if messages { Messages::Take } else { Messages::Leave };
+        match events.poll_some(&mut Context::from_waker(&self.waker), messages) {
             Poll::Ready(Some(event)) => event::to_js(env, event).map(Some),
             Poll::Pending => Ok(None),
             Poll::Ready(None) => {
@@ -152,6 +188,21 @@ impl Socket {
         self.events = None;
         self.environment.forget(self.number);
     }
+}
+
+/// The code that goes with what an application says, if any does.
+#[napi]
+pub fn close_code(
+    code: Option<u32>,
+    reason: String,
+) -> Result<Option<u16>, napi::Error<String>> {
+    let code = code.map(close_code_of);
+    let frame = close_frame(code, Some(&reason)).map_err(|error| exception(&error))?;
+    Ok(frame.map(|frame| frame.code.get()))
+}
+
+fn close_code_of(number: u32) -> u16 {
+    u16::try_from(number).unwrap_or(u16::MAX)
 }
 
 /// The place of a Blob among the messages.
