@@ -149,7 +149,7 @@ impl Outbox {
 
 /// While so many tasks, or so many bytes of messages, wait for a host that does not run them, the
 /// driver does not read the socket.
-const INBOX_TASKS: usize = 64;
+const INBOX_TASKS: usize = 1024;
 const INBOX_BYTES: usize = 1 << 20;
 
 /// So many messages may wait for the network, empty ones included, whatever their bytes.

@@ -2,7 +2,7 @@
 // The event loop's side of the native half: one call for all sockets that have tasks.
 
 const { toException } = require('./idl');
-const { Environment } = require('./native');
+const native = require('./native');
 
 /** So many events of one socket, and so many sockets, have their turn before timers and files do. */
 const EVENTS = 1024;
@@ -17,22 +17,21 @@ const sockets = new Map();
 const kept = new Set();
 /** Those that were sent something that the network has not heard of. */
 let unflushed = [];
-let numbers = 0;
 let inTurn = false;
 let flushing = false;
 let alive;
 
-const environment = new Environment(turn);
+const environment = native.enter(turn);
 
 function turn() {
   inTurn = true;
   for (let left = SOCKETS; ; left -= 1) {
     if (left === 0) {
-      environment.callAgain();
+      native.callAgain(environment);
       break;
     }
-    const number = environment.ready();
-    if (number === 0) break;
+    const number = native.ready(environment);
+    if (number < 0) break;
     sockets.get(number)?.deref()?.drain(EVENTS);
   }
   inTurn = false;
@@ -53,39 +52,47 @@ function flush() {
  * and its life. `owner` is the object of the standard, which is told of events by `owner(event)`.
  */
 class Connection {
-  #native;
   #number;
   #fire;
   #isWanted;
   #fed = 0;
   #pings = [];
-  #reference;
 
   #wantsMessages;
   #afterTasks;
 
   /**
-   * `open(environment, number)` makes the native socket; `fire(event)` takes its events; `isWanted(state)`
+   * `url` and `options` are what the native half takes; `fire(event)` takes the events; `isWanted(state)`
    * says whether somebody could hear of a socket in that state; `wantsMessages()` whether a message may
    * be fired now; `afterTasks()` is called when some have run.
    */
-  constructor(open, fire, isWanted, { wantsMessages = () => true, afterTasks = undefined } = {}) {
-    numbers = (numbers % 0xffff_ffff) + 1;
-    this.#number = numbers;
-    this.#native = open(environment, this.#number);
+  constructor({ url, options }, fire, isWanted, { wantsMessages = () => true, afterTasks } = {}) {
+    try {
+      this.#number = native.open(environment, url, options);
+    } catch (error) {
+      throw toException(error);
+    }
     this.#fire = fire;
     this.#isWanted = isWanted;
     this.#wantsMessages = wantsMessages;
     this.#afterTasks = afterTasks;
-    this.#reference = new WeakRef(this);
-    sockets.set(this.#number, this.#reference);
-    collected.register(this, { native: this.#native, number: this.#number }, this.#reference);
+    sockets.set(this.#number, new WeakRef(this));
+    collected.register(this, this.#number);
     if (alive === undefined) start();
     this.update();
   }
 
-  get native() {
-    return this.#native;
+  /** What the native half calls the socket. */
+  get number() {
+    return this.#number;
+  }
+
+  get readyState() {
+    return native.readyState(this.#number);
+  }
+
+  get bufferedAmount() {
+    return native.bufferedAmount(this.#number);
   }
 
   /** Something was fed to the native socket. */
@@ -99,20 +106,20 @@ class Connection {
       }
       if (!kept.has(this)) this.update();
     } else if (this.#fed % PORTION === 0) {
-      this.#native.flush();
+      native.flush(this.#number);
     }
   }
 
   flush() {
     this.#fed = 0;
-    this.#native.flush();
+    native.flush(this.#number);
   }
 
   /** Runs the tasks that wait, up to a number of events. */
   drain(events) {
-    const native = this.#native;
+    const number = this.#number;
     for (let left = events; left > 0; left -= 1) {
-      const event = native.next(this.#wantsMessages());
+      const event = native.next(number, this.#wantsMessages());
       if (event === null) {
         this.#ran();
         return;
@@ -121,7 +128,7 @@ class Connection {
       // One task fires both `error` and `close`.
       if (event === ERROR) left += 1;
     }
-    native.later();
+    native.later(number);
     this.#ran();
   }
 
@@ -129,7 +136,7 @@ class Connection {
   #ran() {
     this.update();
     this.#afterTasks?.();
-    while (this.#pings.length > 0 && this.#pings[0].number <= this.#native.pingsAnswered) {
+    while (this.#pings.length > 0 && this.#pings[0].number <= native.pingsAnswered(this.#number)) {
       this.#pings.shift().resolve();
     }
   }
@@ -138,8 +145,8 @@ class Connection {
   ping() {
     return new Promise((resolve, reject) => {
       try {
-        const number = this.#native.ping();
-        if (this.#native.readyState !== OPEN) throw new DOMException('The connection is closed', 'InvalidStateError');
+        const number = native.ping(this.#number);
+        if (this.readyState !== OPEN) throw new DOMException('The connection is closed', 'InvalidStateError');
         this.#pings.push({ number, resolve, reject });
       } catch (error) {
         reject(toException(error));
@@ -149,8 +156,8 @@ class Connection {
 
   /** Keeps this object, and the process, alive while WHATWG says so ("garbage collection"). */
   update() {
-    const state = this.#native.readyState;
-    if (state !== CLOSED && (this.#isWanted(state) || this.#native.bufferedAmount > 0)) {
+    const state = this.readyState;
+    if (state !== CLOSED && (this.#isWanted(state) || this.bufferedAmount > 0)) {
       kept.add(this);
       if (kept.size === 1) alive.ref();
     } else {
@@ -164,21 +171,19 @@ class Connection {
       reject(new DOMException('The connection is closed', 'InvalidStateError'));
     }
     sockets.delete(this.#number);
-    collected.unregister(this.#reference);
   }
 }
 
-/** A connection that nobody can hear of any more closes, without a code. */
-const collected = new FinalizationRegistry(({ native, number }) => {
+/** A connection that nobody can hear of any more is given up: if it is open, it closes without a code. */
+const collected = new FinalizationRegistry((number) => {
   sockets.delete(number);
-  native.close(undefined, undefined);
-  native.release();
+  native.release(number);
 });
 
 function start() {
   // What keeps the process alive, when it has to be.
   alive = setInterval(() => {}, 0x7fff_ffff).unref();
-  process.on('exit', () => environment.leave());
+  process.on('exit', () => native.leave(environment));
 }
 
 const OPEN = 1;

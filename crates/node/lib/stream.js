@@ -14,15 +14,17 @@ const {
 } = require('./idl');
 const { WebSocketError, closeInfo, connectionError } = require('./error');
 const { Connection, ERROR, OPEN } = require('./loop');
-const { openSocket } = require('./open');
+const native = require('./native');
 const { options: readOptions } = require('./options');
+
+const CONNECTING = 0;
 
 /** `write()` resolves while less than this waits for the network. */
 const ROOM = 64 << 10;
 
 class WebSocketStream {
   #connection;
-  #native;
+  #number;
   #opened = withResolvers();
   #closed = withResolvers();
   #readable;
@@ -45,17 +47,17 @@ class WebSocketStream {
     const read = readOptions(address, list, { ...options, protocols: undefined });
     read.options.abandoned = signal?.aborted === true;
     this.#connection = new Connection(
-      (environment, number) => openSocket(environment, number, read),
+      read,
       (event) => this.#run(event),
       () => true,
-      { wantsMessages: () => this.#pull !== undefined || this.#native.readyState !== OPEN, afterTasks: () => this.#makeRoom() },
+      { wantsMessages: () => this.#pull !== undefined || this.#connection.readyState !== OPEN, afterTasks: () => this.#makeRoom() },
     );
-    this.#native = this.#connection.native;
+    this.#number = this.#connection.number;
     this.#whenAborted(signal);
   }
 
   get url() {
-    return this.#native.url;
+    return native.url(this.#number);
   }
 
   get opened() {
@@ -67,7 +69,7 @@ class WebSocketStream {
   }
 
   close(info = {}) {
-    void this.#native;
+    void this.#number;
     const { closeCode, reason } = closeInfo(info);
     try {
       this.#close(closeCode, reason);
@@ -77,20 +79,23 @@ class WebSocketStream {
   }
 
   #close(code, reason) {
-    this.#native.close(code, reason);
+    native.close(this.#number, code, reason);
     // Messages that wait hold nothing up any more: they are dropped.
-    this.#native.later();
+    native.later(this.#number);
   }
 
   #whenAborted(signal) {
     if (signal === undefined) return;
+    if (signal.aborted) {
+      this.#settleFailed(signal.reason);
+      return;
+    }
     const abort = () => {
-      if (this.#native.readyState !== 0) return;
+      if (this.#connection.readyState !== CONNECTING) return;
       this.#close();
       this.#settleFailed(signal.reason);
     };
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort, { once: true });
+    signal.addEventListener('abort', abort, { once: true });
   }
 
   #run(event) {
@@ -107,7 +112,8 @@ class WebSocketStream {
   }
 
   #open() {
-    const { extensions, protocol } = this.#native;
+    const extensions = native.extensions(this.#number);
+    const protocol = native.protocol(this.#number);
     const readable = new ReadableStream(
       {
         start: (controller) => {
@@ -132,7 +138,7 @@ class WebSocketStream {
   /** The reader wants a message: from now on they are taken. */
   #wait() {
     this.#pull = withResolvers();
-    this.#native.later();
+    native.later(this.#number);
     return this.#pull.promise;
   }
 
@@ -144,18 +150,18 @@ class WebSocketStream {
   }
 
   #send(chunk) {
-    if (this.#native.readyState !== OPEN) throw closing();
+    if (this.#connection.readyState !== OPEN) throw closing();
     const source = bufferSource(chunk);
-    if (source === undefined) this.#native.feedText(usvString(chunk));
-    else this.#native.feedBytes(source.buffer, source.offset, source.length);
+    if (source === undefined) native.feedText(this.#number, usvString(chunk));
+    else native.feedBytes(this.#number, source.buffer, source.offset, source.length);
     this.#connection.fed();
-    if (this.#native.bufferedAmount < ROOM) return undefined;
+    if (this.#connection.bufferedAmount < ROOM) return undefined;
     this.#write = withResolvers();
     return this.#write.promise;
   }
 
   #makeRoom() {
-    if (this.#write === undefined || this.#native.bufferedAmount >= ROOM) return;
+    if (this.#write === undefined || this.#connection.bufferedAmount >= ROOM) return;
     this.#write.resolve();
     this.#write = undefined;
   }
@@ -179,7 +185,7 @@ class WebSocketStream {
 
   #end({ wasClean, code, reason }) {
     // What was sent and has not left is lost: then the end is not clean, whatever the server said.
-    if (wasClean && this.#native.bufferedAmount === 0) {
+    if (wasClean && this.#connection.bufferedAmount === 0) {
       this.#pull?.resolve();
       attempt(() => this.#readable?.close());
       this.#ending?.resolve();

@@ -14,7 +14,7 @@ const {
 const { TrustedCloseEvent, TrustedEvent, TrustedMessageEvent } = require('./events');
 const { Listeners, report } = require('./listeners');
 const { Connection, ERROR, OPEN } = require('./loop');
-const { openSocket } = require('./open');
+const native = require('./native');
 const { isOptions, options: readOptions } = require('./options');
 
 const blobBytes = Blob.prototype.arrayBuffer;
@@ -30,7 +30,7 @@ const HEARD = [
 class WebSocket extends EventTarget {
   #listeners;
   #connection;
-  #native;
+  #number;
   #origin;
   #jar;
   #binaryType = 'blob';
@@ -45,31 +45,31 @@ class WebSocket extends EventTarget {
     this.#jar = read.jar;
     this.#listeners = new Listeners(this, () => this.#connection?.update());
     this.#connection = new Connection(
-      (environment, number) => openSocket(environment, number, read),
+      read,
       (event) => this.#fire(event),
       (state) => this.#listeners.hears(HEARD[state]),
     );
-    this.#native = this.#connection.native;
+    this.#number = this.#connection.number;
   }
 
   get url() {
-    return this.#native.url;
+    return native.url(this.#number);
   }
 
   get readyState() {
-    return this.#native.readyState;
+    return native.readyState(this.#number);
   }
 
   get bufferedAmount() {
-    return this.#native.bufferedAmount;
+    return native.bufferedAmount(this.#number);
   }
 
   get extensions() {
-    return this.#native.extensions;
+    return native.extensions(this.#number);
   }
 
   get protocol() {
-    return this.#native.protocol;
+    return native.protocol(this.#number);
   }
 
   get binaryType() {
@@ -80,24 +80,24 @@ class WebSocket extends EventTarget {
     const type = `${value}`;
     // An enumeration: another value is ignored.
     if (type === 'blob' || type === 'arraybuffer') this.#binaryType = type;
-    else void this.#native;
+    else void this.#number;
   }
 
   send(data) {
-    const native = this.#native;
+    const number = this.#number;
     requireArguments(arguments.length, 1, 'send');
     try {
       if (typeof data === 'string') {
-        native.feedText(data);
+        native.feedText(number, data);
       } else {
         const source = bufferSource(data);
         const size = source === undefined ? sizeOfBlob(data) : undefined;
         if (source !== undefined) {
-          native.feedBytes(source.buffer, source.offset, source.length);
+          native.feedBytes(number, source.buffer, source.offset, source.length);
         } else if (size !== undefined) {
-          fill(native.reserve(size), data);
+          fill(this.#connection, native.reserve(number, size), data);
         } else {
-          native.feedText(`${data}`);
+          native.feedText(number, `${data}`);
         }
       }
     } catch (error) {
@@ -107,11 +107,11 @@ class WebSocket extends EventTarget {
   }
 
   close(code = undefined, reason = undefined) {
-    const native = this.#native;
+    const number = this.#number;
     const closeCode = code === undefined ? undefined : clampedUnsignedShort(code);
     const closeReason = reason === undefined ? undefined : usvString(reason);
     try {
-      native.close(closeCode, closeReason);
+      native.close(number, closeCode, closeReason);
     } catch (error) {
       throw toException(error);
     }
@@ -186,7 +186,7 @@ class WebSocket extends EventTarget {
   /** Tells the jar of the cookies that have come with a response. */
   #keepCookies() {
     if (this.#jar === undefined) return;
-    const cookies = this.#native.takeCookies();
+    const cookies = native.takeCookies(this.#number);
     try {
       if (cookies.length > 0) this.#jar.setCookies(this.url, cookies);
     } catch (error) {
@@ -195,19 +195,20 @@ class WebSocket extends EventTarget {
   }
 
   #fireMessage(data) {
-    this.#origin ??= new URL(this.#native.url).origin;
+    this.#origin ??= new URL(this.url).origin;
     this.#listeners.fire(new TrustedMessageEvent(data, this.#origin));
   }
 }
 
 /** Sends a Blob once it was read. Its place among the messages is taken already. */
-async function fill(place, blob) {
+async function fill(connection, place, blob) {
+  let bytes;
   try {
-    place.fill(await blobBytes.call(blob));
+    bytes = await blobBytes.call(blob);
   } catch (error) {
-    place.abandon();
     report(error);
   }
+  native.fill(connection.number, place, bytes);
 }
 
 const constants = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 };

@@ -1,23 +1,31 @@
-use std::collections::{HashMap, VecDeque};
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
 
-use fullduplex::WebSocket;
 use napi::Env;
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
+use slab::Slab;
+use tokio::runtime::EnterGuard;
 
 use crate::io::Io;
+use crate::socket;
 
 /// Weak: an idle environment may end.
 type Call = ThreadsafeFunction<(), (), (), napi::Status, false, true>;
 
-/// The sockets of one environment: of the main thread, or of a worker.
-#[napi]
-pub struct Environment {
+/// The sockets of one loading of the package: on the main thread, or on a worker's.
+struct Environment {
     turns: Arc<Turns>,
-    members: Arc<Members>,
+    io: Option<Io>,
+}
+
+thread_local! {
+    /// The environments of this thread. JavaScript knows them by number, as it does the sockets: looking
+    /// a number up costs less than finding out what a JavaScript object stands for.
+    static ENVIRONMENTS: RefCell<Slab<Environment>> = const { RefCell::new(Slab::new()) };
 }
 
 /// Which sockets have tasks, and how JavaScript hears of it: by one call for all of them.
@@ -33,93 +41,77 @@ struct Ready {
     called: bool,
 }
 
-/// What must end with the environment.
-#[derive(Default)]
-struct Members {
-    sockets: Mutex<HashMap<u32, WebSocket>>,
-    io: Mutex<Option<Io>>,
-}
-
 /// Wakes JavaScript for one socket.
 pub(crate) struct Signal {
     pub(crate) number: u32,
     pub(crate) turns: Arc<Turns>,
 }
 
+/// Makes an environment; `turn` is called when sockets of it have tasks.
 #[napi]
-impl Environment {
-    /// `turn` is called when sockets have tasks.
-    #[napi(constructor)]
-    pub fn new(env: &Env, turn: Function<'_, (), ()>) -> napi::Result<Self> {
-        let turn = turn.build_threadsafe_function::<()>().weak::<true>().build()?;
-        let turns = Arc::new(Turns { turn, ready: Mutex::default() });
-        let members = Arc::<Members>::default();
-        env.add_env_cleanup_hook(Arc::clone(&members), |members| members.leave())?;
-        Ok(Self { turns, members })
-    }
+pub fn enter(env: &Env, turn: Function<'_, (), ()>) -> napi::Result<u32> {
+    let turn = turn.build_threadsafe_function::<()>().weak::<true>().build()?;
+    let turns = Arc::new(Turns { turn, ready: Mutex::default() });
+    let environment = Environment { turns, io: None };
+    let number = ENVIRONMENTS.with_borrow_mut(|all| all.insert(environment));
+    env.add_env_cleanup_hook(number as u32, end)?;
+    Ok(number as u32)
+}
 
-    /// The number of the next socket that has tasks; 0 if there is none.
-    #[napi]
-    pub fn ready(&self) -> u32 {
-        let mut ready = lock(&self.turns.ready);
+/// The number of the next socket that has tasks; -1 if there is none.
+#[napi]
+pub fn ready(environment: u32) -> i64 {
+    with(environment, |environment| {
+        let mut ready = lock(&environment.turns.ready);
         let next = ready.sockets.pop_front();
         ready.called = next.is_some();
-        next.unwrap_or(0)
-    }
+        next
+    })
+    .flatten()
+    .map_or(-1, i64::from)
+}
 
-    /// Has `turn` called again, because it leaves sockets for later.
-    #[napi]
-    pub fn call_again(&self) {
-        self.turns.call();
-    }
+/// Has `turn` called again, because it leaves sockets for later.
+#[napi]
+pub fn call_again(environment: u32) {
+    with(environment, |environment| environment.turns.call());
+}
 
-    /// Closes all sockets with 1001, gives them the chance to say so, and ends what serves them.
-    #[napi]
-    pub fn leave(&self) {
-        self.members.leave();
+/// Closes all sockets with 1001, gives them the chance to say so, and ends what serves them.
+#[napi]
+pub fn leave(environment: u32) {
+    socket::end_all(environment);
+    let io = with(environment, |environment| environment.io.take()).flatten();
+    if let Some(io) = io {
+        io.stop();
     }
 }
 
-impl Environment {
-    pub(crate) fn signal(&self, number: u32) -> Signal {
-        Signal { number, turns: Arc::clone(&self.turns) }
-    }
+/// The environment is torn down: nothing of it remains.
+fn end(environment: u32) {
+    leave(environment);
+    socket::release_all(environment);
+    let ended = ENVIRONMENTS.with_borrow_mut(|all| all.try_remove(environment as usize));
+    drop(ended);
+}
 
-    /// Opens a socket where the environment's sockets are served.
-    pub(crate) fn open<E: From<std::io::Error>>(
-        &self,
-        number: u32,
-        open: impl FnOnce() -> Result<WebSocket, E>,
-    ) -> Result<WebSocket, E> {
-        let mut io = lock(&self.members.io);
-        let io = match &mut *io {
+/// Where the sockets of the environment are served, which is running from now on.
+pub(crate) fn serve<T>(
+    environment: u32,
+    open: impl FnOnce(&Arc<Turns>, EnterGuard<'_>) -> T,
+) -> std::io::Result<T> {
+    with(environment, |environment| {
+        let io = match &mut environment.io {
             Some(io) => io,
             none => none.insert(Io::start()?),
         };
-        let _inside = io.handle().enter();
-        let socket = open()?;
-        lock(&self.members.sockets).insert(number, socket.clone());
-        Ok(socket)
-    }
-
-    /// Forgets a socket, which has ended.
-    pub(crate) fn forget(&self, number: u32) {
-        let socket = lock(&self.members.sockets).remove(&number);
-        drop(socket);
-    }
+        Ok(open(&environment.turns, io.handle().enter()))
+    })
+    .unwrap_or_else(|| Err(std::io::Error::other("there is no such environment")))
 }
 
-impl Members {
-    fn leave(&self) {
-        let sockets: Vec<_> = lock(&self.sockets).drain().collect();
-        for (_, socket) in &sockets {
-            socket.disappear();
-        }
-        let io = lock(&self.io).take();
-        if let Some(io) = io {
-            io.stop();
-        }
-    }
+fn with<T>(environment: u32, look: impl FnOnce(&mut Environment) -> T) -> Option<T> {
+    ENVIRONMENTS.with_borrow_mut(|all| all.get_mut(environment as usize).map(look))
 }
 
 impl Turns {

@@ -12,7 +12,7 @@ test('8.1 handlers are null, functions or objects', () => {
   for (const type of TYPES) {
     const name = `on${type}`;
     assert.equal(socket[name], null);
-    for (const kept of [() => {}, class {}, {}, [], /x/, new Proxy(() => {}, {}), { handleEvent() { throw new Error('called'); } }]) {
+    for (const kept of [() => {}, {}, [], /x/, new Proxy(() => {}, {}), { handleEvent() { throw new Error('called'); } }]) {
       socket[name] = kept;
       assert.equal(socket[name], kept);
       socket.dispatchEvent(new Event(type));

@@ -119,14 +119,15 @@ test('9.2 a socket that is collected while open closes without a code', async (t
 
 test('9.2 sockets that have ended leave nothing behind', async (t) => {
   const references = [];
-  for (let i = 0; i < 5; i += 1) {
+  const live = async () => {
     const socket = await opened(t);
     socket.onmessage = () => {};
     references.push(new WeakRef(socket));
     const closed = event(socket, 'close');
     socket.close();
     await closed;
-  }
+  };
+  for (let i = 0; i < 5; i += 1) await live();
   await collect(() => references.every((reference) => reference.deref() === undefined));
 });
 
