@@ -172,9 +172,10 @@ impl Shared {
         state.start_closing(closing);
     }
 
-    /// Queues a task for the host, which hears of it by [`Shared::announce`].
-    pub(crate) fn post(&self, task: Task) {
-        self.state().inbox.push(task);
+    /// Queues tasks for the host, which hears of them by [`Shared::announce`].
+    pub(crate) fn post(&self, tasks: impl IntoIterator<Item = Task>) {
+        let mut state = self.state();
+        tasks.into_iter().for_each(|task| state.inbox.push(task));
     }
 
     /// Tells the host that tasks wait: once for all that came together, for it may be on another
@@ -189,7 +190,7 @@ impl Shared {
     /// Queues the last task of a connection that failed, with the cause for developers.
     pub(crate) fn post_failure(&self, failure: Failure) {
         self.state().failure = Some(Arc::new(failure));
-        self.post(Task::failed());
+        self.post([Task::failed()]);
         self.announce();
     }
 
@@ -231,7 +232,12 @@ impl Shared {
             if matches!(task, Task::Transmitted(_)) {
                 state.wake_waiting();
             }
-            state.machine.run_for_events(task)
+            let events = state.machine.run_for_events(task);
+            if state.listeners.is_empty() && !matches!(events.1, Some(Event::Close(_))) {
+                state.dispatch = Dispatch::Idle;
+                return Some(events); // there is nobody whom another host could disturb
+            }
+            events
         };
         for event in first.iter().chain(&second) {
             self.fire(event);
