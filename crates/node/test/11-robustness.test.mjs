@@ -52,7 +52,7 @@ test('FT-51 nobody listens, and everything fails', async (t) => {
   });
   const source = `
     const { WebSocket, WebSocketStream } = require(${JSON.stringify(fileURLToPath(new URL('../lib/index.js', import.meta.url)))});
-    const urls = ['ws://127.0.0.1:9/', 'ws://127.0.0.1:1025/', 'ws://host.invalid/', 'wss://127.0.0.1:${server.port}/0'];
+    const urls = ['ws://127.0.0.1:9/', 'ws://127.0.0.1:1025/', 'ws://host.invalid/'];
     for (let i = 0; i < ${failures.length}; i += 1) urls.push('${server.url}' + i);
     for (const url of urls) { new WebSocket(url); new WebSocketStream(url); }
     setTimeout(() => {}, 300);`;
@@ -65,7 +65,8 @@ test('FT-51 nobody listens, and everything fails', async (t) => {
 });
 
 test('FT-52 workers that are terminated, processes that exit', async (t) => {
-  const server = await serve(t, async (peer) => (await peer.accept()).echo());
+  // Many end before they have asked for anything.
+  const server = await serve(t, (peer) => peer.accept().then(() => peer.echo(), () => {}));
   await teardown(server.url, { workers: SHORT, exits: 3 });
 });
 

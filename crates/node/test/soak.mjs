@@ -28,10 +28,11 @@ export async function teardown(url, { workers, exits }, log = () => {}) {
     const ready = `require('node:worker_threads').parentPort.postMessage('ready');`;
     const three = Array.from({ length: 3 }, () => new Worker(source(url, ready), { eval: true }));
     const failed = three.map((worker) => once(worker, 'error').then(([error]) => { throw error; }));
+    const isReady = once(three[1], 'message');
     const soon = new Promise((resolve) => setTimeout(resolve, random(60)));
     await Promise.race([soon, ...failed]);
     await three[0].terminate();
-    await Promise.race([once(three[1], 'message'), ...failed]);
+    await Promise.race([isReady, ...failed]);
     await Promise.all(three.map((worker) => worker.terminate()));
     failed.forEach((promise) => promise.catch(() => {}));
     if (done % 100 === 99) log(`${done + 1} cycles of three workers`);
