@@ -3,7 +3,7 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
-use crate::{Event, WebSocket};
+use crate::{Event, MessageEvent, WebSocket};
 
 /// Whether a host wants the next message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -83,6 +83,18 @@ impl Events {
         }
         // What came between the two looks must not be missed.
         self.next_of(messages).map_or(Poll::Pending, |event| Poll::Ready(Some(event)))
+    }
+
+    /// Fires the messages that come next, up to so many, all in one go; none if handlers would have to
+    /// be called for them. For a host to which one call is dear.
+    ///
+    /// A `close()` that comes before the host has shown them all to its application concerns the rest
+    /// as well: see [`WebSocket::close_as`].
+    pub fn take_messages(&mut self, most: usize) -> Vec<MessageEvent> {
+        if self.second.is_some() {
+            return Vec::new(); // what has fired comes first
+        }
+        self.socket.shared().run_messages(self.number, most)
     }
 
     fn next_of(&mut self, messages: Messages) -> Option<Event> {

@@ -204,7 +204,8 @@ impl Machine {
             ReadyState::Connecting => self.give_up(),
             ReadyState::Open => {
                 self.ready_state = ReadyState::Closing;
-                let frame = CloseFrame { code: CloseCode::GOING_AWAY, reason: CloseReason::default() };
+                let frame =
+                    CloseFrame { code: CloseCode::GOING_AWAY, reason: CloseReason::default() };
                 Closing::Handshake(Some(frame))
             }
         }
@@ -214,6 +215,15 @@ impl Machine {
     pub fn run(&mut self, task: Task) -> impl Iterator<Item = Event> + use<> {
         let (first, second) = self.run_for_events(task);
         first.into_iter().chain(second)
+    }
+
+    /// Whether a message that has been received is delivered in this state.
+    pub fn delivers(&self) -> bool {
+        match self.ready_state {
+            ReadyState::Open => true,
+            ReadyState::Closing => self.after_close == AfterClose::Deliver,
+            ReadyState::Connecting | ReadyState::Closed => false,
+        }
     }
 
     fn give_up(&mut self) -> Closing {
@@ -237,12 +247,7 @@ impl Machine {
             }
             // "When a WebSocket message has been received"
             Task::Received(message) => {
-                let delivered = match self.ready_state {
-                    ReadyState::Open => true,
-                    ReadyState::Closing => self.after_close == AfterClose::Deliver,
-                    ReadyState::Connecting | ReadyState::Closed => false,
-                };
-                let event = delivered.then(|| MessageEvent {
+                let event = self.delivers().then(|| MessageEvent {
                     data: Data::new(message, self.binary_type),
                     origin: Arc::clone(&self.origin),
                 });

@@ -3,8 +3,8 @@ use std::mem;
 
 use fullduplex_net::proto::{CloseFrame, Message};
 
-use crate::{Failure, Messages};
 use crate::machine::Task;
+use crate::{Failure, Messages};
 
 /// What the network has brought.
 #[derive(Default)]
@@ -75,6 +75,20 @@ impl Inbox {
             self.bytes -= message.len();
         }
         Some(task)
+    }
+
+    /// The next task, if it is a message.
+    pub(crate) fn pop_message(&mut self) -> Option<Message> {
+        match self.tasks.pop_front()? {
+            Task::Received(message) => {
+                self.bytes -= message.len();
+                Some(message)
+            }
+            other => {
+                self.tasks.push_front(other);
+                None
+            }
+        }
     }
 
     pub(crate) fn is_full(&self) -> bool {

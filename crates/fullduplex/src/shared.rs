@@ -9,7 +9,7 @@ use fullduplex_net::proto::{Message, Url};
 use crate::listeners::Listeners;
 use crate::machine::{Closing, Machine, Sending, Task};
 use crate::queues::{Inbox, Outbox, PlaceNumber};
-use crate::{CloseEvent, Error, Event, Failure, Messages, ReadyState, WebSocket};
+use crate::{CloseEvent, Error, Event, Failure, MessageEvent, Messages, ReadyState, WebSocket};
 
 /// One socket, as its handles and its driver share it.
 pub(crate) struct Shared {
@@ -166,6 +166,10 @@ impl Shared {
         Ok(())
     }
 
+    pub(crate) fn delivers(&self) -> bool {
+        self.state().machine.delivers()
+    }
+
     pub(crate) fn disappear(&self) {
         let mut state = self.state();
         let closing = state.machine.disappear();
@@ -205,8 +209,7 @@ impl Shared {
         stream: u64,
         messages: Messages,
     ) -> Option<(Option<Event>, Option<Event>)> {
-        let is_stream =
-            |host: &Host| matches!(host, Host::Stream(number, _) if *number == stream);
+        let is_stream = |host: &Host| matches!(host, Host::Stream(number, _) if *number == stream);
         self.run_one(is_stream, messages)
     }
 
@@ -257,6 +260,32 @@ impl Shared {
             self.run_as_driver();
         }
         Some((first, second))
+    }
+
+    /// Runs the tasks of the messages that come next, if the stream of this number is the host and there
+    /// are no listeners.
+    pub(crate) fn run_messages(&self, stream: u64, most: usize) -> Vec<MessageEvent> {
+        let mut state = self.state();
+        if !state.is_hosted_by(stream)
+            || state.dispatch == Dispatch::Running
+            || !state.listeners.is_empty()
+        {
+            return Vec::new();
+        }
+        if state.inbox.is_full() {
+            state.wake_driver();
+        }
+        let mut events = Vec::new();
+        while events.len() < most
+            && let Some(message) = state.inbox.pop_message()
+        {
+            if let (Some(Event::Message(event)), _) =
+                state.machine.run_for_events(Task::Received(message))
+            {
+                events.push(event);
+            }
+        }
+        events
     }
 
     /// Calls the listeners that the event concerns, in the order in which they were added.

@@ -166,12 +166,14 @@ impl WebSocket {
     }
 
     /// As [`close_with`](Self::close_with), where either may be missing: for bindings. A reason
-    /// without a code is sent with 1000.
+    /// without a code is sent with 1000. Returns whether messages are still delivered; if not, those that
+    /// [`Events::take_messages`] has given and nobody has seen are dropped.
     ///
     /// # Errors
     /// As [`close_with`](Self::close_with).
-    pub fn close_as(&self, code: Option<u16>, reason: Option<&str>) -> Result<(), Error> {
-        self.shared.close(code, reason)
+    pub fn close_as(&self, code: Option<u16>, reason: Option<&str>) -> Result<bool, Error> {
+        self.shared.close(code, reason)?;
+        Ok(self.shared.delivers())
     }
 
     /// Closes because the program, or the part of it in which the socket lives, ends: with code 1001

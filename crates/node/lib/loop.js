@@ -6,6 +6,8 @@ const native = require('./native');
 
 /** So many events of one socket, and so many sockets, have their turn before timers and files do. */
 const EVENTS = 1024;
+/** So many messages cross to JavaScript in one call. */
+const BATCH = 128;
 const SOCKETS = 1024;
 
 /** What was sent is handed to the network in portions of so many messages. */
@@ -44,7 +46,8 @@ function flush() {
   const waiting = unflushed;
   if (waiting.length === 0) return;
   unflushed = [];
-  for (const connection of waiting) connection.flush();
+  for (const connection of waiting) connection.flushed();
+  native.flush(waiting.map((connection) => connection.number));
 }
 
 /**
@@ -58,15 +61,20 @@ class Connection {
   #fed = 0;
   #pings = [];
 
-  #wantsMessages;
+  #wantedMessages;
+  /** `close()` has been called: messages that were taken are not fired. */
+  #dropsTaken = false;
+  /** Whether this is kept because of its listeners, and whether that may have changed. */
+  #isHeard = false;
+  #needsUpdate = false;
   #afterTasks;
 
   /**
    * `url` and `options` are what the native half takes; `fire(event)` takes the events; `isWanted(state)`
-   * says whether somebody could hear of a socket in that state; `wantsMessages()` whether a message may
+   * says whether somebody could hear of a socket in that state; `wantedMessages()` how many messages may
    * be fired now; `afterTasks()` is called when some have run.
    */
-  constructor({ url, options }, fire, isWanted, { wantsMessages = () => true, afterTasks } = {}) {
+  constructor({ url, options }, fire, isWanted, { wantedMessages = () => BATCH, afterTasks } = {}) {
     try {
       this.#number = native.open(environment, url, options);
     } catch (error) {
@@ -74,7 +82,7 @@ class Connection {
     }
     this.#fire = fire;
     this.#isWanted = isWanted;
-    this.#wantsMessages = wantsMessages;
+    this.#wantedMessages = wantedMessages;
     this.#afterTasks = afterTasks;
     sockets.set(this.#number, new WeakRef(this));
     collected.register(this, this.#number);
@@ -106,35 +114,53 @@ class Connection {
       }
       if (!kept.has(this)) this.update();
     } else if (this.#fed % PORTION === 0) {
-      native.flush(this.#number);
+      native.flush([this.#number]);
     }
   }
 
-  flush() {
+  flushed() {
     this.#fed = 0;
-    native.flush(this.#number);
+  }
+
+  /** @returns what `native.close` throws or does. */
+  close(code, reason) {
+    if (!native.close(this.#number, code, reason)) this.#dropsTaken = true;
+    this.update();
   }
 
   /** Runs the tasks that wait, up to a number of events. */
   drain(events) {
     const number = this.#number;
-    for (let left = events; left > 0; left -= 1) {
-      const event = native.next(number, this.#wantsMessages());
+    for (let left = events; left > 0; ) {
+      const event = native.next(number, this.#wantedMessages());
       if (event === null) {
         this.#ran();
         return;
       }
-      this.#fire(event);
-      // One task fires both `error` and `close`.
-      if (event === ERROR) left += 1;
+      if (Array.isArray(event)) {
+        left -= event.length;
+        this.#fireAll(event);
+      } else {
+        // One task fires both `error` and `close`.
+        if (event !== ERROR) left -= 1;
+        this.#needsUpdate = true;
+        this.#fire(event);
+      }
     }
     native.later(number);
     this.#ran();
   }
 
+  #fireAll(messages) {
+    for (const message of messages) {
+      if (this.#dropsTaken) return;
+      this.#fire(message);
+    }
+  }
+
   /** Tasks have run: what was sent may have left, and Pings been answered. */
   #ran() {
-    this.update();
+    if (this.#needsUpdate || !this.#isHeard) this.update();
     this.#afterTasks?.();
     while (this.#pings.length > 0 && this.#pings[0].number <= native.pingsAnswered(this.#number)) {
       this.#pings.shift().resolve();
@@ -157,7 +183,9 @@ class Connection {
   /** Keeps this object, and the process, alive while WHATWG says so ("garbage collection"). */
   update() {
     const state = this.readyState;
-    if (state !== CLOSED && (this.#isWanted(state) || this.bufferedAmount > 0)) {
+    this.#needsUpdate = false;
+    this.#isHeard = state !== CLOSED && this.#isWanted(state);
+    if (this.#isHeard || (state !== CLOSED && this.bufferedAmount > 0)) {
       kept.add(this);
       if (kept.size === 1) alive.ref();
     } else {

@@ -50,7 +50,7 @@ class WebSocketStream {
       read,
       (event) => this.#run(event),
       () => true,
-      { wantsMessages: () => this.#pull !== undefined || this.#connection.readyState !== OPEN, afterTasks: () => this.#makeRoom() },
+      { wantedMessages: () => (this.#pull !== undefined || this.#connection.readyState !== OPEN ? 1 : 0), afterTasks: () => this.#makeRoom() },
     );
     this.#number = this.#connection.number;
     this.#whenAborted(signal);
@@ -79,7 +79,7 @@ class WebSocketStream {
   }
 
   #close(code, reason) {
-    native.close(this.#number, code, reason);
+    this.#connection.close(code, reason);
     // Messages that wait hold nothing up any more: they are dropped.
     native.later(this.#number);
   }

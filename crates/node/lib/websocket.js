@@ -107,15 +107,14 @@ class WebSocket extends EventTarget {
   }
 
   close(code = undefined, reason = undefined) {
-    const number = this.#number;
+    const connection = this.#connection; // a TypeError for what is no WebSocket
     const closeCode = code === undefined ? undefined : clampedUnsignedShort(code);
     const closeReason = reason === undefined ? undefined : usvString(reason);
     try {
-      native.close(number, closeCode, closeReason);
+      connection.close(closeCode, closeReason);
     } catch (error) {
       throw toException(error);
     }
-    this.#connection.update();
   }
 
   /**

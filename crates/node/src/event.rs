@@ -1,5 +1,5 @@
-use fullduplex::{Data, Event};
-use napi::bindgen_prelude::{ArrayBuffer, JsValue, Object};
+use fullduplex::{Data, Event, MessageEvent};
+use napi::bindgen_prelude::{Array, ArrayBuffer, JsValue, Object};
 use napi::{Env, JsString, Result, Unknown};
 
 /// `open`.
@@ -13,19 +13,32 @@ pub(crate) fn to_js<'env>(env: &'env Env, event: Event) -> Result<Unknown<'env>>
     match event {
         Event::Open => number(env, OPEN),
         Event::Error => number(env, ERROR),
-        Event::Message(message) => match message.data {
-            Data::Text(text) => Ok(string(env, text.as_str())?.to_unknown()),
-            // A buffer that lay outside of JavaScript could not be transferred.
-            Data::Blob(bytes) | Data::ArrayBuffer(bytes) => {
-                Ok(ArrayBuffer::copy_from(env, bytes)?.to_unknown())
-            }
-        },
+        Event::Message(message) => data(env, message.data),
         Event::Close(close) => {
             let mut object = Object::new(env)?;
             object.set("wasClean", close.was_clean)?;
             object.set("code", close.code)?;
             object.set("reason", close.reason)?;
             Ok(object.to_unknown())
+        }
+    }
+}
+
+/// The data of several messages, as an array.
+pub(crate) fn messages_to_js(env: &Env, messages: Vec<MessageEvent>) -> Result<Unknown<'_>> {
+    let mut array: Array<'_> = env.create_array(messages.len() as u32)?;
+    for (index, message) in messages.into_iter().enumerate() {
+        array.set(index as u32, data(env, message.data)?)?;
+    }
+    Ok(array.to_unknown())
+}
+
+fn data(env: &Env, data: Data) -> Result<Unknown<'_>> {
+    match data {
+        Data::Text(text) => Ok(string(env, text.as_str())?.to_unknown()),
+        // A buffer that lay outside of JavaScript could not be transferred.
+        Data::Blob(bytes) | Data::ArrayBuffer(bytes) => {
+            Ok(ArrayBuffer::copy_from(env, bytes)?.to_unknown())
         }
     }
 }

@@ -99,8 +99,7 @@ impl Options {
             Some(true) => AfterClose::Deliver,
             _ => AfterClose::Drop, // WHATWG's choice
         };
-        let mut builder =
-            builder.protocols(self.protocols).map_err(|error| exception(&error))?;
+        let mut builder = builder.protocols(self.protocols).map_err(|error| exception(&error))?;
         builder = builder.after_close(after_close);
         for header in self.headers.unwrap_or_default().chunks_exact(2) {
             builder = builder.header(&header[0], &header[1]).map_err(bad_option)?;

@@ -136,10 +136,14 @@ pub fn fill(number: u32, place: u32, bytes: Option<ArrayBuffer<'_>>) {
     }
 }
 
-/// Has what was fed sent.
+/// Has what was fed to these sockets sent.
 #[napi]
-pub fn flush(number: u32) {
-    with(number, |it| it.socket.flush());
+pub fn flush(numbers: Vec<u32>) {
+    SOCKETS.with_borrow(|sockets| {
+        for it in numbers.into_iter().filter_map(|number| sockets.get(number as usize)) {
+            it.socket.flush();
+        }
+    });
 }
 
 /// Asks the server for a Pong; returns the number of the question.
@@ -154,22 +158,29 @@ pub fn pings_answered(number: u32) -> f64 {
     with(number, |it| it.socket.pings_answered() as f64).unwrap_or_default()
 }
 
-/// `close(code, reason)`.
+/// `close(code, reason)`. Returns whether messages that JavaScript has taken are still fired.
 #[napi]
-pub fn close(number: u32, code: Option<u32>, reason: Option<String>) -> Result<()> {
+pub fn close(number: u32, code: Option<u32>, reason: Option<String>) -> Result<bool> {
     call(number, |it| it.socket.close_as(code.map(close_code_of), reason.as_deref()))
 }
 
-/// Runs the next task that has an event, unless it is a message and none is wanted. `null` when all
-/// tasks have run.
+/// Runs the next task that has an event, unless it is a message and none is wanted; or the next
+/// messages, up to so many, which come as an array. `null` when all tasks have run.
 #[napi]
-pub fn next(env: &Env, number: u32, messages: bool) -> napi::Result<Option<Unknown<'_>>> {
-    let messages = if messages { Messages::Take } else { Messages::Leave };
-    let polled = with(number, |it| {
-        it.events.poll_some(&mut Context::from_waker(&it.waker), messages)
+pub fn next(env: &Env, number: u32, messages: u32) -> napi::Result<Option<Unknown<'_>>> {
+    let taken = with(number, |it| {
+        let several =
+            if messages > 1 { it.events.take_messages(messages as usize) } else { Vec::new() };
+        if several.is_empty() {
+            let messages = if messages > 0 { Messages::Take } else { Messages::Leave };
+            Err(it.events.poll_some(&mut Context::from_waker(&it.waker), messages))
+        } else {
+            Ok(several)
+        }
     });
-    match polled {
-        Some(Poll::Ready(Some(event))) => event::to_js(env, event).map(Some),
+    match taken {
+        Some(Ok(several)) => event::messages_to_js(env, several).map(Some),
+        Some(Err(Poll::Ready(Some(event)))) => event::to_js(env, event).map(Some),
         _ => Ok(None),
     }
 }
