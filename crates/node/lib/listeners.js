@@ -6,6 +6,7 @@
 const { dictionary, isObject, requireArguments } = require('./idl');
 
 const hostAdd = EventTarget.prototype.addEventListener;
+const hostDispatch = EventTarget.prototype.dispatchEvent;
 
 /** The host's name for the flag that `stopImmediatePropagation` sets. */
 const STOPPED = (() => {
@@ -101,7 +102,7 @@ class Listeners {
   fire(event) {
     if (!this.#lists.has(event.type)) return;
     this.#fromLoop = true;
-    this.#target.dispatchEvent(event);
+    hostDispatch.call(this.#target, event); // whatever a subclass makes of its own
     this.#fromLoop = false;
   }
 
@@ -129,7 +130,7 @@ class Listeners {
     // What listeners dispatch themselves is not fired from an empty stack.
     this.#fromLoop = false;
     // At the target, those that capture come first.
-    if (list.some((entry) => entry.capture)) {
+    if (list.length > 1 && list.some((entry) => entry.capture)) {
       this.#call(list.filter((entry) => entry.capture), event, fromLoop);
       if (!event.cancelBubble) this.#call(list.filter((entry) => !entry.capture), event, fromLoop);
     } else {

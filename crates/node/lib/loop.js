@@ -88,6 +88,7 @@ class Connection {
     collected.register(this, this.#number);
     if (alive === undefined) start();
     this.update();
+    this.later(); // the first look at it has the next ones announced
   }
 
   /** What the native half calls the socket. */
@@ -122,6 +123,11 @@ class Connection {
     this.#fed = 0;
   }
 
+  /** Tasks may wait: this has another turn. */
+  later() {
+    native.later(environment, this.#number);
+  }
+
   /** @returns what `native.close` throws or does. */
   close(code, reason) {
     if (!native.close(this.#number, code, reason)) this.#dropsTaken = true;
@@ -132,7 +138,7 @@ class Connection {
   drain(events) {
     const number = this.#number;
     for (let left = events; left > 0; ) {
-      const event = native.next(number, this.#wantedMessages());
+      const event = native.next(number, this.#wantedMessages(), collect);
       if (event === null) {
         this.#ran();
         return;
@@ -147,7 +153,7 @@ class Connection {
         this.#fire(event);
       }
     }
-    native.later(number);
+    this.later();
     this.#ran();
   }
 
@@ -207,6 +213,9 @@ const collected = new FinalizationRegistry((number) => {
   sockets.delete(number);
   native.release(number);
 });
+
+/** How the native half gives several values. */
+const collect = (...values) => values;
 
 function start() {
   // What keeps the process alive, when it has to be.

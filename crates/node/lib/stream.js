@@ -81,7 +81,7 @@ class WebSocketStream {
   #close(code, reason) {
     this.#connection.close(code, reason);
     // Messages that wait hold nothing up any more: they are dropped.
-    native.later(this.#number);
+    this.#connection.later();
   }
 
   #whenAborted(signal) {
@@ -138,7 +138,7 @@ class WebSocketStream {
   /** The reader wants a message: from now on they are taken. */
   #wait() {
     this.#pull = withResolvers();
-    native.later(this.#number);
+    this.#connection.later();
     return this.#pull.promise;
   }
 

@@ -77,6 +77,15 @@ pub fn call_again(environment: u32) {
     with(environment, |environment| environment.turns.call());
 }
 
+/// This socket has more tasks, or may have.
+#[napi]
+pub fn later(environment: u32, socket: u32) {
+    with(environment, |environment| {
+        environment.turns.push(socket);
+        environment.turns.call_if_due();
+    });
+}
+
 /// Closes all sockets with 1001, gives them the chance to say so, and ends what serves them.
 #[napi]
 pub fn leave(environment: u32) {
@@ -103,7 +112,10 @@ pub(crate) fn serve<T>(
     with(environment, |environment| {
         let io = match &mut environment.io {
             Some(io) => io,
-            none => none.insert(Io::start()?),
+            none => {
+                let turns = Arc::clone(&environment.turns);
+                none.insert(Io::start(move || turns.call_if_due())?)
+            }
         };
         Ok(open(&environment.turns, io.handle().enter()))
     })
@@ -115,6 +127,26 @@ fn with<T>(environment: u32, look: impl FnOnce(&mut Environment) -> T) -> Option
 }
 
 impl Turns {
+    /// A socket has tasks. JavaScript hears of it when the others that have some have been served, or
+    /// when they have become many.
+    fn push(&self, number: u32) {
+        let mut ready = lock(&self.ready);
+        ready.sockets.push_back(number);
+        if ready.sockets.len() >= MANY && !std::mem::replace(&mut ready.called, true) {
+            drop(ready);
+            self.call();
+        }
+    }
+
+    /// Calls JavaScript if sockets have tasks, and it does not know yet.
+    fn call_if_due(&self) {
+        let mut ready = lock(&self.ready);
+        if !ready.sockets.is_empty() && !std::mem::replace(&mut ready.called, true) {
+            drop(ready);
+            self.call();
+        }
+    }
+
     fn call(&self) {
         // Nobody is there to be called when the environment is ending.
         let _: napi::Status = self.turn.call((), ThreadsafeFunctionCallMode::NonBlocking);
@@ -127,15 +159,12 @@ impl Wake for Signal {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let mut ready = lock(&self.turns.ready);
-        ready.sockets.push_back(self.number);
-        let called = std::mem::replace(&mut ready.called, true);
-        drop(ready);
-        if !called {
-            self.turns.call();
-        }
+        self.turns.push(self.number);
     }
 }
+
+/// So many sockets are not kept waiting for the others.
+const MANY: usize = 64;
 
 /// No code that can panic runs under these locks.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,6 +1,6 @@
 use fullduplex::{Data, Event, MessageEvent};
-use napi::bindgen_prelude::{Array, ArrayBuffer, JsValue, Object};
-use napi::{Env, JsString, Result, Unknown};
+use napi::bindgen_prelude::{ArrayBuffer, JsValue, JsValuesTupleIntoVec, Object};
+use napi::{Env, JsString, Result, Unknown, sys};
 
 /// `open`.
 const OPEN: u32 = 1;
@@ -24,13 +24,19 @@ pub(crate) fn to_js<'env>(env: &'env Env, event: Event) -> Result<Unknown<'env>>
     }
 }
 
-/// The data of several messages, as an array.
-pub(crate) fn messages_to_js(env: &Env, messages: Vec<MessageEvent>) -> Result<Unknown<'_>> {
-    let mut array: Array<'_> = env.create_array(messages.len() as u32)?;
-    for (index, message) in messages.into_iter().enumerate() {
-        array.set(index as u32, data(env, message.data)?)?;
+/// The data of several messages, as the arguments of one call: to put them into an array one by one
+/// takes longer.
+pub(crate) fn many(env: &Env, messages: Vec<MessageEvent>) -> Result<Many<'_>> {
+    messages.into_iter().map(|message| data(env, message.data)).collect::<Result<_>>().map(Many)
+}
+
+/// Arguments of a call.
+pub struct Many<'env>(Vec<Unknown<'env>>);
+
+impl JsValuesTupleIntoVec for Many<'_> {
+    fn into_vec(self, _: sys::napi_env) -> Result<Vec<sys::napi_value>> {
+        Ok(self.0.iter().map(JsValue::raw).collect())
     }
-    Ok(array.to_unknown())
 }
 
 fn data(env: &Env, data: Data) -> Result<Unknown<'_>> {

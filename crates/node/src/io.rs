@@ -14,11 +14,12 @@ pub(crate) struct Io {
 }
 
 impl Io {
-    pub(crate) fn start() -> std::io::Result<Self> {
+    /// Starts the thread, which calls `idle` whenever it has nothing to do.
+    pub(crate) fn start(idle: impl Fn() + Send + Sync + 'static) -> std::io::Result<Self> {
         let (started, handle) = mpsc::channel();
         let (stop, stopped) = oneshot::channel::<task::JoinHandle<()>>();
         let thread = thread::Builder::new().name("fullduplex".into()).spawn(move || {
-            let runtime = Builder::new_current_thread().enable_all().build();
+            let runtime = Builder::new_current_thread().enable_all().on_thread_park(idle).build();
             let runtime = match runtime {
                 Ok(runtime) => runtime,
                 Err(error) => return started.send(Err(error)).unwrap_or_default(),

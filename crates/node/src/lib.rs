@@ -4,6 +4,8 @@
 //! tell goes back. The JavaScript half (`lib/`) owns the listeners and fires the events; what the
 //! standard decides is decided in `fullduplex`.
 
+#![cfg_attr(test, allow(dead_code, reason = "`#[napi]` exports nothing to a test"))]
+
 mod cookies;
 mod environment;
 mod error;

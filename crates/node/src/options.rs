@@ -148,9 +148,7 @@ impl Options {
 
     fn timeouts(&self) -> Option<Timeouts> {
         let Self { close_timeout, ping_interval, ping_timeout, idle_timeout, .. } = self;
-        if close_timeout.or(*ping_interval).or(*ping_timeout).or(*idle_timeout).is_none() {
-            return None;
-        }
+        close_timeout.or(*ping_interval).or(*ping_timeout).or(*idle_timeout)?;
         let mut timeouts = Timeouts::default();
         timeouts.message = None;
         timeouts.ping = ping_interval.map(milliseconds);

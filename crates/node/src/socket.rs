@@ -4,7 +4,7 @@ use std::task::{Context, Poll, Waker};
 
 use fullduplex::machine::close_frame;
 use fullduplex::{Events, Messages, Reservation, WebSocket};
-use napi::bindgen_prelude::ArrayBuffer;
+use napi::bindgen_prelude::{ArrayBuffer, Function};
 use napi::{Env, Unknown};
 use napi_derive::napi;
 use slab::Slab;
@@ -12,7 +12,7 @@ use slab::Slab;
 use crate::cookies::Jar;
 use crate::environment::{self, Signal};
 use crate::error::{bad_option, exception};
-use crate::event;
+use crate::event::{self, Many};
 use crate::options::Options;
 
 /// One socket. Its events are taken by [`next`], on JavaScript's thread.
@@ -59,7 +59,6 @@ pub fn open(environment: u32, url: String, options: Options) -> Result<u32> {
             let events = events.unwrap_or_else(|| socket.events());
             let signal = Signal { number, turns: Arc::clone(turns) };
             let waker = Waker::from(Arc::new(signal));
-            waker.wake_by_ref(); // the first look at it registers the waker
             Ok(Socket { socket, events, waker, environment, jar, reserved: Slab::new() })
         });
         entry.insert(socket.map_err(bad_option)??);
@@ -165,9 +164,15 @@ pub fn close(number: u32, code: Option<u32>, reason: Option<String>) -> Result<b
 }
 
 /// Runs the next task that has an event, unless it is a message and none is wanted; or the next
-/// messages, up to so many, which come as an array. `null` when all tasks have run.
+/// messages, up to so many, which come as what `collect` returns of them. `null` when all tasks have
+/// run.
 #[napi]
-pub fn next(env: &Env, number: u32, messages: u32) -> napi::Result<Option<Unknown<'_>>> {
+pub fn next<'env>(
+    env: &'env Env,
+    number: u32,
+    messages: u32,
+    collect: Function<'env, Many<'env>, Unknown<'env>>,
+) -> napi::Result<Option<Unknown<'env>>> {
     let taken = with(number, |it| {
         let several =
             if messages > 1 { it.events.take_messages(messages as usize) } else { Vec::new() };
@@ -179,16 +184,10 @@ pub fn next(env: &Env, number: u32, messages: u32) -> napi::Result<Option<Unknow
         }
     });
     match taken {
-        Some(Ok(several)) => event::messages_to_js(env, several).map(Some),
+        Some(Ok(several)) => collect.call(event::many(env, several)?).map(Some),
         Some(Err(Poll::Ready(Some(event)))) => event::to_js(env, event).map(Some),
         _ => Ok(None),
     }
-}
-
-/// More tasks may wait: this socket is ready again.
-#[napi]
-pub fn later(number: u32) {
-    with(number, |it| it.waker.wake_by_ref());
 }
 
 /// Nobody asks for this socket any more. If it has not ended, it closes.
