@@ -90,11 +90,14 @@ impl Events {
     ///
     /// A `close()` that comes before the host has shown them all to its application concerns the rest
     /// as well: see [`WebSocket::close_as`].
-    pub fn take_messages(&mut self, most: usize) -> Vec<MessageEvent> {
+    ///
+    /// Returns also whether nothing waits behind them: then the host is woken for what comes next, as by
+    /// [`poll_some`](Self::poll_some).
+    pub fn take_messages(&mut self, cx: &Context<'_>, most: usize) -> (Vec<MessageEvent>, bool) {
         if self.second.is_some() {
-            return Vec::new(); // what has fired comes first
+            return (Vec::new(), false); // what has fired comes first
         }
-        self.socket.shared().run_messages(self.number, most)
+        self.socket.shared().run_messages(self.number, cx, most)
     }
 
     fn next_of(&mut self, messages: Messages) -> Option<Event> {

@@ -64,8 +64,8 @@ impl Inbox {
     }
 
     pub(crate) fn pop(&mut self, messages: Messages) -> Option<Task> {
-        if self.transmitted > 0 {
-            return Some(Task::Transmitted(mem::take(&mut self.transmitted)));
+        if let Some(task) = self.pop_transmitted() {
+            return Some(task);
         }
         if messages == Messages::Leave && matches!(self.tasks.front(), Some(Task::Received(_))) {
             return None;
@@ -75,6 +75,11 @@ impl Inbox {
             self.bytes -= message.len();
         }
         Some(task)
+    }
+
+    pub(crate) fn pop_transmitted(&mut self) -> Option<Task> {
+        let bytes = mem::take(&mut self.transmitted);
+        (bytes > 0).then_some(Task::Transmitted(bytes))
     }
 
     /// The next task, if it is a message.

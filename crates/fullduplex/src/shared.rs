@@ -264,16 +264,25 @@ impl Shared {
 
     /// Runs the tasks of the messages that come next, if the stream of this number is the host and there
     /// are no listeners.
-    pub(crate) fn run_messages(&self, stream: u64, most: usize) -> Vec<MessageEvent> {
+    pub(crate) fn run_messages(
+        &self,
+        stream: u64,
+        cx: &Context<'_>,
+        most: usize,
+    ) -> (Vec<MessageEvent>, bool) {
         let mut state = self.state();
         if !state.is_hosted_by(stream)
             || state.dispatch == Dispatch::Running
             || !state.listeners.is_empty()
         {
-            return Vec::new();
+            return (Vec::new(), false);
         }
         if state.inbox.is_full() {
             state.wake_driver();
+        }
+        if let Some(task) = state.inbox.pop_transmitted() {
+            state.machine.run_for_events(task);
+            state.wake_waiting();
         }
         let mut events = Vec::new();
         while events.len() < most
@@ -285,7 +294,11 @@ impl Shared {
                 events.push(event);
             }
         }
-        events
+        let last = !events.is_empty() && state.inbox.is_empty();
+        if last {
+            state.register_stream(cx);
+        }
+        (events, last)
     }
 
     /// Calls the listeners that the event concerns, in the order in which they were added.

@@ -27,14 +27,15 @@ const environment = native.enter(turn);
 
 function turn() {
   inTurn = true;
-  for (let left = SOCKETS; ; left -= 1) {
-    if (left === 0) {
+  for (let left = SOCKETS; ; ) {
+    if (left <= 0) {
       native.callAgain(environment);
       break;
     }
-    const number = native.ready(environment);
-    if (number < 0) break;
-    sockets.get(number)?.deref()?.drain(EVENTS);
+    const numbers = native.ready(environment, collect);
+    if (numbers === null) break;
+    left -= numbers.length;
+    for (const number of numbers) sockets.get(number)?.deref()?.drain(EVENTS);
   }
   inTurn = false;
   flush();
@@ -138,14 +139,19 @@ class Connection {
   drain(events) {
     const number = this.#number;
     for (let left = events; left > 0; ) {
-      const event = native.next(number, this.#wantedMessages(), collect);
+      const event = native.next(number, this.#wantedMessages(), collectMessages);
       if (event === null) {
         this.#ran();
         return;
       }
       if (Array.isArray(event)) {
+        const isLast = lastMessages;
         left -= event.length;
         this.#fireAll(event);
+        if (isLast) {
+          this.#ran();
+          return;
+        }
       } else {
         // One task fires both `error` and `close`.
         if (event !== ERROR) left -= 1;
@@ -216,6 +222,14 @@ const collected = new FinalizationRegistry((number) => {
 
 /** How the native half gives several values. */
 const collect = (...values) => values;
+
+/** Whether no task waits behind the messages that were collected. */
+let lastMessages = false;
+
+function collectMessages(isLast, ...messages) {
+  lastMessages = isLast === 1;
+  return messages;
+}
 
 function start() {
   // What keeps the process alive, when it has to be.

@@ -3,13 +3,14 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
 
-use napi::Env;
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::{Env, Unknown};
 use napi_derive::napi;
 use slab::Slab;
 use tokio::runtime::EnterGuard;
 
+use crate::event::{self, Many};
 use crate::io::Io;
 use crate::socket;
 
@@ -58,17 +59,26 @@ pub fn enter(env: &Env, turn: Function<'_, (), ()>) -> napi::Result<u32> {
     Ok(number as u32)
 }
 
-/// The number of the next socket that has tasks; -1 if there is none.
+/// The numbers of the sockets that have tasks, as what `collect` returns of them; `null` if there are
+/// none.
 #[napi]
-pub fn ready(environment: u32) -> i64 {
-    with(environment, |environment| {
+pub fn ready<'env>(
+    env: &'env Env,
+    environment: u32,
+    collect: Function<'env, Many<'env>, Unknown<'env>>,
+) -> napi::Result<Option<Unknown<'env>>> {
+    let sockets = with(environment, |environment| {
         let mut ready = lock(&environment.turns.ready);
-        let next = ready.sockets.pop_front();
-        ready.called = next.is_some();
-        next
-    })
-    .flatten()
-    .map_or(-1, i64::from)
+        let most = ready.sockets.len().min(MANY);
+        ready.called = most > 0;
+        ready.sockets.drain(..most).collect::<Vec<_>>()
+    });
+    match sockets {
+        Some(sockets) if !sockets.is_empty() => {
+            collect.call(event::numbers(env, sockets.into_iter())?).map(Some)
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Has `turn` called again, because it leaves sockets for later.

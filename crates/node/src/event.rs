@@ -26,8 +26,18 @@ pub(crate) fn to_js<'env>(env: &'env Env, event: Event) -> Result<Unknown<'env>>
 
 /// The data of several messages, as the arguments of one call: to put them into an array one by one
 /// takes longer.
-pub(crate) fn many(env: &Env, messages: Vec<MessageEvent>) -> Result<Many<'_>> {
-    messages.into_iter().map(|message| data(env, message.data)).collect::<Result<_>>().map(Many)
+pub(crate) fn many(env: &Env, messages: Vec<MessageEvent>, last: bool) -> Result<Many<'_>> {
+    let mut values = Vec::with_capacity(messages.len() + 1);
+    values.push(number(env, u32::from(last))?);
+    for message in messages {
+        values.push(data(env, message.data)?);
+    }
+    Ok(Many(values))
+}
+
+/// Numbers, in the same way.
+pub(crate) fn numbers(env: &Env, numbers: impl Iterator<Item = u32>) -> Result<Many<'_>> {
+    numbers.map(|one| number(env, one)).collect::<Result<_>>().map(Many)
 }
 
 /// Arguments of a call.

@@ -164,8 +164,8 @@ pub fn close(number: u32, code: Option<u32>, reason: Option<String>) -> Result<b
 }
 
 /// Runs the next task that has an event, unless it is a message and none is wanted; or the next
-/// messages, up to so many, which come as what `collect` returns of them. `null` when all tasks have
-/// run.
+/// messages, up to so many, which come as what `collect` returns of them; it is told first (by 1) whether all
+/// tasks have run. `null` when they have.
 #[napi]
 pub fn next<'env>(
     env: &'env Env,
@@ -174,17 +174,18 @@ pub fn next<'env>(
     collect: Function<'env, Many<'env>, Unknown<'env>>,
 ) -> napi::Result<Option<Unknown<'env>>> {
     let taken = with(number, |it| {
-        let several =
-            if messages > 1 { it.events.take_messages(messages as usize) } else { Vec::new() };
-        if several.is_empty() {
-            let messages = if messages > 0 { Messages::Take } else { Messages::Leave };
-            Err(it.events.poll_some(&mut Context::from_waker(&it.waker), messages))
-        } else {
-            Ok(several)
+        let mut cx = Context::from_waker(&it.waker);
+        if messages > 1 {
+            let (several, last) = it.events.take_messages(&cx, messages as usize);
+            if !several.is_empty() {
+                return Ok((several, last));
+            }
         }
+        let messages = if messages > 0 { Messages::Take } else { Messages::Leave };
+        Err(it.events.poll_some(&mut cx, messages))
     });
     match taken {
-        Some(Ok(several)) => collect.call(event::many(env, several)?).map(Some),
+        Some(Ok((several, last))) => collect.call(event::many(env, several, last)?).map(Some),
         Some(Err(Poll::Ready(Some(event)))) => event::to_js(env, event).map(Some),
         _ => Ok(None),
     }
