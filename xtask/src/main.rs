@@ -9,6 +9,7 @@ mod counts;
 mod engine;
 mod fuzz;
 mod load;
+mod node;
 mod peers;
 mod requirements;
 mod run;
@@ -23,7 +24,8 @@ use crate::run::{Failure, cargo};
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Task {
-    /// All tests, those against real peers among them; installs the peers it needs below target/.
+    /// All tests, those against real peers and those of the npm package among them; installs the peers it
+    /// needs below target/.
     Test {
         /// What to hand on to `cargo test`, such as the name of a test.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -137,7 +139,9 @@ fn main() -> ExitCode {
 
 fn test(arguments: &[String]) -> Result<(), Failure> {
     peers::install()?;
-    run::run(cargo(["test", "--workspace"]).args(arguments))
+    run::run(cargo(["test", "--workspace"]).args(arguments))?;
+    // What selects tests of Rust selects none of the npm package.
+    if arguments.is_empty() { node::test() } else { Ok(()) }
 }
 
 fn proxies() -> Result<(), Failure> {

@@ -14,6 +14,10 @@ use crate::{CloseEvent, Failure, Ports, ports};
 /// Messages are handed to the connection, which encodes them, while less than this waits there.
 const HIGH_WATER: u64 = 64 << 10;
 
+/// So many messages, or bytes of them, are received before the host has its turn, and what is sent.
+const BATCH: usize = 64;
+const BATCH_BYTES: usize = 64 << 10;
+
 /// Serves a socket from its construction to its `close` event; also if the future is dropped before
 /// it was ever polled.
 pub(crate) fn run(
@@ -34,7 +38,10 @@ pub(crate) fn run(
             Err(failure) => Err(failure),
         };
         match end {
-            Ok(closed) => shared.post(closed_task(&closed)),
+            Ok(closed) => {
+                shared.post([closed_task(&closed)]);
+                shared.announce();
+            }
             Err(failure) => shared.post_failure(failure),
         }
         // The application hears of a failure at once. The peer is still told, and the last task may
@@ -82,7 +89,7 @@ async fn open(
     if protocol.is_empty() && !options.subprotocols.is_empty() {
         return Err(Failure::NoSubprotocol);
     }
-    shared.post(Task::Opened { protocol, extensions: socket.extensions() });
+    shared.post([Task::Opened { protocol, extensions: socket.extensions() }]);
     shared.run_as_driver();
     Ok(socket)
 }
@@ -103,31 +110,50 @@ fn poll_open(
             let _ = socket.poll_without_reading(cx);
             Poll::Pending
         } else {
-            socket.poll_event(cx)
+            poll_some(shared, socket, cx)
         };
-        let written = socket.take_written();
-        if written > 0 {
-            shared.post(Task::Transmitted(written));
-        }
-        match polled {
-            Poll::Ready(Some(Event::Message(message))) => shared.post(Task::Received(message)),
-            Poll::Ready(Some(Event::Close(_))) => shared.post(Task::ClosingStarted),
-            Poll::Ready(Some(Event::Part(_) | Event::Ping(_) | Event::Pong(_))) => {}
-            Poll::Ready(None) | Poll::Pending => {
-                shared.run_as_driver();
-                if let Some(error) = socket.error() {
-                    return Poll::Ready(Err(Failure::Lost(error)));
-                }
-                if let Some(closed) = socket.closed() {
-                    return Poll::Ready(Ok(closed));
-                }
-                if !(has_room(socket) && shared.state().outbox.is_due()) {
-                    return Poll::Pending;
-                }
+        shared.run_as_driver();
+        if polled.is_pending() {
+            shared.announce();
+            if let Some(error) = socket.error() {
+                return Poll::Ready(Err(Failure::Lost(error)));
+            }
+            if let Some(closed) = socket.closed() {
+                return Poll::Ready(Ok(closed));
+            }
+            if !(has_room(socket) && shared.state().outbox.is_due()) {
+                return Poll::Pending;
             }
         }
-        shared.run_as_driver();
     }
+}
+
+/// Posts what has come, up to a number of messages, all at once: the host, which may be on another
+/// thread, is not disturbed for each. Pending if there may be no more.
+fn poll_some(shared: &Shared, socket: &mut Socket, cx: &mut Context<'_>) -> Poll<()> {
+    let mut tasks = Vec::new();
+    let mut bytes = 0;
+    let polled = loop {
+        if tasks.len() == BATCH || bytes >= BATCH_BYTES {
+            break Poll::Ready(());
+        }
+        match socket.poll_event(cx) {
+            Poll::Ready(Some(Event::Message(message))) => {
+                bytes += message.len();
+                tasks.push(Task::Received(message));
+            }
+            Poll::Ready(Some(Event::Close(_))) => tasks.push(Task::ClosingStarted),
+            Poll::Ready(Some(Event::Pong(payload))) => shared.ponged(&payload),
+            Poll::Ready(Some(Event::Part(_) | Event::Ping(_))) => {}
+            Poll::Ready(None) | Poll::Pending => break Poll::Pending,
+        }
+    };
+    let written = socket.take_written();
+    if written > 0 {
+        tasks.push(Task::Transmitted(written));
+    }
+    shared.post(tasks);
+    polled
 }
 
 /// Takes the application's wish to drop the connection; otherwise the next wish wakes the driver.
@@ -143,15 +169,18 @@ fn hand_over(shared: &Shared, socket: &mut Socket) {
     loop {
         let mut state = shared.state();
         let outbox = &mut state.outbox;
+        if let Some(number) = outbox.ping.take() {
+            socket.ping(&number.to_be_bytes()).ok();
+        }
         if !has_room(socket) && outbox.close.is_none() {
             return;
         }
-        if let Some(message) = outbox.messages.pop_front() {
+        if let Some(message) = outbox.pop() {
             drop(state);
             // A connection that is closing drops it, as the standard has it.
             socket.queue(message).ok();
         } else {
-            if let Some(frame) = outbox.close.take() {
+            if let Some(frame) = outbox.take_close() {
                 socket.start_close(frame.as_ref());
             }
             return;

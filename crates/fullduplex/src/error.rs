@@ -69,6 +69,10 @@ pub enum Failure {
     /// More was sent than [`Builder::buffer_limit`](crate::Builder::buffer_limit) allows to wait.
     #[error("more was sent than may wait for the network")]
     BufferFull,
+    /// A message whose place was [reserved](crate::WebSocket::reserve) never came, or had another
+    /// length.
+    #[error("a message that was announced did not come as announced")]
+    Unfilled,
     /// The task that served the socket ended before its time: its runtime was shut down, or was built
     /// without I/O or time.
     #[error("the runtime was shut down under the socket, or has no I/O or time enabled")]

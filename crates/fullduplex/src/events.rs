@@ -1,10 +1,18 @@
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
-use crate::{Event, WebSocket};
+use crate::{Event, MessageEvent, WebSocket};
+
+/// Whether a host wants the next message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Messages {
+    /// It takes all that comes.
+    Take,
+    /// It takes what comes before the next message.
+    Leave,
+}
 
 /// The events of a socket, for those who prefer to await them, or to drain them on a thread of
 /// their own.
@@ -35,23 +43,18 @@ pub struct Events {
     socket: WebSocket,
     number: u64,
     /// What has fired and was not yielded yet: a task may fire two events.
-    fired: VecDeque<Event>,
+    second: Option<Event>,
 }
 
 impl Events {
     pub(crate) fn new(socket: &WebSocket) -> Self {
         let number = socket.shared().add_stream();
-        Self { socket: socket.clone(), number, fired: VecDeque::new() }
+        Self { socket: socket.clone(), number, second: None }
     }
 
     /// Fires the next event, if there is one now.
     pub fn try_next(&mut self) -> Option<Event> {
-        loop {
-            if let Some(event) = self.fired.pop_front() {
-                return Some(event);
-            }
-            self.fired = self.socket.shared().run_as_stream(self.number)?.into();
-        }
+        self.next_of(Messages::Take)
     }
 }
 
@@ -60,7 +63,15 @@ impl Stream for Events {
 
     /// `None` after the `close` event, and once another stream of the same socket was made.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        if let Some(event) = self.try_next() {
+        self.poll_some(cx, Messages::Take)
+    }
+}
+
+impl Events {
+    /// As the stream, for a host that does not always want messages: while the next one is left, it
+    /// holds up what comes behind it, and soon the peer.
+    pub fn poll_some(&mut self, cx: &mut Context<'_>, messages: Messages) -> Poll<Option<Event>> {
+        if let Some(event) = self.next_of(messages) {
             return Poll::Ready(Some(event));
         }
         {
@@ -71,7 +82,35 @@ impl Stream for Events {
             state.register_stream(cx);
         }
         // What came between the two looks must not be missed.
-        self.try_next().map_or(Poll::Pending, |event| Poll::Ready(Some(event)))
+        self.next_of(messages).map_or(Poll::Pending, |event| Poll::Ready(Some(event)))
+    }
+
+    /// Fires the messages that come next, up to so many, all in one go; none if handlers would have to
+    /// be called for them. For a host to which one call is dear.
+    ///
+    /// A `close()` that comes before the host has shown them all to its application concerns the rest
+    /// as well: see [`WebSocket::close_as`].
+    ///
+    /// Returns also whether nothing waits behind them: then the host is woken for what comes next, as by
+    /// [`poll_some`](Self::poll_some).
+    pub fn take_messages(&mut self, cx: &Context<'_>, most: usize) -> (Vec<MessageEvent>, bool) {
+        if self.second.is_some() {
+            return (Vec::new(), false); // what has fired comes first
+        }
+        self.socket.shared().run_messages(self.number, cx, most)
+    }
+
+    fn next_of(&mut self, messages: Messages) -> Option<Event> {
+        loop {
+            if let Some(event) = self.second.take() {
+                return Some(event);
+            }
+            let (first, second) = self.socket.shared().run_as_stream(self.number, messages)?;
+            self.second = second;
+            if first.is_some() {
+                return first;
+            }
+        }
     }
 }
 

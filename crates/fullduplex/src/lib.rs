@@ -44,7 +44,7 @@ mod websocket;
 pub use builder::{Builder, Ports};
 pub use error::{BadHeader, Error, Failure};
 pub use event::{BinaryType, CloseEvent, Data, Event, EventType, MessageEvent, ReadyState};
-pub use events::Events;
+pub use events::{Events, Messages};
 pub use fullduplex_net::proto::handshake::{InvalidOrigin, Origin};
 pub use fullduplex_net::proto::{
     Context, ContextTakeover, Credentials, Deflate, InvalidWindowBits, Limits, Message, Text,
@@ -57,7 +57,7 @@ pub use fullduplex_net::{
 pub use listeners::ListenerId;
 pub use machine::AfterClose;
 pub use protocols::Protocols;
-pub use websocket::WebSocket;
+pub use websocket::{Reservation, WebSocket};
 
 /// The examples of the README, compiled.
 #[cfg(doctest)]

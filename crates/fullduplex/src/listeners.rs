@@ -86,6 +86,10 @@ impl Listeners {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     /// Whether somebody could still hear of a socket that nobody holds (WHATWG WebSockets,
     /// "garbage collection").
     pub(crate) fn keep_alive(&self, state: ReadyState) -> bool {

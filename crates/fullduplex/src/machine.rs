@@ -50,7 +50,7 @@ pub enum Sending {
     Full,
 }
 
-/// What the host does after [`Machine::close`].
+/// What the host does after [`Machine::close`] and [`Machine::disappear`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Closing {
     /// Nothing: the socket is closing or closed already.
@@ -92,6 +92,26 @@ impl Task {
         let event = CloseEvent { was_clean: false, code: 1006, reason: String::new() };
         Self::Closed { failed: true, event }
     }
+}
+
+/// What a code and a reason given by an application mean: the body of a Close frame, if it has one.
+///
+/// # Errors
+/// [`Error::Code`] or [`Error::Reason`].
+pub fn close_frame(code: Option<u16>, reason: Option<&str>) -> Result<Option<CloseFrame>, Error> {
+    // 1. A code that is neither 1000 nor in 3000..=4999 is an InvalidAccessError.
+    let code = match code {
+        Some(code @ (1000 | 3000..=4999)) => {
+            Some(CloseCode::new(code).map_err(|_| Error::Code(code))?)
+        }
+        Some(other) => return Err(Error::Code(other)),
+        None => None,
+    };
+    // 2. A reason longer than 123 bytes is a SyntaxError.
+    let reason = CloseReason::new(reason.unwrap_or_default())?;
+    // A reason needs a code before it; without one it is 1000, as for WebSocketStream.
+    let implied = (!reason.as_str().is_empty()).then_some(CloseCode::NORMAL);
+    Ok(code.or(implied).map(|code| CloseFrame { code, reason }))
 }
 
 impl Machine {
@@ -164,33 +184,31 @@ impl Machine {
     /// # Errors
     /// [`Error::Code`] or [`Error::Reason`], in every state.
     pub fn close(&mut self, code: Option<u16>, reason: Option<&str>) -> Result<Closing, Error> {
-        // 1. A code that is neither 1000 nor in 3000..=4999 is an InvalidAccessError.
-        let code = match code {
-            Some(code @ (1000 | 3000..=4999)) => {
-                Some(CloseCode::new(code).map_err(|_| Error::Code(code))?)
-            }
-            Some(other) => return Err(Error::Code(other)),
-            None => None,
-        };
-        // 2. A reason longer than 123 bytes is a SyntaxError.
-        let reason = CloseReason::new(reason.unwrap_or_default())?;
+        // 1. and 2. Invalid arguments, in every state.
+        let frame = close_frame(code, reason)?;
         // 3. The first matching statement:
         Ok(match self.ready_state {
             ReadyState::Closing | ReadyState::Closed => Closing::Nothing,
-            ReadyState::Connecting => {
-                self.ready_state = ReadyState::Closing;
-                // What is never open receives nothing, even if tasks of an opening wait already.
-                self.after_close = AfterClose::Drop;
-                Closing::GiveUp
-            }
+            ReadyState::Connecting => self.give_up(),
             ReadyState::Open => {
                 self.ready_state = ReadyState::Closing;
-                // A reason needs a code before it; without one it is 1000, as for WebSocketStream.
-                let implied = (!reason.as_str().is_empty()).then_some(CloseCode::NORMAL);
-                let frame = code.or(implied).map(|code| CloseFrame { code, reason });
                 Closing::Handshake(frame)
             }
         })
+    }
+
+    /// "Make disappear": the world in which the object lives ends before the object does.
+    pub fn disappear(&mut self) -> Closing {
+        match self.ready_state {
+            ReadyState::Closing | ReadyState::Closed => Closing::Nothing,
+            ReadyState::Connecting => self.give_up(),
+            ReadyState::Open => {
+                self.ready_state = ReadyState::Closing;
+                let frame =
+                    CloseFrame { code: CloseCode::GOING_AWAY, reason: CloseReason::default() };
+                Closing::Handshake(Some(frame))
+            }
+        }
     }
 
     /// Runs a task: changes the state, and returns the events to fire, in order.
@@ -199,7 +217,23 @@ impl Machine {
         first.into_iter().chain(second)
     }
 
-    fn run_for_events(&mut self, task: Task) -> (Option<Event>, Option<Event>) {
+    /// Whether a message that has been received is delivered in this state.
+    pub fn delivers(&self) -> bool {
+        match self.ready_state {
+            ReadyState::Open => true,
+            ReadyState::Closing => self.after_close == AfterClose::Deliver,
+            ReadyState::Connecting | ReadyState::Closed => false,
+        }
+    }
+
+    fn give_up(&mut self) -> Closing {
+        self.ready_state = ReadyState::Closing;
+        // What is never open receives nothing, even if tasks of an opening wait already.
+        self.after_close = AfterClose::Drop;
+        Closing::GiveUp
+    }
+
+    pub(crate) fn run_for_events(&mut self, task: Task) -> (Option<Event>, Option<Event>) {
         match task {
             // "When the WebSocket connection is established", unless close() came first.
             Task::Opened { protocol, extensions } => {
@@ -213,12 +247,7 @@ impl Machine {
             }
             // "When a WebSocket message has been received"
             Task::Received(message) => {
-                let delivered = match self.ready_state {
-                    ReadyState::Open => true,
-                    ReadyState::Closing => self.after_close == AfterClose::Deliver,
-                    ReadyState::Connecting | ReadyState::Closed => false,
-                };
-                let event = delivered.then(|| MessageEvent {
+                let event = self.delivers().then(|| MessageEvent {
                     data: Data::new(message, self.binary_type),
                     origin: Arc::clone(&self.origin),
                 });

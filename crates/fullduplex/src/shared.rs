@@ -8,8 +8,8 @@ use fullduplex_net::proto::{Message, Url};
 
 use crate::listeners::Listeners;
 use crate::machine::{Closing, Machine, Sending, Task};
-use crate::queues::{Inbox, Outbox};
-use crate::{CloseEvent, Error, Event, Failure, WebSocket};
+use crate::queues::{Inbox, Outbox, PlaceNumber};
+use crate::{CloseEvent, Error, Event, Failure, MessageEvent, Messages, ReadyState, WebSocket};
 
 /// One socket, as its handles and its driver share it.
 pub(crate) struct Shared {
@@ -30,6 +30,9 @@ pub(crate) struct State {
     host: Host,
     dispatch: Dispatch,
     streams: u64,
+    /// How many Pings the application has asked for, and the latest of them that was answered.
+    pings: u64,
+    pub(crate) pongs: u64,
     /// Who waits for the close event, or for `buffered_amount` to fall.
     waiting: Vec<Waker>,
     /// Whom to wake when the lock is released.
@@ -74,6 +77,8 @@ impl Shared {
             host: Host::Driver,
             dispatch: Dispatch::Idle,
             streams: 0,
+            pings: 0,
+            pongs: 0,
             waiting: Vec::new(),
             woken: Vec::new(),
             handles: 0,
@@ -90,63 +95,139 @@ impl Shared {
 
     pub(crate) fn send(&self, message: Message) -> Result<(), Error> {
         let mut state = self.state();
-        match state.machine.send(message.len())? {
-            Sending::Transmit if !state.outbox.is_full() => {
-                state.outbox.messages.push_back(message);
-            }
-            Sending::Transmit | Sending::Full => state.outbox.abort = Some(Failure::BufferFull),
-            Sending::Discard => return Ok(()),
+        if state.admit(message.len())? {
+            state.outbox.push(message);
         }
         state.wake_driver();
         Ok(())
+    }
+
+    /// As `send`; the driver need not hear of it before [`Shared::flush`].
+    pub(crate) fn feed(&self, message: Message) -> Result<(), Error> {
+        let mut state = self.state();
+        if state.admit(message.len())? {
+            state.outbox.push(message);
+        }
+        Ok(())
+    }
+
+    /// Has the driver look at what is to be sent.
+    pub(crate) fn flush(&self) {
+        self.state().wake_driver();
+    }
+
+    /// Asks the peer for a Pong; returns the number of the question.
+    pub(crate) fn ping(&self) -> Result<u64, Error> {
+        let mut state = self.state();
+        match state.machine.ready_state() {
+            ReadyState::Connecting => return Err(Error::Connecting),
+            ReadyState::Open => {}
+            ReadyState::Closing | ReadyState::Closed => return Ok(u64::MAX), // no answer will come
+        }
+        state.pings += 1;
+        state.outbox.ping = Some(state.pings);
+        state.wake_driver();
+        Ok(state.pings)
+    }
+
+    /// A Pong has come. It answers all questions up to its own (RFC6455-5.5.3-2).
+    pub(crate) fn ponged(&self, payload: &[u8]) {
+        let Ok(number) = payload.try_into().map(u64::from_be_bytes) else { return };
+        let mut state = self.state();
+        if state.pongs < number && number <= state.pings {
+            state.pongs = number;
+            state.wake_waiting();
+            state.wake_stream();
+        }
+    }
+
+    /// As `send`, of a message of so many bytes that follows. `None` if it is not wanted.
+    pub(crate) fn reserve(&self, len: usize) -> Result<Option<PlaceNumber>, Error> {
+        let mut state = self.state();
+        let place = state.admit(len)?.then(|| state.outbox.reserve(len));
+        state.wake_driver();
+        Ok(place)
+    }
+
+    /// The message for a place reserved; `None`, or one of another length, fails the connection.
+    pub(crate) fn fill(&self, place: PlaceNumber, message: Option<Message>) {
+        let mut state = self.state();
+        let filled = message.is_some_and(|message| state.outbox.fill(place, message));
+        if !filled {
+            state.outbox.abort = Some(Failure::Unfilled);
+        }
+        state.wake_driver();
     }
 
     pub(crate) fn close(&self, code: Option<u16>, reason: Option<&str>) -> Result<(), Error> {
         let mut state = self.state();
-        match state.machine.close(code, reason)? {
-            Closing::Handshake(frame) => state.outbox.close = Some(frame),
-            Closing::GiveUp => state.outbox.abort = Some(Failure::ClosedWhileConnecting),
-            Closing::Nothing => return Ok(()),
-        }
-        state.wake_driver();
+        let closing = state.machine.close(code, reason)?;
+        state.start_closing(closing);
         Ok(())
     }
 
-    /// Queues a task for the host.
-    pub(crate) fn post(&self, task: Task) {
+    pub(crate) fn delivers(&self) -> bool {
+        self.state().machine.delivers()
+    }
+
+    pub(crate) fn disappear(&self) {
         let mut state = self.state();
-        state.inbox.push(task);
-        // The driver posts, and looks itself.
-        state.wake_stream();
+        let closing = state.machine.disappear();
+        state.start_closing(closing);
+    }
+
+    /// Queues tasks for the host, which hears of them by [`Shared::announce`].
+    pub(crate) fn post(&self, tasks: impl IntoIterator<Item = Task>) {
+        let mut state = self.state();
+        tasks.into_iter().for_each(|task| state.inbox.push(task));
+    }
+
+    /// Tells the host that tasks wait: once for all that came together, for it may be on another
+    /// thread. (The driver, which posts them, looks itself.)
+    pub(crate) fn announce(&self) {
+        let mut state = self.state();
+        if !state.inbox.is_empty() {
+            state.wake_stream();
+        }
     }
 
     /// Queues the last task of a connection that failed, with the cause for developers.
     pub(crate) fn post_failure(&self, failure: Failure) {
         self.state().failure = Some(Arc::new(failure));
-        self.post(Task::failed());
+        self.post([Task::failed()]);
+        self.announce();
     }
 
     /// Runs all tasks, if the driver is the host.
     pub(crate) fn run_as_driver(self: &Arc<Self>) {
-        while self.run_one(|host| matches!(host, Host::Driver)).is_some() {}
+        while self.run_one(|host| matches!(host, Host::Driver), Messages::Take).is_some() {}
     }
 
     /// Runs the next task, if the stream of this number is the host; returns its events.
-    pub(crate) fn run_as_stream(self: &Arc<Self>, stream: u64) -> Option<Vec<Event>> {
-        self.run_one(|host| matches!(host, Host::Stream(number, _) if *number == stream))
+    pub(crate) fn run_as_stream(
+        self: &Arc<Self>,
+        stream: u64,
+        messages: Messages,
+    ) -> Option<(Option<Event>, Option<Event>)> {
+        let is_stream = |host: &Host| matches!(host, Host::Stream(number, _) if *number == stream);
+        self.run_one(is_stream, messages)
     }
 
     /// Runs the next task: changes the state, then calls the listeners of its events.
     ///
     /// `None` when there is no task, when another is running, or when the caller is not the host.
-    fn run_one(self: &Arc<Self>, is_caller: impl Fn(&Host) -> bool) -> Option<Vec<Event>> {
-        let events: Vec<Event> = {
+    fn run_one(
+        self: &Arc<Self>,
+        is_caller: impl Fn(&Host) -> bool,
+        messages: Messages,
+    ) -> Option<(Option<Event>, Option<Event>)> {
+        let (first, second) = {
             let mut state = self.state();
             if state.dispatch == Dispatch::Running || !is_caller(&state.host) {
                 return None;
             }
             let was_full = state.inbox.is_full();
-            let task = state.inbox.pop()?;
+            let task = state.inbox.pop(messages)?;
             state.dispatch = Dispatch::Running;
             if was_full {
                 state.wake_driver();
@@ -154,17 +235,21 @@ impl Shared {
             if matches!(task, Task::Transmitted(_)) {
                 state.wake_waiting();
             }
-            state.machine.run(task).collect()
+            let events = state.machine.run_for_events(task);
+            if state.listeners.is_empty() && !matches!(events.1, Some(Event::Close(_))) {
+                state.dispatch = Dispatch::Idle;
+                return Some(events); // there is nobody whom another host could disturb
+            }
+            events
         };
-        let socket = WebSocket::new_handle(self);
-        for event in &events {
-            self.fire(&socket, event);
+        for event in first.iter().chain(&second) {
+            self.fire(event);
         }
         let mut state = self.state();
         state.dispatch = Dispatch::Idle;
         // Another host may have come meanwhile, and found this task running.
         let orphaned = !is_caller(&state.host) && !state.wake_host();
-        if let Some(Event::Close(event)) = events.last() {
+        if let Some(Event::Close(event)) = &second {
             let remains = state.finish(event.clone());
             drop(state);
             undisturbed(move || drop(remains));
@@ -174,12 +259,55 @@ impl Shared {
         if orphaned {
             self.run_as_driver();
         }
-        Some(events)
+        Some((first, second))
+    }
+
+    /// Runs the tasks of the messages that come next, if the stream of this number is the host and there
+    /// are no listeners.
+    pub(crate) fn run_messages(
+        &self,
+        stream: u64,
+        cx: &Context<'_>,
+        most: usize,
+    ) -> (Vec<MessageEvent>, bool) {
+        let mut state = self.state();
+        if !state.is_hosted_by(stream)
+            || state.dispatch == Dispatch::Running
+            || !state.listeners.is_empty()
+        {
+            return (Vec::new(), false);
+        }
+        if state.inbox.is_full() {
+            state.wake_driver();
+        }
+        if let Some(task) = state.inbox.pop_transmitted() {
+            state.machine.run_for_events(task);
+            state.wake_waiting();
+        }
+        let mut events = Vec::new();
+        while events.len() < most
+            && let Some(message) = state.inbox.pop_message()
+        {
+            if let (Some(Event::Message(event)), _) =
+                state.machine.run_for_events(Task::Received(message))
+            {
+                events.push(event);
+            }
+        }
+        let last = !events.is_empty() && state.inbox.is_empty();
+        if last {
+            state.register_stream(cx);
+        }
+        (events, last)
     }
 
     /// Calls the listeners that the event concerns, in the order in which they were added.
-    fn fire(&self, socket: &WebSocket, event: &Event) {
+    fn fire(self: &Arc<Self>, event: &Event) {
         let concerned = self.state().listeners.concerned(event.event_type());
+        if concerned.is_empty() {
+            return;
+        }
+        let socket = &WebSocket::new_handle(self);
         for listener in concerned {
             let call = self.state().listeners.take_call(listener);
             let Some(callback) = call else { continue };
@@ -253,6 +381,28 @@ fn undisturbed(code: impl FnOnce()) {
 }
 
 impl State {
+    /// Asks the machine for a message of so many bytes; whether it is to be put into the outbox.
+    fn admit(&mut self, len: usize) -> Result<bool, Error> {
+        let full = match self.machine.send(len)? {
+            Sending::Transmit => self.outbox.is_full(),
+            Sending::Full => true,
+            Sending::Discard => return Ok(false),
+        };
+        if full {
+            self.outbox.abort = Some(Failure::BufferFull);
+        }
+        Ok(!full)
+    }
+
+    fn start_closing(&mut self, closing: Closing) {
+        match closing {
+            Closing::Handshake(frame) => self.outbox.close = Some(frame),
+            Closing::GiveUp => self.outbox.abort = Some(Failure::ClosedWhileConnecting),
+            Closing::Nothing => return,
+        }
+        self.wake_driver();
+    }
+
     /// Whether the driver should stop reading until the host has run some tasks.
     pub(crate) fn inbox_is_full(&self) -> bool {
         self.inbox.is_full()

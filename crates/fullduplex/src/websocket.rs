@@ -6,6 +6,7 @@ use std::thread::{self, Thread};
 use fullduplex_net::proto::Message;
 
 use crate::listeners::{Callback, Kind};
+use crate::queues::PlaceNumber;
 use crate::shared::{Shared, State};
 use crate::{
     BinaryType, Builder, CloseEvent, Error, Event, EventType, Events, Failure, ListenerId,
@@ -108,6 +109,44 @@ impl WebSocket {
         self.shared.send(data.into())
     }
 
+    /// As [`send`](Self::send), for a caller that has more to send: the network hears of it at
+    /// [`flush`](Self::flush), if not before.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn feed(&self, data: impl Into<Message>) -> Result<(), Error> {
+        self.shared.feed(data.into())
+    }
+
+    /// Has what was [fed](Self::feed) sent.
+    pub fn flush(&self) {
+        self.shared.flush();
+    }
+
+    /// As [`send`](Self::send), of a message of `len` bytes that is still being read, such as a
+    /// `Blob`: it is counted now, and keeps its place before what is sent and closed later.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn reserve(&self, len: usize) -> Result<Reservation, Error> {
+        Ok(Reservation { place: self.shared.reserve(len)?, shared: Arc::clone(&self.shared) })
+    }
+
+    /// Asks the server for a sign of life, and returns the number of the question. See
+    /// [`pings_answered`](Self::pings_answered). Once the socket is closing there is no answer.
+    ///
+    /// # Errors
+    /// [`Error::Connecting`] before the `open` event.
+    pub fn ping(&self) -> Result<u64, Error> {
+        self.shared.ping()
+    }
+
+    /// The number of the latest [`ping`](Self::ping) that was answered, and with it all before it; 0 if
+    /// none was. A stream of [`events`](Self::events) is woken when it grows.
+    pub fn pings_answered(&self) -> u64 {
+        self.shared.state().pongs
+    }
+
     /// Starts the closing handshake, without a code: the peer sees 1005. Messages that were sent
     /// before still go out, and messages may still arrive until the socket is CLOSED.
     ///
@@ -124,6 +163,23 @@ impl WebSocket {
     /// than 123 bytes of UTF-8. In every state; the socket is left as it was.
     pub fn close_with(&self, code: u16, reason: &str) -> Result<(), Error> {
         self.shared.close(Some(code), Some(reason))
+    }
+
+    /// As [`close_with`](Self::close_with), where either may be missing: for bindings. A reason
+    /// without a code is sent with 1000. Returns whether messages are still delivered; if not, those that
+    /// [`Events::take_messages`] has given and nobody has seen are dropped.
+    ///
+    /// # Errors
+    /// As [`close_with`](Self::close_with).
+    pub fn close_as(&self, code: Option<u16>, reason: Option<&str>) -> Result<bool, Error> {
+        self.shared.close(code, reason)?;
+        Ok(self.shared.delivers())
+    }
+
+    /// Closes because the program, or the part of it in which the socket lives, ends: with code 1001
+    /// if it is open ("make disappear").
+    pub fn disappear(&self) {
+        self.shared.disappear();
     }
 
     /// Sets the handler of `open`, in place of the one before.
@@ -296,6 +352,37 @@ impl std::fmt::Debug for WebSocket {
             .field("ready_state", &self.ready_state())
             .field("buffered_amount", &self.buffered_amount())
             .finish_non_exhaustive()
+    }
+}
+
+/// The place of a message that [`WebSocket::reserve`] has announced. Dropping it without a message
+/// fails the connection: what was sent later waits for it.
+pub struct Reservation {
+    shared: Arc<Shared>,
+    /// `None` once it is filled, or if the message is not wanted: the socket was closing.
+    place: Option<PlaceNumber>,
+}
+
+impl Reservation {
+    /// Sends the message, which must have the length that was announced.
+    pub fn fill(mut self, data: impl Into<Message>) {
+        if let Some(place) = self.place.take() {
+            self.shared.fill(place, Some(data.into()));
+        }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if let Some(place) = self.place.take() {
+            self.shared.fill(place, None);
+        }
+    }
+}
+
+impl std::fmt::Debug for Reservation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reservation").field("place", &self.place).finish_non_exhaustive()
     }
 }
 

@@ -324,8 +324,8 @@ async fn what_was_queued_is_given_back_at_the_end() {
 /// A host that takes no events holds the peer back: what waits for it is bounded.
 #[tokio::test]
 async fn the_network_is_not_read_while_many_events_wait() {
-    const COUNT: usize = 1000;
-    const MAY_WAIT: usize = 64;
+    const COUNT: usize = 4000;
+    const MAY_WAIT: usize = 1024 + 64; // and what was received at once
     let (answered, mut was_answered) = oneshot::channel();
     let server = script(async move |mut peer: Peer| {
         peer.shake_hands().await;

@@ -1,0 +1,8 @@
+'use strict';
+
+const { CloseEvent } = require('./events');
+const { WebSocketError } = require('./error');
+const { WebSocketStream } = require('./stream');
+const { WebSocket } = require('./websocket');
+
+module.exports = { CloseEvent, Event, EventTarget, MessageEvent, WebSocket, WebSocketError, WebSocketStream };

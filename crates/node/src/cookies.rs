@@ -1,0 +1,40 @@
+use std::mem;
+use std::sync::{Mutex, PoisonError};
+
+use fullduplex::{Cookies, Url};
+use http::HeaderValue;
+
+/// What a jar in JavaScript has to do with one opening: what it said when it was asked, and what it
+/// is to be told.
+#[derive(Debug)]
+pub(crate) struct Jar {
+    cookie: Option<HeaderValue>,
+    set: Mutex<Vec<String>>,
+}
+
+impl Jar {
+    /// `None` if the value cannot be one of a header.
+    pub(crate) fn new(cookie: &str) -> Option<Self> {
+        let cookie = match cookie {
+            "" => None,
+            cookie => Some(HeaderValue::try_from(cookie).ok()?),
+        };
+        Some(Self { cookie, set: Mutex::default() })
+    }
+
+    /// The `Set-Cookie` headers that came since.
+    pub(crate) fn take(&self) -> Vec<String> {
+        mem::take(&mut *self.set.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Cookies for Jar {
+    fn cookies(&self, _: &Url) -> Option<HeaderValue> {
+        self.cookie.clone()
+    }
+
+    fn set_cookies(&self, _: &Url, values: &[HeaderValue]) {
+        let values = values.iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into());
+        self.set.lock().unwrap_or_else(PoisonError::into_inner).extend(values);
+    }
+}

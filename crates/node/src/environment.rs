@@ -1,0 +1,182 @@
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Wake;
+
+use napi::bindgen_prelude::Function;
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::{Env, Unknown};
+use napi_derive::napi;
+use slab::Slab;
+use tokio::runtime::EnterGuard;
+
+use crate::event::{self, Many};
+use crate::io::Io;
+use crate::socket;
+
+/// Weak: an idle environment may end.
+type Call = ThreadsafeFunction<(), (), (), napi::Status, false, true>;
+
+/// The sockets of one loading of the package: on the main thread, or on a worker's.
+struct Environment {
+    turns: Arc<Turns>,
+    io: Option<Io>,
+}
+
+thread_local! {
+    /// The environments of this thread. JavaScript knows them by number, as it does the sockets: looking
+    /// a number up costs less than finding out what a JavaScript object stands for.
+    static ENVIRONMENTS: RefCell<Slab<Environment>> = const { RefCell::new(Slab::new()) };
+}
+
+/// Which sockets have tasks, and how JavaScript hears of it: by one call for all of them.
+pub(crate) struct Turns {
+    turn: Call,
+    ready: Mutex<Ready>,
+}
+
+#[derive(Default)]
+struct Ready {
+    sockets: VecDeque<u32>,
+    /// A call is on its way, or JavaScript is taking the sockets.
+    called: bool,
+}
+
+/// Wakes JavaScript for one socket.
+pub(crate) struct Signal {
+    pub(crate) number: u32,
+    pub(crate) turns: Arc<Turns>,
+}
+
+/// Makes an environment; `turn` is called when sockets of it have tasks.
+#[napi]
+pub fn enter(env: &Env, turn: Function<'_, (), ()>) -> napi::Result<u32> {
+    let turn = turn.build_threadsafe_function::<()>().weak::<true>().build()?;
+    let turns = Arc::new(Turns { turn, ready: Mutex::default() });
+    let environment = Environment { turns, io: None };
+    let number = ENVIRONMENTS.with_borrow_mut(|all| all.insert(environment));
+    env.add_env_cleanup_hook(number as u32, end)?;
+    Ok(number as u32)
+}
+
+/// The numbers of the sockets that have tasks, as what `collect` returns of them; `null` if there are
+/// none.
+#[napi]
+pub fn ready<'env>(
+    env: &'env Env,
+    environment: u32,
+    collect: Function<'env, Many<'env>, Unknown<'env>>,
+) -> napi::Result<Option<Unknown<'env>>> {
+    let sockets = with(environment, |environment| {
+        let mut ready = lock(&environment.turns.ready);
+        let most = ready.sockets.len().min(MANY);
+        ready.called = most > 0;
+        ready.sockets.drain(..most).collect::<Vec<_>>()
+    });
+    match sockets {
+        Some(sockets) if !sockets.is_empty() => {
+            collect.call(event::numbers(env, sockets.into_iter())?).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Has `turn` called again, because it leaves sockets for later.
+#[napi]
+pub fn call_again(environment: u32) {
+    with(environment, |environment| environment.turns.call());
+}
+
+/// This socket has more tasks, or may have.
+#[napi]
+pub fn later(environment: u32, socket: u32) {
+    with(environment, |environment| {
+        environment.turns.push(socket);
+        environment.turns.call_if_due();
+    });
+}
+
+/// Closes all sockets with 1001, gives them the chance to say so, and ends what serves them.
+#[napi]
+pub fn leave(environment: u32) {
+    socket::end_all(environment);
+    let io = with(environment, |environment| environment.io.take()).flatten();
+    if let Some(io) = io {
+        io.stop();
+    }
+}
+
+/// The environment is torn down: nothing of it remains.
+fn end(environment: u32) {
+    leave(environment);
+    socket::release_all(environment);
+    let ended = ENVIRONMENTS.with_borrow_mut(|all| all.try_remove(environment as usize));
+    drop(ended);
+}
+
+/// Where the sockets of the environment are served, which is running from now on.
+pub(crate) fn serve<T>(
+    environment: u32,
+    open: impl FnOnce(&Arc<Turns>, EnterGuard<'_>) -> T,
+) -> std::io::Result<T> {
+    with(environment, |environment| {
+        let io = match &mut environment.io {
+            Some(io) => io,
+            none => {
+                let turns = Arc::clone(&environment.turns);
+                none.insert(Io::start(move || turns.call_if_due())?)
+            }
+        };
+        Ok(open(&environment.turns, io.handle().enter()))
+    })
+    .unwrap_or_else(|| Err(std::io::Error::other("there is no such environment")))
+}
+
+fn with<T>(environment: u32, look: impl FnOnce(&mut Environment) -> T) -> Option<T> {
+    ENVIRONMENTS.with_borrow_mut(|all| all.get_mut(environment as usize).map(look))
+}
+
+impl Turns {
+    /// A socket has tasks. JavaScript hears of it when the others that have some have been served, or
+    /// when they have become many.
+    fn push(&self, number: u32) {
+        let mut ready = lock(&self.ready);
+        ready.sockets.push_back(number);
+        if ready.sockets.len() >= MANY && !std::mem::replace(&mut ready.called, true) {
+            drop(ready);
+            self.call();
+        }
+    }
+
+    /// Calls JavaScript if sockets have tasks, and it does not know yet.
+    fn call_if_due(&self) {
+        let mut ready = lock(&self.ready);
+        if !ready.sockets.is_empty() && !std::mem::replace(&mut ready.called, true) {
+            drop(ready);
+            self.call();
+        }
+    }
+
+    fn call(&self) {
+        // Nobody is there to be called when the environment is ending.
+        let _: napi::Status = self.turn.call((), ThreadsafeFunctionCallMode::NonBlocking);
+    }
+}
+
+impl Wake for Signal {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.turns.push(self.number);
+    }
+}
+
+/// So many sockets are not kept waiting for the others.
+const MANY: usize = 64;
+
+/// No code that can panic runs under these locks.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

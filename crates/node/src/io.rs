@@ -1,0 +1,49 @@
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+use tokio::task;
+
+/// A thread that serves all sockets of one environment, so that an environment that ends leaves
+/// nothing behind.
+pub(crate) struct Io {
+    handle: Handle,
+    stop: oneshot::Sender<task::JoinHandle<()>>,
+    thread: JoinHandle<()>,
+}
+
+impl Io {
+    /// Starts the thread, which calls `idle` whenever it has nothing to do.
+    pub(crate) fn start(idle: impl Fn() + Send + Sync + 'static) -> std::io::Result<Self> {
+        let (started, handle) = mpsc::channel();
+        let (stop, stopped) = oneshot::channel::<task::JoinHandle<()>>();
+        let thread = thread::Builder::new().name("fullduplex".into()).spawn(move || {
+            let runtime = Builder::new_current_thread().enable_all().on_thread_park(idle).build();
+            let runtime = match runtime {
+                Ok(runtime) => runtime,
+                Err(error) => return started.send(Err(error)).unwrap_or_default(),
+            };
+            started.send(Ok(runtime.handle().clone())).unwrap_or_default();
+            if let Ok(last) = runtime.block_on(stopped) {
+                runtime.block_on(last).unwrap_or_default();
+            }
+            // Names that are being resolved are not waited for.
+            runtime.shutdown_background();
+        })?;
+        let handle = handle.recv().map_err(std::io::Error::other)??;
+        Ok(Self { handle, stop, thread })
+    }
+
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Ends the thread, once each socket that was woken has had its turn.
+    pub(crate) fn stop(self) {
+        // Tasks that are woken from outside run in order: this one after them.
+        let last = self.handle.spawn(async {});
+        self.stop.send(last).unwrap_or_default();
+        self.thread.join().unwrap_or_default();
+    }
+}

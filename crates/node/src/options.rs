@@ -1,0 +1,211 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use fullduplex::{
+    AfterClose, Builder, Context, ContextTakeover, Deflate, Limits, Origin, Ports, Proxies, Proxy,
+    Timeouts, Tls, WindowBits,
+};
+use napi::Error;
+use napi::bindgen_prelude::Uint8Array;
+use napi_derive::napi;
+
+use crate::cookies::Jar;
+use crate::error::{bad_option, exception};
+
+/// What the third argument of the constructor may have, converted. Times are in milliseconds.
+#[napi(object)]
+#[derive(Default)]
+pub struct Options {
+    /// The subprotocols to offer.
+    pub protocols: Vec<String>,
+    /// Names and values, one behind the other.
+    pub headers: Option<Vec<String>>,
+    /// The value of the `Origin` header.
+    pub origin: Option<String>,
+    /// Certificates.
+    pub tls: Option<TlsOptions>,
+    /// The URL of a proxy, or "env".
+    pub proxy: Option<String>,
+    /// Whether compression is offered.
+    pub deflate: Option<bool>,
+    /// How.
+    pub deflate_options: Option<DeflateOptions>,
+    /// The largest message received.
+    pub max_payload: Option<f64>,
+    /// How much may wait for the network.
+    pub max_buffered_amount: Option<f64>,
+    /// How long TCP may take.
+    pub connect_timeout: Option<f64>,
+    /// How long the opening handshake may take.
+    pub handshake_timeout: Option<f64>,
+    /// How long the closing handshake may take.
+    pub close_timeout: Option<f64>,
+    /// How long after a Pong the next Ping is sent.
+    pub ping_interval: Option<f64>,
+    /// How long a Pong may take.
+    pub ping_timeout: Option<f64>,
+    /// How long there may be no message.
+    pub idle_timeout: Option<f64>,
+    /// Whether any port may be connected to.
+    pub any_port: Option<bool>,
+    /// Whether messages are delivered after `close()`.
+    pub deliver_after_close: Option<bool>,
+    /// Whether it is given up before it began.
+    pub abandoned: Option<bool>,
+    /// The value of the `Cookie` header, where there is a jar.
+    pub cookie: Option<String>,
+}
+
+/// Certificates, in PEM.
+#[napi(object)]
+pub struct TlsOptions {
+    /// The roots to trust, in place of the platform's.
+    pub ca: Option<Uint8Array>,
+    /// The client's certificate.
+    pub cert: Option<Uint8Array>,
+    /// Its key.
+    pub key: Option<Uint8Array>,
+    /// The name that the server's certificate must have.
+    pub servername: Option<String>,
+    /// Whether it must be valid.
+    pub reject_unauthorized: Option<bool>,
+}
+
+/// permessage-deflate.
+#[napi(object)]
+pub struct DeflateOptions {
+    /// The client's window.
+    pub client_max_window_bits: Option<u32>,
+    /// The server's window.
+    pub server_max_window_bits: Option<u32>,
+    /// Whether the client's messages stand alone.
+    pub client_no_context_takeover: Option<bool>,
+    /// Whether the server's do.
+    pub server_no_context_takeover: Option<bool>,
+    /// The smallest message that is compressed.
+    pub threshold: Option<f64>,
+}
+
+impl Options {
+    /// Sets what is given. The subprotocols come first, and the URL before them: these the standard
+    /// knows.
+    pub(crate) fn apply(
+        self,
+        builder: Builder,
+        jar: Option<Arc<Jar>>,
+    ) -> Result<Builder, Error<String>> {
+        let timeouts = self.timeouts();
+        let after_close = match self.deliver_after_close {
+            Some(true) => AfterClose::Deliver,
+            _ => AfterClose::Drop, // WHATWG's choice
+        };
+        let mut builder = builder.protocols(self.protocols).map_err(|error| exception(&error))?;
+        builder = builder.after_close(after_close);
+        for header in self.headers.unwrap_or_default().chunks_exact(2) {
+            builder = builder.header(&header[0], &header[1]).map_err(bad_option)?;
+        }
+        if let Some(origin) = self.origin {
+            builder = builder.origin(&Origin::parse(&origin).map_err(bad_option)?);
+        }
+        if let Some(tls) = self.tls {
+            builder = builder.tls(tls.build()?);
+        }
+        builder = match self.proxy.as_deref() {
+            None => builder,
+            Some("env") => builder.proxy(Proxies::from_env().map_err(bad_option)?),
+            Some(url) => builder.proxy(Proxy::parse(url).map_err(bad_option)?),
+        };
+        if self.deflate == Some(false) {
+            builder = builder.deflate(None);
+        } else if let Some(options) = self.deflate_options {
+            builder = builder.deflate(options.build()?);
+        }
+        if let Some(bytes) = self.max_payload {
+            let mut limits = Limits::default();
+            limits.message_bytes = bytes as usize;
+            builder = builder.limits(limits);
+        }
+        if let Some(bytes) = self.max_buffered_amount {
+            builder = builder.buffer_limit(bytes as u64);
+        }
+        if let Some(time) = self.connect_timeout {
+            builder = builder.connect_timeout(milliseconds(time));
+        }
+        if let Some(time) = self.handshake_timeout {
+            builder = builder.handshake_timeout(milliseconds(time));
+        }
+        if let Some(timeouts) = timeouts {
+            builder = builder.timeouts(timeouts);
+        }
+        if self.any_port == Some(true) {
+            builder = builder.ports(Ports::Any);
+        }
+        if let Some(jar) = jar {
+            builder = builder.cookies(jar);
+        }
+        Ok(builder)
+    }
+
+    fn timeouts(&self) -> Option<Timeouts> {
+        let Self { close_timeout, ping_interval, ping_timeout, idle_timeout, .. } = self;
+        close_timeout.or(*ping_interval).or(*ping_timeout).or(*idle_timeout)?;
+        let mut timeouts = Timeouts::default();
+        timeouts.message = None;
+        timeouts.ping = ping_interval.map(milliseconds);
+        timeouts.idle = idle_timeout.map(milliseconds);
+        timeouts.pong = ping_timeout.map_or(timeouts.pong, milliseconds);
+        timeouts.close = close_timeout.map_or(timeouts.close, milliseconds);
+        Some(timeouts)
+    }
+}
+
+impl TlsOptions {
+    fn build(self) -> Result<Tls, Error<String>> {
+        let mut tls = Tls::builder();
+        if let Some(ca) = self.ca {
+            tls = tls.only_roots(&ca);
+        }
+        match (self.cert, self.key) {
+            (Some(cert), Some(key)) => tls = tls.client_certificate(&cert, &key),
+            (None, None) => {}
+            _ => return Err(bad_option("`tls.cert` and `tls.key` need each other")),
+        }
+        if let Some(name) = self.servername {
+            tls = tls.server_name(&name);
+        }
+        if self.reject_unauthorized == Some(false) {
+            tls = tls.danger_accept_any_certificate();
+        }
+        tls.build().map_err(bad_option)
+    }
+}
+
+impl DeflateOptions {
+    fn build(self) -> Result<Deflate, Error<String>> {
+        let context = |bits: Option<u32>, alone: Option<bool>| -> Result<_, Error<String>> {
+            let mut context = Context::default();
+            if let Some(bits) = bits {
+                let bits = u8::try_from(bits).unwrap_or(u8::MAX);
+                context.window_bits = WindowBits::new(bits).map_err(bad_option)?;
+            }
+            if alone == Some(true) {
+                context.takeover = ContextTakeover::No;
+            }
+            Ok(context)
+        };
+        let mut deflate = Deflate::default();
+        deflate.client = context(self.client_max_window_bits, self.client_no_context_takeover)?;
+        deflate.server = context(self.server_max_window_bits, self.server_no_context_takeover)?;
+        if let Some(threshold) = self.threshold {
+            deflate.threshold = threshold as usize;
+        }
+        Ok(deflate)
+    }
+}
+
+fn milliseconds(time: f64) -> Duration {
+    Duration::from_secs_f64(time.clamp(0.0, MAX_MILLISECONDS) / 1000.0)
+}
+
+/// Some 30,000 years: what is longer has no end.
+const MAX_MILLISECONDS: f64 = 1e15;

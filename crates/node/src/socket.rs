@@ -1,0 +1,244 @@
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use fullduplex::machine::close_frame;
+use fullduplex::{Events, Messages, Reservation, WebSocket};
+use napi::bindgen_prelude::{ArrayBuffer, Function};
+use napi::{Env, Unknown};
+use napi_derive::napi;
+use slab::Slab;
+
+use crate::cookies::Jar;
+use crate::environment::{self, Signal};
+use crate::error::{bad_option, exception};
+use crate::event::{self, Many};
+use crate::options::Options;
+
+/// One socket. Its events are taken by [`next`], on JavaScript's thread.
+struct Socket {
+    socket: WebSocket,
+    events: Events,
+    waker: Waker,
+    environment: u32,
+    jar: Option<Arc<Jar>>,
+    /// The places of Blobs that are being read, by the numbers that JavaScript has for them.
+    reserved: Slab<Reservation>,
+}
+
+thread_local! {
+    static SOCKETS: RefCell<Slab<Socket>> = const { RefCell::new(Slab::new()) };
+}
+
+type Result<T> = std::result::Result<T, napi::Error<String>>;
+
+/// Starts to connect; returns the number of the socket, until it is released.
+#[napi]
+pub fn open(environment: u32, url: String, options: Options) -> Result<u32> {
+    let jar = match &options.cookie {
+        Some(cookie) => {
+            let jar = Jar::new(cookie).ok_or_else(|| bad_option("the cookie is no header"))?;
+            Some(Arc::new(jar))
+        }
+        None => None,
+    };
+    let abandoned = options.abandoned == Some(true);
+    let builder = options.apply(WebSocket::builder(&url), jar.clone())?;
+    SOCKETS.with_borrow_mut(|sockets| {
+        let entry = sockets.vacant_entry();
+        let number = entry.key() as u32;
+        let socket = environment::serve(environment, |turns, _inside| -> Result<Socket> {
+            let mut events = None;
+            let opened = builder.open_with(|socket| {
+                events = Some(socket.events());
+                if abandoned {
+                    socket.close();
+                }
+            });
+            let socket = opened.map_err(|error| exception(&error))?;
+            let events = events.unwrap_or_else(|| socket.events());
+            let signal = Signal { number, turns: Arc::clone(turns) };
+            let waker = Waker::from(Arc::new(signal));
+            Ok(Socket { socket, events, waker, environment, jar, reserved: Slab::new() })
+        });
+        entry.insert(socket.map_err(bad_option)??);
+        Ok(number)
+    })
+}
+
+/// The attribute `url`.
+#[napi]
+pub fn url(number: u32) -> Option<String> {
+    with(number, |it| it.socket.url().to_owned())
+}
+
+/// The attribute `readyState`.
+#[napi]
+pub fn ready_state(number: u32) -> Option<u32> {
+    with(number, |it| it.socket.ready_state() as u32)
+}
+
+/// The attribute `bufferedAmount`.
+#[napi]
+pub fn buffered_amount(number: u32) -> Option<f64> {
+    with(number, |it| it.socket.buffered_amount() as f64)
+}
+
+/// The attribute `protocol`.
+#[napi]
+pub fn protocol(number: u32) -> Option<String> {
+    with(number, |it| it.socket.protocol())
+}
+
+/// The attribute `extensions`.
+#[napi]
+pub fn extensions(number: u32) -> Option<String> {
+    with(number, |it| it.socket.extensions())
+}
+
+/// The `Set-Cookie` headers that have come since they were asked for.
+#[napi]
+pub fn take_cookies(number: u32) -> Vec<String> {
+    with(number, |it| it.jar.as_ref().map(|jar| jar.take())).flatten().unwrap_or_default()
+}
+
+/// `send` of a string; on its way at [`flush`].
+#[napi]
+pub fn feed_text(number: u32, text: String) -> Result<()> {
+    call(number, |it| it.socket.feed(text))
+}
+
+/// `send` of a part of a buffer; on its way at [`flush`].
+#[napi]
+pub fn feed_bytes(number: u32, buffer: ArrayBuffer<'_>, offset: f64, length: f64) -> Result<()> {
+    let range = offset as usize..(offset + length) as usize;
+    // A buffer that was detached meanwhile is empty.
+    let bytes = buffer.get(range).unwrap_or_default();
+    call(number, |it| it.socket.feed(bytes.to_vec()))
+}
+
+/// `send` of a Blob of so many bytes; returns a number for its place.
+#[napi]
+pub fn reserve(number: u32, length: f64) -> Result<u32> {
+    call(number, |it| {
+        let place = it.socket.reserve(length as usize)?;
+        Ok(it.reserved.insert(place) as u32)
+    })
+}
+
+/// A Blob was read; without bytes, it cannot be.
+#[napi]
+pub fn fill(number: u32, place: u32, bytes: Option<ArrayBuffer<'_>>) {
+    let place = with(number, |it| it.reserved.try_remove(place as usize)).flatten();
+    if let (Some(place), Some(bytes)) = (place, bytes) {
+        place.fill(bytes.to_vec());
+    }
+}
+
+/// Has what was fed to these sockets sent.
+#[napi]
+pub fn flush(numbers: Vec<u32>) {
+    SOCKETS.with_borrow(|sockets| {
+        for it in numbers.into_iter().filter_map(|number| sockets.get(number as usize)) {
+            it.socket.flush();
+        }
+    });
+}
+
+/// Asks the server for a Pong; returns the number of the question.
+#[napi]
+pub fn ping(number: u32) -> Result<f64> {
+    call(number, |it| it.socket.ping().map(|question| question as f64))
+}
+
+/// The number of the latest question that was answered.
+#[napi]
+pub fn pings_answered(number: u32) -> f64 {
+    with(number, |it| it.socket.pings_answered() as f64).unwrap_or_default()
+}
+
+/// `close(code, reason)`. Returns whether messages that JavaScript has taken are still fired.
+#[napi]
+pub fn close(number: u32, code: Option<u32>, reason: Option<String>) -> Result<bool> {
+    call(number, |it| it.socket.close_as(code.map(close_code_of), reason.as_deref()))
+}
+
+/// Runs the next task that has an event, unless it is a message and none is wanted; or the next
+/// messages, up to so many, which come as what `collect` returns of them; it is told first (by 1) whether all
+/// tasks have run. `null` when they have.
+#[napi]
+pub fn next<'env>(
+    env: &'env Env,
+    number: u32,
+    messages: u32,
+    collect: Function<'env, Many<'env>, Unknown<'env>>,
+) -> napi::Result<Option<Unknown<'env>>> {
+    let taken = with(number, |it| {
+        let mut cx = Context::from_waker(&it.waker);
+        if messages > 1 {
+            let (several, last) = it.events.take_messages(&cx, messages as usize);
+            if !several.is_empty() {
+                return Ok((several, last));
+            }
+        }
+        let messages = if messages > 0 { Messages::Take } else { Messages::Leave };
+        Err(it.events.poll_some(&mut cx, messages))
+    });
+    match taken {
+        Some(Ok((several, last))) => collect.call(event::many(env, several, last)?).map(Some),
+        Some(Err(Poll::Ready(Some(event)))) => event::to_js(env, event).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Nobody asks for this socket any more. If it has not ended, it closes.
+#[napi]
+pub fn release(number: u32) {
+    let released = SOCKETS.with_borrow_mut(|sockets| sockets.try_remove(number as usize));
+    drop(released);
+}
+
+/// The code that goes with what an application says, if any does.
+#[napi]
+pub fn close_code(code: Option<u32>, reason: String) -> Result<Option<u16>> {
+    let frame = close_frame(code.map(close_code_of), Some(&reason));
+    Ok(frame.map_err(|error| exception(&error))?.map(|frame| frame.code.get()))
+}
+
+/// The environment ends, and its sockets with it.
+pub(crate) fn end_all(environment: u32) {
+    SOCKETS.with_borrow(|sockets| {
+        for (_, it) in sockets.iter().filter(|(_, it)| it.environment == environment) {
+            it.socket.disappear();
+        }
+    });
+}
+
+/// The environment has ended.
+pub(crate) fn release_all(environment: u32) {
+    let mut released = Vec::new();
+    SOCKETS.with_borrow_mut(|sockets| {
+        let numbers: Vec<_> = sockets
+            .iter()
+            .filter(|(_, it)| it.environment == environment)
+            .map(|(number, _)| number)
+            .collect();
+        released.extend(numbers.into_iter().filter_map(|number| sockets.try_remove(number)));
+    });
+    drop(released);
+}
+
+fn close_code_of(number: u32) -> u16 {
+    u16::try_from(number).unwrap_or(u16::MAX)
+}
+
+fn with<T>(number: u32, look: impl FnOnce(&mut Socket) -> T) -> Option<T> {
+    SOCKETS.with_borrow_mut(|sockets| sockets.get_mut(number as usize).map(look))
+}
+
+fn call<T: Default>(
+    number: u32,
+    call: impl FnOnce(&mut Socket) -> std::result::Result<T, fullduplex::Error>,
+) -> Result<T> {
+    with(number, call).unwrap_or_else(|| Ok(T::default())).map_err(|error| exception(&error))
+}

@@ -1,0 +1,215 @@
+// Beyond the standard: options and ping().
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer as createTcpServer, connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { createServer as createTlsServer } from 'node:tls';
+import { Peer, WebSocket, event, fails, frame, opened, serve, untilClosed } from './support.mjs';
+
+/** The request that a socket makes with these options. */
+async function requestWith(t, options) {
+  let request;
+  const server = await serve(t, async (peer) => {
+    request = await peer.request();
+    peer.socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n');
+  });
+  await event(new WebSocket(server.url, [], options), 'close');
+  return request;
+}
+
+test('options as the third argument, and in place of the protocols', async (t) => {
+  const server = await serve(t, async (peer) => {
+    await peer.request();
+    peer.write(peer.response({ 'Sec-WebSocket-Protocol': peer.header('sec-websocket-protocol') }));
+    await peer.finish();
+  });
+  const socket = new WebSocket(server.url, { protocols: 'chat', headers: { 'X-One': '1' } });
+  await event(socket, 'open');
+  assert.equal(socket.protocol, 'chat');
+  assert.equal(server.peers[0].header('x-one'), '1');
+  socket.close();
+});
+
+test('headers', async (t) => {
+  for (const headers of [{ Authorization: 'me', 'X-Two': ['a', 'b'] }, [['Authorization', 'me'], ['X-Two', 'a'], ['X-Two', 'b']], new Headers({ Authorization: 'me', 'X-Two': 'a, b' })]) {
+    const request = await requestWith(t, { headers });
+    assert.deepEqual([request.header('authorization'), request.header('x-two')], ['me', 'a, b']);
+  }
+  for (const headers of [{ 'bad name': 'x' }, { ok: 'a\r\nb: c' }, { 'Sec-WebSocket-Key': 'x' }, { Host: 'x' }, 'text']) {
+    assert.throws(() => new WebSocket('ws://127.0.0.1:9/', [], { headers }), TypeError);
+  }
+});
+
+test('origin', async (t) => {
+  assert.equal((await requestWith(t, { origin: 'https://example.com' })).header('origin'), 'https://example.com');
+  assert.equal((await requestWith(t, {})).header('origin'), undefined);
+  assert.throws(() => new WebSocket('ws://127.0.0.1:9/', [], { origin: 'no origin' }), TypeError);
+});
+
+test('perMessageDeflate', async (t) => {
+  const offer = async (perMessageDeflate) => (await requestWith(t, { perMessageDeflate })).header('sec-websocket-extensions');
+  assert.equal(await offer(false), undefined);
+  assert.match(await offer(true), /^permessage-deflate/);
+  assert.match(await offer({ clientNoContextTakeover: true, serverMaxWindowBits: 10 }), /client_no_context_takeover.*server_max_window_bits=10|server_max_window_bits=10.*client_no_context_takeover/);
+  assert.throws(() => new WebSocket('ws://127.0.0.1:9/', [], { perMessageDeflate: { serverMaxWindowBits: 16 } }), TypeError);
+});
+
+test('maxPayload', async (t) => {
+  const server = await serve(t, async (peer) => {
+    await peer.accept();
+    peer.text('x'.repeat(100));
+    peer.text('x'.repeat(101));
+    assert.equal((await peer.frame()).payload.readUInt16BE(), 1009);
+    peer.socket.end();
+  });
+  const socket = new WebSocket(server.url, [], { maxPayload: 100 });
+  const { names } = await untilClosed(socket);
+  assert.deepEqual(names, ['open', 'message', 'error', 'close']);
+});
+
+test('handshakeTimeout', async (t) => {
+  const server = await serve(t, (peer) => peer.request());
+  const start = performance.now();
+  await fails(assert, new WebSocket(server.url, [], { handshakeTimeout: 50 }));
+  assert.ok(performance.now() - start < 5000);
+});
+
+test('keepalive: a Ping that is not answered ends the connection', async (t) => {
+  const server = await serve(t, async (peer) => {
+    await peer.accept();
+    assert.equal((await peer.frame()).opcode, 9);
+  });
+  const socket = new WebSocket(server.url, [], { pingInterval: 20, pingTimeout: 50 });
+  const { names, event: close } = await untilClosed(socket);
+  assert.deepEqual([names, close.code], [['open', 'error', 'close'], 1006]);
+});
+
+test('anyPort and deliverAfterClose', async (t) => {
+  await fails(assert, new WebSocket('ws://127.0.0.1:1/', [], { anyPort: true })); // refused, not blocked
+  const server = await serve(t, async (peer) => {
+    await peer.accept();
+    peer.write(Buffer.concat([frame(1, Buffer.from('1')), frame(1, Buffer.from('2'))]));
+    await peer.finish();
+  });
+  const socket = new WebSocket(server.url, [], { deliverAfterClose: true });
+  const got = [];
+  socket.onmessage = ({ data }) => {
+    got.push(data);
+    socket.close();
+  };
+  await event(socket, 'close');
+  assert.deepEqual(got, ['1', '2']);
+});
+
+test('cookies', async (t) => {
+  const server = await serve(t, async (peer) => {
+    await peer.request();
+    peer.write(peer.response({ 'Set-Cookie': 'b=2; Path=/' }));
+    await peer.finish();
+  });
+  const calls = [];
+  const cookies = {
+    getCookies(url) {
+      calls.push(['get', url]);
+      return 'a=1';
+    },
+    setCookies(url, values) {
+      calls.push(['set', url, values]);
+    },
+  };
+  const socket = new WebSocket(server.url, [], { cookies });
+  socket.onopen = () => calls.push('open');
+  await event(socket, 'open');
+  assert.deepEqual(calls, [['get', server.url], ['set', server.url, ['b=2; Path=/']], 'open']);
+  assert.equal(server.peers[0].header('cookie'), 'a=1');
+  socket.close();
+});
+
+test('proxy: HTTP CONNECT', async (t) => {
+  const target = await serve(t, async (peer) => (await peer.accept()).echo());
+  const lines = [];
+  const proxy = createTcpServer((client) => {
+    client.once('data', (head) => {
+      const [line] = head.toString().split('\r\n');
+      lines.push(line);
+      const [host, port] = line.split(' ')[1].split(':');
+      const upstream = connect(port, host, () => {
+        client.write('HTTP/1.1 200 OK\r\n\r\n');
+        client.pipe(upstream).pipe(client);
+      });
+      for (const socket of [client, upstream]) socket.on('error', () => {});
+    });
+  }).listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  t.after(() => proxy.close());
+  const socket = new WebSocket(target.url, [], { proxy: `http://127.0.0.1:${proxy.address().port}` });
+  await event(socket, 'open');
+  socket.send('through');
+  assert.equal((await event(socket, 'message')).data, 'through');
+  assert.deepEqual(lines, [`CONNECT 127.0.0.1:${target.port} HTTP/1.1`]);
+  const closed = event(socket, 'close');
+  socket.close();
+  await closed;
+  assert.throws(() => new WebSocket('ws://127.0.0.1:9/', [], { proxy: 'ftp://x' }), TypeError);
+});
+
+test('tls', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'fullduplex-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const [key, cert] = ['key.pem', 'cert.pem'].map((name) => join(folder, name));
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', key, '-out', cert, '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-addext', 'basicConstraints=critical,CA:FALSE', '-days', '2'], { stdio: 'ignore' });
+  const ca = readFileSync(cert);
+  const server = createTlsServer({ key: readFileSync(key), cert: ca }, async (socket) => {
+    const peer = new Peer(socket);
+    await peer.accept();
+    await peer.echo();
+  });
+  server.on('tlsClientError', () => {});
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const url = `wss://127.0.0.1:${server.address().port}/`;
+  const opens = async (tls) => {
+    const socket = new WebSocket(url, [], { tls });
+    await event(socket, 'open');
+    const closed = event(socket, 'close');
+    socket.close();
+    await closed;
+  };
+  await opens({ ca, servername: 'localhost' });
+  await opens({ ca: [ca.toString()], servername: 'localhost' });
+  await opens({ rejectUnauthorized: false });
+  await fails(assert, new WebSocket(url));
+  await fails(assert, new WebSocket(url, [], { tls: { ca } })); // not its name
+  for (const tls of [{ ca: 'no PEM' }, { cert: ca }, { servername: 'not a name' }]) {
+    assert.throws(() => new WebSocket(url, [], { tls }), TypeError);
+  }
+});
+
+test('options that cannot be used are TypeErrors', () => {
+  for (const options of [{ maxPayload: -1 }, { maxPayload: 'x' }, { pingInterval: NaN }, 5, 'text']) {
+    assert.throws(() => new WebSocket('ws://127.0.0.1:9/', [], options), TypeError);
+  }
+});
+
+test('ping() resolves with the Pong', async (t) => {
+  const socket = await opened(t);
+  await Promise.all([socket.ping(), socket.ping()]);
+  await socket.ping();
+  socket.close();
+  await assert.rejects(socket.ping(), { name: 'InvalidStateError' });
+});
+
+test('ping() rejects when there is no answer any more', async (t) => {
+  const connecting = new WebSocket('ws://127.0.0.1:9/');
+  await assert.rejects(connecting.ping(), { name: 'InvalidStateError' });
+  const socket = await opened(t, async (peer) => {
+    await peer.frame();
+    peer.socket.destroy();
+  });
+  await assert.rejects(socket.ping(), { name: 'InvalidStateError' });
+});
