@@ -22,7 +22,8 @@ pub struct ConnectOptions {
     /// Further headers of the opening request (RFC6455-4.1-22); those of the handshake itself cannot be
     /// set. There is no Origin unless it is among them: only a browser owes one (RFC6455-4.1-19).
     ///
-    /// The user and the password of the URL are sent as `Authorization`, unless that is among them.
+    /// The user and the password of the URL are sent as `Authorization`, unless that is among them. `Debug`
+    /// shows the values that are not [marked as sensitive](http::HeaderValue::set_sensitive).
     pub headers: HeaderMap,
     /// Where cookies come from and go to.
     pub cookies: Option<Arc<dyn Cookies>>,
