@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fullduplex_net::proto::handshake::{Origin, check_further_header};
-use fullduplex_net::proto::{Deflate, Limits, Timeouts, Url};
+use fullduplex_net::proto::{Deflate, Limits, Timeouts, Url, UrlError};
 use fullduplex_net::{ConnectOptions, Cookies, Handshakes, Proxies, Redirects, Resolve, Tls};
-use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, ORIGIN, PRAGMA};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, ORIGIN, PRAGMA, PROXY_AUTHORIZATION};
 use http::{HeaderName, HeaderValue};
 
 use crate::machine::Machine;
@@ -30,7 +30,7 @@ pub enum Ports {
 /// A socket with options beyond the standard's. Unused, they change nothing.
 #[derive(Debug, Clone)]
 pub struct Builder {
-    url: String,
+    url: Result<Url, UrlError>,
     connect: ConnectOptions,
     after_close: AfterClose,
     ports: Ports,
@@ -45,7 +45,7 @@ impl Builder {
         connect.headers.insert(PRAGMA, no_cache.clone());
         connect.headers.insert(CACHE_CONTROL, no_cache);
         Self {
-            url: url.to_owned(),
+            url: Url::parse(url),
             connect,
             after_close: AfterClose::default(),
             ports: Ports::default(),
@@ -59,7 +59,7 @@ impl Builder {
     /// A `SyntaxError` for a name that is not a token or is repeated; for a bad URL as well, since
     /// the standard looks at the URL first.
     pub fn protocols(mut self, protocols: impl Protocols) -> Result<Self, Error> {
-        Url::parse(&self.url)?;
+        self.url.clone()?;
         self.connect.subprotocols = protocols.into_subprotocols()?;
         Ok(self)
     }
@@ -78,7 +78,7 @@ impl Builder {
             .map_err(|_| bad("the value has a line break or another control character"))?;
         check_further_header(&header).map_err(|_| bad("it belongs to the handshake"))?;
         // Whoever prints the builder prints no secret.
-        value.set_sensitive(matches!(header, AUTHORIZATION | COOKIE));
+        value.set_sensitive(matches!(header, AUTHORIZATION | COOKIE | PROXY_AUTHORIZATION));
         self.connect.headers.append(header, value);
         Ok(self)
     }
@@ -129,7 +129,8 @@ impl Builder {
         self
     }
 
-    /// Connects with a server of this machine by its socket, whatever host the URL names.
+    /// Connects with a server of this machine by its socket, whatever host the URL names; by TLS as well
+    /// where that is `wss`.
     #[cfg(unix)]
     pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
         self.connect.unix_socket = Some(path.into());
@@ -206,7 +207,7 @@ impl Builder {
     /// # Errors
     /// As [`Builder::open`].
     pub fn open_with(mut self, setup: impl FnOnce(&WebSocket)) -> Result<WebSocket, Error> {
-        let url = Url::parse(&self.url)?;
+        let url = self.url?;
         if self.ports == Ports::Fetch {
             let redirects = self.connect.redirects;
             self.connect.redirects = redirects.only_if(|url| !ports::is_blocked(url.port()));

@@ -348,7 +348,7 @@ impl Drop for WebSocket {
 impl std::fmt::Debug for WebSocket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("WebSocket")
-            .field("url", &self.url())
+            .field("url", &self.shared.url)
             .field("ready_state", &self.ready_state())
             .field("buffered_amount", &self.buffered_amount())
             .finish_non_exhaustive()

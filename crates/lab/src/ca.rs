@@ -10,7 +10,8 @@ use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use tokio_rustls::TlsAcceptor;
 
 /// A root that nobody trusts unless told to, and the key that signs for it.
@@ -95,6 +96,20 @@ impl Identity {
         self.acceptor_for(Some(authority))
     }
 
+    /// An impostor's side of TLS of this version: it shows the certificate of this identity, which
+    /// everybody can see, and has the key of another.
+    pub fn impostor(&self, key: &Self, version: &'static SupportedProtocolVersion) -> TlsAcceptor {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let key = provider.key_provider.load_private_key(key.key()).expect("the key is good");
+        let shown = CertifiedKey::new(self.chain(), key);
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .expect("ring knows this version of TLS")
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
+        TlsAcceptor::from(Arc::new(config))
+    }
+
     /// The SHA-256 of its public key, as it is pinned.
     pub fn public_key_sha256(&self) -> [u8; 32] {
         let key = KeyPair::from_pem(&self.key_pem).expect("the key is PEM");
@@ -103,12 +118,17 @@ impl Identity {
         hash.as_ref().try_into().expect("SHA-256 has 32 bytes")
     }
 
+    fn chain(&self) -> Vec<CertificateDer<'static>> {
+        CertificateDer::pem_slice_iter(self.cert_pem.as_bytes())
+            .collect::<Result<_, _>>()
+            .expect("the certificate is PEM")
+    }
+
+    fn key(&self) -> PrivateKeyDer<'static> {
+        PrivateKeyDer::from_pem_slice(self.key_pem.as_bytes()).expect("the key is PEM")
+    }
+
     fn acceptor_for(&self, clients: Option<&Authority>) -> TlsAcceptor {
-        let chain: Vec<CertificateDer<'static>> =
-            CertificateDer::pem_slice_iter(self.cert_pem.as_bytes())
-                .collect::<Result<_, _>>()
-                .expect("the certificate is PEM");
-        let key = PrivateKeyDer::from_pem_slice(self.key_pem.as_bytes()).expect("the key is PEM");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -125,8 +145,9 @@ impl Identity {
                 config.with_client_cert_verifier(verifier.build().expect("there is a root"))
             }
         };
-        let config =
-            config.with_single_cert(chain, key).expect("the key is that of the certificate");
+        let config = config
+            .with_single_cert(self.chain(), self.key())
+            .expect("the key is that of the certificate");
         TlsAcceptor::from(Arc::new(config))
     }
 }

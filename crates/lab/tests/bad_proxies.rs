@@ -167,28 +167,33 @@ async fn a_socks_proxy_that_does_not_connect_fails() {
     }
 }
 
-/// RFC6455-4.1-6: the name goes to the proxy, which resolves it; and not a byte is read too far.
+/// RFC6455-4.1-6: the name goes to the proxy, which resolves it; and not a byte is read too far, whatever
+/// kind of address it says that it connects from.
 #[tokio::test]
 async fn socks_is_spoken_as_written() {
-    let proxy = script(async move |peer: Peer| {
-        let mut stream = peer.into_inner();
-        let mut heard = Vec::new();
-        let bound = [&[5, 0, 0, 3, 3][..], b"any", &[0, 0]].concat();
-        for (owed, answer) in [(GREETING, vec![5, 2]), (LOGIN, vec![1, 0]), (REQUEST, bound)] {
-            let mut part = vec![0; owed];
-            stream.read_exact(&mut part).await.unwrap();
-            heard.push(part);
-            tokio::io::AsyncWriteExt::write_all(&mut stream, &answer).await.unwrap();
-        }
-        let mut peer = Peer::over(stream);
-        peer.shake_hands().await;
-        peer.fin().await;
-        heard
-    })
-    .await;
-    let socket = by_socks(proxy.address());
-    let (trace, heard) = proxy.record_as(socket).await;
-    trace.assert_failed(&["open"], "");
-    let request = [&[5, 1, 0, 3, 14][..], b"server.example", &[0, 80]].concat();
-    assert_eq!(heard, [vec![5, 2, 0, 2], vec![1, 1, b'u', 1, b'p'], request]);
+    let long = [&[3, 255][..], &[b'x'; 255]].concat();
+    let ipv6 = [&[4][..], &[0; 16]].concat();
+    for bound in [&[1, 127, 0, 0, 1][..], &ipv6, b"\x03\x03any", &[3, 0], &long] {
+        let reply = [&[5, 0, 0][..], bound, &[0, 0]].concat();
+        let proxy = script(async move |peer: Peer| {
+            let mut stream = peer.into_inner();
+            let mut heard = Vec::new();
+            for (owed, answer) in [(GREETING, vec![5, 2]), (LOGIN, vec![1, 0]), (REQUEST, reply)] {
+                let mut part = vec![0; owed];
+                stream.read_exact(&mut part).await.unwrap();
+                heard.push(part);
+                tokio::io::AsyncWriteExt::write_all(&mut stream, &answer).await.unwrap();
+            }
+            let mut peer = Peer::over(stream);
+            peer.shake_hands().await;
+            peer.fin().await;
+            heard
+        })
+        .await;
+        let socket = by_socks(proxy.address());
+        let (trace, heard) = proxy.record_as(socket).await;
+        trace.assert_failed(&["open"], "");
+        let request = [&[5, 1, 0, 3, 14][..], b"server.example", &[0, 80]].concat();
+        assert_eq!(heard, [vec![5, 2, 0, 2], vec![1, 1, b'u', 1, b'p'], request]);
+    }
 }

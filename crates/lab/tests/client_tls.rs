@@ -123,6 +123,28 @@ async fn a_pinned_key_is_demanded_beside_the_certificate() {
     trace.assert_failed(&[], "signed by nobody whom this client trusts");
 }
 
+/// A certificate proves nothing of whoever has not its key: that is verified whatever else is not.
+#[tokio::test]
+async fn a_certificate_without_its_key_is_refused() {
+    let authority = Authority::new();
+    let [identity, other] = [localhost(&authority), localhost(&authority)];
+    let trusting = || Tls::builder().only_roots(&root(&authority));
+    let anyone = || Tls::builder().danger_accept_any_certificate();
+    let pin = identity.public_key_sha256();
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        for tls in
+            [trusting(), trusting().pin_public_key(pin), anyone(), anyone().pin_public_key(pin)]
+        {
+            let itself = identity.impostor(&identity, version);
+            let (trace, _) = try_with(itself, "localhost", tls.clone()).await;
+            trace.assert_events(&OPENED_AND_CLOSED);
+            let impostor = identity.impostor(&other, version);
+            let (trace, _) = try_with(impostor, "localhost", tls).await;
+            trace.assert_failed(&[], "BadSignature");
+        }
+    }
+}
+
 #[tokio::test]
 async fn whoever_accepts_anything_accepts_this() {
     let expired = Authority::new().issue(&["elsewhere.example"], Validity::Expired);

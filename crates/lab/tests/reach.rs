@@ -67,8 +67,8 @@ async fn an_address_that_does_not_answer_has_a_head_start_and_no_more() {
     let start = Instant::now();
     let mut socket = connect(&url, &options).await.unwrap();
     let elapsed = start.elapsed();
-    assert!(elapsed >= HEAD_START, "{elapsed:?}");
-    assert!(elapsed < HEAD_START + Duration::from_millis(300), "{elapsed:?}");
+    // Nobody else ends the wait: the system gives up after minutes, the client after 20 s.
+    assert!((HEAD_START..10 * HEAD_START).contains(&elapsed), "{elapsed:?}");
     assert_eq!(socket.recv().await.unwrap(), None);
     server.finish().await;
 }

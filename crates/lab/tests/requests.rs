@@ -9,7 +9,7 @@ use fullduplex_lab::trace::Trace;
 use fullduplex_net::proto::Url;
 use fullduplex_net::{BadRedirect, ConnectError, ConnectOptions, Redirects, Tls, connect};
 use http::HeaderValue;
-use http::header::{AUTHORIZATION, COOKIE};
+use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
 use tokio::net::TcpListener;
 
 const OPENED_AND_CLOSED: [&str; 2] = ["open", r#"close 1000 "" clean"#];
@@ -83,8 +83,10 @@ async fn the_user_of_the_url_is_sent_at_once() {
     assert_eq!(sent("authorization", with_user(":@")).await, [""; 0]);
     let bearer = |url: &str| with_user("a:b@")(url).header("Authorization", "Bearer x").unwrap();
     assert_eq!(sent("authorization", bearer).await, ["Bearer x"]);
-    let printed = format!("{:?}", bearer("ws://h/"));
-    assert!(!printed.contains("Bearer"), "{printed}");
+    let builder = bearer("ws://127.0.0.1:1/").header("Proxy-Authorization", "Bearer y").unwrap();
+    let printed = format!("{builder:?} {:?}", builder.clone().open().unwrap());
+    let secrets = ["Bearer", "a:b", "\"b\""];
+    assert!(!secrets.iter().any(|secret| printed.contains(secret)), "{printed}");
 }
 
 /// Remembers what it hears, and says always the same.
@@ -184,6 +186,7 @@ async fn credentials_are_not_carried_to_another_origin() {
     options.redirects = Redirects::up_to(1);
     options.headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer x"));
     options.headers.insert(COOKIE, HeaderValue::from_static("secret"));
+    options.headers.insert(PROXY_AUTHORIZATION, HeaderValue::from_static("Basic x"));
     options.headers.insert("x-mark", HeaderValue::from_static("kept"));
     let url = Url::parse(&url.replace("ws://", "ws://u:p@")).unwrap();
     let mut socket = connect(&url, &options).await.unwrap();
@@ -192,6 +195,7 @@ async fn credentials_are_not_carried_to_another_origin() {
     let requests = guarded("the end of the server", last).await.unwrap();
     assert_eq!(values(&requests[0], "authorization"), [""; 0]);
     assert_eq!(values(&requests[0], "cookie"), [""; 0]);
+    assert_eq!(values(&requests[0], "proxy-authorization"), [""; 0]);
     assert_eq!(values(&requests[0], "x-mark"), ["kept"]);
 }
 

@@ -4,7 +4,7 @@ use std::future::Future;
 use bytes::BytesMut;
 use fullduplex_proto::handshake::{Answer, BadAnswer, Offer, head};
 use fullduplex_proto::{Connection, Url};
-use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
+use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
@@ -38,8 +38,9 @@ pub async fn connect(url: &Url, options: &ConnectOptions) -> Result<Socket, Conn
             next.map_err(|source| ConnectError::Redirect { authority: authority(), source })?;
         let Some(next) = next else { return Err(ConnectError::Refused(refused)) };
         if next.origin() != url.origin() {
-            headers.to_mut().remove(AUTHORIZATION);
-            headers.to_mut().remove(COOKIE);
+            for secret in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {
+                headers.to_mut().remove(secret);
+            }
         }
         url = Cow::Owned(next);
         followed += 1;

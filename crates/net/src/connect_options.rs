@@ -22,7 +22,8 @@ pub struct ConnectOptions {
     /// Further headers of the opening request (RFC6455-4.1-22); those of the handshake itself cannot be
     /// set. There is no Origin unless it is among them: only a browser owes one (RFC6455-4.1-19).
     ///
-    /// The user and the password of the URL are sent as `Authorization`, unless that is among them.
+    /// The user and the password of the URL are sent as `Authorization`, unless that is among them. `Debug`
+    /// shows the values that are not [marked as sensitive](http::HeaderValue::set_sensitive).
     pub headers: HeaderMap,
     /// Where cookies come from and go to.
     pub cookies: Option<Arc<dyn Cookies>>,
@@ -45,7 +46,8 @@ pub struct ConnectOptions {
     /// What the server may send.
     pub limits: Limits,
     /// How long it may take to resolve the host and to connect by TCP, for all its addresses together;
-    /// and again, to be connected by a proxy. Default: 20 s.
+    /// and again, to be connected by a proxy. It begins anew when a turn comes that was waited for, as
+    /// [`Handshakes`] says. Default: 20 s.
     pub connect_timeout: Duration,
     /// From the TCP connection to the end of the opening handshake, TLS included, however the bytes
     /// trickle. Default: 10 s.
@@ -60,6 +62,9 @@ pub enum Handshakes {
     /// One, as in a browser (RFC6455-4.1-3): whoever opens many has them one after the other. Who waits
     /// gives up when the address has answered nobody for [`ConnectOptions::connect_timeout`]. Behind a
     /// proxy, each name of a host counts as an address.
+    ///
+    /// A future of [`connect`](crate::connect) that is not polled any more has its turn until it is
+    /// dropped: do not wait for another connection, nor for long, while you keep one aside.
     #[default]
     OneAtATime,
     /// Any number: for a program that tries how much its own server bears.

@@ -7,8 +7,10 @@ use crate::Refused;
 /// Whether a client goes where a server sends it instead of opening the connection (RFC6455-4.1-24). By
 /// default it does not.
 ///
-/// A redirect is never followed from `wss` to `ws`. `Authorization` and `Cookie` headers of the
-/// application, and the credentials of the URL, stay with the origin that they were given for.
+/// A redirect is never followed from `wss` to `ws`. `Authorization`, `Proxy-Authorization` and `Cookie`
+/// headers of the application, and the credentials of the URL, stay with the origin that they were given
+/// for; other headers are sent on, and a client's certificate is shown to whoever asks for it. Each
+/// request has the deadlines anew.
 #[derive(Debug, Clone, Copy)]
 pub struct Redirects {
     limit: u32,

@@ -6,9 +6,8 @@ use std::pin::pin;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::select;
-use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard};
-use tokio::time::sleep;
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use tokio::time::{Instant, timeout};
 
 /// The lines in which somebody stands.
 static LINES: LazyLock<Mutex<HashMap<Remote, Arc<Line>>>> = LazyLock::new(Mutex::default);
@@ -34,8 +33,9 @@ pub(crate) struct Turn {
 #[derive(Debug, Default)]
 struct Line {
     turn: Arc<AsyncMutex<()>>,
-    /// Told whenever the remote has answered somebody.
-    answered: Notify,
+    /// When the remote has answered somebody last. Who waits looks when its patience ends, and is not woken
+    /// before: of a long line, each answer would wake all.
+    answered: Mutex<Option<Instant>>,
 }
 
 /// A place in a line, which ends with the last of its places.
@@ -67,20 +67,25 @@ impl Turn {
     pub(crate) async fn wait(remote: Remote, patience: Duration) -> Option<Self> {
         let place = Place::last_in_line(remote);
         let mut turn = pin!(Arc::clone(&place.line().turn).lock_owned());
+        let mut since = Instant::now();
         let turn = loop {
-            select! {
-                biased;
-                turn = &mut turn => break turn,
-                () = place.line().answered.notified() => {}
-                () = sleep(patience) => return None,
+            if let Ok(turn) = timeout(patience.saturating_sub(since.elapsed()), &mut turn).await {
+                break turn;
             }
+            since = place.line().answered().filter(|answered| *answered > since)?;
         };
         Some(Self { _turn: turn, place })
     }
 
     /// The remote has answered: those who wait may go on waiting.
     pub(crate) fn answered(self) {
-        self.place.line().answered.notify_waiters();
+        *self.place.line().answered() = Some(Instant::now());
+    }
+}
+
+impl Line {
+    fn answered(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -112,7 +117,9 @@ fn lines() -> MutexGuard<'static, HashMap<Remote, Arc<Line>>> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::{Instant, timeout};
+    use std::future::{Future, poll_fn};
+
+    use tokio::time::sleep;
 
     use super::*;
 
@@ -151,6 +158,49 @@ mod tests {
         assert_eq!(start.elapsed(), Duration::from_secs(150));
         assert!(Turn::wait(remote("slow"), PATIENCE).await.is_none());
         assert_eq!(start.elapsed(), Duration::from_secs(150) + PATIENCE);
+    }
+
+    /// Of a line of thousands, each would be woken thousands of times.
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_is_not_woken_by_each_answer() {
+        let first = Turn::wait(remote("long"), PATIENCE).await.unwrap();
+        for _ in 0..100 {
+            tokio::spawn(async {
+                let turn = Turn::wait(remote("long"), PATIENCE).await.unwrap();
+                sleep(Duration::from_millis(10)).await;
+                turn.answered();
+            });
+        }
+        tokio::task::yield_now().await;
+        let mut polls = 0;
+        let mut last = pin!(Turn::wait(remote("long"), PATIENCE));
+        let last = poll_fn(|cx| {
+            polls += 1;
+            last.as_mut().poll(cx)
+        });
+        first.answered();
+        assert!(last.await.is_some());
+        assert_eq!(polls, 2);
+    }
+
+    /// Whoever leaves, waiting or when its turn has come, leaves nothing behind and holds up nobody.
+    #[tokio::test]
+    async fn who_leaves_the_line_leaves_nothing() {
+        let is_known = || lines().contains_key(&remote("left"));
+        let first = Turn::take(remote("left")).unwrap();
+        assert!(Turn::take(remote("left")).is_none());
+        let mut waiting = [(); 3].map(|()| Box::pin(Turn::wait(remote("left"), PATIENCE)));
+        for waiting in &mut waiting {
+            assert!(timeout(Duration::ZERO, waiting).await.is_err());
+        }
+        let [second, third, fourth] = waiting;
+        drop(third);
+        drop(first);
+        // Its turn has come, and it has not seen it.
+        drop(second);
+        assert!(is_known());
+        drop(fourth.await.unwrap());
+        assert!(!is_known());
     }
 
     #[test]

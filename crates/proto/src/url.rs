@@ -3,7 +3,9 @@ use http::uri::PathAndQuery;
 use crate::Credentials;
 
 /// A WebSocket URL that can be connected to: `ws` or `wss`, a host, no fragment.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+///
+/// [`Display`](std::fmt::Display) shows all of it, `Debug` neither the user nor the password.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Url {
     url: ::url::Url,
     resource_name: PathAndQuery,
@@ -16,7 +18,7 @@ pub enum UrlError {
     /// The URL parser does not accept it.
     #[error("`{input}` is not a URL: {reason}")]
     Invalid {
-        /// What was given.
+        /// What was given, without the user and the password.
         input: String,
         /// What the parser says.
         reason: String,
@@ -127,7 +129,25 @@ impl Url {
 }
 
 fn invalid(input: &str, reason: &dyn std::fmt::Display) -> UrlError {
-    UrlError::Invalid { input: input.to_owned(), reason: reason.to_string() }
+    // An error is printed. Where the password ends is not known of what is no URL.
+    let input = match input.rsplit_once('@') {
+        Some((before, rest)) => {
+            let user = before.find("//").map_or(0, |slashes| slashes + "//".len());
+            format!("{}…@{rest}", &before[..user])
+        }
+        None => input.to_owned(),
+    };
+    UrlError::Invalid { input, reason: reason.to_string() }
+}
+
+impl std::fmt::Debug for Url {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = self.url.clone();
+        // A URL with a host can have both, and none of them.
+        shown.set_username("").ok();
+        shown.set_password(None).ok();
+        f.debug_tuple("Url").field(&shown.as_str()).finish()
+    }
 }
 
 impl std::fmt::Display for Url {
@@ -196,6 +216,22 @@ mod tests {
         assert_eq!(credentials("ws://:p@h/"), Some(Credentials::new("", "p")));
         assert_eq!(credentials("ws://@h/"), None);
         assert_eq!(credentials("ws://h/u:p@"), None);
+    }
+
+    #[test]
+    fn what_is_printed_has_no_password() {
+        let url = Url::parse("ws://user:secret@h/x").unwrap();
+        assert_eq!(format!("{url:?}"), r#"Url("ws://h/x")"#);
+        for (input, shown) in [
+            ("ws://user:secret@a b/", "`ws://…@a b/` is not a URL"),
+            ("ws://user:sec/ret@h/", "`ws://…@h/` is not a URL"),
+            ("//user:secret@h", "`//…@h` is not a URL"),
+            ("user@h", "`…@h` is not a URL"),
+        ] {
+            let error = Url::parse(input).unwrap_err();
+            let text = format!("{error} {error:?}");
+            assert!(text.starts_with(shown) && !text.contains("ret"), "{text}");
+        }
     }
 
     #[test]

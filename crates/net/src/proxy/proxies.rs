@@ -27,7 +27,9 @@ impl Proxies {
     /// # Errors
     /// [`BadProxy`] if one of these is not the URL of a proxy.
     pub fn from_env() -> Result<Self, BadProxy> {
-        Self::from_variables(|name| std::env::var(name).ok())
+        // What is no text is no proxy either, and is not passed over: a connection would be a direct one.
+        let variable = |name: &str| Some(std::env::var_os(name)?.to_string_lossy().into_owned());
+        Self::from_variables(variable)
     }
 
     /// As [`from_env`](Self::from_env), with the variables that `variable` finds.

@@ -82,7 +82,7 @@ impl TlsBuilder {
         self
     }
 
-    /// Trusts the certificates of `pem`, and not those of the platform.
+    /// Trusts the certificates of `pem`, and not those of the platform, nor those given before.
     pub fn only_roots(mut self, pem: &[u8]) -> Self {
         self.trust = Trust::Given;
         self.roots = vec![pem.to_vec()];
