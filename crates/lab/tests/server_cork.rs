@@ -2,12 +2,14 @@
 //! `Socket::drive` over a stream in memory that counts.
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
+use std::cell::RefCell;
 use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
+use std::thread;
 use std::time::Duration;
 
 use fullduplex_lab::script::{
@@ -20,6 +22,7 @@ use fullduplex_net::{
 };
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tokio::time::sleep;
@@ -155,6 +158,32 @@ async fn reading_goes_on_behind_a_burst() {
         client.send([text("again").repeat(8), masked_frame(FIN | PING, "x")].concat()).await;
         assert_eq!(client.read_payload(FIN | PONG).await, b"x");
     }
+}
+
+/// A thread that ends may have a runtime of its own to drop, and a connection in it that dozes, when
+/// nothing else is left of what the thread has kept.
+#[test]
+fn a_runtime_may_end_with_its_thread() {
+    thread_local! {
+        static RUNTIME: RefCell<Option<Runtime>> = const { RefCell::new(None) };
+    }
+    let thread = thread::spawn(|| {
+        RUNTIME.with_borrow_mut(|kept| {
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let (mut client, _) = driven(echo).await;
+                client.send(text("again")).await;
+                assert_eq!(client.read_payload(FIN | TEXT).await, b"again");
+                tokio::spawn(async move {
+                    let _client = client;
+                    pending::<()>().await;
+                });
+                yield_now().await;
+            });
+            *kept = Some(runtime);
+        });
+    });
+    thread.join().unwrap();
 }
 
 #[tokio::test]
