@@ -2,15 +2,19 @@
 //! `Socket::drive` over a stream in memory that counts.
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
+use std::cell::RefCell;
 use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
+use std::thread;
 use std::time::Duration;
 
-use fullduplex_lab::script::{FIN, PING, PONG, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame};
+use fullduplex_lab::script::{
+    CLOSE, FIN, PING, PONG, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame,
+};
 use fullduplex_lab::served::Served;
 use fullduplex_net::proto::{Message, Url};
 use fullduplex_net::{
@@ -18,6 +22,7 @@ use fullduplex_net::{
 };
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tokio::time::sleep;
@@ -113,6 +118,72 @@ async fn echo_in_a_set(mut socket: Socket) -> Outcome {
         let mut set: FuturesUnordered<_> = [step].into_iter().collect();
         set.next().await.unwrap()?;
     }
+}
+
+/// What stands behind messages that arrived together is read when they are taken: so a handler that takes
+/// its time over each of them can answer, though the peer has closed behind them.
+#[tokio::test]
+async fn a_burst_is_answered_before_the_close_behind_it() {
+    let (mut client, _) = driven(|mut socket| async move {
+        while let Some(message) = socket.recv().await? {
+            yield_now().await;
+            socket.send(message).await?;
+        }
+        Ok(())
+    })
+    .await;
+    let close = masked_frame(FIN | CLOSE, [0x03, 0xE8]);
+    client.send([text("again").repeat(8), close].concat()).await;
+    // The last one is answered too late.
+    for _ in 0..7 {
+        assert_eq!(client.read_payload(FIN | TEXT).await, b"again");
+    }
+    assert_eq!(client.read_payload(FIN | CLOSE).await, [0x03, 0xE8]);
+}
+
+/// A handler that has taken a burst and does something else from then on is no reason not to read.
+#[tokio::test]
+async fn reading_goes_on_behind_a_burst() {
+    for elsewhere in [false, true] {
+        let (mut client, _) = driven(move |mut socket| async move {
+            let handler = async move {
+                for _ in 0..8 {
+                    socket.recv().await?;
+                }
+                pending().await
+            };
+            if elsewhere { tokio::spawn(handler).await? } else { handler.await }
+        })
+        .await;
+        client.send([text("again").repeat(8), masked_frame(FIN | PING, "x")].concat()).await;
+        assert_eq!(client.read_payload(FIN | PONG).await, b"x");
+    }
+}
+
+/// A thread that ends may have a runtime of its own to drop, and a connection in it that dozes, when
+/// nothing else is left of what the thread has kept.
+#[test]
+fn a_runtime_may_end_with_its_thread() {
+    thread_local! {
+        static RUNTIME: RefCell<Option<Runtime>> = const { RefCell::new(None) };
+    }
+    let thread = thread::spawn(|| {
+        RUNTIME.with_borrow_mut(|kept| {
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let (mut client, _) = driven(echo).await;
+                client.send(text("again")).await;
+                assert_eq!(client.read_payload(FIN | TEXT).await, b"again");
+                tokio::spawn(async move {
+                    let _client = client;
+                    pending::<()>().await;
+                });
+                yield_now().await;
+            });
+            *kept = Some(runtime);
+        });
+    });
+    thread.join().unwrap();
 }
 
 #[tokio::test]

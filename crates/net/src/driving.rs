@@ -1,7 +1,7 @@
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use fullduplex_proto::{CloseFrame, Delivery, Event, Message, Part, Text};
+use fullduplex_proto::{CloseFrame, Delivery, Event, Message, Messages, Part, Text};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::link::Link;
@@ -50,6 +50,9 @@ enum Awaited {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Handle {
     Held,
+    /// Held, with messages at hand that arrived together and are not all taken. Until they are, nothing is
+    /// read, so that no Close is answered before what stands in front of it.
+    Laden,
     Dropped,
 }
 
@@ -70,6 +73,11 @@ impl Driving {
     /// came.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.turn == Turn::Over && self.handle == Handle::Held && self.ahead.is_none()
+    }
+
+    /// Whether the application has to take what came before more is read.
+    fn waits_for_application(&self) -> bool {
+        self.handle == Handle::Laden || self.ahead.is_some()
     }
 }
 
@@ -131,7 +139,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Drives the link without the application; returns whether there is something for it.
     fn drive(&mut self, cx: &mut Context<'_>) -> bool {
         loop {
-            if self.driving.as_ref().is_some_and(|driving| driving.ahead.is_some()) {
+            if self.driving.as_ref().is_some_and(Driving::waits_for_application) {
                 let _ = self.poll_all_but_reading(cx);
                 return true;
             }
@@ -179,6 +187,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 Poll::Ready(Some(Event::Message(content)))
             }
             event => Poll::Ready(Some(event)),
+        }
+    }
+
+    /// Takes messages that have arrived together with the last event, behind it. Nothing else is read until
+    /// [`Link::handle_messages_taken`].
+    pub(crate) fn take_messages(&mut self) -> Messages {
+        let messages = self.receive_messages();
+        if messages.len() > 0
+            && let Some(driving) = &mut self.driving
+        {
+            driving.handle = Handle::Laden;
+        }
+        messages
+    }
+
+    /// Takes note that the application has the last of the messages that it took together.
+    pub(crate) fn handle_messages_taken(&mut self) {
+        if let Some(driving) = &mut self.driving {
+            driving.handle = Handle::Held;
         }
     }
 

@@ -1,5 +1,6 @@
 use std::cell::Cell;
 use std::io;
+use std::thread::LocalKey;
 
 use bytes::BytesMut;
 use fullduplex_proto::{Connection, Dormant, SendBuffer};
@@ -62,7 +63,7 @@ impl Engine {
     #[cold]
     fn wake(&mut self) {
         if let Self::Dozing(dormant) = std::mem::replace(self, Self::Between) {
-            *self = Self::Awake(match SPARE.take() {
+            *self = Self::Awake(match take(&SPARE) {
                 Some(mut spare) => {
                     dormant.wake_in(&mut spare.connection);
                     spare
@@ -79,7 +80,7 @@ impl Engine {
             && let Some(dormant) = awake.connection.doze()
             && let Self::Awake(spare) = std::mem::replace(self, Self::Dozing(dormant))
         {
-            SPARE.set(Some(spare));
+            put(&SPARE, spare);
         }
     }
 }
@@ -106,7 +107,7 @@ impl Awake {
     pub(crate) fn settle(&mut self) {
         self.input.settle();
         if let Some(buffer) = self.connection.take_buffer() {
-            BUFFER.set(Some(buffer));
+            put(&BUFFER, buffer);
         }
     }
 
@@ -114,7 +115,7 @@ impl Awake {
     #[inline]
     pub(crate) fn lend_buffer(&mut self) {
         if !self.connection.has_buffer()
-            && let Some(buffer) = BUFFER.take()
+            && let Some(buffer) = take(&BUFFER)
         {
             self.connection.lend_buffer(buffer);
         }
@@ -135,4 +136,15 @@ impl Awake {
             && self.broken.is_none()
             && self.tally.is_empty()
     }
+}
+
+type Spare<T> = LocalKey<Cell<Option<T>>>;
+
+/// What the thread has kept. One that ends has nothing, and may still drop a runtime and its tasks.
+fn take<T>(spare: &'static Spare<T>) -> Option<T> {
+    spare.try_with(Cell::take).ok().flatten()
+}
+
+fn put<T>(spare: &'static Spare<T>, kept: T) {
+    let _ = spare.try_with(|spare| spare.set(Some(kept)));
 }

@@ -104,8 +104,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         self.give_way(cx)
     }
 
-    /// Takes messages that have arrived together with the last event, behind it.
-    pub(crate) fn take_messages(&mut self) -> Messages {
+    /// Takes messages that have been read already, as long as nothing else stands before them.
+    pub(crate) fn receive_messages(&mut self) -> Messages {
         let Awake { connection, input, tally, .. } = self.engine.awake();
         let messages = connection.take_messages(input.bytes());
         tally.count_messages(messages.len());

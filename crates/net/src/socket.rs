@@ -127,7 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             Event::Message(message) => Some(message),
             _ => None,
         };
-        poll_fn(move |cx| match self.ahead.next() {
+        poll_fn(move |cx| match self.next_ahead() {
             Some(message) => Poll::Ready(Ok(Some(message))),
             None => self.poll_content(cx, Delivery::Whole, message),
         })
@@ -152,10 +152,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             Event::Message(content) => Some(Part { content, last: true }),
             _ => None,
         };
-        if let Some(content) = self.ahead.next() {
+        if let Some(content) = self.next_ahead() {
             return Ok(Some(Part { content, last: true }));
         }
         poll_fn(|cx| self.poll_content(cx, Delivery::Parts, part)).await
+    }
+
+    /// The next of the messages that are at hand. Behind the last one, reading goes on.
+    #[inline]
+    fn next_ahead(&mut self) -> Option<Message> {
+        let message = self.ahead.next()?;
+        if self.ahead.len() == 0 {
+            let mut link = self.link();
+            link.handle_messages_taken();
+            wake(link);
+        }
+        Some(message)
     }
 
     /// Polls for an event with content; `None` at the end.
@@ -329,7 +341,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// when the connection has ended, as [`Socket::closed`] then tells. In a handler, pings and pongs
     /// that arrive while it does something else are no events.
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        if let Some(message) = self.ahead.next() {
+        if let Some(message) = self.next_ahead() {
             return Poll::Ready(Some(Event::Message(message)));
         }
         let mut link = self.link();

@@ -224,8 +224,8 @@ impl Receiver {
     }
 
     /// Goes on where another one was, which was idle, as this one is.
-    pub(crate) fn resume(&mut self, limits: Limits) {
-        (self.limits, self.delivery, self.arrived_in_part) = (limits, Delivery::Whole, 0);
+    pub(crate) fn resume(&mut self, limits: Limits, delivery: Delivery) {
+        (self.limits, self.delivery, self.arrived_in_part) = (limits, delivery, 0);
     }
 
     /// Whether nothing is under way, and nothing remembered of what was.
@@ -235,6 +235,10 @@ impl Receiver {
 
     pub(crate) fn limits(&self) -> Limits {
         self.limits
+    }
+
+    pub(crate) fn delivery(&self) -> Delivery {
+        self.delivery
     }
 
     /// Gives back the memory of decompression unless it was used since the last call, but for what the

@@ -5,7 +5,9 @@ mod support;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use fullduplex_proto::{Connection, Event, Limits, Message, Role, Timeouts, Violation};
+use fullduplex_proto::{
+    Connection, Delivery, Event, Limits, Message, Part, Role, Timeouts, Violation,
+};
 use support::pair::Clock;
 use support::*;
 
@@ -53,6 +55,20 @@ fn pings_go_on() {
         server = dozed(&server);
         server.handle_time(start + 20 * round * SECOND);
         seen.push(ping);
+    }
+}
+
+/// Whoever takes messages in parts, because they need not fit into memory, goes on doing so.
+#[test]
+fn messages_go_on_coming_in_parts() {
+    let mut server = connection(Role::Server);
+    server.set_delivery(Delivery::Parts);
+    let mut place = connection(Role::Server);
+    server.doze().expect("nothing is under way").wake_in(&mut place);
+    for mut server in [dozed(&server), place] {
+        let mut input = BytesMut::from(&frame(BINARY, "hello").to(Role::Server)[..9]);
+        let event = server.handle_input(&mut input).unwrap();
+        assert!(matches!(event, Some(Event::Part(Part { last: false, .. }))), "{event:?}");
     }
 }
 

@@ -13,6 +13,8 @@ use super::script::Action;
 pub(super) struct End {
     pub(super) role: Role,
     pub(super) connection: Connection,
+    /// What was left when the connection dozed, in the place of which it wakes up the next time.
+    spare: Option<Connection>,
     pub(super) limits: Limits,
     /// What was agreed on for compression.
     pub(super) deflate: Option<Deflate>,
@@ -96,6 +98,7 @@ impl End {
         Self {
             role,
             connection,
+            spare: None,
             limits,
             deflate,
             actions,
@@ -143,6 +146,24 @@ impl End {
         }
     }
 
+    /// Keeps as little of the connection as a driver of many would, for a moment.
+    pub(super) fn doze(&mut self) {
+        let Some(dormant) = self.connection.doze() else {
+            return;
+        };
+        let mut awake = match self.spare.take() {
+            Some(mut place) => {
+                dormant.wake_in(&mut place);
+                place
+            }
+            None => dormant.wake(),
+        };
+        if let Some(buffer) = self.connection.take_buffer() {
+            awake.lend_buffer(buffer);
+        }
+        self.spare = Some(std::mem::replace(&mut self.connection, awake));
+    }
+
     /// Tells the connection the time, and judges how it goes on.
     pub(super) fn settle(&mut self, now: Instant) {
         if self.phase() == Phase::Closing && self.phase == Phase::Open {
@@ -150,7 +171,10 @@ impl End {
         }
         if self.attention == Attention::Full {
             let before = self.phase();
+            let settled_until = self.deadline.filter(|_| self.connection.is_settled());
             self.deadline = self.connection.handle_time(now);
+            let is_needless = settled_until.is_some_and(|at| now < at);
+            assert!(!is_needless || self.deadline == settled_until, "D3: it was not settled");
             assert_eq!(self.connection.handle_time(now), self.deadline, "I12: told twice");
             let expected = self.idle_since + self.close_timeout;
             if before == Phase::Closing {

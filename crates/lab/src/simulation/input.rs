@@ -10,6 +10,9 @@ use super::turn::Turn;
 impl Turn<'_> {
     /// Reads, and understands some of it.
     pub(super) fn read(&mut self) {
+        if self.rng.one_in(4) {
+            self.end.doze();
+        }
         if self.end.reading == Reading::Drained {
             if let Some(hold) = self.incoming.maybe_hold(self.now, self.rng) {
                 return self.note(Happening::Held(hold));
@@ -35,6 +38,9 @@ impl Turn<'_> {
         self.end.reading = Reading::Undrained;
         loop {
             let was_deaf = self.end.is_deaf();
+            if self.rng.one_in(4) {
+                self.take_messages();
+            }
             let result = self.end.connection.handle_input(&mut self.end.input);
             assert!(!was_deaf || result == Ok(None), "I15: {result:?} behind the end");
             match result {
@@ -52,6 +58,16 @@ impl Turn<'_> {
         let again = self.end.connection.handle_input(&mut self.end.input);
         assert_eq!((again, self.end.input.len()), (Ok(None), rest), "I12: polled twice");
         self.end.reading = Reading::Drained;
+    }
+
+    /// Takes those that have arrived together.
+    fn take_messages(&mut self) {
+        let was_deaf = self.end.is_deaf();
+        let messages = self.end.connection.take_messages(&mut self.end.input);
+        assert!(!was_deaf || messages.len() == 0, "I15: messages behind the end");
+        for message in messages {
+            self.hear(Event::Message(message));
+        }
     }
 
     fn hear(&mut self, event: Event) {

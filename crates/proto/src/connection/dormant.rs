@@ -4,13 +4,14 @@ use std::time::Instant;
 use super::Connection;
 use crate::deadline::Deadline;
 use crate::timers::Timers;
-use crate::{Limits, Role, Sender, Timeouts};
+use crate::{Delivery, Limits, Role, Sender, Timeouts};
 
 /// What has to be kept of a server's connection on which nothing is under way, in little memory: made by
 /// [`Connection::doze`].
 #[derive(Debug)]
 pub struct Dormant {
     limits: Limits,
+    delivery: Delivery,
     timeouts: Arc<Timeouts>,
     next_ping: Option<Instant>,
     content: Deadline,
@@ -28,8 +29,14 @@ impl Connection {
             return None;
         }
         let (next_ping, content) = self.timers.resting()?;
-        let (limits, sent) = (self.receiver.limits(), self.sender.position());
-        Some(Dormant { limits, timeouts: Arc::clone(&self.timeouts), next_ping, content, sent })
+        Some(Dormant {
+            limits: self.receiver.limits(),
+            delivery: self.receiver.delivery(),
+            timeouts: Arc::clone(&self.timeouts),
+            next_ping,
+            content,
+            sent: self.sender.position(),
+        })
     }
 }
 
@@ -37,8 +44,8 @@ impl Dormant {
     /// The connection as it was, in the place and the memory of another one: a server's that dozes as well,
     /// of which there is nothing else to be kept, therefore.
     pub fn wake_in(self, place: &mut Connection) {
-        let Self { limits, timeouts, next_ping, content, sent } = self;
-        place.receiver.resume(limits);
+        let Self { limits, delivery, timeouts, next_ping, content, sent } = self;
+        place.receiver.resume(limits, delivery);
         place.sender.resume_at(sent);
         place.timers = Timers::rested(next_ping, content);
         place.timeouts = timeouts;
@@ -47,9 +54,11 @@ impl Dormant {
 
     /// The connection as it was.
     pub fn wake(self) -> Connection {
-        let Self { limits, timeouts, next_ping, content, sent } = self;
-        let timers = Timers::rested(next_ping, content);
+        let Self { limits, delivery, timeouts, next_ping, content, sent } = self;
         let sender = Sender::server().starting_at(sent);
-        Connection { timers, ..Connection::new(Role::Server, limits, timeouts, sender) }
+        let mut connection = Connection::new(Role::Server, limits, timeouts, sender);
+        connection.set_delivery(delivery);
+        connection.timers = Timers::rested(next_ping, content);
+        connection
     }
 }

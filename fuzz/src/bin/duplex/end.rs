@@ -161,6 +161,10 @@ impl End {
         let arrived = peer.pipe.read(count);
         if !arrived.is_empty() {
             self.input.extend_from_slice(arrived);
+            // Those at the front by one way, and the rest by the other.
+            for message in self.connection.take_messages(&mut self.input) {
+                self.see(Event::Message(message), &peer.sent);
+            }
             while let Some(event) = self.connection.handle_input(&mut self.input).expect("no fault")
             {
                 self.see(event, &peer.sent);
