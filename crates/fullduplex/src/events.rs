@@ -19,9 +19,11 @@ pub enum Messages {
 ///
 /// While it exists, it is the socket's event loop: states change and events fire while the stream is
 /// polled, and at no other time. Handlers and listeners are called too, before the stream yields. The
-/// network is not read while many events wait here. What was written wakes nobody, unless somebody has
-/// looked at [`buffered_amount`](WebSocket::buffered_amount), which falls for it. Dropping the stream gives the events back to the
+/// network is not read while many events wait here. Dropping the stream gives the events back to the
 /// handlers.
+///
+/// What was written wakes nobody, unless somebody has looked at [`WebSocket::buffered_amount`], which
+/// falls for it.
 ///
 /// ```
 /// use fullduplex::{Event, WebSocket};

@@ -233,8 +233,7 @@ impl Shared {
                 state.wake_driver();
             }
             if matches!(task, Task::Transmitted(_)) {
-                state.watched = false; // until somebody looks again
-                state.wake_waiting();
+                state.amount_falls();
             }
             let events = state.machine.run_for_events(task);
             if state.listeners.is_empty() && !matches!(events.1, Some(Event::Close(_))) {
@@ -283,8 +282,7 @@ impl Shared {
         }
         if let Some(task) = state.inbox.pop_transmitted() {
             state.machine.run_for_events(task);
-            state.watched = false;
-            state.wake_waiting();
+            state.amount_falls();
         }
         let mut events = Vec::new();
         while events.len() < most
@@ -414,6 +412,11 @@ impl State {
             }
         }
         amount
+    }
+
+    fn amount_falls(&mut self) {
+        self.watched = false; // until somebody looks again
+        self.wake_waiting();
     }
 
     fn start_closing(&mut self, closing: Closing) {
