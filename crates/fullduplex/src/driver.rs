@@ -8,7 +8,7 @@ use fullduplex_net::proto::{Closed, Event};
 use fullduplex_net::{ConnectOptions, Socket, connect};
 
 use crate::machine::Task;
-use crate::shared::Shared;
+use crate::shared::{Shared, State};
 use crate::{CloseEvent, Failure, Ports, ports};
 
 /// Messages are handed to the connection, which encodes them, while less than this waits there.
@@ -79,7 +79,7 @@ async fn open(
     }
     let mut connecting = std::pin::pin!(connect(&shared.url, options));
     let socket = poll_fn(|cx| {
-        if let Some(failure) = take_abort(shared, cx) {
+        if let Some(failure) = take_abort(&mut shared.state(), cx) {
             return Poll::Ready(Err(failure));
         }
         connecting.as_mut().poll(cx).map_err(Failure::Connect)
@@ -101,27 +101,31 @@ fn poll_open(
     cx: &mut Context<'_>,
 ) -> Poll<Result<Closed, Failure>> {
     loop {
-        if let Some(failure) = take_abort(shared, cx) {
-            return Poll::Ready(Err(failure));
-        }
-        hand_over(shared, socket);
-        let polled = if shared.state().inbox_is_full() {
+        let reads = match hand_over(shared, socket, cx) {
+            Ok(reads) => reads,
+            Err(failure) => return Poll::Ready(Err(failure)),
+        };
+        let polled = if reads {
+            poll_some(shared, socket, cx)
+        } else {
             // The host takes nothing now. What is sent goes out; an error is met by reading.
             let _ = socket.poll_without_reading(cx);
             Poll::Pending
-        } else {
-            poll_some(shared, socket, cx)
         };
         shared.run_as_driver();
         if polled.is_pending() {
-            shared.announce();
+            let is_due = {
+                let mut state = shared.state();
+                state.announce();
+                state.outbox.is_due()
+            };
             if let Some(error) = socket.error() {
                 return Poll::Ready(Err(Failure::Lost(error)));
             }
             if let Some(closed) = socket.closed() {
                 return Poll::Ready(Ok(closed));
             }
-            if !(has_room(socket) && shared.state().outbox.is_due()) {
+            if !(is_due && has_room(socket)) {
                 return Poll::Pending;
             }
         }
@@ -152,28 +156,34 @@ fn poll_some(shared: &Shared, socket: &mut Socket, cx: &mut Context<'_>) -> Poll
     if written > 0 {
         tasks.push(Task::Transmitted(written));
     }
-    shared.post(tasks);
+    if !tasks.is_empty() {
+        shared.post(tasks);
+    }
     polled
 }
 
 /// Takes the application's wish to drop the connection; otherwise the next wish wakes the driver.
-fn take_abort(shared: &Shared, cx: &Context<'_>) -> Option<Failure> {
-    let mut state = shared.state();
+fn take_abort(state: &mut State, cx: &Context<'_>) -> Option<Failure> {
     state.register_driver(cx);
     state.outbox.abort.take()
 }
 
 /// Gives the connection what the application wants to send, as far as there is room; before a close
-/// all of it, so that the connection sees the close and the peer gets its deadline.
-fn hand_over(shared: &Shared, socket: &mut Socket) {
+/// all of it, so that the connection sees the close and the peer gets its deadline. Returns whether
+/// the host takes what comes, unless the application wishes to drop the connection.
+fn hand_over(shared: &Shared, socket: &mut Socket, cx: &Context<'_>) -> Result<bool, Failure> {
     loop {
         let mut state = shared.state();
+        if let Some(failure) = take_abort(&mut state, cx) {
+            return Err(failure);
+        }
+        let reads = !state.inbox_is_full();
         let outbox = &mut state.outbox;
         if let Some(number) = outbox.ping.take() {
             socket.ping(&number.to_be_bytes()).ok();
         }
         if !has_room(socket) && outbox.close.is_none() {
-            return;
+            return Ok(reads);
         }
         if let Some(message) = outbox.pop() {
             drop(state);
@@ -183,7 +193,7 @@ fn hand_over(shared: &Shared, socket: &mut Socket) {
             if let Some(frame) = outbox.take_close() {
                 socket.start_close(frame.as_ref());
             }
-            return;
+            return Ok(reads);
         }
     }
 }

@@ -22,6 +22,9 @@ pub enum Messages {
 /// network is not read while many events wait here. Dropping the stream gives the events back to the
 /// handlers.
 ///
+/// What was written wakes nobody, unless somebody has looked at [`WebSocket::buffered_amount`], which
+/// falls for it.
+///
 /// ```
 /// use fullduplex::{Event, WebSocket};
 /// use futures_util::StreamExt;

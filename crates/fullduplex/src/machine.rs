@@ -161,19 +161,21 @@ impl Machine {
         self.binary_type = binary_type;
     }
 
-    /// `send(data)` with `len` bytes of payload.
+    /// `send(data)` with `len` bytes of payload. The network has `written` so many, for which no
+    /// [`Task::Transmitted`] has run yet: they do not count for the limit.
     ///
     /// # Errors
     /// [`Error::Connecting`].
-    pub fn send(&mut self, len: usize) -> Result<Sending, Error> {
+    pub fn send(&mut self, len: usize, written: u64) -> Result<Sending, Error> {
         // 1. While CONNECTING, throw an InvalidStateError.
         if self.ready_state == ReadyState::Connecting {
             return Err(Error::Connecting);
         }
         // 2. In every other state, bufferedAmount grows by the length of the data.
         self.buffered_amount = self.buffered_amount.saturating_add(len as u64);
+        let waiting = self.buffered_amount.saturating_sub(written);
         Ok(match self.ready_state {
-            ReadyState::Open if self.buffered_amount > self.buffer_limit => Sending::Full,
+            ReadyState::Open if waiting > self.buffer_limit => Sending::Full,
             ReadyState::Open => Sending::Transmit,
             _ => Sending::Discard,
         })

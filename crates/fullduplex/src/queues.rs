@@ -100,8 +100,14 @@ impl Inbox {
         self.tasks.len() >= INBOX_TASKS || self.bytes >= INBOX_BYTES
     }
 
+    /// Whether no task waits that has to run soon: what was written is news only for those who ask.
     pub(crate) fn is_empty(&self) -> bool {
-        self.transmitted == 0 && self.tasks.is_empty()
+        self.tasks.is_empty()
+    }
+
+    /// How many bytes were written since the host looked.
+    pub(crate) fn transmitted(&self) -> u64 {
+        self.transmitted
     }
 
     /// Whether the last task was posted.

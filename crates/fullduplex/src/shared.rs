@@ -29,6 +29,9 @@ pub(crate) struct State {
     inbox: Inbox,
     host: Host,
     dispatch: Dispatch,
+    /// Somebody has seen bytes in `buffered_amount`, and may want to see them go. Unless somebody has,
+    /// a stream is not woken for that alone: it would be once more for each message that is sent.
+    watched: bool,
     streams: u64,
     /// How many Pings the application has asked for, and the latest of them that was answered.
     pings: u64,
@@ -76,6 +79,7 @@ impl Shared {
             inbox: Inbox::default(),
             host: Host::Driver,
             dispatch: Dispatch::Idle,
+            watched: false,
             streams: 0,
             pings: 0,
             pongs: 0,
@@ -182,13 +186,9 @@ impl Shared {
         tasks.into_iter().for_each(|task| state.inbox.push(task));
     }
 
-    /// Tells the host that tasks wait: once for all that came together, for it may be on another
-    /// thread. (The driver, which posts them, looks itself.)
+    /// See [`State::announce`].
     pub(crate) fn announce(&self) {
-        let mut state = self.state();
-        if !state.inbox.is_empty() {
-            state.wake_stream();
-        }
+        self.state().announce();
     }
 
     /// Queues the last task of a connection that failed, with the cause for developers.
@@ -233,7 +233,7 @@ impl Shared {
                 state.wake_driver();
             }
             if matches!(task, Task::Transmitted(_)) {
-                state.wake_waiting();
+                state.amount_falls();
             }
             let events = state.machine.run_for_events(task);
             if state.listeners.is_empty() && !matches!(events.1, Some(Event::Close(_))) {
@@ -282,7 +282,7 @@ impl Shared {
         }
         if let Some(task) = state.inbox.pop_transmitted() {
             state.machine.run_for_events(task);
-            state.wake_waiting();
+            state.amount_falls();
         }
         let mut events = Vec::new();
         while events.len() < most
@@ -383,7 +383,7 @@ fn undisturbed(code: impl FnOnce()) {
 impl State {
     /// Asks the machine for a message of so many bytes; whether it is to be put into the outbox.
     fn admit(&mut self, len: usize) -> Result<bool, Error> {
-        let full = match self.machine.send(len)? {
+        let full = match self.machine.send(len, self.inbox.transmitted())? {
             Sending::Transmit => self.outbox.is_full(),
             Sending::Full => true,
             Sending::Discard => return Ok(false),
@@ -392,6 +392,31 @@ impl State {
             self.outbox.abort = Some(Failure::BufferFull);
         }
         Ok(!full)
+    }
+
+    /// Tells the host that tasks wait: once for all that came together, for it may be on another
+    /// thread. (The driver, which posts them, looks itself.)
+    pub(crate) fn announce(&mut self) {
+        if !self.inbox.is_empty() || (self.watched && self.inbox.transmitted() > 0) {
+            self.wake_stream();
+        }
+    }
+
+    /// The attribute `bufferedAmount`. Who looks at it will want to know when it falls.
+    pub(crate) fn buffered_amount(&mut self) -> u64 {
+        let amount = self.machine.buffered_amount();
+        if amount > 0 {
+            self.watched = true;
+            if self.inbox.transmitted() > 0 {
+                self.wake_stream();
+            }
+        }
+        amount
+    }
+
+    fn amount_falls(&mut self) {
+        self.watched = false; // until somebody looks again
+        self.wake_waiting();
     }
 
     fn start_closing(&mut self, closing: Closing) {

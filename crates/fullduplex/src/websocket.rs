@@ -75,7 +75,7 @@ impl WebSocket {
     /// The bytes of payload that [`send`](Self::send) took and the network has not. It falls between
     /// events only, keeps growing after a close, and is never reset.
     pub fn buffered_amount(&self) -> u64 {
-        self.shared.state().machine.buffered_amount()
+        self.shared.state().buffered_amount()
     }
 
     /// The subprotocol that the server chose; "" before the `open` event, or if it chose none.
@@ -271,7 +271,7 @@ impl WebSocket {
     pub async fn buffered_below(&self, bytes: u64) {
         poll_fn(|cx| {
             self.poll_state(cx, |state| {
-                let room = state.machine.buffered_amount() < bytes;
+                let room = state.buffered_amount() < bytes;
                 (room || state.closed.is_some()).then_some(())
             })
         })
@@ -292,9 +292,13 @@ impl WebSocket {
         }
     }
 
-    fn poll_state<T>(&self, cx: &Context<'_>, look: impl FnOnce(&State) -> Option<T>) -> Poll<T> {
+    fn poll_state<T>(
+        &self,
+        cx: &Context<'_>,
+        look: impl FnOnce(&mut State) -> Option<T>,
+    ) -> Poll<T> {
         let mut state = self.shared.state();
-        match look(&state) {
+        match look(&mut state) {
             Some(found) => Poll::Ready(found),
             None => {
                 state.register_waiting(cx);

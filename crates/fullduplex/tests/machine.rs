@@ -44,7 +44,7 @@ fn send_throws_counts_or_transmits() {
         (Closed, Ok(Sending::Discard), 10),
     ] {
         let mut machine = machine(state, AfterClose::default());
-        assert_eq!(machine.send(10), answer, "{state:?}");
+        assert_eq!(machine.send(10, 0), answer, "{state:?}");
         assert_eq!(machine.buffered_amount(), amount);
     }
 }
@@ -52,23 +52,25 @@ fn send_throws_counts_or_transmits() {
 #[test]
 fn the_buffer_is_full_above_its_limit() {
     let mut machine = machine(Open, AfterClose::default());
-    assert_eq!(machine.send(100), Ok(Sending::Transmit));
-    assert_eq!(machine.send(1), Ok(Sending::Full));
+    assert_eq!(machine.send(100, 0), Ok(Sending::Transmit));
+    assert_eq!(machine.send(1, 0), Ok(Sending::Full));
     assert_eq!(machine.buffered_amount(), 101, "counted all the same");
-    run(&mut machine, Task::Transmitted(101));
-    assert_eq!(machine.send(1), Ok(Sending::Transmit));
+    assert_eq!(machine.send(1, 1), Ok(Sending::Full));
+    assert_eq!(machine.send(1, 3), Ok(Sending::Transmit), "some have left");
+    run(&mut machine, Task::Transmitted(103));
+    assert_eq!(machine.send(1, 0), Ok(Sending::Transmit));
 }
 
 #[test]
 fn buffered_amount_falls_by_what_was_transmitted_and_is_never_reset() {
     let mut machine = machine(Open, AfterClose::default());
-    machine.send(70).unwrap();
+    machine.send(70, 0).unwrap();
     assert_eq!(run(&mut machine, Task::Transmitted(30)), []);
     assert_eq!(machine.buffered_amount(), 40);
     run(&mut machine, Task::failed());
     assert_eq!(machine.buffered_amount(), 40);
-    machine.send(usize::MAX).unwrap();
-    machine.send(usize::MAX).unwrap();
+    machine.send(usize::MAX, 0).unwrap();
+    machine.send(usize::MAX, 0).unwrap();
     assert_eq!(machine.buffered_amount(), u64::MAX, "a count has an end, and no overflow");
 }
 

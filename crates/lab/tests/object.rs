@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -134,6 +135,62 @@ async fn buffered_amount_falls_between_events_only() {
     assert_eq!(socket.buffered_amount(), 5, "the peer has it, but no task has run");
     assert_eq!(events.try_next(), None);
     assert_eq!(socket.buffered_amount(), 0);
+}
+
+/// A wakeup for each message that was written would double those of a host that only answers; and what
+/// was written does not count for the limit, whether the host has heard of it or not.
+#[tokio::test]
+async fn what_was_written_wakes_a_stream_for_those_who_look() {
+    let (received, mut was_received) = tokio::sync::mpsc::channel(1);
+    let server = script(async move |mut peer: Peer| {
+        peer.shake_hands().await;
+        for _ in 0..3 {
+            assert_eq!(peer.read_frame().await.unwrap().payload, b"hello");
+            received.send(()).await.unwrap();
+        }
+        peer.await_end().await;
+    })
+    .await;
+    let socket = WebSocket::builder(&server.url()).buffer_limit(8).open().unwrap();
+    let mut events = socket.events();
+    assert_eq!(events.next().await, Some(Event::Open));
+    let wakeups = Arc::new(Wakeups::default());
+    let waker = Waker::from(Arc::clone(&wakeups));
+    let mut cx = Context::from_waker(&waker);
+    for _ in 0..2 {
+        socket.send("hello").unwrap();
+        assert_eq!(events.poll_next_unpin(&mut cx), Poll::Pending);
+        guarded("the peer's receipt", was_received.recv()).await.unwrap();
+        assert_eq!(wakeups.count(), 0, "nobody has looked");
+    }
+    assert_eq!(socket.buffered_amount(), 5);
+    assert_eq!(wakeups.count(), 1, "it is to fall now");
+    assert_eq!(events.poll_next_unpin(&mut cx), Poll::Pending);
+    assert_eq!(socket.buffered_amount(), 0);
+
+    socket.send("hello").unwrap();
+    assert_eq!(socket.buffered_amount(), 5);
+    assert_eq!(wakeups.count(), 1, "it will fall when it is written");
+    guarded("the peer's receipt", was_received.recv()).await.unwrap();
+    assert_eq!(wakeups.count(), 2);
+    assert_eq!(events.poll_next_unpin(&mut cx), Poll::Pending);
+    assert_eq!(socket.buffered_amount(), 0);
+}
+
+/// Counts how often somebody is woken.
+#[derive(Default)]
+struct Wakeups(AtomicUsize);
+
+impl Wakeups {
+    fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Wake for Wakeups {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 #[tokio::test]

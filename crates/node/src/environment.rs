@@ -96,6 +96,11 @@ pub fn later(environment: u32, socket: u32) {
     });
 }
 
+/// JavaScript has woken sockets itself, and is called for them.
+pub(crate) fn call_if_due(environment: u32) {
+    with(environment, |environment| environment.turns.call_if_due());
+}
+
 /// Closes all sockets with 1001, gives them the chance to say so, and ends what serves them.
 #[napi]
 pub fn leave(environment: u32) {

@@ -81,7 +81,11 @@ pub fn ready_state(number: u32) -> Option<u32> {
 /// The attribute `bufferedAmount`.
 #[napi]
 pub fn buffered_amount(number: u32) -> Option<f64> {
-    with(number, |it| it.socket.buffered_amount() as f64)
+    let (amount, environment) = with(number, |it| (it.socket.buffered_amount(), it.environment))?;
+    if amount > 0 {
+        environment::call_if_due(environment); // some of it may have been written
+    }
+    Some(amount as f64)
 }
 
 /// The attribute `protocol`.
