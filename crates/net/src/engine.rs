@@ -45,7 +45,14 @@ pub(crate) struct Awake {
 
 impl Engine {
     pub(crate) fn new(connection: Connection, input: BytesMut) -> Self {
-        Self::Awake(Box::new(Awake::new(connection, Input::new(input))))
+        let input = Input::new(input);
+        Self::Awake(match SPARE.take() {
+            Some(mut spare) => {
+                (spare.connection, spare.input) = (connection, input);
+                spare
+            }
+            None => Box::new(Awake::new(connection, input)),
+        })
     }
 
     /// The connection, awake.

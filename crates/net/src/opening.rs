@@ -1,12 +1,15 @@
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use fullduplex_proto::handshake::head::{HeadError, HeadReader};
 use http::{Response, StatusCode};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 /// How much is read of a head at once: all of it, mostly.
-const READ: usize = 1 << 10;
+const READ: usize = 2 << 10;
 
 /// How many interim responses (100 to 199, but for 101) are skipped.
 const INTERIM_RESPONSES: usize = 8;
@@ -39,12 +42,26 @@ pub(crate) async fn read_head<T>(
         if let Some(head) = parse(input)? {
             return Ok(head);
         }
-        // The parser refuses a head that is too long, so the buffer outgrows the limit by this at most.
-        input.reserve(READ);
-        if stream.read_buf(&mut input.limit(READ)).await? == 0 {
+        if poll_fn(|cx| poll_read(stream, input, cx)).await? == 0 {
             return Err(OpeningError::Ended);
         }
     }
+}
+
+/// Reads once. The parser refuses a head that is too long, so that `input` outgrows its limit by this much
+/// at most.
+///
+/// By way of the stack: so `input` takes no more memory than what arrived, of which most is a head.
+fn poll_read(
+    stream: &mut (impl AsyncRead + Unpin),
+    input: &mut BytesMut,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    let mut bytes = [0; READ];
+    let mut read = ReadBuf::new(&mut bytes);
+    ready!(Pin::new(stream).poll_read(cx, &mut read))?;
+    input.extend_from_slice(read.filled());
+    Poll::Ready(Ok(read.filled().len()))
 }
 
 /// Reads a response, and skips interim ones: a server may send 103 before 101 (WS-hs-3).

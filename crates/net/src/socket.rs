@@ -35,7 +35,7 @@ use crate::{Sender, Transport};
 pub struct Socket<S: AsyncRead + AsyncWrite + Unpin = Transport> {
     shared: Arc<Shared<S>>,
     /// Messages that arrived together with the last one: most of a burst is received without the lock.
-    ahead: Messages,
+    ahead: Option<Box<Messages>>,
 }
 
 /// What a socket shares with the task that drives it.
@@ -99,7 +99,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         let link = Link::new(stream, connection, input, alarm);
         let answer = Some(Box::new(answer)).filter(|answer| **answer != Answer::default());
         let shared = Arc::new(Shared { link: Mutex::new(link), answer });
-        Self { shared, ahead: Messages::default() }
+        Self { shared, ahead: None }
     }
 
     /// The subprotocol that both ends agreed on.
@@ -161,8 +161,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// The next of the messages that are at hand. Behind the last one, reading goes on.
     #[inline]
     fn next_ahead(&mut self) -> Option<Message> {
-        let message = self.ahead.next()?;
-        if self.ahead.len() == 0 {
+        let ahead = self.ahead.as_mut()?;
+        let message = ahead.next()?;
+        if ahead.len() == 0 {
+            self.ahead = None;
             let mut link = self.link();
             link.handle_messages_taken();
             wake(link);
@@ -180,7 +182,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         let mut link = self.shared.link();
         while let Some(event) = ready!(link.poll_event_for_application(delivery, cx)) {
             if let Some(content) = content(event) {
-                self.ahead = link.take_messages();
+                let ahead = link.take_messages();
+                self.ahead = (ahead.len() > 0).then(|| Box::new(ahead));
                 // More may have arrived, and nobody waits for it now.
                 wake(link);
                 return Poll::Ready(Ok(Some(content)));
