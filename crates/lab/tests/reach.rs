@@ -389,3 +389,27 @@ async fn a_line_that_does_not_move_is_left() {
     };
     assert!(error.to_string().contains("other connections were opened first"), "{error}");
 }
+
+/// A line moves on when a server answers, be it nonsense.
+#[tokio::test]
+async fn a_line_that_moves_is_waited_for() {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let (listener, address) = listener().await;
+    let url = Url::parse(&format!("ws://{address}/")).unwrap();
+    let mut options = ConnectOptions::default();
+    options.connect_timeout = PATIENCE;
+    let clients = join_all((0..5).map(|_| connect(&url, &options)));
+    let server = async {
+        for _ in 0..5 {
+            let mut peer = Peer::over(listener.accept().await.unwrap().0);
+            peer.read_head().await;
+            tokio::time::sleep(PATIENCE * 3 / 10).await;
+            peer.send("nonsense\r\n").await;
+        }
+    };
+    let (results, ()) = guarded("the answers", async { tokio::join!(clients, server) }).await;
+    for result in results {
+        let error = result.unwrap_err();
+        assert!(matches!(error, ConnectError::Opening { .. }), "{error}");
+    }
+}

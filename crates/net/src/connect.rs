@@ -80,12 +80,14 @@ async fn connect_once(
         let stream = if url.is_secure() { secure(stream, url, options).await? } else { stream };
         shake_hands(stream, url, headers, options).await
     });
-    let answered = Box::pin(answered).await?;
-    // What is left to be read of a refusal is no handshake.
-    if let Some(turn) = turn {
+    let answered = Box::pin(answered).await;
+    // What is left to be read of a refusal is no handshake. A bad answer is one as well.
+    if let Some(turn) = turn
+        && !matches!(answered, Err(ConnectError::Timeout { .. }))
+    {
         turn.answered();
     }
-    opened(answered, url, deadline).await
+    opened(answered?, url, deadline).await
 }
 
 /// A server's answer to the opening request.
