@@ -8,15 +8,23 @@ const SIZE: usize = 64 << 10;
 /// A buffer is used as long as it has room for so much.
 const ENOUGH: usize = 16 << 10;
 
-/// A buffer that has grown for a large frame is kept for the next one, up to this size.
+/// A buffer that has grown for a large frame is kept for another one, up to this size and so many of them.
 const KEPT: usize = 4 << 20;
+const LARGE: usize = 4;
 
-/// How many buffers a thread keeps: one is enough unless large frames arrive on several connections.
-const SPARES: usize = 4;
+/// A large frame is not received into a buffer of more than so many times its length, all of which a
+/// message would pin that the application keeps.
+const ROOMY: usize = 4;
 
 thread_local! {
-    /// Read buffers for all connections of a thread, while they do not read.
-    static SPARE: RefCell<Vec<Buffer>> = const { RefCell::new(Vec::new()) };
+    static SPARE: RefCell<Spare> = RefCell::default();
+}
+
+/// Read buffers for all connections of a thread, while they do not read.
+#[derive(Debug, Default)]
+struct Spare {
+    small: Buffer,
+    large: Vec<Buffer>,
 }
 
 /// Bytes that were read and are not yet understood. A connection that waits keeps no buffer, but for an
@@ -34,12 +42,15 @@ struct Buffer {
     size: usize,
 }
 
+/// Whose the buffer is, once it is given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Source {
-    /// It is the thread's, and will be given back.
-    Thread,
     #[default]
     Own,
+    /// The thread's, for whatever comes next.
+    Thread,
+    /// The thread's, for large frames.
+    Large,
 }
 
 impl Input {
@@ -57,16 +68,31 @@ impl Input {
     }
 
     /// Makes room for a read, and for a large frame that lacks so many bytes: for more, the more of it
-    /// has arrived, and never for what is only announced.
+    /// has arrived, or as a thread has at hand, and never for what is only announced.
     pub(crate) fn make_room(&mut self, lacking: usize) {
-        if !self.is_empty() {
-            return self.buffer.grow(lacking);
+        if self.is_empty() {
+            if self.source == Source::Own {
+                self.buffer = SPARE.with_borrow_mut(|spare| std::mem::take(&mut spare.small));
+                self.source = Source::Thread;
+            }
+            return self.buffer.renew();
         }
-        if self.source == Source::Own {
-            self.buffer = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
-            self.source = Source::Thread;
+        let Buffer { bytes, .. } = &mut self.buffer;
+        let wanted = lacking.clamp(ENOUGH, SIZE.max(bytes.len()));
+        if bytes.capacity() - bytes.len() >= wanted {
+            return;
         }
-        self.buffer.renew();
+        if let Some(mut large) = take_large(bytes.len() + lacking) {
+            large.bytes.extend_from_slice(bytes);
+            self.give_back();
+            (self.buffer, self.source) = (large, Source::Large);
+            return;
+        }
+        bytes.reserve(wanted);
+        let capacity = bytes.capacity();
+        if capacity > SIZE {
+            (self.buffer.size, self.source) = (capacity, Source::Large);
+        }
     }
 
     /// Gives back what is not needed while nothing arrives.
@@ -74,35 +100,44 @@ impl Input {
         if self.is_empty() {
             self.give_back();
         } else if self.buffer.bytes.len() <= ENOUGH {
-            let rest = BytesMut::from(&self.buffer.bytes[..]);
-            self.give_back();
-            self.buffer.bytes = rest;
+            self.keep_rest();
         }
+    }
+
+    /// Gives the buffer of a large message back: it is for large frames only, so that no small message
+    /// that is kept pins it.
+    pub(crate) fn part_from_message(&mut self, len: usize) {
+        if len > SIZE {
+            self.keep_rest();
+        }
+    }
+
+    fn keep_rest(&mut self) {
+        let rest = BytesMut::from(&self.buffer.bytes[..]);
+        self.give_back();
+        self.buffer.bytes = rest;
     }
 
     /// Leaves the thread its buffer, or nothing of one that is not the thread's.
     fn give_back(&mut self) {
         let mut buffer = std::mem::take(&mut self.buffer);
-        if std::mem::take(&mut self.source) == Source::Thread && buffer.size <= KEPT {
-            buffer.bytes.clear();
-            // A thread that ends has no use for it.
-            let _ = SPARE.try_with(|spare| {
-                let mut spare = spare.borrow_mut();
-                if spare.len() < SPARES {
-                    spare.push(buffer);
+        buffer.bytes.clear();
+        // A thread that ends has no use for it.
+        let _ = SPARE.try_with(|spare| {
+            let mut spare = spare.borrow_mut();
+            match std::mem::take(&mut self.source) {
+                Source::Own => {}
+                Source::Thread => spare.small = buffer,
+                Source::Large if buffer.size <= KEPT && spare.large.len() < LARGE => {
+                    spare.large.push(buffer);
                 }
-            });
-        }
+                Source::Large => {}
+            }
+        });
     }
 }
 
 impl Buffer {
-    fn grow(&mut self, lacking: usize) {
-        let len = self.bytes.len();
-        self.bytes.reserve(lacking.clamp(ENOUGH, SIZE.max(len)));
-        self.size = self.size.max(self.bytes.capacity());
-    }
-
     /// Makes room in an empty buffer. A message that the application keeps holds its part of it; what
     /// lies behind is used on, so that a message which is kept for long pins no more than what arrived
     /// with it. Otherwise the same memory is used again, which the processor has at hand.
@@ -117,4 +152,16 @@ impl Drop for Input {
     fn drop(&mut self) {
         self.give_back();
     }
+}
+
+/// A spare buffer for a frame of this length, in which no message is any more.
+fn take_large(len: usize) -> Option<Buffer> {
+    let fits = |buffer: &mut Buffer| {
+        let is_right = (len..=ROOMY * len).contains(&buffer.size);
+        is_right && buffer.bytes.try_reclaim(buffer.size)
+    };
+    SPARE.with_borrow_mut(|spare| {
+        let at = spare.large.iter_mut().position(fits)?;
+        Some(spare.large.swap_remove(at))
+    })
 }

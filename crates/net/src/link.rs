@@ -76,6 +76,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 if let Ok(Some(event)) = awake.connection.handle_input(awake.input.bytes()) {
                     share.made_progress();
                     awake.tally.count_received(&event);
+                    if let Event::Message(message) = &event {
+                        awake.input.part_from_message(message.len());
+                    }
                     return Poll::Ready(Some(event));
                 }
                 // Otherwise it would take back what reading uses up.
