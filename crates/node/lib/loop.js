@@ -4,11 +4,11 @@
 const { toException } = require('./idl');
 const native = require('./native');
 
-/** So many events of one socket, and so many sockets, have their turn before timers and files do. */
+/** So many events of one socket, and about so many of all, have their turn before timers and files do. */
 const EVENTS = 1024;
+const TURN = 4096;
 /** So many messages cross to JavaScript in one call. */
 const BATCH = 128;
-const SOCKETS = 1024;
 
 /** What was sent is handed to the network in portions of so many messages. */
 const PORTION = 64;
@@ -27,15 +27,15 @@ const environment = native.enter(turn);
 
 function turn() {
   inTurn = true;
-  for (let left = SOCKETS; ; ) {
+  for (let left = TURN; ; ) {
     if (left <= 0) {
-      native.callAgain(environment);
+      // A call by the native half would come at once, without a turn of the loop.
+      setImmediate(turn);
       break;
     }
     const numbers = native.ready(environment, collect);
     if (numbers === null) break;
-    left -= numbers.length;
-    for (const number of numbers) sockets.get(number)?.deref()?.drain(EVENTS);
+    for (const number of numbers) left -= 1 + (sockets.get(number)?.deref()?.drain(EVENTS) ?? 0);
   }
   inTurn = false;
   flush();
@@ -135,14 +135,15 @@ class Connection {
     this.update();
   }
 
-  /** Runs the tasks that wait, up to a number of events. */
+  /** Runs the tasks that wait, up to a number of events; @returns how many. */
   drain(events) {
     const number = this.#number;
-    for (let left = events; left > 0; ) {
+    let left = events;
+    while (left > 0) {
       const event = native.next(number, this.#wantedMessages(), collectMessages);
       if (event === null) {
         this.#ran();
-        return;
+        return events - left;
       }
       if (Array.isArray(event)) {
         const isLast = lastMessages;
@@ -150,7 +151,7 @@ class Connection {
         this.#fireAll(event);
         if (isLast) {
           this.#ran();
-          return;
+          return events - left;
         }
       } else {
         // One task fires both `error` and `close`.
@@ -161,6 +162,7 @@ class Connection {
     }
     this.later();
     this.#ran();
+    return events - left;
   }
 
   #fireAll(messages) {

@@ -81,12 +81,6 @@ pub fn ready<'env>(
     }
 }
 
-/// Has `turn` called again, because it leaves sockets for later.
-#[napi]
-pub fn call_again(environment: u32) {
-    with(environment, |environment| environment.turns.call());
-}
-
 /// This socket has more tasks, or may have.
 #[napi]
 pub fn later(environment: u32, socket: u32) {
