@@ -1,6 +1,7 @@
 //! The network's side of a socket: one task that connects, reads, writes, and posts what happens.
 
 use std::future::poll_fn;
+use std::iter;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -13,10 +14,6 @@ use crate::{CloseEvent, Failure, Ports, ports};
 
 /// Messages are handed to the connection, which encodes them, while less than this waits there.
 const HIGH_WATER: u64 = 64 << 10;
-
-/// So many messages, or bytes of them, are received before the host has its turn, and what is sent.
-const BATCH: usize = 64;
-const BATCH_BYTES: usize = 64 << 10;
 
 /// Serves a socket from its construction to its `close` event; also if the future is dropped before
 /// it was ever polled.
@@ -132,25 +129,26 @@ fn poll_open(
     }
 }
 
-/// Posts what has come, up to a number of messages, all at once: the host, which may be on another
-/// thread, is not disturbed for each. Pending if there may be no more.
+/// Posts what has come: a message with those that arrived together with it, all at once, for the host may
+/// be on another thread. Pending if there is no more.
+///
+/// What else has come behind them, such as a Close, is for the next time: the host may answer them before.
 fn poll_some(shared: &Shared, socket: &mut Socket, cx: &mut Context<'_>) -> Poll<()> {
     let mut tasks = Vec::new();
-    let mut bytes = 0;
-    let polled = loop {
-        if tasks.len() == BATCH || bytes >= BATCH_BYTES {
-            break Poll::Ready(());
-        }
-        match socket.poll_event(cx) {
-            Poll::Ready(Some(Event::Message(message))) => {
-                bytes += message.len();
-                tasks.push(Task::Received(message));
+    let polled = match socket.poll_event(cx) {
+        Poll::Ready(Some(event)) => {
+            match event {
+                Event::Message(message) => {
+                    tasks.push(Task::Received(message));
+                    tasks.extend(iter::from_fn(|| socket.try_recv()).map(Task::Received));
+                }
+                Event::Close(_) => tasks.push(Task::ClosingStarted),
+                Event::Pong(payload) => shared.ponged(&payload),
+                Event::Part(_) | Event::Ping(_) => {}
             }
-            Poll::Ready(Some(Event::Close(_))) => tasks.push(Task::ClosingStarted),
-            Poll::Ready(Some(Event::Pong(payload))) => shared.ponged(&payload),
-            Poll::Ready(Some(Event::Part(_) | Event::Ping(_))) => {}
-            Poll::Ready(None) | Poll::Pending => break Poll::Pending,
+            Poll::Ready(())
         }
+        Poll::Ready(None) | Poll::Pending => Poll::Pending,
     };
     let written = socket.take_written();
     if written > 0 {

@@ -158,6 +158,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         poll_fn(|cx| self.poll_content(cx, Delivery::Parts, part)).await
     }
 
+    /// The next message, if it is at hand because it arrived together with the last one. For a caller that
+    /// passes on several at once; `None` says nothing of what comes next.
+    pub fn try_recv(&mut self) -> Option<Message> {
+        self.next_ahead()
+    }
+
     /// The next of the messages that are at hand. Behind the last one, reading goes on.
     #[inline]
     fn next_ahead(&mut self) -> Option<Message> {
@@ -182,8 +188,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         let mut link = self.shared.link();
         while let Some(event) = ready!(link.poll_event_for_application(delivery, cx)) {
             if let Some(content) = content(event) {
-                let ahead = link.take_messages();
-                self.ahead = (ahead.len() > 0).then(|| Box::new(ahead));
+                self.ahead = take_ahead(&mut link);
                 // More may have arrived, and nobody waits for it now.
                 wake(link);
                 return Poll::Ready(Ok(Some(content)));
@@ -347,8 +352,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         if let Some(message) = self.next_ahead() {
             return Poll::Ready(Some(Event::Message(message)));
         }
-        let mut link = self.link();
+        let mut link = self.shared.link();
         let event = ready!(link.poll_event_for_application(Delivery::Whole, cx));
+        if let Some(Event::Message(_)) = event {
+            self.ahead = take_ahead(&mut link);
+        }
         // More may have arrived, and nobody waits for it now.
         wake(link);
         Poll::Ready(event)
@@ -420,6 +428,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Socket<S> {
         let driver = self.link().handle_dropped();
         driver.into_iter().for_each(Waker::wake);
     }
+}
+
+/// What has arrived together with a message that is received now.
+fn take_ahead<S: AsyncRead + AsyncWrite + Unpin>(link: &mut Link<S>) -> Option<Box<Messages>> {
+    let ahead = link.take_messages();
+    (ahead.len() > 0).then(|| Box::new(ahead))
 }
 
 /// Whether what was queued needs nothing more from here: otherwise the transport has to take it.

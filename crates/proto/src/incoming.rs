@@ -57,7 +57,14 @@ impl Frame {
         let arrived = input.len().min(self.remaining);
         let bytes = &mut input[self.unmasked..arrived];
         let offset = self.moved + self.unmasked;
-        let is_ascii = self.mask.is_some_and(|mask| mask.apply_to_text(offset, bytes));
+        let is_ascii = match self.mask {
+            Some(mask) if self.opcode == Opcode::Text => mask.apply_to_text(offset, bytes),
+            Some(mask) => {
+                mask.apply(offset, bytes);
+                false
+            }
+            None => false,
+        };
         self.unmasked = arrived;
         Fresh { bytes, is_ascii }
     }
