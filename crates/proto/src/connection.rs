@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How many messages are taken together at most.
-const TOGETHER: usize = 64;
+const TOGETHER: usize = 32;
 
 /// An established connection: the receiving and the sending machine, and the closing handshake
 /// between them. It does no I/O, reads no clock and draws no random numbers.
