@@ -61,7 +61,7 @@ enum Task {
     },
     /// Feeds generated inputs to the targets of fuzz/, looking for one that breaks a promise.
     Fuzz(fuzz::Options),
-    /// What an idle connection costs in memory, beside other libraries; fails if it is more than 1,152 bytes,
+    /// What an idle connection costs in memory, beside other libraries; fails if it is more than 1,280 bytes,
     /// or than theirs.
     Idle {
         /// How many connections each server gets.

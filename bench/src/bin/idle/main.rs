@@ -22,7 +22,7 @@ struct Options {
 }
 
 /// What a connection of ours may cost in bytes, without TLS and compression.
-const LIMIT: f64 = 1152.0;
+const LIMIT: f64 = 1280.0;
 
 /// The files that this program and the servers have open besides the connections.
 const OTHER_FILES: usize = 100;
