@@ -244,17 +244,20 @@ async fn a_stream_of_ones_own_is_as_good() {
 
 // one at a time
 
-/// A server that notes how many clients it has that wait for its answer, lets each wait, and returns
-/// the most that it had at once.
-async fn counting() -> (Served, Arc<AtomicUsize>) {
+/// A server that notes how many clients it has that wait for its answer, lets each wait until there were
+/// `together` of them at once, and returns the most that there were.
+async fn counting(together: usize) -> (Served, Arc<AtomicUsize>) {
     let (waiting, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let counted = Arc::clone(&most);
     let served = Served::by(ServerOptions::default(), move |request| {
         let (waiting, most) = (Arc::clone(&waiting), Arc::clone(&counted));
         async move {
             most.fetch_max(waiting.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            // Whoever else is on the way has time to come.
+            // Whoever else is on the way has time to come, and does come if it is expected.
             tokio::time::sleep(Duration::from_millis(20)).await;
+            while most.load(Ordering::SeqCst) < together {
+                tokio::task::yield_now().await;
+            }
             waiting.fetch_sub(1, Ordering::SeqCst);
             echo(request).await
         }
@@ -279,11 +282,12 @@ async fn open_ten(port: u16, handshakes: Handshakes) {
 /// RFC6455-4.1-3.
 #[tokio::test]
 async fn handshakes_with_one_address_do_not_overlap() {
-    let (served, most) = counting().await;
+    let (served, most) = counting(1).await;
     open_ten(served.address().port(), Handshakes::OneAtATime).await;
     assert_eq!(most.load(Ordering::SeqCst), 1);
+    let (served, most) = counting(10).await;
     open_ten(served.address().port(), Handshakes::AtOnce).await;
-    assert!(most.load(Ordering::SeqCst) > 1);
+    assert_eq!(most.load(Ordering::SeqCst), 10);
 }
 
 /// Opens two sockets, of which the second must come to `listener` only when the first is done.

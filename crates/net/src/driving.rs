@@ -228,25 +228,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         let Some(driving) = &mut self.driving else {
             return poll(self, cx);
         };
-        if driving.waker.will_wake(cx.waker()) {
-            let polled = poll(self, cx);
-            if polled.is_pending()
-                && let Some(driving) = &mut self.driving
-            {
-                driving.awaited = awaited;
-                driving.other = None;
-            }
-            return polled;
-        }
-        let waker = std::mem::replace(&mut driving.waker, Waker::noop().clone());
-        let polled = poll(self, &mut Context::from_waker(&waker));
-        if let Some(driving) = &mut self.driving {
-            if polled.is_pending() {
-                driving.awaited = awaited;
-                driving.other =
-                    Some(Box::new(Other { waker: cx.waker().clone(), awaits: awaited }));
-            }
-            driving.waker = waker;
+        let is_driver = driving.waker.will_wake(cx.waker());
+        let polled = if is_driver {
+            poll(self, cx)
+        } else {
+            let waker = driving.waker.clone();
+            poll(self, &mut Context::from_waker(&waker))
+        };
+        if polled.is_pending()
+            && let Some(driving) = &mut self.driving
+        {
+            let other = || Box::new(Other { waker: cx.waker().clone(), awaits: awaited });
+            driving.awaited = awaited;
+            driving.other = (!is_driver).then(other);
         }
         polled
     }

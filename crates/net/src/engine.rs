@@ -45,13 +45,13 @@ pub(crate) struct Awake {
 
 impl Engine {
     pub(crate) fn new(connection: Connection, input: BytesMut) -> Self {
-        let input = Input::new(input);
-        Self::Awake(match SPARE.take() {
+        let awake = Awake::new(connection, Input::new(input));
+        Self::Awake(match take(&SPARE) {
             Some(mut spare) => {
-                (spare.connection, spare.input) = (connection, input);
+                *spare = awake;
                 spare
             }
-            None => Box::new(Awake::new(connection, input)),
+            None => Box::new(awake),
         })
     }
 
