@@ -32,32 +32,25 @@ const FOR_CLIENTS: &str = "serve_fullduplex";
 
 /// Weighs idle connections of our server and of others.
 pub(crate) fn idle(connections: usize) -> Result<(), Failure> {
-    let folder = build(&[])?;
+    let servers = peers(|name| name.starts_with("serve_"))?;
+    let folder = build(["idle"].into_iter().chain(servers.iter().map(String::as_str)))?;
     let mut program = Command::new(folder.join("idle"));
     run(program.args(["--connections", &connections.to_string()]))
 }
 
 /// Measures what a message costs our server and client, and those of others.
 pub(crate) fn speed(options: &Options) -> Result<(), Failure> {
-    let programs = options.programs()?;
-    let programs: Vec<&str> = programs.iter().flat_map(|program| ["--bin", program]).collect();
-    let folder = build(&programs)?;
+    let peers = options.peers()?;
+    let folder = build(["speed", FOR_CLIENTS].into_iter().chain(peers.iter().map(String::as_str)))?;
     run(Command::new(folder.join("speed")).args(options.arguments()))
 }
 
 impl Options {
-    /// Linking all of them takes minutes.
-    fn programs(&self) -> Result<Vec<String>, Failure> {
-        let mut programs = vec!["speed".to_owned(), FOR_CLIENTS.to_owned()];
-        for entry in fs::read_dir(root().join("bench/src/bin"))? {
-            let name = entry?.file_name().to_string_lossy().replace(".rs", "");
-            let is_peer = name.starts_with("serve_") || name.starts_with("talk_");
+    fn peers(&self) -> Result<Vec<String>, Failure> {
+        peers(|name| {
             let is_wanted = |wanted: &String| name.contains(&wanted.replace('-', "_"));
-            if is_peer && (self.peers.is_empty() || self.peers.iter().any(is_wanted)) {
-                programs.push(name);
-            }
-        }
-        Ok(programs)
+            self.peers.is_empty() || self.peers.iter().any(is_wanted)
+        })
     }
 
     fn arguments(&self) -> Vec<String> {
@@ -72,9 +65,23 @@ impl Options {
     }
 }
 
-/// Builds the programs, or those that `arguments` ask for, and returns the folder in which they are.
-pub(crate) fn build(arguments: &[&str]) -> Result<PathBuf, Failure> {
+/// The servers and clients whose program is wanted.
+fn peers(is_wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, Failure> {
+    let mut programs = Vec::new();
+    for entry in fs::read_dir(root().join("bench/src/bin"))? {
+        let name = entry?.file_name().to_string_lossy().replace(".rs", "");
+        let is_peer = name.starts_with("serve_") || name.starts_with("talk_");
+        if is_peer && is_wanted(&name) {
+            programs.push(name);
+        }
+    }
+    Ok(programs)
+}
+
+/// Builds programs, and returns the folder in which they are. Linking all of them takes minutes.
+pub(crate) fn build<'a>(programs: impl IntoIterator<Item = &'a str>) -> Result<PathBuf, Failure> {
     let folder = root().join("target/bench");
+    let arguments = programs.into_iter().flat_map(|program| ["--bin", program]);
     run(cargo(["build", "--locked", "--release", "--target-dir"])
         .arg(&folder)
         .args(arguments)

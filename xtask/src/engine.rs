@@ -27,7 +27,7 @@ pub(crate) fn engine(write: bool) -> Result<(), Failure> {
 
 impl Engine {
     fn build() -> Result<Self, Failure> {
-        let program = bench::build(&[])?.join("engine");
+        let program = bench::build(["engine"])?.join("engine");
         let list = output(Command::new(&program).arg("list"))?;
         let all = |kind| list.lines().filter_map(move |line| line.strip_prefix(kind));
         let libraries = all("library ").map(Into::into).collect();
