@@ -2,18 +2,19 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
 
 mod args;
+mod client;
 mod connect;
+mod exit;
 mod listen;
 mod tour;
+mod values;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::args::{Args, Command};
-
-/// Why a command did not do what it was asked to: one sentence for the person who asked.
-type Failure = Box<dyn std::error::Error>;
+use crate::exit::{Failure, exit_of};
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             anstream::eprintln!("fdx: {failure}");
-            ExitCode::FAILURE
+            ExitCode::from(exit_of(&failure) as u8)
         }
     }
 }
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
 async fn run(args: Args) -> Result<(), Failure> {
     match args.command {
         None => tour::run().await,
-        Some(Command::Connect(args)) => connect::run(args).await,
+        Some(Command::Connect(args)) => connect::run(*args).await,
         Some(Command::Listen(args)) => listen::run(args).await,
     }
 }

@@ -5,7 +5,8 @@ use fullduplex_net::{Server, ServerOptions};
 use futures_util::StreamExt;
 use tokio::net::TcpListener;
 
-use crate::{Failure, listen};
+use crate::exit::Failure;
+use crate::listen;
 
 /// Shows the life of a WebSocket, then the life of one that fails.
 pub(crate) async fn run() -> Result<(), Failure> {

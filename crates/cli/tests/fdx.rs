@@ -1,64 +1,16 @@
 //! The command as its users meet it: a process with arguments, a pipe and an exit code.
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
+mod support;
+
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Output, Stdio};
 
 use fullduplex_lab::ca::{Authority, Validity};
 use fullduplex_lab::script::{FIN, Peer, TEXT, close_frame, deaf, frame, script};
 use fullduplex_net::proto::handshake::Subprotocols;
 use fullduplex_net::{ConnectOptions, connect};
 
-fn fdx(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fdx"));
-    command.args(arguments).env_remove("CARGO");
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-/// Runs the command with this input to its end.
-fn pipe(arguments: &[&str], input: &str) -> Output {
-    let mut process = fdx(arguments).spawn().unwrap();
-    let mut stdin = process.stdin.take().unwrap();
-    let input = input.to_owned();
-    // A command that ends early does not read on, which is its good right.
-    let writer = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
-    let output = process.wait_with_output().unwrap();
-    writer.join().unwrap();
-    output
-}
-
-fn stdout(output: &Output) -> &str {
-    str::from_utf8(&output.stdout).unwrap()
-}
-
-fn stderr(output: &Output) -> &str {
-    str::from_utf8(&output.stderr).unwrap()
-}
-
-/// `fdx listen --echo`, as long as it lives.
-struct Listening {
-    process: Child,
-    url: String,
-}
-
-impl Listening {
-    fn start(arguments: &[&str]) -> Self {
-        let mut process =
-            fdx(&["listen", "127.0.0.1:0", "--echo"]).args(arguments).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("listening at ").unwrap().to_owned();
-        Self { process, url }
-    }
-}
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
+use support::{Listening, fdx, pipe, run_blocking, stderr, stdout};
 
 #[test]
 fn the_tour_shows_both_lives_in_some_thirty_lines() {
@@ -163,17 +115,17 @@ async fn a_server_that_closes_first_is_reported() {
 }
 
 #[test]
-fn a_failure_is_one_line_and_exit_code_1() {
+fn a_failure_is_one_line_and_an_exit_code() {
     let (_held, nobody) = deaf();
-    for (url, cause) in [
-        (format!("ws://{nobody}/"), "refused"),
-        ("ftp://127.0.0.1/".to_owned(), "must be ws, wss, http or https"),
-        ("ws://127.0.0.1/#top".to_owned(), "no fragment"),
-        ("ws://127.0.0.1:25/".to_owned(), "port 25 is blocked"),
-        ("ws://no-such-host.invalid/".to_owned(), "`no-such-host.invalid` cannot be resolved"),
+    for (url, code, cause) in [
+        (format!("ws://{nobody}/"), 3, "refused"),
+        ("ftp://127.0.0.1/".to_owned(), 2, "must be ws, wss, http or https"),
+        ("ws://127.0.0.1/#top".to_owned(), 2, "no fragment"),
+        ("ws://127.0.0.1:25/".to_owned(), 3, "port 25 is blocked"),
+        ("ws://no-such-host.invalid/".to_owned(), 3, "`no-such-host.invalid` cannot be resolved"),
     ] {
         let output = pipe(&["connect", &url], "x\n");
-        assert_eq!(output.status.code(), Some(1), "{url}");
+        assert_eq!(output.status.code(), Some(code), "{url}");
         assert!(stderr(&output).contains(cause), "{url}: {}", stderr(&output));
         assert!(stderr(&output).starts_with("fdx: ") && stderr(&output).lines().count() == 1);
     }
@@ -251,7 +203,7 @@ fn connect_trusts_a_ca_that_it_is_given() {
     std::fs::remove_file(&file).unwrap();
     assert_eq!(stdout(&trusted), "over TLS\n", "{}", stderr(&trusted));
     let untrusted = pipe(&["connect", &url], "over TLS\n");
-    assert_eq!(untrusted.status.code(), Some(1));
+    assert_eq!(untrusted.status.code(), Some(3));
     assert!(
         stderr(&untrusted).contains("signed by nobody whom this client trusts"),
         "{}",
@@ -266,8 +218,4 @@ async fn listen_speaks_the_subprotocols_that_it_is_given() {
     options.subprotocols = Subprotocols::new(["nope", "superchat"]).unwrap();
     let socket = connect(&server.url.parse().unwrap(), &options).await.unwrap();
     assert_eq!(socket.subprotocol().map(|name| name.as_str()), Some("superchat"));
-}
-
-async fn run_blocking(run: impl FnOnce() -> Output + Send + 'static) -> Output {
-    tokio::task::spawn_blocking(run).await.unwrap()
 }

@@ -194,6 +194,11 @@ impl Builder {
         self
     }
 
+    /// What has been chosen for the network: for `fullduplex_net::connect`, where the object is not wanted.
+    pub fn connect_options(&self) -> &ConnectOptions {
+        &self.connect
+    }
+
     /// As [`WebSocket::new`].
     ///
     /// # Errors

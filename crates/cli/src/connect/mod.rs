@@ -1,14 +1,16 @@
+mod args;
+
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::time::Duration;
 
-use fullduplex::{Builder, CloseEvent, Event, MessageEvent, Tls, WebSocket};
+use fullduplex::{Builder, CloseEvent, Event, Failure as Cause, MessageEvent, WebSocket};
 use futures_util::StreamExt;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::Failure;
-use crate::args::Connect;
+pub(crate) use self::args::Connect;
+use crate::exit::{Failure, not_connected, usage};
 
 /// Lines are read while less than this waits for the network.
 const HIGH_WATER: u64 = 1 << 20;
@@ -17,18 +19,8 @@ const HIGH_WATER: u64 = 1 << 20;
 const MOMENT: Duration = Duration::from_millis(200);
 
 pub(crate) async fn run(args: Connect) -> Result<(), Failure> {
-    let builder = builder(&args)?;
+    let builder = args.client.builder()?;
     if args.echo { echo(builder).await } else { pipe(builder, args.wait).await }
-}
-
-fn builder(args: &Connect) -> Result<Builder, Failure> {
-    let mut builder = WebSocket::builder(&args.url).protocols(args.protocols.clone())?;
-    if let Some(file) = &args.ca {
-        let pem = std::fs::read(file)
-            .map_err(|error| format!("the file {} cannot be read: {error}", file.display()))?;
-        builder = builder.tls(Tls::with_extra_roots(&pem)?);
-    }
-    Ok(builder)
 }
 
 /// Sends every message back until the server closes.
@@ -38,7 +30,8 @@ async fn echo(builder: Builder) -> Result<(), Failure> {
             // A message arrives on an open socket only, or on one that drops what is sent.
             socket.send(message.data.clone()).ok();
         });
-    })?;
+    });
+    let socket = socket.map_err(usage)?;
     verdict(&socket, &socket.closed().await)
 }
 
@@ -52,7 +45,7 @@ enum Stage {
 }
 
 async fn pipe(builder: Builder, wait: Duration) -> Result<(), Failure> {
-    let socket = builder.open()?;
+    let socket = builder.open().map_err(usage)?;
     let mut events = socket.events();
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     // The messages that were sent and not yet answered, if each has one answer.
@@ -162,7 +155,12 @@ fn verdict(socket: &WebSocket, close: &CloseEvent) -> Result<(), Failure> {
         return Ok(());
     }
     match socket.failure() {
-        Some(failure) => Err(failure.to_string().into()),
+        Some(failure) => Err(match *failure {
+            Cause::Connect(_) | Cause::BlockedPort(_) | Cause::NoSubprotocol => {
+                not_connected(failure)
+            }
+            _ => failure.to_string().into(),
+        }),
         None => {
             Err(format!("the connection was cut after a Close with code {}", close.code).into())
         }

@@ -1,3 +1,5 @@
+mod args;
+
 use std::io::{self, Write as _};
 use std::time::Duration;
 
@@ -6,8 +8,8 @@ use fullduplex_net::proto::handshake::{Origins, Subprotocols};
 use fullduplex_net::{Outcome, Request, Server, ServerOptions};
 use tracing::Level;
 
-use crate::Failure;
-use crate::args::Listen;
+pub(crate) use self::args::Listen;
+use crate::exit::{Failure, usage};
 
 /// How long connections may take to close when the server is interrupted.
 const GRACE: Duration = Duration::from_secs(1);
@@ -17,7 +19,7 @@ pub(crate) async fn run(args: Listen) -> Result<(), Failure> {
     tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).init();
     let mut options = ServerOptions::default();
     options.accept.deflate = Some(Deflate::default());
-    options.accept.subprotocols = Subprotocols::new(args.protocols)?;
+    options.accept.subprotocols = Subprotocols::new(args.protocols).map_err(usage)?;
     // It tells a page nothing that the page did not say itself.
     options.accept.origins = Origins::Any;
     options.connections_per_address = options.connections;
