@@ -58,6 +58,7 @@ mod mailbox;
 mod membership;
 mod network;
 mod opening;
+mod pages;
 mod proxy;
 mod random;
 mod redirects;
@@ -81,7 +82,7 @@ mod upgrade;
 #[cfg(feature = "axum")]
 pub use self::axum::UpgradeRejection;
 pub use accept::{AcceptError, AcceptOptions, accept};
-pub use connect::{connect, connect_over};
+pub use connect::{connect, connect_over, connect_transport};
 pub use connect_error::{AddressFailure, ConnectError, ConnectPhase};
 pub use connect_options::{ConnectOptions, Handshakes};
 pub use connections::{Connections, Drained, ServerOptions};
