@@ -6,6 +6,7 @@ mod client;
 mod connect;
 mod exit;
 mod listen;
+mod output;
 mod tour;
 mod values;
 
@@ -15,6 +16,7 @@ use clap::Parser;
 
 use crate::args::{Args, Command};
 use crate::exit::{Failure, exit_of};
+use crate::output::NobodyReads;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if failure.is::<NobodyReads>() => ExitCode::SUCCESS,
         Err(failure) => {
             anstream::eprintln!("fdx: {failure}");
             ExitCode::from(exit_of(&failure) as u8)

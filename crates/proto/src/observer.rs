@@ -41,7 +41,6 @@ enum State {
 #[derive(Debug)]
 struct Passing {
     frame: Observed,
-    mask: Option<MaskKey>,
     /// The message to which its payload belongs.
     message: Option<Message>,
 }
@@ -71,8 +70,8 @@ pub struct Observed {
     pub reserved: u8,
     /// The four bits that say what it is; [`Opcode::from_bits`] knows those that mean something.
     pub opcode: u8,
-    /// Whether its payload was masked.
-    pub masked: bool,
+    /// The key that its payload was masked with.
+    pub mask: Option<MaskKey>,
     /// The length that the header announces, which may be one that cannot be.
     pub payload_len: u64,
     /// How many bytes of the payload have passed: fewer if the stream has ended within the frame.
@@ -170,7 +169,7 @@ impl Observer {
             fin: first & 0x80 != 0,
             reserved: first >> 4 & 0b111,
             opcode: first & 0x0F,
-            masked: second & 0x80 != 0,
+            mask: header.last_chunk().filter(|_| second & 0x80 != 0).map(|key| MaskKey(*key)),
             payload_len: payload_len(header),
             passed: 0,
             compressed: message.as_ref().is_some_and(|m| m.compression != Compression::None),
@@ -179,8 +178,7 @@ impl Observer {
             violation: self.judge(header, was_amid_message).err(),
             after_close: self.is_closed,
         };
-        let mask = header.last_chunk().filter(|_| frame.masked).map(|key| MaskKey(*key));
-        self.state = State::Payload(Box::new(Passing { frame, mask, message }));
+        self.state = State::Payload(Box::new(Passing { frame, message }));
     }
 
     fn begin_message(&self, first: u8) -> Message {
@@ -204,7 +202,7 @@ impl Observer {
         else {
             return None;
         };
-        let Passing { mut frame, message, .. } = *passing;
+        let Passing { mut frame, message } = *passing;
         if let Some(mut message) = message {
             if !frame.fin {
                 self.message = Some(message);
@@ -230,7 +228,7 @@ impl Passing {
         for piece in bytes.chunks(STEP) {
             let plain = &mut plain[..piece.len()];
             plain.copy_from_slice(piece);
-            if let Some(mask) = self.mask {
+            if let Some(mask) = self.frame.mask {
                 // A key repeats after four bytes.
                 mask.apply((self.frame.passed % 4) as usize, plain);
             }

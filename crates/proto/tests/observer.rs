@@ -57,7 +57,7 @@ fn frames_are_shown_as_they_are_however_the_bytes_are_cut() {
             ]
         );
         assert!(observed.iter().all(|frame| frame.violation.is_none() && !frame.after_close));
-        assert!(observed.iter().all(|frame| frame.masked == (sender == Role::Client)));
+        assert!(observed.iter().all(|frame| frame.mask.is_some() == (sender == Role::Client)));
         assert_eq!(observed.iter().filter(|frame| !frame.fin).count(), 1);
         assert_eq!((observed[3].payload_len, observed[3].content_len), (70_000, 70_000));
         for size in [1, 3, 1000] {
