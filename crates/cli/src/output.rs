@@ -3,6 +3,9 @@
 use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::Notify;
 
 use crate::exit::Failure;
 
@@ -18,18 +21,46 @@ impl fmt::Display for NobodyReads {
 
 impl Error for NobodyReads {}
 
-/// Writes a line to stdout, without its colours where that is no terminal.
-pub(crate) fn print_line(line: impl fmt::Display) -> io::Result<()> {
-    let mut stdout = anstream::stdout().lock();
-    writeln!(stdout, "{line}")?;
-    stdout.flush()
+/// Stdout, for a command of many tasks: one of them writes, another learns that it failed.
+#[derive(Debug, Default)]
+pub(crate) struct Stdout {
+    failure: Mutex<Option<io::Error>>,
+    failed: Notify,
 }
 
-/// What it means for a command that it could not write to stdout.
-pub(crate) fn unwritten(error: &io::Error) -> Failure {
-    match error.kind() {
-        io::ErrorKind::BrokenPipe => NobodyReads.into(),
-        _ => format!("stdout: {error}").into(),
+impl Stdout {
+    /// Writes a line, without its colours where stdout is no terminal.
+    pub(crate) fn print(&self, line: impl fmt::Display) {
+        let mut stdout = anstream::stdout().lock();
+        self.note(writeln!(stdout, "{line}").and_then(|()| stdout.flush()));
+    }
+
+    /// Writes a line of others, with all that is in it.
+    pub(crate) fn print_as_it_is(&self, line: &str) {
+        let mut stdout = io::stdout().lock();
+        self.note(writeln!(stdout, "{line}").and_then(|()| stdout.flush()));
+    }
+
+    /// Waits until something could not be written, and returns what that means for the command.
+    pub(crate) async fn until_failed(&self) -> Failure {
+        loop {
+            let failed = self.failed.notified();
+            let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+            match failure {
+                Some(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    return NobodyReads.into();
+                }
+                Some(error) => return format!("stdout: {error}").into(),
+                None => failed.await,
+            }
+        }
+    }
+
+    fn note(&self, written: io::Result<()>) {
+        if let Err(error) = written {
+            *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            self.failed.notify_waiters();
+        }
     }
 }
 

@@ -47,6 +47,7 @@ struct Passing {
 
 #[derive(Debug)]
 struct Message {
+    opcode: Opcode,
     compression: Compression,
     /// What its text is checked with; `None` if it is no text, or was found not to be UTF-8.
     utf8: Option<Utf8Validator>,
@@ -70,6 +71,8 @@ pub struct Observed {
     pub reserved: u8,
     /// The four bits that say what it is; [`Opcode::from_bits`] knows those that mean something.
     pub opcode: u8,
+    /// What its message is, [`Opcode::Text`] or [`Opcode::Binary`]; `None` if it belongs to no message.
+    pub message: Option<Opcode>,
     /// The key that its payload was masked with.
     pub mask: Option<MaskKey>,
     /// The length that the header announces, which may be one that cannot be.
@@ -156,7 +159,9 @@ impl Observer {
         let (first, second) = (header[0], header[1]);
         let opcode = Opcode::from_bits(first & 0x0F);
         let message = match opcode {
-            Some(Opcode::Text | Opcode::Binary) => Some(self.begin_message(first)),
+            Some(opcode @ (Opcode::Text | Opcode::Binary)) => {
+                Some(self.begin_message(opcode, first >> 4 & 0b111))
+            }
             Some(Opcode::Continuation) => self.message.take(),
             _ => None,
         };
@@ -169,6 +174,7 @@ impl Observer {
             fin: first & 0x80 != 0,
             reserved: first >> 4 & 0b111,
             opcode: first & 0x0F,
+            message: message.as_ref().map(|message| message.opcode),
             mask: header.last_chunk().filter(|_| second & 0x80 != 0).map(|key| MaskKey(*key)),
             payload_len: payload_len(header),
             passed: 0,
@@ -181,11 +187,12 @@ impl Observer {
         self.state = State::Payload(Box::new(Passing { frame, message }));
     }
 
-    fn begin_message(&self, first: u8) -> Message {
-        let is_deflated = first >> 4 & 0b111 == RSV1 && self.inflater.is_some();
+    fn begin_message(&self, opcode: Opcode, reserved: u8) -> Message {
+        let is_deflated = reserved == RSV1 && self.inflater.is_some();
         Message {
+            opcode,
             compression: if is_deflated { Compression::Deflated } else { Compression::None },
-            utf8: (first & 0x0F == Opcode::Text as u8).then(Utf8Validator::default),
+            utf8: (opcode == Opcode::Text).then(Utf8Validator::default),
         }
     }
 

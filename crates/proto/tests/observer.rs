@@ -5,7 +5,7 @@ mod support;
 use bytes::BytesMut;
 use fullduplex_proto::handshake::agreed_deflate;
 use fullduplex_proto::{
-    Deflate, Event, Limits, Observed, Observer, Receiver, Role, Violation, WindowBits,
+    Deflate, Event, Limits, Observed, Observer, Opcode, Receiver, Role, Violation, WindowBits,
 };
 use http::{HeaderMap, HeaderValue, header::SEC_WEBSOCKET_EXTENSIONS};
 use proptest::prelude::*;
@@ -59,6 +59,9 @@ fn frames_are_shown_as_they_are_however_the_bytes_are_cut() {
         assert!(observed.iter().all(|frame| frame.violation.is_none() && !frame.after_close));
         assert!(observed.iter().all(|frame| frame.mask.is_some() == (sender == Role::Client)));
         assert_eq!(observed.iter().filter(|frame| !frame.fin).count(), 1);
+        let messages = observed.iter().map(|frame| frame.message);
+        let text = Some(Opcode::Text);
+        assert!(messages.eq([text, None, text, Some(Opcode::Binary), None]));
         assert_eq!((observed[3].payload_len, observed[3].content_len), (70_000, 70_000));
         for size in [1, 3, 1000] {
             let again = observe(Observer::new(sender, KEEP), wire.chunks(size));

@@ -104,9 +104,10 @@ fn announce(
         Address::Tcp(_) => {
             let address = server.local_addr()?;
             let url = format!("ws{s}://{address}/");
-            host.screen.listening(&url, Some(&format!("http{s}://{address}/")))
+            host.screen.listening(&url, Some(&format!("http{s}://{address}/")));
         }
     }
+    Ok(())
 }
 
 /// Serves until it is interrupted, or its work is done; connections close in an orderly way then.
@@ -131,7 +132,7 @@ async fn serve(server: Server, host: Arc<Host>) -> Result<(), Failure> {
         let outcome = tokio::select! {
             interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Failure::from),
             () = host.until_gone() => Ok(()),
-            failure = host.screen.until_failed() => Err(failure),
+            failure = host.screen.stdout.until_failed() => Err(failure),
             failure = reading => Err(failure),
         };
         connections.shut_down(GRACE).await;
