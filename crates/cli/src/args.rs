@@ -2,6 +2,7 @@ use clap::{Parser, Subcommand};
 
 use crate::connect::Connect;
 use crate::listen::Listen;
+use crate::tap::Tap;
 
 /// WebSockets in a terminal.
 ///
@@ -16,7 +17,8 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Connect(Box<Connect>),
-    Listen(Listen),
+    Listen(Box<Listen>),
+    Tap(Box<Tap>),
 }
 
 const AFTER: &str = "\
@@ -24,6 +26,7 @@ Examples:
   fdx                                        the life of a WebSocket
   fdx listen 127.0.0.1:9001 --echo           a server to try things with
   fdx connect ws://127.0.0.1:9001/           talk to it
+  fdx tap 9002 ws://127.0.0.1:9001/          show the frames of whoever connects to port 9002
 
 Exit codes:
   0  done as asked

@@ -7,6 +7,7 @@ mod connect;
 mod exit;
 mod listen;
 mod output;
+mod tap;
 mod tour;
 mod values;
 
@@ -41,6 +42,7 @@ async fn run(args: Args) -> Result<(), Failure> {
     match args.command {
         None => tour::run().await,
         Some(Command::Connect(args)) => connect::run(*args).await,
-        Some(Command::Listen(args)) => listen::run(args).await,
+        Some(Command::Listen(args)) => listen::run(*args).await,
+        Some(Command::Tap(args)) => tap::run(*args).await,
     }
 }

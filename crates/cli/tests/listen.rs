@@ -5,7 +5,6 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Command, Stdio};
 
 use fullduplex_lab::ca::{Authority, Validity};
 use fullduplex_lab::folder::Folder;
@@ -17,7 +16,7 @@ use http::HeaderValue;
 use http::header::ORIGIN;
 use serde_json::{Value, json};
 
-use support::{Listening, fdx, pipe, stderr, stdout};
+use support::{Listening, pipe, stderr, stdout};
 
 async fn client(url: &str) -> Socket {
     connect(&url.parse().unwrap(), &ConnectOptions::default()).await.unwrap()
@@ -224,19 +223,16 @@ fn a_unix_socket_is_there_as_long_as_the_server() {
     let folder = Folder::new();
     let path = folder.path().join("socket");
     let address = format!("unix:{}", path.display());
-    let mut process = fdx(&["listen", &address, "--echo"]).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    assert_eq!(line, format!("listening at {address}\n"));
+    let mut server = Listening::at(&address, &["--echo"]);
+    assert_eq!(server.url, address);
     let arguments = ["connect", "--unix-socket", path.to_str().unwrap(), "ws://localhost/"];
     assert_eq!(stdout(&pipe(&arguments, "hello\n")), "hello\n");
     let taken = pipe(&["listen", &address], "");
     assert_eq!(taken.status.code(), Some(1));
     assert!(stderr(&taken).contains("remove the file"), "{}", stderr(&taken));
     assert!(path.exists(), "it is not the second server's to remove");
-    let id = process.id().to_string();
-    Command::new("kill").args(["-INT", &id]).stdin(Stdio::null()).status().unwrap();
-    assert!(process.wait().unwrap().success() && !path.exists());
+    server.interrupt();
+    assert!(server.process.wait().unwrap().success() && !path.exists());
 }
 
 #[test]

@@ -47,7 +47,12 @@ impl Listening {
 
     /// One whose stdout is not for messages, or for machines.
     pub(crate) fn start_mode(mode: &str, arguments: &[&str]) -> Self {
-        let mut process = fdx(&["listen", "127.0.0.1:0", mode]).args(arguments).spawn().unwrap();
+        Self::at("127.0.0.1:0", &[&[mode], arguments].concat())
+    }
+
+    /// The same at this address.
+    pub(crate) fn at(address: &str, arguments: &[&str]) -> Self {
+        let mut process = fdx(&["listen", address]).args(arguments).spawn().unwrap();
         let mut stdout = process.stdout.take().unwrap();
         let url = announced(&mut stdout);
         process.stdout = Some(stdout);
