@@ -5,10 +5,13 @@
 #[path = "support/browser.rs"]
 mod browser;
 mod support;
+#[path = "support/tapping.rs"]
+mod tapping;
 
 use browser::Page;
 use serde_json::{Value, json};
 use support::Listening;
+use tapping::Tap;
 
 /// Lets the user of the page say something.
 fn say(text: &str, kind: &str) -> String {
@@ -74,5 +77,17 @@ async fn the_page_connects_sends_shows_and_closes() {
     assert_eq!(page.run("document.getElementById('protocol').textContent").await, "\"chat\"");
     server.interrupt();
     page.wait_for(&logged("·", "close, code 1001, clean")).await;
+    assert_eq!(page.complaints, Vec::<Value>::new());
+}
+
+/// The page and its connection come through the tap, and the server takes them for its own.
+#[tokio::test]
+async fn the_page_comes_through_a_tap() {
+    let server = Listening::start_mode("--broadcast", &[]);
+    let mut tap = Tap::start(&server.url, &[]);
+    let mut page = Page::open(&format!("http://{}/", tap.address)).await;
+    page.wait_for(&state("1 OPEN")).await;
+    page.run(&say("seen", "text")).await;
+    assert!(tap.events.any(|event| event["text"] == "seen" && event["from"] == "client"));
     assert_eq!(page.complaints, Vec::<Value>::new());
 }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 mod support;
+#[path = "support/tapping.rs"]
+mod tapping;
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, Command};
@@ -18,49 +20,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use support::{Listening, fdx, pipe, run_blocking, stderr, stdout};
+use tapping::Tap;
 
-/// `fdx tap`, as long as it lives.
-struct Tap {
-    process: Child,
-    /// Where it listens: a host and a port.
-    address: String,
-    events: Box<dyn Iterator<Item = Value> + Send>,
-}
-
-impl Tap {
-    fn start(url: &str, arguments: &[&str]) -> Self {
-        let mut command = fdx(&["tap", "0", url, "--ndjson"]);
-        let mut process = command.args(arguments).spawn().unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut events = lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap());
-        let listening: Value = events.next().unwrap();
-        let address = listening["url"].as_str().unwrap();
-        let address = address.trim_start_matches("ws://").trim_end_matches('/').to_owned();
-        Self { process, address, events: Box::new(events) }
-    }
-
-    async fn client(&self) -> Peer {
-        Peer::connect(self.address.parse().unwrap()).await
-    }
-
-    /// What is told until a connection is over.
-    fn until_over(&mut self) -> Vec<Value> {
-        let mut events = Vec::new();
-        while events.last().is_none_or(|event: &Value| event["event"] != "over") {
-            events.push(self.events.next().unwrap());
-        }
-        events
-    }
-}
-
-impl Drop for Tap {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
-    }
-}
-
-/// The same, for people.
+/// `fdx tap` for people, as long as it lives.
 struct Shown {
     process: Child,
     address: String,
@@ -111,9 +73,13 @@ async fn sending(lines: &'static [&'static str], bytes: Vec<u8>) -> Scripted<(St
     .await
 }
 
+async fn client_of(tap: &Tap) -> Peer {
+    Peer::connect(tap.address.parse().unwrap()).await
+}
+
 /// Sends these bytes behind the request, and returns what came behind the response.
 async fn converse(tap: &Tap, request: &str, bytes: &[u8]) -> Vec<u8> {
-    let mut client = tap.client().await;
+    let mut client = client_of(tap).await;
     guarded("an open connection", client.open(request)).await;
     client.send(bytes).await;
     let mut stream = client.into_inner();
@@ -222,7 +188,7 @@ async fn a_server_that_vanishes_vanishes_for_the_client() {
     })
     .await;
     let mut tap = Tap::start(&server.url(), &[]);
-    let mut client = tap.client().await;
+    let mut client = client_of(&tap).await;
     client.open(SAMPLE_REQUEST).await;
     server.finish().await;
     let mut stream = client.into_inner();
@@ -238,7 +204,7 @@ async fn a_server_that_vanishes_vanishes_for_the_client() {
 async fn a_client_that_vanishes_is_told_of() {
     let server = sending(&[], Vec::new()).await;
     let mut tap = Tap::start(&server.url(), &[]);
-    let mut client = tap.client().await;
+    let mut client = client_of(&tap).await;
     client.open(SAMPLE_REQUEST).await;
     client.reset_after(&masked_frame(FIN | TEXT, "last words")).await;
     let events = tap.until_over();
@@ -257,7 +223,7 @@ async fn a_refusal_passes() {
     })
     .await;
     let mut tap = Tap::start(&server.url(), &[]);
-    let mut client = tap.client().await;
+    let mut client = client_of(&tap).await;
     client.send(SAMPLE_REQUEST).await;
     let mut stream = client.into_inner();
     let mut heard = String::new();
@@ -272,7 +238,7 @@ async fn a_refusal_passes() {
 async fn a_server_that_is_not_there_is_a_bad_gateway() {
     let (_held, nobody) = deaf();
     let mut tap = Tap::start(&format!("ws://{nobody}/"), &[]);
-    let mut client = tap.client().await;
+    let mut client = client_of(&tap).await;
     client.send(SAMPLE_REQUEST).await;
     let mut heard = String::new();
     guarded("the answer", client.into_inner().read_to_string(&mut heard)).await.unwrap();
@@ -286,7 +252,7 @@ async fn a_server_that_is_not_there_is_a_bad_gateway() {
 async fn what_is_no_http_is_told_so() {
     let (_held, nobody) = deaf();
     let mut tap = Tap::start(&format!("ws://{nobody}/"), &[]);
-    let mut client = tap.client().await;
+    let mut client = client_of(&tap).await;
     client.send(b"\x16\x03\x01\x02\x00").await;
     let mut heard = String::new();
     guarded("the answer", client.into_inner().read_to_string(&mut heard)).await.unwrap();

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use fullduplex_net::{Server, ServerOptions};
 
+use crate::values::tcp_address;
+
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Address {
@@ -47,20 +49,7 @@ impl FromStr for Address {
         if let Some(path) = text.strip_prefix("unix:").filter(|path| !path.is_empty()) {
             return Ok(Self::Unix(path.into()));
         }
-        if text.parse::<u16>().is_ok() {
-            return Ok(Self::Tcp(format!("127.0.0.1:{text}")));
-        }
-        match text.rsplit_once(':') {
-            Some((host, port))
-                if !host.is_empty() && !host.contains('/') && port.parse::<u16>().is_ok() =>
-            {
-                Ok(Self::Tcp(text.to_owned()))
-            }
-            _ => {
-                Err("give a port, such as 9001, or a host and a port, such as 127.0.0.1:9001"
-                    .into())
-            }
-        }
+        tcp_address(text).map(Self::Tcp)
     }
 }
 

@@ -93,7 +93,7 @@ const TLS: &str = "TLS";
 
 const EXAMPLES: &str = "\
 Examples:
-  fdx listen 9001                                    talk to whoever connects; browsers: http://127.0.0.1:9001/
+  fdx listen 9001                                    talk to whoever connects; a page is at /
   fdx listen 9001 --echo                             a server to try clients with
   fdx listen 0.0.0.0:9001 --broadcast                a chat room for the network
   tail -f log | fdx listen 9001                      show a log in browsers

@@ -1,6 +1,7 @@
 use clap::Args;
 
 use crate::client::Client;
+use crate::values::tcp_address;
 
 /// Show every frame that passes between clients and a server, as a proxy between them.
 ///
@@ -15,11 +16,11 @@ use crate::client::Client;
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Tap {
     /// Where clients connect: PORT on 127.0.0.1, or HOST:PORT; port 0 takes a free one.
-    #[arg(value_name = "LISTEN")]
+    #[arg(value_name = "LISTEN", value_parser = tcp_address)]
     pub(super) listen: String,
     #[command(flatten)]
     pub(super) client: Client,
-    /// Show all headers, and all that a frame has, up to 16 MiB.
+    /// Show all headers, and all of each frame, up to 16 MiB.
     #[arg(long)]
     pub(super) full: bool,
     /// Print what happens as JSON, one event in each line.

@@ -39,13 +39,9 @@ pub(crate) async fn run(args: Tap) -> Result<(), Failure> {
     let url = Url::parse(&args.client.url).map_err(usage)?;
     let options = options(&args)?;
     let keep = if args.full { ALL } else { BEGINNING };
-    let address = match args.listen.parse::<u16>() {
-        Ok(port) => format!("127.0.0.1:{port}"),
-        Err(_) => args.listen.clone(),
-    };
-    let listener = TcpListener::bind(&address)
+    let listener = TcpListener::bind(&args.listen)
         .await
-        .map_err(|error| format!("cannot listen at {address}: {error}"))?;
+        .map_err(|error| format!("cannot listen at {}: {error}", args.listen))?;
     let screen = Arc::new(Screen { form: form(&args), stdout: Default::default() });
     screen.listening(listener.local_addr()?, &url);
     let wire = Arc::new(Wire { url, options, keep });
