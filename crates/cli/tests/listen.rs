@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 
 use fullduplex_lab::ca::{Authority, Validity};
 use fullduplex_lab::folder::Folder;
-use fullduplex_lab::script::guarded;
+use fullduplex_lab::script::{FIN, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame};
 use fullduplex_net::proto::handshake::Subprotocols;
 use fullduplex_net::proto::{CloseCode, CloseFrame, CloseReason, Message};
 use fullduplex_net::{ConnectError, ConnectOptions, Socket, connect};
@@ -141,6 +141,19 @@ async fn once_ends_with_its_client() {
     server.process.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
     assert_eq!(printed, "received\n");
     assert!(server.process.wait().unwrap().success());
+}
+
+#[tokio::test]
+async fn once_tells_if_the_client_was_lost() {
+    let mut server = Listening::piping(&["--once"]);
+    let address = server.url.trim_start_matches("ws://").trim_end_matches('/');
+    let mut client = Peer::connect(address.parse().unwrap()).await;
+    client.open(SAMPLE_REQUEST).await;
+    client.reset_after(&masked_frame(FIN | TEXT, "half of it")).await;
+    let mut complaint = String::new();
+    server.process.stderr.take().unwrap().read_to_string(&mut complaint).unwrap();
+    assert_eq!(server.process.wait().unwrap().code(), Some(1));
+    assert!(complaint.contains("fdx: the client: ") && complaint.contains("lost"), "{complaint}");
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ pub(crate) struct Listen {
     pub(super) address: Address,
     #[command(flatten)]
     pub(super) mode: ModeArgs,
-    /// Take one client only, and end when it has gone.
+    /// Take one client only, and end when it has gone; with exit code 1 if its connection was lost.
     #[arg(long)]
     pub(super) once: bool,
     /// Print what happens as JSON, one event in each line.

@@ -1,3 +1,4 @@
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fullduplex_net::proto::handshake::{Origins, Refusal};
@@ -40,13 +41,16 @@ pub(super) struct Host {
     room: Room,
     /// How many clients were taken.
     clients: AtomicU64,
+    /// How it went with the only client, once it has gone.
+    end: OnceLock<Result<(), String>>,
     gone: Notify,
 }
 
 impl Host {
     pub(super) fn new(mode: Mode, guests: Guests, origins: Vec<Origins>, screen: Screen) -> Self {
-        let (room, clients, gone) = (Room::default(), AtomicU64::new(0), Notify::new());
-        Self { mode, guests, origins, screen, room, clients, gone }
+        let (room, clients) = (Room::default(), AtomicU64::new(0));
+        let (end, gone) = (OnceLock::new(), Notify::new());
+        Self { mode, guests, origins, screen, room, clients, end, gone }
     }
 
     /// Attends to a client, from its request to its end.
@@ -61,6 +65,8 @@ impl Host {
             return Ok(request.refuse(refusal).await?);
         }
         let outcome = self.open(client, request).await;
+        let end = outcome.as_ref().map(|()| ()).map_err(|error| format!("the client: {error}"));
+        self.end.set(end).ok();
         self.gone.notify_one();
         outcome
     }
@@ -101,12 +107,13 @@ impl Host {
         Ok(())
     }
 
-    /// Waits until the only client has gone, if there is to be only one.
-    pub(super) async fn until_gone(&self) {
+    /// Waits until the only client has gone, if there is to be only one, and returns how it went.
+    pub(super) async fn until_gone(&self) -> Result<(), Failure> {
         match self.guests {
             Guests::Any => std::future::pending().await,
             Guests::One => self.gone.notified().await,
         }
+        self.end.get().cloned().unwrap_or(Ok(())).map_err(Failure::from)
     }
 
     /// Lets no page of others in, and says how to change that: a browser does not show its user why.

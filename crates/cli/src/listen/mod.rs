@@ -131,7 +131,7 @@ async fn serve(server: Server, host: Arc<Host>) -> Result<(), Failure> {
     let until_done = async {
         let outcome = tokio::select! {
             interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Failure::from),
-            () = host.until_gone() => Ok(()),
+            end = host.until_gone() => end,
             failure = host.screen.stdout.until_failed() => Err(failure),
             failure = reading => Err(failure),
         };
