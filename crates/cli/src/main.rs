@@ -1,4 +1,5 @@
 //! `fdx`: WebSockets in a terminal.
+#![allow(rustdoc::bare_urls, reason = "the comments of arguments are their help")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
 
 mod args;
