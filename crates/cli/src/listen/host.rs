@@ -65,7 +65,7 @@ impl Host {
             return Ok(request.refuse(refusal).await?);
         }
         let outcome = self.open(client, request).await;
-        let end = outcome.as_ref().map(|()| ()).map_err(|error| format!("the client: {error}"));
+        let end = outcome.as_ref().copied().map_err(|error| format!("the client: {error}"));
         self.end.set(end).ok();
         self.gone.notify_one();
         outcome

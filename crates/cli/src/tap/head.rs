@@ -1,7 +1,7 @@
 //! The heads of requests and responses: as bytes, to be passed on, and as what they mean.
 
-use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use fullduplex_net::ConnectOptions;
@@ -13,6 +13,7 @@ use http::header::{
 };
 use http::{HeaderMap, Request, Response};
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::{Instant, timeout_at};
 
 /// How much is read of a head at once: all of it, mostly.
 const READ: usize = 2 << 10;
@@ -26,48 +27,49 @@ pub(super) struct Head<T> {
 }
 
 /// Why no head came.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum NoHead {
-    /// The stream ended before the first byte of one.
+    /// Nothing was said at all.
+    #[error("it said nothing")]
     Nothing,
+    #[error("it ended within an HTTP head")]
     Ended,
+    #[error("it took longer than {0:?}")]
+    Late(Duration),
+    #[error(transparent)]
     Broken(io::Error),
+    #[error(transparent)]
     Malformed(HeadError),
 }
 
-impl fmt::Display for NoHead {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Nothing => f.write_str("it ended before it said anything"),
-            Self::Ended => f.write_str("it ended within an HTTP head"),
-            Self::Broken(error) => error.fmt(f),
-            Self::Malformed(error) => error.fmt(f),
-        }
-    }
-}
-
+/// Reads the head of a request within `limit`; what follows it is left in `input`, and all of it if it is
+/// malformed.
 pub(super) async fn read_request(
     stream: &mut (impl AsyncRead + Unpin),
     input: &mut BytesMut,
+    limit: Duration,
 ) -> Result<Head<Request<()>>, NoHead> {
     let mut reader = HeadReader::new();
-    read(stream, input, |input| reader.request(input)).await
+    read(stream, input, limit, |input| reader.request(input)).await
 }
 
+/// The same for a response.
 pub(super) async fn read_response(
     stream: &mut (impl AsyncRead + Unpin),
     input: &mut BytesMut,
+    limit: Duration,
 ) -> Result<Head<Response<()>>, NoHead> {
     let mut reader = HeadReader::new();
-    read(stream, input, |input| reader.response(input)).await
+    read(stream, input, limit, |input| reader.response(input)).await
 }
 
-/// Reads a head; what follows it is left in `input`, and all of it if it is malformed.
 async fn read<T>(
     stream: &mut (impl AsyncRead + Unpin),
     input: &mut BytesMut,
+    limit: Duration,
     mut parse: impl FnMut(&mut BytesMut) -> Result<Option<T>, HeadError>,
 ) -> Result<Head<T>, NoHead> {
+    let deadline = Instant::now() + limit;
     loop {
         let mut rest = input.clone();
         if let Some(content) = parse(&mut rest).map_err(NoHead::Malformed)? {
@@ -76,11 +78,12 @@ async fn read<T>(
             return Ok(Head { bytes, content });
         }
         input.reserve(READ);
-        match stream.read_buf(input).await {
-            Ok(0) if input.is_empty() => return Err(NoHead::Nothing),
-            Ok(0) => return Err(NoHead::Ended),
-            Ok(_) => {}
-            Err(error) => return Err(NoHead::Broken(error)),
+        match timeout_at(deadline, stream.read_buf(input)).await {
+            Ok(Ok(0)) | Err(_) if input.is_empty() => return Err(NoHead::Nothing),
+            Ok(Ok(0)) => return Err(NoHead::Ended),
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return Err(NoHead::Broken(error)),
+            Err(_) => return Err(NoHead::Late(limit)),
         }
     }
 }
@@ -175,7 +178,8 @@ mod tests {
 
     async fn rewritten(request: &str, url: &str, options: &ConnectOptions) -> String {
         let mut input = BytesMut::new();
-        let head = read_request(&mut request.as_bytes(), &mut input).await.unwrap();
+        let limit = Duration::from_secs(1);
+        let head = read_request(&mut request.as_bytes(), &mut input, limit).await.unwrap();
         assert_eq!(input, "rest");
         let url = Url::parse(url).unwrap();
         String::from_utf8(rewrite(&head, &url, options)).unwrap()

@@ -11,10 +11,10 @@ const READ: usize = 16 << 10;
 
 /// One direction of a connection: what this end says, on its way to the other.
 pub(super) struct Lane<'a> {
-    pub(super) sender: Role,
+    sender: Role,
     /// What reads the frames; `None` for what is no WebSocket.
-    pub(super) observer: Option<Observer>,
-    pub(super) connection: &'a Connection<'a>,
+    observer: Option<Observer>,
+    connection: &'a Connection<'a>,
     pub(super) passed: Passed,
 }
 
@@ -33,7 +33,15 @@ pub(super) struct Broken {
     pub(super) error: io::Error,
 }
 
-impl Lane<'_> {
+impl<'a> Lane<'a> {
+    pub(super) fn new(
+        sender: Role,
+        observer: Option<Observer>,
+        connection: &'a Connection<'a>,
+    ) -> Self {
+        Self { sender, observer, connection, passed: Passed::default() }
+    }
+
     /// Passes on what has come, and then all that comes until the stream ends, which is passed on too.
     ///
     /// It is read no faster than it is written, and shown.

@@ -1,6 +1,6 @@
 //! One connection that is tapped, from its request to its end.
 
-use std::time::Duration;
+use std::io;
 
 use bytes::BytesMut;
 use fullduplex_net::proto::handshake::head::encode_response;
@@ -8,9 +8,8 @@ use fullduplex_net::proto::handshake::{Refusal, agreed_deflate};
 use fullduplex_net::proto::{Observer, Role, Url};
 use fullduplex_net::{ConnectOptions, Transport, connect_transport};
 use http::{Response, StatusCode};
-use tokio::io::{AsyncWriteExt, split};
+use tokio::io::{AsyncWrite, AsyncWriteExt, split};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 use super::happening::Happening;
 use super::head::{NoHead, read_request, read_response, rewrite};
@@ -34,6 +33,21 @@ enum Answer {
     Otherwise,
 }
 
+/// Why there is nothing to pass on between the ends.
+enum Unopened {
+    /// The client asked for nothing: browsers open connections that they may need later.
+    Unasked,
+    For(String),
+}
+
+/// A server that has answered, and what was read behind the request and behind the response.
+struct Opened {
+    server: Transport,
+    answer: Answer,
+    from_client: BytesMut,
+    from_server: BytesMut,
+}
+
 impl Wire {
     /// Passes everything on between a client and the server, and shows it. Returns how much it was.
     pub(super) async fn tap(
@@ -41,58 +55,50 @@ impl Wire {
         mut client: TcpStream,
         connection: &Connection<'_>,
     ) -> (Passed, Passed) {
-        let passed = match self.open(&mut client, connection).await {
-            Ok((server, answer, inputs)) => {
-                let observers = self.observers(&answer);
-                self.relay(client, server, observers, &inputs, connection).await
+        match self.open(&mut client, connection).await {
+            Ok(opened) => {
+                let passed = self.relay(client, opened, connection).await;
+                connection.tell(&Happening::Over(passed.0, passed.1));
+                return passed;
             }
-            Err(reason) => {
-                if let Some(reason) = reason {
-                    connection.tell(&Happening::Failed(reason));
-                }
-                return Default::default();
-            }
-        };
-        connection.tell(&Happening::Over(passed.0, passed.1));
-        passed
+            Err(Unopened::For(reason)) => connection.tell(&Happening::Failed(reason)),
+            Err(Unopened::Unasked) => {}
+        }
+        Default::default()
     }
 
-    /// Passes the opening handshake on, and returns what was read behind it, of the client and of the
-    /// server; or why nothing can be passed on, unless that is shown already.
+    /// Passes the opening handshake on.
     async fn open(
         &self,
         client: &mut TcpStream,
         connection: &Connection<'_>,
-    ) -> Result<(Transport, Answer, [BytesMut; 2]), Option<String>> {
-        let limit = self.options.handshake_timeout;
+    ) -> Result<Opened, Unopened> {
         let mut from_client = BytesMut::new();
-        let request = within(limit, read_request(client, &mut from_client)).await;
-        let request = match request {
+        let limit = self.options.handshake_timeout;
+        let request = match read_request(client, &mut from_client, limit).await {
             Ok(request) => request,
-            Err(Some(NoHead::Malformed(error))) => {
-                refuse(client, &error.refusal()).await;
-                return Err(Some(format!("the client's request cannot be passed on: {error}")));
+            Err(NoHead::Nothing) => return Err(Unopened::Unasked),
+            Err(error) => {
+                if let NoHead::Malformed(error) = &error {
+                    refuse(client, &error.refusal()).await;
+                }
+                return Err(Unopened::For(format!("the client's request: {error}")));
             }
-            // Browsers open connections that they may need later.
-            Err(Some(NoHead::Nothing)) => return Err(None),
-            Err(Some(error)) => return Err(Some(format!("the client sent no request: {error}"))),
-            Err(None) if from_client.is_empty() => return Err(None),
-            Err(None) => return Err(Some(format!("the client sent no request within {limit:?}"))),
         };
         connection.tell(&Happening::Request(connection.peer, &request.content));
-        let connected = connect_transport(&self.url, &self.options).await;
-        let mut server = match connected {
+        let mut server = match connect_transport(&self.url, &self.options).await {
             Ok(server) => server,
             Err(error) => {
                 refuse(client, &Refusal::new(StatusCode::BAD_GATEWAY, error.to_string())).await;
-                return Err(Some(format!("no connection with the server: {error}")));
+                return Err(Unopened::For(format!("no connection with the server: {error}")));
             }
         };
-        let written = write(&mut server, &rewrite(&request, &self.url, &self.options)).await;
-        written.map_err(|error| Some(format!("the server did not take the request: {error}")))?;
+        write(&mut server, &rewrite(&request, &self.url, &self.options))
+            .await
+            .map_err(|error| Unopened::For(format!("the server takes no request: {error}")))?;
         let mut from_server = BytesMut::new();
         let answer = self.answer(client, &mut server, &mut from_server, connection).await?;
-        Ok((server, answer, [from_client, from_server]))
+        Ok(Opened { server, answer, from_client, from_server })
     }
 
     /// Passes on what the server answers, interim responses included.
@@ -102,30 +108,26 @@ impl Wire {
         server: &mut Transport,
         input: &mut BytesMut,
         connection: &Connection<'_>,
-    ) -> Result<Answer, Option<String>> {
+    ) -> Result<Answer, Unopened> {
         loop {
             let limit = self.options.handshake_timeout;
-            let response = match within(limit, read_response(server, input)).await {
+            let response = match read_response(server, input, limit).await {
                 Ok(response) => response,
-                Err(Some(error @ NoHead::Malformed(_))) => {
+                Err(NoHead::Malformed(error)) => {
                     // It passes on as it is, and the client may judge.
                     connection.tell(&Happening::Failed(format!("the server's answer: {error}")));
                     return Ok(Answer::Otherwise);
                 }
-                Err(Some(error)) => {
-                    write(client, input).await.ok();
-                    return Err(Some(format!("the server did not answer: {error}")));
-                }
-                Err(None) => {
-                    let reason = format!("the server did not answer within {limit:?}");
-                    let refusal = Refusal::new(StatusCode::GATEWAY_TIMEOUT, reason.clone());
-                    refuse(client, &refusal).await;
-                    return Err(Some(reason));
+                Err(error) => {
+                    let reason = format!("the server has not answered: {error}");
+                    refuse(client, &Refusal::new(StatusCode::BAD_GATEWAY, &*reason)).await;
+                    return Err(Unopened::For(reason));
                 }
             };
             connection.tell(&Happening::Response(&response.content));
-            let written = write(client, &response.bytes).await;
-            written.map_err(|error| Some(format!("the client has gone: {error}")))?;
+            write(client, &response.bytes)
+                .await
+                .map_err(|error| Unopened::For(format!("the client has gone: {error}")))?;
             let status = response.content.status();
             if status == StatusCode::SWITCHING_PROTOCOLS {
                 return Ok(Answer::Open(response.content));
@@ -152,47 +154,30 @@ impl Wire {
     async fn relay(
         &self,
         client: TcpStream,
-        server: Transport,
-        [of_client, of_server]: [Option<Observer>; 2],
-        [from_client, from_server]: &[BytesMut; 2],
+        opened: Opened,
         connection: &Connection<'_>,
     ) -> (Passed, Passed) {
-        let lane =
-            |sender, observer| Lane { sender, observer, connection, passed: Passed::default() };
+        let Opened { server, answer, from_client, from_server } = opened;
+        let [of_client, of_server] = self.observers(&answer);
+        let lane = |sender, observer| Lane::new(sender, observer, connection);
         let mut up = lane(Role::Client, of_client);
         let mut down = lane(Role::Server, of_server);
-        let (client_reads, client_writes) = split(client);
+        let (mut client_reads, mut client_writes) = split(client);
         let (server_reads, server_writes) = split(server);
-        let mut client_halves = (client_reads, client_writes);
         let passed = tokio::try_join!(
-            up.pass(from_client, &mut client_halves.0, server_writes),
-            down.pass(from_server, server_reads, &mut client_halves.1),
+            up.pass(&from_client, &mut client_reads, server_writes),
+            down.pass(&from_server, server_reads, &mut client_writes),
         );
         if let Err(Broken { end, error }) = passed {
             connection.tell(&Happening::Broken(end, &error));
             // What broke for one end breaks for the other.
-            let client = client_halves.0.unsplit(client_halves.1);
-            client.set_zero_linger().ok();
+            client_reads.unsplit(client_writes).set_zero_linger().ok();
         }
         (up.passed, down.passed)
     }
 }
 
-/// `None` if it takes too long.
-async fn within<T>(
-    limit: Duration,
-    head: impl Future<Output = Result<T, NoHead>>,
-) -> Result<T, Option<NoHead>> {
-    match timeout(limit, head).await {
-        Ok(read) => read.map_err(Some),
-        Err(_) => Err(None),
-    }
-}
-
-async fn write(
-    stream: &mut (impl tokio::io::AsyncWrite + Unpin),
-    bytes: &[u8],
-) -> std::io::Result<()> {
+async fn write(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
     stream.write_all(bytes).await?;
     stream.flush().await
 }
