@@ -13,6 +13,7 @@ mod node;
 mod peers;
 mod requirements;
 mod run;
+mod sessions;
 
 use std::process::ExitCode;
 
@@ -104,6 +105,13 @@ enum Task {
         /// The client to try it with, such as `chromium`; all by default.
         client: Option<String>,
     },
+    /// Runs the sessions in a terminal that docs/fdx.md shows, and writes down what they print (needs bash
+    /// and tmux).
+    Sessions {
+        /// Compare instead, all but the numbers.
+        #[arg(long)]
+        check: bool,
+    },
     /// Our client through the forward proxies of others, tinyproxy and microsocks, which must be
     /// installed.
     Proxies,
@@ -126,6 +134,7 @@ fn main() -> ExitCode {
         Task::Crowd { seconds } => load::crowd(seconds),
         Task::Chat { minutes, clients } => load::chat(minutes, clients),
         Task::Interop { client } => peers::interop(client.as_deref()),
+        Task::Sessions { check } => sessions::sessions(check),
         Task::Proxies => proxies(),
     };
     match outcome {

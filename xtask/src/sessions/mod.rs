@@ -1,0 +1,179 @@
+//! The sessions in a terminal that docs/fdx.md shows: run, and written down or compared.
+//!
+//! A block ```` ```console ```` is a terminal, its lines that begin with `$ ` are what is typed there, and
+//! what stands below them is what came of it. In a block `console background` the last command goes on
+//! until the next heading, while other terminals talk to it. A block `console screen` is what a terminal
+//! shows when the lines of the comment above it, `<!-- typed: one ; two -->`, are typed into its command.
+
+mod process;
+mod screen;
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+use self::process::{Background, Shell};
+use crate::run::{Failure, cargo, root, run};
+
+/// Runs all sessions. Compares with what the page says but for its numbers, or else writes the page anew.
+pub(crate) fn sessions(check: bool) -> Result<(), Failure> {
+    // The page shows what users run; for a comparison the quicker build will do.
+    let profile = if check { "debug" } else { "release" };
+    let release = if check { None } else { Some("--release") };
+    run(cargo(["build", "--package", "fullduplex-cli"]).args(release))?;
+    let page = root().join("docs/fdx.md");
+    let written = fs::read_to_string(&page)?;
+    let shell = Shell::new(&root().join("target").join(profile))?;
+    let recorded = record(&written, &shell)?;
+    if !check {
+        fs::write(&page, recorded)?;
+        println!("wrote {}", page.display());
+        return Ok(());
+    }
+    let (old, new) = (without_numbers(&written), without_numbers(&recorded));
+    match old.iter().zip(&new).find(|(old, new)| old != new) {
+        None if old.len() == new.len() => Ok(()),
+        None => Err(Failure(
+            "docs/fdx.md: a session has become longer or shorter; see `cargo xtask sessions`"
+                .into(),
+        )),
+        Some((old, new)) => Err(Failure(format!(
+            "docs/fdx.md shows what is no longer so; `cargo xtask sessions` writes it anew\n  page: {old}\n  now:  {new}"
+        ))),
+    }
+}
+
+/// The page with what its commands print now.
+fn record(page: &str, shell: &Shell) -> Result<String, Failure> {
+    let mut recorded = Vec::new();
+    let mut lines = page.lines();
+    let mut section = Section::default();
+    let mut typed = Vec::new();
+    while let Some(line) = lines.next() {
+        if line.starts_with('#') {
+            section.end(&mut recorded)?;
+        }
+        if let Some(keys) =
+            line.strip_prefix("<!-- typed: ").and_then(|line| line.strip_suffix(" -->"))
+        {
+            typed = keys.split(" ; ").map(str::to_owned).collect();
+        }
+        recorded.push(line.to_owned());
+        let Some(kind) = line.strip_prefix("```console") else { continue };
+        let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+        let commands: Vec<&str> = block.iter().filter_map(|line| line.strip_prefix("$ ")).collect();
+        match (kind.trim(), commands.split_last()) {
+            ("", _) => {
+                for command in commands {
+                    recorded.push(format!("$ {command}"));
+                    let output = shell.run(&section.ports.real(command))?;
+                    recorded.extend(output.lines().map(|line| section.ports.shown(line)));
+                }
+            }
+            ("background", Some((last, []))) => {
+                recorded.push(format!("$ {last}"));
+                let started = shell.start(&section.ports.real(last))?;
+                section.background.push((recorded.len(), started));
+            }
+            ("screen", Some((only, []))) => {
+                recorded.push(format!("$ {only}"));
+                let screen = screen::record(shell, &section.ports.real(only), &typed)?;
+                recorded.extend(screen.iter().map(|line| section.ports.shown(line)));
+            }
+            (kind, _) => {
+                return Err(Failure(format!(
+                    "docs/fdx.md: a block `console {kind}` has one command"
+                )));
+            }
+        }
+        recorded.push("```".to_owned());
+    }
+    section.end(&mut recorded)?;
+    Ok(recorded.join("\n") + "\n")
+}
+
+/// What goes on between two headings.
+#[derive(Default)]
+struct Section {
+    ports: Ports,
+    /// The commands that go on, and the lines of the page above which their output belongs.
+    background: Vec<(usize, Background)>,
+}
+
+impl Section {
+    /// Ends what goes on, and puts its output where it belongs.
+    fn end(&mut self, recorded: &mut Vec<String>) -> Result<(), Failure> {
+        for (at, background) in self.background.drain(..).rev() {
+            let output = background.end()?;
+            let lines: Vec<_> = output.lines().map(|line| self.ports.shown(line)).collect();
+            recorded.splice(at..at, lines);
+        }
+        self.ports = Ports::default();
+        Ok(())
+    }
+}
+
+/// The ports 9001 to 9009 of the page, and those that stand for them where these are taken.
+#[derive(Default)]
+struct Ports {
+    pairs: Vec<(String, String)>,
+}
+
+impl Ports {
+    /// The command with ports that are free.
+    fn real(&mut self, command: &str) -> String {
+        let mut command = command.to_owned();
+        for port in 9001..=9009u16 {
+            let shown = port.to_string();
+            if !command.contains(&shown) {
+                continue;
+            }
+            if !self.pairs.iter().any(|(of, _)| *of == shown) {
+                // Of four digits too, so that columns keep their width.
+                let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+                let real = std::iter::once(port).chain(9010..=9999).find(is_free);
+                self.pairs.push((shown, real.unwrap_or(port).to_string()));
+            }
+        }
+        for (shown, real) in &self.pairs {
+            command = command.replace(shown, real);
+        }
+        command
+    }
+
+    /// A line of output with the ports of the page.
+    fn shown(&self, line: &str) -> String {
+        let shown = |line: String, (shown, real): &(String, String)| line.replace(real, shown);
+        self.pairs.iter().fold(line.trim_end().to_owned(), shown)
+    }
+}
+
+/// The lines, with each number and its unit as `0` and each gap as one space: what differs from run to run.
+fn without_numbers(page: &str) -> Vec<String> {
+    page.lines()
+        .map(|line| {
+            let words = line.split_whitespace().map(|word| {
+                if !word.contains(|c: char| c.is_ascii_digit()) {
+                    return word.to_owned();
+                }
+                let mut plain = String::new();
+                for c in word.chars() {
+                    match c {
+                        '0'..='9' if plain.ends_with('0') => {}
+                        '0'..='9' => plain.push('0'),
+                        '.' | ',' if plain.ends_with('0') => {}
+                        c => plain.push(c),
+                    }
+                }
+                plain
+            });
+            let units = ["ns", "µs", "ms", "s"];
+            words.filter(|word| !units.contains(&word.as_str())).collect::<Vec<_>>().join(" ")
+        })
+        .collect()
+}
+
+/// A folder for what the commands write.
+fn scratch() -> PathBuf {
+    root().join("target/sessions")
+}
