@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 
+use serde_json::Value;
 use tokio::sync::Notify;
 
 use crate::exit::Failure;
@@ -64,6 +65,29 @@ impl Stdout {
     }
 }
 
+/// An event for machines: JSON in one line, its members in the order in which they are added.
+#[derive(Debug)]
+pub(crate) struct JsonLine(String);
+
+impl JsonLine {
+    /// An event of this name.
+    pub(crate) fn event(name: &str) -> Self {
+        Self(format!("{{\"event\":{}", Value::from(name)))
+    }
+
+    /// Adds a member.
+    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.0 += &format!(",{}:{}", Value::from(name), value.into());
+        self
+    }
+}
+
+impl fmt::Display for JsonLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}}}", self.0)
+    }
+}
+
 /// Bytes as hex digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use fmt::Write as _;
@@ -90,6 +114,12 @@ pub(crate) fn harmless(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_keeps_its_order() {
+        let event = JsonLine::event("x").with("b", "\"\n").with("a", 1);
+        assert_eq!(event.to_string(), r#"{"event":"x","b":"\"\n","a":1}"#);
+    }
 
     #[test]
     fn a_terminal_is_not_told_to_do_things() {

@@ -4,9 +4,8 @@ use std::net::SocketAddr;
 use anstyle::{AnsiColor, Style};
 use fullduplex_net::Socket;
 use fullduplex_net::proto::{Closed, Message};
-use serde_json::json;
 
-use crate::output::{Stdout, harmless, hex};
+use crate::output::{JsonLine, Stdout, harmless, hex};
 
 /// Tells what happens, to people or to machines.
 #[derive(Debug)]
@@ -41,7 +40,7 @@ impl Screen {
     pub(super) fn listening(&self, url: &str, page: Option<&str>) {
         let line = format!("listening at {url}");
         match self.form {
-            Form::Json => self.stdout.print(json!({ "event": "listening", "url": url })),
+            Form::Json => self.stdout.print(JsonLine::event("listening").with("url", url)),
             Form::Lines => anstream::eprintln!("{line}"),
             Form::Silent => self.stdout.print(line),
         }
@@ -59,10 +58,14 @@ impl Screen {
     ) {
         let protocol = socket.subprotocol().map(|name| name.as_str()).unwrap_or_default();
         match self.form {
-            Form::Json => self.stdout.print(json!({
-                "event": "open", "client": client, "peer": peer.map(|peer| peer.to_string()),
-                "target": target, "protocol": protocol, "extensions": socket.extensions(),
-            })),
+            Form::Json => self.stdout.print(
+                JsonLine::event("open")
+                    .with("client", client)
+                    .with("peer", peer.map(|peer| peer.to_string()))
+                    .with("target", target)
+                    .with("protocol", protocol)
+                    .with("extensions", socket.extensions()),
+            ),
             Form::Lines if io::stderr().is_terminal() => {
                 let from = peer.map(|peer| format!(" from {peer}")).unwrap_or_default();
                 anstream::eprintln!("{DIM}{client} connected{from}{DIM:#}");
@@ -74,13 +77,12 @@ impl Screen {
     pub(super) fn message(&self, client: u64, message: &Message) {
         match (self.form, message) {
             (Form::Silent, _) => {}
-            (Form::Json, Message::Text(text)) => {
-                self.stdout
-                    .print(json!({ "event": "message", "client": client, "text": text.as_str() }));
-            }
-            (Form::Json, Message::Binary(bytes)) => {
-                self.stdout
-                    .print(json!({ "event": "message", "client": client, "hex": hex(bytes) }));
+            (Form::Json, message) => {
+                let event = JsonLine::event("message").with("client", client);
+                self.stdout.print(match message {
+                    Message::Text(text) => event.with("text", text.as_str()),
+                    Message::Binary(bytes) => event.with("hex", hex(bytes)),
+                });
             }
             (Form::Lines, message) => {
                 let line = match message {
@@ -100,10 +102,13 @@ impl Screen {
     pub(super) fn closed(&self, client: u64, closed: Option<&Closed>) {
         let (code, reason) = closed.map_or((1006, ""), |closed| (closed.code(), closed.reason()));
         match self.form {
-            Form::Json => self.stdout.print(json!({
-                "event": "close", "client": client, "code": code, "reason": reason,
-                "clean": closed.is_some_and(Closed::was_clean),
-            })),
+            Form::Json => self.stdout.print(
+                JsonLine::event("close")
+                    .with("client", client)
+                    .with("code", code)
+                    .with("reason", reason)
+                    .with("clean", closed.is_some_and(Closed::was_clean)),
+            ),
             Form::Lines if io::stderr().is_terminal() => {
                 let reason = if reason.is_empty() { String::new() } else { format!(" {reason:?}") };
                 anstream::eprintln!("{DIM}{client} closed, code {code}{reason}{DIM:#}");

@@ -1,4 +1,5 @@
 //! `fdx tap`, as machines read it.
+#![allow(dead_code, reason = "not every test needs all of it")]
 
 use std::io::{BufRead, BufReader};
 use std::process::Child;
