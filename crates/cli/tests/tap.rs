@@ -249,6 +249,64 @@ async fn a_server_that_is_not_there_is_a_bad_gateway() {
 }
 
 #[tokio::test]
+async fn a_server_that_does_not_answer_is_a_bad_gateway() {
+    let silent = script(async |mut peer: Peer| drop(peer.read_head().await)).await;
+    let mut tap = Tap::start(&silent.url(), &[]);
+    let mut client = client_of(&tap).await;
+    client.send(SAMPLE_REQUEST).await;
+    let mut heard = String::new();
+    guarded("the answer", client.into_inner().read_to_string(&mut heard)).await.unwrap();
+    assert!(heard.starts_with("HTTP/1.1 502 "), "{heard}");
+    let failed = tap.events.nth(1).unwrap();
+    assert!(failed["error"].as_str().unwrap().contains("has not answered"), "{failed}");
+}
+
+/// An answer that is no HTTP passes too: the client may judge.
+#[tokio::test]
+async fn an_answer_that_is_no_http_passes() {
+    let server = script(async |mut peer: Peer| {
+        peer.read_head().await;
+        peer.send("SSH-2.0-OpenSSH\r\n").await;
+        peer.fin().await;
+    })
+    .await;
+    let mut tap = Tap::start(&server.url(), &[]);
+    let mut client = client_of(&tap).await;
+    client.send(SAMPLE_REQUEST).await;
+    let mut stream = client.into_inner();
+    let mut heard = String::new();
+    guarded("the answer", stream.read_to_string(&mut heard)).await.unwrap();
+    drop(stream);
+    assert_eq!(heard, "SSH-2.0-OpenSSH\r\n");
+    server.finish().await;
+    let events = tap.until_over();
+    assert!(events[1]["error"].as_str().unwrap().contains("does not speak HTTP"), "{events:?}");
+}
+
+#[tokio::test]
+async fn connections_are_numbered() {
+    let echo = Listening::start(&[]);
+    let mut tap = Tap::start(&echo.url, &[]);
+    let [mut one, mut two] = [client_of(&tap).await, client_of(&tap).await];
+    for client in [&mut one, &mut two] {
+        client.open(SAMPLE_REQUEST).await;
+    }
+    for (client, text) in [(&mut two, "of two"), (&mut one, "of one")] {
+        client.send(masked_frame(FIN | TEXT, text)).await;
+        assert_eq!(client.read_payload(FIN | TEXT).await, text.as_bytes());
+    }
+    let texts = tap.events.by_ref().filter(|event| event["text"].is_string());
+    let texts: Vec<(u64, String)> = texts
+        .take(4)
+        .map(|event| {
+            (event["connection"].as_u64().unwrap(), event["text"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    let told = [(2, "of two"), (2, "of two"), (1, "of one"), (1, "of one")];
+    assert_eq!(texts, told.map(|(number, text)| (number, text.to_owned())));
+}
+
+#[tokio::test]
 async fn what_is_no_http_is_told_so() {
     let (_held, nobody) = deaf();
     let mut tap = Tap::start(&format!("ws://{nobody}/"), &[]);
