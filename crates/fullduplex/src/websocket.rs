@@ -1,7 +1,6 @@
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Context, Poll};
 
 use fullduplex_net::proto::Message;
 
@@ -10,7 +9,7 @@ use crate::queues::PlaceNumber;
 use crate::shared::{Shared, State};
 use crate::{
     BinaryType, Builder, CloseEvent, Error, Event, EventType, Events, Failure, ListenerId,
-    MessageEvent, Protocols, ReadyState,
+    MessageEvent, Protocols, ReadyState, park,
 };
 
 /// A two-way connection with a server, as the standard defines it.
@@ -282,14 +281,7 @@ impl WebSocket {
     /// async runtime; inside one, await [`closed`](Self::closed). A handler must not call it, and while
     /// an [`Events`] stream exists, somebody else must go on polling that.
     pub fn wait(&self) -> CloseEvent {
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
-        let mut closed = std::pin::pin!(self.closed());
-        loop {
-            match closed.as_mut().poll(&mut Context::from_waker(&waker)) {
-                Poll::Ready(event) => return event,
-                Poll::Pending => thread::park(),
-            }
-        }
+        park::wait_for(self.closed())
     }
 
     fn poll_state<T>(
@@ -387,14 +379,5 @@ impl Drop for Reservation {
 impl std::fmt::Debug for Reservation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Reservation").field("place", &self.place).finish_non_exhaustive()
-    }
-}
-
-/// Wakes a thread that waits.
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
     }
 }
