@@ -1,5 +1,6 @@
 //! A socket that comes back, on a clock that the tests own.
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+#![allow(clippy::print_stdout, reason = "the figures of docs/conformance.md")]
 
 #[path = "reconnect/memory.rs"]
 mod memory;

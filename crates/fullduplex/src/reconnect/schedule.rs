@@ -139,9 +139,12 @@ mod tests {
             schedule.handle_end(now, Verdict::Retry, chance);
             let until = now + Duration::from_millis(millis);
             assert_eq!(schedule.phase(), Phase::Waiting { until });
-            schedule.handle_time(until.checked_sub(Duration::from_nanos(1)).unwrap_or(until));
-            let early = millis > 0;
-            assert_eq!(schedule.phase() != Phase::Connecting, early);
+            if millis > 0 {
+                schedule.handle_time(until - Duration::from_nanos(1));
+                assert_eq!(schedule.phase(), Phase::Waiting { until }, "not before its time");
+            }
+            schedule.handle_time(until);
+            assert_eq!(schedule.phase(), Phase::Connecting);
         }
     }
 
