@@ -2,6 +2,7 @@ use clap::{Parser, Subcommand};
 
 use crate::connect::Connect;
 use crate::listen::Listen;
+use crate::probe::Probe;
 
 /// WebSockets in a terminal.
 ///
@@ -17,6 +18,7 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     Connect(Box<Connect>),
     Listen(Listen),
+    Probe(Box<Probe>),
 }
 
 const AFTER: &str = "\
@@ -24,6 +26,7 @@ Examples:
   fdx                                        the life of a WebSocket
   fdx listen 127.0.0.1:9001 --echo           a server to try things with
   fdx connect ws://127.0.0.1:9001/           talk to it
+  fdx probe wss://echo.example/              see how it is reached, and what looks wrong
 
 Exit codes:
   0  done as asked

@@ -6,6 +6,8 @@ mod client;
 mod connect;
 mod exit;
 mod listen;
+mod print;
+mod probe;
 mod tour;
 mod values;
 
@@ -28,7 +30,10 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            anstream::eprintln!("fdx: {failure}");
+            let reason = failure.to_string();
+            if !reason.is_empty() {
+                anstream::eprintln!("fdx: {reason}");
+            }
             ExitCode::from(exit_of(&failure) as u8)
         }
     }
@@ -39,5 +44,6 @@ async fn run(args: Args) -> Result<(), Failure> {
         None => tour::run().await,
         Some(Command::Connect(args)) => connect::run(*args).await,
         Some(Command::Listen(args)) => listen::run(args).await,
+        Some(Command::Probe(args)) => probe::run(*args).await,
     }
 }
