@@ -1,5 +1,6 @@
 use clap::{Parser, Subcommand};
 
+use crate::bench::Bench;
 use crate::connect::Connect;
 use crate::listen::Listen;
 use crate::probe::Probe;
@@ -16,6 +17,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Bench(Box<Bench>),
     Connect(Box<Connect>),
     Listen(Listen),
     Probe(Box<Probe>),
@@ -27,6 +29,7 @@ Examples:
   fdx listen 127.0.0.1:9001 --echo           a server to try things with
   fdx connect ws://127.0.0.1:9001/           talk to it
   fdx probe wss://echo.example/              see how it is reached, and what looks wrong
+  fdx bench --rate 1000 ws://127.0.0.1:9001/ load it, and see how long it takes to answer
 
 Exit codes:
   0  done as asked

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
 
 mod args;
+mod bench;
 mod client;
 mod connect;
 mod exit;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
 async fn run(args: Args) -> Result<(), Failure> {
     match args.command {
         None => tour::run().await,
+        Some(Command::Bench(args)) => bench::run(*args).await,
         Some(Command::Connect(args)) => connect::run(*args).await,
         Some(Command::Listen(args)) => listen::run(args).await,
         Some(Command::Probe(args)) => probe::run(*args).await,

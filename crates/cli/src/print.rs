@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::time::Duration;
 
+use fullduplex_net::proto::Url;
+
 use crate::exit::Failure;
 
 /// Writes a text to stdout, without its colours where that is no terminal. That nobody reads on is the
@@ -65,6 +67,14 @@ pub(crate) fn one_line(text: &str, width: usize) -> String {
     match line.char_indices().nth(width) {
         Some(_) => line.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
         None => line,
+    }
+}
+
+/// A URL without its user and password.
+pub(crate) fn shown_url(url: &Url) -> String {
+    match (url.credentials(), url.as_str().split_once("://"), url.as_str().split_once('@')) {
+        (Some(_), Some((scheme, _)), Some((_, rest))) => format!("{scheme}://…@{rest}"),
+        _ => url.as_str().to_owned(),
     }
 }
 

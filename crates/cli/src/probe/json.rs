@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::findings::findings;
 use super::journey::{Head, Leg, Tried};
-use super::screen::shown_url;
 use super::talk::Side;
 use super::{Open, Outcome, Report};
+use crate::print::shown_url;
 
 /// The report for machines: one object on one line; times are in seconds.
 pub(super) fn text(report: &Report) -> String {
@@ -19,7 +19,7 @@ pub(super) fn text(report: &Report) -> String {
         Outcome::Open(_) => None,
     };
     let report = json!({
-        "url": shown_url(report),
+        "url": shown_url(&report.url),
         "error": error,
         "body": match &report.outcome {
             Outcome::Failed(fullduplex_net::ConnectError::Refused(refused)) => {

@@ -6,7 +6,7 @@ use super::findings::{Finding, findings};
 use super::journey::{Head, Leg, Tried};
 use super::talk::{Side, Talk};
 use super::{Open, Outcome, Report};
-use crate::print::{one_line, time};
+use crate::print::{one_line, shown_url, time};
 
 /// The report for people: one screen.
 pub(super) fn text(report: &Report) -> String {
@@ -62,7 +62,7 @@ impl Screen {
             Outcome::Open(open) if open.talk.is_clean() => (GOOD, "opened and closed in order"),
             Outcome::Open(_) => (BAD, "opened, and did not close in order"),
         };
-        let url = one_line(&shown_url(report), WIDTH - state.len() - 2);
+        let url = one_line(&shown_url(&report.url), WIDTH - state.len() - 2);
         self.line(format_args!("{TITLE}{url}{TITLE:#}  {style}{state}{style:#}\n"));
     }
 
@@ -189,15 +189,6 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
         length += next;
     }
     lines
-}
-
-/// Without the password.
-pub(super) fn shown_url(report: &Report) -> String {
-    let url = report.url.as_str();
-    match (report.url.credentials(), url.split_once("://"), url.split_once('@')) {
-        (Some(_), Some((scheme, _)), Some((_, rest))) => format!("{scheme}://…@{rest}"),
-        _ => url.to_owned(),
-    }
 }
 
 fn passed(leg: &Leg) -> String {
