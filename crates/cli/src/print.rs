@@ -53,6 +53,11 @@ pub(crate) fn count(number: u64) -> String {
     })
 }
 
+/// So many of something, whose plural ends with an s.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
 /// Text of others on one line of a terminal, which it tells nothing, and no longer than this.
 pub(crate) fn one_line(text: &str, width: usize) -> String {
     let mut line = String::new();

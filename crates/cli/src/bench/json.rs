@@ -42,6 +42,7 @@ pub(super) fn text(conclusion: &Conclusion) -> String {
         "latency": times(&record.latency),
         "tool": {
             "late": times(&record.own_delay),
+            "unsent": record.own_unsent,
             "stalls": stalls,
             "stalled": seconds(stalled),
             "apart": times(&record.apart),

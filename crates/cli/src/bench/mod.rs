@@ -139,7 +139,8 @@ impl Conclusion {
             let reason = record.errors.keys().next().map_or("interrupted", |reason| reason);
             return Err(not_connected(reason));
         }
-        let has_failed = record.lost() + record.unsent + record.error_count() > 0;
+        let has_failed =
+            record.lost() + record.unsent + record.own_unsent + record.error_count() > 0;
         // What was cut short may have been about to be answered.
         let has_failed = has_failed && !(self.cut_short && record.error_count() == 0);
         if has_failed { Err(silent(Exit::Failed)) } else { Ok(()) }

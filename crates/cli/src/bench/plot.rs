@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::Conclusion;
 use super::worker::Load;
-use crate::print::{count, shown_url, time};
+use crate::print::{count, counted, shown_url, time};
 
 const WIDTH: f64 = 800.0;
 const HEIGHT: f64 = 400.0;
@@ -49,14 +49,14 @@ pub(super) fn svg(conclusion: &Conclusion) -> String {
         Load::Open { rate } => format!("{rate} messages/s"),
         Load::Closed { in_flight } => format!("a closed loop of {in_flight}"),
     };
-    let connections = count(run.connections.into());
-    let title = format!("{}: {connections} connections, {load}", shown_url(&run.url));
+    let connections = counted(run.connections.into(), "connection");
+    let title = format!("{}: {connections}, {load}", shown_url(&run.url));
     svg.text((LEFT, 24.0), "start", &title);
     let apart = match record.apart.len() {
         0 => String::new(),
         apart => format!("; {} kept apart, met by stalls of the tool", count(apart)),
     };
-    let about = format!("latency of {} messages{apart}", count(times.len()));
+    let about = format!("latency of {}{apart}", counted(times.len(), "message"));
     svg.text((LEFT, 42.0), "start", &about);
     svg.text(
         (WIDTH / 2.0, HEIGHT - 12.0),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, interval_at};
 
 use super::worker::Run;
-use crate::print::{count, time};
+use crate::print::{count, counted, time};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -24,13 +24,13 @@ pub(super) async fn show(run: Rc<Run>) {
             (record.take_recent(), record.error_count())
         };
         let line = format!(
-            "{} s  {} messages/s  p50 {}  p99 {}  {} open  {} errors",
+            "{} s  {} messages/s  p50 {}  p99 {}  {} open  {}",
             run.now().as_secs(),
             count(recent.len()),
             time(recent.at(0.5)),
             time(recent.at(0.99)),
             count(run.counts.open.get().into()),
-            count(errors),
+            counted(errors, "error"),
         );
         // Nobody depends on it.
         write!(io::stderr(), "\r{line}\x1b[K").ok();

@@ -30,6 +30,8 @@ pub(super) struct Record {
     pub(super) wrong: u64,
     /// They were due, and the server took no more.
     pub(super) unsent: u64,
+    /// They were due, and this tool did not keep up.
+    pub(super) own_unsent: u64,
     /// Answers that came within the window, to whatever.
     pub(super) arrived: u64,
     /// From the intended time to the answer, without what this tool was late.
@@ -77,10 +79,10 @@ impl Record {
         }
     }
 
-    /// Whether messages were due that could not be sent.
-    pub(super) fn handle_unsent(&mut self, intended: Duration) {
+    /// A message was due and is not sent any more; `is_blocked` if the server took no more.
+    pub(super) fn handle_unsent(&mut self, intended: Duration, is_blocked: bool) {
         if self.counts(intended) {
-            self.unsent += 1;
+            *if is_blocked { &mut self.unsent } else { &mut self.own_unsent } += 1;
         }
     }
 

@@ -5,7 +5,7 @@ use anstyle::{AnsiColor, Style};
 use super::Conclusion;
 use super::record::Times;
 use super::worker::Load;
-use crate::print::{bytes, count, one_line, shown_url, time};
+use crate::print::{bytes, count, counted, one_line, shown_url, time};
 
 const TITLE: Style = Style::new().bold();
 const NAME: Style = AnsiColor::Cyan.on_default();
@@ -29,8 +29,8 @@ pub(super) fn text(conclusion: &Conclusion) -> String {
     let url = one_line(&shown_url(&run.url), 100);
     text.line(format_args!("{TITLE}{url}{TITLE:#}"));
     text.line(format_args!(
-        "{} connections, {load}, messages of {}, measured for {}{cut}\n",
-        count(run.connections.into()),
+        "{}, {load}, messages of {}, measured for {}{cut}\n",
+        counted(run.connections.into(), "connection"),
         bytes(run.payload.size() as f64),
         time(window.end - window.start),
     ));
@@ -45,7 +45,7 @@ pub(super) fn text(conclusion: &Conclusion) -> String {
     );
     let unsent = match record.unsent {
         0 => String::new(),
-        unsent => format!("  {} due and not sent", count(unsent)),
+        unsent => format!("  {} that it did not take", count(unsent)),
     };
     text.row(
         "messages",
@@ -94,19 +94,29 @@ impl Text {
         };
         let (stalls, sum) = run.watch.borrow().stalls(window.start, window.end);
         let stalled = match stalls {
-            0 => "did not stall".to_owned(),
-            number => format!("stalled {} times, {} in all", count(number as u64), time(sum)),
+            0 => "no stalls".to_owned(),
+            number => format!("{}, {} in all", counted(number as u64, "stall"), time(sum)),
         };
         self.row("this tool", format_args!("{late}; {stalled}"));
         let apart = record.apart.len();
         if apart > 0 {
             let times = percentiles(&record.apart, &FEW);
-            self.row("kept apart", format_args!("{} messages, met by that: {times}", count(apart)));
+            self.row(
+                "kept apart",
+                format_args!("{}, met by that: {times}", counted(apart, "message")),
+            );
         }
-        if apart * 100 > record.answered {
+        if record.own_unsent > 0 {
+            let unsent = counted(record.own_unsent, "message");
             self.row(
                 "",
-                format_args!("{WARNING}more than 1 %: load less, or from more machines{WARNING:#}"),
+                format_args!("{WARNING}{unsent} due and not sent: it had no time{WARNING:#}"),
+            );
+        }
+        if (apart + record.own_unsent) * 100 > record.answered {
+            self.row(
+                "",
+                format_args!("{WARNING}more than 1 %: load less, with --no-compression, or from more machines{WARNING:#}"),
             );
         }
         if let Load::Closed { .. } = run.load {

@@ -2,6 +2,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use fullduplex_net::proto::{CloseCode, CloseFrame, Event, Message, Url};
@@ -59,6 +60,9 @@ pub(super) enum Phase {
 
 /// Above this, messages wait to be queued.
 const QUEUE: u64 = 1 << 20;
+
+/// How many messages are sent before others have their turn.
+const BURST: usize = 64;
 
 /// How long a connection may take to close.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -131,7 +135,8 @@ impl Conversation {
     /// Sends and receives until the run ends; fails when the connection does before.
     async fn hold(mut self, mut phase: watch::Receiver<Phase>) -> Result<(), String> {
         let patience = loop {
-            let next = self.send_due();
+            let is_blocked = self.is_blocked().await;
+            let next = self.send_due(is_blocked);
             let next = self.run.start + next.unwrap_or(Duration::from_secs(3600));
             tokio::select! {
                 biased;
@@ -144,7 +149,8 @@ impl Conversation {
                 () = sleep_until(next) => {}
             }
         };
-        self.count_unsent();
+        let is_blocked = self.is_blocked().await;
+        self.count_unsent(is_blocked);
         let answers = async {
             while !self.way.is_empty() {
                 let event = poll_fn(|cx| self.socket.poll_event(cx)).await;
@@ -161,8 +167,17 @@ impl Conversation {
         }
     }
 
+    /// Whether the transport takes no more, for it was asked.
+    async fn is_blocked(&mut self) -> bool {
+        if self.socket.queued_bytes() > QUEUE {
+            // An error shows in what is received.
+            let _tried = poll_fn(|cx| Poll::Ready(self.socket.poll_flush(cx))).await;
+        }
+        self.socket.queued_bytes() > QUEUE
+    }
+
     /// Sends what is due; returns when to look again, if nothing arrives before.
-    fn send_due(&mut self) -> Option<Duration> {
+    fn send_due(&mut self, is_blocked: bool) -> Option<Duration> {
         let now = self.run.now();
         match &mut self.pace {
             Pace::Closed { in_flight } => {
@@ -171,18 +186,14 @@ impl Conversation {
                 }
                 None
             }
-            Pace::Open(pacer) if self.socket.queued_bytes() > QUEUE => {
+            Pace::Open(pacer) if is_blocked => {
                 pacer.handle_blocked(now);
                 Some(now + TICK)
             }
             Pace::Open(pacer) => {
-                let due = pacer.poll_due(now);
+                let due: Vec<_> = std::iter::from_fn(|| pacer.poll_due(now)).take(BURST).collect();
                 let next = pacer.due();
-                if let Some(due) = due {
-                    self.send(due.intended, due.own_delay);
-                    // Whether there is room for the next one is another question.
-                    return if next <= now { self.send_due() } else { Some(next) };
-                }
+                due.into_iter().for_each(|due| self.send(due.intended, due.own_delay));
                 Some(next)
             }
         }
@@ -197,14 +208,12 @@ impl Conversation {
         self.run.record.borrow_mut().handle_sent(&sent);
     }
 
-    fn count_unsent(&mut self) {
+    fn count_unsent(&mut self, is_blocked: bool) {
         let now = self.run.now();
         if let Pace::Open(pacer) = &mut self.pace {
             let mut record = self.run.record.borrow_mut();
-            // Only a transport that takes no more has left many of them.
-            let is_blocked = self.socket.queued_bytes() > QUEUE;
-            while let Some(due) = pacer.poll_due(now).filter(|_| is_blocked) {
-                record.handle_unsent(due.intended);
+            while let Some(due) = pacer.poll_due(now) {
+                record.handle_unsent(due.intended, is_blocked);
             }
         }
     }

@@ -6,7 +6,7 @@ use http::StatusCode;
 use super::journey::Leg;
 use super::talk::{Side, Talk};
 use super::{Open, Outcome, Report};
-use crate::print::time;
+use crate::print::{counted, time};
 
 /// Something that looks wrong, and what to do about it.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ const THOUGHT: Duration = Duration::from_millis(20);
 pub(super) fn findings(report: &Report) -> Vec<Finding> {
     let mut list = List::default();
     if report.legs.len() > 1 {
-        let what = format!("{} redirect(s) were followed", report.legs.len() - 1);
+        let what = format!("it took {}", counted(report.legs.len() as u64 - 1, "redirect"));
         list.add(what, "give clients the last URL: each redirect costs a connection");
     }
     let leg = report.last_leg();
@@ -101,7 +101,7 @@ impl List {
                 "renew it: no client takes it",
             ),
             days @ 0..SOON => self.add(
-                format!("the certificate expires in {days} day(s)"),
+                format!("the certificate expires in {}", counted(days.unsigned_abs(), "day")),
                 "renew it now, and let a machine do it in future",
             ),
             _ => {}
@@ -158,7 +158,7 @@ impl List {
             let bits = open.extensions.split(';').filter_map(|part| part.trim().split_once('='));
             let bits = bits.filter(|(name, _)| *name == window);
             let bits = bits.filter_map(|(_, bits)| bits.trim_matches('"').parse::<u8>().ok());
-            if let Some(bits) = bits.last().filter(|bits| *bits < 11) {
+            if let Some(bits) = bits.min().filter(|bits| *bits < 11) {
                 self.add(
                     format!("{window} is {bits}: compression sees {} bytes back", 1u32 << bits),
                     "it saves memory, and compresses badly; 15 is the best",
@@ -322,8 +322,8 @@ mod tests {
     fn a_certificate_that_is_about_to_expire_is_found() {
         for (days, found) in [
             (-1, &["the certificate has expired on"][..]),
-            (0, &["expires in 0 day(s)"]),
-            (20, &["expires in 20 day(s)"]),
+            (0, &["expires in 0 days"]),
+            (20, &["expires in 20 days"]),
             (21, &[]),
         ] {
             let day = |days| Day { date: String::new(), timestamp: NOW + days * DAY };
