@@ -151,14 +151,14 @@ async fn a_stall_of_the_tool_is_kept_apart() {
 async fn a_wrong_answer_is_an_error() {
     let server = script(|peer| {
         serve(peer, async |peer, received, number| match number {
-            3 => peer.send(frame(FIN | TEXT, "something else")).await,
-            4 => peer.send(frame(FIN | BINARY, received.payload)).await,
+            20 => peer.send(frame(FIN | TEXT, "something else")).await,
+            21 => peer.send(frame(FIN | BINARY, received.payload)).await,
             _ => peer.send(frame(received.first_byte, received.payload)).await,
         })
     })
     .await;
     let url = server.url();
-    let run = move || bench(&["-c", "1", "--rate", "100", "--duration", "0.2"], &url);
+    let run = move || bench(&["-c", "1", "--rate", "100", "--duration", "0.5"], &url);
     let output = run_blocking(run).await;
     server.finish().await;
     let result = result(&output);

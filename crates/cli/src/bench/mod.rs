@@ -108,8 +108,7 @@ async fn measure(run: &Run, args: &Bench) {
     let start = run.now() + args.warmup;
     let end = start + args.duration;
     run.record.borrow_mut().measure(start..end);
-    // What was due last may be a little late.
-    sleep_until(run.start + end + TICK).await;
+    sleep_until(run.start + end).await;
 }
 
 async fn tick(run: Rc<Run>) {

@@ -52,6 +52,9 @@ pub(super) struct Record {
 /// More kinds of errors are counted together.
 const KINDS: usize = 8;
 
+/// A stall of this tool that is a smaller share of a latency, one in so many, is taken off it.
+const SHARE: u32 = 10;
+
 impl Sent {
     /// From when on the server and the way to it have the time.
     pub(super) fn start(&self) -> Duration {
@@ -86,8 +89,8 @@ impl Record {
         }
     }
 
-    /// The right answer has come; `has_stalled` if this tool stood still since it was sent.
-    pub(super) fn handle_answer(&mut self, sent: &Sent, now: Duration, has_stalled: bool) {
+    /// The right answer has come; since the message was sent, this tool stood still for so long.
+    pub(super) fn handle_answer(&mut self, sent: &Sent, now: Duration, stalled: Duration) {
         let latency = now.saturating_sub(sent.start());
         self.recent.add(latency);
         if self.counts(now) {
@@ -95,8 +98,11 @@ impl Record {
         }
         if self.counts(sent.intended) {
             self.answered += 1;
-            let apart = has_stalled || sent.own_delay > TOLERANCE;
-            if apart { &mut self.apart } else { &mut self.latency }.add(latency);
+            if stalled * SHARE > latency || sent.own_delay > TOLERANCE {
+                self.apart.add(latency);
+            } else {
+                self.latency.add(latency - stalled);
+            }
         }
     }
 
@@ -187,7 +193,7 @@ mod tests {
         let mut way = VecDeque::<(u64, Sent)>::new();
         for now in (0..2000).filter(|now| !tool.contains(now)) {
             while let Some((_, sent)) = way.front().filter(|(at, _)| *at <= now) {
-                let stalled = watch.has_stalled(sent.start(), ms(now));
+                let stalled = watch.stalled(sent.start(), ms(now));
                 record.handle_answer(sent, ms(now), stalled);
                 way.pop_front();
             }
@@ -239,6 +245,16 @@ mod tests {
         assert!(record.latency.at(0.99) >= ms(80), "{:?}", record.latency.at(0.99));
     }
 
+    /// Otherwise a short one would hide what the server does.
+    #[test]
+    fn a_short_stall_of_the_tool_is_taken_off_a_long_one_of_the_server() {
+        let record = simulate(400..700, 500..510);
+        // The others of the ten were late by no more than timers are.
+        assert_eq!(record.apart.len(), 7);
+        let (max, p90) = (record.latency.max(), record.latency.at(0.9));
+        assert!(max >= ms(285) && max <= ms(302) && p90 >= ms(185), "{max:?} {p90:?}");
+    }
+
     #[test]
     fn only_what_is_intended_within_the_window_counts() {
         let mut record = Record::default();
@@ -248,7 +264,7 @@ mod tests {
         for at in [9, 10, 19, 20] {
             record.handle_sent(&sent(at));
         }
-        record.handle_answer(&sent(10), ms(12), false);
+        record.handle_answer(&sent(10), ms(12), ms(0));
         record.handle_wrong(&sent(9), "wrong");
         assert_eq!((record.sent, record.answered, record.wrong, record.lost()), (2, 1, 0, 1));
         assert_eq!((record.arrived, record.error_count()), (1, 1));

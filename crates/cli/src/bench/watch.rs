@@ -29,9 +29,12 @@ impl Watch {
         self.due = now + TICK;
     }
 
-    /// Whether the tool stood still at a time between these, up to now.
-    pub(super) fn has_stalled(&self, from: Duration, now: Duration) -> bool {
-        now > self.due + TOLERANCE || self.stalls.last().is_some_and(|(_, end)| *end > from)
+    /// How long the tool has stood still between these, up to now.
+    pub(super) fn stalled(&self, from: Duration, now: Duration) -> Duration {
+        let under_way = (now > self.due + TOLERANCE).then_some((self.due, now));
+        let ended = self.stalls.iter().rev().copied().take_while(|(_, end)| *end > from);
+        let overlap = |(start, end): (Duration, Duration)| end - start.clamp(from, end);
+        under_way.into_iter().chain(ended).map(overlap).sum()
     }
 
     /// How often and how long it stood still between these.
@@ -56,13 +59,15 @@ mod tests {
     fn what_happens_while_a_tick_is_late_is_under_a_stall() {
         let mut watch = Watch::default();
         (0..10).for_each(|tick| watch.handle_tick(ms(5 * tick)));
-        assert!(!watch.has_stalled(ms(0), ms(52)));
+        assert_eq!(watch.stalled(ms(0), ms(52)), ms(0));
         // The tick of 50 ms does not come.
-        assert!(watch.has_stalled(ms(48), ms(60)));
+        assert_eq!(watch.stalled(ms(48), ms(60)), ms(10));
+        assert_eq!(watch.stalled(ms(55), ms(60)), ms(5));
         watch.handle_tick(ms(350));
         watch.handle_tick(ms(355));
-        assert!(watch.has_stalled(ms(349), ms(356)));
-        assert!(!watch.has_stalled(ms(350), ms(356)));
+        assert_eq!(watch.stalled(ms(0), ms(356)), ms(300));
+        assert_eq!(watch.stalled(ms(349), ms(356)), ms(1));
+        assert_eq!(watch.stalled(ms(350), ms(356)), ms(0));
         assert_eq!(watch.stalls(ms(0), ms(1000)), (1, ms(300)));
         assert_eq!(watch.stalls(ms(100), ms(200)), (1, ms(100)));
         assert_eq!(watch.stalls(ms(350), ms(400)), (0, ms(0)));

@@ -150,7 +150,7 @@ impl Conversation {
             }
         };
         let is_blocked = self.is_blocked().await;
-        self.count_unsent(is_blocked);
+        self.end_sending(is_blocked);
         let answers = async {
             while !self.way.is_empty() {
                 let event = poll_fn(|cx| self.socket.poll_event(cx)).await;
@@ -208,7 +208,12 @@ impl Conversation {
         self.run.record.borrow_mut().handle_sent(&sent);
     }
 
-    fn count_unsent(&mut self, is_blocked: bool) {
+    /// Sends what has been due for a moment only, and counts the rest.
+    fn end_sending(&mut self, is_blocked: bool) {
+        if let Pace::Closed { .. } = self.pace {
+            return;
+        }
+        self.send_due(is_blocked);
         let now = self.run.now();
         if let Pace::Open(pacer) = &mut self.pace {
             let mut record = self.run.record.borrow_mut();
@@ -244,8 +249,8 @@ impl Conversation {
         match self.way.pop_front() {
             None => record.handle_error("a message came that nobody asked for"),
             Some(sent) if self.run.payload.is_echo(answer, sent.number) => {
-                let has_stalled = self.run.watch.borrow().has_stalled(sent.start(), now);
-                record.handle_answer(&sent, now, has_stalled);
+                let stalled = self.run.watch.borrow().stalled(sent.start(), now);
+                record.handle_answer(&sent, now, stalled);
             }
             Some(sent) => {
                 record.handle_wrong(&sent, "an answer was not the message sent: is it an echo?")
