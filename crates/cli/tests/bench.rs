@@ -107,19 +107,23 @@ async fn a_stall_of_the_server_is_seen_by_all_messages_that_were_due() {
     assert!(max >= 0.25 && p90 >= 0.1, "{result}");
 }
 
-/// The process is stopped by the system: the server has nothing to do with it.
+/// The process is stopped by the system: the server has nothing to do with it, not even with the message
+/// that is under way.
 #[cfg(unix)]
 #[tokio::test]
 async fn a_stall_of_the_tool_is_kept_apart() {
     const STALL: Duration = Duration::from_millis(600);
     let (stop, stopping) = tokio::sync::oneshot::channel();
-    let mut stop = Some(stop);
+    let (stopped, is_stopped) = tokio::sync::oneshot::channel();
+    let mut channels = Some((stop, is_stopped));
     let server = script(|peer| {
         serve(peer, async move |peer, received, number| {
-            peer.send(frame(received.first_byte, received.payload)).await;
             if number == 50 {
-                stop.take().unwrap().send(()).unwrap();
+                let (stop, is_stopped) = channels.take().unwrap();
+                stop.send(()).unwrap();
+                is_stopped.await.unwrap();
             }
+            peer.send(frame(received.first_byte, received.payload)).await;
         })
     })
     .await;
@@ -132,6 +136,7 @@ async fn a_stall_of_the_tool_is_kept_apart() {
         |name: &str| assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     stopping.await.unwrap();
     signal("-STOP");
+    stopped.send(()).unwrap();
     sleep(STALL).await;
     signal("-CONT");
     let output = run_blocking(move || process.wait_with_output().unwrap()).await;

@@ -245,6 +245,17 @@ mod tests {
         assert!(record.latency.at(0.99) >= ms(80), "{:?}", record.latency.at(0.99));
     }
 
+    #[test]
+    fn what_the_tool_is_late_is_not_added() {
+        let mut record = Record::default();
+        record.measure(ms(0)..ms(100));
+        let sent = Sent { number: 0, intended: ms(10), own_delay: ms(2) };
+        record.handle_sent(&sent);
+        record.handle_answer(&sent, ms(13), ms(0));
+        assert_eq!(record.latency.max().as_millis(), 1);
+        assert_eq!(record.own_delay.max().as_millis(), 2);
+    }
+
     /// Otherwise a short one would hide what the server does.
     #[test]
     fn a_short_stall_of_the_tool_is_taken_off_a_long_one_of_the_server() {

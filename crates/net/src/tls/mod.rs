@@ -8,7 +8,6 @@ mod verifier;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
-use rustls::client::Resumption;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
@@ -67,13 +66,13 @@ impl Tls {
         Ok(PLATFORM.get_or_init(|| tls).clone())
     }
 
-    /// One that is observed resumes no session: the server would show no certificates.
+    /// With an observer, it resumes no session, for rustls does so under the same verifier only: so the
+    /// server always shows its certificates.
     pub(crate) fn connector(&self, observer: Option<&Arc<dyn ConnectObserver>>) -> TlsConnector {
         let mut config = Arc::clone(&self.config);
         if let Some(observer) = observer {
             let observed = Observed::new(Arc::clone(&self.verifier), Arc::clone(observer));
             let config = Arc::make_mut(&mut config);
-            config.resumption = Resumption::disabled();
             config.dangerous().set_certificate_verifier(Arc::new(observed));
         }
         TlsConnector::from(config)
