@@ -4,6 +4,7 @@ use crate::bench::Bench;
 use crate::connect::Connect;
 use crate::listen::Listen;
 use crate::probe::Probe;
+use crate::tap::Tap;
 
 /// WebSockets in a terminal.
 ///
@@ -19,8 +20,9 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     Bench(Box<Bench>),
     Connect(Box<Connect>),
-    Listen(Listen),
+    Listen(Box<Listen>),
     Probe(Box<Probe>),
+    Tap(Box<Tap>),
 }
 
 const AFTER: &str = "\
@@ -30,6 +32,7 @@ Examples:
   fdx connect ws://127.0.0.1:9001/           talk to it
   fdx probe wss://echo.example/              see how it is reached, and what looks wrong
   fdx bench --rate 1000 ws://127.0.0.1:9001/ load it, and see how long it takes to answer
+  fdx tap 9002 ws://127.0.0.1:9001/          show the frames of whoever connects to port 9002
 
 Exit codes:
   0  done as asked

@@ -1,4 +1,5 @@
 //! `fdx`: WebSockets in a terminal.
+#![allow(rustdoc::bare_urls, reason = "the comments of arguments are their help")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
 
 mod args;
@@ -6,9 +7,11 @@ mod bench;
 mod client;
 mod connect;
 mod exit;
+mod figures;
 mod listen;
-mod print;
+mod output;
 mod probe;
+mod tap;
 mod tour;
 mod values;
 
@@ -18,6 +21,7 @@ use clap::Parser;
 
 use crate::args::{Args, Command};
 use crate::exit::{Failure, exit_of};
+use crate::output::NobodyReads;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -30,6 +34,7 @@ fn main() -> ExitCode {
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if failure.is::<NobodyReads>() => ExitCode::SUCCESS,
         Err(failure) => {
             let reason = failure.to_string();
             if !reason.is_empty() {
@@ -45,7 +50,8 @@ async fn run(args: Args) -> Result<(), Failure> {
         None => tour::run().await,
         Some(Command::Bench(args)) => bench::run(*args).await,
         Some(Command::Connect(args)) => connect::run(*args).await,
-        Some(Command::Listen(args)) => listen::run(args).await,
+        Some(Command::Listen(args)) => listen::run(*args).await,
         Some(Command::Probe(args)) => probe::run(*args).await,
+        Some(Command::Tap(args)) => tap::run(*args).await,
     }
 }

@@ -22,6 +22,21 @@ pub(crate) fn size(text: &str) -> Result<usize, String> {
         .ok_or("give a number of bytes, such as 512, 64k or 1M".into())
 }
 
+/// Where to listen: `9001`, on 127.0.0.1, or a host and a port, such as `[::1]:9001`.
+pub(crate) fn tcp_address(text: &str) -> Result<String, String> {
+    if text.parse::<u16>().is_ok() {
+        return Ok(format!("127.0.0.1:{text}"));
+    }
+    match text.rsplit_once(':') {
+        Some((host, port))
+            if !host.is_empty() && !host.contains('/') && port.parse::<u16>().is_ok() =>
+        {
+            Ok(text.to_owned())
+        }
+        _ => Err("give a port, such as 9001, or a host and a port, such as 127.0.0.1:9001".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use fullduplex_net::proto::handshake::{Origin, check_further_header};
 use fullduplex_net::proto::{Deflate, Limits, Timeouts, Url, UrlError};
-use fullduplex_net::{ConnectOptions, Cookies, Handshakes, Proxies, Redirects, Resolve, Tls};
+use fullduplex_net::{
+    Carrier, ConnectOptions, Cookies, Handshakes, Proxies, Redirects, Resolve, Tls,
+};
 use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, ORIGIN, PRAGMA, PROXY_AUTHORIZATION};
 use http::{HeaderName, HeaderValue};
 
@@ -134,6 +136,12 @@ impl Builder {
     #[cfg(unix)]
     pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
         self.connect.unix_socket = Some(path.into());
+        self
+    }
+
+    /// Who opens the stream to the server, in place of TCP and proxies.
+    pub fn carrier(mut self, carrier: Arc<dyn Carrier>) -> Self {
+        self.connect.carrier = Some(carrier);
         self
     }
 

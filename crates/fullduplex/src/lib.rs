@@ -51,8 +51,8 @@ pub use fullduplex_net::proto::{
     Timeouts, Url, WindowBits,
 };
 pub use fullduplex_net::{
-    BadProxy, BadTls, ConnectOptions, Cookies, Handshakes, Proxies, Proxy, Redirects, Resolve,
-    Resolving, Tls, TlsBuilder,
+    BadProxy, BadTls, Carrier, Carrying, ConnectOptions, Cookies, Handshakes, Proxies, Proxy,
+    Redirects, Resolve, Resolving, Tls, TlsBuilder,
 };
 pub use listeners::ListenerId;
 pub use machine::AfterClose;

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use fullduplex_proto::handshake::{Origins, Refusal, Subprotocols};
 use fullduplex_proto::{Deflate, Limits, Timeouts};
+use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{OpeningError, Request, Socket};
@@ -50,6 +51,10 @@ pub enum AcceptError {
     /// this.
     #[error("the client was refused with {0}")]
     Refused(Refusal),
+    /// The request asks for no WebSocket, and was answered with this status, as
+    /// [`Server::with_pages`](crate::Server::with_pages) tells.
+    #[error("the client asked for no WebSocket, and was answered {0}")]
+    Answered(StatusCode),
     /// No request could be read, or no answer be written.
     #[error(transparent)]
     Opening(#[from] OpeningError),

@@ -13,7 +13,9 @@ use crate::alarm::Alarm;
 use crate::connect_error::{ConnectError, ConnectPhase};
 use crate::opening::{read_final_response, write_all};
 use crate::route::{Carried, carry};
-use crate::{ConnectOptions, ConnectStep, Refused, Socket, Tls, Transport, random, time};
+use crate::{
+    ConnectOptions, ConnectStep, Handshakes, Refused, Socket, Tls, Transport, random, time,
+};
 
 /// Opens a connection: resolves the host, connects by TCP, through a proxy where there is one, by TLS for
 /// `wss`, and shakes hands (RFC6455-4.1-1).
@@ -66,6 +68,31 @@ pub async fn connect_over<S: AsyncRead + AsyncWrite + Unpin>(
     let deadline = time::after(options.handshake_timeout);
     let answered = shake_hands(stream, url, &options.headers, options);
     opened(in_time(deadline, url, options, answered).await?, url, deadline).await
+}
+
+/// The way of [`connect`] to the server as far as the opening handshake, which is left to the caller: TCP,
+/// a proxy where there is one, and TLS for `wss`. For tools that speak for others.
+///
+/// It waits for no other connection: [`ConnectOptions::handshakes`] does not count, and no redirect is
+/// followed.
+///
+/// # Errors
+/// [`ConnectError`]; the attempt has ended and holds nothing.
+///
+/// # Cancel safety
+/// Dropping the future ends the attempt and closes what it had opened.
+pub async fn connect_transport(
+    url: &Url,
+    options: &ConnectOptions,
+) -> Result<Transport, ConnectError> {
+    let mut options = options.clone();
+    options.handshakes = Handshakes::AtOnce;
+    let Carried { stream, .. } = Box::pin(carry(url, &options)).await?;
+    if !url.is_secure() {
+        return Ok(stream);
+    }
+    let deadline = time::after(options.handshake_timeout);
+    in_time(deadline, url, &options, secure(stream, url, &options)).await
 }
 
 /// One request, and its response.

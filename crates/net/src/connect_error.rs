@@ -34,6 +34,14 @@ pub enum ConnectError {
         /// What the system says.
         source: io::Error,
     },
+    /// [`ConnectOptions::carrier`](crate::ConnectOptions::carrier) has no way there.
+    #[error("no way to {authority}: {source}")]
+    Carrier {
+        /// Host and port.
+        authority: String,
+        /// What it says.
+        source: io::Error,
+    },
     /// The proxy did not connect.
     #[error("no connection with {authority} by the proxy {proxy}: {source}")]
     Proxy {
@@ -118,7 +126,7 @@ pub enum ConnectPhase {
     Resolve,
     /// The end of another opening handshake, as there is one at a time.
     Turn,
-    /// A TCP connection.
+    /// A TCP connection, or what stands in for it.
     Tcp,
     /// TLS, and the opening handshake.
     Handshake,

@@ -8,7 +8,7 @@ use fullduplex_proto::handshake::Subprotocols;
 use fullduplex_proto::{Deflate, Limits, Timeouts};
 use http::HeaderMap;
 
-use crate::{ConnectObserver, ConnectStep, Cookies, Proxies, Redirects, Resolve, Tls};
+use crate::{Carrier, ConnectObserver, ConnectStep, Cookies, Proxies, Redirects, Resolve, Tls};
 
 /// What a client may choose. The default offers compression and no subprotocol, trusts the platform's
 /// roots, and connects directly.
@@ -41,6 +41,8 @@ pub struct ConnectOptions {
     /// to it, and is whom its certificate is for. No proxy is asked.
     #[cfg(unix)]
     pub unix_socket: Option<PathBuf>,
+    /// Who opens the stream to the server, in place of all that is said above of the way there.
+    pub carrier: Option<Arc<dyn Carrier>>,
     /// Whether connections with one address wait for each other while they are opened.
     pub handshakes: Handshakes,
     /// What the server may send.
@@ -97,6 +99,7 @@ impl Default for ConnectOptions {
             local_address: None,
             #[cfg(unix)]
             unix_socket: None,
+            carrier: None,
             handshakes: Handshakes::default(),
             limits: Limits::default(),
             connect_timeout: Duration::from_secs(20),

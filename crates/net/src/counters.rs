@@ -16,7 +16,7 @@ pub struct Counts {
     pub open: u64,
     /// Opening handshakes that succeeded.
     pub opened: u64,
-    /// Opening handshakes that were refused, by the status of the response.
+    /// Requests that were refused, or answered with a page, by the status of the response.
     pub refused: BTreeMap<u16, u64>,
     /// Opening handshakes that came to no response: bad TLS, an end before its time, a deadline, a
     /// shutdown.

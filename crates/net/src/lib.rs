@@ -40,6 +40,7 @@ mod accept;
 mod alarm;
 #[cfg(feature = "axum")]
 mod axum;
+mod carrier;
 mod connect;
 mod connect_error;
 mod connect_options;
@@ -59,6 +60,7 @@ mod membership;
 mod network;
 mod observer;
 mod opening;
+mod pages;
 mod proxy;
 mod random;
 mod redirects;
@@ -82,7 +84,8 @@ mod upgrade;
 #[cfg(feature = "axum")]
 pub use self::axum::UpgradeRejection;
 pub use accept::{AcceptError, AcceptOptions, accept};
-pub use connect::{connect, connect_over};
+pub use carrier::{Carrier, Carrying};
+pub use connect::{connect, connect_over, connect_transport};
 pub use connect_error::{AddressFailure, ConnectError, ConnectPhase};
 pub use connect_options::{ConnectOptions, Handshakes};
 pub use connections::{Connections, Drained, ServerOptions};

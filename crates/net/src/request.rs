@@ -12,6 +12,7 @@ use crate::alarm::Alarm;
 use crate::connections::Phase;
 use crate::handshake::{Handshake, Terms};
 use crate::opening::{read_head, write_all};
+use crate::pages::Pages;
 use crate::seat::Seat;
 use crate::time::Time;
 use crate::{AcceptError, AcceptOptions, OpeningError, Socket, Transport};
@@ -57,19 +58,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
     /// Dropping the future closes the stream.
     pub async fn read(stream: S, options: &AcceptOptions) -> Result<Self, AcceptError> {
         let time = Time::starting_now(options.handshake_timeout);
-        Self::read_within(time, stream, options.clone().into(), None, Alarm::Own(None)).await
+        let terms = options.clone().into();
+        Self::read_within(time, stream, terms, None, None, Alarm::Own(None)).await
     }
 
     pub(crate) async fn read_within(
         time: Time,
         mut stream: S,
         terms: Terms,
+        pages: Option<Pages>,
         peer: Option<SocketAddr>,
         alarm: Alarm,
     ) -> Result<Self, AcceptError> {
         let mut input = BytesMut::new();
         let begun = match time.limit(read_request(&mut stream, &mut input)).await?? {
-            Ok(head) => Handshake::begin(&head, &terms).map(|handshake| (head, handshake)),
+            Ok(head) => match Handshake::begin(&head, &terms) {
+                Ok(handshake) => Ok((head, handshake)),
+                Err(refusal) => {
+                    let page = pages.and_then(|pages| pages.find(&head, &refusal));
+                    if let Some(page) = page {
+                        let status = page.status();
+                        time.limit(answer_last(stream, &page)).await??;
+                        return Err(AcceptError::Answered(status));
+                    }
+                    Err(refusal)
+                }
+            },
             Err(refusal) => Err(refusal),
         };
         match begun {
@@ -226,16 +240,23 @@ async fn read_request(
     }
 }
 
-/// Answers, ends the stream, and lets the client read the answer: bytes of it that nobody reads
-/// would turn the end into a reset, which may overtake the answer.
+/// Refuses, as [`answer_last`] does.
 pub(crate) async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(
-    mut stream: S,
+    stream: S,
     refusal: &Refusal,
 ) -> Result<(), OpeningError> {
-    let response = refusal.to_response();
+    answer_last(stream, &refusal.to_response()).await
+}
+
+/// Answers, ends the stream, and lets the client read the answer: bytes of it that nobody reads
+/// would turn the end into a reset, which may overtake the answer.
+async fn answer_last<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    response: &http::Response<impl AsRef<[u8]>>,
+) -> Result<(), OpeningError> {
     let mut bytes = Vec::new();
-    head::encode_response(&response, &mut bytes);
-    bytes.extend_from_slice(response.body().as_bytes());
+    head::encode_response(response, &mut bytes);
+    bytes.extend_from_slice(response.body().as_ref());
     write_all(&mut stream, &bytes).await?;
     stream.shutdown().await?;
     tokio::io::copy(&mut stream.take(REFUSED_INPUT), &mut tokio::io::sink()).await?;

@@ -1,3 +1,5 @@
+use std::future::Future;
+
 use fullduplex_proto::Url;
 use tokio::time::timeout_at;
 
@@ -15,6 +17,12 @@ pub(crate) struct Carried {
 
 /// Finds a way to the host of `url`: directly, or by what the options name.
 pub(crate) async fn carry(url: &Url, options: &ConnectOptions) -> Result<Carried, ConnectError> {
+    if let Some(carrier) = &options.carrier {
+        let stream = in_time(carrier.carry(url), url, options).await?;
+        let stream = stream
+            .map_err(|source| ConnectError::Carrier { authority: url.authority(), source })?;
+        return Ok(Carried { stream, turn: None });
+    }
     #[cfg(unix)]
     if let Some(path) = &options.unix_socket {
         let stream = unix(path, url, options).await?;
@@ -73,14 +81,22 @@ async fn unix(
     url: &Url,
     options: &ConnectOptions,
 ) -> Result<Transport, ConnectError> {
-    let limit = options.connect_timeout;
-    let connecting = tokio::net::UnixStream::connect(path);
-    let connected = timeout_at(time::after(limit), connecting).await.map_err(|_| {
-        let authority = url.authority();
-        ConnectError::Timeout { phase: ConnectPhase::Tcp, authority, limit, failures: Vec::new() }
-    })?;
+    let connected = in_time(tokio::net::UnixStream::connect(path), url, options).await?;
     match connected {
         Ok(stream) => Ok(stream.into()),
         Err(source) => Err(ConnectError::Unix { path: path.to_owned(), source }),
     }
+}
+
+/// What needs no resolving and has one place to go to.
+async fn in_time<T>(
+    connecting: impl Future<Output = T>,
+    url: &Url,
+    options: &ConnectOptions,
+) -> Result<T, ConnectError> {
+    let limit = options.connect_timeout;
+    timeout_at(time::after(limit), connecting).await.map_err(|_| {
+        let authority = url.authority();
+        ConnectError::Timeout { phase: ConnectPhase::Tcp, authority, limit, failures: Vec::new() }
+    })
 }

@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use fullduplex_proto::handshake::Refusal;
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 #[cfg(unix)]
@@ -16,6 +17,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::connections::{Phase, Shared};
+use crate::pages::Pages;
 use crate::request::refuse;
 use crate::session;
 use crate::{Connections, Identity, Outcome, Request, ServerOptions, Transport};
@@ -50,6 +52,7 @@ const TURNED_AWAY: usize = 64;
 pub struct Server {
     listener: Listener,
     tls: Option<Identity>,
+    pages: Option<Pages>,
     connections: Connections,
 }
 
@@ -90,12 +93,37 @@ impl Server {
     }
 
     fn new(listener: Listener, options: ServerOptions) -> Self {
-        Self { listener, tls: None, connections: Connections::new(options) }
+        Self { listener, tls: None, pages: None, connections: Connections::new(options) }
     }
 
     /// Speaks TLS with clients that come by TCP.
     pub fn with_tls(mut self, identity: &Identity) -> Self {
         self.tls = Some(identity.clone());
+        self
+    }
+
+    /// Answers requests that ask for no upgrade, such as those of a browser for a page, or of a load
+    /// balancer that asks whether the server is well. Where `find` has no answer, the response is 426.
+    ///
+    /// Only GET requests of HTTP/1.1 without a body come this far, from whatever origin. The response
+    /// ends the connection; nothing else of HTTP is here, which a real HTTP server has: see
+    /// `WebSocketUpgrade`.
+    ///
+    /// ```
+    /// # use bytes::Bytes;
+    /// # use fullduplex_net::Server;
+    /// # fn with_health_check(server: Server) -> Server {
+    /// server.with_pages(|request| {
+    ///     let is_health_check = request.uri().path() == "/health";
+    ///     is_health_check.then(|| http::Response::new(Bytes::from_static(b"well\n")))
+    /// })
+    /// # }
+    /// ```
+    pub fn with_pages(
+        mut self,
+        find: impl Fn(&http::Request<()>) -> Option<http::Response<Bytes>> + Send + Sync + 'static,
+    ) -> Self {
+        self.pages = Some(Pages::new(find));
         self
     }
 
@@ -134,6 +162,7 @@ impl Server {
         let host = Arc::new(Host {
             handler,
             tls: self.tls.as_ref().map(Identity::acceptor),
+            pages: self.pages,
             turned_away: Arc::new(Semaphore::new(TURNED_AWAY)),
         });
         let mut can_accept = true;
@@ -182,6 +211,7 @@ impl Listener {
 struct Host<H> {
     handler: H,
     tls: Option<TlsAcceptor>,
+    pages: Option<Pages>,
     turned_away: Arc<Semaphore>,
 }
 
@@ -203,7 +233,8 @@ where
         };
         match server.admit(peer.map(|peer| peer.ip())) {
             Ok(membership) => {
-                let opening = session::open(accepted, self.tls.clone(), peer, membership);
+                let opening =
+                    session::open(accepted, self.tls.clone(), self.pages.clone(), peer, membership);
                 let host = Arc::clone(self);
                 let handler = move |request| (host.handler)(request);
                 let preparing = session::prepare(Arc::clone(server), opening, handler);

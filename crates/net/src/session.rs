@@ -16,6 +16,7 @@ use crate::alarm::Alarm;
 use crate::connections::{Phase, Shared};
 use crate::driven::{Driven, HandlerPanicked, Outcome, poll_caught};
 use crate::membership::Membership;
+use crate::pages::Pages;
 use crate::seat::{Seat, Seated};
 use crate::server::Accepted;
 use crate::time::Time;
@@ -29,6 +30,7 @@ pub(crate) type Opening =
 pub(crate) fn open(
     accepted: Accepted,
     tls: Option<TlsAcceptor>,
+    pages: Option<Pages>,
     peer: Option<SocketAddr>,
     member: Membership,
 ) -> Opening {
@@ -43,7 +45,7 @@ pub(crate) fn open(
             }
             (accepted, _) => accepted.into(),
         };
-        Request::read_within(time, transport, terms, peer, Alarm::Server(member)).await
+        Request::read_within(time, transport, terms, pages, peer, Alarm::Server(member)).await
     };
     Box::pin(async move {
         tokio::select! {
@@ -188,6 +190,7 @@ pub(crate) fn note_unopened(server: &Shared, error: &AcceptError) {
     tracing::debug!(%error, "no connection");
     match error {
         AcceptError::Refused(refusal) => server.counters.count_refused(refusal.status()),
+        AcceptError::Answered(status) => server.counters.count_refused(*status),
         _ => {
             server.counters.failed.fetch_add(1, Ordering::Relaxed);
         }

@@ -323,7 +323,7 @@ impl Receiver {
             return Ok(None);
         };
         let start = FrameStart::parse(start)?;
-        self.check_start(start)?;
+        check_start(start, self.role, self.inflater.is_some(), self.message.is_some())?;
         let Some((header, header_len)) = FrameHeader::parse_rest(start, input)? else {
             return Ok(None);
         };
@@ -353,28 +353,35 @@ impl Receiver {
         input.advance(header_len);
         Ok(Some(state))
     }
+}
 
-    fn check_start(&self, start: FrameStart) -> Result<(), Violation> {
-        match start.reserved {
-            0 => {}
-            // RFC7692-6.1-3: on the first frame of a message only.
-            RSV1 if self.inflater.is_some() && start.opcode.begins_message() => {}
-            // RFC6455-5.2-1: no extension is agreed on that gives the bits a meaning.
-            _ => return Err(Violation::ReservedBit),
-        }
-        match (self.role, start.masked) {
-            // RFC6455-5.1-2, RFC6455-6.2-3
-            (Role::Server, false) => Err(Violation::UnmaskedFrame),
-            // RFC6455-5.1-4
-            (Role::Client, true) => Err(Violation::MaskedFrame),
-            _ => match (start.opcode, &self.message) {
-                // RFC6455-5.4-10
-                (Opcode::Continuation, None) => Err(Violation::UnexpectedContinuation),
-                // RFC6455-5.4-3, RFC6455-6.2-2
-                (Opcode::Text | Opcode::Binary, Some(_)) => Err(Violation::InterleavedMessage),
-                _ => Ok(()),
-            },
-        }
+/// Judges the first two bytes of a frame, for a receiver that plays `role`.
+#[inline]
+pub(crate) fn check_start(
+    start: FrameStart,
+    role: Role,
+    inflates: bool,
+    is_amid_message: bool,
+) -> Result<(), Violation> {
+    match start.reserved {
+        0 => {}
+        // RFC7692-6.1-3: on the first frame of a message only.
+        RSV1 if inflates && start.opcode.begins_message() => {}
+        // RFC6455-5.2-1: no extension is agreed on that gives the bits a meaning.
+        _ => return Err(Violation::ReservedBit),
+    }
+    match (role, start.masked) {
+        // RFC6455-5.1-2, RFC6455-6.2-3
+        (Role::Server, false) => Err(Violation::UnmaskedFrame),
+        // RFC6455-5.1-4
+        (Role::Client, true) => Err(Violation::MaskedFrame),
+        _ => match (start.opcode, is_amid_message) {
+            // RFC6455-5.4-10
+            (Opcode::Continuation, false) => Err(Violation::UnexpectedContinuation),
+            // RFC6455-5.4-3, RFC6455-6.2-2
+            (Opcode::Text | Opcode::Binary, true) => Err(Violation::InterleavedMessage),
+            _ => Ok(()),
+        },
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Conclusion;
 use super::record::Times;
 use super::worker::Load;
-use crate::print::shown_url;
+use crate::figures::shown_url;
 
 /// The result for machines: one object on one line; times are in seconds.
 pub(super) fn text(conclusion: &Conclusion) -> String {

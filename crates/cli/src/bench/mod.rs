@@ -26,7 +26,7 @@ use self::record::Record;
 use self::watch::{TICK, Watch};
 use self::worker::{Counts, Load, Phase, Run};
 use crate::exit::{Exit, Failure, not_connected, silent, usage};
-use crate::print::print;
+use crate::output::print;
 
 /// How long an answer is waited for at the end, and when the user does not want to wait.
 const PATIENCE: Duration = Duration::from_secs(5);

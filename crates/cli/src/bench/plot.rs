@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::Conclusion;
 use super::worker::Load;
-use crate::print::{count, counted, shown_url, time};
+use crate::figures::{count, counted, shown_url, time};
 
 const WIDTH: f64 = 800.0;
 const HEIGHT: f64 = 400.0;

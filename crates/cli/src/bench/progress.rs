@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, interval_at};
 
 use super::worker::Run;
-use crate::print::{count, counted, time};
+use crate::figures::{count, counted, time};
 
 const SECOND: Duration = Duration::from_secs(1);
 

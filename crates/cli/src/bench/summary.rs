@@ -5,7 +5,7 @@ use anstyle::{AnsiColor, Style};
 use super::Conclusion;
 use super::record::Times;
 use super::worker::Load;
-use crate::print::{bytes, count, counted, one_line, shown_url, time};
+use crate::figures::{bytes, count, counted, one_line, shown_url, time};
 
 const TITLE: Style = Style::new().bold();
 const NAME: Style = AnsiColor::Cyan.on_default();

@@ -1,7 +1,11 @@
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use x509_cert::Certificate as Parsed;
+use x509_cert::der::Decode;
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::time::Time;
 
 /// What a certificate says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,19 +29,16 @@ pub(super) struct Day {
 impl Certificate {
     /// Reads a certificate in DER; `None` if it is none.
     pub(super) fn read(der: &[u8]) -> Option<Self> {
-        let (_, certificate) = X509Certificate::from_der(der).ok()?;
-        let names = certificate.subject_alternative_name().ok().flatten();
-        let names = names.map(|names| names.value.general_names.iter().filter_map(name).collect());
-        let day = |time: x509_parser::time::ASN1Time| Day {
-            date: time.to_datetime().date().to_string(),
-            timestamp: time.timestamp(),
-        };
+        let parsed = Parsed::from_der(der).ok()?;
+        let certificate = parsed.tbs_certificate();
+        let names = certificate.get_extension::<SubjectAltName>().ok().flatten();
+        let names = names.map(|(_, names)| names.0.iter().filter_map(name).collect());
         Some(Self {
             subject: certificate.subject().to_string(),
             issuer: certificate.issuer().to_string(),
             names: names.unwrap_or_default(),
-            not_before: day(certificate.validity().not_before),
-            not_after: day(certificate.validity().not_after),
+            not_before: Day::of(&certificate.validity().not_before),
+            not_after: Day::of(&certificate.validity().not_after),
         })
     }
 
@@ -52,13 +53,25 @@ impl Certificate {
     }
 }
 
-fn name(name: &GeneralName<'_>) -> Option<String> {
+impl Day {
+    fn of(time: &Time) -> Self {
+        let date = time.to_date_time();
+        Self {
+            date: format!("{}-{:02}-{:02}", date.year(), date.month(), date.day()),
+            timestamp: i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX),
+        }
+    }
+}
+
+fn name(name: &GeneralName) -> Option<String> {
     match name {
-        GeneralName::DNSName(name) => Some((*name).to_owned()),
-        GeneralName::IPAddress(bytes) => match **bytes {
-            [a, b, c, d] => Some(IpAddr::from([a, b, c, d]).to_string()),
-            _ => <[u8; 16]>::try_from(*bytes).ok().map(|bytes| IpAddr::from(bytes).to_string()),
-        },
+        GeneralName::DnsName(name) => Some(name.to_string()),
+        GeneralName::IpAddress(bytes) => {
+            let bytes = bytes.as_bytes();
+            let ipv4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+            let address = ipv4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from));
+            address.ok().map(|address| address.to_string())
+        }
         _ => None,
     }
 }

@@ -6,7 +6,7 @@ use http::StatusCode;
 use super::journey::Leg;
 use super::talk::{Side, Talk};
 use super::{Open, Outcome, Report};
-use crate::print::{counted, time};
+use crate::figures::{counted, time};
 
 /// Something that looks wrong, and what to do about it.
 #[derive(Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use super::findings::findings;
 use super::journey::{Head, Leg, Tried};
 use super::talk::Side;
 use super::{Open, Outcome, Report};
-use crate::print::shown_url;
+use crate::figures::shown_url;
 
 /// The report for machines: one object on one line; times are in seconds.
 pub(super) fn text(report: &Report) -> String {

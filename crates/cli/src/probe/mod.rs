@@ -16,7 +16,7 @@ pub(crate) use self::args::Probe;
 use self::journey::{Journey, Leg};
 use self::talk::{Pace, Talk};
 use crate::exit::{Exit, Failure, silent, usage};
-use crate::print::print;
+use crate::output::print;
 
 /// All that was learned of a server.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use super::findings::{Finding, findings};
 use super::journey::{Head, Leg, Tried};
 use super::talk::{Side, Talk};
 use super::{Open, Outcome, Report};
-use crate::print::{one_line, shown_url, time};
+use crate::figures::{one_line, shown_url, time};
 
 /// The report for people: one screen.
 pub(super) fn text(report: &Report) -> String {

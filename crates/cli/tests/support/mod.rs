@@ -1,8 +1,10 @@
 //! The command as its users meet it: a process with arguments, a pipe and an exit code.
 #![allow(dead_code, reason = "not every test needs all of it")]
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
 
 pub(crate) fn fdx(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fdx"));
@@ -31,26 +33,76 @@ pub(crate) fn stderr(output: &Output) -> &str {
     str::from_utf8(&output.stderr).unwrap()
 }
 
-/// `fdx listen --echo`, as long as it lives.
+/// `fdx listen`, as long as it lives.
 pub(crate) struct Listening {
     pub(crate) process: Child,
     pub(crate) url: String,
 }
 
 impl Listening {
+    /// An echo.
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut process =
-            fdx(&["listen", "127.0.0.1:0", "--echo"]).args(arguments).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("listening at ").unwrap().to_owned();
+        Self::start_mode("--echo", arguments)
+    }
+
+    /// One whose stdout is not for messages, or for machines.
+    pub(crate) fn start_mode(mode: &str, arguments: &[&str]) -> Self {
+        Self::at("127.0.0.1:0", &[&[mode], arguments].concat())
+    }
+
+    /// The same at this address.
+    pub(crate) fn at(address: &str, arguments: &[&str]) -> Self {
+        let mut process = fdx(&["listen", address]).args(arguments).spawn().unwrap();
+        let mut stdout = process.stdout.take().unwrap();
+        let url = announced(&mut stdout);
+        process.stdout = Some(stdout);
         Self { process, url }
+    }
+
+    /// What it prints with `--ndjson`, from now on.
+    pub(crate) fn events(&mut self) -> impl Iterator<Item = Value> + use<> {
+        let lines = BufReader::new(self.process.stdout.take().unwrap()).lines();
+        lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+    }
+
+    /// One that prints the messages of its clients, and tells on stderr where it is.
+    pub(crate) fn piping(arguments: &[&str]) -> Self {
+        let mut process = fdx(&["listen", "127.0.0.1:0"]).args(arguments).spawn().unwrap();
+        let mut stderr = process.stderr.take().unwrap();
+        let url = announced(&mut stderr);
+        process.stderr = Some(stderr);
+        Self { process, url }
+    }
+
+    /// Interrupts it, as Ctrl-C does.
+    #[cfg(unix)]
+    pub(crate) fn interrupt(&mut self) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    }
+}
+
+/// The URL in the line that announces it, of which no byte behind is read.
+fn announced(output: &mut impl Read) -> String {
+    let mut line = Vec::new();
+    while line.last() != Some(&b'\n') {
+        let mut byte = [0];
+        output.read_exact(&mut byte).unwrap();
+        line.push(byte[0]);
+    }
+    let line = String::from_utf8(line).unwrap();
+    match line.strip_prefix("listening at ") {
+        Some(url) => url.trim().to_owned(),
+        None => {
+            let event: Value = serde_json::from_str(&line).unwrap();
+            event["url"].as_str().unwrap().to_owned()
+        }
     }
 }
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        self.process.kill().unwrap();
+        self.process.kill().ok();
         self.process.wait().unwrap();
     }
 }

@@ -1,5 +1,8 @@
 //! The negotiation of permessage-deflate (RFC 7692 sections 5 and 7.1).
 
+use http::HeaderMap;
+use http::header::SEC_WEBSOCKET_EXTENSIONS;
+
 use super::{Extension, Param};
 use crate::{Context, ContextTakeover, Deflate, WindowBits};
 
@@ -162,6 +165,14 @@ impl Params {
             ..wanted
         }
     }
+}
+
+/// What the response of a server agrees on, for one who only listens and does not compare it with what
+/// was offered: `None` where there is no compression, or none that could be understood.
+pub fn agreed_deflate(headers: &HeaderMap) -> Option<Deflate> {
+    let extensions = Extension::parse_all(headers.get_all(SEC_WEBSOCKET_EXTENSIONS)).ok()?;
+    let element = extensions.iter().find(|element| element.name == NAME)?;
+    Some(Params::parse(element)?.agreed(Deflate::default()))
 }
 
 fn context(no_takeover: bool, window_bits: WindowBits) -> Context {

@@ -18,6 +18,7 @@ mod subprotocol;
 mod syntax;
 
 pub use answer::{Answer, BadAnswer, SubprotocolNotOffered};
+pub use deflate::agreed_deflate;
 pub use extension::{Extension, Param};
 pub use key::Nonce;
 pub use offer::{Offer, ReservedHeader, check_further_header};

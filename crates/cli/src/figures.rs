@@ -1,22 +1,10 @@
-//! What a command says in the end, and its numbers.
+//! Numbers and names as people read them.
 
-use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::time::Duration;
 
 use fullduplex_net::proto::Url;
 
-use crate::exit::Failure;
-
-/// Writes a text to stdout, without its colours where that is no terminal. That nobody reads on is the
-/// end of a pipe, not a fault.
-pub(crate) fn print(text: &str) -> Result<(), Failure> {
-    let mut stdout = anstream::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(|error| format!("stdout: {error}").into()),
-    }
-}
+use crate::output::harmless;
 
 /// A time with three digits and its unit, such as `1.23 ms`.
 pub(crate) fn time(duration: Duration) -> String {
@@ -58,17 +46,9 @@ pub(crate) fn counted(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
-/// Text of others on one line of a terminal, which it tells nothing, and no longer than this.
+/// Text of others on one line of a terminal, and no longer than this.
 pub(crate) fn one_line(text: &str, width: usize) -> String {
-    let mut line = String::new();
-    for character in text.chars() {
-        if character.is_control() {
-            // Writing to a String cannot fail.
-            write!(line, "{}", character.escape_default()).ok();
-        } else {
-            line.push(character);
-        }
-    }
+    let line = harmless(text).replace('\n', "\\n").replace('\t', " ");
     match line.char_indices().nth(width) {
         Some(_) => line.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
         None => line,

@@ -1,0 +1,257 @@
+//! `fdx listen` as its users meet it.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+
+mod support;
+
+use std::io::{BufRead, BufReader, Read, Write};
+
+use fullduplex_lab::ca::{Authority, Validity};
+use fullduplex_lab::folder::Folder;
+use fullduplex_lab::script::{FIN, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame};
+use fullduplex_net::proto::handshake::Subprotocols;
+use fullduplex_net::proto::{CloseCode, CloseFrame, CloseReason, Message};
+use fullduplex_net::{ConnectError, ConnectOptions, Socket, connect};
+use http::HeaderValue;
+use http::header::ORIGIN;
+use serde_json::{Value, json};
+
+use support::{Listening, pipe, stderr, stdout};
+
+async fn client(url: &str) -> Socket {
+    connect(&url.parse().unwrap(), &ConnectOptions::default()).await.unwrap()
+}
+
+async fn receive(client: &mut Socket) -> Message {
+    guarded("a message", client.recv()).await.unwrap().unwrap()
+}
+
+fn close(code: u16, reason: &str) -> Option<CloseFrame> {
+    let (code, reason) = (CloseCode::new(code).unwrap(), CloseReason::new(reason).unwrap());
+    Some(CloseFrame { code, reason })
+}
+
+#[tokio::test]
+async fn it_speaks_the_subprotocols_that_it_is_given() {
+    let server = Listening::start(&["--protocol", "chat", "--protocol", "superchat"]);
+    let mut options = ConnectOptions::default();
+    options.subprotocols = Subprotocols::new(["nope", "superchat"]).unwrap();
+    let socket = connect(&server.url.parse().unwrap(), &options).await.unwrap();
+    assert_eq!(socket.subprotocol().map(|name| name.as_str()), Some("superchat"));
+}
+
+/// Lines wait for the first client; then all hear all; what they say is printed.
+#[tokio::test]
+async fn lines_go_to_all_clients_and_messages_become_lines() {
+    let mut server = Listening::piping(&[]);
+    let mut stdin = server.process.stdin.take().unwrap();
+    let mut stdout = BufReader::new(server.process.stdout.take().unwrap()).lines();
+    writeln!(stdin, "for the first").unwrap();
+    let mut one = client(&server.url).await;
+    assert_eq!(receive(&mut one).await, "for the first".into());
+    let mut two = client(&server.url).await;
+    // The server knows of it when it has heard of it.
+    two.send("I am here").await.unwrap();
+    assert_eq!(stdout.next().unwrap().unwrap(), "I am here");
+    writeln!(stdin, "for both, äöü").unwrap();
+    for client in [&mut one, &mut two] {
+        assert_eq!(receive(client).await, "for both, äöü".into());
+    }
+    one.send(vec![0, 255]).await.unwrap();
+    assert_eq!(stdout.next().unwrap().unwrap(), "00ff");
+    // The end of stdin ends nothing.
+    drop(stdin);
+    one.send("still there").await.unwrap();
+    assert_eq!(stdout.next().unwrap().unwrap(), "still there");
+    server.interrupt();
+    let closed = guarded("the end", two.recv()).await.unwrap();
+    assert_eq!((closed, two.closed().unwrap().code()), (None, 1001));
+}
+
+/// A log goes as fast as its reader, and nothing is lost.
+#[tokio::test]
+async fn a_reader_slows_the_lines_down() {
+    let mut server = Listening::piping(&[]);
+    let mut stdin = server.process.stdin.take().unwrap();
+    let line = "x".repeat(999);
+    let writing = {
+        let line = line.clone();
+        // Much more than sockets and queues hold.
+        std::thread::spawn(move || (0..40_000).for_each(|_| writeln!(stdin, "{line}").unwrap()))
+    };
+    let mut client = client(&server.url).await;
+    for _ in 0..40_000 {
+        assert_eq!(receive(&mut client).await.len(), line.len());
+    }
+    writing.join().unwrap();
+}
+
+#[tokio::test]
+async fn broadcast_goes_to_all_others() {
+    let mut server = Listening::start_mode("--broadcast", &["--ndjson"]);
+    let mut clients =
+        [client(&server.url).await, client(&server.url).await, client(&server.url).await];
+    let mut events = server.events();
+    for _ in 0..3 {
+        assert_eq!(events.next().unwrap()["event"], "open");
+    }
+    for speaker in 0..3 {
+        let said = format!("{speaker} speaks");
+        clients[speaker].send(&*said).await.unwrap();
+        for (listener, client) in clients.iter_mut().enumerate() {
+            if listener != speaker {
+                assert_eq!(receive(client).await, said.as_str().into());
+            }
+        }
+    }
+    assert_eq!(
+        events.next().unwrap(),
+        json!({ "event": "message", "client": 1, "text": "0 speaks" })
+    );
+}
+
+#[tokio::test]
+async fn machines_read_what_happens() {
+    let mut server = Listening::start_mode("--echo", &["--ndjson"]);
+    let mut events = server.events();
+    let mut socket = client(&format!("{}room?a=b", server.url)).await;
+    let open = events.next().unwrap();
+    assert_eq!((&open["client"], &open["target"]), (&json!(1), &json!("/room?a=b")));
+    socket.send("\"quoted\"\n").await.unwrap();
+    socket.send(vec![1, 2]).await.unwrap();
+    socket.close(close(4000, "bye")).await.unwrap();
+    let expected = [
+        json!({ "event": "message", "client": 1, "text": "\"quoted\"\n" }),
+        json!({ "event": "message", "client": 1, "hex": "0102" }),
+        json!({ "event": "close", "client": 1, "code": 4000, "reason": "bye", "clean": true }),
+    ];
+    assert_eq!(events.by_ref().take(3).collect::<Vec<Value>>(), expected);
+}
+
+#[tokio::test]
+async fn once_ends_with_its_client() {
+    let mut server = Listening::piping(&["--once"]);
+    let mut only = client(&server.url).await;
+    only.send("received").await.unwrap();
+    let second = connect(&server.url.parse().unwrap(), &ConnectOptions::default()).await;
+    let Err(ConnectError::Refused(refused)) = second else { panic!("{second:?}") };
+    assert_eq!(refused.status.as_u16(), 503);
+    only.close(None).await.unwrap();
+    let mut printed = String::new();
+    server.process.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+    assert_eq!(printed, "received\n");
+    assert!(server.process.wait().unwrap().success());
+}
+
+#[tokio::test]
+async fn once_tells_if_the_client_was_lost() {
+    let mut server = Listening::piping(&["--once"]);
+    let address = server.url.trim_start_matches("ws://").trim_end_matches('/');
+    let mut client = Peer::connect(address.parse().unwrap()).await;
+    client.open(SAMPLE_REQUEST).await;
+    client.reset_after(&masked_frame(FIN | TEXT, "half of it")).await;
+    let mut complaint = String::new();
+    server.process.stderr.take().unwrap().read_to_string(&mut complaint).unwrap();
+    assert_eq!(server.process.wait().unwrap().code(), Some(1));
+    assert!(complaint.contains("fdx: the client: ") && complaint.contains("lost"), "{complaint}");
+}
+
+#[tokio::test]
+async fn a_reader_of_stdout_that_goes_away_is_no_failure() {
+    let mut server = Listening::piping(&[]);
+    let mut socket = client(&server.url).await;
+    drop(server.process.stdout.take());
+    socket.send("to nobody").await.unwrap();
+    assert_eq!(guarded("the end", socket.recv()).await.unwrap(), None);
+    let mut complaint = String::new();
+    server.process.stderr.take().unwrap().read_to_string(&mut complaint).unwrap();
+    assert!(server.process.wait().unwrap().success() && complaint.is_empty(), "{complaint}");
+}
+
+/// Whoever is no browser sends no Origin, and is let in.
+#[tokio::test]
+async fn pages_of_others_are_let_in_on_request() {
+    let refused = [Some("http://elsewhere.example"), Some("null")];
+    let welcome = [None, Some("http://localhost:3000")];
+    for (arguments, origins, status) in [
+        (&["--broadcast", "--origin", "http://localhost:3000"][..], &refused[..], 403),
+        (&["--broadcast", "--origin", "http://localhost:3000"], &welcome, 101),
+        (&["--broadcast"], &refused, 403),
+        (&["--broadcast", "--any-origin"], &refused, 101),
+        (&["--echo"], &refused, 101),
+        (&["--echo", "--origin", "http://localhost:3000"], &refused, 403),
+    ] {
+        let server = Listening::start_mode(arguments[0], &arguments[1..]);
+        for origin in origins {
+            let mut options = ConnectOptions::default();
+            if let Some(origin) = origin {
+                options.headers.insert(ORIGIN, HeaderValue::from_static(origin));
+            }
+            let got = match connect(&server.url.parse().unwrap(), &options).await {
+                Ok(_) => 101,
+                Err(ConnectError::Refused(refused)) => refused.status.as_u16(),
+                Err(error) => panic!("{error}"),
+            };
+            assert_eq!(got, status, "{arguments:?} {origin:?}");
+        }
+    }
+}
+
+#[test]
+fn a_certificate_is_made_on_the_spot() {
+    let folder = Folder::new();
+    let file = folder.path().join("cert.pem");
+    let file = file.to_str().unwrap();
+    let server = Listening::start(&["--tls", "--write-cert", file]);
+    let port = server.url.trim_end_matches('/').rsplit_once(':').unwrap().1;
+    assert!(server.url.starts_with("wss://"));
+    for host in ["localhost", "127.0.0.1"] {
+        let url = format!("wss://{host}:{port}/");
+        let trusted = pipe(&["connect", "--only-ca", "--ca", file, &url], "over TLS\n");
+        assert_eq!(stdout(&trusted), "over TLS\n", "{}", stderr(&trusted));
+    }
+    let untrusted = pipe(&["connect", &server.url], "over TLS\n");
+    assert_eq!(untrusted.status.code(), Some(3));
+}
+
+#[test]
+fn a_certificate_is_read_from_files() {
+    let (authority, folder) = (Authority::new(), Folder::new());
+    let identity = authority.issue(&["localhost"], Validity::Now);
+    let cert = folder.write("cert.pem", &identity.cert_pem);
+    let key = folder.write("key.pem", &identity.key_pem);
+    let ca = folder.write("ca.pem", &authority.root_pem());
+    let (cert, key) = (cert.to_str().unwrap(), key.to_str().unwrap());
+    let server = Listening::start(&["--cert", cert, "--key", key]);
+    let url = server.url.replace("127.0.0.1", "localhost");
+    let output = pipe(&["connect", "--ca", ca.to_str().unwrap(), &url], "over TLS\n");
+    assert_eq!(stdout(&output), "over TLS\n", "{}", stderr(&output));
+    let swapped = pipe(&["listen", "0", "--cert", key, "--key", cert], "");
+    assert_eq!(swapped.status.code(), Some(2));
+    assert!(stderr(&swapped).contains("cannot be read from PEM"), "{}", stderr(&swapped));
+}
+
+#[test]
+fn a_unix_socket_is_there_as_long_as_the_server() {
+    let folder = Folder::new();
+    let path = folder.path().join("socket");
+    let address = format!("unix:{}", path.display());
+    let mut server = Listening::at(&address, &["--echo"]);
+    assert_eq!(server.url, address);
+    let arguments = ["connect", "--unix-socket", path.to_str().unwrap(), "ws://localhost/"];
+    assert_eq!(stdout(&pipe(&arguments, "hello\n")), "hello\n");
+    let taken = pipe(&["listen", &address], "");
+    assert_eq!(taken.status.code(), Some(1));
+    assert!(stderr(&taken).contains("remove the file"), "{}", stderr(&taken));
+    assert!(path.exists(), "it is not the second server's to remove");
+    server.interrupt();
+    assert!(server.process.wait().unwrap().success() && !path.exists());
+}
+
+#[test]
+fn limits_are_kept() {
+    let server = Listening::start(&["--max-message", "1k", "--no-compression"]);
+    let output = pipe(&["connect", &server.url], &"x".repeat(1025));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("1009"), "{}", stderr(&output));
+}

@@ -1,0 +1,93 @@
+//! The page of `fdx listen`, in a real browser.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+
+#[path = "support/browser.rs"]
+mod browser;
+mod support;
+#[path = "support/tapping.rs"]
+mod tapping;
+
+use browser::Page;
+use serde_json::{Value, json};
+use support::Listening;
+use tapping::Tap;
+
+/// Lets the user of the page say something.
+fn say(text: &str, kind: &str) -> String {
+    format!(
+        "document.getElementById('message').value = {};
+         document.getElementById('kind').value = {kind:?};
+         document.getElementById('submit').click();",
+        json!(text)
+    )
+}
+
+/// Whether the last line of the page's log has this sign and this text.
+fn logged(sign: &str, text: &str) -> String {
+    format!(
+        "document.querySelector('#log li:last-child b')?.textContent === {sign:?}
+         && document.querySelector('#log li:last-child pre').textContent === {}",
+        json!(text)
+    )
+}
+
+fn state(state: &str) -> String {
+    format!("document.getElementById('state').textContent === {state:?}")
+}
+
+#[tokio::test]
+async fn the_page_connects_sends_shows_and_closes() {
+    let mut server = Listening::start(&["--protocol", "chat"]);
+    let mut page = Page::open(&server.url.replace("ws:", "http:")).await;
+    page.wait_for(&state("1 OPEN")).await;
+    page.wait_for(&logged("·", &format!("open {}", server.url))).await;
+    assert_eq!(
+        page.run("document.getElementById('extensions').textContent").await,
+        "\"permessage-deflate\""
+    );
+
+    page.run(&say("Grüße, <b>世界</b>", "text")).await;
+    page.wait_for(&logged("←", "Grüße, <b>世界</b>")).await;
+    page.run(&say("00 ff:1A", "hex")).await;
+    page.wait_for(&logged("←", "00 ff 1a")).await;
+    page.run(&say("not hex", "hex")).await;
+    page.wait_for("document.querySelector('#log li:last-child.bad')").await;
+    page.run("document.getElementById('pretty').click()").await;
+    page.run(&say("{\"a\":[1]}", "text")).await;
+    page.wait_for(&logged("←", "{\n  \"a\": [\n    1\n  ]\n}")).await;
+    assert_eq!(page.run("document.getElementById('buffered').textContent").await, "0");
+
+    page.run(
+        "document.getElementById('code').value = '4001';
+              document.getElementById('reason').value = 'that was all';
+              document.getElementById('close').click();",
+    )
+    .await;
+    page.wait_for(&state("3 CLOSED")).await;
+    page.wait_for(&logged("·", "close, code 4001 \"that was all\", clean")).await;
+    assert_eq!(page.run("document.getElementById('submit').disabled").await, true);
+
+    page.run(
+        "document.getElementById('protocols').value = 'nope, chat';
+              document.getElementById('connect').click();",
+    )
+    .await;
+    page.wait_for(&state("1 OPEN")).await;
+    assert_eq!(page.run("document.getElementById('protocol').textContent").await, "\"chat\"");
+    server.interrupt();
+    page.wait_for(&logged("·", "close, code 1001, clean")).await;
+    assert_eq!(page.complaints, Vec::<Value>::new());
+}
+
+/// The page and its connection come through the tap, and the server takes them for its own.
+#[tokio::test]
+async fn the_page_comes_through_a_tap() {
+    let server = Listening::start_mode("--broadcast", &[]);
+    let mut tap = Tap::start(&server.url, &[]);
+    let mut page = Page::open(&format!("http://{}/", tap.address)).await;
+    page.wait_for(&state("1 OPEN")).await;
+    page.run(&say("seen", "text")).await;
+    assert!(tap.events.any(|event| event["text"] == "seen" && event["from"] == "client"));
+    assert_eq!(page.complaints, Vec::<Value>::new());
+}

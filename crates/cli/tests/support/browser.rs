@@ -1,0 +1,116 @@
+//! A page in Chromium, driven by the protocol of its developer tools, which is one of WebSockets.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use fullduplex_lab::folder::Folder;
+use fullduplex_lab::script::guarded;
+use fullduplex_net::proto::Message;
+use fullduplex_net::{ConnectOptions, Socket, connect};
+use serde_json::{Value, json};
+
+/// A page, and the browser that shows it, as long as it lives.
+pub(crate) struct Page {
+    browser: Child,
+    tools: Socket,
+    session: Value,
+    commands: u64,
+    /// What the page has complained of.
+    pub(crate) complaints: Vec<Value>,
+    /// What the browser keeps in files.
+    _folder: Folder,
+}
+
+impl Page {
+    /// Opens a page in a browser of its own, and waits until it is loaded.
+    pub(crate) async fn open(url: &str) -> Self {
+        let folder = Folder::new();
+        let mut browser = Command::new("chromium")
+            .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"])
+            .args([
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ])
+            .args(["--remote-debugging-port=0", "about:blank"])
+            .arg(format!("--user-data-dir={}", folder.path().display()))
+            .env("TMPDIR", folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("this test needs Chromium, as `chromium`");
+        let stderr = BufReader::new(browser.stderr.take().unwrap());
+        let mut lines = stderr.lines().map(Result::unwrap);
+        let tools =
+            lines.find_map(|line| line.strip_prefix("DevTools listening on ").map(Into::into));
+        let tools: String = tools.expect("Chromium starts");
+        // It has more to say, and would wait if nobody listened.
+        std::thread::spawn(move || lines.for_each(drop));
+        let tools = connect(&tools.parse().unwrap(), &ConnectOptions::default()).await.unwrap();
+        let (session, complaints) = (Value::Null, Vec::new());
+        let mut page = Self { browser, tools, session, commands: 0, complaints, _folder: folder };
+        let target = page.command("Target.createTarget", json!({ "url": "about:blank" })).await;
+        let attach = json!({ "targetId": target["targetId"], "flatten": true });
+        page.session = page.command("Target.attachToTarget", attach).await["sessionId"].take();
+        for domain in ["Runtime", "Log", "Page"] {
+            page.command(&format!("{domain}.enable"), json!({})).await;
+        }
+        page.command("Page.navigate", json!({ "url": url })).await;
+        page.wait_for("document.readyState === 'complete' && location.href !== 'about:blank'")
+            .await;
+        page
+    }
+
+    /// Runs an expression in the page, and returns its value.
+    pub(crate) async fn run(&mut self, expression: &str) -> Value {
+        let params =
+            json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
+        let mut outcome = self.command("Runtime.evaluate", params).await;
+        assert!(outcome["exceptionDetails"].is_null(), "{expression}: {outcome}");
+        outcome["result"]["value"].take()
+    }
+
+    /// Waits until an expression is true in the page.
+    pub(crate) async fn wait_for(&mut self, condition: &str) {
+        let wait = format!(
+            "new Promise((done) => {{ (function look() {{
+                if ({condition}) done(); else setTimeout(look, 5);
+            }})(); }})"
+        );
+        guarded(condition, self.run(&wait)).await;
+    }
+
+    /// Gives a command to the browser, and waits for its outcome; complaints are kept meanwhile.
+    pub(crate) async fn command(&mut self, method: &str, params: Value) -> Value {
+        self.commands += 1;
+        let mut command = json!({ "id": self.commands, "method": method, "params": params });
+        if !self.session.is_null() {
+            command["sessionId"] = self.session.clone();
+        }
+        self.tools.send(command.to_string()).await.unwrap();
+        loop {
+            let message = self.tools.recv().await.unwrap().expect("the browser lives");
+            let Message::Text(text) = message else { panic!("{message:?}") };
+            let mut event: Value = serde_json::from_str(text.as_str()).unwrap();
+            if event["id"] == self.commands {
+                assert!(event["error"].is_null(), "{method}: {event}");
+                return event["result"].take();
+            }
+            let method = event["method"].as_str().unwrap_or_default();
+            if COMPLAINTS.contains(&method) {
+                self.complaints.push(event);
+            }
+        }
+    }
+}
+
+/// The console shows these; our page has nothing to say there.
+const COMPLAINTS: [&str; 3] =
+    ["Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled"];
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        self.browser.kill().ok();
+        self.browser.wait().ok();
+    }
+}

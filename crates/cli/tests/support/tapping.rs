@@ -1,0 +1,46 @@
+//! `fdx tap`, as machines read it.
+#![allow(dead_code, reason = "not every test needs all of it")]
+
+use std::io::{BufRead, BufReader};
+use std::process::Child;
+
+use serde_json::Value;
+
+use crate::support::fdx;
+
+/// `fdx tap`, as long as it lives.
+pub(crate) struct Tap {
+    pub(crate) process: Child,
+    /// Where it listens: a host and a port.
+    pub(crate) address: String,
+    pub(crate) events: Box<dyn Iterator<Item = Value> + Send>,
+}
+
+impl Tap {
+    pub(crate) fn start(url: &str, arguments: &[&str]) -> Self {
+        let mut command = fdx(&["tap", "0", url, "--ndjson"]);
+        let mut process = command.args(arguments).spawn().unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut events = lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap());
+        let listening: Value = events.next().unwrap();
+        let address = listening["url"].as_str().unwrap();
+        let address = address.trim_start_matches("ws://").trim_end_matches('/').to_owned();
+        Self { process, address, events: Box::new(events) }
+    }
+
+    /// What is told until a connection is over.
+    pub(crate) fn until_over(&mut self) -> Vec<Value> {
+        let mut events = Vec::new();
+        while events.last().is_none_or(|event: &Value| event["event"] != "over") {
+            events.push(self.events.next().unwrap());
+        }
+        events
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}

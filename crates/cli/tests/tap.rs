@@ -1,0 +1,418 @@
+//! `fdx tap` between clients and servers.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+
+mod support;
+#[path = "support/tapping.rs"]
+mod tapping;
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStderr, Command};
+
+use fullduplex_lab::ca::{Authority, Validity};
+use fullduplex_lab::folder::Folder;
+use fullduplex_lab::process::Process;
+use fullduplex_lab::script::{
+    BINARY, CONTINUATION, FIN, OPENING, PING, PONG, Peer, RSV1, SAMPLE_REQUEST, Scripted, TEXT,
+    close_frame, deaf, frame, guarded, header, masked_frame, script,
+};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use support::{Listening, fdx, pipe, run_blocking, stderr, stdout};
+use tapping::Tap;
+
+/// `fdx tap` for people, as long as it lives.
+struct Shown {
+    process: Child,
+    address: String,
+    lines: Box<dyn Iterator<Item = String> + Send>,
+    complaints: BufReader<ChildStderr>,
+}
+
+impl Shown {
+    fn start(url: &str, arguments: &[&str]) -> Self {
+        let mut process = fdx(&["tap", "0", url]).args(arguments).spawn().unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let mut complaints = BufReader::new(process.stderr.take().unwrap());
+        let mut announced = String::new();
+        complaints.read_line(&mut announced).unwrap();
+        let address = announced.trim().trim_end_matches('/').rsplit_once('/').unwrap().1.to_owned();
+        Self { process, address, lines: Box::new(lines), complaints }
+    }
+
+    /// The lines until a connection is over.
+    fn until_over(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        while lines.last().is_none_or(|line: &String| !line.contains(" over; ")) {
+            lines.push(self.lines.next().unwrap());
+        }
+        lines
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+/// A server that opens the connection with these lines besides, sends these bytes, and returns what it
+/// read behind the request.
+async fn sending(lines: &'static [&'static str], bytes: Vec<u8>) -> Scripted<(String, Vec<u8>)> {
+    script(async move |mut peer: Peer| {
+        let request = peer.answer(&[&OPENING[..], lines].concat()).await;
+        peer.send(bytes).await;
+        let mut stream = peer.into_inner();
+        stream.shutdown().await.unwrap();
+        let mut heard = Vec::new();
+        stream.read_to_end(&mut heard).await.unwrap();
+        (request, heard)
+    })
+    .await
+}
+
+async fn client_of(tap: &Tap) -> Peer {
+    Peer::connect(tap.address.parse().unwrap()).await
+}
+
+/// Sends these bytes behind the request, and returns what came behind the response.
+async fn converse(tap: &Tap, request: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut client = client_of(tap).await;
+    guarded("an open connection", client.open(request)).await;
+    client.send(bytes).await;
+    let mut stream = client.into_inner();
+    stream.shutdown().await.unwrap();
+    let mut heard = Vec::new();
+    guarded("the end", stream.read_to_end(&mut heard)).await.unwrap();
+    heard
+}
+
+/// The frames of one end: what they are, what is in them, and what is wrong with them.
+fn frames<'a>(events: &'a [Value], from: &str) -> Vec<(&'a str, &'a str, &'a str)> {
+    let of_end = events.iter().filter(|event| event["event"] == "frame" && event["from"] == from);
+    let text = |event: &'a Value, name: &str| event[name].as_str().unwrap_or_default();
+    let row = |event| (text(event, "kind"), text(event, "text"), text(event, "violation"));
+    of_end.map(row).collect()
+}
+
+#[tokio::test]
+async fn bytes_pass_as_they_are_and_frames_are_told() {
+    let said = [
+        frame(TEXT, "frag"),
+        frame(FIN | PING, "between"),
+        frame(FIN | CONTINUATION, "ments"),
+        frame(FIN | RSV1 | TEXT, b"\xf2\x48\xcd\xc9\xc9\x07\x00"),
+        frame(FIN | RSV1 | TEXT, b"\xf2\x00\x11\x00\x00"),
+        close_frame(4000, "bye"),
+    ]
+    .concat();
+    let answered = [
+        masked_frame(FIN | PONG, "between"),
+        masked_frame(FIN | BINARY, [7; 70_000]),
+        masked_frame(FIN | 0x8, 4000u16.to_be_bytes()),
+    ]
+    .concat();
+    let agreed = &["Sec-WebSocket-Extensions: permessage-deflate", "X-Further: yes"];
+    let server = sending(agreed, said.clone()).await;
+    let mut tap = Tap::start(&server.url(), &[]);
+    let offer = "Cookie: a=b\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+    let request = SAMPLE_REQUEST.replace("\r\n\r\n", &format!("\r\n{offer}"));
+    let authority = server.address().to_string();
+    let heard = converse(&tap, &request, &answered).await;
+    let (asked, server_heard) = server.finish().await;
+    assert!(heard == said && server_heard == answered, "verbatim, both ways");
+    assert_eq!(asked, request.replace("server.example.com", &authority));
+
+    let events = tap.until_over();
+    assert_eq!(events[0]["target"], "/chat");
+    assert!(events[1]["headers"].as_array().unwrap().contains(&json!(["x-further", "yes"])));
+    assert_eq!(
+        frames(&events, "server"),
+        [
+            ("text", "frag", ""),
+            ("ping", "between", ""),
+            ("continuation", "ments", ""),
+            ("text", "Hello", ""),
+            ("text", "Hello", ""),
+            ("close", "", ""),
+        ]
+    );
+    let close = events.iter().find(|event| event["kind"] == "close" && event["from"] == "server");
+    assert_eq!((&close.unwrap()["code"], &close.unwrap()["reason"]), (&json!(4000), &json!("bye")));
+    assert_eq!(
+        frames(&events, "client"),
+        [("pong", "between", ""), ("binary", "", ""), ("close", "", "")]
+    );
+    let binary = events.iter().find(|event| event["kind"] == "binary").unwrap();
+    assert_eq!((&binary["length"], &binary["mask"]), (&json!(70_000), &json!("01020304")));
+    assert_eq!(binary["hex"].as_str().unwrap().len(), 2 * 1024, "its beginning");
+    let over = events.last().unwrap();
+    assert_eq!(over["server"], json!({ "frames": 6, "bytes": said.len() }));
+    assert_eq!(over["client"], json!({ "frames": 3, "bytes": answered.len() }));
+}
+
+#[tokio::test]
+async fn what_breaks_the_protocol_is_named_and_passes() {
+    let said = [
+        frame(FIN | 0x3, "reserved"),
+        frame(FIN | CONTINUATION, "of nothing"),
+        frame(FIN | TEXT, b"\xFF"),
+        frame(FIN | TEXT, "fine"),
+        header(FIN | BINARY, 1 << 40),
+        b"the end".to_vec(),
+    ]
+    .concat();
+    let server = sending(&[], said.clone()).await;
+    let mut tap = Tap::start(&server.url(), &[]);
+    let unmasked = frame(FIN | TEXT, "unmasked");
+    assert!(converse(&tap, SAMPLE_REQUEST, &unmasked).await == said);
+    assert!(server.finish().await.1 == unmasked);
+    let events = tap.until_over();
+    let violations: Vec<&str> = frames(&events, "server").iter().map(|frame| frame.2).collect();
+    assert!(violations[0].contains("reserved opcode 0x3"), "{violations:?}");
+    assert!(violations[1].contains("continued a message"), "{violations:?}");
+    assert!(violations[2].contains("not valid UTF-8"), "{violations:?}");
+    assert_eq!(violations[3..], [""]);
+    assert!(frames(&events, "client")[0].2.contains("unmasked frame"));
+    let cut = events.iter().find(|event| event["event"] == "end" && event["from"] == "server");
+    assert_eq!((&cut.unwrap()["passed"], &cut.unwrap()["length"]), (&json!(7), &json!(1u64 << 40)));
+}
+
+#[tokio::test]
+async fn a_server_that_vanishes_vanishes_for_the_client() {
+    let server = script(async |mut peer: Peer| {
+        peer.shake_hands().await;
+        peer.reset_after(&frame(FIN | TEXT, "last words")).await;
+    })
+    .await;
+    let mut tap = Tap::start(&server.url(), &[]);
+    let mut client = client_of(&tap).await;
+    client.open(SAMPLE_REQUEST).await;
+    server.finish().await;
+    let mut stream = client.into_inner();
+    let end = guarded("the end", stream.read_to_end(&mut Vec::new())).await;
+    assert_eq!(end.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    let events = tap.until_over();
+    let broken = events.iter().find(|event| event["event"] == "broken").unwrap();
+    assert_eq!(broken["from"], "server");
+    assert!(broken["error"].as_str().unwrap().contains("reset"), "{broken}");
+}
+
+#[tokio::test]
+async fn a_client_that_vanishes_is_told_of() {
+    let server = sending(&[], Vec::new()).await;
+    let mut tap = Tap::start(&server.url(), &[]);
+    let mut client = client_of(&tap).await;
+    client.open(SAMPLE_REQUEST).await;
+    client.reset_after(&masked_frame(FIN | TEXT, "last words")).await;
+    let events = tap.until_over();
+    let broken = events.iter().find(|event| event["event"] == "broken").unwrap();
+    assert_eq!(broken["from"], "client");
+    server.finish().await;
+}
+
+#[tokio::test]
+async fn a_refusal_passes() {
+    let refusal = "HTTP/1.1 403 Forbidden\r\nX-Why: so\r\nContent-Length: 4\r\n\r\nno.\n";
+    let server = script(async move |mut peer: Peer| {
+        peer.read_head().await;
+        peer.send(refusal).await;
+        peer.fin().await;
+    })
+    .await;
+    let mut tap = Tap::start(&server.url(), &[]);
+    let mut client = client_of(&tap).await;
+    client.send(SAMPLE_REQUEST).await;
+    let mut stream = client.into_inner();
+    let mut heard = String::new();
+    guarded("the refusal", stream.read_to_string(&mut heard)).await.unwrap();
+    drop(stream);
+    assert_eq!(heard, refusal);
+    server.finish().await;
+    assert_eq!(tap.until_over()[1]["status"], 403);
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_a_bad_gateway() {
+    let (_held, nobody) = deaf();
+    let mut tap = Tap::start(&format!("ws://{nobody}/"), &[]);
+    let mut client = client_of(&tap).await;
+    client.send(SAMPLE_REQUEST).await;
+    let mut heard = String::new();
+    guarded("the answer", client.into_inner().read_to_string(&mut heard)).await.unwrap();
+    assert!(heard.starts_with("HTTP/1.1 502 ") && heard.contains("refused"), "{heard}");
+    assert_eq!(tap.events.next().unwrap()["event"], "request");
+    let failed = tap.events.next().unwrap();
+    assert!(failed["error"].as_str().unwrap().contains("refused"), "{failed}");
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_a_bad_gateway() {
+    let silent = script(async |mut peer: Peer| drop(peer.read_head().await)).await;
+    let mut tap = Tap::start(&silent.url(), &[]);
+    let mut client = client_of(&tap).await;
+    client.send(SAMPLE_REQUEST).await;
+    let mut heard = String::new();
+    guarded("the answer", client.into_inner().read_to_string(&mut heard)).await.unwrap();
+    assert!(heard.starts_with("HTTP/1.1 502 "), "{heard}");
+    let failed = tap.events.nth(1).unwrap();
+    assert!(failed["error"].as_str().unwrap().contains("has not answered"), "{failed}");
+}
+
+/// An answer that is no HTTP passes too: the client may judge.
+#[tokio::test]
+async fn an_answer_that_is_no_http_passes() {
+    let server = script(async |mut peer: Peer| {
+        peer.read_head().await;
+        peer.send("SSH-2.0-OpenSSH\r\n").await;
+        peer.fin().await;
+    })
+    .await;
+    let mut tap = Tap::start(&server.url(), &[]);
+    let mut client = client_of(&tap).await;
+    client.send(SAMPLE_REQUEST).await;
+    let mut stream = client.into_inner();
+    let mut heard = String::new();
+    guarded("the answer", stream.read_to_string(&mut heard)).await.unwrap();
+    drop(stream);
+    assert_eq!(heard, "SSH-2.0-OpenSSH\r\n");
+    server.finish().await;
+    let events = tap.until_over();
+    assert!(events[1]["error"].as_str().unwrap().contains("does not speak HTTP"), "{events:?}");
+}
+
+#[tokio::test]
+async fn connections_are_numbered() {
+    let echo = Listening::start(&[]);
+    let mut tap = Tap::start(&echo.url, &[]);
+    let [mut one, mut two] = [client_of(&tap).await, client_of(&tap).await];
+    for client in [&mut one, &mut two] {
+        client.open(SAMPLE_REQUEST).await;
+    }
+    for (client, text) in [(&mut two, "of two"), (&mut one, "of one")] {
+        client.send(masked_frame(FIN | TEXT, text)).await;
+        assert_eq!(client.read_payload(FIN | TEXT).await, text.as_bytes());
+    }
+    let texts = tap.events.by_ref().filter(|event| event["text"].is_string());
+    let texts: Vec<(u64, String)> = texts
+        .take(4)
+        .map(|event| {
+            (event["connection"].as_u64().unwrap(), event["text"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    let told = [(2, "of two"), (2, "of two"), (1, "of one"), (1, "of one")];
+    assert_eq!(texts, told.map(|(number, text)| (number, text.to_owned())));
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_told_so() {
+    let (_held, nobody) = deaf();
+    let mut tap = Tap::start(&format!("ws://{nobody}/"), &[]);
+    let mut client = client_of(&tap).await;
+    client.send(b"\x16\x03\x01\x02\x00").await;
+    let mut heard = String::new();
+    guarded("the answer", client.into_inner().read_to_string(&mut heard)).await.unwrap();
+    assert!(heard.starts_with("HTTP/1.1 400 "), "{heard}");
+    assert!(tap.events.next().unwrap()["error"].as_str().unwrap().contains("TLS"));
+}
+
+#[tokio::test]
+async fn it_sees_inside_tls() {
+    let (authority, folder) = (Authority::new(), Folder::new());
+    let identity = authority.issue(&["localhost"], Validity::Now);
+    let port = fullduplex_lab::echo::start(Some(&identity));
+    let ca = folder.write("ca.pem", &authority.root_pem());
+    let url = format!("wss://localhost:{port}/");
+    let mut tap = Tap::start(&url, &["--ca", ca.to_str().unwrap()]);
+    let url = format!("ws://{}/", tap.address);
+    let output =
+        run_blocking(move || pipe(&["connect", "--protocol", "chat", &url], "secret\n")).await;
+    assert_eq!(stdout(&output), "secret\n", "{}", stderr(&output));
+    let events = tap.until_over();
+    for end in ["client", "server"] {
+        assert_eq!(frames(&events, end)[0], ("text", "secret", ""));
+    }
+}
+
+/// What nobody reads slows the other down; nothing grows.
+#[tokio::test]
+async fn large_frames_pass_in_little_memory() {
+    const SIZE: usize = 64 << 20;
+    let said = [header(FIN | BINARY, SIZE as u64), vec![7; SIZE]].concat();
+    let server = sending(&[], said.clone()).await;
+    let tap = Tap::start(&server.url(), &[]);
+    let process = Process::of(&tap.process);
+    let before = process.memory().unwrap();
+    assert!(converse(&tap, SAMPLE_REQUEST, b"").await == said);
+    let grown = process.peak_memory().unwrap().saturating_sub(before);
+    assert!(grown < 4 << 20, "{grown} bytes");
+}
+
+/// People see lines; their terminal is not told to do things.
+#[tokio::test]
+async fn people_read_lines() {
+    let echo = Listening::start(&[]);
+    let mut tap = Shown::start(&echo.url, &[]);
+    let url = format!("ws://{}/", tap.address);
+    let output = run_blocking(move || pipe(&["connect", &url], "hello\n\x1b[2J\n")).await;
+    assert!(output.status.success(), "{}", stderr(&output));
+    let shown = tap.until_over().join("\n");
+    for expected in [
+        "→ GET /  from 127.0.0.1:",
+        "extensions permessage-deflate; client_max_window_bits\n",
+        "← 101 Switching Protocols\n",
+        "→ F---M text               5 B  hello\n",
+        "← F---- text               5 B  hello\n",
+        "  \\u{1b}[2J\n",
+        "→ F---M close",
+        "← end\n",
+        "over; → 3 frames in 27 B, ← 3 frames in 15 B",
+    ] {
+        assert!(shown.contains(expected), "`{expected}` is missing:\n{shown}");
+    }
+    assert!(!shown.contains('\x1b'));
+    let id = tap.process.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let mut summary = String::new();
+    tap.complaints.read_to_string(&mut summary).unwrap();
+    assert!(summary.starts_with("1 connection; of those that are over: → 3 frames"), "{summary}");
+    assert!(tap.process.wait().unwrap().success());
+}
+
+#[tokio::test]
+async fn all_is_shown_on_request() {
+    let said = [
+        frame(FIN | TEXT, "one\ntwo"),
+        frame(FIN | BINARY, b"0123456789abcdef\xFF"),
+        close_frame(1000, ""),
+    ];
+    let server = sending(&[], said.concat()).await;
+    let mut tap = Shown::start(&server.url(), &["--full"]);
+    let mut client = Peer::connect(tap.address.parse().unwrap()).await;
+    client.open(SAMPLE_REQUEST).await;
+    client.fin().await;
+    server.finish().await;
+    let shown = tap.until_over();
+    let trimmed: Vec<&str> = shown.iter().map(|line| line.trim_start()).collect();
+    for expected in [
+        "sec-websocket-version: 13",
+        "one",
+        "two",
+        "000000  30 31 32 33 34 35 36 37 38 39 61 62 63 64 65 66  0123456789abcdef",
+        "000010  ff                                               .",
+    ] {
+        assert!(trimmed.contains(&expected), "`{expected}` is missing:\n{}", shown.join("\n"));
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_away_ends_it() {
+    let echo = Listening::start(&[]);
+    let mut tap = Tap::start(&echo.url, &[]);
+    tap.events = Box::new(std::iter::empty());
+    let url = format!("ws://{}/", tap.address);
+    run_blocking(move || pipe(&["connect", &url], "hello\n")).await;
+    assert!(tap.process.wait().unwrap().success());
+}
