@@ -43,7 +43,7 @@ fn a_server_as_it_should_be() {
             "extensions permessage-deflate  subprotocol chat",
             "5 of 5 answered  min ",
             "p99",
-            "1000 clean, answered after",
+            "1000 clean  answered after",
             "the server ended TCP",
             "Nothing looks wrong",
         ],
@@ -158,6 +158,6 @@ async fn a_server_that_closes_by_itself() {
     let output = run_blocking(move || pipe(&["probe", &url], "")).await;
     server.finish().await;
     let told =
-        ["1008 \"who are you?\" clean, the server first", "closed by itself, with code 1008"];
+        ["1008 \"who are you?\" clean  the server first", "closed by itself, with code 1008"];
     assert_screen(&output, 0, &told);
 }

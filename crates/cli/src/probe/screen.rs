@@ -6,7 +6,7 @@ use super::findings::{Finding, findings};
 use super::journey::{Head, Leg, Tried};
 use super::talk::{Side, Talk};
 use super::{Open, Outcome, Report};
-use crate::figures::{one_line, shown_url, time};
+use crate::figures::{counted, one_line, shown_url, time};
 
 /// The report for people: one screen.
 pub(super) fn text(report: &Report) -> String {
@@ -31,17 +31,6 @@ const LABEL: usize = 13;
 const ADDRESSES: usize = 4;
 const HEADERS: usize = 8;
 const NAMES: usize = 4;
-
-/// Headers that say nothing of this server in particular.
-const USUAL: [&str; 7] = [
-    "upgrade",
-    "connection",
-    "sec-websocket-version",
-    "sec-websocket-key",
-    "sec-websocket-accept",
-    "pragma",
-    "cache-control",
-];
 
 const TITLE: Style = Style::new().bold();
 const NAME: Style = AnsiColor::Cyan.on_default();
@@ -114,12 +103,16 @@ impl Screen {
 
     fn head(&mut self, label: &str, head: &Head) {
         let first = std::iter::once(head.first_line.clone());
-        // What every handshake has may be left out.
-        let (telling, usual): (Vec<_>, Vec<_>) =
-            head.headers.iter().partition(|(name, _)| !USUAL.contains(&&**name));
-        let headers = telling.into_iter().chain(usual);
-        let headers = headers.map(|(name, value)| format!("{name}: {value}"));
+        let (usual, telling): (Vec<_>, Vec<_>) =
+            head.headers.iter().partition(|(name, value)| is_usual(name, value));
+        let headers = telling.into_iter().map(|(name, value)| format!("{name}: {value}"));
         self.rows(label, first.chain(headers), 1 + HEADERS);
+        if !usual.is_empty() {
+            self.row(
+                "",
+                &format!("and {} of every handshake", counted(usual.len() as u64, "header")),
+            );
+        }
     }
 
     fn open(&mut self, open: &Open) {
@@ -191,6 +184,20 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// Whether a header says nothing of this server in particular.
+fn is_usual(name: &str, value: &str) -> bool {
+    match name {
+        "upgrade" => value.eq_ignore_ascii_case("websocket"),
+        "connection" => value.eq_ignore_ascii_case("upgrade"),
+        "sec-websocket-version"
+        | "sec-websocket-key"
+        | "sec-websocket-accept"
+        | "pragma"
+        | "cache-control" => true,
+        _ => false,
+    }
+}
+
 fn passed(leg: &Leg) -> String {
     let location = leg.response.as_ref().and_then(|head| head.header("location"));
     let status = leg.response.as_ref().map_or("", |head| &head.first_line);
@@ -202,11 +209,11 @@ fn tried(tried: &Tried) -> String {
     let outcome = match (&tried.began, &tried.outcome) {
         (None, None) => "not tried".to_owned(),
         (None, Some((_, outcome))) => outcome.clone().err().unwrap_or_default(),
-        (Some(began), None) => format!("tried at {}, given up", time(*began)),
+        (Some(began), None) => format!("tried at {}  given up", time(*began)),
         (Some(began), Some((ended, outcome))) => {
             let took = time(ended.saturating_sub(*began));
             let outcome = outcome.as_ref().err().map_or("connected", |error| error);
-            format!("tried at {}, {outcome} after {took}", time(*began))
+            format!("tried at {}  {outcome} after {took}", time(*began))
         }
     };
     format!("{address}  {outcome}")
@@ -227,13 +234,13 @@ fn close(talk: &Talk) -> String {
     let reason = if reason.is_empty() { String::new() } else { format!(" \"{reason}\"") };
     let clean = if end.closed.was_clean() { "clean" } else { "not clean" };
     let first = match end.answered {
-        _ if talk.server_closed_first => ", the server first".to_owned(),
-        Some(took) => format!(", answered after {}", time(took)),
-        None => ", never answered".to_owned(),
+        _ if talk.server_closed_first => "  the server first".to_owned(),
+        Some(took) => format!("  answered after {}", time(took)),
+        None => "  never answered".to_owned(),
     };
     let by = match end.ended_by {
         Side::Server => "the server",
         Side::Client => "this client",
     };
-    format!("{code}{reason} {clean}{first}; {by} ended TCP after {}", time(end.ended))
+    format!("{code}{reason} {clean}{first}  {by} ended TCP after {}", time(end.ended))
 }
