@@ -161,3 +161,53 @@ async fn a_server_that_closes_by_itself() {
         ["1008 \"who are you?\" clean  the server first", "closed by itself, with code 1008"];
     assert_screen(&output, 0, &told);
 }
+
+#[tokio::test]
+async fn a_redirect_is_a_leg_of_its_own() {
+    let server = script(async |mut peer: Peer| {
+        peer.shake_hands().await;
+        peer.read_close().await;
+        peer.send(close_frame(1000, "")).await;
+        peer.fin().await;
+    })
+    .await;
+    let location = format!("Location: {}there", server.url());
+    let before = script(async move |mut peer: Peer| {
+        peer.answer(&["HTTP/1.1 302 Found", &location, "Content-Length: 0"]).await;
+        peer.fin().await;
+    })
+    .await;
+    let url = before.url();
+    let there = format!("302 Found, to {}there", server.url());
+    let run = move || pipe(&["probe", "--pings", "0", "--redirects", "1", &url], "");
+    let output = run_blocking(run).await;
+    before.finish().await;
+    server.finish().await;
+    assert_screen(&output, 0, &[&there, "GET /there HTTP/1.1", "it took 1 redirect", "0 of 0"]);
+}
+
+#[tokio::test]
+async fn a_server_that_vanishes() {
+    let server = script(async |mut peer: Peer| {
+        peer.shake_hands().await;
+        peer.read_payload(FIN | PING).await;
+        peer.reset_after(b"").await;
+    })
+    .await;
+    let url = server.url();
+    let output = run_blocking(move || pipe(&["probe", &url], "")).await;
+    server.finish().await;
+    let told = ["did not close in order", "0 of 1 answered", "1006 not clean", "was lost"];
+    assert_screen(&output, 1, &told);
+}
+
+/// It takes connections, as any server of another protocol does.
+#[tokio::test]
+async fn a_server_that_says_nothing() {
+    let server = script(async |mut peer: Peer| peer.await_end().await).await;
+    let url = server.url();
+    let output = run_blocking(move || pipe(&["probe", "--timeout", "0.1", &url], "")).await;
+    server.finish().await;
+    let told = ["no connection", "connected after", "GET / HTTP/1.1", "says nothing"];
+    assert_screen(&output, 3, &told);
+}

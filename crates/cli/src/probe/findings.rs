@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use fullduplex_net::{ConnectError, Refused};
+use fullduplex_net::{ConnectError, ConnectPhase, Refused};
 use http::StatusCode;
 
 use super::journey::Leg;
@@ -123,6 +123,9 @@ impl List {
         let advice = match error {
             ConnectError::Resolve { .. } => "is the name right, and known to this machine's DNS?",
             ConnectError::Tcp { .. } => "does the server run, and listen at this port?",
+            ConnectError::Timeout { phase: ConnectPhase::Handshake, .. } => {
+                "it takes connections and says nothing: is it another service, or wss for ws?"
+            }
             ConnectError::Timeout { .. } => "is a firewall in the way? --timeout waits longer",
             ConnectError::Tls { .. } if leg.certificates.is_empty() => {
                 "does it speak TLS there? try ws://"
