@@ -1,7 +1,9 @@
 use clap::{Parser, Subcommand};
 
+use crate::bench::Bench;
 use crate::connect::Connect;
 use crate::listen::Listen;
+use crate::probe::Probe;
 use crate::tap::Tap;
 
 /// WebSockets in a terminal.
@@ -16,8 +18,10 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Bench(Box<Bench>),
     Connect(Box<Connect>),
     Listen(Box<Listen>),
+    Probe(Box<Probe>),
     Tap(Box<Tap>),
 }
 
@@ -26,6 +30,8 @@ Examples:
   fdx                                        the life of a WebSocket
   fdx listen 127.0.0.1:9001 --echo           a server to try things with
   fdx connect ws://127.0.0.1:9001/           talk to it
+  fdx probe wss://echo.example/              see how it is reached, and what looks wrong
+  fdx bench --rate 1000 ws://127.0.0.1:9001/ load it, and see how long it takes to answer
   fdx tap 9002 ws://127.0.0.1:9001/          show the frames of whoever connects to port 9002
 
 Exit codes:

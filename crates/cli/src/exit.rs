@@ -33,6 +33,11 @@ pub(crate) fn not_connected(reason: impl fmt::Display) -> Failure {
     Box::new(Ended { exit: Exit::NotConnected, reason: reason.to_string() })
 }
 
+/// A command that has said itself why it ends so.
+pub(crate) fn silent(exit: Exit) -> Failure {
+    Box::new(Ended { exit, reason: String::new() })
+}
+
 /// The exit code for a failure.
 pub(crate) fn exit_of(failure: &Failure) -> Exit {
     failure.downcast_ref::<Ended>().map_or(Exit::Failed, |ended| ended.exit)

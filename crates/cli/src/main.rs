@@ -3,11 +3,14 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
 
 mod args;
+mod bench;
 mod client;
 mod connect;
 mod exit;
+mod figures;
 mod listen;
 mod output;
+mod probe;
 mod tap;
 mod tour;
 mod values;
@@ -33,7 +36,10 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if failure.is::<NobodyReads>() => ExitCode::SUCCESS,
         Err(failure) => {
-            anstream::eprintln!("fdx: {failure}");
+            let reason = failure.to_string();
+            if !reason.is_empty() {
+                anstream::eprintln!("fdx: {reason}");
+            }
             ExitCode::from(exit_of(&failure) as u8)
         }
     }
@@ -42,8 +48,10 @@ fn main() -> ExitCode {
 async fn run(args: Args) -> Result<(), Failure> {
     match args.command {
         None => tour::run().await,
+        Some(Command::Bench(args)) => bench::run(*args).await,
         Some(Command::Connect(args)) => connect::run(*args).await,
         Some(Command::Listen(args)) => listen::run(*args).await,
+        Some(Command::Probe(args)) => probe::run(*args).await,
         Some(Command::Tap(args)) => tap::run(*args).await,
     }
 }

@@ -48,10 +48,7 @@ impl Stdout {
             let failed = self.failed.notified();
             let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
             match failure {
-                Some(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                    return NobodyReads.into();
-                }
-                Some(error) => return format!("stdout: {error}").into(),
+                Some(error) => return not_written(error),
                 None => failed.await,
             }
         }
@@ -86,6 +83,21 @@ impl fmt::Display for JsonLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}}}", self.0)
     }
+}
+
+/// What it means for a command that it cannot write.
+fn not_written(error: io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => NobodyReads.into(),
+        _ => format!("stdout: {error}").into(),
+    }
+}
+
+/// Writes the text of a command that says all in the end, without its colours where stdout is no terminal.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = anstream::stdout().lock();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    written.map_err(not_written)
 }
 
 /// Bytes as hex digits.

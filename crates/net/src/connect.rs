@@ -13,7 +13,9 @@ use crate::alarm::Alarm;
 use crate::connect_error::{ConnectError, ConnectPhase};
 use crate::opening::{read_final_response, write_all};
 use crate::route::{Carried, carry};
-use crate::{ConnectOptions, Handshakes, Refused, Socket, Tls, Transport, random, time};
+use crate::{
+    ConnectOptions, ConnectStep, Handshakes, Refused, Socket, Tls, Transport, random, time,
+};
 
 /// Opens a connection: resolves the host, connects by TCP, through a proxy where there is one, by TLS for
 /// `wss`, and shakes hands (RFC6455-4.1-1).
@@ -169,7 +171,7 @@ async fn secure(
         None => Tls::shared_platform()?,
     };
     let host = || url.host().to_owned();
-    let secured = stream.over_tls(&tls, url.host()).await;
+    let secured = stream.over_tls(&tls, url.host(), options.observer.as_ref()).await;
     secured.map_err(|source| ConnectError::Tls { host: host(), source })
 }
 
@@ -192,12 +194,14 @@ async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
     {
         request.headers_mut().insert(COOKIE, value);
     }
+    options.observe(ConnectStep::Request(&request));
     let mut bytes = Vec::new();
     head::encode_request(&request, &mut bytes);
     write_all(&mut stream, &bytes).await.map_err(opening)?;
 
     let mut input = BytesMut::new();
     let response = read_final_response(&mut stream, &mut input).await.map_err(opening)?;
+    options.observe(ConnectStep::Response(&response));
     if let Some(cookies) = &options.cookies
         && response.headers().contains_key(SET_COOKIE)
     {

@@ -8,7 +8,7 @@ use fullduplex_proto::handshake::Subprotocols;
 use fullduplex_proto::{Deflate, Limits, Timeouts};
 use http::HeaderMap;
 
-use crate::{Carrier, Cookies, Proxies, Redirects, Resolve, Tls};
+use crate::{Carrier, ConnectObserver, ConnectStep, Cookies, Proxies, Redirects, Resolve, Tls};
 
 /// What a client may choose. The default offers compression and no subprotocol, trusts the platform's
 /// roots, and connects directly.
@@ -56,6 +56,16 @@ pub struct ConnectOptions {
     pub handshake_timeout: Duration,
     /// How long the server may take once the connection is open. Pings are not sent by default.
     pub timeouts: Timeouts,
+    /// Who is told how the connection comes about.
+    pub observer: Option<Arc<dyn ConnectObserver>>,
+}
+
+impl ConnectOptions {
+    pub(crate) fn observe(&self, step: ConnectStep<'_>) {
+        if let Some(observer) = &self.observer {
+            observer.observe(step);
+        }
+    }
 }
 
 /// How many connections with one address are opened at a time in this process.
@@ -95,6 +105,7 @@ impl Default for ConnectOptions {
             connect_timeout: Duration::from_secs(20),
             handshake_timeout: Duration::from_secs(10),
             timeouts,
+            observer: None,
         }
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::connect_error::{AddressFailure, ConnectError, ConnectPhase};
 use crate::proxy::host_and_port;
 use crate::turn::Turn;
-use crate::{ConnectOptions, Handshakes, time};
+use crate::{ConnectOptions, ConnectStep, Handshakes, time};
 
 /// How long an address has before the next one is tried beside it.
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -36,6 +36,7 @@ pub(crate) async fn dial(
 ) -> Result<Dialed, ConnectError> {
     let limit = options.connect_timeout;
     let start = Instant::now();
+    options.observe(ConnectStep::Resolving { host });
     let resolved = timeout(limit, resolve(host, port, options)).await;
     let too_long = |phase, failures| ConnectError::Timeout {
         phase,
@@ -46,11 +47,12 @@ pub(crate) async fn dial(
     let addresses = resolved
         .map_err(|_| too_long(ConnectPhase::Resolve, Vec::new()))?
         .map_err(|source| ConnectError::Resolve { host: host.to_owned(), source })?;
+    let mut untried = in_order(addresses);
+    options.observe(ConnectStep::Resolved { addresses: untried.make_contiguous() });
     let mut race = Race {
-        local: options.local_address,
+        options,
         handshakes,
-        limit,
-        untried: in_order(addresses),
+        untried,
         running: Vec::new(),
         failures: Vec::new(),
         deadline: time::after(limit.saturating_sub(start.elapsed())),
@@ -62,7 +64,9 @@ pub(crate) async fn dial(
         Err(Lost::TooLate) => {
             race.running.iter().for_each(|attempt| {
                 let source = io::Error::new(io::ErrorKind::TimedOut, "no answer");
-                race.failures.push(AddressFailure { address: attempt.address, source });
+                let address = attempt.address;
+                options.observe(ConnectStep::Failed { address, error: &source });
+                race.failures.push(AddressFailure { address, source });
             });
             Err(too_long(ConnectPhase::Tcp, race.failures))
         }
@@ -107,10 +111,9 @@ fn in_order(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
 }
 
 /// The attempts to connect with the addresses of one host. Dropping it ends them.
-struct Race {
-    local: Option<IpAddr>,
+struct Race<'a> {
+    options: &'a ConnectOptions,
     handshakes: Handshakes,
-    limit: Duration,
     untried: VecDeque<SocketAddr>,
     running: Vec<Attempt>,
     failures: Vec<AddressFailure>,
@@ -140,7 +143,7 @@ enum Step {
     Failed(io::Error),
 }
 
-impl Race {
+impl Race<'_> {
     async fn run(&mut self) -> Result<Dialed, Lost> {
         loop {
             if let Some(address) = self.untried.pop_front() {
@@ -169,17 +172,20 @@ impl Race {
             };
             match step {
                 Step::TurnCame(turn) => {
-                    self.deadline = time::after(self.limit);
+                    self.deadline = time::after(self.options.connect_timeout);
                     self.running[at].stage = self.connecting(self.running[at].address, Some(turn));
                 }
                 Step::Connected(stream) => {
-                    let Stage::Connecting(turn, _) = self.running.swap_remove(at).stage else {
+                    let Attempt { address, stage } = self.running.swap_remove(at);
+                    let Stage::Connecting(turn, _) = stage else {
                         unreachable!("it has connected")
                     };
+                    self.options.observe(ConnectStep::Connected { address });
                     return Ok(Some((stream, turn)));
                 }
                 Step::Failed(source) => {
                     let Attempt { address, .. } = self.running.remove(at);
+                    self.options.observe(ConnectStep::Failed { address, error: &source });
                     self.failures.push(AddressFailure { address, source });
                     return Ok(None);
                 }
@@ -192,14 +198,18 @@ impl Race {
             Handshakes::AtOnce => self.connecting(address, None),
             Handshakes::OneAtATime => match Turn::take(address.into()) {
                 Some(turn) => self.connecting(address, Some(turn)),
-                None => Stage::Waiting(Box::pin(Turn::wait(address.into(), self.limit))),
+                None => {
+                    let limit = self.options.connect_timeout;
+                    Stage::Waiting(Box::pin(Turn::wait(address.into(), limit)))
+                }
             },
         };
         Attempt { address, stage }
     }
 
     fn connecting(&self, address: SocketAddr, turn: Option<Turn>) -> Stage {
-        Stage::Connecting(turn, Box::pin(connect(address, self.local)))
+        self.options.observe(ConnectStep::Attempt { address });
+        Stage::Connecting(turn, Box::pin(connect(address, self.options.local_address)))
     }
 }
 

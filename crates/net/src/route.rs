@@ -7,7 +7,7 @@ use crate::connect_error::{ConnectError, ConnectPhase};
 use crate::dial::dial;
 use crate::proxy::host_and_port;
 use crate::turn::{Remote, Turn};
-use crate::{ConnectOptions, Handshakes, Proxy, ProxyError, Transport, time};
+use crate::{ConnectOptions, ConnectStep, Handshakes, Proxy, ProxyError, Transport, time};
 
 /// A stream that leads to a server, without TLS, and the right to shake hands over it.
 pub(crate) struct Carried {
@@ -61,6 +61,7 @@ async fn by_proxy(
         authority: host_and_port(host, port),
         source: Box::new(source),
     };
+    options.observe(ConnectStep::Proxy { proxy: &proxy.to_string() });
     // The proxy is no WebSocket's other end.
     let dialed = dial(proxy.host(), proxy.port(), options, Handshakes::AtOnce).await;
     let (tcp, _) = dialed.map_err(|error| failed(ProxyError::Unreachable(Box::new(error))))?;
@@ -70,6 +71,7 @@ async fn by_proxy(
         .await
         .map_err(|_| failed(ProxyError::Timeout(limit)))?
         .map_err(failed)?;
+    options.observe(ConnectStep::Tunnel);
     Ok(Carried { stream, turn })
 }
 

@@ -1,15 +1,17 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use rustls::ClientConnection;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 use tokio_rustls::TlsStream;
 
-use crate::Tls;
+use crate::{ConnectObserver, ConnectStep, Tls};
 
 /// What a [`Socket`](crate::Socket) of [`connect`](crate::connect) or of a [`Server`](crate::Server)
 /// runs over, so that all of them are of one type.
@@ -50,16 +52,39 @@ impl From<UnixStream> for Transport {
 
 impl Transport {
     /// The same with TLS within it, as a client of `host`.
-    pub(crate) async fn over_tls(self, tls: &Tls, host: &str) -> io::Result<Self> {
-        let (name, connector) = (tls.name_of(host)?, tls.connector());
+    pub(crate) async fn over_tls(
+        self,
+        tls: &Tls,
+        host: &str,
+        observer: Option<&Arc<dyn ConnectObserver>>,
+    ) -> io::Result<Self> {
+        let (name, connector) = (tls.name_of(host)?, tls.connector(observer));
         Ok(match self.0 {
-            Kind::Tcp(stream) => Self::tls(connector.connect(name, stream).await?),
-            other => Self::other(connector.connect(name, Self(other)).await?),
+            Kind::Tcp(stream) => {
+                let stream = connector.connect(name, stream).await?;
+                tell(observer, stream.get_ref().1);
+                Self::tls(stream)
+            }
+            other => {
+                let stream = connector.connect(name, Self(other)).await?;
+                tell(observer, stream.get_ref().1);
+                Self::other(stream)
+            }
         })
     }
 
     pub(crate) fn tls(stream: impl Into<TlsStream<TcpStream>>) -> Self {
         Self(Kind::Tls(Box::new(stream.into())))
+    }
+}
+
+fn tell(observer: Option<&Arc<dyn ConnectObserver>>, session: &ClientConnection) {
+    if let Some(observer) = observer
+        && let Some(version) = session.protocol_version().and_then(|version| version.as_str())
+        && let Some(suite) = session.negotiated_cipher_suite()
+        && let Some(cipher) = suite.suite().as_str()
+    {
+        observer.observe(ConnectStep::Tls { version, cipher });
     }
 }
 

@@ -109,6 +109,10 @@ impl Client {
         Ok(builder)
     }
 
+    pub(crate) fn takes_any_certificate(&self) -> bool {
+        self.tls.takes_any_certificate()
+    }
+
     fn headers(&self) -> Result<Vec<(String, String)>, Failure> {
         let mut headers = Vec::new();
         for argument in &self.headers {

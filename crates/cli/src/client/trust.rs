@@ -35,6 +35,10 @@ pub(super) struct Trust {
 const TLS: &str = "TLS";
 
 impl Trust {
+    pub(super) fn takes_any_certificate(&self) -> bool {
+        self.insecure
+    }
+
     /// `None` for the platform's.
     pub(super) fn tls(&self) -> Result<Option<Tls>, Failure> {
         let is_plain = self.ca.is_none()

@@ -116,7 +116,7 @@ impl Proxy {
                 Some(tls) => tls.clone(),
                 None => Tls::shared_platform()?,
             };
-            stream = stream.over_tls(&tls, &self.host).await.map_err(ProxyError::Tls)?;
+            stream = stream.over_tls(&tls, &self.host, None).await.map_err(ProxyError::Tls)?;
         }
         match self.protocol {
             Protocol::Http | Protocol::Https => {

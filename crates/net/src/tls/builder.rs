@@ -148,7 +148,7 @@ impl TlsBuilder {
             .map_err(bad_roots)?
             // What rustls calls dangerous is to bring a verifier.
             .dangerous()
-            .with_custom_certificate_verifier(verifier);
+            .with_custom_certificate_verifier(Arc::clone(&verifier));
         let mut config = match &self.client {
             None => builder.with_no_client_auth(),
             Some((certificates, key)) => {
@@ -164,7 +164,7 @@ impl TlsBuilder {
         if let Secrets::Logged = self.secrets {
             config.key_log = Arc::new(KeyLogFile::new());
         }
-        Ok(Tls { config: Arc::new(config), server_name })
+        Ok(Tls { config: Arc::new(config), verifier, server_name })
     }
 }
 

@@ -8,10 +8,14 @@ mod verifier;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
 use rustls::{CertificateError, ClientConfig};
 use tokio_rustls::TlsConnector;
+
+use self::verifier::Observed;
+use crate::ConnectObserver;
 
 pub use builder::{BadTls, TlsBuilder};
 pub use identity::{BadIdentity, Identity};
@@ -24,6 +28,8 @@ pub use identity::{BadIdentity, Identity};
 #[derive(Clone)]
 pub struct Tls {
     config: Arc<ClientConfig>,
+    /// That of the configuration, which does not show it.
+    verifier: Arc<dyn ServerCertVerifier>,
     /// Instead of the host that is connected to.
     server_name: Option<ServerName<'static>>,
 }
@@ -60,8 +66,16 @@ impl Tls {
         Ok(PLATFORM.get_or_init(|| tls).clone())
     }
 
-    pub(crate) fn connector(&self) -> TlsConnector {
-        TlsConnector::from(Arc::clone(&self.config))
+    /// With an observer, it resumes no session, for rustls does so under the same verifier only: so the
+    /// server always shows its certificates.
+    pub(crate) fn connector(&self, observer: Option<&Arc<dyn ConnectObserver>>) -> TlsConnector {
+        let mut config = Arc::clone(&self.config);
+        if let Some(observer) = observer {
+            let observed = Observed::new(Arc::clone(&self.verifier), Arc::clone(observer));
+            let config = Arc::make_mut(&mut config);
+            config.dangerous().set_certificate_verifier(Arc::new(observed));
+        }
+        TlsConnector::from(config)
     }
 
     /// The name that is sent to the server at `host`, and that its certificate must bear.

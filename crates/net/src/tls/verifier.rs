@@ -1,4 +1,5 @@
 use std::fmt;
+use std::iter;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -9,6 +10,8 @@ use rustls::server::ParsedCertificate;
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
 };
+
+use crate::{ConnectObserver, ConnectStep};
 
 /// The SHA-256 of a public key, over its SubjectPublicKeyInfo in DER.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,6 +24,13 @@ pub(super) struct Pinned {
     pins: Vec<PublicKeyHash>,
 }
 
+/// Tells an observer which certificates the server shows; what another verifier says of them counts.
+#[derive(Debug)]
+pub(super) struct Observed {
+    verifier: Arc<dyn ServerCertVerifier>,
+    observer: Arc<dyn ConnectObserver>,
+}
+
 /// Takes every certificate; that the server has its key is still verified.
 #[derive(Debug)]
 pub(super) struct AnyCertificate(Arc<CryptoProvider>);
@@ -28,6 +38,37 @@ pub(super) struct AnyCertificate(Arc<CryptoProvider>);
 #[derive(Debug, thiserror::Error)]
 #[error("the server's public key has the SHA-256 {0:?}, which is none of those that are pinned")]
 struct NotPinned(PublicKeyHash);
+
+/// What a verifier leaves to the one within it.
+macro_rules! forward_the_rest {
+    () => {
+        fn verify_tls12_signature(
+            &self,
+            message: &[u8],
+            cert: &CertificateDer<'_>,
+            dss: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            self.verifier.verify_tls12_signature(message, cert, dss)
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            cert: &CertificateDer<'_>,
+            dss: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            self.verifier.verify_tls13_signature(message, cert, dss)
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            self.verifier.supported_verify_schemes()
+        }
+
+        fn root_hint_subjects(&self) -> Option<&[DistinguishedName]> {
+            self.verifier.root_hint_subjects()
+        }
+    };
+}
 
 impl PublicKeyHash {
     fn of(certificate: &CertificateDer<'_>) -> Result<Self, Error> {
@@ -76,31 +117,34 @@ impl ServerCertVerifier for Pinned {
         }
     }
 
-    fn verify_tls12_signature(
+    forward_the_rest!();
+}
+
+impl Observed {
+    pub(super) fn new(
+        verifier: Arc<dyn ServerCertVerifier>,
+        observer: Arc<dyn ConnectObserver>,
+    ) -> Self {
+        Self { verifier, observer }
+    }
+}
+
+impl ServerCertVerifier for Observed {
+    fn verify_server_cert(
         &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.verifier.verify_tls12_signature(message, cert, dss)
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let chain: Vec<&[u8]> =
+            iter::once(end_entity).chain(intermediates).map(AsRef::as_ref).collect();
+        self.observer.observe(ConnectStep::Certificates { chain: &chain });
+        self.verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
     }
 
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.verifier.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
-    }
-
-    fn root_hint_subjects(&self) -> Option<&[DistinguishedName]> {
-        self.verifier.root_hint_subjects()
-    }
+    forward_the_rest!();
 }
 
 impl AnyCertificate {

@@ -1,0 +1,72 @@
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Conclusion;
+use super::record::Times;
+use super::worker::Load;
+use crate::figures::shown_url;
+
+/// The result for machines: one object on one line; times are in seconds.
+pub(super) fn text(conclusion: &Conclusion) -> String {
+    let Conclusion { run, cut_short } = conclusion;
+    let record = run.record.borrow();
+    let window = record.window();
+    let (stalls, stalled) = run.watch.borrow().stalls(window.start, window.end);
+    let (rate, in_flight) = match run.load {
+        Load::Open { rate } => (Some(rate), None),
+        Load::Closed { in_flight } => (None, Some(in_flight)),
+    };
+    let result = json!({
+        "url": shown_url(&run.url),
+        "load": {
+            "connections": run.connections,
+            "rate": rate,
+            "in_flight": in_flight,
+            "size": run.payload.size(),
+        },
+        "seconds": seconds(window.end - window.start),
+        "cut_short": cut_short,
+        "connections": {
+            "opened": run.counts.opened.get(),
+            "connecting": times(&record.connecting),
+        },
+        "sent": record.sent,
+        "answered": record.answered,
+        "wrong": record.wrong,
+        "lost": record.lost(),
+        "unsent": record.unsent,
+        "errors": record.errors,
+        "rate": record.rate(),
+        "bytes_per_second": record.rate() * run.payload.size() as f64,
+        "latency": times(&record.latency),
+        "tool": {
+            "late": times(&record.own_delay),
+            "unsent": record.own_unsent,
+            "stalls": stalls,
+            "stalled": seconds(stalled),
+            "apart": times(&record.apart),
+        },
+    });
+    format!("{result}\n")
+}
+
+fn times(times: &Times) -> Value {
+    if times.len() == 0 {
+        return json!({ "count": 0 });
+    }
+    json!({
+        "count": times.len(),
+        "p50": seconds(times.at(0.5)),
+        "p75": seconds(times.at(0.75)),
+        "p90": seconds(times.at(0.9)),
+        "p99": seconds(times.at(0.99)),
+        "p99.9": seconds(times.at(0.999)),
+        "p99.99": seconds(times.at(0.9999)),
+        "max": seconds(times.max()),
+    })
+}
+
+fn seconds(duration: Duration) -> f64 {
+    duration.as_secs_f64()
+}

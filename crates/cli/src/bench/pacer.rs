@@ -1,0 +1,87 @@
+use std::time::Duration;
+
+/// When the messages of a connection are to be sent in an open loop, whatever the answers do. All times
+/// count from the beginning of the run.
+#[derive(Debug)]
+pub(super) struct Pacer {
+    /// In seconds, as the next two.
+    first: f64,
+    interval: f64,
+    sent: u64,
+    /// Until when the transport took no more, as far as is known.
+    blocked: Duration,
+}
+
+/// A message that is to be sent now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Due {
+    pub(super) intended: Duration,
+    /// By how much this tool is late, and nobody else.
+    pub(super) own_delay: Duration,
+}
+
+impl Pacer {
+    /// The connections take turns, so that all of them together keep an even `rate` per second. This one
+    /// begins with its first turn after `now`.
+    pub(super) fn new(rate: f64, connections: u32, number: u32, now: Duration) -> Self {
+        let interval = f64::from(connections) / rate;
+        let offset = f64::from(number) / rate;
+        let turns = ((now.as_secs_f64() - offset) / interval).ceil().max(0.0);
+        Self { first: offset + turns * interval, interval, sent: 0, blocked: Duration::ZERO }
+    }
+
+    /// When the next message is due.
+    pub(super) fn due(&self) -> Duration {
+        Duration::try_from_secs_f64(self.first + self.sent as f64 * self.interval)
+            .unwrap_or(Duration::MAX)
+    }
+
+    /// Takes the next message that is due, if there is one.
+    pub(super) fn poll_due(&mut self, now: Duration) -> Option<Due> {
+        let intended = self.due();
+        if intended > now {
+            return None;
+        }
+        self.sent += 1;
+        Some(Due { intended, own_delay: now - intended.max(self.blocked.min(now)) })
+    }
+
+    /// The transport takes no more: what is late from now on is so by the server's fault.
+    pub(super) fn handle_blocked(&mut self, now: Duration) {
+        self.blocked = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(number: u64) -> Duration {
+        Duration::from_millis(number)
+    }
+
+    #[test]
+    fn connections_take_turns() {
+        let mut all: Vec<_> = (0..4)
+            .flat_map(|number| {
+                let mut pacer = Pacer::new(1000.0, 4, number, Duration::ZERO);
+                std::iter::from_fn(move || pacer.poll_due(ms(99))).collect::<Vec<_>>()
+            })
+            .map(|due| due.intended.as_micros())
+            .collect();
+        all.sort_unstable();
+        assert_eq!(all, (0..100).map(|number| number * 1000).collect::<Vec<_>>());
+        // One that opens late does not catch up.
+        assert_eq!(Pacer::new(1000.0, 4, 1, ms(50)).due(), ms(53));
+    }
+
+    #[test]
+    fn the_delay_is_the_tools_unless_the_transport_was_blocked() {
+        let mut pacer = Pacer::new(100.0, 1, 0, Duration::ZERO);
+        assert_eq!(pacer.poll_due(ms(1)).unwrap().own_delay, ms(1));
+        assert_eq!(pacer.poll_due(ms(9)), None);
+        assert_eq!(pacer.poll_due(ms(50)).unwrap(), Due { intended: ms(10), own_delay: ms(40) });
+        pacer.handle_blocked(ms(60));
+        assert_eq!(pacer.poll_due(ms(61)).unwrap(), Due { intended: ms(20), own_delay: ms(1) });
+    }
+}

@@ -1,0 +1,178 @@
+use bytes::Bytes;
+use fullduplex_net::proto::{Message, Text};
+
+use super::args::Content;
+
+/// Makes messages of one size, and knows the answer of an echo to each.
+#[derive(Debug)]
+pub(super) struct Payload {
+    /// Each message is another part of it, so that none is a copy of the one before.
+    pool: Bytes,
+    size: usize,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Text,
+    Binary,
+}
+
+/// Large enough that a message of common size is not found in what a window of 32 KiB remembers.
+const POOL: usize = 1 << 20;
+
+/// Digits of the number that a message begins with, where it has room.
+const NUMBER: usize = 16;
+
+impl Payload {
+    pub(super) fn new(size: usize, binary: bool, content: Content) -> Self {
+        let kind = if binary { Kind::Binary } else { Kind::Text };
+        let mut random = Random(0x9E37_79B9_7F4A_7C15);
+        let mut pool = Vec::with_capacity(POOL + size);
+        while pool.len() < POOL + size {
+            match (content, kind) {
+                (Content::Words, _) => {
+                    let words = &WORDS[random.next() as usize % WORDS.len()..][..1];
+                    pool.extend_from_slice(words[0].as_bytes());
+                }
+                (Content::Random, Kind::Text) => {
+                    pool.extend(
+                        random.next().to_le_bytes().map(|byte| DIGITS[usize::from(byte & 63)]),
+                    );
+                }
+                (Content::Random, Kind::Binary) => pool.extend(random.next().to_le_bytes()),
+            }
+        }
+        Self { pool: pool.into(), size, kind }
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Message `number` of a connection.
+    pub(super) fn message(&self, number: u64) -> Message {
+        let bytes = self.bytes(number);
+        match self.kind {
+            Kind::Binary => Message::Binary(bytes),
+            // All of it is ASCII.
+            Kind::Text => Text::from_utf8(bytes).map_or_else(Message::Binary, Message::Text),
+        }
+    }
+
+    /// Whether an answer is the echo of this message.
+    pub(super) fn is_echo(&self, answer: &Message, number: u64) -> bool {
+        let is_kind = matches!(
+            (answer, self.kind),
+            (Message::Text(_), Kind::Text) | (Message::Binary(_), Kind::Binary)
+        );
+        let payload = answer.payload();
+        is_kind
+            && payload.len() == self.size
+            && match self.has_number() {
+                true => {
+                    payload[..NUMBER] == *hex(number).as_bytes()
+                        && payload[NUMBER..] == self.part(number)[NUMBER..]
+                }
+                false => payload == self.part(number),
+            }
+    }
+
+    fn bytes(&self, number: u64) -> Bytes {
+        let part = self.part(number);
+        if !self.has_number() {
+            return self.pool.slice_ref(part);
+        }
+        [hex(number).as_bytes(), &part[NUMBER..]].concat().into()
+    }
+
+    fn part(&self, number: u64) -> &[u8] {
+        let start = Random(number.wrapping_add(1)).next() as usize % POOL;
+        &self.pool[start..start + self.size]
+    }
+
+    fn has_number(&self) -> bool {
+        self.size >= NUMBER
+    }
+}
+
+fn hex(number: u64) -> String {
+    format!("{number:0NUMBER$x}")
+}
+
+/// Numbers that look random, the same in every run (splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// What messages of applications are made of.
+const WORDS: [&str; 32] = [
+    "{\"id\":",
+    "\"type\":\"",
+    "\"user\":\"",
+    "\"time\":",
+    "\"text\":\"",
+    "\"},",
+    "],",
+    "null,",
+    "1024",
+    "77",
+    "3",
+    "2026-11-26T",
+    "09:41:00",
+    "true,",
+    "false,",
+    "message",
+    "update",
+    "price",
+    " the",
+    " of",
+    " and",
+    " to",
+    " in",
+    " a",
+    " is",
+    " that",
+    " for",
+    " it",
+    " with",
+    " as",
+    " was",
+    "\"room\":\"",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_echo_is_recognized_and_nothing_else() {
+        for (size, binary, content) in [
+            (0, false, Content::Words),
+            (15, false, Content::Random),
+            (128, false, Content::Words),
+            (128, true, Content::Random),
+            (3 << 20, true, Content::Words),
+        ] {
+            let payload = Payload::new(size, binary, content);
+            let message = payload.message(7);
+            assert_eq!((message.len(), matches!(message, Message::Binary(_))), (size, binary));
+            assert!(payload.is_echo(&message, 7));
+            if size > 0 {
+                assert!(!payload.is_echo(&message, 8), "{size}");
+                assert!(!payload.is_echo(&message.payload()[1..].into(), 7));
+            }
+            assert!(binary == payload.is_echo(&message.payload().clone().into(), 7));
+        }
+    }
+}

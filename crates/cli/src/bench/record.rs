@@ -1,0 +1,283 @@
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use super::watch::TOLERANCE;
+
+/// Times, with three digits.
+#[derive(Debug, Clone)]
+pub(super) struct Times(Histogram<u64>);
+
+/// A message on its way. All times count from the beginning of the run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sent {
+    pub(super) number: u64,
+    /// When it was to be sent.
+    pub(super) intended: Duration,
+    /// By how much this tool was late, and nobody else.
+    pub(super) own_delay: Duration,
+}
+
+/// What was measured, of all connections.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    /// Messages to be sent within count; those before it warm up.
+    window: Option<Range<Duration>>,
+    pub(super) sent: u64,
+    pub(super) answered: u64,
+    pub(super) wrong: u64,
+    /// They were due, and the server took no more.
+    pub(super) unsent: u64,
+    /// They were due, and this tool did not keep up.
+    pub(super) own_unsent: u64,
+    /// Answers that came within the window, to whatever.
+    pub(super) arrived: u64,
+    /// From the intended time to the answer, without what this tool was late.
+    pub(super) latency: Times,
+    /// Of messages that were under way while this tool stood still: of these it cannot be told who is to
+    /// blame.
+    pub(super) apart: Times,
+    /// How late this tool sent.
+    pub(super) own_delay: Times,
+    /// From the beginning of the connection to the end of its opening handshake.
+    pub(super) connecting: Times,
+    /// What went wrong, and how often.
+    pub(super) errors: BTreeMap<String, u64>,
+    /// Since it was looked at.
+    recent: Times,
+}
+
+/// More kinds of errors are counted together.
+const KINDS: usize = 8;
+
+/// A stall of this tool that is a smaller share of a latency, one in so many, is taken off it.
+const SHARE: u32 = 10;
+
+impl Sent {
+    /// From when on the server and the way to it have the time.
+    pub(super) fn start(&self) -> Duration {
+        self.intended + self.own_delay
+    }
+}
+
+impl Record {
+    pub(super) fn measure(&mut self, window: Range<Duration>) {
+        self.window = Some(window);
+    }
+
+    pub(super) fn window(&self) -> Range<Duration> {
+        self.window.clone().unwrap_or_default()
+    }
+
+    fn counts(&self, time: Duration) -> bool {
+        self.window.as_ref().is_some_and(|window| window.contains(&time))
+    }
+
+    pub(super) fn handle_sent(&mut self, sent: &Sent) {
+        if self.counts(sent.intended) {
+            self.sent += 1;
+            self.own_delay.add(sent.own_delay);
+        }
+    }
+
+    /// A message was due and is not sent any more; `is_blocked` if the server took no more.
+    pub(super) fn handle_unsent(&mut self, intended: Duration, is_blocked: bool) {
+        if self.counts(intended) {
+            *if is_blocked { &mut self.unsent } else { &mut self.own_unsent } += 1;
+        }
+    }
+
+    /// The right answer has come; since the message was sent, this tool stood still for so long.
+    pub(super) fn handle_answer(&mut self, sent: &Sent, now: Duration, stalled: Duration) {
+        let latency = now.saturating_sub(sent.start());
+        self.recent.add(latency);
+        if self.counts(now) {
+            self.arrived += 1;
+        }
+        if self.counts(sent.intended) {
+            self.answered += 1;
+            if stalled * SHARE > latency || sent.own_delay > TOLERANCE {
+                self.apart.add(latency);
+            } else {
+                self.latency.add(latency - stalled);
+            }
+        }
+    }
+
+    /// Another answer has come.
+    pub(super) fn handle_wrong(&mut self, sent: &Sent, reason: &str) {
+        if self.counts(sent.intended) {
+            self.wrong += 1;
+        }
+        self.handle_error(reason);
+    }
+
+    pub(super) fn handle_error(&mut self, reason: &str) {
+        let is_new = !self.errors.contains_key(reason) && self.errors.len() >= KINDS;
+        let reason = if is_new { "other errors" } else { reason };
+        *self.errors.entry(reason.to_owned()).or_default() += 1;
+    }
+
+    /// Messages that were sent and never answered.
+    pub(super) fn lost(&self) -> u64 {
+        self.sent.saturating_sub(self.answered + self.wrong)
+    }
+
+    pub(super) fn error_count(&self) -> u64 {
+        self.errors.values().sum()
+    }
+
+    /// The answers per second within the window.
+    pub(super) fn rate(&self) -> f64 {
+        let window = self.window();
+        let seconds = window.end.saturating_sub(window.start).as_secs_f64();
+        if seconds > 0.0 { self.arrived as f64 / seconds } else { 0.0 }
+    }
+
+    /// The latencies since the last call.
+    pub(super) fn take_recent(&mut self) -> Times {
+        std::mem::take(&mut self.recent)
+    }
+}
+
+impl Times {
+    pub(super) fn add(&mut self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.0.saturating_record(nanos);
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// The time that this part of all, from 0 to 1, did not exceed.
+    pub(super) fn at(&self, part: f64) -> Duration {
+        Duration::from_nanos(self.0.value_at_quantile(part))
+    }
+
+    pub(super) fn max(&self) -> Duration {
+        Duration::from_nanos(self.0.max())
+    }
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        const HOUR: u64 = 3_600_000_000_000;
+        let histogram = Histogram::new_with_bounds(100, HOUR, 3);
+        Self(histogram.expect("the bounds are in order, and three digits are allowed"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::super::pacer::Pacer;
+    use super::super::watch::{TICK, Watch};
+    use super::*;
+
+    fn ms(number: u64) -> Duration {
+        Duration::from_millis(number)
+    }
+
+    /// A second at 1000 messages per second on a clock of its own. The server answers after a
+    /// millisecond; it stands still between two times, and so does the tool.
+    fn simulate(server: Range<u64>, tool: Range<u64>) -> Record {
+        let mut record = Record::default();
+        record.measure(ms(0)..ms(1000));
+        let mut pacer = Pacer::new(1000.0, 1, 0, ms(0));
+        let mut watch = Watch::default();
+        let mut tick = ms(0);
+        let mut way = VecDeque::<(u64, Sent)>::new();
+        for now in (0..2000).filter(|now| !tool.contains(now)) {
+            while let Some((_, sent)) = way.front().filter(|(at, _)| *at <= now) {
+                let stalled = watch.stalled(sent.start(), ms(now));
+                record.handle_answer(sent, ms(now), stalled);
+                way.pop_front();
+            }
+            while let Some(due) = pacer.poll_due(ms(now)).filter(|due| due.intended < ms(1000)) {
+                let sent = Sent { number: 0, intended: due.intended, own_delay: due.own_delay };
+                record.handle_sent(&sent);
+                let answer = if server.contains(&now) { server.end } else { now };
+                way.push_back((answer + 1, sent));
+            }
+            if ms(now) >= tick {
+                watch.handle_tick(ms(now));
+                tick = ms(now) + TICK;
+            }
+        }
+        record
+    }
+
+    #[test]
+    fn a_stall_of_the_server_counts_for_every_message_that_was_due_meanwhile() {
+        let record = simulate(400..700, 0..0);
+        assert_eq!((record.sent, record.answered, record.apart.len()), (1000, 1000, 0));
+        let close_to = |time: Duration, expected: u64| {
+            (time.as_secs_f64() / ms(expected).as_secs_f64() - 1.0).abs() < 0.01
+        };
+        assert!(close_to(record.latency.max(), 301), "{:?}", record.latency.max());
+        // 300 of 1000 waited, from 301 ms to 2 ms.
+        for (part, expected) in [(0.99, 291), (0.9, 201), (0.75, 51), (0.5, 1)] {
+            let time = record.latency.at(part);
+            assert!(close_to(time, expected) && time >= ms(expected), "{part}: {time:?}");
+        }
+    }
+
+    #[test]
+    fn a_stall_of_the_tool_is_the_tools() {
+        let record = simulate(0..0, 400..700);
+        assert_eq!((record.sent, record.answered), (1000, 1000));
+        assert!(record.latency.max() <= ms(2), "{:?}", record.latency.max());
+        // One was under way, and 300 were due meanwhile, of which the last were late by no more than
+        // timers are.
+        assert!((296..=302).contains(&record.apart.len()), "{}", record.apart.len());
+        assert!(record.own_delay.max() >= ms(299), "{:?}", record.own_delay.max());
+    }
+
+    #[test]
+    fn both_at_once_blame_nobody_wrongly() {
+        let record = simulate(600..800, 400..700);
+        // What was due when both were awake again is the server's: 100 ms at most.
+        assert!(record.latency.max() <= ms(102), "{:?}", record.latency.max());
+        assert!(record.latency.at(0.99) >= ms(80), "{:?}", record.latency.at(0.99));
+    }
+
+    #[test]
+    fn what_the_tool_is_late_is_not_added() {
+        let mut record = Record::default();
+        record.measure(ms(0)..ms(100));
+        let sent = Sent { number: 0, intended: ms(10), own_delay: ms(2) };
+        record.handle_sent(&sent);
+        record.handle_answer(&sent, ms(13), ms(0));
+        assert_eq!(record.latency.max().as_millis(), 1);
+        assert_eq!(record.own_delay.max().as_millis(), 2);
+    }
+
+    /// Otherwise a short one would hide what the server does.
+    #[test]
+    fn a_short_stall_of_the_tool_is_taken_off_a_long_one_of_the_server() {
+        let record = simulate(400..700, 500..510);
+        // The others of the ten were late by no more than timers are.
+        assert_eq!(record.apart.len(), 7);
+        let (max, p90) = (record.latency.max(), record.latency.at(0.9));
+        assert!(max >= ms(285) && max <= ms(302) && p90 >= ms(185), "{max:?} {p90:?}");
+    }
+
+    #[test]
+    fn only_what_is_intended_within_the_window_counts() {
+        let mut record = Record::default();
+        let sent = |at| Sent { number: 0, intended: ms(at), own_delay: ms(0) };
+        record.handle_sent(&sent(5));
+        record.measure(ms(10)..ms(20));
+        for at in [9, 10, 19, 20] {
+            record.handle_sent(&sent(at));
+        }
+        record.handle_answer(&sent(10), ms(12), ms(0));
+        record.handle_wrong(&sent(9), "wrong");
+        assert_eq!((record.sent, record.answered, record.wrong, record.lost()), (2, 1, 0, 1));
+        assert_eq!((record.arrived, record.error_count()), (1, 1));
+    }
+}

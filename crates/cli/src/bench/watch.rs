@@ -1,0 +1,75 @@
+use std::time::Duration;
+
+/// Sees this tool stand still: a tick is due at short intervals, and where it comes late, nothing else
+/// was done in time either. All times count from the beginning of the run.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    due: Duration,
+    /// From when to when, in order.
+    stalls: Vec<(Duration, Duration)>,
+}
+
+/// How often a tick is due.
+pub(super) const TICK: Duration = Duration::from_millis(5);
+
+/// How much later than due it may come: a timer is not exact.
+pub(super) const TOLERANCE: Duration = Duration::from_millis(3);
+
+impl Watch {
+    /// The first tick is due a [`TICK`] from now.
+    pub(super) fn handle_start(&mut self, now: Duration) {
+        self.due = now + TICK;
+    }
+
+    /// A tick has come; the next is due a [`TICK`] later.
+    pub(super) fn handle_tick(&mut self, now: Duration) {
+        if now > self.due + TOLERANCE {
+            self.stalls.push((self.due, now));
+        }
+        self.due = now + TICK;
+    }
+
+    /// How long the tool has stood still between these, up to now.
+    pub(super) fn stalled(&self, from: Duration, now: Duration) -> Duration {
+        let under_way = (now > self.due + TOLERANCE).then_some((self.due, now));
+        let ended = self.stalls.iter().rev().copied().take_while(|(_, end)| *end > from);
+        let overlap = |(start, end): (Duration, Duration)| end - start.clamp(from, end);
+        under_way.into_iter().chain(ended).map(overlap).sum()
+    }
+
+    /// How often and how long it stood still between these.
+    pub(super) fn stalls(&self, from: Duration, to: Duration) -> (usize, Duration) {
+        let within = self.stalls.iter().filter_map(|(start, end)| {
+            let overlap = (*end).min(to).checked_sub((*start).max(from))?;
+            Some(overlap).filter(|overlap| !overlap.is_zero())
+        });
+        within.fold((0, Duration::ZERO), |(count, sum), overlap| (count + 1, sum + overlap))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(number: u64) -> Duration {
+        Duration::from_millis(number)
+    }
+
+    #[test]
+    fn what_happens_while_a_tick_is_late_is_under_a_stall() {
+        let mut watch = Watch::default();
+        (0..10).for_each(|tick| watch.handle_tick(ms(5 * tick)));
+        assert_eq!(watch.stalled(ms(0), ms(52)), ms(0));
+        // The tick of 50 ms does not come.
+        assert_eq!(watch.stalled(ms(48), ms(60)), ms(10));
+        assert_eq!(watch.stalled(ms(55), ms(60)), ms(5));
+        watch.handle_tick(ms(350));
+        watch.handle_tick(ms(355));
+        assert_eq!(watch.stalled(ms(0), ms(356)), ms(300));
+        assert_eq!(watch.stalled(ms(349), ms(356)), ms(1));
+        assert_eq!(watch.stalled(ms(350), ms(356)), ms(0));
+        assert_eq!(watch.stalls(ms(0), ms(1000)), (1, ms(300)));
+        assert_eq!(watch.stalls(ms(100), ms(200)), (1, ms(100)));
+        assert_eq!(watch.stalls(ms(350), ms(400)), (0, ms(0)));
+    }
+}

@@ -1,0 +1,282 @@
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use fullduplex_net::proto::{CloseCode, CloseFrame, Event, Message, Url};
+use fullduplex_net::{ConnectError, ConnectOptions, Socket, connect};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::pacer::Pacer;
+use super::payload::Payload;
+use super::record::{Record, Sent};
+use super::watch::{TICK, Watch};
+
+/// What all connections of a run share, on one thread.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) url: Url,
+    pub(super) options: ConnectOptions,
+    pub(super) connections: u32,
+    pub(super) load: Load,
+    pub(super) payload: Payload,
+    pub(super) handshakes: Semaphore,
+    pub(super) phase: watch::Receiver<Phase>,
+    /// The beginning, from which all times count.
+    pub(super) start: Instant,
+    pub(super) record: RefCell<Record>,
+    pub(super) watch: RefCell<Watch>,
+    pub(super) counts: Counts,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    /// Connections that were opened, or failed to.
+    pub(super) settled: Cell<u32>,
+    pub(super) opened: Cell<u32>,
+    /// Those open now.
+    pub(super) open: Cell<u32>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Load {
+    /// Messages per second, over all connections.
+    Open { rate: f64 },
+    /// Messages under way, on each connection.
+    Closed { in_flight: usize },
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Phase {
+    Sending,
+    /// What is under way may still be answered, for so long.
+    Ending {
+        patience: Duration,
+    },
+}
+
+/// Above this, messages wait to be queued.
+const QUEUE: u64 = 1 << 20;
+
+/// How many messages are sent before others have their turn.
+const BURST: usize = 64;
+
+/// How long a connection may take to close.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+impl Run {
+    pub(super) fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// Opens connection `number` at its time and loads it, until the run ends.
+    pub(super) async fn connection(self: Rc<Self>, number: u32, at: Instant) {
+        sleep_until(at).await;
+        let mut phase = self.phase.clone();
+        let opened = tokio::select! {
+            biased;
+            _ = phase.wait_for(|phase| matches!(phase, Phase::Ending { .. })) => return,
+            opened = self.open() => opened,
+        };
+        let counts = &self.counts;
+        counts.settled.set(counts.settled.get() + 1);
+        match opened {
+            Err(error) => self.record.borrow_mut().handle_error(&explained(&error)),
+            Ok(socket) => {
+                counts.opened.set(counts.opened.get() + 1);
+                counts.open.set(counts.open.get() + 1);
+                let pace = match self.load {
+                    Load::Open { rate } => {
+                        Pace::Open(Pacer::new(rate, self.connections, number, self.now()))
+                    }
+                    Load::Closed { in_flight } => Pace::Closed { in_flight },
+                };
+                let run = Rc::clone(&self);
+                let conversation =
+                    Conversation { run, socket, pace, way: VecDeque::new(), sent: 0 };
+                let lost = conversation.hold(phase).await;
+                counts.open.set(counts.open.get() - 1);
+                if let Err(reason) = lost {
+                    self.record.borrow_mut().handle_error(&reason);
+                }
+            }
+        }
+    }
+
+    async fn open(&self) -> Result<Socket, ConnectError> {
+        // It is never closed.
+        let _permit = self.handshakes.acquire().await.ok();
+        let start = self.now();
+        let socket = connect(&self.url, &self.options).await?;
+        self.record.borrow_mut().connecting.add(self.now() - start);
+        Ok(socket)
+    }
+}
+
+/// One open connection.
+struct Conversation {
+    run: Rc<Run>,
+    socket: Socket,
+    pace: Pace,
+    /// What was sent and not yet answered, in order.
+    way: VecDeque<Sent>,
+    sent: u64,
+}
+
+enum Pace {
+    Open(Pacer),
+    Closed { in_flight: usize },
+}
+
+impl Conversation {
+    /// Sends and receives until the run ends; fails when the connection does before.
+    async fn hold(mut self, mut phase: watch::Receiver<Phase>) -> Result<(), String> {
+        let patience = loop {
+            let is_blocked = self.is_blocked().await;
+            let next = self.send_due(is_blocked);
+            let next = self.run.start + next.unwrap_or(Duration::from_secs(3600));
+            tokio::select! {
+                biased;
+                _ = phase.changed() => {
+                    if let Phase::Ending { patience } = *phase.borrow_and_update() {
+                        break patience;
+                    }
+                }
+                event = poll_fn(|cx| self.socket.poll_event(cx)) => self.handle_event(event)?,
+                () = sleep_until(next) => {}
+            }
+        };
+        let is_blocked = self.is_blocked().await;
+        self.end_sending(is_blocked);
+        let answers = async {
+            while !self.way.is_empty() {
+                let event = poll_fn(|cx| self.socket.poll_event(cx)).await;
+                self.handle_event(event)?;
+            }
+            Ok::<(), String>(())
+        };
+        timeout(patience, answers).await.unwrap_or(Ok(()))?;
+        let goodbye = CloseFrame::code(CloseCode::NORMAL);
+        match timeout(GOODBYE, self.socket.close(Some(goodbye))).await {
+            Ok(Err(error)) => Err(format!("while closing: {error}")),
+            // That a server closes slowly is not what is measured.
+            Ok(Ok(_)) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Whether the transport takes no more, for it was asked.
+    async fn is_blocked(&mut self) -> bool {
+        if self.socket.queued_bytes() > QUEUE {
+            // An error shows in what is received.
+            let _tried = poll_fn(|cx| Poll::Ready(self.socket.poll_flush(cx))).await;
+        }
+        self.socket.queued_bytes() > QUEUE
+    }
+
+    /// Sends what is due; returns when to look again, if nothing arrives before.
+    fn send_due(&mut self, is_blocked: bool) -> Option<Duration> {
+        let now = self.run.now();
+        match &mut self.pace {
+            Pace::Closed { in_flight } => {
+                for _ in self.way.len()..*in_flight {
+                    self.send(now, Duration::ZERO);
+                }
+                None
+            }
+            Pace::Open(pacer) if is_blocked => {
+                pacer.handle_blocked(now);
+                Some(now + TICK)
+            }
+            Pace::Open(pacer) => {
+                let due: Vec<_> = std::iter::from_fn(|| pacer.poll_due(now)).take(BURST).collect();
+                let next = pacer.due();
+                due.into_iter().for_each(|due| self.send(due.intended, due.own_delay));
+                Some(next)
+            }
+        }
+    }
+
+    fn send(&mut self, intended: Duration, own_delay: Duration) {
+        let sent = Sent { number: self.sent, intended, own_delay };
+        // What cannot be queued because the connection ends is lost with the rest.
+        self.socket.queue(self.run.payload.message(sent.number)).ok();
+        self.sent += 1;
+        self.way.push_back(sent);
+        self.run.record.borrow_mut().handle_sent(&sent);
+    }
+
+    /// Sends what has been due for a moment only, and counts the rest.
+    fn end_sending(&mut self, is_blocked: bool) {
+        if let Pace::Closed { .. } = self.pace {
+            return;
+        }
+        self.send_due(is_blocked);
+        let now = self.run.now();
+        if let Pace::Open(pacer) = &mut self.pace {
+            let mut record = self.run.record.borrow_mut();
+            while let Some(due) = pacer.poll_due(now) {
+                record.handle_unsent(due.intended, is_blocked);
+            }
+        }
+    }
+
+    fn handle_event(&mut self, event: Option<Event>) -> Result<(), String> {
+        let now = self.run.now();
+        match event {
+            Some(Event::Message(message)) => {
+                self.handle_answer(&message, now);
+                while let Some(message) = self.socket.try_recv() {
+                    self.handle_answer(&message, now);
+                }
+                Ok(())
+            }
+            Some(_) => Ok(()),
+            None => Err(match (self.socket.error(), self.socket.closed()) {
+                (Some(error), _) => error.to_string(),
+                (None, Some(closed)) => {
+                    format!("the server closed with code {} \"{}\"", closed.code(), closed.reason())
+                }
+                (None, None) => "the connection ended".to_owned(),
+            }),
+        }
+    }
+
+    fn handle_answer(&mut self, answer: &Message, now: Duration) {
+        let mut record = self.run.record.borrow_mut();
+        match self.way.pop_front() {
+            None => record.handle_error("a message came that nobody asked for"),
+            Some(sent) if self.run.payload.is_echo(answer, sent.number) => {
+                let stalled = self.run.watch.borrow().stalled(sent.start(), now);
+                record.handle_answer(&sent, now, stalled);
+            }
+            Some(sent) => {
+                record.handle_wrong(&sent, "an answer was not the message sent: is it an echo?")
+            }
+        }
+    }
+}
+
+/// With advice where the limit is this machine's.
+fn explained(error: &ConnectError) -> String {
+    let failures = match error {
+        ConnectError::Tcp { failures } => &failures[..],
+        _ => &[],
+    };
+    let code = failures.iter().find_map(|failure| failure.source.raw_os_error());
+    match code {
+        Some(NO_MORE_FILES) => {
+            "this machine allows no more open files: raise `ulimit -n` above the connections".into()
+        }
+        Some(NO_MORE_PORTS) => {
+            "this machine has no more ports for that address: open fewer, or --bind others".into()
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// EMFILE and EADDRNOTAVAIL of Linux.
+const NO_MORE_FILES: i32 = 24;
+const NO_MORE_PORTS: i32 = 99;

@@ -1,0 +1,365 @@
+use std::time::Duration;
+
+use fullduplex_net::{ConnectError, ConnectPhase, Refused};
+use http::StatusCode;
+
+use super::journey::Leg;
+use super::talk::{Side, Talk};
+use super::{Open, Outcome, Report};
+use crate::figures::{counted, time};
+
+/// Something that looks wrong, and what to do about it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub(super) what: String,
+    pub(super) advice: &'static str,
+}
+
+/// A certificate that is valid for fewer days is soon to be replaced.
+const SOON: i64 = 21;
+
+/// What is slow for anybody.
+const SLOW: Duration = Duration::from_millis(500);
+
+/// How much longer than the network a server may think about a Pong.
+const THOUGHT: Duration = Duration::from_millis(20);
+
+/// What looks wrong, in the order in which it happened.
+pub(super) fn findings(report: &Report) -> Vec<Finding> {
+    let mut list = List::default();
+    if report.legs.len() > 1 {
+        let what = format!("it took {}", counted(report.legs.len() as u64 - 1, "redirect"));
+        list.add(what, "give clients the last URL: each redirect costs a connection");
+    }
+    let leg = report.last_leg();
+    list.way(report, leg);
+    list.certificates(report, leg);
+    match &report.outcome {
+        Outcome::Failed(error) => list.failure(leg, error),
+        Outcome::Interrupted => list.add(
+            "interrupted before there was a connection",
+            "what is shown ends where it waited; --timeout bounds the wait",
+        ),
+        Outcome::Open(open) => {
+            list.agreement(leg, open);
+            list.round_trips(leg, &open.talk);
+            list.end(&open.talk);
+        }
+    }
+    list.0
+}
+
+#[derive(Debug, Default)]
+struct List(Vec<Finding>);
+
+impl List {
+    fn add(&mut self, what: impl Into<String>, advice: &'static str) {
+        self.0.push(Finding { what: what.into(), advice });
+    }
+
+    fn way(&mut self, report: &Report, leg: &Leg) {
+        let connected =
+            leg.addresses.iter().find(|tried| matches!(tried.outcome, Some((_, Ok(())))));
+        if connected.is_some() {
+            for tried in &leg.addresses {
+                let family = if tried.address.is_ipv6() { "IPv6" } else { "IPv4" };
+                match (&tried.began, &tried.outcome) {
+                    (_, Some((_, Err(error)))) => self.add(
+                        format!("{} ({family}) takes no connection: {error}", tried.address),
+                        "clients try it too: let it answer, or take it out of the name's addresses",
+                    ),
+                    (Some(_), None) => self.add(
+                        format!("{} ({family}) did not answer before another did", tried.address),
+                        "clients without happy eyeballs hang there: is a firewall in the way?",
+                    ),
+                    _ => {}
+                }
+            }
+        }
+        for name in ["resolve", "TCP", "TLS"] {
+            if let Some(took) = leg.phase(name).filter(|took| *took > SLOW) {
+                self.add(format!("{name} took {}", time(took)), SLOW_PHASE);
+            }
+        }
+        let is_local = match (&leg.proxy, connected) {
+            (None, Some(tried)) => tried.address.ip().is_loopback(),
+            _ => report.url.host() == "localhost",
+        };
+        if !report.url.is_secure() && connected.is_some() && !is_local {
+            self.add(
+                "nothing is encrypted on the way to another machine",
+                "use wss: proxies and others between can read and change what is said",
+            );
+        }
+    }
+
+    fn certificates(&mut self, report: &Report, leg: &Leg) {
+        let Some(certificate) = leg.certificates.first() else { return };
+        match certificate.days_left(report.now) {
+            ..0 => self.add(
+                format!("the certificate has expired on {}", certificate.not_after.date),
+                "renew it: no client takes it",
+            ),
+            days @ 0..SOON => self.add(
+                format!("the certificate expires in {}", counted(days.unsigned_abs(), "day")),
+                "renew it now, and let a machine do it in future",
+            ),
+            _ => {}
+        }
+        if report.takes_any_certificate {
+            self.add("the certificate was not verified, as --insecure asks", TRY_VERIFYING);
+        } else if certificate.is_self_signed() && leg.tls.is_none() {
+            self.add(
+                "the certificate is signed by itself",
+                "give it to clients with --ca, or get one of an authority that they trust",
+            );
+        }
+        if leg.tls.as_ref().is_some_and(|tls| tls.version == "TLS 1.2") {
+            self.add("TLS 1.2 is spoken", "1.3 saves a round trip: let the server allow it");
+        }
+    }
+
+    fn failure(&mut self, leg: &Leg, error: &ConnectError) {
+        let advice = match error {
+            ConnectError::Resolve { .. } => "is the name right, and known to this machine's DNS?",
+            ConnectError::Tcp { .. } => "does the server run, and listen at this port?",
+            ConnectError::Timeout { phase: ConnectPhase::Handshake, .. } => {
+                "it takes connections and says nothing: is it another service, or wss for ws?"
+            }
+            ConnectError::Timeout { .. } => "is a firewall in the way? --timeout waits longer",
+            ConnectError::Tls { .. } if leg.certificates.is_empty() => {
+                "does it speak TLS there? try ws://"
+            }
+            ConnectError::Tls { .. } => "see the certificate above, and --ca and --server-name",
+            ConnectError::Proxy { .. } => "see --proxy; `--proxy none` goes without",
+            ConnectError::Refused(refused) => refusal(refused),
+            ConnectError::Redirect { .. } => "use the URL that it leads to, if you trust it",
+            ConnectError::Opening { .. } => "does it speak HTTP there? try wss:// for ws://",
+            ConnectError::Answer { .. } => {
+                "a server that does so breaks RFC 6455: other clients fail too"
+            }
+            _ => "see the options above it",
+        };
+        self.add(error.to_string(), advice);
+    }
+
+    fn agreement(&mut self, leg: &Leg, open: &Open) {
+        let offered = |name| leg.request.as_ref().is_some_and(|head| head.header(name).is_some());
+        if offered("sec-websocket-extensions") && open.extensions.is_empty() {
+            self.add(
+                "compression was offered and is not used",
+                "text shrinks to a fraction: let the server agree to permessage-deflate",
+            );
+        }
+        if offered("sec-websocket-protocol") && open.subprotocol.is_none() {
+            self.add(
+                "the server chose none of the subprotocols offered",
+                "it may not know them: many clients give up then",
+            );
+        }
+        for window in ["server_max_window_bits", "client_max_window_bits"] {
+            let bits = open.extensions.split(';').filter_map(|part| part.trim().split_once('='));
+            let bits = bits.filter(|(name, _)| *name == window);
+            let bits = bits.filter_map(|(_, bits)| bits.trim_matches('"').parse::<u8>().ok());
+            if let Some(bits) = bits.min().filter(|bits| *bits < 11) {
+                self.add(
+                    format!("{window} is {bits}: compression sees {} bytes back", 1u32 << bits),
+                    "it saves memory, and compresses badly; 15 is the best",
+                );
+            }
+        }
+    }
+
+    fn round_trips(&mut self, leg: &Leg, talk: &Talk) {
+        let answered = talk.round_trips.len();
+        if answered < talk.asked && !talk.server_closed_first {
+            self.add(
+                format!("ping {} had no answer", answered + 1),
+                "RFC 6455 5.5.2 asks for one: keepalives of clients will drop the connection",
+            );
+        }
+        let (Some(median), Some(p99)) = (talk.percentile(0.5), talk.percentile(0.99)) else {
+            return;
+        };
+        let network = leg.phase("TCP").unwrap_or(SLOW);
+        if median > 3 * network + THOUGHT {
+            let what = format!("a Pong takes {}, TCP took {}", time(median), time(network));
+            self.add(what, "the network is faster: what keeps the server, or a proxy before it?");
+        } else if median > SLOW {
+            let what = format!("half of the pings took {} and more", time(median));
+            self.add(what, "it is the network's distance: is there a server closer by?");
+        }
+        if p99 > 5 * median && p99 > median + 2 * THOUGHT {
+            let what =
+                format!("the slowest Pong took {}, half of them {}", time(p99), time(median));
+            self.add(
+                what,
+                "something stalls now and then: the network, or the server's event loop",
+            );
+        }
+    }
+
+    fn end(&mut self, talk: &Talk) {
+        let Some(end) = &talk.end else {
+            return self.add("interrupted while it closed", "the server was slow to close");
+        };
+        if let Some(failure) = &end.failure {
+            self.add(failure.clone(), "nothing was asked for but pings and a Close: see its log");
+        } else if talk.server_closed_first {
+            let code = end.closed.code();
+            self.add(
+                format!("the server closed by itself, with code {code}"),
+                "does it want a login, a subprotocol, or a first message in time?",
+            );
+        } else if end.answered.is_none() {
+            self.add(
+                "the server ended the connection without a Close of its own",
+                "RFC 6455 5.5.1 asks for one: clients see code 1006 and try again",
+            );
+        }
+        if end.answered.is_some() && end.ended_by == Side::Client {
+            self.add(
+                format!("after both Closes, the server kept TCP open for {}", time(end.ended)),
+                "it is to end it (RFC 6455 7.1.1): such connections pile up",
+            );
+        }
+    }
+}
+
+fn refusal(refused: &Refused) -> &'static str {
+    match refused.status {
+        StatusCode::UNAUTHORIZED => "log in: --user, or --header 'Authorization: Bearer …'",
+        StatusCode::FORBIDDEN => "it may ask for an --origin, a cookie or a login",
+        StatusCode::NOT_FOUND => "is the path right? WebSockets often have one of their own",
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+            "give the proxy's user and password in --proxy"
+        }
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            "it has too much to do: come back later, and slower"
+        }
+        StatusCode::BAD_REQUEST | StatusCode::UPGRADE_REQUIRED => {
+            "does a proxy before it pass the headers Upgrade and Connection?"
+        }
+        StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => {
+            "the proxy before it does not reach the server: see its log"
+        }
+        status if status.is_redirection() => "use the URL it points to, or --redirects 1",
+        status if status.is_success() => {
+            "an HTTP server without WebSockets there: is the path right?"
+        }
+        _ => "the server's log may say more",
+    }
+}
+
+const SLOW_PHASE: &str = "every client waits for it";
+const TRY_VERIFYING: &str = "probe without it to see what other clients see";
+
+#[cfg(test)]
+mod tests {
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    use super::super::certificate::{Certificate, Day};
+    use super::super::journey::{Secured, Times, Tried};
+    use super::*;
+
+    const NOW: i64 = 2_000_000_000;
+    const DAY: i64 = 24 * 60 * 60;
+
+    fn ms(number: u64) -> Duration {
+        Duration::from_millis(number)
+    }
+
+    fn report(url: &str, leg: Leg, talk: Talk) -> Report {
+        Report {
+            url: url.parse().unwrap(),
+            legs: vec![leg],
+            outcome: Outcome::Open(Open { extensions: String::new(), subprotocol: None, talk }),
+            takes_any_certificate: false,
+            now: now(),
+        }
+    }
+
+    fn now() -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(NOW.unsigned_abs())
+    }
+
+    fn connected(address: &str) -> Tried {
+        Tried {
+            address: address.parse().unwrap(),
+            began: Some(ms(1)),
+            outcome: Some((ms(2), Ok(()))),
+        }
+    }
+
+    #[track_caller]
+    fn assert_found(report: &Report, expected: &[&str]) {
+        let found: Vec<_> = findings(report).into_iter().map(|finding| finding.what).collect();
+        let is_expected = |(found, expected): (&String, &&str)| found.contains(expected);
+        assert!(
+            // How it ended is not told here, which is found as well.
+            found.len() == expected.len() + 1 && found.iter().zip(expected).all(is_expected),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn addresses_that_do_not_answer_are_found_behind_the_one_that_does() {
+        let refused = Some((ms(2), Err("Connection refused".to_owned())));
+        let broken = Tried { outcome: refused, ..connected("[2001:db8::1]:443") };
+        let silent = Tried { outcome: None, ..connected("192.0.2.1:443") };
+        let addresses = vec![broken, silent, connected("192.0.2.2:443")];
+        let leg = Leg { addresses, ..Leg::default() };
+        assert_found(
+            &report("ws://server.example/", leg, Talk::default()),
+            &[
+                "[2001:db8::1]:443 (IPv6) takes no connection: Connection refused",
+                "192.0.2.1:443 (IPv4) did not answer",
+                "nothing is encrypted",
+            ],
+        );
+        let leg = Leg { addresses: vec![connected("127.0.0.1:80")], ..Leg::default() };
+        assert_found(&report("ws://server.example/", leg, Talk::default()), &[]);
+    }
+
+    #[test]
+    fn a_certificate_that_is_about_to_expire_is_found() {
+        for (days, found) in [
+            (-1, &["the certificate has expired on"][..]),
+            (0, &["expires in 0 days"]),
+            (20, &["expires in 20 days"]),
+            (21, &[]),
+        ] {
+            let day = |days| Day { date: String::new(), timestamp: NOW + days * DAY };
+            let certificate = Certificate {
+                subject: "CN=a".to_owned(),
+                issuer: "CN=b".to_owned(),
+                names: vec!["a".to_owned()],
+                not_before: day(-100),
+                not_after: day(days),
+            };
+            let tls = Secured { version: "TLS 1.3".to_owned(), cipher: String::new() };
+            let leg = Leg { certificates: vec![certificate], tls: Some(tls), ..Leg::default() };
+            assert_found(&report("wss://server.example/", leg, Talk::default()), found);
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_slower_than_its_network_is_found() {
+        let times = Times { connected: Some(ms(10)), ..Times::default() };
+        let leg = Leg { times, ..Leg::default() };
+        let talk = |round_trips: &[u64]| Talk {
+            asked: round_trips.len(),
+            round_trips: round_trips.iter().copied().map(ms).collect(),
+            ..Talk::default()
+        };
+        for (round_trips, found) in [
+            (&[10, 12, 11][..], &[][..]),
+            (&[80, 90, 85], &["a Pong takes 85 ms, TCP took 10 ms"]),
+            (&[10, 10, 200], &["the slowest Pong took 200 ms, half of them 10 ms"]),
+        ] {
+            assert_found(&report("wss://s.example/", leg.clone(), talk(round_trips)), found);
+        }
+        let unanswered = Talk { asked: 3, ..talk(&[10, 10]) };
+        assert_found(&report("wss://s.example/", leg, unanswered), &["ping 3 had no answer"]);
+    }
+}

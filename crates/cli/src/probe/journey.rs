@@ -1,0 +1,184 @@
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use fullduplex_net::{ConnectObserver, ConnectStep};
+
+use super::certificate::Certificate;
+
+/// The way to a server as it is travelled: a leg for each request, of which redirects make several.
+#[derive(Debug)]
+pub(super) struct Journey {
+    start: Instant,
+    legs: Mutex<Vec<Leg>>,
+}
+
+/// One way, from a name to an answer, as far as it was gone.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Leg {
+    pub(super) proxy: Option<String>,
+    pub(super) host: Option<String>,
+    pub(super) addresses: Vec<Tried>,
+    /// What the server showed, whether or not it was trusted.
+    pub(super) certificates: Vec<Certificate>,
+    pub(super) tls: Option<Secured>,
+    pub(super) request: Option<Head>,
+    pub(super) response: Option<Head>,
+    pub(super) times: Times,
+}
+
+/// When each step was done, since the beginning of the journey.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Times {
+    pub(super) began: Duration,
+    pub(super) resolved: Option<Duration>,
+    pub(super) connected: Option<Duration>,
+    pub(super) tunnel: Option<Duration>,
+    pub(super) secured: Option<Duration>,
+    pub(super) answered: Option<Duration>,
+}
+
+/// An address, and what became of it.
+#[derive(Debug, Clone)]
+pub(super) struct Tried {
+    pub(super) address: SocketAddr,
+    pub(super) began: Option<Duration>,
+    pub(super) outcome: Option<(Duration, Result<(), String>)>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Secured {
+    pub(super) version: String,
+    pub(super) cipher: String,
+}
+
+/// The head of a request or a response, without its secrets.
+#[derive(Debug, Clone)]
+pub(super) struct Head {
+    pub(super) first_line: String,
+    pub(super) headers: Vec<(String, String)>,
+}
+
+impl Journey {
+    pub(super) fn begin() -> Self {
+        Self { start: Instant::now(), legs: Mutex::default() }
+    }
+
+    /// What has been travelled so far; at least one leg.
+    pub(super) fn legs(&self) -> Vec<Leg> {
+        let legs = self.legs.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if legs.is_empty() { vec![Leg::default()] } else { legs }
+    }
+}
+
+impl ConnectObserver for Journey {
+    fn observe(&self, step: ConnectStep<'_>) {
+        let now = self.start.elapsed();
+        let mut legs = self.legs.lock().unwrap_or_else(PoisonError::into_inner);
+        if legs.last().is_none_or(|leg| leg.response.is_some()) {
+            legs.push(Leg { times: Times { began: now, ..Times::default() }, ..Leg::default() });
+        }
+        if let Some(leg) = legs.last_mut() {
+            leg.handle_step(step, now);
+        }
+    }
+}
+
+impl Leg {
+    fn handle_step(&mut self, step: ConnectStep<'_>, now: Duration) {
+        match step {
+            ConnectStep::Proxy { proxy } => self.proxy = Some(proxy.to_owned()),
+            ConnectStep::Resolving { host } => {
+                self.host = Some(host.to_owned());
+                self.times.began = now;
+            }
+            ConnectStep::Resolved { addresses } => {
+                self.addresses = addresses.iter().map(|address| Tried::not(*address)).collect();
+                self.times.resolved = Some(now);
+            }
+            ConnectStep::Attempt { address } => self.tried(address).began = Some(now),
+            ConnectStep::Failed { address, error } => {
+                self.tried(address).outcome = Some((now, Err(error.to_string())));
+            }
+            ConnectStep::Connected { address } => {
+                self.tried(address).outcome = Some((now, Ok(())));
+                self.times.connected = Some(now);
+            }
+            ConnectStep::Tunnel => self.times.tunnel = Some(now),
+            ConnectStep::Certificates { chain } => {
+                self.certificates = chain.iter().filter_map(|der| Certificate::read(der)).collect();
+            }
+            ConnectStep::Tls { version, cipher } => {
+                let version = version.replace("TLSv", "TLS ").replace('_', ".");
+                self.tls = Some(Secured { version, cipher: cipher.to_owned() });
+                self.times.secured = Some(now);
+            }
+            ConnectStep::Request(request) => {
+                let first_line = format!("{} {} HTTP/1.1", request.method(), request.uri());
+                self.request = Some(Head::new(first_line, request.headers()));
+            }
+            ConnectStep::Response(response) => {
+                self.response = Some(Head::new(response.status().to_string(), response.headers()));
+                self.times.answered = Some(now);
+            }
+            _ => {}
+        }
+    }
+
+    fn tried(&mut self, address: SocketAddr) -> &mut Tried {
+        let at = self.addresses.iter().position(|tried| tried.address == address);
+        let at = at.unwrap_or_else(|| {
+            self.addresses.push(Tried::not(address));
+            self.addresses.len() - 1
+        });
+        &mut self.addresses[at]
+    }
+
+    /// What was done, one phase behind the other, and how long it took.
+    pub(super) fn phases(&self) -> Vec<(&'static str, Duration)> {
+        let times = &self.times;
+        let mut last = times.began;
+        [
+            ("resolve", times.resolved),
+            ("TCP", times.connected),
+            ("proxy", times.tunnel),
+            ("TLS", times.secured),
+            ("handshake", times.answered),
+        ]
+        .into_iter()
+        .filter_map(|(name, at)| {
+            let took = at?.saturating_sub(last);
+            last = at?;
+            Some((name, took))
+        })
+        .collect()
+    }
+
+    pub(super) fn phase(&self, name: &str) -> Option<Duration> {
+        self.phases().into_iter().find(|(phase, _)| *phase == name).map(|(_, took)| took)
+    }
+}
+
+impl Tried {
+    fn not(address: SocketAddr) -> Self {
+        Self { address, began: None, outcome: None }
+    }
+}
+
+impl Head {
+    fn new(first_line: String, headers: &http::HeaderMap) -> Self {
+        let headers = headers.iter().map(|(name, value)| {
+            let is_secret = value.is_sensitive() || SECRETS.contains(&name.as_str());
+            let value = String::from_utf8_lossy(value.as_bytes());
+            (name.to_string(), if is_secret { "…".to_owned() } else { value.into_owned() })
+        });
+        Self { first_line, headers: headers.collect() }
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| &**value)
+    }
+}
+
+/// They stay between the user and the server, whoever looks at the screen.
+const SECRETS: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "set-cookie"];

@@ -1,0 +1,118 @@
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::findings::findings;
+use super::journey::{Head, Leg, Tried};
+use super::talk::Side;
+use super::{Open, Outcome, Report};
+use crate::figures::shown_url;
+
+/// The report for machines: one object on one line; times are in seconds.
+pub(super) fn text(report: &Report) -> String {
+    let findings = findings(report);
+    let findings =
+        findings.iter().map(|finding| json!({ "what": finding.what, "advice": finding.advice }));
+    let error = match &report.outcome {
+        Outcome::Failed(error) => Some(error.to_string()),
+        Outcome::Interrupted => Some("interrupted".to_owned()),
+        Outcome::Open(_) => None,
+    };
+    let report = json!({
+        "url": shown_url(&report.url),
+        "error": error,
+        "body": match &report.outcome {
+            Outcome::Failed(fullduplex_net::ConnectError::Refused(refused)) => {
+                Some(String::from_utf8_lossy(&refused.body))
+            }
+            _ => None,
+        },
+        "legs": report.legs.iter().map(|leg| journey(report, leg)).collect::<Vec<_>>(),
+        "open": report.open().map(open),
+        "findings": findings.collect::<Vec<_>>(),
+    });
+    format!("{report}\n")
+}
+
+fn journey(report: &Report, leg: &Leg) -> Value {
+    let certificates = leg.certificates.iter().map(|certificate| {
+        json!({
+            "subject": certificate.subject,
+            "issuer": certificate.issuer,
+            "names": certificate.names,
+            "not_before": certificate.not_before.timestamp,
+            "not_after": certificate.not_after.timestamp,
+            "days_left": certificate.days_left(report.now),
+        })
+    });
+    let phases = leg.phases().into_iter();
+    json!({
+        "proxy": leg.proxy,
+        "host": leg.host,
+        "addresses": leg.addresses.iter().map(tried).collect::<Vec<_>>(),
+        "tls": leg.tls.as_ref().map(|tls| json!({
+            "version": tls.version,
+            "cipher": tls.cipher,
+            "verified": !report.takes_any_certificate,
+        })),
+        "certificates": certificates.collect::<Vec<_>>(),
+        "request": leg.request.as_ref().map(head),
+        "response": leg.response.as_ref().map(head),
+        "phases": phases.map(|(name, took)| (name.to_owned(), seconds(took)))
+            .collect::<serde_json::Map<_, _>>(),
+    })
+}
+
+fn tried(tried: &Tried) -> Value {
+    let outcome = match (&tried.began, &tried.outcome) {
+        (_, Some((_, Ok(())))) => "connected",
+        (_, Some((_, Err(_)))) => "failed",
+        (Some(_), None) => "given up",
+        (None, None) => "not tried",
+    };
+    let error = tried.outcome.as_ref().and_then(|(_, outcome)| outcome.as_ref().err());
+    json!({
+        "address": tried.address.to_string(),
+        "outcome": outcome,
+        "error": error,
+        "began": tried.began.map(seconds),
+        "ended": tried.outcome.as_ref().map(|(at, _)| seconds(*at)),
+    })
+}
+
+fn head(head: &Head) -> Value {
+    json!({ "first_line": head.first_line, "headers": head.headers })
+}
+
+fn open(open: &Open) -> Value {
+    let talk = &open.talk;
+    let end = talk.end.as_ref().map(|end| {
+        json!({
+            "code": end.closed.code(),
+            "reason": end.closed.reason(),
+            "clean": end.closed.was_clean(),
+            "failure": end.failure,
+            "server_closed_first": talk.server_closed_first,
+            "answered_after": end.answered.map(seconds),
+            "ended_after": seconds(end.ended),
+            "ended_by": match end.ended_by {
+                Side::Server => "server",
+                Side::Client => "client",
+            },
+        })
+    });
+    json!({
+        "extensions": open.extensions,
+        "subprotocol": open.subprotocol,
+        "messages": talk.messages,
+        "pings": talk.asked,
+        "round_trips": talk.round_trips.iter().map(|took| seconds(*took)).collect::<Vec<_>>(),
+        "p50": talk.percentile(0.5).map(seconds),
+        "p99": talk.percentile(0.99).map(seconds),
+        "close": end,
+    })
+}
+
+fn seconds(duration: Duration) -> Value {
+    duration.as_secs_f64().into()
+}

@@ -1,0 +1,233 @@
+//! `fdx bench`: what it measures of servers that answer, stall, err and vanish; and of itself.
+#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+
+mod support;
+
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use fullduplex_lab::folder::Folder;
+use fullduplex_lab::script::{
+    BINARY, CLOSE, FIN, Frame, Peer, TEXT, close_frame, deaf, frame, script,
+};
+use serde_json::Value;
+use tokio::time::sleep;
+
+use support::{Listening, fdx, pipe, run_blocking, stderr, stdout};
+
+fn bench(arguments: &[&str], url: &str) -> Output {
+    let common = ["bench", url, "--no-compression", "--json", "-", "--warmup", "0"];
+    pipe(&[&common[..], arguments].concat(), "")
+}
+
+#[track_caller]
+fn result(output: &Output) -> Value {
+    serde_json::from_str(stdout(output))
+        .unwrap_or_else(|error| panic!("{error}: {}{}", stdout(output), stderr(output)))
+}
+
+/// Answers each message by `answer` until the client closes.
+async fn serve(mut peer: Peer, mut answer: impl AsyncFnMut(&mut Peer, Frame, usize)) {
+    peer.shake_hands().await;
+    let mut number = 0;
+    while let Some(received) = peer.read_frame().await {
+        if received.first_byte == FIN | CLOSE {
+            peer.send(close_frame(1000, "")).await;
+            return peer.fin().await;
+        }
+        answer(&mut peer, received, number).await;
+        number += 1;
+    }
+}
+
+#[test]
+fn every_message_is_answered_and_the_text_tells_how_fast() {
+    let server = Listening::start(&[]);
+    for load in [&["--rate", "1000"][..], &["--in-flight", "3"]] {
+        let common = ["bench", &server.url, "-c", "5", "--duration", "0.5", "--warmup", "0.1"];
+        let output = pipe(&[&common[..], load].concat(), "");
+        let text = stdout(&output);
+        assert_eq!(output.status.code(), Some(0), "{text}{}", stderr(&output));
+        for expected in [
+            "5 connections",
+            "5 of 5 opened",
+            "0 wrong  0 lost",
+            "messages/s",
+            "p99.9",
+            "this tool",
+        ] {
+            assert!(text.contains(expected), "`{expected}` is missing in {text}");
+        }
+        assert!(stderr(&output).is_empty() && !text.contains('\x1b'), "quiet in scripts");
+    }
+}
+
+#[test]
+fn an_open_loop_keeps_its_rate_and_draws_a_picture() {
+    let server = Listening::start(&[]);
+    let folder = Folder::new();
+    let svg = folder.path().join("latency.svg");
+    let arguments = ["--rate", "400", "--duration", "0.5", "--svg", svg.to_str().unwrap()];
+    for kind in [&["--size", "5"][..], &["--binary", "--size", "2k", "--content", "random"]] {
+        let output = bench(&[&arguments[..], kind].concat(), &server.url);
+        let result = result(&output);
+        assert!(output.status.success(), "{result}");
+        assert_eq!((&result["sent"], &result["answered"]), (&200.into(), &200.into()), "{result}");
+    }
+    let svg = std::fs::read_to_string(svg).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("99.9") && svg.ends_with("</svg>\n"), "{svg}");
+}
+
+/// No omission is coordinated with a server that stalls: all that was due meanwhile waited for it.
+#[tokio::test]
+async fn a_stall_of_the_server_is_seen_by_all_messages_that_were_due() {
+    const STALL: Duration = Duration::from_millis(300);
+    let server = script(|peer| {
+        serve(peer, async |peer, received, number| {
+            if number == 50 {
+                sleep(STALL).await;
+            }
+            peer.send(frame(received.first_byte, received.payload)).await;
+        })
+    })
+    .await;
+    let url = server.url();
+    let arguments = ["-c", "1", "--rate", "200", "--duration", "1"];
+    let output = run_blocking(move || bench(&arguments, &url)).await;
+    server.finish().await;
+    let result = result(&output);
+    assert!(output.status.success(), "{result}");
+    let [latency, apart] = [&result["latency"], &result["tool"]["apart"]];
+    let counted = latency["count"].as_u64().unwrap();
+    assert_eq!(counted + apart["count"].as_u64().unwrap(), 200);
+    // A busy machine may put any of them apart, but not most.
+    assert!(counted > 100, "{result}");
+    // 60 of 200 waited, from 300 ms to none: as if evenly, so that every second is above 150 ms.
+    let [max, p90] = ["max", "p90"].map(|part| latency[part].as_f64().unwrap());
+    assert!(max >= 0.25 && p90 >= 0.1, "{result}");
+}
+
+/// The process is stopped by the system: the server has nothing to do with it, not even with the message
+/// that is under way.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_stall_of_the_tool_is_kept_apart() {
+    const STALL: Duration = Duration::from_millis(600);
+    let (stop, stopping) = tokio::sync::oneshot::channel();
+    let (stopped, is_stopped) = tokio::sync::oneshot::channel();
+    let mut channels = Some((stop, is_stopped));
+    let server = script(|peer| {
+        serve(peer, async move |peer, received, number| {
+            if number == 50 {
+                let (stop, is_stopped) = channels.take().unwrap();
+                stop.send(()).unwrap();
+                is_stopped.await.unwrap();
+            }
+            peer.send(frame(received.first_byte, received.payload)).await;
+        })
+    })
+    .await;
+    let url = server.url();
+    let arguments = ["bench", &url, "--no-compression", "--json", "-", "--warmup", "0"];
+    let arguments = [&arguments[..], &["-c", "1", "--rate", "200", "--duration", "1.5"]].concat();
+    let process = fdx(&arguments).spawn().unwrap();
+    let id = process.id().to_string();
+    let signal =
+        |name: &str| assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+    stopping.await.unwrap();
+    signal("-STOP");
+    stopped.send(()).unwrap();
+    sleep(STALL).await;
+    signal("-CONT");
+    let output = run_blocking(move || process.wait_with_output().unwrap()).await;
+    server.finish().await;
+    let result = result(&output);
+    assert!(output.status.success(), "{result}");
+    assert_eq!(result["answered"], 300, "{result}");
+    let tool = &result["tool"];
+    assert!(tool["stalled"].as_f64().unwrap() >= 0.55, "{result}");
+    assert!(tool["late"]["max"].as_f64().unwrap() >= 0.5, "{result}");
+    // 120 were due meanwhile.
+    assert!(tool["apart"]["count"].as_u64().unwrap() >= 100, "{result}");
+    assert!(result["latency"]["max"].as_f64().unwrap() < 0.3, "the server is not blamed: {result}");
+}
+
+#[tokio::test]
+async fn a_wrong_answer_is_an_error() {
+    let server = script(|peer| {
+        serve(peer, async |peer, received, number| match number {
+            20 => peer.send(frame(FIN | TEXT, "something else")).await,
+            21 => peer.send(frame(FIN | BINARY, received.payload)).await,
+            _ => peer.send(frame(received.first_byte, received.payload)).await,
+        })
+    })
+    .await;
+    let url = server.url();
+    let run = move || bench(&["-c", "1", "--rate", "100", "--duration", "0.5"], &url);
+    let output = run_blocking(run).await;
+    server.finish().await;
+    let result = result(&output);
+    assert_eq!(
+        (output.status.code(), &result["wrong"], &result["lost"]),
+        (Some(1), &2.into(), &0.into())
+    );
+    assert_eq!(result["errors"]["an answer was not the message sent: is it an echo?"], 2);
+}
+
+#[tokio::test]
+async fn a_server_that_vanishes_ends_it_early() {
+    let server = script(async |mut peer: Peer| {
+        peer.shake_hands().await;
+        peer.read_frame().await;
+        peer.reset_after(b"").await;
+    })
+    .await;
+    let url = server.url();
+    let run = move || bench(&["-c", "1", "--duration", "60"], &url);
+    let output = run_blocking(run).await;
+    server.finish().await;
+    let result = result(&output);
+    assert_eq!(output.status.code(), Some(1), "{result}");
+    assert_eq!(result["answered"], 0);
+    assert!(result["errors"].to_string().contains("lost"), "{result}");
+    assert!(result["seconds"].as_f64().unwrap() < 30.0, "{result}");
+}
+
+#[test]
+fn nobody_there_is_exit_code_3() {
+    let (_held, nobody) = deaf();
+    let output = pipe(&["bench", &format!("ws://{nobody}/")], "");
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(stderr(&output).contains("refused") && output.stdout.is_empty(), "{output:?}");
+    for arguments in [&["bench"][..], &["bench", "ws://[::1]/", "--rate", "0"]] {
+        assert_eq!(pipe(arguments, "").status.code(), Some(2));
+    }
+}
+
+/// Ctrl-C, when it has begun to measure.
+#[cfg(unix)]
+#[tokio::test]
+async fn what_was_measured_is_told_when_it_is_interrupted() {
+    let (begun, beginning) = tokio::sync::oneshot::channel();
+    let mut begun = Some(begun);
+    let server = script(|peer| {
+        serve(peer, async move |peer, received, number| {
+            peer.send(frame(received.first_byte, received.payload)).await;
+            if number == 100 {
+                begun.take().unwrap().send(()).unwrap();
+            }
+        })
+    })
+    .await;
+    let url = server.url();
+    let arguments = ["bench", &url, "--no-compression", "-c", "1", "--warmup", "0"];
+    let arguments = [&arguments[..], &["--rate", "200", "--duration", "600"]].concat();
+    let process = fdx(&arguments).spawn().unwrap();
+    let id = process.id().to_string();
+    beginning.await.unwrap();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let output = run_blocking(move || process.wait_with_output().unwrap()).await;
+    server.finish().await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(stdout(&output).contains("cut short"), "{}", stdout(&output));
+}

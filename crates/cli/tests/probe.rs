@@ -1,0 +1,213 @@
+//! `fdx probe`: what it tells of servers that are as they should be, and of others.
+#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+
+mod support;
+
+use std::process::Output;
+
+use fullduplex_lab::ca::{Authority, Validity};
+use fullduplex_lab::folder::Folder;
+use fullduplex_lab::script::{CLOSE, FIN, PING, PONG, Peer, close_frame, deaf, frame, script};
+use serde_json::Value;
+
+use support::{Listening, pipe, run_blocking, stderr, stdout};
+
+#[track_caller]
+fn assert_screen(output: &Output, code: i32, expected: &[&str]) {
+    let screen = stdout(output);
+    assert_eq!(output.status.code(), Some(code), "{screen}{}", stderr(output));
+    for expected in expected {
+        assert!(screen.contains(expected), "`{expected}` is missing in {screen}");
+    }
+    assert!(screen.lines().count() <= 40, "{screen}");
+    assert!(screen.lines().all(|line| line.chars().count() <= 100), "{screen}");
+    assert!(!screen.contains('\x1b'), "no colours where there is no terminal");
+    assert_eq!(stderr(output), "", "the screen says it all");
+}
+
+#[test]
+fn a_server_as_it_should_be() {
+    let server = Listening::start(&["--protocol", "chat"]);
+    let arguments = ["probe", "--pings", "5", "--protocol", "chat", "--user", "me:secret"];
+    let output = pipe(&[&arguments[..], &[&server.url]].concat(), "");
+    assert_screen(
+        &output,
+        0,
+        &[
+            "opened and closed in order",
+            "127.0.0.1",
+            "connected after",
+            "GET / HTTP/1.1",
+            "authorization: …",
+            "101 Switching Protocols",
+            "extensions permessage-deflate  subprotocol chat",
+            "5 of 5 answered  min ",
+            "p99",
+            "1000 clean  answered after",
+            "the server ended TCP",
+            "Nothing looks wrong",
+        ],
+    );
+}
+
+#[test]
+fn a_certificate_is_shown_whether_or_not_it_is_trusted() {
+    let authority = Authority::new();
+    let folder = Folder::new();
+    let ca = folder.write("ca.pem", &authority.root_pem());
+    let ca = ca.to_str().unwrap();
+    let probe = |validity, arguments: &[&str]| {
+        let port = fullduplex_lab::echo::start(Some(&authority.issue(&["localhost"], validity)));
+        let url = format!("wss://localhost:{port}/");
+        pipe(&[&["probe", "--pings", "1", &url], arguments].concat(), "")
+    };
+    let certificate = "CN=fullduplex lab server  for localhost";
+    let output = probe(Validity::Now, &["--ca", ca]);
+    let cipher = "TLS 1.3  TLS13_AES_256_GCM_SHA384";
+    assert_screen(
+        &output,
+        0,
+        &[cipher, "verified", certificate, "issued by CN=fullduplex lab root"],
+    );
+    let output = probe(Validity::Now, &[]);
+    let unknown = "signed by nobody whom";
+    assert_screen(&output, 3, &["no connection", "not trusted", certificate, unknown]);
+    let output = probe(Validity::Expired, &["--ca", ca]);
+    assert_screen(&output, 3, &["to 2020-02-01", "the certificate has expired on 2020-02-01"]);
+    let output = probe(Validity::Expired, &["--insecure"]);
+    assert_screen(&output, 0, &["not verified", "was not verified, as --insecure asks"]);
+}
+
+#[test]
+fn nobody_there_is_a_screen_too() {
+    let (_held, nobody) = deaf();
+    let output = pipe(&["probe", &format!("ws://{nobody}/")], "");
+    assert_screen(&output, 3, &["no connection", "refused", "does the server run"]);
+    let output = pipe(&["probe", "ws://127.0.0.1:0x/"], "");
+    assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_with_its_status_and_its_body() {
+    let server = script(async |mut peer: Peer| {
+        let status = "HTTP/1.1 401 Unauthorized";
+        peer.answer(&[status, "Set-Cookie: id=secret", "Content-Length: 9"]).await;
+        peer.send("no\x1b[31m!!!").await;
+        peer.fin().await;
+    })
+    .await;
+    let url = server.url();
+    let output = run_blocking(move || pipe(&["probe", "--json", &url], "")).await;
+    server.finish().await;
+    assert_eq!(output.status.code(), Some(3));
+    let report: Value = serde_json::from_str(stdout(&output)).unwrap();
+    assert_eq!(report["legs"][0]["response"]["first_line"], "401 Unauthorized");
+    assert_eq!(report["body"], "no\x1b[31m!!");
+    assert!(report["findings"][0]["advice"].as_str().unwrap().contains("--user"));
+    assert!(!stdout(&output).contains("secret"));
+}
+
+/// It closes when it likes, and not with the peer.
+#[tokio::test]
+async fn a_server_that_answers_neither_ping_nor_close() {
+    let server = script(async |mut peer: Peer| {
+        peer.shake_hands().await;
+        assert_eq!(peer.read_payload(FIN | PING).await, 0u32.to_be_bytes());
+        assert_eq!(peer.read_close().await, Some(1000));
+        peer.await_end().await;
+    })
+    .await;
+    let url = server.url();
+    let output = run_blocking(move || pipe(&["probe", "--patience", "0.1", &url], "")).await;
+    server.finish().await;
+    let told =
+        ["0 of 1 answered", "1006 not clean", "ping 1 had no answer", "did not answer the clos"];
+    assert_screen(&output, 1, &told);
+}
+
+#[tokio::test]
+async fn a_server_that_leaves_tcp_to_the_client() {
+    let server = script(async |mut peer: Peer| {
+        peer.shake_hands().await;
+        let ping = peer.read_payload(FIN | PING).await;
+        peer.send(frame(FIN | PONG, ping)).await;
+        peer.read_payload(FIN | CLOSE).await;
+        peer.send(close_frame(1000, "bye")).await;
+        peer.await_end().await;
+    })
+    .await;
+    let url = server.url();
+    let arguments = ["probe", "--patience", "0.3", "--pings", "1", "--no-compression"];
+    let output = run_blocking(move || pipe(&[&arguments[..], &[&url]].concat(), "")).await;
+    server.finish().await;
+    let told = ["1000 \"bye\" clean", "this client ended TCP", "the server kept TCP open"];
+    assert_screen(&output, 0, &told);
+}
+
+#[tokio::test]
+async fn a_server_that_closes_by_itself() {
+    let server = script(async |mut peer: Peer| {
+        peer.shake_hands().await;
+        peer.read_payload(FIN | PING).await;
+        peer.send(close_frame(1008, "who are you?")).await;
+        peer.read_close().await;
+        peer.fin().await;
+    })
+    .await;
+    let url = server.url();
+    let output = run_blocking(move || pipe(&["probe", &url], "")).await;
+    server.finish().await;
+    let told =
+        ["1008 \"who are you?\" clean  the server first", "closed by itself, with code 1008"];
+    assert_screen(&output, 0, &told);
+}
+
+#[tokio::test]
+async fn a_redirect_is_a_leg_of_its_own() {
+    let server = script(async |mut peer: Peer| {
+        peer.shake_hands().await;
+        peer.read_close().await;
+        peer.send(close_frame(1000, "")).await;
+        peer.fin().await;
+    })
+    .await;
+    let location = format!("Location: {}there", server.url());
+    let before = script(async move |mut peer: Peer| {
+        peer.answer(&["HTTP/1.1 302 Found", &location, "Content-Length: 0"]).await;
+        peer.fin().await;
+    })
+    .await;
+    let url = before.url();
+    let there = format!("302 Found, to {}there", server.url());
+    let run = move || pipe(&["probe", "--pings", "0", "--redirects", "1", &url], "");
+    let output = run_blocking(run).await;
+    before.finish().await;
+    server.finish().await;
+    assert_screen(&output, 0, &[&there, "GET /there HTTP/1.1", "it took 1 redirect", "0 of 0"]);
+}
+
+#[tokio::test]
+async fn a_server_that_vanishes() {
+    let server = script(async |mut peer: Peer| {
+        peer.shake_hands().await;
+        peer.read_payload(FIN | PING).await;
+        peer.reset_after(b"").await;
+    })
+    .await;
+    let url = server.url();
+    let output = run_blocking(move || pipe(&["probe", &url], "")).await;
+    server.finish().await;
+    let told = ["did not close in order", "0 of 1 answered", "1006 not clean", "was lost"];
+    assert_screen(&output, 1, &told);
+}
+
+/// It takes connections, as any server of another protocol does.
+#[tokio::test]
+async fn a_server_that_says_nothing() {
+    let server = script(async |mut peer: Peer| peer.await_end().await).await;
+    let url = server.url();
+    let output = run_blocking(move || pipe(&["probe", "--timeout", "0.1", &url], "")).await;
+    server.finish().await;
+    let told = ["no connection", "connected after", "GET / HTTP/1.1", "says nothing"];
+    assert_screen(&output, 3, &told);
+}
