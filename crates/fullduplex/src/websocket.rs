@@ -1,8 +1,10 @@
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use fullduplex_net::proto::Message;
+use tokio::time::Instant;
 
 use crate::listeners::{Callback, Kind};
 use crate::queues::PlaceNumber;
@@ -144,6 +146,26 @@ impl WebSocket {
     /// none was. A stream of [`events`](Self::events) is woken when it grows.
     pub fn pings_answered(&self) -> u64 {
         self.shared.state().pongs
+    }
+
+    /// Asks the server for a Pong, and waits for it: how long it took. `None` if the socket is closing or
+    /// closed before it comes.
+    ///
+    /// # Errors
+    /// [`Error::Connecting`] before the `open` event.
+    ///
+    /// # Cancel safety
+    /// Safe: the Ping is sent all the same.
+    pub async fn round_trip(&self) -> Result<Option<Duration>, Error> {
+        let start = Instant::now();
+        let number = self.ping()?;
+        let answered = poll_fn(|cx| {
+            self.poll_state(cx, |state| {
+                let is_over = state.closed.is_some() || number == u64::MAX;
+                (state.pongs >= number || is_over).then_some(state.pongs >= number)
+            })
+        });
+        Ok(answered.await.then(|| start.elapsed()))
     }
 
     /// Starts the closing handshake, without a code: the peer sees 1005. Messages that were sent

@@ -76,7 +76,9 @@ async fn it_comes_back_and_ends_once() {
     assert_eq!(socket.url(), "ws://memory.test/");
     expect!(&mut events, ReconnectingEvent::Message(message) =>
         assert_eq!(message.data.as_text(), Some("early")));
+    socket.buffered_below(1).await;
     assert_eq!(socket.buffered_amount(), 0);
+    assert_eq!(socket.round_trip().await, Some(Duration::ZERO), "on a clock that stands");
 
     server.crash();
     let lost = expect!(&mut events, ReconnectingEvent::Lost(lost) => lost);
@@ -84,6 +86,7 @@ async fn it_comes_back_and_ends_once() {
     assert!(matches!(lost.cause, Some(LostCause::Connection(_))), "{lost:?}");
     assert!(lost.retry_in < Duration::from_secs(1));
     assert!(matches!(socket.state(), ReconnectState::Waiting { retry: 1, .. }));
+    assert_eq!(socket.round_trip().await, None);
     assert_eq!((socket.ready_state(), socket.url()), (ReadyState::Connecting, String::new()));
     socket.send("while it was away").unwrap();
     server.start();

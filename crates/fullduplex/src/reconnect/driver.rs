@@ -228,11 +228,14 @@ impl Shared {
                 _ => self.hand_over(&connection, HAND_OVER),
             }
             let takes_events = !self.state().stream_is_full();
+            self.changed.notify_waiters(); // less may be buffered
             let has_more = !self.state().outbox.is_empty() && self.is_open();
+            let buffered = connection.buffered_amount();
             let room = async {
-                match has_more {
-                    true => connection.buffered_below(HAND_OVER).await,
-                    false => pending().await,
+                match buffered {
+                    0 => pending().await,
+                    _ if has_more => connection.buffered_below(HAND_OVER).await,
+                    buffered => connection.buffered_below(buffered).await,
                 }
             };
             let event = select! {

@@ -1,6 +1,7 @@
 use std::error::Error as StdError;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use fullduplex_net::proto::Message;
 
@@ -129,6 +130,29 @@ impl ReconnectingWebSocket {
     /// [`OutboxFull`] gives the message back.
     pub fn send(&self, data: impl Into<Message>) -> Result<(), OutboxFull> {
         self.shared.send(data.into())
+    }
+
+    /// Asks the server for a Pong, and waits for it: how long it took. `None` if there is no connection, or
+    /// it ends before.
+    ///
+    /// # Cancel safety
+    /// Safe: the Ping is sent all the same.
+    pub async fn round_trip(&self) -> Option<Duration> {
+        let connection = self.shared.state().connection.clone()?;
+        // One that is still connecting is none.
+        connection.round_trip().await.ok().flatten()
+    }
+
+    /// Waits until less than `bytes` are buffered, or it tries no more: for a sender that keeps pace with the
+    /// network.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn buffered_below(&self, bytes: u64) {
+        self.until(|state| {
+            (state.closed.is_some() || state.buffered_amount() < bytes).then_some(())
+        })
+        .await;
     }
 
     /// Closes the connection behind what was sent, and opens no other. Without a connection it ends at once.
