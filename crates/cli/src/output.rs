@@ -86,7 +86,7 @@ impl fmt::Display for JsonLine {
 }
 
 /// What it means for a command that it cannot write.
-fn not_written(error: io::Error) -> Failure {
+pub(crate) fn not_written(error: io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::BrokenPipe => NobodyReads.into(),
         _ => format!("stdout: {error}").into(),

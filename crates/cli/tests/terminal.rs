@@ -1,0 +1,156 @@
+//! `fdx connect` in a real terminal, which tmux provides: keys are typed, the screen is looked at.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+
+mod support;
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use fullduplex_lab::folder::Folder;
+use fullduplex_lab::script::{FIN, Peer, TEXT, frame, script};
+
+use support::Listening;
+
+/// A terminal of 80 by 24, of a server of tmux that is nobody else's.
+struct Terminal {
+    name: String,
+}
+
+impl Terminal {
+    fn open(name: &str, folder: &Folder, arguments: &str) -> Self {
+        let terminal = Self { name: format!("fdx-{name}-{}", std::process::id()) };
+        let fdx = env!("CARGO_BIN_EXE_fdx");
+        let command = format!("'{fdx}' connect {arguments}; echo \"exit code $?\"; exec sleep 60");
+        let mut tmux = terminal.tmux(&["-f", "/dev/null", "new-session", "-d"]);
+        tmux.args(["-x", "80", "-y", "24", &command]);
+        tmux.env("XDG_STATE_HOME", folder.path()).env("PS1", "");
+        assert!(tmux.status().expect("tmux must be installed").success());
+        terminal
+    }
+
+    fn tmux(&self, arguments: &[&str]) -> Command {
+        let mut tmux = Command::new("tmux");
+        tmux.args(["-L", &self.name]).args(arguments);
+        tmux
+    }
+
+    /// Types text as it is.
+    fn write(&self, text: &str) {
+        assert!(self.tmux(&["send-keys", "-l", text]).status().unwrap().success());
+    }
+
+    /// Presses keys, by their names.
+    fn press(&self, keys: &[&str]) {
+        assert!(self.tmux(&[&["send-keys"], keys].concat()).status().unwrap().success());
+    }
+
+    fn screen(&self) -> String {
+        let output = self.tmux(&["capture-pane", "-p"]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    }
+
+    /// Waits until the screen has a line that is this, and returns all its lines.
+    fn until(&self, line: &str) -> Vec<String> {
+        self.until_all(&[line])
+    }
+
+    fn until_all(&self, expected: &[&str]) -> Vec<String> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let screen = self.screen();
+            let lines: Vec<String> =
+                screen.lines().map(|line| line.trim_end().to_owned()).collect();
+            if expected.iter().all(|expected| lines.iter().any(|line| line == expected)) {
+                return lines;
+            }
+            assert!(Instant::now() < deadline, "no {expected:?} on the screen:\n{screen}");
+            std::thread::sleep(Duration::from_millis(20)); // until the next look
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.tmux(&["kill-server"]).status().ok();
+    }
+}
+
+#[test]
+fn lines_are_edited_and_answered_and_commands_obeyed() {
+    let folder = Folder::new();
+    let server = Listening::start(&[]);
+    let terminal = Terminal::open("edit", &folder, &server.url);
+    terminal.until(&format!("open: {}, permessage-deflate", server.url));
+    terminal.write("ello");
+    terminal.press(&["C-a"]);
+    terminal.write("h");
+    terminal.press(&["Enter"]);
+    terminal.until_all(&["> hello", "< hello"]);
+    terminal.write("/hex 00 ff");
+    terminal.press(&["Enter"]);
+    terminal.until("< 00ff");
+    terminal.write("//slash");
+    terminal.press(&["Enter"]);
+    terminal.until("< /slash");
+    terminal.write("/nonsense");
+    terminal.press(&["Enter"]);
+    terminal.until("there is no /nonsense; /help tells what there is, //nonsense sends it");
+    terminal.write("/ping");
+    terminal.press(&["Enter"]);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !terminal.screen().contains("pong after ") {
+        assert!(Instant::now() < deadline, "no pong:\n{}", terminal.screen());
+        std::thread::sleep(Duration::from_millis(20)); // until the next look
+    }
+    terminal.write("/close 4000 bye");
+    terminal.press(&["Enter"]);
+    let lines = terminal.until_all(&["closed with code 4000 bye", "exit code 0"]);
+    assert!(!lines.iter().any(|line| line.contains("/nonsense is")), "nothing of it was sent");
+}
+
+#[test]
+fn what_was_typed_is_remembered() {
+    let folder = Folder::new();
+    let server = Listening::start(&[]);
+    let first = Terminal::open("first", &folder, &server.url);
+    first.until(&format!("open: {}, permessage-deflate", server.url));
+    first.write("remember me");
+    first.press(&["Enter"]);
+    first.until("< remember me");
+    first.press(&["C-d"]);
+    first.until("exit code 0");
+    let second = Terminal::open("second", &folder, &server.url);
+    second.until(&format!("open: {}, permessage-deflate", server.url));
+    second.press(&["Up", "Enter"]);
+    second.until("< remember me");
+}
+
+/// A message comes while a line is being typed: it appears above, and the line goes on.
+#[tokio::test]
+async fn a_message_does_not_disturb_the_line() {
+    let (typing, has_typed) = tokio::sync::oneshot::channel::<()>();
+    let server = script(async move |mut peer: Peer| {
+        peer.shake_hands().await;
+        has_typed.await.unwrap();
+        peer.send(frame(FIN | TEXT, "news")).await;
+        assert_eq!(peer.read_frame().await.unwrap().payload, b"half and half");
+    })
+    .await;
+    let url = server.url();
+    let terminal = tokio::task::spawn_blocking(move || {
+        let folder = Folder::new();
+        let terminal = Terminal::open("line", &folder, &format!("--no-compression {url}"));
+        terminal.until(&format!("open: {url}"));
+        terminal.write("half ");
+        terminal.until("> half");
+        typing.send(()).unwrap();
+        terminal.until_all(&["< news", "> half"]);
+        terminal.write("and half");
+        terminal.press(&["Enter"]);
+        terminal
+    });
+    let terminal = terminal.await.unwrap();
+    server.finish().await;
+    drop(terminal);
+}
