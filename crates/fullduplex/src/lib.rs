@@ -34,9 +34,11 @@ mod event;
 mod events;
 mod listeners;
 pub mod machine;
+mod park;
 mod ports;
 mod protocols;
 mod queues;
+mod reconnect;
 mod runtime;
 mod shared;
 mod websocket;
@@ -52,11 +54,16 @@ pub use fullduplex_net::proto::{
 };
 pub use fullduplex_net::{
     BadProxy, BadTls, Carrier, Carrying, ConnectOptions, Cookies, Handshakes, Proxies, Proxy,
-    Redirects, Resolve, Resolving, Tls, TlsBuilder,
+    Redirects, Resolve, Resolving, Tls, TlsBuilder, Transport,
 };
 pub use listeners::ListenerId;
 pub use machine::AfterClose;
 pub use protocols::Protocols;
+pub use reconnect::{
+    Backoff, Lost, LostCause, OutboxFull, OutboxLimits, ReconnectState, ReconnectingBuilder,
+    ReconnectingEvent, ReconnectingEventType, ReconnectingEvents, ReconnectingWebSocket,
+    Undelivered, Undelivery, WhenFull,
+};
 pub use websocket::{Reservation, WebSocket};
 
 /// The examples of the README, compiled.

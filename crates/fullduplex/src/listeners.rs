@@ -10,17 +10,16 @@ pub(crate) type Callback = Arc<Mutex<dyn FnMut(&WebSocket, &Event) + Send>>;
 pub struct ListenerId(u64);
 
 /// The listeners and event handlers of one socket, in the order in which they were added.
-#[derive(Default)]
-pub(crate) struct Listeners {
-    list: Vec<Listener>,
+pub(crate) struct Listeners<C = Callback, T = EventType> {
+    list: Vec<Listener<C, T>>,
     next_id: u64,
 }
 
-struct Listener {
+struct Listener<C, T> {
     id: ListenerId,
-    event_type: EventType,
+    event_type: T,
     kind: Kind,
-    callback: Callback,
+    callback: C,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,13 +32,14 @@ pub(crate) enum Kind {
     Once,
 }
 
-impl Listeners {
-    pub(crate) fn add(
-        &mut self,
-        event_type: EventType,
-        kind: Kind,
-        callback: Callback,
-    ) -> ListenerId {
+impl<C, T> Default for Listeners<C, T> {
+    fn default() -> Self {
+        Self { list: Vec::new(), next_id: 0 }
+    }
+}
+
+impl<C: Clone, T: PartialEq> Listeners<C, T> {
+    pub(crate) fn add(&mut self, event_type: T, kind: Kind, callback: C) -> ListenerId {
         let id = ListenerId(self.next_id);
         self.next_id += 1;
         self.list.push(Listener { id, event_type, kind, callback });
@@ -48,12 +48,8 @@ impl Listeners {
 
     /// Sets the event handler. A new one in place of an old one keeps the old one's place among the
     /// listeners (HTML, "event handlers"); the old one is returned, to be dropped without a lock.
-    pub(crate) fn set_handler(
-        &mut self,
-        event_type: EventType,
-        callback: Callback,
-    ) -> Option<Callback> {
-        match self.handler(event_type) {
+    pub(crate) fn set_handler(&mut self, event_type: T, callback: C) -> Option<C> {
+        match self.handler(&event_type) {
             Some(index) => Some(std::mem::replace(&mut self.list[index].callback, callback)),
             None => {
                 self.add(event_type, Kind::Handler, callback);
@@ -62,27 +58,27 @@ impl Listeners {
         }
     }
 
-    pub(crate) fn clear_handler(&mut self, event_type: EventType) -> Option<Callback> {
-        self.handler(event_type).map(|index| self.list.remove(index).callback)
+    pub(crate) fn clear_handler(&mut self, event_type: T) -> Option<C> {
+        self.handler(&event_type).map(|index| self.list.remove(index).callback)
     }
 
-    pub(crate) fn remove(&mut self, id: ListenerId) -> Option<Callback> {
+    pub(crate) fn remove(&mut self, id: ListenerId) -> Option<C> {
         let index = self.list.iter().position(|listener| listener.id == id)?;
         Some(self.list.remove(index).callback)
     }
 
     /// Whom an event of this type that fires now concerns.
-    pub(crate) fn concerned(&self, event_type: EventType) -> Vec<ListenerId> {
+    pub(crate) fn concerned(&self, event_type: T) -> Vec<ListenerId> {
         let of_type = self.list.iter().filter(|listener| listener.event_type == event_type);
         of_type.map(|listener| listener.id).collect()
     }
 
     /// What to call for a listener, unless it was removed since; a `once` listener is removed now.
-    pub(crate) fn take_call(&mut self, id: ListenerId) -> Option<Callback> {
+    pub(crate) fn take_call(&mut self, id: ListenerId) -> Option<C> {
         let index = self.list.iter().position(|listener| listener.id == id)?;
         match self.list[index].kind {
             Kind::Once => Some(self.list.remove(index).callback),
-            Kind::Handler | Kind::Listener => Some(Arc::clone(&self.list[index].callback)),
+            Kind::Handler | Kind::Listener => Some(self.list[index].callback.clone()),
         }
     }
 
@@ -90,6 +86,14 @@ impl Listeners {
         self.list.is_empty()
     }
 
+    fn handler(&self, event_type: &T) -> Option<usize> {
+        self.list.iter().position(|listener| {
+            listener.kind == Kind::Handler && listener.event_type == *event_type
+        })
+    }
+}
+
+impl Listeners {
     /// Whether somebody could still hear of a socket that nobody holds (WHATWG WebSockets,
     /// "garbage collection").
     pub(crate) fn keep_alive(&self, state: ReadyState) -> bool {
@@ -101,11 +105,5 @@ impl Listeners {
             ReadyState::Closed => &[],
         };
         self.list.iter().any(|listener| heard.contains(&listener.event_type))
-    }
-
-    fn handler(&self, event_type: EventType) -> Option<usize> {
-        self.list.iter().position(|listener| {
-            listener.kind == Kind::Handler && listener.event_type == event_type
-        })
     }
 }

@@ -376,7 +376,7 @@ impl Shared {
 
 /// Runs code of users. A handler that panics was reported by the panic hook; what follows it runs
 /// all the same (HTML, "report an exception").
-fn undisturbed(code: impl FnOnce()) {
+pub(crate) fn undisturbed(code: impl FnOnce()) {
     catch_unwind(AssertUnwindSafe(code)).ok();
 }
 

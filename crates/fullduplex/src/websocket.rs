@@ -1,16 +1,17 @@
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use fullduplex_net::proto::Message;
+use tokio::time::Instant;
 
 use crate::listeners::{Callback, Kind};
 use crate::queues::PlaceNumber;
 use crate::shared::{Shared, State};
 use crate::{
     BinaryType, Builder, CloseEvent, Error, Event, EventType, Events, Failure, ListenerId,
-    MessageEvent, Protocols, ReadyState,
+    MessageEvent, Protocols, ReadyState, park,
 };
 
 /// A two-way connection with a server, as the standard defines it.
@@ -145,6 +146,26 @@ impl WebSocket {
     /// none was. A stream of [`events`](Self::events) is woken when it grows.
     pub fn pings_answered(&self) -> u64 {
         self.shared.state().pongs
+    }
+
+    /// Asks the server for a Pong, and waits for it: how long it took. `None` if the socket is closing or
+    /// closed before it comes.
+    ///
+    /// # Errors
+    /// [`Error::Connecting`] before the `open` event.
+    ///
+    /// # Cancel safety
+    /// Safe: the Ping is sent all the same.
+    pub async fn round_trip(&self) -> Result<Option<Duration>, Error> {
+        let start = Instant::now();
+        let number = self.ping()?;
+        let answered = poll_fn(|cx| {
+            self.poll_state(cx, |state| {
+                let is_over = state.closed.is_some() || number == u64::MAX;
+                (state.pongs >= number || is_over).then_some(state.pongs >= number)
+            })
+        });
+        Ok(answered.await.then(|| start.elapsed()))
     }
 
     /// Starts the closing handshake, without a code: the peer sees 1005. Messages that were sent
@@ -282,14 +303,7 @@ impl WebSocket {
     /// async runtime; inside one, await [`closed`](Self::closed). A handler must not call it, and while
     /// an [`Events`] stream exists, somebody else must go on polling that.
     pub fn wait(&self) -> CloseEvent {
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
-        let mut closed = std::pin::pin!(self.closed());
-        loop {
-            match closed.as_mut().poll(&mut Context::from_waker(&waker)) {
-                Poll::Ready(event) => return event,
-                Poll::Pending => thread::park(),
-            }
-        }
+        park::wait_for(self.closed())
     }
 
     fn poll_state<T>(
@@ -387,14 +401,5 @@ impl Drop for Reservation {
 impl std::fmt::Debug for Reservation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Reservation").field("place", &self.place).finish_non_exhaustive()
-    }
-}
-
-/// Wakes a thread that waits.
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
     }
 }

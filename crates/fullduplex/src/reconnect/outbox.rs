@@ -1,0 +1,179 @@
+use std::collections::VecDeque;
+use std::mem;
+
+use fullduplex_net::proto::Message;
+
+use super::{OutboxFull, OutboxLimits, WhenFull};
+
+/// What was sent and no connection has taken wholly.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    limits: OutboxLimits,
+    waiting: VecDeque<Message>,
+    waiting_bytes: usize,
+    /// Handed over to the connection that stands; they are handed over to no other.
+    handed_over: VecDeque<Message>,
+    handed_over_bytes: u64,
+    /// Dropped for room, and not reported yet.
+    dropped: Dropped,
+}
+
+/// Messages that will not be sent.
+#[derive(Debug, Default)]
+pub(super) struct Dropped {
+    pub(super) messages: Vec<Message>,
+    bytes: usize,
+    pub(super) count: u64,
+}
+
+impl Outbox {
+    pub(super) fn new(limits: OutboxLimits) -> Self {
+        Self {
+            limits,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            handed_over: VecDeque::new(),
+            handed_over_bytes: 0,
+            dropped: Dropped::default(),
+        }
+    }
+
+    /// Takes a message, as the limits say.
+    pub(super) fn push(&mut self, message: Message) -> Result<(), OutboxFull> {
+        let is_too_large = message.len() > self.limits.bytes || self.limits.messages == 0;
+        let refuses = self.limits.when_full == WhenFull::Refuse;
+        if is_too_large || (refuses && !self.has_room(message.len())) {
+            return Err(OutboxFull { message });
+        }
+        while !self.has_room(message.len())
+            && let Some(oldest) = self.pop()
+        {
+            self.dropped.push(oldest, self.limits.bytes);
+        }
+        self.waiting_bytes += message.len();
+        self.waiting.push_back(message);
+        Ok(())
+    }
+
+    fn has_room(&self, len: usize) -> bool {
+        self.waiting.len() < self.limits.messages && self.waiting_bytes + len <= self.limits.bytes
+    }
+
+    fn pop(&mut self) -> Option<Message> {
+        let message = self.waiting.pop_front()?;
+        self.waiting_bytes -= message.len();
+        Some(message)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    pub(super) fn waiting_bytes(&self) -> u64 {
+        self.waiting_bytes as u64
+    }
+
+    /// The next message for the connection.
+    pub(super) fn hand_over(&mut self) -> Option<Message> {
+        let message = self.pop()?;
+        self.handed_over_bytes += message.len() as u64;
+        self.handed_over.push_back(message.clone());
+        Some(message)
+    }
+
+    /// Forgets what the network has taken wholly; the connection has so many bytes still to be taken.
+    pub(super) fn handle_taken(&mut self, buffered: u64) {
+        while let Some(message) = self.handed_over.front()
+            && self.handed_over_bytes - message.len() as u64 >= buffered
+        {
+            self.handed_over_bytes -= message.len() as u64;
+            self.handed_over.pop_front();
+        }
+    }
+
+    /// What the connection that has ended did not get rid of.
+    pub(super) fn take_interrupted(&mut self) -> Vec<Message> {
+        self.handed_over_bytes = 0;
+        mem::take(&mut self.handed_over).into()
+    }
+
+    /// What still waits, for a socket that ends.
+    pub(super) fn take_waiting(&mut self) -> Vec<Message> {
+        self.waiting_bytes = 0;
+        mem::take(&mut self.waiting).into()
+    }
+
+    pub(super) fn take_dropped(&mut self) -> Dropped {
+        mem::take(&mut self.dropped)
+    }
+}
+
+impl Dropped {
+    /// Who does not listen to reports makes them cost no more than an outbox.
+    fn push(&mut self, message: Message, limit: usize) {
+        self.count += 1;
+        if self.bytes + message.len() <= limit && self.messages.len() < REPORTED {
+            self.bytes += message.len();
+            self.messages.push(message);
+        }
+    }
+}
+
+/// So many messages are kept for one report.
+const REPORTED: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outbox(when_full: WhenFull) -> Outbox {
+        Outbox::new(OutboxLimits { bytes: 10, messages: 3, when_full })
+    }
+
+    fn texts(messages: &[Message]) -> Vec<&str> {
+        messages.iter().map(text).collect()
+    }
+
+    fn text(message: &Message) -> &str {
+        match message {
+            Message::Text(text) => text.as_str(),
+            Message::Binary(_) => "",
+        }
+    }
+
+    #[test]
+    fn a_full_outbox_gives_the_message_back() {
+        let mut outbox = outbox(WhenFull::Refuse);
+        outbox.push("123456789".into()).unwrap();
+        assert_eq!(outbox.push("ab".into()).unwrap_err().message, "ab".into());
+        outbox.push("a".into()).unwrap();
+        outbox.push("".into()).unwrap();
+        assert!(outbox.push("".into()).is_err(), "three messages");
+        assert_eq!(outbox.waiting_bytes(), 10);
+    }
+
+    #[test]
+    fn the_oldest_make_room_and_are_reported() {
+        let mut outbox = outbox(WhenFull::DropOldest);
+        for text in ["one", "two", "three"] {
+            outbox.push(text.into()).unwrap();
+        }
+        let dropped = outbox.take_dropped();
+        assert_eq!((texts(&dropped.messages), dropped.count), (vec!["one"], 1));
+        assert!(outbox.push("longer than all".into()).is_err(), "nothing makes room for that");
+        assert_eq!(texts(&outbox.take_waiting()), ["two", "three"]);
+    }
+
+    #[test]
+    fn what_the_network_has_not_taken_wholly_was_interrupted() {
+        let mut outbox = outbox(WhenFull::Refuse);
+        for text in ["one", "", "three"] {
+            outbox.push(text.into()).unwrap();
+        }
+        while outbox.hand_over().is_some() {}
+        outbox.handle_taken(8);
+        outbox.handle_taken(6); // of `one`, two bytes
+        outbox.handle_taken(5);
+        assert_eq!(texts(&outbox.take_interrupted()), ["three"]);
+    }
+}

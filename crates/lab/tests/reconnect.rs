@@ -1,0 +1,534 @@
+//! A socket that comes back, on a clock that the tests own.
+#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+#![allow(clippy::print_stdout, reason = "the figures of docs/conformance.md")]
+
+#[path = "reconnect/memory.rs"]
+mod memory;
+
+use std::collections::HashSet;
+use std::future::pending;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use fullduplex::{
+    Backoff, Builder, CloseEvent, Error, LostCause, Message, OutboxLimits, ReadyState,
+    ReconnectState, ReconnectingEvent, ReconnectingEvents, ReconnectingWebSocket, Undelivered,
+    Undelivery, WebSocket, WhenFull,
+};
+use fullduplex_net::proto::{CloseCode, CloseFrame};
+use futures_util::StreamExt;
+use memory::{Client, Memory};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, advance, sleep, sleep_until};
+
+/// The next event, which must come before an hour has passed.
+async fn next(events: &mut ReconnectingEvents) -> ReconnectingEvent {
+    let event = tokio::time::timeout(Duration::from_secs(3600), events.next());
+    event.await.expect("an event within an hour").expect("an event before the end")
+}
+
+macro_rules! expect {
+    ($events:expr, $pattern:pat $(=> $value:expr)?) => {
+        match next($events).await {
+            #[allow(irrefutable_let_patterns, reason = "one macro for all")]
+            $pattern => { $($value)? }
+            other => panic!("{other:?}"),
+        }
+    };
+}
+
+async fn echo(mut socket: Client) {
+    while let Ok(Some(message)) = socket.recv().await {
+        if socket.send(message).await.is_err() {
+            break;
+        }
+    }
+}
+
+fn echo_server() -> Memory {
+    let server = Memory::new(echo);
+    server.start();
+    server
+}
+
+/// A server that says goodbye with this code to whoever sends something.
+fn goodbye_server(code: u16) -> Memory {
+    let server = Memory::new(move |mut socket: Client| async move {
+        socket.recv().await.ok();
+        socket.close(Some(CloseFrame::code(CloseCode::new(code).unwrap()))).await.ok();
+    });
+    server.start();
+    server
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_comes_back_and_ends_once() {
+    let server = echo_server();
+    let socket = ReconnectingWebSocket::builder(server.builder()).open();
+    let mut events = socket.events();
+    assert_eq!(socket.ready_state(), ReadyState::Connecting);
+    assert_eq!(socket.state(), ReconnectState::Connecting { retry: 0 });
+    socket.send("early").unwrap();
+    assert_eq!(socket.buffered_amount(), 5);
+    expect!(&mut events, ReconnectingEvent::Open);
+    assert_eq!(socket.state(), ReconnectState::Open);
+    assert_eq!(socket.url(), "ws://memory.test/");
+    expect!(&mut events, ReconnectingEvent::Message(message) =>
+        assert_eq!(message.data.as_text(), Some("early")));
+    socket.buffered_below(1).await;
+    assert_eq!(socket.buffered_amount(), 0);
+    assert_eq!(socket.round_trip().await, Some(Duration::ZERO), "on a clock that stands");
+
+    server.crash();
+    let lost = expect!(&mut events, ReconnectingEvent::Lost(lost) => lost);
+    assert_eq!((lost.close.code, lost.retry), (1006, 1));
+    assert!(matches!(lost.cause, Some(LostCause::Connection(_))), "{lost:?}");
+    assert!(lost.retry_in < Duration::from_secs(1));
+    assert!(matches!(socket.state(), ReconnectState::Waiting { retry: 1, .. }));
+    assert_eq!(socket.round_trip().await, None);
+    assert_eq!((socket.ready_state(), socket.url()), (ReadyState::Connecting, String::new()));
+    socket.send("while it was away").unwrap();
+    server.start();
+    expect!(&mut events, ReconnectingEvent::Open);
+    expect!(&mut events, ReconnectingEvent::Message(message) =>
+        assert_eq!(message.data.as_text(), Some("while it was away")));
+
+    socket.send("last").unwrap();
+    socket.close_with(4000, "enough").unwrap();
+    assert_eq!(socket.state(), ReconnectState::Closing);
+    expect!(&mut events, ReconnectingEvent::Message(_));
+    let close = expect!(&mut events, ReconnectingEvent::Close(close) => close);
+    assert_eq!(close, CloseEvent { was_clean: true, code: 4000, reason: "enough".into() });
+    assert!(events.next().await.is_none());
+    assert_eq!((socket.closed().await, socket.state()), (close, ReconnectState::Stopped));
+    assert_eq!(socket.ready_state(), ReadyState::Closed);
+    assert!(matches!(socket.close_with(1001, ""), Err(Error::Code(1001))));
+    socket.send("too late").unwrap();
+    assert_eq!(socket.buffered_amount(), 8, "counted, as the standard has it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_waits_grow_while_nothing_stands_and_begin_anew_behind_what_stood() {
+    let server = echo_server();
+    let mut backoff = Backoff::default();
+    backoff.cap = Duration::from_secs(8);
+    let socket = ReconnectingWebSocket::builder(server.builder()).backoff(backoff).open();
+    let mut events = socket.events();
+    expect!(&mut events, ReconnectingEvent::Open);
+    sleep(Duration::from_secs(6)).await;
+    server.crash();
+    let mut longest = [Duration::ZERO; 12];
+    for (retry, longest) in longest.iter_mut().enumerate() {
+        let lost = expect!(&mut events, ReconnectingEvent::Lost(lost) => lost);
+        assert_eq!(lost.retry as usize, retry + 1);
+        assert!(lost.retry_in < Duration::from_secs(1 << retry.min(3)));
+        *longest = lost.retry_in;
+    }
+    // That nine waits of up to 8 s are all below 1 s comes once in 10^8 runs.
+    assert!(longest[3..].iter().any(|wait| *wait > Duration::from_secs(1)), "{longest:?}");
+    server.start();
+    expect!(&mut events, ReconnectingEvent::Open);
+    server.crash();
+    let lost = expect!(&mut events, ReconnectingEvent::Lost(lost) => lost);
+    assert_eq!(lost.retry, 13, "it did not stand");
+    server.start();
+    expect!(&mut events, ReconnectingEvent::Open);
+    sleep(Duration::from_secs(5)).await;
+    server.crash();
+    let lost = expect!(&mut events, ReconnectingEvent::Lost(lost) => lost);
+    assert_eq!(lost.retry, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_stops_at_a_close_code_of_ones_choice_and_reconnects_when_told_to() {
+    let server = goodbye_server(4401);
+    let seen = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&seen);
+    let socket = ReconnectingWebSocket::builder(server.builder())
+        .stop_when(move |lost| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            lost.close.code == 4401
+        })
+        .open();
+    for round in 1..=3 {
+        let mut events = socket.events();
+        expect!(&mut events, ReconnectingEvent::Open);
+        socket.send("let me in").unwrap();
+        let close = expect!(&mut events, ReconnectingEvent::Close(close) => close);
+        assert!(close.was_clean && close.code == 4401);
+        assert_eq!(events.next().await.map(|_| ()), None);
+        assert_eq!(socket.state(), ReconnectState::Stopped);
+        assert_eq!(seen.load(Ordering::Relaxed), round);
+        socket.reconnect();
+        assert_eq!(socket.ready_state(), ReadyState::Connecting);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn reconnect_works_in_every_state() {
+    let server = Memory::new(echo);
+    let mut backoff = Backoff::default();
+    backoff.max_retries = Some(1);
+    backoff.base = Duration::from_secs(30);
+    let provided = Arc::new(AtomicU32::new(0));
+    let (memory, asked) = (server.clone(), Arc::clone(&provided));
+    let socket = ReconnectingWebSocket::provided_by(move |_| {
+        let builder = memory.builder();
+        let hangs = asked.fetch_add(1, Ordering::Relaxed) == 0;
+        async move {
+            if hangs {
+                pending::<()>().await;
+            }
+            Ok::<Builder, Error>(builder)
+        }
+    })
+    .backoff(backoff)
+    .open();
+    let mut events = socket.events();
+    // While an attempt hangs:
+    advance(Duration::from_secs(1)).await;
+    assert_eq!(socket.state(), ReconnectState::Connecting { retry: 0 });
+    socket.reconnect();
+    expect!(&mut events, ReconnectingEvent::Lost(_));
+    // While it waits:
+    server.start();
+    let before = Instant::now();
+    socket.reconnect();
+    expect!(&mut events, ReconnectingEvent::Open);
+    assert_eq!(Instant::now(), before, "at once");
+    // While a connection stands:
+    socket.reconnect();
+    expect!(&mut events, ReconnectingEvent::Open);
+    // When it has given up:
+    server.crash();
+    expect!(&mut events, ReconnectingEvent::Lost(_));
+    expect!(&mut events, ReconnectingEvent::Error);
+    expect!(&mut events, ReconnectingEvent::Close(close) => assert_eq!(close.code, 1006));
+    assert!(socket.failure().is_some());
+    server.start();
+    let mut events = socket.events();
+    socket.reconnect();
+    expect!(&mut events, ReconnectingEvent::Open);
+    // And when it was closed:
+    socket.close();
+    expect!(&mut events, ReconnectingEvent::Close(_));
+    let mut events = socket.events();
+    socket.reconnect();
+    expect!(&mut events, ReconnectingEvent::Open);
+    assert_eq!(socket.state(), ReconnectState::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_attempt_has_fresh_options_and_a_provider_may_fail() {
+    let server = echo_server();
+    let retries = Arc::new(Mutex::new(Vec::new()));
+    let (memory, seen) = (server.clone(), Arc::clone(&retries));
+    let socket = ReconnectingWebSocket::provided_by(move |retry| {
+        let (memory, seen) = (memory.clone(), Arc::clone(&seen));
+        async move {
+            seen.lock().unwrap().push(retry);
+            match retry {
+                0 => Err("no token"),
+                1 => Ok(WebSocket::builder("nonsense")),
+                _ => Ok(memory.builder()),
+            }
+        }
+    })
+    .open();
+    let mut events = socket.events();
+    let lost = expect!(&mut events, ReconnectingEvent::Lost(lost) => lost);
+    let cause = lost.cause.unwrap().to_string();
+    assert_eq!(cause, "there is nothing to connect with: no token");
+    let lost = expect!(&mut events, ReconnectingEvent::Lost(lost) => lost);
+    assert!(matches!(lost.cause, Some(LostCause::Options(Error::Url(_)))), "{lost:?}");
+    expect!(&mut events, ReconnectingEvent::Open);
+    assert_eq!(*retries.lock().unwrap(), [0, 1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_ends_it_whatever_it_does() {
+    let server = Memory::new(echo);
+    // While a provider hangs:
+    let hanging =
+        ReconnectingWebSocket::provided_by(|_| pending::<Result<Builder, Error>>()).open();
+    let mut events = hanging.events();
+    hanging.send("never sent").unwrap();
+    advance(Duration::from_secs(1)).await;
+    hanging.close();
+    let undelivered = expect!(&mut events, ReconnectingEvent::Undelivered(it) => it);
+    assert_eq!((undelivered.why, undelivered.count), (Undelivery::Ended, 1));
+    expect!(&mut events, ReconnectingEvent::Error);
+    expect!(&mut events, ReconnectingEvent::Close(close) => assert_eq!(close.code, 1006));
+    // While it waits:
+    let waiting = ReconnectingWebSocket::builder(server.builder()).open();
+    let mut events = waiting.events();
+    expect!(&mut events, ReconnectingEvent::Lost(_));
+    let before = Instant::now();
+    waiting.close();
+    expect!(&mut events, ReconnectingEvent::Error);
+    expect!(&mut events, ReconnectingEvent::Close(_));
+    assert_eq!(Instant::now(), before);
+    // While nobody holds it:
+    server.start();
+    let attempts = server.attempts().len();
+    let forgotten = ReconnectingWebSocket::builder(server.builder()).open();
+    expect!(&mut forgotten.events(), ReconnectingEvent::Open);
+    drop(forgotten);
+    sleep(Duration::from_secs(60)).await;
+    server.crash();
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(server.attempts().len(), attempts + 1, "it does not come back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_outbox_refuses_or_drops_and_says_so() {
+    let server = Memory::new(echo);
+    let mut limits = OutboxLimits::default();
+    limits.messages = 2;
+    let refusing = ReconnectingWebSocket::builder(server.builder()).outbox(limits).open();
+    refusing.send("1").unwrap();
+    refusing.send("2").unwrap();
+    assert_eq!(refusing.send("3").unwrap_err().message, "3".into());
+    limits.when_full = WhenFull::DropOldest;
+    let dropping = ReconnectingWebSocket::builder(server.builder()).outbox(limits).open();
+    let mut events = dropping.events();
+    for number in 0..5 {
+        dropping.send(number.to_string()).unwrap();
+    }
+    let dropped = expect!(&mut events, ReconnectingEvent::Undelivered(it) => it);
+    assert_eq!(dropped.why, Undelivery::OutboxFull);
+    assert_eq!(dropped.messages, ["0".into(), "1".into(), "2".into()]);
+    server.start();
+    while !matches!(next(&mut events).await, ReconnectingEvent::Open) {}
+    for number in ["3", "4"] {
+        expect!(&mut events, ReconnectingEvent::Message(message) =>
+            assert_eq!(message.data.as_text(), Some(number)));
+    }
+}
+
+/// The server reads nothing and goes away: what the network had not taken is reported, not sent again.
+#[tokio::test(start_paused = true)]
+async fn what_a_connection_has_not_got_rid_of_is_reported_and_not_sent_again() {
+    let (received, mut heard) = mpsc::unbounded_channel();
+    let first = Arc::new(AtomicU32::new(0));
+    let server = Memory::new(move |mut socket: Client| {
+        let (received, is_first) = (received.clone(), first.fetch_add(1, Ordering::Relaxed) == 0);
+        async move {
+            if is_first {
+                pending::<()>().await;
+            }
+            while let Ok(Some(message)) = socket.recv().await {
+                received.send(message.len()).unwrap();
+            }
+        }
+    });
+    server.start();
+    let socket = ReconnectingWebSocket::builder(server.builder()).open();
+    let mut events = socket.events();
+    expect!(&mut events, ReconnectingEvent::Open);
+    let sizes: Vec<usize> = (0..100).map(|number| 10_000 + number).collect();
+    for size in &sizes {
+        socket.send(vec![0; *size]).unwrap();
+    }
+    sleep(Duration::from_secs(1)).await;
+    server.crash();
+    server.start();
+    let undelivered = expect!(&mut events, ReconnectingEvent::Undelivered(it) => it);
+    assert_eq!(undelivered.why, Undelivery::Interrupted);
+    let reported: Vec<usize> = undelivered.messages.iter().map(Message::len).collect();
+    expect!(&mut events, ReconnectingEvent::Lost(_));
+    expect!(&mut events, ReconnectingEvent::Open);
+    let mut rest = Vec::new();
+    while rest.last() != sizes.last() {
+        rest.push(heard.recv().await.unwrap());
+    }
+    // In order: what the network took, what is reported, what the next connection has brought.
+    let taken = sizes.len() - reported.len() - rest.len();
+    assert_eq!([&reported[..], &rest].concat(), sizes[taken..]);
+    assert!(taken > 0 && !reported.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn handlers_are_called_and_may_panic() {
+    let server = echo_server();
+    let (calls, mut called) = mpsc::unbounded_channel();
+    let socket = ReconnectingWebSocket::builder(server.builder()).open_with(|socket| {
+        let (open, message, lost, close) =
+            (calls.clone(), calls.clone(), calls.clone(), calls.clone());
+        socket.set_onopen(move |socket| {
+            open.send("open").unwrap();
+            socket.send("hello").unwrap();
+            panic!("a handler that panics, on purpose");
+        });
+        socket.set_onmessage(move |_, _| message.send("message").unwrap());
+        socket.set_onlost(move |_, _| lost.send("lost").unwrap());
+        socket.set_onclose(move |_, _| close.send("close").unwrap());
+    });
+    let mut heard = async |expected| assert_eq!(called.recv().await, Some(expected));
+    heard("open").await;
+    heard("message").await;
+    server.crash();
+    heard("lost").await;
+    server.start();
+    heard("open").await;
+    heard("message").await;
+    socket.close();
+    heard("close").await;
+}
+
+/// Without a runtime, on real sockets.
+#[test]
+fn it_needs_no_runtime() {
+    let port = fullduplex_lab::echo::start(None);
+    let socket = ReconnectingWebSocket::new(&format!("ws://127.0.0.1:{port}/"), ()).unwrap();
+    socket.set_onmessage(|socket, _| socket.close());
+    socket.send("and back").unwrap();
+    assert!(socket.wait().was_clean);
+    assert!(ReconnectingWebSocket::new("nonsense", ()).is_err());
+}
+
+/// How one client of the crowd fared.
+#[derive(Default)]
+struct Record {
+    sent: u32,
+    undelivered: Vec<(u32, Undelivery)>,
+    backs: u32,
+}
+
+const CLIENTS: u32 = 1000;
+
+/// Clients that send something each second, and a server that crashes and comes back after `outage`.
+/// Returns when it crashed, and when each attempt was.
+async fn crowd(outage: Duration) -> (Instant, Vec<(Instant, bool)>) {
+    let received = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&received);
+    let server = Memory::new(move |mut socket: Client| {
+        let heard = Arc::clone(&heard);
+        async move {
+            while let Ok(Some(message)) = socket.recv().await {
+                heard.lock().unwrap().push(numbers(&message));
+            }
+        }
+    });
+    server.start();
+    let records: Arc<Mutex<Vec<Record>>> = Arc::default();
+    let mut limits = OutboxLimits::default();
+    limits.messages = 10;
+    limits.when_full = WhenFull::DropOldest;
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|client| {
+            records.lock().unwrap().push(Record::default());
+            let (opens, drops) = (Arc::clone(&records), Arc::clone(&records));
+            ReconnectingWebSocket::builder(server.builder()).outbox(limits).open_with(|socket| {
+                socket.set_onopen(move |_| opens.lock().unwrap()[client as usize].backs += 1);
+                socket.set_onundelivered(move |_, Undelivered { messages, why, .. }| {
+                    let lost = messages.iter().map(|message| (numbers(message).1, *why));
+                    drops.lock().unwrap()[client as usize].undelivered.extend(lost);
+                });
+            })
+        })
+        .collect();
+    let start = Instant::now();
+    let crash = start + Duration::from_secs(20);
+    let back = crash + outage;
+    for second in 0..20 + outage.as_secs() + 70 {
+        sleep_until(start + Duration::from_secs(second)).await;
+        for (client, socket) in clients.iter().enumerate() {
+            let number = {
+                let record = &mut records.lock().unwrap()[client];
+                record.sent += 1;
+                record.sent - 1
+            };
+            socket.send(format!("{client} {number}")).unwrap();
+        }
+        let now = Instant::now();
+        if now == crash {
+            server.crash();
+        }
+        if now >= back && now < back + Duration::from_secs(1) {
+            server.start();
+        }
+    }
+    for socket in &clients {
+        socket.close();
+        assert!(socket.closed().await.was_clean);
+    }
+    check(&records.lock().unwrap(), &received.lock().unwrap());
+    (crash, server.attempts())
+}
+
+fn numbers(message: &Message) -> (u32, u32) {
+    let Message::Text(text) = message else { panic!("{message:?}") };
+    let (client, number) = text.as_str().split_once(' ').unwrap();
+    (client.parse().unwrap(), number.parse().unwrap())
+}
+
+/// Everyone was back, nothing came twice, and of what did not come nothing went unreported.
+fn check(records: &[Record], received: &[(u32, u32)]) {
+    let came: HashSet<_> = received.iter().copied().collect();
+    assert_eq!(came.len(), received.len(), "nothing comes twice");
+    for (client, record) in (0..).zip(records) {
+        assert_eq!(record.backs, 2, "client {client} was back once");
+        let reported: HashSet<_> = record.undelivered.iter().map(|(number, _)| *number).collect();
+        assert_eq!(reported.len(), record.undelivered.len(), "reported once");
+        let lost: Vec<_> = (0..record.sent)
+            .filter(|number| !came.contains(&(client, *number)) && !reported.contains(number))
+            .collect();
+        // What the network had taken when the server crashed is beyond anybody's knowledge: here, what was
+        // sent in that second.
+        assert!(lost.iter().all(|number| *number == 20), "client {client} lost {lost:?}");
+        for (number, why) in &record.undelivered {
+            let is_lost = !came.contains(&(client, *number));
+            assert!(is_lost || *why == Undelivery::Interrupted, "{number} was dropped, and came");
+        }
+    }
+}
+
+/// The busiest tenth of the time between two instants, and the average of all tenths.
+fn tenths(attempts: &[Instant], start: Instant, end: Instant) -> (usize, f64) {
+    let mut counts = [0usize; 10];
+    let width = (end - start).as_secs_f64() / 10.0;
+    for attempt in attempts {
+        let tenth = (*attempt - start).as_secs_f64() / width;
+        counts[(tenth as usize).min(9)] += 1;
+    }
+    (counts.into_iter().max().unwrap(), attempts.len() as f64 / 10.0)
+}
+
+/// 1,000 clients lose their server at the same time.
+#[tokio::test(start_paused = true)]
+async fn a_thousand_clients_are_no_herd() {
+    println!(
+        "| outage | attempts | in the busiest 100 ms | everyone back after | busiest tenth / average |"
+    );
+    for outage in [0, 1, 10, 60] {
+        let outage = Duration::from_secs(outage);
+        let (crash, attempts) = crowd(outage).await;
+        let attempts: Vec<_> = attempts.into_iter().filter(|(at, _)| *at > crash).collect();
+        let all: Vec<_> = attempts.iter().map(|(at, _)| *at).collect();
+        let came_back: Vec<_> =
+            attempts.iter().filter(|(_, is_up)| *is_up).map(|(at, _)| *at).collect();
+        assert_eq!(came_back.len(), CLIENTS as usize);
+        let back = crash + outage;
+        let last = *came_back.iter().max().unwrap();
+        let (peak, average) = tenths(&came_back, back, last);
+        let ratio = peak as f64 / average;
+        let mut busiest = 0;
+        for first in &all {
+            let burst =
+                all.iter().filter(|at| (*first..*first + Duration::from_millis(100)).contains(at));
+            busiest = busiest.max(burst.count());
+        }
+        println!(
+            "| {outage:?} | {} | {busiest} | {:.1} s | {ratio:.2} |",
+            all.len(),
+            (last - back).as_secs_f64()
+        );
+        // Never more than twice what 1,000 clients are when each chooses its moment within a second.
+        assert!(busiest <= 200, "{busiest} in 100 ms");
+        if outage.is_zero() {
+            assert!(ratio <= 2.0, "{ratio}");
+        }
+    }
+}
