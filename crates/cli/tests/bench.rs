@@ -100,8 +100,8 @@ async fn a_stall_of_the_server_is_seen_by_all_messages_that_were_due() {
     let [latency, apart] = [&result["latency"], &result["tool"]["apart"]];
     let counted = latency["count"].as_u64().unwrap();
     assert_eq!(counted + apart["count"].as_u64().unwrap(), 200);
-    // A busy machine may put any of them apart, but not most.
-    assert!(counted > 100, "{result}");
+    // A busy machine puts some of them apart, but hardly one that has waited for long.
+    assert!(counted >= 40, "{result}");
     // 60 of 200 waited, from 300 ms to none: as if evenly, so that every second is above 150 ms.
     let [max, p90] = ["max", "p90"].map(|part| latency[part].as_f64().unwrap());
     assert!(max >= 0.25 && p90 >= 0.1, "{result}");

@@ -7,6 +7,8 @@ pub(super) struct Watch {
     due: Duration,
     /// From when to when, in order.
     stalls: Vec<(Duration, Duration)>,
+    /// How many of the last were not followed by a tick in time.
+    chain: usize,
 }
 
 /// How often a tick is due.
@@ -25,15 +27,19 @@ impl Watch {
     pub(super) fn handle_tick(&mut self, now: Duration) {
         if now > self.due + TOLERANCE {
             self.stalls.push((self.due, now));
+            self.chain += 1;
+        } else {
+            self.chain = 0;
         }
         self.due = now + TICK;
     }
 
-    /// How long the tool has stood still between these, up to now.
+    /// How long the tool has stood still since `from`, of late: by so much it may have overlooked what came.
+    /// A stall that was followed by a tick in time does not count, for the tool has looked since.
     pub(super) fn stalled(&self, from: Duration, now: Duration) -> Duration {
         let under_way = (now > self.due + TOLERANCE).then_some((self.due, now));
-        let ended = self.stalls.iter().rev().copied().take_while(|(_, end)| *end > from);
-        let overlap = |(start, end): (Duration, Duration)| end - start.clamp(from, end);
+        let ended = self.stalls.iter().rev().take(self.chain).copied();
+        let overlap = |(start, end): (Duration, Duration)| end.saturating_sub(start.max(from));
         under_way.into_iter().chain(ended).map(overlap).sum()
     }
 
@@ -64,12 +70,15 @@ mod tests {
         assert_eq!(watch.stalled(ms(48), ms(60)), ms(10));
         assert_eq!(watch.stalled(ms(55), ms(60)), ms(5));
         watch.handle_tick(ms(350));
-        watch.handle_tick(ms(355));
-        assert_eq!(watch.stalled(ms(0), ms(356)), ms(300));
-        assert_eq!(watch.stalled(ms(349), ms(356)), ms(1));
-        assert_eq!(watch.stalled(ms(350), ms(356)), ms(0));
-        assert_eq!(watch.stalls(ms(0), ms(1000)), (1, ms(300)));
+        watch.handle_tick(ms(365));
+        assert_eq!(watch.stalled(ms(0), ms(366)), ms(310));
+        assert_eq!(watch.stalled(ms(349), ms(366)), ms(11));
+        assert_eq!(watch.stalled(ms(365), ms(366)), ms(0));
+        // It has looked: what comes now was not there before.
+        watch.handle_tick(ms(370));
+        assert_eq!(watch.stalled(ms(0), ms(371)), ms(0));
+        assert_eq!(watch.stalls(ms(0), ms(1000)), (2, ms(310)));
         assert_eq!(watch.stalls(ms(100), ms(200)), (1, ms(100)));
-        assert_eq!(watch.stalls(ms(350), ms(400)), (0, ms(0)));
+        assert_eq!(watch.stalls(ms(365), ms(400)), (0, ms(0)));
     }
 }

@@ -21,6 +21,9 @@ const SOON: i64 = 21;
 /// What is slow for anybody.
 const SLOW: Duration = Duration::from_millis(500);
 
+/// What is felt when all else is quick.
+const HICCUP: Duration = Duration::from_millis(100);
+
 /// How much longer than the network a server may think about a Pong.
 const THOUGHT: Duration = Duration::from_millis(20);
 
@@ -189,7 +192,7 @@ impl List {
             let what = format!("half of the pings took {} and more", time(median));
             self.add(what, "it is the network's distance: is there a server closer by?");
         }
-        if p99 > 5 * median && p99 > median + 2 * THOUGHT {
+        if p99 > 5 * median && p99 > median + HICCUP {
             let what =
                 format!("the slowest Pong took {}, half of them {}", time(p99), time(median));
             self.add(

@@ -48,8 +48,8 @@ struct Open {
 
 pub(crate) async fn run(args: Probe) -> Result<(), Failure> {
     let url = Url::parse(&args.client.url).map_err(usage)?;
-    let journey = Arc::new(Journey::begin());
     let mut options = args.client.builder()?.connect_options().clone();
+    let journey = Arc::new(Journey::begin());
     options.observer = Some(journey.clone());
     options.timeouts.close = args.patience;
     let pace = Pace { pings: args.pings, interval: args.interval, patience: args.patience };
