@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use fullduplex::{ReconnectingEvent, ReconnectingWebSocket};
+use fullduplex::{CloseEvent, ReconnectingEvent, ReconnectingWebSocket};
 use futures_util::StreamExt;
 use rustyline::history::FileHistory;
 use rustyline::{Config, Editor, ExternalPrinter};
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 use super::args::Connect;
 use super::command::{self, Command, HELP};
@@ -20,13 +21,21 @@ use crate::output::harmless;
 
 pub(super) async fn run(socket: &ReconnectingWebSocket, args: &Connect) -> Result<(), Failure> {
     let saved = Modes::save();
-    let outcome = talk(socket, args).await;
-    // The editor may still be reading, and would leave the terminal as it has it.
+    let ended = talk(socket, args).await;
+    // The editor may still be reading: it writes what it was given, and would leave the terminal as it has it.
+    sleep(MOMENT).await;
     saved.restore();
-    outcome
+    let Some(close) = ended? else { return Ok(()) };
+    let end = format!("closed with code {} {}", close.code, harmless(&close.reason));
+    anstream::println!("{NOTE}{}{NOTE:#}", end.trim_end());
+    if close.was_clean { Ok(()) } else { verdict(socket.failure(), &close) }
 }
 
-async fn talk(socket: &ReconnectingWebSocket, args: &Connect) -> Result<(), Failure> {
+/// Returns how the socket was closed.
+async fn talk(
+    socket: &ReconnectingWebSocket,
+    args: &Connect,
+) -> Result<Option<CloseEvent>, Failure> {
     let mut events = socket.events();
     let mut show = Show::new(&args.printing);
     let (mut typed, mut screen) = edit(args)?;
@@ -42,13 +51,9 @@ async fn talk(socket: &ReconnectingWebSocket, args: &Connect) -> Result<(), Fail
         };
         tokio::select! {
             event = events.next() => match event {
-                Some(ReconnectingEvent::Close(close)) => {
-                    let end = format!("closed with code {} {}", close.code, close.reason);
-                    screen.note(end.trim());
-                    return verdict(socket.failure().filter(|_| !close.was_clean), &close);
-                }
+                Some(ReconnectingEvent::Close(close)) => return Ok(Some(close)),
                 Some(event) => screen.show(&event, socket, &mut show),
-                None => return Ok(()),
+                None => return Ok(None),
             },
             answered = ponged => {
                 pinging = None;
@@ -203,6 +208,9 @@ impl Modes {
         anstream::print!("\r\x1b[K\x1b[?2004l");
     }
 }
+
+/// What the editor needs to write a line.
+const MOMENT: Duration = Duration::from_millis(50);
 
 const PROMPT: &str = "> ";
 const RECEIVED: Style = AnsiColor::Green.on_default();
