@@ -2,6 +2,7 @@ use clap::{Parser, Subcommand};
 
 use crate::bench::Bench;
 use crate::connect::Connect;
+use crate::generated::{Completions, Man};
 use crate::listen::Listen;
 use crate::probe::Probe;
 use crate::tap::Tap;
@@ -19,8 +20,10 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Bench(Box<Bench>),
+    Completions(Completions),
     Connect(Box<Connect>),
     Listen(Box<Listen>),
+    Man(Man),
     Probe(Box<Probe>),
     Tap(Box<Tap>),
 }

@@ -8,6 +8,7 @@ mod client;
 mod connect;
 mod exit;
 mod figures;
+mod generated;
 mod listen;
 mod output;
 mod probe;
@@ -49,8 +50,10 @@ async fn run(args: Args) -> Result<(), Failure> {
     match args.command {
         None => tour::run().await,
         Some(Command::Bench(args)) => bench::run(*args).await,
+        Some(Command::Completions(args)) => generated::completions(args),
         Some(Command::Connect(args)) => connect::run(*args).await,
         Some(Command::Listen(args)) => listen::run(*args).await,
+        Some(Command::Man(args)) => generated::man(&args),
         Some(Command::Probe(args)) => probe::run(*args).await,
         Some(Command::Tap(args)) => tap::run(*args).await,
     }

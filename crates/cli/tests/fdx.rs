@@ -208,3 +208,33 @@ fn connect_trusts_a_ca_that_it_is_given() {
         stderr(&untrusted)
     );
 }
+
+const COMMANDS: [&str; 7] = ["bench", "completions", "connect", "listen", "man", "probe", "tap"];
+
+#[test]
+fn completions_know_all_commands_and_bash_can_read_them() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = pipe(&["completions", shell], "");
+        assert!(output.status.success(), "{}", stderr(&output));
+        for command in COMMANDS {
+            assert!(stdout(&output).contains(command), "{shell}: {command}");
+        }
+    }
+    let script = pipe(&["completions", "bash"], "");
+    let script = std::str::from_utf8(&script.stdout).unwrap();
+    let checked = std::process::Command::new("bash").args(["-n", "-c", script]).status().unwrap();
+    assert!(checked.success());
+}
+
+#[test]
+fn there_is_a_manual_page_for_each_command() {
+    let page = pipe(&["man"], "");
+    assert!(stdout(&page).contains(".TH fdx 1"), "{}", stdout(&page));
+    assert!(stdout(&page).contains("there was never a connection"), "the exit codes");
+    for command in COMMANDS {
+        let page = pipe(&["man", command], "");
+        assert!(stdout(&page).contains(&format!(".TH fdx-{command} 1")), "{}", stdout(&page));
+    }
+    let none = pipe(&["man", "nonsense"], "");
+    assert_eq!(none.status.code(), Some(2));
+}
