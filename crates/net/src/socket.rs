@@ -123,14 +123,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// # Cancel safety
     /// Safe: no message is lost.
     pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, SocketError>> {
+        poll_fn(|cx| self.poll_message(cx))
+    }
+
+    /// As [`Socket::recv`].
+    #[inline]
+    pub(crate) fn poll_message(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Message>, SocketError>> {
         let message = |event| match event {
             Event::Message(message) => Some(message),
             _ => None,
         };
-        poll_fn(move |cx| match self.next_ahead() {
+        match self.next_ahead() {
             Some(message) => Poll::Ready(Ok(Some(message))),
             None => self.poll_content(cx, Delivery::Whole, message),
-        })
+        }
     }
 
     /// Waits for the next part of a message, which has arrived while the rest may not have: for
@@ -146,6 +155,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// # Cancel safety
     /// Safe: no part is lost.
     pub async fn recv_part(&mut self) -> Result<Option<Part>, SocketError> {
+        poll_fn(|cx| self.poll_part(cx)).await
+    }
+
+    /// As [`Socket::recv_part`].
+    pub(crate) fn poll_part(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Part>, SocketError>> {
         let part = |event| match event {
             Event::Part(part) => Some(part),
             // It had begun to arrive before parts were asked for.
@@ -153,9 +170,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             _ => None,
         };
         if let Some(content) = self.next_ahead() {
-            return Ok(Some(Part { content, last: true }));
+            return Poll::Ready(Ok(Some(Part { content, last: true })));
         }
-        poll_fn(|cx| self.poll_content(cx, Delivery::Parts, part)).await
+        self.poll_content(cx, Delivery::Parts, part)
     }
 
     /// The next message, if it is at hand because it arrived together with the last one. For a caller that
@@ -258,6 +275,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             wake(link);
             Poll::Ready(Ok(()))
         })
+    }
+
+    /// Polls until there is room for another message.
+    pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        self.link().poll_room_for_application(cx)
     }
 
     /// Waits until the transport has taken all that was queued.

@@ -1,0 +1,78 @@
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use fullduplex_proto::{CloseCode, CloseFrame, Message, Outgoing};
+use futures_core::Stream;
+use futures_sink::Sink;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::{SendError, Socket, SocketError, Transport};
+
+/// A connection as a [`Stream`] and a [`Sink`] of messages, for what is written in terms of those. From
+/// [`Socket::into_message_stream`].
+///
+/// The stream ends where the connection does, behind the error if it has failed. The sink takes a message
+/// when there is room, and closing it closes with 1000; the stream goes on until the peer has closed too.
+#[derive(Debug)]
+pub struct MessageStream<S: AsyncRead + AsyncWrite + Unpin = Transport> {
+    socket: Socket<S>,
+    received: Received,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Received {
+    Some,
+    All,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    /// The connection as a stream and a sink of messages.
+    pub fn into_message_stream(self) -> MessageStream<S> {
+        MessageStream { socket: self, received: Received::Some }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> MessageStream<S> {
+    /// The connection, of which all that was received was returned.
+    pub fn into_inner(self) -> Socket<S> {
+        self.socket
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for MessageStream<S> {
+    type Item = Result<Message, SocketError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if this.received == Received::All {
+            return Poll::Ready(None);
+        }
+        let message = ready!(this.socket.poll_message(cx)).transpose();
+        if !matches!(message, Some(Ok(_))) {
+            this.received = Received::All;
+        }
+        Poll::Ready(message)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin, M: Into<Outgoing>> Sink<M> for MessageStream<S> {
+    type Error = SendError;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        self.get_mut().socket.poll_room(cx)
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: M) -> Result<(), SendError> {
+        Ok(self.get_mut().socket.queue(message)?)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        self.get_mut().socket.poll_flush(cx).map_err(SendError::Io)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        let socket = &mut self.get_mut().socket;
+        socket.start_close(Some(&CloseFrame::code(CloseCode::NORMAL)));
+        socket.poll_flush(cx).map_err(SendError::Io)
+    }
+}
