@@ -99,10 +99,11 @@ enum Task {
         #[arg(long, default_value_t = 2_000)]
         clients: u32,
     },
-    /// Our server with the clients of others, directly and behind nginx and HAProxy, which must be
-    /// installed, as Chromium must; writes docs/interop.md.
+    /// Our server with the clients of others, directly and behind nginx and HAProxy, and our client with the
+    /// servers of others, also through Squid, tinyproxy, microsocks and Dante; all of them must be installed, as
+    /// Chromium must. Writes docs/interop.md.
     Interop {
-        /// The client to try it with, such as `chromium`; all by default.
+        /// The client to try it with, such as `chromium`, or `servers` for our own; all by default.
         client: Option<String>,
     },
     /// Runs the sessions in a terminal that docs/fdx.md shows, and writes down what they print (needs bash

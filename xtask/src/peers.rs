@@ -38,7 +38,7 @@ pub(crate) fn install() -> Result<(), Failure> {
 /// Tries our server with the clients of others, directly and behind proxies.
 pub(crate) fn interop(client: Option<&str>) -> Result<(), Failure> {
     install()?;
-    bench::build(["client_tungstenite"])?;
+    bench::build(["client_tungstenite", "serve_sockudo", "serve_tungstenite"])?;
     let package = ["run", "--package", "fullduplex-lab", "--bin", "interop", "--"];
     run(cargo(package).args(client))
 }

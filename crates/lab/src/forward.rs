@@ -1,7 +1,10 @@
-//! Forward proxies that other people wrote: tinyproxy (HTTP CONNECT) and microsocks (SOCKS5).
+//! Forward proxies that other people wrote: tinyproxy and Squid (HTTP CONNECT), microsocks and Dante
+//! (SOCKS5).
 
 use std::io;
 use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use crate::folder::Folder;
 use crate::proxy::{free_port, wait_until_it_listens};
@@ -11,8 +14,12 @@ use crate::proxy::{free_port, wait_until_it_listens};
 pub enum Software {
     /// tinyproxy, over HTTP.
     Tinyproxy,
+    /// Squid, over HTTP.
+    Squid,
     /// microsocks, over SOCKS5.
     Microsocks,
+    /// Dante, over SOCKS5. Its users are those of the system, so it is for everybody here.
+    Dante,
 }
 
 /// A proxy in a process of its own, which ends with this value.
@@ -44,6 +51,36 @@ impl Forward {
                 command = Command::new("tinyproxy");
                 command.arg("-d").arg("-c").arg(folder.write("tinyproxy.conf", &config));
             }
+            Software::Squid => {
+                let users = login.map(|(user, password)| {
+                    let hashed = hashed(password)?;
+                    let file = folder.write("users", &format!("{user}:{hashed}\n"));
+                    io::Result::Ok(format!(
+                        "auth_param basic program /usr/lib/squid/basic_ncsa_auth {}\n\
+                         acl users proxy_auth REQUIRED\nhttp_access allow users\n",
+                        file.display()
+                    ))
+                });
+                let access = users.transpose()?.unwrap_or("http_access allow all\n".into());
+                let config = format!(
+                    "http_port 127.0.0.1:{port}\n{access}http_access deny all\ncache deny all\n\
+                     access_log none\ncache_log /dev/null\npid_filename none\nnetdb_filename none\n\
+                     visible_hostname localhost\nshutdown_lifetime 0 seconds\n"
+                );
+                command = Command::new("/usr/sbin/squid");
+                command.arg("-N").arg("-f").arg(folder.write("squid.conf", &config));
+            }
+            Software::Dante => {
+                let config = format!(
+                    "internal: 127.0.0.1 port = {port}\nexternal: lo\nlogoutput: /dev/null\n\
+                     clientmethod: none\nsocksmethod: none\n\
+                     client pass {{ from: 127.0.0.0/8 to: 127.0.0.0/8 }}\n\
+                     socks pass {{ from: 127.0.0.0/8 to: 127.0.0.0/8 }}\n"
+                );
+                command = Command::new("/usr/sbin/danted");
+                command.arg("-f").arg(folder.write("danted.conf", &config));
+                command.arg("-p").arg(folder.path().join("pid"));
+            }
             Software::Microsocks => {
                 command = Command::new("microsocks");
                 command.args(["-i", "127.0.0.1", "-p", &port.to_string()]);
@@ -62,8 +99,8 @@ impl Forward {
     /// Its URL, with `login` such as `user:password@`.
     pub fn url(&self, login: &str) -> String {
         let scheme = match self.software {
-            Software::Tinyproxy => "http",
-            Software::Microsocks => "socks5",
+            Software::Tinyproxy | Software::Squid => "http",
+            Software::Microsocks | Software::Dante => "socks5",
         };
         format!("{scheme}://{login}127.0.0.1:{}", self.port)
     }
@@ -71,7 +108,32 @@ impl Forward {
 
 impl Drop for Forward {
     fn drop(&mut self) {
-        self.process.kill().ok();
+        // One that has processes of its own ends them when it is told to end.
+        if matches!(self.process.try_wait(), Ok(None)) {
+            let id = self.process.id().to_string();
+            Command::new("kill").arg(id).status().ok();
+        }
+        if !matches!(wait_briefly(&mut self.process), Ok(true)) {
+            self.process.kill().ok();
+        }
         self.process.wait().ok();
     }
+}
+
+/// Whether the process has ended within some seconds.
+fn wait_briefly(process: &mut Child) -> io::Result<bool> {
+    let begin = Instant::now();
+    while process.try_wait()?.is_none() {
+        if begin.elapsed() > Duration::from_secs(5) {
+            return Ok(false);
+        }
+        sleep(Duration::from_millis(20));
+    }
+    Ok(true)
+}
+
+/// As Squid keeps a password.
+fn hashed(password: &str) -> io::Result<String> {
+    let output = Command::new("openssl").args(["passwd", "-apr1", password]).output()?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

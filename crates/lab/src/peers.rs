@@ -14,6 +14,10 @@ pub enum ServerLibrary {
     Websockets,
     /// Python `aiohttp`.
     Aiohttp,
+    /// Python `tornado`.
+    Tornado,
+    /// Python `hypercorn`.
+    Hypercorn,
     /// npm `ws`.
     Ws,
 }
@@ -37,6 +41,8 @@ impl EchoServer {
         let mut command = match library {
             ServerLibrary::Websockets => python("echo_websockets.py"),
             ServerLibrary::Aiohttp => python("echo_aiohttp.py"),
+            ServerLibrary::Tornado => python("echo_tornado.py"),
+            ServerLibrary::Hypercorn => python("echo_hypercorn.py"),
             ServerLibrary::Ws => node("echo_ws.mjs"),
         };
         if let (Some(files), Some(identity)) = (&files, identity) {

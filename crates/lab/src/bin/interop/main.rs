@@ -1,7 +1,8 @@
 //! Tries us with what other people wrote: `interop` tries all and writes `docs/interop.md`, `interop
-//! CLIENT` tries one client.
+//! CLIENT` tries one client, `interop servers` our own.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
 
+mod our_client;
 mod our_server;
 mod patience;
 mod routes;
@@ -25,13 +26,20 @@ fn main() -> ExitCode {
 }
 
 fn interop(chosen: Option<&str>) -> Result<(), Failure> {
+    if chosen == Some("servers") {
+        println!("\n{}", our_client::try_all()?);
+        return Ok(());
+    }
     let is_chosen = |client: &Client| chosen.is_none_or(|chosen| client.name() == chosen);
     let clients: Vec<Client> = Client::ALL.into_iter().filter(is_chosen).collect();
     if clients.is_empty() {
         let names = Client::ALL.map(Client::name).join(", ");
-        return Err(format!("there are these clients: {names}").into());
+        return Err(format!("there are these clients: {names}, and `servers`").into());
     }
-    let tables = our_server::try_with(&clients)?;
+    let mut tables = our_server::try_with(&clients)?;
+    if chosen.is_none() {
+        tables = tables + "\n" + &our_client::try_all()?;
+    }
     println!("\n{tables}");
     if chosen.is_none() {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/interop.md");

@@ -102,7 +102,7 @@ fn table_of_trials(clients: &[Client]) -> String {
 }
 
 /// The first two lines of a table.
-fn head<'a>(columns: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn head<'a>(columns: impl Iterator<Item = &'a str>) -> String {
     let (names, rules): (Vec<_>, Vec<_>) = columns.map(|name| (name, "---")).unzip();
     format!("| {} |\n|{}|\n", names.join(" | "), rules.join("|"))
 }
