@@ -14,6 +14,7 @@ mod peers;
 mod requirements;
 mod run;
 mod sessions;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -113,6 +114,9 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Tries what one expects of `fdx`, and of websocat and wscat, which it installs below target/; writes
+    /// docs/tools.md.
+    Tools,
     /// Our client through the forward proxies of others, tinyproxy and microsocks, which must be
     /// installed.
     Proxies,
@@ -136,6 +140,7 @@ fn main() -> ExitCode {
         Task::Chat { minutes, clients } => load::chat(minutes, clients),
         Task::Interop { client } => peers::interop(client.as_deref()),
         Task::Sessions { check } => sessions::sessions(check),
+        Task::Tools => tools::tools(),
         Task::Proxies => proxies(),
     };
     match outcome {
