@@ -185,3 +185,66 @@ async fn a_stream_of_messages_has_one_error_and_then_an_end() {
     assert!(matches!(&received[..], [Ok(news), Err(_)] if *news == "news".into()), "{received:?}");
     server.finish().await;
 }
+
+/// Who reads and who writes may be two tasks, of which each has a waker of its own.
+#[tokio::test]
+async fn the_halves_of_a_stream_of_bytes_serve_two_tasks() {
+    let (client, server) = pair().await;
+    let echo = tokio::spawn(async move {
+        let mut stream = server.into_byte_stream();
+        let mut buffer = vec![0; 1 << 15];
+        loop {
+            let count = stream.read(&mut buffer).await.unwrap();
+            if count == 0 {
+                break;
+            }
+            stream.write_all(&buffer[..count]).await.unwrap();
+            stream.flush().await.unwrap();
+        }
+    });
+    let (mut read, mut write) = tokio::io::split(client.into_byte_stream());
+    let data = content(4 << 20, 4);
+    let expected = data.clone();
+    let writing = tokio::spawn(async move {
+        write.write_all(&data).await.unwrap();
+        write.flush().await.unwrap();
+        write
+    });
+    let reading = tokio::spawn(async move {
+        let mut received = vec![0; expected.len()];
+        read.read_exact(&mut received).await.unwrap();
+        assert!(received == expected);
+        read
+    });
+    let (write, read) = guarded("both tasks", async { tokio::join!(writing, reading) }).await;
+    read.unwrap().unsplit(write.unwrap()).shutdown().await.unwrap();
+    echo.abort();
+}
+
+/// As is usual of a stream and a sink: one task receives, another sends.
+#[tokio::test]
+async fn the_halves_of_a_stream_of_messages_serve_two_tasks() {
+    let (client, server) = pair().await;
+    let echo = tokio::spawn(async move {
+        let mut server = server;
+        while let Some(message) = server.recv().await.unwrap() {
+            server.send(message).await.unwrap();
+        }
+    });
+    let (mut sink, mut stream) = client.into_message_stream().split::<Message>();
+    let writing = tokio::spawn(async move {
+        for _ in 0..200 {
+            sink.send(vec![7; 50_000].into()).await.unwrap();
+        }
+        sink
+    });
+    let reading = tokio::spawn(async move {
+        for _ in 0..200 {
+            assert_eq!(stream.next().await.unwrap().unwrap().len(), 50_000);
+        }
+        stream
+    });
+    let (sink, stream) = guarded("both tasks", async { tokio::join!(writing, reading) }).await;
+    drop((sink.unwrap(), stream.unwrap()));
+    echo.abort();
+}

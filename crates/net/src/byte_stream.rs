@@ -6,6 +6,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use fullduplex_proto::{CloseCode, CloseFrame, Message, Part};
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::halves::Halves;
 use crate::{SendError, Socket, Transport};
 
 /// A connection as a stream of bytes: what the peer's binary messages carry, one behind the other, and
@@ -35,6 +36,7 @@ use crate::{SendError, Socket, Transport};
 #[derive(Debug)]
 pub struct ByteStream<S: AsyncRead + AsyncWrite + Unpin = Transport> {
     socket: Socket<S>,
+    halves: Halves,
     /// Received and not yet read.
     unread: Bytes,
 }
@@ -45,7 +47,7 @@ const MAX_WRITE: usize = 64 << 10;
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// The connection as a stream of bytes.
     pub fn into_byte_stream(self) -> ByteStream<S> {
-        ByteStream { socket: self, unread: Bytes::new() }
+        ByteStream { socket: self, halves: Halves::new(), unread: Bytes::new() }
     }
 }
 
@@ -60,6 +62,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteStream<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncBufRead for ByteStream<S> {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         let this = self.get_mut();
+        let cx = &mut Context::from_waker(this.halves.reading(cx.waker()));
         while this.unread.is_empty() {
             match ready!(this.socket.poll_part(cx)) {
                 Ok(Some(Part { content: Message::Binary(bytes), .. })) => this.unread = bytes,
@@ -102,10 +105,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ByteStream<S> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let socket = &mut self.get_mut().socket;
         if buf.is_empty() {
             return Poll::Ready(Ok(0)); // not a message
         }
+        let Self { socket, halves, .. } = self.get_mut();
+        let cx = &mut Context::from_waker(halves.writing(cx.waker()));
         ready!(socket.poll_room(cx)).map_err(not_written)?;
         let amount = buf.len().min(MAX_WRITE);
         let message = Message::Binary(BytesMut::from(&buf[..amount]).freeze());
@@ -117,11 +121,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ByteStream<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().socket.poll_flush(cx)
+        let Self { socket, halves, .. } = self.get_mut();
+        socket.poll_flush(&mut Context::from_waker(halves.writing(cx.waker())))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let socket = &mut self.get_mut().socket;
+        let Self { socket, halves, .. } = self.get_mut();
+        let cx = &mut Context::from_waker(halves.writing(cx.waker()));
         socket.start_close(Some(&CloseFrame::code(CloseCode::NORMAL)));
         match ready!(socket.poll_flush(cx)) {
             // It has ended in order before.

@@ -53,6 +53,7 @@ mod driven;
 mod driving;
 mod engine;
 mod group;
+mod halves;
 mod handshake;
 mod input;
 mod link;

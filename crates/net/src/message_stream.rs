@@ -6,6 +6,7 @@ use futures_core::Stream;
 use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::halves::Halves;
 use crate::{SendError, Socket, SocketError, Transport};
 
 /// A connection as a [`Stream`] and a [`Sink`] of messages, for what is written in terms of those. From
@@ -16,6 +17,7 @@ use crate::{SendError, Socket, SocketError, Transport};
 #[derive(Debug)]
 pub struct MessageStream<S: AsyncRead + AsyncWrite + Unpin = Transport> {
     socket: Socket<S>,
+    halves: Halves,
     received: Received,
 }
 
@@ -28,7 +30,7 @@ enum Received {
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// The connection as a stream and a sink of messages.
     pub fn into_message_stream(self) -> MessageStream<S> {
-        MessageStream { socket: self, received: Received::Some }
+        MessageStream { socket: self, halves: Halves::new(), received: Received::Some }
     }
 }
 
@@ -47,6 +49,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for MessageStream<S> {
         if this.received == Received::All {
             return Poll::Ready(None);
         }
+        let cx = &mut Context::from_waker(this.halves.reading(cx.waker()));
         let message = ready!(this.socket.poll_message(cx)).transpose();
         if !matches!(message, Some(Ok(_))) {
             this.received = Received::All;
@@ -59,7 +62,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, M: Into<Outgoing>> Sink<M> for MessageSt
     type Error = SendError;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        self.get_mut().socket.poll_room(cx)
+        let Self { socket, halves, .. } = self.get_mut();
+        socket.poll_room(&mut Context::from_waker(halves.writing(cx.waker())))
     }
 
     fn start_send(self: Pin<&mut Self>, message: M) -> Result<(), SendError> {
@@ -67,11 +71,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin, M: Into<Outgoing>> Sink<M> for MessageSt
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        self.get_mut().socket.poll_flush(cx).map_err(SendError::Io)
+        let Self { socket, halves, .. } = self.get_mut();
+        let cx = &mut Context::from_waker(halves.writing(cx.waker()));
+        socket.poll_flush(cx).map_err(SendError::Io)
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        let socket = &mut self.get_mut().socket;
+        let Self { socket, halves, .. } = self.get_mut();
+        let cx = &mut Context::from_waker(halves.writing(cx.waker()));
         socket.start_close(Some(&CloseFrame::code(CloseCode::NORMAL)));
         socket.poll_flush(cx).map_err(SendError::Io)
     }
