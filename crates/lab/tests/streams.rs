@@ -248,3 +248,34 @@ async fn the_halves_of_a_stream_of_messages_serve_two_tasks() {
     drop((sink.unwrap(), stream.unwrap()));
     echo.abort();
 }
+
+/// In a handler too, whose task drives the connection: the server has to read although it cannot write, for the
+/// client reads nothing before all is written.
+#[tokio::test]
+async fn the_halves_of_a_driven_stream_serve_two_tasks() {
+    const LEN: usize = 4 << 20;
+    let (client, server) = pair().await;
+    let handling = server.drive(async |socket| {
+        let (mut read, mut write) = tokio::io::split(socket.into_byte_stream());
+        let reading = tokio::spawn(async move {
+            read.read_exact(&mut vec![0; LEN]).await.unwrap();
+            read
+        });
+        let writing = tokio::spawn(async move {
+            write.write_all(&vec![1; LEN]).await.unwrap();
+            write.flush().await.unwrap();
+            write
+        });
+        // Neither half is dropped before both have done their part.
+        let _halves = (reading.await?, writing.await?);
+        Ok(())
+    });
+    let handling = tokio::spawn(handling);
+    let mut client = client.into_byte_stream();
+    guarded("writing", client.write_all(&vec![2; LEN])).await.unwrap();
+    guarded("what is left", client.flush()).await.unwrap();
+    guarded("reading", client.read_exact(&mut vec![0; LEN])).await.unwrap();
+    let end = guarded("the end", client.read(&mut [0; 1])).await;
+    assert_eq!(end.unwrap(), 0);
+    guarded("the handler", handling).await.unwrap().unwrap();
+}

@@ -45,6 +45,8 @@ enum Awaited {
     Event,
     /// That the transport takes more.
     Writing,
+    /// Either: a part of the application reads while another writes.
+    Both,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +56,12 @@ enum Handle {
     /// read, so that no Close is answered before what stands in front of it.
     Laden,
     Dropped,
+}
+
+impl Awaited {
+    fn and(self, other: Self) -> Self {
+        if self == other { self } else { Self::Both }
+    }
 }
 
 impl Driving {
@@ -127,6 +135,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             Awaited::Nothing => false,
             Awaited::Event => news,
             Awaited::Writing => wrote,
+            Awaited::Both => news || wrote,
         };
         if concerns(awaited) {
             cx.waker().wake_by_ref();
@@ -238,8 +247,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         if polled.is_pending()
             && let Some(driving) = &mut self.driving
         {
-            let other = || Box::new(Other { waker: cx.waker().clone(), awaits: awaited });
             driving.awaited = awaited;
+            let before = driving.other.take().filter(|other| other.waker.will_wake(cx.waker()));
+            let awaits = before.map_or(awaited, |other| other.awaits.and(awaited));
+            let other = || Box::new(Other { waker: cx.waker().clone(), awaits });
             driving.other = (!is_driver).then(other);
         }
         polled
