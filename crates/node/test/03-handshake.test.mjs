@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { WebSocket, event, fails, frame, serve, until, untilClosed } from './support.mjs';
+import { WebSocket, event, fails, frame, meanwhile, serve, until, untilClosed } from './support.mjs';
 
 /** The request that a socket makes, and its events when it is refused. */
 async function requestOf(t, path, ...rest) {
@@ -67,7 +67,7 @@ test('3.10 one handshake at a time for each address', async (t) => {
     under += 1;
     most = Math.max(most, under);
     await peer.request();
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    await meanwhile(t);
     under -= 1;
     peer.write(peer.response());
     await peer.echo();

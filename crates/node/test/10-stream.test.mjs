@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { closeBody, deferred, echoing, frame, fullduplex, serve, throwsDom, until } from './support.mjs';
+import { closeBody, deferred, echoing, frame, fullduplex, meanwhile, serve, throwsDom, until } from './support.mjs';
 
 const { WebSocketError, WebSocketStream } = fullduplex;
 const NOWHERE = 'ws://127.0.0.1:9/';
@@ -122,7 +122,7 @@ test('10.5 who does not read holds up the sender', async (t) => {
   let before = -1;
   while (before !== written) {
     before = written;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await meanwhile(t);
   }
   assert.ok(written < 32, `${written} MiB were taken`);
   for (let i = 0; i < 64; i += 1) await reader.read();
@@ -170,7 +170,7 @@ test('10.6 a write resolves when there is room', async (t) => {
   const big = writer.write(new Uint8Array(12 << 20)).then(() => {
     resolved = true;
   });
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await meanwhile(t);
   assert.equal(resolved, false);
   held.resolve();
   await big;
@@ -251,7 +251,7 @@ test('10.9 writer.close() resolves when the closing handshake has finished', asy
     resolved = true;
   });
   await got.promise;
-  await new Promise((resolve) => setTimeout(resolve, 30));
+  await meanwhile(t);
   assert.equal(resolved, false);
   held.resolve();
   await closed;
@@ -292,11 +292,11 @@ test('10.11 an unclean end gives all the same error', async (t) => {
 
 test('10.12 a Close while a big write is unsent is not clean', async (t) => {
   const { stream, writer } = await opened(t, async (peer) => {
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await meanwhile(t);
     peer.close(1000);
     peer.socket.end();
     peer.socket.pause();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await meanwhile(t);
     peer.socket.destroy();
   });
   const write = writer.write(new Uint8Array(64 << 20));

@@ -249,3 +249,22 @@ export const turn = () => new Promise((resolve) => setImmediate(resolve));
 export async function until(condition) {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
 }
+
+/**
+ * Lets what is under way go as far as it goes: meanwhile a message goes to and fro on another connection of this
+ * environment, which the same thread serves, a hundred times.
+ */
+export async function meanwhile(t) {
+  const server = await serve(t, async (peer) => {
+    await peer.accept();
+    await peer.echo();
+  });
+  const socket = new WebSocket(server.url);
+  await once(socket, 'open');
+  for (let i = 0; i < 100; i += 1) {
+    socket.send('there');
+    await once(socket, 'message');
+  }
+  socket.close();
+  await once(socket, 'close');
+}
