@@ -41,6 +41,7 @@ mod queues;
 mod reconnect;
 mod runtime;
 mod shared;
+pub mod stream_machine;
 mod websocket;
 
 pub use builder::{Builder, Ports};

@@ -129,9 +129,9 @@ class Connection {
     native.later(environment, this.#number);
   }
 
-  /** @returns what `native.close` throws or does. */
-  close(code, reason) {
-    if (!native.close(this.#number, code, reason)) this.#dropsTaken = true;
+  /** Closes by `how`; throws what that does. */
+  close(code, reason, how = native.close) {
+    if (!how(this.#number, code, reason)) this.#dropsTaken = true;
     this.update();
   }
 

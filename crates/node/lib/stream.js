@@ -19,9 +19,6 @@ const { options: readOptions } = require('./options');
 
 const CONNECTING = 0;
 
-/** `write()` resolves while less than this waits for the network. */
-const ROOM = 64 << 10;
-
 class WebSocketStream {
   #connection;
   #number;
@@ -29,11 +26,9 @@ class WebSocketStream {
   #closed = withResolvers();
   #readable;
   #writable;
-  /** A read that waits for a message. */
+  /** The latest read, write and `writer.close()`; the machine knows which of them wait. */
   #pull;
-  /** A write that waits for room. */
   #write;
-  /** `writer.close()`, which waits for the end. */
   #ending;
 
   constructor(url, options = {}) {
@@ -50,7 +45,10 @@ class WebSocketStream {
       read,
       (event) => this.#run(event),
       () => true,
-      { wantedMessages: () => (this.#pull !== undefined || this.#connection.readyState !== OPEN ? 1 : 0), afterTasks: () => this.#makeRoom() },
+      {
+        wantedMessages: () => (native.streamWantsMessage(this.#number) ? 1 : 0),
+        afterTasks: () => this.#carryOut(native.streamRoom(this.#number)),
+      },
     );
     this.#number = this.#connection.number;
     this.#whenAborted(signal);
@@ -78,8 +76,8 @@ class WebSocketStream {
     }
   }
 
-  #close(code, reason) {
-    this.#connection.close(code, reason);
+  #close(code, reason, how) {
+    this.#connection.close(code, reason, how);
     // Messages that wait hold nothing up any more: they are dropped.
     this.#connection.later();
   }
@@ -87,13 +85,13 @@ class WebSocketStream {
   #whenAborted(signal) {
     if (signal === undefined) return;
     if (signal.aborted) {
-      this.#settleFailed(signal.reason);
+      this.#abort(signal.reason);
       return;
     }
     const abort = () => {
       if (this.#connection.readyState !== CONNECTING) return;
       this.#close();
-      this.#settleFailed(signal.reason);
+      this.#abort(signal.reason);
     };
     signal.addEventListener('abort', abort, { once: true });
   }
@@ -138,37 +136,31 @@ class WebSocketStream {
   /** The reader wants a message: from now on they are taken. */
   #wait() {
     this.#pull = withResolvers();
+    native.streamPull(this.#number);
     this.#connection.later();
     return this.#pull.promise;
   }
 
   #receive(chunk) {
-    const { resolve } = this.#pull;
-    this.#pull = undefined;
     this.#readable?.enqueue(chunk);
-    resolve();
+    this.#carryOut(native.streamMessage(this.#number));
   }
 
   #send(chunk) {
-    if (this.#connection.readyState !== OPEN) throw closing();
+    if (!native.streamMayWrite(this.#number)) throw closing();
     const source = bufferSource(chunk);
     if (source === undefined) native.feedText(this.#number, usvString(chunk));
     else native.feedBytes(this.#number, source.buffer, source.offset, source.length);
     this.#connection.fed();
-    if (this.#connection.bufferedAmount < ROOM) return undefined;
+    if (!native.streamWrite(this.#number)) return undefined;
     this.#write = withResolvers();
     return this.#write.promise;
-  }
-
-  #makeRoom() {
-    if (this.#write === undefined || this.#connection.bufferedAmount >= ROOM) return;
-    this.#write.resolve();
-    this.#write = undefined;
   }
 
   /** `writer.close()`: everything is sent, then the connection closes. */
   #finish() {
     this.#close();
+    native.streamFinish(this.#number);
     this.#ending = withResolvers();
     return this.#ending.promise;
   }
@@ -176,37 +168,40 @@ class WebSocketStream {
   /** The reader or the writer gives up. Only a WebSocketError says something to the server. */
   #closeFor(reason) {
     const { closeCode, reason: text } = reason instanceof WebSocketError ? reason : {};
-    try {
-      this.#close(closeCode ?? undefined, text);
-    } catch {
-      this.#close(); // a code that came from elsewhere
-    }
+    this.#close(closeCode ?? undefined, text, native.streamGiveUp);
   }
 
   #end({ wasClean, code, reason }) {
-    // What was sent and has not left is lost: then the end is not clean, whatever the server said.
-    if (wasClean && this.#connection.bufferedAmount === 0) {
-      this.#pull?.resolve();
-      attempt(() => this.#readable?.close());
-      this.#ending?.resolve();
-      this.#write?.reject(closing());
-      if (this.#ending === undefined) this.#writable?.error(closing());
-      this.#closed.resolve({ closeCode: code, reason });
-    } else {
-      const error = connectionError('The connection was not closed cleanly', code, reason);
-      if (code !== 1006) this.#write?.reject(closing());
-      this.#settleFailed(error);
-    }
+    const error = () => connectionError('The connection was not closed cleanly', code, reason);
+    this.#carryOut(native.streamEnd(this.#number, wasClean, code), { closeCode: code, reason }, error);
   }
 
-  #settleFailed(error) {
-    this.#opened.reject(error);
-    this.#closed.reject(error);
-    this.#readable?.error(error);
-    this.#write?.reject(error);
-    this.#ending?.reject(error);
-    this.#writable?.error(error);
-    this.#pull?.resolve();
+  #abort(reason) {
+    this.#carryOut(native.streamAbort(this.#number), undefined, () => reason);
+  }
+
+  /** Does what the machine says: the numbers are those of its effects. */
+  #carryOut(effects, info, makeError) {
+    if (effects.length === 0) return;
+    const error = makeError?.();
+    for (const effect of effects) {
+      switch (effect) {
+        case 1: this.#opened.reject(error); break;
+        case 2: this.#closed.resolve(info); break;
+        case 3: this.#closed.reject(error); break;
+        case 4: attempt(() => this.#readable?.close()); break;
+        case 5: this.#readable?.error(error); break;
+        case 6: this.#pull.resolve(); break;
+        case 7: this.#write.resolve(); break;
+        case 8: this.#write.reject(error); break;
+        case 9: this.#write.reject(closing()); break;
+        case 10: this.#ending.resolve(); break;
+        case 11: this.#ending.reject(error); break;
+        case 12: this.#writable?.error(error); break;
+        case 13: this.#writable?.error(closing()); break;
+        default: throw new Error(`there is no effect ${effect}`);
+      }
+    }
   }
 }
 

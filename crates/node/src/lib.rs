@@ -13,3 +13,4 @@ mod event;
 mod io;
 mod options;
 mod socket;
+mod stream;

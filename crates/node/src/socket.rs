@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use fullduplex::machine::close_frame;
+use fullduplex::stream_machine::StreamMachine;
 use fullduplex::{Events, Messages, Reservation, WebSocket};
 use napi::bindgen_prelude::{ArrayBuffer, Function};
 use napi::{Env, Unknown};
@@ -16,12 +17,14 @@ use crate::event::{self, Many};
 use crate::options::Options;
 
 /// One socket. Its events are taken by [`next`], on JavaScript's thread.
-struct Socket {
-    socket: WebSocket,
+pub(crate) struct Socket {
+    pub(crate) socket: WebSocket,
     events: Events,
     waker: Waker,
     environment: u32,
     jar: Option<Arc<Jar>>,
+    /// Used by a `WebSocketStream` only.
+    pub(crate) stream: StreamMachine,
     /// The places of Blobs that are being read, by the numbers that JavaScript has for them.
     reserved: Slab<Reservation>,
 }
@@ -30,7 +33,7 @@ thread_local! {
     static SOCKETS: RefCell<Slab<Socket>> = const { RefCell::new(Slab::new()) };
 }
 
-type Result<T> = std::result::Result<T, napi::Error<String>>;
+pub(crate) type Result<T> = std::result::Result<T, napi::Error<String>>;
 
 /// Starts to connect; returns the number of the socket, until it is released.
 #[napi]
@@ -59,7 +62,8 @@ pub fn open(environment: u32, url: String, options: Options) -> Result<u32> {
             let events = events.unwrap_or_else(|| socket.events());
             let signal = Signal { number, turns: Arc::clone(turns) };
             let waker = Waker::from(Arc::new(signal));
-            Ok(Socket { socket, events, waker, environment, jar, reserved: Slab::new() })
+            let stream = StreamMachine::default();
+            Ok(Socket { socket, events, waker, environment, jar, stream, reserved: Slab::new() })
         });
         entry.insert(socket.map_err(bad_option)??);
         Ok(number)
@@ -232,15 +236,15 @@ pub(crate) fn release_all(environment: u32) {
     drop(released);
 }
 
-fn close_code_of(number: u32) -> u16 {
+pub(crate) fn close_code_of(number: u32) -> u16 {
     u16::try_from(number).unwrap_or(u16::MAX)
 }
 
-fn with<T>(number: u32, look: impl FnOnce(&mut Socket) -> T) -> Option<T> {
+pub(crate) fn with<T>(number: u32, look: impl FnOnce(&mut Socket) -> T) -> Option<T> {
     SOCKETS.with_borrow_mut(|sockets| sockets.get_mut(number as usize).map(look))
 }
 
-fn call<T: Default>(
+pub(crate) fn call<T: Default>(
     number: u32,
     call: impl FnOnce(&mut Socket) -> std::result::Result<T, fullduplex::Error>,
 ) -> Result<T> {

@@ -143,8 +143,9 @@ How many trials our client has passed with each server, by each way to it: throu
 through forward proxies, with and without a user. The trials: messages of 0 bytes to 1 MiB come back, as text and as
 binary; one of 8 MB comes back; one in three frames comes back as one; 1,000 in a row come back in order; a Ping is
 answered; a close is answered; permessage-deflate is agreed on where both ends have it; and, where a server has means
-for it, it chooses a subprotocol, sends 1,000 messages in a row, and closes with a code and a reason. tokio-tungstenite does
-not compress. undici has no server.
+for it, it chooses a subprotocol, sends 1,000 messages in a row, and closes with a code and a reason. In the rows
+`permessage-deflate` it is offered; tokio-tungstenite does not agree to it. The programs in Rust do not speak TLS
+themselves (–). undici has no server.
 ";
 
 impl Route<'_> {
