@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { WebSocket, closeBody, event, fails, frame, opened, serve, untilClosed } from './support.mjs';
+import { WebSocket, closeBody, event, fails, frame, opened, serve, until, untilClosed } from './support.mjs';
 
 /** The events of a socket that the server ends by `script`. */
 async function ended(t, script) {
@@ -102,6 +102,7 @@ test('7.9 the peer is told why it failed, the application is not', async (t) => 
     told = await peer.frame();
     peer.socket.end();
   });
+  await until(() => told !== undefined); // the application hears of it first, or the peer
   assert.deepEqual([told.payload.readUInt16BE(), code], [1007, 1006]);
 });
 
