@@ -8,13 +8,15 @@ import contextlib
 
 from aiohttp import WSMsgType, web
 
-from echo_common import BURST, CLOSE, MAX_MESSAGE, SUBPROTOCOLS, arguments, listening_until_stopped
+from echo_common import BURST, CLOSE, MAX_MESSAGE, NOWHERE, SUBPROTOCOLS, arguments, listening_until_stopped
 
 
 connections = set()
 
 
 async def handle(request):
+    if request.path == NOWHERE:
+        raise web.HTTPNotFound(text="nothing is here")
     ws = web.WebSocketResponse(protocols=SUBPROTOCOLS, max_msg_size=MAX_MESSAGE, compress=True)
     await ws.prepare(request)
     connections.add(ws)

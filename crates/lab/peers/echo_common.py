@@ -1,4 +1,4 @@
-"""What the two Python echo servers share: command line, TLS, text commands, when to stop."""
+"""What the Python echo servers share: command line, TLS, text commands, when to stop."""
 
 import argparse
 import asyncio
@@ -12,6 +12,7 @@ SUBPROTOCOLS = ("echo", "chat", "superchat")
 MAX_MESSAGE = 64 * 1024 * 1024
 CLOSE = re.compile(r"close(?: ([0-9]{4})(?: (.*))?)?", re.DOTALL)
 BURST = re.compile(r"burst ([0-9]+)")
+NOWHERE = "/nowhere"  # is answered with 404
 
 
 def arguments():

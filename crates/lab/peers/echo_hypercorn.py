@@ -7,13 +7,17 @@ import sys
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from echo_common import BURST, CLOSE, MAX_MESSAGE, SUBPROTOCOLS, listening_until_stopped
+from echo_common import BURST, CLOSE, MAX_MESSAGE, NOWHERE, SUBPROTOCOLS, listening_until_stopped
 
 
 async def app(scope, receive, send):
     if scope["type"] != "websocket":
         return
     await receive()  # the request to connect
+    if scope["path"] == NOWHERE:
+        await send({"type": "websocket.http.response.start", "status": 404, "headers": []})
+        await send({"type": "websocket.http.response.body", "body": b"nothing is here"})
+        return
     chosen = next((name for name in scope["subprotocols"] if name in SUBPROTOCOLS), None)
     await send({"type": "websocket.accept", "subprotocol": chosen})
     while (event := await receive())["type"] == "websocket.receive":

@@ -4,13 +4,17 @@ import asyncio
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
-from tornado.web import Application
+from tornado.web import Application, HTTPError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from echo_common import BURST, CLOSE, MAX_MESSAGE, SUBPROTOCOLS, arguments, listening_until_stopped
+from echo_common import BURST, CLOSE, MAX_MESSAGE, NOWHERE, SUBPROTOCOLS, arguments, listening_until_stopped
 
 
 class Echo(WebSocketHandler):
+    def prepare(self):
+        if self.request.path == NOWHERE:
+            raise HTTPError(404)
+
     def check_origin(self, _origin):
         return True
 

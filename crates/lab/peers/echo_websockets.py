@@ -7,11 +7,15 @@ import os
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
-from echo_common import BURST, CLOSE, MAX_MESSAGE, SUBPROTOCOLS, arguments, listening_until_stopped
+from echo_common import BURST, CLOSE, MAX_MESSAGE, NOWHERE, SUBPROTOCOLS, arguments, listening_until_stopped
 
 
 def choose_subprotocol(_connection, offered):
     return next((name for name in offered if name in SUBPROTOCOLS), None)
+
+
+def refuse(connection, request):
+    return connection.respond(404, "nothing is here") if request.path == NOWHERE else None
 
 
 async def handle(connection):
@@ -31,7 +35,8 @@ async def handle(connection):
 async def main():
     host, port, tls = arguments()
     server = await serve(handle, host, port, ssl=tls, compression="deflate",
-                         max_size=MAX_MESSAGE, select_subprotocol=choose_subprotocol)
+                         max_size=MAX_MESSAGE, select_subprotocol=choose_subprotocol,
+                         process_request=refuse)
     await listening_until_stopped(server.sockets[0].getsockname()[1])
     server.close()
     try:

@@ -25,6 +25,7 @@ const server = args.cert
 const wss = new WebSocketServer({
   server,
   maxPayload: 64 * 1024 * 1024,
+  verifyClient: ({ req }, done) => done(req.url !== '/nowhere', 404, 'nothing is here'),
   perMessageDeflate: { threshold: 0 },
   handleProtocols: (offered) => [...offered].find((name) => SUBPROTOCOLS.includes(name)) ?? false,
 });

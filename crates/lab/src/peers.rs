@@ -20,6 +20,8 @@ pub enum ServerLibrary {
     Hypercorn,
     /// npm `ws`.
     Ws,
+    /// Tomcat, from Debian.
+    Tomcat,
 }
 
 /// An echo server in a process of its own, which ends with this value, or with this process.
@@ -44,6 +46,7 @@ impl EchoServer {
             ServerLibrary::Tornado => python("echo_tornado.py"),
             ServerLibrary::Hypercorn => python("echo_hypercorn.py"),
             ServerLibrary::Ws => node("echo_ws.mjs"),
+            ServerLibrary::Tomcat => tomcat(),
         };
         if let (Some(files), Some(identity)) = (&files, identity) {
             command.arg("--cert").arg(files.write("cert.pem", &identity.cert_pem));
@@ -53,7 +56,7 @@ impl EchoServer {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("python3 and node must be installed");
+            .expect("python3, node and java must be installed");
         let stdout = process.stdout.take().expect("stdout is piped");
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line).expect("the server's first line is text");
@@ -88,6 +91,16 @@ pub(crate) fn python(script: &str) -> Command {
 pub(crate) fn node(script: &str) -> Command {
     let mut command = Command::new("node");
     command.arg(folder().join(script));
+    command
+}
+
+/// Runs from its source, which needs a whole JDK.
+fn tomcat() -> Command {
+    let jars = ["core", "websocket"]
+        .map(|part| Path::new("/usr/share/java").join(format!("tomcat10-embed-{part}.jar")));
+    let class_path = std::env::join_paths(jars).expect("a path without a colon");
+    let mut command = Command::new("java");
+    command.arg("--class-path").arg(class_path).arg(folder().join("EchoTomcat.java"));
     command
 }
 

@@ -48,9 +48,10 @@ impl Target {
                 CloseAnswer::Ours,
                 "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12",
             ),
-            ServerLibrary::Ws | ServerLibrary::Tornado | ServerLibrary::Hypercorn => {
-                (CloseAnswer::Ours, "permessage-deflate")
-            }
+            ServerLibrary::Ws
+            | ServerLibrary::Tornado
+            | ServerLibrary::Hypercorn
+            | ServerLibrary::Tomcat => (CloseAnswer::Ours, "permessage-deflate"),
         };
         let url = url(scheme, server.port());
         Self { url, tls, close_answer, extensions, _server: Some(server) }

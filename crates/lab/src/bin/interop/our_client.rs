@@ -2,6 +2,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
+use std::{fs, io, iter};
 
 use fullduplex_lab::ca::{Authority, Identity, Validity};
 use fullduplex_lab::forward::{self, Forward};
@@ -12,7 +13,7 @@ use fullduplex_net::proto::handshake::Subprotocols;
 use fullduplex_net::proto::{
     CloseCode, CloseFrame, CloseReason, Deflate, Event, Message, Part, Url,
 };
-use fullduplex_net::{ConnectOptions, Proxy, Socket, Tls, connect};
+use fullduplex_net::{ConnectError, ConnectOptions, Proxy, Socket, Tls, connect};
 use tokio::time::timeout;
 
 use crate::Failure;
@@ -33,7 +34,7 @@ enum Kind {
     /// It obeys commands, and speaks subprotocols and TLS.
     Library(ServerLibrary),
     /// A program of `bench/`, which sends back what comes, over TCP.
-    Echo(&'static str, &'static [&'static str]),
+    Echo(&'static str),
 }
 
 const PEERS: [Peer; 8] = [
@@ -42,9 +43,9 @@ const PEERS: [Peer; 8] = [
     Peer { name: "Python tornado", kind: Kind::Library(ServerLibrary::Tornado) },
     Peer { name: "Python hypercorn", kind: Kind::Library(ServerLibrary::Hypercorn) },
     Peer { name: "npm ws", kind: Kind::Library(ServerLibrary::Ws) },
-    Peer { name: "tokio-tungstenite", kind: Kind::Echo("serve_tungstenite", &[]) },
-    Peer { name: "sockudo-ws", kind: Kind::Echo("serve_sockudo", &["--deflate"]) },
-    Peer { name: "sockudo-ws", kind: Kind::Echo("serve_sockudo", &[]) },
+    Peer { name: "Tomcat", kind: Kind::Library(ServerLibrary::Tomcat) },
+    Peer { name: "tokio-tungstenite", kind: Kind::Echo("serve_tungstenite") },
+    Peer { name: "sockudo-ws", kind: Kind::Echo("serve_sockudo") },
 ];
 
 /// A server in a process of its own.
@@ -56,8 +57,16 @@ enum Running {
 /// A way to a server.
 struct Route<'a> {
     name: String,
-    url: String,
+    /// Without the path; `None` if the server does not speak TLS itself.
+    origin: Option<String>,
     proxy: Option<&'a str>,
+}
+
+/// A forward proxy, its name in the table and its URL.
+struct Relay {
+    name: &'static str,
+    url: String,
+    _proxy: Forward,
 }
 
 /// The user that a proxy asks for, and the password.
@@ -75,82 +84,83 @@ const FORWARD: [(&str, forward::Software, Login); 7] = [
 ];
 const LOGIN: Login = Some(("user", "p-w"));
 
-/// Tries our client with the servers of others by all routes, and returns the table for people.
+/// Tries our client with the servers of others by all routes, and returns the tables for people.
 pub(crate) fn try_all() -> Result<String, Failure> {
     let authority = Authority::new();
     let identity = authority.issue(&["127.0.0.1"], Validity::Now);
     let tls = Tls::with_extra_roots(authority.root_pem().as_bytes())?;
-    let mut proxies = Vec::new();
-    for (name, software, login) in FORWARD {
+    let relays = FORWARD.map(|(name, software, login)| {
         let proxy = Forward::start(software, login)?;
-        let user = if login.is_some() { "user:p%2Dw@" } else { "" };
-        proxies.push((name, proxy.url(user), proxy));
+        let url = proxy.url(if login.is_some() { "user:p%2Dw@" } else { "" });
+        io::Result::Ok(Relay { name, url, _proxy: proxy })
+    });
+    let relays = relays.into_iter().collect::<io::Result<Vec<_>>>()?;
+    let mut document = format!("## Our client, with servers of others\n\n{ABOUT}");
+    for (deflate, title) in [(true, "permessage-deflate offered"), (false, "uncompressed")] {
+        let columns = PEERS.map(|peer| peer.try_by_all(deflate, &identity, &tls, &relays));
+        let columns = columns.into_iter().collect::<Result<Vec<_>, _>>()?;
+        write!(document, "\n### {title}\n\n{}", table(&columns))?;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut table = String::new();
-    for peer in PEERS {
-        let running = peer.start(&identity)?;
-        let reverse = Software::ALL.map(|software| {
-            Reverse::start(software, running.port(), &identity).map(|proxy| (software, proxy))
-        });
-        let mut routes = vec![Route::direct("directly", "ws", running.port())];
-        if let Some(port) = running.tls_port() {
-            routes.push(Route::direct("directly, TLS", "wss", port));
-        } else {
-            routes.push(Route { name: "directly, TLS".into(), url: String::new(), proxy: None });
+    Ok(document)
+}
+
+/// What has come of a server, by each way to it.
+struct Column {
+    server: String,
+    cells: Vec<(String, Option<usize>)>,
+}
+
+fn table(columns: &[Column]) -> String {
+    let servers = columns.iter().map(|column| column.server.as_str());
+    let mut table = head(iter::once("").chain(servers));
+    let ways = columns.first().map_or(&[][..], |column| &column.cells);
+    for (row, (way, _)) in ways.iter().enumerate() {
+        table += &format!("| {way} |");
+        for column in columns {
+            let passed = column.cells[row].1.map_or("–".into(), |passed| passed.to_string());
+            table += &format!(" {passed} |");
         }
-        for reverse in &reverse {
-            let (software, proxy) = reverse.as_ref().map_err(ToString::to_string)?;
-            let version = software.version()?;
-            routes.push(Route::direct(&version, "ws", proxy.port()));
-            routes.push(Route::direct(&format!("{version}, TLS"), "wss", proxy.tls_port()));
-        }
-        for (name, url, _) in &proxies {
-            let server = format!("ws://127.0.0.1:{}/", running.port());
-            routes.push(Route { name: (*name).to_owned(), url: server, proxy: Some(url) });
-        }
-        if table.is_empty() {
-            let names = routes.iter().map(|route| route.name.as_str());
-            table = head(["server", ""].into_iter().chain(names));
-        }
-        for &deflate in peer.offers() {
-            let what = if deflate { "permessage-deflate" } else { "uncompressed" };
-            write!(table, "| {} | {what} |", peer.version()?)?;
-            for route in &routes {
-                if route.url.is_empty() {
-                    table += " – |";
-                    continue;
-                }
-                let options = route.options(deflate, &tls)?;
-                let trying = peer.try_by(&route.url, &options);
-                let passed = runtime.block_on(async { timeout(LIMIT, trying).await });
-                let passed =
-                    passed.map_err(|_| "it takes too long".into()).and_then(|passed| passed);
-                let passed = passed.map_err(|error| {
-                    format!("our client, {}, {what}, {}: {error}", peer.name, route.name)
-                })?;
-                println!("our client, {}, {what}, {}: {passed} trials", peer.name, route.name);
-                write!(table, " {passed} |")?;
-            }
-            table.push('\n');
-        }
+        table.push('\n');
     }
-    Ok(format!("## Our client, with servers of others\n\n{ABOUT}\n{table}"))
+    table
 }
 
 const ABOUT: &str = "\
-How many trials our client has passed with each server, by each way to it: through reverse proxies, whose TLS is theirs, and
-through forward proxies, with and without a user. The trials: messages of 0 bytes to 1 MiB come back, as text and as
-binary; one of 8 MB comes back; one in three frames comes back as one; 1,000 in a row come back in order; a Ping is
-answered; a close is answered; permessage-deflate is agreed on where both ends have it; and, where a server has means
-for it, it chooses a subprotocol, sends 1,000 messages in a row, and closes with a code and a reason. In the rows
-`permessage-deflate` it is offered; tokio-tungstenite does not agree to it. The programs in Rust do not speak TLS
-themselves (–). undici has no server.
+How many trials our client has passed with each server, by each way to it: directly, through reverse proxies, whose TLS
+is theirs, and through forward proxies, with and without a user, to `ws` and to `wss` URLs. The trials: messages of 0
+bytes to 1 MiB come back, as text and as binary; one of 8 MB comes back; one in three frames comes back as one; 1,000 in
+a row come back in order; a Ping is answered; a close is answered; permessage-deflate is agreed on where both ends have
+it; and, where a server has means for it, it chooses a subprotocol, sends 1,000 messages in a row, closes with a code
+and a reason, and refuses with 404, which arrives. tokio-tungstenite does not agree to permessage-deflate. The programs
+in Rust do not speak TLS themselves (–). undici has no server.
 ";
 
-impl Route<'_> {
-    fn direct(name: &str, scheme: &str, port: u16) -> Self {
-        Self { name: name.to_owned(), url: format!("{scheme}://127.0.0.1:{port}/"), proxy: None }
+impl<'a> Route<'a> {
+    fn new(name: impl Into<String>, origin: impl Into<Option<String>>) -> Self {
+        Self { name: name.into(), origin: origin.into(), proxy: None }
+    }
+
+    /// All ways to a server.
+    fn all(
+        server: &Running,
+        reverse: &[(Software, Reverse)],
+        relays: &'a [Relay],
+    ) -> Result<Vec<Self>, Failure> {
+        let plain = origin("ws", server.port());
+        let tls = server.tls_port().map(|port| origin("wss", port));
+        let mut routes =
+            vec![Self::new("directly", plain.clone()), Self::new("directly, TLS", tls.clone())];
+        for (software, proxy) in reverse {
+            let version = software.version()?;
+            routes.push(Self::new(&version, origin("ws", proxy.port())));
+            routes.push(Self::new(format!("{version}, TLS"), origin("wss", proxy.tls_port())));
+        }
+        for relay in relays {
+            let by = |route: Self| Self { proxy: Some(&relay.url), ..route };
+            routes.push(by(Self::new(relay.name, plain.clone())));
+            routes.push(by(Self::new(format!("{}, TLS", relay.name), tls.clone())));
+        }
+        Ok(routes)
     }
 
     fn options(&self, deflate: bool, tls: &Tls) -> Result<ConnectOptions, Failure> {
@@ -162,6 +172,10 @@ impl Route<'_> {
         }
         Ok(options)
     }
+}
+
+fn origin(scheme: &str, port: u16) -> String {
+    format!("{scheme}://127.0.0.1:{port}")
 }
 
 impl Running {
@@ -181,45 +195,84 @@ impl Running {
 }
 
 impl Peer {
-    fn start(self, identity: &Identity) -> Result<Running, Failure> {
+    fn start(self, deflate: bool, identity: &Identity) -> Result<Running, Failure> {
         Ok(match self.kind {
             Kind::Library(library) => Running::Library(
                 EchoServer::start(library, None),
                 EchoServer::start(library, Some(identity)),
             ),
-            Kind::Echo(program, arguments) => {
+            Kind::Echo(program) => {
                 let folder =
                     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench/release");
                 let mut command = Command::new(folder.join(program));
-                Running::Echo(Program::start(command.args(arguments))?)
+                // With permessage-deflate, sockudo-ws takes nobody who does not offer it.
+                let compresses = deflate && self.name == "sockudo-ws";
+                Running::Echo(Program::start(command.args(compresses.then_some("--deflate")))?)
             }
         })
     }
 
-    /// Its name, with the version that stands in the files from which it is installed.
+    /// Tries everything by all ways.
+    fn try_by_all(
+        self,
+        deflate: bool,
+        identity: &Identity,
+        tls: &Tls,
+        relays: &[Relay],
+    ) -> Result<Column, Failure> {
+        let running = self.start(deflate, identity)?;
+        let reverse = Software::ALL.map(|software| {
+            let proxy = Reverse::start(software, running.port(), identity)?;
+            io::Result::Ok((software, proxy))
+        });
+        let reverse = reverse.into_iter().collect::<io::Result<Vec<_>>>()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let what = if deflate { "permessage-deflate" } else { "uncompressed" };
+        let mut cells = Vec::new();
+        for route in Route::all(&running, &reverse, relays)? {
+            let mut passed = None;
+            if let Some(origin) = &route.origin {
+                let options = route.options(deflate, tls)?;
+                let trying = async { timeout(LIMIT, self.try_by(origin, &options)).await };
+                let tried =
+                    runtime.block_on(trying).unwrap_or_else(|_| Err("it takes too long".into()));
+                let number = tried.map_err(|error| {
+                    format!("our client, {}, {what}, {}: {error}", self.name, route.name)
+                })?;
+                println!("our client, {}, {what}, {}: {number} trials", self.name, route.name);
+                passed = Some(number);
+            }
+            cells.push((route.name, passed));
+        }
+        Ok(Column { server: self.version()?, cells })
+    }
+
+    /// Its name, with the version.
     fn version(self) -> Result<String, Failure> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
         let package = self.name.rsplit(' ').next().unwrap_or_default();
-        let (file, before) = match self.kind {
-            Kind::Library(ServerLibrary::Ws) => ("peers/package.json", "\"ws\": \"".to_owned()),
-            Kind::Library(_) => ("peers/requirements.txt", format!("\n{package}==")),
-            Kind::Echo(..) => {
-                ("../../bench/Cargo.lock", format!("name = \"{package}\"\nversion = \""))
+        // What is installed from files has its version there.
+        let (text, before) = match self.kind {
+            Kind::Library(ServerLibrary::Tomcat) => {
+                let package = "libtomcat10-embed-java";
+                let shown = Command::new("dpkg-query").args(["--show", package]).output()?;
+                (String::from_utf8(shown.stdout)?, format!("{package}\t"))
+            }
+            Kind::Library(ServerLibrary::Ws) => {
+                (fs::read_to_string(folder.join("peers/package.json"))?, "\"ws\": \"".to_owned())
+            }
+            Kind::Library(_) => {
+                let file = folder.join("peers/requirements.txt");
+                (fs::read_to_string(file)?, format!("\n{package}=="))
+            }
+            Kind::Echo(_) => {
+                let file = folder.join("../../bench/Cargo.lock");
+                (fs::read_to_string(file)?, format!("name = \"{package}\"\nversion = \""))
             }
         };
-        let text = std::fs::read_to_string(folder.join(file))?;
         let behind = text.split(&before).nth(1).ok_or("a peer without a version")?;
-        let version = behind.split(['"', '\n']).next().unwrap_or_default();
+        let version = behind.split(['"', '-', '\n']).next().unwrap_or_default();
         Ok(format!("{} {version}", self.name))
-    }
-
-    /// Whether permessage-deflate is offered to it: that of sockudo-ws takes nobody else if it has it.
-    fn offers(self) -> &'static [bool] {
-        match self.kind {
-            Kind::Echo("serve_sockudo", []) => &[false],
-            Kind::Echo("serve_sockudo", _) => &[true],
-            _ => &[true, false],
-        }
     }
 
     fn obeys(self) -> bool {
@@ -227,8 +280,8 @@ impl Peer {
     }
 
     /// Tries everything; returns how much that was.
-    async fn try_by(self, url: &str, options: &ConnectOptions) -> Result<usize, Failure> {
-        let url = Url::parse(url)?;
+    async fn try_by(self, origin: &str, options: &ConnectOptions) -> Result<usize, Failure> {
+        let url = Url::parse(&format!("{origin}/"))?;
         let mut options = options.clone();
         if self.obeys() {
             options.subprotocols = Subprotocols::new(["nope", "echo"])?;
@@ -251,7 +304,8 @@ impl Peer {
         if self.obeys() {
             burst_received(&mut socket).await?;
             close_received(socket).await?;
-            passed += 2;
+            refused(&Url::parse(&format!("{origin}/nowhere"))?, &options).await?;
+            passed += 3;
             socket = connect(&url, &options).await?;
         }
         let reason = CloseReason::new("bye")?;
@@ -339,4 +393,13 @@ async fn close_received(mut socket: Socket) -> Result<(), Failure> {
     let closed = socket.closed().ok_or("it is not closed")?;
     let is_so = closed.was_clean() && closed.code() == 4001 && closed.reason() == "enough";
     expect(is_so, "the server's close", (closed.code(), closed.reason().to_owned()))
+}
+
+async fn refused(url: &Url, options: &ConnectOptions) -> Result<(), Failure> {
+    match connect(url, options).await {
+        Err(ConnectError::Refused(refused)) => {
+            expect(refused.status == 404, "the refusal", refused)
+        }
+        other => Err(format!("no refusal: {other:?}").into()),
+    }
 }
