@@ -39,7 +39,7 @@ pub(crate) fn install() -> Result<(), Failure> {
 pub(crate) fn interop(client: Option<&str>) -> Result<(), Failure> {
     install()?;
     bench::build(["client_tungstenite", "serve_sockudo", "serve_tungstenite"])?;
-    let package = ["run", "--package", "fullduplex-lab", "--bin", "interop", "--"];
+    let package = ["run", "--release", "--package", "fullduplex-lab", "--bin", "interop", "--"];
     run(cargo(package).args(client))
 }
 

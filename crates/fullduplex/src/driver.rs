@@ -162,7 +162,7 @@ fn poll_some(shared: &Shared, socket: &mut Socket, cx: &mut Context<'_>) -> Poll
 
 /// Takes the application's wish to drop the connection; otherwise the next wish wakes the driver.
 fn take_abort(state: &mut State, cx: &Context<'_>) -> Option<Failure> {
-    state.register_driver(cx);
+    state.wakers.register_driver(cx);
     state.outbox.abort.take()
 }
 
@@ -211,7 +211,7 @@ fn closed_task(closed: &Closed) -> Task {
 
 /// Runs the tasks until the `close` event has fired, unless a stream does.
 fn poll_dispatched(shared: &Arc<Shared>, cx: &Context<'_>) -> Poll<()> {
-    shared.state().register_driver(cx);
+    shared.state().wakers.register_driver(cx);
     shared.run_as_driver();
     if shared.state().closed.is_some() { Poll::Ready(()) } else { Poll::Pending }
 }

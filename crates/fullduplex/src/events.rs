@@ -3,6 +3,7 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
+use crate::wakers::Host;
 use crate::{Event, MessageEvent, WebSocket};
 
 /// Whether a host wants the next message.
@@ -79,10 +80,10 @@ impl Events {
         }
         {
             let mut state = self.socket.shared().state();
-            if state.closed.is_some() || !state.is_hosted_by(self.number) {
+            if state.closed.is_some() || state.wakers.host() != Host::Stream(self.number) {
                 return Poll::Ready(None);
             }
-            state.register_stream(cx);
+            state.wakers.register_stream(cx);
         }
         // What came between the two looks must not be missed.
         self.next_of(messages).map_or(Poll::Pending, |event| Poll::Ready(Some(event)))

@@ -42,6 +42,7 @@ mod reconnect;
 mod runtime;
 mod shared;
 pub mod stream_machine;
+mod wakers;
 mod websocket;
 
 pub use builder::{Builder, Ports};

@@ -2,13 +2,14 @@ use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Waker};
+use std::task::Context;
 
 use fullduplex_net::proto::{Message, Url};
 
 use crate::listeners::Listeners;
 use crate::machine::{Closing, Machine, Sending, Task};
 use crate::queues::{Inbox, Outbox, PlaceNumber};
+use crate::wakers::{Host, Wakers};
 use crate::{CloseEvent, Error, Event, Failure, MessageEvent, Messages, ReadyState, WebSocket};
 
 /// One socket, as its handles and its driver share it.
@@ -25,39 +26,17 @@ pub(crate) struct State {
     pub(crate) failure: Option<Arc<Failure>>,
     /// The close event, once it was fired: the end.
     pub(crate) closed: Option<CloseEvent>,
-    driver: Driver,
+    pub(crate) wakers: Wakers,
     inbox: Inbox,
-    host: Host,
     dispatch: Dispatch,
     /// Somebody has seen bytes in `buffered_amount`, and may want to see them go. Unless somebody has,
     /// a stream is not woken for that alone: it would be once more for each message that is sent.
     watched: bool,
-    streams: u64,
     /// How many Pings the application has asked for, and the latest of them that was answered.
     pings: u64,
     pub(crate) pongs: u64,
-    /// Who waits for the close event, or for `buffered_amount` to fall.
-    waiting: Vec<Waker>,
-    /// Whom to wake when the lock is released.
-    woken: Vec<Waker>,
     /// How many `WebSocket`s refer to this socket.
     handles: usize,
-}
-
-/// The task that serves the network.
-enum Driver {
-    /// Its waker, if it sleeps until something is wanted of it.
-    Alive(Option<Waker>),
-    /// It has ended, and its runtime perhaps with it.
-    Gone,
-}
-
-/// Who runs the tasks.
-enum Host {
-    /// The driver, as they come.
-    Driver,
-    /// The stream of this number, when it is polled, and how to have it polled.
-    Stream(u64, Option<Waker>),
 }
 
 /// Events fire one at a time, never within a handler.
@@ -75,16 +54,12 @@ impl Shared {
             outbox: Outbox::default(),
             failure: None,
             closed: None,
-            driver: Driver::Alive(None),
+            wakers: Wakers::default(),
             inbox: Inbox::default(),
-            host: Host::Driver,
             dispatch: Dispatch::Idle,
             watched: false,
-            streams: 0,
             pings: 0,
             pongs: 0,
-            waiting: Vec::new(),
-            woken: Vec::new(),
             handles: 0,
         };
         Self { url, state: Mutex::new(state) }
@@ -102,7 +77,7 @@ impl Shared {
         if state.admit(message.len())? {
             state.outbox.push(message);
         }
-        state.wake_driver();
+        state.wakers.wake_driver();
         Ok(())
     }
 
@@ -117,7 +92,7 @@ impl Shared {
 
     /// Has the driver look at what is to be sent.
     pub(crate) fn flush(&self) {
-        self.state().wake_driver();
+        self.state().wakers.wake_driver();
     }
 
     /// Asks the peer for a Pong; returns the number of the question.
@@ -130,7 +105,7 @@ impl Shared {
         }
         state.pings += 1;
         state.outbox.ping = Some(state.pings);
-        state.wake_driver();
+        state.wakers.wake_driver();
         Ok(state.pings)
     }
 
@@ -140,8 +115,8 @@ impl Shared {
         let mut state = self.state();
         if state.pongs < number && number <= state.pings {
             state.pongs = number;
-            state.wake_waiting();
-            state.wake_stream();
+            state.wakers.wake_waiting();
+            state.wakers.wake_stream();
         }
     }
 
@@ -149,7 +124,7 @@ impl Shared {
     pub(crate) fn reserve(&self, len: usize) -> Result<Option<PlaceNumber>, Error> {
         let mut state = self.state();
         let place = state.admit(len)?.then(|| state.outbox.reserve(len));
-        state.wake_driver();
+        state.wakers.wake_driver();
         Ok(place)
     }
 
@@ -160,7 +135,7 @@ impl Shared {
         if !filled {
             state.outbox.abort = Some(Failure::Unfilled);
         }
-        state.wake_driver();
+        state.wakers.wake_driver();
     }
 
     pub(crate) fn close(&self, code: Option<u16>, reason: Option<&str>) -> Result<(), Error> {
@@ -200,7 +175,7 @@ impl Shared {
 
     /// Runs all tasks, if the driver is the host.
     pub(crate) fn run_as_driver(self: &Arc<Self>) {
-        while self.run_one(|host| matches!(host, Host::Driver), Messages::Take).is_some() {}
+        while self.run_one(Host::Driver, Messages::Take).is_some() {}
     }
 
     /// Runs the next task, if the stream of this number is the host; returns its events.
@@ -209,8 +184,7 @@ impl Shared {
         stream: u64,
         messages: Messages,
     ) -> Option<(Option<Event>, Option<Event>)> {
-        let is_stream = |host: &Host| matches!(host, Host::Stream(number, _) if *number == stream);
-        self.run_one(is_stream, messages)
+        self.run_one(Host::Stream(stream), messages)
     }
 
     /// Runs the next task: changes the state, then calls the listeners of its events.
@@ -218,19 +192,19 @@ impl Shared {
     /// `None` when there is no task, when another is running, or when the caller is not the host.
     fn run_one(
         self: &Arc<Self>,
-        is_caller: impl Fn(&Host) -> bool,
+        caller: Host,
         messages: Messages,
     ) -> Option<(Option<Event>, Option<Event>)> {
         let (first, second) = {
             let mut state = self.state();
-            if state.dispatch == Dispatch::Running || !is_caller(&state.host) {
+            if state.dispatch == Dispatch::Running || state.wakers.host() != caller {
                 return None;
             }
             let was_full = state.inbox.is_full();
             let task = state.inbox.pop(messages)?;
             state.dispatch = Dispatch::Running;
             if was_full {
-                state.wake_driver();
+                state.wakers.wake_driver();
             }
             if matches!(task, Task::Transmitted(_)) {
                 state.amount_falls();
@@ -248,7 +222,7 @@ impl Shared {
         let mut state = self.state();
         state.dispatch = Dispatch::Idle;
         // Another host may have come meanwhile, and found this task running.
-        let orphaned = !is_caller(&state.host) && !state.wake_host();
+        let orphaned = state.wakers.host() != caller && !state.wakers.wake_host();
         if let Some(Event::Close(event)) = &second {
             let remains = state.finish(event.clone());
             drop(state);
@@ -271,14 +245,14 @@ impl Shared {
         most: usize,
     ) -> (Vec<MessageEvent>, bool) {
         let mut state = self.state();
-        if !state.is_hosted_by(stream)
+        if state.wakers.host() != Host::Stream(stream)
             || state.dispatch == Dispatch::Running
             || !state.listeners.is_empty()
         {
             return (Vec::new(), false);
         }
         if state.inbox.is_full() {
-            state.wake_driver();
+            state.wakers.wake_driver();
         }
         if let Some(task) = state.inbox.pop_transmitted() {
             state.machine.run_for_events(task);
@@ -296,7 +270,7 @@ impl Shared {
         }
         let last = !events.is_empty() && state.inbox.is_empty();
         if last {
-            state.register_stream(cx);
+            state.wakers.register_stream(cx);
         }
         (events, last)
     }
@@ -321,9 +295,7 @@ impl Shared {
     pub(crate) fn driver_gone(self: &Arc<Self>) {
         let is_ending = {
             let mut state = self.state();
-            if let Driver::Alive(Some(waker)) = mem::replace(&mut state.driver, Driver::Gone) {
-                state.woken.push(waker);
-            }
+            state.wakers.set_driver_gone();
             state.inbox.is_ending()
         };
         if !is_ending {
@@ -334,21 +306,17 @@ impl Shared {
 
     /// Makes a new stream the host, in place of any other; returns its number.
     pub(crate) fn add_stream(&self) -> u64 {
-        let mut state = self.state();
-        state.streams += 1;
-        let number = state.streams;
-        state.set_host(Host::Stream(number, None));
-        number
+        self.state().wakers.add_stream()
     }
 
     /// Gives the tasks back to the driver, if this stream has them.
     pub(crate) fn drop_stream(self: &Arc<Self>, stream: u64) {
         let mut state = self.state();
-        if !state.is_hosted_by(stream) {
+        if state.wakers.host() != Host::Stream(stream) {
             return;
         }
-        state.set_host(Host::Driver);
-        let nobody_else = matches!(state.driver, Driver::Gone);
+        state.wakers.set_host(Host::Driver);
+        let nobody_else = state.wakers.driver_is_gone();
         drop(state);
         if nobody_else {
             self.run_as_driver();
@@ -398,7 +366,7 @@ impl State {
     /// thread. (The driver, which posts them, looks itself.)
     pub(crate) fn announce(&mut self) {
         if !self.inbox.is_empty() || (self.watched && self.inbox.transmitted() > 0) {
-            self.wake_stream();
+            self.wakers.wake_stream();
         }
     }
 
@@ -408,7 +376,7 @@ impl State {
         if amount > 0 {
             self.watched = true;
             if self.inbox.transmitted() > 0 {
-                self.wake_stream();
+                self.wakers.wake_stream();
             }
         }
         amount
@@ -416,7 +384,7 @@ impl State {
 
     fn amount_falls(&mut self) {
         self.watched = false; // until somebody looks again
-        self.wake_waiting();
+        self.wakers.wake_waiting();
     }
 
     fn start_closing(&mut self, closing: Closing) {
@@ -425,7 +393,7 @@ impl State {
             Closing::GiveUp => self.outbox.abort = Some(Failure::ClosedWhileConnecting),
             Closing::Nothing => return,
         }
-        self.wake_driver();
+        self.wakers.wake_driver();
     }
 
     /// Whether the driver should stop reading until the host has run some tasks.
@@ -433,86 +401,16 @@ impl State {
         self.inbox.is_full()
     }
 
-    pub(crate) fn is_hosted_by(&self, stream: u64) -> bool {
-        matches!(self.host, Host::Stream(number, _) if number == stream)
-    }
-
-    /// Has the driver woken when something is wanted of it.
-    pub(crate) fn register_driver(&mut self, cx: &Context<'_>) {
-        if let Driver::Alive(waker) = &mut self.driver {
-            let old = register(waker, cx);
-            self.woken.extend(old);
-        }
-    }
-
-    /// Has the stream that is the host woken when there is a task, or another host.
-    pub(crate) fn register_stream(&mut self, cx: &Context<'_>) {
-        if let Host::Stream(_, waker) = &mut self.host {
-            let old = register(waker, cx);
-            self.woken.extend(old);
-        }
-    }
-
-    /// Has somebody woken when `buffered_amount` falls, and at the end.
-    pub(crate) fn register_waiting(&mut self, cx: &Context<'_>) {
-        if !self.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-            self.waiting.push(cx.waker().clone());
-        }
-    }
-
-    fn set_host(&mut self, host: Host) {
-        self.wake_stream();
-        self.host = host;
-        self.wake_driver();
-    }
-
-    /// Wakes the host; `false` if there is none: the driver should be, and has ended.
-    fn wake_host(&mut self) -> bool {
-        match (&self.host, &self.driver) {
-            (Host::Driver, Driver::Gone) => return false,
-            (Host::Driver, Driver::Alive(_)) => self.wake_driver(),
-            (Host::Stream(..), _) => self.wake_stream(),
-        }
-        true
-    }
-
-    fn wake_driver(&mut self) {
-        if let Driver::Alive(waker) = &mut self.driver {
-            self.woken.extend(waker.take());
-        }
-    }
-
-    fn wake_stream(&mut self) {
-        if let Host::Stream(_, waker) = &mut self.host {
-            self.woken.extend(waker.take());
-        }
-    }
-
-    fn wake_waiting(&mut self) {
-        self.woken.append(&mut self.waiting);
-    }
-
     /// Nothing fires any more. The listeners and the messages go, and with them what they hold,
     /// which may be this socket itself; the caller drops them without a lock.
     fn finish(&mut self, event: CloseEvent) -> (Listeners, Outbox) {
         self.closed = Some(event);
-        self.wake_waiting();
-        self.wake_driver();
-        self.wake_stream();
+        self.wakers.wake_all();
         (mem::take(&mut self.listeners), mem::take(&mut self.outbox))
     }
 }
 
-/// Puts the waker of `cx` into the slot; returns one of another task that was there.
-fn register(slot: &mut Option<Waker>, cx: &Context<'_>) -> Option<Waker> {
-    match slot {
-        Some(waker) if waker.will_wake(cx.waker()) => None,
-        slot => slot.replace(cx.waker().clone()),
-    }
-}
-
-/// The state, locked. Whoever is to be woken is woken when the lock has been released: a waker is
-/// code of an executor, which may do anything.
+/// The state, locked. Whoever is to be woken is woken when the lock has been released.
 pub(crate) struct Locked<'a>(Option<MutexGuard<'a, State>>);
 
 impl Deref for Locked<'_> {
@@ -532,8 +430,8 @@ impl DerefMut for Locked<'_> {
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
         let Some(mut state) = self.0.take() else { return };
-        let woken = mem::take(&mut state.woken);
+        let due = state.wakers.take_due();
         drop(state);
-        woken.into_iter().for_each(|waker| undisturbed(|| waker.wake()));
+        due.into_iter().for_each(|waker| undisturbed(|| waker.wake()));
     }
 }

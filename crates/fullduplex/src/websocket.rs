@@ -315,7 +315,7 @@ impl WebSocket {
         match look(&mut state) {
             Some(found) => Poll::Ready(found),
             None => {
-                state.register_waiting(cx);
+                state.wakers.register_waiting(cx);
                 Poll::Pending
             }
         }
