@@ -265,6 +265,10 @@ impl WebSocket {
 
     /// The events as a stream, which becomes the socket's event loop while it exists. A stream that
     /// was made before ends.
+    ///
+    /// Where the socket is served by another thread, which is so without a runtime and in one of many
+    /// threads, events can fire between the constructor and this call. A stream that is made within the
+    /// `setup` of [`WebSocket::with`] or [`Builder::open_with`] misses none.
     pub fn events(&self) -> Events {
         Events::new(self)
     }

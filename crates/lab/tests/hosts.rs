@@ -21,6 +21,13 @@ fn echo() -> String {
     format!("ws://127.0.0.1:{}/", fullduplex_lab::echo::start(None))
 }
 
+/// A stream that is made later could miss what another thread has fired meanwhile.
+fn with_events(url: &str) -> (WebSocket, Events) {
+    let mut events = None;
+    let socket = WebSocket::with(url, (), |socket| events = Some(socket.events())).unwrap();
+    (socket, events.expect("the setup was run"))
+}
+
 /// Waits for a socket's end on a thread of its own, so that a hang fails the test.
 fn wait(socket: &WebSocket) -> u16 {
     let (ended, end) = mpsc::channel();
@@ -80,8 +87,7 @@ async fn two_messages_wait() -> (WebSocket, Events) {
         peer.await_end().await;
     })
     .await;
-    let socket = WebSocket::new(&server.url(), ()).unwrap();
-    let mut events = socket.events();
+    let (socket, mut events) = with_events(&server.url());
     assert_eq!(events.next().await, Some(Event::Open));
     guarded("both messages", both_arrived).await.unwrap();
     (socket, events)
@@ -155,8 +161,7 @@ fn the_close_event_fires_once_whatever_ends_meanwhile() {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
     let (socket, mut events) = runtime.block_on(async {
-        let socket = WebSocket::new(&url, ()).unwrap();
-        let mut events = socket.events();
+        let (socket, mut events) = with_events(&url);
         assert_eq!(events.next().await, Some(Event::Open));
         (socket, events)
     });

@@ -541,8 +541,11 @@ fn a_runtime_that_ends_closes_its_sockets() {
 #[test]
 fn a_host_drains_the_events_on_its_own_thread() {
     let port = fullduplex_lab::echo::start(None);
-    let socket = WebSocket::new(&format!("ws://127.0.0.1:{port}/"), ()).unwrap();
-    let mut events = socket.events();
+    let mut events = None;
+    // Made later, it could miss what the thread in the background has fired meanwhile.
+    let setup = |socket: &WebSocket| events = Some(socket.events());
+    let socket = WebSocket::with(&format!("ws://127.0.0.1:{port}/"), (), setup).unwrap();
+    let mut events = events.unwrap();
     let this_thread = std::thread::current().id();
     let (called, calls) = mpsc::channel();
     socket.set_onmessage(move |socket, message| {
