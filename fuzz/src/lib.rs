@@ -4,10 +4,10 @@
 //! their order, a slice at the end takes the rest. `seeds/TARGET.txt` has inputs to begin with, one on
 //! each line, escaped as in a Rust literal; `seeds/TARGET.dict` has words for libFuzzer to put in.
 
-mod received;
+mod decoded;
 mod wire;
 
-pub use received::{Parts, Received};
+pub use decoded::{Decoded, Parts};
 pub use wire::{drain, masks, pieces};
 
 use fullduplex_proto::{Context, ContextTakeover, Deflate, Role, WindowBits};

@@ -1,6 +1,6 @@
 use std::io::IoSlice;
 
-use fullduplex_proto::{MaskKeys, Sender};
+use fullduplex_proto::{Encoder, MaskKeys};
 
 /// Cuts `bytes` into pieces of the given lengths plus one, over and over.
 pub fn pieces(bytes: &[u8], lengths: [u8; 4]) -> impl Iterator<Item = &[u8]> {
@@ -22,7 +22,7 @@ pub fn masks() -> Box<dyn MaskKeys> {
 }
 
 /// Takes all output.
-pub fn drain(sender: &mut Sender) -> Vec<u8> {
+pub fn drain(sender: &mut Encoder) -> Vec<u8> {
     let mut wire = Vec::new();
     while !sender.is_flushed() {
         let mut slices = [IoSlice::new(&[]); 4];

@@ -75,7 +75,7 @@ async fn try_all() -> Outcome {
     passed("close sent without a code", close_sent_without_a_code(&target).await)?;
     passed("close received", close_received(&target).await)?;
     passed("silence", silence(&target).await)?;
-    passed("refusal", refusal(&target).await)
+    passed("rejection", rejection(&target).await)
 }
 
 fn passed(trial: &str, outcome: Outcome) -> Outcome {
@@ -191,7 +191,7 @@ async fn silence(target: &Target) -> Outcome {
     close_sent(socket).await
 }
 
-async fn refusal(target: &Target) -> Outcome {
+async fn rejection(target: &Target) -> Outcome {
     match target.open("/refused", &[]).await.err().map(|failure| failure.downcast::<Error>()) {
         Some(Ok(error)) => match *error {
             Error::Http(response) => check(response.status().as_u16(), 404),

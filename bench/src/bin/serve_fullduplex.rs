@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fullduplex_bench::server::{Mode, announce, run};
 use fullduplex_net::proto::Deflate;
-use fullduplex_net::{Group, Outcome, Request, Server, ServerOptions, WhenFull};
+use fullduplex_net::{Group, Outcome, OverflowPolicy, Request, Server, ServerOptions};
 
 fn main() -> io::Result<()> {
     let mode = Mode::of_this();
@@ -39,7 +39,7 @@ async fn chat(request: Request, room: Group) -> Outcome {
     let mut socket = request.accept().await?;
     let _member = room.join(socket.sender());
     while let Some(message) = socket.recv().await? {
-        room.send(message, WhenFull::Close);
+        room.send(message, OverflowPolicy::Close);
     }
     Ok(())
 }

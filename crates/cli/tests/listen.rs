@@ -134,7 +134,7 @@ async fn once_ends_with_its_client() {
     let mut only = client(&server.url).await;
     only.send("received").await.unwrap();
     let second = connect(&server.url.parse().unwrap(), &ConnectOptions::default()).await;
-    let Err(ConnectError::Refused(refused)) = second else { panic!("{second:?}") };
+    let Err(ConnectError::Rejected(refused)) = second else { panic!("{second:?}") };
     assert_eq!(refused.status.as_u16(), 503);
     only.close(None).await.unwrap();
     let mut printed = String::new();
@@ -189,7 +189,7 @@ async fn pages_of_others_are_let_in_on_request() {
             }
             let got = match connect(&server.url.parse().unwrap(), &options).await {
                 Ok(_) => 101,
-                Err(ConnectError::Refused(refused)) => refused.status.as_u16(),
+                Err(ConnectError::Rejected(refused)) => refused.status.as_u16(),
                 Err(error) => panic!("{error}"),
             };
             assert_eq!(got, status, "{arguments:?} {origin:?}");

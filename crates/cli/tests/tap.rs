@@ -215,10 +215,10 @@ async fn a_client_that_vanishes_is_told_of() {
 
 #[tokio::test]
 async fn a_refusal_passes() {
-    let refusal = "HTTP/1.1 403 Forbidden\r\nX-Why: so\r\nContent-Length: 4\r\n\r\nno.\n";
+    let rejection = "HTTP/1.1 403 Forbidden\r\nX-Why: so\r\nContent-Length: 4\r\n\r\nno.\n";
     let server = script(async move |mut peer: Peer| {
         peer.read_head().await;
-        peer.send(refusal).await;
+        peer.send(rejection).await;
         peer.fin().await;
     })
     .await;
@@ -227,9 +227,9 @@ async fn a_refusal_passes() {
     client.send(SAMPLE_REQUEST).await;
     let mut stream = client.into_inner();
     let mut heard = String::new();
-    guarded("the refusal", stream.read_to_string(&mut heard)).await.unwrap();
+    guarded("the rejection", stream.read_to_string(&mut heard)).await.unwrap();
     drop(stream);
-    assert_eq!(heard, refusal);
+    assert_eq!(heard, rejection);
     server.finish().await;
     assert_eq!(tap.until_over()[1]["status"], 403);
 }

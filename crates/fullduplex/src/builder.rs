@@ -4,17 +4,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fullduplex_net::proto::handshake::{Origin, check_further_header};
+use fullduplex_net::proto::handshake::{Origin, is_reserved_header};
 use fullduplex_net::proto::{Deflate, Limits, Timeouts, Url, UrlError};
 use fullduplex_net::{
-    Carrier, ConnectOptions, Cookies, Handshakes, Proxies, Redirects, Resolve, Tls,
+    ConnectConcurrency, ConnectOptions, Connector, CookieStore, Proxies, Redirects, Resolve, Tls,
 };
 use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, ORIGIN, PRAGMA, PROXY_AUTHORIZATION};
 use http::{HeaderName, HeaderValue};
 
 use crate::machine::Machine;
 use crate::shared::Shared;
-use crate::{AfterClose, BadHeader, Error, Protocols, WebSocket, driver, ports, runtime};
+use crate::{AfterClose, Error, HeaderError, Protocols, WebSocket, driver, ports, runtime};
 
 /// How many bytes may wait for the network by default: 256 MiB.
 const BUFFER_LIMIT: u64 = 256 << 20;
@@ -73,12 +73,12 @@ impl Builder {
     /// [`Error::Header`] for what is no header, or is one of the handshake's own.
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, Error> {
         let bad = |reason: &str| {
-            Error::Header(BadHeader { name: name.to_owned(), reason: reason.to_owned() })
+            Error::Header(HeaderError { name: name.to_owned(), reason: reason.to_owned() })
         };
         let header = HeaderName::try_from(name).map_err(|_| bad("the name is not a token"))?;
         let mut value = HeaderValue::try_from(value)
             .map_err(|_| bad("the value has a line break or another control character"))?;
-        check_further_header(&header).map_err(|_| bad("it belongs to the handshake"))?;
+        is_reserved_header(&header).map_err(|_| bad("it belongs to the handshake"))?;
         // Whoever prints the builder prints no secret.
         value.set_sensitive(matches!(header, AUTHORIZATION | COOKIE | PROXY_AUTHORIZATION));
         self.connect.headers.append(header, value);
@@ -93,7 +93,7 @@ impl Builder {
     }
 
     /// Where cookies come from and go to. Default: there are none.
-    pub fn cookies(mut self, cookies: Arc<dyn Cookies>) -> Self {
+    pub fn cookies(mut self, cookies: Arc<dyn CookieStore>) -> Self {
         self.connect.cookies = Some(cookies);
         self
     }
@@ -140,13 +140,13 @@ impl Builder {
     }
 
     /// Who opens the stream to the server, in place of TCP and proxies.
-    pub fn carrier(mut self, carrier: Arc<dyn Carrier>) -> Self {
-        self.connect.carrier = Some(carrier);
+    pub fn connector(mut self, connector: Arc<dyn Connector>) -> Self {
+        self.connect.connector = Some(connector);
         self
     }
 
     /// Whether connections with one address wait for each other while they are opened. Default: they do.
-    pub fn handshakes(mut self, handshakes: Handshakes) -> Self {
+    pub fn handshakes(mut self, handshakes: ConnectConcurrency) -> Self {
         self.connect.handshakes = handshakes;
         self
     }

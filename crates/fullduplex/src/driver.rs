@@ -5,7 +5,7 @@ use std::iter;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use fullduplex_net::proto::{Closed, Event};
+use fullduplex_net::proto::{Closed, Received};
 use fullduplex_net::{ConnectOptions, Socket, connect};
 
 use crate::machine::Task;
@@ -138,13 +138,13 @@ fn poll_some(shared: &Shared, socket: &mut Socket, cx: &mut Context<'_>) -> Poll
     let polled = match socket.poll_event(cx) {
         Poll::Ready(Some(event)) => {
             match event {
-                Event::Message(message) => {
+                Received::Message(message) => {
                     tasks.push(Task::Received(message));
                     tasks.extend(iter::from_fn(|| socket.try_recv()).map(Task::Received));
                 }
-                Event::Close(_) => tasks.push(Task::ClosingStarted),
-                Event::Pong(payload) => shared.ponged(&payload),
-                Event::Part(_) | Event::Ping(_) => {}
+                Received::Close(_) => tasks.push(Task::ClosingStarted),
+                Received::Pong(payload) => shared.ponged(&payload),
+                Received::Part(_) | Received::Ping(_) => {}
             }
             Poll::Ready(())
         }

@@ -1,5 +1,5 @@
-use fullduplex_net::proto::handshake::BadSubprotocol;
-use fullduplex_net::proto::{CloseReasonTooLong, UrlError};
+use fullduplex_net::proto::handshake::SubprotocolError;
+use fullduplex_net::proto::{CloseReasonError, UrlError};
 use fullduplex_net::{ConnectError, SocketError};
 
 /// What the standard throws: the call did nothing.
@@ -11,13 +11,13 @@ pub enum Error {
     Url(#[from] UrlError),
     /// A `SyntaxError`: the subprotocols cannot be offered.
     #[error(transparent)]
-    Protocols(#[from] BadSubprotocol),
+    Protocols(#[from] SubprotocolError),
     /// A `SyntaxError`, though no standard's: a header that cannot be added.
     #[error(transparent)]
-    Header(#[from] BadHeader),
+    Header(#[from] HeaderError),
     /// A `SyntaxError`: the close reason does not fit.
     #[error(transparent)]
-    Reason(#[from] CloseReasonTooLong),
+    Reason(#[from] CloseReasonError),
     /// An `InvalidAccessError`: the close code is not one for applications.
     #[error("a WebSocket is closed with the code 1000, or one from 3000 to 4999, not with {0}")]
     Code(u16),
@@ -40,7 +40,7 @@ impl Error {
 /// A header cannot be added to the opening request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the header `{name}` cannot be added: {reason}")]
-pub struct BadHeader {
+pub struct HeaderError {
     pub(crate) name: String,
     pub(crate) reason: String,
 }

@@ -8,7 +8,7 @@ use crate::{Event, MessageEvent, WebSocket};
 
 /// Whether a host wants the next message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Messages {
+pub enum MessageDemand {
     /// It takes all that comes.
     Take,
     /// It takes what comes before the next message.
@@ -58,7 +58,7 @@ impl Events {
 
     /// Fires the next event, if there is one now.
     pub fn try_next(&mut self) -> Option<Event> {
-        self.next_of(Messages::Take)
+        self.next_of(MessageDemand::Take)
     }
 }
 
@@ -67,14 +67,18 @@ impl Stream for Events {
 
     /// `None` after the `close` event, and once another stream of the same socket was made.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        self.poll_some(cx, Messages::Take)
+        self.poll_some(cx, MessageDemand::Take)
     }
 }
 
 impl Events {
     /// As the stream, for a host that does not always want messages: while the next one is left, it
     /// holds up what comes behind it, and soon the peer.
-    pub fn poll_some(&mut self, cx: &mut Context<'_>, messages: Messages) -> Poll<Option<Event>> {
+    pub fn poll_some(
+        &mut self,
+        cx: &mut Context<'_>,
+        messages: MessageDemand,
+    ) -> Poll<Option<Event>> {
         if let Some(event) = self.next_of(messages) {
             return Poll::Ready(Some(event));
         }
@@ -104,7 +108,7 @@ impl Events {
         self.socket.shared().run_messages(self.number, cx, most)
     }
 
-    fn next_of(&mut self, messages: Messages) -> Option<Event> {
+    fn next_of(&mut self, messages: MessageDemand) -> Option<Event> {
         loop {
             if let Some(event) = self.second.take() {
                 return Some(event);

@@ -46,25 +46,25 @@ mod wakers;
 mod websocket;
 
 pub use builder::{Builder, Ports};
-pub use error::{BadHeader, Error, Failure};
+pub use error::{Error, Failure, HeaderError};
 pub use event::{BinaryType, CloseEvent, Data, Event, EventType, MessageEvent, ReadyState};
-pub use events::{Events, Messages};
-pub use fullduplex_net::proto::handshake::{InvalidOrigin, Origin};
+pub use events::{Events, MessageDemand};
+pub use fullduplex_net::proto::handshake::{Origin, OriginError};
 pub use fullduplex_net::proto::{
-    Context, ContextTakeover, Credentials, Deflate, InvalidWindowBits, Limits, Message, Text,
-    Timeouts, Url, WindowBits,
+    Context, ContextTakeover, Credentials, Deflate, Limits, Message, Text, Timeouts, Url,
+    WindowBits, WindowBitsError,
 };
 pub use fullduplex_net::{
-    BadProxy, BadTls, Carrier, Carrying, ConnectOptions, Cookies, Handshakes, Proxies, Proxy,
-    Redirects, Resolve, Resolving, Tls, TlsBuilder, Transport,
+    ConnectConcurrency, ConnectOptions, Connecting, Connector, CookieStore, Proxies, Proxy,
+    ProxyUrlError, Redirects, Resolve, Resolving, Tls, TlsBuilder, TlsConfigError, Transport,
 };
 pub use listeners::ListenerId;
 pub use machine::AfterClose;
 pub use protocols::Protocols;
 pub use reconnect::{
-    Backoff, Lost, LostCause, OutboxFull, OutboxLimits, ReconnectState, ReconnectingBuilder,
-    ReconnectingEvent, ReconnectingEventType, ReconnectingEvents, ReconnectingWebSocket,
-    Undelivered, Undelivery, WhenFull,
+    Backoff, Lost, LostCause, OutboxFullError, OutboxLimits, OutboxOverflow, ReconnectState,
+    ReconnectingBuilder, ReconnectingEvent, ReconnectingEventType, ReconnectingEvents,
+    ReconnectingWebSocket, Undelivered, Undelivery,
 };
 pub use websocket::{Reservation, WebSocket};
 

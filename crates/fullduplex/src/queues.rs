@@ -4,7 +4,7 @@ use std::mem;
 use fullduplex_net::proto::{CloseFrame, Message};
 
 use crate::machine::Task;
-use crate::{Failure, Messages};
+use crate::{Failure, MessageDemand};
 
 /// What the network has brought.
 #[derive(Default)]
@@ -63,11 +63,12 @@ impl Inbox {
         }
     }
 
-    pub(crate) fn pop(&mut self, messages: Messages) -> Option<Task> {
+    pub(crate) fn pop(&mut self, messages: MessageDemand) -> Option<Task> {
         if let Some(task) = self.pop_transmitted() {
             return Some(task);
         }
-        if messages == Messages::Leave && matches!(self.tasks.front(), Some(Task::Received(_))) {
+        if messages == MessageDemand::Leave && matches!(self.tasks.front(), Some(Task::Received(_)))
+        {
             return None;
         }
         let task = self.tasks.pop_front()?;

@@ -10,7 +10,9 @@ use crate::listeners::Listeners;
 use crate::machine::{Closing, Machine, Sending, Task};
 use crate::queues::{Inbox, Outbox, PlaceNumber};
 use crate::wakers::{Host, Wakers};
-use crate::{CloseEvent, Error, Event, Failure, MessageEvent, Messages, ReadyState, WebSocket};
+use crate::{
+    CloseEvent, Error, Event, Failure, MessageDemand, MessageEvent, ReadyState, WebSocket,
+};
 
 /// One socket, as its handles and its driver share it.
 pub(crate) struct Shared {
@@ -175,14 +177,14 @@ impl Shared {
 
     /// Runs all tasks, if the driver is the host.
     pub(crate) fn run_as_driver(self: &Arc<Self>) {
-        while self.run_one(Host::Driver, Messages::Take).is_some() {}
+        while self.run_one(Host::Driver, MessageDemand::Take).is_some() {}
     }
 
     /// Runs the next task, if the stream of this number is the host; returns its events.
     pub(crate) fn run_as_stream(
         self: &Arc<Self>,
         stream: u64,
-        messages: Messages,
+        messages: MessageDemand,
     ) -> Option<(Option<Event>, Option<Event>)> {
         self.run_one(Host::Stream(stream), messages)
     }
@@ -193,7 +195,7 @@ impl Shared {
     fn run_one(
         self: &Arc<Self>,
         caller: Host,
-        messages: Messages,
+        messages: MessageDemand,
     ) -> Option<(Option<Event>, Option<Event>)> {
         let (first, second) = {
             let mut state = self.state();

@@ -22,7 +22,7 @@ pub const TRIALS: [(&str, &str); 16] = [
     ("close sent without a code", "comes back without a code"),
     ("close received", "code and reason arrive"),
     ("silence", "of 3 s is survived, since the server pings"),
-    ("refusal", "404, for a resource that is not there, arrives"),
+    ("rejection", "404, for a resource that is not there, arrives"),
 ];
 
 /// A client.
@@ -97,7 +97,7 @@ impl Client {
     /// The trials for which it has no means.
     pub fn cannot(self) -> &'static [&'static str] {
         match self {
-            Self::Chromium => &["fragments sent", "ping sent", "refusal"],
+            Self::Chromium => &["fragments sent", "ping sent", "rejection"],
             Self::Websockets => &["close sent without a code"],
             Self::Aiohttp => &["fragments sent", "close sent without a code"],
             Self::Ws | Self::Tungstenite => &[],

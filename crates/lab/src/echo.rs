@@ -3,9 +3,9 @@
 use std::future::poll_fn;
 use std::net::TcpListener;
 
-use fullduplex_net::proto::handshake::{Origins, Refusal, Subprotocols};
+use fullduplex_net::proto::handshake::{OriginPolicy, Rejection, Subprotocols};
 use fullduplex_net::proto::{
-    CloseCode, CloseFrame, CloseReason, Deflate, Event, Message, Part, Timeouts,
+    CloseCode, CloseFrame, CloseReason, Deflate, Message, Part, Received, Timeouts,
 };
 use fullduplex_net::{Outcome, Request, Server, ServerOptions, Socket};
 use http::StatusCode;
@@ -36,7 +36,7 @@ pub fn start_with(identity: Option<&Identity>, timeouts: Timeouts) -> u16 {
     let tls = identity.map(Identity::of_server);
     let mut options = ServerOptions::default();
     options.accept.deflate = Some(Deflate::default());
-    options.accept.origins = Origins::Any;
+    options.accept.origins = OriginPolicy::Any;
     options.accept.subprotocols =
         Subprotocols::new(["echo", "chat", "superchat"]).expect("these are names");
     options.accept.timeouts = timeouts;
@@ -57,8 +57,8 @@ pub fn start_with(identity: Option<&Identity>, timeouts: Timeouts) -> u16 {
 
 async fn echo(request: Request) -> Outcome {
     if request.uri().path() == "/refused" {
-        let refusal = Refusal::new(StatusCode::NOT_FOUND, "there is nothing here");
-        return Ok(request.refuse(refusal).await?);
+        let rejection = Rejection::new(StatusCode::NOT_FOUND, "there is nothing here");
+        return Ok(request.reject(rejection).await?);
     }
     let mut socket = request.accept().await?;
     while let Some(message) = socket.recv().await? {
@@ -91,7 +91,7 @@ async fn echo(request: Request) -> Outcome {
 async fn ping(socket: &mut Socket, payload: &str) -> Outcome {
     socket.ping(payload.as_bytes())?;
     while let Some(event) = poll_fn(|cx| socket.poll_event(cx)).await {
-        if matches!(event, Event::Pong(answer) if answer == payload) {
+        if matches!(event, Received::Pong(answer) if answer == payload) {
             socket.send(format!("pong {payload}")).await?;
             break;
         }

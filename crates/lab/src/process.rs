@@ -71,7 +71,7 @@ impl Process {
         self.bytes("smaps_rollup", "Rss:")
     }
 
-    /// That part of it which is heap and stacks. Pages of the program's file are left out, as the system
+    /// That part of it which is heap and stacks. Fallback of the program's file are left out, as the system
     /// reads them in and gives them up as it likes.
     ///
     /// # Errors

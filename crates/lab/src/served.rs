@@ -69,8 +69,8 @@ impl Served {
     }
 
     /// Shuts it down, and waits until it has ended.
-    pub async fn shut_down(self, grace: Duration) -> Drained {
-        let drained = self.connections.shut_down(grace).await;
+    pub async fn shutdown(self, grace: Duration) -> Drained {
+        let drained = self.connections.shutdown(grace).await;
         guarded("the end of the server", self.task).await.expect("a server does not panic");
         drained
     }

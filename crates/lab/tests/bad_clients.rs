@@ -10,7 +10,7 @@ use fullduplex_lab::script::{
     BINARY, CLOSE, CONTINUATION, FIN, PING, SAMPLE_REQUEST, TEXT, guarded, masked_frame,
 };
 use fullduplex_net::proto::{
-    CloseCode, CloseFrame, Connection, Deflate, Failure, Limits, Violation,
+    CloseCode, CloseFrame, Connection, ConnectionError, Deflate, Limits, Violation,
 };
 use fullduplex_net::{AcceptError, AcceptOptions, Socket, SocketError, accept};
 use futures_util::FutureExt;
@@ -41,8 +41,8 @@ async fn no_client_holds_accept_beyond_the_deadline() {
         ("it says nothing", "", second, 1024, false),
         ("it says a byte each second", SAMPLE_REQUEST, second, 1024, false),
         ("it does not take the response", SAMPLE_REQUEST, Duration::ZERO, 16, false),
-        ("it does not take the refusal", BAD, Duration::ZERO, 16, true),
-        ("it takes the refusal and stays", BAD, Duration::ZERO, 1024, true),
+        ("it does not take the rejection", BAD, Duration::ZERO, 16, true),
+        ("it takes the rejection and stays", BAD, Duration::ZERO, 1024, true),
     ] {
         let (mut client, stream) = duplex(transport);
         let options = AcceptOptions::default();
@@ -59,7 +59,7 @@ async fn no_client_holds_accept_beyond_the_deadline() {
             () = talking => unreachable!("it never hangs up"),
         };
         assert_eq!(start.elapsed(), AcceptOptions::default().handshake_timeout, "{what}");
-        assert_eq!(matches!(error, AcceptError::Refused(_)), is_refused, "{what}: {error}");
+        assert_eq!(matches!(error, AcceptError::Rejected(_)), is_refused, "{what}: {error}");
     }
 }
 
@@ -157,7 +157,7 @@ async fn no_way_to_receive_forgets_the_limits() {
             let receiving = receive_all(socket, in_parts);
             drop(client);
             let failure = receiving.await.failure();
-            assert_eq!(failure, Failure::Violation(violation), "in parts: {in_parts}");
+            assert_eq!(failure, ConnectionError::Violation(violation), "in parts: {in_parts}");
         }
     }
 }
@@ -180,6 +180,6 @@ async fn a_server_that_never_receives_can_close() {
     let (mut socket, _client) = accepted(&options, &request_and(frames())).await;
     let start = Instant::now();
     let error = guarded("the end", socket.close(Some(bye))).await.unwrap_err();
-    assert_eq!(error.failure(), Failure::CloseTimeout);
+    assert_eq!(error.failure(), ConnectionError::CloseTimeout);
     assert_eq!(start.elapsed(), AcceptOptions::default().timeouts.close);
 }

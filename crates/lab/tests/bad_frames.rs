@@ -6,7 +6,7 @@ use fullduplex_lab::script::{
     BINARY, CLOSE, CONTINUATION, FIN, PING, Peer, SAMPLE_ACCEPT, SAMPLE_REQUEST, Scripted, TEXT,
     close_frame, frame, guarded, header, script,
 };
-use fullduplex_net::proto::{Failure, Violation};
+use fullduplex_net::proto::{ConnectionError, Violation};
 use fullduplex_net::{AcceptOptions, accept};
 
 const PROTOCOL_ERROR: u16 = 1002;
@@ -159,6 +159,6 @@ async fn an_unmasked_frame_of_a_client_fails() {
     assert_eq!(guarded("the end", client.read_frame()).await, None);
     drop(client);
     let error = guarded("the error", server).await.unwrap().unwrap_err();
-    assert_eq!(error.failure(), Failure::Violation(Violation::UnmaskedFrame));
+    assert_eq!(error.failure(), ConnectionError::Violation(Violation::UnmaskedFrame));
     assert!(error.to_string().contains("the client sent an unmasked frame"), "{error}");
 }

@@ -72,7 +72,7 @@ async fn a_status_other_than_101_fails_with_the_status_and_the_body() {
         let url = Url::parse(&server.url()).unwrap();
         let error = connect(&url, &ConnectOptions::default()).await.unwrap_err();
         server.finish().await;
-        let ConnectError::Refused(refused) = &error else { panic!("{error:?}") };
+        let ConnectError::Rejected(refused) = &error else { panic!("{error:?}") };
         assert!(words.starts_with(refused.status.as_str()), "{refused:?}");
         assert_eq!(refused.headers["x-why"], "because");
         assert_eq!(refused.body, "no sockets today\r\n");

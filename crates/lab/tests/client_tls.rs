@@ -1,6 +1,6 @@
 //! What a client chooses about TLS: whom it trusts, whom it asks for, and what it shows of itself.
 
-use fullduplex::{BadTls, Tls, TlsBuilder, WebSocket};
+use fullduplex::{Tls, TlsBuilder, TlsConfigError, WebSocket};
 use fullduplex_lab::ca::{Authority, Identity, Validity};
 use fullduplex_lab::folder::Folder;
 use fullduplex_lab::script::{Peer, Scripted, close_frame, script};
@@ -158,21 +158,23 @@ fn what_cannot_be_used_is_said_at_once() {
     let authority = Authority::new();
     let [one, other] = [localhost(&authority), localhost(&authority)];
     let bad = |builder: TlsBuilder| builder.build().unwrap_err();
-    let pem =
-        |error: &BadTls, wanted: &str| matches!(error, BadTls::Pem { part, .. } if *part == wanted);
+    let pem = |error: &TlsConfigError, wanted: &str| matches!(error, TlsConfigError::Pem { part, .. } if *part == wanted);
     let error = bad(Tls::builder().only_roots(b"no certificate"));
     assert!(pem(&error, "roots"), "{error:?}");
     let error = bad(Tls::builder().extra_roots(&root(&authority)).extra_roots(b""));
     assert!(pem(&error, "roots"), "{error:?}");
     let error = bad(Tls::builder().server_name("not a name"));
-    assert!(matches!(&error, BadTls::ServerName(name) if name == "not a name"), "{error:?}");
+    assert!(
+        matches!(&error, TlsConfigError::ServerName(name) if name == "not a name"),
+        "{error:?}"
+    );
     let (cert, key) = (one.cert_pem.as_bytes(), one.key_pem.as_bytes());
     let error = bad(Tls::builder().client_certificate(b"", key));
     assert!(pem(&error, "client's certificate"), "{error:?}");
     let error = bad(Tls::builder().client_certificate(cert, cert));
     assert!(pem(&error, "client's private key"), "{error:?}");
     let error = bad(Tls::builder().client_certificate(cert, other.key_pem.as_bytes()));
-    assert!(matches!(error, BadTls::Client(_)), "{error:?}");
+    assert!(matches!(error, TlsConfigError::Client(_)), "{error:?}");
 }
 
 /// The file is named by the environment, which is a process's: so this is another process.

@@ -42,7 +42,7 @@ impl Outcome {
     fn assert_complete(&self, scenario: &Scenario) {
         let status = |status| self.heard.head.starts_with(format!("HTTP/1.1 {status} ").as_bytes());
         let is_expected = match (&self.server, scenario.end) {
-            (Report::NotOpened(_), End::Refused(expected)) => expected == 0 || status(expected),
+            (Report::NotOpened(_), End::Rejected(expected)) => expected == 0 || status(expected),
             (Report::Ended { closed, .. }, End::Clean(code)) => {
                 status(101) && closed.was_clean() && closed.code() == code
             }

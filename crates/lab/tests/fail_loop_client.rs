@@ -10,7 +10,7 @@ use fullduplex_lab::faulty::{FAULTS, Failing, Fault, Faulty, Operation};
 use fullduplex_lab::script::{
     BINARY, CONTINUATION, FIN, OPENING, PING, TEXT, answer_to, close_frame, frame,
 };
-use fullduplex_net::proto::{Closed, Event, Limits, Message, Receiver, Role, Url};
+use fullduplex_net::proto::{Closed, Decoder, Limits, Message, Received, Role, Url};
 use fullduplex_net::{ConnectOptions, connect_over};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, copy, duplex, sink};
 use tokio::time::timeout;
@@ -59,11 +59,11 @@ async fn serve(mut stream: DuplexStream) {
 
 /// Hears to the client's Close, or to its end.
 async fn hear_close(reader: &mut ReadHalf<DuplexStream>) {
-    let mut receiver = Receiver::new(Role::Server, Limits::default());
+    let mut receiver = Decoder::new(Role::Server, Limits::default());
     let mut input = BytesMut::new();
     while matches!(reader.read_buf(&mut input).await, Ok(1..)) {
         while let Some(event) = receiver.handle(&mut input).expect("a client breaks no rule") {
-            if matches!(event, Event::Close(_)) {
+            if matches!(event, Received::Close(_)) {
                 return;
             }
         }

@@ -8,8 +8,8 @@ use allocation_counter::measure;
 use fullduplex_lab::script::guarded;
 use fullduplex_net::proto::{Deflate, Message, Outgoing, Url};
 use fullduplex_net::{
-    ConnectOptions, Connections, Group, Outcome, Request, Sent, Server, ServerOptions, Socket,
-    WhenFull, connect,
+    ConnectOptions, Connections, Group, Outcome, OverflowPolicy, Request, Sent, Server,
+    ServerOptions, Socket, connect,
 };
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -76,7 +76,7 @@ impl Room {
     }
 
     /// Sends to all, and waits until all readers have it.
-    fn send(&mut self, message: &Message, when_full: WhenFull) -> Sent {
+    fn send(&mut self, message: &Message, when_full: OverflowPolicy) -> Sent {
         let Self { runtime, group, received, .. } = self;
         runtime.block_on(async {
             let sent = group.send(message, when_full);
@@ -138,12 +138,12 @@ fn all_get_all_but_the_one_that_never_reads(deflate: Option<Deflate>) {
 
     // Two find room in the queue of the silent one.
     let mut first = None;
-    let allocated = measure(|| first = Some(room.send(&message(0), WhenFull::Drop)));
+    let allocated = measure(|| first = Some(room.send(&message(0), OverflowPolicy::Drop)));
     assert_eq!(numbers(first.unwrap()), (MEMBERS, 0, 0));
     assert!(allocated.bytes_total < ALLOCATED, "{allocated:?}");
-    assert_eq!(numbers(room.send(&message(1), WhenFull::Drop)), (MEMBERS, 0, 0));
+    assert_eq!(numbers(room.send(&message(1), OverflowPolicy::Drop)), (MEMBERS, 0, 0));
     for number in 2..5 {
-        assert_eq!(numbers(room.send(&message(number), WhenFull::Drop)), (READERS, 1, 0));
+        assert_eq!(numbers(room.send(&message(number), OverflowPolicy::Drop)), (READERS, 1, 0));
     }
 
     let after = room.connections.counts();
@@ -151,14 +151,14 @@ fn all_get_all_but_the_one_that_never_reads(deflate: Option<Deflate>) {
     let is_compressed = after.bytes_sent - before.bytes_sent < received / 10;
     assert_eq!(is_compressed, deflate.is_some(), "{after:?}");
 
-    assert_eq!(numbers(room.send(&message(5), WhenFull::Close)), (READERS, 0, 1));
+    assert_eq!(numbers(room.send(&message(5), OverflowPolicy::Close)), (READERS, 0, 1));
     room.until(|room| room.group.len() == READERS);
-    assert_eq!(numbers(room.send(&message(6), WhenFull::Close)), (READERS, 0, 0));
+    assert_eq!(numbers(room.send(&message(6), OverflowPolicy::Close)), (READERS, 0, 0));
     assert_eq!(room.connections.counts().closed, [(1006, 1)].into());
     drop(room.silent.take());
 
     let Room { runtime, connections, .. } = &room;
-    let drained = runtime.block_on(connections.shut_down(Duration::from_secs(30)));
+    let drained = runtime.block_on(connections.shutdown(Duration::from_secs(30)));
     assert_eq!((drained.closed, drained.cut), (READERS, 0));
     assert!(room.group.is_empty());
 }

@@ -16,7 +16,7 @@ use fullduplex_lab::faulty::{Failing, Faulty, Kind, Operation};
 use fullduplex_lab::script::{
     BINARY, FIN, PING, PONG, SAMPLE_REQUEST, TEXT, guarded, header, masked_frame,
 };
-use fullduplex_net::proto::Failure;
+use fullduplex_net::proto::ConnectionError;
 use fullduplex_net::proto::handshake::head::{MAX_BYTES, MAX_HEADERS};
 use fullduplex_net::{AcceptError, AcceptOptions, Socket, accept};
 use futures_util::FutureExt;
@@ -116,7 +116,7 @@ fn a_bad_head_is_answered_before_much_is_read() {
             let (refused, response) = runtime.block_on(async {
                 tokio::join!(accept(stream, &options), pour(client, head.as_bytes()))
             });
-            assert!(matches!(refused, Err(AcceptError::Refused(_))), "{attack}");
+            assert!(matches!(refused, Err(AcceptError::Rejected(_))), "{attack}");
             let line = format!("HTTP/1.1 {status} ");
             assert!(response.starts_with(line.as_bytes()), "{attack}: {}", response.escape_ascii());
             let operations = operations.take();
@@ -219,7 +219,7 @@ async fn a_peer_that_never_pauses_is_given_up() {
         };
         guarded("the end of a flood", async { tokio::join!(neighbour, receiving) }).await;
         let closed = socket.closed().unwrap();
-        assert_eq!(closed.failure(), Some(Failure::CloseTimeout), "{what}");
+        assert_eq!(closed.failure(), Some(ConnectionError::CloseTimeout), "{what}");
         show("FT-21", format!("{what} without a pause"), format!("{turns} turns of a neighbour"));
         assert!(turns > 5, "{what}: {turns} turns");
     }

@@ -133,7 +133,7 @@ async fn a_proxy_is_told_and_a_refusal_is_a_response() {
     options.proxies = Proxy::parse(&format!("http://{address}")).unwrap().into();
     let url: Url = "ws://server.example/".parse().unwrap();
     let error = connect(&url, &options).await.unwrap_err();
-    assert!(matches!(error, ConnectError::Refused(_)), "{error}");
+    assert!(matches!(error, ConnectError::Rejected(_)), "{error}");
     proxy.finish().await;
     assert_eq!(
         lines.take(),

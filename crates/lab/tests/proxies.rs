@@ -89,7 +89,7 @@ async fn a_proxy_that_does_not_know_the_user_refuses() {
     for user in ["", "user:wrong@"] {
         let failure = failure(through(&server, &http.url(user))).await;
         let error = proxy_error(&failure);
-        let ProxyError::Refused(refused) = error else { panic!("{error:?}") };
+        let ProxyError::Rejected(refused) = error else { panic!("{error:?}") };
         assert!([401, 407].contains(&refused.status.as_u16()), "{refused:?}");
         let text = failure.to_string();
         assert!(!text.contains("wrong") && text.contains(&http.url("")), "{text}");
@@ -110,7 +110,7 @@ async fn a_server_that_is_not_there_is_the_proxys_news() {
     let by_http = failure(through(&server, &http.url(""))).await;
     let error = proxy_error(&by_http);
     let is_server_error =
-        matches!(error, ProxyError::Refused(refused) if refused.status.is_server_error());
+        matches!(error, ProxyError::Rejected(refused) if refused.status.is_server_error());
     assert!(is_server_error, "{error:?}");
     let by_socks = failure(through(&server, &socks.url(""))).await;
     assert!(matches!(proxy_error(&by_socks), ProxyError::Socks5(5)), "{by_socks:?}");

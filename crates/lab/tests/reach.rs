@@ -14,8 +14,8 @@ use fullduplex_lab::served::Served;
 use fullduplex_lab::trace::Trace;
 use fullduplex_net::proto::Url;
 use fullduplex_net::{
-    ConnectError, ConnectOptions, ConnectPhase, Handshakes, Outcome, Request, Resolve, Resolving,
-    Server, ServerOptions, Tls, connect, connect_over,
+    ConnectConcurrency, ConnectError, ConnectOptions, ConnectPhase, Outcome, Request, Resolve,
+    Resolving, Server, ServerOptions, Tls, connect, connect_over,
 };
 use futures_util::future::join_all;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -266,7 +266,7 @@ async fn counting(together: usize) -> (Served, Arc<AtomicUsize>) {
     (served, most)
 }
 
-async fn open_ten(port: u16, handshakes: Handshakes) {
+async fn open_ten(port: u16, handshakes: ConnectConcurrency) {
     let opening = (0..10).map(|number| async move {
         // The same address by another name.
         let host = ["127.0.0.1", "localhost"][number % 2];
@@ -283,10 +283,10 @@ async fn open_ten(port: u16, handshakes: Handshakes) {
 #[tokio::test]
 async fn handshakes_with_one_address_do_not_overlap() {
     let (served, most) = counting(1).await;
-    open_ten(served.address().port(), Handshakes::OneAtATime).await;
+    open_ten(served.address().port(), ConnectConcurrency::OnePerAddress).await;
     assert_eq!(most.load(Ordering::SeqCst), 1);
     let (served, most) = counting(10).await;
-    open_ten(served.address().port(), Handshakes::AtOnce).await;
+    open_ten(served.address().port(), ConnectConcurrency::Unlimited).await;
     assert_eq!(most.load(Ordering::SeqCst), 10);
 }
 

@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fullduplex::{
-    Backoff, Builder, CloseEvent, Error, LostCause, Message, OutboxLimits, ReadyState,
-    ReconnectState, ReconnectingEvent, ReconnectingEvents, ReconnectingWebSocket, Undelivered,
-    Undelivery, WebSocket, WhenFull,
+    Backoff, Builder, CloseEvent, Error, LostCause, Message, OutboxLimits, OutboxOverflow,
+    ReadyState, ReconnectState, ReconnectingEvent, ReconnectingEvents, ReconnectingWebSocket,
+    Undelivered, Undelivery, WebSocket,
 };
 use fullduplex_net::proto::{CloseCode, CloseFrame};
 use futures_util::StreamExt;
@@ -290,14 +290,14 @@ async fn a_full_outbox_refuses_or_drops_and_says_so() {
     refusing.send("1").unwrap();
     refusing.send("2").unwrap();
     assert_eq!(refusing.send("3").unwrap_err().message, "3".into());
-    limits.when_full = WhenFull::DropOldest;
+    limits.when_full = OutboxOverflow::DropOldest;
     let dropping = ReconnectingWebSocket::builder(server.builder()).outbox(limits).open();
     let mut events = dropping.events();
     for number in 0..5 {
         dropping.send(number.to_string()).unwrap();
     }
     let dropped = expect!(&mut events, ReconnectingEvent::Undelivered(it) => it);
-    assert_eq!(dropped.why, Undelivery::OutboxFull);
+    assert_eq!(dropped.why, Undelivery::OutboxFullError);
     assert_eq!(dropped.messages, ["0".into(), "1".into(), "2".into()]);
     server.start();
     while !matches!(next(&mut events).await, ReconnectingEvent::Open) {}
@@ -415,7 +415,7 @@ async fn crowd(outage: Duration) -> (Instant, Vec<(Instant, bool)>) {
     let records: Arc<Mutex<Vec<Record>>> = Arc::default();
     let mut limits = OutboxLimits::default();
     limits.messages = 10;
-    limits.when_full = WhenFull::DropOldest;
+    limits.when_full = OutboxOverflow::DropOldest;
     let clients: Vec<_> = (0..CLIENTS)
         .map(|client| {
             records.lock().unwrap().push(Record::default());

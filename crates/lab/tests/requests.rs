@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use fullduplex::{Builder, Cookies, Error, Origin, Ports, WebSocket};
+use fullduplex::{Builder, CookieStore, Error, Origin, Ports, WebSocket};
 use fullduplex_lab::ca::{Authority, Validity};
 use fullduplex_lab::script::{OPENING, Peer, Scripted, close_frame, guarded, script};
 use fullduplex_lab::trace::Trace;
 use fullduplex_net::proto::Url;
-use fullduplex_net::{BadRedirect, ConnectError, ConnectOptions, Redirects, Tls, connect};
+use fullduplex_net::{ConnectError, ConnectOptions, RedirectError, Redirects, Tls, connect};
 use http::HeaderValue;
 use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
 use tokio::net::TcpListener;
@@ -95,7 +95,7 @@ struct Jar {
     heard: Mutex<Vec<(String, Vec<HeaderValue>)>>,
 }
 
-impl Cookies for Jar {
+impl CookieStore for Jar {
     fn cookies(&self, url: &Url) -> Option<HeaderValue> {
         (url.resource_name() != "/without").then(|| HeaderValue::from_static("a=1; b=2"))
     }
@@ -234,7 +234,7 @@ async fn a_redirect_from_wss_to_ws_is_not_followed() {
     let error = connect(&url, &options).await.unwrap_err();
     let is_insecure = matches!(
         &error,
-        ConnectError::Redirect { source: BadRedirect::Insecure(location), .. }
+        ConnectError::Redirect { source: RedirectError::Insecure(location), .. }
             if location == "http://localhost:1/"
     );
     assert!(is_insecure, "{error:?}");

@@ -10,8 +10,8 @@ use fullduplex_lab::script::{
     CLOSE, FIN, PING, PONG, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame,
 };
 use fullduplex_lab::served::Served;
-use fullduplex_net::proto::handshake::{Refusal, Subprotocol, Subprotocols};
-use fullduplex_net::proto::{Failure, Url};
+use fullduplex_net::proto::handshake::{Rejection, Subprotocol, Subprotocols};
+use fullduplex_net::proto::{ConnectionError, Url};
 use fullduplex_net::{
     AcceptOptions, ConnectOptions, Outcome, Request, Server, ServerOptions, Tls, accept, connect,
 };
@@ -36,7 +36,7 @@ async fn decide(request: Request) -> Outcome {
             let request = request.with_header(name, HeaderValue::from_static("blue"))?;
             drop(request.accept().await?);
         }
-        "/refused" => request.refuse(Refusal::new(StatusCode::NOT_FOUND, "no such room")).await?,
+        "/refused" => request.reject(Rejection::new(StatusCode::NOT_FOUND, "no such room")).await?,
         "/dropped" => drop(request),
         "/forgotten" => {
             drop(request);
@@ -78,7 +78,7 @@ async fn a_handler_decides_on_its_request() {
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
         assert!(answer.to_lowercase().contains(header), "{path}: {answer}");
     }
-    let drained = served.shut_down(Duration::from_secs(1)).await;
+    let drained = served.shutdown(Duration::from_secs(1)).await;
     assert_eq!(drained.cut, 0);
 }
 
@@ -165,7 +165,7 @@ async fn a_socket_in_another_task_is_shut_down() {
         assert_eq!(peer.read_payload(FIN | CLOSE).await, 1001u16.to_be_bytes());
         peer.send(masked_frame(FIN | CLOSE, 1001u16.to_be_bytes())).await;
     };
-    let (drained, ()) = tokio::join!(served.shut_down(Duration::from_secs(10)), client);
+    let (drained, ()) = tokio::join!(served.shutdown(Duration::from_secs(10)), client);
     assert_eq!((drained.closed, drained.cut), (1, 0));
 }
 
@@ -213,6 +213,6 @@ async fn a_socket_is_not_left_without_its_driver() {
     tokio::task::yield_now().await;
     drop(driving);
     let error = guarded("the end", told).await.unwrap().unwrap_err();
-    assert_eq!(error.failure(), Failure::Lost);
+    assert_eq!(error.failure(), ConnectionError::Lost);
     assert!(sender.unwrap().is_closed());
 }

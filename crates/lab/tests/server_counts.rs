@@ -11,7 +11,7 @@ use fullduplex_lab::script::{
     CLOSE, FIN, Peer, SAMPLE_REQUEST, TEXT, guarded, header, masked_frame,
 };
 use fullduplex_lab::served::Served;
-use fullduplex_net::proto::handshake::Refusal;
+use fullduplex_net::proto::handshake::Rejection;
 use fullduplex_net::{Outcome, Request, ServerOptions};
 use http::StatusCode;
 use tracing::field::{Field, Visit};
@@ -23,7 +23,7 @@ async fn handle(request: Request) -> Outcome {
     let path = request.uri().path().to_owned();
     match path.as_str() {
         "/refused" => {
-            request.refuse(Refusal::new(StatusCode::NOT_FOUND, "nothing here")).await?;
+            request.reject(Rejection::new(StatusCode::NOT_FOUND, "nothing here")).await?;
             return Ok(());
         }
         "/undecided" => pending().await,
@@ -143,7 +143,7 @@ async fn counts_add_up_and_traces_keep_secrets() {
     assert_eq!((counts.messages_received, counts.messages_sent), (2, 2));
     assert!(counts.bytes_sent >= 2 * (14 + 2) && counts.bytes_received >= 2 * (14 + 6));
 
-    served.shut_down(Duration::from_millis(10)).await;
+    served.shutdown(Duration::from_millis(10)).await;
     let left = async {
         while connections.counts().open > 0 {
             tokio::task::yield_now().await;

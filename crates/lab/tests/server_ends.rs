@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use fullduplex_lab::script::{BINARY, FIN, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame};
 use fullduplex_lab::served::{Served, read_to_end};
-use fullduplex_net::proto::{Failure, Message};
+use fullduplex_net::proto::{ConnectionError, Message};
 use fullduplex_net::{Outcome, Request, ServerOptions};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 /// What a handler has received, and why it ended.
-type Report = (Vec<Message>, Option<Failure>);
+type Report = (Vec<Message>, Option<ConnectionError>);
 
 async fn receive(request: Request, reports: mpsc::UnboundedSender<Report>) -> Outcome {
     let mut socket = request.accept().await?;
@@ -54,7 +54,7 @@ async fn a_stream_may_end_at_any_byte() {
             let least = if resets { 0 } else { whole };
             assert!((least..=whole).contains(&received.len()), "{cut}: {received:?}");
             assert_eq!(received, messages[..received.len()], "{cut}");
-            assert_eq!(failure, Some(Failure::Lost), "{cut}");
+            assert_eq!(failure, Some(ConnectionError::Lost), "{cut}");
         }
     }
     served.until_open(0).await;
@@ -112,5 +112,5 @@ async fn clients_that_come_and_go_leave_nothing() {
     served.until_open(0).await;
     assert_eq!(tasks(), before);
     assert_eq!(served.connections().counts().opened, 2_001);
-    served.shut_down(Duration::ZERO).await;
+    served.shutdown(Duration::ZERO).await;
 }

@@ -9,7 +9,7 @@ use fullduplex_lab::script::{
     BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame,
 };
 use fullduplex_lab::served::Served;
-use fullduplex_net::proto::handshake::{Origin, Origins};
+use fullduplex_net::proto::handshake::{Origin, OriginPolicy};
 use fullduplex_net::{Outcome, Request, ServerOptions};
 use tokio::net::TcpSocket;
 use tokio::task::yield_now;
@@ -114,11 +114,11 @@ async fn foreign_pages_are_refused() {
     let own = "Origin: http://server.example.com\r\n";
     let listed = "Origin: https://app.example.org\r\n";
     let foreign = "Origin: https://evil.example\r\n";
-    let list = Origins::Listed(vec![Origin::parse("https://app.example.org").unwrap()]);
+    let list = OriginPolicy::Listed(vec![Origin::parse("https://app.example.org").unwrap()]);
     for (origins, welcome, unwelcome) in [
-        (Origins::default(), vec![own, ""], vec![listed, foreign]),
+        (OriginPolicy::default(), vec![own, ""], vec![listed, foreign]),
         (list, vec![listed, ""], vec![foreign]),
-        (Origins::Any, vec![own, listed, foreign, ""], vec![]),
+        (OriginPolicy::Any, vec![own, listed, foreign, ""], vec![]),
     ] {
         let mut options = ServerOptions::default();
         options.accept.origins = origins.clone();

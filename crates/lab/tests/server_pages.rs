@@ -6,8 +6,8 @@ use fullduplex_lab::script::{Peer, SAMPLE_REQUEST, guarded};
 use fullduplex_lab::served::read_to_end;
 use fullduplex_net::proto::Url;
 use fullduplex_net::{
-    AcceptOptions, ConnectOptions, Handshakes, Outcome, Request, Server, ServerOptions, accept,
-    connect, connect_transport,
+    AcceptOptions, ConnectConcurrency, ConnectOptions, Outcome, Request, Server, ServerOptions,
+    accept, connect, connect_transport,
 };
 use http::header::{CONNECTION, TRANSFER_ENCODING};
 use http::{HeaderValue, Response, StatusCode};
@@ -40,7 +40,7 @@ fn page(request: &http::Request<()>) -> Option<Response<Bytes>> {
 #[tokio::test]
 async fn pages_stand_beside_the_web_socket() {
     let server = Server::bind("127.0.0.1:0", ServerOptions::default()).await.unwrap();
-    let server = server.with_pages(page);
+    let server = server.with_fallback(page);
     let (address, connections) = (server.local_addr().unwrap(), server.connections().clone());
     tokio::spawn(server.serve(echo));
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -92,7 +92,7 @@ async fn a_transport_without_a_handshake() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = Url::parse(&format!("ws://{}/", listener.local_addr().unwrap())).unwrap();
     let mut options = ConnectOptions::default();
-    options.handshakes = Handshakes::OneAtATime;
+    options.handshakes = ConnectConcurrency::OnePerAddress;
     let opening = tokio::spawn({
         let (url, options) = (url.clone(), options.clone());
         async move { connect(&url, &options).await }

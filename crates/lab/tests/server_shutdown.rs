@@ -61,7 +61,7 @@ async fn what_was_sent_before_is_delivered_first() {
             assert_eq!(client.read_frame().await, None);
         }
     };
-    let (drained, ()) = tokio::join!(served.shut_down(GRACE), reading);
+    let (drained, ()) = tokio::join!(served.shutdown(GRACE), reading);
     assert_eq!((drained.closed, drained.cut), (3, 0));
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
 }
@@ -125,7 +125,7 @@ async fn who_does_not_end_is_cut() {
     }
     // "/echo" returns, and waits for the answer to its Close.
     let start = Instant::now();
-    let drained = served.shut_down(GRACE).await;
+    let drained = served.shutdown(GRACE).await;
     let late = start.elapsed() - GRACE;
     assert!(late <= Duration::from_millis(100), "{late:?}");
     assert_eq!(drained.closed + drained.cut, clients.len());
@@ -167,7 +167,7 @@ async fn no_further_client_is_taken() {
         let answer = undecided.read_head().await;
         assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     };
-    let (drained, ()) = tokio::join!(served.shut_down(GRACE), clients);
+    let (drained, ()) = tokio::join!(served.shutdown(GRACE), clients);
     assert_eq!(drained.closed + drained.cut, 2);
 }
 
@@ -193,7 +193,7 @@ async fn what_a_client_had_sent_is_received() {
         client.send(masked_frame(FIN | TEXT, "on its way")).await;
         client.send(masked_frame(FIN | CLOSE, GOING_AWAY)).await;
     };
-    let (drained, ()) = tokio::join!(served.shut_down(GRACE), client);
+    let (drained, ()) = tokio::join!(served.shutdown(GRACE), client);
     assert_eq!((drained.closed, drained.cut), (1, 0));
     assert_eq!(told.recv().await.unwrap(), "on its way".into());
     assert_eq!(told.recv().await.unwrap(), "the end".into());

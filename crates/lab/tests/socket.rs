@@ -75,7 +75,7 @@ async fn a_client_that_asks_for_something_else_is_refused_and_cut_off() {
     assert_eq!(answer.matches("HTTP/1.1").count(), 1, "the second request is not answered");
     drop(client);
     let refused = accepting.await.unwrap();
-    assert!(matches!(refused, Err(AcceptError::Refused(refusal)) if refusal.status() == 426));
+    assert!(matches!(refused, Err(AcceptError::Rejected(rejection)) if rejection.status() == 426));
 }
 
 /// A message that was discarded is not one that the transport took, whoever met the error.

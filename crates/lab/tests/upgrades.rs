@@ -12,7 +12,7 @@ use axum::routing::{Router, any};
 use fullduplex_lab::script::{
     CLOSE, FIN, Peer, SAMPLE_REQUEST, TEXT, close_frame, frame, guarded, masked_frame,
 };
-use fullduplex_net::proto::handshake::{Refusal, Subprotocol, Subprotocols};
+use fullduplex_net::proto::handshake::{Rejection, Subprotocol, Subprotocols};
 use fullduplex_net::proto::{Deflate, Message, Url};
 use fullduplex_net::{
     ConnectError, ConnectOptions, Connections, Drained, Outcome, ServerOptions, Socket,
@@ -53,7 +53,7 @@ async fn serve_hyper(
         let response: http::Response<Full<Bytes>> =
             match WebSocketUpgrade::new(&mut request, &connections) {
                 Ok(upgrade) => upgrade.on_upgrade(echo),
-                Err(refusal) => refusal.to_response().map(Full::from),
+                Err(rejection) => rejection.to_response().map(Full::from),
             };
         Ok::<_, Infallible>(response)
     });
@@ -112,7 +112,7 @@ async fn chosen(upgrade: WebSocketUpgrade) -> Response {
 }
 
 async fn refused(upgrade: WebSocketUpgrade) -> Response {
-    upgrade.refuse(&Refusal::new(http::StatusCode::UNAUTHORIZED, "who are you?"))
+    upgrade.reject(&Rejection::new(http::StatusCode::UNAUTHORIZED, "who are you?"))
 }
 
 async fn replaced(upgrade: WebSocketUpgrade) -> &'static str {
@@ -133,8 +133,8 @@ async fn open(address: SocketAddr, path: &str) -> Result<Socket, ConnectError> {
 /// The status of the response that refuses it.
 async fn status(address: SocketAddr, path: &str) -> u16 {
     match open(address, path).await {
-        Err(ConnectError::Refused(refused)) => refused.status.as_u16(),
-        opened => panic!("{opened:?} instead of a refusal"),
+        Err(ConnectError::Rejected(refused)) => refused.status.as_u16(),
+        opened => panic!("{opened:?} instead of a rejection"),
     }
 }
 
@@ -293,8 +293,9 @@ fn a_request_that_hyper_did_not_read_is_refused() {
         .header("Sec-WebSocket-Version", "13")
         .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
     let connections = Connections::new(ServerOptions::default());
-    let refusal = WebSocketUpgrade::new(&mut request.body(()).unwrap(), &connections).unwrap_err();
-    assert_eq!((refusal.status().as_u16(), connections.counts().open), (500, 0));
+    let rejection =
+        WebSocketUpgrade::new(&mut request.body(()).unwrap(), &connections).unwrap_err();
+    assert_eq!((rejection.status().as_u16(), connections.counts().open), (500, 0));
 }
 
 #[tokio::test]
@@ -356,7 +357,7 @@ async fn a_shutdown_ends_all_and_counts_them() {
         assert_eq!(socket.recv().await.unwrap(), None);
         socket.closed().unwrap().code()
     }));
-    let shutdown = connections.shut_down(Duration::from_millis(500));
+    let shutdown = connections.shutdown(Duration::from_millis(500));
     let (drained, ends) = guarded("the shutdown", async { tokio::join!(shutdown, ends) }).await;
     assert_eq!(drained, Drained { closed: 3, cut: 1 });
     assert_eq!(ends, [1001; 3]);

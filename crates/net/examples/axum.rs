@@ -26,7 +26,7 @@ async fn main() -> std::io::Result<()> {
     println!("listening at ws://{}/", listener.local_addr()?);
     let end = async move {
         tokio::signal::ctrl_c().await.ok();
-        let drained = connections.shut_down(Duration::from_secs(10)).await;
+        let drained = connections.shutdown(Duration::from_secs(10)).await;
         println!("closed {} connections, cut {} off", drained.closed, drained.cut);
     };
     axum::serve(listener, router).with_graceful_shutdown(end).await

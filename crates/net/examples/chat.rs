@@ -3,7 +3,7 @@
 //! `cargo run --example chat [ADDRESS]`
 #![allow(clippy::print_stdout, reason = "a server says where it listens")]
 
-use fullduplex_net::{Group, Outcome, Request, Server, ServerOptions, WhenFull};
+use fullduplex_net::{Group, Outcome, OverflowPolicy, Request, Server, ServerOptions};
 
 /// How much may wait for a member that reads slowly.
 const PATIENCE: usize = 256 << 10;
@@ -22,10 +22,10 @@ async fn chat(request: Request, room: Group) -> Outcome {
     let name = request.uri().path().trim_start_matches('/').to_owned();
     let mut socket = request.accept().await?;
     let _member = room.join(socket.sender().with_capacity(PATIENCE));
-    room.send(format!("{name} has come, and we are {}", room.len()), WhenFull::Close);
+    room.send(format!("{name} has come, and we are {}", room.len()), OverflowPolicy::Close);
     while let Some(message) = socket.recv().await? {
         let text = String::from_utf8_lossy(message.payload());
-        room.send(format!("{name}: {text}"), WhenFull::Close);
+        room.send(format!("{name}: {text}"), OverflowPolicy::Close);
     }
     Ok(())
 }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use fullduplex_net::proto::{Deflate, Prepared};
-use fullduplex_net::{Group, Outcome, Request, Server, ServerOptions, WhenFull};
+use fullduplex_net::{Group, Outcome, OverflowPolicy, Request, Server, ServerOptions};
 use tokio::time::{Instant, interval};
 
 #[tokio::main]
@@ -30,7 +30,7 @@ async fn tick(listeners: Group) {
         let now = seconds.tick().await;
         let message = Prepared::new(format!("{} s", (now - start).as_secs()));
         // Who is late gets the next one.
-        listeners.send(&message, WhenFull::Drop);
+        listeners.send(&message, OverflowPolicy::Drop);
     }
 }
 

@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let connections = server.connections().clone();
     let serving = tokio::spawn(server.serve(echo));
     tokio::signal::ctrl_c().await?;
-    let drained = connections.shut_down(Duration::from_secs(10)).await;
+    let drained = connections.shutdown(Duration::from_secs(10)).await;
     serving.await?;
     println!("closed {} connections, cut {} off", drained.closed, drained.cut);
     println!("{:#?}", connections.counts());

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use fullduplex_proto::handshake::{Origins, Refusal, Subprotocols};
+use fullduplex_proto::handshake::{OriginPolicy, Rejection, Subprotocols};
 use fullduplex_proto::{Deflate, Limits, Timeouts};
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -14,8 +14,8 @@ use crate::{OpeningError, Request, Socket};
 pub struct AcceptOptions {
     /// What the server speaks; the first of the client's offers that is among them is chosen.
     pub subprotocols: Subprotocols,
-    /// Whose web pages may connect. Default: those of the server's own origin.
-    pub origins: Origins,
+    /// Whose web fallback may connect. Default: those of the server's own origin.
+    pub origins: OriginPolicy,
     /// What of permessage-deflate is agreed to; nothing when `None`. A connection that compresses takes
     /// some 500 KiB more while it does both ways, and up to 36 KiB when it has been idle for half a
     /// minute, as a task that receives will notice; smaller windows and no context takeover take less.
@@ -34,7 +34,7 @@ impl Default for AcceptOptions {
     fn default() -> Self {
         Self {
             subprotocols: Subprotocols::default(),
-            origins: Origins::default(),
+            origins: OriginPolicy::default(),
             deflate: None,
             limits: Limits::default(),
             handshake_timeout: Duration::from_secs(10),
@@ -50,9 +50,9 @@ pub enum AcceptError {
     /// The request is not an opening request, or its origin is not welcome; the client was answered with
     /// this.
     #[error("the client was refused with {0}")]
-    Refused(Refusal),
+    Rejected(Rejection),
     /// The request asks for no WebSocket, and was answered with this status, as
-    /// [`Server::with_pages`](crate::Server::with_pages) tells.
+    /// [`Server::with_fallback`](crate::Server::with_fallback) tells.
     #[error("the client asked for no WebSocket, and was answered {0}")]
     Answered(StatusCode),
     /// No request could be read, or no answer be written.

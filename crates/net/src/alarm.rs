@@ -3,7 +3,7 @@ use std::task::{Context, Poll};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::membership::Membership;
+use crate::guard::ConnectionGuard;
 
 /// What wakes the task of a connection when its time has come.
 #[derive(Debug)]
@@ -11,7 +11,7 @@ pub(crate) enum Alarm {
     /// A timer of its own, while it is set.
     Own(Option<Pin<Box<Sleep>>>),
     /// The timer of its server, which knows the task.
-    Server(Membership),
+    Server(ConnectionGuard),
 }
 
 impl Alarm {
@@ -48,7 +48,7 @@ impl Alarm {
         }
     }
 
-    pub(crate) fn member(&mut self) -> Option<&mut Membership> {
+    pub(crate) fn member(&mut self) -> Option<&mut ConnectionGuard> {
         match self {
             Self::Own(_) => None,
             Self::Server(member) => Some(member),

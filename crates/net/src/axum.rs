@@ -1,6 +1,6 @@
 use axum_core::extract::{FromRef, FromRequestParts};
 use axum_core::response::{IntoResponse, Response};
-use fullduplex_proto::handshake::Refusal;
+use fullduplex_proto::handshake::Rejection;
 use http::request::Parts;
 
 use crate::{Connections, WebSocketUpgrade};
@@ -8,7 +8,7 @@ use crate::{Connections, WebSocketUpgrade};
 /// Why an axum handler opens no WebSocket; its response also ends the HTTP connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(transparent)]
-pub struct UpgradeRejection(#[from] pub Refusal);
+pub struct UpgradeRejection(#[from] pub Rejection);
 
 impl IntoResponse for UpgradeRejection {
     fn into_response(self) -> Response {

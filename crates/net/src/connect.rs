@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::future::Future;
 
 use bytes::BytesMut;
-use fullduplex_proto::handshake::{Answer, BadAnswer, Offer, head};
+use fullduplex_proto::handshake::{Answer, AnswerError, Offer, head};
 use fullduplex_proto::{Connection, Url};
 use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Response};
@@ -12,9 +12,9 @@ use tokio::time::{Instant, timeout_at};
 use crate::alarm::Alarm;
 use crate::connect_error::{ConnectError, ConnectPhase};
 use crate::opening::{read_final_response, write_all};
-use crate::route::{Carried, carry};
+use crate::route::{Route, find_route};
 use crate::{
-    ConnectOptions, ConnectStep, Handshakes, Refused, Socket, Tls, Transport, random, time,
+    ConnectConcurrency, ConnectOptions, ConnectStep, Rejected, Socket, Tls, Transport, random, time,
 };
 
 /// Opens a connection: resolves the host, connects by TCP, through a proxy where there is one, by TLS for
@@ -31,14 +31,14 @@ pub async fn connect(url: &Url, options: &ConnectOptions) -> Result<Socket, Conn
     let mut followed = 0;
     loop {
         let refused = match connect_once(&url, &headers, options).await {
-            Err(ConnectError::Refused(refused)) => refused,
+            Err(ConnectError::Rejected(refused)) => refused,
             other => return other,
         };
         let next = options.redirects.next(&url, &refused, followed);
         let authority = || url.authority();
         let next =
             next.map_err(|source| ConnectError::Redirect { authority: authority(), source })?;
-        let Some(next) = next else { return Err(ConnectError::Refused(refused)) };
+        let Some(next) = next else { return Err(ConnectError::Rejected(refused)) };
         if next.origin() != url.origin() {
             for secret in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {
                 headers.to_mut().remove(secret);
@@ -86,8 +86,8 @@ pub async fn connect_transport(
     options: &ConnectOptions,
 ) -> Result<Transport, ConnectError> {
     let mut options = options.clone();
-    options.handshakes = Handshakes::AtOnce;
-    let Carried { stream, .. } = Box::pin(carry(url, &options)).await?;
+    options.handshakes = ConnectConcurrency::Unlimited;
+    let Route { stream, .. } = Box::pin(find_route(url, &options)).await?;
     if !url.is_secure() {
         return Ok(stream);
     }
@@ -101,14 +101,14 @@ async fn connect_once(
     headers: &HeaderMap,
     options: &ConnectOptions,
 ) -> Result<Socket, ConnectError> {
-    let Carried { stream, turn } = Box::pin(carry(url, options)).await?;
+    let Route { stream, turn } = Box::pin(find_route(url, options)).await?;
     let deadline = time::after(options.handshake_timeout);
     let answered = in_time(deadline, url, options, async {
         let stream = if url.is_secure() { secure(stream, url, options).await? } else { stream };
         shake_hands(stream, url, headers, options).await
     });
     let answered = Box::pin(answered).await;
-    // What is left to be read of a refusal is no handshake. A bad answer is one as well.
+    // What is left to be read of a rejection is no handshake. A bad answer is one as well.
     if let Some(turn) = turn
         && !matches!(answered, Err(ConnectError::Timeout { .. }))
     {
@@ -153,8 +153,8 @@ async fn opened<S: AsyncRead + AsyncWrite + Unpin>(
         Answered::Open(socket) => Ok(socket),
         Answered::Otherwise { response, mut stream, input } => {
             let authority = url.authority();
-            let refused = Refused::read(authority, response, &mut stream, input, deadline).await;
-            Err(ConnectError::Refused(Box::new(refused)))
+            let refused = Rejected::read(authority, response, &mut stream, input, deadline).await;
+            Err(ConnectError::Rejected(Box::new(refused)))
         }
     }
 }
@@ -217,7 +217,7 @@ async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
             let socket = Socket::new(stream, connection, input, answer, Alarm::Own(None));
             Ok(Answered::Open(socket))
         }
-        Err(BadAnswer::Status(_)) => Ok(Answered::Otherwise { response, stream, input }),
+        Err(AnswerError::Status(_)) => Ok(Answered::Otherwise { response, stream, input }),
         Err(source) => Err(ConnectError::Answer { authority: url.authority(), source }),
     }
 }

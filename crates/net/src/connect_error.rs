@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fullduplex_proto::handshake::{BadAnswer, ReservedHeader};
+use fullduplex_proto::handshake::{AnswerError, ReservedHeaderError};
 
-use crate::{BadRedirect, BadTls, OpeningError, ProxyError, Refused, tls};
+use crate::{OpeningError, ProxyError, RedirectError, Rejected, TlsConfigError, tls};
 
 /// Why there is no connection. Each says what was tried, and with whom.
 #[derive(Debug, thiserror::Error)]
@@ -34,9 +34,9 @@ pub enum ConnectError {
         /// What the system says.
         source: io::Error,
     },
-    /// [`ConnectOptions::carrier`](crate::ConnectOptions::carrier) has no way there.
+    /// [`ConnectOptions::connector`](crate::ConnectOptions::connector) has no way there.
     #[error("no way to {authority}: {source}")]
-    Carrier {
+    Connector {
         /// Host and port.
         authority: String,
         /// What it says.
@@ -54,7 +54,7 @@ pub enum ConnectError {
     },
     /// The roots to trust cannot be used.
     #[error(transparent)]
-    TlsOptions(#[from] BadTls),
+    TlsOptions(#[from] TlsConfigError),
     /// The TLS handshake failed; the server's certificate may not be valid for this host.
     #[error("no TLS connection with `{host}`: {}", tls::explain(.source))]
     Tls {
@@ -78,7 +78,7 @@ pub enum ConnectError {
     },
     /// One of [`ConnectOptions::headers`](crate::ConnectOptions::headers) is not free to choose.
     #[error(transparent)]
-    ReservedHeader(#[from] ReservedHeader),
+    ReservedHeaderError(#[from] ReservedHeaderError),
     /// No response could be read.
     #[error("{authority}: {source}")]
     Opening {
@@ -89,14 +89,14 @@ pub enum ConnectError {
     },
     /// The server answered with an HTTP status of its own instead of opening the connection.
     #[error("{0}")]
-    Refused(Box<Refused>),
+    Rejected(Box<Rejected>),
     /// The server sends the client elsewhere, and it does not go there.
     #[error("{authority} answered with a redirect that is not followed: {source}")]
     Redirect {
         /// Host and port.
         authority: String,
         /// Why not.
-        source: BadRedirect,
+        source: RedirectError,
     },
     /// The server's answer does not open the connection.
     #[error("{authority}: {source}")]
@@ -104,7 +104,7 @@ pub enum ConnectError {
         /// Host and port.
         authority: String,
         /// What is wrong with it.
-        source: BadAnswer,
+        source: AnswerError,
     },
 }
 

@@ -8,7 +8,9 @@ use fullduplex_proto::handshake::Subprotocols;
 use fullduplex_proto::{Deflate, Limits, Timeouts};
 use http::HeaderMap;
 
-use crate::{Carrier, ConnectObserver, ConnectStep, Cookies, Proxies, Redirects, Resolve, Tls};
+use crate::{
+    ConnectObserver, ConnectStep, Connector, CookieStore, Proxies, Redirects, Resolve, Tls,
+};
 
 /// What a client may choose. The default offers compression and no subprotocol, trusts the platform's
 /// roots, and connects directly.
@@ -26,7 +28,7 @@ pub struct ConnectOptions {
     /// shows the values that are not [marked as sensitive](http::HeaderValue::set_sensitive).
     pub headers: HeaderMap,
     /// Where cookies come from and go to.
-    pub cookies: Option<Arc<dyn Cookies>>,
+    pub cookies: Option<Arc<dyn CookieStore>>,
     /// Whether a server may send the client elsewhere. By default it may not.
     pub redirects: Redirects,
     /// Whom to trust for `wss`; the platform's roots when `None`.
@@ -42,14 +44,14 @@ pub struct ConnectOptions {
     #[cfg(unix)]
     pub unix_socket: Option<PathBuf>,
     /// Who opens the stream to the server, in place of all that is said above of the way there.
-    pub carrier: Option<Arc<dyn Carrier>>,
+    pub connector: Option<Arc<dyn Connector>>,
     /// Whether connections with one address wait for each other while they are opened.
-    pub handshakes: Handshakes,
+    pub handshakes: ConnectConcurrency,
     /// What the server may send.
     pub limits: Limits,
     /// How long it may take to resolve the host and to connect by TCP, for all its addresses together;
     /// and again, to be connected by a proxy. It begins anew when a turn comes that was waited for, as
-    /// [`Handshakes`] says. Default: 20 s.
+    /// [`ConnectConcurrency`] says. Default: 20 s.
     pub connect_timeout: Duration,
     /// From the TCP connection to the end of the opening handshake, TLS included, however the bytes
     /// trickle. Default: 10 s.
@@ -70,7 +72,7 @@ impl ConnectOptions {
 
 /// How many connections with one address are opened at a time in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Handshakes {
+pub enum ConnectConcurrency {
     /// One, as in a browser (RFC6455-4.1-3): whoever opens many has them one after the other. Who waits
     /// gives up when the address has answered nobody for [`ConnectOptions::connect_timeout`]. Behind a
     /// proxy, each name of a host counts as an address.
@@ -78,9 +80,9 @@ pub enum Handshakes {
     /// A future of [`connect`](crate::connect) that is not polled any more has its turn until it is
     /// dropped: do not wait for another connection, nor for long, while you keep one aside.
     #[default]
-    OneAtATime,
+    OnePerAddress,
     /// Any number: for a program that tries how much its own server bears.
-    AtOnce,
+    Unlimited,
 }
 
 impl Default for ConnectOptions {
@@ -99,8 +101,8 @@ impl Default for ConnectOptions {
             local_address: None,
             #[cfg(unix)]
             unix_socket: None,
-            carrier: None,
-            handshakes: Handshakes::default(),
+            connector: None,
+            handshakes: ConnectConcurrency::default(),
             limits: Limits::default(),
             connect_timeout: Duration::from_secs(20),
             handshake_timeout: Duration::from_secs(10),

@@ -4,15 +4,15 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use fullduplex_proto::handshake::Refusal;
+use fullduplex_proto::handshake::Rejection;
 use http::StatusCode;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use crate::counters::Counters;
+use crate::guard::ConnectionGuard;
 use crate::handshake::Terms;
-use crate::membership::Membership;
 use crate::network::Network;
 use crate::registry::Registry;
 use crate::{AcceptOptions, Counts};
@@ -91,7 +91,7 @@ impl Connections {
     ///
     /// # Cancel safety
     /// Safe; call it again to wait for the end.
-    pub async fn shut_down(&self, grace: Duration) -> Drained {
+    pub async fn shutdown(&self, grace: Duration) -> Drained {
         let shared = &self.0;
         let before = shared.open.load(Ordering::SeqCst);
         shared.enter(Phase::Closing);
@@ -136,7 +136,10 @@ pub(crate) enum Phase {
 
 impl Shared {
     /// Takes a connection from `address` in, if there is room.
-    pub(crate) fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Membership, Refusal> {
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        address: Option<IpAddr>,
+    ) -> Result<ConnectionGuard, Rejection> {
         self.counters.accepted.fetch_add(1, Ordering::Relaxed);
         self.timer.get_or_init(|| {
             let registry = Arc::clone(&self.registry);
@@ -144,7 +147,7 @@ impl Shared {
         });
         let before = self.open.fetch_add(1, Ordering::SeqCst);
         // Whatever follows, it leaves when this is dropped.
-        let mut member = Membership::new(Arc::clone(self));
+        let mut member = ConnectionGuard::new(Arc::clone(self));
         if before >= self.options.connections {
             return Err(unavailable("all connections of this server are in use; try again later"));
         }
@@ -158,12 +161,12 @@ impl Shared {
     }
 
     /// Takes note of one more connection from `network`, if there is room.
-    pub(crate) fn count(&self, network: Network) -> Result<(), Refusal> {
+    pub(crate) fn count(&self, network: Network) -> Result<(), Rejection> {
         let mut per_address = self.per_address();
         let count = per_address.entry(network).or_default();
         if *count >= self.options.connections_per_address {
             let reason = "too many connections from this address";
-            return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, reason));
+            return Err(Rejection::new(StatusCode::TOO_MANY_REQUESTS, reason));
         }
         *count += 1;
         Ok(())
@@ -248,6 +251,6 @@ impl Drop for Shared {
     }
 }
 
-fn unavailable(reason: &str) -> Refusal {
-    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason)
+fn unavailable(reason: &str) -> Rejection {
+    Rejection::new(StatusCode::SERVICE_UNAVAILABLE, reason)
 }

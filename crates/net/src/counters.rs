@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use http::StatusCode;
 
-use crate::tally::Tally;
+use crate::delta::CounterDelta;
 
 /// What a server has counted since it began, for a metrics exporter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,12 +58,12 @@ struct ByCode {
 impl Counters {
     /// Adds what a connection has moved. The numbers are shared by all threads, so this is done once for
     /// many messages.
-    pub(crate) fn add(&self, tally: &Tally) {
+    pub(crate) fn add(&self, delta: &CounterDelta) {
         for (counter, count) in [
-            (&self.messages_received, tally.messages_received),
-            (&self.messages_sent, tally.messages_sent),
-            (&self.bytes_received, tally.bytes_received),
-            (&self.bytes_sent, tally.bytes_sent),
+            (&self.messages_received, delta.messages_received),
+            (&self.messages_sent, delta.messages_sent),
+            (&self.bytes_received, delta.bytes_received),
+            (&self.bytes_sent, delta.bytes_sent),
         ] {
             if count > 0 {
                 counter.fetch_add(count.into(), Relaxed);

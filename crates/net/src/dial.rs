@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::connect_error::{AddressFailure, ConnectError, ConnectPhase};
 use crate::proxy::host_and_port;
 use crate::turn::Turn;
-use crate::{ConnectOptions, ConnectStep, Handshakes, time};
+use crate::{ConnectConcurrency, ConnectOptions, ConnectStep, time};
 
 /// How long an address has before the next one is tried beside it.
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -32,7 +32,7 @@ pub(crate) async fn dial(
     host: &str,
     port: u16,
     options: &ConnectOptions,
-    handshakes: Handshakes,
+    handshakes: ConnectConcurrency,
 ) -> Result<Dialed, ConnectError> {
     let limit = options.connect_timeout;
     let start = Instant::now();
@@ -113,7 +113,7 @@ fn in_order(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
 /// The attempts to connect with the addresses of one host. Dropping it ends them.
 struct Race<'a> {
     options: &'a ConnectOptions,
-    handshakes: Handshakes,
+    handshakes: ConnectConcurrency,
     untried: VecDeque<SocketAddr>,
     running: Vec<Attempt>,
     failures: Vec<AddressFailure>,
@@ -195,8 +195,8 @@ impl Race<'_> {
 
     fn attempt(&self, address: SocketAddr) -> Attempt {
         let stage = match self.handshakes {
-            Handshakes::AtOnce => self.connecting(address, None),
-            Handshakes::OneAtATime => match Turn::take(address.into()) {
+            ConnectConcurrency::Unlimited => self.connecting(address, None),
+            ConnectConcurrency::OnePerAddress => match Turn::take(address.into()) {
                 Some(turn) => self.connecting(address, Some(turn)),
                 None => {
                     let limit = self.options.connect_timeout;

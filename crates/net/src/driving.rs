@@ -1,7 +1,7 @@
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use fullduplex_proto::{CloseFrame, Delivery, Event, Message, Messages, Part, Text};
+use fullduplex_proto::{CloseFrame, Delivery, Message, MessageBatch, Part, Received, Text};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::link::Link;
@@ -10,7 +10,7 @@ use crate::link::Link;
 ///
 /// The transport and the alarm wake the driving task only, and it passes the wake on.
 #[derive(Debug)]
-pub(crate) struct Driving {
+pub(crate) struct DriverState {
     /// The driving task.
     waker: Waker,
     turn: Turn,
@@ -18,7 +18,7 @@ pub(crate) struct Driving {
     handle: Handle,
     /// An event that came while the application awaited none. There is at most one: then reading stops,
     /// until the application takes it.
-    ahead: Option<Box<Event>>,
+    ahead: Option<Box<Received>>,
     /// Whoever uses the socket, if it waits and is not woken with the driving task.
     other: Option<Box<Other>>,
 }
@@ -41,7 +41,7 @@ enum Turn {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Awaited {
     Nothing,
-    /// An event; so all has been driven.
+    /// An event; so all has been task.
     Event,
     /// That the transport takes more.
     Writing,
@@ -64,8 +64,8 @@ impl Awaited {
     }
 }
 
-impl Driving {
-    /// It is driven by the task that `waker` wakes.
+impl DriverState {
+    /// It is task by the task that `waker` wakes.
     pub(crate) fn by(waker: Waker) -> Self {
         Self {
             waker,
@@ -93,13 +93,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Takes note that a task will drive the link, so that whatever the application does before its
     /// first turn is seen to in it.
     pub(crate) fn expect_driver(&mut self) {
-        self.driving = Some(Driving::by(Waker::noop().clone()));
+        self.driving = Some(DriverState::by(Waker::noop().clone()));
     }
 
     /// Begins a turn of the driving task, which is that of `cx`: what the application does until its
     /// end need not wake it.
     pub(crate) fn begin_turn(&mut self, cx: &Context<'_>) {
-        let driving = self.driving.get_or_insert_with(|| Driving::by(Waker::noop().clone()));
+        let driving = self.driving.get_or_insert_with(|| DriverState::by(Waker::noop().clone()));
         driving.turn = Turn::Application;
         driving.awaited = Awaited::Nothing;
         if !driving.waker.will_wake(cx.waker()) {
@@ -148,21 +148,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Drives the link without the application; returns whether there is something for it.
     fn drive(&mut self, cx: &mut Context<'_>) -> bool {
         loop {
-            if self.driving.as_ref().is_some_and(Driving::waits_for_application) {
+            if self.driving.as_ref().is_some_and(DriverState::waits_for_application) {
                 let _ = self.poll_all_but_reading(cx);
                 return true;
             }
             match self.poll_event(cx) {
                 Poll::Pending => return false,
                 Poll::Ready(None) => return true,
-                Poll::Ready(Some(event @ (Event::Message(_) | Event::Part(_)))) => {
+                Poll::Ready(Some(event @ (Received::Message(_) | Received::Part(_)))) => {
                     if let Some(driving) = &mut self.driving
                         && driving.handle == Handle::Held
                     {
                         driving.ahead = Some(Box::new(event));
                     }
                 }
-                Poll::Ready(Some(Event::Ping(_) | Event::Pong(_) | Event::Close(_))) => {}
+                Poll::Ready(Some(Received::Ping(_) | Received::Pong(_) | Received::Close(_))) => {}
             }
         }
     }
@@ -173,27 +173,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         &mut self,
         delivery: Delivery,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Event>> {
+    ) -> Poll<Option<Received>> {
         self.connection().set_delivery(delivery);
         let ahead = self.driving.as_mut().and_then(|driving| driving.ahead.take());
         let Some(event) = ahead else {
             return self.as_driver(cx, Awaited::Event, Self::poll_event);
         };
         match *event {
-            Event::Part(Part { content, last: false }) if delivery == Delivery::Whole => {
+            Received::Part(Part { content, last: false }) if delivery == Delivery::Whole => {
                 let polled = self.as_driver(cx, Awaited::Event, Self::poll_event);
-                if let Poll::Ready(Some(Event::Message(rest))) = &polled {
-                    return Poll::Ready(Some(Event::Message(join(&content, rest))));
+                if let Poll::Ready(Some(Received::Message(rest))) = &polled {
+                    return Poll::Ready(Some(Received::Message(join(&content, rest))));
                 }
                 if polled != Poll::Ready(None)
                     && let Some(driving) = &mut self.driving
                 {
-                    driving.ahead = Some(Box::new(Event::Part(Part { content, last: false })));
+                    driving.ahead = Some(Box::new(Received::Part(Part { content, last: false })));
                 }
                 polled
             }
-            Event::Part(Part { content, last: true }) if delivery == Delivery::Whole => {
-                Poll::Ready(Some(Event::Message(content)))
+            Received::Part(Part { content, last: true }) if delivery == Delivery::Whole => {
+                Poll::Ready(Some(Received::Message(content)))
             }
             event => Poll::Ready(Some(event)),
         }
@@ -201,7 +201,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// Takes messages that have arrived together with the last event, behind it. Nothing else is read until
     /// [`Link::handle_messages_taken`].
-    pub(crate) fn take_messages(&mut self) -> Messages {
+    pub(crate) fn take_messages(&mut self) -> MessageBatch {
         let messages = self.receive_messages();
         if messages.len() > 0
             && let Some(driving) = &mut self.driving

@@ -10,18 +10,18 @@ use crate::{Sender, TrySendError};
 ///
 /// A message is compressed at most once for all members whose windows are of one size, and not copied.
 /// All members get the messages of a group in the same order. No member holds the others up: for one
-/// that does not read as fast as the group talks, [`WhenFull`] tells what becomes of the message.
+/// that does not read as fast as the group talks, [`OverflowPolicy`] tells what becomes of the message.
 ///
 /// # Example
 ///
 /// ```
-/// use fullduplex_net::{Group, Outcome, Request, Server, ServerOptions, WhenFull};
+/// use fullduplex_net::{Group, Outcome, Request, Server, ServerOptions, OverflowPolicy};
 ///
 /// async fn chat(request: Request, room: Group) -> Outcome {
 ///     let mut socket = request.accept().await?;
 ///     let _member = room.join(socket.sender()); // until the handler returns
 ///     while let Some(message) = socket.recv().await? {
-///         room.send(message, WhenFull::Close);
+///         room.send(message, OverflowPolicy::Close);
 ///     }
 ///     Ok(())
 /// }
@@ -57,7 +57,7 @@ pub struct Member {
 
 /// What becomes of a message for a member whose queue is full, as [`Sender::with_capacity`] bounds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WhenFull {
+pub enum OverflowPolicy {
     /// That member does not get it. For what is soon out of date, such as positions.
     Drop,
     /// The connection of that member is closed with 1008, for it would miss the message. What was
@@ -71,9 +71,9 @@ pub enum WhenFull {
 pub struct Sent {
     /// Members that will get it.
     pub queued: usize,
-    /// Members that will not: [`WhenFull::Drop`].
+    /// Members that will not: [`OverflowPolicy::Drop`].
     pub dropped: usize,
-    /// Members whose connection is closed because of it: [`WhenFull::Close`].
+    /// Members whose connection is closed because of it: [`OverflowPolicy::Close`].
     pub closed: usize,
 }
 
@@ -91,7 +91,7 @@ impl Group {
 
     /// Queues a message for each member, without waiting for anybody. To wait for a member instead,
     /// use its own [`Sender::send`].
-    pub fn send(&self, message: impl Into<Outgoing>, when_full: WhenFull) -> Sent {
+    pub fn send(&self, message: impl Into<Outgoing>, when_full: OverflowPolicy) -> Sent {
         let message = match message.into() {
             Outgoing::Message(message) => Prepared::new(message).into(),
             for_many => for_many,
@@ -100,8 +100,8 @@ impl Group {
         for (_, member) in self.members().iter() {
             match (member.try_send(message.clone()), when_full) {
                 (Ok(()), _) => sent.queued += 1,
-                (Err(TrySendError::Full(_)), WhenFull::Drop) => sent.dropped += 1,
-                (Err(TrySendError::Full(_)), WhenFull::Close) => {
+                (Err(TrySendError::Full(_)), OverflowPolicy::Drop) => sent.dropped += 1,
+                (Err(TrySendError::Full(_)), OverflowPolicy::Close) => {
                     member.close(Some(CloseFrame::code(CloseCode::POLICY_VIOLATION)));
                     sent.closed += 1;
                 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use fullduplex_proto::handshake::{
-    Answer, Offer, Refusal, ReservedHeader, Subprotocol, SubprotocolNotOffered,
+    Answer, Offer, Rejection, ReservedHeaderError, Subprotocol, SubprotocolNotOfferedError,
 };
 use fullduplex_proto::{Connection, Limits, Timeouts};
 use http::{HeaderName, HeaderValue, Request, Response};
@@ -20,7 +20,7 @@ pub(crate) struct Handshake {
 
 impl Handshake {
     /// Reads the offer of a request, and applies the policy for origins.
-    pub(crate) fn begin<B>(request: &Request<B>, terms: &Terms) -> Result<Self, Refusal> {
+    pub(crate) fn begin<B>(request: &Request<B>, terms: &Terms) -> Result<Self, Rejection> {
         let Terms { options, timeouts } = terms;
         let offer = Offer::from_request(request)?;
         options.origins.check(request.headers())?;
@@ -35,7 +35,7 @@ impl Handshake {
         &self.offer
     }
 
-    pub(crate) fn choose(&mut self, chosen: Subprotocol) -> Result<(), SubprotocolNotOffered> {
+    pub(crate) fn choose(&mut self, chosen: Subprotocol) -> Result<(), SubprotocolNotOfferedError> {
         self.answer = std::mem::take(&mut self.answer).with_subprotocol(&self.offer, chosen)?;
         Ok(())
     }
@@ -44,7 +44,7 @@ impl Handshake {
         &mut self,
         name: HeaderName,
         value: HeaderValue,
-    ) -> Result<(), ReservedHeader> {
+    ) -> Result<(), ReservedHeaderError> {
         self.answer = std::mem::take(&mut self.answer).with_header(name, value)?;
         Ok(())
     }

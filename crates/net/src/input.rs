@@ -69,7 +69,7 @@ impl Input {
 
     /// Makes room for a read, and for a large frame that lacks so many bytes: for more, the more of it
     /// has arrived, or as a thread has at hand, and never for what is only announced.
-    pub(crate) fn make_room(&mut self, lacking: usize) {
+    pub(crate) fn make_room(&mut self, bytes_needed: usize) {
         if self.is_empty() {
             if self.source == Source::Own {
                 self.buffer = SPARE.with_borrow_mut(|spare| std::mem::take(&mut spare.small));
@@ -78,11 +78,11 @@ impl Input {
             return self.buffer.renew();
         }
         let Buffer { bytes, .. } = &mut self.buffer;
-        let wanted = lacking.clamp(ENOUGH, SIZE.max(bytes.len()));
+        let wanted = bytes_needed.clamp(ENOUGH, SIZE.max(bytes.len()));
         if bytes.capacity() - bytes.len() >= wanted {
             return;
         }
-        if let Some(mut large) = take_large(bytes.len() + lacking) {
+        if let Some(mut large) = take_large(bytes.len() + bytes_needed) {
             large.bytes.extend_from_slice(bytes);
             self.give_back();
             (self.buffer, self.source) = (large, Source::Large);

@@ -4,15 +4,15 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::BytesMut;
-use fullduplex_proto::{CloseFrame, Closed, Connection, Event, Messages, Misuse, Outgoing};
+use fullduplex_proto::{CloseFrame, Closed, Connection, MessageBatch, Misuse, Outgoing, Received};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::task::coop::{has_budget_remaining, poll_proceed};
 use tokio::time::Instant;
 
 use crate::alarm::Alarm;
 use crate::connections::Phase;
-use crate::driving::Driving;
-use crate::engine::{Awake, Engine};
+use crate::core::{ActiveCore, Core};
+use crate::driving::DriverState;
 use crate::mailbox::Inbox;
 use crate::{Sender, time};
 
@@ -29,12 +29,12 @@ const SLICES: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Link<S> {
     stream: S,
-    engine: Engine,
+    core: Core,
     alarm: Alarm,
     /// What other tasks have sent.
     mailbox: Option<Inbox>,
     /// Set while a task of ours drives the link, whether or not the application polls.
-    pub(crate) driving: Option<Driving>,
+    pub(crate) driving: Option<DriverState>,
     /// Bytes of messages that the transport took since somebody asked.
     payload_written: u64,
 }
@@ -53,7 +53,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     pub(crate) fn new(stream: S, connection: Connection, input: BytesMut, alarm: Alarm) -> Self {
         Self {
             stream,
-            engine: Engine::new(connection, input),
+            core: Core::new(connection, input),
             alarm,
             mailbox: None,
             driving: None,
@@ -63,21 +63,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// Polls for the next event, and drives everything else: writing, closing, deadlines. `None`
     /// when the connection has ended.
-    pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+    pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
         for _ in 0..READS_PER_TURN {
-            let awake = self.engine.awake();
-            if awake.may_hold_event() {
+            let active = self.core.active();
+            if active.may_hold_event() {
                 // One read may bring thousands of messages: each event uses up some of the task's share of
                 // time, so that other tasks have theirs.
                 let Poll::Ready(share) = poll_proceed(cx) else {
                     return self.give_way(cx);
                 };
                 // A violation is the end; `failure` tells it.
-                if let Ok(Some(event)) = awake.connection.handle_input(awake.input.bytes()) {
+                if let Ok(Some(event)) = active.connection.handle_input(active.input.bytes()) {
                     share.made_progress();
-                    awake.tally.count_received(&event);
-                    if let Event::Message(message) = &event {
-                        awake.input.part_from_message(message.len());
+                    active.delta.count_received(&event);
+                    if let Received::Message(message) = &event {
+                        active.input.part_from_message(message.len());
                     }
                     return Poll::Ready(Some(event));
                 }
@@ -101,17 +101,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             if !has_budget_remaining() {
                 return self.give_way(cx);
             }
-            self.engine.awake().busy_deadline = None;
+            self.core.active().busy_deadline = None;
             ready!(self.poll_deadline(cx));
         }
         self.give_way(cx)
     }
 
     /// Takes messages that have been read already, as long as nothing else stands before them.
-    pub(crate) fn receive_messages(&mut self) -> Messages {
-        let Awake { connection, input, tally, .. } = self.engine.awake();
+    pub(crate) fn receive_messages(&mut self) -> MessageBatch {
+        let ActiveCore { connection, input, delta, .. } = self.core.active();
         let messages = connection.take_messages(input.bytes());
-        tally.count_messages(messages.len());
+        delta.count_messages(messages.len());
         messages
     }
 
@@ -119,10 +119,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     ///
     /// A closing peer that never stops talking is given up as well; later, for what it says may have
     /// waited for us: its deadline counts when it has kept us busy for as long.
-    fn give_way(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+    fn give_way(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
         self.account();
         cx.waker().wake_by_ref();
-        let Awake { connection, busy_deadline, .. } = self.engine.awake();
+        let ActiveCore { connection, busy_deadline, .. } = self.core.active();
         if connection.is_open() {
             return Poll::Pending;
         }
@@ -130,7 +130,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         let close_timeout = connection.timeouts().close;
         let deadline = busy_deadline.get_or_insert_with(|| time::after(close_timeout));
         if now >= *deadline {
-            connection.handle_time(now.into_std());
+            connection.handle_timeout(now.into_std());
         }
         Poll::Pending
     }
@@ -173,7 +173,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             ready!(written)?;
             self.collect_mail(cx);
         }
-        let Awake { flush, .. } = self.engine.awake();
+        let ActiveCore { flush, .. } = self.core.active();
         if *flush == Flush::Due {
             let flushed = ready!(Pin::new(&mut self.stream).poll_flush(cx));
             *flush = Flush::Done;
@@ -194,17 +194,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Whether nobody need wait to queue another message.
     #[inline]
     pub(crate) fn has_room(&mut self) -> bool {
-        let Awake { connection, flush, .. } = self.engine.awake();
+        let ActiveCore { connection, flush, .. } = self.core.active();
         *flush != Flush::Broken && (connection.queued_bytes() < HIGH_WATER || !connection.is_open())
     }
 
     /// Queues a message, whether or not there is room.
     #[inline]
     pub(crate) fn queue(&mut self, message: &Outgoing) -> Result<(), Misuse> {
-        let awake = self.engine.awake();
-        awake.lend_buffer();
-        awake.connection.send_outgoing(message)?;
-        awake.tally.count_sent();
+        let active = self.core.active();
+        active.lend_buffer();
+        active.connection.send_outgoing(message)?;
+        active.delta.count_sent();
         Ok(())
     }
 
@@ -223,12 +223,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// The connection, for what needs no transport.
     pub(crate) fn connection(&mut self) -> &mut Connection {
-        &mut self.engine.awake().connection
+        &mut self.core.active().connection
     }
 
     /// The first error of the transport.
     pub(crate) fn broken(&mut self) -> Option<io::Error> {
-        self.engine.awake().broken.as_ref().map(copy)
+        self.core.active().broken.as_ref().map(copy)
     }
 
     /// How many bytes of messages the transport took since the last call.
@@ -261,7 +261,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// One write of what waits.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let connection = &self.engine.awake().connection;
+        let connection = &self.core.active().connection;
         let mut slices = [IoSlice::new(&[]); SLICES];
         let count = connection.poll_output(&mut slices);
         let stream = Pin::new(&mut self.stream);
@@ -276,9 +276,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             written => written,
         };
         let written = self.check_write(written)?;
-        let Awake { connection, tally, flush, .. } = self.engine.awake();
+        let ActiveCore { connection, delta, flush, .. } = self.core.active();
         self.payload_written += connection.handle_written(written) as u64;
-        tally.count_written(written);
+        delta.count_written(written);
         *flush = Flush::Due;
         Poll::Ready(Ok(()))
     }
@@ -286,17 +286,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// An error of writing ends writing, not reading.
     fn check_write<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
         result.inspect_err(|error| {
-            let awake = self.engine.awake();
-            awake.connection.handle_write_failed();
-            awake.flush = Flush::Broken;
-            awake.note_broken(error);
+            let active = self.core.active();
+            active.connection.handle_write_failed();
+            active.flush = Flush::Broken;
+            active.note_broken(error);
             self.shut_mailbox();
         })
     }
 
     /// What was queued when writing broke was discarded, so nobody may be told that it was taken.
     fn check_broken(&mut self) -> io::Result<()> {
-        let Awake { broken, flush, .. } = self.engine.awake();
+        let ActiveCore { broken, flush, .. } = self.core.active();
         match (broken, *flush) {
             (Some(error), Flush::Broken) => Err(copy(error)),
             _ => Ok(()),
@@ -304,41 +304,41 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Awake { connection, input, .. } = self.engine.awake();
-        let lacking = connection.lacking(input.bytes());
-        input.make_room(lacking);
+        let ActiveCore { connection, input, .. } = self.core.active();
+        let bytes_needed = connection.bytes_needed(input.bytes());
+        input.make_room(bytes_needed);
         let polled = pin!(self.stream.read_buf(input.bytes())).poll(cx);
         let Poll::Ready(read) = polled else {
-            self.engine.awake().settle();
+            self.core.active().settle();
             self.account();
             return Poll::Pending;
         };
-        let awake = self.engine.awake();
+        let active = self.core.active();
         match read {
-            Ok(0) => awake.connection.handle_end_of_input(),
-            Ok(count) => awake.tally.count_read(count),
+            Ok(0) => active.connection.handle_end_of_input(),
+            Ok(count) => active.delta.count_read(count),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
-                awake.connection.handle_end_of_input();
-                awake.note_broken(&error);
+                active.connection.handle_end_of_input();
+                active.note_broken(&error);
             }
         }
         Poll::Ready(())
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) {
-        let awake = self.engine.awake();
-        if awake.connection.wants_shutdown()
+        let active = self.core.active();
+        if active.connection.wants_shutdown()
             && let Poll::Ready(result) = Pin::new(&mut self.stream).poll_shutdown(cx)
         {
             match result {
                 Ok(()) => {
-                    awake.connection.handle_shutdown();
-                    awake.flush = Flush::ShutDown;
+                    active.connection.handle_shutdown();
+                    active.flush = Flush::ShutDown;
                 }
                 Err(error) => {
-                    awake.connection.handle_write_failed();
-                    awake.note_broken(&error);
+                    active.connection.handle_write_failed();
+                    active.note_broken(&error);
                 }
             }
         }
@@ -349,7 +349,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     fn end(&mut self, cx: &mut Context<'_>) {
         self.alarm.clear();
         self.shut_mailbox();
-        if self.engine.awake().flush != Flush::ShutDown {
+        if self.core.active().flush != Flush::ShutDown {
             let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
         }
     }
@@ -364,7 +364,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             return Poll::Pending;
         }
         let mut now = Instant::now();
-        while let Some(at) = self.connection().handle_time(now.into_std()) {
+        while let Some(at) = self.connection().handle_timeout(now.into_std()) {
             if !self.connection().is_flushed() {
                 // A Ping was due, or our Close; an error of writing is remembered. What is waited for then
                 // is waited for from when it is written.
@@ -382,21 +382,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// Keeps little from now on, if nothing is under way: of a server's connection the least.
     pub(crate) fn rest(&mut self) {
-        let is_driven = self.driving.as_ref().is_some_and(Driving::is_at_rest);
+        let is_driven = self.driving.as_ref().is_some_and(DriverState::is_at_rest);
         if is_driven {
-            self.engine.doze();
+            self.core.park();
         }
     }
 
     /// What the transport has still to take: so many bytes, and what it may hold back.
     pub(crate) fn unwritten(&mut self) -> (u64, Flush) {
-        let Awake { connection, flush, .. } = self.engine.awake();
+        let ActiveCore { connection, flush, .. } = self.core.active();
         (connection.queued_bytes(), *flush)
     }
 
     /// Tells the server what unfinished messages keep here; one too many fails the connection.
     fn account(&mut self) {
-        let Awake { connection, input, .. } = self.engine.awake();
+        let ActiveCore { connection, input, .. } = self.core.active();
         let held = connection.held_bytes(input.bytes());
         if self.alarm.member().is_some_and(|member| !member.hold(held)) {
             connection.fail_over_budget();
@@ -417,10 +417,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// Tells the server, if there is one, what was moved since the last time.
     pub(crate) fn take_note(&mut self) {
-        if let Engine::Awake(awake) = &mut self.engine {
-            let tally = std::mem::take(&mut awake.tally);
+        if let Core::Active(active) = &mut self.core {
+            let delta = std::mem::take(&mut active.delta);
             if let Some(member) = self.alarm.member() {
-                member.server().counters.add(&tally);
+                member.server().counters.add(&delta);
             }
         }
     }
@@ -429,7 +429,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     pub(crate) fn leave(&mut self) {
         self.take_note();
         if let Some(member) = self.alarm.member() {
-            let code = self.engine.awake().connection.closed().map_or(1006, Closed::code);
+            let code = self.core.active().connection.closed().map_or(1006, Closed::code);
             tracing::debug!(code, "connection closed");
             member.server().counters.count_closed(code);
         }

@@ -35,13 +35,13 @@ pub enum TrySendError {
     Full(usize),
     /// The connection is closing or closed, or its socket is gone.
     #[error(transparent)]
-    Closed(#[from] SenderClosed),
+    Closed(#[from] SenderClosedError),
 }
 
 /// The connection is closing or closed, or its socket is gone: no message is sent over it any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the connection is closed, and takes no more messages")]
-pub struct SenderClosed;
+pub struct SenderClosedError;
 
 impl Sender {
     /// The same, but with another bound: while so many bytes wait, there is no room for further
@@ -54,11 +54,11 @@ impl Sender {
     /// Queues a message, once there is room.
     ///
     /// # Errors
-    /// [`SenderClosed`]; the message was not queued.
+    /// [`SenderClosedError`]; the message was not queued.
     ///
     /// # Cancel safety
     /// Safe: the message is queued whole or not at all.
-    pub async fn send(&self, message: impl Into<Outgoing>) -> Result<(), SenderClosed> {
+    pub async fn send(&self, message: impl Into<Outgoing>) -> Result<(), SenderClosedError> {
         let message = message.into();
         loop {
             let room = self.mailbox.room.notified();
@@ -78,7 +78,7 @@ impl Sender {
         let message = message.into();
         let mut letters = self.mailbox.letters();
         if letters.stage != Stage::Open {
-            return Err(SenderClosed.into());
+            return Err(SenderClosedError.into());
         }
         if letters.bytes >= self.capacity {
             return Err(TrySendError::Full(letters.bytes));

@@ -9,7 +9,7 @@ use http::{Request, Response};
 /// It is called by the task that connects, which it must not hold up. When something happens is its
 /// own business: each step is told when it happens. A redirect that is followed begins again with
 /// [`Resolving`](ConnectStep::Resolving), or with what comes first on its way. Of a Unix socket and of a
-/// [`Carrier`](crate::Carrier), nothing is told before TLS.
+/// [`Connector`](crate::Connector), nothing is told before TLS.
 ///
 /// ```
 /// use fullduplex_net::{ConnectObserver, ConnectStep};

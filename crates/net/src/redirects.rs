@@ -2,7 +2,7 @@ use fullduplex_proto::Url;
 use http::StatusCode;
 use http::header::LOCATION;
 
-use crate::Refused;
+use crate::Rejected;
 
 /// Whether a client goes where a server sends it instead of opening the connection (RFC6455-4.1-24). By
 /// default it does not.
@@ -20,7 +20,7 @@ pub struct Redirects {
 /// Why a redirect is not followed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum BadRedirect {
+pub enum RedirectError {
     /// There were so many already.
     #[error("more than {0} redirects")]
     TooMany(u32),
@@ -57,9 +57,9 @@ impl Redirects {
     pub(crate) fn next(
         &self,
         url: &Url,
-        refused: &Refused,
+        refused: &Rejected,
         followed: u32,
-    ) -> Result<Option<Url>, BadRedirect> {
+    ) -> Result<Option<Url>, RedirectError> {
         let is_redirect = matches!(
             refused.status,
             StatusCode::MOVED_PERMANENTLY
@@ -75,18 +75,18 @@ impl Redirects {
             return Ok(None);
         }
         if followed >= self.limit {
-            return Err(BadRedirect::TooMany(self.limit));
+            return Err(RedirectError::TooMany(self.limit));
         }
         let location = String::from_utf8_lossy(location.as_bytes());
-        let next = url.redirected(&location).map_err(|error| BadRedirect::Location {
+        let next = url.redirected(&location).map_err(|error| RedirectError::Location {
             location: location.clone().into_owned(),
             reason: error.to_string(),
         })?;
         if url.is_secure() && !next.is_secure() {
-            return Err(BadRedirect::Insecure(location.into_owned()));
+            return Err(RedirectError::Insecure(location.into_owned()));
         }
         if !(self.allows)(&next) {
-            return Err(BadRedirect::NotAllowed(location.into_owned()));
+            return Err(RedirectError::NotAllowed(location.into_owned()));
         }
         Ok(Some(next))
     }

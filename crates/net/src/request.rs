@@ -3,16 +3,16 @@ use std::net::SocketAddr;
 use bytes::BytesMut;
 use fullduplex_proto::handshake::head::{self, HeadReader};
 use fullduplex_proto::handshake::{
-    Refusal, ReservedHeader, Subprotocol, SubprotocolNotOffered, Subprotocols,
+    Rejection, ReservedHeaderError, Subprotocol, SubprotocolNotOfferedError, Subprotocols,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::alarm::Alarm;
 use crate::connections::Phase;
+use crate::fallback::Fallback;
 use crate::handshake::{Handshake, Terms};
 use crate::opening::{read_head, write_all};
-use crate::pages::Pages;
 use crate::seat::Seat;
 use crate::time::Time;
 use crate::{AcceptError, AcceptOptions, OpeningError, Socket, Transport};
@@ -66,7 +66,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
         time: Time,
         mut stream: S,
         terms: Terms,
-        pages: Option<Pages>,
+        fallback: Option<Fallback>,
         peer: Option<SocketAddr>,
         alarm: Alarm,
     ) -> Result<Self, AcceptError> {
@@ -74,17 +74,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
         let begun = match time.limit(read_request(&mut stream, &mut input)).await?? {
             Ok(head) => match Handshake::begin(&head, &terms) {
                 Ok(handshake) => Ok((head, handshake)),
-                Err(refusal) => {
-                    let page = pages.and_then(|pages| pages.find(&head, &refusal));
+                Err(rejection) => {
+                    let page = fallback.and_then(|fallback| fallback.find(&head, &rejection));
                     if let Some(page) = page {
                         let status = page.status();
                         time.limit(answer_last(stream, &page)).await??;
                         return Err(AcceptError::Answered(status));
                     }
-                    Err(refusal)
+                    Err(rejection)
                 }
             },
-            Err(refusal) => Err(refusal),
+            Err(rejection) => Err(rejection),
         };
         match begun {
             Ok((head, handshake)) => {
@@ -92,10 +92,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
                 let pending = Pending { stream, input, head, handshake, terms, peer, alarm, seat };
                 Ok(Self { pending: Some(Box::new(pending)) })
             }
-            Err(refusal) => {
-                // The refusal is what the caller needs to know, whether or not the client hears it.
-                time.limit(refuse(stream, &refusal)).await.ok();
-                Err(AcceptError::Refused(refusal))
+            Err(rejection) => {
+                // The rejection is what the caller needs to know, whether or not the client hears it.
+                time.limit(reject(stream, &rejection)).await.ok();
+                Err(AcceptError::Rejected(rejection))
             }
         }
     }
@@ -124,8 +124,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
     /// Chooses a subprotocol, instead of the first that is among [`AcceptOptions::subprotocols`].
     ///
     /// # Errors
-    /// [`SubprotocolNotOffered`] if the client did not offer it; the request is closed.
-    pub fn with_subprotocol(mut self, chosen: Subprotocol) -> Result<Self, SubprotocolNotOffered> {
+    /// [`SubprotocolNotOfferedError`] if the client did not offer it; the request is closed.
+    pub fn with_subprotocol(
+        mut self,
+        chosen: Subprotocol,
+    ) -> Result<Self, SubprotocolNotOfferedError> {
         self.pending_mut().handshake.choose(chosen)?;
         Ok(self)
     }
@@ -133,12 +136,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
     /// Adds a header to the response.
     ///
     /// # Errors
-    /// [`ReservedHeader`] if the header is the handshake's own; the request is closed.
+    /// [`ReservedHeaderError`] if the header is the handshake's own; the request is closed.
     pub fn with_header(
         mut self,
         name: HeaderName,
         value: HeaderValue,
-    ) -> Result<Self, ReservedHeader> {
+    ) -> Result<Self, ReservedHeaderError> {
         self.pending_mut().handshake.add_header(name, value)?;
         Ok(self)
     }
@@ -163,9 +166,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
     ///
     /// # Cancel safety
     /// Dropping the future closes the stream.
-    pub async fn refuse(mut self, refusal: Refusal) -> Result<(), AcceptError> {
+    pub async fn reject(mut self, rejection: Rejection) -> Result<(), AcceptError> {
         let pending = self.pending.take().expect("a request is answered once");
-        Box::pin(pending.refuse(refusal)).await
+        Box::pin(pending.reject(rejection)).await
     }
 
     /// Lets `seat` have the socket, or the request if it is dropped.
@@ -187,9 +190,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
     async fn accept(mut self: Box<Self>) -> Result<Socket<S>, AcceptError> {
         if self.alarm.member().is_some_and(|member| member.server().phase() != Phase::Serving) {
             let reason = "this server is shutting down";
-            let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason);
-            self.refuse(refusal.clone()).await?;
-            return Err(AcceptError::Refused(refusal));
+            let rejection = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, reason);
+            self.reject(rejection.clone()).await?;
+            return Err(AcceptError::Rejected(rejection));
         }
         let time = self.time();
         let Self { mut stream, input, handshake, alarm, seat, .. } = *self;
@@ -204,11 +207,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
         Ok(socket)
     }
 
-    pub(crate) async fn refuse(mut self: Box<Self>, refusal: Refusal) -> Result<(), AcceptError> {
+    pub(crate) async fn reject(
+        mut self: Box<Self>,
+        rejection: Rejection,
+    ) -> Result<(), AcceptError> {
         if let Some(member) = self.alarm.member() {
-            member.server().counters.count_refused(refusal.status());
+            member.server().counters.count_refused(rejection.status());
         }
-        self.time().limit(refuse(self.stream, &refusal)).await??;
+        self.time().limit(reject(self.stream, &rejection)).await??;
         Ok(())
     }
 
@@ -231,21 +237,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Request<S> {
 async fn read_request(
     stream: &mut (impl AsyncRead + Unpin),
     input: &mut BytesMut,
-) -> Result<Result<http::Request<()>, Refusal>, OpeningError> {
+) -> Result<Result<http::Request<()>, Rejection>, OpeningError> {
     let mut reader = HeadReader::new();
     match read_head(stream, input, |input| reader.request(input)).await {
         Ok(request) => Ok(Ok(request)),
-        Err(OpeningError::Head(error)) => Ok(Err(error.refusal())),
+        Err(OpeningError::Head(error)) => Ok(Err(error.rejection())),
         Err(error) => Err(error),
     }
 }
 
 /// Refuses, as [`answer_last`] does.
-pub(crate) async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(
+pub(crate) async fn reject<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
-    refusal: &Refusal,
+    rejection: &Rejection,
 ) -> Result<(), OpeningError> {
-    answer_last(stream, &refusal.to_response()).await
+    answer_last(stream, &rejection.to_response()).await
 }
 
 /// Answers, ends the stream, and lets the client read the answer: bytes of it that nobody reads

@@ -7,33 +7,33 @@ use crate::connect_error::{ConnectError, ConnectPhase};
 use crate::dial::dial;
 use crate::proxy::host_and_port;
 use crate::turn::{Remote, Turn};
-use crate::{ConnectOptions, ConnectStep, Handshakes, Proxy, ProxyError, Transport, time};
+use crate::{ConnectConcurrency, ConnectOptions, ConnectStep, Proxy, ProxyError, Transport, time};
 
 /// A stream that leads to a server, without TLS, and the right to shake hands over it.
-pub(crate) struct Carried {
+pub(crate) struct Route {
     pub(crate) stream: Transport,
     pub(crate) turn: Option<Turn>,
 }
 
 /// Finds a way to the host of `url`: directly, or by what the options name.
-pub(crate) async fn carry(url: &Url, options: &ConnectOptions) -> Result<Carried, ConnectError> {
-    if let Some(carrier) = &options.carrier {
-        let stream = in_time(carrier.carry(url), url, options).await?;
+pub(crate) async fn find_route(url: &Url, options: &ConnectOptions) -> Result<Route, ConnectError> {
+    if let Some(connector) = &options.connector {
+        let stream = in_time(connector.connect(url), url, options).await?;
         let stream = stream
-            .map_err(|source| ConnectError::Carrier { authority: url.authority(), source })?;
-        return Ok(Carried { stream, turn: None });
+            .map_err(|source| ConnectError::Connector { authority: url.authority(), source })?;
+        return Ok(Route { stream, turn: None });
     }
     #[cfg(unix)]
     if let Some(path) = &options.unix_socket {
         let stream = unix(path, url, options).await?;
-        return Ok(Carried { stream, turn: None });
+        return Ok(Route { stream, turn: None });
     }
     // RFC6455-4.1-6
     if let Some(proxy) = options.proxies.find(url) {
         return by_proxy(proxy, url, options).await;
     }
     let (stream, turn) = dial(url.host(), url.port(), options, options.handshakes).await?;
-    Ok(Carried { stream: stream.into(), turn })
+    Ok(Route { stream: stream.into(), turn })
 }
 
 /// Only the proxy knows the address behind it, so a name counts as one (RFC6455-4.1-4).
@@ -41,7 +41,7 @@ async fn by_proxy(
     proxy: &Proxy,
     url: &Url,
     options: &ConnectOptions,
-) -> Result<Carried, ConnectError> {
+) -> Result<Route, ConnectError> {
     let (host, port, limit) = (url.host(), url.port(), options.connect_timeout);
     let too_long = |phase| ConnectError::Timeout {
         phase,
@@ -50,8 +50,8 @@ async fn by_proxy(
         failures: Vec::new(),
     };
     let turn = match options.handshakes {
-        Handshakes::AtOnce => None,
-        Handshakes::OneAtATime => {
+        ConnectConcurrency::Unlimited => None,
+        ConnectConcurrency::OnePerAddress => {
             let turn = Turn::wait(Remote::Name(host.to_owned(), port), limit).await;
             Some(turn.ok_or_else(|| too_long(ConnectPhase::Turn))?)
         }
@@ -63,7 +63,7 @@ async fn by_proxy(
     };
     options.observe(ConnectStep::Proxy { proxy: &proxy.to_string() });
     // The proxy is no WebSocket's other end.
-    let dialed = dial(proxy.host(), proxy.port(), options, Handshakes::AtOnce).await;
+    let dialed = dial(proxy.host(), proxy.port(), options, ConnectConcurrency::Unlimited).await;
     let (tcp, _) = dialed.map_err(|error| failed(ProxyError::Unreachable(Box::new(error))))?;
     let deadline = time::after(limit);
     // RFC6455-4.1-8
@@ -72,7 +72,7 @@ async fn by_proxy(
         .map_err(|_| failed(ProxyError::Timeout(limit)))?
         .map_err(failed)?;
     options.observe(ConnectStep::Tunnel);
-    Ok(Carried { stream, turn })
+    Ok(Route { stream, turn })
 }
 
 #[cfg(unix)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fullduplex_proto::handshake::Refusal;
+use fullduplex_proto::handshake::Rejection;
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream};
@@ -17,8 +17,8 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::connections::{Phase, Shared};
-use crate::pages::Pages;
-use crate::request::refuse;
+use crate::fallback::Fallback;
+use crate::request::reject;
 use crate::session;
 use crate::{Connections, Identity, Outcome, Request, ServerOptions, Transport};
 
@@ -52,7 +52,7 @@ const TURNED_AWAY: usize = 64;
 pub struct Server {
     listener: Listener,
     tls: Option<Identity>,
-    pages: Option<Pages>,
+    fallback: Option<Fallback>,
     connections: Connections,
 }
 
@@ -93,7 +93,7 @@ impl Server {
     }
 
     fn new(listener: Listener, options: ServerOptions) -> Self {
-        Self { listener, tls: None, pages: None, connections: Connections::new(options) }
+        Self { listener, tls: None, fallback: None, connections: Connections::new(options) }
     }
 
     /// Speaks TLS with clients that come by TCP.
@@ -113,17 +113,17 @@ impl Server {
     /// # use bytes::Bytes;
     /// # use fullduplex_net::Server;
     /// # fn with_health_check(server: Server) -> Server {
-    /// server.with_pages(|request| {
+    /// server.with_fallback(|request| {
     ///     let is_health_check = request.uri().path() == "/health";
     ///     is_health_check.then(|| http::Response::new(Bytes::from_static(b"well\n")))
     /// })
     /// # }
     /// ```
-    pub fn with_pages(
+    pub fn with_fallback(
         mut self,
         find: impl Fn(&http::Request<()>) -> Option<http::Response<Bytes>> + Send + Sync + 'static,
     ) -> Self {
-        self.pages = Some(Pages::new(find));
+        self.fallback = Some(Fallback::new(find));
         self
     }
 
@@ -145,7 +145,7 @@ impl Server {
     }
 
     /// Runs `handler` for each client that asks for a WebSocket, in a task of its own, until
-    /// [`Connections::shut_down`] has ended them all.
+    /// [`Connections::shutdown`] has ended them all.
     ///
     /// The handler accepts or refuses the [`Request`], and uses the socket as [`Socket::drive`] tells.
     /// An error that it returns, or its panic, concerns nobody else.
@@ -162,7 +162,7 @@ impl Server {
         let host = Arc::new(Host {
             handler,
             tls: self.tls.as_ref().map(Identity::acceptor),
-            pages: self.pages,
+            fallback: self.fallback,
             turned_away: Arc::new(Semaphore::new(TURNED_AWAY)),
         });
         let mut can_accept = true;
@@ -211,7 +211,7 @@ impl Listener {
 struct Host<H> {
     handler: H,
     tls: Option<TlsAcceptor>,
-    pages: Option<Pages>,
+    fallback: Option<Fallback>,
     turned_away: Arc<Semaphore>,
 }
 
@@ -232,9 +232,9 @@ where
             Accepted::Unix(_) => None,
         };
         match server.admit(peer.map(|peer| peer.ip())) {
-            Ok(membership) => {
+            Ok(guard) => {
                 let opening =
-                    session::open(accepted, self.tls.clone(), self.pages.clone(), peer, membership);
+                    session::open(accepted, self.tls.clone(), self.fallback.clone(), peer, guard);
                 let host = Arc::clone(self);
                 let handler = move |request| (host.handler)(request);
                 let preparing = session::prepare(Arc::clone(server), opening, handler);
@@ -243,21 +243,21 @@ where
                     tracing::debug_span!("connection", peer = peer.map(tracing::field::display)),
                 );
             }
-            Err(refusal) => {
-                server.counters.count_refused(refusal.status());
-                tracing::debug!(peer = peer.map(tracing::field::display), %refusal, "no room for a connection");
-                self.turn_away(accepted, refusal);
+            Err(rejection) => {
+                server.counters.count_refused(rejection.status());
+                tracing::debug!(peer = peer.map(tracing::field::display), %rejection, "no room for a connection");
+                self.turn_away(accepted, rejection);
             }
         }
     }
 
     /// Tells a client that there is no room for it. One that speaks TLS sees the end only.
-    fn turn_away(&self, accepted: Accepted, refusal: Refusal) {
+    fn turn_away(&self, accepted: Accepted, rejection: Rejection) {
         if self.tls.is_none()
             && let Ok(permit) = Arc::clone(&self.turned_away).try_acquire_owned()
         {
             tokio::spawn(async move {
-                timeout(TURNED_AWAY_TIME, refuse(Transport::from(accepted), &refusal)).await.ok();
+                timeout(TURNED_AWAY_TIME, reject(Transport::from(accepted), &rejection)).await.ok();
                 drop(permit);
             });
         }

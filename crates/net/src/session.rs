@@ -7,18 +7,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
-use fullduplex_proto::handshake::Refusal;
+use fullduplex_proto::handshake::Rejection;
 use http::StatusCode;
 use tokio_rustls::TlsAcceptor;
 use tracing::Span;
 
 use crate::alarm::Alarm;
 use crate::connections::{Phase, Shared};
-use crate::driven::{Driven, HandlerPanicked, Outcome, poll_caught};
-use crate::membership::Membership;
-use crate::pages::Pages;
+use crate::fallback::Fallback;
+use crate::guard::ConnectionGuard;
 use crate::seat::{Seat, Seated};
 use crate::server::Accepted;
+use crate::task::{HandlerPanicError, HandlerTask, Outcome, poll_caught};
 use crate::time::Time;
 use crate::{AcceptError, OpeningError, Request, Transport};
 
@@ -30,9 +30,9 @@ pub(crate) type Opening =
 pub(crate) fn open(
     accepted: Accepted,
     tls: Option<TlsAcceptor>,
-    pages: Option<Pages>,
+    fallback: Option<Fallback>,
     peer: Option<SocketAddr>,
-    member: Membership,
+    member: ConnectionGuard,
 ) -> Opening {
     let server = Arc::clone(member.server());
     let terms = server.terms.clone();
@@ -45,7 +45,7 @@ pub(crate) fn open(
             }
             (accepted, _) => accepted.into(),
         };
-        Request::read_within(time, transport, terms, pages, peer, Alarm::Server(member)).await
+        Request::read_within(time, transport, terms, fallback, peer, Alarm::Server(member)).await
     };
     Box::pin(async move {
         tokio::select! {
@@ -58,7 +58,7 @@ pub(crate) fn open(
 
 /// What comes of a client, until its connection is open: in a box of its own likewise.
 pub(crate) type Preparing<F> =
-    Pin<Box<dyn Future<Output = Option<Driven<Transport, F>>> + Send + 'static>>;
+    Pin<Box<dyn Future<Output = Option<HandlerTask<Transport, F>>> + Send + 'static>>;
 
 /// Opens a connection as its handler decides.
 pub(crate) fn prepare<F>(
@@ -83,8 +83,8 @@ where
             Decided::Accepted(socket, outcome) => {
                 server.counters.opened.fetch_add(1, Ordering::Relaxed);
                 return Some(match outcome {
-                    None => Driven::new(socket, handler),
-                    Some(outcome) => Driven::closing(socket, outcome),
+                    None => HandlerTask::new(socket, handler),
+                    Some(outcome) => HandlerTask::closing(socket, outcome),
                 });
             }
             Decided::Unanswered(refused, outcome) => {
@@ -100,7 +100,7 @@ where
                     () = server.until(Phase::Cut) => {}
                 }
             }
-            Decided::Refused(outcome) => note_outcome(&outcome),
+            Decided::Rejected(outcome) => note_outcome(&outcome),
             Decided::Cut => drop(server.counters.failed.fetch_add(1, Ordering::Relaxed)),
         }
         None
@@ -126,7 +126,7 @@ struct Session<F> {
 
 enum Stage<F> {
     Preparing(Preparing<F>),
-    Driven(Driven<Transport, F>),
+    HandlerTask(HandlerTask<Transport, F>),
 }
 
 impl<F: Future<Output = Outcome>> Future for Session<F> {
@@ -137,13 +137,13 @@ impl<F: Future<Output = Outcome>> Future for Session<F> {
         let _entered = span.as_ref().map(|span| span.enter());
         if let Stage::Preparing(preparing) = stage {
             match ready!(preparing.as_mut().poll(cx)) {
-                Some(driven) => *stage = Stage::Driven(driven),
+                Some(task) => *stage = Stage::HandlerTask(task),
                 None => return Poll::Ready(()),
             }
             tracing::debug!("connection open");
         }
-        if let Stage::Driven(driven) = stage {
-            note_outcome(&ready!(Pin::new(driven).poll(cx)));
+        if let Stage::HandlerTask(task) = stage {
+            note_outcome(&ready!(Pin::new(task).poll(cx)));
         }
         Poll::Ready(())
     }
@@ -155,7 +155,7 @@ enum Decided {
     /// It dropped the request; this refuses it.
     Unanswered(Pin<Box<dyn Future<Output = Result<(), AcceptError>> + Send>>, Option<Outcome>),
     /// It refused the request, or could not answer it.
-    Refused(Outcome),
+    Rejected(Outcome),
     /// The server was shut down meanwhile.
     Cut,
 }
@@ -175,10 +175,10 @@ async fn decide<F: Future<Output = Outcome>>(
             (Some(Seated::Socket(socket)), outcome) => Decided::Accepted(socket, outcome),
             (Some(Seated::Unanswered(pending)), outcome) => {
                 let reason = "the server has not answered the request";
-                let refusal = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, reason);
-                Decided::Unanswered(Box::pin(pending.refuse(refusal)), outcome)
+                let rejection = Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, reason);
+                Decided::Unanswered(Box::pin(pending.reject(rejection)), outcome)
             }
-            (None, Some(outcome)) => Decided::Refused(outcome),
+            (None, Some(outcome)) => Decided::Rejected(outcome),
             (None, None) if cut.as_mut().poll(cx).is_ready() => Decided::Cut,
             (None, None) => return Poll::Pending,
         })
@@ -189,7 +189,7 @@ async fn decide<F: Future<Output = Outcome>>(
 pub(crate) fn note_unopened(server: &Shared, error: &AcceptError) {
     tracing::debug!(%error, "no connection");
     match error {
-        AcceptError::Refused(refusal) => server.counters.count_refused(refusal.status()),
+        AcceptError::Rejected(rejection) => server.counters.count_refused(rejection.status()),
         AcceptError::Answered(status) => server.counters.count_refused(*status),
         _ => {
             server.counters.failed.fetch_add(1, Ordering::Relaxed);
@@ -201,7 +201,7 @@ pub(crate) fn note_unopened(server: &Shared, error: &AcceptError) {
 fn note_outcome(outcome: &Outcome) {
     match outcome {
         Ok(()) => {}
-        Err(error) if error.is::<HandlerPanicked>() => tracing::error!("{error}"),
+        Err(error) if error.is::<HandlerPanicError>() => tracing::error!("{error}"),
         Err(error) => tracing::debug!(%error, "the handler of a connection has failed"),
     }
 }

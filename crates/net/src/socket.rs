@@ -6,8 +6,8 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::BytesMut;
 use fullduplex_proto::handshake::{Answer, Subprotocol};
 use fullduplex_proto::{
-    CloseFrame, Closed, Connection, Delivery, Event, Failure, Message, Messages, Misuse, Outgoing,
-    Part,
+    CloseFrame, Closed, Connection, ConnectionError, Delivery, Message, MessageBatch, Misuse,
+    Outgoing, Part, Received,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -35,7 +35,7 @@ use crate::{Sender, Transport};
 pub struct Socket<S: AsyncRead + AsyncWrite + Unpin = Transport> {
     shared: Arc<Shared<S>>,
     /// Messages that arrived together with the last one: most of a burst is received without the lock.
-    ahead: Option<Box<Messages>>,
+    ahead: Option<Box<MessageBatch>>,
 }
 
 /// What a socket shares with the task that drives it.
@@ -49,7 +49,7 @@ pub(crate) struct Shared<S> {
 /// The connection failed: by the peer's fault, or the world's.
 #[derive(Debug, thiserror::Error)]
 pub struct SocketError {
-    failure: Failure,
+    failure: ConnectionError,
     #[source]
     io: Option<io::Error>,
 }
@@ -65,7 +65,7 @@ impl std::fmt::Display for SocketError {
 
 impl SocketError {
     /// What happened.
-    pub fn failure(&self) -> Failure {
+    pub fn failure(&self) -> ConnectionError {
         self.failure
     }
 }
@@ -133,7 +133,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Message>, SocketError>> {
         let message = |event| match event {
-            Event::Message(message) => Some(message),
+            Received::Message(message) => Some(message),
             _ => None,
         };
         match self.next_ahead() {
@@ -164,9 +164,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Part>, SocketError>> {
         let part = |event| match event {
-            Event::Part(part) => Some(part),
+            Received::Part(part) => Some(part),
             // It had begun to arrive before parts were asked for.
-            Event::Message(content) => Some(Part { content, last: true }),
+            Received::Message(content) => Some(Part { content, last: true }),
             _ => None,
         };
         if let Some(content) = self.next_ahead() {
@@ -200,7 +200,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         &mut self,
         cx: &mut Context<'_>,
         delivery: Delivery,
-        content: impl Fn(Event) -> Option<T>,
+        content: impl Fn(Received) -> Option<T>,
     ) -> Poll<Result<Option<T>, SocketError>> {
         let mut link = self.shared.link();
         while let Some(event) = ready!(link.poll_event_for_application(delivery, cx)) {
@@ -370,13 +370,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Polls for the next event, and drives everything else: writing, closing, deadlines. `None`
     /// when the connection has ended, as [`Socket::closed`] then tells. In a handler, pings and pongs
     /// that arrive while it does something else are no events.
-    pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+    pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
         if let Some(message) = self.next_ahead() {
-            return Poll::Ready(Some(Event::Message(message)));
+            return Poll::Ready(Some(Received::Message(message)));
         }
         let mut link = self.shared.link();
         let event = ready!(link.poll_event_for_application(Delivery::Whole, cx));
-        if let Some(Event::Message(_)) = event {
+        if let Some(Received::Message(_)) = event {
             self.ahead = take_ahead(&mut link);
         }
         // More may have arrived, and nobody waits for it now.
@@ -453,7 +453,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Socket<S> {
 }
 
 /// What has arrived together with a message that is received now.
-fn take_ahead<S: AsyncRead + AsyncWrite + Unpin>(link: &mut Link<S>) -> Option<Box<Messages>> {
+fn take_ahead<S: AsyncRead + AsyncWrite + Unpin>(link: &mut Link<S>) -> Option<Box<MessageBatch>> {
     let ahead = link.take_messages();
     (ahead.len() > 0).then(|| Box::new(ahead))
 }

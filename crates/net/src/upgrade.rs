@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::BytesMut;
 use fullduplex_proto::handshake::{
-    Refusal, ReservedHeader, Subprotocol, SubprotocolNotOffered, Subprotocols,
+    Rejection, ReservedHeaderError, Subprotocol, SubprotocolNotOfferedError, Subprotocols,
 };
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -16,9 +16,9 @@ use tokio::net::TcpStream;
 
 use crate::alarm::Alarm;
 use crate::connections::{Phase, Shared};
-use crate::driven::Driven;
+use crate::guard::ConnectionGuard;
 use crate::handshake::Handshake;
-use crate::membership::Membership;
+use crate::task::HandlerTask;
 use crate::time::Time;
 use crate::{AcceptError, Connections, OpeningError, Outcome, Socket, Transport, session};
 
@@ -52,7 +52,7 @@ use crate::{AcceptError, Connections, OpeningError, Outcome, Socket, Transport, 
 ///             }
 ///             Ok(())
 ///         }),
-///         Err(refusal) => refusal.to_response().map(Full::from),
+///         Err(rejection) => rejection.to_response().map(Full::from),
 ///     })
 /// }
 ///
@@ -78,7 +78,7 @@ use crate::{AcceptError, Connections, OpeningError, Outcome, Socket, Transport, 
 #[derive(Debug)]
 pub struct WebSocketUpgrade {
     handshake: Handshake,
-    member: Membership,
+    member: ConnectionGuard,
     upgraded: OnUpgrade,
 }
 
@@ -87,22 +87,22 @@ impl WebSocketUpgrade {
     /// for one more connection.
     ///
     /// # Errors
-    /// The [`Refusal`], whose response is the answer: it also ends the HTTP connection, so that nothing
+    /// The [`Rejection`], whose response is the answer: it also ends the HTTP connection, so that nothing
     /// that the client sent besides is taken for another request.
     pub fn new<B>(
         request: &mut http::Request<B>,
         connections: &Connections,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, Rejection> {
         let server = connections.shared();
         let begun = server.admit(None).and_then(|member| {
             let handshake = Handshake::begin(request, &server.terms)?;
             let upgraded = request.extensions_mut().remove().ok_or_else(|| {
                 let reason = "this HTTP server does not let its connections be upgraded";
-                Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, reason)
+                Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, reason)
             })?;
             Ok(Self { handshake, member, upgraded })
         });
-        begun.inspect_err(|refusal| count_refused(server, refusal))
+        begun.inspect_err(|rejection| count_refused(server, rejection))
     }
 
     /// Counts the connection among those of `address`, of which
@@ -111,10 +111,10 @@ impl WebSocketUpgrade {
     /// counts for no address.
     ///
     /// # Errors
-    /// The [`Refusal`] to answer with, if there are too many.
-    pub fn with_address(mut self, address: IpAddr) -> Result<Self, Refusal> {
+    /// The [`Rejection`] to answer with, if there are too many.
+    pub fn with_address(mut self, address: IpAddr) -> Result<Self, Rejection> {
         let counted = self.member.count_for(address);
-        counted.inspect_err(|refusal| count_refused(self.member.server(), refusal))?;
+        counted.inspect_err(|rejection| count_refused(self.member.server(), rejection))?;
         Ok(self)
     }
 
@@ -127,8 +127,11 @@ impl WebSocketUpgrade {
     /// [`AcceptOptions::subprotocols`](crate::AcceptOptions).
     ///
     /// # Errors
-    /// [`SubprotocolNotOffered`] if the client did not offer it.
-    pub fn with_subprotocol(mut self, chosen: Subprotocol) -> Result<Self, SubprotocolNotOffered> {
+    /// [`SubprotocolNotOfferedError`] if the client did not offer it.
+    pub fn with_subprotocol(
+        mut self,
+        chosen: Subprotocol,
+    ) -> Result<Self, SubprotocolNotOfferedError> {
         self.handshake.choose(chosen)?;
         Ok(self)
     }
@@ -136,12 +139,12 @@ impl WebSocketUpgrade {
     /// Adds a header to the response.
     ///
     /// # Errors
-    /// [`ReservedHeader`] if the header is the handshake's own.
+    /// [`ReservedHeaderError`] if the header is the handshake's own.
     pub fn with_header(
         mut self,
         name: HeaderName,
         value: HeaderValue,
-    ) -> Result<Self, ReservedHeader> {
+    ) -> Result<Self, ReservedHeaderError> {
         self.handshake.add_header(name, value)?;
         Ok(self)
     }
@@ -181,21 +184,21 @@ impl WebSocketUpgrade {
             let alarm = Alarm::Server(member);
             let socket = Socket::new(transport, connection, input, answer, alarm);
             let shared = Arc::clone(socket.shared());
-            Some(Driven::new(shared, Box::pin(handler(socket))))
+            Some(HandlerTask::new(shared, Box::pin(handler(socket))))
         });
         session::spawn(preparing, tracing::debug_span!("connection"));
         response.map(|()| B::default())
     }
 
     /// The response that opens nothing, because the application decides so.
-    pub fn refuse<B: From<String>>(self, refusal: &Refusal) -> Response<B> {
-        count_refused(self.member.server(), refusal);
-        refusal.to_response().map(B::from)
+    pub fn reject<B: From<String>>(self, rejection: &Rejection) -> Response<B> {
+        count_refused(self.member.server(), rejection);
+        rejection.to_response().map(B::from)
     }
 }
 
-fn count_refused(server: &Shared, refusal: &Refusal) {
-    server.counters.count_refused(refusal.status());
+fn count_refused(server: &Shared, rejection: &Rejection) {
+    server.counters.count_refused(rejection.status());
 }
 
 /// Waits until hyper has sent the response and gives the connection up.

@@ -1,7 +1,7 @@
 use std::mem;
 use std::sync::{Mutex, PoisonError};
 
-use fullduplex::{Cookies, Url};
+use fullduplex::{CookieStore, Url};
 use http::HeaderValue;
 
 /// What a jar in JavaScript has to do with one opening: what it said when it was asked, and what it
@@ -28,7 +28,7 @@ impl Jar {
     }
 }
 
-impl Cookies for Jar {
+impl CookieStore for Jar {
     fn cookies(&self, _: &Url) -> Option<HeaderValue> {
         self.cookie.clone()
     }

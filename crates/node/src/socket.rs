@@ -4,7 +4,7 @@ use std::task::{Context, Poll, Waker};
 
 use fullduplex::machine::close_frame;
 use fullduplex::stream_machine::StreamMachine;
-use fullduplex::{Events, Messages, Reservation, WebSocket};
+use fullduplex::{Events, MessageDemand, Reservation, WebSocket};
 use napi::bindgen_prelude::{ArrayBuffer, Function};
 use napi::{Env, Unknown};
 use napi_derive::napi;
@@ -189,7 +189,7 @@ pub fn next<'env>(
                 return Ok((several, last));
             }
         }
-        let messages = if messages > 0 { Messages::Take } else { Messages::Leave };
+        let messages = if messages > 0 { MessageDemand::Take } else { MessageDemand::Leave };
         Err(it.events.poll_some(&mut cx, messages))
     });
     match taken {

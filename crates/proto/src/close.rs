@@ -33,13 +33,13 @@ impl CloseCode {
     /// assigned 1012–1014 since the RFC) or 3000–4999.
     ///
     /// # Errors
-    /// [`InvalidCloseCode`] for any other number.
-    pub fn new(code: u16) -> Result<Self, InvalidCloseCode> {
+    /// [`CloseCodeError`] for any other number.
+    pub fn new(code: u16) -> Result<Self, CloseCodeError> {
         match code {
             1000..=1003 | 1007..=1014 | 3000..=4999 => {
-                NonZeroU16::new(code).map(Self).ok_or(InvalidCloseCode(code))
+                NonZeroU16::new(code).map(Self).ok_or(CloseCodeError(code))
             }
-            _ => Err(InvalidCloseCode(code)),
+            _ => Err(CloseCodeError(code)),
         }
     }
 
@@ -71,7 +71,7 @@ impl fmt::Display for CloseCode {
 /// The number given may not stand in a Close frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0} may not stand in a Close frame: use 1000-1003, 1007-1014 or 3000-4999")]
-pub struct InvalidCloseCode(pub u16);
+pub struct CloseCodeError(pub u16);
 
 /// Why a connection closes, in words for a developer's log: at most 123 bytes of UTF-8
 /// (RFC6455-5.5.1-2).
@@ -87,11 +87,11 @@ impl CloseReason {
     /// Checks the length of `reason`.
     ///
     /// # Errors
-    /// [`CloseReasonTooLong`] above [`CloseReason::MAX_BYTES`] bytes of UTF-8.
-    pub fn new(reason: impl Into<String>) -> Result<Self, CloseReasonTooLong> {
+    /// [`CloseReasonError`] above [`CloseReason::MAX_BYTES`] bytes of UTF-8.
+    pub fn new(reason: impl Into<String>) -> Result<Self, CloseReasonError> {
         let reason = reason.into();
         if reason.len() > Self::MAX_BYTES {
-            return Err(CloseReasonTooLong(reason.len()));
+            return Err(CloseReasonError(reason.len()));
         }
         Ok(Self(reason))
     }
@@ -105,7 +105,7 @@ impl CloseReason {
 /// The reason given does not fit in a Close frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a close reason has room for 123 bytes of UTF-8, and this one has {0}")]
-pub struct CloseReasonTooLong(pub usize);
+pub struct CloseReasonError(pub usize);
 
 /// The body of a Close frame that has one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -48,13 +48,13 @@ pub(crate) enum Closing {
 pub struct Closed {
     received: Option<Option<Box<CloseFrame>>>,
     clean: bool,
-    failure: Option<Failure>,
+    failure: Option<ConnectionError>,
 }
 
 /// Why a connection failed, rather than being closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
-pub enum Failure {
+pub enum ConnectionError {
     /// The peer broke a rule.
     #[error(transparent)]
     Violation(#[from] Violation),
@@ -94,7 +94,7 @@ impl Closed {
     }
 
     /// Why the connection failed; `None` when it was closed.
-    pub fn failure(&self) -> Option<Failure> {
+    pub fn failure(&self) -> Option<ConnectionError> {
         self.failure
     }
 }
@@ -151,14 +151,16 @@ impl Closing {
 
             // RFC6455-7.2.1-1
             (Self::Open | Self::Sent | Self::Readable, Step::TransportEnded { .. }) => {
-                Self::ended(None, false, Some(Failure::Lost))
+                Self::ended(None, false, Some(ConnectionError::Lost))
             }
-            (Self::Open, Step::PongMissing) => Self::ended(None, false, Some(Failure::PongTimeout)),
+            (Self::Open, Step::PongMissing) => {
+                Self::ended(None, false, Some(ConnectionError::PongTimeout))
+            }
             (Self::Sent, Step::DeadlinePassed { .. }) => {
-                Self::ended(None, false, Some(Failure::CloseTimeout))
+                Self::ended(None, false, Some(ConnectionError::CloseTimeout))
             }
             (Self::Readable, Step::DeadlinePassed { .. }) => {
-                Self::ended(None, false, Some(Failure::Lost))
+                Self::ended(None, false, Some(ConnectionError::Lost))
             }
             // RFC6455-7.1.4-1
             (
@@ -183,7 +185,7 @@ impl Closing {
     fn ended(
         received: Option<Option<Box<CloseFrame>>>,
         clean: bool,
-        failure: Option<Failure>,
+        failure: Option<ConnectionError>,
     ) -> Self {
         Self::Ended(Box::new(Closed { received, clean, failure }))
     }

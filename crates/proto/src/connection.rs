@@ -1,7 +1,7 @@
-mod dormant;
+mod parked;
 mod time;
 
-pub use dormant::Dormant;
+pub use parked::Parked;
 
 use std::io::IoSlice;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use crate::closing::{Closing, Step};
 use crate::deadline::Deadline;
 use crate::timers::Timers;
 use crate::{
-    CloseFrame, Closed, Deflate, Delivery, Event, Failure, Limits, MaskKeys, Messages, Misuse,
-    Outgoing, Part, Receiver, Role, SendBuffer, Sender, Timeouts, Violation,
+    CloseFrame, Closed, ConnectionError, Decoder, Deflate, Delivery, Encoder, Limits, MaskKeys,
+    MessageBatch, Misuse, Outgoing, Part, Received, Role, SendBuffer, Timeouts, Violation,
 };
 
 /// How many messages are taken together at most.
@@ -30,7 +30,7 @@ const TOGETHER: usize = 32;
 /// 2. Write what [`poll_output`] shows, and call [`handle_written`], or [`handle_write_failed`].
 /// 3. When [`wants_shutdown`] says so, shut the transport down for writing and call
 ///    [`handle_shutdown`].
-/// 4. Call [`handle_time`] after all this, and again not later than the instant that it returns.
+/// 4. Call [`handle_timeout`] after all this, and again not later than the instant that it returns.
 /// 5. Stop, and drop the transport, when [`closed`] is `Some`.
 ///
 /// [`handle_input`]: Self::handle_input
@@ -40,12 +40,12 @@ const TOGETHER: usize = 32;
 /// [`handle_write_failed`]: Self::handle_write_failed
 /// [`wants_shutdown`]: Self::wants_shutdown
 /// [`handle_shutdown`]: Self::handle_shutdown
-/// [`handle_time`]: Self::handle_time
+/// [`handle_timeout`]: Self::handle_timeout
 /// [`closed`]: Self::closed
 #[derive(Debug)]
 pub struct Connection {
-    receiver: Receiver,
-    sender: Sender,
+    receiver: Decoder,
+    sender: Encoder,
     closing: Closing,
     timeouts: Arc<Timeouts>,
     /// While it is open.
@@ -63,18 +63,18 @@ impl Connection {
     /// the only one.
     pub fn client(limits: Limits, close_timeout: Duration, masks: Box<dyn MaskKeys>) -> Self {
         let timeouts = Timeouts::for_close(close_timeout).into();
-        Self::new(Role::Client, limits, timeouts, Sender::client(masks))
+        Self::new(Role::Client, limits, timeouts, Encoder::client(masks))
     }
 
     /// The server's end of a connection whose opening handshake succeeded; see [`Connection::client`].
     pub fn server(limits: Limits, close_timeout: Duration) -> Self {
         let timeouts = Timeouts::for_close(close_timeout).into();
-        Self::new(Role::Server, limits, timeouts, Sender::server())
+        Self::new(Role::Server, limits, timeouts, Encoder::server())
     }
 
-    fn new(role: Role, limits: Limits, timeouts: Arc<Timeouts>, sender: Sender) -> Self {
+    fn new(role: Role, limits: Limits, timeouts: Arc<Timeouts>, sender: Encoder) -> Self {
         Self {
-            receiver: Receiver::new(role, limits),
+            receiver: Decoder::new(role, limits),
             sender,
             closing: Closing::Open,
             timeouts,
@@ -103,7 +103,7 @@ impl Connection {
         &self.timeouts
     }
 
-    /// Chooses how messages are delivered from now on; see [`Receiver::set_delivery`].
+    /// Chooses how messages are delivered from now on; see [`Decoder::set_delivery`].
     pub fn set_delivery(&mut self, delivery: Delivery) {
         self.receiver.set_delivery(delivery);
     }
@@ -119,11 +119,11 @@ impl Connection {
     ///
     /// [`close`]: Self::close
     /// [`closed`]: Self::closed
-    pub fn handle_input(&mut self, input: &mut BytesMut) -> Result<Option<Event>, Violation> {
+    pub fn handle_input(&mut self, input: &mut BytesMut) -> Result<Option<Received>, Violation> {
         match self.receiver.handle(input) {
             Ok(Some(event)) => {
                 self.timers.hear(&event);
-                if let Event::Ping(_) | Event::Close(_) = &event {
+                if let Received::Ping(_) | Received::Close(_) = &event {
                     self.answer(&event);
                 }
                 Ok(Some(event))
@@ -136,12 +136,12 @@ impl Connection {
         }
     }
 
-    fn answer(&mut self, event: &Event) {
+    fn answer(&mut self, event: &Received) {
         let told = self.sender.is_close_written();
-        if let Some(owed) = event.owed() {
-            self.sender.pay(owed);
+        if let Some(reply) = event.reply() {
+            self.sender.send_reply(reply);
         }
-        if let Event::Close(frame) = event {
+        if let Received::Close(frame) = event {
             let frame = frame.clone().map(Box::new);
             self.closing.step(Step::TheyClosed { frame, told });
         }
@@ -151,7 +151,7 @@ impl Connection {
     /// object to: some of those that [`Connection::handle_input`] would return next, and for less. It is
     /// for a driver that passes on what has arrived together. Whatever obliges us to send something, or
     /// ends the connection, is left for `handle_input`.
-    pub fn take_messages(&mut self, input: &mut BytesMut) -> Messages {
+    pub fn take_messages(&mut self, input: &mut BytesMut) -> MessageBatch {
         let messages = self.receiver.take_messages(input, TOGETHER);
         if messages.len() > 0 {
             self.timers.hear_message();
@@ -162,7 +162,7 @@ impl Connection {
     /// The peer broke a rule: nothing more is read, and the peer is told.
     fn fail(&mut self, violation: Violation) {
         self.receiver.end();
-        self.sender.pay(violation.owed());
+        self.sender.send_reply(violation.reply());
         self.closing.step(Step::TheyFailed(violation));
     }
 
@@ -173,8 +173,8 @@ impl Connection {
     }
 
     /// How many bytes the frame under way still lacks: a hint for how much to read at once.
-    pub fn lacking(&self, input: &BytesMut) -> usize {
-        self.receiver.lacking(input)
+    pub fn bytes_needed(&self, input: &BytesMut) -> usize {
+        self.receiver.bytes_needed(input)
     }
 
     /// Whether there is memory for what will be sent next; otherwise sending allocates it.
@@ -221,7 +221,7 @@ impl Connection {
     /// Queues a message.
     ///
     /// # Errors
-    /// As [`Sender::send`]; [`Misuse::Closing`] also once the peer has closed, or the connection
+    /// As [`Encoder::send`]; [`Misuse::Closing`] also once the peer has closed, or the connection
     /// failed or ended.
     #[inline]
     pub fn send(&mut self, message: impl Into<Outgoing>) -> Result<(), Misuse> {
@@ -243,7 +243,7 @@ impl Connection {
     /// Queues the next part of a message.
     ///
     /// # Errors
-    /// As [`Sender::send_part`]; [`Misuse::Closing`] also once the peer has closed, or the connection
+    /// As [`Encoder::send_part`]; [`Misuse::Closing`] also once the peer has closed, or the connection
     /// failed or ended.
     pub fn send_part(&mut self, part: &Part) -> Result<(), Misuse> {
         self.check_open()?;
@@ -255,7 +255,7 @@ impl Connection {
     /// Queues a Ping.
     ///
     /// # Errors
-    /// As [`Sender::ping`]; [`Misuse::Closing`] also once the peer has closed, or the connection failed or
+    /// As [`Encoder::ping`]; [`Misuse::Closing`] also once the peer has closed, or the connection failed or
     /// ended.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Misuse> {
         self.check_open()?;
@@ -292,7 +292,7 @@ impl Connection {
 
     /// Why the connection failed, as soon as it has: the peer may still have to be told, until
     /// [`Connection::closed`].
-    pub fn failure(&self) -> Option<Failure> {
+    pub fn failure(&self) -> Option<ConnectionError> {
         match &self.closing {
             Closing::Failed(violation) | Closing::Lingering(violation) => Some((*violation).into()),
             Closing::Ended(closed) => closed.failure(),

@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use crate::deadline::{Deadline, Passed};
-use crate::{Receiver, Sender, Timeouts};
+use crate::{Decoder, Encoder, Timeouts};
 
 /// Asks now and then whether the peer is alive: by a Ping, which only its own Pong answers (fault
 /// FT-16).
@@ -38,8 +38,8 @@ impl Heartbeat {
         &mut self,
         now: Instant,
         timeouts: &Timeouts,
-        receiver: &Receiver,
-        sender: &mut Sender,
+        receiver: &Decoder,
+        sender: &mut Encoder,
     ) -> Result<Option<Instant>, Passed> {
         let Some(interval) = timeouts.ping else {
             return Ok(None);
@@ -76,7 +76,7 @@ impl Heartbeat {
 
     /// Nobody reads now, so that no Pong can be heard. That the transport takes the Ping may be asked of
     /// it all the same.
-    pub(crate) fn pause(&mut self, sender: &Sender) {
+    pub(crate) fn pause(&mut self, sender: &Encoder) {
         if let Self::Waiting { end, deadline, .. } = self
             && sender.written_up_to(*end) == *end
         {

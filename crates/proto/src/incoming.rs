@@ -48,7 +48,7 @@ impl Frame {
     }
 
     /// How many bytes have not arrived.
-    pub(crate) fn lacking(&self, input: &BytesMut) -> usize {
+    pub(crate) fn bytes_needed(&self, input: &BytesMut) -> usize {
         self.remaining.saturating_sub(input.len())
     }
 
@@ -106,10 +106,10 @@ pub(crate) struct Incoming {
 /// Whether a message is delivered when it is whole, or as it arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Delivery {
-    /// As [`Event::Message`](crate::Event::Message), when it is whole.
+    /// As [`Received::Message`](crate::Received::Message), when it is whole.
     #[default]
     Whole,
-    /// As [`Event::Part`](crate::Event::Part)s, as it arrives, so that it need not fit into memory.
+    /// As [`Received::Part`](crate::Received::Part)s, as it arrives, so that it need not fit into memory.
     /// [`Limits`] hold for the message nevertheless.
     Parts,
 }

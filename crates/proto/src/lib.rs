@@ -1,7 +1,7 @@
 //! RFC 6455 and RFC 7692 without I/O.
 //!
 //! Bytes, time and randomness are arguments here: no sockets, no clock, no runtime. A
-//! [`Connection`] turns bytes into [`Event`]s and [`Message`]s into bytes, for either [`Role`];
+//! [`Connection`] turns bytes into [`Received`]s and [`Message`]s into bytes, for either [`Role`];
 //! [`handshake`] does the same for the opening handshake, as data on `http` types.
 //!
 //! Statements of the standards are cited where they are obeyed, by ids such as `RFC6455-5.1-1`:
@@ -13,7 +13,7 @@
 //!
 //! ```
 //! use bytes::BytesMut;
-//! use fullduplex_proto::{Connection, Event, Limits, Message};
+//! use fullduplex_proto::{Connection, Received, Limits, Message};
 //! use std::{io::IoSlice, time::Duration};
 //!
 //! let timeout = Duration::from_secs(10);
@@ -29,7 +29,7 @@
 //! assert_eq!(client.handle_written(wire.len()), "hello".len());
 //!
 //! let event = server.handle_input(&mut wire)?;
-//! assert_eq!(event, Some(Event::Message(Message::from("hello"))));
+//! assert_eq!(event, Some(Received::Message(Message::from("hello"))));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -38,7 +38,9 @@ mod closing;
 mod connection;
 mod credentials;
 mod deadline;
+mod decoder;
 mod deflate;
+mod encoder;
 mod frame;
 pub mod handshake;
 mod heartbeat;
@@ -46,42 +48,40 @@ mod incoming;
 mod limits;
 mod mask;
 mod message;
-mod messages;
+mod message_batch;
 mod observer;
 mod opcode;
 mod outbox;
 mod outgoing;
 mod part;
 mod prepared;
-mod receive;
 mod role;
-mod send;
 mod timeouts;
 mod timers;
 mod url;
 mod utf8;
 mod violation;
 
-pub use close::{CloseCode, CloseFrame, CloseReason, CloseReasonTooLong, InvalidCloseCode};
-pub use closing::{Closed, Failure};
-pub use connection::{Connection, Dormant};
+pub use close::{CloseCode, CloseCodeError, CloseFrame, CloseReason, CloseReasonError};
+pub use closing::{Closed, ConnectionError};
+pub use connection::{Connection, Parked};
 pub use credentials::Credentials;
-pub use deflate::{Context, ContextTakeover, Deflate, InvalidWindowBits, WindowBits};
+pub use decoder::{Decoder, Received, Reply};
+pub use deflate::{Context, ContextTakeover, Deflate, WindowBits, WindowBitsError};
+pub use encoder::{Encoder, Misuse};
 pub use frame::FrameHeader;
 pub use incoming::Delivery;
 pub use limits::Limits;
 pub use mask::{MaskKey, MaskKeys};
 pub use message::{Message, Text};
-pub use messages::Messages;
+pub use message_batch::MessageBatch;
 pub use observer::{Observed, Observer};
 pub use opcode::Opcode;
 pub use outbox::SendBuffer;
 pub use outgoing::Outgoing;
 pub use part::Part;
 pub use prepared::Prepared;
-pub use receive::{Event, Owed, Receiver};
 pub use role::Role;
-pub use send::{Misuse, Sender};
 pub use timeouts::Timeouts;
 pub use url::{Url, UrlError};
 pub use violation::Violation;

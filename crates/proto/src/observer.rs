@@ -1,6 +1,6 @@
+use crate::decoder::check_start;
 use crate::deflate::{Inflater, Step};
 use crate::frame::{FrameStart, HEADER_MAX, RSV1, SHORT_PAYLOAD_MAX};
-use crate::receive::check_start;
 use crate::utf8::Utf8Validator;
 use crate::{CloseFrame, Deflate, FrameHeader, MaskKey, Opcode, Role, Violation};
 
@@ -111,12 +111,12 @@ impl Observer {
         loop {
             match &mut self.state {
                 State::Header(header, passed) => {
-                    let lacking = header_len(&header[..*passed]) - *passed;
-                    let (bytes, rest) = input.split_at(lacking.min(input.len()));
+                    let bytes_needed = header_len(&header[..*passed]) - *passed;
+                    let (bytes, rest) = input.split_at(bytes_needed.min(input.len()));
                     header[*passed..*passed + bytes.len()].copy_from_slice(bytes);
                     *passed += bytes.len();
                     *input = rest;
-                    if bytes.len() < lacking {
+                    if bytes.len() < bytes_needed {
                         return None;
                     }
                     if *passed == header_len(&header[..*passed]) {
@@ -126,11 +126,12 @@ impl Observer {
                 }
                 State::Payload(passing) => {
                     let frame = &passing.frame;
-                    let lacking = frame.payload_len - frame.passed;
-                    if lacking == 0 {
+                    let bytes_needed = frame.payload_len - frame.passed;
+                    if bytes_needed == 0 {
                         return self.end_frame();
                     }
-                    let passes = usize::try_from(lacking).unwrap_or(usize::MAX).min(input.len());
+                    let passes =
+                        usize::try_from(bytes_needed).unwrap_or(usize::MAX).min(input.len());
                     if passes == 0 {
                         return None;
                     }

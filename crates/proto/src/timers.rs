@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use crate::deadline::{Deadline, Passed};
 use crate::heartbeat::Heartbeat;
-use crate::{Event, Part, Receiver, Sender, Timeouts};
+use crate::{Decoder, Encoder, Part, Received, Timeouts};
 
 /// What an open connection waits for, and how long.
 #[derive(Debug, Default)]
@@ -26,8 +26,8 @@ impl Timers {
         &mut self,
         now: Instant,
         timeouts: &Timeouts,
-        receiver: &Receiver,
-        sender: &mut Sender,
+        receiver: &Decoder,
+        sender: &mut Encoder,
     ) -> Result<Option<Instant>, Overdue> {
         let heartbeat = self.heartbeat.check(now, timeouts, receiver, sender);
         let heartbeat = heartbeat.map_err(|Passed| Overdue::Pong)?;
@@ -49,14 +49,14 @@ impl Timers {
     }
 
     /// Whether there is something to wait for.
-    pub(crate) fn run(timeouts: &Timeouts, receiver: &Receiver) -> bool {
+    pub(crate) fn run(timeouts: &Timeouts, receiver: &Decoder) -> bool {
         let message = timeouts.message.is_some() && receiver.is_amid_message();
         message || timeouts.ping.is_some() || timeouts.idle.is_some()
     }
 
     /// Whether all that is waited for is waited for since the time was told last, so that telling it
     /// again changes nothing until the instant that was returned then.
-    pub(crate) fn is_settled(&self, timeouts: &Timeouts, receiver: &Receiver) -> bool {
+    pub(crate) fn is_settled(&self, timeouts: &Timeouts, receiver: &Decoder) -> bool {
         let (limit, overdue) = content_limit(timeouts, receiver);
         self.heartbeat.is_settled(timeouts)
             && (limit.is_none() || self.content.is_set_for(overdue as u64))
@@ -66,7 +66,7 @@ impl Timers {
         &mut self,
         now: Instant,
         timeouts: &Timeouts,
-        receiver: &Receiver,
+        receiver: &Decoder,
     ) -> Result<Option<Instant>, Overdue> {
         let (limit, overdue) = content_limit(timeouts, receiver);
         let Some(limit) = limit else {
@@ -78,11 +78,11 @@ impl Timers {
     }
 
     /// Takes note of what the peer sent.
-    pub(crate) fn hear(&mut self, event: &Event) {
+    pub(crate) fn hear(&mut self, event: &Received) {
         match event {
-            Event::Pong(payload) => self.heartbeat.hear(payload),
-            Event::Message(_) | Event::Part(Part { last: true, .. }) => self.hear_message(),
-            Event::Part(_) | Event::Ping(_) | Event::Close(_) => {}
+            Received::Pong(payload) => self.heartbeat.hear(payload),
+            Received::Message(_) | Received::Part(Part { last: true, .. }) => self.hear_message(),
+            Received::Part(_) | Received::Ping(_) | Received::Close(_) => {}
         }
     }
 
@@ -92,7 +92,7 @@ impl Timers {
     }
 
     /// Takes note that a message was sent.
-    pub(crate) fn speak(&mut self, receiver: &Receiver) {
+    pub(crate) fn speak(&mut self, receiver: &Decoder) {
         // The one that the peer is sending has no more time for that.
         if !receiver.is_amid_message() {
             self.content.clear();
@@ -100,14 +100,14 @@ impl Timers {
     }
 
     /// Takes note that nobody reads now: what is waited for may lie there.
-    pub(crate) fn pause(&mut self, sender: &Sender) {
+    pub(crate) fn pause(&mut self, sender: &Encoder) {
         self.heartbeat.pause(sender);
         self.content.clear();
     }
 }
 
 /// How long content may take, and which.
-fn content_limit(timeouts: &Timeouts, receiver: &Receiver) -> (Option<Duration>, Overdue) {
+fn content_limit(timeouts: &Timeouts, receiver: &Decoder) -> (Option<Duration>, Overdue) {
     if receiver.is_amid_message() {
         (timeouts.message, Overdue::EndOfMessage)
     } else {

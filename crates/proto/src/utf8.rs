@@ -20,17 +20,17 @@ pub(crate) struct Utf8Validator {
 
 /// The bytes are not UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NotUtf8;
+pub(crate) struct Utf8Error;
 
 impl Utf8Validator {
     /// Takes the next bytes of the text.
-    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), NotUtf8> {
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), Utf8Error> {
         let bytes = self.finish_character(bytes)?;
         let Err(error) = compat::from_utf8(bytes) else {
             return Ok(());
         };
         if error.error_len().is_some() {
-            return Err(NotUtf8);
+            return Err(Utf8Error);
         }
         let begun = &bytes[error.valid_up_to()..];
         self.character[..begun.len()].copy_from_slice(begun);
@@ -44,12 +44,12 @@ impl Utf8Validator {
     }
 
     /// Ends the text, which must not end within a character; ready for the next one.
-    pub(crate) fn finish(&mut self) -> Result<(), NotUtf8> {
-        if std::mem::take(&mut self.held) == 0 { Ok(()) } else { Err(NotUtf8) }
+    pub(crate) fn finish(&mut self) -> Result<(), Utf8Error> {
+        if std::mem::take(&mut self.held) == 0 { Ok(()) } else { Err(Utf8Error) }
     }
 
     /// Completes the character under way, and returns the bytes after it.
-    fn finish_character<'a>(&mut self, mut bytes: &'a [u8]) -> Result<&'a [u8], NotUtf8> {
+    fn finish_character<'a>(&mut self, mut bytes: &'a [u8]) -> Result<&'a [u8], Utf8Error> {
         while self.held > 0 {
             let Some((&next, rest)) = bytes.split_first() else {
                 break;
@@ -59,7 +59,7 @@ impl Utf8Validator {
             bytes = rest;
             match str::from_utf8(&self.character[..self.held()]) {
                 Ok(_) => self.held = 0,
-                Err(error) if error.error_len().is_some() => return Err(NotUtf8),
+                Err(error) if error.error_len().is_some() => return Err(Utf8Error),
                 // A fourth byte always decides, so there is room for the next.
                 Err(_) => {}
             }

@@ -11,7 +11,7 @@ use std::alloc::System;
 
 use bytes::BytesMut;
 use fullduplex_proto::{
-    Connection, Context, ContextTakeover, Deflate, Delivery, Event, Limits, Role, Violation,
+    Connection, Context, ContextTakeover, Deflate, Delivery, Limits, Received, Role, Violation,
     WindowBits,
 };
 use peakmem_alloc::{PeakMemAlloc, PeakMemAllocTrait};
@@ -108,7 +108,7 @@ impl Victim {
     fn refuses(&mut self, piece: &[u8]) -> bool {
         let (events, violation) = read(&mut self.connection, &mut self.input, piece);
         for event in events {
-            let Event::Part(part) = event else { panic!("{event:?} of a bomb") };
+            let Received::Part(part) = event else { panic!("{event:?} of a bomb") };
             self.delivered += part.content.len();
         }
         assert!(matches!(violation, None | Some(Violation::MessageTooBig { .. })), "{violation:?}");

@@ -4,11 +4,11 @@
 mod support;
 
 use bytes::BytesMut;
-use fullduplex_proto::{Connection, Event, Failure, Role, Violation};
+use fullduplex_proto::{Connection, ConnectionError, Received, Role, Violation};
 use proptest::prelude::*;
 use support::*;
 
-type Outcome = (Vec<Event>, Option<Violation>, Vec<u8>);
+type Outcome = (Vec<Received>, Option<Violation>, Vec<u8>);
 
 /// What comes of `chunks` that arrive one after the other, and what is answered in the end.
 fn outcome<'a>(role: Role, chunks: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
@@ -82,7 +82,7 @@ fn an_end_at_every_byte_delivers_what_was_whole() {
 fn assert_lost(connection: &Connection) {
     let closed = connection.closed().expect("the transport has ended");
     assert_eq!((closed.code(), closed.reason(), closed.was_clean()), (1006, "", false));
-    assert_eq!(closed.failure(), Some(Failure::Lost));
+    assert_eq!(closed.failure(), Some(ConnectionError::Lost));
 }
 
 /// A frame of which most are allowed, some only sometimes, and few never.

@@ -3,7 +3,9 @@
 
 mod support;
 
-use fullduplex_proto::{CloseCode, CloseFrame, CloseReason, Event, Failure, Message, Misuse, Role};
+use fullduplex_proto::{
+    CloseCode, CloseFrame, CloseReason, ConnectionError, Message, Misuse, Received, Role,
+};
 use support::pair::{Pair, carry};
 use support::*;
 
@@ -54,7 +56,7 @@ fn either_end_may_close_and_both_report_it_clean() {
             pair.shuttle();
             for role in ROLES {
                 let end = pair.end(role);
-                assert_eq!(end.events, [Event::Close(body.clone())], "{closer:?}: {role:?}");
+                assert_eq!(end.events, [Received::Close(body.clone())], "{closer:?}: {role:?}");
                 let closed = end.closed();
                 assert_eq!((closed.code(), closed.reason()), (code, reason));
                 assert!(closed.was_clean() && closed.failure().is_none(), "{closer:?}: {role:?}");
@@ -93,9 +95,9 @@ fn messages_arrive_after_our_close_until_theirs() {
             pair.end(other(closer)).connection.send(Message::from(text)).unwrap();
         }
         pair.shuttle();
-        let late = ["late", "later"].map(|text| Event::Message(text.into()));
+        let late = ["late", "later"].map(|text| Received::Message(text.into()));
         let closer = pair.end(closer);
-        assert_eq!(closer.events, [late.to_vec(), vec![Event::Close(None)]].concat());
+        assert_eq!(closer.events, [late.to_vec(), vec![Received::Close(None)]].concat());
         assert!(closer.closed().was_clean());
     }
 }
@@ -159,14 +161,14 @@ fn the_server_ends_the_transport_first() {
         assert!(!pair.end(closer).connection.wants_shutdown());
         if closer == Role::Client {
             let close = drain(&mut pair.client.connection);
-            assert_eq!(events(&mut pair.server.connection, &close), [Event::Close(None)]);
+            assert_eq!(events(&mut pair.server.connection, &close), [Received::Close(None)]);
             assert!(!pair.server.connection.wants_shutdown(), "its Close is not written yet");
             let answer = drain(&mut pair.server.connection);
             assert!(pair.server.connection.wants_shutdown());
-            assert_eq!(events(&mut pair.client.connection, &answer), [Event::Close(None)]);
+            assert_eq!(events(&mut pair.client.connection, &answer), [Received::Close(None)]);
             assert!(!pair.client.connection.wants_shutdown(), "it waits for the server");
         } else {
-            while !pair.server.shut_down {
+            while !pair.server.shutdown {
                 carry(&mut pair.server, &mut pair.client);
                 assert!(!pair.client.connection.wants_shutdown());
                 carry(&mut pair.client, &mut pair.server);
@@ -226,6 +228,6 @@ fn a_failed_connection_tells_and_does_not_wait_for_an_answer() {
         connection.handle_end_of_input();
         let closed = connection.closed().unwrap();
         assert_eq!((closed.code(), closed.reason(), closed.was_clean()), (1006, "", false));
-        assert_eq!(closed.failure(), violation.map(Failure::Violation));
+        assert_eq!(closed.failure(), violation.map(ConnectionError::Violation));
     }
 }

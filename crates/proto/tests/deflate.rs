@@ -4,8 +4,8 @@ mod support;
 
 use bytes::BytesMut;
 use fullduplex_proto::{
-    Connection, Context, ContextTakeover, Deflate, Delivery, Event, Limits, Outgoing, Part,
-    Prepared, Role, Violation, WindowBits,
+    Connection, Context, ContextTakeover, Deflate, Delivery, Limits, Outgoing, Part, Prepared,
+    Received, Role, Violation, WindowBits,
 };
 use support::inflate::inflate;
 use support::pair::Clock;
@@ -29,8 +29,8 @@ fn compressed(opcode: u8, data: impl AsRef<[u8]>) -> Frame {
     Frame { reserved: RSV1, ..frame(opcode, data) }
 }
 
-fn text(text: &str) -> Event {
-    Event::Message(text.into())
+fn text(text: &str) -> Received {
+    Received::Message(text.into())
 }
 
 /// RFC7692-vec, RFC7692-6.2-1, RFC7692-7.2.1-1: the examples of section 7.2.3, one after the other in
@@ -104,14 +104,14 @@ fn the_receiver_has_the_largest_window() {
             let mut client = deflating(Role::Client);
             let first = prose(1, len);
             let wire = compressed(BINARY, stored(&first)).bytes();
-            assert_eq!(events(&mut client, &wire), [Event::Message(first.clone().into())]);
+            assert_eq!(events(&mut client, &wire), [Received::Message(first.clone().into())]);
             let mut clock = Clock::new();
-            while let Some(at) = client.handle_time(clock.now).filter(|_| released) {
+            while let Some(at) = client.handle_timeout(clock.now).filter(|_| released) {
                 clock.now = at;
             }
             assert_eq!(client.has_deadline(), !released);
             let expected = match len {
-                32_768 => (vec![Event::Message(first[..258].into())], None),
+                32_768 => (vec![Received::Message(first[..258].into())], None),
                 _ => (vec![], Some(Violation::CorruptDeflate)),
             };
             assert_eq!(receive(&mut client, &far), expected);
@@ -264,18 +264,18 @@ fn contexts_outlive_a_release() {
             let message = prose(seed % 3, 1000 << (seed % 7));
             server.send(message.clone()).unwrap();
             let wire = drain(&mut server);
-            assert_eq!(events(&mut client, &wire), [Event::Message(message.into())]);
+            assert_eq!(events(&mut client, &wire), [Received::Message(message.into())]);
             if seed % 4 == 3 {
                 // The receiving end gives back, the sending one goes on referring to what it sent.
                 assert!(client.has_deadline());
-                while let Some(at) = client.handle_time(clock.now) {
+                while let Some(at) = client.handle_timeout(clock.now) {
                     clock.now = at;
                 }
                 assert!(!client.has_deadline());
             }
         }
         // The sending end may forget at any time.
-        while let Some(at) = server.handle_time(clock.now) {
+        while let Some(at) = server.handle_timeout(clock.now) {
             clock.now = at;
         }
         assert!(!server.has_deadline());
@@ -291,9 +291,9 @@ fn contexts_in_use_are_kept() {
     let mut clock = Clock::new();
     server.send("first").unwrap();
     for _ in 0..10 {
-        clock.now = server.handle_time(clock.now).expect("there is a context to give back");
+        clock.now = server.handle_timeout(clock.now).expect("there is a context to give back");
         server.send("again and again").unwrap();
-        server.handle_time(clock.now);
+        server.handle_timeout(clock.now);
     }
     assert!(server.has_deadline());
     drain(&mut server);
@@ -327,7 +327,7 @@ fn some_messages_are_not_compressed() {
         if reserved == 0 {
             assert_eq!(parse_frames(&wire)[0].payload, *message.payload());
         }
-        assert_eq!(events(&mut client, &wire), [Event::Message(message)]);
+        assert_eq!(events(&mut client, &wire), [Received::Message(message)]);
     }
 }
 
@@ -336,7 +336,7 @@ fn some_messages_are_not_compressed() {
 #[test]
 fn control_frames_stand_between_compressed_fragments() {
     let mut connection = deflating(Role::Client);
-    let ping = Event::Ping("within".into());
+    let ping = Received::Ping("within".into());
     let wire = [
         compressed(TEXT, b"\xf2\x48\xcd").unfinished(),
         frame(PING, "within"),
@@ -436,10 +436,10 @@ fn a_compressed_message_counts_in_full_when_it_is_written() {
     assert_eq!(server.handle_written(rest), 1);
 }
 
-fn content_len(event: &Event) -> usize {
+fn content_len(event: &Received) -> usize {
     match event {
-        Event::Message(message) => message.len(),
-        Event::Part(part) => part.content.len(),
+        Received::Message(message) => message.len(),
+        Received::Part(part) => part.content.len(),
         _ => 0,
     }
 }

@@ -3,7 +3,7 @@
 mod support;
 
 use fullduplex_proto::{
-    Connection, Context, ContextTakeover, Deflate, Event, Message, Outgoing, Prepared, Role,
+    Connection, Context, ContextTakeover, Deflate, Message, Outgoing, Prepared, Received, Role,
 };
 use support::*;
 
@@ -40,7 +40,7 @@ fn a_message_leaves_whole_at_every_length() {
             for message in [noise(len, len), vec![b'x'; len]].map(Message::from) {
                 sender.send(&message).unwrap();
                 let received = events(&mut receiver, &drain(&mut sender));
-                assert_eq!(received, [Event::Message(message)], "{role:?}, {takeover:?}: {len}");
+                assert_eq!(received, [Received::Message(message)], "{role:?}, {takeover:?}: {len}");
             }
         }
     }

@@ -5,11 +5,11 @@ mod support;
 
 use std::time::Duration;
 
-use fullduplex_proto::{Connection, Event, Failure, Message, Misuse, Part, Role};
+use fullduplex_proto::{Connection, ConnectionError, Message, Misuse, Part, Received, Role};
 use support::pair::Clock;
 use support::*;
 
-fn assert_ended(connection: &Connection, code: u16, clean: bool, failure: Option<Failure>) {
+fn assert_ended(connection: &Connection, code: u16, clean: bool, failure: Option<ConnectionError>) {
     let closed = connection.closed().expect("the connection has ended");
     assert_eq!((closed.code(), closed.was_clean(), closed.failure()), (code, clean, failure));
 }
@@ -31,12 +31,12 @@ fn an_end_without_a_close_is_1006() {
                     drain(&mut connection);
                 }
                 connection.handle_end_of_input();
-                assert_ended(&connection, 1006, false, Some(Failure::Lost));
+                assert_ended(&connection, 1006, false, Some(ConnectionError::Lost));
                 // The end is final.
                 connection.handle_write_failed();
                 connection.handle_end_of_input();
                 connection.close(None);
-                assert_ended(&connection, 1006, false, Some(Failure::Lost));
+                assert_ended(&connection, 1006, false, Some(ConnectionError::Lost));
             }
         }
     }
@@ -81,8 +81,8 @@ fn what_is_unwritten_behind_our_close_makes_no_end_unclean() {
     type End = fn(&mut Connection);
     let ends: [End; 3] =
         [Connection::handle_end_of_input, Connection::handle_write_failed, |connection| {
-            let deadline = connection.handle_time(Clock::new().now).expect("it is closing");
-            connection.handle_time(deadline);
+            let deadline = connection.handle_timeout(Clock::new().now).expect("it is closing");
+            connection.handle_timeout(deadline);
         }];
     for role in ROLES {
         for end in ends {
@@ -139,7 +139,7 @@ fn a_write_that_fails_does_not_hide_the_close_of_the_peer() {
             assert_eq!(connection.send(Message::from("x")), Err(Misuse::Closing));
             let wire = [frame(TEXT, "why").to(role), close_frame(4001, "that").to(role)].concat();
             let received = events(&mut connection, &wire);
-            assert_eq!(received[0], Event::Message("why".into()));
+            assert_eq!(received[0], Received::Message("why".into()));
             assert_ended(&connection, 4001, false, None);
             assert_eq!(connection.closed().unwrap().reason(), "that");
             assert!(connection.is_flushed(), "there is nobody to answer");
@@ -169,18 +169,18 @@ fn after_a_write_that_failed_the_input_decides() {
         let mut lost = connection(role);
         lost.handle_write_failed();
         lost.handle_end_of_input();
-        assert_ended(&lost, 1006, false, Some(Failure::Lost));
+        assert_ended(&lost, 1006, false, Some(ConnectionError::Lost));
 
         let mut failed = connection(role);
         failed.handle_write_failed();
         let (_, violation) = receive(&mut failed, &frame(0x3, "").to(role));
-        assert_ended(&failed, 1006, false, violation.map(Failure::Violation));
+        assert_ended(&failed, 1006, false, violation.map(ConnectionError::Violation));
         assert!(failed.is_flushed());
 
         let mut untold = connection(role);
         let (_, violation) = receive(&mut untold, &frame(0x3, "").to(role));
         untold.handle_write_failed();
-        assert_ended(&untold, 1006, false, violation.map(Failure::Violation));
+        assert_ended(&untold, 1006, false, violation.map(ConnectionError::Violation));
     }
 }
 
@@ -191,13 +191,13 @@ fn an_open_connection_has_no_deadline() {
         let (mut connection, mut clock) = (connection(role), Clock::new());
         connection.send(Message::from("unwritten")).unwrap();
         for _ in 0..3 {
-            assert_eq!(connection.handle_time(clock.now), None);
+            assert_eq!(connection.handle_timeout(clock.now), None);
             clock.advance(Duration::from_secs(365 * 24 * 3600));
         }
         assert!(connection.is_open());
         // Nor does the time before the Close count.
         connection.close(None);
-        assert_eq!(connection.handle_time(clock.now), Some(clock.now + CLOSE_TIMEOUT));
+        assert_eq!(connection.handle_timeout(clock.now), Some(clock.now + CLOSE_TIMEOUT));
     }
 }
 
@@ -209,14 +209,14 @@ fn a_silent_peer_is_given_up_at_the_timeout() {
         connection.close(None);
         drain(&mut connection);
         let deadline = clock.now + CLOSE_TIMEOUT;
-        assert_eq!(connection.handle_time(clock.now), Some(deadline));
+        assert_eq!(connection.handle_timeout(clock.now), Some(deadline));
         for by in [MILLISECOND, CLOSE_TIMEOUT - 2 * MILLISECOND] {
-            assert_eq!(connection.handle_time(clock.advance(by)), Some(deadline));
+            assert_eq!(connection.handle_timeout(clock.advance(by)), Some(deadline));
             assert!(connection.closed().is_none());
         }
-        assert_eq!(connection.handle_time(clock.advance(MILLISECOND)), None);
-        assert_ended(&connection, 1006, false, Some(Failure::CloseTimeout));
-        assert_eq!(connection.handle_time(clock.advance(CLOSE_TIMEOUT)), None);
+        assert_eq!(connection.handle_timeout(clock.advance(MILLISECOND)), None);
+        assert_ended(&connection, 1006, false, Some(ConnectionError::CloseTimeout));
+        assert_eq!(connection.handle_timeout(clock.advance(CLOSE_TIMEOUT)), None);
     }
 }
 
@@ -227,14 +227,14 @@ fn each_byte_written_postpones_the_deadline() {
         let (mut connection, mut clock) = (connection(role), Clock::new());
         connection.send(Message::from(vec![0; 100])).unwrap();
         connection.close(None);
-        connection.handle_time(clock.now);
+        connection.handle_timeout(clock.now);
         while !connection.is_flushed() {
             let almost = clock.advance(CLOSE_TIMEOUT - MILLISECOND);
             connection.handle_written(1);
-            assert_eq!(connection.handle_time(almost), Some(almost + CLOSE_TIMEOUT));
+            assert_eq!(connection.handle_timeout(almost), Some(almost + CLOSE_TIMEOUT));
         }
-        connection.handle_time(clock.advance(CLOSE_TIMEOUT));
-        assert_ended(&connection, 1006, false, Some(Failure::CloseTimeout));
+        connection.handle_timeout(clock.advance(CLOSE_TIMEOUT));
+        assert_ended(&connection, 1006, false, Some(ConnectionError::CloseTimeout));
     }
 }
 
@@ -245,12 +245,12 @@ fn pings_after_our_close_do_not_postpone_the_deadline() {
         let (mut connection, mut clock) = (connection(role), Clock::new());
         connection.close(None);
         drain(&mut connection);
-        let deadline = connection.handle_time(clock.now);
+        let deadline = connection.handle_timeout(clock.now);
         events(&mut connection, &frame(PING, "x").to(role));
         assert!(!drain(&mut connection).is_empty(), "the pong");
-        assert_eq!(connection.handle_time(clock.advance(MILLISECOND)), deadline);
-        assert_eq!(connection.handle_time(clock.advance(CLOSE_TIMEOUT)), None);
-        assert_ended(&connection, 1006, false, Some(Failure::CloseTimeout));
+        assert_eq!(connection.handle_timeout(clock.advance(MILLISECOND)), deadline);
+        assert_eq!(connection.handle_timeout(clock.advance(CLOSE_TIMEOUT)), None);
+        assert_ended(&connection, 1006, false, Some(ConnectionError::CloseTimeout));
     }
 }
 
@@ -261,8 +261,9 @@ fn the_deadline_ends_every_state_that_waits() {
     for role in ROLES {
         let ended = |connection: &mut Connection, code, clean, failure| {
             let clock = Clock::new();
-            let deadline = connection.handle_time(clock.now).expect("a closing one has a deadline");
-            assert_eq!(connection.handle_time(deadline), None);
+            let deadline =
+                connection.handle_timeout(clock.now).expect("a closing one has a deadline");
+            assert_eq!(connection.handle_timeout(deadline), None);
             assert_ended(connection, code, clean, failure);
         };
         let mut unanswered = connection(role);
@@ -277,7 +278,7 @@ fn the_deadline_ends_every_state_that_waits() {
 
         let mut broken = connection(role);
         broken.handle_write_failed();
-        ended(&mut broken, 1006, false, Some(Failure::Lost));
+        ended(&mut broken, 1006, false, Some(ConnectionError::Lost));
 
         for shuts_down in [false, true] {
             let mut failed = connection(role);
@@ -286,7 +287,7 @@ fn the_deadline_ends_every_state_that_waits() {
                 drain(&mut failed);
                 failed.handle_shutdown();
             }
-            ended(&mut failed, 1006, false, violation.map(Failure::Violation));
+            ended(&mut failed, 1006, false, violation.map(ConnectionError::Violation));
         }
     }
 }

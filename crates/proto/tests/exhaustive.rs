@@ -5,7 +5,7 @@
 mod support;
 
 use bytes::{Bytes, BytesMut};
-use fullduplex_proto::{CloseCode, Connection, Deflate, Event, Message, Role};
+use fullduplex_proto::{CloseCode, Connection, Deflate, Message, Received, Role};
 use support::*;
 
 /// What a receiver says to a frame.
@@ -109,12 +109,14 @@ fn verdict(connection: &mut Connection, input: &mut BytesMut, bytes: &[u8]) -> V
         (events, None) => match &events[..] {
             // A fragment has been taken off the input; an unfinished frame or header has not, or
             // lacks something.
-            [] if input.is_empty() && connection.lacking(input) == 0 => Accepted(What::Fragment),
+            [] if input.is_empty() && connection.bytes_needed(input) == 0 => {
+                Accepted(What::Fragment)
+            }
             [] => NeedsMore,
-            [Event::Message(_)] => Accepted(What::Message),
-            [Event::Close(_)] => Accepted(What::Control(0x8)),
-            [Event::Ping(_)] => Accepted(What::Control(0x9)),
-            [Event::Pong(_)] => Accepted(What::Control(0xA)),
+            [Received::Message(_)] => Accepted(What::Message),
+            [Received::Close(_)] => Accepted(What::Control(0x8)),
+            [Received::Ping(_)] => Accepted(What::Control(0x9)),
+            [Received::Pong(_)] => Accepted(What::Control(0xA)),
             more => panic!("one frame became {more:?}"),
         },
     }
@@ -273,7 +275,7 @@ fn every_length_round_trips() {
             let message = Message::Binary(payload.slice(..length));
             from.send(&message).unwrap();
             from.send("next").unwrap();
-            let expected = [Event::Message(message), Event::Message("next".into())];
+            let expected = [Received::Message(message), Received::Message("next".into())];
             assert_eq!(events(&mut to, &drain(&mut from)), expected, "{role:?}: {length}");
         }
     }

@@ -6,10 +6,10 @@ mod support;
 use bytes::BytesMut;
 use fullduplex_proto::handshake::head::{HeadReader, encode_request, encode_response};
 use fullduplex_proto::handshake::{
-    Answer, BadSubprotocol, Nonce, Offer, ReservedHeader, Subprotocol, SubprotocolNotOffered,
-    Subprotocols,
+    Answer, Nonce, Offer, ReservedHeaderError, Subprotocol, SubprotocolError,
+    SubprotocolNotOfferedError, Subprotocols,
 };
-use fullduplex_proto::{Deflate, Event, Message, Role, Url};
+use fullduplex_proto::{Deflate, Message, Received, Role, Url};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use support::opening::{NONCE, REQUEST, RESPONSE, head};
 use support::*;
@@ -128,7 +128,7 @@ fn both_ends_agree() {
 #[test]
 fn frames_behind_a_head_are_left_for_the_connection() {
     let clients = offer(&[]);
-    let hello = [Event::Message(Message::from("hello"))];
+    let hello = [Received::Message(Message::from("hello"))];
     for size in [1, 3, usize::MAX] {
         let wire =
             [request_to("ws://a/", &clients), frame(TEXT, "hello").to(Role::Server)].concat();
@@ -165,7 +165,7 @@ fn reserved_headers_are_refused() {
         let mut further = HeaderMap::new();
         further.insert("cookie", HeaderValue::from_static("a=b"));
         further.insert(name.clone(), HeaderValue::from_static("x"));
-        assert_eq!(offer(&[]).to_request(&url, &further).unwrap_err(), ReservedHeader(name));
+        assert_eq!(offer(&[]).to_request(&url, &further).unwrap_err(), ReservedHeaderError(name));
     }
 }
 
@@ -184,7 +184,7 @@ fn an_answer_has_further_headers() {
     assert!(Answer::from_response(&offer(&[]), &response).is_ok());
     for name in ["Sec-WebSocket-Accept", "Upgrade", "Connection", "Content-Length"] {
         let reserved = Answer::default().with_header(header(name), value("x")).unwrap_err();
-        assert_eq!(reserved, ReservedHeader(header(name)));
+        assert_eq!(reserved, ReservedHeaderError(header(name)));
     }
 }
 
@@ -210,11 +210,11 @@ fn further_headers_are_sent_as_they_are() {
 /// RFC6455-4.1-21: none is offered that is no token, or twice.
 #[test]
 fn subprotocols_that_cannot_be_offered_are_named() {
-    let not_a_token = |name: &str| BadSubprotocol::NotAToken(name.to_owned());
+    let not_a_token = |name: &str| SubprotocolError::NotAToken(name.to_owned());
     for name in ["", " ", "a b", "a,b", "a/b", "a\r\nb: c", "\u{e4}"] {
         assert_eq!(Subprotocols::new(["good", name]), Err(not_a_token(name)));
     }
-    let repeated = BadSubprotocol::Repeated("a".to_owned());
+    let repeated = SubprotocolError::Repeated("a".to_owned());
     assert_eq!(Subprotocols::new(["a", "A", "b", "a"]), Err(repeated));
 }
 
@@ -287,7 +287,7 @@ fn a_header_with_an_8_bit_byte_agrees_to_nothing() {
 fn a_subprotocol_that_was_not_offered_cannot_be_chosen() {
     for offered in [&[][..], &["chat"], &["Chat", "cha", "chats"]] {
         let other = Subprotocol::new("cHat").unwrap();
-        let error = SubprotocolNotOffered(other.clone());
+        let error = SubprotocolNotOfferedError(other.clone());
         assert_eq!(Answer::new(&offer(offered), Some(other)), Err(error));
     }
 }

@@ -2,7 +2,7 @@
 
 mod support;
 
-use fullduplex_proto::handshake::{Answer, BadAnswer, Nonce, Offer, Subprotocols};
+use fullduplex_proto::handshake::{Answer, AnswerError, Nonce, Offer, Subprotocols};
 use fullduplex_proto::{Context, ContextTakeover, Deflate, Url, WindowBits};
 use http::{HeaderMap, Request};
 use support::opening::{NONCE, REQUEST, RESPONSE, head, request, response};
@@ -42,7 +42,7 @@ fn accept(offered: &str, wanted: Deflate) -> (String, Option<Deflate>) {
 }
 
 /// How a client that wants `wanted` understands the server's answer.
-fn understand(wanted: Deflate, answered: &[&str]) -> Result<Option<Deflate>, BadAnswer> {
+fn understand(wanted: Deflate, answered: &[&str]) -> Result<Option<Deflate>, AnswerError> {
     let lines: Vec<String> =
         answered.iter().map(|value| format!("Sec-WebSocket-Extensions: {value}")).collect();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
@@ -199,7 +199,7 @@ fn invalid_parameters_are_in_no_agreement() {
         let invalid = &*format!("permessage-deflate; {params}");
         assert_eq!(accept(invalid, Deflate::default()), (String::new(), None), "{params}");
         let understood = understand(Deflate::default(), &[invalid]);
-        assert!(matches!(understood, Err(BadAnswer::DeflateParams(_))), "{params}");
+        assert!(matches!(understood, Err(AnswerError::DeflateParams(_))), "{params}");
     }
 }
 
@@ -208,7 +208,7 @@ fn invalid_parameters_are_in_no_agreement() {
 fn a_client_takes_only_answers_to_what_it_offered() {
     let all = Deflate::default();
     let small = deflate((10, Yes), (9, No));
-    let bad = |value: &str| Err(BadAnswer::DeflateParams(value.to_owned()));
+    let bad = |value: &str| Err(AnswerError::DeflateParams(value.to_owned()));
     for (wanted, answered, expected) in [
         (all, &[][..], Ok(None)),
         (all, &["permessage-deflate"], Ok(Some(all))),
@@ -260,16 +260,16 @@ fn a_client_takes_only_answers_to_what_it_offered() {
         (
             all,
             &["permessage-deflate, permessage-deflate"],
-            Err(BadAnswer::ExtensionRepeated("permessage-deflate".into())),
+            Err(AnswerError::ExtensionRepeated("permessage-deflate".into())),
         ),
         (
             all,
             &["permessage-deflate", "permessage-deflate"],
-            Err(BadAnswer::ExtensionRepeated("permessage-deflate".into())),
+            Err(AnswerError::ExtensionRepeated("permessage-deflate".into())),
         ),
         // RFC7692-5-6, RFC7692-5-8: whatever it is.
-        (all, &["x; y=z, permessage-deflate"], Err(BadAnswer::ExtensionNotOffered("x".into()))),
-        (all, &["permessage-deflate, x"], Err(BadAnswer::ExtensionNotOffered("x".into()))),
+        (all, &["x; y=z, permessage-deflate"], Err(AnswerError::ExtensionNotOffered("x".into()))),
+        (all, &["permessage-deflate, x"], Err(AnswerError::ExtensionNotOffered("x".into()))),
     ] {
         assert_eq!(understand(wanted, answered), expected, "{answered:?}");
     }

@@ -5,7 +5,7 @@ mod support;
 
 use bytes::BytesMut;
 use fullduplex_proto::handshake::head::{HeadReader, encode_response};
-use fullduplex_proto::handshake::{Offer, Refusal};
+use fullduplex_proto::handshake::{Offer, Rejection};
 use http::header::{
     ALLOW, CONNECTION, CONTENT_LENGTH, RETRY_AFTER, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING,
     UPGRADE,
@@ -13,7 +13,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, StatusCode};
 use support::opening::{REQUEST, head, request};
 
-/// A line of the request, what stands in its place, and the status of the refusal.
+/// A line of the request, what stands in its place, and the status of the rejection.
 type Case = (&'static str, &'static [&'static str], u16);
 
 const REFUSED: &[Case] = &[
@@ -127,7 +127,7 @@ const ACCEPTED: &[(&str, &[&str])] = &[
     ("", &["Sec-WebSocket-Protocol: a, A", "Sec-WebSocket-Protocol:\tb\t,c"]),
 ];
 
-fn refusal(replaced: &str, by: &[&str]) -> Refusal {
+fn rejection(replaced: &str, by: &[&str]) -> Rejection {
     let head = head(&REQUEST, replaced, by);
     let request = request(&head).expect("a head of HTTP/1").expect("a whole head");
     Offer::from_request(&request).expect_err(&head)
@@ -137,7 +137,7 @@ fn refusal(replaced: &str, by: &[&str]) -> Refusal {
 #[test]
 fn what_is_no_opening_request_is_refused_with_its_status() {
     for &(replaced, by, status) in REFUSED {
-        assert_eq!(refusal(replaced, by).status(), status, "{replaced:?} by {by:?}");
+        assert_eq!(rejection(replaced, by).status(), status, "{replaced:?} by {by:?}");
     }
 }
 
@@ -184,7 +184,7 @@ fn has_element(headers: &HeaderMap, name: http::HeaderName, wanted: &str) -> boo
 #[test]
 fn every_refusal_ends_the_http_connection() {
     for &(replaced, by, status) in REFUSED {
-        let response = refusal(replaced, by).to_response();
+        let response = rejection(replaced, by).to_response();
         assert!(has_element(response.headers(), CONNECTION, "close"), "{by:?}");
         let mut wire = Vec::new();
         encode_response(&response, &mut wire);
@@ -204,7 +204,7 @@ fn every_refusal_ends_the_http_connection() {
 fn the_426_lists_version_13() {
     let mut count = 0;
     for &(replaced, by, status) in REFUSED {
-        let response = refusal(replaced, by).to_response();
+        let response = rejection(replaced, by).to_response();
         let versions: Vec<_> = response.headers().get_all(SEC_WEBSOCKET_VERSION).iter().collect();
         if status == 426 {
             count += 1;
@@ -224,7 +224,7 @@ fn the_426_lists_version_13() {
 #[test]
 fn a_server_may_refuse_with_any_status() {
     for status in [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND] {
-        let response = Refusal::new(status, "no").to_response();
+        let response = Rejection::new(status, "no").to_response();
         assert_eq!((response.status(), &**response.body()), (status, "no\n"));
         assert!(has_element(response.headers(), CONNECTION, "close"));
     }
@@ -233,12 +233,12 @@ fn a_server_may_refuse_with_any_status() {
 /// A server may say more, but not where the response ends.
 #[test]
 fn a_refusal_has_further_headers() {
-    let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "later")
+    let rejection = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "later")
         .with_header(RETRY_AFTER, HeaderValue::from_static("10"))
         .with_header(CONTENT_LENGTH, HeaderValue::from_static("0"))
         .with_header(CONNECTION, HeaderValue::from_static("keep-alive"))
         .with_header(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    let response = refusal.to_response();
+    let response = rejection.to_response();
     let headers = response.headers();
     assert_eq!(headers[RETRY_AFTER], "10");
     for (name, value) in [(CONTENT_LENGTH, "6"), (CONNECTION, "close")] {
@@ -247,11 +247,11 @@ fn a_refusal_has_further_headers() {
     assert!(!headers.contains_key(TRANSFER_ENCODING));
 }
 
-/// Fault H12: whatever it says, the reason of a refusal is its body and nothing else.
+/// Fault H12: whatever it says, the reason of a rejection is its body and nothing else.
 #[test]
 fn a_reason_stays_in_the_body() {
     let reason = "no\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n\0";
-    let response = Refusal::new(StatusCode::FORBIDDEN, reason).to_response();
+    let response = Rejection::new(StatusCode::FORBIDDEN, reason).to_response();
     let mut wire = Vec::new();
     encode_response(&response, &mut wire);
     wire.extend_from_slice(response.body().as_bytes());

@@ -3,7 +3,7 @@
 
 mod support;
 
-use fullduplex_proto::handshake::{Answer, BadAnswer, Nonce, Offer, Subprotocol, Subprotocols};
+use fullduplex_proto::handshake::{Answer, AnswerError, Nonce, Offer, Subprotocol, Subprotocols};
 use http::{StatusCode, Version};
 use support::opening::{NONCE, RESPONSE, head, response};
 
@@ -11,7 +11,7 @@ fn offer() -> Offer {
     Offer::new(Nonce(NONCE), Subprotocols::new(["chat", "v2.chat"]).expect("tokens"))
 }
 
-fn answer(replaced: &str, by: &[&str]) -> Result<Answer, BadAnswer> {
+fn answer(replaced: &str, by: &[&str]) -> Result<Answer, AnswerError> {
     let head = head(&RESPONSE, replaced, by);
     let response = response(&head).expect("a head of HTTP/1").expect("a whole head");
     Answer::from_response(&offer(), &response)
@@ -20,49 +20,49 @@ fn answer(replaced: &str, by: &[&str]) -> Result<Answer, BadAnswer> {
 /// RFC6455-4.1-25, RFC6455-4.1-26, RFC6455-4.1-27, RFC6455-4.1-28, RFC6455-4.1-29, RFC6455-4.1-30.
 #[test]
 fn a_response_that_does_not_open_the_connection_is_named() {
-    let not_offered = |name: &str| BadAnswer::SubprotocolNotOffered(name.to_owned());
-    let extension = |name: &str| BadAnswer::ExtensionNotOffered(name.to_owned());
-    let http_10 = BadAnswer::HttpVersion(Version::HTTP_10);
-    let cases: Vec<(&str, &[&str], BadAnswer)> = vec![
+    let not_offered = |name: &str| AnswerError::SubprotocolNotOfferedError(name.to_owned());
+    let extension = |name: &str| AnswerError::ExtensionNotOffered(name.to_owned());
+    let http_10 = AnswerError::HttpVersion(Version::HTTP_10);
+    let cases: Vec<(&str, &[&str], AnswerError)> = vec![
         ("HTTP", &["HTTP/1.0 101 Switching Protocols"], http_10),
-        ("", &["Content-Length: 5"], BadAnswer::Body),
-        ("", &["Content-Length: +0"], BadAnswer::Body),
-        ("", &["Transfer-Encoding: chunked"], BadAnswer::Body),
-        ("Upgrade", &[], BadAnswer::Upgrade),
-        ("Upgrade", &["Upgrade:"], BadAnswer::Upgrade),
-        ("Upgrade", &["Upgrade: h2c"], BadAnswer::Upgrade),
-        ("Upgrade", &["Upgrade: websockets"], BadAnswer::Upgrade),
-        ("", &["Upgrade: websocket"], BadAnswer::Upgrade),
-        ("", &["Upgrade: h2c"], BadAnswer::Upgrade),
-        ("Connection", &[], BadAnswer::Connection),
-        ("Connection", &["Connection:"], BadAnswer::Connection),
-        ("Connection", &["Connection: close"], BadAnswer::Connection),
-        ("Connection", &["Connection: Upgraded"], BadAnswer::Connection),
-        ("Sec-WebSocket-Accept", &[], BadAnswer::AcceptMissing),
+        ("", &["Content-Length: 5"], AnswerError::Body),
+        ("", &["Content-Length: +0"], AnswerError::Body),
+        ("", &["Transfer-Encoding: chunked"], AnswerError::Body),
+        ("Upgrade", &[], AnswerError::Upgrade),
+        ("Upgrade", &["Upgrade:"], AnswerError::Upgrade),
+        ("Upgrade", &["Upgrade: h2c"], AnswerError::Upgrade),
+        ("Upgrade", &["Upgrade: websockets"], AnswerError::Upgrade),
+        ("", &["Upgrade: websocket"], AnswerError::Upgrade),
+        ("", &["Upgrade: h2c"], AnswerError::Upgrade),
+        ("Connection", &[], AnswerError::Connection),
+        ("Connection", &["Connection:"], AnswerError::Connection),
+        ("Connection", &["Connection: close"], AnswerError::Connection),
+        ("Connection", &["Connection: Upgraded"], AnswerError::Connection),
+        ("Sec-WebSocket-Accept", &[], AnswerError::AcceptMissing),
         // RFC6455-11.3.3-1
-        ("", &["Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="], BadAnswer::AcceptRepeated),
-        ("Sec-WebSocket-Accept", &["Sec-WebSocket-Accept:"], BadAnswer::AcceptMismatch),
+        ("", &["Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="], AnswerError::AcceptRepeated),
+        ("Sec-WebSocket-Accept", &["Sec-WebSocket-Accept:"], AnswerError::AcceptMismatch),
         // The key itself; the answer in other letters; the answer and more.
         (
             "Sec-WebSocket-Accept",
             &["Sec-WebSocket-Accept: dGhlIHNhbXBsZSBub25jZQ=="],
-            BadAnswer::AcceptMismatch,
+            AnswerError::AcceptMismatch,
         ),
         (
             "Sec-WebSocket-Accept",
             &["Sec-WebSocket-Accept: S3PPLMBITXAQ9KYGZZHZRBK+XOO="],
-            BadAnswer::AcceptMismatch,
+            AnswerError::AcceptMismatch,
         ),
         (
             "Sec-WebSocket-Accept",
             &["Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=, x"],
-            BadAnswer::AcceptMismatch,
+            AnswerError::AcceptMismatch,
         ),
         ("", &["Sec-WebSocket-Extensions: permessage-deflate"], extension("permessage-deflate")),
         ("", &["Sec-WebSocket-Extensions: x; y=1"], extension("x")),
-        ("", &["Sec-WebSocket-Extensions:"], BadAnswer::ExtensionsMalformed),
-        ("", &["Sec-WebSocket-Extensions: x,"], BadAnswer::ExtensionsMalformed),
-        ("", &["Sec-WebSocket-Extensions: x; y=\"z"], BadAnswer::ExtensionsMalformed),
+        ("", &["Sec-WebSocket-Extensions:"], AnswerError::ExtensionsMalformed),
+        ("", &["Sec-WebSocket-Extensions: x,"], AnswerError::ExtensionsMalformed),
+        ("", &["Sec-WebSocket-Extensions: x; y=\"z"], AnswerError::ExtensionsMalformed),
         ("", &["Sec-WebSocket-Protocol: Chat"], not_offered("Chat")),
         ("", &["Sec-WebSocket-Protocol: chat, v2.chat"], not_offered("chat, v2.chat")),
         ("", &["Sec-WebSocket-Protocol: other"], not_offered("other")),
@@ -72,7 +72,7 @@ fn a_response_that_does_not_open_the_connection_is_named() {
         (
             "",
             &["Sec-WebSocket-Protocol: chat", "Sec-WebSocket-Protocol: chat"],
-            BadAnswer::SubprotocolRepeated,
+            AnswerError::SubprotocolRepeated,
         ),
     ];
     for (replaced, by, expected) in cases {
@@ -85,7 +85,7 @@ fn a_response_that_does_not_open_the_connection_is_named() {
 fn any_other_status_is_reported() {
     for status in [100, 103, 200, 204, 301, 401, 407, 426, 500, 599] {
         let line = format!("HTTP/1.1 {status} Whatever");
-        let expected = BadAnswer::Status(StatusCode::from_u16(status).unwrap());
+        let expected = AnswerError::Status(StatusCode::from_u16(status).unwrap());
         assert_eq!(answer("HTTP", &[&line]), Err(expected));
     }
 }
@@ -102,7 +102,7 @@ fn every_letter_of_the_accept_counts() {
             }
             wrong[index] = replacement;
             let line = format!("{name}: {}", String::from_utf8(wrong).unwrap());
-            assert_eq!(answer(name, &[&line]), Err(BadAnswer::AcceptMismatch), "{line}");
+            assert_eq!(answer(name, &[&line]), Err(AnswerError::AcceptMismatch), "{line}");
         }
     }
 }

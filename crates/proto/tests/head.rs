@@ -244,7 +244,7 @@ fn each_error_has_its_refusal() {
         (HeadError::NotHttp("x".to_owned()), 400),
         (HeadError::Malformed("x".to_owned()), 400),
     ] {
-        let response = error.refusal().to_response();
+        let response = error.rejection().to_response();
         assert_eq!(response.status(), status);
         assert_eq!(response.headers()["connection"], "close");
     }

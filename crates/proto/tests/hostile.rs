@@ -25,7 +25,7 @@ use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use fullduplex_proto::{Connection, Event, Violation};
+use fullduplex_proto::{Connection, Received, Violation};
 
 /// As much as a driver reads at once.
 const READ: usize = 64 << 10;
@@ -54,7 +54,7 @@ impl Victim {
         Ok(())
     }
 
-    fn next_event(&mut self) -> Result<Option<Event>, Violation> {
+    fn next_event(&mut self) -> Result<Option<Received>, Violation> {
         self.connection.handle_input(&mut self.input)
     }
 }

@@ -4,7 +4,7 @@
 mod support;
 
 use bytes::BytesMut;
-use fullduplex_proto::{Deflate, Delivery, Event, Limits, Message, Part, Role, Violation};
+use fullduplex_proto::{Deflate, Delivery, Limits, Message, Part, Received, Role, Violation};
 use support::*;
 
 fn bytes(message_bytes: usize) -> Limits {
@@ -27,7 +27,7 @@ fn the_exact_limit_is_allowed_and_one_more_is_not() {
             let mut connection = limited(role, bytes(limit));
             let largest = vec![1; limit];
             let received = events(&mut connection, &frame(BINARY, &largest).to(role));
-            assert_eq!(received, [Event::Message(Message::from(largest))]);
+            assert_eq!(received, [Received::Message(Message::from(largest))]);
             let header = header_to(role, 0x82, limit as u64 + 1);
             let (_, violation) = receive(&mut connection, &header);
             assert_eq!(violation, Some(Violation::MessageTooBig { limit }), "at the header");
@@ -47,7 +47,7 @@ fn the_limit_is_across_fragments() {
             // Control frames do not count.
             let wire = [begin.clone(), frame(PING, [0; 125]).to(role), end, begin].concat();
             let received = events(&mut connection, &wire);
-            assert!(matches!(&received[1], Event::Message(message) if message.len() == LIMIT));
+            assert!(matches!(&received[1], Received::Message(message) if message.len() == LIMIT));
             let one_more = header_to(role, CONTINUATION, (LIMIT - first + 1) as u64);
             let (_, violation) = receive(&mut connection, &one_more);
             assert_eq!(violation, Some(Violation::MessageTooBig { limit: LIMIT }), "{first}");
@@ -78,8 +78,8 @@ fn a_sum_of_lengths_does_not_wrap() {
     }
 }
 
-fn ends_a_message(event: &Event) -> bool {
-    matches!(event, Event::Message(_) | Event::Part(Part { last: true, .. }))
+fn ends_a_message(event: &Received) -> bool {
+    matches!(event, Received::Message(_) | Received::Part(Part { last: true, .. }))
 }
 
 /// Fault F10: any number is a limit, the least and the greatest too, for each way to receive.
@@ -170,11 +170,11 @@ fn what_a_header_announces_reserves_no_memory() {
                 let mut input = BytesMut::new();
                 let wire = header_to(role, first_byte, announced);
                 assert_eq!(read(&mut connection, &mut input, &wire), (vec![], None));
-                assert_eq!(connection.lacking(&input) as u64, announced);
+                assert_eq!(connection.bytes_needed(&input) as u64, announced);
                 let payload =
                     &frame(TEXT, [b'a'; 1000]).to(role)[header_to(role, 0x81, 1000).len()..];
                 assert_eq!(read(&mut connection, &mut input, payload), (vec![], None));
-                assert_eq!(connection.lacking(&input) as u64, announced - 1000);
+                assert_eq!(connection.bytes_needed(&input) as u64, announced - 1000);
                 assert!(input.capacity() <= 64 << 10, "{} bytes", input.capacity());
                 assert_eq!(connection.queued_bytes(), 0);
             }
@@ -190,12 +190,12 @@ fn lacking_says_what_the_frame_still_lacks() {
             let (mut connection, mut input) = (connection(role), BytesMut::new());
             let wire = first.to(role);
             let header_len = wire.len() - 500;
-            assert_eq!(connection.lacking(&input), 0);
+            assert_eq!(connection.bytes_needed(&input), 0);
             for (index, byte) in wire.iter().enumerate() {
                 let arrived = index + 1;
                 read(&mut connection, &mut input, &[*byte]);
-                let lacking = if arrived < header_len { 0 } else { wire.len() - arrived };
-                assert_eq!(connection.lacking(&input), lacking, "after {arrived} bytes");
+                let bytes_needed = if arrived < header_len { 0 } else { wire.len() - arrived };
+                assert_eq!(connection.bytes_needed(&input), bytes_needed, "after {arrived} bytes");
             }
         }
     }

@@ -4,7 +4,7 @@ mod support;
 
 use allocation_counter::measure;
 use bytes::{Bytes, BytesMut};
-use fullduplex_proto::{Connection, Event, Failure, Limits, Message, Role, Violation};
+use fullduplex_proto::{Connection, ConnectionError, Limits, Message, Received, Role, Violation};
 use support::*;
 
 /// Fault FT-40: what was read and written leaves nothing behind. Of ten thousand idle connections,
@@ -17,7 +17,7 @@ fn an_idle_connection_keeps_nothing_of_its_messages() {
             for size in [5, 16 << 10] {
                 let payload = vec![7; size];
                 let received = events(&mut connection, &frame(BINARY, &payload).to(role));
-                assert_eq!(received, [Event::Message(payload.clone().into())]);
+                assert_eq!(received, [Received::Message(payload.clone().into())]);
                 connection.send(payload).expect("it is open");
                 events(&mut connection, &frame(PING, "x").to(role));
                 assert_eq!(sent(&mut connection).len(), 2);
@@ -86,7 +86,7 @@ fn the_budget_changes_nothing_after_the_end() {
         let mut lost = connection(role);
         lost.handle_end_of_input();
         lost.fail_over_budget();
-        assert_eq!(lost.failure(), Some(Failure::Lost));
+        assert_eq!(lost.failure(), Some(ConnectionError::Lost));
         assert_eq!(lost.queued_bytes(), 0);
     }
 }

@@ -5,7 +5,7 @@ mod support;
 use bytes::BytesMut;
 use fullduplex_proto::handshake::agreed_deflate;
 use fullduplex_proto::{
-    Deflate, Event, Limits, Observed, Observer, Opcode, Receiver, Role, Violation, WindowBits,
+    Decoder, Deflate, Limits, Observed, Observer, Opcode, Received, Role, Violation, WindowBits,
 };
 use http::{HeaderMap, HeaderValue, header::SEC_WEBSOCKET_EXTENSIONS};
 use proptest::prelude::*;
@@ -176,14 +176,14 @@ fn a_response_tells_what_was_agreed_on() {
 
 /// The first thing that a receiver finds wrong; `None` if it reads to the end, or to a Close.
 fn verdict(receiver: Role, deflate: Option<Deflate>, wire: &[u8]) -> Option<Violation> {
-    let mut receiver = Receiver::new(receiver, Limits::default());
+    let mut receiver = Decoder::new(receiver, Limits::default());
     if let Some(agreed) = deflate {
         receiver = receiver.with_deflate(agreed);
     }
     let mut input = BytesMut::from(wire);
     loop {
         match receiver.handle(&mut input) {
-            Ok(Some(Event::Close(_)) | None) => return None,
+            Ok(Some(Received::Close(_)) | None) => return None,
             Ok(Some(_)) => {}
             Err(violation) => return Some(violation),
         }

@@ -2,7 +2,7 @@
 
 mod support;
 
-use fullduplex_proto::handshake::{Origin, Origins};
+use fullduplex_proto::handshake::{Origin, OriginPolicy};
 use http::HeaderMap;
 use support::opening::{REQUEST, head, request};
 
@@ -16,8 +16,8 @@ fn headers(host: &str, origins: &[&str]) -> HeaderMap {
     request.headers().clone()
 }
 
-fn listed(origins: &[&str]) -> Origins {
-    Origins::Listed(origins.iter().map(|origin| origin.parse().expect(origin)).collect())
+fn listed(origins: &[&str]) -> OriginPolicy {
+    OriginPolicy::Listed(origins.iter().map(|origin| origin.parse().expect(origin)).collect())
 }
 
 /// What is sent by a page that has no origin, and what no browser sends.
@@ -62,7 +62,7 @@ fn a_page_of_the_same_host_may_connect() {
         ("xn--bcher-kva.example", "https://xn--bcher-kva.example"),
     ] {
         let headers = headers(host, &[origin]);
-        assert_eq!(Origins::Same.check(&headers), Ok(()), "{host}: {origin}");
+        assert_eq!(OriginPolicy::Same.check(&headers), Ok(()), "{host}: {origin}");
     }
 }
 
@@ -90,9 +90,9 @@ fn a_page_of_another_host_may_not() {
         ("a.example/b", "https://a.example"),
         ("u@a.example", "https://a.example"),
     ] {
-        let refusal = Origins::Same.check(&headers(host, &[origin])).expect_err(origin);
-        assert_eq!(refusal.status(), 403, "{host}: {origin}");
-        assert!(refusal.to_string().contains(origin), "{refusal}");
+        let rejection = OriginPolicy::Same.check(&headers(host, &[origin])).expect_err(origin);
+        assert_eq!(rejection.status(), 403, "{host}: {origin}");
+        assert!(rejection.to_string().contains(origin), "{rejection}");
     }
 }
 
@@ -107,9 +107,9 @@ fn a_list_allows_what_it_lists_and_nothing_else() {
     for refused in
         ["http://a.example", "https://localhost", "https://server", "chrome-extension://abcd"]
     {
-        let refusal = origins.check(&headers("server", &[refused])).expect_err(refused);
-        assert_eq!(refusal.status(), 403);
-        assert!(refusal.to_string().contains(refused), "{refusal}");
+        let rejection = origins.check(&headers("server", &[refused])).expect_err(refused);
+        assert_eq!(rejection.status(), 403);
+        assert!(rejection.to_string().contains(refused), "{rejection}");
     }
     assert!(listed(&[]).check(&headers("a", &["https://a"])).is_err());
 }
@@ -117,7 +117,9 @@ fn a_list_allows_what_it_lists_and_nothing_else() {
 /// RFC6455-4.2.1-3: what sends no origin is no browser, so there is no page to protect its user from.
 #[test]
 fn who_is_no_browser_may_connect() {
-    for origins in [Origins::Same, listed(&["https://a.example"]), listed(&[]), Origins::Any] {
+    for origins in
+        [OriginPolicy::Same, listed(&["https://a.example"]), listed(&[]), OriginPolicy::Any]
+    {
         assert_eq!(origins.check(&headers("b.example", &[])), Ok(()));
     }
 }
@@ -126,13 +128,13 @@ fn who_is_no_browser_may_connect() {
 fn what_is_no_origin_is_refused_unless_any_is_welcome() {
     for &lines in MALFORMED {
         let headers = headers("a.example", lines);
-        for origins in [Origins::Same, listed(&["https://a.example"])] {
-            let refusal = origins.check(&headers).expect_err(lines[0]);
-            assert_eq!(refusal.status(), 403, "{lines:?}");
+        for origins in [OriginPolicy::Same, listed(&["https://a.example"])] {
+            let rejection = origins.check(&headers).expect_err(lines[0]);
+            assert_eq!(rejection.status(), 403, "{lines:?}");
         }
-        assert_eq!(Origins::Any.check(&headers), Ok(()));
+        assert_eq!(OriginPolicy::Any.check(&headers), Ok(()));
     }
-    assert_eq!(Origins::Any.check(&headers("a", &["https://b"])), Ok(()));
+    assert_eq!(OriginPolicy::Any.check(&headers("a", &["https://b"])), Ok(()));
 }
 
 /// Who makes a list is told what is wrong with it.

@@ -4,7 +4,7 @@ mod support;
 
 use bytes::BytesMut;
 use fullduplex_proto::{
-    Connection, Deflate, Delivery, Event, Limits, Message, Misuse, Part, Role, Violation,
+    Connection, Deflate, Delivery, Limits, Message, Misuse, Part, Received, Role, Violation,
 };
 use support::*;
 
@@ -35,12 +35,12 @@ fn each_frame_is_a_part() {
     .flat_map(Frame::bytes)
     .collect();
     let expected = [
-        Event::Part(part("one ", false)),
-        Event::Ping("p".into()),
-        Event::Part(part("two", false)),
-        Event::Part(part("", true)),
-        Event::Part(part("whole", true)),
-        Event::Part(part("", true)),
+        Received::Part(part("one ", false)),
+        Received::Ping("p".into()),
+        Received::Part(part("two", false)),
+        Received::Part(part("", true)),
+        Received::Part(part("whole", true)),
+        Received::Part(part("", true)),
     ];
     assert_eq!(events(&mut connection, &wire), expected);
 }
@@ -65,7 +65,8 @@ fn no_part_ends_within_a_character() {
                     let (events, violation) = read(&mut receiver, &mut input, &[byte]);
                     assert_eq!(violation, None);
                     for event in events {
-                        let Event::Part(Part { content: Message::Text(text), last }) = event else {
+                        let Received::Part(Part { content: Message::Text(text), last }) = event
+                        else {
                             panic!("a part of a text: {event:?}")
                         };
                         joined.push_str(text.as_str());
@@ -90,8 +91,8 @@ fn parts_of_text_are_checked() {
             events.extend(rest.0);
             violation = rest.1;
         }
-        let expected: Vec<Event> =
-            (!good.is_empty()).then(|| Event::Part(part(good, false))).into_iter().collect();
+        let expected: Vec<Received> =
+            (!good.is_empty()).then(|| Received::Part(part(good, false))).into_iter().collect();
         assert_eq!((events, violation), (expected, Some(Violation::InvalidUtf8)));
     }
 }
@@ -110,7 +111,7 @@ fn a_frame_beyond_all_memory_passes_through() {
         for _ in 0..100 {
             let (events, violation) = read(&mut connection, &mut input, &[b'x'; 10_000]);
             assert_eq!(violation, None);
-            let [Event::Part(part)] = &events[..] else { panic!("one part: {events:?}") };
+            let [Received::Part(part)] = &events[..] else { panic!("one part: {events:?}") };
             assert_eq!((part.content.len(), part.last, input.len()), (10_000, false, 0));
         }
     }
@@ -125,7 +126,7 @@ fn inflated_parts_are_small() {
     let mut input = BytesMut::from(&drain(&mut server)[..]);
     let (mut received, mut ended) = (0, false);
     while let Some(event) = client.handle_input(&mut input).unwrap() {
-        let Event::Part(part) = event else { panic!("a part: {event:?}") };
+        let Received::Part(part) = event else { panic!("a part: {event:?}") };
         assert!(!ended && part.content.len() <= 64 << 10);
         assert!(part.content.payload().iter().all(|&byte| byte == 7));
         received += part.content.len();
@@ -167,15 +168,15 @@ fn delivery_may_change_within_a_message() {
     assert_eq!(receive(whole, frame(TEXT, "a").unfinished()), []);
     assert_eq!(
         receive(parts, frame(CONTINUATION, "b").unfinished()),
-        [Event::Part(part("ab", false))]
+        [Received::Part(part("ab", false))]
     );
     assert_eq!(receive(whole, frame(CONTINUATION, "c").unfinished()), []);
-    assert_eq!(receive(whole, frame(CONTINUATION, "d")), [Event::Message("cd".into())]);
-    assert_eq!(receive(parts, frame(TEXT, "e")), [Event::Part(part("e", true))]);
+    assert_eq!(receive(whole, frame(CONTINUATION, "d")), [Received::Message("cd".into())]);
+    assert_eq!(receive(parts, frame(TEXT, "e")), [Received::Part(part("e", true))]);
     // What has arrived is a part at once, not with the next frame.
     assert_eq!(receive(whole, frame(TEXT, "f").unfinished()), []);
     connection.set_delivery(parts);
-    assert_eq!(read(&mut connection, &mut input, &[]).0, [Event::Part(part("f", false))]);
+    assert_eq!(read(&mut connection, &mut input, &[]).0, [Received::Part(part("f", false))]);
 }
 
 /// RFC6455-5.4-1, RFC6455-5.4-10: what is sent in parts is one message, whole for whoever wants it so,
@@ -204,10 +205,10 @@ fn parts_that_are_sent_are_one_message() {
         assert_eq!(shapes[..3], message);
         assert_eq!(shapes[3..], [(CONTINUATION, true, 0), (TEXT, true, 0)]);
         let events = events(&mut client, &wire);
-        let messages: Vec<&Event> =
-            events.iter().filter(|event| matches!(event, Event::Message(_))).collect();
+        let messages: Vec<&Received> =
+            events.iter().filter(|event| matches!(event, Received::Message(_))).collect();
         let expected =
-            [texts.concat().as_str(), "and another"].map(|text| Event::Message(text.into()));
+            [texts.concat().as_str(), "and another"].map(|text| Received::Message(text.into()));
         assert_eq!(messages, expected.each_ref());
     }
 }

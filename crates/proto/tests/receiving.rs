@@ -4,11 +4,11 @@
 mod support;
 
 use bytes::{Bytes, BytesMut};
-use fullduplex_proto::{CloseCode, CloseFrame, CloseReason, Event, Message, Role, Violation};
+use fullduplex_proto::{CloseCode, CloseFrame, CloseReason, Message, Received, Role, Violation};
 use support::*;
 
-fn message(message: impl Into<Message>) -> Event {
-    Event::Message(message.into())
+fn message(message: impl Into<Message>) -> Received {
+    Received::Message(message.into())
 }
 
 /// RFC6455-5.2-5: each length in its form; RFC6455-6.2-2: the next frame begins a new message.
@@ -68,10 +68,10 @@ fn control_frames_stand_between_fragments() {
         ];
         let expected = [
             vec![],
-            vec![Event::Ping("a".into())],
+            vec![Received::Ping("a".into())],
             vec![],
-            vec![Event::Pong("b".into())],
-            vec![Event::Ping("".into())],
+            vec![Received::Pong("b".into())],
+            vec![Received::Ping("".into())],
             vec![message("one two")],
         ];
         let mut connection = connection(role);
@@ -104,7 +104,7 @@ fn a_close_is_an_event_with_its_code_and_reason() {
             (close_frame(4001, "bye"), Some(CloseFrame { code, reason: bye.clone() })),
         ] {
             let wire = [frame(TEXT, "unended").unfinished().to(role), sent.to(role)].concat();
-            assert_eq!(events(&mut connection(role), &wire), [Event::Close(expected)]);
+            assert_eq!(events(&mut connection(role), &wire), [Received::Close(expected)]);
         }
     }
 }
@@ -117,7 +117,7 @@ fn a_ping_is_answered_with_its_own_payload() {
         for size in 0..=125u8 {
             let payload: Vec<u8> = (0..size).map(|i| i ^ size).collect();
             let received = events(&mut connection, &frame(PING, &payload).to(role));
-            assert_eq!(received, [Event::Ping(payload.clone().into())]);
+            assert_eq!(received, [Received::Ping(payload.clone().into())]);
             let pongs = sent(&mut connection);
             assert_eq!(pongs.len(), 1);
             assert_eq!((pongs[0].fin, pongs[0].opcode), (true, PONG));

@@ -1,4 +1,4 @@
-//! Messages become bytes: masked by a client and never by a server, in the shortest form, the same
+//! MessageBatch become bytes: masked by a client and never by a server, in the shortest form, the same
 //! however the transport takes them, and counted as it does.
 
 mod support;
@@ -6,7 +6,7 @@ mod support;
 use std::io::IoSlice;
 
 use bytes::Bytes;
-use fullduplex_proto::{CloseCode, CloseFrame, Connection, Event, Message, Misuse, Role};
+use fullduplex_proto::{CloseCode, CloseFrame, Connection, Message, Misuse, Received, Role};
 use support::pair::Pair;
 use support::*;
 
@@ -114,7 +114,7 @@ fn every_length_arrives_both_ways() {
             messages.iter().for_each(|message| sender.send(message).unwrap());
             pair.shuttle();
             let receiver = if role == Role::Client { pair.server } else { pair.client };
-            assert_eq!(receiver.events, messages.clone().map(Event::Message), "{length} bytes");
+            assert_eq!(receiver.events, messages.clone().map(Received::Message), "{length} bytes");
         }
     }
 }

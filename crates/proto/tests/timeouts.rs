@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use allocation_counter::measure;
 use bytes::BytesMut;
-use fullduplex_proto::{Closed, Connection, Event, Failure, Role, Timeouts, Violation};
+use fullduplex_proto::{Closed, Connection, ConnectionError, Received, Role, Timeouts, Violation};
 use support::pair::Clock;
 use support::*;
 
@@ -48,7 +48,7 @@ impl Driven {
     }
 
     /// Reads what the peer sends now.
-    fn read(&mut self, wire: &[u8]) -> Vec<Event> {
+    fn read(&mut self, wire: &[u8]) -> Vec<Received> {
         let (events, violation) = read(&mut self.connection, &mut self.input, wire);
         assert_eq!(violation, None);
         events
@@ -57,8 +57,8 @@ impl Driven {
     /// Tells the time and writes, until neither has any effect.
     fn tell_time(&mut self) -> Option<Instant> {
         loop {
-            let next = self.connection.handle_time(self.clock.now);
-            assert_eq!(self.connection.handle_time(self.clock.now), next, "told twice");
+            let next = self.connection.handle_timeout(self.clock.now);
+            assert_eq!(self.connection.handle_timeout(self.clock.now), next, "told twice");
             assert_eq!(self.connection.has_deadline(), next.is_some());
             if self.peer == Peer::Stuck || self.connection.is_flushed() {
                 return next;
@@ -100,7 +100,7 @@ impl Driven {
 
 fn assert_lost(closed: &Closed) {
     assert_eq!((closed.code(), closed.was_clean()), (1006, false));
-    assert_eq!(closed.failure(), Some(Failure::PongTimeout));
+    assert_eq!(closed.failure(), Some(ConnectionError::PongTimeout));
 }
 
 /// Faults FT-01 and FT-02: a peer that is gone, and a transport that is stuck.
@@ -156,7 +156,7 @@ fn only_the_pong_to_the_ping_under_way_is_life() {
                     end.input.extend_from_slice(&pongs);
                     let mut next = || end.connection.handle_input(&mut end.input);
                     while let Some(event) = next().expect("a Pong is allowed") {
-                        assert!(matches!(event, Event::Pong(_)));
+                        assert!(matches!(event, Received::Pong(_)));
                     }
                 }
                 end.input = BytesMut::new();
@@ -219,7 +219,7 @@ fn a_large_frame_holds_the_pong_up() {
         if !fin {
             received = end.read(&frame(CONTINUATION, "").to(role));
         }
-        assert!(matches!(&received[..], [Event::Message(message)] if message.len() == SIZE));
+        assert!(matches!(&received[..], [Received::Message(message)] if message.len() == SIZE));
         assert!(end.connection.is_open(), "{:?}", end.connection.closed());
         let pong = frame(PONG, end.pings()[0]).to(role);
         end.read(&pong);
@@ -273,7 +273,7 @@ fn a_message_without_end_is_given_up() {
                 end.connection.send("have you finished?").unwrap();
             }
             assert_eq!(end.clock.now - end.began, 310 * SECOND);
-            let failure = Some(Failure::Violation(Violation::MessageTooSlow));
+            let failure = Some(ConnectionError::Violation(Violation::MessageTooSlow));
             assert_eq!(end.connection.failure(), failure);
             assert_eq!(end.sent.last().unwrap().close_code(), Some(1008));
             assert_eq!(end.read(&then), [], "nothing has a meaning any more");
@@ -352,7 +352,10 @@ fn a_pause_of_reading_is_not_the_fault_of_the_peer() {
         end.pass(298 * SECOND);
         assert!(end.connection.is_open());
         end.pass(2 * SECOND);
-        assert_eq!(end.connection.failure(), Some(Failure::Violation(Violation::MessageTooSlow)));
+        assert_eq!(
+            end.connection.failure(),
+            Some(ConnectionError::Violation(Violation::MessageTooSlow))
+        );
     }
 }
 
@@ -398,7 +401,7 @@ fn a_closing_connection_asks_nothing_more() {
         end.connection.close(None);
         let (after, closed) = end.end();
         assert_eq!(after, 109 * SECOND);
-        assert_eq!(closed.failure(), Some(Failure::CloseTimeout));
+        assert_eq!(closed.failure(), Some(ConnectionError::CloseTimeout));
         assert_eq!(end.pings(), [b""; 0]);
     }
 }
@@ -415,11 +418,11 @@ fn without_limits_nothing_is_waited_for() {
         let mut end = connection(role).with_timeouts(never);
         events(&mut end, &frame(TEXT, "x").unfinished().to(role));
         let mut clock = Clock::new();
-        assert_eq!(end.handle_time(clock.now), None);
+        assert_eq!(end.handle_timeout(clock.now), None);
         assert!(!end.has_deadline());
         let mut end = connection(role).with_timeouts(beyond);
         for _ in 0..10 {
-            end.handle_time(clock.advance(3600 * SECOND));
+            end.handle_timeout(clock.advance(3600 * SECOND));
             assert!(end.is_open());
         }
     }

@@ -4,7 +4,7 @@
 mod support;
 
 use bytes::BytesMut;
-use fullduplex_proto::{Event, Limits, Message, Misuse, Role, Violation};
+use fullduplex_proto::{Limits, Message, Misuse, Received, Role, Violation};
 use support::*;
 
 /// Bytes that break a rule, after bytes that do not.
@@ -205,7 +205,7 @@ fn after_a_violation_all_is_discarded() {
         assert_eq!((found, input.len()), (Some(violation), 0), "{violation:?}");
         for _ in 0..3 {
             assert_eq!(read(&mut connection, &mut input, &after), (vec![], None));
-            assert_eq!((input.len(), connection.lacking(&input)), (0, 0));
+            assert_eq!((input.len(), connection.bytes_needed(&input)), (0, 0));
         }
         assert_eq!(connection.send(Message::from("x")), Err(Misuse::Closing));
         assert_eq!(sent(&mut connection).len(), 1, "the Close and nothing else");
@@ -222,7 +222,7 @@ fn after_a_close_all_is_discarded() {
         let (mut connection, mut input) = (connection(role), BytesMut::new());
         let wire = [frame(CLOSE, "").to(role), after.clone()].concat();
         let (events, violation) = read(&mut connection, &mut input, &wire);
-        assert_eq!((events, violation), (vec![Event::Close(None)], None));
+        assert_eq!((events, violation), (vec![Received::Close(None)], None));
         assert_eq!(read(&mut connection, &mut input, &after), (vec![], None));
         assert!(input.is_empty());
         assert_eq!(sent(&mut connection).len(), 1, "the Close and nothing else");

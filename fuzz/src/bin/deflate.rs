@@ -6,10 +6,10 @@
 #[path = "../../../crates/proto/tests/support/inflate.rs"]
 mod reference;
 
-use fullduplex_fuzz::{Agreement, Received, drain, masks, role};
+use fullduplex_fuzz::{Agreement, Decoded, drain, masks, role};
 use fullduplex_proto::{
-    Context, ContextTakeover, Deflate, Event, FrameHeader, Limits, Opcode, Outgoing, Part,
-    Prepared, Receiver, Role, Sender,
+    Context, ContextTakeover, Decoder, Deflate, Encoder, FrameHeader, Limits, Opcode, Outgoing,
+    Part, Prepared, Received, Role,
 };
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
@@ -51,8 +51,8 @@ fuzz_target!(|input: Input<'_>| {
     let role = role(input.is_client);
     let agreed = input.agreement.deflate();
     let mut sender = match role {
-        Role::Client => Sender::client(masks()),
-        Role::Server => Sender::server(),
+        Role::Client => Encoder::client(masks()),
+        Role::Server => Encoder::server(),
     };
     sender = sender.with_deflate(agreed);
     let mut peer = Peer { context: agreed.of(role), inflated: Vec::new() };
@@ -66,15 +66,15 @@ fuzz_target!(|input: Input<'_>| {
         assert_eq!(peer.receive(&drain(&mut sender)), content);
         let finish = matches!(how, How::Released);
         foreign_wire.extend(compress(&mut foreign, &content, finish));
-        messages.push(Event::Message(content.into()));
+        messages.push(Received::Message(content.into()));
     }
     // Nobody promises to use the smallest windows, so the other deflater gets the largest.
-    let receiver = Receiver::new(Role::Client, Limits::default()).with_deflate(Deflate::default());
-    let received = Received::from(receiver, usize::MAX, [&foreign_wire[..]]);
+    let receiver = Decoder::new(Role::Client, Limits::default()).with_deflate(Deflate::default());
+    let received = Decoded::from(receiver, usize::MAX, [&foreign_wire[..]]);
     assert_eq!((received.events, received.violation), (messages, None));
 });
 
-fn send(sender: &mut Sender, how: How, content: &[u8]) {
+fn send(sender: &mut Encoder, how: How, content: &[u8]) {
     let sent = match how {
         How::Message => sender.send(content),
         How::Prepared => sender.send(Prepared::new(content)),

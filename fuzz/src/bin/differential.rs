@@ -4,8 +4,8 @@
 
 use std::io::{self, Read, Write};
 
-use fullduplex_fuzz::Received;
-use fullduplex_proto::{Event, Limits, Message, Receiver, Role, Violation};
+use fullduplex_fuzz::Decoded;
+use fullduplex_proto::{Decoder, Limits, Message, Received, Role, Violation};
 use libfuzzer_sys::fuzz_target;
 use tungstenite::error::ProtocolError;
 use tungstenite::protocol::{self, WebSocket, WebSocketConfig};
@@ -24,7 +24,7 @@ fuzz_target!(|wire: &[u8]| {
 #[derive(Debug, PartialEq)]
 struct Outcome {
     /// All but the Close.
-    events: Vec<Event>,
+    events: Vec<Received>,
     end: End,
 }
 
@@ -81,11 +81,11 @@ fn ours(wire: &[u8]) -> Outcome {
     let mut limits = Limits::default();
     limits.message_bytes = LIMIT;
     limits.message_frames = usize::MAX;
-    let Received { mut events, violation } =
-        Received::from(Receiver::new(Role::Server, limits), LIMIT, [wire]);
-    let end = match (violation, events.pop_if(|event| matches!(event, Event::Close(_)))) {
+    let Decoded { mut events, violation } =
+        Decoded::from(Decoder::new(Role::Server, limits), LIMIT, [wire]);
+    let end = match (violation, events.pop_if(|event| matches!(event, Received::Close(_)))) {
         (Some(violation), _) => End::Failed(Failure::Ours(violation)),
-        (None, Some(Event::Close(frame))) => {
+        (None, Some(Received::Close(frame))) => {
             End::Closed(frame.map(|frame| (frame.code.get(), frame.reason.as_str().to_owned())))
         }
         _ => End::Open,
@@ -103,10 +103,10 @@ fn theirs(wire: &[u8]) -> Outcome {
     let mut events = Vec::new();
     let end = loop {
         events.push(match socket.read() {
-            Ok(tungstenite::Message::Text(text)) => Event::Message(Message::from(text.as_str())),
-            Ok(tungstenite::Message::Binary(bytes)) => Event::Message(Message::from(bytes)),
-            Ok(tungstenite::Message::Ping(payload)) => Event::Ping(payload),
-            Ok(tungstenite::Message::Pong(payload)) => Event::Pong(payload),
+            Ok(tungstenite::Message::Text(text)) => Received::Message(Message::from(text.as_str())),
+            Ok(tungstenite::Message::Binary(bytes)) => Received::Message(Message::from(bytes)),
+            Ok(tungstenite::Message::Ping(payload)) => Received::Ping(payload),
+            Ok(tungstenite::Message::Pong(payload)) => Received::Pong(payload),
             Ok(tungstenite::Message::Close(frame)) => {
                 let frame = frame.map(|frame| (frame.code.into(), frame.reason.to_string()));
                 break End::Closed(frame);

@@ -2,8 +2,8 @@
 //! verdict are the same.
 #![no_main]
 
-use fullduplex_fuzz::{Agreement, Received, pieces, role};
-use fullduplex_proto::{Delivery, Limits, Receiver};
+use fullduplex_fuzz::{Agreement, Decoded, pieces, role};
+use fullduplex_proto::{Decoder, Delivery, Limits};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 
@@ -26,7 +26,7 @@ fuzz_target!(|input: Input<'_>| {
     };
     limits.message_frames = usize::from(input.message_frames);
     let receiver = |delivery| {
-        let mut receiver = Receiver::new(role(input.is_client), limits);
+        let mut receiver = Decoder::new(role(input.is_client), limits);
         receiver.set_delivery(delivery);
         match input.agreement {
             Some(agreement) => receiver.with_deflate(agreement.deflate()),
@@ -35,8 +35,8 @@ fuzz_target!(|input: Input<'_>| {
     };
     let limit = limits.message_bytes;
     let delivery = if input.in_parts { Delivery::Parts } else { Delivery::Whole };
-    let whole = Received::from(receiver(Delivery::Whole), limit, [input.wire]);
-    let cut = Received::from(receiver(delivery), limit, pieces(input.wire, input.lengths));
+    let whole = Decoded::from(receiver(Delivery::Whole), limit, [input.wire]);
+    let cut = Decoded::from(receiver(delivery), limit, pieces(input.wire, input.lengths));
     assert_eq!(cut.events, whole.events);
     assert_eq!(cut.violation, whole.violation);
 });

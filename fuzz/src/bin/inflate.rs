@@ -2,9 +2,9 @@
 //! never more than the limit. Over two messages of a connection.
 #![no_main]
 
-use fullduplex_fuzz::{Agreement, Received};
+use fullduplex_fuzz::{Agreement, Decoded};
 use fullduplex_proto::{
-    Context, ContextTakeover, Event, FrameHeader, Limits, Message, Opcode, Receiver, Role,
+    Context, ContextTakeover, Decoder, FrameHeader, Limits, Message, Opcode, Received, Role,
     Violation, WindowBits,
 };
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
@@ -36,15 +36,15 @@ fuzz_target!(|input: Input<'_>| {
     let agreed = input.agreement.deflate();
     let mut limits = Limits::default();
     limits.message_bytes = limit;
-    let receiver = Receiver::new(Role::Client, limits).with_deflate(agreed);
+    let receiver = Decoder::new(Role::Client, limits).with_deflate(agreed);
     let (first, second) = input.data.split_at(input.data.len().min(input.first.into()));
     let frames = [first, second].map(frame).concat();
-    let received = Received::from(receiver, limit, [&frames[..]]);
+    let received = Decoded::from(receiver, limit, [&frames[..]]);
 
     let mut other = Other { context: agreed.server, inflated: Vec::new() };
     let mut verdicts = [first, second].into_iter().map(|data| other.inflate(data, limit));
     for event in received.events {
-        let Event::Message(Message::Binary(message)) = event else {
+        let Received::Message(Message::Binary(message)) = event else {
             panic!("{event:?} was not sent");
         };
         assert_eq!(verdicts.next(), Some(Verdict::Inflated(message.to_vec())));
@@ -57,7 +57,10 @@ fuzz_target!(|input: Input<'_>| {
         Some(Violation::CorruptDeflate) if agreed.server.window_bits < WindowBits::MAX => {}
         // The other inflater does not mind a code that has no end of the block, and inflates for ever.
         Some(Violation::CorruptDeflate) => {
-            assert!(matches!(verdict, Some(Verdict::Corrupt | Verdict::TooBig)), "{verdict:?}");
+            assert!(
+                matches!(verdict, Some(Verdict::InflateError | Verdict::TooBig)),
+                "{verdict:?}"
+            );
         }
         Some(other) => panic!("{other}"),
     }
@@ -77,7 +80,7 @@ fn frame(payload: &[u8]) -> Vec<u8> {
 enum Verdict {
     Inflated(Vec<u8>),
     TooBig,
-    Corrupt,
+    InflateError,
 }
 
 /// Another inflater, which keeps all that it has inflated.
@@ -107,7 +110,7 @@ impl Other {
         } else if is_whole {
             Verdict::Inflated(self.inflated[start..].to_vec())
         } else {
-            Verdict::Corrupt
+            Verdict::InflateError
         }
     }
 

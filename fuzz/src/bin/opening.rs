@@ -79,10 +79,10 @@ fn of_response(response: &Response<()>) -> (StatusCode, Version, HeaderMap) {
 fn check_request(request: &Request<()>) {
     let offer = match Offer::from_request(request) {
         Ok(offer) => offer,
-        Err(refusal) => {
-            let response = over_the_wire(&refusal.to_response());
-            assert_eq!(response.status(), refusal.status());
-            assert!(refusal.status().is_client_error());
+        Err(rejection) => {
+            let response = over_the_wire(&rejection.to_response());
+            assert_eq!(response.status(), rejection.status());
+            assert!(rejection.status().is_client_error());
             return;
         }
     };

@@ -4,7 +4,7 @@ use std::io::{IoSlice, Write};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use fullduplex_proto::{Connection, Event, Limits, Message};
+use fullduplex_proto::{Connection, Limits, Message, Received};
 
 use crate::case::Role;
 use crate::wire::Wire;
@@ -23,13 +23,13 @@ pub(crate) fn receive(role: Role, mut wire: Wire, count: usize) -> usize {
     let (mut received, mut bytes) = (0, 0);
     while received < count {
         match connection.handle_input(&mut input).expect("the frames are correct") {
-            Some(Event::Message(message)) => {
+            Some(Received::Message(message)) => {
                 received += 1;
                 bytes += message.len();
             }
             Some(event) => panic!("{event:?} is no message"),
             None => {
-                input.reserve(connection.lacking(&input).clamp(READ_MIN, READ_MAX));
+                input.reserve(connection.bytes_needed(&input).clamp(READ_MIN, READ_MAX));
                 wire.read_behind(&mut input);
             }
         }

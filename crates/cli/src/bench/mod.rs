@@ -14,7 +14,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use fullduplex_net::Handshakes;
+use fullduplex_net::ConnectConcurrency;
 use fullduplex_net::proto::Url;
 use tokio::sync::{Semaphore, watch as channel};
 use tokio::task::{JoinSet, LocalSet};
@@ -42,7 +42,7 @@ struct Conclusion {
 pub(crate) async fn run(args: Bench) -> Result<(), Failure> {
     let url = Url::parse(&args.client.url).map_err(usage)?;
     let mut options = args.client.builder()?.connect_options().clone();
-    options.handshakes = Handshakes::AtOnce;
+    options.handshakes = ConnectConcurrency::Unlimited;
     options.limits.message_bytes = options.limits.message_bytes.max(args.size);
     let (phase, receiver) = channel::channel(Phase::Sending);
     let run = Rc::new(Run {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use fullduplex_net::proto::{CloseCode, CloseFrame, Event, Message, Url};
+use fullduplex_net::proto::{CloseCode, CloseFrame, Message, Received, Url};
 use fullduplex_net::{ConnectError, ConnectOptions, Socket, connect};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -223,10 +223,10 @@ impl Conversation {
         }
     }
 
-    fn handle_event(&mut self, event: Option<Event>) -> Result<(), String> {
+    fn handle_event(&mut self, event: Option<Received>) -> Result<(), String> {
         let now = self.run.now();
         match event {
-            Some(Event::Message(message)) => {
+            Some(Received::Message(message)) => {
                 self.handle_answer(&message, now);
                 while let Some(message) = self.socket.try_recv() {
                     self.handle_answer(&message, now);

@@ -1,7 +1,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use fullduplex_net::proto::handshake::{Origins, Refusal};
+use fullduplex_net::proto::handshake::{OriginPolicy, Rejection};
 use fullduplex_net::{Outcome, Request, Socket};
 use http::StatusCode;
 use http::header::ORIGIN;
@@ -36,7 +36,7 @@ pub(super) struct Host {
     pub(super) mode: Mode,
     pub(super) guests: Guests,
     /// Those whose pages may connect: the origins of any of these.
-    pub(super) origins: Vec<Origins>,
+    pub(super) origins: Vec<OriginPolicy>,
     pub(super) screen: Screen,
     room: Room,
     /// How many clients were taken.
@@ -47,7 +47,12 @@ pub(super) struct Host {
 }
 
 impl Host {
-    pub(super) fn new(mode: Mode, guests: Guests, origins: Vec<Origins>, screen: Screen) -> Self {
+    pub(super) fn new(
+        mode: Mode,
+        guests: Guests,
+        origins: Vec<OriginPolicy>,
+        screen: Screen,
+    ) -> Self {
         let (room, clients) = (Room::default(), AtomicU64::new(0));
         let (end, gone) = (OnceLock::new(), Notify::new());
         Self { mode, guests, origins, screen, room, clients, end, gone }
@@ -55,14 +60,14 @@ impl Host {
 
     /// Attends to a client, from its request to its end.
     pub(super) async fn attend(&self, request: Request) -> Outcome {
-        if let Err(refusal) = self.check_origin(&request) {
-            return Ok(request.refuse(refusal).await?);
+        if let Err(rejection) = self.check_origin(&request) {
+            return Ok(request.reject(rejection).await?);
         }
         let client = self.clients.fetch_add(1, Ordering::Relaxed) + 1;
         if self.guests == Guests::One && client > 1 {
             let reason = "this server takes one client only, which is or was here";
-            let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason);
-            return Ok(request.refuse(refusal).await?);
+            let rejection = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, reason);
+            return Ok(request.reject(rejection).await?);
         }
         let outcome = self.open(client, request).await;
         let end = outcome.as_ref().copied().map_err(|error| format!("the client: {error}"));
@@ -117,7 +122,7 @@ impl Host {
     }
 
     /// Lets no page of others in, and says how to change that: a browser does not show its user why.
-    fn check_origin(&self, request: &Request) -> Result<(), Refusal> {
+    fn check_origin(&self, request: &Request) -> Result<(), Rejection> {
         let mut verdict = Ok(());
         for origins in &self.origins {
             verdict = origins.check(request.headers());

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fullduplex_net::proto::Deflate;
-use fullduplex_net::proto::handshake::{Origins, Subprotocols};
+use fullduplex_net::proto::handshake::{OriginPolicy, Subprotocols};
 use fullduplex_net::{Outcome, Request, Server, ServerOptions};
 use tracing::Level;
 
@@ -45,7 +45,7 @@ pub(crate) async fn run(args: Listen) -> Result<(), Failure> {
         Some(certificate) => server.with_tls(&certificate.identity),
         None => server,
     };
-    serve(server.with_pages(page::find), host).await
+    serve(server.with_fallback(page::find), host).await
 }
 
 fn host(args: &Listen) -> Host {
@@ -58,9 +58,9 @@ fn host(args: &Listen) -> Host {
     let listed = &args.guests.origins;
     let origins = if args.guests.any_origin || (mode == Mode::Echo && listed.is_empty()) {
         // An echo tells a page nothing that the page did not say itself.
-        vec![Origins::Any]
+        vec![OriginPolicy::Any]
     } else {
-        vec![Origins::Same, Origins::Listed(listed.clone())]
+        vec![OriginPolicy::Same, OriginPolicy::Listed(listed.clone())]
     };
     Host::new(mode, guests, origins, Screen::new(args.ndjson, mode == Mode::Pipe))
 }
@@ -71,7 +71,7 @@ fn options(args: &Listen) -> Result<ServerOptions, Failure> {
     accept.subprotocols = Subprotocols::new(args.guests.protocols.clone()).map_err(usage)?;
     accept.deflate = (!args.guests.no_compression).then(Deflate::default);
     // The host tells its user whom it refuses.
-    accept.origins = Origins::Any;
+    accept.origins = OriginPolicy::Any;
     if let Some(bytes) = args.guests.max_message {
         accept.limits.message_bytes = bytes;
     }
@@ -135,7 +135,7 @@ async fn serve(server: Server, host: Arc<Host>) -> Result<(), Failure> {
             failure = host.screen.stdout.until_failed() => Err(failure),
             failure = reading => Err(failure),
         };
-        connections.shut_down(GRACE).await;
+        connections.shutdown(GRACE).await;
         outcome
     };
     tokio::join!(serving, until_done).1

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use fullduplex_net::{ConnectError, ConnectPhase, Refused};
+use fullduplex_net::{ConnectError, ConnectPhase, Rejected};
 use http::StatusCode;
 
 use super::journey::Leg;
@@ -135,7 +135,7 @@ impl List {
             }
             ConnectError::Tls { .. } => "see the certificate above, and --ca and --server-name",
             ConnectError::Proxy { .. } => "see --proxy; `--proxy none` goes without",
-            ConnectError::Refused(refused) => refusal(refused),
+            ConnectError::Rejected(refused) => rejection(refused),
             ConnectError::Redirect { .. } => "use the URL that it leads to, if you trust it",
             ConnectError::Opening { .. } => "does it speak HTTP there? try wss:// for ws://",
             ConnectError::Answer { .. } => {
@@ -229,7 +229,7 @@ impl List {
     }
 }
 
-fn refusal(refused: &Refused) -> &'static str {
+fn rejection(refused: &Rejected) -> &'static str {
     match refused.status {
         StatusCode::UNAUTHORIZED => "log in: --user, or --header 'Authorization: Bearer …'",
         StatusCode::FORBIDDEN => "it may ask for an --origin, a cookie or a login",

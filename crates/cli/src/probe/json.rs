@@ -22,7 +22,7 @@ pub(super) fn text(report: &Report) -> String {
         "url": shown_url(&report.url),
         "error": error,
         "body": match &report.outcome {
-            Outcome::Failed(fullduplex_net::ConnectError::Refused(refused)) => {
+            Outcome::Failed(fullduplex_net::ConnectError::Rejected(refused)) => {
                 Some(String::from_utf8_lossy(&refused.body))
             }
             _ => None,

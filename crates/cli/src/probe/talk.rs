@@ -3,7 +3,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use fullduplex_net::Socket;
-use fullduplex_net::proto::{CloseCode, CloseFrame, Closed, Event};
+use fullduplex_net::proto::{CloseCode, CloseFrame, Closed, Received};
 use tokio::time::{sleep, timeout};
 
 /// What was heard of an open connection, from its first ping to its end.
@@ -96,8 +96,8 @@ impl Talk {
     async fn pong(&mut self, socket: &mut Socket, payload: &[u8]) -> Option<()> {
         loop {
             match self.next(socket).await? {
-                Event::Pong(pong) if pong == payload => return Some(()),
-                Event::Close(_) => return None,
+                Received::Pong(pong) if pong == payload => return Some(()),
+                Received::Close(_) => return None,
                 _ => {}
             }
         }
@@ -115,7 +115,7 @@ impl Talk {
                 biased;
                 () = &mut pause => return Ok(()),
                 event = self.next(socket) => {
-                    if matches!(event, None | Some(Event::Close(_))) {
+                    if matches!(event, None | Some(Received::Close(_))) {
                         return Err(());
                     }
                 }
@@ -123,11 +123,11 @@ impl Talk {
         }
     }
 
-    async fn next(&mut self, socket: &mut Socket) -> Option<Event> {
+    async fn next(&mut self, socket: &mut Socket) -> Option<Received> {
         let event = poll_fn(|cx| socket.poll_event(cx)).await;
         match event {
-            Some(Event::Message(_)) => self.messages += 1,
-            Some(Event::Close(_)) => self.server_closed_first = true,
+            Some(Received::Message(_)) => self.messages += 1,
+            Some(Received::Close(_)) => self.server_closed_first = true,
             _ => {}
         }
         event
@@ -139,8 +139,8 @@ impl Talk {
         let mut heard = None;
         while let Some(event) = poll_fn(|cx| socket.poll_event(cx)).await {
             match event {
-                Event::Close(_) => heard = Some(start.elapsed()),
-                Event::Message(_) => self.messages += 1,
+                Received::Close(_) => heard = Some(start.elapsed()),
+                Received::Message(_) => self.messages += 1,
                 _ => {}
             }
         }

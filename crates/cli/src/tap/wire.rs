@@ -4,7 +4,7 @@ use std::io;
 
 use bytes::BytesMut;
 use fullduplex_net::proto::handshake::head::encode_response;
-use fullduplex_net::proto::handshake::{Refusal, agreed_deflate};
+use fullduplex_net::proto::handshake::{Rejection, agreed_deflate};
 use fullduplex_net::proto::{Observer, Role, Url};
 use fullduplex_net::{ConnectOptions, Transport, connect_transport};
 use http::{Response, StatusCode};
@@ -80,7 +80,7 @@ impl Wire {
             Err(NoHead::Nothing) => return Err(Unopened::Unasked),
             Err(error) => {
                 if let NoHead::Malformed(error) = &error {
-                    refuse(client, &error.refusal()).await;
+                    reject(client, &error.rejection()).await;
                 }
                 return Err(Unopened::For(format!("the client's request: {error}")));
             }
@@ -89,7 +89,7 @@ impl Wire {
         let mut server = match connect_transport(&self.url, &self.options).await {
             Ok(server) => server,
             Err(error) => {
-                refuse(client, &Refusal::new(StatusCode::BAD_GATEWAY, error.to_string())).await;
+                reject(client, &Rejection::new(StatusCode::BAD_GATEWAY, error.to_string())).await;
                 return Err(Unopened::For(format!("no connection with the server: {error}")));
             }
         };
@@ -120,7 +120,7 @@ impl Wire {
                 }
                 Err(error) => {
                     let reason = format!("the server has not answered: {error}");
-                    refuse(client, &Refusal::new(StatusCode::BAD_GATEWAY, &*reason)).await;
+                    reject(client, &Rejection::new(StatusCode::BAD_GATEWAY, &*reason)).await;
                     return Err(Unopened::For(reason));
                 }
             };
@@ -183,8 +183,8 @@ async fn write(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Resu
 }
 
 /// Answers a client instead of the server, which cannot.
-async fn refuse(client: &mut TcpStream, refusal: &Refusal) {
-    let response = refusal.to_response();
+async fn reject(client: &mut TcpStream, rejection: &Rejection) {
+    let response = rejection.to_response();
     let mut bytes = Vec::new();
     encode_response(&response, &mut bytes);
     bytes.extend_from_slice(response.body().as_bytes());

@@ -13,7 +13,7 @@ use super::shared::{Shared, Wish};
 use super::{Lost, LostCause, ReconnectingEvent, Undelivered, Undelivery};
 use crate::machine::Task;
 use crate::shared::undisturbed;
-use crate::{CloseEvent, Event, Events, Messages, WebSocket};
+use crate::{CloseEvent, Event, Events, MessageDemand, WebSocket};
 
 /// Messages are handed over to the connection while less than this waits there: what it has when it ends
 /// is not sent again.
@@ -131,7 +131,7 @@ impl Shared {
             self.report_dropped();
             let until = {
                 let mut state = self.state();
-                state.schedule.handle_time(Instant::now());
+                state.schedule.handle_timeout(Instant::now());
                 match (state.wish.take(), state.schedule.phase()) {
                     (Some(Wish::Reconnect), _) => {
                         state.schedule.restart();
@@ -285,7 +285,7 @@ impl Shared {
             self.fire(ReconnectingEvent::Undelivered(Undelivered {
                 messages: dropped.messages,
                 count: dropped.count,
-                why: Undelivery::OutboxFull,
+                why: Undelivery::OutboxFullError,
             }));
         }
     }
@@ -315,7 +315,7 @@ impl Shared {
 }
 
 async fn next(events: &mut Events) -> Option<Event> {
-    poll_fn(|cx| events.poll_some(cx, Messages::Take)).await
+    poll_fn(|cx| events.poll_some(cx, MessageDemand::Take)).await
 }
 
 /// The close event of what was never open, or was lost.

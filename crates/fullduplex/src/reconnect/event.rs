@@ -109,8 +109,8 @@ pub struct Undelivered {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Undelivery {
-    /// They made room for newer ones: [`WhenFull::DropOldest`](super::WhenFull::DropOldest).
-    OutboxFull,
+    /// They made room for newer ones: [`OutboxOverflow::DropOldest`](super::OutboxOverflow::DropOldest).
+    OutboxFullError,
     /// They were handed over to a connection that ended before the network had taken them wholly. The
     /// server may have got some of them, so they are not sent again.
     Interrupted,

@@ -21,6 +21,6 @@ pub use event::{
     Lost, LostCause, ReconnectingEvent, ReconnectingEventType, Undelivered, Undelivery,
 };
 pub use events::ReconnectingEvents;
-pub use options::{OutboxFull, OutboxLimits, WhenFull};
+pub use options::{OutboxFullError, OutboxLimits, OutboxOverflow};
 pub use socket::ReconnectingWebSocket;
 pub use state::ReconnectState;

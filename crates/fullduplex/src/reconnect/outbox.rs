@@ -3,7 +3,7 @@ use std::mem;
 
 use fullduplex_net::proto::Message;
 
-use super::{OutboxFull, OutboxLimits, WhenFull};
+use super::{OutboxFullError, OutboxLimits, OutboxOverflow};
 
 /// What was sent and no connection has taken wholly.
 #[derive(Debug)]
@@ -39,11 +39,11 @@ impl Outbox {
     }
 
     /// Takes a message, as the limits say.
-    pub(super) fn push(&mut self, message: Message) -> Result<(), OutboxFull> {
+    pub(super) fn push(&mut self, message: Message) -> Result<(), OutboxFullError> {
         let is_too_large = message.len() > self.limits.bytes || self.limits.messages == 0;
-        let refuses = self.limits.when_full == WhenFull::Refuse;
+        let refuses = self.limits.when_full == OutboxOverflow::Refuse;
         if is_too_large || (refuses && !self.has_room(message.len())) {
-            return Err(OutboxFull { message });
+            return Err(OutboxFullError { message });
         }
         while !self.has_room(message.len())
             && let Some(oldest) = self.pop()
@@ -126,7 +126,7 @@ const REPORTED: usize = 4096;
 mod tests {
     use super::*;
 
-    fn outbox(when_full: WhenFull) -> Outbox {
+    fn outbox(when_full: OutboxOverflow) -> Outbox {
         Outbox::new(OutboxLimits { bytes: 10, messages: 3, when_full })
     }
 
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_full_outbox_gives_the_message_back() {
-        let mut outbox = outbox(WhenFull::Refuse);
+        let mut outbox = outbox(OutboxOverflow::Refuse);
         outbox.push("123456789".into()).unwrap();
         assert_eq!(outbox.push("ab".into()).unwrap_err().message, "ab".into());
         outbox.push("a".into()).unwrap();
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_oldest_make_room_and_are_reported() {
-        let mut outbox = outbox(WhenFull::DropOldest);
+        let mut outbox = outbox(OutboxOverflow::DropOldest);
         for text in ["one", "two", "three"] {
             outbox.push(text.into()).unwrap();
         }
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn what_the_network_has_not_taken_wholly_was_interrupted() {
-        let mut outbox = outbox(WhenFull::Refuse);
+        let mut outbox = outbox(OutboxOverflow::Refuse);
         for text in ["one", "", "three"] {
             outbox.push(text.into()).unwrap();
         }

@@ -73,7 +73,7 @@ impl Schedule {
     }
 
     /// Whether the time that was waited for has come: then it connects.
-    pub(super) fn handle_time(&mut self, now: Instant) {
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
         if let Phase::Waiting { until } = self.phase
             && now >= until
         {
@@ -105,7 +105,7 @@ mod tests {
         schedule.handle_end(now, Verdict::Retry, u32::MAX);
         match schedule.phase() {
             Phase::Waiting { until } => {
-                schedule.handle_time(until);
+                schedule.handle_timeout(until);
                 assert_eq!(schedule.phase(), Phase::Connecting);
                 until - now
             }
@@ -140,10 +140,10 @@ mod tests {
             let until = now + Duration::from_millis(millis);
             assert_eq!(schedule.phase(), Phase::Waiting { until });
             if millis > 0 {
-                schedule.handle_time(until - Duration::from_nanos(1));
+                schedule.handle_timeout(until - Duration::from_nanos(1));
                 assert_eq!(schedule.phase(), Phase::Waiting { until }, "not before its time");
             }
-            schedule.handle_time(until);
+            schedule.handle_timeout(until);
             assert_eq!(schedule.phase(), Phase::Connecting);
         }
     }

@@ -8,7 +8,7 @@ use super::builder::Plan;
 use super::outbox::Outbox;
 use super::schedule::{Phase, Schedule};
 use super::{
-    Backoff, LostCause, OutboxFull, OutboxLimits, ReconnectState, ReconnectingEvent,
+    Backoff, LostCause, OutboxFullError, OutboxLimits, ReconnectState, ReconnectingEvent,
     ReconnectingEventType, ReconnectingWebSocket, driver,
 };
 use crate::listeners::Listeners;
@@ -89,7 +89,7 @@ impl Shared {
         }
     }
 
-    pub(super) fn send(&self, message: Message) -> Result<(), OutboxFull> {
+    pub(super) fn send(&self, message: Message) -> Result<(), OutboxFullError> {
         {
             let mut state = self.state();
             if matches!(state.ready_state(), ReadyState::Closing | ReadyState::Closed) {

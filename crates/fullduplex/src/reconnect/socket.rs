@@ -7,7 +7,7 @@ use fullduplex_net::proto::Message;
 
 use super::shared::{Callback, Shared, State};
 use super::{
-    Lost, LostCause, OutboxFull, ReconnectState, ReconnectingBuilder, ReconnectingEvent,
+    Lost, LostCause, OutboxFullError, ReconnectState, ReconnectingBuilder, ReconnectingEvent,
     ReconnectingEventType, ReconnectingEvents, Undelivered,
 };
 use crate::listeners::Kind;
@@ -127,8 +127,8 @@ impl ReconnectingWebSocket {
     /// closed it is dropped, as the standard has it.
     ///
     /// # Errors
-    /// [`OutboxFull`] gives the message back.
-    pub fn send(&self, data: impl Into<Message>) -> Result<(), OutboxFull> {
+    /// [`OutboxFullError`] gives the message back.
+    pub fn send(&self, data: impl Into<Message>) -> Result<(), OutboxFullError> {
         self.shared.send(data.into())
     }
 

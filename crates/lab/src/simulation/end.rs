@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use fullduplex_proto::{Closed, Connection, Deflate, Event, Limits, Role, Timeouts, Violation};
+use fullduplex_proto::{Closed, Connection, Deflate, Limits, Received, Role, Timeouts, Violation};
 
 use super::plan::Behaviour;
 use super::rng::Rng;
@@ -29,7 +29,7 @@ pub(super) struct End {
     pub(super) reading: Reading,
     /// All that was read, and all that came of it.
     pub(super) received: Vec<u8>,
-    pub(super) events: Vec<Event>,
+    pub(super) events: Vec<Received>,
     pub(super) violation: Option<Violation>,
     /// Payload bytes that were reported as written.
     pub(super) written: u64,
@@ -122,7 +122,7 @@ impl End {
 
     /// Whether the peer has said its last word.
     pub(super) fn is_deaf(&self) -> bool {
-        self.violation.is_some() || matches!(self.events.last(), Some(Event::Close(_)))
+        self.violation.is_some() || matches!(self.events.last(), Some(Received::Close(_)))
     }
 
     /// Takes note that a closing connection has come nearer to its end.
@@ -147,16 +147,16 @@ impl End {
     }
 
     /// Keeps as little of the connection as a driver of many would, for a moment.
-    pub(super) fn doze(&mut self) {
-        let Some(dormant) = self.connection.doze() else {
+    pub(super) fn park(&mut self) {
+        let Some(parked) = self.connection.park() else {
             return;
         };
         let mut awake = match self.spare.take() {
             Some(mut place) => {
-                dormant.wake_in(&mut place);
+                parked.unpark_into(&mut place);
                 place
             }
-            None => dormant.wake(),
+            None => parked.unpark(),
         };
         if let Some(buffer) = self.connection.take_buffer() {
             awake.lend_buffer(buffer);
@@ -172,10 +172,10 @@ impl End {
         if self.attention == Attention::Full {
             let before = self.phase();
             let settled_until = self.deadline.filter(|_| self.connection.is_settled());
-            self.deadline = self.connection.handle_time(now);
+            self.deadline = self.connection.handle_timeout(now);
             let is_needless = settled_until.is_some_and(|at| now < at);
             assert!(!is_needless || self.deadline == settled_until, "D3: it was not settled");
-            assert_eq!(self.connection.handle_time(now), self.deadline, "I12: told twice");
+            assert_eq!(self.connection.handle_timeout(now), self.deadline, "I12: told twice");
             let expected = self.idle_since + self.close_timeout;
             if before == Phase::Closing {
                 let due = (expected > now).then_some(expected);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use fullduplex_proto::{CloseFrame, Event, Message, Misuse, Part, Text, Timeouts};
+use fullduplex_proto::{CloseFrame, Message, Misuse, Part, Received, Text, Timeouts};
 
 use super::trace::Summary;
 use super::wire::{Content, Wire};
@@ -34,7 +34,7 @@ pub(super) struct Flow {
     /// What the Close must say, once one is due.
     close: Option<Option<CloseFrame>>,
     /// What has passed on the wire and was not delivered.
-    on_the_way: VecDeque<Event>,
+    on_the_way: VecDeque<Received>,
 }
 
 /// A message, and the number of its frames.
@@ -136,23 +136,23 @@ impl Flow {
     pub(super) fn pass(&mut self, mut bytes: &[u8]) {
         while let Some(event) = self.wire.read(&mut bytes) {
             match &event {
-                Event::Message(message) => {
+                Received::Message(message) => {
                     let expected = self.sent.get(self.passed).map(|said| &said.message);
                     assert!(expected == Some(message), "D1: {} was not sent so", shown(&event));
                     self.passed += 1;
                 }
-                Event::Part(_) => {}
-                Event::Ping(payload) if self.pings.front() == Some(payload) => {
+                Received::Part(_) => {}
+                Received::Ping(payload) if self.pings.front() == Some(payload) => {
                     self.pings.pop_front();
                 }
-                Event::Ping(_) => assert!(self.has_heartbeat, "D1: a Ping that nobody has sent"),
-                Event::Pong(payload) => {
+                Received::Ping(_) => assert!(self.has_heartbeat, "D1: a Ping that nobody has sent"),
+                Received::Pong(payload) => {
                     let answered = self.unanswered.iter().position(|ping| ping == payload);
                     let answered = answered.expect("I9: a Pong without its Ping");
                     self.unanswered.drain(..=answered);
                     self.last_pong = Some(payload.clone());
                 }
-                Event::Close(frame) => {
+                Received::Close(frame) => {
                     assert_eq!(self.close.as_ref(), Some(frame), "D1: a Close");
                 }
             }
@@ -161,10 +161,10 @@ impl Flow {
     }
 
     /// Judges what the other end was given, and returns it if it is whole.
-    pub(super) fn deliver(&mut self, event: Event) -> Option<Event> {
+    pub(super) fn deliver(&mut self, event: Received) -> Option<Received> {
         let whole = match event {
-            Event::Message(content) => self.deliver_part(&Part { content, last: true })?,
-            Event::Part(part) => self.deliver_part(&part)?,
+            Received::Message(content) => self.deliver_part(&Part { content, last: true })?,
+            Received::Part(part) => self.deliver_part(&part)?,
             control => control,
         };
         let expected = self.on_the_way.pop_front();
@@ -177,7 +177,7 @@ impl Flow {
         Some(whole)
     }
 
-    fn deliver_part(&mut self, Part { content, last }: &Part) -> Option<Event> {
+    fn deliver_part(&mut self, Part { content, last }: &Part) -> Option<Received> {
         let next = self.next().expect("D1: a message that nobody has sent");
         let message = next.message.clone();
         let end = self.delivered_bytes + content.len();
@@ -191,7 +191,7 @@ impl Flow {
         assert_eq!(end, message.len(), "D1: a message without its end");
         self.delivered += 1;
         self.delivered_bytes = 0;
-        Some(Event::Message(message))
+        Some(Received::Message(message))
     }
 
     /// Whether nothing of a message is on its way.
@@ -235,6 +235,6 @@ fn is_same_kind(one: &Message, other: &Message) -> bool {
     std::mem::discriminant(one) == std::mem::discriminant(other)
 }
 
-fn shown(event: &Event) -> String {
+fn shown(event: &Received) -> String {
     format!("{:?}", Summary::from(event))
 }

@@ -1,6 +1,6 @@
 //! What one end reads in its turn.
 
-use fullduplex_proto::{CloseFrame, Event, Violation};
+use fullduplex_proto::{CloseFrame, Received, Violation};
 
 use super::end::Reading;
 use super::pipe::Read;
@@ -11,7 +11,7 @@ impl Turn<'_> {
     /// Reads, and understands some of it.
     pub(super) fn read(&mut self) {
         if self.rng.one_in(4) {
-            self.end.doze();
+            self.end.park();
         }
         if self.end.reading == Reading::Drained {
             if let Some(hold) = self.incoming.maybe_hold(self.now, self.rng) {
@@ -66,22 +66,22 @@ impl Turn<'_> {
         let messages = self.end.connection.take_messages(&mut self.end.input);
         assert!(!was_deaf || messages.len() == 0, "I15: messages behind the end");
         for message in messages {
-            self.hear(Event::Message(message));
+            self.hear(Received::Message(message));
         }
     }
 
-    fn hear(&mut self, event: Event) {
+    fn hear(&mut self, event: Received) {
         self.note(Happening::Heard((&event).into()));
         let Some(event) = self.heard.deliver(event) else {
             return;
         };
         match &event {
-            Event::Message(message) => {
+            Received::Message(message) => {
                 assert!(message.len() <= self.end.limits.message_bytes, "above the limit");
             }
-            Event::Part(_) | Event::Pong(_) => {}
-            Event::Ping(payload) => self.said.owe_pong(payload.clone()),
-            Event::Close(frame) => {
+            Received::Part(_) | Received::Pong(_) => {}
+            Received::Ping(payload) => self.said.owe_pong(payload.clone()),
+            Received::Close(frame) => {
                 self.said.close(frame.clone());
                 self.heard.assert_all_delivered();
             }

@@ -10,12 +10,12 @@ const SLICES: usize = 4;
 
 impl Turn<'_> {
     /// Ends the direction that the end writes.
-    pub(super) fn shut_down(&mut self) {
+    pub(super) fn shutdown(&mut self) {
         self.note(Happening::ShutDown);
         if self.outgoing.is_broken() {
             return self.end.connection.handle_write_failed();
         }
-        self.outgoing.shut_down();
+        self.outgoing.shutdown();
         self.end.connection.handle_shutdown();
     }
 

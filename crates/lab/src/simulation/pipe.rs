@@ -146,7 +146,7 @@ impl Pipe {
     }
 
     /// The writer ends this direction.
-    pub(super) fn shut_down(&mut self) {
+    pub(super) fn shutdown(&mut self) {
         if self.writer == Writer::Open {
             self.writer = Writer::ShutDown;
         }

@@ -1,7 +1,7 @@
 //! What an end has received, once more: all at once, and as the other role would receive it.
 
 use bytes::BytesMut;
-use fullduplex_proto::{Deflate, Event, Receiver, Role, Violation};
+use fullduplex_proto::{Decoder, Deflate, Received, Role, Violation};
 
 use super::end::{End, Reading};
 use super::frame::mirrored;
@@ -15,7 +15,7 @@ pub(super) fn check(end: &End) {
 }
 
 fn check_as(end: &End, role: Role, deflate: Option<Deflate>, wire: &[u8], how: &str) {
-    let mut receiver = Receiver::new(role, end.limits);
+    let mut receiver = Decoder::new(role, end.limits);
     if let Some(agreed) = deflate {
         receiver = receiver.with_deflate(agreed);
     }
@@ -28,7 +28,7 @@ fn check_as(end: &End, role: Role, deflate: Option<Deflate>, wire: &[u8], how: &
     }
 }
 
-fn receive_all(mut receiver: Receiver, wire: &[u8]) -> (Vec<Event>, Option<Violation>) {
+fn receive_all(mut receiver: Decoder, wire: &[u8]) -> (Vec<Received>, Option<Violation>) {
     let (mut input, mut events) = (BytesMut::from(wire), Vec::new());
     loop {
         match receiver.handle(&mut input) {

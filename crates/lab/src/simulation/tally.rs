@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::AddAssign;
 
-use fullduplex_proto::{Closed, Failure};
+use fullduplex_proto::{Closed, ConnectionError};
 
 use super::end::End;
 use super::flow::Flow;
@@ -43,8 +43,8 @@ impl Tally {
         *match closed.failure() {
             None if closed.was_clean() => &mut self.clean,
             None => &mut self.unclean,
-            Some(Failure::Violation(_)) => &mut self.violated,
-            Some(Failure::CloseTimeout) => &mut self.timed_out,
+            Some(ConnectionError::Violation(_)) => &mut self.violated,
+            Some(ConnectionError::CloseTimeout) => &mut self.timed_out,
             Some(_) => &mut self.lost,
         } += 1;
     }

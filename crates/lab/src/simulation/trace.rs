@@ -5,7 +5,7 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use fullduplex_proto::{Closed, Event, Message, Part, Role};
+use fullduplex_proto::{Closed, Message, Part, Received, Role};
 
 use super::plan::FaultKind;
 
@@ -29,7 +29,7 @@ struct Line {
 #[derive(Debug, Hash)]
 pub(super) enum Happening {
     Sent(Summary),
-    Refused,
+    Rejected,
     Delivers {
         parts: bool,
     },
@@ -130,14 +130,14 @@ impl From<&Part> for Summary {
     }
 }
 
-impl From<&Event> for Summary {
-    fn from(event: &Event) -> Self {
+impl From<&Received> for Summary {
+    fn from(event: &Received) -> Self {
         match event {
-            Event::Message(message) => message.into(),
-            Event::Part(part) => part.into(),
-            Event::Ping(payload) => Self::Ping(payload.len()),
-            Event::Pong(payload) => Self::Pong(payload.len()),
-            Event::Close(frame) => Self::Close(frame.as_ref().map(|frame| frame.code.get())),
+            Received::Message(message) => message.into(),
+            Received::Part(part) => part.into(),
+            Received::Ping(payload) => Self::Ping(payload.len()),
+            Received::Pong(payload) => Self::Pong(payload.len()),
+            Received::Close(frame) => Self::Close(frame.as_ref().map(|frame| frame.code.get())),
         }
     }
 }

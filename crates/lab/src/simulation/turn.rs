@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use fullduplex_proto::{Delivery, Event, Message, Misuse, Outgoing, Part};
+use fullduplex_proto::{Delivery, Message, Misuse, Outgoing, Part, Received};
 
 use super::end::End;
 use super::flow::Flow;
@@ -38,14 +38,14 @@ impl Turn<'_> {
             Action::Ping(payload) => {
                 let expected = self.if_open(Ok(()));
                 let result = self.end.connection.ping(&payload);
-                if self.is_accepted(result, expected, (&Event::Ping(payload.clone())).into()) {
+                if self.is_accepted(result, expected, (&Received::Ping(payload.clone())).into()) {
                     self.said.ping(payload);
                 }
             }
             Action::Close(frame) => {
                 self.end.connection.close(frame.as_ref());
                 self.said.close(frame.clone());
-                self.note(Happening::Sent((&Event::Close(frame)).into()));
+                self.note(Happening::Sent((&Received::Close(frame)).into()));
             }
             Action::Deliver(delivery) => {
                 self.end.connection.set_delivery(delivery);
@@ -99,7 +99,7 @@ impl Turn<'_> {
         what: Summary,
     ) -> bool {
         assert_eq!(result, expected, "{what:?} is sent");
-        self.note(if result.is_ok() { Happening::Sent(what) } else { Happening::Refused });
+        self.note(if result.is_ok() { Happening::Sent(what) } else { Happening::Rejected });
         result.is_ok()
     }
 

@@ -1,6 +1,6 @@
 //! What must hold when both ends have ended.
 
-use fullduplex_proto::{Closed, Event, Failure};
+use fullduplex_proto::{Closed, ConnectionError, Received};
 
 use super::end::End;
 use super::flow::Flow;
@@ -24,7 +24,7 @@ pub(super) fn judge(world: &mut World<'_>) -> Tally {
     for (end, said, heard) in [(client, by_client, by_server), (server, by_server, by_client)] {
         let closed = end.closed.clone().expect("an end that has ended says how");
         judge_end(end, &closed, said);
-        let is_lost = closed.failure() == Some(Failure::PongTimeout);
+        let is_lost = closed.failure() == Some(ConnectionError::PongTimeout);
         assert!(!is_lost || !world.is_gentle, "{:?} was alive", end.role.peer());
         if is_clean {
             assert!(
@@ -53,7 +53,7 @@ fn judge_end(end: &End, closed: &Closed, said: &Flow) {
             assert_eq!(reported, (1006, ""));
             assert_eq!(closed.failure(), Some(violation.into()));
         }
-        (Some(Event::Close(frame)), None) => {
+        (Some(Received::Close(frame)), None) => {
             let expected = frame.as_ref().map(|frame| (frame.code.get(), frame.reason.as_str()));
             assert_eq!(reported, expected.unwrap_or((1005, "")));
             assert_eq!(closed.failure(), None);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use fullduplex_proto::{CloseCode, CloseFrame, CloseReason, Event, Message, Role};
+use fullduplex_proto::{CloseCode, CloseFrame, CloseReason, Message, Received, Role};
 
 use super::frame::{BINARY, CLOSE, CONTINUATION, Header, PING, PONG, RSV1, TEXT};
 use super::inflater::Inflater;
@@ -85,7 +85,7 @@ impl Wire {
 
     /// Reads on, up to the end of the next message or control frame, and takes what it read off
     /// `bytes`; `None` when they are used up before.
-    pub(super) fn read(&mut self, bytes: &mut &[u8]) -> Option<Event> {
+    pub(super) fn read(&mut self, bytes: &mut &[u8]) -> Option<Received> {
         loop {
             if self.frame.is_none() {
                 let (&next, rest) = bytes.split_first()?;
@@ -100,14 +100,14 @@ impl Wire {
                 }
             }
             if let Some(frame) = &mut self.frame {
-                let lacking = frame.header.length - frame.payload.len() as u64;
-                let (fresh, rest) = bytes.split_at(bytes.len().min(lacking as usize));
+                let bytes_needed = frame.header.length - frame.payload.len() as u64;
+                let (fresh, rest) = bytes.split_at(bytes.len().min(bytes_needed as usize));
                 *bytes = rest;
                 frame.payload.extend_from_slice(fresh);
                 if frame.content.is_some_and(|content| !content.compressed) {
                     self.data_bytes += fresh.len() as u64;
                 }
-                if (fresh.len() as u64) < lacking {
+                if (fresh.len() as u64) < bytes_needed {
                     return None;
                 }
                 if let Some(frame) = self.frame.take()
@@ -144,15 +144,15 @@ impl Wire {
         assert!(content.compressed || content.bytes as u64 == length, "D1: {header:?}");
     }
 
-    fn end_frame(&mut self, Frame { header, content, mut payload }: Frame) -> Option<Event> {
+    fn end_frame(&mut self, Frame { header, content, mut payload }: Frame) -> Option<Received> {
         header.unmask(0, &mut payload);
         let content = match (header.opcode, content) {
-            (PING, _) => return Some(Event::Ping(payload.into())),
-            (PONG, _) => return Some(Event::Pong(payload.into())),
+            (PING, _) => return Some(Received::Ping(payload.into())),
+            (PONG, _) => return Some(Received::Pong(payload.into())),
             (_, Some(content)) => content,
             (_, None) => {
                 self.closed = true;
-                return Some(Event::Close(close_frame(&payload)));
+                return Some(Received::Close(close_frame(&payload)));
             }
         };
         if content.compressed {
@@ -164,7 +164,7 @@ impl Wire {
         if !header.fin {
             return None;
         }
-        self.message.take().map(|message| Event::Message(self.end_message(message)))
+        self.message.take().map(|message| Received::Message(self.end_message(message)))
     }
 
     fn end_message(&mut self, Fragments { opcode, compressed, payload }: Fragments) -> Message {

@@ -157,7 +157,7 @@ impl<'a> World<'a> {
             Move::Act => this.act(),
             Move::Write => this.write(),
             Move::Read => this.read(),
-            Move::ShutDown => this.shut_down(),
+            Move::ShutDown => this.shutdown(),
         }
         self.settle(role);
         if self.pipes[role as usize].release_fault()
@@ -177,7 +177,7 @@ impl<'a> World<'a> {
             end.closed = Some(closed.clone());
             let ended = Happening::from(closed);
             self.note(role, ended);
-            self.pipes[role as usize].shut_down();
+            self.pipes[role as usize].shutdown();
             self.pipes[1 - role as usize].lose_reader();
         }
     }

@@ -4,7 +4,7 @@ use std::io::IoSlice;
 
 use bytes::BytesMut;
 use fullduplex_lab::script::{BINARY, CLOSE, CONTINUATION, FIN, PING, TEXT, masked_frame};
-use fullduplex_net::proto::{Deflate, Event, Limits, Message, Receiver, Role, Sender};
+use fullduplex_net::proto::{Decoder, Deflate, Encoder, Limits, Message, Received, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::watch;
 
@@ -31,19 +31,19 @@ pub(crate) struct Heard {
     /// The response's head.
     pub(crate) head: BytesMut,
     /// What followed it.
-    pub(crate) events: Vec<Event>,
+    pub(crate) events: Vec<Received>,
 }
 
 impl Heard {
     pub(crate) fn messages(&self) -> impl Iterator<Item = &Message> {
         self.events.iter().filter_map(|event| match event {
-            Event::Message(message) => Some(message),
+            Received::Message(message) => Some(message),
             _ => None,
         })
     }
 
-    pub(crate) fn close(&self) -> Option<&Event> {
-        self.events.iter().find(|event| matches!(event, Event::Close(_)))
+    pub(crate) fn close(&self) -> Option<&Received> {
+        self.events.iter().find(|event| matches!(event, Received::Close(_)))
     }
 }
 
@@ -66,7 +66,7 @@ pub(crate) async fn play(script: &[Step], stream: DuplexStream) -> Heard {
     let (count, mut counted) = watch::channel(0);
     let hearing = async move {
         let (mut heard, mut input) = (Heard::default(), BytesMut::new());
-        let receiver = Receiver::new(Role::Client, Limits::default());
+        let receiver = Decoder::new(Role::Client, Limits::default());
         let mut receiver = receiver.with_deflate(Deflate::default());
         while matches!(reader.read_buf(&mut input).await, Ok(1..)) {
             heard.take(&mut input, &mut receiver);
@@ -75,7 +75,8 @@ pub(crate) async fn play(script: &[Step], stream: DuplexStream) -> Heard {
         heard
     };
     let saying = async move {
-        let mut sender = Sender::client(Box::new(|| [5, 6, 7, 8])).with_deflate(Deflate::default());
+        let mut sender =
+            Encoder::client(Box::new(|| [5, 6, 7, 8])).with_deflate(Deflate::default());
         for step in script {
             match step {
                 Step::Hear(enough) => drop(counted.wait_for(|count| count >= enough).await),
@@ -91,14 +92,14 @@ pub(crate) async fn play(script: &[Step], stream: DuplexStream) -> Heard {
 }
 
 impl Heard {
-    fn take(&mut self, input: &mut BytesMut, receiver: &mut Receiver) {
+    fn take(&mut self, input: &mut BytesMut, receiver: &mut Decoder) {
         if self.head.is_empty() {
             let Some(end) = input.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
                 return;
             };
             self.head = input.split_to(end + 4);
         }
-        // A refusal has a body, and no frames.
+        // A rejection has a body, and no frames.
         if self.head.starts_with(b"HTTP/1.1 101 ") {
             while let Some(event) = receiver.handle(input).expect("a server breaks no rule") {
                 self.events.push(event);
@@ -108,7 +109,7 @@ impl Heard {
 }
 
 impl Step {
-    fn bytes(&self, sender: &mut Sender) -> Vec<u8> {
+    fn bytes(&self, sender: &mut Encoder) -> Vec<u8> {
         match self {
             Self::Raw(bytes) => bytes.clone(),
             Self::Compress(message) => compressed(sender, message),
@@ -126,7 +127,7 @@ fn opcode(message: &Message) -> u8 {
     }
 }
 
-fn compressed(sender: &mut Sender, message: &Message) -> Vec<u8> {
+fn compressed(sender: &mut Encoder, message: &Message) -> Vec<u8> {
     sender.send(message).expect("nobody has closed it");
     let mut slices = [IoSlice::new(&[]); 1];
     sender.output(&mut slices);

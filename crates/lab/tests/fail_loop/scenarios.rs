@@ -22,7 +22,7 @@ pub(crate) struct Scenario {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     /// The opening request is refused with this status.
-    Refused(u16),
+    Rejected(u16),
     /// Both ends close, and this is the client's code.
     Clean(u16),
     /// It is lost, fails or is given up.
@@ -30,7 +30,7 @@ pub(crate) enum End {
 }
 
 use Client::{Compress, End as Hangup, Fragments, Hear, Raw, Say};
-use End::{Clean, Refused, Unclean};
+use End::{Clean, Rejected, Unclean};
 use Server::{Feed, Flush, Ping, Receive, ReceiveParts, Send, SendParts, StartClose};
 
 /// All of them.
@@ -50,9 +50,9 @@ fn handshakes() -> Vec<Scenario> {
         talk("a handshake, and a close", [Hear(1)], []),
         scenario("a request in two pieces", pieces, [], Clean(1000)),
         scenario("frames behind the request", early, [], Clean(1001)),
-        scenario("no request for a WebSocket", [not_for_us, Hear(1), Hangup], [], Refused(426)),
-        scenario("no request, and more behind it", [nonsense, Hear(1), Hangup], [], Refused(400)),
-        scenario("an end within the request", [raw(first), Hangup], [], Refused(0)),
+        scenario("no request for a WebSocket", [not_for_us, Hear(1), Hangup], [], Rejected(426)),
+        scenario("no request, and more behind it", [nonsense, Hear(1), Hangup], [], Rejected(400)),
+        scenario("an end within the request", [raw(first), Hangup], [], Rejected(0)),
     ]
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use fullduplex::{Builder, Carrier, Carrying, Ports, Transport, Url, WebSocket};
+use fullduplex::{Builder, Connecting, Connector, Ports, Transport, Url, WebSocket};
 use fullduplex_net::{AcceptOptions, Socket, accept};
 use tokio::io::DuplexStream;
 use tokio::task::JoinSet;
@@ -58,13 +58,13 @@ impl Memory {
 
     /// What a client connects to it with.
     pub(crate) fn builder(&self) -> Builder {
-        let carrier = Arc::new(self.clone());
-        WebSocket::builder("ws://memory.test/").ports(Ports::Any).carrier(carrier).deflate(None)
+        let connector = Arc::new(self.clone());
+        WebSocket::builder("ws://memory.test/").ports(Ports::Any).connector(connector).deflate(None)
     }
 }
 
-impl Carrier for Memory {
-    fn carry<'a>(&'a self, _url: &'a Url) -> Carrying<'a> {
+impl Connector for Memory {
+    fn connect<'a>(&'a self, _url: &'a Url) -> Connecting<'a> {
         let mut state = self.0.lock().unwrap();
         let is_up = state.up.is_some();
         state.attempts.push((Instant::now(), is_up));

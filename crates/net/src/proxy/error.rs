@@ -1,17 +1,17 @@
 use std::io;
 use std::time::Duration;
 
-use crate::{BadTls, ConnectError, OpeningError, Refused, tls};
+use crate::{ConnectError, OpeningError, Rejected, TlsConfigError, tls};
 
 /// A proxy cannot be what was given.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place} is not that of a proxy: {reason}")]
-pub struct BadProxy {
+pub struct ProxyUrlError {
     place: String,
     reason: String,
 }
 
-impl BadProxy {
+impl ProxyUrlError {
     pub(super) fn new(reason: impl Into<String>) -> Self {
         Self { place: "the URL".into(), reason: reason.into() }
     }
@@ -31,7 +31,7 @@ pub enum ProxyError {
     Unreachable(Box<ConnectError>),
     /// The roots to trust for it cannot be used.
     #[error(transparent)]
-    TlsOptions(#[from] BadTls),
+    TlsOptions(#[from] TlsConfigError),
     /// There is no TLS connection with an `https` proxy.
     #[error("no TLS connection with it: {}", tls::explain(.0))]
     Tls(io::Error),
@@ -39,8 +39,8 @@ pub enum ProxyError {
     #[error(transparent)]
     Opening(#[from] OpeningError),
     /// It answered with an HTTP status other than those of success.
-    #[error("it answered {}{}", .0.status, refusal(.0))]
-    Refused(Box<Refused>),
+    #[error("it answered {}{}", .0.status, rejection(.0))]
+    Rejected(Box<Rejected>),
     /// More followed its answer, before anything was said to the server behind it.
     #[error("it sent bytes behind its answer that nobody has asked for")]
     EarlyBytes,
@@ -67,6 +67,6 @@ pub enum ProxyError {
     Timeout(Duration),
 }
 
-fn refusal(refused: &Refused) -> String {
+fn rejection(refused: &Rejected) -> String {
     refused.quotation().map(|quotation| format!(": {quotation}")).unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::{ProxyError, host_and_port};
-use crate::Refused;
+use crate::Rejected;
 use crate::opening::{read_final_response, write_all};
 
 /// Asks for a tunnel over `stream`.
@@ -21,8 +21,8 @@ pub(super) async fn open(
     let mut input = BytesMut::new();
     let response = read_final_response(stream, &mut input).await?;
     if !response.status().is_success() {
-        let refused = Refused::read(proxy.to_owned(), response, stream, input, deadline).await;
-        return Err(ProxyError::Refused(Box::new(refused)));
+        let refused = Rejected::read(proxy.to_owned(), response, stream, input, deadline).await;
+        return Err(ProxyError::Rejected(Box::new(refused)));
     }
     // Behind the head of a success the tunnel begins, whatever its headers say of a body. Of whom it
     // leads to, nobody speaks first.

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::{Tls, Transport};
 
-pub use error::{BadProxy, ProxyError};
+pub use error::{ProxyError, ProxyUrlError};
 pub use proxies::Proxies;
 
 /// A server that connects on behalf of others.
@@ -46,22 +46,24 @@ impl Proxy {
     /// is `http://`. The ports are 80, 443 and 1080 by default.
     ///
     /// # Errors
-    /// [`BadProxy`], which does not repeat the password.
-    pub fn parse(url: &str) -> Result<Self, BadProxy> {
+    /// [`ProxyUrlError`], which does not repeat the password.
+    pub fn parse(url: &str) -> Result<Self, ProxyUrlError> {
         let has_scheme = url.contains("://");
         let url = if has_scheme { url.to_owned() } else { format!("http://{url}") };
-        let url = url::Url::parse(&url).map_err(|error| BadProxy::new(error.to_string()))?;
+        let url = url::Url::parse(&url).map_err(|error| ProxyUrlError::new(error.to_string()))?;
         let (protocol, default_port) = match url.scheme() {
             "http" => (Protocol::Http, 80),
             "https" => (Protocol::Https, 443),
             "socks5" | "socks5h" => (Protocol::Socks5, 1080),
             other => {
                 let known = "http, https, socks5 and socks5h";
-                return Err(BadProxy::new(format!("its scheme is `{other}`; there are {known}")));
+                return Err(ProxyUrlError::new(format!(
+                    "its scheme is `{other}`; there are {known}"
+                )));
             }
         };
         let host = url.host_str().filter(|host| !host.is_empty());
-        let host = host.ok_or_else(|| BadProxy::new("it has no host"))?;
+        let host = host.ok_or_else(|| ProxyUrlError::new("it has no host"))?;
         let proxy = Self {
             protocol,
             host: host.trim_matches(['[', ']']).to_owned(),
@@ -78,8 +80,8 @@ impl Proxy {
     /// Logs in: by `Basic`, or with the user and the password of SOCKS5.
     ///
     /// # Errors
-    /// [`BadProxy`] if SOCKS5 has no room for them: from 1 to 255 bytes each.
-    pub fn with_credentials(mut self, credentials: Credentials) -> Result<Self, BadProxy> {
+    /// [`ProxyUrlError`] if SOCKS5 has no room for them: from 1 to 255 bytes each.
+    pub fn with_credentials(mut self, credentials: Credentials) -> Result<Self, ProxyUrlError> {
         if self.protocol == Protocol::Socks5 {
             socks5::check(&credentials)?;
         }
@@ -142,9 +144,9 @@ impl fmt::Display for Proxy {
 }
 
 impl FromStr for Proxy {
-    type Err = BadProxy;
+    type Err = ProxyUrlError;
 
-    fn from_str(url: &str) -> Result<Self, BadProxy> {
+    fn from_str(url: &str) -> Result<Self, ProxyUrlError> {
         Self::parse(url)
     }
 }

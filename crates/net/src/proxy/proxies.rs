@@ -3,7 +3,7 @@ use std::sync::Arc;
 use fullduplex_proto::Url;
 
 use super::no_proxy::NoProxy;
-use super::{BadProxy, Proxy};
+use super::{Proxy, ProxyUrlError};
 
 /// Which connections go through which proxy. By default none does, whatever the environment says: ask
 /// for [`from_env`](Self::from_env) where a program is to obey it.
@@ -25,8 +25,8 @@ impl Proxies {
     ///   [`except`](Self::except) reads it.
     ///
     /// # Errors
-    /// [`BadProxy`] if one of these is not the URL of a proxy.
-    pub fn from_env() -> Result<Self, BadProxy> {
+    /// [`ProxyUrlError`] if one of these is not the URL of a proxy.
+    pub fn from_env() -> Result<Self, ProxyUrlError> {
         // What is no text is no proxy either, and is not passed over: a connection would be a direct one.
         let variable = |name: &str| Some(std::env::var_os(name)?.to_string_lossy().into_owned());
         Self::from_variables(variable)
@@ -35,8 +35,10 @@ impl Proxies {
     /// As [`from_env`](Self::from_env), with the variables that `variable` finds.
     ///
     /// # Errors
-    /// [`BadProxy`] if one of these is not the URL of a proxy.
-    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, BadProxy> {
+    /// [`ProxyUrlError`] if one of these is not the URL of a proxy.
+    pub fn from_variables(
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ProxyUrlError> {
         let find = |names: &[&'static str]| {
             let values = names.iter().filter_map(|&name| Some((name, variable(name)?)));
             values.into_iter().find(|(_, value)| !value.is_empty())

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use fullduplex_proto::Credentials;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
-use super::{BadProxy, ProxyError};
+use super::{ProxyError, ProxyUrlError};
 use crate::OpeningError;
 use crate::opening::write_all;
 
@@ -45,12 +45,12 @@ pub(super) async fn open(
 }
 
 /// What a proxy cannot be told.
-pub(super) fn check(credentials: &Credentials) -> Result<(), BadProxy> {
+pub(super) fn check(credentials: &Credentials) -> Result<(), ProxyUrlError> {
     let fits = |part: &[u8]| (1..=255).contains(&part.len());
     if fits(credentials.user()) && fits(credentials.password()) {
         Ok(())
     } else {
-        Err(BadProxy::new("a user and a password of SOCKS5 have from 1 to 255 bytes"))
+        Err(ProxyUrlError::new("a user and a password of SOCKS5 have from 1 to 255 bytes"))
     }
 }
 

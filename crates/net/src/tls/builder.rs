@@ -55,7 +55,7 @@ enum Secrets {
 /// A [`Tls`] cannot be made of what was given.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum BadTls {
+pub enum TlsConfigError {
     /// A text given is not PEM, or has not what it should have.
     #[error("the {part} cannot be read from PEM: {reason}")]
     Pem {
@@ -130,12 +130,13 @@ impl TlsBuilder {
     /// Makes it.
     ///
     /// # Errors
-    /// [`BadTls`] says what cannot be used.
-    pub fn build(self) -> Result<Tls, BadTls> {
-        let bad_roots = |error: rustls::Error| BadTls::Roots(error.to_string());
+    /// [`TlsConfigError`] says what cannot be used.
+    pub fn build(self) -> Result<Tls, TlsConfigError> {
+        let bad_roots = |error: rustls::Error| TlsConfigError::Roots(error.to_string());
         let server_name = match self.server_name {
             Some(name) => Some(
-                ServerName::try_from(name.clone()).map_err(|_| BadTls::ServerName(name.clone()))?,
+                ServerName::try_from(name.clone())
+                    .map_err(|_| TlsConfigError::ServerName(name.clone()))?,
             ),
             None => None,
         };
@@ -152,12 +153,12 @@ impl TlsBuilder {
         let mut config = match &self.client {
             None => builder.with_no_client_auth(),
             Some((certificates, key)) => {
-                let bad = |part| move |reason| BadTls::Pem { part, reason };
+                let bad = |part| move |reason| TlsConfigError::Pem { part, reason };
                 let chain = pem::certificates(certificates).map_err(bad("client's certificate"))?;
                 let key = pem::private_key(key).map_err(bad("client's private key"))?;
                 builder
                     .with_client_auth_cert(chain, key)
-                    .map_err(|error| BadTls::Client(error.to_string()))?
+                    .map_err(|error| TlsConfigError::Client(error.to_string()))?
             }
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -168,14 +169,17 @@ impl TlsBuilder {
     }
 }
 
-fn verifier(trust: Trust, roots: &[Vec<u8>]) -> Result<Arc<dyn ServerCertVerifier>, BadTls> {
+fn verifier(
+    trust: Trust,
+    roots: &[Vec<u8>],
+) -> Result<Arc<dyn ServerCertVerifier>, TlsConfigError> {
     let provider = provider();
-    let bad = |error: &dyn std::fmt::Display| BadTls::Roots(error.to_string());
+    let bad = |error: &dyn std::fmt::Display| TlsConfigError::Roots(error.to_string());
     let roots: Vec<CertificateDer<'static>> = roots
         .iter()
         .map(|pem| pem::certificates(pem))
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|reason| BadTls::Pem { part: "roots", reason })?
+        .map_err(|reason| TlsConfigError::Pem { part: "roots", reason })?
         .concat();
     Ok(match trust {
         Trust::Platform => {

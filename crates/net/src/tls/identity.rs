@@ -13,7 +13,7 @@ pub struct Identity(Arc<ServerConfig>);
 /// The certificates or the key cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum BadIdentity {
+pub enum IdentityError {
     /// A text given is not PEM, or has not what it should have.
     #[error("the {part} cannot be read from PEM: {reason}")]
     Pem {
@@ -32,12 +32,12 @@ impl Identity {
     /// private key of the first, in PEM as well.
     ///
     /// # Errors
-    /// [`BadIdentity`].
-    pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, BadIdentity> {
-        let bad = |part| move |reason| BadIdentity::Pem { part, reason };
+    /// [`IdentityError`].
+    pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, IdentityError> {
+        let bad = |part| move |reason| IdentityError::Pem { part, reason };
         let chain = pem::certificates(certificates).map_err(bad("certificates"))?;
         let key = pem::private_key(key).map_err(bad("private key"))?;
-        let mismatch = |error: rustls::Error| BadIdentity::Mismatch(error.to_string());
+        let mismatch = |error: rustls::Error| IdentityError::Mismatch(error.to_string());
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(mismatch)?

@@ -17,8 +17,8 @@ use tokio_rustls::TlsConnector;
 use self::verifier::Observed;
 use crate::ConnectObserver;
 
-pub use builder::{BadTls, TlsBuilder};
-pub use identity::{BadIdentity, Identity};
+pub use builder::{TlsBuilder, TlsConfigError};
+pub use identity::{Identity, IdentityError};
 
 /// Whom a client trusts when it connects over TLS (RFC6455-10.6-1), and what it shows of itself.
 /// Cloning it is cheap; make it once.
@@ -38,16 +38,16 @@ impl Tls {
     /// Trusts the roots that the platform trusts.
     ///
     /// # Errors
-    /// [`BadTls::Roots`] if the platform has none.
-    pub fn platform() -> Result<Self, BadTls> {
+    /// [`TlsConfigError::Roots`] if the platform has none.
+    pub fn platform() -> Result<Self, TlsConfigError> {
         Self::builder().build()
     }
 
     /// Trusts the roots that the platform trusts, and the certificates of `pem` besides: a private CA.
     ///
     /// # Errors
-    /// [`BadTls`] if `pem` holds no certificate, or one that cannot be a root.
-    pub fn with_extra_roots(pem: &[u8]) -> Result<Self, BadTls> {
+    /// [`TlsConfigError`] if `pem` holds no certificate, or one that cannot be a root.
+    pub fn with_extra_roots(pem: &[u8]) -> Result<Self, TlsConfigError> {
         Self::builder().extra_roots(pem).build()
     }
 
@@ -57,7 +57,7 @@ impl Tls {
     }
 
     /// The platform's roots, read once for all connections that ask for nothing else.
-    pub(crate) fn shared_platform() -> Result<Self, BadTls> {
+    pub(crate) fn shared_platform() -> Result<Self, TlsConfigError> {
         static PLATFORM: OnceLock<Tls> = OnceLock::new();
         if let Some(tls) = PLATFORM.get() {
             return Ok(tls.clone());

@@ -18,7 +18,7 @@ impl Connection {
     /// when the time is told. [`Timeouts`](crate::Timeouts) says what an open connection waits for:
     ///
     /// - The Pong for a Ping of its own. Without it the connection is lost, with
-    ///   [`Failure::PongTimeout`](crate::Failure::PongTimeout): so is one whose transport takes no bytes.
+    ///   [`ConnectionError::PongTimeout`](crate::ConnectionError::PongTimeout): so is one whose transport takes no bytes.
     ///   A Pong is waited for longer while one frame of data goes on arriving, in which it cannot stand.
     /// - The end of a message. Without it the peer has committed [`Violation::MessageTooSlow`].
     /// - Any message, either way. Without one the closing handshake is started, with 1001.
@@ -29,7 +29,7 @@ impl Connection {
     /// (RFC6455-5.5.1-7). For other reasons an open one is not closed (RFC6455-7.1.7-4,
     /// RFC6455-7.3-1); if it compresses, it gives back, after some 15 to 30 seconds without use, what
     /// memory that takes.
-    pub fn handle_time(&mut self, now: Instant) -> Option<Instant> {
+    pub fn handle_timeout(&mut self, now: Instant) -> Option<Instant> {
         if self.is_open() {
             let contexts = self.check_contexts(now);
             let Self { timers, timeouts, receiver, sender, .. } = self;
@@ -52,7 +52,7 @@ impl Connection {
         }
     }
 
-    /// Whether [`Connection::handle_time`] waits for anything now.
+    /// Whether [`Connection::handle_timeout`] waits for anything now.
     pub fn has_deadline(&self) -> bool {
         match self.closing {
             Closing::Open => self.holds_context() || Timers::run(&self.timeouts, &self.receiver),
@@ -61,7 +61,7 @@ impl Connection {
         }
     }
 
-    /// Whether nothing has changed what [`Connection::handle_time`] waits for since it was called: then it
+    /// Whether nothing has changed what [`Connection::handle_timeout`] waits for since it was called: then it
     /// need not be called before the instant that it returned.
     pub fn is_settled(&self) -> bool {
         self.is_open()

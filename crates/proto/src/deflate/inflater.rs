@@ -19,7 +19,7 @@ pub(crate) struct Inflater {
 
 /// The data is not what a deflater makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Corrupt;
+pub(crate) struct InflateError;
 
 /// What one step of inflating took and made, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl Inflater {
     }
 
     /// Ends a message all of whose data is inflated (RFC7692-7.2.2-4).
-    pub(crate) fn finish(&mut self) -> Result<(), Corrupt> {
+    pub(crate) fn finish(&mut self) -> Result<(), InflateError> {
         // Some deflaters end with a last block and leave out the empty one that should follow it
         // (RFC7692-7.2.1-3), of which the tail is the rest. Nothing is missing then.
         if !std::mem::take(&mut self.is_at_end) {
@@ -71,11 +71,11 @@ impl Inflater {
     /// The tail must be the rest of an empty block, which inflates to nothing. Told to stop at the end
     /// of a block, the stream leaves the byte behind it alone, unless it was within something else:
     /// the data was truncated.
-    fn take_tail(&mut self) -> Result<(), Corrupt> {
+    fn take_tail(&mut self) -> Result<(), InflateError> {
         let mut probe = [0; TAIL.len() + 1];
         probe[..TAIL.len()].copy_from_slice(&TAIL);
         if self.step(&probe, &mut [0], InflateFlush::Block) != (TAIL.len(), 0, Ok(Status::Ok)) {
-            return Err(Corrupt);
+            return Err(InflateError);
         }
         // That block may call itself the last one.
         if let (_, _, Ok(Status::StreamEnd)) = self.step(&[], &mut [0], InflateFlush::NoFlush) {
@@ -106,15 +106,15 @@ impl Inflater {
         input: &[u8],
         out: &mut [u8],
         flush: InflateFlush,
-    ) -> (usize, usize, Result<Status, Corrupt>) {
+    ) -> (usize, usize, Result<Status, InflateError>) {
         if self.stream.is_none() {
             self.restart();
         }
         let Some(stream) = &mut self.stream else {
-            return (0, 0, Err(Corrupt));
+            return (0, 0, Err(InflateError));
         };
         let (before_in, before_out) = (stream.total_in(), stream.total_out());
-        let result = stream.decompress(input, out, flush).map_err(|_| Corrupt);
+        let result = stream.decompress(input, out, flush).map_err(|_| InflateError);
         let taken = (stream.total_in() - before_in) as usize;
         let made = (stream.total_out() - before_out) as usize;
         (taken, made, result)

@@ -58,7 +58,7 @@ pub struct WindowBits(u8);
 /// A number of bits that no window can have (RFC7692-7.1.2.1-1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a window has 8 to 15 bits, not {0}")]
-pub struct InvalidWindowBits(pub u8);
+pub struct WindowBitsError(pub u8);
 
 impl WindowBits {
     /// The smallest window: 256 bytes.
@@ -69,11 +69,11 @@ impl WindowBits {
     /// Checks the number.
     ///
     /// # Errors
-    /// [`InvalidWindowBits`] below 8 and above 15.
-    pub const fn new(bits: u8) -> Result<Self, InvalidWindowBits> {
+    /// [`WindowBitsError`] below 8 and above 15.
+    pub const fn new(bits: u8) -> Result<Self, WindowBitsError> {
         match bits {
             8..=15 => Ok(Self(bits)),
-            _ => Err(InvalidWindowBits(bits)),
+            _ => Err(WindowBitsError(bits)),
         }
     }
 

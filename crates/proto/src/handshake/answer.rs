@@ -4,7 +4,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 
 use super::deflate::{self, Params};
-use super::offer::{ReservedHeader, ascii, check_further_header};
+use super::offer::{ReservedHeaderError, ascii, is_reserved_header};
 use super::syntax::{self, Single};
 use super::{Extension, Offer, Subprotocol, Subprotocols};
 use crate::Deflate;
@@ -28,12 +28,12 @@ struct Agreement {
 /// A server may only choose what was offered (RFC6455-4.2.2-6).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the subprotocol `{0}` was not offered by the client and cannot be chosen")]
-pub struct SubprotocolNotOffered(pub Subprotocol);
+pub struct SubprotocolNotOfferedError(pub Subprotocol);
 
 /// Why a response does not open the connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum BadAnswer {
+pub enum AnswerError {
     /// RFC6455-4.1-24: the server answered, and not with an upgrade.
     #[error("the server answered {0} instead of 101 Switching Protocols")]
     Status(StatusCode),
@@ -72,7 +72,7 @@ pub enum BadAnswer {
     ExtensionsMalformed,
     /// RFC6455-4.1-29.
     #[error("the server chose the subprotocol `{0}`, which was not offered")]
-    SubprotocolNotOffered(String),
+    SubprotocolNotOfferedError(String),
     /// RFC6455-11.3.4-1.
     #[error("the response's Sec-WebSocket-Protocol header is repeated")]
     SubprotocolRepeated,
@@ -82,14 +82,14 @@ impl Answer {
     /// An answer to `offer` that chooses a subprotocol, or none.
     ///
     /// # Errors
-    /// [`SubprotocolNotOffered`] if the client did not offer it.
+    /// [`SubprotocolNotOfferedError`] if the client did not offer it.
     pub fn new(
         offer: &Offer,
         subprotocol: Option<Subprotocol>,
-    ) -> Result<Self, SubprotocolNotOffered> {
+    ) -> Result<Self, SubprotocolNotOfferedError> {
         match subprotocol {
             Some(chosen) if !offer.subprotocols().contains(chosen.as_str()) => {
-                Err(SubprotocolNotOffered(chosen))
+                Err(SubprotocolNotOfferedError(chosen))
             }
             subprotocol => Ok(Self { subprotocol, ..Self::default() }),
         }
@@ -103,7 +103,7 @@ impl Answer {
         self,
         offer: &Offer,
         chosen: Subprotocol,
-    ) -> Result<Self, SubprotocolNotOffered> {
+    ) -> Result<Self, SubprotocolNotOfferedError> {
         let Self { subprotocol, .. } = Self::new(offer, Some(chosen))?;
         Ok(Self { subprotocol, ..self })
     }
@@ -132,13 +132,13 @@ impl Answer {
     /// Adds a further header to the response, such as a cookie.
     ///
     /// # Errors
-    /// [`ReservedHeader`] if it is the handshake's own.
+    /// [`ReservedHeaderError`] if it is the handshake's own.
     pub fn with_header(
         mut self,
         name: HeaderName,
         value: HeaderValue,
-    ) -> Result<Self, ReservedHeader> {
-        check_further_header(&name)?;
+    ) -> Result<Self, ReservedHeaderError> {
+        is_reserved_header(&name)?;
         self.headers.push((name, value));
         Ok(self)
     }
@@ -182,24 +182,24 @@ impl Answer {
     /// Reads the server's answer to `offer` from its response (RFC 6455 section 4.1).
     ///
     /// # Errors
-    /// [`BadAnswer`]: what must fail the connection.
-    pub fn from_response<B>(offer: &Offer, response: &Response<B>) -> Result<Self, BadAnswer> {
+    /// [`AnswerError`]: what must fail the connection.
+    pub fn from_response<B>(offer: &Offer, response: &Response<B>) -> Result<Self, AnswerError> {
         let headers = response.headers();
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(BadAnswer::Status(response.status()));
+            return Err(AnswerError::Status(response.status()));
         }
         if response.version() != Version::HTTP_11 {
-            return Err(BadAnswer::HttpVersion(response.version()));
+            return Err(AnswerError::HttpVersion(response.version()));
         }
         if syntax::announces_body(headers) {
-            return Err(BadAnswer::Body);
+            return Err(AnswerError::Body);
         }
         match syntax::single(headers, UPGRADE) {
             Single::Once(value) if value.as_bytes().eq_ignore_ascii_case(b"websocket") => {}
-            _ => return Err(BadAnswer::Upgrade),
+            _ => return Err(AnswerError::Upgrade),
         }
         if !syntax::has_element(headers, CONNECTION, "upgrade") {
-            return Err(BadAnswer::Connection);
+            return Err(AnswerError::Connection);
         }
         check_accept(headers, &offer.accept())?;
         let deflate = chosen_deflate(headers, offer)?;
@@ -208,31 +208,31 @@ impl Answer {
     }
 }
 
-fn check_accept(headers: &HeaderMap, expected: &str) -> Result<(), BadAnswer> {
+fn check_accept(headers: &HeaderMap, expected: &str) -> Result<(), AnswerError> {
     match syntax::single(headers, SEC_WEBSOCKET_ACCEPT) {
-        Single::Absent => Err(BadAnswer::AcceptMissing),
-        Single::Repeated => Err(BadAnswer::AcceptRepeated),
+        Single::Absent => Err(AnswerError::AcceptMissing),
+        Single::Repeated => Err(AnswerError::AcceptRepeated),
         Single::Once(value) if value.as_bytes().trim_ascii() == expected.as_bytes() => Ok(()),
-        Single::Once(_) => Err(BadAnswer::AcceptMismatch),
+        Single::Once(_) => Err(AnswerError::AcceptMismatch),
     }
 }
 
 /// The only extension that can be offered, if it was chosen (RFC6455-9-1). Another beside it, which may
 /// not go together with it, was not offered (RFC7692-5-6, RFC7692-5-8).
-fn chosen_deflate(headers: &HeaderMap, offer: &Offer) -> Result<Option<Agreement>, BadAnswer> {
+fn chosen_deflate(headers: &HeaderMap, offer: &Offer) -> Result<Option<Agreement>, AnswerError> {
     let chosen = Extension::parse_all(headers.get_all(SEC_WEBSOCKET_EXTENSIONS))
-        .map_err(|_| BadAnswer::ExtensionsMalformed)?;
+        .map_err(|_| AnswerError::ExtensionsMalformed)?;
     let mut agreement = None;
     for extension in chosen {
         let (wanted, offered) = match offer.deflate() {
             Some(deflate) if extension.name == deflate::NAME => deflate,
-            _ => return Err(BadAnswer::ExtensionNotOffered(extension.name)),
+            _ => return Err(AnswerError::ExtensionNotOffered(extension.name)),
         };
         if agreement.is_some() {
-            return Err(BadAnswer::ExtensionRepeated(extension.name));
+            return Err(AnswerError::ExtensionRepeated(extension.name));
         }
         let params = Params::parse(&extension).filter(|params| params.answers(offered));
-        let params = params.ok_or_else(|| BadAnswer::DeflateParams(extension.to_string()))?;
+        let params = params.ok_or_else(|| AnswerError::DeflateParams(extension.to_string()))?;
         let mut agreed = params.agreed(wanted);
         // What the client wanted to do without, it does without, whether or not the server needs that.
         agreed.client = agreed.client.narrowed_to(wanted.client);
@@ -244,16 +244,16 @@ fn chosen_deflate(headers: &HeaderMap, offer: &Offer) -> Result<Option<Agreement
 fn chosen_subprotocol(
     headers: &HeaderMap,
     offer: &Offer,
-) -> Result<Option<Subprotocol>, BadAnswer> {
+) -> Result<Option<Subprotocol>, AnswerError> {
     let value = match syntax::single(headers, SEC_WEBSOCKET_PROTOCOL) {
         Single::Absent => return Ok(None),
-        Single::Repeated => return Err(BadAnswer::SubprotocolRepeated),
+        Single::Repeated => return Err(AnswerError::SubprotocolRepeated),
         Single::Once(value) => String::from_utf8_lossy(value.as_bytes()),
     };
     let name = syntax::trim(&value);
     let offered = offer.subprotocols().iter().find(|offered| offered.as_str() == name);
     match offered {
         Some(subprotocol) => Ok(Some(subprotocol.clone())),
-        None => Err(BadAnswer::SubprotocolNotOffered(name.to_owned())),
+        None => Err(AnswerError::SubprotocolNotOfferedError(name.to_owned())),
     }
 }

@@ -5,7 +5,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
 };
 
-use super::Refusal;
+use super::Rejection;
 
 /// The most headers of one head.
 pub const MAX_HEADERS: usize = 100;
@@ -36,12 +36,12 @@ pub enum HeadError {
 
 impl HeadError {
     /// The answer of a server that read this instead of a request.
-    pub fn refusal(&self) -> Refusal {
+    pub fn rejection(&self) -> Rejection {
         let status = match self {
             Self::TooLong | Self::TooManyHeaders => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             _ => StatusCode::BAD_REQUEST,
         };
-        Refusal::new(status, self.to_string())
+        Rejection::new(status, self.to_string())
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A client makes an [`Offer`], sends [`Offer::to_request`] and reads the [`Answer`] with
 //! [`Answer::from_response`]. A server reads the offer with [`Offer::from_request`], which may be a
-//! [`Refusal`], asks [`Origins`] whether the page may connect, and sends [`Answer::to_response`].
+//! [`Rejection`], asks [`OriginPolicy`] whether the page may connect, and sends [`Answer::to_response`].
 //! [`head`] reads and writes the requests and responses of HTTP/1.1 for those who have no HTTP library
 //! at hand.
 
@@ -13,15 +13,15 @@ pub mod head;
 mod key;
 mod offer;
 mod origin;
-mod refusal;
+mod rejection;
 mod subprotocol;
 mod syntax;
 
-pub use answer::{Answer, BadAnswer, SubprotocolNotOffered};
+pub use answer::{Answer, AnswerError, SubprotocolNotOfferedError};
 pub use deflate::agreed_deflate;
 pub use extension::{Extension, Param};
 pub use key::Nonce;
-pub use offer::{Offer, ReservedHeader, check_further_header};
-pub use origin::{InvalidOrigin, Origin, Origins};
-pub use refusal::Refusal;
-pub use subprotocol::{BadSubprotocol, Subprotocol, Subprotocols};
+pub use offer::{Offer, ReservedHeaderError, is_reserved_header};
+pub use origin::{Origin, OriginError, OriginPolicy};
+pub use rejection::Rejection;
+pub use subprotocol::{Subprotocol, SubprotocolError, Subprotocols};

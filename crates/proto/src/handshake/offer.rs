@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 use super::deflate::Params;
 use super::key::{Key, Nonce};
 use super::syntax::{self, Single};
-use super::{Extension, Refusal, Subprotocols};
+use super::{Extension, Rejection, Subprotocols};
 use crate::{Deflate, Url};
 
 pub(super) const VERSION: HeaderName = SEC_WEBSOCKET_VERSION;
@@ -31,9 +31,9 @@ const RESERVED: [HeaderName; 10] = [
 /// Whether a header may stand in an opening request or its response beside those of the handshake.
 ///
 /// # Errors
-/// [`ReservedHeader`] if it is the handshake's own.
-pub fn check_further_header(name: &HeaderName) -> Result<(), ReservedHeader> {
-    if RESERVED.contains(name) { Err(ReservedHeader(name.clone())) } else { Ok(()) }
+/// [`ReservedHeaderError`] if it is the handshake's own.
+pub fn is_reserved_header(name: &HeaderName) -> Result<(), ReservedHeaderError> {
+    if RESERVED.contains(name) { Err(ReservedHeaderError(name.clone())) } else { Ok(()) }
 }
 
 /// What a client proposes in its opening request.
@@ -49,7 +49,7 @@ pub struct Offer {
 /// A further header of the request or the response that is not free to choose.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the header `{0}` belongs to the handshake and cannot be set")]
-pub struct ReservedHeader(pub HeaderName);
+pub struct ReservedHeaderError(pub HeaderName);
 
 impl Offer {
     /// A client's offer. `nonce` is random and new for each connection (RFC6455-4.1-18).
@@ -90,13 +90,13 @@ impl Offer {
     /// Send nothing after it until the response has arrived (RFC6455-4.1-23).
     ///
     /// # Errors
-    /// [`ReservedHeader`] if one of the further headers is the handshake's own.
+    /// [`ReservedHeaderError`] if one of the further headers is the handshake's own.
     pub fn to_request(
         &self,
         url: &Url,
         further: &HeaderMap,
-    ) -> Result<Request<()>, ReservedHeader> {
-        further.keys().try_for_each(check_further_header)?;
+    ) -> Result<Request<()>, ReservedHeaderError> {
+        further.keys().try_for_each(is_reserved_header)?;
         let mut request = Request::new(());
         *request.method_mut() = Method::GET; // RFC6455-4.1-13
         *request.version_mut() = Version::HTTP_11;
@@ -127,84 +127,87 @@ impl Offer {
     /// (RFC6455-4.2.1-4).
     ///
     /// # Errors
-    /// The [`Refusal`] to answer with when the request is not a valid opening request.
-    pub fn from_request<B>(request: &Request<B>) -> Result<Self, Refusal> {
+    /// The [`Rejection`] to answer with when the request is not a valid opening request.
+    pub fn from_request<B>(request: &Request<B>) -> Result<Self, Rejection> {
         let headers = request.headers();
         if request.method() != Method::GET {
-            return Err(Refusal::method_not_allowed());
+            return Err(Rejection::method_not_allowed());
         }
         if request.version() != Version::HTTP_11 {
-            return Err(Refusal::bad_request("a WebSocket is opened with HTTP/1.1"));
+            return Err(Rejection::bad_request("a WebSocket is opened with HTTP/1.1"));
         }
         check_target(request.uri())?;
         if syntax::announces_body(headers) {
-            return Err(Refusal::bad_request("an opening request has no body"));
+            return Err(Rejection::bad_request("an opening request has no body"));
         }
         check_host(headers)?;
         if !syntax::has_element(headers, UPGRADE, "websocket") {
-            return Err(Refusal::upgrade_required("this address speaks WebSocket only"));
+            return Err(Rejection::upgrade_required("this address speaks WebSocket only"));
         }
         if !syntax::has_element(headers, CONNECTION, "upgrade") {
-            return Err(Refusal::bad_request("the Connection header must contain `Upgrade`"));
+            return Err(Rejection::bad_request("the Connection header must contain `Upgrade`"));
         }
         check_version(headers)?;
         let Single::Once(key) = syntax::single(headers, SEC_WEBSOCKET_KEY) else {
             // RFC6455-11.3.1-1
-            return Err(Refusal::bad_request("the request must have one Sec-WebSocket-Key header"));
+            return Err(Rejection::bad_request(
+                "the request must have one Sec-WebSocket-Key header",
+            ));
         };
         let key = key.to_str().ok().and_then(|key| Key::parse(syntax::trim(key)));
-        let key = key
-            .ok_or_else(|| Refusal::bad_request("Sec-WebSocket-Key must be 16 bytes in base64"))?;
+        let key = key.ok_or_else(|| {
+            Rejection::bad_request("Sec-WebSocket-Key must be 16 bytes in base64")
+        })?;
         let extensions = headers.get_all(SEC_WEBSOCKET_EXTENSIONS);
         let extensions = Extension::parse_all(extensions)
-            .map_err(|_| Refusal::bad_request("Sec-WebSocket-Extensions is malformed"))?; // RFC6455-9.1-1
+            .map_err(|_| Rejection::bad_request("Sec-WebSocket-Extensions is malformed"))?; // RFC6455-9.1-1
         let subprotocols = offered_subprotocols(headers)?;
         Ok(Self { key, subprotocols, extensions, deflate: None })
     }
 }
 
 /// A resource name, or an absolute http(s) URI with one.
-fn check_target(target: &Uri) -> Result<(), Refusal> {
+fn check_target(target: &Uri) -> Result<(), Rejection> {
     let is_http = matches!(target.scheme_str(), None | Some("http" | "https"));
     if is_http && target.path().starts_with('/') {
         Ok(())
     } else {
-        Err(Refusal::bad_request("the request target must be a path"))
+        Err(Rejection::bad_request("the request target must be a path"))
     }
 }
 
 /// RFC 9112 section 3.2: one header, with a host and perhaps a port; or empty, where the target has no
 /// host.
-fn check_host(headers: &HeaderMap) -> Result<(), Refusal> {
+fn check_host(headers: &HeaderMap) -> Result<(), Rejection> {
     let Single::Once(host) = syntax::single(headers, HOST) else {
-        return Err(Refusal::bad_request("the request must have one Host header"));
+        return Err(Rejection::bad_request("the request must have one Host header"));
     };
     let is_host = |host: Authority| !host.as_str().contains('@');
     if host.is_empty() || Authority::try_from(host.as_bytes()).is_ok_and(is_host) {
         Ok(())
     } else {
-        Err(Refusal::bad_request("the Host header must be a host, or a host and a port"))
+        Err(Rejection::bad_request("the Host header must be a host, or a host and a port"))
     }
 }
 
 /// RFC6455-4.3-2: there is one way to write the number.
-fn check_version(headers: &HeaderMap) -> Result<(), Refusal> {
+fn check_version(headers: &HeaderMap) -> Result<(), Rejection> {
     match syntax::single(headers, SEC_WEBSOCKET_VERSION) {
         Single::Once(value) if value == "13" => Ok(()),
         // RFC6455-11.3.5-1
-        Single::Repeated => Err(Refusal::bad_request("Sec-WebSocket-Version is repeated")),
-        Single::Absent => Err(Refusal::upgrade_required("Sec-WebSocket-Version: 13 is missing")),
-        Single::Once(_) => Err(Refusal::upgrade_required("the WebSocket version must be 13")),
+        Single::Repeated => Err(Rejection::bad_request("Sec-WebSocket-Version is repeated")),
+        Single::Absent => Err(Rejection::upgrade_required("Sec-WebSocket-Version: 13 is missing")),
+        Single::Once(_) => Err(Rejection::upgrade_required("the WebSocket version must be 13")),
     }
 }
 
 /// RFC6455-11.3.4-1: the header may stand on several lines of a request.
-fn offered_subprotocols(headers: &HeaderMap) -> Result<Subprotocols, Refusal> {
+fn offered_subprotocols(headers: &HeaderMap) -> Result<Subprotocols, Rejection> {
     let not_ascii = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().any(|v| v.to_str().is_err());
     match Subprotocols::new(syntax::elements(headers, SEC_WEBSOCKET_PROTOCOL)) {
         Ok(subprotocols) if !not_ascii => Ok(subprotocols),
-        Ok(_) => Err(Refusal::bad_request("Sec-WebSocket-Protocol is not ASCII")),
-        Err(error) => Err(Refusal::bad_request(format!("Sec-WebSocket-Protocol: {error}"))),
+        Ok(_) => Err(Rejection::bad_request("Sec-WebSocket-Protocol is not ASCII")),
+        Err(error) => Err(Rejection::bad_request(format!("Sec-WebSocket-Protocol: {error}"))),
     }
 }
 

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, StatusCode};
 
-use super::Refusal;
+use super::Rejection;
 use super::syntax::{self, Single};
 
 /// Which pages may connect (RFC6455-10.2-1). A browser says truthfully where the page comes from that
@@ -13,12 +13,12 @@ use super::syntax::{self, Single};
 /// Whoever is no browser can claim any origin, or none: this protects users of browsers, not the
 /// server (RFC6455-10.1-1).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Origins {
-    /// Pages of this server: those whose origin has the host and the port of the request's `Host`
+pub enum OriginPolicy {
+    /// Fallback of this server: those whose origin has the host and the port of the request's `Host`
     /// header. A proxy in between must leave that header as it is.
     #[default]
     Same,
-    /// Pages of these origins, and no others.
+    /// Fallback of these origins, and no others.
     Listed(Vec<Origin>),
     /// Any page. Do not rely on cookies to know the user then.
     Any,
@@ -37,20 +37,20 @@ pub struct Origin {
 /// A string is not an origin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{input}` is not an origin: {reason}")]
-pub struct InvalidOrigin {
+pub struct OriginError {
     input: String,
     reason: String,
 }
 
-impl Origins {
+impl OriginPolicy {
     /// Checks the origin of the page that sent an opening request. A request without an `Origin` header
     /// passes: it does not come from a browser (RFC6455-4.2.1-3).
     ///
     /// # Errors
-    /// The [`Refusal`] to answer with, a 403 (RFC6455-4.2.2-3). Unless any page may connect, that is
+    /// The [`Rejection`] to answer with, a 403 (RFC6455-4.2.2-3). Unless any page may connect, that is
     /// also for a header that is repeated or malformed, and for `null`, which a page sends that has no
     /// origin or hides it.
-    pub fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    pub fn check(&self, headers: &HeaderMap) -> Result<(), Rejection> {
         let claimed = match (self, syntax::single(headers, ORIGIN)) {
             (Self::Any, _) | (_, Single::Absent) => return Ok(()),
             (_, Single::Repeated) => return Err(forbidden("the Origin header is repeated")),
@@ -78,10 +78,10 @@ impl Origin {
     /// ports make no difference.
     ///
     /// # Errors
-    /// [`InvalidOrigin`], which says what is wrong.
-    pub fn parse(input: &str) -> Result<Self, InvalidOrigin> {
+    /// [`OriginError`], which says what is wrong.
+    pub fn parse(input: &str) -> Result<Self, OriginError> {
         let invalid =
-            |reason: &str| InvalidOrigin { input: input.to_owned(), reason: reason.to_owned() };
+            |reason: &str| OriginError { input: input.to_owned(), reason: reason.to_owned() };
         if input == "null" {
             return Err(invalid("pages that have none say so"));
         }
@@ -132,13 +132,13 @@ impl fmt::Display for Origin {
 }
 
 impl FromStr for Origin {
-    type Err = InvalidOrigin;
+    type Err = OriginError;
 
-    fn from_str(input: &str) -> Result<Self, InvalidOrigin> {
+    fn from_str(input: &str) -> Result<Self, OriginError> {
         Self::parse(input)
     }
 }
 
-fn forbidden(reason: impl Into<String>) -> Refusal {
-    Refusal::new(StatusCode::FORBIDDEN, reason)
+fn forbidden(reason: impl Into<String>) -> Rejection {
+    Rejection::new(StatusCode::FORBIDDEN, reason)
 }

@@ -9,7 +9,7 @@ pub struct Subprotocol(String);
 /// A list of subprotocols that cannot be offered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum BadSubprotocol {
+pub enum SubprotocolError {
     /// Not a token.
     #[error(
         "`{0}` is not the name of a subprotocol: use visible ASCII characters, and none of ()<>@,;:\\\"/[]?={{}} or the space"
@@ -24,10 +24,14 @@ impl Subprotocol {
     /// Checks the name.
     ///
     /// # Errors
-    /// [`BadSubprotocol::NotAToken`].
-    pub fn new(name: impl Into<String>) -> Result<Self, BadSubprotocol> {
+    /// [`SubprotocolError::NotAToken`].
+    pub fn new(name: impl Into<String>) -> Result<Self, SubprotocolError> {
         let name = name.into();
-        if syntax::is_token(&name) { Ok(Self(name)) } else { Err(BadSubprotocol::NotAToken(name)) }
+        if syntax::is_token(&name) {
+            Ok(Self(name))
+        } else {
+            Err(SubprotocolError::NotAToken(name))
+        }
     }
 
     /// The name.
@@ -52,14 +56,14 @@ impl Subprotocols {
     /// Checks the names.
     ///
     /// # Errors
-    /// [`BadSubprotocol`], for the first name that is not a token or is repeated.
+    /// [`SubprotocolError`], for the first name that is not a token or is repeated.
     pub fn new<N: Into<String>>(
         names: impl IntoIterator<Item = N>,
-    ) -> Result<Self, BadSubprotocol> {
+    ) -> Result<Self, SubprotocolError> {
         let list = names.into_iter().map(Subprotocol::new).collect::<Result<Vec<_>, _>>()?;
         let mut seen = BTreeSet::new();
         match list.iter().find(|name| !seen.insert(name.as_str())) {
-            Some(repeated) => Err(BadSubprotocol::Repeated(repeated.0.clone())),
+            Some(repeated) => Err(SubprotocolError::Repeated(repeated.0.clone())),
             None => Ok(Self(list)),
         }
     }

@@ -1,7 +1,7 @@
 //! What the contexts of compression take of memory, however many connections have one.
 
 use allocation_counter::measure;
-use fullduplex_proto::{Connection, Context, ContextTakeover, Deflate, Event, WindowBits};
+use fullduplex_proto::{Connection, Context, ContextTakeover, Deflate, Received, WindowBits};
 
 use crate::show;
 use crate::support::pair::Clock;
@@ -23,14 +23,14 @@ fn converse([client, server]: &mut [Connection; 2], text: &str) {
 
 fn say(from: &mut Connection, to: &mut Connection, text: &str) {
     from.send(text).expect("it is open");
-    assert_eq!(events(to, &drain(from)), [Event::Message(text.into())]);
+    assert_eq!(events(to, &drain(from)), [Received::Message(text.into())]);
 }
 
 /// Gives back what is not used.
 fn idle(ends: &mut [Connection; 2]) {
     for end in ends {
         let mut clock = Clock::new();
-        while let Some(at) = end.handle_time(clock.now) {
+        while let Some(at) = end.handle_timeout(clock.now) {
             clock.now = at;
         }
     }

@@ -3,7 +3,7 @@
 use std::thread;
 
 use allocation_counter::measure;
-use fullduplex_proto::{Connection, Deflate, Event, Limits, Role, Violation};
+use fullduplex_proto::{Connection, Deflate, Limits, Received, Role, Violation};
 
 use crate::support::*;
 use crate::{Victim, filled, show};
@@ -21,7 +21,7 @@ fn compressed(data: &[u8]) -> Frame {
 }
 
 /// What comes of a compressed message that arrives in pieces of `size`.
-fn outcome(data: &[u8], size: usize) -> Result<Event, Violation> {
+fn outcome(data: &[u8], size: usize) -> Result<Received, Violation> {
     let mut victim = Victim::new(deflating());
     let wire = [compressed(data).bytes(), frame(PONG, "next").bytes()].concat();
     for piece in wire.chunks(size) {
@@ -145,7 +145,7 @@ fn contradictions() -> Vec<(&'static str, Bits)> {
 #[test]
 fn corrupt_blocks_are_refused_and_nothing_is_kept() {
     for (content, bits) in agreements() {
-        assert_eq!(outcome(&bits.bytes(), 1), Ok(Event::Message(content.into())));
+        assert_eq!(outcome(&bits.bytes(), 1), Ok(Received::Message(content.into())));
     }
     let contradictions = contradictions();
     for (what, bits) in &contradictions {
@@ -180,7 +180,7 @@ fn any_flipped_bit_and_any_cut_has_one_verdict() {
         let whole = outcome(&flipped, usize::MAX);
         assert_eq!(outcome(&flipped, 1), whole, "bit {bit}");
         match whole {
-            Ok(Event::Message(_)) => messages += 1,
+            Ok(Received::Message(_)) => messages += 1,
             Err(Violation::CorruptDeflate) => refused += 1,
             other => panic!("bit {bit}: {other:?}"),
         }
@@ -226,7 +226,7 @@ fn small_blocks_take_no_stack() {
         let inflating = move || outcome(&data, usize::MAX);
         let small_stack = thread::Builder::new().stack_size(256 << 10);
         let inflated = small_stack.spawn(inflating).unwrap().join().unwrap();
-        assert_eq!(inflated, Ok(Event::Message(vec![b'x'; content * 100_000].into())));
+        assert_eq!(inflated, Ok(Received::Message(vec![b'x'; content * 100_000].into())));
         show("Z11", format!("100,000 times {what}"), "256 KiB of stack are enough");
     }
 }

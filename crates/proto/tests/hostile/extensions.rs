@@ -2,7 +2,7 @@
 //! and 7.1). What two honest ends agree on is in `handshake_deflate.rs`.
 
 use fullduplex_proto::Deflate;
-use fullduplex_proto::handshake::{Answer, BadAnswer, Nonce, Offer, Subprotocols};
+use fullduplex_proto::handshake::{Answer, AnswerError, Nonce, Offer, Subprotocols};
 
 use crate::show;
 use crate::support::opening::{NONCE, REQUEST, RESPONSE, head, request, response};
@@ -42,9 +42,9 @@ fn answered(value: &str) -> Verdict {
     let offer = Offer::new(Nonce(NONCE), Subprotocols::default()).with_deflate(Deflate::default());
     match Answer::from_response(&offer, &response) {
         Ok(answer) => answer.deflate().map_or(Declined, agreed),
-        Err(BadAnswer::DeflateParams(_)) => BadParams,
-        Err(BadAnswer::ExtensionNotOffered(_) | BadAnswer::ExtensionRepeated(_)) => NotOffered,
-        Err(BadAnswer::ExtensionsMalformed) => Malformed,
+        Err(AnswerError::DeflateParams(_)) => BadParams,
+        Err(AnswerError::ExtensionNotOffered(_) | AnswerError::ExtensionRepeated(_)) => NotOffered,
+        Err(AnswerError::ExtensionsMalformed) => Malformed,
         Err(error) => panic!("{value}: {error}"),
     }
 }
@@ -224,6 +224,6 @@ fn an_answer_without_an_offer_fails_a_client() {
         let line = format!("Sec-WebSocket-Extensions: {value}");
         let response = response(head(&RESPONSE, "", &[&line])).unwrap().unwrap();
         let error = Answer::from_response(&offer, &response).unwrap_err();
-        assert_eq!(error, BadAnswer::ExtensionNotOffered("permessage-deflate".to_owned()));
+        assert_eq!(error, AnswerError::ExtensionNotOffered("permessage-deflate".to_owned()));
     }
 }

@@ -11,7 +11,7 @@ use std::io::IoSlice;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use fullduplex_proto::{Connection, Event, Limits, Role, Violation};
+use fullduplex_proto::{Connection, Limits, Received, Role, Violation};
 
 pub(crate) const CONTINUATION: u8 = 0x0;
 pub(crate) const TEXT: u8 = 0x1;
@@ -172,7 +172,7 @@ pub(crate) fn read(
     connection: &mut Connection,
     input: &mut BytesMut,
     bytes: &[u8],
-) -> (Vec<Event>, Option<Violation>) {
+) -> (Vec<Received>, Option<Violation>) {
     input.extend_from_slice(bytes);
     let mut events = Vec::new();
     loop {
@@ -188,12 +188,12 @@ pub(crate) fn read(
 pub(crate) fn receive(
     connection: &mut Connection,
     bytes: &[u8],
-) -> (Vec<Event>, Option<Violation>) {
+) -> (Vec<Received>, Option<Violation>) {
     read(connection, &mut BytesMut::new(), bytes)
 }
 
 /// The events of bytes that break no rule.
-pub(crate) fn events(connection: &mut Connection, bytes: &[u8]) -> Vec<Event> {
+pub(crate) fn events(connection: &mut Connection, bytes: &[u8]) -> Vec<Received> {
     let (events, violation) = receive(connection, bytes);
     assert_eq!(violation, None);
     events

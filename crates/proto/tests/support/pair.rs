@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use fullduplex_proto::{Closed, Connection, Event, Role};
+use fullduplex_proto::{Closed, Connection, Received, Role};
 
 use super::{connection, drain, read};
 
@@ -11,16 +11,16 @@ use super::{connection, drain, read};
 #[derive(Debug)]
 pub(crate) struct End {
     pub(crate) connection: Connection,
-    pub(crate) events: Vec<Event>,
+    pub(crate) events: Vec<Received>,
     /// It has ended its direction of the transport.
-    pub(crate) shut_down: bool,
+    pub(crate) shutdown: bool,
     input: BytesMut,
 }
 
 impl End {
     fn new(role: Role) -> Self {
         let (events, input) = (Vec::new(), BytesMut::new());
-        Self { connection: connection(role), events, shut_down: false, input }
+        Self { connection: connection(role), events, shutdown: false, input }
     }
 
     /// How the end saw the connection end.
@@ -58,7 +58,7 @@ impl Pair {
 
 /// Carries what `from` has to say now, and returns whether that was anything.
 pub(crate) fn carry(from: &mut End, to: &mut End) -> bool {
-    if from.shut_down {
+    if from.shutdown {
         return false;
     }
     let bytes = drain(&mut from.connection);
@@ -67,13 +67,13 @@ pub(crate) fn carry(from: &mut End, to: &mut End) -> bool {
     to.events.extend(events);
     if from.connection.wants_shutdown() {
         from.connection.handle_shutdown();
-        from.shut_down = true;
+        from.shutdown = true;
     }
-    from.shut_down |= from.connection.closed().is_some();
-    if from.shut_down {
+    from.shutdown |= from.connection.closed().is_some();
+    if from.shutdown {
         to.connection.handle_end_of_input();
     }
-    !bytes.is_empty() || from.shut_down
+    !bytes.is_empty() || from.shutdown
 }
 
 /// A clock that stands still until it is moved.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use fullduplex_fuzz::{Agreement, Parts, masks};
 use fullduplex_proto::{
-    CloseFrame, Connection, Delivery, Event, Limits, Message, Misuse, Part, Role,
+    CloseFrame, Connection, Delivery, Limits, Message, Misuse, Part, Received, Role,
 };
 
 use crate::content::{Content, Sending};
@@ -26,7 +26,7 @@ pub(crate) struct End {
     input_ended: bool,
     parts: Parts,
     /// What this end has sent, as the events that the other end must see; pongs apart.
-    sent: Vec<Event>,
+    sent: Vec<Received>,
     /// The message of which parts were sent, and its kind.
     begun: Parts,
     begun_kind: Option<Discriminant<Message>>,
@@ -87,7 +87,7 @@ impl End {
         assert_eq!(self.connection.send(sending.outgoing(message.clone())), expected);
         if expected.is_ok() {
             self.payload_sent += message.len();
-            self.sent.push(Event::Message(message));
+            self.sent.push(Received::Message(message));
         }
     }
 
@@ -104,7 +104,7 @@ impl End {
         if expected.is_ok() {
             self.payload_sent += part.content.len();
             self.begun_kind = (!last).then_some(kind);
-            self.sent.extend(self.begun.join(Event::Part(part)));
+            self.sent.extend(self.begun.join(Received::Part(part)));
         }
     }
 
@@ -117,7 +117,7 @@ impl End {
         };
         assert_eq!(self.connection.ping(&payload), expected);
         if expected.is_ok() {
-            self.sent.push(Event::Ping(payload.into()));
+            self.sent.push(Received::Ping(payload.into()));
         }
     }
 
@@ -132,7 +132,7 @@ impl End {
     }
 
     pub(crate) fn wait(&mut self, now: Instant) {
-        let next = self.connection.handle_time(now);
+        let next = self.connection.handle_timeout(now);
         assert_eq!(next.is_some(), self.connection.has_deadline());
         assert!(next.is_none_or(|next| next > now));
     }
@@ -163,7 +163,7 @@ impl End {
             self.input.extend_from_slice(arrived);
             // Those at the front by one way, and the rest by the other.
             for message in self.connection.take_messages(&mut self.input) {
-                self.see(Event::Message(message), &peer.sent);
+                self.see(Received::Message(message), &peer.sent);
             }
             while let Some(event) = self.connection.handle_input(&mut self.input).expect("no fault")
             {
@@ -202,7 +202,7 @@ impl End {
         if closed.was_clean() {
             assert!(close_written);
             assert_eq!(self.seen, peer.sent.len());
-            let Some(Event::Close(frame)) = peer.sent.last() else {
+            let Some(Received::Close(frame)) = peer.sent.last() else {
                 panic!("clean, without a Close of the peer");
             };
             let frame = frame.as_ref().map(|frame| (frame.code.get(), frame.reason.as_str()));
@@ -211,13 +211,13 @@ impl End {
     }
 
     fn may_send(&self) -> bool {
-        !self.write_failed && !matches!(self.sent.last(), Some(Event::Close(_)))
+        !self.write_failed && !matches!(self.sent.last(), Some(Received::Close(_)))
     }
 
     /// A Close was queued, unless it could not be.
     fn has_closed(&mut self, frame: Option<CloseFrame>) {
         if self.may_send() {
-            self.sent.push(Event::Close(frame));
+            self.sent.push(Received::Close(frame));
         }
     }
 
@@ -234,19 +234,19 @@ impl End {
 
     /// Every event is the next one that the peer has sent. A pong answers one of our pings, in order;
     /// some may stay without.
-    fn see(&mut self, event: Event, sent: &[Event]) {
+    fn see(&mut self, event: Received, sent: &[Received]) {
         let Some(event) = self.parts.join(event) else {
             return;
         };
-        if let Event::Pong(payload) = event {
-            let ping = Event::Ping(payload);
+        if let Received::Pong(payload) = event {
+            let ping = Received::Ping(payload);
             let answered = self.sent[self.unanswered..].iter().position(|sent| *sent == ping);
             self.unanswered += answered.expect("a pong for a ping") + 1;
             return;
         }
         assert_eq!(Some(&event), sent.get(self.seen));
         self.seen += 1;
-        if let Event::Close(frame) = event {
+        if let Received::Close(frame) = event {
             self.has_closed(frame);
         }
     }

@@ -11,7 +11,7 @@ use fullduplex_lab::process::Program;
 use fullduplex_lab::proxy::{Proxy as Reverse, Software};
 use fullduplex_net::proto::handshake::Subprotocols;
 use fullduplex_net::proto::{
-    CloseCode, CloseFrame, CloseReason, Deflate, Event, Message, Part, Url,
+    CloseCode, CloseFrame, CloseReason, Deflate, Message, Part, Received, Url,
 };
 use fullduplex_net::{ConnectError, ConnectOptions, Proxy, Socket, Tls, connect};
 use tokio::time::timeout;
@@ -377,7 +377,7 @@ async fn ping(socket: &mut Socket) -> Result<(), Failure> {
     socket.ping(b"are you there?")?;
     loop {
         match std::future::poll_fn(|cx| socket.poll_event(cx)).await {
-            Some(Event::Pong(payload)) => {
+            Some(Received::Pong(payload)) => {
                 return expect(payload == "are you there?", "a Pong", payload);
             }
             Some(_) => {}
@@ -397,9 +397,9 @@ async fn close_received(mut socket: Socket) -> Result<(), Failure> {
 
 async fn refused(url: &Url, options: &ConnectOptions) -> Result<(), Failure> {
     match connect(url, options).await {
-        Err(ConnectError::Refused(refused)) => {
-            expect(refused.status == 404, "the refusal", refused)
+        Err(ConnectError::Rejected(refused)) => {
+            expect(refused.status == 404, "the rejection", refused)
         }
-        other => Err(format!("no refusal: {other:?}").into()),
+        other => Err(format!("no rejection: {other:?}").into()),
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use fullduplex_net::{Group, Outcome, Request, Server, ServerOptions, Socket, WhenFull};
+use fullduplex_net::{Group, Outcome, OverflowPolicy, Request, Server, ServerOptions, Socket};
 
 /// Where the room is.
 pub(crate) const ROOM: &str = "/room";
@@ -55,7 +55,7 @@ async fn stay(mut socket: Socket, room: Group) -> Outcome {
     let _member = room.join(socket.sender());
     socket.send(WELCOME).await?;
     while let Some(message) = socket.recv().await? {
-        room.send(message, WhenFull::Close);
+        room.send(message, OverflowPolicy::Close);
     }
     Ok(())
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fullduplex_net::proto::Message;
-use fullduplex_net::{ConnectOptions, Handshakes, Socket, connect};
+use fullduplex_net::{ConnectConcurrency, ConnectOptions, Socket, connect};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout};
 
 use super::Plan;
@@ -104,7 +104,7 @@ async fn join(plan: &Plan) -> Result<(Socket, Ledger), Failure> {
     let mut options = ConnectOptions::default();
     options.deflate = None;
     // As many enter at a time as the plan says.
-    options.handshakes = Handshakes::AtOnce;
+    options.handshakes = ConnectConcurrency::Unlimited;
     let mut socket = connect(&plan.url, &options).await?;
     // Whoever is in the room before it is welcome may hear something first.
     loop {

@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use fullduplex_proto::handshake::Refusal;
+use fullduplex_proto::handshake::Rejection;
 use tokio::time::Instant;
 
 use crate::connections::Shared;
@@ -10,7 +10,7 @@ use crate::registry::{Registry, Tick};
 
 /// The place of one connection among those of a server, from when it is accepted until it is over.
 #[derive(Debug)]
-pub(crate) struct Membership {
+pub(crate) struct ConnectionGuard {
     server: Arc<Shared>,
     network: Option<Network>,
     alarm: Option<Tick>,
@@ -19,7 +19,7 @@ pub(crate) struct Membership {
     held: u32,
 }
 
-impl Membership {
+impl ConnectionGuard {
     /// A place that was counted already.
     pub(crate) fn new(server: Arc<Shared>) -> Self {
         let key = server.registry.add();
@@ -27,7 +27,7 @@ impl Membership {
     }
 
     /// Counts it among those of `address` from now on, and no other, if there is room.
-    pub(crate) fn count_for(&mut self, address: IpAddr) -> Result<(), Refusal> {
+    pub(crate) fn count_for(&mut self, address: IpAddr) -> Result<(), Rejection> {
         self.uncount();
         let network = Network::from(address);
         self.server.count(network)?;
@@ -78,7 +78,7 @@ impl Membership {
     }
 }
 
-impl Drop for Membership {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.hold(0);
         self.server.registry.remove(self.key, self.alarm);

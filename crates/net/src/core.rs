@@ -3,16 +3,16 @@ use std::io;
 use std::thread::LocalKey;
 
 use bytes::BytesMut;
-use fullduplex_proto::{Connection, Dormant, SendBuffer};
+use fullduplex_proto::{Connection, Parked, SendBuffer};
 use tokio::time::Instant;
 
+use crate::delta::CounterDelta;
 use crate::input::Input;
 use crate::link::{Flush, copy};
-use crate::tally::Tally;
 
 thread_local! {
     /// The memory of one link that went to sleep, for the next one of the thread that wakes up.
-    static SPARE: Cell<Option<Box<Awake>>> = const { Cell::new(None) };
+    static SPARE: Cell<Option<Box<ActiveCore>>> = const { Cell::new(None) };
 
     /// Room for what one link sends, while none of the thread has anything to send.
     static BUFFER: Cell<Option<SendBuffer>> = const { Cell::new(None) };
@@ -21,16 +21,16 @@ thread_local! {
 /// What a link knows of its connection, or the little that is kept of it while nothing is under way:
 /// most links wait, most of the time.
 #[derive(Debug)]
-pub(crate) enum Engine {
-    Awake(Box<Awake>),
-    Dozing(Dormant),
+pub(crate) enum Core {
+    Active(Box<ActiveCore>),
+    Parked(Parked),
     /// While one becomes the other.
     Between,
 }
 
 /// A connection, and what is needed to move its bytes.
 #[derive(Debug)]
-pub(crate) struct Awake {
+pub(crate) struct ActiveCore {
     pub(crate) connection: Connection,
     /// Read and not yet understood. A link that waits keeps no more than an incomplete frame.
     pub(crate) input: Input,
@@ -40,59 +40,59 @@ pub(crate) struct Awake {
     pub(crate) flush: Flush,
     /// The first error of the transport.
     pub(crate) broken: Option<io::Error>,
-    pub(crate) tally: Tally,
+    pub(crate) delta: CounterDelta,
 }
 
-impl Engine {
+impl Core {
     pub(crate) fn new(connection: Connection, input: BytesMut) -> Self {
-        let awake = Awake::new(connection, Input::new(input));
-        Self::Awake(match take(&SPARE) {
+        let active = ActiveCore::new(connection, Input::new(input));
+        Self::Active(match take(&SPARE) {
             Some(mut spare) => {
-                *spare = awake;
+                *spare = active;
                 spare
             }
-            None => Box::new(awake),
+            None => Box::new(active),
         })
     }
 
-    /// The connection, awake.
+    /// The connection, active.
     #[inline]
-    pub(crate) fn awake(&mut self) -> &mut Awake {
-        if let Self::Dozing(_) = self {
+    pub(crate) fn active(&mut self) -> &mut ActiveCore {
+        if let Self::Parked(_) = self {
             self.wake();
         }
         match self {
-            Self::Awake(awake) => awake,
-            Self::Dozing(_) | Self::Between => unreachable!("it was woken"),
+            Self::Active(active) => active,
+            Self::Parked(_) | Self::Between => unreachable!("it was woken"),
         }
     }
 
     #[cold]
     fn wake(&mut self) {
-        if let Self::Dozing(dormant) = std::mem::replace(self, Self::Between) {
-            *self = Self::Awake(match take(&SPARE) {
+        if let Self::Parked(parked) = std::mem::replace(self, Self::Between) {
+            *self = Self::Active(match take(&SPARE) {
                 Some(mut spare) => {
-                    dormant.wake_in(&mut spare.connection);
+                    parked.unpark_into(&mut spare.connection);
                     spare
                 }
-                None => Box::new(Awake::new(dormant.wake(), Input::default())),
+                None => Box::new(ActiveCore::new(parked.unpark(), Input::default())),
             });
         }
     }
 
     /// Keeps less from now on, if nothing is under way.
-    pub(crate) fn doze(&mut self) {
-        if let Self::Awake(awake) = self
-            && awake.is_at_rest()
-            && let Some(dormant) = awake.connection.doze()
-            && let Self::Awake(spare) = std::mem::replace(self, Self::Dozing(dormant))
+    pub(crate) fn park(&mut self) {
+        if let Self::Active(active) = self
+            && active.is_at_rest()
+            && let Some(parked) = active.connection.park()
+            && let Self::Active(spare) = std::mem::replace(self, Self::Parked(parked))
         {
             put(&SPARE, spare);
         }
     }
 }
 
-impl Awake {
+impl ActiveCore {
     fn new(connection: Connection, input: Input) -> Self {
         Self {
             connection,
@@ -100,7 +100,7 @@ impl Awake {
             busy_deadline: None,
             flush: Flush::Done,
             broken: None,
-            tally: Tally::default(),
+            delta: CounterDelta::default(),
         }
     }
 
@@ -141,7 +141,7 @@ impl Awake {
             && self.busy_deadline.is_none()
             && self.flush == Flush::Done
             && self.broken.is_none()
-            && self.tally.is_empty()
+            && self.delta.is_empty()
     }
 }
 

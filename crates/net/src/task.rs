@@ -16,7 +16,7 @@ pub type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 /// The handler has panicked; its connection is closed with 1011.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the handler of a connection has panicked")]
-pub struct HandlerPanicked;
+pub struct HandlerPanicError;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Runs `handler` with this socket, and drives the socket until its connection has ended: pings are
@@ -27,7 +27,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// 1000, or with 1011 if it returned an error or has panicked.
     ///
     /// # Errors
-    /// What the handler returned, or [`HandlerPanicked`].
+    /// What the handler returned, or [`HandlerPanicError`].
     ///
     /// # Cancel safety
     /// Dropping the future drops the handler, and the connection with it.
@@ -37,12 +37,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     {
         let shared = Arc::clone(self.shared());
         shared.link().expect_driver();
-        Driven::new(shared, Box::pin(handler(self)))
+        HandlerTask::new(shared, Box::pin(handler(self)))
     }
 }
 
 /// A handler, and the socket that it uses.
-pub(crate) struct Driven<S: AsyncRead + AsyncWrite + Unpin, F> {
+pub(crate) struct HandlerTask<S: AsyncRead + AsyncWrite + Unpin, F> {
     socket: Arc<Shared<S>>,
     stage: Stage<F>,
 }
@@ -54,7 +54,7 @@ enum Stage<F> {
     Over,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin, F> Driven<S, F> {
+impl<S: AsyncRead + AsyncWrite + Unpin, F> HandlerTask<S, F> {
     pub(crate) fn new(socket: Arc<Shared<S>>, handler: Pin<Box<F>>) -> Self {
         Self { socket, stage: Stage::Handling(handler) }
     }
@@ -65,7 +65,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, F> Driven<S, F> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin, F: Future<Output = Outcome>> Future for Driven<S, F> {
+impl<S: AsyncRead + AsyncWrite + Unpin, F: Future<Output = Outcome>> Future for HandlerTask<S, F> {
     type Output = Outcome;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
@@ -107,7 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, F: Future<Output = Outcome>> Future for 
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin, F> Drop for Driven<S, F> {
+impl<S: AsyncRead + AsyncWrite + Unpin, F> Drop for HandlerTask<S, F> {
     fn drop(&mut self) {
         if !matches!(self.stage, Stage::Over) {
             // Another task may have the socket, and would wait for ever.
@@ -141,6 +141,6 @@ pub(crate) fn poll_caught<F: Future<Output = Outcome>>(
 ) -> Poll<Outcome> {
     match catch_unwind(AssertUnwindSafe(|| handler.poll(cx))) {
         Ok(polled) => polled,
-        Err(_) => Poll::Ready(Err(HandlerPanicked.into())),
+        Err(_) => Poll::Ready(Err(HandlerPanicError.into())),
     }
 }

@@ -7,19 +7,19 @@ use crate::{Message, Opcode};
 /// Messages that have arrived together, in order: they share the bytes in which they arrived, until each
 /// is taken.
 #[derive(Debug, Clone, Default)]
-pub struct Messages {
+pub struct MessageBatch {
     /// Their frames, which are whole, unmasked, and allowed.
     frames: Bytes,
     count: usize,
 }
 
-impl Messages {
+impl MessageBatch {
     pub(crate) fn new(frames: BytesMut, count: usize) -> Self {
         Self { frames: frames.freeze(), count }
     }
 }
 
-impl Iterator for Messages {
+impl Iterator for MessageBatch {
     type Item = Message;
 
     #[inline]
@@ -36,7 +36,7 @@ impl Iterator for Messages {
     }
 }
 
-impl ExactSizeIterator for Messages {}
+impl ExactSizeIterator for MessageBatch {}
 
 /// What the header of the most common frames says: of a message in one frame, not compressed, and of less
 /// than 64 KiB.

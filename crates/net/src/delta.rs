@@ -1,8 +1,8 @@
-use fullduplex_proto::{Event, Part};
+use fullduplex_proto::{Part, Received};
 
 /// What one connection has moved since somebody took note of it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub(crate) struct CounterDelta {
     pub(crate) messages_received: u32,
     pub(crate) messages_sent: u32,
     /// Bytes of the transport.
@@ -10,15 +10,17 @@ pub(crate) struct Tally {
     pub(crate) bytes_sent: u32,
 }
 
-impl Tally {
+impl CounterDelta {
     /// Whether there is nothing to take note of.
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    pub(crate) fn count_received(&mut self, event: &Event) {
+    pub(crate) fn count_received(&mut self, event: &Received) {
         match event {
-            Event::Message(_) | Event::Part(Part { last: true, .. }) => self.count_messages(1),
+            Received::Message(_) | Received::Part(Part { last: true, .. }) => {
+                self.count_messages(1)
+            }
             _ => {}
         }
     }

@@ -4,14 +4,14 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, Version};
 /// Why a server does not open the connection: an HTTP error (RFC6455-4.2.1-1).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{status}: {reason}")]
-pub struct Refusal {
+pub struct Rejection {
     status: StatusCode,
     reason: String,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-impl Refusal {
-    /// A refusal with the given status, and a sentence for whoever reads the response: 403 for an
+impl Rejection {
+    /// A rejection with the given status, and a sentence for whoever reads the response: 403 for an
     /// origin that is not welcome (RFC6455-4.2.2-3), 404 for a resource that is not there
     /// (RFC6455-4.2.2-5), 401 for a client that has not said who it is (RFC6455-4.2.2-2).
     pub fn new(status: StatusCode, reason: impl Into<String>) -> Self {

@@ -4,7 +4,7 @@ use crate::deflate::Inflater;
 use crate::frame::{FrameStart, RSV1};
 use crate::incoming::{Frame, Fresh, Incoming, Taken};
 use crate::message::Kind;
-use crate::messages::{Messages, Shape};
+use crate::message_batch::{MessageBatch, Shape};
 use crate::utf8::{Utf8Validator, is_utf8};
 use crate::{
     CloseFrame, Deflate, Delivery, FrameHeader, Limits, MaskKey, Message, Opcode, Part, Role,
@@ -13,35 +13,35 @@ use crate::{
 
 /// What the peer sent, as soon as it is whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+pub enum Received {
     /// A message.
     Message(Message),
     /// The next part of a message, where [`Delivery::Parts`] was asked for.
     Part(Part),
-    /// A Ping; the Pong is [`Owed`].
+    /// A Ping; the Pong is [`Reply`].
     Ping(Bytes),
     /// A Pong, asked for or not (RFC6455-5.5.3-3).
     Pong(Bytes),
-    /// The peer's Close, the last event: whatever follows it is discarded. Our own is [`Owed`],
+    /// The peer's Close, the last event: whatever follows it is discarded. Our own is [`Reply`],
     /// unless it was sent before.
     Close(Option<CloseFrame>),
 }
 
-/// What receiving owes the peer; whoever owns the [`Sender`](crate::Sender) pays it.
+/// What receiving owes the peer; whoever owns the [`Encoder`](crate::Encoder) pays it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Owed {
+pub enum Reply {
     /// A Pong with the Ping's payload (RFC6455-5.5.3-1).
     Pong(Bytes),
     /// A Close: the answer to the peer's (RFC6455-5.5.1-6), or the reason why the connection failed.
     Close(Option<CloseFrame>),
 }
 
-impl Event {
+impl Received {
     /// What this event obliges us to send.
-    pub fn owed(&self) -> Option<Owed> {
+    pub fn reply(&self) -> Option<Reply> {
         match self {
-            Self::Ping(payload) => Some(Owed::Pong(payload.clone())),
-            Self::Close(frame) => Some(Owed::Close(frame.clone())),
+            Self::Ping(payload) => Some(Reply::Pong(payload.clone())),
+            Self::Close(frame) => Some(Reply::Close(frame.clone())),
             Self::Message(_) | Self::Part(_) | Self::Pong(_) => None,
         }
     }
@@ -49,17 +49,17 @@ impl Event {
 
 impl Violation {
     /// The Close frame that tells the peer what it did (RFC6455-7.1.7-2).
-    pub fn owed(&self) -> Owed {
-        Owed::Close(Some(CloseFrame::code(self.close_code())))
+    pub fn reply(&self) -> Reply {
+        Reply::Close(Some(CloseFrame::code(self.close_code())))
     }
 }
 
 /// The receiving half of a connection: bytes in, events out (RFC6455-6.2-1).
 ///
-/// Call [`Receiver::handle`] with the bytes read so far until it returns `None`, then read more and
+/// Call [`Decoder::handle`] with the bytes read so far until it returns `None`, then read more and
 /// call it again. It needs no sending half and never waits for one.
 #[derive(Debug)]
-pub struct Receiver {
+pub struct Decoder {
     role: Role,
     limits: Limits,
     delivery: Delivery,
@@ -85,7 +85,7 @@ enum State {
     Ended,
 }
 
-impl Receiver {
+impl Decoder {
     /// The receiving half of the end that plays `role`.
     pub fn new(role: Role, limits: Limits) -> Self {
         let (delivery, inflater) = (Delivery::Whole, None);
@@ -107,7 +107,7 @@ impl Receiver {
     }
 
     /// Chooses how messages are delivered from now on. Nothing is lost in between: what is left of a
-    /// message of which parts were delivered comes as one [`Event::Message`], if that is chosen.
+    /// message of which parts were delivered comes as one [`Received::Message`], if that is chosen.
     pub fn set_delivery(&mut self, delivery: Delivery) {
         self.delivery = delivery;
     }
@@ -121,12 +121,12 @@ impl Receiver {
     ///
     /// # Errors
     /// The peer's [`Violation`], once. From then on all input is discarded.
-    pub fn handle(&mut self, input: &mut BytesMut) -> Result<Option<Event>, Violation> {
+    pub fn handle(&mut self, input: &mut BytesMut) -> Result<Option<Received>, Violation> {
         if let Some(message) = self.take_messages(input, 1).next() {
-            return Ok(Some(Event::Message(message)));
+            return Ok(Some(Received::Message(message)));
         }
         let event = self.advance(input);
-        if matches!(event, Err(_) | Ok(Some(Event::Close(_)))) {
+        if matches!(event, Err(_) | Ok(Some(Received::Close(_)))) {
             self.end();
             input.clear();
         }
@@ -135,10 +135,10 @@ impl Receiver {
 
     /// Takes up to `most` messages off the front of `input` that have arrived whole, each in one frame, and
     /// to which there is nothing to object: most small messages do, and need no state. Whatever else
-    /// stands there is left for [`Receiver::handle`] to judge, as it was.
-    pub(crate) fn take_messages(&mut self, input: &mut BytesMut, most: usize) -> Messages {
+    /// stands there is left for [`Decoder::handle`] to judge, as it was.
+    pub(crate) fn take_messages(&mut self, input: &mut BytesMut, most: usize) -> MessageBatch {
         if !self.is_between_messages() || self.delivery != Delivery::Whole {
-            return Messages::default();
+            return MessageBatch::default();
         }
         let (mut count, mut end) = (0, 0);
         while count < most
@@ -147,10 +147,14 @@ impl Receiver {
             end += len;
             count += 1;
         }
-        if count == 0 { Messages::default() } else { Messages::new(input.split_to(end), count) }
+        if count == 0 {
+            MessageBatch::default()
+        } else {
+            MessageBatch::new(input.split_to(end), count)
+        }
     }
 
-    /// Unmasks the message at the front of `input`, if that is as [`Receiver::take_messages`] wants it, and
+    /// Unmasks the message at the front of `input`, if that is as [`Decoder::take_messages`] wants it, and
     /// returns the length of its frame. To tell what is wrong with any other takes more.
     #[inline]
     fn unmask_whole(&self, input: &mut [u8]) -> Option<usize> {
@@ -210,9 +214,9 @@ impl Receiver {
     }
 
     /// How many bytes the frame under way still lacks: a hint for how much to read at once.
-    pub fn lacking(&self, input: &BytesMut) -> usize {
+    pub fn bytes_needed(&self, input: &BytesMut) -> usize {
         match &self.state {
-            State::Moving(frame, _) | State::InPlace(frame, _) => frame.lacking(input),
+            State::Moving(frame, _) | State::InPlace(frame, _) => frame.bytes_needed(input),
             State::Header | State::Ended => 0,
         }
     }
@@ -256,7 +260,7 @@ impl Receiver {
         self.inflater.as_ref().is_some_and(|inflater| inflater.is_held())
     }
 
-    fn advance(&mut self, input: &mut BytesMut) -> Result<Option<Event>, Violation> {
+    fn advance(&mut self, input: &mut BytesMut) -> Result<Option<Received>, Violation> {
         loop {
             match std::mem::replace(&mut self.state, State::Header) {
                 State::Header => match self.begin_frame(input)? {
@@ -292,8 +296,8 @@ impl Receiver {
                     if taken == Taken::Frame && frame.fin {
                         let content = message.finish(inflater)?;
                         return Ok(Some(match delivery {
-                            Delivery::Whole => Event::Message(content),
-                            Delivery::Parts => Event::Part(Part { content, last: true }),
+                            Delivery::Whole => Received::Message(content),
+                            Delivery::Parts => Received::Part(Part { content, last: true }),
                         }));
                     }
                     let part = next_part(&mut message, delivery);
@@ -386,10 +390,10 @@ pub(crate) fn check_start(
 }
 
 /// What is to be delivered of a message before its end.
-fn next_part(message: &mut Incoming, delivery: Delivery) -> Option<Event> {
+fn next_part(message: &mut Incoming, delivery: Delivery) -> Option<Received> {
     match delivery {
         Delivery::Whole => None,
-        Delivery::Parts => message.next_part().map(Event::Part),
+        Delivery::Parts => message.next_part().map(Received::Part),
     }
 }
 
@@ -398,17 +402,17 @@ fn end_in_place(
     frame: &Frame,
     mut utf8: Utf8Validator,
     input: &mut BytesMut,
-) -> Result<Event, Violation> {
+) -> Result<Received, Violation> {
     let payload = frame.split_payload(input);
     Ok(match frame.opcode {
-        Opcode::Ping => Event::Ping(payload),
-        Opcode::Pong => Event::Pong(payload),
-        Opcode::Close => Event::Close(CloseFrame::parse(&payload)?),
+        Opcode::Ping => Received::Ping(payload),
+        Opcode::Pong => Received::Pong(payload),
+        Opcode::Close => Received::Close(CloseFrame::parse(&payload)?),
         Opcode::Text => {
             // RFC6455-5.6-1
             utf8.finish().map_err(|_| Violation::InvalidUtf8)?;
-            Event::Message(Kind::Text.message(payload))
+            Received::Message(Kind::Text.message(payload))
         }
-        Opcode::Binary | Opcode::Continuation => Event::Message(Kind::Binary.message(payload)),
+        Opcode::Binary | Opcode::Continuation => Received::Message(Kind::Binary.message(payload)),
     })
 }

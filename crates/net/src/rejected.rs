@@ -20,7 +20,7 @@ const QUOTED_CHARACTERS: usize = 200;
 /// An HTTP response other than 101: the server did not open the connection.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Refused {
+pub struct Rejected {
     /// Host and port that were asked.
     pub authority: String,
     /// The status.
@@ -31,7 +31,7 @@ pub struct Refused {
     pub body: Bytes,
 }
 
-impl Refused {
+impl Rejected {
     /// Reads the body that follows a response's head, until the deadline at the latest: it is for
     /// information, and is kept as far as it came.
     pub(crate) async fn read(
@@ -70,7 +70,7 @@ impl Refused {
     }
 }
 
-impl std::fmt::Display for Refused {
+impl std::fmt::Display for Rejected {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { authority, status, .. } = self;
         write!(f, "{authority} answered {status} instead of 101 Switching Protocols")?;

@@ -8,20 +8,20 @@ use fullduplex_proto::Url;
 use crate::Transport;
 
 /// What becomes of a way to a server.
-pub type Carrying<'a> = Pin<Box<dyn Future<Output = io::Result<Transport>> + Send + 'a>>;
+pub type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<Transport>> + Send + 'a>>;
 
 /// Opens the stream to a server, in place of TCP and proxies: by SSH, by a network of its own, in
 /// memory. For `wss`, TLS runs over the stream.
 ///
 /// ```
-/// use fullduplex_net::{Carrier, Carrying, Transport, proto::Url};
+/// use fullduplex_net::{Connector, Connecting, Transport, proto::Url};
 ///
 /// /// A server in this process, which takes the other end.
 /// #[derive(Debug)]
 /// struct Memory(tokio::sync::mpsc::UnboundedSender<tokio::io::DuplexStream>);
 ///
-/// impl Carrier for Memory {
-///     fn carry<'a>(&'a self, _url: &'a Url) -> Carrying<'a> {
+/// impl Connector for Memory {
+///     fn connect<'a>(&'a self, _url: &'a Url) -> Connecting<'a> {
 ///         Box::pin(async move {
 ///             let (ours, theirs) = tokio::io::duplex(4096);
 ///             let nobody = |_| std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
@@ -31,8 +31,8 @@ pub type Carrying<'a> = Pin<Box<dyn Future<Output = io::Result<Transport>> + Sen
 ///     }
 /// }
 /// ```
-pub trait Carrier: fmt::Debug + Send + Sync {
+pub trait Connector: fmt::Debug + Send + Sync {
     /// A stream to the server of `url`. It may be dropped when it takes longer than
     /// [`ConnectOptions::connect_timeout`](crate::ConnectOptions::connect_timeout).
-    fn carry<'a>(&'a self, url: &'a Url) -> Carrying<'a>;
+    fn connect<'a>(&'a self, url: &'a Url) -> Connecting<'a>;
 }

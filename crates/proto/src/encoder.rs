@@ -7,8 +7,8 @@ use crate::frame::{RSV1, SHORT_PAYLOAD_MAX};
 use crate::message::Kind;
 use crate::outbox::{Outbox, SendBuffer};
 use crate::{
-    CloseFrame, Deflate, FrameHeader, MaskKey, MaskKeys, Message, Opcode, Outgoing, Owed, Part,
-    Prepared, Role,
+    CloseFrame, Deflate, FrameHeader, MaskKey, MaskKeys, Message, Opcode, Outgoing, Part, Prepared,
+    Reply, Role,
 };
 
 /// While so many bytes wait for the transport, a Pong among them, no further Pong joins them.
@@ -16,9 +16,9 @@ const PONG_BACKLOG: u64 = 16 << 10;
 
 /// The sending half of a connection: messages in, bytes out.
 ///
-/// What is sent is queued, whole and in order. Write what [`Sender::output`] shows, and say with
-/// [`Sender::handle_written`] how much of it the transport took.
-pub struct Sender {
+/// What is sent is queued, whole and in order. Write what [`Encoder::output`] shows, and say with
+/// [`Encoder::handle_written`] how much of it the transport took.
+pub struct Encoder {
     /// A client's; a server never masks (RFC6455-5.1-3).
     masks: Option<Box<dyn MaskKeys>>,
     /// Set if permessage-deflate was agreed on.
@@ -74,7 +74,7 @@ pub enum Misuse {
     PingTooLong(usize),
 }
 
-impl Sender {
+impl Encoder {
     /// The sending half of a server.
     pub fn server() -> Self {
         Self::new(None)
@@ -109,7 +109,7 @@ impl Sender {
     /// Queues a message, in one frame (RFC6455-6.1-2).
     ///
     /// # Errors
-    /// [`Misuse::Closing`] after [`Sender::close`], [`Misuse::MessageUnderWay`] between the parts of
+    /// [`Misuse::Closing`] after [`Encoder::close`], [`Misuse::MessageUnderWay`] between the parts of
     /// another message.
     #[inline]
     pub fn send(&mut self, message: impl Into<Outgoing>) -> Result<(), Misuse> {
@@ -139,7 +139,7 @@ impl Sender {
     /// It is compressed where that was agreed on, unless it is shorter than the threshold as a whole.
     ///
     /// # Errors
-    /// [`Misuse::Closing`] after [`Sender::close`], which leaves the message unfinished;
+    /// [`Misuse::Closing`] after [`Encoder::close`], which leaves the message unfinished;
     /// [`Misuse::KindOfPart`] for text after binary parts or the other way round.
     pub fn send_part(&mut self, part: &Part) -> Result<(), Misuse> {
         self.check_open()?;
@@ -163,7 +163,7 @@ impl Sender {
     /// Queues a Ping (RFC6455-5.5.2-2).
     ///
     /// # Errors
-    /// [`Misuse::PingTooLong`] above 125 bytes, [`Misuse::Closing`] after [`Sender::close`].
+    /// [`Misuse::PingTooLong`] above 125 bytes, [`Misuse::Closing`] after [`Encoder::close`].
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Misuse> {
         self.check_open()?;
         if payload.len() > SHORT_PAYLOAD_MAX {
@@ -189,18 +189,18 @@ impl Sender {
     ///
     /// Every Ping has its Pong while little waits for the transport. A peer that asks and does not
     /// read costs no more memory than that: then only its latest Ping is answered (RFC6455-5.5.3-2).
-    pub fn pay(&mut self, owed: Owed) {
+    pub fn send_reply(&mut self, owed: Reply) {
         match owed {
             _ if self.state == State::Broken => {}
-            Owed::Pong(payload) if self.pong_waits() && self.outbox.len() >= PONG_BACKLOG => {
+            Reply::Pong(payload) if self.pong_waits() && self.outbox.len() >= PONG_BACKLOG => {
                 self.next_pong = Some(Box::new(payload));
             }
-            Owed::Pong(payload) => {
+            Reply::Pong(payload) => {
                 // An earlier Ping is not answered after a later one.
                 self.next_pong = None;
                 self.push_pong(&payload);
             }
-            Owed::Close(frame) => {
+            Reply::Close(frame) => {
                 // RFC6455-5.5.2-1: after the peer's Close, no Pong is due.
                 self.next_pong = None;
                 self.close(frame.as_ref());
@@ -381,9 +381,9 @@ impl Compression {
 }
 
 /// RFC6455-6.1-3
-impl std::fmt::Debug for Sender {
+impl std::fmt::Debug for Encoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sender")
+        f.debug_struct("Encoder")
             .field("masks", &self.masks.is_some())
             .field("compression", &self.compression)
             .field("message", &self.message)

@@ -4,12 +4,12 @@ use std::time::Instant;
 use super::Connection;
 use crate::deadline::Deadline;
 use crate::timers::Timers;
-use crate::{Delivery, Limits, Role, Sender, Timeouts};
+use crate::{Delivery, Encoder, Limits, Role, Timeouts};
 
 /// What has to be kept of a server's connection on which nothing is under way, in little memory: made by
-/// [`Connection::doze`].
+/// [`Connection::park`].
 #[derive(Debug)]
-pub struct Dormant {
+pub struct Parked {
     limits: Limits,
     delivery: Delivery,
     timeouts: Arc<Timeouts>,
@@ -23,13 +23,13 @@ impl Connection {
     /// What has to be kept of the connection until something happens, if nothing is under way: no
     /// message, no Ping, no compression, no close. Then the connection itself may be dropped. Only a
     /// server's end can do without; a client has few.
-    pub fn doze(&self) -> Option<Dormant> {
+    pub fn park(&self) -> Option<Parked> {
         let is_idle = self.is_open() && self.sender.is_idle() && self.receiver.is_idle();
         if self.receiver.role() == Role::Client || !is_idle {
             return None;
         }
         let (next_ping, content) = self.timers.resting()?;
-        Some(Dormant {
+        Some(Parked {
             limits: self.receiver.limits(),
             delivery: self.receiver.delivery(),
             timeouts: Arc::clone(&self.timeouts),
@@ -40,10 +40,10 @@ impl Connection {
     }
 }
 
-impl Dormant {
+impl Parked {
     /// The connection as it was, in the place and the memory of another one: a server's that dozes as well,
     /// of which there is nothing else to be kept, therefore.
-    pub fn wake_in(self, place: &mut Connection) {
+    pub fn unpark_into(self, place: &mut Connection) {
         let Self { limits, delivery, timeouts, next_ping, content, sent } = self;
         place.receiver.resume(limits, delivery);
         place.sender.resume_at(sent);
@@ -53,9 +53,9 @@ impl Dormant {
     }
 
     /// The connection as it was.
-    pub fn wake(self) -> Connection {
+    pub fn unpark(self) -> Connection {
         let Self { limits, delivery, timeouts, next_ping, content, sent } = self;
-        let sender = Sender::server().starting_at(sent);
+        let sender = Encoder::server().starting_at(sent);
         let mut connection = Connection::new(Role::Server, limits, timeouts, sender);
         connection.set_delivery(delivery);
         connection.timers = Timers::rested(next_ping, content);

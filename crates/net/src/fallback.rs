@@ -2,34 +2,38 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fullduplex_proto::handshake::Refusal;
+use fullduplex_proto::handshake::Rejection;
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderValue, Request, Response, StatusCode};
 
 /// What a server answers to requests that ask for no WebSocket.
 #[derive(Clone)]
-pub(crate) struct Pages(Arc<Find>);
+pub(crate) struct Fallback(Arc<Find>);
 
 type Find = dyn Fn(&Request<()>) -> Option<Response<Bytes>> + Send + Sync;
 
-impl Pages {
+impl Fallback {
     pub(crate) fn new(
         find: impl Fn(&Request<()>) -> Option<Response<Bytes>> + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(find))
     }
 
-    /// The answer instead of `refusal`, to a request in order that does not ask for any upgrade.
-    pub(crate) fn find(&self, request: &Request<()>, refusal: &Refusal) -> Option<Response<Bytes>> {
-        let asks_for_none = refusal.status() == StatusCode::UPGRADE_REQUIRED
+    /// The answer instead of `rejection`, to a request in order that does not ask for any upgrade.
+    pub(crate) fn find(
+        &self,
+        request: &Request<()>,
+        rejection: &Rejection,
+    ) -> Option<Response<Bytes>> {
+        let asks_for_none = rejection.status() == StatusCode::UPGRADE_REQUIRED
             && !request.headers().contains_key(UPGRADE);
         if asks_for_none { (self.0)(request).map(last) } else { None }
     }
 }
 
-impl fmt::Debug for Pages {
+impl fmt::Debug for Fallback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pages").finish_non_exhaustive()
+        f.debug_struct("Fallback").finish_non_exhaustive()
     }
 }
 

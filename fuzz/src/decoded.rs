@@ -1,21 +1,21 @@
 use bytes::BytesMut;
-use fullduplex_proto::{Event, Message, Receiver, Violation};
+use fullduplex_proto::{Decoder, Message, Received, Violation};
 
 /// What came of all bytes that a receiver was given.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Received {
+pub struct Decoded {
     /// Messages are whole, however they were delivered.
-    pub events: Vec<Event>,
+    pub events: Vec<Received>,
     pub violation: Option<Violation>,
 }
 
-impl Received {
+impl Decoded {
     /// Gives `pieces` to the receiver, one after the other.
     ///
     /// Nothing may come after a violation or a Close, no message may be larger than `limit`, and no
     /// more may wait in the input than that and a header.
     pub fn from<'a>(
-        mut receiver: Receiver,
+        mut receiver: Decoder,
         limit: usize,
         pieces: impl IntoIterator<Item = &'a [u8]>,
     ) -> Self {
@@ -32,7 +32,7 @@ impl Received {
                     Ok(event) => received.events.extend(event),
                     Err(violation) => received.violation = Some(violation),
                 }
-                if let Some(Event::Message(message)) = received.events.last() {
+                if let Some(Received::Message(message)) = received.events.last() {
                     assert!(message.len() <= limit);
                 }
             }
@@ -43,7 +43,7 @@ impl Received {
     }
 
     fn is_over(&self) -> bool {
-        self.violation.is_some() || matches!(self.events.last(), Some(Event::Close(_)))
+        self.violation.is_some() || matches!(self.events.last(), Some(Received::Close(_)))
     }
 }
 
@@ -56,10 +56,10 @@ pub struct Parts {
 impl Parts {
     /// Puts an event with a part aside, and returns the message when it has ended; any other event at
     /// once.
-    pub fn join(&mut self, event: Event) -> Option<Event> {
+    pub fn join(&mut self, event: Received) -> Option<Received> {
         let (content, last) = match event {
-            Event::Part(part) => (part.content, part.last),
-            Event::Message(content) => (content, true),
+            Received::Part(part) => (part.content, part.last),
+            Received::Message(content) => (content, true),
             other => return Some(other),
         };
         if let Message::Text(text) = &content {
@@ -69,7 +69,7 @@ impl Parts {
         self.payload.extend_from_slice(content.payload());
         last.then(|| {
             let whole = std::mem::take(&mut self.payload);
-            Event::Message(match content {
+            Received::Message(match content {
                 Message::Text(_) => String::from_utf8(whole).expect("parts of UTF-8").into(),
                 Message::Binary(_) => whole.into(),
             })

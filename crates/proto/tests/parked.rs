@@ -6,30 +6,30 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use fullduplex_proto::{
-    Connection, Delivery, Event, Limits, Message, Part, Role, Timeouts, Violation,
+    Connection, Delivery, Limits, Message, Part, Received, Role, Timeouts, Violation,
 };
 use support::pair::Clock;
 use support::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn dozed(connection: &Connection) -> Connection {
-    connection.doze().expect("nothing is under way").wake()
+fn parked(connection: &Connection) -> Connection {
+    connection.park().expect("nothing is under way").unpark()
 }
 
 /// It receives, sends and closes as if it had never dozed.
 #[test]
 fn a_connection_goes_on_where_it_was() {
-    let mut server = dozed(&connection(Role::Server));
+    let mut server = parked(&connection(Role::Server));
     let mut input = BytesMut::from(&frame(TEXT, "hello").to(Role::Server)[..]);
     let event = server.handle_input(&mut input).unwrap();
-    assert_eq!(event, Some(Event::Message("hello".into())));
+    assert_eq!(event, Some(Received::Message("hello".into())));
     server.send(Message::from("hello")).unwrap();
     assert_eq!(drain(&mut server), [0x81, 5, b'h', b'e', b'l', b'l', b'o']);
-    let mut server = dozed(&server);
+    let mut server = parked(&server);
     server.close(None);
     assert_eq!(drain(&mut server), [0x88, 0]);
-    assert!(server.doze().is_none(), "it is closing");
+    assert!(server.park().is_none(), "it is closing");
 }
 
 /// The next Ping comes when it would have come, and each has another payload.
@@ -39,21 +39,21 @@ fn pings_go_on() {
     timeouts.ping = Some(20 * SECOND);
     let mut server = Connection::server(Limits::default(), SECOND).with_timeouts(timeouts);
     let start = Clock::new().now;
-    let due = server.handle_time(start);
+    let due = server.handle_timeout(start);
     assert_eq!(due, Some(start + 20 * SECOND));
-    let mut server = dozed(&server);
-    assert_eq!(server.handle_time(start + 10 * SECOND), due);
+    let mut server = parked(&server);
+    assert_eq!(server.handle_timeout(start + 10 * SECOND), due);
     let mut seen = Vec::new();
     for round in 1..=3 {
-        server.handle_time(start + 20 * round * SECOND);
+        server.handle_timeout(start + 20 * round * SECOND);
         let ping = drain(&mut server);
         assert_eq!(ping[..2], [0x89, 8]);
         assert!(!seen.contains(&ping), "{seen:?}");
-        assert!(server.doze().is_none(), "a Ping is under way");
+        assert!(server.park().is_none(), "a Ping is under way");
         let mut pong = BytesMut::from(&frame(PONG, &ping[2..]).to(Role::Server)[..]);
         server.handle_input(&mut pong).unwrap();
-        server = dozed(&server);
-        server.handle_time(start + 20 * round * SECOND);
+        server = parked(&server);
+        server.handle_timeout(start + 20 * round * SECOND);
         seen.push(ping);
     }
 }
@@ -64,11 +64,11 @@ fn messages_go_on_coming_in_parts() {
     let mut server = connection(Role::Server);
     server.set_delivery(Delivery::Parts);
     let mut place = connection(Role::Server);
-    server.doze().expect("nothing is under way").wake_in(&mut place);
-    for mut server in [dozed(&server), place] {
+    server.park().expect("nothing is under way").unpark_into(&mut place);
+    for mut server in [parked(&server), place] {
         let mut input = BytesMut::from(&frame(BINARY, "hello").to(Role::Server)[..9]);
         let event = server.handle_input(&mut input).unwrap();
-        assert!(matches!(event, Some(Event::Part(Part { last: false, .. }))), "{event:?}");
+        assert!(matches!(event, Some(Received::Part(Part { last: false, .. }))), "{event:?}");
     }
 }
 
@@ -82,11 +82,11 @@ fn nothing_under_way_is_forgotten() {
         let mut server = connection(Role::Server);
         let mut input = BytesMut::from(&bytes[..]);
         assert_eq!(server.handle_input(&mut input), Ok(None));
-        assert!(!input.is_empty() || server.doze().is_none());
+        assert!(!input.is_empty() || server.park().is_none());
     }
     let mut server = connection(Role::Server);
     server.send(Message::from("hello")).unwrap();
-    assert!(server.doze().is_none());
+    assert!(server.park().is_none());
 }
 
 /// In the place of one that was used, it differs in nothing from one in a place of its own.
@@ -98,7 +98,7 @@ fn a_connection_goes_on_in_the_place_of_another() {
     limits.message_bytes = 100;
     let start = Clock::new().now;
     let mut server = Connection::server(limits, SECOND).with_timeouts(timeouts);
-    server.handle_time(start);
+    server.handle_timeout(start);
 
     let mut place = connection(Role::Server);
     for bytes in [frame(PING, "long ago").to(Role::Server), frame(TEXT, "hello").to(Role::Server)] {
@@ -106,11 +106,11 @@ fn a_connection_goes_on_in_the_place_of_another() {
     }
     place.send(vec![7; 1000]).unwrap();
     drain(&mut place);
-    place.doze().expect("nothing is under way");
+    place.park().expect("nothing is under way");
 
-    server.doze().expect("nothing is under way").wake_in(&mut place);
+    server.park().expect("nothing is under way").unpark_into(&mut place);
     assert_eq!(format!("{:?}", place.timeouts()), format!("{timeouts:?}"));
-    assert_eq!(place.handle_time(start + SECOND), Some(start + 20 * SECOND));
+    assert_eq!(place.handle_timeout(start + SECOND), Some(start + 20 * SECOND));
     events(&mut place, &frame(PING, "x").to(Role::Server));
     assert_eq!(drain(&mut place), [0x8A, 1, b'x']);
     let mut input = BytesMut::from(&frame(BINARY, vec![7; 101]).to(Role::Server)[..]);
