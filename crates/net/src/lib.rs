@@ -36,80 +36,44 @@
 //! - `hyper`: `WebSocketUpgrade`, for a service of hyper or tower that has other resources too.
 //! - `axum`: the same as an extractor of axum.
 
-mod accept;
-mod alarm;
-#[cfg(feature = "axum")]
-mod axum;
-mod byte_stream;
-mod connect;
-mod connect_error;
-mod connect_options;
-mod connections;
-mod connector;
-mod cookies;
-mod core;
-mod counters;
-mod delta;
-mod dial;
-mod driving;
-mod fallback;
-mod group;
-mod guard;
-mod halves;
-mod handshake;
-mod input;
-mod link;
-mod mailbox;
-mod message_stream;
-mod network;
-mod observer;
-mod opening;
+mod client;
+mod http1;
 mod proxy;
 mod random;
-mod redirects;
-mod registry;
-mod rejected;
-mod request;
-mod resolve;
-mod route;
-mod seat;
 mod server;
-mod session;
 mod socket;
-mod task;
 mod time;
 mod tls;
 mod transport;
-mod turn;
 #[cfg(feature = "hyper")]
 mod upgrade;
 
-#[cfg(feature = "axum")]
-pub use self::axum::UpgradeRejection;
-pub use accept::{AcceptError, AcceptOptions, accept};
-pub use byte_stream::ByteStream;
-pub use connect::{connect, connect_over, connect_transport};
-pub use connect_error::{AddressFailure, ConnectError, ConnectPhase};
-pub use connect_options::{ConnectConcurrency, ConnectOptions};
-pub use connections::{Connections, Drained, ServerOptions};
-pub use connector::{Connecting, Connector};
-pub use cookies::CookieStore;
-pub use counters::Counts;
+pub use client::connector::{Connecting, Connector};
+pub use client::cookies::CookieStore;
+pub use client::error::{AddressFailure, ConnectError, ConnectPhase};
+pub use client::observer::{ConnectObserver, ConnectStep};
+pub use client::options::{ConnectConcurrency, ConnectOptions};
+pub use client::redirects::{RedirectError, Redirects};
+pub use client::resolve::{Resolve, Resolving};
+pub use client::{connect, connect_over, connect_transport};
 pub use fullduplex_proto as proto;
-pub use group::{Group, Member, OverflowPolicy, Sent};
-pub use mailbox::{Sender, SenderClosedError, TrySendError};
-pub use message_stream::MessageStream;
-pub use observer::{ConnectObserver, ConnectStep};
-pub use opening::OpeningError;
+pub use http1::read::OpeningError;
+pub use http1::rejected::Rejected;
 pub use proxy::{Proxies, Proxy, ProxyError, ProxyUrlError};
-pub use redirects::{RedirectError, Redirects};
-pub use rejected::Rejected;
-pub use request::Request;
-pub use resolve::{Resolve, Resolving};
 pub use server::Server;
+pub use server::accept::{AcceptError, AcceptOptions, accept};
+pub use server::connections::{Connections, Drained, ServerOptions};
+pub use server::counters::Counts;
+pub use server::group::{Group, Member, OverflowPolicy, Sent};
+pub use server::request::Request;
+pub use server::task::{HandlerPanicError, Outcome};
+pub use socket::byte_stream::ByteStream;
+pub use socket::message_stream::MessageStream;
+pub use socket::sender::{Sender, SenderClosedError, TrySendError};
 pub use socket::{SendError, Socket, SocketError};
-pub use task::{HandlerPanicError, Outcome};
 pub use tls::{Identity, IdentityError, Tls, TlsBuilder, TlsConfigError};
 pub use transport::Transport;
 #[cfg(feature = "hyper")]
 pub use upgrade::WebSocketUpgrade;
+#[cfg(feature = "axum")]
+pub use upgrade::axum::UpgradeRejection;

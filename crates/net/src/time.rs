@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use crate::AcceptError;
+use crate::server::accept::AcceptError;
 
 /// The time that a client has for something.
 #[derive(Debug, Clone, Copy)]

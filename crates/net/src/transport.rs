@@ -11,9 +11,10 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 use tokio_rustls::TlsStream;
 
-use crate::{ConnectObserver, ConnectStep, Tls};
+use crate::client::observer::{ConnectObserver, ConnectStep};
+use crate::tls::Tls;
 
-/// What a [`Socket`](crate::Socket) of [`connect`](crate::connect) or of a [`Server`](crate::Server)
+/// What a [`Socket`](crate::socket::Socket) of [`connect`](crate::client::connect) or of a [`Server`](crate::server::Server)
 /// runs over, so that all of them are of one type.
 #[derive(Debug)]
 pub struct Transport(Kind);

@@ -1,7 +1,11 @@
 use std::io;
 use std::time::Duration;
 
-use crate::{ConnectError, OpeningError, Rejected, TlsConfigError, tls};
+use crate::client::error::ConnectError;
+use crate::http1::read::OpeningError;
+use crate::http1::rejected::Rejected;
+use crate::tls;
+use crate::tls::TlsConfigError;
 
 /// A proxy cannot be what was given.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,7 +66,7 @@ pub enum ProxyError {
     /// SOCKS5 has no room for more than 255 bytes.
     #[error("the host's name is too long for SOCKS5")]
     HostTooLong,
-    /// [`ConnectOptions::connect_timeout`](crate::ConnectOptions::connect_timeout) passed.
+    /// [`ConnectOptions::connect_timeout`](crate::client::options::ConnectOptions::connect_timeout) passed.
     #[error("it took longer than {0:?}")]
     Timeout(Duration),
 }

@@ -6,8 +6,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::{ProxyError, host_and_port};
-use crate::Rejected;
-use crate::opening::{read_final_response, write_all};
+use crate::http1::read::{read_final_response, write_all};
+use crate::http1::rejected::Rejected;
 
 /// Asks for a tunnel over `stream`.
 pub(super) async fn open(

@@ -14,7 +14,8 @@ use fullduplex_proto::Credentials;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::{Tls, Transport};
+use crate::tls::Tls;
+use crate::transport::Transport;
 
 pub use error::{ProxyError, ProxyUrlError};
 pub use proxies::Proxies;

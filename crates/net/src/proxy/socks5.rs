@@ -6,8 +6,8 @@ use fullduplex_proto::Credentials;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use super::{ProxyError, ProxyUrlError};
-use crate::OpeningError;
-use crate::opening::write_all;
+use crate::http1::read::OpeningError;
+use crate::http1::read::write_all;
 
 const VERSION: u8 = 5;
 const LOGIN_VERSION: u8 = 1;

@@ -15,7 +15,7 @@ use rustls::{CertificateError, ClientConfig};
 use tokio_rustls::TlsConnector;
 
 use self::verifier::Observed;
-use crate::ConnectObserver;
+use crate::client::observer::ConnectObserver;
 
 pub use builder::{TlsBuilder, TlsConfigError};
 pub use identity::{Identity, IdentityError};

@@ -11,7 +11,7 @@ use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
 };
 
-use crate::{ConnectObserver, ConnectStep};
+use crate::client::observer::{ConnectObserver, ConnectStep};
 
 /// The SHA-256 of a public key, over its SubjectPublicKeyInfo in DER.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,239 @@
+pub(crate) mod connector;
+pub(crate) mod cookies;
+pub(crate) mod dial;
+pub(crate) mod error;
+pub(crate) mod observer;
+pub(crate) mod options;
+pub(crate) mod permit;
+pub(crate) mod redirects;
+pub(crate) mod resolve;
+pub(crate) mod route;
+
+use std::borrow::Cow;
+use std::future::Future;
+
+use bytes::BytesMut;
+use fullduplex_proto::handshake::{Answer, AnswerError, Offer, head};
+use fullduplex_proto::{Connection, Url};
+use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, Response};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, timeout_at};
+
+use crate::client::error::{ConnectError, ConnectPhase};
+use crate::client::observer::ConnectStep;
+use crate::client::options::{ConnectConcurrency, ConnectOptions};
+use crate::client::route::{Route, find_route};
+use crate::http1::read::{read_final_response, write_all};
+use crate::http1::rejected::Rejected;
+use crate::random;
+use crate::socket::Socket;
+use crate::socket::alarm::Alarm;
+use crate::time;
+use crate::tls::Tls;
+use crate::transport::Transport;
+
+/// Opens a connection: resolves the host, connects by TCP, through a proxy where there is one, by TLS for
+/// `wss`, and shakes hands (RFC6455-4.1-1).
+///
+/// # Errors
+/// [`ConnectError`]; the attempt has ended and holds nothing.
+///
+/// # Cancel safety
+/// Dropping the future ends the attempt and closes what it had opened.
+pub async fn connect(url: &Url, options: &ConnectOptions) -> Result<Socket, ConnectError> {
+    let mut url = Cow::Borrowed(url);
+    let mut headers = Cow::Borrowed(&options.headers);
+    let mut followed = 0;
+    loop {
+        let refused = match connect_once(&url, &headers, options).await {
+            Err(ConnectError::Rejected(refused)) => refused,
+            other => return other,
+        };
+        let next = options.redirects.next(&url, &refused, followed);
+        let authority = || url.authority();
+        let next =
+            next.map_err(|source| ConnectError::Redirect { authority: authority(), source })?;
+        let Some(next) = next else { return Err(ConnectError::Rejected(refused)) };
+        if next.origin() != url.origin() {
+            for secret in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {
+                headers.to_mut().remove(secret);
+            }
+        }
+        url = Cow::Owned(next);
+        followed += 1;
+    }
+}
+
+/// The opening handshake over a stream that stands: of memory, of another library, of a proxy of your
+/// own. For a `wss` URL it has to be a stream of TLS that has verified the server: **nothing is
+/// encrypted here**.
+///
+/// Of the options, those about the way to the server do not count, and no redirect is followed.
+///
+/// # Errors
+/// [`ConnectError`]; the stream is closed.
+///
+/// # Cancel safety
+/// Dropping the future closes the stream.
+pub async fn connect_over<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    url: &Url,
+    options: &ConnectOptions,
+) -> Result<Socket<S>, ConnectError> {
+    let deadline = time::after(options.handshake_timeout);
+    let answered = shake_hands(stream, url, &options.headers, options);
+    opened(in_time(deadline, url, options, answered).await?, url, deadline).await
+}
+
+/// The way of [`connect`] to the server as far as the opening handshake, which is left to the caller: TCP,
+/// a proxy where there is one, and TLS for `wss`. For tools that speak for others.
+///
+/// It waits for no other connection: [`ConnectOptions::handshakes`] does not count, and no redirect is
+/// followed.
+///
+/// # Errors
+/// [`ConnectError`]; the attempt has ended and holds nothing.
+///
+/// # Cancel safety
+/// Dropping the future ends the attempt and closes what it had opened.
+pub async fn connect_transport(
+    url: &Url,
+    options: &ConnectOptions,
+) -> Result<Transport, ConnectError> {
+    let mut options = options.clone();
+    options.handshakes = ConnectConcurrency::Unlimited;
+    let Route { stream, .. } = Box::pin(find_route(url, &options)).await?;
+    if !url.is_secure() {
+        return Ok(stream);
+    }
+    let deadline = time::after(options.handshake_timeout);
+    in_time(deadline, url, &options, secure(stream, url, &options)).await
+}
+
+/// One request, and its response.
+async fn connect_once(
+    url: &Url,
+    headers: &HeaderMap,
+    options: &ConnectOptions,
+) -> Result<Socket, ConnectError> {
+    let Route { stream, turn } = Box::pin(find_route(url, options)).await?;
+    let deadline = time::after(options.handshake_timeout);
+    let answered = in_time(deadline, url, options, async {
+        let stream = if url.is_secure() { secure(stream, url, options).await? } else { stream };
+        shake_hands(stream, url, headers, options).await
+    });
+    let answered = Box::pin(answered).await;
+    // What is left to be read of a rejection is no handshake. A bad answer is one as well.
+    if let Some(turn) = turn
+        && !matches!(answered, Err(ConnectError::Timeout { .. }))
+    {
+        turn.answered();
+    }
+    opened(answered?, url, deadline).await
+}
+
+/// A server's answer to the opening request.
+enum Answered<S: AsyncRead + AsyncWrite + Unpin> {
+    Open(Socket<S>),
+    /// A response that is HTTP's affair (RFC6455-4.1-24); its body is still to be read.
+    Otherwise {
+        response: Response<()>,
+        stream: S,
+        input: BytesMut,
+    },
+}
+
+async fn in_time<T>(
+    deadline: Instant,
+    url: &Url,
+    options: &ConnectOptions,
+    handshake: impl Future<Output = Result<T, ConnectError>>,
+) -> Result<T, ConnectError> {
+    timeout_at(deadline, handshake).await.unwrap_or_else(|_| {
+        Err(ConnectError::Timeout {
+            phase: ConnectPhase::Handshake,
+            authority: url.authority(),
+            limit: options.handshake_timeout,
+            failures: Vec::new(),
+        })
+    })
+}
+
+async fn opened<S: AsyncRead + AsyncWrite + Unpin>(
+    answered: Answered<S>,
+    url: &Url,
+    deadline: Instant,
+) -> Result<Socket<S>, ConnectError> {
+    match answered {
+        Answered::Open(socket) => Ok(socket),
+        Answered::Otherwise { response, mut stream, input } => {
+            let authority = url.authority();
+            let refused = Rejected::read(authority, response, &mut stream, input, deadline).await;
+            Err(ConnectError::Rejected(Box::new(refused)))
+        }
+    }
+}
+
+/// RFC6455-4.1-9, RFC6455-4.1-10: TLS before anything else, with the host's name; never plaintext for
+/// `wss`.
+async fn secure(
+    stream: Transport,
+    url: &Url,
+    options: &ConnectOptions,
+) -> Result<Transport, ConnectError> {
+    let tls = match &options.tls {
+        Some(tls) => tls.clone(),
+        None => Tls::shared_platform()?,
+    };
+    let host = || url.host().to_owned();
+    let secured = stream.over_tls(&tls, url.host(), options.observer.as_ref()).await;
+    secured.map_err(|source| ConnectError::Tls { host: host(), source })
+}
+
+/// The opening handshake over a stream that stands, TLS included (RFC6455-4.1-11).
+async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    url: &Url,
+    headers: &HeaderMap,
+    options: &ConnectOptions,
+) -> Result<Answered<S>, ConnectError> {
+    let opening = |source| ConnectError::Opening { authority: url.authority(), source };
+    let mut offer = Offer::new(random::nonce(), options.subprotocols.clone());
+    if let Some(deflate) = options.deflate {
+        offer = offer.with_deflate(deflate);
+    }
+    let mut request = offer.to_request(url, headers)?;
+    if let Some(cookies) = &options.cookies
+        && !headers.contains_key(COOKIE)
+        && let Some(value) = cookies.cookies(url)
+    {
+        request.headers_mut().insert(COOKIE, value);
+    }
+    options.observe(ConnectStep::Request(&request));
+    let mut bytes = Vec::new();
+    head::encode_request(&request, &mut bytes);
+    write_all(&mut stream, &bytes).await.map_err(opening)?;
+
+    let mut input = BytesMut::new();
+    let response = read_final_response(&mut stream, &mut input).await.map_err(opening)?;
+    options.observe(ConnectStep::Response(&response));
+    if let Some(cookies) = &options.cookies
+        && response.headers().contains_key(SET_COOKIE)
+    {
+        let values: Vec<HeaderValue> =
+            response.headers().get_all(SET_COOKIE).iter().cloned().collect();
+        cookies.set_cookies(url, &values);
+    }
+    match Answer::from_response(&offer, &response) {
+        Ok(answer) => {
+            let masks = Box::new(random::mask_key);
+            let connection = Connection::client(options.limits, options.timeouts.close, masks)
+                .with_timeouts(options.timeouts);
+            let socket = Socket::new(stream, connection, input, answer, Alarm::Own(None));
+            Ok(Answered::Open(socket))
+        }
+        Err(AnswerError::Status(_)) => Ok(Answered::Otherwise { response, stream, input }),
+        Err(source) => Err(ConnectError::Answer { authority: url.authority(), source }),
+    }
+}

@@ -1,0 +1,2 @@
+pub(crate) mod read;
+pub(crate) mod rejected;

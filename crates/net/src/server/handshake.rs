@@ -1,0 +1,72 @@
+use std::sync::Arc;
+
+use fullduplex_proto::handshake::{
+    Answer, Offer, Rejection, ReservedHeaderError, Subprotocol, SubprotocolNotOfferedError,
+};
+use fullduplex_proto::{Connection, Limits, Timeouts};
+use http::{HeaderName, HeaderValue, Request, Response};
+
+use crate::server::accept::AcceptOptions;
+
+/// An opening request that may be accepted, and the answer as far as it is decided; whoever moves the
+/// bytes of HTTP.
+#[derive(Debug)]
+pub(crate) struct Handshake {
+    offer: Offer,
+    answer: Answer,
+    limits: Limits,
+    timeouts: Arc<Timeouts>,
+}
+
+impl Handshake {
+    /// Reads the offer of a request, and applies the policy for origins.
+    pub(crate) fn begin<B>(request: &Request<B>, terms: &Terms) -> Result<Self, Rejection> {
+        let Terms { options, timeouts } = terms;
+        let offer = Offer::from_request(request)?;
+        options.origins.check(request.headers())?;
+        let mut answer = Answer::choosing(&offer, &options.subprotocols);
+        if let Some(deflate) = options.deflate {
+            answer = answer.with_deflate(&offer, deflate);
+        }
+        Ok(Self { offer, answer, limits: options.limits, timeouts: Arc::clone(timeouts) })
+    }
+
+    pub(crate) fn offer(&self) -> &Offer {
+        &self.offer
+    }
+
+    pub(crate) fn choose(&mut self, chosen: Subprotocol) -> Result<(), SubprotocolNotOfferedError> {
+        self.answer = std::mem::take(&mut self.answer).with_subprotocol(&self.offer, chosen)?;
+        Ok(())
+    }
+
+    pub(crate) fn add_header(
+        &mut self,
+        name: HeaderName,
+        value: HeaderValue,
+    ) -> Result<(), ReservedHeaderError> {
+        self.answer = std::mem::take(&mut self.answer).with_header(name, value)?;
+        Ok(())
+    }
+
+    /// The response that opens the connection, and what it opens.
+    pub(crate) fn accept(self) -> (Response<()>, Connection, Answer) {
+        let response = self.answer.to_response(&self.offer);
+        let close = self.timeouts.close;
+        let connection = Connection::server(self.limits, close).with_timeouts(self.timeouts);
+        (response, connection, self.answer)
+    }
+}
+
+/// The options of a server, as its connections share them.
+#[derive(Debug, Clone)]
+pub(crate) struct Terms {
+    pub(crate) options: Arc<AcceptOptions>,
+    timeouts: Arc<Timeouts>,
+}
+
+impl From<AcceptOptions> for Terms {
+    fn from(options: AcceptOptions) -> Self {
+        Self { timeouts: options.timeouts.into(), options: options.into() }
+    }
+}

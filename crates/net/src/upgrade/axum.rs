@@ -1,0 +1,66 @@
+use axum_core::extract::{FromRef, FromRequestParts};
+use axum_core::response::{IntoResponse, Response};
+use fullduplex_proto::handshake::Rejection;
+use http::request::Parts;
+
+use crate::server::connections::Connections;
+use crate::upgrade::WebSocketUpgrade;
+
+/// Why an axum handler opens no WebSocket; its response also ends the HTTP connection.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub struct UpgradeRejection(#[from] pub Rejection);
+
+impl IntoResponse for UpgradeRejection {
+    fn into_response(self) -> Response {
+        self.0.to_response().into_response()
+    }
+}
+
+/// Extracts it from a request, with the [`Connections`] of the router's state.
+///
+/// ```
+/// use axum::extract::State;
+/// use axum::response::Response;
+/// use axum::routing::{Router, any};
+/// use fullduplex_net::{Connections, ServerOptions, WebSocketUpgrade};
+///
+/// async fn echo(upgrade: WebSocketUpgrade) -> Response {
+///     upgrade.on_upgrade(|mut socket| async move {
+///         while let Some(message) = socket.recv().await? {
+///             socket.send(message).await?;
+///         }
+///         Ok(())
+///     })
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let connections = Connections::new(ServerOptions::default());
+/// let router = Router::new().route("/echo", any(echo)).with_state(connections.clone());
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// # let url = format!("ws://{}/echo", listener.local_addr()?);
+/// # tokio::spawn(async move {
+/// axum::serve(listener, router).await
+/// # });
+/// # let url = fullduplex_net::proto::Url::parse(&url)?;
+/// # let mut socket = fullduplex_net::connect(&url, &Default::default()).await?;
+/// # socket.send("hello").await?;
+/// # assert_eq!(socket.recv().await?, Some("hello".into()));
+/// # assert_eq!(connections.counts().open, 1);
+/// # Ok(())
+/// # }
+/// ```
+impl<S> FromRequestParts<S> for WebSocketUpgrade
+where
+    Connections: FromRef<S>,
+    S: Sync,
+{
+    type Rejection = UpgradeRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, UpgradeRejection> {
+        // hyper's part in the upgrade is shared by the copy.
+        let mut request = http::Request::from_parts(parts.clone(), ());
+        Ok(Self::new(&mut request, &Connections::from_ref(state))?)
+    }
+}
