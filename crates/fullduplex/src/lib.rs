@@ -25,30 +25,13 @@
 //! process. Inside a tokio runtime (with I/O and time enabled) each socket is a task of it.
 //!
 //! The events can also be awaited, or drained by a host with a loop of its own: see [`Events`].
-//! [`machine`] is for those who bring the object to another language.
+//! [`rules`] is for those who bring the object to another language.
 
-mod builder;
-mod driver;
-mod error;
-mod event;
-mod events;
-mod listeners;
-pub mod machine;
-mod park;
-mod ports;
-mod protocols;
-mod queues;
+mod native;
+mod object;
 mod reconnect;
-mod runtime;
-mod shared;
-pub mod stream_machine;
-mod wakers;
-mod websocket;
+pub mod rules;
 
-pub use builder::{Builder, Ports};
-pub use error::{Error, Failure, HeaderError};
-pub use event::{BinaryType, CloseEvent, Data, Event, EventType, MessageEvent, ReadyState};
-pub use events::{Events, MessageDemand};
 pub use fullduplex_net::proto::handshake::{Origin, OriginError};
 pub use fullduplex_net::proto::{
     Context, ContextTakeover, Credentials, Deflate, Limits, Message, Text, Timeouts, Url,
@@ -58,15 +41,19 @@ pub use fullduplex_net::{
     ConnectConcurrency, ConnectOptions, Connecting, Connector, CookieStore, Proxies, Proxy,
     ProxyUrlError, Redirects, Resolve, Resolving, Tls, TlsBuilder, TlsConfigError, Transport,
 };
-pub use listeners::ListenerId;
-pub use machine::AfterClose;
-pub use protocols::Protocols;
+pub use object::builder::{Builder, Ports};
+pub use object::error::{Error, Failure, HeaderError};
+pub use object::event::{BinaryType, CloseEvent, Data, Event, EventType, MessageEvent, ReadyState};
+pub use object::events::{Events, MessageDemand};
+pub use object::listeners::ListenerId;
+pub use object::protocols::Protocols;
+pub use object::websocket::{Reservation, WebSocket};
 pub use reconnect::{
     Backoff, Lost, LostCause, OutboxFullError, OutboxLimits, OutboxOverflow, ReconnectState,
     ReconnectingBuilder, ReconnectingEvent, ReconnectingEventType, ReconnectingEvents,
     ReconnectingWebSocket, Undelivered, Undelivery,
 };
-pub use websocket::{Reservation, WebSocket};
+pub use rules::machine::AfterClose;
 
 /// The examples of the README, compiled.
 #[cfg(doctest)]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use fullduplex::ReadyState::{Closed, Closing as InClosing, Connecting, Open};
-use fullduplex::machine::{AfterClose, Closing, Machine, Sending, Task};
+use fullduplex::rules::machine::{AfterClose, Closing, Machine, Sending, Task};
 use fullduplex::{BinaryType, CloseEvent, Data, Error, Event, Message, ReadyState};
 
 const STATES: [ReadyState; 4] = [Connecting, Open, InClosing, Closed];

@@ -2,8 +2,8 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use fullduplex::machine::close_frame;
-use fullduplex::stream_machine::StreamMachine;
+use fullduplex::rules::machine::close_frame;
+use fullduplex::rules::stream_machine::StreamMachine;
 use fullduplex::{Events, MessageDemand, Reservation, WebSocket};
 use napi::bindgen_prelude::{ArrayBuffer, Function};
 use napi::{Env, Unknown};

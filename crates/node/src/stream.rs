@@ -1,6 +1,6 @@
 //! `WebSocketStream`: what its machine is told, and the effects that JavaScript carries out.
 
-use fullduplex::stream_machine::{Effect, StreamMachine, close_frame_of_error};
+use fullduplex::rules::stream_machine::{Effect, StreamMachine, close_frame_of_error};
 use napi_derive::napi;
 
 use crate::socket::{Result, Socket, call, close_code_of, with};

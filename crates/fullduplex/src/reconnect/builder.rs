@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::shared::Shared;
 use super::{Backoff, Lost, OutboxLimits, ReconnectingWebSocket};
-use crate::Builder;
+use crate::object::builder::Builder;
 
 /// What an attempt is made with.
 pub(super) type Provided =

@@ -11,9 +11,11 @@ use super::builder::Plan;
 use super::schedule::{Phase, Verdict};
 use super::shared::{Shared, Wish};
 use super::{Lost, LostCause, ReconnectingEvent, Undelivered, Undelivery};
-use crate::machine::Task;
-use crate::shared::undisturbed;
-use crate::{CloseEvent, Event, Events, MessageDemand, WebSocket};
+use crate::native::shared::undisturbed;
+use crate::object::event::{CloseEvent, Event};
+use crate::object::events::{Events, MessageDemand};
+use crate::object::websocket::WebSocket;
+use crate::rules::machine::Task;
 
 /// Messages are handed over to the connection while less than this waits there: what it has when it ends
 /// is not sent again.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use fullduplex_net::proto::Message;
 
-use crate::{CloseEvent, Error, Failure, MessageEvent};
+use crate::object::error::{Error, Failure};
+use crate::object::event::{CloseEvent, MessageEvent};
 
 /// An event of a [`ReconnectingWebSocket`](super::ReconnectingWebSocket).
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! A socket that comes back.
 //!
 //! `schedule.rs` decides when, `outbox.rs` what is sent by which connection, both without a network;
-//! `driver.rs` obeys them, and each connection is a [`WebSocket`](crate::WebSocket).
+//! `driver.rs` obeys them, and each connection is a [`WebSocket`](crate::object::websocket::WebSocket).
 
 mod backoff;
 mod builder;

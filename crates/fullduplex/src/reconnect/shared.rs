@@ -11,9 +11,13 @@ use super::{
     Backoff, LostCause, OutboxFullError, OutboxLimits, ReconnectState, ReconnectingEvent,
     ReconnectingEventType, ReconnectingWebSocket, driver,
 };
-use crate::listeners::Listeners;
-use crate::shared::undisturbed;
-use crate::{BinaryType, CloseEvent, Error, ReadyState, WebSocket, machine, runtime};
+use crate::native::runtime;
+use crate::native::shared::undisturbed;
+use crate::object::error::Error;
+use crate::object::event::{BinaryType, CloseEvent, ReadyState};
+use crate::object::listeners::Listeners;
+use crate::object::websocket::WebSocket;
+use crate::rules::machine;
 
 /// What runs when an event fires.
 pub(super) type Callback = Arc<Mutex<dyn FnMut(&ReconnectingWebSocket, &ReconnectingEvent) + Send>>;

@@ -10,11 +10,14 @@ use super::{
     Lost, LostCause, OutboxFullError, ReconnectState, ReconnectingBuilder, ReconnectingEvent,
     ReconnectingEventType, ReconnectingEvents, Undelivered,
 };
-use crate::listeners::Kind;
-use crate::{
-    BinaryType, Builder, CloseEvent, Error, ListenerId, MessageEvent, Protocols, ReadyState,
-    WebSocket, park,
-};
+use crate::native::park;
+use crate::object::builder::Builder;
+use crate::object::error::Error;
+use crate::object::event::{BinaryType, CloseEvent, MessageEvent, ReadyState};
+use crate::object::listeners::Kind;
+use crate::object::listeners::ListenerId;
+use crate::object::protocols::Protocols;
+use crate::object::websocket::WebSocket;
 
 /// A [`WebSocket`] that opens another connection when one ends, until it is closed.
 ///

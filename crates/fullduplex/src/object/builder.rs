@@ -12,9 +12,15 @@ use fullduplex_net::{
 use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, ORIGIN, PRAGMA, PROXY_AUTHORIZATION};
 use http::{HeaderName, HeaderValue};
 
-use crate::machine::Machine;
-use crate::shared::Shared;
-use crate::{AfterClose, Error, HeaderError, Protocols, WebSocket, driver, ports, runtime};
+use crate::native::driver;
+use crate::native::runtime;
+use crate::native::shared::Shared;
+use crate::object::error::{Error, HeaderError};
+use crate::object::ports;
+use crate::object::protocols::Protocols;
+use crate::object::websocket::WebSocket;
+use crate::rules::machine::AfterClose;
+use crate::rules::machine::Machine;
 
 /// How many bytes may wait for the network by default: 256 MiB.
 const BUFFER_LIMIT: u64 = 256 << 20;

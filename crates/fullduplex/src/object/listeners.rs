@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex};
 
-use crate::{Event, EventType, ReadyState, WebSocket};
+use crate::object::event::{Event, EventType, ReadyState};
+use crate::object::websocket::WebSocket;
 
 /// What runs when an event fires.
 pub(crate) type Callback = Arc<Mutex<dyn FnMut(&WebSocket, &Event) + Send>>;

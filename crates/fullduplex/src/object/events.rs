@@ -3,8 +3,9 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
-use crate::wakers::Host;
-use crate::{Event, MessageEvent, WebSocket};
+use crate::native::wakers::Host;
+use crate::object::event::{Event, MessageEvent};
+use crate::object::websocket::WebSocket;
 
 /// Whether a host wants the next message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

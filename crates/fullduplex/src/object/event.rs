@@ -62,7 +62,7 @@ pub enum Event {
     /// A message has arrived.
     Message(MessageEvent),
     /// The connection has failed. The event does not say why;
-    /// [`WebSocket::failure`](crate::WebSocket::failure) does.
+    /// [`WebSocket::failure`](crate::object::websocket::WebSocket::failure) does.
     Error,
     /// The connection is closed.
     Close(CloseEvent),
@@ -126,7 +126,7 @@ impl Data {
     }
 }
 
-/// The message to [`send`](crate::WebSocket::send) for these data: an echo.
+/// The message to [`send`](crate::object::websocket::WebSocket::send) for these data: an echo.
 impl From<Data> for Message {
     fn from(data: Data) -> Self {
         match data {

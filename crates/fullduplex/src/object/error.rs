@@ -21,7 +21,7 @@ pub enum Error {
     /// An `InvalidAccessError`: the close code is not one for applications.
     #[error("a WebSocket is closed with the code 1000, or one from 3000 to 4999, not with {0}")]
     Code(u16),
-    /// An `InvalidStateError`: [`send`](crate::WebSocket::send) before the `open` event.
+    /// An `InvalidStateError`: [`send`](crate::object::websocket::WebSocket::send) before the `open` event.
     #[error("the WebSocket is still connecting: send from the `open` event on")]
     Connecting,
 }
@@ -50,7 +50,7 @@ pub struct HeaderError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
-    /// Fetch's list of ports that a WebSocket must not talk to; [`Ports::Any`](crate::Ports::Any)
+    /// Fetch's list of ports that a WebSocket must not talk to; [`Ports::Any`](crate::object::builder::Ports::Any)
     /// lifts it.
     #[error("port {0} is blocked: other protocols than WebSocket live there")]
     BlockedPort(u16),
@@ -60,16 +60,16 @@ pub enum Failure {
     /// Subprotocols were offered, and the server chose none (WS-hs-4).
     #[error("the server chose none of the subprotocols offered")]
     NoSubprotocol,
-    /// [`close`](crate::WebSocket::close) was called before the connection was open.
+    /// [`close`](crate::object::websocket::WebSocket::close) was called before the connection was open.
     #[error("the socket was closed while it was connecting")]
     ClosedWhileConnecting,
     /// The connection broke, or the peer broke a rule.
     #[error(transparent)]
     Lost(#[from] SocketError),
-    /// More was sent than [`Builder::buffer_limit`](crate::Builder::buffer_limit) allows to wait.
+    /// More was sent than [`Builder::buffer_limit`](crate::object::builder::Builder::buffer_limit) allows to wait.
     #[error("more was sent than may wait for the network")]
     BufferFull,
-    /// A message whose place was [reserved](crate::WebSocket::reserve) never came, or had another
+    /// A message whose place was [reserved](crate::object::websocket::WebSocket::reserve) never came, or had another
     /// length.
     #[error("a message that was announced did not come as announced")]
     Unfilled,

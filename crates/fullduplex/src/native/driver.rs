@@ -8,9 +8,12 @@ use std::task::{Context, Poll};
 use fullduplex_net::proto::{Closed, Received};
 use fullduplex_net::{ConnectOptions, Socket, connect};
 
-use crate::machine::Task;
-use crate::shared::{Shared, State};
-use crate::{CloseEvent, Failure, Ports, ports};
+use crate::native::shared::{Shared, State};
+use crate::object::builder::Ports;
+use crate::object::error::Failure;
+use crate::object::event::CloseEvent;
+use crate::object::ports;
+use crate::rules::machine::Task;
 
 /// Messages are handed to the connection, which encodes them, while less than this waits there.
 const HIGH_WATER: u64 = 64 << 10;

@@ -3,8 +3,9 @@ use std::mem;
 
 use fullduplex_net::proto::{CloseFrame, Message};
 
-use crate::machine::Task;
-use crate::{Failure, MessageDemand};
+use crate::object::error::Failure;
+use crate::object::events::MessageDemand;
+use crate::rules::machine::Task;
 
 /// What the network has brought.
 #[derive(Default)]

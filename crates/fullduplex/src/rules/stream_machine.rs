@@ -1,12 +1,13 @@
 //! The rules of `WebSocketStream`, as [whatwg/websockets#48](https://github.com/whatwg/websockets/pull/48)
-//! proposes it, beside those of [`machine`].
+//! proposes it, beside those of [`machine`](super::machine).
 //!
 //! A host has a [`StreamMachine`] for each stream, tells it what happens, and does to its promises and its
 //! readable and writable streams what the [`Effect`]s say, in their order.
 
 use fullduplex_net::proto::CloseFrame;
 
-use crate::{ReadyState, machine};
+use crate::object::event::ReadyState;
+use crate::rules::machine;
 
 /// A write resolves while less than this waits for the network, in bytes.
 const ROOM: u64 = 64 << 10;

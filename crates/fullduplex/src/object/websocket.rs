@@ -6,13 +6,16 @@ use std::time::Duration;
 use fullduplex_net::proto::Message;
 use tokio::time::Instant;
 
-use crate::listeners::{Callback, Kind};
-use crate::queues::PlaceNumber;
-use crate::shared::{Shared, State};
-use crate::{
-    BinaryType, Builder, CloseEvent, Error, Event, EventType, Events, Failure, ListenerId,
-    MessageEvent, Protocols, ReadyState, park,
-};
+use crate::native::park;
+use crate::native::queues::PlaceNumber;
+use crate::native::shared::{Shared, State};
+use crate::object::builder::Builder;
+use crate::object::error::{Error, Failure};
+use crate::object::event::{BinaryType, CloseEvent, Event, EventType, MessageEvent, ReadyState};
+use crate::object::events::Events;
+use crate::object::listeners::ListenerId;
+use crate::object::listeners::{Callback, Kind};
+use crate::object::protocols::Protocols;
 
 /// A two-way connection with a server, as the standard defines it.
 ///

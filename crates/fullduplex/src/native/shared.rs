@@ -6,13 +6,14 @@ use std::task::Context;
 
 use fullduplex_net::proto::{Message, Url};
 
-use crate::listeners::Listeners;
-use crate::machine::{Closing, Machine, Sending, Task};
-use crate::queues::{Inbox, Outbox, PlaceNumber};
-use crate::wakers::{Host, Wakers};
-use crate::{
-    CloseEvent, Error, Event, Failure, MessageDemand, MessageEvent, ReadyState, WebSocket,
-};
+use crate::native::queues::{Inbox, Outbox, PlaceNumber};
+use crate::native::wakers::{Host, Wakers};
+use crate::object::error::{Error, Failure};
+use crate::object::event::{CloseEvent, Event, MessageEvent, ReadyState};
+use crate::object::events::MessageDemand;
+use crate::object::listeners::Listeners;
+use crate::object::websocket::WebSocket;
+use crate::rules::machine::{Closing, Machine, Sending, Task};
 
 /// One socket, as its handles and its driver share it.
 pub(crate) struct Shared {

@@ -5,13 +5,14 @@
 //! a [`Task`] for whatever the network brings, and runs the tasks one by one on its event loop,
 //! firing the events that each returns before it runs the next.
 //!
-//! [`WebSocket`]: crate::WebSocket
+//! [`WebSocket`]: crate::object::websocket::WebSocket
 
 use std::sync::Arc;
 
 use fullduplex_net::proto::{CloseCode, CloseFrame, CloseReason, Message};
 
-use crate::{BinaryType, CloseEvent, Data, Error, Event, MessageEvent, ReadyState};
+use crate::object::error::Error;
+use crate::object::event::{BinaryType, CloseEvent, Data, Event, MessageEvent, ReadyState};
 
 /// What happens to messages that arrive between our `close()` and the end.
 ///
