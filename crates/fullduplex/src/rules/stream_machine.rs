@@ -1,5 +1,5 @@
 //! The rules of `WebSocketStream`, as [whatwg/websockets#48](https://github.com/whatwg/websockets/pull/48)
-//! proposes it, beside those of [`machine`](super::machine).
+//! proposes it, beside those of [`machine`].
 //!
 //! A host has a [`StreamMachine`] for each stream, tells it what happens, and does to its promises and its
 //! readable and writable streams what the [`Effect`]s say, in their order.
