@@ -24,7 +24,7 @@ use crate::transport::Transport;
 const REFUSED_INPUT: u64 = 64 << 10;
 
 /// A client that asks for a WebSocket and has no answer yet: [`accept`](Self::accept) or
-/// [`refuse`](Self::refuse) it.
+/// [`reject`](Self::reject) it.
 ///
 /// Until then nothing more is read from it, and the time that it takes to decide is not the client's. A
 /// request that is dropped without an answer closes the stream; in a handler of a

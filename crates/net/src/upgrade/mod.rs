@@ -161,7 +161,7 @@ impl WebSocketUpgrade {
     /// The response that opens the connection, with an empty body. As soon as hyper has sent it,
     /// `handler` runs in a task of its own, with the socket, as [`Socket::drive`] tells.
     ///
-    /// To decide otherwise, call [`refuse`](Self::refuse) instead: hyper keeps an upgrade for which another
+    /// To decide otherwise, call [`reject`](Self::reject) instead: hyper keeps an upgrade for which another
     /// response was sent, and gives the connection up at its end, so that the handler runs too late.
     ///
     /// # Panics
