@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use fullduplex_lab::folder::Folder;
-use fullduplex_lab::script::{FIN, Peer, TEXT, frame, script};
+use fullduplex_lab::script::{FIN, Peer, TEXT, close_frame, frame, script};
 
 use support::Listening;
 
@@ -153,4 +153,46 @@ async fn a_message_does_not_disturb_the_line() {
     let terminal = terminal.await.unwrap();
     server.finish().await;
     drop(terminal);
+}
+
+/// FK-01: lines that arrive in one read, as `expect` and a paste without brackets send them.
+#[test]
+fn lines_that_come_in_one_read_are_all_sent() {
+    let folder = Folder::new();
+    let server = Listening::start(&[]);
+    let terminal = Terminal::open("burst", &folder, &server.url);
+    terminal.until(&format!("open: {}, permessage-deflate", server.url));
+    terminal.write("one\rtwo\rthree\r");
+    terminal.until_all(&["< one", "< two", "< three"]);
+    terminal.write("four\r\x04");
+    terminal.until_all(&["< four", "exit code 0"]);
+}
+
+/// FK-01: type-ahead, with the end of input, before there is a connection.
+#[tokio::test]
+async fn lines_typed_before_the_connection_opens_are_sent() {
+    let (typed, has_typed) = tokio::sync::oneshot::channel::<()>();
+    let server = script(async move |mut peer: Peer| {
+        has_typed.await.unwrap();
+        peer.shake_hands().await;
+        for line in ["early", "bird"] {
+            assert_eq!(peer.read_payload(FIN | TEXT).await, line.as_bytes());
+        }
+        peer.read_close().await;
+        peer.send(close_frame(1000, "")).await;
+        peer.fin().await;
+    })
+    .await;
+    let url = server.url();
+    let terminal = tokio::task::spawn_blocking(move || {
+        let folder = Folder::new();
+        let terminal = Terminal::open("ahead", &folder, &format!("--no-compression {url}"));
+        terminal.until("connecting …");
+        terminal.write("early\rbird\r\x04");
+        terminal.until_all(&["> early", "> bird"]);
+        typed.send(()).unwrap();
+        terminal.until("exit code 0");
+    });
+    terminal.await.unwrap();
+    server.finish().await;
 }

@@ -21,6 +21,7 @@ use crate::output::harmless;
 
 pub(super) async fn run(socket: &ReconnectingWebSocket, args: &Connect) -> Result<(), Failure> {
     let saved = Modes::save();
+    saved.enter_raw();
     let ended = talk(socket, args).await;
     // The editor may still be reading: it writes what it was given, and would leave the terminal as it has it.
     sleep(MOMENT).await;
@@ -42,6 +43,9 @@ async fn talk(
     screen.note("connecting …");
     let mut pinging: Option<std::pin::Pin<Box<dyn Future<Output = Option<Duration>> + '_>>> = None;
     let mut is_typing = true;
+    // What was typed is sent before the connection is closed.
+    let mut is_open = false;
+    let mut close_when_open = None;
     loop {
         let ponged = async {
             match &mut pinging {
@@ -52,7 +56,13 @@ async fn talk(
         tokio::select! {
             event = events.next() => match event {
                 Some(ReconnectingEvent::Close(close)) => return Ok(Some(close)),
-                Some(event) => screen.show(&event, socket, &mut show),
+                Some(event) => {
+                    screen.show(&event, socket, &mut show);
+                    is_open = is_open || matches!(event, ReconnectingEvent::Open);
+                    if is_open && let Some(close) = close_when_open.take() {
+                        obey(close, socket, &mut screen).unwrap_or_else(|reason| screen.note(&reason));
+                    }
+                }
                 None => return Ok(None),
             },
             answered = ponged => {
@@ -69,6 +79,9 @@ async fn talk(
                     None => Ok(Command::Close(None, String::new())),
                 };
                 match command {
+                    Ok(close @ Command::Close(..)) if !is_open && socket.buffered_amount() > 0 => {
+                        close_when_open = Some(close);
+                    }
                     Ok(Command::Ping) => pinging = Some(Box::pin(socket.round_trip())),
                     Ok(command) => {
                         if let Err(reason) = obey(command, socket, &mut screen) {
@@ -197,6 +210,21 @@ impl Modes {
     fn save() -> Self {
         Self()
     }
+
+    /// Turns line mode off, and keeps it off between two lines that the editor reads. Keys that arrive
+    /// between the two would otherwise be handled by the system: it drops Ctrl-D and echoes the rest.
+    #[cfg(unix)]
+    fn enter_raw(&self) {
+        use rustix::termios::{InputModes, LocalModes};
+        let Some(mut raw) = self.0.clone() else { return };
+        raw.input_modes.remove(InputModes::ICRNL | InputModes::INLCR);
+        raw.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG);
+        let now = rustix::termios::OptionalActions::Now;
+        rustix::termios::tcsetattr(std::io::stdin(), now, &raw).ok();
+    }
+
+    #[cfg(not(unix))]
+    fn enter_raw(&self) {}
 
     fn restore(self) {
         #[cfg(unix)]
