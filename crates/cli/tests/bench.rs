@@ -3,10 +3,11 @@
 
 mod support;
 
-use std::process::{Command, Output};
+use std::process::Output;
 use std::time::Duration;
 
 use fullduplex_lab::folder::Folder;
+use fullduplex_lab::process::signal;
 use fullduplex_lab::script::{
     BINARY, CLOSE, FIN, Frame, Peer, TEXT, close_frame, deaf, frame, script,
 };
@@ -131,14 +132,11 @@ async fn a_stall_of_the_tool_is_kept_apart() {
     let arguments = ["bench", &url, "--no-compression", "--json", "-", "--warmup", "0"];
     let arguments = [&arguments[..], &["-c", "1", "--rate", "200", "--duration", "1.5"]].concat();
     let process = fdx(&arguments).spawn().unwrap();
-    let id = process.id().to_string();
-    let signal =
-        |name: &str| assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     stopping.await.unwrap();
-    signal("-STOP");
+    signal(&process, "STOP");
     stopped.send(()).unwrap();
     sleep(STALL).await;
-    signal("-CONT");
+    signal(&process, "CONT");
     let output = run_blocking(move || process.wait_with_output().unwrap()).await;
     server.finish().await;
     let result = result(&output);
@@ -223,9 +221,8 @@ async fn what_was_measured_is_told_when_it_is_interrupted() {
     let arguments = ["bench", &url, "--no-compression", "-c", "1", "--warmup", "0"];
     let arguments = [&arguments[..], &["--rate", "200", "--duration", "600"]].concat();
     let process = fdx(&arguments).spawn().unwrap();
-    let id = process.id().to_string();
     beginning.await.unwrap();
-    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    signal(&process, "INT");
     let output = run_blocking(move || process.wait_with_output().unwrap()).await;
     server.finish().await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");

@@ -7,11 +7,11 @@ mod support;
 mod tapping;
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStderr, Command};
+use std::process::{Child, ChildStderr};
 
 use fullduplex_lab::ca::{Authority, Validity};
 use fullduplex_lab::folder::Folder;
-use fullduplex_lab::process::Process;
+use fullduplex_lab::process::{Process, signal};
 use fullduplex_lab::script::{
     BINARY, CONTINUATION, FIN, OPENING, PING, PONG, Peer, RSV1, SAMPLE_REQUEST, Scripted, TEXT,
     close_frame, deaf, frame, guarded, header, masked_frame, script,
@@ -373,8 +373,7 @@ async fn people_read_lines() {
         assert!(shown.contains(expected), "`{expected}` is missing:\n{shown}");
     }
     assert!(!shown.contains('\x1b'));
-    let id = tap.process.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    signal(&tap.process, "INT");
     let mut summary = String::new();
     tap.complaints.read_to_string(&mut summary).unwrap();
     assert!(summary.starts_with("1 connection; of those that are over: → 3 frames"), "{summary}");

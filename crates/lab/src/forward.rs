@@ -7,6 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::folder::Folder;
+use crate::process::signal;
 use crate::proxy::{free_port, wait_until_it_listens};
 
 /// A program that is a forward proxy.
@@ -110,8 +111,7 @@ impl Drop for Forward {
     fn drop(&mut self) {
         // One that has processes of its own ends them when it is told to end.
         if matches!(self.process.try_wait(), Ok(None)) {
-            let id = self.process.id().to_string();
-            Command::new("kill").arg(id).status().ok();
+            signal(&self.process, "TERM");
         }
         if !matches!(wait_briefly(&mut self.process), Ok(true)) {
             self.process.kill().ok();

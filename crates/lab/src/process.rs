@@ -52,6 +52,18 @@ impl Drop for Program {
     }
 }
 
+/// Sends a signal, such as `INT`, to a child that has not been waited for.
+///
+/// # Panics
+/// If there is no shell, or the child is gone.
+#[cfg(unix)]
+pub fn signal(child: &Child, signal: &str) {
+    // The shell's own `kill`: not every system has the program.
+    let kill = format!("kill -{signal} {}", child.id());
+    let status = Command::new("sh").args(["-c", &kill]).status().expect("could not run sh");
+    assert!(status.success(), "could not send SIG{signal}: {status}");
+}
+
 impl Process {
     /// That of a child.
     pub fn of(child: &Child) -> Self {

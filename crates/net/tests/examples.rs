@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use fullduplex_lab::ca::{Authority, Validity};
 use fullduplex_lab::folder::Folder;
+use fullduplex_lab::process::signal;
 use fullduplex_lab::script::guarded;
 use fullduplex_net::proto::{Message, Url};
 use fullduplex_net::{ConnectOptions, Socket, Tls, connect};
@@ -44,8 +45,7 @@ impl Example {
 
     /// What it says when it is interrupted as by Ctrl-C.
     fn interrupt(mut self) -> String {
-        let id = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        signal(&self.process, "INT");
         let mut said = String::new();
         self.stdout.read_to_string(&mut said).unwrap();
         assert!(self.process.wait().unwrap().success());

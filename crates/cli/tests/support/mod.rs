@@ -77,8 +77,7 @@ impl Listening {
     /// Interrupts it, as Ctrl-C does.
     #[cfg(unix)]
     pub(crate) fn interrupt(&mut self) {
-        let id = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        fullduplex_lab::process::signal(&self.process, "INT");
     }
 }
 
