@@ -1,17 +1,10 @@
-//! The page of `fdx listen`, in a real browser.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+//! The page of `fdx listen` in Chromium.
 
-#[path = "support/browser.rs"]
-mod browser;
-mod support;
-#[path = "support/tapping.rs"]
-mod tapping;
-
-use browser::Page;
 use serde_json::{Value, json};
-use support::Listening;
-use tapping::Tap;
+
+use crate::browser::Page;
+use crate::support::Listening;
+use crate::tapping::Tap;
 
 /// Lets the user of the page say something.
 fn say(text: &str, kind: &str) -> String {
@@ -37,6 +30,7 @@ fn state(state: &str) -> String {
 }
 
 #[tokio::test]
+#[ignore = "needs chromium"]
 async fn the_page_connects_sends_shows_and_closes() {
     let mut server = Listening::start(&["--protocol", "chat"]);
     let mut page = Page::open(&server.url.replace("ws:", "http:")).await;
@@ -82,6 +76,7 @@ async fn the_page_connects_sends_shows_and_closes() {
 
 /// The page and its connection come through the tap, and the server takes them for its own.
 #[tokio::test]
+#[ignore = "needs chromium"]
 async fn the_page_comes_through_a_tap() {
     let server = Listening::start_mode("--broadcast", &[]);
     let mut tap = Tap::start(&server.url, &[]);

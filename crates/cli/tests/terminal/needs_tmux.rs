@@ -1,8 +1,4 @@
-//! `fdx connect` in a real terminal, which tmux provides: keys are typed, the screen is looked at.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
-
-mod support;
+//! `fdx connect` in tmux: types keys and reads the screen.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -10,7 +6,7 @@ use std::time::{Duration, Instant};
 use fullduplex_lab::folder::Folder;
 use fullduplex_lab::script::{FIN, Peer, TEXT, close_frame, frame, script};
 
-use support::Listening;
+use crate::support::Listening;
 
 /// A terminal of 80 by 24, of a server of tmux that is nobody else's.
 struct Terminal {
@@ -77,6 +73,7 @@ impl Drop for Terminal {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn lines_are_edited_and_answered_and_commands_obeyed() {
     let folder = Folder::new();
     let server = Listening::start(&[]);
@@ -110,6 +107,7 @@ fn lines_are_edited_and_answered_and_commands_obeyed() {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn what_was_typed_is_remembered() {
     let folder = Folder::new();
     let server = Listening::start(&[]);
@@ -128,6 +126,7 @@ fn what_was_typed_is_remembered() {
 
 /// A message comes while a line is being typed: it appears above, and the line goes on.
 #[tokio::test]
+#[ignore = "needs tmux"]
 async fn a_message_does_not_disturb_the_line() {
     let (typing, has_typed) = tokio::sync::oneshot::channel::<()>();
     let server = script(async move |mut peer: Peer| {
