@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
-import { Peer, WebSocket, event, fails, frame, opened, serve, untilClosed } from './support.mjs';
+import { Peer, WebSocket, event, fails, frame, needs, opened, serve, untilClosed } from './support.mjs';
 
 /** The request that a socket makes with these options. */
 async function requestWith(t, options) {
@@ -157,7 +157,7 @@ test('proxy: HTTP CONNECT', async (t) => {
   assert.throws(() => new WebSocket('ws://127.0.0.1:9/', [], { proxy: 'ftp://x' }), TypeError);
 });
 
-test('tls', async (t) => {
+test('tls', needs('openssl'), async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'fullduplex-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const [key, cert] = ['key.pem', 'cert.pem'].map((name) => join(folder, name));

@@ -1,4 +1,5 @@
 // A server whose every byte is scripted, on a real socket, and what the tests have in common.
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
@@ -6,6 +7,11 @@ import { createRequire } from 'node:module';
 
 export const fullduplex = createRequire(import.meta.url)('../lib/index.js');
 export const { WebSocket } = fullduplex;
+
+/** Options for a test that runs `program`: skips it, and says why, where there is none. */
+export function needs(program) {
+  return spawnSync(program, ['--version']).error ? { skip: `needs ${program}` } : {};
+}
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
