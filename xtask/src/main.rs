@@ -9,11 +9,13 @@ mod counts;
 mod engine;
 mod fuzz;
 mod load;
+mod needs;
 mod node;
 mod peers;
 mod requirements;
 mod run;
 mod sessions;
+mod test;
 mod tools;
 
 use std::process::ExitCode;
@@ -26,10 +28,13 @@ use crate::run::{Failure, cargo};
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Task {
-    /// All tests, those against real peers and those of the npm package among them; installs the peers it
-    /// needs below target/.
+    /// Runs all tests, also those against peers and those of the npm package. Installs the peers below
+    /// target/. Leaves out tests whose programs are not installed, and lists them.
     Test {
-        /// What to hand on to `cargo test`, such as the name of a test.
+        /// Fail if a program is missing, instead of leaving tests out.
+        #[arg(long)]
+        everything: bool,
+        /// Arguments for `cargo test`, such as the name of a test.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -117,14 +122,11 @@ enum Task {
     /// Tries what one expects of `fdx`, and of websocat and wscat, which it installs below target/; writes
     /// docs/tools.md.
     Tools,
-    /// Our client through the forward proxies of others, tinyproxy and microsocks, which must be
-    /// installed.
-    Proxies,
 }
 
 fn main() -> ExitCode {
     let outcome = match Task::parse() {
-        Task::Test { arguments } => test(&arguments),
+        Task::Test { everything, arguments } => test::test(everything, &arguments),
         Task::Check => check::all(),
         Task::Requirements => advisories::check().and_then(|()| requirements::check()),
         Task::Autobahn { role, quick } => autobahn::test(role, quick),
@@ -141,7 +143,6 @@ fn main() -> ExitCode {
         Task::Interop { client } => peers::interop(client.as_deref()),
         Task::Sessions { check } => sessions::sessions(check),
         Task::Tools => tools::tools(),
-        Task::Proxies => proxies(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -150,18 +151,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn test(arguments: &[String]) -> Result<(), Failure> {
-    peers::install()?;
-    run::run(cargo(["test", "--workspace"]).args(arguments))?;
-    // What selects tests of Rust selects none of the npm package.
-    if arguments.is_empty() { node::test() } else { Ok(()) }
-}
-
-fn proxies() -> Result<(), Failure> {
-    let package = ["test", "--package", "fullduplex-lab", "--test", "proxies"];
-    run::run(cargo(package).args(["--", "--include-ignored"]))
 }
 
 fn exhaustive() -> Result<(), Failure> {

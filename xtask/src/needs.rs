@@ -1,0 +1,183 @@
+//! The programs that some tests need, and the tests that are left out where a program is missing.
+//!
+//! A Rust test that needs tmux stands in a module `needs_tmux` and is marked `#[ignore = "needs tmux"]`, so
+//! plain `cargo test` lists it as ignored. A module may name several programs:
+//! `needs_nginx_and_openssl`. A test of the npm package takes the options `needs('tmux')`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::ffi::OsString;
+use std::fmt;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::run::{Failure, output, root};
+
+/// The need of the tests that talk to the peers, which are Python and npm packages.
+const PEERS: &str = "peers";
+pub(crate) const VENV: &str = "python3 with venv";
+
+/// The Debian packages whose name is not the program's.
+const PACKAGES: [(&str, &str); 4] = [
+    ("danted", "dante-server"),
+    ("geckodriver", "firefox-esr"),
+    ("java", "default-jdk-headless"),
+    (VENV, "python3-venv"),
+];
+
+/// The programs that are missing, each with the tests that it leaves out.
+#[derive(Debug, Default)]
+pub(crate) struct LeftOut {
+    tests: BTreeMap<String, BTreeSet<String>>,
+    /// The modules of Rust tests to skip.
+    modules: BTreeSet<String>,
+}
+
+impl LeftOut {
+    /// Reads the output of `cargo test -- --list --ignored`.
+    pub(crate) fn rust(list: &str, has: impl Fn(&str) -> bool) -> Self {
+        let mut left_out = Self::default();
+        for test in list.lines().filter_map(|line| line.strip_suffix(": test")) {
+            let modules = test.split("::").filter(|part| part.starts_with("needs_"));
+            for module in modules {
+                let needs = module.trim_start_matches("needs_").split("_and_");
+                let programs = needs.flat_map(programs).filter(|program| !has(program));
+                for program in programs {
+                    left_out.add(program, test.to_owned());
+                    left_out.modules.insert(format!("{module}::"));
+                }
+            }
+        }
+        left_out
+    }
+
+    /// Adds the tests of the npm package: all of them without npm, else those that name a program.
+    pub(crate) fn npm(&mut self, has: impl Fn(&str) -> bool) -> Result<(), Failure> {
+        if !has("npm") {
+            self.add("npm", "all tests of the npm package".into());
+            return Ok(());
+        }
+        for entry in fs::read_dir(root().join("crates/node/test"))? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "mjs") {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                for (program, test) in npm_needs(&fs::read_to_string(&path)?) {
+                    if !has(program) {
+                        self.add(program, format!("{name}: {test}"));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tests.is_empty()
+    }
+
+    /// The arguments that make libtest skip these tests.
+    pub(crate) fn skip(&self) -> impl Iterator<Item = &str> {
+        self.modules.iter().flat_map(|module| ["--skip", module])
+    }
+
+    /// Whether the tests that need this program are left out.
+    pub(crate) fn lacks(&self, program: &str) -> bool {
+        self.tests.contains_key(program)
+    }
+
+    fn add(&mut self, program: &str, test: String) {
+        self.tests.entry(program.to_owned()).or_default().insert(test);
+    }
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (program, tests) in &self.tests {
+            writeln!(f, "  needs {program}:")?;
+            tests.iter().try_for_each(|test| writeln!(f, "    {test}"))?;
+        }
+        let package = |program: &String| {
+            let known = PACKAGES.iter().find(|(name, _)| name == program);
+            known.map_or(program.clone(), |(_, package)| (*package).to_owned())
+        };
+        let packages: BTreeSet<_> = self.tests.keys().map(package).collect();
+        let packages: Vec<_> = packages.into_iter().collect();
+        write!(f, "To run them too (Debian, Ubuntu): apt-get install {}", packages.join(" "))
+    }
+}
+
+/// The programs behind the name of a need.
+fn programs(need: &str) -> Vec<&str> {
+    if need == PEERS { vec![VENV, "npm"] } else { vec![need] }
+}
+
+/// Whether a program is installed.
+pub(crate) fn has(program: &str) -> bool {
+    match program {
+        VENV => {
+            let mut python = Command::new("python3");
+            output(python.args(["-c", "import ensurepip, venv"])).is_ok()
+        }
+        program => folders().any(|folder| folder.join(program).is_file()),
+    }
+}
+
+/// The search path, with the folders of servers, which Debian leaves out for ordinary users.
+pub(crate) fn search_path() -> OsString {
+    env::join_paths(folders()).unwrap_or_default()
+}
+
+fn folders() -> impl Iterator<Item = PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<_> = env::split_paths(&path).collect();
+    let servers = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    folders.into_iter().chain(servers)
+}
+
+/// The program and the name of each test that is declared as `test('name', needs('program'), …)`.
+fn npm_needs(source: &str) -> impl Iterator<Item = (&str, &str)> {
+    source.split("test('").skip(1).filter_map(|declared| {
+        let (name, rest) = declared.split_once("', ")?;
+        let (program, _) = rest.strip_prefix("needs('")?.split_once('\'')?;
+        Some((program, name))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = "needs_tmux::keys: test\nneeds_peers::ws::url: test\n\
+        needs_nginx_and_openssl::tls: test\nother: test\n\n4 tests, 0 benchmarks\n";
+
+    #[test]
+    fn a_missing_program_leaves_out_the_tests_that_need_it() {
+        let left_out = LeftOut::rust(LIST, |program| !["tmux", "nginx"].contains(&program));
+        let skipped: Vec<_> = left_out.skip().collect();
+        assert_eq!(skipped, ["--skip", "needs_nginx_and_openssl::", "--skip", "needs_tmux::"]);
+        assert_eq!(
+            left_out.to_string(),
+            "  needs nginx:\n    needs_nginx_and_openssl::tls\n  needs tmux:\n    \
+             needs_tmux::keys\nTo run them too (Debian, Ubuntu): apt-get install nginx tmux"
+        );
+    }
+
+    #[test]
+    fn the_peers_need_venv_and_npm() {
+        let left_out = LeftOut::rust(LIST, |program| program != VENV);
+        assert!(left_out.lacks(VENV) && !left_out.lacks("npm"));
+        assert!(left_out.to_string().ends_with("apt-get install python3-venv"), "{left_out}");
+    }
+
+    #[test]
+    fn nothing_is_left_out_where_all_is_installed() {
+        assert!(LeftOut::rust(LIST, |_| true).is_empty());
+    }
+
+    #[test]
+    fn tests_of_the_npm_package_name_their_program() {
+        let source = "test('a', async () => {});\ntest('b', needs('openssl'), () => {});";
+        assert_eq!(npm_needs(source).collect::<Vec<_>>(), [("openssl", "b")]);
+    }
+}

@@ -1,0 +1,38 @@
+//! All tests: of the crates, against the peers, and of the npm package.
+
+use crate::needs::{LeftOut, VENV, has, search_path};
+use crate::run::{Failure, cargo, output, run};
+use crate::{node, peers};
+
+/// Runs the tests. Lists those left out because a program is missing, or fails if there must be none.
+pub(crate) fn test(everything: bool, arguments: &[String]) -> Result<(), Failure> {
+    // Arguments select tests of Rust, so no test of the npm package.
+    let selects = !arguments.is_empty();
+    let mut split = arguments.splitn(2, |argument| argument == "--");
+    let of_cargo = split.next().unwrap_or_default();
+    let of_tests = split.next().unwrap_or_default();
+
+    let mut list = cargo(["test", "--workspace", "--tests", "--quiet"]);
+    list.args(of_cargo).args(["--", "--list", "--ignored"]);
+    let mut left_out = LeftOut::rust(&output(&mut list)?, has);
+    if !selects {
+        left_out.npm(has)?;
+    }
+    if everything && !left_out.is_empty() {
+        return Err(Failure(format!("could not run all tests: programs are missing\n{left_out}")));
+    }
+
+    if !left_out.lacks("npm") && !left_out.lacks(VENV) {
+        peers::install()?;
+    }
+    let mut tests = cargo(["test", "--workspace"]);
+    tests.args(of_cargo).args(["--", "--include-ignored"]).args(left_out.skip()).args(of_tests);
+    run(tests.env("PATH", search_path()))?;
+    if !selects && !left_out.lacks("npm") {
+        node::test()?;
+    }
+    if !left_out.is_empty() {
+        println!("\nAll tests passed, but these were left out:\n{left_out}");
+    }
+    Ok(())
+}
