@@ -56,6 +56,26 @@ impl CloseCode {
     }
 }
 
+impl TryFrom<u16> for CloseCode {
+    type Error = CloseCodeError;
+
+    fn try_from(code: u16) -> Result<Self, CloseCodeError> {
+        Self::new(code)
+    }
+}
+
+impl From<CloseCode> for u16 {
+    fn from(code: CloseCode) -> Self {
+        code.get()
+    }
+}
+
+impl PartialEq<u16> for CloseCode {
+    fn eq(&self, other: &u16) -> bool {
+        self.get() == *other
+    }
+}
+
 impl fmt::Debug for CloseCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "CloseCode({self})")
@@ -102,6 +122,32 @@ impl CloseReason {
     }
 }
 
+impl std::ops::Deref for CloseReason {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl PartialEq<str> for CloseReason {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other
+    }
+}
+
+impl PartialEq<&str> for CloseReason {
+    fn eq(&self, other: &&str) -> bool {
+        self.0 == *other
+    }
+}
+
 /// The reason given does not fit in a Close frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a close reason has room for 123 bytes of UTF-8, and this one has {0}")]
@@ -116,8 +162,39 @@ pub struct CloseFrame {
     pub reason: CloseReason,
 }
 
+/// A Close frame cannot have this code or this reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CloseFrameError {
+    /// The code may not be sent.
+    #[error(transparent)]
+    Code(#[from] CloseCodeError),
+    /// The reason is too long.
+    #[error(transparent)]
+    Reason(#[from] CloseReasonError),
+}
+
 impl CloseFrame {
-    /// A frame with a code and no reason.
+    /// Checks the code and the reason, and makes a frame of them.
+    ///
+    /// ```
+    /// # use fullduplex_proto::CloseFrame;
+    /// let frame = CloseFrame::new(1000, "bye")?;
+    /// # assert_eq!((frame.code.get(), frame.reason.as_str()), (1000, "bye"));
+    /// # Ok::<(), fullduplex_proto::CloseFrameError>(())
+    /// ```
+    ///
+    /// Both often come from a variable, a reason even from another peer. So a wrong one is an error, not
+    /// a panic. [`CloseFrame::code`] cannot fail.
+    ///
+    /// # Errors
+    /// [`CloseFrameError`] for a code that may not be sent (see [`CloseCode::new`]) or a reason of more
+    /// than [`CloseReason::MAX_BYTES`] bytes.
+    pub fn new(code: u16, reason: impl Into<String>) -> Result<Self, CloseFrameError> {
+        Ok(Self { code: CloseCode::new(code)?, reason: CloseReason::new(reason)? })
+    }
+
+    /// Makes a frame with a code and no reason.
     pub fn code(code: CloseCode) -> Self {
         Self { code, reason: CloseReason::default() }
     }

@@ -56,13 +56,20 @@ mod outgoing;
 mod part;
 mod prepared;
 mod role;
+#[allow(
+    unsafe_code,
+    reason = "a text is checked once; reading it must not walk over its bytes again"
+)]
+mod text;
 mod timeouts;
 mod timers;
 mod url;
 mod utf8;
 mod violation;
 
-pub use close::{CloseCode, CloseCodeError, CloseFrame, CloseReason, CloseReasonError};
+pub use close::{
+    CloseCode, CloseCodeError, CloseFrame, CloseFrameError, CloseReason, CloseReasonError,
+};
 pub use closing::{Closed, ConnectionError};
 pub use connection::{Connection, Parked};
 pub use credentials::Credentials;
@@ -73,7 +80,7 @@ pub use frame::FrameHeader;
 pub use incoming::Delivery;
 pub use limits::Limits;
 pub use mask::{MaskKey, MaskKeys};
-pub use message::{Message, Text};
+pub use message::Message;
 pub use message_batch::MessageBatch;
 pub use observer::{Observed, Observer};
 pub use opcode::Opcode;
@@ -82,6 +89,7 @@ pub use outgoing::Outgoing;
 pub use part::Part;
 pub use prepared::Prepared;
 pub use role::Role;
+pub use text::Text;
 pub use timeouts::Timeouts;
 pub use url::{Url, UrlError};
 pub use violation::Violation;

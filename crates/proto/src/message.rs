@@ -1,11 +1,23 @@
+use std::borrow::Cow;
 use std::fmt;
+use std::str::Utf8Error;
+use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
-use crate::Opcode;
+use crate::{Opcode, Text};
 
-/// A whole message: what one `send` of one end becomes at the other. Its bytes are shared, and nobody
-/// can change them (RFC6455-10.3-2).
+/// A whole message: what one end sends is what the other end receives. Its bytes are shared, so a clone
+/// copies nothing, and nobody can change them (RFC6455-10.3-2).
+///
+/// Every usual type of string becomes a text message, and every usual type of bytes a binary one:
+///
+/// ```
+/// # use fullduplex_proto::Message;
+/// assert!(Message::from("hello").is_text());
+/// assert!(Message::from(vec![1, 2, 3]).is_binary());
+/// assert_eq!(Message::text("hello").to_text(), Ok("hello"));
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Message {
     /// Text, which is always valid UTF-8.
@@ -14,7 +26,7 @@ pub enum Message {
     Binary(Bytes),
 }
 
-/// Which of the two a message is.
+/// The type of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Text,
@@ -22,7 +34,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// The opcode of the message's first frame (RFC6455-6.1-3).
+    /// Returns the opcode of the message's first frame (RFC6455-6.1-3).
     pub(crate) fn opcode(self) -> Opcode {
         match self {
             Self::Text => Opcode::Text,
@@ -30,16 +42,26 @@ impl Kind {
         }
     }
 
-    /// A message of this kind, made of bytes that were validated if it is text.
+    /// Makes a message of this kind. The caller has checked that the payload of a text is UTF-8.
     pub(crate) fn message(self, payload: Bytes) -> Message {
         match self {
-            Self::Text => Message::Text(Text(payload)),
+            Self::Text => Message::Text(Text::from_checked(payload)),
             Self::Binary => Message::Binary(payload),
         }
     }
 }
 
 impl Message {
+    /// Makes a text message.
+    pub fn text(text: impl Into<Text>) -> Self {
+        Self::Text(text.into())
+    }
+
+    /// Makes a binary message.
+    pub fn binary(bytes: impl Into<Bytes>) -> Self {
+        Self::Binary(bytes.into())
+    }
+
     pub(crate) fn kind(&self) -> Kind {
         match self {
             Self::Text(_) => Kind::Text,
@@ -47,20 +69,71 @@ impl Message {
         }
     }
 
-    /// The payload, whichever kind it is.
+    /// Returns whether this is a text message.
+    pub fn is_text(&self) -> bool {
+        matches!(self, Self::Text(_))
+    }
+
+    /// Returns whether this is a binary message.
+    pub fn is_binary(&self) -> bool {
+        matches!(self, Self::Binary(_))
+    }
+
+    /// Returns the text of a text message, at no cost; `None` for a binary one.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Binary(_) => None,
+        }
+    }
+
+    /// Returns the payload as a string. A binary message is checked to be UTF-8.
+    ///
+    /// # Errors
+    /// [`Utf8Error`] for a binary message that is not UTF-8.
+    pub fn to_text(&self) -> Result<&str, Utf8Error> {
+        match self {
+            Self::Text(text) => Ok(text),
+            Self::Binary(bytes) => str::from_utf8(bytes),
+        }
+    }
+
+    /// Converts the payload into a [`Text`] without a copy. A binary message is checked to be UTF-8.
+    ///
+    /// # Errors
+    /// [`Utf8Error`] for a binary message that is not UTF-8.
+    pub fn into_text(self) -> Result<Text, Utf8Error> {
+        match self {
+            Self::Text(text) => Ok(text),
+            Self::Binary(bytes) => match Text::from_utf8(bytes) {
+                Ok(text) => Ok(text),
+                Err(bytes) => str::from_utf8(&bytes).map(Text::from),
+            },
+        }
+    }
+
+    /// Returns the payload of either kind.
     pub fn payload(&self) -> &Bytes {
         match self {
-            Self::Text(text) => &text.0,
+            Self::Text(text) => text.as_bytes(),
             Self::Binary(bytes) => bytes,
         }
     }
 
-    /// The payload's length in bytes.
+    /// Returns the payload of either kind without a copy.
+    pub fn into_payload(self) -> Bytes {
+        match self {
+            Self::Text(text) => text.into_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+
+    /// Returns the payload's length in bytes.
     pub fn len(&self) -> usize {
         self.payload().len()
     }
 
-    /// Whether the payload is empty. An empty message is a message.
+    /// Returns whether the payload is empty. An empty message can be sent.
     pub fn is_empty(&self) -> bool {
         self.payload().is_empty()
     }
@@ -81,120 +154,33 @@ impl fmt::Debug for Message {
     }
 }
 
-impl From<Text> for Message {
-    fn from(text: Text) -> Self {
-        Self::Text(text)
-    }
+/// Each of these types becomes a message by way of `Text` or `Bytes`.
+macro_rules! message_from {
+    ($(($($generic:tt)*) $from:ty => $variant:ident($payload:expr);)*) => {
+        $(impl $($generic)* From<$from> for Message {
+            fn from(from: $from) -> Self {
+                Self::$variant($payload(from))
+            }
+        })*
+    };
 }
 
-impl From<&str> for Message {
-    fn from(text: &str) -> Self {
-        Self::Text(text.into())
-    }
-}
-
-impl From<String> for Message {
-    fn from(text: String) -> Self {
-        Self::Text(text.into())
-    }
-}
-
-impl From<Bytes> for Message {
-    fn from(bytes: Bytes) -> Self {
-        Self::Binary(bytes)
-    }
-}
-
-impl From<Vec<u8>> for Message {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self::Binary(bytes.into())
-    }
-}
-
-impl From<&[u8]> for Message {
-    fn from(bytes: &[u8]) -> Self {
-        Self::Binary(Bytes::copy_from_slice(bytes))
-    }
-}
-
-/// Text that is known to be UTF-8, in shared bytes: cloning it copies nothing.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
-pub struct Text(Bytes);
-
-impl Text {
-    /// Checks that `bytes` are UTF-8, without copying them.
-    ///
-    /// # Errors
-    /// The bytes, if they are not UTF-8.
-    pub fn from_utf8(bytes: Bytes) -> Result<Self, Bytes> {
-        match simdutf8::basic::from_utf8(&bytes) {
-            Ok(_) => Ok(Self(bytes)),
-            Err(_) => Err(bytes),
-        }
-    }
-
-    /// The text. Keep the result where it is used often: this crate has no `unsafe`, so each call
-    /// walks over the bytes once, at the speed of memory.
-    pub fn as_str(&self) -> &str {
-        simdutf8::basic::from_utf8(&self.0).expect("a Text is made of validated bytes only")
-    }
-
-    /// The text's bytes, at no cost.
-    pub fn as_bytes(&self) -> &Bytes {
-        &self.0
-    }
-
-    /// The text's bytes, at no cost.
-    pub fn into_bytes(self) -> Bytes {
-        self.0
-    }
-}
-
-impl fmt::Debug for Text {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.as_str(), f)
-    }
-}
-
-impl fmt::Display for Text {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self.as_str(), f)
-    }
-}
-
-impl PartialEq<str> for Text {
-    fn eq(&self, other: &str) -> bool {
-        self.0 == other.as_bytes()
-    }
-}
-
-impl PartialEq<&str> for Text {
-    fn eq(&self, other: &&str) -> bool {
-        self.0 == other.as_bytes()
-    }
-}
-
-impl From<&str> for Text {
-    fn from(text: &str) -> Self {
-        Self(Bytes::copy_from_slice(text.as_bytes()))
-    }
-}
-
-impl From<String> for Text {
-    fn from(text: String) -> Self {
-        Self(text.into())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_is_checked_once_and_only_once() {
-        let text = Text::from_utf8(Bytes::from_static("Grüße".as_bytes())).unwrap();
-        assert_eq!(text, "Grüße");
-        assert_eq!(text.as_str().len(), 7);
-        assert!(Text::from_utf8(Bytes::from_static(b"\xC3")).is_err());
-    }
+message_from! {
+    () Text => Text(Text::from);
+    () &Text => Text(Text::from);
+    () &str => Text(Text::from);
+    () String => Text(Text::from);
+    () &String => Text(Text::from);
+    () Cow<'_, str> => Text(Text::from);
+    () Arc<str> => Text(Text::from);
+    () Box<str> => Text(Text::from);
+    () Bytes => Binary(Bytes::from);
+    () &Bytes => Binary(Bytes::clone);
+    () BytesMut => Binary(Bytes::from);
+    () Vec<u8> => Binary(Bytes::from);
+    () &Vec<u8> => Binary(|bytes: &Vec<u8>| Bytes::copy_from_slice(bytes));
+    () &[u8] => Binary(Bytes::copy_from_slice);
+    () Box<[u8]> => Binary(Bytes::from);
+    (<const N: usize>) [u8; N] => Binary(|bytes: [u8; N]| Bytes::copy_from_slice(&bytes));
+    (<const N: usize>) &[u8; N] => Binary(|bytes: &[u8; N]| Bytes::copy_from_slice(bytes));
 }

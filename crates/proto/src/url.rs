@@ -1,3 +1,5 @@
+use std::convert::Infallible;
+
 use http::uri::PathAndQuery;
 
 use crate::Credentials;
@@ -153,6 +155,44 @@ impl std::fmt::Debug for Url {
 impl std::fmt::Display for Url {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl TryFrom<&str> for Url {
+    type Error = UrlError;
+
+    fn try_from(input: &str) -> Result<Self, UrlError> {
+        Self::parse(input)
+    }
+}
+
+impl TryFrom<&String> for Url {
+    type Error = UrlError;
+
+    fn try_from(input: &String) -> Result<Self, UrlError> {
+        Self::parse(input)
+    }
+}
+
+impl TryFrom<String> for Url {
+    type Error = UrlError;
+
+    fn try_from(input: String) -> Result<Self, UrlError> {
+        Self::parse(&input)
+    }
+}
+
+/// With this, a function that takes `impl TryInto<Url>` takes a `&Url` too.
+impl From<&Self> for Url {
+    fn from(url: &Self) -> Self {
+        url.clone()
+    }
+}
+
+/// With this, a function that takes `impl TryInto<Url, Error: Into<UrlError>>` takes a `Url` too.
+impl From<Infallible> for UrlError {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 
