@@ -1,6 +1,5 @@
 //! When a driven socket reads, writes and wakes, while its handler does something else or the same: by
 //! `Socket::drive` over a stream in memory that counts.
-#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 use std::cell::RefCell;
 use std::future::{Future, pending, poll_fn};

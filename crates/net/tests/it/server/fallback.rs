@@ -1,5 +1,4 @@
 //! What a `Server` answers to requests that ask for no WebSocket.
-#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 use bytes::Bytes;
 use fullduplex_lab::script::{Peer, SAMPLE_REQUEST, guarded};

@@ -1,6 +1,5 @@
 //! What a server limits: connections, memory for all of them, heads, time for the handshake, origins, and
 //! file descriptors (faults FT-25, FT-26, FT-38 and FT-56).
-#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;

@@ -1,6 +1,5 @@
 //! A server that runs out of file descriptors (fault FT-38): in a process of its own, so that its clients
 //! have some.
-#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -78,7 +77,7 @@ fn cpu_time(child: &Child) -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
-const TEST: &str = "a_server_without_descriptors_waits_and_recovers";
+const TEST: &str = "descriptors::a_server_without_descriptors_waits_and_recovers";
 
 #[test]
 fn a_server_without_descriptors_waits_and_recovers() {

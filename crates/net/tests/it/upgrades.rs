@@ -1,5 +1,4 @@
 //! WebSockets in HTTP servers of others: hyper, over TCP and over a stream of another kind, and axum.
-#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

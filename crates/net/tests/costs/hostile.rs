@@ -1,9 +1,6 @@
 //! Hostile peers of a whole server (faults FT-15, FT-18, FT-21 and FT-25): what they cost the task
 //! that serves them, and its neighbours. What the protocol alone can show is in `fullduplex-proto`'s
 //! tests of this name.
-//!
-//! `cargo test --package fullduplex-lab --test hostile -- --nocapture` shows the figures.
-#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 use std::cell::Cell;
 use std::fmt::Display;

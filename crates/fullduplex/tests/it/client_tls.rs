@@ -195,7 +195,7 @@ fn secrets_are_logged_on_request_only() {
         let folder = Folder::new();
         let file = folder.path().join("keys");
         let status = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "secrets_are_logged_on_request_only", "--quiet"])
+            .args(["--exact", "client_tls::secrets_are_logged_on_request_only", "--quiet"])
             .env(CHILD, logs)
             .env("SSLKEYLOGFILE", &file)
             .status();

@@ -2,15 +2,10 @@
 //! left to fail, for eight kinds of fault (fault FT-07).
 //!
 //! Whatever fails: the server's end is told once and stays told, nothing hangs (the clock is virtual),
-//! what is delivered is the beginning of what was sent, and no memory is left. `cargo test --package
-//! fullduplex-lab --test fail_loop -- --nocapture` shows how many faults that were.
-#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+//! what is delivered is the beginning of what was sent, and no memory is left.
 
-#[path = "fail_loop/client.rs"]
 mod client;
-#[path = "fail_loop/scenarios.rs"]
 mod scenarios;
-#[path = "fail_loop/server.rs"]
 mod server;
 
 use std::time::Duration;
@@ -20,8 +15,8 @@ use fullduplex_lab::faulty::{FAULTS, Failing, Fault, Faulty, Kind, Operation};
 use fullduplex_net::proto::Message;
 use tokio::time::timeout;
 
-use crate::scenarios::{End, Scenario, scenarios};
-use crate::server::Report;
+use self::scenarios::{End, Scenario, scenarios};
+use self::server::Report;
 
 /// Longer than all deadlines of a connection together. The clock is virtual: it jumps there when
 /// nothing can happen any more.

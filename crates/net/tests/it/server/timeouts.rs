@@ -1,6 +1,5 @@
 //! How long a server waits for its clients, on a virtual clock and real sockets: faults FT-01, FT-02,
 //! FT-12 and FT-17.
-#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 use std::future::{Future, pending};
 use std::time::Duration;

@@ -1,5 +1,4 @@
 //! What `fullduplex-net`'s `Socket` promises to who drives it without the object.
-#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 use std::io;
 use std::pin::Pin;

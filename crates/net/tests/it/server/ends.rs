@@ -1,6 +1,5 @@
 //! Clients whose stream ends or breaks at any byte (faults FT-03 and FT-04), that ask twice (FT-29), or that
 //! come and go (FT-39), at a `Server`.
-#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 use std::time::Duration;
 

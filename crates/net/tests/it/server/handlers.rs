@@ -1,5 +1,4 @@
 //! What a `Server` does with the decisions of its handlers, and with their ends.
-#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 use std::future::pending;
 use std::time::Duration;

@@ -1,5 +1,4 @@
 //! How a server shuts down (fault FT-41), on a virtual clock and real sockets.
-#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 use std::future::pending;
 use std::io::ErrorKind;

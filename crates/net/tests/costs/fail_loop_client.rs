@@ -1,6 +1,5 @@
 //! As `fail_loop.rs`, for the client's end: its opening handshake and a talk, with every operation of
 //! I/O failing in turn (fault FT-07).
-#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 use std::time::Duration;
 

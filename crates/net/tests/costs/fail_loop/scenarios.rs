@@ -5,8 +5,8 @@ use fullduplex_lab::script::{
 };
 use fullduplex_net::proto::{CloseCode, Message, Outgoing, Prepared};
 
-use crate::client::{Step as Client, close};
-use crate::server::{LIMIT, Step as Server};
+use super::client::{Step as Client, close};
+use super::server::{LIMIT, Step as Server};
 
 /// A script for each end.
 #[derive(Debug)]

@@ -1,5 +1,4 @@
 //! A connection as a stream of bytes, and as a stream and a sink of messages.
-#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 use std::io::ErrorKind;
 

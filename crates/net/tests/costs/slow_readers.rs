@@ -1,8 +1,5 @@
 //! Clients that read slowly or not at all (faults FT-08 and FT-09): what they cost, and what a handler
 //! and a `Sender` learn of it.
-//!
-//! `cargo test --package fullduplex-lab --test server_slow -- --nocapture` shows the figures.
-#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 use std::fmt::Display;
 use std::future::Future;

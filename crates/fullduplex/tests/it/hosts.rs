@@ -1,6 +1,5 @@
 //! Who runs the events of a socket may change at any moment, and whoever serves the network may end
 //! at any moment: no event is lost, nobody waits for ever, and no code of others meets a lock.
-#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,4 @@
 //! A group of a thousand members, each over a connection of its own, and one that never reads.
-#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 use std::net::SocketAddr;
 use std::time::Duration;

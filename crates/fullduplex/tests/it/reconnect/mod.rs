@@ -1,8 +1,5 @@
 //! A socket that comes back, on a clock that the tests own.
-#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
-#![allow(clippy::print_stdout, reason = "the figures of docs/conformance.md")]
 
-#[path = "reconnect/memory.rs"]
 mod memory;
 
 use std::collections::HashSet;
@@ -498,6 +495,7 @@ fn tenths(attempts: &[Instant], start: Instant, end: Instant) -> (usize, f64) {
 
 /// 1,000 clients lose their server at the same time.
 #[tokio::test(start_paused = true)]
+#[expect(clippy::print_stdout, reason = "the figures of docs/conformance.md")]
 async fn a_thousand_clients_are_no_herd() {
     println!(
         "| outage | attempts | in the busiest 100 ms | everyone back after | busiest tenth / average |"

@@ -1,5 +1,4 @@
 //! Messages larger than anybody's memory should be, and messages for everybody, over TCP.
-#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 use fullduplex_net::proto::{
     Context, ContextTakeover, Deflate, Message, Outgoing, Part, Prepared, Url,

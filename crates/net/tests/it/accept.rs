@@ -1,6 +1,5 @@
 //! Clients that are slow, greedy, or do not listen: what a server does with them, by `accept` and
 //! `Socket`. What they may send is in `hostile.rs`.
-#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 use std::future::pending;
 use std::io::IoSlice;

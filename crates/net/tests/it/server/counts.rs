@@ -1,5 +1,4 @@
 //! What a server counts, which adds up, and what it tells `tracing`, which keeps secrets.
-#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Write};

@@ -1,0 +1,14 @@
+//! Tests of the WebSocket object over real connections, as one binary: it links once.
+#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+
+mod bad_frames;
+mod bad_handshake;
+mod bad_network;
+mod bad_proxies;
+mod bad_tls;
+mod client_tls;
+mod hosts;
+mod object;
+mod reach;
+mod reconnect;
+mod requests;

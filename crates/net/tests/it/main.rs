@@ -1,0 +1,10 @@
+//! Tests of the client, the server and the socket, as one binary: it links once.
+#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+
+mod accept;
+mod observer;
+mod parts;
+mod server;
+mod socket;
+mod streams;
+mod upgrades;

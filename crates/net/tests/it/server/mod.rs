@@ -1,0 +1,10 @@
+//! Tests of `Server`, and of the task that drives a handler.
+
+mod counts;
+mod driving;
+mod ends;
+mod fallback;
+mod handlers;
+mod limits;
+mod shutdown;
+mod timeouts;
