@@ -199,7 +199,7 @@ async fn a_peer_that_never_pauses_is_given_up() {
         let (stream, _) = listener.accept().await.unwrap();
         let mut options = AcceptOptions::default();
         options.limits.message_frames = usize::MAX;
-        options.timeouts.close = Duration::from_millis(100);
+        options.timeouts.close = Duration::from_millis(300);
         let mut socket = accept(stream, &options).await.unwrap();
         socket.start_close(None);
         let mut turns = 0;
