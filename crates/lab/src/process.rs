@@ -56,7 +56,6 @@ impl Drop for Program {
 ///
 /// # Panics
 /// If there is no shell, or the child is gone.
-#[cfg(unix)]
 pub fn signal(child: &Child, signal: &str) {
     // The shell's own `kill`: not every system has the program.
     let kill = format!("kill -{signal} {}", child.id());
