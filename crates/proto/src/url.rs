@@ -37,7 +37,7 @@ pub enum UrlError {
 
 impl Url {
     /// Parses an absolute URL as the constructor of the standard does: WHATWG's URL parser, then
-    /// `http` becomes `ws` and `https` becomes `wss` (RFC6455-3-3, WS-ctor-1).
+    /// `http` becomes `ws` and `https` becomes `wss` (RFC6455-3-3, WS-2.4).
     ///
     /// # Errors
     /// [`UrlError`], which says what is wrong (RFC6455-4.1-2).

@@ -48,7 +48,7 @@ pub struct Builder {
 impl Builder {
     pub(crate) fn new(url: &str) -> Self {
         let mut connect = ConnectOptions::default();
-        // WS-hs-1: cache mode "no-store", which makes Fetch add these.
+        // WS-3.1: cache mode "no-store", which makes Fetch add these.
         let no_cache = HeaderValue::from_static("no-cache");
         connect.headers.insert(PRAGMA, no_cache.clone());
         connect.headers.insert(CACHE_CONTROL, no_cache);
@@ -158,7 +158,7 @@ impl Builder {
     }
 
     /// What of permessage-deflate is offered to the server; nothing with `None`. Default: all of it
-    /// (WS-hs-2).
+    /// (WS-3.4).
     pub fn deflate(mut self, deflate: impl Into<Option<Deflate>>) -> Self {
         self.connect.deflate = deflate.into();
         self

@@ -46,7 +46,7 @@ pub struct HeaderError {
 }
 
 /// Why a connection failed, for a developer's eyes: the events say nothing of it, because a page
-/// must not learn what lies in its user's network (WS-err-1).
+/// must not learn what lies in its user's network (WS-7.7).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
@@ -57,7 +57,7 @@ pub enum Failure {
     /// There was never a connection.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// Subprotocols were offered, and the server chose none (WS-hs-4).
+    /// Subprotocols were offered, and the server chose none (WS-3.12).
     #[error("the server chose none of the subprotocols offered")]
     NoSubprotocol,
     /// [`close`](crate::object::websocket::WebSocket::close) was called before the connection was open.

@@ -56,7 +56,7 @@ impl Schedule {
         self.phase = Phase::Open { since: now };
     }
 
-    /// The connection, or the attempt, has ended. The next phase is Waiting or Stopped.
+    /// The connection, or the attempt, has ended. The next phase is Waiting or Stopped (RFC6455-7.2.3-1).
     pub(super) fn handle_end(&mut self, now: Instant, verdict: Verdict, chance: u32) {
         if let Phase::Open { since } = self.phase
             && now.duration_since(since) >= self.backoff.min_uptime
@@ -131,6 +131,7 @@ mod tests {
         assert_eq!(seconds(longest_wait(&mut schedule, lived)), 1);
     }
 
+    /// RFC6455-7.2.3-1
     #[test]
     fn the_first_wait_is_left_to_chance_as_well() {
         let now = Instant::now();

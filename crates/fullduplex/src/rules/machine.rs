@@ -88,7 +88,7 @@ pub enum Task {
 }
 
 impl Task {
-    /// The last task of a connection that failed: all failures look alike (WS-err-1).
+    /// The last task of a connection that failed: all failures look alike (WS-7.7).
     pub fn failed() -> Self {
         let event = CloseEvent { was_clean: false, code: 1006, reason: String::new() };
         Self::Closed { failed: true, event }

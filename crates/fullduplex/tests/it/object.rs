@@ -50,7 +50,7 @@ async fn read_to_close(peer: &mut Peer) -> (Vec<Vec<u8>>, Vec<u8>) {
 // connecting
 
 /// RFC6455-4.1-1, RFC6455-4.1-13, RFC6455-4.1-14, RFC6455-4.1-15, RFC6455-4.1-16, RFC6455-4.1-17,
-/// RFC6455-4.1-18, RFC6455-4.1-20, RFC6455-4.1-21, WS-hs-1, WS-hs-2: every line of the request; and
+/// RFC6455-4.1-18, RFC6455-4.1-20, RFC6455-4.1-21, WS-3.1, WS-3.2: every line of the request; and
 /// RFC6455-4.1-23: nothing behind it before the response.
 #[tokio::test]
 async fn the_opening_request_is_what_the_standards_ask_for() {
@@ -291,7 +291,7 @@ async fn messages_may_arrive_until_closed_or_are_dropped_by_choice() {
         assert_eq!(events.next().await, Some(Event::Close(close)), "{policy:?}");
         let (payloads, body) = server.finish().await;
         assert_eq!(payloads, [b"before"], "what was sent before the close goes out before it");
-        assert!(body.is_empty(), "WS-close-2: without arguments a Close has no body");
+        assert!(body.is_empty(), "WS-6.8: without arguments a Close has no body");
     }
 }
 
@@ -494,7 +494,7 @@ async fn a_socket_that_nobody_holds_or_hears_closes_without_a_code() {
     let mut events = socket.events();
     assert_eq!(events.next().await, Some(Event::Open));
     drop((socket, events));
-    assert_eq!(server.finish().await, [], "WS-gc-1");
+    assert_eq!(server.finish().await, [], "WS-9.2");
 }
 
 #[tokio::test]

@@ -64,7 +64,7 @@ fn poll_read(
     Poll::Ready(Ok(read.filled().len()))
 }
 
-/// Reads a response, and skips interim ones: a server may send 103 before 101 (WS-hs-3).
+/// Reads a response, and skips interim ones: a server may send 103 before 101 (WS-3.11).
 pub(crate) async fn read_final_response(
     stream: &mut (impl AsyncRead + Unpin),
     input: &mut BytesMut,

@@ -1,0 +1,164 @@
+//! The ids that code, tests and documents cite are defined in `specs/`, and the code and the tests cite
+//! each requirement of the RFCs, or `specs/exceptions.md` says why not.
+
+mod citations;
+mod ids;
+mod named_tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs;
+
+use crate::run::{Failure, root};
+use citations::{Citations, citations};
+
+/// The lists whose requirements need evidence.
+const RFCS: [&str; 2] = ["rfc6455.md", "rfc7692.md"];
+/// The lists that only define ids.
+const OTHERS: [&str; 2] = ["whatwg.md", "faults.md"];
+
+/// The levels. Nothing has to obey the last one.
+const LEVELS: [&str; 4] = ["MUST", "SHOULD", "definition", MAY];
+const MAY: &str = "MAY";
+
+/// A requirement of an RFC and its evidence.
+struct Requirement {
+    id: String,
+    level: String,
+    code: Evidence,
+    test: Evidence,
+}
+
+/// Where the code or the tests cite a requirement, and whether an exception excuses them.
+struct Evidence {
+    places: Vec<String>,
+    excused: bool,
+}
+
+/// Prints the evidence for each requirement. Fails if some is missing, if a cited id is not defined, or if
+/// a document names a test that does not exist.
+pub(crate) fn check() -> Result<(), Failure> {
+    let mut cited = citations()?;
+    let mut excused = exceptions()?;
+    let mut defined = BTreeSet::new();
+    let mut faults = Vec::new();
+
+    let mut requirements = Vec::new();
+    for list in RFCS {
+        for cells in rows(list)? {
+            let [id, level, ..] = &cells[..] else {
+                return Err(Failure(format!("specs/{list}: a row without a level: {cells:?}")));
+            };
+            let sides = cited.take(id);
+            let (not_code, not_test) = excused.remove(id).unwrap_or_default();
+            requirements.push(Requirement {
+                id: id.clone(),
+                level: level.clone(),
+                code: Evidence { places: sides.code, excused: not_code },
+                test: Evidence { places: sides.test, excused: not_test },
+            });
+        }
+    }
+    for list in OTHERS {
+        let ids: Vec<_> =
+            rows(list)?.into_iter().filter_map(|cells| cells.into_iter().next()).collect();
+        println!("{}", uncited(list, &ids, &cited));
+        defined.extend(ids);
+    }
+    requirements.iter().for_each(|requirement| println!("{requirement}"));
+    LEVELS.iter().for_each(|level| println!("{}", summary(level, &requirements)));
+
+    faults.extend(requirements.iter().flat_map(Requirement::faults));
+    faults.extend(
+        cited
+            .undefined(&defined)
+            .map(|(id, place)| format!("{place} cites {id}, which specs/ does not define")),
+    );
+    faults.extend(
+        excused
+            .keys()
+            .map(|id| format!("specs/exceptions.md excuses {id}, which is no requirement")),
+    );
+    faults.extend(named_tests::missing()?);
+    faults.iter().for_each(|fault| println!("{fault}"));
+    match faults.len() {
+        0 => Ok(()),
+        count => Err(Failure(format!("{count} citations are missing or wrong"))),
+    }
+}
+
+impl Requirement {
+    fn faults(&self) -> Vec<String> {
+        if !LEVELS.contains(&&*self.level) {
+            return vec![format!("{} has an unknown level, `{}`", self.id, self.level)];
+        }
+        let sides = [("code", &self.code), ("test", &self.test)];
+        let faults = sides.map(|(name, side)| match (side.places.first(), side.excused) {
+            (None, false) if self.level != MAY => {
+                Some(format!("{} is cited in no {name}", self.id))
+            }
+            (Some(place), true) => {
+                Some(format!("{} needs no exception for its {name}: {place}", self.id))
+            }
+            _ => None,
+        });
+        faults.into_iter().flatten().collect()
+    }
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, level, code, test } = self;
+        write!(f, "{id:<20}{level:<12}{:<46}{test}", code.to_string())
+    }
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.places[..] {
+            [] if self.excused => f.write_str("excused"),
+            [] => f.write_str("-"),
+            [place] => f.write_str(place),
+            [first, others @ ..] => write!(f, "{first} +{}", others.len()),
+        }
+    }
+}
+
+fn summary(level: &str, requirements: &[Requirement]) -> String {
+    let of_level = || requirements.iter().filter(|requirement| requirement.level == level);
+    let cited = |side: &Evidence| !side.places.is_empty();
+    let both = of_level().filter(|r| cited(&r.code) && cited(&r.test)).count();
+    let excused = of_level().filter(|r| r.code.excused || r.test.excused).count();
+    let total = of_level().count();
+    format!("{level}: of {total} {both} are cited in code and tests, {excused} are excused")
+}
+
+/// Says which ids of a list no test cites.
+fn uncited(list: &str, ids: &[String], cited: &Citations) -> String {
+    let missing: Vec<_> =
+        ids.iter().filter(|id| !cited.is_tested(id)).map(String::as_str).collect();
+    let (total, tested) = (ids.len(), ids.len() - missing.len());
+    format!("{list}: tests cite {tested} of {total}, but not {}", missing.join(" "))
+}
+
+/// The cells of the rows of the tables in a file of `specs/`, without their heads.
+fn rows(file: &str) -> Result<Vec<Vec<String>>, Failure> {
+    let text = fs::read_to_string(root().join("specs").join(file))?;
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| "));
+    let rows = rows.filter(|row| !row.starts_with("id "));
+    Ok(rows.map(|row| row.split('|').map(|cell| cell.trim().to_owned()).collect()).collect())
+}
+
+/// For each exception, whether it excuses the code and the tests.
+fn exceptions() -> Result<BTreeMap<String, (bool, bool)>, Failure> {
+    let exceptions = rows("exceptions.md")?.into_iter().map(|cells| {
+        let sides = match cells.get(1).map(String::as_str) {
+            Some("code") => (true, false),
+            Some("test") => (false, true),
+            Some("code, test") => (true, true),
+            _ => return Err(Failure(format!("specs/exceptions.md: {cells:?} excuses nothing"))),
+        };
+        Ok((cells[0].clone(), sides))
+    });
+    exceptions.collect()
+}
