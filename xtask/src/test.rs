@@ -12,6 +12,7 @@ pub(crate) fn test(everything: bool, arguments: &[String]) -> Result<(), Failure
     let of_cargo = split.next().unwrap_or_default();
     let of_tests = split.next().unwrap_or_default();
 
+    run(cargo(["test", "--workspace", "--no-run", "--quiet"]).args(of_cargo))?;
     let mut list = cargo(["test", "--workspace", "--tests", "--quiet"]);
     list.args(of_cargo).args(["--", "--list", "--ignored"]);
     let mut left_out = LeftOut::rust(&output(&mut list)?, has);
