@@ -52,6 +52,20 @@ impl Drop for Program {
     }
 }
 
+/// Raises this process's limit of open files as far as the system allows, for tests with many sockets.
+#[cfg(unix)]
+pub fn allow_many_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where it is refused, as on macOS above a constant of the system, the old limit stays.
+    setrlimit(Resource::Nofile, limit).ok();
+}
+
+/// Does nothing: sockets have no such limit here.
+#[cfg(not(unix))]
+pub fn allow_many_files() {}
+
 /// Sends a signal, such as `INT`, to a child that has not been waited for.
 ///
 /// # Panics

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use allocation_counter::measure;
+use fullduplex_lab::process::allow_many_files;
 use fullduplex_lab::script::guarded;
 use fullduplex_net::proto::{Deflate, Message, Outgoing, Url};
 use fullduplex_net::{
@@ -56,6 +57,7 @@ async fn member(request: Request, group: Group) -> Outcome {
 impl Room {
     fn open(deflate: Option<Deflate>) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        allow_many_files();
         let mut options = ServerOptions::default();
         options.accept.deflate = deflate;
         options.accept.timeouts.close = Duration::from_millis(100);

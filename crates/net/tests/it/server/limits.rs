@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use fullduplex_lab::process::allow_many_files;
 use fullduplex_lab::script::{
     BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame,
 };
@@ -83,6 +84,7 @@ async fn heads_have_limits() {
 /// Fault FT-26: those that trickle are dropped in time, and hold nobody up.
 #[tokio::test(start_paused = true)]
 async fn clients_that_trickle_are_dropped() {
+    allow_many_files();
     let mut options = ServerOptions::default();
     options.connections_per_address = 1_100;
     let served = Served::by(options, echo).await;
