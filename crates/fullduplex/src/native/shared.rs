@@ -75,8 +75,39 @@ impl Shared {
         Locked(Some(self.state.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
-    pub(crate) fn send(&self, message: Message) -> Result<(), Error> {
+    /// Locks the state for a call of the application other than adding a listener or a stream.
+    ///
+    /// The first such call ends the time in which tasks wait for a listener: it runs them, and their
+    /// events are fired at nobody, as the standard has it.
+    pub(crate) fn claimed(&self) -> Locked<'_> {
         let mut state = self.state();
+        if state.wakers.host() != Host::Unclaimed {
+            return state;
+        }
+        let remains = state.run_unheard();
+        drop(state);
+        undisturbed(move || drop(remains));
+        self.state()
+    }
+
+    /// Adds a listener. If nobody runs the tasks yet, the driver does from now on.
+    pub(crate) fn listen<T>(self: &Arc<Self>, add: impl FnOnce(&mut Listeners) -> T) -> T {
+        let mut state = self.state();
+        let added = add(&mut state.listeners);
+        let starts = state.wakers.host() == Host::Unclaimed;
+        if starts {
+            state.wakers.set_host(Host::Driver);
+        }
+        let nobody_else = starts && state.wakers.driver_is_gone();
+        drop(state);
+        if nobody_else {
+            self.run_as_driver();
+        }
+        added
+    }
+
+    pub(crate) fn send(&self, message: Message) -> Result<(), Error> {
+        let mut state = self.claimed();
         if state.admit(message.len())? {
             state.outbox.push(message);
         }
@@ -86,7 +117,7 @@ impl Shared {
 
     /// As `send`; the driver need not hear of it before [`Shared::flush`].
     pub(crate) fn feed(&self, message: Message) -> Result<(), Error> {
-        let mut state = self.state();
+        let mut state = self.claimed();
         if state.admit(message.len())? {
             state.outbox.push(message);
         }
@@ -100,7 +131,7 @@ impl Shared {
 
     /// Asks the peer for a Pong; returns the number of the question.
     pub(crate) fn ping(&self) -> Result<u64, Error> {
-        let mut state = self.state();
+        let mut state = self.claimed();
         match state.machine.ready_state() {
             ReadyState::Connecting => return Err(Error::Connecting),
             ReadyState::Open => {}
@@ -125,7 +156,7 @@ impl Shared {
 
     /// As `send`, of a message of so many bytes that follows. `None` if it is not wanted.
     pub(crate) fn reserve(&self, len: usize) -> Result<Option<PlaceNumber>, Error> {
-        let mut state = self.state();
+        let mut state = self.claimed();
         let place = state.admit(len)?.then(|| state.outbox.reserve(len));
         state.wakers.wake_driver();
         Ok(place)
@@ -142,7 +173,7 @@ impl Shared {
     }
 
     pub(crate) fn close(&self, code: Option<u16>, reason: Option<&str>) -> Result<(), Error> {
-        let mut state = self.state();
+        let mut state = self.claimed();
         let closing = state.machine.close(code, reason)?;
         state.start_closing(closing);
         Ok(())
@@ -153,7 +184,7 @@ impl Shared {
     }
 
     pub(crate) fn disappear(&self) {
-        let mut state = self.state();
+        let mut state = self.claimed();
         let closing = state.machine.disappear();
         state.start_closing(closing);
     }
@@ -383,6 +414,18 @@ impl State {
             }
         }
         amount
+    }
+
+    /// Runs the tasks that waited for a listener, and makes the driver the host. There are no listeners.
+    fn run_unheard(&mut self) -> Option<(Listeners, Outbox)> {
+        self.wakers.set_host(Host::Driver);
+        let mut remains = None;
+        while let Some(task) = self.inbox.pop(MessageDemand::Take) {
+            if let (_, Some(Event::Close(event))) = self.machine.run_for_events(task) {
+                remains = Some(self.finish(event));
+            }
+        }
+        remains
     }
 
     fn amount_falls(&mut self) {

@@ -4,6 +4,8 @@ use std::task::{Context, Waker};
 /// Who runs the tasks of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Host {
+    /// Nobody yet: the application has not used the socket since its construction (FC-01).
+    Unclaimed,
     /// The driver, as they come.
     Driver,
     /// The stream of this number, when it is polled.
@@ -39,7 +41,7 @@ impl Default for Wakers {
     fn default() -> Self {
         Self {
             driver: Driver::Alive(None),
-            host: Host::Driver,
+            host: Host::Unclaimed,
             stream: None,
             streams: 0,
             waiting: Vec::new(),
@@ -117,6 +119,7 @@ impl Wakers {
             Host::Driver if self.driver_is_gone() => return false,
             Host::Driver => self.wake_driver(),
             Host::Stream(_) => self.wake_stream(),
+            Host::Unclaimed => {}
         }
         true
     }

@@ -25,20 +25,33 @@ use crate::object::protocols::Protocols;
 ///
 /// # When events fire
 ///
-/// The constructor returns at once; the connection is made meanwhile. Events fire one at a time, in
-/// order, never from inside a call. They fire on the task that serves the socket: inside a
-/// current-thread runtime that is when your own task yields, as in a browser. Elsewhere it is
-/// another thread, which may be quicker than the next line of yours: set your handlers in
-/// [`WebSocket::with`], before the first event can fire, or await [`WebSocket::events`].
+/// The constructor returns at once and connects in the background. Events fire one at a time, in
+/// order, and never during a call of yours.
 ///
-/// A handler that blocks holds up its socket; without a runtime, all sockets of the process. It runs
-/// within an async runtime in either case, and so cannot start another with `block_on`.
+/// Events wait until the socket is used for the first time after its construction:
+///
+/// - The first [`events`](Self::events) stream receives all of them.
+/// - The first handler or listener receives them from the first one on. On a current-thread runtime
+///   they fire when your task yields, as in a browser. Elsewhere another thread fires them, so a
+///   *second* handler on the next line may miss an event. Use [`WebSocket::with`] to add several.
+/// - Any other call, such as [`ready_state`](Self::ready_state), [`send`](Self::send) or
+///   [`closed`](Self::closed), says that nobody listens: events that waited are dropped, and the
+///   state is up to date. [`url`](Self::url), [`binary_type`](Self::binary_type),
+///   [`set_binary_type`](Self::set_binary_type) and `clone` do not count as a call.
+///
+/// At most 1 MiB of messages wait. A socket that is never used is not read beyond that.
+///
+/// A handler that blocks delays its socket; without a runtime, it delays all sockets of the process.
+/// Handlers run inside an async runtime, so they cannot use `block_on`.
 pub struct WebSocket {
     shared: Arc<Shared>,
 }
 
 impl WebSocket {
-    /// `new WebSocket(url, protocols)`: starts to connect, and returns in state CONNECTING.
+    /// Starts to connect and returns in state CONNECTING: `new WebSocket(url, protocols)`.
+    ///
+    /// No event is lost between this call and the first handler, listener or `events()` on a following
+    /// line: see ["When events fire"](Self#when-events-fire).
     ///
     /// `protocols` are offered to the server in order: `()`, one name, or several.
     ///
@@ -73,23 +86,23 @@ impl WebSocket {
 
     /// How far the socket is in its life.
     pub fn ready_state(&self) -> ReadyState {
-        self.shared.state().machine.ready_state()
+        self.shared.claimed().machine.ready_state()
     }
 
     /// The bytes of payload that [`send`](Self::send) took and the network has not. It falls between
     /// events only, keeps growing after a close, and is never reset.
     pub fn buffered_amount(&self) -> u64 {
-        self.shared.state().buffered_amount()
+        self.shared.claimed().buffered_amount()
     }
 
     /// The subprotocol that the server chose; "" before the `open` event, or if it chose none.
     pub fn protocol(&self) -> String {
-        self.shared.state().machine.protocol().to_owned()
+        self.shared.claimed().machine.protocol().to_owned()
     }
 
     /// The extensions that the server chose; "" before the `open` event, or if it chose none.
     pub fn extensions(&self) -> String {
-        self.shared.state().machine.extensions().to_owned()
+        self.shared.claimed().machine.extensions().to_owned()
     }
 
     /// How binary messages are shown.
@@ -148,7 +161,7 @@ impl WebSocket {
     /// The number of the latest [`ping`](Self::ping) that was answered, and with it all before it; 0 if
     /// none was. A stream of [`events`](Self::events) is woken when it grows.
     pub fn pings_answered(&self) -> u64 {
-        self.shared.state().pongs
+        self.shared.claimed().pongs
     }
 
     /// Asks the server for a Pong, and waits for it: how long it took. `None` if the socket is closing or
@@ -269,16 +282,15 @@ impl WebSocket {
     /// The events as a stream, which becomes the socket's event loop while it exists. A stream that
     /// was made before ends.
     ///
-    /// Where the socket is served by another thread, which is so without a runtime and in one of many
-    /// threads, events can fire between the constructor and this call. A stream that is made within the
-    /// `setup` of [`WebSocket::with`] or [`Builder::open_with`] misses none.
+    /// The first stream of a socket that was not used before receives every event, on every runtime
+    /// (see ["When events fire"](Self#when-events-fire)).
     pub fn events(&self) -> Events {
         Events::new(self)
     }
 
     /// Why the connection failed, once it has: for the log of a developer.
     pub fn failure(&self) -> Option<Arc<Failure>> {
-        self.shared.state().failure.clone()
+        self.shared.claimed().failure.clone()
     }
 
     /// Waits until the `close` event was fired, and returns it. While an [`Events`] stream exists, that
@@ -318,7 +330,7 @@ impl WebSocket {
         cx: &Context<'_>,
         look: impl FnOnce(&mut State) -> Option<T>,
     ) -> Poll<T> {
-        let mut state = self.shared.state();
+        let mut state = self.shared.claimed();
         match look(&mut state) {
             Some(found) => Poll::Ready(found),
             None => {
@@ -343,7 +355,7 @@ impl WebSocket {
         handler: impl FnMut(&Self, &Event) + Send + 'static,
     ) {
         let callback: Callback = Arc::new(Mutex::new(handler));
-        let old = self.shared.state().listeners.set_handler(event_type, callback);
+        let old = self.shared.listen(|listeners| listeners.set_handler(event_type, callback));
         drop(old);
     }
 
@@ -354,7 +366,7 @@ impl WebSocket {
         listener: impl FnMut(&Self, &Event) + Send + 'static,
     ) -> ListenerId {
         let callback: Callback = Arc::new(Mutex::new(listener));
-        self.shared.state().listeners.add(event_type, kind, callback)
+        self.shared.listen(|listeners| listeners.add(event_type, kind, callback))
     }
 }
 
@@ -372,10 +384,11 @@ impl Drop for WebSocket {
 
 impl std::fmt::Debug for WebSocket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let state = self.shared.state();
         f.debug_struct("WebSocket")
             .field("url", &self.shared.url)
-            .field("ready_state", &self.ready_state())
-            .field("buffered_amount", &self.buffered_amount())
+            .field("ready_state", &state.machine.ready_state())
+            .field("buffered_amount", &state.machine.buffered_amount())
             .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,117 @@
+//! No event is lost between the constructor and the first listener or stream.
+#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+
+mod memory;
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use fullduplex::{Data, Event, ReadyState};
+use futures_util::StreamExt;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+const HANG: Duration = Duration::from_secs(60);
+
+/// FC-01: four threads open `count` sockets, which the four threads of a runtime serve, and call
+/// `events()` on the next line. Returns how many streams did not begin with `open` and the greeting.
+fn missed(count: usize) -> usize {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(4).enable_all().build().unwrap();
+    let open_all = || {
+        let mut missed = 0;
+        for _ in 0..count / 4 {
+            // Not a task of the runtime: its workers may run the socket before the next line.
+            let _inside = runtime.enter();
+            let socket = memory::builder(memory::greet).open().unwrap();
+            let mut events = socket.events();
+            let first = runtime.block_on(timeout(HANG, events.next())).unwrap();
+            let is_greeting = first == Some(Event::Open) && {
+                let second = runtime.block_on(timeout(HANG, events.next())).unwrap();
+                matches!(second, Some(Event::Message(message))
+                    if message.data.as_text() == Some("welcome"))
+            };
+            missed += usize::from(!is_greeting);
+        }
+        missed
+    };
+    std::thread::scope(|scope| {
+        let threads = [(); 4].map(|()| scope.spawn(open_all));
+        threads.map(|thread| thread.join().unwrap()).iter().sum()
+    })
+}
+
+#[test]
+fn a_stream_on_the_next_line_misses_no_event() {
+    assert_eq!(missed(10_000), 0);
+}
+
+#[test]
+#[ignore = "the long form: one million sockets, some minutes"]
+fn a_stream_on_the_next_line_misses_no_event_of_a_million_sockets() {
+    assert_eq!(missed(1_000_000), 0);
+}
+
+/// FC-01: events wait for the first stream for as long as the socket is unused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_first_stream_misses_no_event() {
+    let (socket, _ended) = memory::greeted_but_unused().await;
+    let events: Vec<_> = timeout(HANG, socket.events().take(2).collect()).await.unwrap();
+    assert_eq!(events[0], Event::Open);
+    assert!(matches!(&events[1], Event::Message(message)
+        if message.data == Data::Text("welcome".into())));
+}
+
+/// FC-01: events wait for the first handler for as long as the socket is unused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_first_handler_misses_no_event() {
+    let (socket, _ended) = memory::greeted_but_unused().await;
+    let (heard, hears) = oneshot::channel();
+    let mut heard = Some(heard);
+    socket.set_onmessage(move |_, message| {
+        heard.take().unwrap().send(message.data.clone()).unwrap();
+    });
+    assert_eq!(timeout(HANG, hears).await.unwrap().unwrap(), Data::Text("welcome".into()));
+}
+
+/// FC-01: without a runtime, another thread fires the events.
+#[test]
+fn a_handler_on_the_next_line_misses_no_event_without_a_runtime() {
+    for _ in 0..200 {
+        let socket = memory::builder(memory::greet).open().unwrap();
+        let (opened, opens) = mpsc::channel();
+        socket.set_onopen(move |_, _| opened.send(()).unwrap());
+        opens.recv_timeout(HANG).unwrap();
+    }
+}
+
+/// FC-01: the state of a socket without listeners is seen to change up to CLOSED.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_state_of_a_socket_without_listeners_changes() {
+    let socket = memory::builder(memory::greet_and_close).open().unwrap();
+    timeout(HANG, async {
+        while socket.ready_state() != ReadyState::Closed {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+    assert!(socket.closed().await.was_clean);
+}
+
+/// FC-01: the first call on an unused socket finds its state up to date.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_call_finds_the_state_up_to_date() {
+    let (socket, _ended) = memory::greeted_but_unused().await;
+    assert_eq!(socket.ready_state(), ReadyState::Open);
+    let (socket, _ended) = memory::greeted_but_unused().await;
+    socket.send("it is open").unwrap();
+}
+
+/// FC-01: an unused socket closes with a closing handshake when it is dropped.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unused_socket_closes_when_it_is_dropped() {
+    let (socket, ended) = memory::greeted_but_unused().await;
+    drop(socket);
+    assert!(timeout(HANG, ended).await.unwrap().unwrap());
+}
