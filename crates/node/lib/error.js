@@ -1,19 +1,22 @@
 'use strict';
 
+const { DOMException } = require('./primordials');
 const {
   dictionary,
   enforcedUnsignedShort,
   enumerable,
+  member,
   toException,
   toStringTag,
   usvString,
 } = require('./idl');
 const native = require('./native');
 
-/** `WebSocketCloseInfo`. Its members are looked at in the order of their names. */
+/** `WebSocketCloseInfo`. Its members are read in the order of their names. */
 function closeInfo(value) {
   const info = dictionary(value, 'The close info');
-  const { closeCode, reason } = info;
+  const closeCode = member(info, 'closeCode');
+  const reason = member(info, 'reason');
   const read = { closeCode: undefined, reason: '' };
   if (closeCode !== undefined) {
     read.closeCode = enforcedUnsignedShort(closeCode, 'closeCode');
@@ -46,7 +49,7 @@ class WebSocketError extends DOMException {
 enumerable(WebSocketError.prototype, 'closeCode', 'reason');
 toStringTag(WebSocketError.prototype, 'WebSocketError');
 
-/** The code for these, if both are what `close()` would take. */
+/** Returns the code that is sent with these; throws what `close()` would throw. */
 function checked(code, reason) {
   try {
     return native.closeCode(code, reason);
@@ -55,7 +58,7 @@ function checked(code, reason) {
   }
 }
 
-/** The error of a connection that ended uncleanly, with whatever code has come. */
+/** The error of a connection that did not close cleanly, with the code that was received, if any. */
 function connectionError(message, closeCode, reason) {
   fromNetwork = true;
   try {

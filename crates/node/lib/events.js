@@ -1,12 +1,21 @@
 'use strict';
-// The events that a socket fires. They are events of the host, but made by us, and so trusted: the
-// constructors of the host make events of scripts only.
+// The events that a socket fires: those of the host's own classes, marked as trusted.
 
-const { enumerable, requireArguments, dictionary, toStringTag, unsignedShort, usvString } = require('./idl');
+const {
+  Event,
+  MessageEvent,
+  Object,
+  WeakSet,
+  defineProperty,
+  freeze,
+  getOwnPropertyDescriptor,
+  hasOwn,
+  weakSetAdd,
+  weakSetHas,
+} = require('./primordials');
+const { dictionary, enumerable, requireArguments, toStringTag, unsignedShort, usvString } = require('./idl');
 
-const NO_PORTS = Object.freeze([]);
-
-/** For hosts that have none (Node.js has one since version 23). */
+/** For hosts without a `CloseEvent` (Node.js has one since version 23). */
 class CloseEvent extends Event {
   #wasClean;
   #code;
@@ -20,7 +29,7 @@ class CloseEvent extends Event {
     const { code, reason, wasClean } = members;
     this.#code = code === undefined ? 0 : unsignedShort(code);
     this.#reason = reason === undefined ? '' : usvString(reason);
-    this.#wasClean = Boolean(wasClean);
+    this.#wasClean = !!wasClean;
   }
 
   get wasClean() {
@@ -40,86 +49,39 @@ toStringTag(CloseEvent.prototype, 'CloseEvent');
 
 const HostCloseEvent = globalThis.CloseEvent ?? CloseEvent;
 
-class TrustedEvent extends Event {
-  get isTrusted() {
-    return true;
-  }
+/** A dictionary that inherits nothing. An object literal with `__proto__: null` would be several times as slow. */
+function MessageInit(data, origin) {
+  this.data = data;
+  this.origin = origin;
 }
+MessageInit.prototype = freeze(Object.create(null));
 
-class TrustedMessageEvent extends Event {
-  #data;
-  #origin;
+/** The trusted events that a script has dispatched again: they are trusted no longer. */
+const dispatchedAgain = new WeakSet();
 
-  constructor(data, origin) {
-    super('message');
-    this.#data = data;
-    this.#origin = origin;
-  }
-
-  get data() {
-    return this.#data;
-  }
-
-  get origin() {
-    return this.#origin;
-  }
-
-  get lastEventId() {
-    return '';
-  }
-
-  get source() {
-    return null;
-  }
-
-  get ports() {
-    return NO_PORTS;
-  }
-
-  get isTrusted() {
-    return true;
-  }
-}
-
-class TrustedCloseEvent extends Event {
-  #members;
-
-  constructor(members) {
-    super('close');
-    this.#members = members;
-  }
-
-  get wasClean() {
-    return this.#members.wasClean;
-  }
-
-  get code() {
-    return this.#members.code;
-  }
-
-  get reason() {
-    return this.#members.reason;
-  }
-
-  get isTrusted() {
-    return true;
-  }
-}
-
-/** Has the events of a class of ours pass for those of a class of the host. */
-function disguise(ours, hosts) {
-  delete ours.prototype.constructor;
-  Object.setPrototypeOf(ours.prototype, hosts.prototype);
-}
-toStringTag(TrustedMessageEvent.prototype, 'MessageEvent'); // which not every host has
-toStringTag(TrustedCloseEvent.prototype, 'CloseEvent');
-disguise(TrustedEvent, Event);
-disguise(TrustedMessageEvent, MessageEvent);
-disguise(TrustedCloseEvent, HostCloseEvent);
-
-module.exports = {
-  CloseEvent: HostCloseEvent,
-  TrustedCloseEvent,
-  TrustedEvent,
-  TrustedMessageEvent,
+/** `isTrusted` is an own accessor of every event in a browser (`[LegacyUnforgeable]`). */
+const TRUSTED = {
+  __proto__: null,
+  get: getOwnPropertyDescriptor({ get isTrusted() { return !weakSetHas(dispatchedAgain, this); } }, 'isTrusted').get,
+  set: undefined,
+  enumerable: true,
+  configurable: false,
 };
+
+/** Where the host's events have `isTrusted` themselves already, it says `false` and can not be changed. */
+const canTrust = !hasOwn(new Event('probe'), 'isTrusted');
+
+const trust = (event) => (canTrust ? defineProperty(event, 'isTrusted', TRUSTED) : event);
+
+/** A script dispatches this event. */
+function distrust(event) {
+  if (canTrust && hasOwn(event, 'isTrusted')) weakSetAdd(dispatchedAgain, event);
+}
+
+const openEvent = () => trust(new Event('open'));
+const errorEvent = () => trust(new Event('error'));
+const messageEvent = (data, origin) => trust(new MessageEvent('message', new MessageInit(data, origin)));
+const closeEvent = (wasClean, code, reason) =>
+  trust(new HostCloseEvent('close', { __proto__: null, wasClean, code, reason }));
+
+module.exports = { CloseEvent: HostCloseEvent, closeEvent, distrust, errorEvent, messageEvent, openEvent };

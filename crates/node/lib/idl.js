@@ -1,38 +1,48 @@
 'use strict';
-// Conversions of Web IDL, from any value of JavaScript to what the native half takes. They throw a
-// TypeError, or whatever the getters and methods of the value throw.
+// Conversions of Web IDL, from any JavaScript value to what the native half takes. They throw a TypeError, or what
+// the getters and methods of the value throw.
 
-const { types } = require('node:util');
+const {
+  DOMException,
+  ObjectPrototype,
+  TypeError,
+  apply,
+  arrayBufferByteLength,
+  arrayBufferIsView,
+  arrayBufferResizable,
+  blobSize,
+  dataViewBuffer,
+  dataViewByteLength,
+  dataViewByteOffset,
+  defineProperty,
+  getOwnPropertyDescriptor,
+  getPrototypeOf,
+  hasOwn,
+  iteratorSymbol,
+  mathFloor,
+  mathMax,
+  mathMin,
+  mathTrunc,
+  numberIsNaN,
+  reflectGet,
+  toWellFormed,
+  typedArrayBuffer,
+  typedArrayByteLength,
+  typedArrayByteOffset,
+  types,
+} = require('./primordials');
 
-const getter = (prototype, name) => Object.getOwnPropertyDescriptor(prototype, name)?.get;
+const isObject = (value) => (typeof value === 'object' && value !== null) || typeof value === 'function';
 
-const TypedArrayPrototype = Object.getPrototypeOf(Uint8Array.prototype);
-const typedArray = {
-  buffer: getter(TypedArrayPrototype, 'buffer'),
-  byteOffset: getter(TypedArrayPrototype, 'byteOffset'),
-  byteLength: getter(TypedArrayPrototype, 'byteLength'),
-};
-const dataView = {
-  buffer: getter(DataView.prototype, 'buffer'),
-  byteOffset: getter(DataView.prototype, 'byteOffset'),
-  byteLength: getter(DataView.prototype, 'byteLength'),
-};
-const arrayBufferByteLength = getter(ArrayBuffer.prototype, 'byteLength');
-const arrayBufferResizable = getter(ArrayBuffer.prototype, 'resizable');
-const blobSize = getter(Blob.prototype, 'size');
-
-const isObject = (value) =>
-  (typeof value === 'object' && value !== null) || typeof value === 'function';
-
-/** @returns {string} with every lone surrogate replaced by U+FFFD. */
-const usvString = (value) => `${value}`.toWellFormed();
+/** Converts to a string and replaces each lone surrogate by U+FFFD. */
+const usvString = (value) => toWellFormed(`${value}`);
 
 /** `[Clamp] unsigned short`: out of range clamps, fractions round to the nearest, ties to even. */
 function clampedUnsignedShort(value) {
-  const number = Math.min(Math.max(+value, 0), 0xffff);
-  const floor = Math.floor(number);
+  const number = mathMin(mathMax(+value, 0), 0xffff);
+  const floor = mathFloor(number);
   const fraction = number - floor;
-  if (Number.isNaN(number)) return 0;
+  if (numberIsNaN(number)) return 0;
   return fraction > 0.5 || (fraction === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
 }
 
@@ -41,32 +51,37 @@ const unsignedShort = (value) => (+value >>> 0) & 0xffff;
 
 /** `[EnforceRange] unsigned short`. */
 function enforcedUnsignedShort(value, name) {
-  const number = Math.trunc(+value);
+  const number = mathTrunc(+value);
   if (!(number >= 0 && number <= 0xffff)) {
     throw new TypeError(`${name} is not an integer from 0 to 65535`);
   }
   return number + 0;
 }
 
-/** `sequence<USVString>`, of an object whose method for iterating is known. */
-function sequence(object, method) {
+/** Iterates over `object` by `method`, its method for iterating, and converts each value. */
+function sequence(object, method, convert = usvString) {
   if (typeof method !== 'function') throw new TypeError('The value is not iterable');
-  const iterator = Reflect.apply(method, object, []);
+  const iterator = apply(method, object, []);
   if (!isObject(iterator)) throw new TypeError('The iterator is not an object');
   const { next } = iterator;
   const items = [];
   for (;;) {
-    const result = Reflect.apply(next, iterator, []);
+    const result = apply(next, iterator, []);
     if (!isObject(result)) throw new TypeError('The result of an iterator is not an object');
     if (result.done) return items;
-    items.push(usvString(result.value));
+    append(items, convert(result.value));
   }
+}
+
+/** `Array.prototype.push`, which also works where a setter was put on a shared prototype. */
+function append(array, value) {
+  defineProperty(array, array.length, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
 }
 
 /** `(DOMString or sequence<DOMString>)` as a list. */
 function protocols(value) {
   if (isObject(value)) {
-    const method = value[Symbol.iterator];
+    const method = value[iteratorSymbol];
     if (method !== undefined && method !== null) return sequence(value, method);
   }
   return [usvString(value)];
@@ -74,42 +89,58 @@ function protocols(value) {
 
 /** A dictionary: `undefined` and `null` are empty ones. */
 function dictionary(value, name) {
-  if (value === undefined || value === null) return {};
+  if (value === undefined || value === null) return { __proto__: null };
   if (!isObject(value)) throw new TypeError(`${name} is not an object`);
   return value;
 }
 
 /**
- * `BufferSource`: where the bytes lie, or `undefined` if the value is none. What is shared or can be
- * resized is refused, and what was detached is empty.
+ * Returns a member of a dictionary: its own, or one of its prototypes other than `Object.prototype`. What a program
+ * or an attacker adds there is an option of nobody.
+ */
+function member(object, name) {
+  for (let holder = object; holder !== null; holder = getPrototypeOf(holder)) {
+    if (isObjectPrototype(holder)) return undefined;
+    if (hasOwn(holder, name)) return reflectGet(holder, name, object);
+  }
+  return undefined;
+}
+
+/** Whether this is the `Object.prototype` of this realm or of another one. */
+const isObjectPrototype = (object) =>
+  object === ObjectPrototype ||
+  (getPrototypeOf(object) === null && hasOwn(object, 'hasOwnProperty') && hasOwn(object, '__defineGetter__'));
+
+/**
+ * `BufferSource`: returns where the bytes lie, or `undefined` if the value is none. Refuses resizable buffers and views
+ * of shared ones. A detached buffer is empty.
  */
 function bufferSource(value) {
   if (types.isArrayBuffer(value)) {
     refuseResizable(value);
-    return { buffer: value, offset: 0, length: arrayBufferByteLength.call(value) };
+    return { buffer: value, offset: 0, length: arrayBufferByteLength(value) };
   }
-  if (types.isSharedArrayBuffer(value)) throw new TypeError('A SharedArrayBuffer cannot be sent');
-  if (!ArrayBuffer.isView(value)) return undefined;
-  const view = types.isDataView(value) ? dataView : typedArray;
-  const buffer = view.buffer.call(value);
-  if (!types.isArrayBuffer(buffer)) throw new TypeError('A SharedArrayBuffer cannot be sent');
+  if (!arrayBufferIsView(value)) return undefined;
+  const isDataView = types.isDataView(value);
+  const buffer = isDataView ? dataViewBuffer(value) : typedArrayBuffer(value);
+  if (!types.isArrayBuffer(buffer)) throw new TypeError('A view of a SharedArrayBuffer cannot be sent');
   refuseResizable(buffer);
   // The getters of a DataView throw when its buffer was detached.
-  if (arrayBufferByteLength.call(buffer) === 0) return { buffer, offset: 0, length: 0 };
-  return { buffer, offset: view.byteOffset.call(value), length: view.byteLength.call(value) };
+  if (arrayBufferByteLength(buffer) === 0) return { buffer, offset: 0, length: 0 };
+  return isDataView
+    ? { buffer, offset: dataViewByteOffset(value), length: dataViewByteLength(value) }
+    : { buffer, offset: typedArrayByteOffset(value), length: typedArrayByteLength(value) };
 }
 
 function refuseResizable(buffer) {
-  if (arrayBufferResizable.call(buffer)) {
-    throw new TypeError('A resizable ArrayBuffer cannot be sent');
-  }
+  if (arrayBufferResizable(buffer)) throw new TypeError('A resizable ArrayBuffer cannot be sent');
 }
 
-/** The size of a Blob; `undefined` if the value is none, or only looks like one. */
+/** Returns the size of a Blob; `undefined` if the value is none. */
 function sizeOfBlob(value) {
-  if (!(value instanceof Blob)) return undefined;
+  if (!isObject(value)) return undefined;
   try {
-    return blobSize.call(value);
+    return blobSize(value); // checks the brand
   } catch {
     return undefined;
   }
@@ -121,7 +152,7 @@ function requireArguments(given, needed, name) {
   }
 }
 
-/** What the standard throws for an error of the native half. */
+/** Returns what the standard throws for an error of the native half. */
 function toException(error) {
   switch (error?.code) {
     case 'TypeError':
@@ -135,26 +166,27 @@ function toException(error) {
   }
 }
 
-/** Makes the members of a class what Web IDL says: enumerable. */
+/** Makes members of a class enumerable, as Web IDL defines them. */
 function enumerable(prototype, ...names) {
   for (const name of names) {
-    const descriptor = Object.getOwnPropertyDescriptor(prototype, name);
-    Object.defineProperty(prototype, name, { ...descriptor, enumerable: true });
+    const descriptor = getOwnPropertyDescriptor(prototype, name);
+    defineProperty(prototype, name, { ...descriptor, enumerable: true });
   }
 }
 
 function toStringTag(prototype, value) {
-  Object.defineProperty(prototype, Symbol.toStringTag, { value, configurable: true });
+  defineProperty(prototype, Symbol.toStringTag, { value, configurable: true });
 }
 
 module.exports = {
+  append,
   bufferSource,
   clampedUnsignedShort,
   dictionary,
   enforcedUnsignedShort,
   enumerable,
-  getter,
   isObject,
+  member,
   protocols,
   requireArguments,
   sequence,

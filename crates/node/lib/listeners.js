@@ -1,203 +1,232 @@
 'use strict';
-// The listeners of one socket, as DOM and HTML have them. The host keeps one listener of ours for each
-// type, so that its `dispatchEvent` sets up the event; that one calls these. The host's own list
-// would forget `currentTarget` after the first listener, and runs microtasks behind the last only.
+// The listeners of one socket. The host's `EventTarget` keeps the list. Where the list can be read (Node.js), the events
+// of a socket are dispatched here: the host would clear `currentTarget` after the first listener, call listeners that
+// were added meanwhile, and run microtasks only after the last one. Elsewhere the host dispatches.
 
-const { dictionary, isObject, requireArguments } = require('./idl');
+const {
+  AsyncResource,
+  Event,
+  EventTarget,
+  TypeError,
+  defineProperty,
+  derefWeakRef,
+  functionCall,
+  getOwnPropertySymbols,
+  isCancelable,
+  mapGet,
+  preventDefault,
+  propagationStopped,
+  runInAsyncScope,
+  uncurryThis,
+} = require('./primordials');
+const { distrust } = require('./events');
+const { append, isObject } = require('./idl');
+const { checkpoint, report } = require('./microtasks');
 
-const hostAdd = EventTarget.prototype.addEventListener;
-const hostDispatch = EventTarget.prototype.dispatchEvent;
+const hostAdd = uncurryThis(EventTarget.prototype.addEventListener);
+const hostRemove = uncurryThis(EventTarget.prototype.removeEventListener);
+const hostDispatch = uncurryThis(EventTarget.prototype.dispatchEvent);
 
-/** The host's name for the flag that `stopImmediatePropagation` sets. */
-const STOPPED = (() => {
+/** The members of the host's targets and events that are needed to call its listeners; `undefined` if one is missing. */
+const host = findHost();
+
+function findHost() {
+  const named = (object, description) =>
+    getOwnPropertySymbols(object).find((symbol) => symbol.description === description);
   const event = new Event('probe');
-  const before = Object.getOwnPropertySymbols(event);
   event.stopImmediatePropagation();
-  return Object.getOwnPropertySymbols(event).find((symbol) => !before.includes(symbol));
-})();
-
-/** What a listener list is while it is empty. Lists are replaced, not changed: a dispatch keeps its own. */
-const NONE = Object.freeze([]);
+  const found = {
+    events: named(new EventTarget(), 'kEvents'),
+    target: named(event, 'kTarget'),
+    isBeingDispatched: named(event, 'kIsBeingDispatched'),
+    stopped: named(event, 'kStop'),
+    added: named(EventTarget.prototype, 'kNewListener'),
+    removed: named(EventTarget.prototype, 'kRemoveListener'),
+    dispatch: named(EventTarget.prototype, 'nodejs.internal.kHybridDispatch'),
+  };
+  for (const name in found) if (found[name] === undefined) return undefined;
+  const probe = new EventTarget();
+  const listener = () => {};
+  probe.addEventListener('x', listener, true);
+  const entry = probe[found.events].get?.('x')?.next;
+  if (entry?.listener !== listener || entry.capture !== true || entry.next !== undefined) return undefined;
+  return found;
+}
 
 class Listeners {
   #target;
-  #lists = new Map();
-  /** Whether events are being fired from an empty stack: microtasks run behind each listener then. */
-  #fromLoop = false;
+  /** The async context in which the socket was made. */
+  #scope = new AsyncResource('WEBSOCKET', { requireManualDestroy: true });
+  /** How many listeners each type has. */
+  #counts = { __proto__: null, open: 0, message: 0, error: 0, close: 0 };
+  /** The event handlers by type: the value of the attribute, and the listener that calls it. */
+  #handlers = { __proto__: null, open: undefined, message: undefined, error: undefined, close: undefined };
   #changed;
 
-  /** `changed` is called when a listener has come or gone. */
+  /** `changed` is called when a type has more or fewer listeners. */
   constructor(target, changed) {
     this.#target = target;
     this.#changed = changed;
   }
 
-  /** `addEventListener`, with arguments as the caller gave them. */
-  add(given, type, callback, options) {
-    requireArguments(given, 2, 'addEventListener');
-    const name = `${type}`;
-    const listener = eventListener(callback);
-    const capture = flattened(options);
-    let once = false;
-    let passive = false;
-    let signal;
-    if (isObject(options)) {
-      once = Boolean(options.once);
-      passive = Boolean(options.passive);
-      signal = options.signal;
-      if (signal !== undefined && !(signal instanceof AbortSignal)) {
-        throw new TypeError('The signal is not an AbortSignal');
-      }
-    }
-    if (listener === null || signal?.aborted) return;
-    const same = (entry) => entry.callback === listener && entry.capture === capture;
-    if (this.#list(name).some(same)) return;
-    const entry = { callback: listener, capture, once, passive, isHandler: false, removed: false };
-    this.#append(name, entry);
-    signal?.addEventListener('abort', () => this.#take(name, entry), { once: true });
-  }
-
-  /** `removeEventListener`. */
-  remove(given, type, callback, options) {
-    requireArguments(given, 2, 'removeEventListener');
-    const name = `${type}`;
-    const listener = eventListener(callback);
-    const capture = flattened(options);
-    const entry = this.#list(name).find(
-      (entry) => !entry.isHandler && entry.callback === listener && entry.capture === capture,
-    );
-    if (entry !== undefined) this.#take(name, entry);
-  }
-
   /** The event handler of a type, such as `onmessage`. */
   handler(type) {
-    return this.#list(type).find((entry) => entry.isHandler)?.callback ?? null;
+    return this.#handlers[type]?.callback ?? null;
   }
 
-  /** `[LegacyTreatNonObjectAsNull]`. A handler that replaces another takes its place. */
+  /** `[LegacyTreatNonObjectAsNull]`. A handler that replaces another one keeps its place. */
   setHandler(type, value) {
-    const entry = this.#list(type).find((entry) => entry.isHandler);
+    const handler = this.#handlers[type];
     if (!isObject(value)) {
-      if (entry !== undefined) this.#take(type, entry);
-    } else if (entry !== undefined) {
-      entry.callback = value;
+      if (handler === undefined) return;
+      this.#handlers[type] = undefined;
+      hostRemove(this.#target, type, handler.listener);
+    } else if (handler !== undefined) {
+      handler.callback = value;
     } else {
-      this.#append(type, {
-        callback: value,
-        capture: false,
-        once: false,
-        passive: false,
-        isHandler: true,
-        removed: false,
-      });
+      const made = { callback: value, listener: undefined };
+      made.listener = function (event) {
+        // A handler that is an object stays, and is not called.
+        if (typeof made.callback === 'function' && functionCall(made.callback, this, event) === false) {
+          preventDefault(event);
+        }
+      };
+      this.#handlers[type] = made;
+      this.add(type, made.listener);
     }
   }
 
-  /** Whether there is a listener of one of these types. */
-  hears(types) {
-    return types.some((type) => this.#list(type).length > 0);
+  add(type, listener, options) {
+    hostAdd(this.#target, type, listener, options);
+    if (host === undefined) this.counted(type, 1);
   }
 
-  /** Fires an event of ours, as a task of the event loop does. */
-  fire(event) {
-    if (!this.#lists.has(event.type)) return;
-    this.#fromLoop = true;
-    hostDispatch.call(this.#target, event); // whatever a subclass makes of its own
-    this.#fromLoop = false;
-  }
-
-  #list(type) {
-    return this.#lists.get(type) ?? NONE;
-  }
-
-  #append(type, entry) {
-    const list = this.#lists.get(type);
-    this.#lists.set(type, [...(list ?? NONE), entry]);
-    if (list === undefined) hostAdd.call(this.#target, type, (event) => this.#dispatch(event));
+  /** A type has this many listeners now. */
+  counted(type, count) {
+    if (this.#counts[type] === undefined || this.#counts[type] === count) return;
+    this.#counts[type] = count;
     this.#changed();
   }
 
-  #take(type, entry) {
-    entry.removed = true;
-    this.#lists.set(type, this.#list(type).filter((other) => other !== entry));
-    this.#changed();
+  /** Whether events of this type have a listener. Where the host does not tell: whether one was added. */
+  hears(type) {
+    return this.#counts[type] > 0;
   }
 
-  #dispatch(event) {
-    const { type } = event;
-    const list = this.#list(type);
-    const fromLoop = this.#fromLoop;
-    // What listeners dispatch themselves is not fired from an empty stack.
-    this.#fromLoop = false;
-    // At the target, those that capture come first.
-    if (list.length > 1 && list.some((entry) => entry.capture)) {
-      this.#call(list.filter((entry) => entry.capture), event, fromLoop);
-      if (!event.cancelBubble) this.#call(list.filter((entry) => !entry.capture), event, fromLoop);
+  /** Fires an event of the socket, with a microtask checkpoint after each listener. */
+  fire(event, type) {
+    if (host !== undefined) {
+      dispatch(this.#target, event, type, this.#scope);
     } else {
-      this.#call(list, event, fromLoop);
-    }
-  }
-
-  #call(list, event, fromLoop) {
-    for (const entry of list) {
-      if (event[STOPPED] === true) return;
-      if (entry.removed) continue;
-      if (entry.once) this.#take(event.type, entry);
-      try {
-        call(entry, this.#target, event);
-      } catch (error) {
-        report(error);
-      }
-      if (fromLoop) checkpoint();
+      runInAsyncScope(this.#scope, hostDispatch, undefined, this.#target, event);
+      checkpoint();
     }
   }
 }
 
-function call({ callback, isHandler }, target, event) {
-  if (isHandler) {
-    // A handler that is an object stays, and is not called.
-    if (typeof callback === 'function' && callback.call(target, event) === false) {
-      event.preventDefault();
-    }
-  } else if (typeof callback === 'function') {
-    callback.call(target, event);
+/** Calls the listeners of the host's list. Without a scope, a script dispatches. */
+function dispatch(target, event, type, scope) {
+  event[host.target] = target;
+  const map = target[host.events];
+  const first = map === undefined ? undefined : mapGet(map, type)?.next;
+  if (first === undefined) return;
+  event[host.isBeingDispatched] = true;
+  if (first.next === undefined) {
+    invoke(first, target, event, type, scope);
   } else {
-    callback.handleEvent(event);
+    // Listeners that are added meanwhile are not called. At the target, those that capture come first.
+    const capturing = [];
+    const others = [];
+    for (let entry = first; entry !== undefined; entry = entry.next) {
+      append(entry.capture ? capturing : others, entry);
+    }
+    for (let i = 0; i < capturing.length; i += 1) invoke(capturing[i], target, event, type, scope);
+    if (capturing.length === 0 || !propagationStopped(event)) {
+      for (let i = 0; i < others.length; i += 1) invoke(others[i], target, event, type, scope);
+    }
+  }
+  event[host.isBeingDispatched] = false;
+}
+
+function invoke(entry, target, event, type, scope) {
+  if (entry.removed || (event[host.stopped] === true && !entry.resistStopPropagation)) return;
+  const listener = entry.weak ? derefWeakRef(entry.listener) : entry.listener;
+  if (entry.once && listener !== undefined) hostRemove(target, type, listener, { __proto__: null, capture: entry.capture });
+  const isPassive = entry.passive && isCancelable(event);
+  if (isPassive) defineProperty(event, 'preventDefault', IGNORED);
+  try {
+    if (scope === undefined) call(listener, target, event);
+    else runInAsyncScope(scope, call, undefined, listener, target, event);
+  } catch (error) {
+    report(error);
+  }
+  if (isPassive) delete event.preventDefault;
+  if (scope !== undefined) checkpoint();
+}
+
+/** What `preventDefault` is for a passive listener. */
+const IGNORED = { __proto__: null, value: () => {}, configurable: true };
+
+function call(listener, target, event) {
+  if (listener === undefined) return;
+  if (typeof listener === 'function') {
+    functionCall(listener, target, event);
+  } else {
+    const { handleEvent } = listener;
+    if (typeof handleEvent !== 'function') throw new TypeError('handleEvent is not a function');
+    functionCall(handleEvent, listener, event);
   }
 }
 
-function eventListener(callback) {
-  if (callback === null || callback === undefined) return null;
-  if (!isObject(callback)) throw new TypeError('The listener is not an object');
-  return callback;
-}
+/** Whether `removeEventListener(type, listener, true)` removes one that captures. Node.js does so since version 26. */
+const hostFlattens = (() => {
+  const target = new EventTarget();
+  let calls = 0;
+  const listener = () => {
+    calls += 1;
+  };
+  target.addEventListener('x', listener, true);
+  target.removeEventListener('x', listener, true);
+  target.dispatchEvent(new Event('x'));
+  return calls === 0;
+})();
 
-/** The part of the options that `removeEventListener` has as well: whether the listener captures. */
-function flattened(options) {
-  if (typeof options === 'boolean') return options;
-  return Boolean(isObject(options) ? options.capture : options);
-}
-
-/** "Report an exception": it is an uncaught one, and what comes behind it runs all the same. */
-function report(error) {
-  queueMicrotask(() => {
-    throw error;
+/**
+ * Has the listeners of a class counted. `listenersOf` returns those of an instance, or `undefined`.
+ */
+function countListeners(prototype, listenersOf) {
+  if (!hostFlattens) {
+    define(prototype, 'removeEventListener', function removeEventListener(type, callback, options = undefined) {
+      if (arguments.length < 2) throw new TypeError('removeEventListener needs 2 arguments');
+      const capture = typeof options === 'boolean' ? options : isObject(options) && !!options.capture;
+      hostRemove(this, type, callback, { __proto__: null, capture });
+    });
+  }
+  if (host === undefined) {
+    define(prototype, 'addEventListener', function addEventListener(type, callback, options = undefined) {
+      if (arguments.length < 2) throw new TypeError('addEventListener needs 2 arguments');
+      const name = `${type}`;
+      hostAdd(this, name, callback, options);
+      if (isObject(callback)) listenersOf(this)?.counted(name, 1);
+    });
+    return;
+  }
+  const hostAdded = uncurryThis(EventTarget.prototype[host.added]);
+  const hostRemoved = uncurryThis(EventTarget.prototype[host.removed]);
+  const counted = (hook) =>
+    function (size, type, listener, once, capture, passive, weak) {
+      hook(this, size, type, listener, once, capture, passive, weak);
+      listenersOf(this)?.counted(type, size);
+    };
+  define(prototype, host.added, counted(hostAdded));
+  define(prototype, host.removed, counted(hostRemoved));
+  define(prototype, host.dispatch, function (_value, type, event) {
+    distrust(event);
+    dispatch(this, event, type);
   });
 }
 
-/** What Node.js does between two callbacks. It has no other name for it; without it, microtasks run later. */
-const runTicks = process._tickCallback ?? (() => {});
+const define = (object, name, value) =>
+  defineProperty(object, name, { __proto__: null, value, writable: true, configurable: true });
 
-/** "Perform a microtask checkpoint". What a tick throws is reported, and the next ones run. */
-function checkpoint() {
-  for (;;) {
-    try {
-      runTicks();
-      return;
-    } catch (error) {
-      report(error);
-    }
-  }
-}
-
-module.exports = { Listeners, report };
+module.exports = { Listeners, countListeners };

@@ -1,45 +1,80 @@
 'use strict';
 // The event loop's side of the native half: one call for all sockets that have tasks.
 
-const { toException } = require('./idl');
+const {
+  DOMException,
+  FinalizationRegistry,
+  Promise,
+  WeakRef,
+  arrayIsArray,
+  derefWeakRef,
+  ignoreRejection,
+  process,
+  setImmediate,
+  setInterval,
+  soon,
+} = require('./primordials');
+const { append, toException } = require('./idl');
+const { report } = require('./microtasks');
 const native = require('./native');
 
-/** So many events of one socket, and about so many of all, have their turn before timers and files do. */
-const EVENTS = 1024;
-const TURN = 4096;
-/** So many messages cross to JavaScript in one call. */
+/** The most events that one socket, and about the most that all sockets fire before timers and files have their turn. */
+const SOCKET_EVENTS_MAX = 1024;
+const TURN_EVENTS_MAX = 4096;
+/** The most messages that cross to JavaScript in one call. */
 const BATCH = 128;
+/** The network hears of what was sent after this many messages, or at the end of the turn. */
+const FLUSH_EVERY = 64;
 
-/** What was sent is handed to the network in portions of so many messages. */
-const PORTION = 64;
-
-/** The sockets that have not ended, by number; they may be collected. */
-const sockets = new Map();
-/** Those that may not: somebody could hear of them, or they have something to send. */
-const kept = new Set();
-/** Those that were sent something that the network has not heard of. */
+/** The sockets that have not ended, by number. */
+const sockets = [];
+/** Those of them that must not be collected: somebody could hear of them, or they have something to do. */
+const kept = [];
+/** The sockets that were sent something since the last flush. */
 let unflushed = [];
 let inTurn = false;
 let flushing = false;
+/** A timer that keeps the process alive while `holders` is not 0. */
 let alive;
+let holders = 0;
 
 const environment = native.enter(turn);
 
+/** Runs the tasks of all sockets that have some. Whatever throws is reported, and the next step runs. */
 function turn() {
   inTurn = true;
-  for (let left = TURN; ; ) {
-    if (left <= 0) {
-      // A call by the native half would come at once, without a turn of the loop.
-      setImmediate(turn);
-      break;
-    }
-    const numbers = native.ready(environment, collect);
-    if (numbers === null) break;
-    for (const number of numbers) left -= 1 + (sockets.get(number)?.deref()?.drain(EVENTS) ?? 0);
+  try {
+    runTasks();
+  } catch (error) {
+    report(error);
   }
   inTurn = false;
   flush();
 }
+
+function runTasks() {
+  for (let left = TURN_EVENTS_MAX; left > 0; ) {
+    const numbers = native.ready(environment, collect);
+    if (numbers === null) return;
+    for (let i = 0; i < numbers.length; i += 1) {
+      const connection = find(numbers[i]);
+      left -= 1;
+      try {
+        if (connection !== undefined) left -= connection.drain(SOCKET_EVENTS_MAX);
+      } catch (error) {
+        report(error);
+        connection.later();
+      }
+    }
+  }
+  // A call by the native half would come at once, without a turn of the loop.
+  setImmediate(turn);
+}
+
+const find = (number) => {
+  const reference = sockets[number];
+  return reference === undefined ? undefined : derefWeakRef(reference);
+};
 
 /** Hands over what was sent: at the end of a turn, or of the script that runs. */
 function flush() {
@@ -47,35 +82,40 @@ function flush() {
   const waiting = unflushed;
   if (waiting.length === 0) return;
   unflushed = [];
-  for (const connection of waiting) connection.flushed();
-  native.flush(waiting.map((connection) => connection.number));
+  const numbers = [];
+  for (let i = 0; i < waiting.length; i += 1) {
+    waiting[i].flushed();
+    append(numbers, waiting[i].number);
+  }
+  native.flush(numbers);
 }
 
 /**
- * What `WebSocket` and `WebSocketStream` have in common: the native socket, its place in the loop,
- * and its life. `owner` is the object of the standard, which is told of events by `owner(event)`.
+ * What `WebSocket` and `WebSocketStream` have in common: the native socket, its place in the loop, and its life.
  */
 class Connection {
   #number;
   #fire;
   #isWanted;
   #fed = 0;
+  /** The pings that wait for a Pong, oldest first. */
   #pings = [];
-
   #wantedMessages;
+  #afterTask;
   /** `close()` has been called: messages that were taken are not fired. */
   #dropsTaken = false;
-  /** Whether this is kept because of its listeners, and whether that may have changed. */
+  /** Whether a listener keeps this alive, and whether that may have changed. */
   #isHeard = false;
   #needsUpdate = false;
-  #afterTasks;
+  #isRef = true;
+  #holds = false;
 
   /**
-   * `url` and `options` are what the native half takes; `fire(event)` takes the events; `isWanted(state)`
-   * says whether somebody could hear of a socket in that state; `wantedMessages()` how many messages may
-   * be fired now; `afterTasks()` is called when some have run.
+   * `url` and `options` are what the native half takes; `fire(event)` takes the events; `isWanted(state)` says whether
+   * somebody could hear of a socket in that state; `wantedMessages()` how many messages may be fired now; `afterTask()`
+   * is called after each event and when tasks have run.
    */
-  constructor({ url, options }, fire, isWanted, { wantedMessages = () => BATCH, afterTasks } = {}) {
+  constructor({ url, options }, fire, isWanted, wantedMessages = undefined, afterTask = undefined) {
     try {
       this.#number = native.open(environment, url, options);
     } catch (error) {
@@ -84,12 +124,12 @@ class Connection {
     this.#fire = fire;
     this.#isWanted = isWanted;
     this.#wantedMessages = wantedMessages;
-    this.#afterTasks = afterTasks;
-    sockets.set(this.#number, new WeakRef(this));
+    this.#afterTask = afterTask;
+    sockets[this.#number] = new WeakRef(this);
     collected.register(this, this.#number);
     if (alive === undefined) start();
     this.update();
-    this.later(); // the first look at it has the next ones announced
+    this.later(); // registers for the events that follow
   }
 
   /** What the native half calls the socket. */
@@ -109,13 +149,13 @@ class Connection {
   fed() {
     this.#fed += 1;
     if (this.#fed === 1) {
-      unflushed.push(this);
+      append(unflushed, this);
       if (!inTurn && !flushing) {
         flushing = true;
-        queueMicrotask(flush);
+        soon(flush);
       }
-      if (!kept.has(this)) this.update();
-    } else if (this.#fed % PORTION === 0) {
+      if (kept[this.#number] === undefined) this.update();
+    } else if (this.#fed % FLUSH_EVERY === 0) {
       native.flush([this.#number]);
     }
   }
@@ -138,14 +178,16 @@ class Connection {
   /** Runs the tasks that wait, up to a number of events; @returns how many. */
   drain(events) {
     const number = this.#number;
+    const wantedMessages = this.#wantedMessages;
     let left = events;
     while (left > 0) {
-      const event = native.next(number, this.#wantedMessages(), collectMessages);
+      const most = wantedMessages === undefined ? BATCH : wantedMessages();
+      const event = native.next(number, most, collectMessages);
       if (event === null) {
         this.#ran();
         return events - left;
       }
-      if (Array.isArray(event)) {
+      if (arrayIsArray(event)) {
         const isLast = lastMessages;
         left -= event.length;
         this.#fireAll(event);
@@ -157,7 +199,7 @@ class Connection {
         // One task fires both `error` and `close`.
         if (event !== ERROR) left -= 1;
         this.#needsUpdate = true;
-        this.#fire(event);
+        this.#fireOne(event);
       }
     }
     this.later();
@@ -166,19 +208,36 @@ class Connection {
   }
 
   #fireAll(messages) {
-    for (const message of messages) {
+    for (let i = 0; i < messages.length; i += 1) {
       if (this.#dropsTaken) return;
-      this.#fire(message);
+      this.#fireOne(messages[i]);
+    }
+  }
+
+  #fireOne(event) {
+    try {
+      this.#fire(event);
+    } catch (error) {
+      report(error);
     }
   }
 
   /** Tasks have run: what was sent may have left, and Pings been answered. */
   #ran() {
     if (this.#needsUpdate || !this.#isHeard) this.update();
-    this.#afterTasks?.();
-    while (this.#pings.length > 0 && this.#pings[0].number <= native.pingsAnswered(this.#number)) {
-      this.#pings.shift().resolve();
+    if (this.#afterTask !== undefined) this.#afterTask();
+    if (this.#pings.length > 0) this.#answerPings(native.pingsAnswered(this.#number));
+  }
+
+  #answerPings(answered) {
+    const waiting = [];
+    for (let i = 0; i < this.#pings.length; i += 1) {
+      const ping = this.#pings[i];
+      if (ping.number <= answered) ping.resolve();
+      else append(waiting, ping);
     }
+    this.#pings = waiting;
+    if (waiting.length === 0) this.update();
   }
 
   /** @returns {Promise<void>} that resolves when the Pong has come. */
@@ -187,42 +246,69 @@ class Connection {
       try {
         const number = native.ping(this.#number);
         if (this.readyState !== OPEN) throw new DOMException('The connection is closed', 'InvalidStateError');
-        this.#pings.push({ number, resolve, reject });
+        append(this.#pings, { number, resolve, reject });
+        this.update();
       } catch (error) {
         reject(toException(error));
       }
     });
   }
 
-  /** Keeps this object, and the process, alive while WHATWG says so ("garbage collection"). */
+  /** Whether this keeps the process alive while it has to do something. */
+  setRef(isRef) {
+    this.#isRef = isRef;
+    this.update();
+  }
+
+  /**
+   * Keeps this object, and the process, alive: while WHATWG says so ("garbage collection"), while it is closing, and
+   * while a Pong is awaited.
+   */
   update() {
     const state = this.readyState;
     this.#needsUpdate = false;
-    this.#isHeard = state !== CLOSED && this.#isWanted(state);
-    if (this.#isHeard || (state !== CLOSED && this.bufferedAmount > 0)) {
-      kept.add(this);
-      if (kept.size === 1) alive.ref();
-    } else {
-      if (kept.delete(this) && kept.size === 0) alive.unref();
-    }
+    const hasEnded = state === null || state === CLOSED;
+    this.#isHeard = !hasEnded && this.#isWanted(state);
+    const isNeeded =
+      this.#isHeard ||
+      (!hasEnded && (state === CLOSING || this.#pings.length > 0 || this.#fed > 0 || this.bufferedAmount > 0));
+    kept[this.#number] = isNeeded ? this : undefined;
+    this.#hold(isNeeded && this.#isRef);
+  }
+
+  #hold(holds) {
+    if (this.#holds === holds) return;
+    this.#holds = holds;
+    holders += holds ? 1 : -1;
+    if (holders === 0) alive.unref();
+    else if (holds && holders === 1) alive.ref();
+  }
+
+  /** The program ends by itself: says so to the server, and stays alive until that has answered. */
+  leave() {
+    native.disappear(this.#number);
+    this.update();
   }
 
   /** The last event was fired. */
   ended() {
-    for (const { reject } of this.#pings.splice(0)) {
-      reject(new DOMException('The connection is closed', 'InvalidStateError'));
+    const pings = this.#pings;
+    this.#pings = [];
+    for (let i = 0; i < pings.length; i += 1) {
+      pings[i].reject(new DOMException('The connection is closed', 'InvalidStateError'));
     }
-    sockets.delete(this.#number);
+    sockets[this.#number] = undefined;
+    this.update();
   }
 }
 
 /** A connection that nobody can hear of any more is given up: if it is open, it closes without a code. */
 const collected = new FinalizationRegistry((number) => {
-  sockets.delete(number);
+  sockets[number] = undefined;
   native.release(number);
 });
 
-/** How the native half gives several values. */
+/** Receives several values from the native half. */
 const collect = (...values) => values;
 
 /** Whether no task waits behind the messages that were collected. */
@@ -234,13 +320,22 @@ function collectMessages(isLast, ...messages) {
 }
 
 function start() {
-  // What keeps the process alive, when it has to be.
   alive = setInterval(() => {}, 0x7fff_ffff).unref();
+  // Nothing else is left to do. Sockets that nobody hears are closed properly, which takes as long as the server does.
+  process.on('beforeExit', () => {
+    flush();
+    for (let number = 0; number < sockets.length; number += 1) {
+      const connection = find(number);
+      if (connection?.readyState === OPEN) connection.leave();
+    }
+  });
   process.on('exit', () => native.leave(environment));
 }
 
 const OPEN = 1;
-const ERROR = 2;
+const CLOSING = 2;
 const CLOSED = 3;
+/** The event `error`, as the native half gives it. Its number is also that of CLOSING. */
+const ERROR = 2;
 
-module.exports = { Connection, ERROR, OPEN };
+module.exports = { Connection, ERROR, OPEN, flush };

@@ -1,21 +1,44 @@
 'use strict';
 // The options beyond the standard, converted. Whether they can be used is decided in the native half.
 
-const { bufferSource, dictionary, isObject, protocols } = require('./idl');
+const {
+  ObjectPrototype,
+  TypeError,
+  URL,
+  Uint8Array,
+  apply,
+  arrayIsArray,
+  bufferConcat,
+  bufferFrom,
+  getPrototypeOf,
+  hasOwn,
+  isAborted,
+  iteratorSymbol,
+  numberIsInteger,
+  objectKeys,
+  Symbol,
+  urlCanParse,
+  urlHref,
+} = require('./primordials');
+const { append, bufferSource, dictionary, isObject, member, protocols, sequence } = require('./idl');
 
 /**
- * Whether what stands in the place of the protocols can only be options: an object that the standard
- * would turn into "[object Object]", which is not the name of a subprotocol.
+ * Whether the value in the place of the protocols can only be options: an object that the standard would turn into
+ * "[object Object]", which is not the name of a subprotocol.
  */
 function isOptions(value) {
   if (typeof value !== 'object' || value === null) return false;
-  const prototype = Object.getPrototypeOf(value);
-  const plain = prototype === Object.prototype || prototype === null;
-  const converts = [Symbol.iterator, Symbol.toPrimitive, Symbol.toStringTag, 'toString', 'valueOf'];
-  return plain && !converts.some((name) => Object.hasOwn(value, name));
+  const prototype = getPrototypeOf(value);
+  if (prototype !== ObjectPrototype && prototype !== null) return false;
+  for (let i = 0; i < CONVERTS.length; i += 1) if (hasOwn(value, CONVERTS[i])) return false;
+  return true;
 }
 
+/** An object with one of these converts itself. */
+const CONVERTS = [iteratorSymbol, Symbol.toPrimitive, Symbol.toStringTag, 'toString', 'valueOf'];
+
 const text = (value) => `${value}`;
+const boolean = (value) => !!value;
 
 function number(value, name) {
   const converted = +value;
@@ -23,87 +46,182 @@ function number(value, name) {
   return converted;
 }
 
-/** Names and values, of a `Headers`, of a list of pairs, or of an object. */
+/** A number of bytes or bits; `Infinity` is no limit. */
+function count(value, name) {
+  const converted = number(value, name);
+  if (converted !== Infinity && !numberIsInteger(converted)) {
+    throw new TypeError(`The option ${name} is not an integer`);
+  }
+  return converted;
+}
+
+/** `ByteString`: each character is one byte. */
+function byteString(value, name) {
+  const converted = `${value}`;
+  for (let i = 0; i < converted.length; i += 1) {
+    if (converted.charCodeAt(i) > 0xff) {
+      throw new TypeError(`The ${name} has a character that is not Latin-1, at index ${i}`);
+    }
+  }
+  return converted;
+}
+
+/** Names and values of a `Headers`, a list of pairs, or an object. */
 function headers(value) {
   if (!isObject(value)) throw new TypeError('The option headers is not an object');
-  const pairs = typeof value[Symbol.iterator] === 'function' ? [...value] : Object.entries(value);
-  return pairs.flatMap(([name, values]) =>
-    (Array.isArray(values) ? values : [values]).flatMap((one) => [text(name), text(one)]),
-  );
+  const list = [];
+  const add = (name, values) => {
+    const each = arrayIsArray(values) ? values : [values];
+    for (let i = 0; i < each.length; i += 1) {
+      if (each[i] === undefined || each[i] === null) continue;
+      append(list, byteString(name, 'name of a header'));
+      append(list, byteString(each[i], `value of the header ${name}`));
+    }
+  };
+  const method = value[iteratorSymbol];
+  if (typeof method === 'function') {
+    const pairs = sequence(value, method, (pair) => pair);
+    for (let i = 0; i < pairs.length; i += 1) {
+      if (!isObject(pairs[i])) throw new TypeError('An item of the option headers is not a pair');
+      add(text(pairs[i][0]), pairs[i][1]);
+    }
+  } else {
+    const names = objectKeys(value);
+    for (let i = 0; i < names.length; i += 1) add(names[i], value[names[i]]);
+  }
+  return list;
 }
 
 /** One or several texts in PEM, as strings or bytes. */
 function pem(value) {
-  const parts = Array.isArray(value) ? value : [value];
-  return new Uint8Array(Buffer.concat(parts.flatMap((part) => [pemPart(part), Buffer.from('\n')])));
+  const parts = arrayIsArray(value) ? value : [value];
+  const chunks = [];
+  for (let i = 0; i < parts.length; i += 1) {
+    append(chunks, pemPart(parts[i]));
+    append(chunks, bufferFrom('\n'));
+  }
+  return new Uint8Array(bufferConcat(chunks));
 }
 
 function pemPart(part) {
   const source = bufferSource(part);
-  if (source === undefined) return Buffer.from(text(part));
-  return Buffer.from(source.buffer, source.offset, source.length);
+  if (source === undefined) return bufferFrom(text(part));
+  return bufferFrom(source.buffer, source.offset, source.length);
 }
 
+/** A jar of cookies: both members are called later, on the jar. */
+function jar(value) {
+  if (!isObject(value)) throw new TypeError('The option cookies is not an object');
+  const callback = (name) => {
+    const call = value[name];
+    if (typeof call !== 'function') throw new TypeError(`The option cookies has no function ${name}`);
+    return (...args) => apply(call, value, args);
+  };
+  return { getCookies: callback('getCookies'), setCookies: callback('setCookies') };
+}
+
+/** The value of the `Cookie` header, or "". */
+function cookieOf({ getCookies }, url) {
+  const cookie = getCookies(url) ?? '';
+  if (isObject(cookie)) {
+    throw new TypeError('getCookies() returned an object. It must return a string: it can not be asynchronous');
+  }
+  return byteString(cookie, 'result of getCookies()');
+}
+
+/** Reads the members of a dictionary once each, in the order of `converters`. `null` is as good as unset. */
 function members(value, name, converters) {
   const given = dictionary(value, `The option ${name}`);
-  const read = {};
-  for (const [member, convert] of Object.entries(converters)) {
-    const one = given[member];
-    if (one !== undefined) read[member] = convert(one, member);
+  const read = { __proto__: null };
+  for (const key in converters) {
+    const one = member(given, key);
+    if (one !== undefined && one !== null) read[key] = converters[key](one, key);
   }
   return read;
 }
 
-const TLS = { ca: pem, cert: pem, key: pem, servername: text, rejectUnauthorized: Boolean };
+const TLS = { __proto__: null, ca: pem, cert: pem, key: pem, rejectUnauthorized: boolean, servername: text };
 
 const DEFLATE = {
-  clientMaxWindowBits: number,
-  serverMaxWindowBits: number,
-  clientNoContextTakeover: Boolean,
-  serverNoContextTakeover: Boolean,
-  threshold: number,
+  __proto__: null,
+  clientMaxWindowBits: count,
+  clientNoContextTakeover: boolean,
+  serverMaxWindowBits: count,
+  serverNoContextTakeover: boolean,
+  threshold: count,
 };
 
+/** In the order of their names, as Web IDL has it. */
 const OPTIONS = {
-  protocols,
-  headers,
+  __proto__: null,
+  anyPort: boolean,
   baseUrl: text,
-  origin: text,
-  tls: (value) => members(value, 'tls', TLS),
-  proxy: text,
-  perMessageDeflate: (value) =>
-    isObject(value) ? members(value, 'perMessageDeflate', DEFLATE) : Boolean(value),
-  maxPayload: number,
-  maxBufferedAmount: number,
-  connectTimeout: number,
-  handshakeTimeout: number,
   closeTimeout: number,
+  connectTimeout: number,
+  cookies: jar,
+  deliverAfterClose: boolean,
+  handshakeTimeout: number,
+  headers,
+  idleTimeout: number,
+  maxBufferedAmount: count,
+  maxPayload: count,
+  origin: text,
+  perMessageDeflate: (value) => (isObject(value) ? members(value, 'perMessageDeflate', DEFLATE) : !!value),
   pingInterval: number,
   pingTimeout: number,
-  idleTimeout: number,
-  anyPort: Boolean,
-  deliverAfterClose: Boolean,
-  cookies: (value) => value,
+  protocols,
+  proxy: text,
+  tls: (value) => members(value, 'tls', TLS),
 };
 
-/**
- * @param {string} address the constructor's first argument.
- * @param {string[]} list its second, as a list.
- * @param value its options.
- * @returns the URL and the options that the native half takes, and the jar of cookies.
- */
-function options(address, list, value) {
-  const { baseUrl, cookies, perMessageDeflate, ...native } = members(value, 'bag', OPTIONS);
-  // What cannot be resolved is refused as it stands.
-  const url =
-    baseUrl !== undefined && URL.canParse(address, baseUrl)
-      ? new URL(address, baseUrl).href
-      : address;
-  native.protocols ??= list;
-  if (isObject(perMessageDeflate)) native.deflateOptions = perMessageDeflate;
-  else native.deflate = perMessageDeflate;
-  if (cookies !== undefined) native.cookie = text(cookies.getCookies(url) ?? '');
-  return { url, options: native, jar: cookies };
+/** Those of `WebSocketStream`. */
+const STREAM_OPTIONS = { __proto__: null };
+for (const name in OPTIONS) {
+  STREAM_OPTIONS[name] = name === 'protocols' ? listOfProtocols : OPTIONS[name];
+  if (name === 'proxy') STREAM_OPTIONS.signal = abortSignal;
 }
 
-module.exports = { isOptions, options };
+/** `sequence<USVString>`, which a string is not. */
+function listOfProtocols(value) {
+  if (!isObject(value)) throw new TypeError('The protocols are not a sequence');
+  return sequence(value, value[iteratorSymbol]);
+}
+
+function abortSignal(value) {
+  try {
+    isAborted(value); // checks the brand
+  } catch {
+    throw new TypeError('The signal is not an AbortSignal');
+  }
+  return value;
+}
+
+/**
+ * Returns the URL and the options that the native half takes, and the jar's `setCookies`, for the constructor's first
+ * argument, the subprotocols and the converted options.
+ */
+function toNative(address, list, read) {
+  const { baseUrl, cookies, perMessageDeflate } = read;
+  // What cannot be resolved is refused as it stands.
+  const url =
+    baseUrl !== undefined && urlCanParse(address, baseUrl) ? urlHref(new URL(address, baseUrl)) : address;
+  const options = { __proto__: null, ...read };
+  options.protocols ??= list;
+  if (isObject(perMessageDeflate)) options.deflateOptions = perMessageDeflate;
+  else options.deflate = perMessageDeflate;
+  if (cookies !== undefined) options.cookie = cookieOf(cookies, url);
+  return { url, options, jar: cookies?.setCookies };
+}
+
+/** Reads the options of `WebSocket`. */
+const options = (address, list, value) => toNative(address, list, members(value, 'bag', OPTIONS));
+
+/** Reads the options of `WebSocketStream`, and its signal. */
+function streamOptions(address, value) {
+  const { signal, ...read } = members(value, 'bag', STREAM_OPTIONS);
+  const result = toNative(address, [], read);
+  result.options.abandoned = signal !== undefined && isAborted(signal);
+  return { ...result, signal };
+}
+
+module.exports = { isOptions, options, streamOptions };

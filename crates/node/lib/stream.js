@@ -2,22 +2,29 @@
 // `WebSocketStream`, as whatwg/websockets#48 proposes it.
 
 const {
-  bufferSource,
-  dictionary,
-  enumerable,
-  isObject,
-  requireArguments,
-  sequence,
-  toException,
-  toStringTag,
-  usvString,
-} = require('./idl');
+  DOMException,
+  Error,
+  Promise,
+  ReadableStream,
+  Uint8Array,
+  WritableStream,
+  events,
+  ignoreRejection,
+  isAborted,
+  types,
+  uncurryThis,
+} = require('./primordials');
+const { bufferSource, enumerable, requireArguments, toException, toStringTag, usvString } = require('./idl');
 const { WebSocketError, closeInfo, connectionError } = require('./error');
-const { Connection, ERROR, OPEN } = require('./loop');
+const { Connection, ERROR, OPEN, flush } = require('./loop');
+const { checkpoint } = require('./microtasks');
 const native = require('./native');
-const { options: readOptions } = require('./options');
+const { streamOptions } = require('./options');
 
 const CONNECTING = 0;
+const { addAbortListener } = events;
+const addEventListener = uncurryThis(EventTarget.prototype.addEventListener);
+const removeEventListener = uncurryThis(EventTarget.prototype.removeEventListener);
 
 class WebSocketStream {
   #connection;
@@ -31,24 +38,21 @@ class WebSocketStream {
   #write;
   #ending;
 
+  /** Stops following the signal. */
+  #unfollow;
+  /** With which later writes fail: one object for all of them. */
+  #closingError;
+
   constructor(url, options = {}) {
     requireArguments(arguments.length, 1, 'WebSocketStream');
     const address = usvString(url);
-    const { protocols, signal } = dictionary(options, 'The options');
-    const list = protocols === undefined ? [] : listOf(protocols);
-    if (signal !== undefined && !(signal instanceof AbortSignal)) {
-      throw new TypeError('The signal is not an AbortSignal');
-    }
-    const read = readOptions(address, list, { ...options, protocols: undefined });
-    read.options.abandoned = signal?.aborted === true;
+    const { signal, ...read } = streamOptions(address, options);
     this.#connection = new Connection(
       read,
       (event) => this.#run(event),
       () => true,
-      {
-        wantedMessages: () => (native.streamWantsMessage(this.#number) ? 1 : 0),
-        afterTasks: () => this.#carryOut(native.streamRoom(this.#number)),
-      },
+      () => (native.streamWantsMessage(this.#number) ? 1 : 0),
+      () => this.#carryOut(native.streamRoom(this.#number)),
     );
     this.#number = this.#connection.number;
     this.#whenAborted(signal);
@@ -84,28 +88,44 @@ class WebSocketStream {
 
   #whenAborted(signal) {
     if (signal === undefined) return;
-    if (signal.aborted) {
+    if (isAborted(signal)) {
       this.#abort(signal.reason);
       return;
     }
-    const abort = () => {
+    this.#unfollow = follow(signal, () => {
       if (this.#connection.readyState !== CONNECTING) return;
       this.#close();
       this.#abort(signal.reason);
-    };
-    signal.addEventListener('abort', abort, { once: true });
+    });
   }
 
+  /** Each task is followed by a microtask checkpoint, and what was written meanwhile is handed over apart. */
   #run(event) {
+    try {
+      this.#runTask(event);
+    } finally {
+      checkpoint();
+      flush();
+    }
+  }
+
+  #runTask(event) {
     if (event === OPEN) {
+      this.#unfollow?.();
       this.#open();
     } else if (event === ERROR) {
-      // What it means, the close event says.
-    } else if (typeof event === 'string' || event instanceof ArrayBuffer) {
-      this.#receive(typeof event === 'string' ? event : new Uint8Array(event));
+      // The close event that follows has the details.
+    } else if (typeof event === 'string') {
+      this.#receive(event);
+    } else if (types.isArrayBuffer(event)) {
+      this.#receive(new Uint8Array(event));
     } else {
-      this.#end(event);
-      this.#connection.ended();
+      this.#unfollow?.();
+      try {
+        this.#end(event);
+      } finally {
+        this.#connection.ended();
+      }
     }
   }
 
@@ -114,15 +134,17 @@ class WebSocketStream {
     const protocol = native.protocol(this.#number);
     const readable = new ReadableStream(
       {
+        __proto__: null,
         start: (controller) => {
           this.#readable = controller;
         },
         pull: () => this.#wait(),
         cancel: (reason) => this.#closeFor(reason),
       },
-      { highWaterMark: 0 },
+      { __proto__: null, highWaterMark: 0 },
     );
     const writable = new WritableStream({
+      __proto__: null,
       start: (controller) => {
         this.#writable = controller;
       },
@@ -142,12 +164,12 @@ class WebSocketStream {
   }
 
   #receive(chunk) {
-    this.#readable?.enqueue(chunk);
+    attempt(() => this.#readable?.enqueue(chunk));
     this.#carryOut(native.streamMessage(this.#number));
   }
 
   #send(chunk) {
-    if (!native.streamMayWrite(this.#number)) throw closing();
+    if (!native.streamMayWrite(this.#number)) throw this.#closing();
     const source = bufferSource(chunk);
     if (source === undefined) native.feedText(this.#number, usvString(chunk));
     else native.feedBytes(this.#number, source.buffer, source.offset, source.length);
@@ -180,56 +202,69 @@ class WebSocketStream {
     this.#carryOut(native.streamAbort(this.#number), undefined, () => reason);
   }
 
-  /** Does what the machine says: the numbers are those of its effects. */
+  #closing() {
+    this.#closingError ??= new DOMException('The WebSocket is closing or closed', 'InvalidStateError');
+    return this.#closingError;
+  }
+
+  /** Carries out the effects that the native half has decided on, given as their numbers. */
   #carryOut(effects, info, makeError) {
     if (effects.length === 0) return;
     const error = makeError?.();
-    for (const effect of effects) {
-      switch (effect) {
-        case 1: this.#opened.reject(error); break;
-        case 2: this.#closed.resolve(info); break;
-        case 3: this.#closed.reject(error); break;
-        case 4: attempt(() => this.#readable?.close()); break;
-        case 5: this.#readable?.error(error); break;
-        case 6: this.#pull.resolve(); break;
-        case 7: this.#write.resolve(); break;
-        case 8: this.#write.reject(error); break;
-        case 9: this.#write.reject(closing()); break;
-        case 10: this.#ending.resolve(); break;
-        case 11: this.#ending.reject(error); break;
-        case 12: this.#writable?.error(error); break;
-        case 13: this.#writable?.error(closing()); break;
-        default: throw new Error(`there is no effect ${effect}`);
-      }
+    for (let i = 0; i < effects.length; i += 1) this.#effect(EFFECTS[effects[i]], info, error);
+  }
+
+  #effect(name, info, error) {
+    switch (name) {
+      case 'RejectOpened': this.#opened.reject(error); break;
+      case 'ResolveClosed': this.#closed.resolve(info); break;
+      case 'RejectClosed': this.#closed.reject(error); break;
+      case 'CloseReadable': attempt(() => this.#readable?.close()); break;
+      case 'ErrorReadable': this.#readable?.error(error); break;
+      case 'ResolvePull': this.#pull.resolve(); break;
+      case 'ResolveWrite': this.#write.resolve(); break;
+      case 'RejectWrite': this.#write.reject(error); break;
+      case 'RejectWriteAsClosing': this.#write.reject(this.#closing()); break;
+      case 'ResolveFinish': this.#ending.resolve(); break;
+      case 'RejectFinish': this.#ending.reject(error); break;
+      case 'ErrorWritable': this.#writable?.error(error); break;
+      case 'ErrorWritableAsClosing': this.#writable?.error(this.#closing()); break;
+      default: throw new Error(`unknown effect: ${name}`);
     }
   }
 }
 
-/** `sequence<USVString>`, which a string is not. */
-function listOf(value) {
-  if (!isObject(value)) throw new TypeError('The protocols are not a sequence');
-  return sequence(value, value[Symbol.iterator]);
+/** The names of the effects, by number. */
+const EFFECTS = native.streamEffects();
+
+/** Calls `abort` when the signal aborts, whatever its listeners do. Returns a function that stops that. */
+function follow(signal, abort) {
+  if (events.addAbortListener !== undefined) {
+    const { [Symbol.dispose]: dispose } = addAbortListener(signal, abort);
+    return dispose;
+  }
+  addEventListener(signal, 'abort', abort, { __proto__: null, once: true });
+  return () => removeEventListener(signal, 'abort', abort);
 }
 
-const closing = () => new DOMException('The WebSocket is closing or closed', 'InvalidStateError');
-
-/** A stream that its user has cancelled is closed already. */
+/** Ignores the exception of a stream that its user has cancelled. */
 function attempt(call) {
   try {
     call();
   } catch {
-    // Nothing is left to do.
+    // The stream is closed already.
   }
 }
 
-/** A promise of which nobody need hear. */
+/** A promise whose rejection nobody needs to handle. */
 function withResolvers() {
   let resolve;
   let reject;
-  const promise = new Promise((...both) => {
-    [resolve, reject] = both;
+  const promise = new Promise((resolvePromise, rejectPromise) => {
+    resolve = resolvePromise;
+    reject = rejectPromise;
   });
-  promise.catch(() => {});
+  ignoreRejection(promise);
   return { promise, resolve, reject };
 }
 

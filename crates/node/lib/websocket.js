@@ -1,6 +1,17 @@
 'use strict';
 
 const {
+  Blob,
+  EventTarget,
+  URL,
+  blobArrayBuffer,
+  defineProperty,
+  markAsUncloneable,
+  promiseThen,
+  types,
+  urlOrigin,
+} = require('./primordials');
+const {
   bufferSource,
   clampedUnsignedShort,
   enumerable,
@@ -11,21 +22,15 @@ const {
   toStringTag,
   usvString,
 } = require('./idl');
-const { TrustedCloseEvent, TrustedEvent, TrustedMessageEvent } = require('./events');
-const { Listeners, report } = require('./listeners');
+const { closeEvent, errorEvent, messageEvent, openEvent } = require('./events');
+const { Listeners, countListeners } = require('./listeners');
 const { Connection, ERROR, OPEN } = require('./loop');
+const { report } = require('./microtasks');
 const native = require('./native');
 const { isOptions, options: readOptions } = require('./options');
 
-const blobBytes = Blob.prototype.arrayBuffer;
-
-/** Whom an event could reach in each state: then the socket is not collected. */
-const HEARD = [
-  ['open', 'message', 'error', 'close'],
-  ['message', 'error', 'close'],
-  ['error', 'close'],
-  [],
-];
+const CONNECTING = 0;
+const CLOSING = 2;
 
 class WebSocket extends EventTarget {
   #listeners;
@@ -38,6 +43,7 @@ class WebSocket extends EventTarget {
   constructor(url, protocolsOrOptions = [], options = undefined) {
     requireArguments(arguments.length, 1, 'WebSocket');
     super();
+    markAsUncloneable(this);
     const address = usvString(url);
     const instead = isOptions(protocolsOrOptions);
     const list = instead ? [] : protocols(protocolsOrOptions);
@@ -47,7 +53,7 @@ class WebSocket extends EventTarget {
     this.#connection = new Connection(
       read,
       (event) => this.#fire(event),
-      (state) => this.#listeners.hears(HEARD[state]),
+      (state) => this.#isHeard(state),
     );
     this.#number = this.#connection.number;
   }
@@ -118,19 +124,11 @@ class WebSocket extends EventTarget {
   }
 
   /**
-   * Not the standard's: asks the server for a sign of life.
-   * @returns {Promise<void>} that resolves when it has answered.
+   * Asks the server for a Pong. Not part of the standard.
+   * @returns {Promise<void>} that resolves when the server has answered.
    */
   ping() {
     return this.#connection.ping();
-  }
-
-  addEventListener(type, callback, options = undefined) {
-    this.#listeners.add(arguments.length, type, callback, options);
-  }
-
-  removeEventListener(type, callback, options = undefined) {
-    this.#listeners.remove(arguments.length, type, callback, options);
   }
 
   get onopen() {
@@ -165,55 +163,79 @@ class WebSocket extends EventTarget {
     this.#listeners.setHandler('close', value);
   }
 
+  /** Whether an event could reach somebody in this state: then the socket is not collected. */
+  #isHeard(state) {
+    const listeners = this.#listeners;
+    return (
+      listeners.hears('error') ||
+      listeners.hears('close') ||
+      (state < CLOSING && listeners.hears('message')) ||
+      (state === CONNECTING && listeners.hears('open'))
+    );
+  }
+
   #fire(event) {
     if (typeof event === 'string') {
       this.#fireMessage(event);
     } else if (event === OPEN) {
       this.#keepCookies();
-      this.#listeners.fire(new TrustedEvent('open'));
+      if (this.#listeners.hears('open')) this.#listeners.fire(openEvent(), 'open');
     } else if (event === ERROR) {
-      this.#listeners.fire(new TrustedEvent('error'));
-    } else if (event instanceof ArrayBuffer) {
-      this.#fireMessage(this.#binaryType === 'blob' ? new Blob([event]) : event);
+      if (this.#listeners.hears('error')) this.#listeners.fire(errorEvent(), 'error');
+    } else if (types.isArrayBuffer(event)) {
+      this.#fireMessage(event);
     } else {
+      this.#fireClose(event);
+    }
+  }
+
+  #fireMessage(data) {
+    if (!this.#listeners.hears('message')) return;
+    this.#origin ??= urlOrigin(new URL(native.url(this.#number)));
+    const isBlob = this.#binaryType === 'blob' && typeof data !== 'string';
+    this.#listeners.fire(messageEvent(isBlob ? new Blob([data]) : data, this.#origin), 'message');
+  }
+
+  #fireClose({ wasClean, code, reason }) {
+    try {
       this.#keepCookies();
-      this.#listeners.fire(new TrustedCloseEvent(event));
+      if (this.#listeners.hears('close')) this.#listeners.fire(closeEvent(wasClean, code, reason), 'close');
+    } finally {
       this.#connection.ended();
     }
   }
 
-  /** Tells the jar of the cookies that have come with a response. */
+  /** Gives the jar the cookies of the response. */
   #keepCookies() {
-    if (this.#jar === undefined) return;
+    const setCookies = this.#jar;
+    if (setCookies === undefined) return;
     const cookies = native.takeCookies(this.#number);
     try {
-      if (cookies.length > 0) this.#jar.setCookies(this.url, cookies);
+      if (cookies.length > 0) setCookies(native.url(this.#number), cookies);
     } catch (error) {
       report(error);
     }
   }
 
-  #fireMessage(data) {
-    this.#origin ??= new URL(this.url).origin;
-    this.#listeners.fire(new TrustedMessageEvent(data, this.#origin));
+  static {
+    countListeners(WebSocket.prototype, (socket) => (#listeners in socket ? socket.#listeners : undefined));
   }
 }
 
-/** Sends a Blob once it was read. Its place among the messages is taken already. */
-async function fill(connection, place, blob) {
-  let bytes;
-  try {
-    bytes = await blobBytes.call(blob);
-  } catch (error) {
-    report(error);
-  }
-  native.fill(connection.number, place, bytes);
+/** Sends a Blob once it was read. Its place among the messages is taken already. One that cannot be read fails it. */
+function fill(connection, place, blob) {
+  promiseThen(
+    blobArrayBuffer(blob),
+    (bytes) => native.fill(connection.number, place, bytes),
+    () => native.fill(connection.number, place, undefined),
+  );
 }
 
 const constants = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 };
-for (const [name, value] of Object.entries(constants)) {
-  Object.defineProperty(WebSocket, name, { value, enumerable: true });
-  Object.defineProperty(WebSocket.prototype, name, { value, enumerable: true });
+for (const name in constants) {
+  const descriptor = { __proto__: null, value: constants[name], enumerable: true };
+  defineProperty(WebSocket, name, descriptor);
+  defineProperty(WebSocket.prototype, name, descriptor);
 }
 enumerable(
   WebSocket.prototype,

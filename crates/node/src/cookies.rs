@@ -4,6 +4,8 @@ use std::sync::{Mutex, PoisonError};
 use fullduplex::{CookieStore, Url};
 use http::HeaderValue;
 
+use crate::options::latin1;
+
 /// What a jar in JavaScript has to do with one opening: what it said when it was asked, and what it
 /// is to be told.
 #[derive(Debug)]
@@ -17,7 +19,7 @@ impl Jar {
     pub(crate) fn new(cookie: &str) -> Option<Self> {
         let cookie = match cookie {
             "" => None,
-            cookie => Some(HeaderValue::try_from(cookie).ok()?),
+            cookie => Some(HeaderValue::from_bytes(&latin1(cookie)).ok()?),
         };
         Some(Self { cookie, set: Mutex::default() })
     }

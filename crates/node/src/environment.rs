@@ -2,6 +2,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
+use std::time::Duration;
 
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -95,15 +96,26 @@ pub(crate) fn call_if_due(environment: u32) {
     with(environment, |environment| environment.turns.call_if_due());
 }
 
-/// Closes all sockets with 1001, gives them the chance to say so, and ends what serves them.
+/// Closes all sockets, open ones with 1001, and ends the thread that serves them. Blocks until what was sent and the
+/// closing handshakes are done, or [`LEAVE_TIMEOUT`] has passed.
 #[napi]
 pub fn leave(environment: u32) {
-    socket::end_all(environment);
+    let sockets = socket::end_all(environment);
     let io = with(environment, |environment| environment.io.take()).flatten();
     if let Some(io) = io {
-        io.stop();
+        io.stop(async move {
+            let closed = async {
+                for socket in sockets {
+                    socket.closed().await;
+                }
+            };
+            tokio::time::timeout(LEAVE_TIMEOUT, closed).await.ok();
+        });
     }
 }
+
+/// How long an environment that ends waits for its servers.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The environment is torn down: nothing of it remains.
 fn end(environment: u32) {

@@ -39,10 +39,9 @@ impl Io {
         &self.handle
     }
 
-    /// Ends the thread, once each socket that was woken has had its turn.
-    pub(crate) fn stop(self) {
-        // Tasks that are woken from outside run in order: this one after them.
-        let last = self.handle.spawn(async {});
+    /// Runs `last`, then ends the thread, and waits for that.
+    pub(crate) fn stop(self, last: impl Future<Output = ()> + Send + 'static) {
+        let last = self.handle.spawn(last);
         self.stop.send(last).unwrap_or_default();
         self.thread.join().unwrap_or_default();
     }

@@ -102,7 +102,7 @@ impl Options {
         let mut builder = builder.protocols(self.protocols).map_err(|error| exception(&error))?;
         builder = builder.after_close(after_close);
         for header in self.headers.unwrap_or_default().chunks_exact(2) {
-            builder = builder.header(&header[0], &header[1]).map_err(bad_option)?;
+            builder = builder.header(&header[0], latin1(&header[1])).map_err(bad_option)?;
         }
         if let Some(origin) = self.origin {
             builder = builder.origin(&Origin::parse(&origin).map_err(bad_option)?);
@@ -201,6 +201,11 @@ impl DeflateOptions {
         }
         Ok(deflate)
     }
+}
+
+/// The bytes of a `ByteString`, in which each character is one byte.
+pub(crate) fn latin1(text: &str) -> Vec<u8> {
+    text.chars().map(|character| u8::try_from(character).unwrap_or(b'?')).collect()
 }
 
 fn milliseconds(time: f64) -> Duration {

@@ -19,7 +19,8 @@ use crate::options::Options;
 /// One socket. Its events are taken by [`next`], on JavaScript's thread.
 pub(crate) struct Socket {
     pub(crate) socket: WebSocket,
-    events: Events,
+    /// `None` once the environment is ending: then the socket runs its tasks itself, and nobody hears of them.
+    events: Option<Events>,
     waker: Waker,
     environment: u32,
     jar: Option<Arc<Jar>>,
@@ -63,7 +64,15 @@ pub fn open(environment: u32, url: String, options: Options) -> Result<u32> {
             let signal = Signal { number, turns: Arc::clone(turns) };
             let waker = Waker::from(Arc::new(signal));
             let stream = StreamMachine::default();
-            Ok(Socket { socket, events, waker, environment, jar, stream, reserved: Slab::new() })
+            Ok(Socket {
+                socket,
+                events: Some(events),
+                waker,
+                environment,
+                jar,
+                stream,
+                reserved: Slab::new(),
+            })
         });
         entry.insert(socket.map_err(bad_option)??);
         Ok(number)
@@ -183,14 +192,15 @@ pub fn next<'env>(
 ) -> napi::Result<Option<Unknown<'env>>> {
     let taken = with(number, |it| {
         let mut cx = Context::from_waker(&it.waker);
+        let Some(events) = &mut it.events else { return Err(Poll::Ready(None)) };
         if messages > 1 {
-            let (several, last) = it.events.take_messages(&cx, messages as usize);
+            let (several, last) = events.take_messages(&cx, messages as usize);
             if !several.is_empty() {
                 return Ok((several, last));
             }
         }
         let messages = if messages > 0 { MessageDemand::Take } else { MessageDemand::Leave };
-        Err(it.events.poll_some(&mut cx, messages))
+        Err(events.poll_some(&mut cx, messages))
     });
     match taken {
         Some(Ok((several, last))) => collect.call(event::many(env, several, last)?).map(Some),
@@ -213,13 +223,24 @@ pub fn close_code(code: Option<u32>, reason: String) -> Result<Option<u16>> {
     Ok(frame.map_err(|error| exception(&error))?.map(|frame| frame.code.get()))
 }
 
-/// The environment ends, and its sockets with it.
-pub(crate) fn end_all(environment: u32) {
-    SOCKETS.with_borrow(|sockets| {
-        for (_, it) in sockets.iter().filter(|(_, it)| it.environment == environment) {
+/// The program ends: an open socket closes with 1001.
+#[napi]
+pub fn disappear(number: u32) {
+    with(number, |it| it.socket.disappear());
+}
+
+/// The environment ends: all its sockets close, open ones with 1001. Returns them.
+pub(crate) fn end_all(environment: u32) -> Vec<WebSocket> {
+    SOCKETS.with_borrow_mut(|sockets| {
+        let ours = sockets.iter_mut().filter(|(_, it)| it.environment == environment);
+        ours.map(|(_, it)| {
             it.socket.disappear();
-        }
-    });
+            it.socket.flush();
+            it.events = None;
+            it.socket.clone()
+        })
+        .collect()
+    })
 }
 
 /// The environment has ended.

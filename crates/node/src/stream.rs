@@ -70,7 +70,14 @@ pub fn stream_give_up(number: u32, code: Option<u32>, reason: Option<String>) ->
     call(number, |it| it.socket.close_as(code, reason))
 }
 
-/// The effects, as the numbers that `lib/stream.js` has for them.
+/// The names of the effects, by the number that the other functions return; 0 is none.
+#[napi]
+pub fn stream_effects() -> Vec<String> {
+    let names = Effect::ALL.iter().map(|effect| format!("{effect:?}"));
+    std::iter::once(String::new()).chain(names).collect()
+}
+
+/// Returns the effects as their numbers.
 fn effects<E: IntoIterator<Item = Effect>>(
     number: u32,
     tell: impl FnOnce(&mut StreamMachine, u64) -> E,

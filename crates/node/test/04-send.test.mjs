@@ -31,12 +31,12 @@ async function sent(t, ...values) {
 test('4.1 while CONNECTING every type is an InvalidStateError', async (t) => {
   const { url } = await echoing(t);
   const socket = new WebSocket(url);
-  for (const value of ['x', new Uint8Array(1), new ArrayBuffer(1), new Blob(['x']), null, 5]) {
+  for (const value of ['x', new Uint8Array(1), new ArrayBuffer(1), new SharedArrayBuffer(1), new Blob(['x']), null, 5]) {
     throwsDom(assert, () => socket.send(value), 'InvalidStateError');
   }
   // The argument is converted first.
   assert.throws(() => socket.send({ toString() { throw new RangeError('mine'); } }), RangeError);
-  assert.throws(() => socket.send(new SharedArrayBuffer(1)), TypeError);
+  assert.throws(() => socket.send(new Uint8Array(new SharedArrayBuffer(1))), TypeError);
   assert.throws(() => socket.send(Symbol('x')), TypeError);
   assert.equal(socket.bufferedAmount, 0);
   await event(socket, 'open');
@@ -74,13 +74,13 @@ test('4.5 empty messages', async (t) => {
   assert.deepEqual(got.map((value) => [typeof value, value.length]), [['string', 0], ['object', 0], ['object', 0], ['object', 0]]);
 });
 
-test('4.6 shared and resizable buffers are TypeErrors, a detached one is empty', async (t) => {
+test('4.6 resizable buffers and views of shared ones are TypeErrors, a detached one is empty', async (t) => {
   const { socket, received } = await collecting(t);
   const shared = new SharedArrayBuffer(4);
   const resizable = new ArrayBuffer(4, { maxByteLength: 8 });
   const growable = new SharedArrayBuffer(4, { maxByteLength: 8 });
+  assert.throws(() => socket.send(resizable), TypeError);
   for (const buffer of [shared, resizable, growable]) {
-    assert.throws(() => socket.send(buffer), TypeError);
     assert.throws(() => socket.send(new Uint8Array(buffer)), TypeError);
     assert.throws(() => socket.send(new DataView(buffer)), TypeError);
   }
@@ -92,6 +92,15 @@ test('4.6 shared and resizable buffers are TypeErrors, a detached one is empty',
   socket.close();
   await event(socket, 'close');
   assert.deepEqual(received.slice(0, -1).map((bytes) => [...bytes]), [[], [], []]);
+});
+
+// FN-20: Web IDL has no type for it, so that it falls through to a string.
+test('4.6 a SharedArrayBuffer is sent as a string', async (t) => {
+  const { socket, received } = await collecting(t);
+  socket.send(new SharedArrayBuffer(4));
+  socket.close();
+  await event(socket, 'close');
+  assert.equal(received[0], '[object SharedArrayBuffer]');
 });
 
 test('4.6 what only looks like a buffer or a Blob is a string', async (t) => {

@@ -77,12 +77,12 @@ impl Builder {
     ///
     /// # Errors
     /// [`Error::Header`] for what is no header, or is one of the handshake's own.
-    pub fn header(mut self, name: &str, value: &str) -> Result<Self, Error> {
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, Error> {
         let bad = |reason: &str| {
             Error::Header(HeaderError { name: name.to_owned(), reason: reason.to_owned() })
         };
         let header = HeaderName::try_from(name).map_err(|_| bad("the name is not a token"))?;
-        let mut value = HeaderValue::try_from(value)
+        let mut value = HeaderValue::from_bytes(value.as_ref())
             .map_err(|_| bad("the value has a line break or another control character"))?;
         is_reserved_header(&header).map_err(|_| bad("it belongs to the handshake"))?;
         // Whoever prints the builder prints no secret.

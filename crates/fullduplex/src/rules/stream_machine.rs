@@ -62,6 +62,25 @@ pub enum Effect {
     ErrorWritableAsClosing,
 }
 
+impl Effect {
+    /// All effects, in the order of their numbers.
+    pub const ALL: [Self; 13] = [
+        Self::RejectOpened,
+        Self::ResolveClosed,
+        Self::RejectClosed,
+        Self::CloseReadable,
+        Self::ErrorReadable,
+        Self::ResolvePull,
+        Self::ResolveWrite,
+        Self::RejectWrite,
+        Self::RejectWriteAsClosing,
+        Self::ResolveFinish,
+        Self::RejectFinish,
+        Self::ErrorWritable,
+        Self::ErrorWritableAsClosing,
+    ];
+}
+
 impl StreamMachine {
     /// Whether the next message is to be taken: somebody reads; or nobody will, so that messages hold up
     /// nothing any more.

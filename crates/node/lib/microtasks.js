@@ -1,0 +1,42 @@
+'use strict';
+
+const { process, queueMicrotask } = require('./primordials');
+
+/** "Report an exception": it becomes an uncaught one, and the caller goes on. */
+function report(error) {
+  queueMicrotask(() => {
+    throw error;
+  });
+}
+
+/** What Node.js runs between two callbacks: ticks and microtasks. It has no public name. */
+let runTicks = process._tickCallback ?? (() => {});
+
+if (runTicks.name === 'deprecated') {
+  // With --pending-deprecation, the first call warns, and throws with --throw-deprecation.
+  const deprecated = runTicks;
+  runTicks = () => {
+    const { noDeprecation } = process;
+    process.noDeprecation = true;
+    runTicks = deprecated;
+    try {
+      deprecated();
+    } finally {
+      process.noDeprecation = noDeprecation;
+    }
+  };
+}
+
+/** "Perform a microtask checkpoint". What a tick throws is reported, and the next ticks run. */
+function checkpoint() {
+  for (;;) {
+    try {
+      runTicks();
+      return;
+    } catch (error) {
+      report(error);
+    }
+  }
+}
+
+module.exports = { checkpoint, report };
