@@ -1,4 +1,7 @@
-//! Our own echo server, which understands the commands of those of the real peers, and two more.
+//! Echo servers of our own.
+//!
+//! [`start`] runs one in a thread. It understands the commands of the echo servers in `peers/`, and two
+//! more.
 
 use std::future::poll_fn;
 use std::net::TcpListener;
@@ -12,13 +15,29 @@ use http::StatusCode;
 
 use crate::ca::Identity;
 
+/// Accepts the request and sends each message back.
+pub async fn requests(request: Request) -> Outcome {
+    messages(request.accept().await?).await
+}
+
+/// Sends each message back until the connection ends.
+pub async fn messages(mut socket: Socket) -> Outcome {
+    while let Some(message) = socket.recv().await? {
+        socket.send(message).await?;
+    }
+    Ok(())
+}
+
 /// Starts a server on a free port of 127.0.0.1, over TLS if it is given an identity, and returns the
 /// port. It runs until the process ends.
 ///
-/// Every message comes back, but for these texts, which it obeys: `close` and `close CODE REASON`;
-/// `burst N`, which is answered with so many messages; `parts N`, with one in so many frames; and
-/// `ping PAYLOAD`, with a Ping, and with `pong PAYLOAD` when that was answered. It speaks the
-/// subprotocols `echo`, `chat` and `superchat`, and has no `/refused`.
+/// It sends each message back, except for these texts, which are commands:
+/// - `close` and `close CODE REASON` close the connection.
+/// - `burst N` sends N messages.
+/// - `parts N` sends one message in N frames.
+/// - `ping PAYLOAD` sends a Ping, and the text `pong PAYLOAD` when the Pong arrives.
+///
+/// It supports the subprotocols `echo`, `chat` and `superchat`, and answers 404 to `/refused`.
 ///
 /// # Panics
 /// If there is no free port.
@@ -26,7 +45,7 @@ pub fn start(identity: Option<&Identity>) -> u16 {
     start_with(identity, Timeouts::default())
 }
 
-/// As [`start`], with other timeouts.
+/// Starts the same server as [`start`], with these timeouts.
 ///
 /// # Panics
 /// If there is no free port.
@@ -49,15 +68,15 @@ pub fn start_with(identity: Option<&Identity>, timeouts: Timeouts) -> u16 {
             if let Some(tls) = &tls {
                 server = server.with_tls(tls);
             }
-            server.serve(echo).await;
+            server.serve(serve).await;
         });
     });
     port
 }
 
-async fn echo(request: Request) -> Outcome {
+async fn serve(request: Request) -> Outcome {
     if request.uri().path() == "/refused" {
-        let rejection = Rejection::new(StatusCode::NOT_FOUND, "there is nothing here");
+        let rejection = Rejection::new(StatusCode::NOT_FOUND, "not found");
         return Ok(request.reject(rejection).await?);
     }
     let mut socket = request.accept().await?;
@@ -87,7 +106,7 @@ async fn echo(request: Request) -> Outcome {
     Ok(())
 }
 
-/// Pings, and tells when the Pong has come.
+/// Sends a Ping, waits for its Pong and reports it.
 async fn ping(socket: &mut Socket, payload: &str) -> Outcome {
     socket.ping(payload.as_bytes())?;
     while let Some(event) = poll_fn(|cx| socket.poll_event(cx)).await {

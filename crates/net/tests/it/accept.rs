@@ -1,5 +1,4 @@
-//! Clients that are slow, greedy, or do not listen: what a server does with them, by `accept` and
-//! `Socket`. What they may send is in `hostile.rs`.
+//! `accept` and `Socket` with clients that are slow, that send too much, or that do not read.
 
 use std::future::pending;
 use std::io::IoSlice;
@@ -18,30 +17,30 @@ use tokio::time::{Instant, sleep};
 
 const MIB: usize = 1 << 20;
 
-/// A server's socket, and a client that has sent its request and more.
+/// Returns a server's socket and its client, which has already sent `wire`.
 async fn accepted(options: &AcceptOptions, wire: &[u8]) -> (Socket<DuplexStream>, DuplexStream) {
     let (mut client, stream) = duplex(MIB);
     client.write_all(wire).await.unwrap();
     (accept(stream, options).await.unwrap(), client)
 }
 
-/// A request, and frames behind it.
+/// Returns the sample request, followed by `frames`.
 fn request_and(frames: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
     let frames: Vec<u8> = frames.into_iter().flatten().collect();
     [SAMPLE_REQUEST.as_bytes(), &frames].concat()
 }
 
-/// Fault H16: in whatever a client takes its time, accepting ends at the deadline; the clock is virtual.
+/// Fault H16: `accept` ends at the deadline, whatever the client delays. The clock is virtual.
 #[tokio::test(start_paused = true)]
-async fn no_client_holds_accept_beyond_the_deadline() {
+async fn accept_ends_at_the_handshake_deadline() {
     const BAD: &str = "GET / HTTP/1.1\r\n\r\n";
     let second = Duration::from_secs(1);
     for (what, request, pause, transport, is_refused) in [
-        ("it says nothing", "", second, 1024, false),
-        ("it says a byte each second", SAMPLE_REQUEST, second, 1024, false),
-        ("it does not take the response", SAMPLE_REQUEST, Duration::ZERO, 16, false),
-        ("it does not take the rejection", BAD, Duration::ZERO, 16, true),
-        ("it takes the rejection and stays", BAD, Duration::ZERO, 1024, true),
+        ("sends nothing", "", second, 1024, false),
+        ("sends a byte each second", SAMPLE_REQUEST, second, 1024, false),
+        ("does not read the response", SAMPLE_REQUEST, Duration::ZERO, 16, false),
+        ("does not read the rejection", BAD, Duration::ZERO, 16, true),
+        ("reads the rejection and stays connected", BAD, Duration::ZERO, 1024, true),
     ] {
         let (mut client, stream) = duplex(transport);
         let options = AcceptOptions::default();
@@ -55,16 +54,16 @@ async fn no_client_holds_accept_beyond_the_deadline() {
         let start = Instant::now();
         let error = tokio::select! {
             accepted = guarded(what, accept(stream, &options)) => accepted.unwrap_err(),
-            () = talking => unreachable!("it never hangs up"),
+            () = talking => unreachable!("the client never hangs up"),
         };
         assert_eq!(start.elapsed(), AcceptOptions::default().handshake_timeout, "{what}");
         assert_eq!(matches!(error, AcceptError::Rejected(_)), is_refused, "{what}: {error}");
     }
 }
 
-/// Faults H2 and H19: one that is slow, and in time, is accepted.
+/// Faults H2 and H19.
 #[tokio::test(start_paused = true)]
-async fn a_request_that_trickles_in_time_is_accepted() {
+async fn a_slow_request_within_the_deadline_is_accepted() {
     let (mut client, stream) = duplex(1024);
     let pause = AcceptOptions::default().handshake_timeout / (SAMPLE_REQUEST.len() as u32 + 1);
     let talking = async {
@@ -78,9 +77,9 @@ async fn a_request_that_trickles_in_time_is_accepted() {
     assert!(accepted.is_ok());
 }
 
-/// Fault F7: however much has come behind the request, no more of it is taken than one read brings.
+/// Fault F7: `accept` reads at most one buffer beyond the request.
 #[tokio::test]
-async fn what_comes_behind_the_request_waits_in_the_transport() {
+async fn bytes_after_the_request_stay_in_the_transport() {
     let (mut client, mut stream) = duplex(8 * MIB);
     let wire = request_and([masked_frame(FIN | BINARY, vec![0; 4 * MIB])]);
     client.write_all(&wire).await.unwrap();
@@ -92,9 +91,9 @@ async fn what_comes_behind_the_request_waits_in_the_transport() {
     assert!(taken <= 16 << 10, "{taken} bytes");
 }
 
-/// Fault F7: and what is sent to a client that takes nothing is held back.
+/// Fault F7.
 #[tokio::test]
-async fn feeding_a_client_that_does_not_listen_waits() {
+async fn feed_waits_when_the_client_does_not_read() {
     const SIZE: usize = 10_000;
     let (mut socket, _client) =
         accepted(&AcceptOptions::default(), SAMPLE_REQUEST.as_bytes()).await;
@@ -103,17 +102,17 @@ async fn feeding_a_client_that_does_not_listen_waits() {
     assert!(socket.queued_bytes() < 128 << 10, "{}", socket.queued_bytes());
 }
 
-/// The payload of a compressed message: zeros.
+/// Returns the payload of a compressed message of zeros.
 fn deflated_zeros(count: usize) -> Vec<u8> {
     let server = Connection::server(Limits::default(), Duration::ZERO);
     let mut server = server.with_deflate(Deflate::default());
     server.send(vec![0; count]).unwrap();
     let mut slices = [IoSlice::new(&[])];
     assert_eq!(server.poll_output(&mut slices), 1);
-    slices[0][2..].to_vec() // it is a short frame without a mask
+    slices[0][2..].to_vec() // skips the header of a short, unmasked frame
 }
 
-/// Receives in one way or the other, until that fails.
+/// Receives whole messages or parts until that fails.
 async fn receive_all(mut socket: Socket<DuplexStream>, in_parts: bool) -> SocketError {
     loop {
         let received = match in_parts {
@@ -122,15 +121,15 @@ async fn receive_all(mut socket: Socket<DuplexStream>, in_parts: bool) -> Socket
         };
         match received {
             Ok(true) => {}
-            Ok(false) => panic!("it was closed"),
+            Ok(false) => panic!("the connection was closed"),
             Err(error) => return error,
         }
     }
 }
 
-/// Fault F4: whoever receives, and in whatever form it comes, the limits of the server hold.
+/// Fault F4: `recv` and `recv_part` apply the same limits, compressed or not.
 #[tokio::test]
-async fn no_way_to_receive_forgets_the_limits() {
+async fn every_way_of_receiving_applies_the_limits() {
     const LIMIT: usize = 1000;
     const FRAMES: usize = 10;
     let mut options = AcceptOptions::default();
@@ -161,8 +160,7 @@ async fn no_way_to_receive_forgets_the_limits() {
     }
 }
 
-/// Fault C15: a server that never looks at what arrives closes all the same: behind the client's Close,
-/// or without one at the deadline.
+/// Fault C15: `close` reads up to the client's Close. Without one, it ends at the deadline.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_never_receives_can_close() {
     let both = [masked_frame(FIN | PING, "?"), masked_frame(FIN | TEXT, "hear me")].concat();

@@ -1,4 +1,4 @@
-//! What an observer is told of a connection that comes about, or does not.
+//! The steps that a `ConnectObserver` sees, of connections that open and of connections that fail.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -11,19 +11,19 @@ use fullduplex_net::{
     connect,
 };
 
-/// Writes a line for each step.
+/// Records a line for each step.
 #[derive(Debug, Default)]
 struct Lines(Mutex<Vec<String>>);
 
 impl Lines {
     fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().expect("nobody panics with it"))
+        std::mem::take(&mut self.0.lock().unwrap())
     }
 }
 
 impl ConnectObserver for Lines {
     fn observe(&self, step: ConnectStep<'_>) {
-        self.0.lock().expect("nobody panics with it").push(match step {
+        self.0.lock().unwrap().push(match step {
             ConnectStep::Proxy { proxy } => format!("proxy {proxy}"),
             ConnectStep::Resolving { host } => format!("resolving {host}"),
             ConnectStep::Resolved { addresses } => format!("resolved {addresses:?}"),
@@ -64,7 +64,7 @@ async fn open(mut peer: Peer) {
 }
 
 #[tokio::test]
-async fn every_address_is_told_and_what_became_of_it() {
+async fn every_attempt_and_its_result_is_reported() {
     let (_held, nobody) = deaf();
     let server = script(open).await;
     let address = server.address();
@@ -88,10 +88,10 @@ async fn every_address_is_told_and_what_became_of_it() {
     );
 }
 
-/// The certificates are told also where they are the reason why there is no connection, and also on the
-/// second connection, which could resume the session of the first.
+/// The certificates are reported even if verification fails, and also on a second connection, which
+/// could resume the TLS session of the first.
 #[tokio::test]
-async fn certificates_are_told_before_they_are_verified() {
+async fn certificates_are_reported_before_they_are_verified() {
     let authority = Authority::new();
     let acceptor = authority.issue(&["localhost"], Validity::Now).acceptor();
     let trusting = Tls::builder().only_roots(authority.root_pem().as_bytes()).build().unwrap();
@@ -120,7 +120,7 @@ async fn certificates_are_told_before_they_are_verified() {
 }
 
 #[tokio::test]
-async fn a_proxy_is_told_and_a_refusal_is_a_response() {
+async fn a_proxy_and_a_rejection_are_reported() {
     let proxy = script(async |mut peer: Peer| {
         peer.read_head().await;
         peer.send("HTTP/1.1 200 Go ahead\r\n\r\n").await;

@@ -1,4 +1,4 @@
-//! Messages larger than anybody's memory should be, and messages for everybody, over TCP.
+//! Messages in parts, and prepared messages, over TCP.
 
 use fullduplex_net::proto::{
     Context, ContextTakeover, Deflate, Message, Outgoing, Part, Prepared, Url,
@@ -6,7 +6,7 @@ use fullduplex_net::proto::{
 use fullduplex_net::{AcceptOptions, ConnectOptions, Socket, accept, connect};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A connection over TCP, with or without compression: the client's end and the server's.
+/// Returns the client and the server of a connection over TCP, with or without compression.
 async fn connected(deflate: Option<Deflate>) -> (Socket, Socket<TcpStream>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = Url::parse(&format!("ws://{}/", listener.local_addr().unwrap())).unwrap();
@@ -22,7 +22,7 @@ async fn connected(deflate: Option<Deflate>) -> (Socket, Socket<TcpStream>) {
 const PARTS: usize = 500;
 const PART_LEN: usize = 64 << 10;
 
-/// A byte of a message in which no two parts are alike.
+/// Returns a byte of a message in which every part is different.
 fn byte_at(position: usize) -> u8 {
     ((position / PART_LEN) >> (position % 2 * 8)) as u8
 }
@@ -32,9 +32,9 @@ fn part(index: usize) -> Part {
     Part { content: content.into(), last: index + 1 == PARTS }
 }
 
-/// Some 31 MiB, of which neither end ever holds more than a part and what the sockets hold.
+/// A message of 31 MiB, of which no part larger than 128 KiB is delivered.
 #[tokio::test]
-async fn a_message_passes_in_parts() {
+async fn a_message_is_sent_and_received_in_parts() {
     for deflate in [None, Some(Deflate::default())] {
         let (mut client, mut server) = connected(deflate).await;
         let sending = async {
@@ -63,9 +63,9 @@ async fn a_message_passes_in_parts() {
     }
 }
 
-/// What `recv_part` has begun, `recv` brings to its end.
+/// `recv` returns the rest of a message that `recv_part` has started.
 #[tokio::test]
-async fn recv_brings_what_recv_part_left() {
+async fn recv_completes_what_recv_part_started() {
     let (mut client, mut server) = connected(None).await;
     let part = |text: &str, last| Part { content: text.into(), last };
     client.send_part(&part("one, ", false)).await.unwrap();
@@ -77,9 +77,9 @@ async fn recv_brings_what_recv_part_left() {
     assert_eq!(server.recv_part().await.unwrap(), Some(part("whole", true)));
 }
 
-/// One prepared message for connections of every kind, between other messages of theirs.
+/// One prepared message is sent on connections with different compression, between other messages.
 #[tokio::test]
-async fn a_prepared_message_suits_all_connections() {
+async fn a_prepared_message_works_on_every_connection() {
     let text = "to whom it may concern, ".repeat(1000);
     let prepared = Prepared::new(text.as_str());
     let no_takeover = Context { takeover: ContextTakeover::No, ..Context::default() };
@@ -99,7 +99,7 @@ async fn a_prepared_message_suits_all_connections() {
                 server.send(outgoing).await.unwrap();
                 assert_eq!(client.recv().await.unwrap().as_ref(), Some(&expected));
             }
-            // A client's, too: each connection masks it with keys of its own.
+            // A client masks it with its own keys.
             client.send(&prepared).await.unwrap();
             assert_eq!(server.recv().await.unwrap(), Some(expected));
         }

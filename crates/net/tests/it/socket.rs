@@ -1,4 +1,4 @@
-//! What `fullduplex-net`'s `Socket` promises to who drives it without the object.
+//! `Socket` without a server: errors, memory and cancel safety.
 
 use std::io;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
 };
 
-/// A link whose writes fail from some moment on.
+/// A stream whose writes fail once `broken` is set.
 struct Link {
     stream: DuplexStream,
     broken: Arc<AtomicBool>,
@@ -51,7 +51,7 @@ impl AsyncWrite for Link {
     }
 }
 
-/// A server's socket, the client's end of the link, and the switch that breaks it.
+/// Returns a server's socket, its client, and the switch that breaks the server's writes.
 async fn accepted() -> (Socket<Link>, DuplexStream, Arc<AtomicBool>) {
     let (mut client, stream) = duplex(1 << 20);
     let broken = Arc::new(AtomicBool::new(false));
@@ -60,9 +60,9 @@ async fn accepted() -> (Socket<Link>, DuplexStream, Arc<AtomicBool>) {
     (accept(link, &AcceptOptions::default()).await.unwrap(), client, broken)
 }
 
-/// RFC6455-4.2.1-1, RFC6455-7.2.2-1: one HTTP error that says why, and the end, whatever else was sent.
+/// RFC6455-4.2.1-1, RFC6455-7.2.2-1: the client gets one HTTP error, and nothing after it is read.
 #[tokio::test]
-async fn a_client_that_asks_for_something_else_is_refused_and_cut_off() {
+async fn a_request_for_something_else_is_rejected_and_ends_the_connection() {
     let (mut client, stream) = duplex(1 << 20);
     let accepting = tokio::spawn(async move { accept(stream, &AcceptOptions::default()).await });
     client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
@@ -77,36 +77,35 @@ async fn a_client_that_asks_for_something_else_is_refused_and_cut_off() {
     assert!(matches!(refused, Err(AcceptError::Rejected(rejection)) if rejection.status() == 426));
 }
 
-/// A message that was discarded is not one that the transport took, whoever met the error.
+/// `flush` and `send` fail after a write error, even if `recv` met the error first.
 #[tokio::test]
-async fn nobody_is_told_that_a_discarded_message_was_sent() {
+async fn a_discarded_message_is_never_reported_as_sent() {
     let (mut socket, _client, broken) = accepted().await;
     broken.store(true, Ordering::Relaxed);
     socket.feed("discarded").await.unwrap();
-    assert!(socket.recv().now_or_never().is_none(), "it meets the error, and goes on reading");
+    assert!(socket.recv().now_or_never().is_none(), "recv meets the error and keeps reading");
     for _ in 0..2 {
         assert!(matches!(socket.flush().await, Err(SendError::Io(_))));
         assert!(matches!(socket.send("further").await, Err(SendError::Io(_))));
     }
 }
 
-/// What the peer sent before still arrives.
 #[tokio::test]
-async fn messages_arrive_after_writing_broke() {
+async fn messages_still_arrive_after_a_write_error() {
     let (mut socket, mut client, broken) = accepted().await;
     broken.store(true, Ordering::Relaxed);
     client.write_all(&masked_frame(FIN | TEXT, b"sent before")).await.unwrap();
     drop(client);
     assert!(socket.send("x").await.is_err());
     assert_eq!(socket.recv().await.unwrap(), Some(Message::from("sent before")));
-    assert!(socket.recv().await.is_err(), "and then the loss is told");
-    assert!(socket.recv().await.is_err(), "at every call");
+    assert!(socket.recv().await.is_err(), "then recv reports the lost connection");
+    assert!(socket.recv().await.is_err(), "every further call reports it too");
 }
 
-/// A large message has the buffer that it arrived in for itself: what follows it does not keep it. The
-/// thread uses a buffer again that is not too large, but not while a message of it is kept.
+/// A large message owns the buffer in which it arrived; later messages do not share it. A thread reuses
+/// a buffer below 5 MiB, but not while a message still refers to it.
 #[tokio::test]
-async fn a_large_message_shares_its_memory_with_nothing() {
+async fn a_large_message_owns_its_memory() {
     let (mut socket, mut client, _) = accepted().await;
     let mut kept = Vec::new();
     for len in [500_000, 5 << 20, 500_000, 500_000] {
@@ -129,7 +128,7 @@ async fn a_large_message_shares_its_memory_with_nothing() {
     }
 }
 
-/// Every future may be dropped at any moment: nothing is lost, nothing is doubled.
+/// Dropping a pending `recv`, `send` or `flush` neither loses nor repeats data.
 #[tokio::test]
 async fn dropped_futures_lose_nothing() {
     let (mut socket, mut client, _) = accepted().await;
@@ -139,14 +138,14 @@ async fn dropped_futures_lose_nothing() {
     }
     assert_eq!(socket.recv().await.unwrap(), Some(Message::from("byte by byte")));
 
-    // The link takes 1 MiB; the rest of these waits in the socket, whole.
+    // The stream takes 1 MiB; the socket keeps the other messages whole.
     for number in 0..8u8 {
         drop(socket.send(vec![number; 300_000]).now_or_never());
     }
     drop(socket.flush().now_or_never());
     let mut received = bytes::BytesMut::new();
     let reader = async {
-        // The response to the opening request is read along.
+        // Skips the response to the opening request.
         let mut response = Vec::new();
         while !response.ends_with(b"\r\n\r\n") {
             response.push(client.read_u8().await.unwrap());

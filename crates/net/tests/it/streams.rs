@@ -1,4 +1,4 @@
-//! A connection as a stream of bytes, and as a stream and a sink of messages.
+//! `ByteStream` and `MessageStream`.
 
 use std::io::ErrorKind;
 
@@ -12,7 +12,7 @@ use tokio::io::{
     AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, DuplexStream, copy_bidirectional, duplex,
 };
 
-/// Both ends of a connection in memory.
+/// Returns both ends of a connection in memory.
 async fn pair() -> (Socket<DuplexStream>, Socket<DuplexStream>) {
     let (ours, theirs) = duplex(1 << 14);
     let url = Url::parse("ws://memory.test/").unwrap();
@@ -23,7 +23,7 @@ async fn pair() -> (Socket<DuplexStream>, Socket<DuplexStream>) {
     (client.unwrap(), server.unwrap())
 }
 
-/// Bytes in which no place looks like another.
+/// Returns pseudo-random bytes.
 fn content(len: usize, seed: u32) -> Vec<u8> {
     let mut state = seed;
     std::iter::repeat_with(|| {
@@ -34,8 +34,7 @@ fn content(len: usize, seed: u32) -> Vec<u8> {
     .collect()
 }
 
-/// A tunnel: bytes go in at one end in pieces of all sizes, through a WebSocket, and come out at the other,
-/// both ways at once.
+/// Tunnels bytes through a WebSocket in both directions at once, in pieces of many sizes.
 #[tokio::test]
 async fn bytes_pass_both_ways_in_pieces_of_all_sizes() {
     let (client, server) = pair().await;
@@ -75,7 +74,7 @@ async fn bytes_pass_both_ways_in_pieces_of_all_sizes() {
     guarded("the bytes", async { tokio::join!(writing, reading) }).await;
     assert!(received == down);
     let service = guarded("the service", serving).await.unwrap();
-    // The end of one side is the end of all.
+    // The tunnel ends when its streams do.
     drop((application, service));
     for tunnel in tunnels {
         guarded("the end of the tunnel", tunnel).await.unwrap().ok();
@@ -83,7 +82,7 @@ async fn bytes_pass_both_ways_in_pieces_of_all_sizes() {
 }
 
 #[tokio::test]
-async fn what_was_sent_before_the_end_is_read_before_the_end() {
+async fn bytes_sent_before_the_end_are_read() {
     let (client, server) = pair().await;
     let (mut client, mut server) = (client.into_byte_stream(), server.into_byte_stream());
     client.write_all(b"one line\nand ").await.unwrap();
@@ -99,7 +98,7 @@ async fn what_was_sent_before_the_end_is_read_before_the_end() {
     let (read, ended) = tokio::join!(reading, client.read_to_end(&mut nothing));
     assert_eq!((read.unwrap(), ended.unwrap()), (12, 0));
     assert_eq!(rest, "and the rest");
-    assert_eq!(server.read(&mut [0; 8]).await.unwrap(), 0, "the end stays");
+    assert_eq!(server.read(&mut [0; 8]).await.unwrap(), 0, "further reads return the end too");
     assert!(server.into_inner().unwrap().closed().unwrap().was_clean());
 }
 
@@ -124,7 +123,6 @@ async fn text_and_an_end_without_a_close_are_errors() {
     server.finish().await;
 }
 
-/// Who does not read is not written to without end.
 #[tokio::test]
 async fn writing_waits_for_the_peer() {
     let (client, server) = pair().await;
@@ -148,7 +146,7 @@ async fn writing_waits_for_the_peer() {
 }
 
 #[tokio::test]
-async fn messages_are_a_stream_and_a_sink() {
+async fn a_message_stream_is_a_stream_and_a_sink() {
     let (client, server) = pair().await;
     let echo = tokio::spawn(async move {
         let (mut sink, mut stream) = server.into_message_stream().split::<Message>();
@@ -171,7 +169,7 @@ async fn messages_are_a_stream_and_a_sink() {
 }
 
 #[tokio::test]
-async fn a_stream_of_messages_has_one_error_and_then_an_end() {
+async fn a_message_stream_returns_one_error_and_then_ends() {
     let server = script(async |mut peer: Peer| {
         peer.shake_hands().await;
         peer.send(frame(FIN | TEXT, "news")).await;
@@ -185,9 +183,8 @@ async fn a_stream_of_messages_has_one_error_and_then_an_end() {
     server.finish().await;
 }
 
-/// Who reads and who writes may be two tasks, of which each has a waker of its own.
 #[tokio::test]
-async fn the_halves_of_a_stream_of_bytes_serve_two_tasks() {
+async fn two_tasks_use_the_halves_of_a_byte_stream() {
     let (client, server) = pair().await;
     let echo = tokio::spawn(async move {
         let mut stream = server.into_byte_stream();
@@ -220,9 +217,8 @@ async fn the_halves_of_a_stream_of_bytes_serve_two_tasks() {
     echo.abort();
 }
 
-/// As is usual of a stream and a sink: one task receives, another sends.
 #[tokio::test]
-async fn the_halves_of_a_stream_of_messages_serve_two_tasks() {
+async fn two_tasks_use_the_halves_of_a_message_stream() {
     let (client, server) = pair().await;
     let echo = tokio::spawn(async move {
         let mut server = server;
@@ -248,10 +244,10 @@ async fn the_halves_of_a_stream_of_messages_serve_two_tasks() {
     echo.abort();
 }
 
-/// In a handler too, whose task drives the connection: the server has to read although it cannot write, for the
-/// client reads nothing before all is written.
+/// The halves work in a handler, too. The client reads nothing until it has written everything, so the
+/// server has to read while it cannot write.
 #[tokio::test]
-async fn the_halves_of_a_driven_stream_serve_two_tasks() {
+async fn two_tasks_use_the_halves_of_a_driven_byte_stream() {
     const LEN: usize = 4 << 20;
     let (client, server) = pair().await;
     let handling = server.drive(async |socket| {
@@ -265,7 +261,7 @@ async fn the_halves_of_a_driven_stream_serve_two_tasks() {
             write.flush().await.unwrap();
             write
         });
-        // Neither half is dropped before both have done their part.
+        // Keeps both halves until both are done.
         let _halves = (reading.await?, writing.await?);
         Ok(())
     });

@@ -1,4 +1,4 @@
-//! WebSockets in HTTP servers of others: hyper, over TCP and over a stream of another kind, and axum.
+//! WebSocket upgrades in hyper, over TCP and over another stream, and in axum.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -26,9 +26,10 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, duplex};
 use tokio::net::{TcpListener, TcpStream};
 
-/// How often a request came to the resource that is no WebSocket.
+/// The number of requests for `/other`, which is not a WebSocket.
 static OTHER_REQUESTS: AtomicUsize = AtomicUsize::new(0);
 
+/// Sends each message back, and answers `transport?` with the type of the transport.
 async fn echo(mut socket: Socket) -> Outcome {
     while let Some(message) = socket.recv().await? {
         match &message {
@@ -83,7 +84,7 @@ async fn start_axum(connections: &Connections) -> SocketAddr {
         .route("/counted", any(counted))
         .route("/chosen", any(chosen))
         .route("/refused", any(refused))
-        .route("/forgotten", any(async |_: WebSocketUpgrade| "nothing comes of it"))
+        .route("/forgotten", any(async |_: WebSocketUpgrade| "not upgraded"))
         .route("/replaced", any(replaced))
         .route("/other", any(async || OTHER_REQUESTS.fetch_add(1, Ordering::SeqCst).to_string()))
         .with_state(connections.clone())
@@ -111,7 +112,7 @@ async fn chosen(upgrade: WebSocketUpgrade) -> Response {
 }
 
 async fn refused(upgrade: WebSocketUpgrade) -> Response {
-    upgrade.reject(&Rejection::new(http::StatusCode::UNAUTHORIZED, "who are you?"))
+    upgrade.reject(&Rejection::new(http::StatusCode::UNAUTHORIZED, "log in first"))
 }
 
 async fn replaced(upgrade: WebSocketUpgrade) -> &'static str {
@@ -119,7 +120,7 @@ async fn replaced(upgrade: WebSocketUpgrade) -> &'static str {
     "another answer"
 }
 
-/// The same connections behind both.
+/// Starts a server of each, which share `connections`.
 async fn start_both(connections: &Connections) -> [SocketAddr; 2] {
     [start_hyper(connections).await, start_axum(connections).await]
 }
@@ -129,7 +130,7 @@ async fn open(address: SocketAddr, path: &str) -> Result<Socket, ConnectError> {
     connect(&url, &ConnectOptions::default()).await
 }
 
-/// The status of the response that refuses it.
+/// Returns the status with which the request is rejected.
 async fn status(address: SocketAddr, path: &str) -> u16 {
     match open(address, path).await {
         Err(ConnectError::Rejected(refused)) => refused.status.as_u16(),
@@ -169,9 +170,9 @@ async fn messages_come_back_compressed() {
     assert_eq!(counts.closed, [(1005, 2)].into());
 }
 
-/// What hyper made of the connection is taken apart where that is possible.
+/// The socket reads the `TcpStream` directly, without hyper's wrapper.
 #[tokio::test]
-async fn tcp_is_used_without_a_wrapper() {
+async fn tcp_streams_are_used_directly() {
     let connections = Connections::new(ServerOptions::default());
     for address in start_both(&connections).await {
         let mut socket = open(address, "/").await.unwrap();
@@ -181,9 +182,9 @@ async fn tcp_is_used_without_a_wrapper() {
     }
 }
 
-/// Fault FT-27: what follows the request, in the same segment or in others, is not lost.
+/// Fault FT-27: frames after the request are received, in the same segment or in another.
 #[tokio::test]
-async fn nothing_sent_behind_the_request_is_lost() {
+async fn frames_after_the_request_are_received() {
     let connections = Connections::new(ServerOptions::default());
     for address in start_both(&connections).await {
         for split in 0..=early_bird().len() {
@@ -202,7 +203,7 @@ async fn nothing_sent_behind_the_request_is_lost() {
     assert_eq!(connections.counts().closed, [(1000, sessions)].into());
 }
 
-/// A client that waits for nothing.
+/// Returns all that a client sends that does not wait for the response.
 fn early_bird() -> Vec<u8> {
     let close = masked_frame(FIN | CLOSE, 1000_u16.to_be_bytes());
     let messages = [masked_frame(FIN | TEXT, "a"), masked_frame(FIN | TEXT, "bird"), close];
@@ -216,7 +217,7 @@ async fn send_in_two(mut stream: impl AsyncRead + AsyncWrite + Unpin, split: usi
     stream.flush().await.unwrap();
     let mut peer = Peer::over(stream);
     if split >= SAMPLE_REQUEST.len() {
-        // The server has seen the first half.
+        // The server has read the first half.
         peer.read_head().await;
         peer.send(second).await;
     } else {
@@ -230,9 +231,9 @@ async fn send_in_two(mut stream: impl AsyncRead + AsyncWrite + Unpin, split: usi
     assert_eq!(answer, expected.concat(), "split at {split}");
 }
 
-/// Fault FT-29, RFC6455-4.2.2-3: a page of a foreign origin is refused, and what it sent behind is no request.
+/// Fault FT-29, RFC6455-4.2.2-3: nothing after a request from a foreign origin is read as a request.
 #[tokio::test]
-async fn nothing_behind_a_refused_request_is_processed() {
+async fn nothing_after_a_rejected_request_is_processed() {
     let connections = Connections::new(ServerOptions::default());
     let foreign = SAMPLE_REQUEST.replace("\r\n\r\n", "\r\nOrigin: https://foreign.example\r\n\r\n");
     for address in start_both(&connections).await {
@@ -247,7 +248,7 @@ async fn nothing_behind_a_refused_request_is_processed() {
     assert_eq!((counts.refused, counts.open), ([(403, 2)].into(), 0));
 }
 
-/// All that the server says, to its end.
+/// Sends the request and returns all that the server sends.
 async fn ask(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -256,9 +257,9 @@ async fn ask(address: SocketAddr, request: &str) -> String {
     answer
 }
 
-/// RFC6455-4.2.1-1: by the same rules as those of the server that reads its requests itself.
+/// RFC6455-4.2.1-1: the rules are those of our own server.
 #[tokio::test]
-async fn what_is_no_opening_request_is_refused() {
+async fn invalid_opening_requests_are_rejected() {
     let connections = Connections::new(ServerOptions::default());
     for address in start_both(&connections).await {
         for (right, wrong, status) in [
@@ -280,9 +281,9 @@ async fn what_is_no_opening_request_is_refused() {
     assert_eq!(connections.counts().opened, 0);
 }
 
-/// A request whose connection nobody will give up.
+/// A request without hyper's `OnUpgrade`.
 #[test]
-fn a_request_that_hyper_did_not_read_is_refused() {
+fn a_request_that_hyper_did_not_read_is_rejected() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let _guard = runtime.enter();
     let request = http::Request::get("/")
@@ -298,7 +299,7 @@ fn a_request_that_hyper_did_not_read_is_refused() {
 }
 
 #[tokio::test]
-async fn there_is_room_for_so_many() {
+async fn the_limits_for_connections_apply() {
     let mut options = ServerOptions::default();
     options.connections = 2;
     options.connections_per_address = 1;
@@ -316,7 +317,7 @@ async fn there_is_room_for_so_many() {
 }
 
 #[tokio::test]
-async fn the_application_decides() {
+async fn the_application_chooses_subprotocol_headers_and_rejection() {
     let connections = Connections::new(ServerOptions::default());
     let address = start_axum(&connections).await;
     let url = Url::parse(&format!("ws://{address}/chosen")).unwrap();
@@ -328,9 +329,8 @@ async fn the_application_decides() {
     assert_eq!(connections.counts().refused, [(401, 1)].into());
 }
 
-/// A place among the connections is not kept for a request from which no connection comes.
 #[tokio::test]
-async fn what_is_not_opened_leaves() {
+async fn an_upgrade_that_is_not_used_frees_its_place() {
     let connections = Connections::new(ServerOptions::default());
     let address = start_axum(&connections).await;
     assert_eq!(status(address, "/forgotten").await, 200);
@@ -340,14 +340,14 @@ async fn what_is_not_opened_leaves() {
 }
 
 #[tokio::test]
-async fn a_shutdown_ends_all_and_counts_them() {
+async fn shutdown_closes_all_connections_and_counts_them() {
     let connections = Connections::new(ServerOptions::default());
     let [hyper, axum] = start_both(&connections).await;
     let mut sockets = Vec::new();
     for address in [hyper, hyper, axum] {
         sockets.push(open(address, "/").await.unwrap());
     }
-    // One that never answers a Close.
+    // A client that never answers a Close.
     let mut silent = TcpStream::connect(axum).await.unwrap();
     silent.write_all(SAMPLE_REQUEST.as_bytes()).await.unwrap();
     let mut silent = Peer::over(silent);

@@ -1,5 +1,4 @@
-//! When a driven socket reads, writes and wakes, while its handler does something else or the same: by
-//! `Socket::drive` over a stream in memory that counts.
+//! When `Socket::drive` reads, writes and wakes, counted at a stream in memory.
 
 use std::cell::RefCell;
 use std::future::{Future, pending, poll_fn};
@@ -11,6 +10,7 @@ use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
+use fullduplex_lab::echo;
 use fullduplex_lab::script::{
     CLOSE, FIN, PING, PONG, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame,
 };
@@ -26,7 +26,7 @@ use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
-/// How often a stream was used.
+/// How often a stream was written, and how much was read.
 #[derive(Debug, Default)]
 struct Uses {
     writes: AtomicUsize,
@@ -70,7 +70,7 @@ impl AsyncWrite for Counting {
     }
 }
 
-/// A client whose connection is driven by a task of its own, with this handler.
+/// Returns a client whose connection another task drives, with this handler.
 async fn driven<F>(
     handler: impl FnOnce(Socket) -> F + Send + 'static,
 ) -> (Peer<DuplexStream>, Arc<Uses>)
@@ -96,15 +96,7 @@ fn text(text: &str) -> Vec<u8> {
     masked_frame(FIN | TEXT, text)
 }
 
-/// Answers each message by itself.
-async fn echo(mut socket: Socket) -> Outcome {
-    while let Some(message) = socket.recv().await? {
-        socket.send(message).await?;
-    }
-    Ok(())
-}
-
-/// As [`echo`], where receiving and sending are tasks of a set, woken by wakers of its own.
+/// Sends each message back from within a `FuturesUnordered`, which polls with its own wakers.
 async fn echo_in_a_set(mut socket: Socket) -> Outcome {
     loop {
         let step = async {
@@ -119,10 +111,10 @@ async fn echo_in_a_set(mut socket: Socket) -> Outcome {
     }
 }
 
-/// What stands behind messages that arrived together is read when they are taken: so a handler that takes
-/// its time over each of them can answer, though the peer has closed behind them.
+/// The socket reads on only after the handler has taken the messages of the last read. So a slow handler
+/// can still answer, although the peer has sent a Close after them.
 #[tokio::test]
-async fn a_burst_is_answered_before_the_close_behind_it() {
+async fn a_burst_is_answered_before_the_close_after_it() {
     let (mut client, _) = driven(|mut socket| async move {
         while let Some(message) = socket.recv().await? {
             yield_now().await;
@@ -133,16 +125,16 @@ async fn a_burst_is_answered_before_the_close_behind_it() {
     .await;
     let close = masked_frame(FIN | CLOSE, [0x03, 0xE8]);
     client.send([text("again").repeat(8), close].concat()).await;
-    // The last one is answered too late.
+    // The handler reads the Close with the last message, so its answer is dropped.
     for _ in 0..7 {
         assert_eq!(client.read_payload(FIN | TEXT).await, b"again");
     }
     assert_eq!(client.read_payload(FIN | CLOSE).await, [0x03, 0xE8]);
 }
 
-/// A handler that has taken a burst and does something else from then on is no reason not to read.
+/// The socket reads on once the handler has taken the last message of a burst.
 #[tokio::test]
-async fn reading_goes_on_behind_a_burst() {
+async fn reading_continues_after_a_burst() {
     for elsewhere in [false, true] {
         let (mut client, _) = driven(move |mut socket| async move {
             let handler = async move {
@@ -159,10 +151,9 @@ async fn reading_goes_on_behind_a_burst() {
     }
 }
 
-/// A thread that ends may have a runtime of its own to drop, and a connection in it that dozes, when
-/// nothing else is left of what the thread has kept.
+/// A thread-local runtime with a parked connection may be dropped after the thread-local buffers.
 #[test]
-fn a_runtime_may_end_with_its_thread() {
+fn a_runtime_may_be_dropped_with_its_thread() {
     thread_local! {
         static RUNTIME: RefCell<Option<Runtime>> = const { RefCell::new(None) };
     }
@@ -170,7 +161,7 @@ fn a_runtime_may_end_with_its_thread() {
         RUNTIME.with_borrow_mut(|kept| {
             let runtime = Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let (mut client, _) = driven(echo).await;
+                let (mut client, _) = driven(echo::messages).await;
                 client.send(text("again")).await;
                 assert_eq!(client.read_payload(FIN | TEXT).await, b"again");
                 tokio::spawn(async move {
@@ -186,8 +177,8 @@ fn a_runtime_may_end_with_its_thread() {
 }
 
 #[tokio::test]
-async fn the_answers_to_a_burst_leave_together() {
-    let (mut client, uses) = driven(echo).await;
+async fn replies_to_a_burst_are_written_together() {
+    let (mut client, uses) = driven(echo::messages).await;
     client.send(text("again").repeat(64)).await;
     for _ in 0..64 {
         assert_eq!(client.read_payload(FIN | TEXT).await, b"again");
@@ -196,10 +187,10 @@ async fn the_answers_to_a_burst_leave_together() {
     assert!(writes <= 2, "{writes} writes");
 }
 
-/// What was sent is written when the handler waits for something else, by whatever wakers; the clock
-/// that it would wait for otherwise stands still.
+/// A message is written when its handler waits for something else. The clock is paused, so no timer
+/// can cause the write.
 #[tokio::test(start_paused = true)]
-async fn what_was_sent_leaves_when_the_handler_waits() {
+async fn messages_are_written_when_the_handler_waits() {
     type Wait = fn() -> Pin<Box<dyn Future<Output = ()> + Send>>;
     let waits: [Wait; 4] = [
         || Box::pin(pending()),
@@ -233,9 +224,8 @@ async fn what_was_sent_leaves_when_the_handler_waits() {
     }
 }
 
-/// And when it waits for an event or something else, whichever comes first.
 #[tokio::test(start_paused = true)]
-async fn what_was_sent_leaves_within_a_select() {
+async fn messages_are_written_when_the_handler_waits_in_a_select() {
     let (mut client, _) = driven(|mut socket| async move {
         let mut ticks = 0;
         loop {
@@ -260,7 +250,7 @@ async fn what_was_sent_leaves_within_a_select() {
     }
 }
 
-/// Counts how often `handler` is polled.
+/// Counts the polls of `handler`.
 async fn counted(polls: Arc<AtomicUsize>, handler: impl Future<Output = Outcome>) -> Outcome {
     let mut handler = pin!(handler);
     poll_fn(|cx| {
@@ -270,10 +260,10 @@ async fn counted(polls: Arc<AtomicUsize>, handler: impl Future<Output = Outcome>
     .await
 }
 
-/// A handler is polled when there is something for it, and no more: also one in which it is not the
-/// waker of its task that is woken.
+/// A handler is polled only if there is something for it to do, also if it polls the socket with a waker
+/// of its own.
 #[tokio::test]
-async fn waiting_costs_no_turns() {
+async fn a_waiting_handler_is_not_polled() {
     for in_a_set in [false, true] {
         let polls = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&polls);
@@ -281,7 +271,7 @@ async fn waiting_costs_no_turns() {
             if in_a_set {
                 counted(count, echo_in_a_set(socket)).await
             } else {
-                counted(count, echo(socket)).await
+                counted(count, echo::messages(socket)).await
             }
         })
         .await;
@@ -299,8 +289,8 @@ async fn waiting_costs_no_turns() {
     }
 }
 
-/// Fault FT-10: of a client that goes on talking to a handler that does not listen, one read is taken;
-/// the rest waits in the transport.
+/// Fault FT-10: one read is taken from a client whose handler does not receive. The rest stays in the
+/// transport.
 #[tokio::test]
 async fn a_handler_that_does_not_receive_stops_reading() {
     let (open, opened) = tokio::sync::oneshot::channel::<()>();
@@ -325,7 +315,7 @@ async fn a_handler_that_does_not_receive_stops_reading() {
     assert_eq!(client.read_payload(FIN | TEXT).await, b"all");
 }
 
-/// Fault FT-42: futures that are dropped whenever they wait lose nothing, and mix nothing up.
+/// Fault FT-42: dropping every pending `recv` loses no message and keeps their order.
 #[tokio::test]
 async fn dropped_futures_lose_nothing() {
     const COUNT: usize = 12_000;
@@ -333,7 +323,7 @@ async fn dropped_futures_lose_nothing() {
     let count = Arc::clone(&dropped);
     let (client, _) = driven(|mut socket| async move {
         loop {
-            // Each is polled once, and dropped.
+            // Polls each future once, then drops it.
             let mut received = None;
             poll_fn(|cx| {
                 if let Poll::Ready(message) = pin!(socket.recv()).poll(cx) {
@@ -359,7 +349,7 @@ async fn dropped_futures_lose_nothing() {
     let sending = async {
         for number in 0..COUNT {
             let message = text(&number.to_string());
-            // It comes in pieces.
+            // Sends it byte by byte.
             for piece in message.chunks(1) {
                 writer.write_all(piece).await.unwrap();
                 yield_now().await;
@@ -377,9 +367,9 @@ async fn dropped_futures_lose_nothing() {
     assert!(dropped >= 100_000, "{dropped}");
 }
 
-/// Fault FT-43: what many tasks send at once arrives whole, each task's in order.
+/// Fault FT-43: messages of many tasks arrive whole, and those of one task in order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_tasks_send_at_once() {
+async fn many_tasks_send_concurrently() {
     const TASKS: usize = 16;
     const COUNT: usize = 1_000_000 / TASKS;
     let served = Served::by(ServerOptions::default(), |request| async move {
@@ -401,7 +391,7 @@ async fn many_tasks_send_at_once() {
     let mut next = [0; TASKS];
     for _ in 0..TASKS * COUNT {
         let message = guarded("a message", client.recv()).await.unwrap().unwrap();
-        let Message::Text(text) = message else { panic!("all were texts") };
+        let Message::Text(text) = message else { panic!("a message is not text") };
         let (task, number) = text.as_str().split_once(' ').unwrap();
         let next = &mut next[task.parse::<usize>().unwrap()];
         assert_eq!(number.parse::<usize>().unwrap(), *next);

@@ -1,5 +1,5 @@
-//! Clients whose stream ends or breaks at any byte (faults FT-03 and FT-04), that ask twice (FT-29), or that
-//! come and go (FT-39), at a `Server`.
+//! Clients of a `Server` whose stream ends at any byte (faults FT-03 and FT-04), that send two requests
+//! (FT-29), and that connect and disconnect often (FT-39).
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use fullduplex_net::{Outcome, Request, ServerOptions};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-/// What a handler has received, and why it ended.
+/// The messages that a handler has received, and how its connection failed.
 type Report = (Vec<Message>, Option<ConnectionError>);
 
 async fn receive(request: Request, reports: mpsc::UnboundedSender<Report>) -> Outcome {
@@ -20,13 +20,13 @@ async fn receive(request: Request, reports: mpsc::UnboundedSender<Report>) -> Ou
         received.push(message);
     }
     let failure = socket.closed().unwrap().failure();
-    assert_eq!(socket.recv().await.ok().flatten(), None, "the end is the end");
+    assert_eq!(socket.recv().await.ok().flatten(), None, "recv returns no message after the end");
     Ok(reports.send((received, failure))?)
 }
 
-/// However the stream of a client ends, and wherever: its handler has what was whole, and one end.
+/// The handler gets the messages that arrived whole, and then one error.
 #[tokio::test]
-async fn a_stream_may_end_at_any_byte() {
+async fn a_connection_may_end_at_any_byte() {
     let (reports, mut reported) = mpsc::unbounded_channel();
     let served =
         Served::by(ServerOptions::default(), move |request| receive(request, reports.clone()))
@@ -61,11 +61,10 @@ async fn a_stream_may_end_at_any_byte() {
     assert!(reported.try_recv().is_err());
 }
 
-/// Likewise while it asks.
 #[tokio::test]
 async fn a_request_may_end_at_any_byte() {
     let served =
-        Served::by(ServerOptions::default(), |_| async { unreachable!("it is not whole") });
+        Served::by(ServerOptions::default(), |_| async { unreachable!("no request is whole") });
     let served = served.await;
     for cut in 0..SAMPLE_REQUEST.len() {
         let mut client = Peer::connect(served.address()).await;
@@ -80,10 +79,11 @@ async fn a_request_may_end_at_any_byte() {
     served.until(|counts| counts.failed == count && counts.open == 0).await;
 }
 
-/// Fault FT-29: behind a request that was refused, no other is read.
+/// Fault FT-29.
 #[tokio::test]
-async fn a_refused_client_is_not_heard_again() {
-    let served = Served::by(ServerOptions::default(), |_| async { unreachable!("none is good") });
+async fn nothing_is_read_after_a_rejected_request() {
+    let served =
+        Served::by(ServerOptions::default(), |_| async { unreachable!("no request is valid") });
     let served = served.await;
     for refused in ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "POST /chat HTTP/1.1\r\nHost: a\r\n\r\n"] {
         let mut client = Peer::connect(served.address()).await;
@@ -93,9 +93,9 @@ async fn a_refused_client_is_not_heard_again() {
     }
 }
 
-/// Fault FT-39: clients that come and go leave nothing.
+/// Fault FT-39: 2,000 connections leave no task.
 #[tokio::test]
-async fn clients_that_come_and_go_leave_nothing() {
+async fn ended_connections_leave_no_task() {
     let served = Served::by(ServerOptions::default(), |request| async move {
         drop(request.accept().await?.recv().await);
         Ok(())

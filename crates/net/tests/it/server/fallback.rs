@@ -1,29 +1,22 @@
-//! What a `Server` answers to requests that ask for no WebSocket.
+//! How a `Server` answers requests that do not ask for a WebSocket.
 
 use bytes::Bytes;
+use fullduplex_lab::echo;
 use fullduplex_lab::script::{Peer, SAMPLE_REQUEST, guarded};
 use fullduplex_lab::served::read_to_end;
 use fullduplex_net::proto::Url;
 use fullduplex_net::{
-    AcceptOptions, ConnectConcurrency, ConnectOptions, Outcome, Request, Server, ServerOptions,
-    accept, connect, connect_transport,
+    AcceptOptions, ConnectConcurrency, ConnectOptions, Server, ServerOptions, accept, connect,
+    connect_transport,
 };
 use http::header::{CONNECTION, TRANSFER_ENCODING};
 use http::{HeaderValue, Response, StatusCode};
 use tokio::net::TcpListener;
 
-async fn echo(request: Request) -> Outcome {
-    let mut socket = request.accept().await?;
-    while let Some(message) = socket.recv().await? {
-        socket.send(message).await?;
-    }
-    Ok(())
-}
-
 fn page(request: &http::Request<()>) -> Option<Response<Bytes>> {
     let body = format!("you asked for {}\n", request.uri());
     let mut response = Response::new(Bytes::from(body));
-    // What is not the page's to say.
+    // The server replaces these headers.
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("keep-alive"));
     response.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     match request.uri().path() {
@@ -37,17 +30,17 @@ fn page(request: &http::Request<()>) -> Option<Response<Bytes>> {
 }
 
 #[tokio::test]
-async fn pages_stand_beside_the_web_socket() {
+async fn the_fallback_answers_plain_requests() {
     let server = Server::bind("127.0.0.1:0", ServerOptions::default()).await.unwrap();
     let server = server.with_fallback(page);
     let (address, connections) = (server.local_addr().unwrap(), server.connections().clone());
-    tokio::spawn(server.serve(echo));
+    tokio::spawn(server.serve(echo::requests));
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     for (request, status) in [
         (get("/health?deep"), 200),
         (get("/down"), 503),
         (get("/elsewhere"), 426),
-        // One that asks for something else is not for pages.
+        // Requests for another upgrade do not reach the fallback.
         (SAMPLE_REQUEST.replace("/chat", "/health").replace("websocket", "h2c"), 426),
         (SAMPLE_REQUEST.replace("/chat", "/health").replace("13\r\n", "12\r\n"), 426),
         (get("/health").replace("GET", "POST"), 405),
@@ -55,7 +48,7 @@ async fn pages_stand_beside_the_web_socket() {
         (SAMPLE_REQUEST.replace("/chat", "/health"), 101),
     ] {
         let mut peer = Peer::connect(address).await;
-        // A second request is not answered, however it is announced.
+        // A second request on the connection is not answered.
         let second = if status == 101 { "" } else { "GET / HTTP/1.1\r\n\r\n" };
         peer.send(format!("{request}{second}")).await;
         if status == 101 {
@@ -85,9 +78,9 @@ async fn pages_stand_beside_the_web_socket() {
     assert_eq!(socket.recv().await.unwrap(), Some("hello".into()));
 }
 
-/// `connect_transport` ends where the handshake begins, and waits for nobody's.
+/// `connect_transport` does not wait for the handshake of another connection.
 #[tokio::test]
-async fn a_transport_without_a_handshake() {
+async fn a_transport_is_connected_without_a_handshake() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = Url::parse(&format!("ws://{}/", listener.local_addr().unwrap())).unwrap();
     let mut options = ConnectOptions::default();

@@ -1,4 +1,4 @@
-//! What a `Server` does with the decisions of its handlers, and with their ends.
+//! How a `Server` carries out the decisions of its handlers, and how it closes when they end.
 
 use std::future::pending;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use tokio::io::duplex;
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 
-/// What the handler makes of a request, by its path.
+/// Decides on a request as its path says.
 async fn decide(request: Request) -> Outcome {
     match request.uri().path() {
         "/subprotocol" => {
@@ -42,13 +42,13 @@ async fn decide(request: Request) -> Outcome {
             pending::<()>().await;
         }
         "/error" => return Err("no decision".into()),
-        "/panic" => panic!("no decision"),
+        "/panic" => panic!("part of the test"),
         path => unreachable!("{path}"),
     }
     Ok(())
 }
 
-/// What the server answers to a request of this path.
+/// Returns the head with which the server answers a request for `path`.
 async fn answer(served: &Served, path: &str) -> String {
     let mut peer = Peer::connect(served.address()).await;
     let offer = "Sec-WebSocket-Protocol: first, second\r\n\r\n";
@@ -81,7 +81,7 @@ async fn a_handler_decides_on_its_request() {
     assert_eq!(drained.cut, 0);
 }
 
-/// Ends as the path says: at once, or after a message.
+/// Ends as the path says, at once or after a message.
 async fn end(request: Request) -> Outcome {
     let path = request.uri().path().to_owned();
     let mut socket = request.accept().await?;
@@ -95,12 +95,12 @@ async fn end(request: Request) -> Outcome {
             pending().await
         }
         "/fails" => Err("it went wrong".into()),
-        "/panics" => panic!("it went wrong"),
+        "/panics" => panic!("part of the test"),
         path => unreachable!("{path}"),
     }
 }
 
-/// Fault FT-44: whatever becomes of a handler, its client is told, and the server lives.
+/// Fault FT-44: the client gets a close code however the handler ends, and the server keeps running.
 #[tokio::test]
 async fn the_end_of_a_handler_closes_its_connection() {
     let served = Served::by(ServerOptions::default(), end).await;
@@ -121,7 +121,7 @@ async fn the_end_of_a_handler_closes_its_connection() {
     assert_eq!(later, 4);
 }
 
-/// Accepts and echoes in a task of its own, which does something else once it is told to `wait`.
+/// Accepts and echoes in another task, which stops receiving after the text `wait`.
 async fn echo_elsewhere(request: Request) -> Outcome {
     let using = tokio::spawn(async move {
         let mut socket = request.accept().await?;
@@ -136,10 +136,10 @@ async fn echo_elsewhere(request: Request) -> Outcome {
     using.await?
 }
 
-/// A request and its socket may move to another task than that of the handler, which goes on driving
-/// the socket: pings are answered whether or not the other task receives.
+/// A request and its socket may move to another task. The handler's task still drives the socket, so
+/// pings are answered whether or not the other task receives.
 #[tokio::test]
-async fn a_socket_is_used_by_another_task() {
+async fn another_task_may_use_the_socket() {
     let served = Served::by(ServerOptions::default(), echo_elsewhere).await;
     let mut peer = served.client().await;
     let ping = masked_frame(FIN | PING, "?");
@@ -155,9 +155,8 @@ async fn a_socket_is_used_by_another_task() {
     assert_eq!(peer.read_payload(FIN | PONG).await, b"?");
 }
 
-/// Such a socket is closed with its server, and told so.
 #[tokio::test]
-async fn a_socket_in_another_task_is_shut_down() {
+async fn shutdown_closes_a_socket_in_another_task() {
     let served = Served::by(ServerOptions::default(), echo_elsewhere).await;
     let mut peer = served.client().await;
     let client = async {
@@ -168,7 +167,6 @@ async fn a_socket_in_another_task_is_shut_down() {
     assert_eq!((drained.closed, drained.cut), (1, 0));
 }
 
-/// Over TLS and by a path of the machine, all is the same.
 #[tokio::test]
 async fn tls_and_unix_sockets_are_served() {
     let authority = Authority::new();
@@ -194,9 +192,9 @@ async fn tls_and_unix_sockets_are_served() {
     assert_eq!(peer.read_payload(FIN | TEXT).await, b"by a path");
 }
 
-/// Who drops the future that drives a socket ends the connection, for a task that has the socket too.
+/// Dropping the future of `drive` ends the connection, also for another task that owns the socket.
 #[tokio::test]
-async fn a_socket_is_not_left_without_its_driver() {
+async fn a_socket_ends_with_its_driver() {
     let (client, stream) = duplex(1 << 12);
     let mut client = Peer::over(client);
     client.send(SAMPLE_REQUEST).await;

@@ -1,36 +1,29 @@
-//! What a server limits: connections, memory for all of them, heads, time for the handshake, origins, and
-//! file descriptors (faults FT-25, FT-26, FT-38 and FT-56).
+//! The limits of a server: connections, memory for unfinished messages, request heads, handshake time
+//! and origins (faults FT-25, FT-26 and FT-56).
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use fullduplex_lab::echo;
 use fullduplex_lab::process::allow_many_files;
 use fullduplex_lab::script::{
     BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame,
 };
 use fullduplex_lab::served::Served;
+use fullduplex_net::ServerOptions;
 use fullduplex_net::proto::handshake::{Origin, OriginPolicy};
-use fullduplex_net::{Outcome, Request, ServerOptions};
 use tokio::net::TcpSocket;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
-async fn echo(request: Request) -> Outcome {
-    let mut socket = request.accept().await?;
-    while let Some(message) = socket.recv().await? {
-        socket.send(message).await?;
-    }
-    Ok(())
-}
-
-/// What a client reads that sends this, to the end of the head.
+/// Sends the request and returns the head of the response.
 async fn answer(served: &Served, request: &str) -> String {
     let mut peer = Peer::connect(served.address()).await;
     peer.try_send(request).await.ok();
     guarded("an answer", peer.read_head()).await
 }
 
-/// A client from this address of loopback.
+/// Connects from 127.0.0.`last`.
 async fn client_from(last: u8, address: SocketAddr) -> Peer {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)), 0).into()).unwrap();
@@ -38,10 +31,10 @@ async fn client_from(last: u8, address: SocketAddr) -> Peer {
 }
 
 #[tokio::test]
-async fn further_connections_are_refused() {
+async fn connections_beyond_the_limits_are_rejected() {
     let mut options = ServerOptions::default();
     (options.connections, options.connections_per_address) = (3, 2);
-    let served = Served::by(options, echo).await;
+    let served = Served::by(options, echo::requests).await;
     let mut clients = vec![served.client().await, served.client().await];
     let answered = answer(&served, SAMPLE_REQUEST).await;
     assert!(answered.starts_with("HTTP/1.1 429 "), "{answered}");
@@ -51,7 +44,7 @@ async fn further_connections_are_refused() {
     let answered = guarded("an answer", fourth.read_head()).await;
     assert!(answered.starts_with("HTTP/1.1 503 "), "{answered}");
 
-    // A place that is given up is another's.
+    // A place becomes free when its connection ends.
     clients.remove(0);
     served.until_open(2).await;
     clients.push(served.client().await);
@@ -61,10 +54,10 @@ async fn further_connections_are_refused() {
     assert_eq!((counts.refused[&429], counts.refused[&503], counts.open), (1, 1, 3));
 }
 
-/// Fault FT-25: heads that are none, or too much, are refused and the connection is closed.
+/// Fault FT-25: a malformed or too large head is rejected, and the connection is closed.
 #[tokio::test]
 async fn heads_have_limits() {
-    let served = Served::by(ServerOptions::default(), echo).await;
+    let served = Served::by(ServerOptions::default(), echo::requests).await;
     let with = |lines: &str| SAMPLE_REQUEST.replace("\r\n\r\n", &format!("\r\n{lines}\r\n\r\n"));
     let many: String = (0..10_000).map(|number| format!("X-{number}: y\r\n")).collect();
     for (request, status) in [
@@ -81,13 +74,13 @@ async fn heads_have_limits() {
     }
 }
 
-/// Fault FT-26: those that trickle are dropped in time, and hold nobody up.
+/// Fault FT-26: slow requests are dropped at the deadline and delay no other client.
 #[tokio::test(start_paused = true)]
-async fn clients_that_trickle_are_dropped() {
+async fn slow_requests_are_dropped() {
     allow_many_files();
     let mut options = ServerOptions::default();
     options.connections_per_address = 1_100;
-    let served = Served::by(options, echo).await;
+    let served = Served::by(options, echo::requests).await;
     let mut trickling = Vec::new();
     for _ in 0..1_000 {
         trickling.push(Peer::connect(served.address()).await);
@@ -109,9 +102,8 @@ async fn clients_that_trickle_are_dropped() {
     assert_eq!(served.connections().counts().failed, 1_000);
 }
 
-/// Whose pages may connect.
 #[tokio::test]
-async fn foreign_pages_are_refused() {
+async fn foreign_origins_are_rejected() {
     let own = "Origin: http://server.example.com\r\n";
     let listed = "Origin: https://app.example.org\r\n";
     let foreign = "Origin: https://evil.example\r\n";
@@ -123,7 +115,7 @@ async fn foreign_pages_are_refused() {
     ] {
         let mut options = ServerOptions::default();
         options.accept.origins = origins.clone();
-        let served = Served::by(options, echo).await;
+        let served = Served::by(options, echo::requests).await;
         let expected = welcome.iter().map(|origin| (origin, 101));
         for (origin, status) in expected.chain(unwelcome.iter().map(|origin| (origin, 403))) {
             let request = SAMPLE_REQUEST.replace("Upgrade: ", &format!("{origin}Upgrade: "));
@@ -134,17 +126,17 @@ async fn foreign_pages_are_refused() {
     }
 }
 
-/// Fault FT-56: the unfinished messages of all clients have one bound. Who exceeds it fails, gives up
-/// what it held, and takes nobody with it.
+/// Fault FT-56: the unfinished messages of all clients share one limit. A client that exceeds it fails
+/// alone, and its memory is freed.
 #[tokio::test]
-async fn unfinished_messages_have_a_bound_for_all() {
+async fn unfinished_messages_share_one_limit() {
     const LENGTH: usize = 1_000_000;
     const ROOM: usize = 10;
     const CLIENTS: usize = 50;
     let mut options = ServerOptions::default();
-    // What is kept for a message grows in steps, to at most twice what has come.
+    // The buffer of a message grows in steps, to at most twice the bytes received.
     options.unfinished_bytes = ROOM * 2 * LENGTH;
-    let served = Served::by(options, echo).await;
+    let served = Served::by(options, echo::requests).await;
     let ping = masked_frame(FIN | PING, "?");
     let begin = [masked_frame(BINARY, vec![b'x'; LENGTH - 2]), ping.clone()].concat();
     let more = [masked_frame(CONTINUATION, "y"), ping].concat();
@@ -164,7 +156,7 @@ async fn unfinished_messages_have_a_bound_for_all() {
         }
     }
     assert!((ROOM..=2 * ROOM).contains(&begun.len()), "{}", begun.len());
-    // They go on, while the others have not even gone.
+    // The others complete their messages.
     for client in &mut begun {
         client.send(&more).await;
         assert_eq!(client.read_payload(FIN | PONG).await, b"?");
@@ -174,12 +166,11 @@ async fn unfinished_messages_have_a_bound_for_all() {
     assert_eq!(begun.len() + failed.len(), CLIENTS);
 }
 
-/// One that has failed so, and says nothing more, holds nothing any more.
 #[tokio::test]
-async fn who_exceeds_the_bound_holds_nothing() {
+async fn a_client_over_the_limit_frees_its_memory() {
     let mut options = ServerOptions::default();
     options.unfinished_bytes = 100_000;
-    let served = Served::by(options, echo).await;
+    let served = Served::by(options, echo::requests).await;
     let mut greedy = served.client().await;
     for first_byte in [BINARY, CONTINUATION, CONTINUATION, CONTINUATION] {
         let piece = masked_frame(first_byte, vec![b'x'; 30_000]);

@@ -1,12 +1,13 @@
-//! How a server shuts down (fault FT-41), on a virtual clock and real sockets.
+//! Graceful shutdown of a server (fault FT-41), with real sockets on a virtual clock.
 
 use std::future::pending;
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use fullduplex_lab::echo;
 use fullduplex_lab::script::{CLOSE, FIN, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame};
 use fullduplex_lab::served::Served;
-use fullduplex_net::{Outcome, Request, Sender, ServerOptions};
+use fullduplex_net::{Request, Sender, ServerOptions};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep};
@@ -14,18 +15,10 @@ use tokio::time::{Instant, sleep};
 const GRACE: Duration = Duration::from_secs(5);
 const GOING_AWAY: [u8; 2] = 1001u16.to_be_bytes();
 
-async fn echo(request: Request) -> Outcome {
-    let mut socket = request.accept().await?;
-    while let Some(message) = socket.recv().await? {
-        socket.send(message).await?;
-    }
-    Ok(())
-}
-
-/// What was queued before, by the handler or a `Sender`, is delivered before the Close; a clean end of all
-/// is the end of the server, before the grace is over.
+/// Messages that a handler or a `Sender` has queued are delivered before the Close. The server ends once
+/// all connections have closed.
 #[tokio::test(start_paused = true)]
-async fn what_was_sent_before_is_delivered_first() {
+async fn queued_messages_are_delivered_before_the_close() {
     const COUNT: usize = 50;
     let (senders, mut sent) = mpsc::unbounded_channel::<Sender>();
     let served = Served::by(ServerOptions::default(), move |request| {
@@ -65,10 +58,10 @@ async fn what_was_sent_before_is_delivered_first() {
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
 }
 
-/// Who does not take part is cut off when the time is up: clients that do not answer or do not read, and
-/// handlers that do not end, which are dropped.
+/// Clients that do not answer or do not read are cut off at the deadline, and handlers that do not end are
+/// dropped.
 #[tokio::test(start_paused = true)]
-async fn who_does_not_end_is_cut() {
+async fn clients_and_handlers_that_do_not_end_are_cut_off() {
     struct Told(Option<oneshot::Sender<()>>);
     impl Drop for Told {
         fn drop(&mut self) {
@@ -122,7 +115,7 @@ async fn who_does_not_end_is_cut() {
     for _ in &clients {
         handlers.push(dropped.recv().await.unwrap());
     }
-    // "/echo" returns, and waits for the answer to its Close.
+    // The handler of "/echo" returns; its socket waits for the answer to the Close.
     let start = Instant::now();
     let drained = served.shutdown(GRACE).await;
     let late = start.elapsed() - GRACE;
@@ -137,16 +130,16 @@ async fn who_does_not_end_is_cut() {
     }
 }
 
-/// Nobody else is taken: not who connects, not who has begun to ask, not whose request is being decided.
+/// No connection is accepted, no unfinished request is read on, and no pending request is granted.
 #[tokio::test(start_paused = true)]
-async fn no_further_client_is_taken() {
+async fn no_further_client_is_accepted() {
     let decide = std::sync::Arc::new(Notify::new());
     let deciding = std::sync::Arc::clone(&decide);
     let served = Served::by(ServerOptions::default(), move |request| {
         let deciding = std::sync::Arc::clone(&deciding);
         async move {
             deciding.notified().await;
-            echo(request).await
+            echo::requests(request).await
         }
     })
     .await;
@@ -170,9 +163,9 @@ async fn no_further_client_is_taken() {
     assert_eq!(drained.closed + drained.cut, 2);
 }
 
-/// A message that a client has sent before it knew is received, and so is the end.
+/// A message that the client sends before it reads our Close is received.
 #[tokio::test(start_paused = true)]
-async fn what_a_client_had_sent_is_received() {
+async fn messages_already_sent_are_received() {
     let (tell, mut told) = mpsc::unbounded_channel();
     let served = Served::by(ServerOptions::default(), move |request| {
         let tell = tell.clone();

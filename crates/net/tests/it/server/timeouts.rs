@@ -1,9 +1,9 @@
-//! How long a server waits for its clients, on a virtual clock and real sockets: faults FT-01, FT-02,
-//! FT-12 and FT-17.
+//! The timeouts of a server, with real sockets on a virtual clock: faults FT-01, FT-02, FT-12 and FT-17.
 
 use std::future::{Future, pending};
 use std::time::Duration;
 
+use fullduplex_lab::echo;
 use fullduplex_lab::script::{
     BINARY, CLOSE, FIN, PING, PONG, Peer, SAMPLE_REQUEST, TEXT, header, masked_frame,
 };
@@ -13,15 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
-async fn echo(request: Request) -> Outcome {
-    let mut socket = request.accept().await?;
-    while let Some(message) = socket.recv().await? {
-        socket.send(message).await?;
-    }
-    Ok(())
-}
-
-/// A handler that does as the path says.
+/// Waits as the path says.
 async fn wait(request: Request, senders: mpsc::UnboundedSender<Sender>) -> Outcome {
     let path = request.uri().path().to_owned();
     let mut socket = request.accept().await?;
@@ -50,23 +42,23 @@ async fn wait(request: Request, senders: mpsc::UnboundedSender<Sender>) -> Outco
     Ok(())
 }
 
-/// How long the handler of that path is busy.
+/// How long the handler of `/busy-then-receiving` is busy.
 const BUSY: Duration = Duration::from_secs(100);
 
-/// A server of these handlers, and the senders of their sockets.
+/// Returns a server of these handlers, and a `Sender` for each connection.
 async fn waiting(options: ServerOptions) -> (Served, mpsc::UnboundedReceiver<Sender>) {
     let (senders, sent) = mpsc::unbounded_channel();
     (Served::by(options, move |request| wait(request, senders.clone())).await, sent)
 }
 
-/// A client whose handler does as the path says.
+/// Connects a client to `path`.
 async fn client_of(served: &Served, path: &str) -> Peer {
     let mut peer = Peer::connect(served.address()).await;
     peer.open(&SAMPLE_REQUEST.replace("/chat", path)).await;
     peer
 }
 
-/// How long it takes until the server has no connection; an hour is for ever.
+/// Returns the time until the server has no connection, or one hour.
 async fn until_none(served: &Served) -> Duration {
     let start = Instant::now();
     while served.connections().counts().open > 0 && start.elapsed() < Duration::from_secs(3600) {
@@ -75,10 +67,10 @@ async fn until_none(served: &Served) -> Duration {
     start.elapsed()
 }
 
-/// Faults FT-01 and FT-02: a client that has vanished is given up, whatever its handler does meanwhile
-/// and whatever it has said before; and nothing is left of it.
+/// Faults FT-01 and FT-02: a client that answers no Ping is dropped, whatever its handler waits for and
+/// whatever it has sent, and leaves no task.
 #[tokio::test(start_paused = true)]
-async fn a_vanished_client_is_given_up() {
+async fn a_vanished_client_is_dropped() {
     let unheard = masked_frame(FIN | TEXT, "unheard").repeat(3);
     let half = header(BINARY, 5);
     for (path, said) in [
@@ -100,9 +92,8 @@ async fn a_vanished_client_is_given_up() {
     }
 }
 
-/// A client that sends no more, and takes nothing, holds no handler up.
 #[tokio::test(start_paused = true)]
-async fn a_client_that_ends_its_stream_and_takes_nothing_is_given_up() {
+async fn a_client_that_shuts_down_and_does_not_read_is_dropped() {
     for path in ["/sending", "/feeding", "/flushing"] {
         let (served, _senders) = waiting(ServerOptions::default()).await;
         let client = client_of(&served, path).await.into_inner();
@@ -112,10 +103,10 @@ async fn a_client_that_ends_its_stream_and_takes_nothing_is_given_up() {
     }
 }
 
-/// Fault FT-12: a client that does not answer the Close is given up when the time for that has passed,
-/// whoever closes and whatever else the handler waits for.
+/// Fault FT-12: a client that does not answer the Close is dropped at the close timeout, whatever the
+/// handler waits for.
 #[tokio::test(start_paused = true)]
-async fn a_client_that_does_not_answer_the_close_is_given_up() {
+async fn a_client_that_does_not_answer_the_close_is_dropped() {
     let timeout = ServerOptions::default().accept.timeouts.close;
     for said in [vec![], masked_frame(FIN | TEXT, "unheard").repeat(3)] {
         for path in ["/closing", "/dropping", "/receiving", "/sending", "/feeding", "/flushing"] {
@@ -132,7 +123,6 @@ async fn a_client_that_does_not_answer_the_close_is_given_up() {
     }
 }
 
-/// A client that answers is kept, as is one that answered while nobody listened.
 #[tokio::test(start_paused = true)]
 async fn a_client_that_answers_pings_is_kept() {
     let (served, _senders) = waiting(ServerOptions::default()).await;
@@ -152,7 +142,7 @@ async fn a_client_that_answers_pings_is_kept() {
     }
 }
 
-/// One whose message lies unread is not blamed for the Pong that lies behind it.
+/// The Pong timeout does not count while an unread message is in front of the Pong.
 #[tokio::test(start_paused = true)]
 async fn a_client_is_not_blamed_for_a_busy_handler() {
     let (served, _senders) = waiting(ServerOptions::default()).await;
@@ -173,24 +163,24 @@ async fn guarded_for<T>(duration: Duration, future: impl Future<Output = T>) -> 
     tokio::time::timeout(duration * 2, future).await.unwrap()
 }
 
-/// Nor is anybody blamed for a process that stood still: what has arrived counts first.
+/// After a stall of the server, a Pong that has already arrived is read before its deadline is checked.
 #[tokio::test(start_paused = true)]
-async fn a_client_is_not_blamed_for_a_server_that_stood_still() {
+async fn a_client_is_not_blamed_for_a_stalled_server() {
     let (served, _senders) = waiting(ServerOptions::default()).await;
     let mut client = client_of(&served, "/receiving").await;
     let payload = client.read_payload(FIN | PING).await;
     client.send(masked_frame(FIN | PONG, payload)).await;
-    // The server's task runs when this time has passed at once.
+    // The clock jumps before the server's task runs.
     tokio::time::advance(Duration::from_secs(300)).await;
     assert_eq!(client.read_payload(FIN | PING).await.len(), 8);
 }
 
-/// A connection without messages is closed with 1001, if the server so wishes; pings do not keep it.
+/// The idle timeout closes with 1001. Pings and Pongs do not restart it.
 #[tokio::test(start_paused = true)]
-async fn a_silent_client_is_closed() {
+async fn an_idle_client_is_closed() {
     let mut options = ServerOptions::default();
     options.accept.timeouts.idle = Some(Duration::from_secs(60));
-    let served = Served::by(options, echo).await;
+    let served = Served::by(options, echo::requests).await;
     let mut client = served.client().await;
     sleep(Duration::from_secs(15)).await;
     client.send(masked_frame(FIN | TEXT, "still here")).await;
@@ -210,10 +200,10 @@ async fn a_silent_client_is_closed() {
     assert_eq!(start.elapsed().as_secs(), 60);
 }
 
-/// Fault FT-17: a message that never ends fails in time, though every Ping is answered.
+/// Fault FT-17: a message that is not complete at its deadline fails, although Pings are answered.
 #[tokio::test(start_paused = true)]
 async fn a_message_that_never_ends_fails() {
-    let served = Served::by(ServerOptions::default(), echo).await;
+    let served = Served::by(ServerOptions::default(), echo::requests).await;
     let mut client = served.client().await;
     client.send(masked_frame(TEXT, "a")).await;
     let start = Instant::now();
@@ -234,11 +224,11 @@ async fn a_message_that_never_ends_fails() {
     assert_eq!(start.elapsed().as_secs(), 300);
 }
 
-/// Many connections wait with one task each, and one timer for all of them.
+/// Idle connections have one task each, and one timer in common.
 #[tokio::test(start_paused = true)]
 async fn a_thousand_connections_share_a_timer() {
     const COUNT: usize = 1000;
-    let served = Served::by(ServerOptions::default(), echo).await;
+    let served = Served::by(ServerOptions::default(), echo::requests).await;
     let before = Handle::current().metrics().num_alive_tasks();
     let mut clients = Vec::new();
     for _ in 0..COUNT {
