@@ -1,10 +1,11 @@
-//! What the tests of all crates share: a private certificate authority, scripted peers that speak
-//! raw bytes, and the real peers that other people wrote.
+//! Helpers for the tests of all crates: a certificate authority, scripted peers, streams that fail, a
+//! simulation, and servers, clients and proxies of other projects.
 
 pub mod ca;
 pub mod clients;
 pub mod echo;
 pub mod faulty;
+pub mod figures;
 pub mod folder;
 pub mod forward;
 pub mod peers;

@@ -1,19 +1,20 @@
-//! A server that runs out of file descriptors (fault FT-38): in a process of its own, so that its clients
-//! have some.
+//! A server that runs out of file descriptors (fault FT-38), in another process, so that its clients do
+//! not.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use fullduplex_lab::figures::show;
 use fullduplex_lab::script::SAMPLE_REQUEST;
 use fullduplex_net::{Outcome, Request, Server, ServerOptions};
 
-/// As many descriptors as the server may have, and as it needs for itself at most.
+/// The limit of descriptors for the server, and how many it needs at most without connections.
 const DESCRIPTORS: usize = 40;
 const OWN: usize = 20;
 
-/// Set for the process that is the server.
+/// The environment variable that makes this test the server.
 const IS_SERVER: &str = "FULLDUPLEX_LAB_SERVER";
 
 /// Prints its address and serves until it is killed.
@@ -56,20 +57,20 @@ fn start() -> (Killed, SocketAddr) {
     (Killed(child), address.unwrap().unwrap())
 }
 
-/// Connects, and asks.
+/// Connects and sends a request.
 fn ask(address: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(SAMPLE_REQUEST.as_bytes()).unwrap();
     stream
 }
 
-/// Whether an answer comes within this time.
+/// Whether an answer arrives within this time.
 fn is_answered(stream: &mut TcpStream, within: Duration) -> bool {
     stream.set_read_timeout(Some(within)).unwrap();
     matches!(stream.read(&mut [0; 512]), Ok(1..))
 }
 
-/// How long the process has computed.
+/// Returns the CPU time of the process.
 fn cpu_time(child: &Child) -> Duration {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
@@ -96,7 +97,7 @@ fn a_server_without_descriptors_waits_and_recovers() {
     };
     assert!(clients.len() > DESCRIPTORS - OWN, "{}", clients.len());
 
-    // It waits, and does not spin.
+    // The server waits without spinning.
     let before = cpu_time(&server.0);
     assert!(!is_answered(&mut waiting, Duration::from_secs(1)));
     let computed = cpu_time(&server.0) - before;
@@ -104,11 +105,8 @@ fn a_server_without_descriptors_waits_and_recovers() {
 
     let start = Instant::now();
     drop(clients);
-    assert!(is_answered(&mut waiting, Duration::from_secs(1)), "nobody is served again");
-    show(format!("{computed:?} of a second computed, served again after {:?}", start.elapsed()));
-}
-
-#[expect(clippy::print_stdout, reason = "the figures are half of what these tests are for")]
-fn show(figure: String) {
-    println!("FT-38  out of file descriptors  {figure}");
+    assert!(is_answered(&mut waiting, Duration::from_secs(1)), "the server does not recover");
+    let figure =
+        format!("{computed:?} of CPU in a second, served again after {:?}", start.elapsed());
+    show("FT-38", "out of file descriptors", figure);
 }

@@ -1,11 +1,12 @@
-//! As `fail_loop.rs`, for the client's end: its opening handshake and a talk, with every operation of
-//! I/O failing in turn (fault FT-07).
+//! The client's version of `fail_loop`: every I/O operation of a handshake and a conversation fails in turn
+//! (fault FT-07).
 
 use std::time::Duration;
 
 use allocation_counter::measure;
 use bytes::BytesMut;
 use fullduplex_lab::faulty::{FAULTS, Failing, Fault, Faulty, Operation};
+use fullduplex_lab::figures::show;
 use fullduplex_lab::script::{
     BINARY, CONTINUATION, FIN, OPENING, PING, TEXT, answer_to, close_frame, frame,
 };
@@ -14,13 +15,13 @@ use fullduplex_net::{ConnectOptions, connect_over};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, copy, duplex, sink};
 use tokio::time::timeout;
 
-/// Longer than all deadlines of a connection together; the clock is virtual.
+/// Longer than all deadlines of a connection together. The clock is virtual.
 const FOR_EVER: Duration = Duration::from_secs(3600);
 
-/// Less than a message, so that it takes many operations.
+/// Less than a message, so that each takes many operations.
 const TRANSPORT: usize = 512;
 
-/// What the client's application was told.
+/// The results of the client's calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Report {
     NotOpened(String),
@@ -31,7 +32,7 @@ fn messages() -> Vec<Message> {
     vec!["one".into(), Message::Binary(vec![7; 2000].into()), "three".into()]
 }
 
-/// Says all it has to say, whoever listens.
+/// Sends the whole conversation, whether or not the client reads it.
 async fn serve(mut stream: DuplexStream) {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
@@ -39,7 +40,7 @@ async fn serve(mut stream: DuplexStream) {
         request.push(byte);
     }
     let answer = answer_to(std::str::from_utf8(&request).unwrap(), &OPENING);
-    let said = [
+    let sent = [
         answer,
         frame(FIN | TEXT, "one"),
         frame(FIN | PING, "there?"),
@@ -49,19 +50,19 @@ async fn serve(mut stream: DuplexStream) {
         close_frame(1000, "bye"),
     ];
     let (mut reader, mut writer) = tokio::io::split(stream);
-    let saying = async { writer.write_all(&said.concat()).await.ok() };
-    tokio::join!(saying, hear_close(&mut reader));
-    // A server ends the connection first.
+    let sending = async { writer.write_all(&sent.concat()).await.ok() };
+    tokio::join!(sending, read_close(&mut reader));
+    // The server shuts down first.
     writer.shutdown().await.ok();
     copy(&mut reader, &mut sink()).await.ok();
 }
 
-/// Hears to the client's Close, or to its end.
-async fn hear_close(reader: &mut ReadHalf<DuplexStream>) {
+/// Reads up to the client's Close or the end of the stream.
+async fn read_close(reader: &mut ReadHalf<DuplexStream>) {
     let mut receiver = Decoder::new(Role::Server, Limits::default());
     let mut input = BytesMut::new();
     while matches!(reader.read_buf(&mut input).await, Ok(1..)) {
-        while let Some(event) = receiver.handle(&mut input).expect("a client breaks no rule") {
+        while let Some(event) = receiver.handle(&mut input).expect("a client sends valid frames") {
             if matches!(event, Received::Close(_)) {
                 return;
             }
@@ -69,7 +70,7 @@ async fn hear_close(reader: &mut ReadHalf<DuplexStream>) {
     }
 }
 
-/// Answers each message, and receives to the end; and to the end again, which must be the same.
+/// Answers each message until the connection ends. Asks for the end twice, which must give the same result.
 async fn talk(stream: Faulty<DuplexStream>) -> Report {
     let url = Url::parse("ws://server.example/").unwrap();
     let mut socket = match connect_over(stream, &url, &ConnectOptions::default()).await {
@@ -88,7 +89,7 @@ async fn talk(stream: Faulty<DuplexStream>) -> Report {
         }
     };
     let again = socket.recv().await.map_err(|error| error.to_string());
-    assert_eq!(again.err(), end, "an end stays what it is");
+    assert_eq!(again.err(), end, "recv returns the same end again");
     Report::Ended { received, closed: socket.closed().expect("it has ended") }
 }
 
@@ -100,7 +101,7 @@ fn run(failing: Failing) -> (Report, Vec<Operation>) {
     let both =
         async { timeout(FOR_EVER, async { tokio::join!(talk(stream), serve(theirs)) }).await };
     let Ok((report, ())) = runtime.block_on(both) else {
-        panic!("{failing:?}: it hangs behind {:?}", operations.borrow());
+        panic!("{failing:?}: no progress after {:?}", operations.borrow());
     };
     drop(runtime);
     (report, operations.take())
@@ -115,8 +116,8 @@ fn assert_consistent(report: &Report, failing: Failing) {
 }
 
 #[test]
-fn whatever_fails_is_told_once_and_leaves_nothing() {
-    // The first run loads what stays loaded.
+fn every_fault_is_reported_once_and_leaks_nothing() {
+    // The first run allocates what the process keeps.
     let (expected, operations) = run(Failing::Never);
     let Report::Ended { received, closed } = &expected else { panic!("{expected:?}") };
     assert_eq!((received, closed.was_clean(), closed.code()), (&messages(), true, 1000));
@@ -124,7 +125,7 @@ fn whatever_fails_is_told_once_and_leaves_nothing() {
     for fault in FAULTS {
         for at in 0..operations.len() {
             for failing in [Failing::Once(at, fault), Failing::From(at, fault)] {
-                // What has to be repeated for ever is no fault, but a transport that lies.
+                // An operation that can be repeated forever is an endless loop, not a fault.
                 if fault.is_passing() && matches!(failing, Failing::From(..)) {
                     continue;
                 }
@@ -135,8 +136,7 @@ fn whatever_fails_is_told_once_and_leaves_nothing() {
                     if fault == Fault::Pending {
                         assert_eq!(report, expected, "{failing:?}");
                     }
-                    // After a connection that goes well, the thread keeps what it kept before for its
-                    // next one, whether or not the fault took it.
+                    // A connection without faults leaves the buffers of the thread as they were.
                     run(Failing::Never);
                 });
                 let left = (memory.count_current, memory.bytes_current);
@@ -144,11 +144,6 @@ fn whatever_fails_is_told_once_and_leaves_nothing() {
             }
         }
     }
-    show(operations.len(), faults);
-    assert!(faults >= 14 * operations.len(), "each fault happens: {operations:?}");
-}
-
-#[expect(clippy::print_stdout, reason = "the figures are half of what this test is for")]
-fn show(operations: usize, faults: usize) {
-    println!("FT-07  a client: {operations} operations, {faults} faults");
+    show("FT-07", "a client", format!("{} operations, {faults} faults", operations.len()));
+    assert!(faults >= 14 * operations.len(), "not every fault happened: {operations:?}");
 }

@@ -1,4 +1,4 @@
-//! A group of a thousand members, each over a connection of its own, and one that never reads.
+//! A `Group` of a thousand connections, one of which never reads.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,30 +15,30 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-/// Those that read; there is one more.
+/// The members that read. There is one more.
 const READERS: usize = 999;
 const MEMBERS: usize = READERS + 1;
 
 const PAYLOAD: usize = 64 << 10;
 
-/// How much of what it is sent may wait for the member that never reads, besides what is in its way.
+/// The limit of the queue of the member that never reads, without the obstacle.
 const CAPACITY: usize = 2 * PAYLOAD;
 
 /// More than the system's buffers take.
 const OBSTACLE: usize = 32 << 20;
 
-/// Room for all that is neither payload nor compressed: a payload for each would take 64 MB, and to
-/// compress for each, hundreds.
+/// What sending one message may allocate. A payload for each member would take 64 MB, and a compressor for
+/// each, hundreds.
 const ALLOCATED: u64 = 16 << 20;
 
-/// A server whose members are all in `group`, on this thread, and readers on another.
+/// A server on this thread, whose connections are all in `group`. The readers run on another thread.
 struct Room {
     runtime: Runtime,
     connections: Connections,
     group: Group,
-    /// What the readers have received: each message once for each.
+    /// The messages that the readers receive, each once per reader.
     received: mpsc::UnboundedReceiver<Message>,
-    /// It never reads.
+    /// The member that never reads.
     silent: Option<Socket>,
 }
 
@@ -76,14 +76,14 @@ impl Room {
         room
     }
 
-    /// Sends to all, and waits until all readers have it.
+    /// Sends to all members, and waits until all readers have received it.
     fn send(&mut self, message: &Message, when_full: OverflowPolicy) -> Sent {
         let Self { runtime, group, received, .. } = self;
         runtime.block_on(async {
             let sent = group.send(message, when_full);
             for _ in 0..READERS {
                 let received = guarded("the next message", received.recv()).await.unwrap();
-                assert!(received == *message, "a reader has missed a message");
+                assert!(received == *message, "a reader missed a message");
             }
             sent
         })
@@ -98,7 +98,7 @@ impl Room {
     }
 }
 
-/// The readers, until their connections end.
+/// Runs the readers until their connections end.
 fn read_all(address: SocketAddr, deflate: Option<Deflate>, tell: mpsc::UnboundedSender<Message>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -123,21 +123,21 @@ async fn open(address: SocketAddr, path: &str, deflate: Option<Deflate>) -> Sock
     connect(&url, &options).await.unwrap()
 }
 
-/// Messages that differ, and can be compressed.
+/// Returns a compressible message that differs for each number.
 fn message(number: usize) -> Message {
     vec![number as u8; PAYLOAD].into()
 }
 
-/// Queued, dropped and closed.
+/// Returns the numbers of members queued, dropped and closed.
 fn numbers(sent: Sent) -> (usize, usize, usize) {
     (sent.queued, sent.dropped, sent.closed)
 }
 
-fn all_get_all_but_the_one_that_never_reads(deflate: Option<Deflate>) {
+fn assert_only_the_silent_member_misses_messages(deflate: Option<Deflate>) {
     let mut room = Room::open(deflate);
     let before = room.connections.counts();
 
-    // Two find room in the queue of the silent one.
+    // The queue of the silent member has room for two messages.
     let mut first = None;
     let allocated = measure(|| first = Some(room.send(&message(0), OverflowPolicy::Drop)));
     assert_eq!(numbers(first.unwrap()), (MEMBERS, 0, 0));
@@ -166,10 +166,10 @@ fn all_get_all_but_the_one_that_never_reads(deflate: Option<Deflate>) {
 
 #[test]
 fn a_group_shares_the_payload() {
-    all_get_all_but_the_one_that_never_reads(None);
+    assert_only_the_silent_member_misses_messages(None);
 }
 
 #[test]
 fn a_group_compresses_once() {
-    all_get_all_but_the_one_that_never_reads(Some(Deflate::default()));
+    assert_only_the_silent_member_misses_messages(Some(Deflate::default()));
 }

@@ -1,15 +1,14 @@
-//! Hostile peers of a whole server (faults FT-15, FT-18, FT-21 and FT-25): what they cost the task
-//! that serves them, and its neighbours. What the protocol alone can show is in `fullduplex-proto`'s
-//! tests of this name.
+//! The cost of hostile clients (faults FT-15, FT-18, FT-21 and FT-25) for the task that serves them and for
+//! other tasks. `fullduplex-proto` has tests of the same name for the protocol alone.
 
 use std::cell::Cell;
-use std::fmt::Display;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use allocation_counter::measure;
 use fullduplex_lab::faulty::{Failing, Faulty, Kind, Operation};
+use fullduplex_lab::figures::show;
 use fullduplex_lab::script::{
     BINARY, FIN, PING, PONG, SAMPLE_REQUEST, TEXT, guarded, header, masked_frame,
 };
@@ -22,12 +21,12 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::task::yield_now;
 
-/// One thread, of which all memory is counted.
+/// Returns a runtime on this thread, whose allocations are counted.
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
 }
 
-/// A server's socket, and a client that has read the response.
+/// Returns a server's socket and its client, which has read the response.
 async fn opened(transport: usize) -> (Socket<DuplexStream>, DuplexStream) {
     let (stream, mut client) = duplex(transport);
     client.write_all(SAMPLE_REQUEST.as_bytes()).await.unwrap();
@@ -39,9 +38,9 @@ async fn opened(transport: usize) -> (Socket<DuplexStream>, DuplexStream) {
     (socket, client)
 }
 
-/// Fault FT-18: a header that announces 64 MiB, and then silence, costs a server the room for one read.
+/// Fault FT-18: a header that announces 64 MiB costs one read buffer.
 #[test]
-fn a_header_alone_costs_the_room_for_one_read() {
+fn a_header_alone_costs_one_read_buffer() {
     let runtime = runtime();
     let mut most = 0;
     for first_byte in [FIN | BINARY, FIN | TEXT, BINARY, TEXT] {
@@ -61,9 +60,9 @@ fn a_header_alone_costs_the_room_for_one_read() {
     assert!(most <= 64 << 10);
 }
 
-/// Fault FT-15: a client that sends pings and takes no pongs.
+/// Fault FT-15: a client that sends Pings and does not read the Pongs.
 #[test]
-fn a_ping_storm_costs_a_server_some_kilobytes() {
+fn a_ping_flood_costs_a_few_kilobytes() {
     let runtime = runtime();
     for size in [0, 125] {
         let (mut socket, mut client) = runtime.block_on(opened(64 << 10));
@@ -86,8 +85,8 @@ fn a_ping_storm_costs_a_server_some_kilobytes() {
     }
 }
 
-/// Fault FT-25: what is no head of a request, or too much of one, is answered and hung up on, and not
-/// read much farther than to its limit.
+/// Fault FT-25: a malformed or too large head is answered, the connection ends, and little is read beyond
+/// the limit.
 #[test]
 fn a_bad_head_is_answered_before_much_is_read() {
     let runtime = runtime();
@@ -123,7 +122,7 @@ fn a_bad_head_is_answered_before_much_is_read() {
         let figure =
             format!("{status} after {before} bytes of {after} read, peak {}", cost.bytes_max);
         show("FT-25", attack, figure);
-        // The read that crosses the limit brings 4 KiB at most.
+        // The read that crosses the limit takes at most 4 KiB.
         assert!(before <= MAX_BYTES + (4 << 10) && after <= before + (64 << 10));
     }
 }
@@ -133,7 +132,7 @@ fn read(operations: &[Operation]) -> usize {
     reads.map(|operation| operation.outcome.unwrap()).sum()
 }
 
-/// Sends it all, whether or not anybody reads it, and returns what comes back.
+/// Sends all of `bytes`, even if the server does not read them, and returns the response.
 async fn pour(client: DuplexStream, bytes: &[u8]) -> Vec<u8> {
     let (mut reader, mut writer) = tokio::io::split(client);
     let mut response = Vec::new();
@@ -143,10 +142,10 @@ async fn pour(client: DuplexStream, bytes: &[u8]) -> Vec<u8> {
     response
 }
 
-/// Fault FT-21: a flood of tiny messages does not keep its server's neighbours waiting, for longer than
-/// a millisecond at ten million messages a second.
+/// Fault FT-21: a task that receives tiny messages yields after at most 10,000, which is one millisecond
+/// at ten million messages a second.
 #[tokio::test]
-async fn a_flood_of_tiny_messages_leaves_its_neighbours_their_turn() {
+async fn a_flood_of_tiny_messages_lets_other_tasks_run() {
     const COUNT: usize = 999_999;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -163,24 +162,23 @@ async fn a_flood_of_tiny_messages_leaves_its_neighbours_their_turn() {
             count.set(count.get() + 1);
         }
     };
-    let neighbour = async {
+    let other_task = async {
         while count.get() < COUNT {
             let before = count.get();
             yield_now().await;
             longest = longest.max(count.get() - before);
         }
     };
-    guarded("the end of the flood", async { tokio::join!(neighbour, receiving) }).await;
+    guarded("the end of the flood", async { tokio::join!(other_task, receiving) }).await;
     let rate = COUNT as f64 / start.elapsed().as_secs_f64();
     let figure = format!("{longest} at a time, {rate:.0} a second");
     show("FT-21", "1,000,000 messages of 0 to 2 bytes", figure);
     assert!(longest <= 10_000);
 }
 
-/// A client that never stops talking: neither when it is asked to close, nor for breath. It keeps no
-/// neighbour from its turn, and is given up within twice the deadline.
+/// A client that keeps sending after our Close is dropped at the deadline, and other tasks run meanwhile.
 #[tokio::test]
-async fn a_peer_that_never_pauses_is_given_up() {
+async fn a_closing_peer_that_never_pauses_is_dropped() {
     let fragment = masked_frame(0x00, "");
     for (what, begin, unit) in [
         ("messages", vec![], masked_frame(FIN | TEXT, "a")),
@@ -208,30 +206,25 @@ async fn a_peer_that_never_pauses_is_given_up() {
             while let Ok(Some(_)) = socket.recv().await {}
             ended.set(true);
         };
-        let neighbour = async {
+        let other_task = async {
             while !ended.get() {
                 turns += 1;
                 yield_now().await;
             }
         };
-        guarded("the end of a flood", async { tokio::join!(neighbour, receiving) }).await;
+        guarded("the end of a flood", async { tokio::join!(other_task, receiving) }).await;
         let closed = socket.closed().unwrap();
         assert_eq!(closed.failure(), Some(ConnectionError::CloseTimeout), "{what}");
-        show("FT-21", format!("{what} without a pause"), format!("{turns} turns of a neighbour"));
+        show("FT-21", format!("{what} without a pause"), format!("another task ran {turns} times"));
         assert!(turns > 5, "{what}: {turns} turns");
     }
 }
 
-/// A client that sends so many tiny messages at once, and goes when the server does.
+/// Sends `count` tiny messages at once, and waits until the server ends the connection.
 fn flood(address: SocketAddr, count: usize) {
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     stream.write_all(SAMPLE_REQUEST.as_bytes()).unwrap();
     let three = ["", "a", "ab"].map(|text| masked_frame(FIN | TEXT, text)).concat();
     stream.write_all(&three.repeat(count / 3)).unwrap();
     std::io::copy(&mut stream, &mut std::io::sink()).unwrap();
-}
-
-#[expect(clippy::print_stdout, reason = "the figures are half of what these tests are for")]
-fn show(fault: &str, attack: impl Display, figure: impl Display) {
-    println!("{fault}  {:<44}  {figure}", attack.to_string());
 }

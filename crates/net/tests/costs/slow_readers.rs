@@ -1,11 +1,12 @@
-//! Clients that read slowly or not at all (faults FT-08 and FT-09): what they cost, and what a handler
-//! and a `Sender` learn of it.
+//! The cost of clients that read slowly or not at all (faults FT-08 and FT-09), and how a handler and a
+//! `Sender` notice.
 
-use std::fmt::Display;
 use std::future::Future;
 use std::time::Duration;
 
 use allocation_counter::measure;
+use fullduplex_lab::echo;
+use fullduplex_lab::figures::show;
 use fullduplex_lab::script::{FIN, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame};
 use fullduplex_lab::served::Served;
 use fullduplex_net::proto::Prepared;
@@ -19,10 +20,10 @@ use tokio::time::Instant;
 
 const MIB: usize = 1 << 20;
 
-/// What the transport in memory takes.
+/// How many bytes the transport in memory buffers.
 const TRANSPORT: usize = 16 << 10;
 
-/// A client, whose connection is driven with this handler, and what the handler returns.
+/// Returns a client whose connection runs this handler, and the receiver of the handler's result.
 async fn driven<F>(
     handler: impl FnOnce(Socket) -> F + Send + 'static,
 ) -> (Peer<DuplexStream>, oneshot::Receiver<Outcome>)
@@ -42,9 +43,9 @@ where
     (client, told)
 }
 
-/// A handler that waits for a client to take what was sent learns that it never will.
+/// `feed` and `flush` fail at once when the client that they wait for has gone.
 #[tokio::test(start_paused = true)]
-async fn whoever_waits_for_a_client_that_is_gone_learns_of_it() {
+async fn waiting_for_a_client_that_has_gone_fails_at_once() {
     for flushes in [false, true] {
         let (client, ended) = driven(move |mut socket| async move {
             loop {
@@ -59,16 +60,16 @@ async fn whoever_waits_for_a_client_that_is_gone_learns_of_it() {
         yield_now().await;
         client.shutdown().await.unwrap();
         let start = Instant::now();
-        let outcome = guarded("the end of a handler", ended).await.unwrap();
+        let outcome = guarded("the result of the handler", ended).await.unwrap();
         assert!(outcome.is_err());
         assert_eq!(start.elapsed(), Duration::ZERO, "flushes: {flushes}");
     }
 }
 
-/// Fault FT-09: what is offered to a client that never reads waits or is refused, and costs no more than
-/// the bounds that were chosen, whatever the policy.
+/// Fault FT-09: messages for a client that never reads cost at most the limit of its queue, whatever is done
+/// when that is full.
 #[test]
-fn a_client_that_never_reads_costs_its_bounds() {
+fn a_client_that_never_reads_costs_the_limit_of_its_queue() {
     const OFFERED: usize = 1 << 30;
     const BOUND: usize = 256 << 10;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -89,7 +90,7 @@ fn a_client_that_never_reads_costs_its_bounds() {
     }
 }
 
-/// Offers so many bytes, as far as the policy lets it.
+/// Sends `bytes` in messages of 10,000, until the policy ends it.
 async fn offer(sender: &Sender, policy: &str, bytes: usize) {
     const SIZE: usize = 10_000;
     let count = bytes / SIZE;
@@ -104,7 +105,7 @@ async fn offer(sender: &Sender, policy: &str, bytes: usize) {
                 let mut sending = std::pin::pin!(sender.send(vec![0; SIZE]));
                 tokio::select! {
                     biased;
-                    _ = &mut sending => unreachable!("nobody makes room"),
+                    _ = &mut sending => unreachable!("the client reads nothing"),
                     () = yield_now() => is_waiting = true,
                 }
                 break;
@@ -116,9 +117,9 @@ async fn offer(sender: &Sender, policy: &str, bytes: usize) {
     assert_eq!(policy == "wait", is_waiting);
 }
 
-/// Fault FT-08: `send` waits at the high-water mark, with at most one message more.
+/// Fault FT-08: `send` waits at the high-water mark, which one message may exceed.
 #[test]
-fn sending_to_a_slow_reader_waits_at_the_high_water_mark() {
+fn send_to_a_slow_reader_waits_at_the_high_water_mark() {
     const SIZE: usize = 10_000;
     const COUNT: usize = 10 * MIB / SIZE;
     const HIGH_WATER: usize = 64 << 10;
@@ -148,22 +149,22 @@ fn sending_to_a_slow_reader_waits_at_the_high_water_mark() {
     assert!(taken <= HIGH_WATER + TRANSPORT + SIZE);
     assert!(cost.bytes_max as usize <= 2 * (HIGH_WATER + TRANSPORT + SIZE));
 
-    // And it goes on as soon as the client reads.
+    // It continues when the client reads.
     runtime.block_on(async {
         let mut wire = opened.unwrap().0.into_inner().take((COUNT * (SIZE + 4)) as u64);
         let mut sink = tokio::io::sink();
         let reading = tokio::io::copy(&mut wire, &mut sink);
-        guarded("all of it", reading).await.unwrap();
+        guarded("all messages", reading).await.unwrap();
         for _ in 0..COUNT {
             telling.recv().await.unwrap();
         }
     });
 }
 
-/// Fault FT-08: neighbours of a client that reads nothing, to which 10 MiB wait, are served as fast.
+/// Fault FT-08: 10 MiB queued for a client that reads nothing do not slow other clients down.
 #[tokio::test]
-async fn a_slow_reader_does_not_slow_its_neighbours() {
-    const NEIGHBOURS: usize = 100;
+async fn a_slow_reader_does_not_slow_other_clients() {
+    const OTHERS: usize = 100;
     let served = Served::by(ServerOptions::default(), |request: Request| async move {
         let is_slow = request.uri().path() == "/slow";
         let mut socket = request.accept().await?;
@@ -172,27 +173,28 @@ async fn a_slow_reader_does_not_slow_its_neighbours() {
             let message = Prepared::new(vec![0; 100_000]);
             while sender.try_send(message.clone()).is_ok() {}
         }
-        while let Some(message) = socket.recv().await? {
-            socket.send(message).await?;
-        }
-        Ok(())
+        echo::messages(socket).await
     })
     .await;
     let mut clients = Vec::new();
-    for _ in 0..NEIGHBOURS {
+    for _ in 0..OTHERS {
         clients.push(served.client().await);
     }
     let before = round_trips(&mut clients).await;
     let mut slow = Peer::connect(served.address()).await;
     slow.open(&SAMPLE_REQUEST.replace("/chat", "/slow")).await;
     let beside = round_trips(&mut clients).await;
-    show("FT-08", "99 % of round trips of 100 neighbours", format!("{before:?}, then {beside:?}"));
-    // A quarter of a millisecond is nothing that a slow reader would cost.
+    show(
+        "FT-08",
+        "99 % of round trips of 100 other clients",
+        format!("{before:?}, then {beside:?}"),
+    );
+    // Allows for noise of a quarter of a millisecond.
     assert!(beside <= 2 * before + Duration::from_micros(250));
     drop(slow);
 }
 
-/// In how much time 99 % of round trips come back.
+/// Returns the 99th percentile of the round trips.
 async fn round_trips(clients: &mut [Peer]) -> Duration {
     let mut times = Vec::new();
     for _ in 0..20 {
@@ -205,9 +207,4 @@ async fn round_trips(clients: &mut [Peer]) -> Duration {
     }
     times.sort_unstable();
     times[times.len() * 99 / 100]
-}
-
-#[expect(clippy::print_stdout, reason = "the figures are half of what these tests are for")]
-fn show(fault: &str, attack: impl Display, figure: impl Display) {
-    println!("{fault}  {:<44}  {figure}", attack.to_string());
 }

@@ -1,4 +1,4 @@
-//! The peer: it says what its script says, whoever listens, and hears to the end.
+//! The client. It sends what its script says, whether or not the server reads it, and reads to the end.
 
 use std::io::IoSlice;
 
@@ -11,26 +11,26 @@ use tokio::sync::watch;
 /// One step of the client's script.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
-    /// Sends bytes that are no message.
+    /// Sends bytes as they are.
     Raw(Vec<u8>),
     /// Sends a message in one frame.
     Say(Message),
-    /// Sends a message compressed, in one frame, with what the window holds of those before.
+    /// Sends a compressed message in one frame, with context takeover.
     Compress(Message),
-    /// Sends a message in fragments of this size, with a ping behind each.
+    /// Sends a message in fragments of this size, with a Ping after each.
     Fragments(Message, usize),
-    /// Waits until so many things were heard, the response among them, or nothing more can be.
+    /// Waits until this many events were received, counting the response, or the stream has ended.
     Hear(usize),
-    /// Ends its direction of the transport.
+    /// Shuts down its direction of the transport.
     End,
 }
 
-/// What the server said.
+/// What the server sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Heard {
-    /// The response's head.
+    /// The head of the response.
     pub(crate) head: BytesMut,
-    /// What followed it.
+    /// The events after it.
     pub(crate) events: Vec<Received>,
 }
 
@@ -47,12 +47,12 @@ impl Heard {
     }
 }
 
-/// A Close frame of the client.
+/// Returns a step that sends a Close.
 pub(crate) fn close(code: u16) -> Step {
     Step::Raw(masked_frame(FIN | CLOSE, code.to_be_bytes()))
 }
 
-/// The messages of a script.
+/// Returns the messages that a script sends.
 pub(crate) fn messages(script: &[Step]) -> impl Iterator<Item = &Message> {
     script.iter().filter_map(|step| match step {
         Step::Say(message) | Step::Compress(message) | Step::Fragments(message, _) => Some(message),
@@ -128,12 +128,12 @@ fn opcode(message: &Message) -> u8 {
 }
 
 fn compressed(sender: &mut Encoder, message: &Message) -> Vec<u8> {
-    sender.send(message).expect("nobody has closed it");
+    sender.send(message).expect("the encoder is open");
     let mut slices = [IoSlice::new(&[]); 1];
     sender.output(&mut slices);
     let bytes = slices[0].to_vec();
     sender.handle_written(bytes.len());
-    assert_eq!(sender.queued_bytes(), 0, "a client queues in one piece");
+    assert_eq!(sender.queued_bytes(), 0, "a client queues one slice");
     bytes
 }
 

@@ -1,8 +1,8 @@
-//! Every scenario with its first operation of I/O failing, then its second, and so on until none is
-//! left to fail, for eight kinds of fault (fault FT-07).
+//! Every scenario with its first I/O operation failing, then its second, and so on, for eight kinds of fault
+//! (fault FT-07).
 //!
-//! Whatever fails: the server's end is told once and stays told, nothing hangs (the clock is virtual),
-//! what is delivered is the beginning of what was sent, and no memory is left.
+//! Whatever fails, the server reports one end, and the same whenever asked. Nothing hangs; the clock is
+//! virtual. The messages delivered are a prefix of those sent, and no memory is leaked.
 
 mod client;
 mod scenarios;
@@ -12,20 +12,21 @@ use std::time::Duration;
 
 use allocation_counter::measure;
 use fullduplex_lab::faulty::{FAULTS, Failing, Fault, Faulty, Kind, Operation};
+use fullduplex_lab::figures::show;
 use fullduplex_net::proto::Message;
 use tokio::time::timeout;
 
 use self::scenarios::{End, Scenario, scenarios};
 use self::server::Report;
 
-/// Longer than all deadlines of a connection together. The clock is virtual: it jumps there when
-/// nothing can happen any more.
+/// Longer than all deadlines of a connection together. The virtual clock jumps there when nothing can
+/// make progress.
 const FOR_EVER: Duration = Duration::from_secs(3600);
 
-/// Less than the transport holds, so that large messages take many operations.
+/// Less than a large message, so that each takes many operations.
 const TRANSPORT: usize = 4 << 10;
 
-/// What came of a scenario.
+/// The results of both ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Outcome {
     server: Report,
@@ -33,7 +34,7 @@ struct Outcome {
 }
 
 impl Outcome {
-    /// What is true without a fault.
+    /// Checks the results without a fault.
     fn assert_complete(&self, scenario: &Scenario) {
         let status = |status| self.heard.head.starts_with(format!("HTTP/1.1 {status} ").as_bytes());
         let is_expected = match (&self.server, scenario.end) {
@@ -48,7 +49,7 @@ impl Outcome {
         self.assert_consistent(scenario, Failing::Never);
     }
 
-    /// What is true whatever fails.
+    /// Checks what holds whatever fails.
     fn assert_consistent(&self, scenario: &Scenario, failing: Failing) {
         let Report::Ended { sent, received, closed } = &self.server else {
             return assert!(self.heard.events.is_empty(), "{}: {failing:?}", scenario.name);
@@ -57,21 +58,21 @@ impl Outcome {
         let heard: Vec<&Message> = self.heard.messages().collect();
         let received: Vec<&Message> = received.iter().collect();
         let sent: Vec<&Message> = sent.iter().collect();
-        let nothing_is_invented = said.starts_with(&received) && sent.starts_with(&heard);
+        let is_prefix = said.starts_with(&received) && sent.starts_with(&heard);
         let all_arrived = said == received && sent == heard && self.heard.close().is_some();
-        let is_consistent = nothing_is_invented && (all_arrived || !closed.was_clean());
+        let is_consistent = is_prefix && (all_arrived || !closed.was_clean());
         assert!(is_consistent, "{}: {failing:?}: {self:?}", scenario.name);
     }
 }
 
 #[test]
-fn whatever_fails_is_told_once_and_leaves_nothing() {
+fn every_fault_is_reported_once_and_leaks_nothing() {
     let mut total = 0;
     for scenario in scenarios() {
-        // The first run loads what stays loaded. Its messages are kept, and so are the buffers in which they
-        // arrived: those of another thread.
+        // The first run allocates what the process keeps. It runs on another thread, because its messages
+        // keep the read buffers of that thread.
         let (expected, operations) = std::thread::scope(|scope| {
-            scope.spawn(|| run(&scenario, Failing::Never)).join().expect("nothing fails")
+            scope.spawn(|| run(&scenario, Failing::Never)).join().expect("no fault is injected")
         });
         expected.assert_complete(&scenario);
         let mut faults = 0;
@@ -84,21 +85,21 @@ fn whatever_fails_is_told_once_and_leaves_nothing() {
             }
         }
         total += faults;
-        show(scenario.name, format!("{} operations, {faults} faults", operations.len()));
+        show("FT-07", scenario.name, format!("{} operations, {faults} faults", operations.len()));
     }
-    show("all scenarios", format!("{total} faults"));
+    show("FT-07", "all scenarios", format!("{total} faults"));
 }
 
-/// Plays a scenario with a fault, checks all that must hold, and returns whether the fault happened.
+/// Plays a scenario with a fault and checks the results. Returns whether the fault happened.
 fn try_once(scenario: &Scenario, failing: Failing, expected: &Outcome) -> bool {
     let mut failed = false;
-    // What the thread keeps for its next connections is now what the same run leaves again.
+    // This run leaves the buffers of the thread in the state in which the measured run leaves them.
     run(scenario, failing);
     let memory = measure(|| {
         let (outcome, operations) = run(scenario, failing);
         outcome.assert_consistent(scenario, failing);
         failed = operations.iter().any(|operation| operation.outcome.is_err());
-        if is_mended(&operations) {
+        if is_recovered(&operations) {
             assert_eq!(&outcome, expected, "{}: {failing:?}", scenario.name);
         }
     });
@@ -108,9 +109,9 @@ fn try_once(scenario: &Scenario, failing: Failing, expected: &Outcome) -> bool {
     failed
 }
 
-/// Whether nothing happened but what a socket takes in its stride: it repeats a read and a write that
-/// was interrupted, once the response has gone out.
-fn is_mended(operations: &[Operation]) -> bool {
+/// Whether only faults happened from which a socket recovers: pending operations, and interrupted reads and
+/// writes after the response.
+fn is_recovered(operations: &[Operation]) -> bool {
     let opened = operations.iter().position(|operation| operation.kind == Kind::Flush);
     operations.iter().enumerate().all(|(number, operation)| match operation.outcome {
         Ok(_) | Err(Fault::Pending) => true,
@@ -122,7 +123,7 @@ fn is_mended(operations: &[Operation]) -> bool {
     })
 }
 
-/// Plays a scenario, and returns what came of it with all operations of the server's end.
+/// Plays a scenario. Returns its results and all operations of the server's stream.
 fn run(scenario: &Scenario, failing: Failing) -> (Outcome, Vec<Operation>) {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_time().start_paused(true).build().unwrap();
@@ -135,13 +136,8 @@ fn run(scenario: &Scenario, failing: Failing) -> (Outcome, Vec<Operation>) {
     };
     let played = runtime.block_on(both);
     let Ok((server, heard)) = played else {
-        panic!("{}: {failing:?}: it hangs behind {:?}", scenario.name, operations.borrow());
+        panic!("{}: {failing:?}: no progress after {:?}", scenario.name, operations.borrow());
     };
     drop(runtime);
     (Outcome { server, heard }, operations.take())
-}
-
-#[expect(clippy::print_stdout, reason = "the figures are half of what this test is for")]
-fn show(scenario: &str, figure: String) {
-    println!("FT-07  {scenario:<50}  {figure}");
 }

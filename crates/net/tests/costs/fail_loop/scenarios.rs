@@ -1,4 +1,4 @@
-//! What two ends do when nothing fails.
+//! The scripts of both ends.
 
 use fullduplex_lab::script::{
     CLOSE, FIN, PING, PONG, RSV1, SAMPLE_REQUEST, TEXT, frame, masked_frame,
@@ -14,18 +14,18 @@ pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) client: Vec<Client>,
     pub(crate) server: Vec<Server>,
-    /// How it ends when nothing fails.
+    /// How the connection ends when nothing fails.
     pub(crate) end: End,
 }
 
 /// How a scenario ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// The opening request is refused with this status.
+    /// The opening request is rejected with this status.
     Rejected(u16),
     /// Both ends close, and this is the client's code.
     Clean(u16),
-    /// It is lost, fails or is given up.
+    /// The connection is lost, fails or times out.
     Unclean,
 }
 
@@ -33,7 +33,7 @@ use Client::{Compress, End as Hangup, Fragments, Hear, Raw, Say};
 use End::{Clean, Rejected, Unclean};
 use Server::{Feed, Flush, Ping, Receive, ReceiveParts, Send, SendParts, StartClose};
 
-/// All of them.
+/// Returns all scenarios.
 pub(crate) fn scenarios() -> Vec<Scenario> {
     let open = [to_the_server(), to_the_client(), both_ways(), compressed()].into_iter().flatten();
     handshakes().into_iter().chain(open).chain(closes()).chain(failures()).collect()
@@ -49,10 +49,15 @@ fn handshakes() -> Vec<Scenario> {
     vec![
         talk("a handshake, and a close", [Hear(1)], []),
         scenario("a request in two pieces", pieces, [], Clean(1000)),
-        scenario("frames behind the request", early, [], Clean(1001)),
-        scenario("no request for a WebSocket", [not_for_us, Hear(1), Hangup], [], Rejected(426)),
-        scenario("no request, and more behind it", [nonsense, Hear(1), Hangup], [], Rejected(400)),
-        scenario("an end within the request", [raw(first), Hangup], [], Rejected(0)),
+        scenario("frames after the request", early, [], Clean(1001)),
+        scenario("a plain request", [not_for_us, Hear(1), Hangup], [], Rejected(426)),
+        scenario(
+            "an invalid request with more after it",
+            [nonsense, Hear(1), Hangup],
+            [],
+            Rejected(400),
+        ),
+        scenario("the stream ends in the request", [raw(first), Hangup], [], Rejected(0)),
     ]
 }
 
@@ -75,7 +80,7 @@ fn to_the_client() -> Vec<Scenario> {
         talk("a text to the client", [Hear(2)], [Send("Grüße".into())]),
         talk("a large message to the client", [Hear(2)], [Send(binary(50_000).into())]),
         talk("many messages to the client", [Hear(41)], numbers().map(Feed).chain([Flush])),
-        talk("more messages than wait at once", [Hear(6)], more_than_waits),
+        talk("more messages than the queue holds", [Hear(6)], more_than_waits),
     ]
 }
 
@@ -124,7 +129,7 @@ fn compressed() -> Vec<Scenario> {
             vec![Receive, Send(large().into()), Receive, Send(large().into())],
         ),
         talk(
-            "a prepared message, and the secret behind it",
+            "a prepared message, and an uncompressed one after it",
             vec![Hear(4)],
             vec![
                 Send(prepared.clone().into()),
@@ -147,14 +152,14 @@ fn closes() -> Vec<Scenario> {
     vec![
         talk("the server closes", [Hear(2)], [leave()]),
         talk("both close at once", [Hear(1)], [leave()]),
-        talk("the server closes behind what it has queued", [Hear(5)], queue),
+        talk("the server closes after queued messages", [Hear(5)], queue),
         talk(
             "messages arrive after the server's close",
             [Hear(2), Say("last words".into()), Say(binary(10_000))],
             [leave()],
         ),
         talk(
-            "the client closes while much is queued for it",
+            "the client closes while messages are queued for it",
             [Hear(1)],
             [Feed(binary(20_000)), Feed("behind it".into())],
         ),
@@ -170,14 +175,19 @@ fn failures() -> Vec<Scenario> {
     let unmasked = Raw(frame(FIN | TEXT, "bare"));
     vec![
         lost("the client hangs up", [Say("bye".into()), Hangup], []),
-        lost("the client hangs up within a frame", [Raw(half), Hangup], []),
+        lost("the client hangs up in a frame", [Raw(half), Hangup], []),
         lost(
-            "the client breaks a rule, and goes on",
+            "the client violates the protocol and keeps sending",
             [Say("fine".into()), unmasked, Raw(masked_frame(FIN | TEXT, "more")), Hangup],
             [],
         ),
-        lost("the client sends too much, and does not listen", [too_large, Hangup], []),
-        scenario("the client compresses badly", [offering(), Hear(1), corrupt], [], Unclean),
+        lost("the client sends too large a message", [too_large, Hangup], []),
+        scenario(
+            "the client sends invalid compressed data",
+            [offering(), Hear(1), corrupt],
+            [],
+            Unclean,
+        ),
         lost("the client never answers a close", [Hear(2)], [StartClose(CloseCode::NORMAL)]),
     ]
 }
@@ -192,7 +202,7 @@ fn scenario(
     Scenario { name, client, server, end }
 }
 
-/// After the handshake; at the end the client closes, or answers the server's close.
+/// A scenario after the handshake. At the end the client closes or answers the server's Close.
 fn talk(
     name: &'static str,
     client: impl IntoIterator<Item = Client>,
@@ -202,7 +212,7 @@ fn talk(
     scenario(name, client, server, Clean(1000))
 }
 
-/// After the handshake, and without an end that both ends want.
+/// A scenario after the handshake without a closing handshake.
 fn lost(
     name: &'static str,
     client: impl IntoIterator<Item = Client>,
@@ -215,7 +225,7 @@ fn request() -> Client {
     raw(SAMPLE_REQUEST)
 }
 
-/// The request, with an offer of compression.
+/// The request with an offer of permessage-deflate.
 fn offering() -> Client {
     let head = SAMPLE_REQUEST.trim_end();
     raw(&format!("{head}\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"))
@@ -237,7 +247,7 @@ fn binary(size: usize) -> Message {
     (0..size).map(|i| (i % 251) as u8).collect::<Vec<u8>>().into()
 }
 
-/// Bytes that compression does not make fewer.
+/// Bytes that do not compress.
 fn incompressible(size: usize) -> Message {
     let next = |state: &u32| Some(state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
     let states = std::iter::successors(Some(1), next);

@@ -1,10 +1,10 @@
-//! The end under test: a socket over a transport that fails.
+//! The server under test: a socket over a stream that fails.
 
 use fullduplex_net::proto::{CloseCode, CloseFrame, Closed, Deflate, Message, Outgoing, Part};
 use fullduplex_net::{AcceptOptions, SendError, Socket, accept};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// The most bytes of a message.
+/// The limit for a message, in bytes.
 pub(crate) const LIMIT: usize = 1 << 18;
 
 /// One step of the server's script.
@@ -14,35 +14,35 @@ pub(crate) enum Step {
     Receive,
     /// Receives a message in parts.
     ReceiveParts,
-    /// Sends a message, and waits until the transport has taken it.
+    /// Sends a message and waits until it is written.
     Send(Outgoing),
-    /// Sends a message in parts, and waits for each.
+    /// Sends a message in parts and waits for each.
     SendParts(Vec<Message>),
     /// Queues a message.
     Feed(Message),
-    /// Waits until the transport has taken all that was queued.
+    /// Waits until all queued messages are written.
     Flush,
-    /// Queues a ping.
+    /// Queues a Ping.
     Ping,
     /// Starts the closing handshake.
     StartClose(CloseCode),
 }
 
-/// What the server's application was told.
+/// The results of the server's calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Report {
-    /// There is no connection, and this is why.
+    /// `accept` failed with this error.
     NotOpened(String),
     /// The connection has ended.
     Ended {
-        /// What was sent, but for what was refused at once.
+        /// The messages sent, without those that were rejected at once.
         sent: Vec<Message>,
         received: Vec<Message>,
         closed: Closed,
     },
 }
 
-/// Plays the script, then receives to the end; and to the end again, which must be the same.
+/// Plays the script, then receives until the connection ends.
 pub(crate) async fn play<S: AsyncRead + AsyncWrite + Unpin>(script: &[Step], stream: S) -> Report {
     let mut options = AcceptOptions::default();
     options.deflate = Some(Deflate::default());
@@ -80,7 +80,7 @@ pub(crate) async fn play<S: AsyncRead + AsyncWrite + Unpin>(script: &[Step], str
     Report::Ended { sent, received, closed }
 }
 
-/// A message in parts, if it comes to its end.
+/// Receives a message in parts, if all of them arrive.
 async fn receive_parts<S: AsyncRead + AsyncWrite + Unpin>(
     socket: &mut Socket<S>,
 ) -> Option<Message> {
@@ -104,20 +104,20 @@ async fn send_parts<S: AsyncRead + AsyncWrite + Unpin>(
     Ok(())
 }
 
-/// The message of binary parts.
+/// Joins the binary parts of a message.
 fn joined(parts: &[Message]) -> Message {
     let bytes: Vec<u8> = parts.iter().flat_map(|part| part.payload().to_vec()).collect();
     bytes.into()
 }
 
-/// What the transport refused may have been written in part, and what it broke in the middle of.
+/// Records a message that was written, perhaps in part.
 fn note(sent: &mut Vec<Message>, message: &Message, result: Result<(), SendError>) {
     if matches!(result, Ok(()) | Err(SendError::Io(_))) {
         sent.push(message.clone());
     }
 }
 
-/// The end is told alike by whatever can be asked, as often as it is asked.
+/// Checks that every method reports the same end, however often it is called.
 async fn ended<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut Socket<S>) -> Closed {
     let closed = socket.closed().expect("receiving ends when the connection has ended").clone();
     for _ in 0..3 {
