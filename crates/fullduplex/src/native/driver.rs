@@ -78,7 +78,7 @@ async fn open(
         return Err(Failure::BlockedPort(port));
     }
     let mut connecting = std::pin::pin!(connect(&shared.url, options));
-    let socket = poll_fn(|cx| {
+    let (socket, _response) = poll_fn(|cx| {
         if let Some(failure) = take_abort(&mut shared.state(), cx) {
             return Poll::Ready(Err(failure));
         }

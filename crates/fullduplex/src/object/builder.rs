@@ -47,7 +47,8 @@ pub struct Builder {
 
 impl Builder {
     pub(crate) fn new(url: &str) -> Self {
-        let mut connect = ConnectOptions::default();
+        // RFC6455-4.1-3
+        let mut connect = ConnectOptions::new().concurrency(ConnectConcurrency::OnePerAddress);
         // WS-3.1: cache mode "no-store", which makes Fetch add these.
         let no_cache = HeaderValue::from_static("no-cache");
         connect.headers.insert(PRAGMA, no_cache.clone());
@@ -153,7 +154,7 @@ impl Builder {
 
     /// Whether connections with one address wait for each other while they are opened. Default: they do.
     pub fn handshakes(mut self, handshakes: ConnectConcurrency) -> Self {
-        self.connect.handshakes = handshakes;
+        self.connect.concurrency = handshakes;
         self
     }
 
