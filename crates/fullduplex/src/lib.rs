@@ -34,8 +34,8 @@ pub mod rules;
 
 pub use fullduplex_net::proto::handshake::{Origin, OriginError};
 pub use fullduplex_net::proto::{
-    Context, ContextTakeover, Credentials, Deflate, Limits, Message, Text, Timeouts, Url,
-    WindowBits, WindowBitsError,
+    ContextParams, ContextTakeover, Credentials, DeflateConfig, Limits, Message, Text, Timeouts,
+    Url, WindowBits, WindowBitsError,
 };
 pub use fullduplex_net::{
     ConnectConcurrency, ConnectOptions, Connecting, Connector, CookieStore, Proxies, Proxy,

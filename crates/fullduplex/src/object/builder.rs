@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fullduplex_net::proto::handshake::{Origin, is_reserved_header};
-use fullduplex_net::proto::{Deflate, Limits, Timeouts, Url, UrlError};
+use fullduplex_net::proto::{DeflateConfig, Limits, Timeouts, Url, UrlError};
 use fullduplex_net::{
     ConnectConcurrency, ConnectOptions, Connector, CookieStore, Proxies, Redirects, Resolve, Tls,
 };
@@ -160,7 +160,7 @@ impl Builder {
 
     /// What of permessage-deflate is offered to the server; nothing with `None`. Default: all of it
     /// (WS-3.4).
-    pub fn deflate(mut self, deflate: impl Into<Option<Deflate>>) -> Self {
+    pub fn deflate(mut self, deflate: impl Into<Option<DeflateConfig>>) -> Self {
         self.connect.deflate = deflate.into();
         self
     }
