@@ -13,16 +13,22 @@ function report(error) {
 let runTicks = process._tickCallback ?? (() => {});
 
 if (runTicks.name === 'deprecated') {
-  // With --pending-deprecation, the first call warns, and throws with --throw-deprecation.
+  // With --pending-deprecation, the first call warns, and with --throw-deprecation the warning is thrown.
   const deprecated = runTicks;
   runTicks = () => {
-    const { noDeprecation } = process;
-    process.noDeprecation = true;
     runTicks = deprecated;
+    const { emitWarning } = process;
+    const restore = () => {
+      process.emitWarning = emitWarning;
+    };
+    process.emitWarning = (warning, type, code, ...rest) => {
+      restore();
+      if (code !== 'DEP0134') emitWarning(warning, type, code, ...rest);
+    };
     try {
       deprecated();
     } finally {
-      process.noDeprecation = noDeprecation;
+      restore();
     }
   };
 }

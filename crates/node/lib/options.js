@@ -218,10 +218,12 @@ const options = (address, list, value) => toNative(address, list, members(value,
 
 /** Reads the options of `WebSocketStream`, and its signal. */
 function streamOptions(address, value) {
-  const { signal, ...read } = members(value, 'bag', STREAM_OPTIONS);
-  const result = toNative(address, [], read);
-  result.options.abandoned = signal !== undefined && isAborted(signal);
-  return { ...result, signal };
+  const read = members(value, 'bag', STREAM_OPTIONS);
+  const { signal } = read;
+  delete read.signal; // the native half does not know it
+  const { url, options } = toNative(address, [], read);
+  options.abandoned = signal !== undefined && isAborted(signal);
+  return { url, options, signal };
 }
 
 module.exports = { isOptions, options, streamOptions };

@@ -46,7 +46,7 @@ class WebSocketStream {
   constructor(url, options = {}) {
     requireArguments(arguments.length, 1, 'WebSocketStream');
     const address = usvString(url);
-    const { signal, ...read } = streamOptions(address, options);
+    const read = streamOptions(address, options);
     this.#connection = new Connection(
       read,
       (event) => this.#run(event),
@@ -55,7 +55,7 @@ class WebSocketStream {
       () => this.#carryOut(native.streamRoom(this.#number)),
     );
     this.#number = this.#connection.number;
-    this.#whenAborted(signal);
+    this.#whenAborted(read.signal);
   }
 
   get url() {

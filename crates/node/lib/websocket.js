@@ -40,13 +40,13 @@ class WebSocket extends EventTarget {
   #jar;
   #binaryType = 'blob';
 
-  constructor(url, protocolsOrOptions = [], options = undefined) {
+  constructor(url, protocolsOrOptions = undefined, options = undefined) {
     requireArguments(arguments.length, 1, 'WebSocket');
     super();
     markAsUncloneable(this);
     const address = usvString(url);
     const instead = isOptions(protocolsOrOptions);
-    const list = instead ? [] : protocols(protocolsOrOptions);
+    const list = instead || protocolsOrOptions === undefined ? [] : protocols(protocolsOrOptions);
     const read = readOptions(address, list, instead ? protocolsOrOptions : options);
     this.#jar = read.jar;
     this.#listeners = new Listeners(this, () => this.#connection?.update());

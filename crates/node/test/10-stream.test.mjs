@@ -305,6 +305,55 @@ test('10.12 a Close while a big write is unsent is not clean', async (t) => {
   assert.ok((await rejection(stream.closed)) instanceof WebSocketError);
 });
 
+// FN-04
+test('10.12 a write that was incomplete at the end and later ones reject with the same object', async (t) => {
+  const { stream, writer } = await opened(t, async (peer) => {
+    await meanwhile(t);
+    peer.close(1000);
+    peer.socket.end();
+    peer.socket.pause();
+    await meanwhile(t);
+    peer.socket.destroy();
+  });
+  const error = await rejection(writer.write(new Uint8Array(64 << 20)));
+  assert.equal(error.name, 'InvalidStateError');
+  await stream.closed.catch(() => {});
+  const { stream: clean, writer: other } = await opened(t, async (peer) => {
+    await peer.frame();
+    peer.close(1000);
+    await peer.frame();
+    peer.socket.end();
+  });
+  await other.write('x');
+  await clean.closed;
+  const later = await rejection(other.write('late'));
+  assert.equal(later.name, 'InvalidStateError');
+  assert.equal(await rejection(other.closed), later);
+});
+
+// FN-04
+test('10.14 what is written when `opened` resolves leaves before the Close that came with the response', async (t) => {
+  for (let i = 0; i < 20; i += 1) {
+    const server = await serve(t, async (peer) => {
+      await peer.request();
+      peer.write(Buffer.concat([Buffer.from(peer.response()), frame(8, closeBody(1000))]));
+      await peer.finish();
+    });
+    const stream = quiet(new WebSocketStream(server.url));
+    const order = [];
+    const writes = stream.opened.then(async ({ writable }) => {
+      order.push('opened');
+      await writable.getWriter().write('first');
+      order.push('written');
+    });
+    stream.closed.then(() => order.push('closed'), () => order.push('closed'));
+    await writes;
+    await stream.closed.catch(() => {});
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(order, ['opened', 'written', 'closed']);
+  }
+});
+
 test('10.13 collecting a stream with writes under way', async (t) => {
   const server = await serve(t, async (peer) => {
     await peer.accept();

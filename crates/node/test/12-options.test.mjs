@@ -2,13 +2,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, openAsBlob, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createTcpServer, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
-import { Peer, WebSocket, event, fails, frame, needs, opened, serve, untilClosed } from './support.mjs';
+import { Peer, WebSocket, event, fails, frame, fullduplex, needs, opened, serve, untilClosed } from './support.mjs';
+
+const { WebSocketStream } = fullduplex;
 
 /** The request that a socket makes with these options. */
 async function requestWith(t, options) {
@@ -212,4 +214,103 @@ test('ping() rejects when there is no answer any more', async (t) => {
     peer.socket.destroy();
   });
   await assert.rejects(socket.ping(), { name: 'InvalidStateError' });
+});
+
+// FN-09
+test('a Blob that cannot be read fails the connection, and nothing else', async (t) => {
+  const socket = await opened(t);
+  const uncaught = [];
+  const others = process.listeners('uncaughtException');
+  process.removeAllListeners('uncaughtException');
+  process.on('uncaughtException', (error) => uncaught.push(error));
+  t.after(() => {
+    process.removeAllListeners('uncaughtException');
+    for (const other of others) process.on('uncaughtException', other);
+  });
+  const folder = mkdtempSync(join(tmpdir(), 'fullduplex-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'blob');
+  writeFileSync(path, 'before');
+  const blob = await openAsBlob(path);
+  writeFileSync(path, 'it has changed since'); // so that reading it fails
+  socket.send(blob);
+  await fails(assert, socket);
+  assert.deepEqual(uncaught, []);
+});
+
+// FN-09
+test('a jar of cookies is checked when the socket is made', () => {
+  const jar = (cookies) => () => new WebSocket('ws://127.0.0.1:9/', [], { cookies });
+  const setCookies = () => {};
+  assert.throws(jar({ getCookies: async () => 'a=1', setCookies }), /can not be asynchronous/);
+  assert.throws(jar({ getCookies: () => '' }), /no function setCookies/);
+  assert.throws(jar({ setCookies }), /no function getCookies/);
+  assert.throws(jar(5), TypeError);
+  assert.throws(jar({ getCookies: () => { throw new RangeError('mine'); }, setCookies }), RangeError);
+  jar({ getCookies: () => null, setCookies })();
+});
+
+// FN-15
+test('options of a polluted Object.prototype are not read', async (t) => {
+  const polluted = { tls: { rejectUnauthorized: false }, proxy: 'ftp://no', headers: { 'X-Polluted': '1' }, origin: 'https://polluted.example', cookies: 5 };
+  for (const name in polluted) Object.defineProperty(Object.prototype, name, { value: polluted[name], configurable: true, writable: true });
+  const clean = () => {
+    for (const name in polluted) delete Object.prototype[name];
+  };
+  t.after(clean);
+  for (const options of [undefined, {}, { anyPort: false }]) {
+    const request = await requestWith(t, options);
+    assert.deepEqual([request.header('x-polluted'), request.header('origin')], [undefined, undefined]);
+  }
+  const server = await serve(t, async (peer) => (await peer.accept()).finish());
+  const stream = new WebSocketStream(server.url, {});
+  await stream.opened;
+  assert.equal(server.peers[0].header('x-polluted'), undefined);
+  stream.close();
+  await stream.closed;
+});
+
+// FN-15
+test('options are read once each, in the order of their names, also inherited ones', () => {
+  const makers = [(options) => new WebSocket('ws://127.0.0.1:9/', [], options), (options) => new WebSocketStream('ws://127.0.0.1:9/', options)];
+  for (const make of makers) {
+    const read = [];
+    const options = new Proxy({ origin: 'https://example.com', anyPort: false, maxPayload: 5, unknown: 1 }, {
+      get(target, name) {
+        read.push(name);
+        return target[name];
+      },
+    });
+    const made = make(options);
+    made.opened?.catch(() => {});
+    made.closed?.catch(() => {});
+    assert.deepEqual(read, ['anyPort', 'maxPayload', 'origin']);
+  }
+  class Options {
+    get origin() {
+      return 'no origin';
+    }
+  }
+  assert.throws(() => new WebSocket('ws://127.0.0.1:9/', [], new Options()), TypeError);
+});
+
+// FN-15
+test('null is as good as unset, and numbers of bits are integers', async (t) => {
+  const request = await requestWith(t, { headers: { Authorization: undefined, 'X-Null': null, 'X-One': '1' }, tls: null, proxy: null, origin: null, perMessageDeflate: null, maxPayload: null, cookies: null });
+  assert.deepEqual([request.header('authorization'), request.header('x-null'), request.header('x-one')], [undefined, undefined, '1']);
+  assert.match(request.header('sec-websocket-extensions'), /^permessage-deflate/);
+  for (const options of [{ perMessageDeflate: { clientMaxWindowBits: 8.5 } }, { perMessageDeflate: { threshold: 0.5 } }, { maxPayload: 1.5 }]) {
+    assert.throws(() => new WebSocket('ws://127.0.0.1:9/', [], options), TypeError);
+  }
+});
+
+// FN-22
+test('values of headers are Latin-1', async (t) => {
+  const cookies = { getCookies: () => 'c=\u00fc', setCookies() {} };
+  const request = await requestWith(t, { headers: { 'X-Name': 'J\u00fcrgen' }, cookies });
+  assert.deepEqual([request.header('x-name'), request.header('cookie')], ['J\u00fcrgen', 'c=\u00fc']); // the head is read as Latin-1
+  for (const value of ['\u{1f525}', '\u0100']) {
+    assert.throws(() => new WebSocket('ws://127.0.0.1:9/', [], { headers: { 'X-Name': value } }), TypeError);
+    assert.throws(() => new WebSocket('ws://127.0.0.1:9/', [], { cookies: { getCookies: () => value, setCookies() {} } }), TypeError);
+  }
 });
