@@ -107,6 +107,16 @@ impl fmt::Display for LeftOut {
     }
 }
 
+/// Fails if a test in a module `needs_…` is not marked as ignored: plain `cargo test` would run it.
+pub(crate) fn check_ignored(all: &str, ignored: &str) -> Result<(), Failure> {
+    let ignored: BTreeSet<_> = ignored.lines().collect();
+    let is_wrong = |line: &&str| line.contains("needs_") && !ignored.contains(line);
+    match all.lines().filter(|line| line.ends_with(": test")).find(is_wrong) {
+        Some(test) => Err(Failure(format!("{test} needs a program and has no #[ignore]"))),
+        None => Ok(()),
+    }
+}
+
 /// The programs behind the name of a need.
 fn programs(need: &str) -> Vec<&str> {
     if need == PEERS { vec![VENV, "npm"] } else { vec![need] }
@@ -168,6 +178,13 @@ mod tests {
         let left_out = LeftOut::rust(LIST, |program| program != VENV);
         assert!(left_out.lacks(VENV) && !left_out.lacks("npm"));
         assert!(left_out.to_string().ends_with("apt-get install python3-venv"), "{left_out}");
+    }
+
+    #[test]
+    fn a_test_that_needs_a_program_is_ignored() {
+        assert!(check_ignored(LIST, LIST).is_ok());
+        assert!(check_ignored(LIST, "other: test").is_err());
+        assert!(check_ignored("other: test\nneeds_tmux.rs - (line 1): doc test", "").is_ok());
     }
 
     #[test]

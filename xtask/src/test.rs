@@ -1,6 +1,6 @@
 //! All tests: of the crates, against the peers, and of the npm package.
 
-use crate::needs::{LeftOut, VENV, has, search_path};
+use crate::needs::{self, LeftOut, VENV, has, search_path};
 use crate::run::{Failure, cargo, output, run};
 use crate::{node, peers};
 
@@ -13,9 +13,13 @@ pub(crate) fn test(everything: bool, arguments: &[String]) -> Result<(), Failure
     let of_tests = split.next().unwrap_or_default();
 
     run(cargo(["test", "--workspace", "--no-run", "--quiet"]).args(of_cargo))?;
-    let mut list = cargo(["test", "--workspace", "--tests", "--quiet"]);
-    list.args(of_cargo).args(["--", "--list", "--ignored"]);
-    let mut left_out = LeftOut::rust(&output(&mut list)?, has);
+    let list = |flags: &[&str]| {
+        let mut list = cargo(["test", "--workspace", "--tests", "--quiet"]);
+        output(list.args(of_cargo).args(["--", "--list"]).args(flags))
+    };
+    let ignored = list(&["--ignored"])?;
+    needs::check_ignored(&list(&[])?, &ignored)?;
+    let mut left_out = LeftOut::rust(&ignored, has);
     if !selects {
         left_out.npm(has)?;
     }
