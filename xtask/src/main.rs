@@ -4,6 +4,7 @@
 mod autobahn;
 mod bench;
 mod check;
+mod costs;
 mod counts;
 mod engine;
 mod fuzz;
@@ -11,6 +12,7 @@ mod load;
 mod needs;
 mod node;
 mod peers;
+mod record;
 mod requirements;
 mod run;
 mod sessions;
@@ -119,6 +121,14 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Prints what hostile peers and failing I/O cost, as tests measure it with optimisation.
+    Costs,
+    /// Runs another command of these, and writes what it prints to docs/figures/.
+    Record {
+        /// The command, such as `churn --cycles 1000`.
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
     /// Tries what one expects of `fdx`, and of websocat and wscat, which it installs below target/; writes
     /// docs/tools.md.
     Tools,
@@ -142,6 +152,8 @@ fn main() -> ExitCode {
         Task::Chat { minutes, clients } => load::chat(minutes, clients),
         Task::Interop { client } => peers::interop(client.as_deref()),
         Task::Sessions { check } => sessions::sessions(check),
+        Task::Costs => costs::costs(),
+        Task::Record { command } => record::record(&command),
         Task::Tools => tools::tools(),
     };
     match outcome {

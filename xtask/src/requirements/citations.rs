@@ -30,8 +30,9 @@ impl Citations {
         self.0.remove(id).unwrap_or_default()
     }
 
-    pub(super) fn is_tested(&self, id: &str) -> bool {
-        self.0.get(id).is_some_and(|places| !places.test.is_empty())
+    /// The tests that cite an id.
+    pub(super) fn tests(&self, id: &str) -> &[String] {
+        self.0.get(id).map_or(&[], |places| &places.test)
     }
 
     /// The remaining ids that are not defined, each with a place.

@@ -62,7 +62,7 @@ pub(crate) fn check() -> Result<(), Failure> {
     for list in OTHERS {
         let ids: Vec<_> =
             rows(list)?.into_iter().filter_map(|cells| cells.into_iter().next()).collect();
-        println!("{}", uncited(list, &ids, &cited));
+        print_tested(list, &ids, &cited);
         defined.extend(ids);
     }
     requirements.iter().for_each(|requirement| println!("{requirement}"));
@@ -133,12 +133,15 @@ fn summary(level: &str, requirements: &[Requirement]) -> String {
     format!("{level}: of {total} {both} are cited in code and tests, {excused} are excused")
 }
 
-/// Says which ids of a list no test cites.
-fn uncited(list: &str, ids: &[String], cited: &Citations) -> String {
-    let missing: Vec<_> =
-        ids.iter().filter(|id| !cited.is_tested(id)).map(String::as_str).collect();
-    let (total, tested) = (ids.len(), ids.len() - missing.len());
-    format!("{list}: tests cite {tested} of {total}, but not {}", missing.join(" "))
+/// Prints the tests that cite each id of a list that needs no evidence.
+fn print_tested(list: &str, ids: &[String], cited: &Citations) {
+    let tested = ids.iter().filter(|id| {
+        let tests = cited.tests(id);
+        let evidence = Evidence { places: tests.to_vec(), excused: false };
+        println!("{id:<20}{evidence}");
+        !tests.is_empty()
+    });
+    println!("{list}: tests cite {} of {}", tested.count(), ids.len());
 }
 
 /// The cells of the rows of the tables in a file of `specs/`, without their heads.

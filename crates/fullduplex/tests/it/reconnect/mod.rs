@@ -493,13 +493,10 @@ fn tenths(attempts: &[Instant], start: Instant, end: Instant) -> (usize, f64) {
     (counts.into_iter().max().unwrap(), attempts.len() as f64 / 10.0)
 }
 
-/// 1,000 clients lose their server at the same time.
+/// Fault FT-57: 1,000 clients lose their server at the same time.
 #[tokio::test(start_paused = true)]
-#[expect(clippy::print_stdout, reason = "the figures of docs/conformance.md")]
+#[expect(clippy::print_stdout, reason = "`cargo xtask costs` collects the figures")]
 async fn a_thousand_clients_are_no_herd() {
-    println!(
-        "| outage | attempts | in the busiest 100 ms | everyone back after | busiest tenth / average |"
-    );
     for outage in [0, 1, 10, 60] {
         let outage = Duration::from_secs(outage);
         let (crash, attempts) = crowd(outage).await;
@@ -519,7 +516,8 @@ async fn a_thousand_clients_are_no_herd() {
             busiest = busiest.max(burst.count());
         }
         println!(
-            "| {outage:?} | {} | {busiest} | {:.1} s | {ratio:.2} |",
+            "FT-57  1,000 clients, outage of {outage:?}  {} attempts, {busiest} in the busiest 100 ms, \
+             all back after {:.1} s, busiest tenth {ratio:.2} of the average",
             all.len(),
             (last - back).as_secs_f64()
         );

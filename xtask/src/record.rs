@@ -1,0 +1,47 @@
+//! Keeps what a command prints in `docs/figures/`, so that no figure is copied by hand.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::thread::available_parallelism;
+
+use crate::run::{Failure, output, root};
+
+/// Runs `cargo xtask` with these words, and writes what it prints to a file named after the first.
+pub(crate) fn record(words: &[String]) -> Result<(), Failure> {
+    let mut command = Command::new(std::env::current_exe()?);
+    let mut process = command.args(words).stdout(Stdio::piped()).spawn()?;
+    let stdout = process.stdout.take().ok_or(Failure("the command has no stdout".into()))?;
+    let mut printed = String::new();
+    for line in BufReader::new(stdout).lines() {
+        let line = line?;
+        println!("{line}");
+        // Commands show what they run.
+        if !line.starts_with("$ ") {
+            printed += &format!("{line}\n");
+        }
+    }
+    if !process.wait()?.success() {
+        return Err(Failure("the command failed, so nothing is written".into()));
+    }
+    let folder = root().join("docs/figures");
+    fs::create_dir_all(&folder)?;
+    let name = words.first().ok_or(Failure("could not record: no command".into()))?;
+    let file = folder.join(name).with_extension("txt");
+    let head = format!("Written by `cargo xtask record {}` {}.", words.join(" "), circumstances()?);
+    fs::write(&file, format!("{head}\n\n{printed}"))?;
+    println!("wrote {}", file.display());
+    Ok(())
+}
+
+/// When, of what and on which machine.
+fn circumstances() -> Result<String, Failure> {
+    let ask = |program: &str, words: &[&str]| output(Command::new(program).args(words));
+    let date = ask("date", &["--utc", "+%F"])?;
+    let commit = ask("git", &["describe", "--always", "--dirty", "--abbrev=7"])?;
+    let system = ask("uname", &["-srm"])?;
+    let compiler = ask("rustc", &["--version"])?;
+    let [date, commit, system, compiler] = [&date, &commit, &system, &compiler].map(|it| it.trim());
+    let processors = available_parallelism()?;
+    Ok(format!("on {date} at the commit {commit}: {processors} processors, {system}, {compiler}"))
+}
