@@ -3,6 +3,9 @@
 /// The letters of the faults of others: `L1` is one on a line that says "fault".
 const OF_OTHERS: &str = "LFZHCMO";
 
+/// The sections of `specs/whatwg.md`. Tests of other sections are not named after one of its lines.
+const SECTIONS: std::ops::RangeInclusive<u32> = 1..=10;
+
 /// Returns the ids in a line, such as `RFC6455-5.1-1`, `WS-2.4`, `FT-15`, and `L1` behind "fault".
 pub(super) fn ids(line: &str) -> Vec<String> {
     let is_part = |character: char| character.is_ascii_alphanumeric() || ".-_".contains(character);
@@ -41,7 +44,8 @@ fn checklist_line(line: &str) -> Option<String> {
     let (_, name) = line.split_once("test('")?;
     let (number, _) = name.split_once(' ')?;
     let (section, line) = number.split_once('.')?;
-    (is_number(section) && is_number(line)).then(|| format!("WS-{number}"))
+    let is_section = section.parse().is_ok_and(|section| SECTIONS.contains(&section));
+    (is_section && is_number(line)).then(|| format!("WS-{number}"))
 }
 
 #[cfg(test)]
@@ -58,6 +62,7 @@ mod tests {
             ),
             ("/// Faults FT-15 and L13: (WS-2.4)", &["FT-15", "L13", "WS-2.4"]),
             ("test('10.3 a failed handshake', async () => {", &["WS-10.3"]),
+            ("test('13.1 one socket does not stop others', () => {", &[]),
             ("RFC 6455 section 5.1, RFC6455, L13, UTF-8, FT-", &[]),
         ] {
             assert_eq!(ids(line), expected, "{line}");
