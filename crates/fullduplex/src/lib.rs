@@ -27,33 +27,38 @@
 //! The events can also be awaited, or drained by a host with a loop of its own: see [`Events`].
 //! [`rules`] is for those who bring the object to another language.
 
+mod backend;
+pub mod host;
 mod native;
 mod object;
-mod reconnect;
+pub mod reconnect;
 pub mod rules;
 
-pub use fullduplex_net::proto::handshake::{Origin, OriginError};
-pub use fullduplex_net::proto::{
-    ContextParams, ContextTakeover, Credentials, DeflateConfig, Limits, Message, Text, Timeouts,
-    Url, WindowBits, WindowBitsError,
-};
+pub use fullduplex_net as net;
 pub use fullduplex_net::{
     ConnectConcurrency, ConnectOptions, Connecting, Connector, CookieStore, Proxies, Proxy,
     ProxyUrlError, Redirects, Resolve, Resolving, Tls, TlsBuilder, TlsConfigError, Transport,
 };
-pub use object::builder::{Builder, Ports};
-pub use object::error::{Error, Failure, HeaderError};
-pub use object::event::{BinaryType, CloseEvent, Data, Event, EventType, MessageEvent, ReadyState};
-pub use object::events::{Events, MessageDemand};
+pub use fullduplex_proto::handshake::{Origin, OriginError};
+pub use fullduplex_proto::{
+    Context, ContextTakeover, Credentials, Deflate, Limits, Message, Text, Timeouts, Url,
+    WindowBits, WindowBitsError,
+};
+pub use native::builder::Builder;
+pub use native::failure::Failure;
+pub use object::events::Events;
 pub use object::listeners::ListenerId;
 pub use object::protocols::Protocols;
-pub use object::websocket::{Reservation, WebSocket};
+pub use object::websocket::WebSocket;
 pub use reconnect::{
     Backoff, Lost, LostCause, OutboxFullError, OutboxLimits, OutboxOverflow, ReconnectState,
     ReconnectingBuilder, ReconnectingEvent, ReconnectingEventType, ReconnectingEvents,
     ReconnectingWebSocket, Undelivered, Undelivery,
 };
+pub use rules::error::{Error, HeaderError};
+pub use rules::event::{BinaryType, CloseEvent, Data, Event, EventType, MessageEvent, ReadyState};
 pub use rules::machine::AfterClose;
+pub use rules::ports::Ports;
 
 /// The examples of the README, compiled.
 #[cfg(doctest)]

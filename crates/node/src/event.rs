@@ -1,4 +1,5 @@
-use fullduplex::{Data, Event, MessageEvent};
+use fullduplex::host::{Batch, Rest};
+use fullduplex::{Data, Event};
 use napi::bindgen_prelude::{ArrayBuffer, JsValue, JsValuesTupleIntoVec, Object};
 use napi::{Env, JsString, Result, Unknown, sys};
 
@@ -26,10 +27,10 @@ pub(crate) fn to_js<'env>(env: &'env Env, event: Event) -> Result<Unknown<'env>>
 
 /// The data of several messages, as the arguments of one call: to put them into an array one by one
 /// takes longer.
-pub(crate) fn many(env: &Env, messages: Vec<MessageEvent>, last: bool) -> Result<Many<'_>> {
-    let mut values = Vec::with_capacity(messages.len() + 1);
-    values.push(number(env, u32::from(last))?);
-    for message in messages {
+pub(crate) fn many(env: &Env, batch: Batch) -> Result<Many<'_>> {
+    let mut values = Vec::with_capacity(batch.messages.len() + 1);
+    values.push(number(env, u32::from(batch.rest == Rest::Empty))?);
+    for message in batch.messages {
         values.push(data(env, message.data)?);
     }
     Ok(Many(values))

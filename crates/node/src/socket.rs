@@ -2,9 +2,10 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use fullduplex::host::{MessageDemand, Reservation};
 use fullduplex::rules::machine::close_frame;
 use fullduplex::rules::stream_machine::StreamMachine;
-use fullduplex::{Events, MessageDemand, Reservation, WebSocket};
+use fullduplex::{Events, WebSocket};
 use napi::bindgen_prelude::{ArrayBuffer, Function};
 use napi::{Env, Unknown};
 use napi_derive::napi;
@@ -165,7 +166,7 @@ pub fn flush(numbers: Vec<u32>) {
 /// Asks the server for a Pong; returns the number of the question.
 #[napi]
 pub fn ping(number: u32) -> Result<f64> {
-    call(number, |it| it.socket.ping().map(|question| question as f64))
+    call(number, |it| Ok(it.socket.ping()?.map_or(f64::INFINITY, |number| number as f64)))
 }
 
 /// The number of the latest question that was answered.
@@ -194,16 +195,16 @@ pub fn next<'env>(
         let mut cx = Context::from_waker(&it.waker);
         let Some(events) = &mut it.events else { return Err(Poll::Ready(None)) };
         if messages > 1 {
-            let (several, last) = events.take_messages(&cx, messages as usize);
-            if !several.is_empty() {
-                return Ok((several, last));
+            let batch = events.take_messages(&cx, messages as usize);
+            if !batch.messages.is_empty() {
+                return Ok(batch);
             }
         }
         let messages = if messages > 0 { MessageDemand::Take } else { MessageDemand::Leave };
         Err(events.poll_some(&mut cx, messages))
     });
     match taken {
-        Some(Ok((several, last))) => collect.call(event::many(env, several, last)?).map(Some),
+        Some(Ok(batch)) => collect.call(event::many(env, batch)?).map(Some),
         Some(Err(Poll::Ready(Some(event)))) => event::to_js(env, event).map(Some),
         _ => Ok(None),
     }

@@ -1,37 +1,35 @@
-//! The network's side of a socket: one task that connects, reads, writes, and posts what happens.
+//! The network side of a socket: one task that connects, reads, writes, and posts what happens.
 
 use std::future::poll_fn;
 use std::iter;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use fullduplex_net::proto::{Closed, Received};
 use fullduplex_net::{ConnectOptions, Socket, connect};
+use fullduplex_proto::{Closed, Received};
 
-use crate::native::shared::{Shared, State};
-use crate::object::builder::Ports;
-use crate::object::error::Failure;
-use crate::object::event::CloseEvent;
-use crate::object::ports;
+use crate::native::failure::Failure;
+use crate::native::outbox::Outbox;
+use crate::native::socket::SocketTarget;
+use crate::rules::WRITE_HIGH_WATER;
+use crate::rules::event::CloseEvent;
 use crate::rules::machine::Task;
+use crate::rules::ports::Ports;
 
-/// Messages are handed to the connection, which encodes them, while less than this waits there.
-const HIGH_WATER: u64 = 64 << 10;
-
-/// Serves a socket from its construction to its `close` event; also if the future is dropped before
-/// it was ever polled.
+/// Serves a socket from its construction to its `close` event. Dropping the future ends the socket,
+/// also before the first poll.
 pub(crate) fn run(
-    shared: Arc<Shared>,
+    target: Arc<SocketTarget>,
     options: ConnectOptions,
     ports: Ports,
 ) -> impl Future<Output = ()> + Send {
-    let life = Life(shared);
+    let guard = EndGuard(target);
     async move {
-        let shared = &life.0;
+        let target = &guard.0;
         let mut lingering = None;
-        let end = match open(shared, &options, ports).await {
+        let end = match open(target, &options, ports).await {
             Ok(mut socket) => {
-                let end = poll_fn(|cx| poll_open(shared, &mut socket, cx)).await;
+                let end = poll_fn(|cx| poll_open(target, &mut socket, cx)).await;
                 lingering = matches!(end, Err(Failure::Lost(_))).then_some(socket);
                 end
             }
@@ -39,47 +37,48 @@ pub(crate) fn run(
         };
         match end {
             Ok(closed) => {
-                shared.post([closed_task(&closed)]);
-                shared.announce();
+                target.post([closed_task(&closed)]);
+                target.state().announce();
             }
-            Err(failure) => shared.post_failure(failure),
+            Err(failure) => target.post_failure(failure),
         }
-        // The application hears of a failure at once. The peer is still told, and the last task may
-        // wait for a stream.
+        // The application learns of a failure at once. Meanwhile the Close frame is sent to the peer,
+        // and a stream may still have to run the last task.
         poll_fn(|cx| {
-            let told = lingering.as_mut().is_none_or(|socket| socket.poll_event(cx).is_ready());
-            if told {
+            let has_ended =
+                lingering.as_mut().is_none_or(|socket| socket.poll_event(cx).is_ready());
+            if has_ended {
                 lingering = None;
             }
-            let dispatched = poll_dispatched(shared, cx).is_ready();
-            if told && dispatched { Poll::Ready(()) } else { Poll::Pending }
+            let has_closed = poll_closed(target, cx).is_ready();
+            if has_ended && has_closed { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     }
 }
 
-/// Ends the socket if its driver ends before its time: with its runtime, or by a panic.
-struct Life(Arc<Shared>);
+/// Ends the socket when its driver ends, also if its runtime is dropped or it panics.
+struct EndGuard(Arc<SocketTarget>);
 
-impl Drop for Life {
+impl Drop for EndGuard {
     fn drop(&mut self) {
-        self.0.driver_gone();
+        self.0.handle_driver_end();
     }
 }
 
 /// Connects, unless the application gives up first.
 async fn open(
-    shared: &Arc<Shared>,
+    target: &Arc<SocketTarget>,
     options: &ConnectOptions,
     ports: Ports,
 ) -> Result<Socket, Failure> {
-    let port = shared.url.port();
-    if ports == Ports::Fetch && ports::is_blocked(port) {
-        return Err(Failure::BlockedPort(port));
+    let url = Arc::clone(&target.state().object.url);
+    if !ports.allow(url.port()) {
+        return Err(Failure::BlockedPort(url.port()));
     }
-    let mut connecting = std::pin::pin!(connect(&shared.url, options));
-    let (socket, _response) = poll_fn(|cx| {
-        if let Some(failure) = take_abort(&mut shared.state(), cx) {
+    let mut connecting = std::pin::pin!(connect(&url, options));
+    let socket = poll_fn(|cx| {
+        if let Some(failure) = take_abort(target, cx) {
             return Poll::Ready(Err(failure));
         }
         connecting.as_mut().poll(cx).map_err(Failure::Connect)
@@ -89,35 +88,35 @@ async fn open(
     if protocol.is_empty() && !options.subprotocols.is_empty() {
         return Err(Failure::NoSubprotocol);
     }
-    shared.post([Task::Opened { protocol, extensions: socket.extensions() }]);
-    shared.run_as_driver();
+    target.post([Task::Opened { protocol, extensions: socket.extensions() }]);
+    target.run_as_driver();
     Ok(socket)
 }
 
 /// Moves messages both ways until the connection has ended or failed.
 fn poll_open(
-    shared: &Arc<Shared>,
+    target: &Arc<SocketTarget>,
     socket: &mut Socket,
     cx: &mut Context<'_>,
 ) -> Poll<Result<Closed, Failure>> {
     loop {
-        let reads = match hand_over(shared, socket, cx) {
-            Ok(reads) => reads,
-            Err(failure) => return Poll::Ready(Err(failure)),
-        };
-        let polled = if reads {
-            poll_some(shared, socket, cx)
-        } else {
-            // The host takes nothing now. What is sent goes out; an error is met by reading.
+        if let Some(failure) = take_abort(target, cx) {
+            return Poll::Ready(Err(failure));
+        }
+        hand_over(target, socket);
+        let polled = if target.state().object.inbox.is_full() {
+            // Only what was sent is written. Reading meets the errors later.
             let _ = socket.poll_without_reading(cx);
             Poll::Pending
+        } else {
+            poll_received(target, socket, cx)
         };
-        shared.run_as_driver();
+        target.run_as_driver();
         if polled.is_pending() {
             let is_due = {
-                let mut state = shared.state();
+                let mut state = target.state();
                 state.announce();
-                state.outbox.is_due()
+                state.object.outbox.is_due()
             };
             if let Some(error) = socket.error() {
                 return Poll::Ready(Err(Failure::Lost(error)));
@@ -132,11 +131,12 @@ fn poll_open(
     }
 }
 
-/// Posts what has come: a message with those that arrived together with it, all at once, for the host may
-/// be on another thread. Pending if there is no more.
+/// Posts a message and those that arrived together with it, all at once because the host may be on
+/// another thread. Returns `Pending` if there is nothing.
 ///
-/// What else has come behind them, such as a Close, is for the next time: the host may answer them before.
-fn poll_some(shared: &Shared, socket: &mut Socket, cx: &mut Context<'_>) -> Poll<()> {
+/// Other events that arrived behind them, such as a Close, are left for the next call, because the host
+/// may answer the messages first.
+fn poll_received(target: &SocketTarget, socket: &mut Socket, cx: &mut Context<'_>) -> Poll<()> {
     let mut tasks = Vec::new();
     let polled = match socket.poll_event(cx) {
         Poll::Ready(Some(event)) => {
@@ -146,7 +146,7 @@ fn poll_some(shared: &Shared, socket: &mut Socket, cx: &mut Context<'_>) -> Poll
                     tasks.extend(iter::from_fn(|| socket.try_recv()).map(Task::Received));
                 }
                 Received::Close(_) => tasks.push(Task::ClosingStarted),
-                Received::Pong(payload) => shared.ponged(&payload),
+                Received::Pong(payload) => target.handle_pong(&payload),
                 Received::Part(_) | Received::Ping(_) => {}
             }
             Poll::Ready(())
@@ -158,49 +158,45 @@ fn poll_some(shared: &Shared, socket: &mut Socket, cx: &mut Context<'_>) -> Poll
         tasks.push(Task::Transmitted(written));
     }
     if !tasks.is_empty() {
-        shared.post(tasks);
+        target.post(tasks);
     }
     polled
 }
 
-/// Takes the application's wish to drop the connection; otherwise the next wish wakes the driver.
-fn take_abort(state: &mut State, cx: &Context<'_>) -> Option<Failure> {
+/// Takes the request to drop the connection. Registers the driver for the next request.
+fn take_abort(target: &SocketTarget, cx: &Context<'_>) -> Option<Failure> {
+    let mut state = target.state();
     state.wakers.register_driver(cx);
-    state.outbox.abort.take()
+    state.object.outbox.abort.take()
 }
 
-/// Gives the connection what the application wants to send, as far as there is room; before a close
-/// all of it, so that the connection sees the close and the peer gets its deadline. Returns whether
-/// the host takes what comes, unless the application wishes to drop the connection.
-fn hand_over(shared: &Shared, socket: &mut Socket, cx: &Context<'_>) -> Result<bool, Failure> {
+/// Hands over what the application sends, as far as the connection has room. Before a Close it hands
+/// over everything, so that the connection sends the Close and its deadline starts.
+fn hand_over(target: &SocketTarget, socket: &mut Socket) {
     loop {
-        let mut state = shared.state();
-        if let Some(failure) = take_abort(&mut state, cx) {
-            return Err(failure);
-        }
-        let reads = !state.inbox_is_full();
-        let outbox = &mut state.outbox;
+        let mut state = target.state();
+        let outbox: &mut Outbox = &mut state.object.outbox;
         if let Some(number) = outbox.ping.take() {
             socket.ping(&number.to_be_bytes()).ok();
         }
         if !has_room(socket) && outbox.close.is_none() {
-            return Ok(reads);
+            return;
         }
         if let Some(message) = outbox.pop() {
             drop(state);
-            // A connection that is closing drops it, as the standard has it.
+            // A connection that is closing drops it, as the standard says.
             socket.queue(message).ok();
         } else {
-            if let Some(frame) = outbox.take_close() {
-                socket.start_close(frame.as_ref());
+            if let Some(close) = outbox.take_close() {
+                socket.start_close(close.frame());
             }
-            return Ok(reads);
+            return;
         }
     }
 }
 
 fn has_room(socket: &Socket) -> bool {
-    socket.queued_bytes() < HIGH_WATER
+    socket.queued_bytes() < WRITE_HIGH_WATER
 }
 
 fn closed_task(closed: &Closed) -> Task {
@@ -212,9 +208,9 @@ fn closed_task(closed: &Closed) -> Task {
     Task::Closed { failed: false, event }
 }
 
-/// Runs the tasks until the `close` event has fired, unless a stream does.
-fn poll_dispatched(shared: &Arc<Shared>, cx: &Context<'_>) -> Poll<()> {
-    shared.state().wakers.register_driver(cx);
-    shared.run_as_driver();
-    if shared.state().closed.is_some() { Poll::Ready(()) } else { Poll::Pending }
+/// Runs the tasks, if the driver is the host, and polls until the `close` event has fired.
+fn poll_closed(target: &Arc<SocketTarget>, cx: &Context<'_>) -> Poll<()> {
+    target.state().wakers.register_driver(cx);
+    target.run_as_driver();
+    if target.state().closed.is_some() { Poll::Ready(()) } else { Poll::Pending }
 }

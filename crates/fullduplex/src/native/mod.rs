@@ -1,6 +1,10 @@
+//! The backend for native programs: each socket has a driver, which is a task of tokio.
+
+pub(crate) mod builder;
 pub(crate) mod driver;
+pub(crate) mod failure;
+pub(crate) mod inbox;
+pub(crate) mod outbox;
 pub(crate) mod park;
-pub(crate) mod queues;
 pub(crate) mod runtime;
-pub(crate) mod shared;
-pub(crate) mod wakers;
+pub(crate) mod socket;

@@ -3,8 +3,26 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
+use tokio::sync::oneshot;
+
+use crate::object::callback;
+
 /// Blocks this thread until the future is ready.
+///
+/// # Panics
+/// Panics in a handler and in an async task, where it would wait for ever (FC-10).
+#[track_caller]
 pub(crate) fn wait_for<F: Future>(future: F) -> F::Output {
+    assert!(
+        !callback::is_running(),
+        "could not wait inside a handler: the close event fires after the handler has returned; use \
+         a `close` handler, or await `closed()` in a task"
+    );
+    // tokio knows whether this thread may block. A call on a channel that is ready asks it.
+    let (sender, receiver) = oneshot::channel();
+    sender.send(()).ok();
+    receiver.blocking_recv().ok();
+
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut future = pin!(future);
     loop {
@@ -15,7 +33,7 @@ pub(crate) fn wait_for<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Wakes a thread that waits.
+/// Wakes a parked thread.
 struct Unpark(Thread);
 
 impl Wake for Unpark {

@@ -2,8 +2,8 @@ use std::sync::OnceLock;
 
 use tokio::runtime::{Builder, Handle};
 
-/// Runs `future` on the runtime that the caller is in; without one, on a thread in the background
-/// that serves all sockets of the process.
+/// Spawns `future` on the caller's runtime. Without one, spawns it on a background thread that serves all
+/// sockets of the process.
 pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) {
     match Handle::try_current() {
         Ok(handle) => handle.spawn(future),

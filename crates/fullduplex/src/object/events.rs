@@ -3,29 +3,19 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
-use crate::native::wakers::Host;
-use crate::object::event::{Event, MessageEvent};
-use crate::object::websocket::WebSocket;
+use crate::backend::SocketState;
+use crate::object::stream::EventStream;
+use crate::object::target::{Handle, MessageDemand};
+use crate::rules::event::Event;
 
-/// Whether a host wants the next message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum MessageDemand {
-    /// It takes all that comes.
-    Take,
-    /// It takes what comes before the next message.
-    Leave,
-}
-
-/// The events of a socket, for those who prefer to await them, or to drain them on a thread of
-/// their own.
+/// The events of a socket as a stream, to await them or to drain them on a thread of your own.
 ///
-/// While it exists, it is the socket's event loop: states change and events fire while the stream is
-/// polled, and at no other time. Handlers and listeners are called too, before the stream yields. The
-/// network is not read while many events wait here. Dropping the stream gives the events back to the
-/// handlers.
+/// While it exists, states change and events fire only when the stream is polled. Handlers and listeners
+/// are called before the stream yields the event. If many events wait here, the network is not read.
+/// Dropping the stream gives the events back to the handlers.
 ///
-/// What was written wakes nobody, unless somebody has looked at [`WebSocket::buffered_amount`], which
-/// falls for it.
+/// The stream is woken for written bytes only if [`WebSocket::buffered_amount`](crate::WebSocket::buffered_amount) was read before, which
+/// falls then.
 ///
 /// ```
 /// use fullduplex::{Event, WebSocket};
@@ -33,7 +23,7 @@ pub enum MessageDemand {
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), fullduplex::Error> {
-/// let socket = WebSocket::new("ws://127.0.0.1:9/", ())?; // a port where no WebSocket may live
+/// let socket = WebSocket::new("ws://127.0.0.1:9/", ())?; // a blocked port
 /// let mut events = socket.events();
 /// assert_eq!(events.next().await, Some(Event::Error));
 /// assert!(matches!(events.next().await, Some(Event::Close(close)) if close.code == 1006));
@@ -43,88 +33,33 @@ pub enum MessageDemand {
 /// ```
 ///
 /// A game or a GUI calls [`Events::try_next`] once per frame until it returns `None`.
-#[derive(Debug)]
 pub struct Events {
-    socket: WebSocket,
-    number: u64,
-    /// What has fired and was not yielded yet: a task may fire two events.
-    second: Option<Event>,
+    pub(crate) stream: EventStream<SocketState>,
 }
 
 impl Events {
-    pub(crate) fn new(socket: &WebSocket) -> Self {
-        let number = socket.shared().add_stream();
-        Self { socket: socket.clone(), number, second: None }
+    pub(crate) fn new(handle: Handle<SocketState>) -> Self {
+        Self { stream: EventStream::new(handle) }
     }
 
-    /// Fires the next event, if there is one now.
+    /// Fires and returns the next event, if there is one now.
     pub fn try_next(&mut self) -> Option<Event> {
-        self.next_of(MessageDemand::Take)
+        self.stream.try_next(MessageDemand::Take)
     }
 }
 
 impl Stream for Events {
     type Item = Event;
 
-    /// `None` after the `close` event, and once another stream of the same socket was made.
+    /// Returns `None` after the `close` event, and after another stream of the socket was made.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        self.poll_some(cx, MessageDemand::Take)
+        self.stream.poll_next(cx, MessageDemand::Take)
     }
 }
 
-impl Events {
-    /// As the stream, for a host that does not always want messages: while the next one is left, it
-    /// holds up what comes behind it, and soon the peer.
-    pub fn poll_some(
-        &mut self,
-        cx: &mut Context<'_>,
-        messages: MessageDemand,
-    ) -> Poll<Option<Event>> {
-        if let Some(event) = self.next_of(messages) {
-            return Poll::Ready(Some(event));
-        }
-        {
-            let mut state = self.socket.shared().state();
-            if state.closed.is_some() || state.wakers.host() != Host::Stream(self.number) {
-                return Poll::Ready(None);
-            }
-            state.wakers.register_stream(cx);
-        }
-        // What came between the two looks must not be missed.
-        self.next_of(messages).map_or(Poll::Pending, |event| Poll::Ready(Some(event)))
-    }
-
-    /// Fires the messages that come next, up to so many, all in one go; none if handlers would have to
-    /// be called for them. For a host to which one call is dear.
-    ///
-    /// A `close()` that comes before the host has shown them all to its application concerns the rest
-    /// as well: see [`WebSocket::close_as`].
-    ///
-    /// Returns also whether nothing waits behind them: then the host is woken for what comes next, as by
-    /// [`poll_some`](Self::poll_some).
-    pub fn take_messages(&mut self, cx: &Context<'_>, most: usize) -> (Vec<MessageEvent>, bool) {
-        if self.second.is_some() {
-            return (Vec::new(), false); // what has fired comes first
-        }
-        self.socket.shared().run_messages(self.number, cx, most)
-    }
-
-    fn next_of(&mut self, messages: MessageDemand) -> Option<Event> {
-        loop {
-            if let Some(event) = self.second.take() {
-                return Some(event);
-            }
-            let (first, second) = self.socket.shared().run_as_stream(self.number, messages)?;
-            self.second = second;
-            if first.is_some() {
-                return first;
-            }
-        }
-    }
-}
-
-impl Drop for Events {
-    fn drop(&mut self) {
-        self.socket.shared().drop_stream(self.number);
+impl std::fmt::Debug for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let state = self.stream.handle().state();
+        f.debug_struct("Events").field("url", &state.object.url).finish_non_exhaustive()
     }
 }

@@ -1,8 +1,11 @@
-pub(crate) mod builder;
-pub(crate) mod error;
-pub(crate) mod event;
+//! The objects as an application sees them, on any backend.
+
+pub(crate) mod batch;
+pub(crate) mod callback;
 pub(crate) mod events;
 pub(crate) mod listeners;
-pub(crate) mod ports;
 pub(crate) mod protocols;
+pub(crate) mod stream;
+pub(crate) mod target;
+pub(crate) mod wakers;
 pub(crate) mod websocket;

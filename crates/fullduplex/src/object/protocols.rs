@@ -1,11 +1,11 @@
-use fullduplex_net::proto::handshake::{SubprotocolError, Subprotocols};
+use fullduplex_proto::handshake::{SubprotocolError, Subprotocols};
 
-/// What may stand for the constructor's `protocols`: nothing as `()`, one name, or several.
+/// The subprotocols that a constructor offers: `()` for none, one name, or several.
 pub trait Protocols {
-    /// Checks that the names can be offered.
+    /// Checks the names.
     ///
     /// # Errors
-    /// [`SubprotocolError`], which names the first that cannot.
+    /// Returns a [`SubprotocolError`] for the first name that is not a token or is repeated.
     fn into_subprotocols(self) -> Result<Subprotocols, SubprotocolError>;
 }
 

@@ -3,25 +3,20 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use fullduplex_net::proto::Message;
-use tokio::time::Instant;
+use fullduplex_proto::{Message, Url};
 
-use crate::native::park;
-use crate::native::queues::PlaceNumber;
-use crate::native::shared::{Shared, State};
-use crate::object::builder::Builder;
-use crate::object::error::{Error, Failure};
-use crate::object::event::{BinaryType, CloseEvent, Event, EventType, MessageEvent, ReadyState};
+use crate::backend::{self, Failure, SocketState, SocketTarget};
 use crate::object::events::Events;
-use crate::object::listeners::ListenerId;
-use crate::object::listeners::{Callback, Kind};
-use crate::object::protocols::Protocols;
+use crate::object::listeners::{Kind, ListenerId};
+use crate::object::target::{Callback, Handle, State};
+use crate::rules::error::Error;
+use crate::rules::event::{BinaryType, CloseEvent, Event, EventType, MessageEvent, ReadyState};
 
 /// A two-way connection with a server, as the standard defines it.
 ///
-/// Cloning gives another handle of the same socket. Handlers are given one, so they need not
-/// capture any. A socket that nobody holds lives on while a listener could hear of it; otherwise it
-/// closes itself.
+/// Clones are handles of the same socket. Handlers receive one, so they need not capture any. A socket
+/// whose last handle is dropped stays open while one of its listeners can still be called; otherwise it
+/// closes.
 ///
 /// # When events fire
 ///
@@ -43,188 +38,121 @@ use crate::object::protocols::Protocols;
 ///
 /// A handler that blocks delays its socket; without a runtime, it delays all sockets of the process.
 /// Handlers run inside an async runtime, so they cannot use `block_on`.
+#[derive(Clone)]
 pub struct WebSocket {
-    shared: Arc<Shared>,
+    url: Arc<Url>,
+    handle: Handle<SocketState>,
 }
 
 impl WebSocket {
-    /// Starts to connect and returns in state CONNECTING: `new WebSocket(url, protocols)`.
-    ///
-    /// No event is lost between this call and the first handler, listener or `events()` on a following
-    /// line: see ["When events fire"](Self#when-events-fire).
-    ///
-    /// `protocols` are offered to the server in order: `()`, one name, or several.
-    ///
-    /// # Errors
-    /// A `SyntaxError` for a URL that is not one of a WebSocket, or subprotocols that cannot be
-    /// offered. Whatever goes wrong later is an event.
-    pub fn new(url: &str, protocols: impl Protocols) -> Result<Self, Error> {
-        Self::with(url, protocols, |_| {})
-    }
-
-    /// As [`WebSocket::new`], and calls `setup` before any event can fire.
-    ///
-    /// # Errors
-    /// As [`WebSocket::new`]; `setup` is not called then.
-    pub fn with(
-        url: &str,
-        protocols: impl Protocols,
-        setup: impl FnOnce(&Self),
-    ) -> Result<Self, Error> {
-        Builder::new(url).protocols(protocols)?.open_with(setup)
-    }
-
-    /// A socket with options beyond the standard's.
-    pub fn builder(url: &str) -> Builder {
-        Builder::new(url)
-    }
-
-    /// The URL as the parser understood it, `http` turned into `ws`.
+    /// Returns the parsed URL. The schemes `http` and `https` have become `ws` and `wss`.
     pub fn url(&self) -> &str {
-        self.shared.url.as_str()
+        self.url.as_str()
     }
 
-    /// How far the socket is in its life.
+    /// Returns the state of the socket.
     pub fn ready_state(&self) -> ReadyState {
-        self.shared.claimed().machine.ready_state()
+        self.handle.claimed().object.machine.ready_state()
     }
 
-    /// The bytes of payload that [`send`](Self::send) took and the network has not. It falls between
-    /// events only, keeps growing after a close, and is never reset.
+    /// Returns the bytes of payload that [`send`](Self::send) took and the network has not. It falls only
+    /// between events. Sending after a close increases it, and it is never reset.
     pub fn buffered_amount(&self) -> u64 {
-        self.shared.claimed().buffered_amount()
+        self.handle.claimed().buffered_amount()
     }
 
-    /// The subprotocol that the server chose; "" before the `open` event, or if it chose none.
+    /// Returns the subprotocol that the server selected, or "" if it selected none and before the `open`
+    /// event.
     pub fn protocol(&self) -> String {
-        self.shared.claimed().machine.protocol().to_owned()
+        self.handle.claimed().object.machine.protocol().to_owned()
     }
 
-    /// The extensions that the server chose; "" before the `open` event, or if it chose none.
+    /// Returns the extensions that the server selected, or "" if it selected none and before the `open`
+    /// event.
     pub fn extensions(&self) -> String {
-        self.shared.claimed().machine.extensions().to_owned()
+        self.handle.claimed().object.machine.extensions().to_owned()
     }
 
-    /// How binary messages are shown.
+    /// Returns the type in which binary messages are delivered.
     pub fn binary_type(&self) -> BinaryType {
-        self.shared.state().machine.binary_type()
+        self.handle.state().object.machine.binary_type()
     }
 
-    /// Sets how binary messages are shown, from the next event on.
+    /// Sets the type in which binary messages are delivered, from the next event on.
     pub fn set_binary_type(&self, binary_type: BinaryType) {
-        self.shared.state().machine.set_binary_type(binary_type);
+        self.handle.state().object.machine.set_binary_type(binary_type);
     }
 
-    /// Queues a message: text from a `&str` or `String`, binary from bytes. Never blocks.
+    /// Queues a message: text from a `&str` or `String`, binary from bytes. Does not block.
     ///
-    /// On a socket that is closing or closed the message is dropped without an error, as the standard
-    /// has it, and only counted in [`buffered_amount`](Self::buffered_amount).
+    /// A socket that is closing or closed drops the message without an error, as the standard says. Only
+    /// [`buffered_amount`](Self::buffered_amount) counts it.
     ///
     /// # Errors
-    /// [`Error::Connecting`] before the `open` event.
+    /// Returns [`Error::Connecting`] before the `open` event.
     pub fn send(&self, data: impl Into<Message>) -> Result<(), Error> {
-        self.shared.send(data.into())
+        self.handle.send(data.into())
     }
 
-    /// As [`send`](Self::send), for a caller that has more to send: the network hears of it at
-    /// [`flush`](Self::flush), if not before.
+    /// Sends a Ping and returns its number, to compare with [`pings_answered`](Self::pings_answered).
+    /// Returns `None` if the socket is closing or closed: no Pong will arrive.
     ///
     /// # Errors
-    /// As [`send`](Self::send).
-    pub fn feed(&self, data: impl Into<Message>) -> Result<(), Error> {
-        self.shared.feed(data.into())
+    /// Returns [`Error::Connecting`] before the `open` event.
+    pub fn ping(&self) -> Result<Option<u64>, Error> {
+        self.handle.ping()
     }
 
-    /// Has what was [fed](Self::feed) sent.
-    pub fn flush(&self) {
-        self.shared.flush();
-    }
-
-    /// As [`send`](Self::send), of a message of `len` bytes that is still being read, such as a
-    /// `Blob`: it is counted now, and keeps its place before what is sent and closed later.
-    ///
-    /// # Errors
-    /// As [`send`](Self::send).
-    pub fn reserve(&self, len: usize) -> Result<Reservation, Error> {
-        Ok(Reservation { place: self.shared.reserve(len)?, shared: Arc::clone(&self.shared) })
-    }
-
-    /// Asks the server for a sign of life, and returns the number of the question. See
-    /// [`pings_answered`](Self::pings_answered). Once the socket is closing there is no answer.
-    ///
-    /// # Errors
-    /// [`Error::Connecting`] before the `open` event.
-    pub fn ping(&self) -> Result<u64, Error> {
-        self.shared.ping()
-    }
-
-    /// The number of the latest [`ping`](Self::ping) that was answered, and with it all before it; 0 if
-    /// none was. A stream of [`events`](Self::events) is woken when it grows.
+    /// Returns the number of the latest [`ping`](Self::ping) that was answered, or 0. All Pings before it
+    /// count as answered. A stream of [`events`](Self::events) is woken when the number grows.
     pub fn pings_answered(&self) -> u64 {
-        self.shared.claimed().pongs
+        self.handle.claimed().object.pings_answered()
     }
 
-    /// Asks the server for a Pong, and waits for it: how long it took. `None` if the socket is closing or
-    /// closed before it comes.
+    /// Sends a Ping and waits for the Pong. Returns the time between them, or `None` if the socket closes
+    /// first.
     ///
     /// # Errors
-    /// [`Error::Connecting`] before the `open` event.
+    /// Returns [`Error::Connecting`] before the `open` event.
     ///
     /// # Cancel safety
-    /// Safe: the Ping is sent all the same.
+    /// Cancel safe: the Ping is sent anyway.
     pub async fn round_trip(&self) -> Result<Option<Duration>, Error> {
-        let start = Instant::now();
-        let number = self.ping()?;
-        let answered = poll_fn(|cx| {
+        let start = backend::Instant::now();
+        let Some(number) = self.ping()? else { return Ok(None) };
+        let is_answered = poll_fn(|cx| {
             self.poll_state(cx, |state| {
-                let is_over = state.closed.is_some() || number == u64::MAX;
-                (state.pongs >= number || is_over).then_some(state.pongs >= number)
+                let is_answered = state.object.pings_answered() >= number;
+                (is_answered || state.closed.is_some()).then_some(is_answered)
             })
         });
-        Ok(answered.await.then(|| start.elapsed()))
+        Ok(is_answered.await.then(|| start.elapsed()))
     }
 
-    /// Starts the closing handshake, without a code: the peer sees 1005. Messages that were sent
-    /// before still go out, and messages may still arrive until the socket is CLOSED.
+    /// Starts the closing handshake without a code; the peer sees 1005. Messages that were sent before are
+    /// still sent, and messages may arrive until the socket is CLOSED.
     ///
-    /// While CONNECTING it gives up connecting; once CLOSING it does nothing.
+    /// In state CONNECTING it stops connecting. In state CLOSING or CLOSED it does nothing.
     pub fn close(&self) {
-        // Without arguments there is nothing to refuse.
-        self.shared.close(None, None).ok();
+        // Without a code and a reason there is nothing to refuse.
+        self.handle.close(None, None).ok();
     }
 
-    /// As [`close`](Self::close), with a code and a reason for the peer.
+    /// Starts the closing handshake like [`close`](Self::close), with a code and a reason for the peer.
     ///
     /// # Errors
-    /// [`Error::Code`] unless `code` is 1000 or in 3000–4999; [`Error::Reason`] if `reason` is longer
-    /// than 123 bytes of UTF-8. In every state; the socket is left as it was.
+    /// In every state, and without changing it, returns [`Error::Code`] unless `code` is 1000 or from 3000
+    /// to 4999, and [`Error::Reason`] if `reason` is longer than 123 bytes of UTF-8.
     pub fn close_with(&self, code: u16, reason: &str) -> Result<(), Error> {
-        self.shared.close(Some(code), Some(reason))
+        self.handle.close(Some(code), Some(reason))
     }
 
-    /// As [`close_with`](Self::close_with), where either may be missing: for bindings. A reason
-    /// without a code is sent with 1000. Returns whether messages are still delivered; if not, those that
-    /// [`Events::take_messages`] has given and nobody has seen are dropped.
-    ///
-    /// # Errors
-    /// As [`close_with`](Self::close_with).
-    pub fn close_as(&self, code: Option<u16>, reason: Option<&str>) -> Result<bool, Error> {
-        self.shared.close(code, reason)?;
-        Ok(self.shared.delivers())
-    }
-
-    /// Closes because the program, or the part of it in which the socket lives, ends: with code 1001
-    /// if it is open ("make disappear").
-    pub fn disappear(&self) {
-        self.shared.disappear();
-    }
-
-    /// Sets the handler of `open`, in place of the one before.
+    /// Sets the handler of `open` events. It replaces the one before.
     pub fn set_onopen(&self, mut handler: impl FnMut(&Self, &Event) + Send + 'static) {
         self.set_handler(EventType::Open, move |socket, event| handler(socket, event));
     }
 
-    /// Sets the handler of `message`, in place of the one before.
+    /// Sets the handler of `message` events. It replaces the one before.
     pub fn set_onmessage(&self, mut handler: impl FnMut(&Self, &MessageEvent) + Send + 'static) {
         self.set_handler(EventType::Message, move |socket, event| {
             if let Event::Message(message) = event {
@@ -233,12 +161,12 @@ impl WebSocket {
         });
     }
 
-    /// Sets the handler of `error`, in place of the one before.
+    /// Sets the handler of `error` events. It replaces the one before.
     pub fn set_onerror(&self, mut handler: impl FnMut(&Self, &Event) + Send + 'static) {
         self.set_handler(EventType::Error, move |socket, event| handler(socket, event));
     }
 
-    /// Sets the handler of `close`, in place of the one before.
+    /// Sets the handler of `close` events. It replaces the one before.
     pub fn set_onclose(&self, mut handler: impl FnMut(&Self, &CloseEvent) + Send + 'static) {
         self.set_handler(EventType::Close, move |socket, event| {
             if let Event::Close(close) = event {
@@ -247,14 +175,14 @@ impl WebSocket {
         });
     }
 
-    /// Removes the handler of a kind of event: `socket.onopen = null`.
+    /// Removes the handler of a type of event: `socket.onopen = null`.
     pub fn clear_handler(&self, event_type: EventType) {
-        let old = self.shared.state().listeners.clear_handler(event_type);
+        let old = self.handle.state().listeners.clear_handler(event_type);
         drop(old);
     }
 
-    /// `addEventListener(type, listener)`: calls `listener` for each event of the type, in the order
-    /// in which listeners and handlers were added.
+    /// Adds a listener for a type of event: `addEventListener(type, listener)`. Listeners and handlers
+    /// are called in the order in which they were added.
     pub fn add_event_listener(
         &self,
         event_type: EventType,
@@ -263,8 +191,7 @@ impl WebSocket {
         self.add(event_type, Kind::Listener, listener)
     }
 
-    /// `addEventListener(type, listener, { once: true })`: calls `listener` for the next event of the
-    /// type only.
+    /// Adds a listener for the next event of a type: `addEventListener(type, listener, { once: true })`.
     pub fn add_event_listener_once(
         &self,
         event_type: EventType,
@@ -273,41 +200,41 @@ impl WebSocket {
         self.add(event_type, Kind::Once, listener)
     }
 
-    /// `removeEventListener`: returns whether the listener was there.
+    /// Removes a listener: `removeEventListener`. Returns whether it was there.
     pub fn remove_event_listener(&self, id: ListenerId) -> bool {
-        let old = self.shared.state().listeners.remove(id);
+        let old = self.handle.state().listeners.remove(id);
         old.is_some()
     }
 
-    /// The events as a stream, which becomes the socket's event loop while it exists. A stream that
-    /// was made before ends.
+    /// Returns the events as a stream, which runs the socket's events while it exists. An earlier stream
+    /// ends.
     ///
     /// The first stream of a socket that was not used before receives every event, on every runtime
     /// (see ["When events fire"](Self#when-events-fire)).
     pub fn events(&self) -> Events {
-        Events::new(self)
+        Events::new(self.handle.clone())
     }
 
-    /// Why the connection failed, once it has: for the log of a developer.
+    /// Returns why the connection failed, once it has. It is meant for a log.
     pub fn failure(&self) -> Option<Arc<Failure>> {
-        self.shared.claimed().failure.clone()
+        self.handle.claimed().object.failure.clone()
     }
 
-    /// Waits until the `close` event was fired, and returns it. While an [`Events`] stream exists, that
-    /// is when it is polled.
+    /// Waits until the `close` event has fired, and returns it. While an [`Events`] stream exists, the
+    /// event fires when that is polled.
     ///
     /// # Cancel safety
-    /// Safe.
+    /// Cancel safe.
     pub async fn closed(&self) -> CloseEvent {
         poll_fn(|cx| self.poll_state(cx, |state| state.closed.clone())).await
     }
 
-    /// Waits until less than `bytes` are buffered, or the socket is closed: for a sender that keeps
-    /// pace with the network. Where an [`Events`] stream exists, go on polling it meanwhile: the
-    /// amount falls between its events.
+    /// Waits until [`buffered_amount`](Self::buffered_amount) is less than `bytes`, or the socket is
+    /// closed. A sender uses it to keep pace with the network. While an [`Events`] stream exists, keep
+    /// polling it: the amount falls between its events.
     ///
     /// # Cancel safety
-    /// Safe.
+    /// Cancel safe.
     pub async fn buffered_below(&self, bytes: u64) {
         poll_fn(|cx| {
             self.poll_state(cx, |state| {
@@ -318,35 +245,32 @@ impl WebSocket {
         .await;
     }
 
-    /// Blocks this thread until the `close` event was fired, and returns it. For programs without an
-    /// async runtime; inside one, await [`closed`](Self::closed). A handler must not call it, and while
-    /// an [`Events`] stream exists, somebody else must go on polling that.
+    /// Blocks this thread until the `close` event has fired, and returns it. While an [`Events`] stream
+    /// exists, another thread must keep polling it.
+    ///
+    /// # Panics
+    /// Panics in a handler and in an async task, which it would block for ever. Await
+    /// [`closed`](Self::closed) there.
+    #[track_caller]
     pub fn wait(&self) -> CloseEvent {
-        park::wait_for(self.closed())
+        backend::wait_for(self.closed())
     }
 
     fn poll_state<T>(
         &self,
         cx: &Context<'_>,
-        look: impl FnOnce(&mut State) -> Option<T>,
+        look: impl FnOnce(&mut State<SocketState>) -> Option<T>,
     ) -> Poll<T> {
-        let mut state = self.shared.claimed();
-        match look(&mut state) {
-            Some(found) => Poll::Ready(found),
-            None => {
-                state.wakers.register_waiting(cx);
-                Poll::Pending
-            }
-        }
+        self.handle.claim();
+        self.handle.poll_state(cx, look)
     }
 
-    pub(crate) fn new_handle(shared: &Arc<Shared>) -> Self {
-        shared.add_handle();
-        Self { shared: Arc::clone(shared) }
+    pub(crate) fn new_handle(url: Arc<Url>, target: &Arc<SocketTarget>) -> Self {
+        Self { url, handle: Handle::new(target) }
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
+    pub(crate) fn target(&self) -> &Arc<SocketTarget> {
+        self.handle.target()
     }
 
     fn set_handler(
@@ -354,8 +278,8 @@ impl WebSocket {
         event_type: EventType,
         handler: impl FnMut(&Self, &Event) + Send + 'static,
     ) {
-        let callback: Callback = Arc::new(Mutex::new(handler));
-        let old = self.shared.listen(|listeners| listeners.set_handler(event_type, callback));
+        let callback = self.callback(handler);
+        let old = self.target().listen(|listeners| listeners.set_handler(event_type, callback));
         drop(old);
     }
 
@@ -365,61 +289,28 @@ impl WebSocket {
         kind: Kind,
         listener: impl FnMut(&Self, &Event) + Send + 'static,
     ) -> ListenerId {
-        let callback: Callback = Arc::new(Mutex::new(listener));
-        self.shared.listen(|listeners| listeners.add(event_type, kind, callback))
+        let callback = self.callback(listener);
+        self.target().listen(|listeners| listeners.add(event_type, kind, callback))
     }
-}
 
-impl Clone for WebSocket {
-    fn clone(&self) -> Self {
-        Self::new_handle(&self.shared)
-    }
-}
-
-impl Drop for WebSocket {
-    fn drop(&mut self) {
-        self.shared.drop_handle();
+    fn callback(
+        &self,
+        mut listener: impl FnMut(&Self, &Event) + Send + 'static,
+    ) -> Callback<SocketState> {
+        let url = Arc::clone(&self.url);
+        Arc::new(Mutex::new(move |handle: &Handle<SocketState>, event: &Event| {
+            listener(&Self { url: Arc::clone(&url), handle: handle.clone() }, event);
+        }))
     }
 }
 
 impl std::fmt::Debug for WebSocket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let state = self.shared.state();
+        let state = self.handle.state();
         f.debug_struct("WebSocket")
-            .field("url", &self.shared.url)
-            .field("ready_state", &state.machine.ready_state())
-            .field("buffered_amount", &state.machine.buffered_amount())
+            .field("url", &self.url)
+            .field("ready_state", &state.object.machine.ready_state())
+            .field("buffered_amount", &state.object.machine.buffered_amount())
             .finish_non_exhaustive()
-    }
-}
-
-/// The place of a message that [`WebSocket::reserve`] has announced. Dropping it without a message
-/// fails the connection: what was sent later waits for it.
-pub struct Reservation {
-    shared: Arc<Shared>,
-    /// `None` once it is filled, or if the message is not wanted: the socket was closing.
-    place: Option<PlaceNumber>,
-}
-
-impl Reservation {
-    /// Sends the message, which must have the length that was announced.
-    pub fn fill(mut self, data: impl Into<Message>) {
-        if let Some(place) = self.place.take() {
-            self.shared.fill(place, Some(data.into()));
-        }
-    }
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        if let Some(place) = self.place.take() {
-            self.shared.fill(place, None);
-        }
-    }
-}
-
-impl std::fmt::Debug for Reservation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reservation").field("place", &self.place).finish_non_exhaustive()
     }
 }

@@ -1,24 +1,22 @@
 use std::time::Duration;
 
-/// When to try again, and when no more.
+/// How long to wait before each attempt, and how many attempts to make.
 ///
-/// A wait is drawn evenly between nothing and a bound ("full jitter"), the first one too: clients that
-/// have lost their server at the same time do not come back at the same time. The bound is
-/// [`base`](Self::base) after a connection that has stood, and doubles with each attempt up to
-/// [`cap`](Self::cap).
+/// Each wait is drawn evenly between zero and a bound ("full jitter"), so that clients that lost their
+/// server at the same time do not come back at the same time. The bound is [`base`](Self::base) for the
+/// first wait and doubles with each attempt, up to [`cap`](Self::cap).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Backoff {
     /// The bound of the first wait. Default: 1 second.
     pub base: Duration,
-    /// The bound of every wait. Default: 30 seconds.
+    /// The largest bound. Default: 30 seconds.
     pub cap: Duration,
-    /// How long a connection must have stood for the waits to begin anew. One that is lost earlier is
-    /// like an attempt that failed: a server that takes clients only to drop them is not besieged.
-    /// Default: 5 seconds.
+    /// How long a connection must have been open to reset the waits. One that is lost earlier counts as a
+    /// failed attempt, so that a server that accepts and drops clients is not flooded. Default: 5 seconds.
     pub min_uptime: Duration,
-    /// How many attempts in a row may follow a loss, or a first attempt that failed; `None` for any number.
-    /// Default: `None`.
+    /// How many attempts in a row follow a loss or a failed first attempt. `None`, the default, means any
+    /// number.
     pub max_retries: Option<u32>,
 }
 
@@ -34,7 +32,7 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// The wait before the attempt of this number, from 0, where `chance` is evenly distributed.
+    /// Returns the wait before attempt number `retry`, from 0. `chance` is evenly distributed.
     pub(super) fn wait(&self, retry: u32, chance: u32) -> Duration {
         let bound = self.base.saturating_mul(1 << retry.min(31)).min(self.cap);
         bound.mul_f64(f64::from(chance) / (f64::from(u32::MAX) + 1.0))

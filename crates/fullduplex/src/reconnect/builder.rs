@@ -1,24 +1,58 @@
 use std::error::Error as StdError;
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
-use super::shared::Shared;
-use super::{Backoff, Lost, OutboxLimits, ReconnectingWebSocket};
-use crate::object::builder::Builder;
+use crate::native::builder::Builder;
+use crate::object::protocols::Protocols;
+use crate::object::target::Target;
+use crate::object::websocket::WebSocket;
+use crate::reconnect::backoff::Backoff;
+use crate::reconnect::driver;
+use crate::reconnect::event::Lost;
+use crate::reconnect::options::OutboxLimits;
+use crate::reconnect::plan::{Plan, Provided};
+use crate::reconnect::reconnection::Reconnection;
+use crate::reconnect::socket::ReconnectingWebSocket;
+use crate::rules::error::Error;
 
-/// What an attempt is made with.
-pub(super) type Provided =
-    Pin<Box<dyn Future<Output = Result<Builder, Box<dyn StdError + Send + Sync>>> + Send>>;
+/// Constructors.
+impl ReconnectingWebSocket {
+    /// Starts to connect, like [`WebSocket::new`], and connects again as [`Backoff`] says.
+    ///
+    /// # Errors
+    /// As [`WebSocket::new`].
+    pub fn new(url: &str, protocols: impl Protocols) -> Result<Self, Error> {
+        Ok(Self::builder(WebSocket::builder(url).protocols(protocols)?).open())
+    }
 
-/// How a socket comes back.
-pub(super) struct Plan {
-    pub(super) provider: Box<dyn FnMut(u32) -> Provided + Send>,
-    pub(super) stop_when: Box<dyn FnMut(&Lost) -> bool + Send>,
+    /// Returns a builder for a socket whose connections all have the same options. It ends when another
+    /// attempt must fail too: see [`Lost::is_permanent`].
+    pub fn builder(options: Builder) -> ReconnectingBuilder {
+        let provided = Self::provided_by(move |_| {
+            let options = options.clone();
+            async move { Ok::<_, Error>(options) }
+        });
+        provided.stop_when(Lost::is_permanent)
+    }
+
+    /// Returns a builder for a socket that asks `provider` for the options of each attempt: for a token that
+    /// expires, or a server that another one names.
+    ///
+    /// `provider` receives the number of the attempt since the waits were reset, 0 for the first one. If it
+    /// returns an error, the attempt has failed. Its future may take long: it delays only the attempt, and is
+    /// dropped when the attempt is no longer wanted.
+    pub fn provided_by<F, E>(provider: impl FnMut(u32) -> F + Send + 'static) -> ReconnectingBuilder
+    where
+        F: Future<Output = Result<Builder, E>> + Send + 'static,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        ReconnectingBuilder::new(provider)
+    }
 }
 
-/// A [`ReconnectingWebSocket`] with options. From [`ReconnectingWebSocket::builder`] or
+/// Builds a [`ReconnectingWebSocket`]. From [`ReconnectingWebSocket::builder`] or
 /// [`ReconnectingWebSocket::provided_by`].
+#[must_use = "a builder does nothing until it is opened"]
 pub struct ReconnectingBuilder {
     plan: Plan,
     backoff: Backoff,
@@ -26,7 +60,7 @@ pub struct ReconnectingBuilder {
 }
 
 impl ReconnectingBuilder {
-    pub(super) fn new<F, E>(mut provider: impl FnMut(u32) -> F + Send + 'static) -> Self
+    fn new<F, E>(mut provider: impl FnMut(u32) -> F + Send + 'static) -> Self
     where
         F: Future<Output = Result<Builder, E>> + Send + 'static,
         E: Into<Box<dyn StdError + Send + Sync>>,
@@ -39,37 +73,38 @@ impl ReconnectingBuilder {
         Self { plan, backoff: Backoff::default(), outbox: OutboxLimits::default() }
     }
 
-    /// When to try again.
+    /// Sets the waits between attempts.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.backoff = backoff;
         self
     }
 
-    /// What may wait for a connection.
+    /// Sets the limits of the outbox.
     pub fn outbox(mut self, limits: OutboxLimits) -> Self {
         self.outbox = limits;
         self
     }
 
-    /// Ends the socket at a loss for which this is true, such as one with a close code that says that the
-    /// client is not welcome. By default no loss is the end. (In what it is given,
-    /// [`Lost::retry_in`] is not drawn yet, and zero.)
+    /// Ends the socket at a loss for which `stop` returns true, such as one with a close code by which the
+    /// server rejects the client. It replaces the default: [`Lost::is_permanent`] with fixed options, none
+    /// with a provider. [`Lost::retry_in`] is zero, because it is not drawn yet.
     pub fn stop_when(mut self, stop: impl FnMut(&Lost) -> bool + Send + 'static) -> Self {
         self.plan.stop_when = Box::new(stop);
         self
     }
 
-    /// Starts to connect, and returns at once.
+    /// Starts to connect and returns at once.
     pub fn open(self) -> ReconnectingWebSocket {
         self.open_with(|_| {})
     }
 
-    /// As [`open`](Self::open), and calls `setup` before any event can fire.
+    /// Starts to connect like [`open`](Self::open), and calls `setup` before any event can fire.
     pub fn open_with(self, setup: impl FnOnce(&ReconnectingWebSocket)) -> ReconnectingWebSocket {
-        let shared = Arc::new(Shared::new(self.plan, self.backoff, self.outbox));
-        let socket = ReconnectingWebSocket::new_handle(&shared);
+        let reconnection = Reconnection::new(self.plan, self.backoff, self.outbox);
+        let target = Arc::new(Target::new(reconnection));
+        let socket = ReconnectingWebSocket::from_target(&target);
         setup(&socket);
-        shared.start();
+        driver::start(&target);
         socket
     }
 }

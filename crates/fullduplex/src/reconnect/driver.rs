@@ -1,329 +1,370 @@
-//! The task that opens one connection after the other, and tells what becomes of them.
+//! The task that opens one connection after the other and posts what happens to them.
 
 use std::future::{pending, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fullduplex_proto::Message;
+use futures_core::Stream;
 use tokio::select;
 use tokio::time::{Instant, sleep_until};
 
-use super::builder::Plan;
-use super::schedule::{Phase, Verdict};
-use super::shared::{Shared, Wish};
-use super::{Lost, LostCause, ReconnectingEvent, Undelivered, Undelivery};
-use crate::native::shared::undisturbed;
-use crate::object::event::{CloseEvent, Event};
-use crate::object::events::{Events, MessageDemand};
+use crate::native::builder::Builder;
+use crate::native::runtime;
+use crate::object::callback::undisturbed;
+use crate::object::events::Events;
+use crate::object::target::Object;
 use crate::object::websocket::WebSocket;
-use crate::rules::machine::Task;
+use crate::reconnect::event::{Lost, LostCause, ReconnectingEvent, Undelivered, Undelivery};
+use crate::reconnect::plan::Plan;
+use crate::reconnect::reconnection::{ReconnectTarget, Wish};
+use crate::reconnect::rejection;
+use crate::reconnect::schedule::{Phase, Verdict};
+use crate::rules::event::{CloseEvent, Event};
 
-/// Messages are handed over to the connection while less than this waits there: what it has when it ends
-/// is not sent again.
-const HAND_OVER: u64 = 16 << 10;
+/// Messages are handed over while less than this waits in the connection. What it has when it ends is not
+/// sent again.
+const HAND_OVER_HIGH_WATER: u64 = 16 << 10;
 
-/// Serves a socket from its first attempt until it tries no more.
-pub(super) fn run(shared: Arc<Shared>, plan: Plan) -> impl Future<Output = ()> + Send {
-    let mut life = Life { shared, plan: Some(plan) };
+/// Starts the driver, unless it is running.
+pub(super) fn start(target: &Arc<ReconnectTarget>) {
+    let plan = {
+        let mut state = target.state();
+        let plan = state.object.plan.take();
+        if plan.is_some() {
+            state.wakers.set_driver_alive();
+        }
+        plan
+    };
+    if let Some(plan) = plan {
+        runtime::spawn(run(Arc::clone(target), plan));
+    }
+}
+
+/// Serves a socket from its first attempt until it ends.
+fn run(target: Arc<ReconnectTarget>, plan: Plan) -> impl Future<Output = ()> + Send {
+    let mut guard = EndGuard { target, plan: Some(plan) };
     async move {
-        life.shared.restart();
-        while let Some(plan) = &mut life.plan
-            && !life.shared.attempt_and_wait(plan).await
+        guard.target.restart();
+        while let Some(plan) = &mut guard.plan
+            && guard.target.attempt_and_wait(plan).await == Next::Attempt
         {}
     }
 }
 
-/// Ends the socket if its driver ends before its time: with its runtime, or by a panic.
-struct Life {
-    shared: Arc<Shared>,
+/// Ends the socket when its driver ends, also if its runtime is dropped or it panics.
+struct EndGuard {
+    target: Arc<ReconnectTarget>,
     plan: Option<Plan>,
 }
 
-impl Drop for Life {
+impl Drop for EndGuard {
     fn drop(&mut self) {
-        let shared = &self.shared;
-        {
-            let mut state = shared.state();
-            state.plan = self.plan.take();
-            if state.schedule.phase() == Phase::Stopped {
-                // It was told to reconnect while it ended.
-                let again = state.wish == Some(Wish::Reconnect);
+        let target = &self.target;
+        let connection = {
+            let mut state = target.state();
+            state.object.plan = self.plan.take();
+            if state.object.schedule.phase() == Phase::Stopped {
+                // `reconnect()` may have been called while the driver ended.
+                let starts_again = state.object.wish == Some(Wish::Reconnect);
                 drop(state);
-                if again {
-                    shared.start();
+                target.driver_gone();
+                if starts_again {
+                    start(target);
                 }
                 return;
             }
-            state.schedule.handle_end(Instant::now(), Verdict::Stop, 0);
-        }
-        let connection = shared.state().connection.take();
+            state.object.schedule.handle_end(Instant::now(), Verdict::Stop, 0);
+            state.object.connection.take()
+        };
         drop(connection);
-        shared.end(&failed());
+        target.end(&CloseEvent::failed());
+        target.driver_gone();
     }
 }
 
-/// How an attempt, or the connection that came of it, has ended.
+/// How an attempt or its connection has ended.
 enum End {
     /// By itself.
     Lost(CloseEvent, Option<LostCause>),
     /// The application has closed it.
     Closed(CloseEvent),
-    /// The application wants another one.
+    /// The application wants another connection.
     Replaced,
 }
 
-impl Shared {
-    /// One attempt, its connection, and the wait behind it. Returns whether that was the last.
-    async fn attempt_and_wait(self: &Arc<Self>, plan: &mut Plan) -> bool {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Attempt,
+    Stop,
+}
+
+impl ReconnectTarget {
+    /// Makes one attempt, serves its connection, and waits for the next attempt.
+    async fn attempt_and_wait(self: &Arc<Self>, plan: &mut Plan) -> Next {
         let end = self.attempt(plan).await;
-        let connection = self.state().connection.take();
+        let connection = self.state().object.connection.take();
         let buffered = connection.as_ref().map_or(0, WebSocket::buffered_amount);
         drop(connection);
         let interrupted = {
-            let mut state = self.state();
-            state.outbox.handle_taken(buffered);
-            state.outbox.take_interrupted()
+            let outbox = &mut self.state().object.outbox;
+            outbox.handle_taken(buffered);
+            outbox.take_interrupted()
         };
         self.report(interrupted, Undelivery::Interrupted);
         match end {
             End::Replaced => {
                 self.restart();
-                false
+                Next::Attempt
             }
             End::Closed(close) => {
-                self.state().schedule.handle_end(Instant::now(), Verdict::Stop, 0);
+                self.state().object.schedule.handle_end(Instant::now(), Verdict::Stop, 0);
                 self.end(&close);
-                true
+                Next::Stop
             }
             End::Lost(close, cause) => {
-                let lost = self.lost(plan, close, cause);
-                if self.state().schedule.phase() == Phase::Stopped {
+                let lost = self.decide(plan, close, cause);
+                if self.state().object.schedule.phase() == Phase::Stopped {
                     self.end(&lost.close);
-                    return true;
+                    return Next::Stop;
                 }
-                self.fire(ReconnectingEvent::Lost(lost));
+                self.post(ReconnectingEvent::Lost(lost));
                 self.wait().await
             }
         }
     }
 
-    /// Decides what becomes of a loss.
-    fn lost(&self, plan: &mut Plan, close: CloseEvent, cause: Option<LostCause>) -> Lost {
-        let retry = self.state().schedule.retries() + 1;
+    /// Decides what follows a loss.
+    fn decide(&self, plan: &mut Plan, close: CloseEvent, cause: Option<LostCause>) -> Lost {
+        let retry = self.state().object.schedule.retries() + 1;
         let mut lost = Lost { close, cause, retry_in: Duration::ZERO, retry };
+        let after = match &lost.cause {
+            Some(LostCause::Connection(failure)) => rejection::retry_after(failure),
+            _ => None,
+        };
         let mut verdict = Verdict::Stop; // if the predicate panics
         undisturbed(|| {
-            let stops = (plan.stop_when)(&lost);
-            verdict = if stops { Verdict::Stop } else { Verdict::Retry };
+            if !(plan.stop_when)(&lost) {
+                verdict = Verdict::Retry { after: after.unwrap_or_default() };
+            }
         });
         let chance = getrandom::u32().expect("the system must provide random numbers");
         let now = Instant::now();
-        let mut state = self.state();
-        state.failure.clone_from(&lost.cause);
-        state.schedule.handle_end(now, verdict, chance);
-        lost.retry = state.schedule.retries();
-        if let Phase::Waiting { until } = state.schedule.phase() {
+        let object = &mut self.state().object;
+        object.failure.clone_from(&lost.cause);
+        object.schedule.handle_end(now, verdict, chance);
+        lost.retry = object.schedule.retries();
+        if let Phase::Waiting { until } = object.schedule.phase() {
             lost.retry_in = until - now;
         }
         lost
     }
 
-    /// Waits until it is time for the next attempt. Returns whether the socket has been closed instead.
-    async fn wait(self: &Arc<Self>) -> bool {
+    /// Waits until it is time for the next attempt, or the application closes the socket.
+    async fn wait(self: &Arc<Self>) -> Next {
         loop {
-            self.report_dropped();
+            self.turn();
             let until = {
                 let mut state = self.state();
-                state.schedule.handle_timeout(Instant::now());
-                match (state.wish.take(), state.schedule.phase()) {
+                let object = &mut state.object;
+                object.schedule.handle_timeout(Instant::now());
+                match (object.wish.take(), object.schedule.phase()) {
                     (Some(Wish::Reconnect), _) => {
-                        state.schedule.restart();
-                        return false;
+                        object.schedule.restart();
+                        return Next::Attempt;
                     }
                     (Some(close @ Wish::Close(_)), _) => {
-                        state.wish = Some(close);
-                        state.schedule.handle_end(Instant::now(), Verdict::Stop, 0);
+                        object.wish = Some(close);
+                        object.schedule.handle_end(Instant::now(), Verdict::Stop, 0);
                         drop(state);
-                        self.end(&failed());
-                        return true;
+                        self.end(&CloseEvent::failed());
+                        return Next::Stop;
                     }
                     (None, Phase::Waiting { until }) => until,
-                    (None, _) => return false,
+                    (None, _) => return Next::Attempt,
                 }
             };
             select! {
                 () = sleep_until(until) => {}
-                () = self.wanted.notified() => {}
+                () = self.wanted() => {}
             }
         }
     }
 
     fn restart(&self) {
-        let mut state = self.state();
-        state.wish.take_if(|wish| *wish == Wish::Reconnect);
-        state.schedule.restart();
+        let object = &mut self.state().object;
+        object.wish.take_if(|wish| *wish == Wish::Reconnect);
+        object.schedule.restart();
     }
 
-    /// Opens a connection, and serves it to its end.
+    /// Opens a connection and serves it to its end.
     async fn attempt(self: &Arc<Self>, plan: &mut Plan) -> End {
-        let retry = self.state().schedule.retries();
-        let mut provided = None;
-        undisturbed(|| provided = Some((plan.provider)(retry)));
-        let provided = async {
-            match provided {
-                Some(provided) => provided.await.map_err(|error| LostCause::Provider(error.into())),
-                None => Err(LostCause::Provider(Arc::from(Box::from("the provider has panicked")))),
-            }
-        };
-        let builder = select! {
-            builder = provided => builder,
+        let provided = select! {
+            builder = self.provide(plan) => builder,
             end = self.unwanted() => return end,
         };
-        let mut events = None;
-        let opened = builder.and_then(|builder| {
-            let opened = builder.open_with(|socket| events = Some(socket.events()));
-            opened.map_err(LostCause::Options)
-        });
-        match (opened, events) {
-            (Ok(connection), Some(events)) => self.serve(connection, events).await,
-            (Ok(_), None) => End::Lost(failed(), None),
-            (Err(cause), _) => End::Lost(failed(), Some(cause)),
+        match provided.and_then(|builder| builder.open().map_err(LostCause::Options)) {
+            Ok(connection) => {
+                let events = connection.events();
+                self.serve(connection, events).await
+            }
+            Err(cause) => End::Lost(CloseEvent::failed(), Some(cause)),
         }
     }
 
-    /// Waits until the application wants no attempt any more.
+    /// Asks the provider, once the host has room for the events of another attempt.
+    async fn provide(&self, plan: &mut Plan) -> Result<Builder, LostCause> {
+        poll_fn(|cx| self.poll_state(cx, |state| (!state.object.is_full()).then_some(()))).await;
+        let retry = self.state().object.schedule.retries();
+        let mut provided = None;
+        undisturbed(|| provided = Some((plan.provider)(retry)));
+        match provided {
+            Some(provided) => provided.await.map_err(|error| LostCause::Provider(error.into())),
+            None => Err(LostCause::Provider(Arc::from(Box::from("the provider panicked")))),
+        }
+    }
+
+    /// Waits until the application no longer wants the attempt.
     async fn unwanted(self: &Arc<Self>) -> End {
         loop {
-            self.report_dropped();
-            match &self.state().wish {
-                Some(Wish::Close(_)) => return End::Closed(failed()),
+            self.turn();
+            match &self.state().object.wish {
+                Some(Wish::Close(_)) => return End::Closed(CloseEvent::failed()),
                 Some(Wish::Reconnect) => return End::Replaced,
                 None => {}
             }
-            self.wanted.notified().await;
+            self.wanted().await;
         }
     }
 
-    /// Serves a connection from before it is open to its end.
-    async fn serve(self: &Arc<Self>, connection: WebSocket, mut events: Events) -> End {
+    /// Serves a connection, which is not open yet, to its end.
+    async fn serve(self: &Arc<Self>, connection: WebSocket, events: Events) -> End {
+        let mut events = pin!(events);
         {
-            let mut state = self.state();
-            connection.set_binary_type(state.binary_type);
-            state.connection = Some(connection.clone());
+            let object = &mut self.state().object;
+            connection.set_binary_type(object.binary_type);
+            object.connection = Some(connection.clone());
         }
-        let mut closing = false;
+        let mut closing = Closing::No;
         loop {
-            self.report_dropped();
-            let wish = self.state().wish.clone();
+            self.turn();
+            let wish = self.state().object.wish.clone();
             match wish {
                 Some(Wish::Reconnect) => {
                     connection.close();
                     return End::Replaced;
                 }
-                Some(Wish::Close(frame)) if !closing => {
-                    closing = true;
+                Some(Wish::Close(frame)) if closing == Closing::No => {
+                    closing = Closing::Yes;
                     self.hand_over(&connection, u64::MAX);
-                    let (code, reason) = frame.map_or((None, None), |frame| {
-                        (Some(frame.code.get()), Some(frame.reason.as_str().to_owned()))
-                    });
-                    connection.close_as(code, reason.as_deref()).ok(); // it was checked
+                    // The arguments were checked before.
+                    match frame {
+                        Some(frame) => {
+                            connection.close_with(frame.code.get(), frame.reason.as_str()).ok();
+                        }
+                        None => connection.close(),
+                    }
                 }
-                _ => self.hand_over(&connection, HAND_OVER),
+                _ => self.hand_over(&connection, HAND_OVER_HIGH_WATER),
             }
-            let takes_events = !self.state().stream_is_full();
-            self.changed.notify_waiters(); // less may be buffered
-            let has_more = !self.state().outbox.is_empty() && self.is_open();
+            let (is_full, has_more) = {
+                let mut state = self.state();
+                state.wakers.wake_waiting(); // `buffered_amount` may have fallen
+                let has_more = !state.object.outbox.is_empty() && state.object.is_open();
+                (state.object.is_full(), has_more)
+            };
             let buffered = connection.buffered_amount();
-            let room = async {
+            let written = async {
                 match buffered {
                     0 => pending().await,
-                    _ if has_more => connection.buffered_below(HAND_OVER).await,
+                    _ if has_more => connection.buffered_below(HAND_OVER_HIGH_WATER).await,
                     buffered => connection.buffered_below(buffered).await,
                 }
             };
             let event = select! {
-                event = next(&mut events), if takes_events => event,
-                () = self.wanted.notified() => continue,
-                () = room => continue,
+                event = poll_fn(|cx| events.as_mut().poll_next(cx)), if !is_full => event,
+                () = self.wanted() => continue,
+                () = written => continue,
             };
             match event {
                 Some(Event::Open) => {
-                    self.state().schedule.handle_open(Instant::now());
-                    self.fire(ReconnectingEvent::Open);
+                    self.state().object.schedule.handle_open(Instant::now());
+                    self.post(ReconnectingEvent::Open);
                 }
-                Some(Event::Message(message)) => self.fire(ReconnectingEvent::Message(message)),
+                Some(Event::Message(message)) => self.post(ReconnectingEvent::Message(message)),
                 Some(Event::Error) => {}
-                Some(Event::Close(close)) if closing => return End::Closed(close),
+                Some(Event::Close(close)) if closing == Closing::Yes => return End::Closed(close),
                 Some(Event::Close(close)) => {
                     let cause = connection.failure().map(LostCause::Connection);
                     return End::Lost(close, cause);
                 }
-                None => return End::Lost(failed(), None),
+                None => return End::Lost(CloseEvent::failed(), None),
             }
         }
     }
 
-    fn is_open(&self) -> bool {
-        matches!(self.state().schedule.phase(), Phase::Open { .. })
-    }
-
-    /// Gives an open connection what waits, up to so many bytes there.
-    fn hand_over(&self, connection: &WebSocket, up_to: u64) {
-        if !self.is_open() {
+    /// Hands messages over to an open connection while less than `high_water` waits there.
+    fn hand_over(&self, connection: &WebSocket, high_water: u64) {
+        if !self.state().object.is_open() {
             return;
         }
         let mut buffered = connection.buffered_amount();
-        self.state().outbox.handle_taken(buffered);
-        while buffered < up_to {
-            let Some(message) = self.state().outbox.hand_over() else { break };
+        self.state().object.outbox.handle_taken(buffered);
+        while buffered < high_water {
+            let Some(message) = self.state().object.outbox.hand_over() else { break };
             buffered += message.len() as u64;
-            connection.feed(message).ok(); // it is open, or drops what is sent
+            connection.target().feed(message).ok(); // a closing connection drops it
         }
-        connection.flush();
+        connection.target().flush();
     }
 
-    fn report_dropped(self: &Arc<Self>) {
-        let dropped = self.state().outbox.take_dropped();
+    /// Does what may be due at any time: reports dropped messages and fires waiting events.
+    fn turn(self: &Arc<Self>) {
+        self.drop_unheard();
+        let dropped = self.state().object.outbox.take_dropped();
         if dropped.count > 0 {
-            self.fire(ReconnectingEvent::Undelivered(Undelivered {
+            self.post(ReconnectingEvent::Undelivered(Undelivered {
                 messages: dropped.messages,
                 count: dropped.count,
-                why: Undelivery::OutboxFullError,
+                why: Undelivery::OutboxFull,
             }));
         }
+        self.run_as_driver();
     }
 
-    fn report(self: &Arc<Self>, messages: Vec<fullduplex_net::proto::Message>, why: Undelivery) {
+    fn report(self: &Arc<Self>, messages: Vec<Message>, why: Undelivery) {
         if !messages.is_empty() {
             let count = messages.len() as u64;
-            self.fire(ReconnectingEvent::Undelivered(Undelivered { messages, count, why }));
+            self.post(ReconnectingEvent::Undelivered(Undelivered { messages, count, why }));
         }
     }
 
-    /// It tries no more.
+    /// Posts the last events.
     fn end(self: &Arc<Self>, close: &CloseEvent) {
-        self.report_dropped();
+        self.turn();
         let (interrupted, waiting) = {
-            let mut state = self.state();
-            state.wish.take_if(|wish| matches!(wish, Wish::Close(_)));
-            (state.outbox.take_interrupted(), state.outbox.take_waiting())
+            let object = &mut self.state().object;
+            object.wish.take_if(|wish| matches!(wish, Wish::Close(_)));
+            (object.outbox.take_interrupted(), object.outbox.take_waiting())
         };
         self.report(interrupted, Undelivery::Interrupted);
         self.report(waiting, Undelivery::Ended);
         if !close.was_clean {
-            self.fire(ReconnectingEvent::Error);
+            self.post(ReconnectingEvent::Error);
         }
-        self.fire(ReconnectingEvent::Close(close.clone()));
+        self.post(ReconnectingEvent::Close(close.clone()));
+    }
+
+    /// Waits until the application wants something of the driver.
+    async fn wanted(&self) {
+        poll_fn(|cx| self.state().wakers.poll_wanted(cx)).await;
     }
 }
 
-async fn next(events: &mut Events) -> Option<Event> {
-    poll_fn(|cx| events.poll_some(cx, MessageDemand::Take)).await
-}
-
-/// The close event of what was never open, or was lost.
-fn failed() -> CloseEvent {
-    match Task::failed() {
-        Task::Closed { event, .. } => event,
-        _ => unreachable!("a connection that has failed is closed"),
-    }
+/// Whether the connection was told to close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    No,
+    Yes,
 }

@@ -2,31 +2,33 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fullduplex_net::proto::Message;
+use fullduplex_proto::Message;
 
-use crate::object::error::{Error, Failure};
-use crate::object::event::{CloseEvent, MessageEvent};
+use crate::native::failure::Failure;
+use crate::reconnect::rejection;
+use crate::rules::error::Error;
+use crate::rules::event::{CloseEvent, MessageEvent};
 
 /// An event of a [`ReconnectingWebSocket`](super::ReconnectingWebSocket).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ReconnectingEvent {
-    /// A connection is established: the first, or another one. The server knows nothing of those before.
+    /// A connection is established: the first one or a later one.
     Open,
     /// A message has arrived.
     Message(MessageEvent),
-    /// The connection has ended, or an attempt came to nothing, and there will be another attempt.
+    /// The connection has ended or an attempt has failed. Another attempt follows.
     Lost(Lost),
-    /// Messages were not sent, or perhaps in part.
+    /// Messages were not sent, or possibly not completely.
     Undelivered(Undelivered),
-    /// The socket has failed; right before [`Close`](Self::Close). It does not say why;
-    /// [`ReconnectingWebSocket::failure`](super::ReconnectingWebSocket::failure) does.
+    /// The socket has failed. Fires immediately before [`Close`](Self::Close).
+    /// [`ReconnectingWebSocket::failure`](super::ReconnectingWebSocket::failure) says why.
     Error,
-    /// It has ended, and tries no more: the last event, unless it is told to reconnect.
+    /// The socket has ended. No event follows, unless the application calls `reconnect()`.
     Close(CloseEvent),
 }
 
-/// The kinds of [`ReconnectingEvent`].
+/// The types of [`ReconnectingEvent`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReconnectingEventType {
@@ -45,7 +47,7 @@ pub enum ReconnectingEventType {
 }
 
 impl ReconnectingEvent {
-    /// The kind of the event.
+    /// Returns the type of the event.
     pub fn event_type(&self) -> ReconnectingEventType {
         match self {
             Self::Open => ReconnectingEventType::Open,
@@ -58,51 +60,67 @@ impl ReconnectingEvent {
     }
 }
 
-/// A connection, or an attempt, has ended.
+/// The end of a connection, or a failed attempt.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Lost {
-    /// As that of the connection; 1006 if there was none.
+    /// The close event of the connection. Its code is 1006 if there was none.
     pub close: CloseEvent,
-    /// Why, unless the server closed in order.
+    /// The cause, unless the connection ended with a closing handshake.
     pub cause: Option<LostCause>,
-    /// How long until the next attempt.
+    /// The time until the next attempt.
     pub retry_in: Duration,
-    /// The number of that attempt, from 1, since a connection has stood.
+    /// The number of that attempt, from 1, since the waits were reset.
     pub retry: u32,
 }
 
-/// Why a connection, or an attempt, has ended.
+impl Lost {
+    /// Returns whether the same options will fail again: the server or the proxy rejected the request with
+    /// a 4xx status that does not heal with time, such as 401, or the options are unusable.
+    ///
+    /// A [`ReconnectingWebSocket`](super::ReconnectingWebSocket) with fixed options stops then (FC-07).
+    /// One with a provider asks it again, unless
+    /// [`stop_when`](super::ReconnectingBuilder::stop_when) says otherwise.
+    pub fn is_permanent(&self) -> bool {
+        match &self.cause {
+            Some(LostCause::Connection(failure)) => rejection::is_permanent(failure),
+            Some(LostCause::Options(_)) => true,
+            Some(LostCause::Provider(_)) | None => false,
+        }
+    }
+}
+
+/// Why a connection has ended or an attempt has failed.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum LostCause {
-    /// The provider had nothing to connect with.
+    /// The provider returned an error.
     Provider(Arc<dyn std::error::Error + Send + Sync>),
-    /// What it had is no WebSocket's.
+    /// The provided options are invalid.
     Options(Error),
-    /// The connection failed, or there was none.
+    /// The connection failed or could not be opened.
     Connection(Arc<Failure>),
 }
 
 impl fmt::Display for LostCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Provider(error) => write!(f, "there is nothing to connect with: {error}"),
+            Self::Provider(error) => write!(f, "could not get options for the connection: {error}"),
             Self::Options(error) => error.fmt(f),
             Self::Connection(failure) => failure.fmt(f),
         }
     }
 }
 
-/// Messages that were taken by `send`, and are not sent again.
+/// Messages that `send` took and that are not sent again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Undelivered {
-    /// The messages, in order; of very many, the first.
+    /// The messages, in order. If there are very many, only the first ones.
     pub messages: Vec<Message>,
-    /// How many they are.
+    /// The number of messages.
     pub count: u64,
-    /// What came in between.
+    /// The reason.
     pub why: Undelivery,
 }
 
@@ -110,10 +128,10 @@ pub struct Undelivered {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Undelivery {
-    /// They made room for newer ones: [`OutboxOverflow::DropOldest`](super::OutboxOverflow::DropOldest).
-    OutboxFullError,
-    /// They were handed over to a connection that ended before the network had taken them wholly. The
-    /// server may have got some of them, so they are not sent again.
+    /// They were dropped for newer ones: [`OutboxOverflow::DropOldest`](super::OutboxOverflow::DropOldest).
+    OutboxFull,
+    /// They were handed over to a connection that ended before the network had taken them completely.
+    /// The server may have received some of them, so they are not sent again.
     Interrupted,
     /// The socket has ended.
     Ended,

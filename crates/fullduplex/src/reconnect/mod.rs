@@ -1,7 +1,7 @@
-//! A socket that comes back.
+//! A socket that connects again when its connection ends.
 //!
-//! `schedule.rs` decides when, `outbox.rs` what is sent by which connection, both without a network;
-//! `driver.rs` obeys them, and each connection is a [`WebSocket`](crate::object::websocket::WebSocket).
+//! `schedule.rs` decides when to connect, and `outbox.rs` which connection sends which message, both without
+//! a network. `driver.rs` obeys them. Each connection is a [`WebSocket`](crate::WebSocket).
 
 mod backoff;
 mod builder;
@@ -10,8 +10,10 @@ mod event;
 mod events;
 mod options;
 mod outbox;
+mod plan;
+mod reconnection;
+mod rejection;
 mod schedule;
-mod shared;
 mod socket;
 mod state;
 

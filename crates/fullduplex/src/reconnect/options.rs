@@ -1,14 +1,14 @@
-use fullduplex_net::proto::Message;
+use fullduplex_proto::Message;
 
-/// What may wait for a connection.
+/// Limits for the messages that wait for a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OutboxLimits {
-    /// So many bytes. Default: 16 MiB.
+    /// The largest number of bytes. Default: 16 MiB.
     pub bytes: usize,
-    /// So many messages, empty ones included. Default: 65,536.
+    /// The largest number of messages. Default: 65,536.
     pub messages: usize,
-    /// What becomes of a message for which there is no room.
+    /// What happens to a message that exceeds the limits.
     pub when_full: OutboxOverflow,
 }
 
@@ -18,21 +18,20 @@ impl Default for OutboxLimits {
     }
 }
 
-/// What a full outbox does with another message.
+/// What a full outbox does with the next message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum OutboxOverflow {
-    /// It gives it back: [`OutboxFullError`].
+    /// Returns it in an [`OutboxFullError`].
     #[default]
     Refuse,
-    /// The oldest make room, and are reported as
-    /// [`Undelivered`](super::Undelivered): for news that age.
+    /// Drops the oldest messages and reports them as [`Undelivered`](super::Undelivered).
     DropOldest,
 }
 
-/// There is no room for a message until there is a connection.
+/// The outbox is full.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("too much waits for a connection; try again after the next `open` event")]
+#[error("could not send: the outbox is full; try again after the next `open` event")]
 pub struct OutboxFullError {
-    /// The message, which was not taken.
+    /// The message that was not sent.
     pub message: Message,
 }

@@ -1,20 +1,20 @@
 use std::collections::VecDeque;
 use std::mem;
 
-use fullduplex_net::proto::Message;
+use fullduplex_proto::Message;
 
-use super::{OutboxFullError, OutboxLimits, OutboxOverflow};
+use crate::reconnect::options::{OutboxFullError, OutboxLimits, OutboxOverflow};
 
-/// What was sent and no connection has taken wholly.
+/// The messages that were sent and that no connection has taken completely.
 #[derive(Debug)]
 pub(super) struct Outbox {
     limits: OutboxLimits,
     waiting: VecDeque<Message>,
     waiting_bytes: usize,
-    /// Handed over to the connection that stands; they are handed over to no other.
+    /// Handed over to the current connection. They are not handed over to another one.
     handed_over: VecDeque<Message>,
     handed_over_bytes: u64,
-    /// Dropped for room, and not reported yet.
+    /// Dropped for newer messages and not reported yet.
     dropped: Dropped,
 }
 
@@ -38,7 +38,7 @@ impl Outbox {
         }
     }
 
-    /// Takes a message, as the limits say.
+    /// Adds a message, within the limits.
     pub(super) fn push(&mut self, message: Message) -> Result<(), OutboxFullError> {
         let is_too_large = message.len() > self.limits.bytes || self.limits.messages == 0;
         let refuses = self.limits.when_full == OutboxOverflow::Refuse;
@@ -73,7 +73,7 @@ impl Outbox {
         self.waiting_bytes as u64
     }
 
-    /// The next message for the connection.
+    /// Takes the next message for the connection.
     pub(super) fn hand_over(&mut self) -> Option<Message> {
         let message = self.pop()?;
         self.handed_over_bytes += message.len() as u64;
@@ -81,7 +81,8 @@ impl Outbox {
         Some(message)
     }
 
-    /// Forgets what the network has taken wholly; the connection has so many bytes still to be taken.
+    /// Forgets the messages that the network has taken completely. `buffered` bytes of the connection still
+    /// wait for the network.
     pub(super) fn handle_taken(&mut self, buffered: u64) {
         while let Some(message) = self.handed_over.front()
             && self.handed_over_bytes - message.len() as u64 >= buffered
@@ -91,13 +92,13 @@ impl Outbox {
         }
     }
 
-    /// What the connection that has ended did not get rid of.
+    /// Takes the messages that the connection had when it ended.
     pub(super) fn take_interrupted(&mut self) -> Vec<Message> {
         self.handed_over_bytes = 0;
         mem::take(&mut self.handed_over).into()
     }
 
-    /// What still waits, for a socket that ends.
+    /// Takes the messages that still wait, for a socket that ends.
     pub(super) fn take_waiting(&mut self) -> Vec<Message> {
         self.waiting_bytes = 0;
         mem::take(&mut self.waiting).into()
@@ -109,18 +110,18 @@ impl Outbox {
 }
 
 impl Dropped {
-    /// Who does not listen to reports makes them cost no more than an outbox.
+    /// Adds a message. Unreported messages take no more memory than an outbox.
     fn push(&mut self, message: Message, limit: usize) {
         self.count += 1;
-        if self.bytes + message.len() <= limit && self.messages.len() < REPORTED {
+        if self.bytes + message.len() <= limit && self.messages.len() < REPORTED_MAX {
             self.bytes += message.len();
             self.messages.push(message);
         }
     }
 }
 
-/// So many messages are kept for one report.
-const REPORTED: usize = 4096;
+/// The number of messages kept for one report.
+const REPORTED_MAX: usize = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_outbox_gives_the_message_back() {
+    fn a_full_outbox_returns_the_message() {
         let mut outbox = outbox(OutboxOverflow::Refuse);
         outbox.push("123456789".into()).unwrap();
         assert_eq!(outbox.push("ab".into()).unwrap_err().message, "ab".into());
@@ -153,19 +154,19 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_make_room_and_are_reported() {
+    fn the_oldest_messages_are_dropped_and_reported() {
         let mut outbox = outbox(OutboxOverflow::DropOldest);
         for text in ["one", "two", "three"] {
             outbox.push(text.into()).unwrap();
         }
         let dropped = outbox.take_dropped();
         assert_eq!((texts(&dropped.messages), dropped.count), (vec!["one"], 1));
-        assert!(outbox.push("longer than all".into()).is_err(), "nothing makes room for that");
+        assert!(outbox.push("longer than all".into()).is_err(), "larger than the outbox");
         assert_eq!(texts(&outbox.take_waiting()), ["two", "three"]);
     }
 
     #[test]
-    fn what_the_network_has_not_taken_wholly_was_interrupted() {
+    fn a_message_that_was_taken_in_part_was_interrupted() {
         let mut outbox = outbox(OutboxOverflow::Refuse);
         for text in ["one", "", "three"] {
             outbox.push(text.into()).unwrap();

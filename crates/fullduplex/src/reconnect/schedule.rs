@@ -1,10 +1,12 @@
-//! When a lost connection is tried again: decided without a clock, a network or a source of chance.
+//! Decides when to connect again, without a clock, a network or a source of randomness.
+
+use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Backoff;
+use crate::reconnect::backoff::Backoff;
 
-/// One socket's attempts.
+/// The attempts of one socket.
 ///
 /// ```text
 ///               ┌──────────── opened ───────────▶ Open
@@ -18,7 +20,7 @@ use super::Backoff;
 pub(super) struct Schedule {
     backoff: Backoff,
     phase: Phase,
-    /// Attempts since a connection has stood.
+    /// Attempts since the waits were reset.
     retries: u32,
 }
 
@@ -30,15 +32,18 @@ pub(super) enum Phase {
     Stopped,
 }
 
-/// What is to become of a socket whose connection, or attempt, has ended.
+/// What follows the end of a connection or attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    Retry,
+    /// Another attempt, not before this time has passed.
+    Retry {
+        after: Duration,
+    },
     Stop,
 }
 
 impl Schedule {
-    /// The first attempt is under way.
+    /// Starts with the first attempt.
     pub(super) fn new(backoff: Backoff) -> Self {
         Self { backoff, phase: Phase::Connecting, retries: 0 }
     }
@@ -47,7 +52,7 @@ impl Schedule {
         self.phase
     }
 
-    /// How many attempts have followed since a connection has stood, the one that is awaited included.
+    /// Returns the number of the latest or next attempt since the waits were reset.
     pub(super) fn retries(&self) -> u32 {
         self.retries
     }
@@ -56,7 +61,7 @@ impl Schedule {
         self.phase = Phase::Open { since: now };
     }
 
-    /// The connection, or the attempt, has ended. The next phase is Waiting or Stopped (RFC6455-7.2.3-1).
+    /// Handles the end of a connection or attempt. The next phase is Waiting or Stopped.
     pub(super) fn handle_end(&mut self, now: Instant, verdict: Verdict, chance: u32) {
         if let Phase::Open { since } = self.phase
             && now.duration_since(since) >= self.backoff.min_uptime
@@ -64,15 +69,21 @@ impl Schedule {
             self.retries = 0;
         }
         let is_last = self.backoff.max_retries.is_some_and(|max| self.retries >= max);
-        let until = now.checked_add(self.backoff.wait(self.retries, chance));
-        self.phase = match until {
-            Some(until) if verdict == Verdict::Retry && !is_last => Phase::Waiting { until },
-            _ => Phase::Stopped,
+        let wait = self.backoff.wait(self.retries, chance);
+        self.phase = match verdict {
+            // The wait is added, so that clients with the same `Retry-After` do not come back together.
+            Verdict::Retry { after } if !is_last => {
+                match now.checked_add(after.saturating_add(wait)) {
+                    Some(until) => Phase::Waiting { until },
+                    None => Phase::Stopped,
+                }
+            }
+            Verdict::Retry { .. } | Verdict::Stop => Phase::Stopped,
         };
         self.retries = self.retries.saturating_add(1);
     }
 
-    /// Whether the time that was waited for has come: then it connects.
+    /// Changes from Waiting to Connecting, if it is time.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         if let Phase::Waiting { until } = self.phase
             && now >= until
@@ -81,7 +92,7 @@ impl Schedule {
         }
     }
 
-    /// The application wants a connection now, from any phase on; what has failed is forgotten.
+    /// Connects now, in any phase, and resets the waits.
     pub(super) fn restart(&mut self) {
         self.retries = 0;
         self.phase = Phase::Connecting;
@@ -90,19 +101,17 @@ impl Schedule {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
-    const EVERY: [Verdict; 2] = [Verdict::Retry, Verdict::Stop];
+    const RETRY: Verdict = Verdict::Retry { after: Duration::ZERO };
 
     fn backoff() -> Backoff {
         Backoff { max_retries: None, ..Backoff::default() }
     }
 
-    /// The longest wait that chance can bring.
+    /// Returns the longest wait that can be drawn.
     fn longest_wait(schedule: &mut Schedule, now: Instant) -> Duration {
-        schedule.handle_end(now, Verdict::Retry, u32::MAX);
+        schedule.handle_end(now, RETRY, u32::MAX);
         match schedule.phase() {
             Phase::Waiting { until } => {
                 schedule.handle_timeout(until);
@@ -118,31 +127,30 @@ mod tests {
     }
 
     #[test]
-    fn the_bound_doubles_up_to_the_cap_and_begins_anew_behind_a_connection_that_stood() {
+    fn the_bound_doubles_up_to_the_cap_and_is_reset_by_a_connection_that_stays_open() {
         let now = Instant::now();
         let mut schedule = Schedule::new(backoff());
         let bounds: Vec<_> = (0..7).map(|_| seconds(longest_wait(&mut schedule, now))).collect();
         assert_eq!(bounds, [1, 2, 4, 8, 16, 30, 30]);
         schedule.handle_open(now);
         let lived = now + Duration::from_secs(4);
-        assert_eq!(seconds(longest_wait(&mut schedule, lived)), 30, "it did not stand");
+        assert_eq!(seconds(longest_wait(&mut schedule, lived)), 30, "it was lost too early");
         schedule.handle_open(now);
         let lived = now + Duration::from_secs(5);
         assert_eq!(seconds(longest_wait(&mut schedule, lived)), 1);
     }
 
-    /// RFC6455-7.2.3-1
     #[test]
-    fn the_first_wait_is_left_to_chance_as_well() {
+    fn the_first_wait_is_drawn_too() {
         let now = Instant::now();
         for (chance, millis) in [(0, 0), (1 << 30, 250), (1 << 31, 500), (3 << 30, 750)] {
             let mut schedule = Schedule::new(backoff());
-            schedule.handle_end(now, Verdict::Retry, chance);
+            schedule.handle_end(now, RETRY, chance);
             let until = now + Duration::from_millis(millis);
             assert_eq!(schedule.phase(), Phase::Waiting { until });
             if millis > 0 {
                 schedule.handle_timeout(until - Duration::from_nanos(1));
-                assert_eq!(schedule.phase(), Phase::Waiting { until }, "not before its time");
+                assert_eq!(schedule.phase(), Phase::Waiting { until }, "not too early");
             }
             schedule.handle_timeout(until);
             assert_eq!(schedule.phase(), Phase::Connecting);
@@ -150,14 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn it_stops_when_told_to_and_when_it_has_tried_often_enough_and_starts_again() {
+    fn it_stops_on_request_and_after_the_last_retry_and_restarts() {
         let now = Instant::now();
         let mut schedule = Schedule::new(Backoff { max_retries: Some(2), ..backoff() });
         longest_wait(&mut schedule, now);
         longest_wait(&mut schedule, now);
-        schedule.handle_end(now, Verdict::Retry, 0);
+        schedule.handle_end(now, RETRY, 0);
         assert_eq!(schedule.phase(), Phase::Stopped);
-        for verdict in EVERY {
+        for verdict in [RETRY, Verdict::Stop] {
             schedule.restart();
             assert_eq!((schedule.phase(), schedule.retries()), (Phase::Connecting, 0));
             schedule.handle_end(now, verdict, 0);
@@ -165,13 +173,23 @@ mod tests {
         }
     }
 
-    /// No number of failures and no options bring it out of step.
+    /// FC-07
     #[test]
-    fn extremes_do_no_harm() {
+    fn a_retry_is_not_earlier_than_the_server_asked_for() {
+        let now = Instant::now();
+        let mut schedule = Schedule::new(backoff());
+        let after = Duration::from_secs(120);
+        schedule.handle_end(now, Verdict::Retry { after }, 1 << 31);
+        let until = now + after + Duration::from_millis(500);
+        assert_eq!(schedule.phase(), Phase::Waiting { until });
+    }
+
+    #[test]
+    fn extreme_options_and_many_failures_cause_no_overflow() {
         let now = Instant::now();
         let endless = Backoff { base: Duration::MAX, cap: Duration::MAX, ..backoff() };
         let mut schedule = Schedule::new(endless);
-        schedule.handle_end(now, Verdict::Retry, u32::MAX);
+        schedule.handle_end(now, RETRY, u32::MAX);
         let mut schedule = Schedule::new(backoff());
         for _ in 0..100 {
             assert!(longest_wait(&mut schedule, now) <= Duration::from_secs(30));

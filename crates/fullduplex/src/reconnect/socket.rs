@@ -1,32 +1,36 @@
-use std::error::Error as StdError;
-use std::future::Future;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fullduplex_net::proto::Message;
+use fullduplex_proto::Message;
 
-use super::shared::{Callback, Shared, State};
-use super::{
-    Lost, LostCause, OutboxFullError, ReconnectState, ReconnectingBuilder, ReconnectingEvent,
-    ReconnectingEventType, ReconnectingEvents, Undelivered,
-};
-use crate::native::park;
-use crate::object::builder::Builder;
-use crate::object::error::Error;
-use crate::object::event::{BinaryType, CloseEvent, MessageEvent, ReadyState};
-use crate::object::listeners::Kind;
-use crate::object::listeners::ListenerId;
-use crate::object::protocols::Protocols;
+use crate::backend;
+use crate::object::listeners::{Kind, ListenerId};
+use crate::object::target::{Callback, Handle};
 use crate::object::websocket::WebSocket;
+use crate::reconnect::driver;
+use crate::reconnect::event::{
+    Lost, LostCause, ReconnectingEvent, ReconnectingEventType, Undelivered,
+};
+use crate::reconnect::events::ReconnectingEvents;
+use crate::reconnect::options::OutboxFullError;
+use crate::reconnect::reconnection::{ReconnectTarget, Reconnection, Wish};
+use crate::reconnect::state::ReconnectState;
+use crate::rules::error::Error;
+use crate::rules::event::{BinaryType, CloseEvent, MessageEvent, ReadyState};
 
 /// A [`WebSocket`] that opens another connection when one ends, until it is closed.
 ///
-/// It has the same attributes, methods and events; `open` fires for each connection, `lost` when one has
-/// ended, and `close` once, at the end. While there is none, `send` keeps messages in a bounded outbox.
+/// It has the same attributes, methods and events. `open` fires for each connection, `lost` when a
+/// connection has ended or an attempt has failed, and `close` once, at the end. While no connection is open,
+/// `send` keeps messages in a bounded outbox.
 ///
-/// Each message is handed over to one connection only, so the server gets none twice. What that connection
-/// has not got rid of when it ends is reported as [`Undelivered`]. What the network has taken may be lost on
-/// the way: only an answer of the server tells that it has come.
+/// Each message is handed over to one connection only, so the server receives none twice. Messages that a
+/// connection had not written when it ended are reported as [`Undelivered`]. Written messages may still be
+/// lost on the way: only an answer of the server tells that they arrived.
+///
+/// With fixed options, the socket ends when another attempt must fail too ([`Lost::is_permanent`]), such as
+/// after 401. `Retry-After` delays the next attempt by up to an hour.
 ///
 /// ```no_run
 /// use fullduplex::{ReconnectingWebSocket, WebSocket};
@@ -45,83 +49,58 @@ use crate::object::websocket::WebSocket;
 /// socket.wait();
 /// ```
 ///
-/// Events fire as those of a [`WebSocket`] do. A socket that nobody holds lives on while it has a listener;
-/// otherwise it closes itself.
+/// Events fire like those of a [`WebSocket`]: they wait for the first handler, listener or
+/// [`events`](Self::events) stream. If the application sends and never listens, events beyond 1024 or 1 MiB
+/// are dropped. A socket whose last handle is dropped stays alive while it has a listener; otherwise it
+/// closes.
+#[derive(Clone)]
 pub struct ReconnectingWebSocket {
-    shared: Arc<Shared>,
+    handle: Handle<Reconnection>,
 }
 
 impl ReconnectingWebSocket {
-    /// Starts to connect, as [`WebSocket::new`] does, and comes back as [`Backoff`](super::Backoff) says.
-    ///
-    /// # Errors
-    /// As [`WebSocket::new`].
-    pub fn new(url: &str, protocols: impl Protocols) -> Result<Self, Error> {
-        Ok(Self::builder(WebSocket::builder(url).protocols(protocols)?).open())
-    }
-
-    /// A socket whose connections have all the same options.
-    pub fn builder(options: Builder) -> ReconnectingBuilder {
-        Self::provided_by(move |_| {
-            let options = options.clone();
-            async move { Ok::<_, Error>(options) }
-        })
-    }
-
-    /// A socket that asks for each attempt with what to connect: for a token that expires, or a server that
-    /// another one names. `provider` is given the number of the attempt since a connection has stood, 0 for the
-    /// first of all. An error is an attempt that has failed; a future that takes long holds up nothing but
-    /// the attempt, and is dropped when that is not wanted any more.
-    pub fn provided_by<F, E>(provider: impl FnMut(u32) -> F + Send + 'static) -> ReconnectingBuilder
-    where
-        F: Future<Output = Result<Builder, E>> + Send + 'static,
-        E: Into<Box<dyn StdError + Send + Sync>>,
-    {
-        ReconnectingBuilder::new(provider)
-    }
-
-    /// What it is doing.
+    /// Returns the state, in detail.
     pub fn state(&self) -> ReconnectState {
-        self.shared.state().reconnect_state()
+        self.handle.state().object.reconnect_state()
     }
 
-    /// CONNECTING until there is a connection, also again; OPEN; CLOSING after [`close`](Self::close); CLOSED
-    /// when it tries no more.
+    /// Returns OPEN while a connection is open, CONNECTING before and between connections, CLOSING after
+    /// [`close`](Self::close), and CLOSED at the end.
     pub fn ready_state(&self) -> ReadyState {
-        self.shared.state().ready_state()
+        self.handle.state().object.ready_state()
     }
 
-    /// The URL of the connection that stands or is being opened; "" when there is none.
+    /// Returns the URL of the current connection or attempt, or "".
     pub fn url(&self) -> String {
         self.of_connection(|connection| connection.url().to_owned())
     }
 
-    /// The subprotocol of the connection; "" when there is none.
+    /// Returns the subprotocol of the connection, or "".
     pub fn protocol(&self) -> String {
         self.of_connection(WebSocket::protocol)
     }
 
-    /// The extensions of the connection; "" when there is none.
+    /// Returns the extensions of the connection, or "".
     pub fn extensions(&self) -> String {
         self.of_connection(WebSocket::extensions)
     }
 
-    /// The bytes of payload that [`send`](Self::send) took and no network has. It falls also when messages are
-    /// reported as [`Undelivered`].
+    /// Returns the bytes of payload that [`send`](Self::send) took and no network has. It also falls when
+    /// messages are reported as [`Undelivered`].
     pub fn buffered_amount(&self) -> u64 {
-        self.shared.state().buffered_amount()
+        self.handle.state().object.buffered_amount()
     }
 
     /// How binary messages are shown.
     pub fn binary_type(&self) -> BinaryType {
-        self.shared.state().binary_type
+        self.handle.state().object.binary_type
     }
 
     /// Sets how binary messages are shown, from the next event on.
     pub fn set_binary_type(&self, binary_type: BinaryType) {
-        let mut state = self.shared.state();
-        state.binary_type = binary_type;
-        if let Some(connection) = &state.connection {
+        let mut state = self.handle.state();
+        state.object.binary_type = binary_type;
+        if let Some(connection) = &state.object.connection {
             connection.set_binary_type(binary_type);
         }
     }
@@ -132,7 +111,7 @@ impl ReconnectingWebSocket {
     /// # Errors
     /// [`OutboxFullError`] gives the message back.
     pub fn send(&self, data: impl Into<Message>) -> Result<(), OutboxFullError> {
-        self.shared.send(data.into())
+        self.handle.send(data.into())
     }
 
     /// Asks the server for a Pong, and waits for it: how long it took. `None` if there is no connection, or
@@ -141,54 +120,64 @@ impl ReconnectingWebSocket {
     /// # Cancel safety
     /// Safe: the Ping is sent all the same.
     pub async fn round_trip(&self) -> Option<Duration> {
-        let connection = self.shared.state().connection.clone()?;
+        let connection = self.handle.state().object.connection.clone()?;
         // One that is still connecting is none.
         connection.round_trip().await.ok().flatten()
     }
 
-    /// Waits until less than `bytes` are buffered, or it tries no more: for a sender that keeps pace with the
-    /// network.
+    /// Waits until [`buffered_amount`](Self::buffered_amount) is less than `bytes`, or the socket has ended. A
+    /// sender uses it to keep pace with the network.
     ///
     /// # Cancel safety
-    /// Safe.
+    /// Cancel safe.
     pub async fn buffered_below(&self, bytes: u64) {
-        self.until(|state| {
-            (state.closed.is_some() || state.buffered_amount() < bytes).then_some(())
+        poll_fn(|cx| {
+            self.handle.poll_state(cx, |state| {
+                let has_room = state.object.buffered_amount() < bytes;
+                (has_room || state.object.ready_state() == ReadyState::Closed).then_some(())
+            })
         })
         .await;
     }
 
-    /// Closes the connection behind what was sent, and opens no other. Without a connection it ends at once.
+    /// Closes the connection after the messages that were sent, and opens no other. Without a connection, the
+    /// socket ends at once.
     pub fn close(&self) {
-        // Without arguments there is nothing to refuse.
-        self.shared.close(None, None).ok();
+        // Without a code and a reason there is nothing to refuse.
+        self.handle.close(None, None).ok();
     }
 
-    /// As [`close`](Self::close), with a code (1000, or 3000 to 4999) and a reason.
+    /// Closes like [`close`](Self::close), with a code (1000, or 3000 to 4999) and a reason.
     ///
     /// # Errors
-    /// [`Error::Code`] or [`Error::Reason`].
+    /// Returns [`Error::Code`] or [`Error::Reason`].
     pub fn close_with(&self, code: u16, reason: &str) -> Result<(), Error> {
-        self.shared.close(Some(code), Some(reason))
+        self.handle.close(Some(code), Some(reason))
     }
 
-    /// Opens a connection now: in place of the one that stands, instead of waiting, or though it has
-    /// ended. The waits begin anew.
+    /// Opens a connection now and resets the waits. It replaces an open connection, ends a wait, and restarts
+    /// a socket that has ended.
     pub fn reconnect(&self) {
-        self.shared.reconnect();
+        {
+            let mut state = self.handle.state();
+            state.object.wish = Some(Wish::Reconnect);
+            state.closed = None;
+            state.wakers.wake_driver();
+        }
+        driver::start(self.target());
     }
 
-    /// Why the latest connection, or attempt, has ended.
+    /// Returns why the latest connection has ended or the latest attempt has failed.
     pub fn failure(&self) -> Option<LostCause> {
-        self.shared.state().failure.clone()
+        self.handle.state().object.failure.clone()
     }
 
-    /// Sets the handler of `open`.
+    /// Sets the handler of `open` events. It replaces the one before.
     pub fn set_onopen(&self, mut handler: impl FnMut(&Self) + Send + 'static) {
         self.set_handler(ReconnectingEventType::Open, move |socket, _| handler(socket));
     }
 
-    /// Sets the handler of `message`.
+    /// Sets the handler of `message` events. It replaces the one before.
     pub fn set_onmessage(&self, mut handler: impl FnMut(&Self, &MessageEvent) + Send + 'static) {
         self.set_handler(ReconnectingEventType::Message, move |socket, event| {
             if let ReconnectingEvent::Message(message) = event {
@@ -197,7 +186,7 @@ impl ReconnectingWebSocket {
         });
     }
 
-    /// Sets the handler of `lost`.
+    /// Sets the handler of `lost` events. It replaces the one before.
     pub fn set_onlost(&self, mut handler: impl FnMut(&Self, &Lost) + Send + 'static) {
         self.set_handler(ReconnectingEventType::Lost, move |socket, event| {
             if let ReconnectingEvent::Lost(lost) = event {
@@ -206,7 +195,7 @@ impl ReconnectingWebSocket {
         });
     }
 
-    /// Sets the handler of `undelivered`.
+    /// Sets the handler of `undelivered` events. It replaces the one before.
     pub fn set_onundelivered(&self, mut handler: impl FnMut(&Self, &Undelivered) + Send + 'static) {
         self.set_handler(ReconnectingEventType::Undelivered, move |socket, event| {
             if let ReconnectingEvent::Undelivered(undelivered) = event {
@@ -215,12 +204,12 @@ impl ReconnectingWebSocket {
         });
     }
 
-    /// Sets the handler of `error`.
+    /// Sets the handler of `error` events. It replaces the one before.
     pub fn set_onerror(&self, mut handler: impl FnMut(&Self) + Send + 'static) {
         self.set_handler(ReconnectingEventType::Error, move |socket, _| handler(socket));
     }
 
-    /// Sets the handler of `close`.
+    /// Sets the handler of `close` events. It replaces the one before.
     pub fn set_onclose(&self, mut handler: impl FnMut(&Self, &CloseEvent) + Send + 'static) {
         self.set_handler(ReconnectingEventType::Close, move |socket, event| {
             if let ReconnectingEvent::Close(close) = event {
@@ -229,71 +218,70 @@ impl ReconnectingWebSocket {
         });
     }
 
-    /// Sets the handler to `null`.
+    /// Removes the handler of a type of event.
     pub fn clear_handler(&self, event_type: ReconnectingEventType) {
-        let old = self.shared.state().listeners.clear_handler(event_type);
+        let old = self.handle.state().listeners.clear_handler(event_type);
         drop(old);
     }
 
-    /// Adds a listener, which is called after those that were there before.
+    /// Adds a listener for a type of event. Listeners and handlers are called in the order in which they were
+    /// added.
     pub fn add_event_listener(
         &self,
         event_type: ReconnectingEventType,
         listener: impl FnMut(&Self, &ReconnectingEvent) + Send + 'static,
     ) -> ListenerId {
-        let callback: Callback = Arc::new(Mutex::new(listener));
-        self.shared.state().listeners.add(event_type, Kind::Listener, callback)
+        let callback = callback(listener);
+        self.target().listen(|listeners| listeners.add(event_type, Kind::Listener, callback))
     }
 
-    /// Removes a listener; whether it was there.
+    /// Removes a listener. Returns whether it was there.
     pub fn remove_event_listener(&self, id: ListenerId) -> bool {
-        let old = self.shared.state().listeners.remove(id);
+        let old = self.handle.state().listeners.remove(id);
         old.is_some()
     }
 
-    /// The events as a stream. One that was made before ends.
+    /// Returns the events as a stream, which fires the socket's events while it exists. An earlier stream
+    /// ends.
     pub fn events(&self) -> ReconnectingEvents {
-        ReconnectingEvents::new(self)
+        ReconnectingEvents::new(self.handle.clone())
     }
 
-    /// Waits until it tries no more, and returns the `close` event.
+    /// Waits until the `close` event has fired, and returns it. While a [`ReconnectingEvents`] stream exists,
+    /// the event fires when that is polled.
     ///
     /// # Cancel safety
-    /// Safe.
+    /// Cancel safe.
     pub async fn closed(&self) -> CloseEvent {
-        self.until(|state| state.closed.clone()).await
+        poll_fn(|cx| {
+            self.handle.claim();
+            self.handle.poll_state(cx, |state| {
+                state.closed.clone().filter(|_| state.object.ready_state() == ReadyState::Closed)
+            })
+        })
+        .await
     }
 
-    /// Waits until the state is so.
-    async fn until<T>(&self, look: impl Fn(&State) -> Option<T>) -> T {
-        loop {
-            let mut changed = std::pin::pin!(self.shared.changed.notified());
-            // Registered before the state is looked at, so that no change is missed.
-            changed.as_mut().enable();
-            if let Some(found) = look(&self.shared.state()) {
-                return found;
-            }
-            changed.await;
-        }
-    }
-
-    /// Blocks this thread until it tries no more. Inside an async runtime, await
-    /// [`closed`](Self::closed).
+    /// Blocks this thread until the `close` event has fired, and returns it.
+    ///
+    /// # Panics
+    /// Panics in a handler and in an async task, which it would block for ever. Await
+    /// [`closed`](Self::closed) there.
+    #[track_caller]
     pub fn wait(&self) -> CloseEvent {
-        park::wait_for(self.closed())
+        backend::wait_for(self.closed())
     }
 
-    pub(super) fn new_handle(shared: &Arc<Shared>) -> Self {
-        shared.add_handle();
-        Self { shared: Arc::clone(shared) }
+    pub(super) fn from_target(target: &Arc<ReconnectTarget>) -> Self {
+        Self { handle: Handle::new(target) }
     }
 
-    pub(super) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
+    fn target(&self) -> &Arc<ReconnectTarget> {
+        self.handle.target()
     }
 
     fn of_connection(&self, attribute: impl FnOnce(&WebSocket) -> String) -> String {
-        let connection = self.shared.state().connection.clone();
+        let connection = self.handle.state().object.connection.clone();
         connection.as_ref().map(attribute).unwrap_or_default()
     }
 
@@ -302,22 +290,18 @@ impl ReconnectingWebSocket {
         event_type: ReconnectingEventType,
         handler: impl FnMut(&Self, &ReconnectingEvent) + Send + 'static,
     ) {
-        let callback: Callback = Arc::new(Mutex::new(handler));
-        let old = self.shared.state().listeners.set_handler(event_type, callback);
+        let callback = callback(handler);
+        let old = self.target().listen(|listeners| listeners.set_handler(event_type, callback));
         drop(old);
     }
 }
 
-impl Clone for ReconnectingWebSocket {
-    fn clone(&self) -> Self {
-        Self::new_handle(&self.shared)
-    }
-}
-
-impl Drop for ReconnectingWebSocket {
-    fn drop(&mut self) {
-        self.shared.drop_handle();
-    }
+fn callback(
+    mut listener: impl FnMut(&ReconnectingWebSocket, &ReconnectingEvent) + Send + 'static,
+) -> Callback<Reconnection> {
+    Arc::new(Mutex::new(move |handle: &Handle<Reconnection>, event: &ReconnectingEvent| {
+        listener(&ReconnectingWebSocket { handle: handle.clone() }, event);
+    }))
 }
 
 impl std::fmt::Debug for ReconnectingWebSocket {

@@ -1,25 +1,25 @@
 use tokio::time::Instant;
 
-/// What a [`ReconnectingWebSocket`](super::ReconnectingWebSocket) is doing.
+/// The state of a [`ReconnectingWebSocket`](super::ReconnectingWebSocket), in detail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReconnectState {
     /// An attempt is under way.
     Connecting {
-        /// Its number since a connection has stood: 0 for the first of all.
+        /// The number of attempts since the waits were reset. The first attempt has number 0.
         retry: u32,
     },
-    /// There is a connection.
+    /// The connection is open.
     Open,
-    /// It waits until the next attempt; `reconnect()` does not.
+    /// The socket waits for the next attempt. `reconnect()` ends the wait.
     Waiting {
-        /// The number of that attempt, from 1, since a connection has stood.
+        /// The number of that attempt, from 1.
         retry: u32,
-        /// When it will be.
+        /// The time of that attempt.
         until: Instant,
     },
-    /// It was told to close, and the server has still to answer.
+    /// The closing handshake is under way.
     Closing,
-    /// It tries no more, unless it is told to reconnect.
+    /// The socket has ended. `reconnect()` starts it again.
     Stopped,
 }

@@ -1,33 +1,32 @@
 //! The algorithms of the standard, without a network and without a thread.
 //!
-//! A [`Machine`] is one socket's state. The host that owns it (this crate's [`WebSocket`], or a
-//! binding to another language) checks arguments by calling it, carries out what it answers, queues
-//! a [`Task`] for whatever the network brings, and runs the tasks one by one on its event loop,
-//! firing the events that each returns before it runs the next.
-//!
-//! [`WebSocket`]: crate::object::websocket::WebSocket
+//! A [`Machine`] is the state of one socket. Its host is this crate's [`WebSocket`](crate::WebSocket) or a
+//! binding to another language. The host calls the machine for each call of the application and does
+//! what the result says. It queues a [`Task`] for each input of the network. It runs the tasks one by one
+//! on its event loop, and fires the events of a task before it runs the next task.
 
 use std::sync::Arc;
 
-use fullduplex_net::proto::{CloseCode, CloseFrame, CloseReason, Message};
+use fullduplex_proto::{CloseCode, CloseFrame, CloseReason, Message};
 
-use crate::object::error::Error;
-use crate::object::event::{BinaryType, CloseEvent, Data, Event, MessageEvent, ReadyState};
+use crate::rules::error::Error;
+use crate::rules::event::{
+    BinaryType, CloseEvent, Data, Event, EventType, MessageEvent, ReadyState,
+};
 
-/// What happens to messages that arrive between our `close()` and the end.
+/// What happens to messages that arrive after `close()`, while the peer is still sending.
 ///
-/// The peer may still be sending then. WHATWG's text drops its messages; many descriptions of the
-/// object say that they may be delivered.
+/// The WHATWG standard drops them. Many descriptions of the object say that they may be delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum AfterClose {
-    /// They are delivered until the socket is CLOSED.
+    /// Delivers them until the socket is CLOSED.
     #[default]
     Deliver,
-    /// They are dropped, as WHATWG's "when a WebSocket message has been received", step 1, says.
+    /// Drops them (WHATWG, "when a WebSocket message has been received", step 1).
     Drop,
 }
 
-/// One socket as the standard describes it.
+/// The state of one socket, as the standard describes it.
 #[derive(Debug)]
 pub struct Machine {
     ready_state: ReadyState,
@@ -40,29 +39,29 @@ pub struct Machine {
     origin: Arc<str>,
 }
 
-/// What the host does with data given to [`Machine::send`].
+/// What the host does after [`Machine::send`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sending {
-    /// Send them.
+    /// Send the data.
     Transmit,
-    /// Drop them: the socket is closing or closed. They are counted all the same.
+    /// Drop the data: the socket is closing or closed. `bufferedAmount` counts them.
     Discard,
-    /// Drop them and the connection: the buffer is full. Queue a failed [`Task::Closed`].
+    /// Drop the data and the connection: the buffer is full. Queue [`Task::failed`].
     Full,
 }
 
 /// What the host does after [`Machine::close`] and [`Machine::disappear`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Closing {
-    /// Nothing: the socket is closing or closed already.
+    /// Nothing: the socket is already closing or closed.
     Nothing,
-    /// Give up connecting. Queue a failed [`Task::Closed`].
+    /// Stop connecting. Queue [`Task::failed`].
     GiveUp,
-    /// Send a Close frame behind all messages sent before, with this body.
+    /// Send a Close frame with this body after all messages that were sent before.
     Handshake(Option<CloseFrame>),
 }
 
-/// What the network has brought, to be run by [`Machine::run`] on the host's event loop.
+/// An input of the network. The host runs it with [`Machine::run`] on its event loop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Task {
     /// The connection is established.
@@ -76,26 +75,25 @@ pub enum Task {
     Received(Message),
     /// The peer's Close has arrived.
     ClosingStarted,
-    /// The network took this many bytes of what was sent.
+    /// The network took this many bytes of payload.
     Transmitted(u64),
-    /// The connection is closed; the last task.
+    /// The connection is closed. This is the last task.
     Closed {
-        /// Whether it was failed, or was never established.
+        /// Whether the connection failed or was never established.
         failed: bool,
-        /// What the close event will say.
+        /// The close event to fire.
         event: CloseEvent,
     },
 }
 
 impl Task {
-    /// The last task of a connection that failed: all failures look alike (WS-7.7).
+    /// Returns the last task of a connection that failed. All failures look the same (WS-err-1).
     pub fn failed() -> Self {
-        let event = CloseEvent { was_clean: false, code: 1006, reason: String::new() };
-        Self::Closed { failed: true, event }
+        Self::Closed { failed: true, event: CloseEvent::failed() }
     }
 }
 
-/// What a code and a reason given by an application mean: the body of a Close frame, if it has one.
+/// Returns the body of the Close frame for the arguments of `close()`. Without arguments it has no body.
 ///
 /// # Errors
 /// [`Error::Code`] or [`Error::Reason`].
@@ -110,14 +108,14 @@ pub fn close_frame(code: Option<u16>, reason: Option<&str>) -> Result<Option<Clo
     };
     // 2. A reason longer than 123 bytes is a SyntaxError.
     let reason = CloseReason::new(reason.unwrap_or_default())?;
-    // A reason needs a code before it; without one it is 1000, as for WebSocketStream.
+    // A reason needs a code. The default is 1000, as in WebSocketStream.
     let implied = (!reason.as_str().is_empty()).then_some(CloseCode::NORMAL);
     Ok(code.or(implied).map(|code| CloseFrame { code, reason }))
 }
 
 impl Machine {
-    /// A socket that is connecting. `origin` is that of its URL; `buffer_limit` is the highest
-    /// amount that may wait for the network.
+    /// Creates a socket in state CONNECTING. `origin` is the origin of its URL. `buffer_limit` is the
+    /// largest number of bytes that may wait for the network.
     pub fn new(origin: Arc<str>, after_close: AfterClose, buffer_limit: u64) -> Self {
         Self {
             ready_state: ReadyState::Connecting,
@@ -136,7 +134,7 @@ impl Machine {
         self.ready_state
     }
 
-    /// The attribute `bufferedAmount`: payload bytes that were sent and that the network has not
+    /// The attribute `bufferedAmount`: the bytes of payload that were sent and that the network has not
     /// taken. It is never reset.
     pub fn buffered_amount(&self) -> u64 {
         self.buffered_amount
@@ -157,13 +155,13 @@ impl Machine {
         self.binary_type
     }
 
-    /// Sets `binaryType`, for the messages that are delivered from now on.
+    /// Sets `binaryType` for the next messages.
     pub fn set_binary_type(&mut self, binary_type: BinaryType) {
         self.binary_type = binary_type;
     }
 
-    /// `send(data)` with `len` bytes of payload. The network has `written` so many, for which no
-    /// [`Task::Transmitted`] has run yet: they do not count for the limit.
+    /// `send(data)` with `len` bytes of payload. `written` is the number of bytes that the network took
+    /// and for which no [`Task::Transmitted`] has run yet. They do not count for the limit.
     ///
     /// # Errors
     /// [`Error::Connecting`].
@@ -200,7 +198,7 @@ impl Machine {
         })
     }
 
-    /// "Make disappear": the world in which the object lives ends before the object does.
+    /// "Make disappear": the environment of the object ends before the object does.
     pub fn disappear(&mut self) -> Closing {
         match self.ready_state {
             ReadyState::Closing | ReadyState::Closed => Closing::Nothing,
@@ -214,13 +212,13 @@ impl Machine {
         }
     }
 
-    /// Runs a task: changes the state, and returns the events to fire, in order.
+    /// Runs a task. Returns the events to fire, in order.
     pub fn run(&mut self, task: Task) -> impl Iterator<Item = Event> + use<> {
         let (first, second) = self.run_for_events(task);
         first.into_iter().chain(second)
     }
 
-    /// Whether a message that has been received is delivered in this state.
+    /// Returns whether a received message is delivered in this state.
     pub fn delivers(&self) -> bool {
         match self.ready_state {
             ReadyState::Open => true,
@@ -229,9 +227,19 @@ impl Machine {
         }
     }
 
+    /// Returns whether an event of this type can still fire. A listener for such an event keeps the
+    /// object alive (WHATWG WebSockets, "garbage collection").
+    pub fn can_fire(&self, event_type: EventType) -> bool {
+        match event_type {
+            EventType::Open => self.ready_state == ReadyState::Connecting,
+            EventType::Message => self.ready_state <= ReadyState::Open,
+            EventType::Error | EventType::Close => self.ready_state <= ReadyState::Closing,
+        }
+    }
+
     fn give_up(&mut self) -> Closing {
         self.ready_state = ReadyState::Closing;
-        // What is never open receives nothing, even if tasks of an opening wait already.
+        // No message without an `open` event, even if their tasks wait already.
         self.after_close = AfterClose::Drop;
         Closing::GiveUp
     }

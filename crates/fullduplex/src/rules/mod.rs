@@ -1,4 +1,13 @@
-//! The rules of the objects as pure state machines, for those who bring an object to another language.
+//! The rules of the objects as pure state machines, for bindings to other languages.
+//!
+//! This module depends on the protocol crate only: it has no network, no clock and no runtime.
 
+pub(crate) mod error;
+pub(crate) mod event;
 pub mod machine;
+pub(crate) mod ports;
 pub mod stream_machine;
+
+/// The bytes that may wait for the network before a writer waits: 64 KiB. The driver hands over
+/// messages, and a write of a `WebSocketStream` resolves, while less than this waits.
+pub const WRITE_HIGH_WATER: u64 = 64 << 10;

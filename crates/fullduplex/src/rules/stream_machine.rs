@@ -1,25 +1,22 @@
 //! The rules of `WebSocketStream`, as [whatwg/websockets#48](https://github.com/whatwg/websockets/pull/48)
 //! proposes it, beside those of [`machine`].
 //!
-//! A host has a [`StreamMachine`] for each stream, tells it what happens, and does to its promises and its
-//! readable and writable streams what the [`Effect`]s say, in their order.
+//! A host has a [`StreamMachine`] for each stream and calls it for each thing that happens. It applies the
+//! [`Effect`]s that the machine returns, in order, to its promises and its two streams.
 
-use fullduplex_net::proto::CloseFrame;
+use fullduplex_proto::CloseFrame;
 
-use crate::object::event::ReadyState;
-use crate::rules::machine;
+use crate::rules::event::ReadyState;
+use crate::rules::{WRITE_HIGH_WATER, machine};
 
-/// A write resolves while less than this waits for the network, in bytes.
-const ROOM: u64 = 64 << 10;
-
-/// One stream: which of its promises wait.
+/// The promises of one stream that are pending.
 #[derive(Debug, Default)]
 pub struct StreamMachine {
-    /// A read, for a message.
+    /// A read, which waits for a message.
     pull: Promise,
-    /// A write, for room.
+    /// A write, which waits until less is buffered.
     write: Promise,
-    /// The closing of the writable stream, for the end.
+    /// The closing of the writable stream, which waits for the end of the connection.
     finish: Promise,
 }
 
@@ -30,35 +27,37 @@ enum Promise {
     Waits,
 }
 
-/// What the host does. "The error" is that of the connection, or the reason of an abort.
+/// What the host does. "The error" is the error of the connection, or the reason of an abort.
+///
+/// Bindings know the effects by number. [`Effect::ALL`] lists them, to generate the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Effect {
-    /// `opened` is rejected with the error, unless it was resolved.
+    /// Reject `opened` with the error, unless it was resolved.
     RejectOpened = 1,
-    /// `closed` resolves with the code and the reason of the server.
+    /// Resolve `closed` with the code and the reason of the server.
     ResolveClosed,
-    /// `closed` is rejected with the error.
+    /// Reject `closed` with the error.
     RejectClosed,
-    /// The readable stream ends.
+    /// Close the readable stream.
     CloseReadable,
-    /// The readable stream fails with the error.
+    /// Error the readable stream with the error.
     ErrorReadable,
-    /// The read that waits is over.
+    /// Resolve the pending read.
     ResolvePull,
-    /// The write that waits has room.
+    /// Resolve the pending write.
     ResolveWrite,
-    /// The write that waits is rejected with the error.
+    /// Reject the pending write with the error.
     RejectWrite,
-    /// The write that waits is rejected with an `InvalidStateError`.
+    /// Reject the pending write with an `InvalidStateError`.
     RejectWriteAsClosing,
-    /// The closing of the writable stream is done.
+    /// Resolve the closing of the writable stream.
     ResolveFinish,
-    /// The closing of the writable stream is rejected with the error.
+    /// Reject the closing of the writable stream with the error.
     RejectFinish,
-    /// The writable stream fails with the error.
+    /// Error the writable stream with the error.
     ErrorWritable,
-    /// The writable stream fails with an `InvalidStateError`.
+    /// Error the writable stream with an `InvalidStateError`.
     ErrorWritableAsClosing,
 }
 
@@ -82,49 +81,54 @@ impl Effect {
 }
 
 impl StreamMachine {
-    /// Whether the next message is to be taken: somebody reads; or nobody will, so that messages hold up
-    /// nothing any more.
+    /// Returns whether the host takes the next message. It does if a read is pending. It also does once
+    /// the connection is not open: then nobody reads, and a message must not delay the end.
     pub fn wants_message(&self, state: ReadyState) -> bool {
         self.pull == Promise::Waits || state != ReadyState::Open
     }
 
-    /// The readable stream wants a chunk.
+    /// Handles a pull of the readable stream.
     pub fn handle_pull(&mut self) {
         self.pull = Promise::Waits;
     }
 
-    /// A message was taken and is in the readable stream.
+    /// Handles a message that was enqueued in the readable stream.
     pub fn handle_message(&mut self) -> Option<Effect> {
         self.take_pull()
     }
 
-    /// Whether a chunk can be written.
+    /// Returns whether a chunk can be written.
     pub fn may_write(&self, state: ReadyState) -> bool {
         state == ReadyState::Open
     }
 
-    /// A chunk was sent, and so much waits for the network. Returns whether the write waits for room.
+    /// Handles a chunk that was sent, when `buffered` bytes wait for the network. Returns whether the
+    /// write stays pending until less is buffered.
     pub fn handle_write(&mut self, buffered: u64) -> bool {
-        let waits = buffered >= ROOM;
+        let waits = buffered >= WRITE_HIGH_WATER;
         if waits {
             self.write = Promise::Waits;
         }
         waits
     }
 
-    /// So much waits for the network now.
+    /// Handles a change of the number of bytes that wait for the network.
     pub fn handle_buffered(&mut self, buffered: u64) -> Option<Effect> {
-        if buffered >= ROOM { None } else { self.take_write().then_some(Effect::ResolveWrite) }
+        if buffered >= WRITE_HIGH_WATER {
+            None
+        } else {
+            self.take_write().then_some(Effect::ResolveWrite)
+        }
     }
 
-    /// The writable stream closes: the connection does, behind what was written.
+    /// Handles the closing of the writable stream. The host closes the connection after what was written.
     pub fn handle_finish(&mut self) {
         self.finish = Promise::Waits;
     }
 
-    /// The connection has ended, while so much was waiting for the network.
+    /// Handles the end of the connection, when `buffered` bytes waited for the network.
     pub fn handle_end(&mut self, was_clean: bool, code: u16, buffered: u64) -> Vec<Effect> {
-        // What was sent and has not left is lost: then the end is not clean, whatever the server said.
+        // Bytes that were sent and not written are lost, so the end is not clean.
         if !was_clean || buffered > 0 {
             let closing = code != 1006 && self.take_write();
             let closing = closing.then_some(Effect::RejectWriteAsClosing);
@@ -138,8 +142,7 @@ impl StreamMachine {
         read.chain(write).chain([last, Effect::ResolveClosed]).collect()
     }
 
-    /// There is no connection, or there is none any more, and it was not closed in order; or the signal has
-    /// aborted before there was one.
+    /// Handles a connection that failed or could not be opened, and an abort before it was open.
     pub fn handle_failure(&mut self) -> Vec<Effect> {
         let write = self.take_write().then_some(Effect::RejectWrite);
         let finish = (self.finish == Promise::Waits).then_some(Effect::RejectFinish);
@@ -164,8 +167,8 @@ impl StreamMachine {
     }
 }
 
-/// The Close frame for a reader or a writer that gives up, with the code and the reason of its error if that
-/// is a `WebSocketError`. One whose code came from a network cannot be sent, and says nothing.
+/// Returns the Close frame for a stream that was cancelled or aborted. `code` and `reason` are those of the
+/// error, if it is a `WebSocketError`. A code that applications may not send gives a frame without a body.
 pub fn close_frame_of_error(code: Option<u16>, reason: Option<&str>) -> Option<CloseFrame> {
     machine::close_frame(code, reason).unwrap_or_default()
 }
@@ -175,10 +178,16 @@ mod tests {
     use super::Effect::*;
     use super::*;
 
+    #[test]
+    fn effects_are_numbered_from_one_in_order() {
+        let numbers = Effect::ALL.map(|effect| effect as usize);
+        assert!(numbers.into_iter().eq(1..=Effect::ALL.len()));
+    }
+
     fn waiting() -> StreamMachine {
         let mut machine = StreamMachine::default();
         machine.handle_pull();
-        assert!(machine.handle_write(ROOM));
+        assert!(machine.handle_write(WRITE_HIGH_WATER));
         machine
     }
 
@@ -202,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_loses_something_is_a_failure() {
+    fn an_end_that_loses_bytes_is_a_failure() {
         let failed = [RejectOpened, RejectClosed, ErrorReadable, ErrorWritable];
         assert_eq!(StreamMachine::default().handle_end(true, 1000, 1), failed);
         assert_eq!(StreamMachine::default().handle_end(false, 1006, 0), failed);
@@ -225,26 +234,26 @@ mod tests {
     }
 
     #[test]
-    fn reading_and_writing_hold_each_other_up() {
+    fn a_message_waits_for_a_read_and_a_write_for_room() {
         let mut machine = StreamMachine::default();
         assert!(!machine.wants_message(ReadyState::Open));
-        assert!(machine.wants_message(ReadyState::Closing), "they hold nothing up any more");
+        assert!(machine.wants_message(ReadyState::Closing), "a message must not delay the end");
         machine.handle_pull();
         assert!(machine.wants_message(ReadyState::Open));
         assert_eq!(machine.handle_message(), Some(ResolvePull));
         assert_eq!(machine.handle_message(), None);
-        assert!(!machine.handle_write(ROOM - 1));
-        assert!(machine.handle_write(ROOM));
-        assert_eq!(machine.handle_buffered(ROOM), None);
-        assert_eq!(machine.handle_buffered(ROOM - 1), Some(ResolveWrite));
+        assert!(!machine.handle_write(WRITE_HIGH_WATER - 1));
+        assert!(machine.handle_write(WRITE_HIGH_WATER));
+        assert_eq!(machine.handle_buffered(WRITE_HIGH_WATER), None);
+        assert_eq!(machine.handle_buffered(WRITE_HIGH_WATER - 1), Some(ResolveWrite));
         assert_eq!(machine.handle_buffered(0), None);
         assert!(!machine.may_write(ReadyState::Closing));
     }
 
     #[test]
-    fn an_error_says_what_can_be_said() {
-        let said = close_frame_of_error(Some(4000), Some("why")).expect("it can be said");
-        assert_eq!((said.code.get(), said.reason.as_str()), (4000, "why"));
+    fn a_close_frame_carries_only_codes_that_may_be_sent() {
+        let frame = close_frame_of_error(Some(4000), Some("why")).expect("4000 may be sent");
+        assert_eq!((frame.code.get(), frame.reason.as_str()), (4000, "why"));
         assert_eq!(close_frame_of_error(Some(1006), Some("lost")), None);
         assert_eq!(close_frame_of_error(None, None), None);
     }

@@ -1,46 +1,56 @@
 use std::mem;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
-/// Who runs the tasks of a socket.
+/// Who runs the tasks of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Host {
-    /// Nobody yet: the application has not used the socket since its construction (FC-01).
+    /// Nobody yet: the application has not used the object since its construction (FC-01).
     Unclaimed,
-    /// The driver, as they come.
+    /// The driver, when they are posted.
     Driver,
     /// The stream of this number, when it is polled.
     Stream(u64),
 }
 
-/// Who sleeps until something happens to a socket. To wake somebody here means to note it: they are woken
-/// when the lock around all this is released.
+/// The wakers of everybody who waits for an object. The methods named `wake_` only collect wakers;
+/// [`Locked`](crate::object::target::Locked) wakes them after it has released the lock.
 #[derive(Debug)]
 pub(crate) struct Wakers {
     driver: Driver,
     host: Host,
-    /// Of the stream that is the host, if it sleeps.
+    /// The waker of the stream that is the host, while it waits.
     stream: Option<Waker>,
-    /// How many streams there were.
+    /// The number of streams made so far.
     streams: u64,
-    /// Who waits for the close event, for a Pong, or for `buffered_amount` to fall.
+    /// Those who wait for a change of the state.
     waiting: Vec<Waker>,
-    /// Whom to wake when the lock is released.
+    /// To be woken when the lock is released.
     due: Vec<Waker>,
 }
 
 /// The task that serves the network.
 #[derive(Debug)]
 enum Driver {
-    /// Its waker, if it sleeps until something is wanted of it.
-    Alive(Option<Waker>),
-    /// It has ended, and its runtime perhaps with it.
+    Alive {
+        /// Its waker, while it waits.
+        waker: Option<Waker>,
+        /// Whether it was woken since [`Wakers::poll_wanted`] returned `Ready`.
+        wanted: bool,
+    },
+    /// It has ended, possibly with its runtime.
     Gone,
+}
+
+impl Driver {
+    const fn alive() -> Self {
+        Self::Alive { waker: None, wanted: false }
+    }
 }
 
 impl Default for Wakers {
     fn default() -> Self {
         Self {
-            driver: Driver::Alive(None),
+            driver: Driver::alive(),
             host: Host::Unclaimed,
             stream: None,
             streams: 0,
@@ -55,14 +65,14 @@ impl Wakers {
         self.host
     }
 
-    /// Makes this one the host; the one before and the driver hear of it.
+    /// Sets the host, and wakes the old one and the driver.
     pub(crate) fn set_host(&mut self, host: Host) {
         self.wake_stream();
         self.host = host;
         self.wake_driver();
     }
 
-    /// Makes a new stream the host, in place of any other; returns its number.
+    /// Makes a new stream the host in place of any other. Returns its number.
     pub(crate) fn add_stream(&mut self) -> u64 {
         self.streams += 1;
         self.set_host(Host::Stream(self.streams));
@@ -78,21 +88,37 @@ impl Wakers {
         self.driver = Driver::Gone;
     }
 
-    /// Has the driver woken when something is wanted of it.
+    /// A new driver was started in place of one that had ended.
+    pub(crate) fn set_driver_alive(&mut self) {
+        self.driver = Driver::alive();
+    }
+
+    /// Registers the driver, which is woken when the application wants something of it.
     pub(crate) fn register_driver(&mut self, cx: &Context<'_>) {
-        if let Driver::Alive(waker) = &mut self.driver {
+        if let Driver::Alive { waker, .. } = &mut self.driver {
             self.due.extend(register(waker, cx));
         }
     }
 
-    /// Has the stream that is the host woken when there is a task, or another host.
+    /// Polls until [`wake_driver`](Self::wake_driver) was called after the last `Ready`.
+    pub(crate) fn poll_wanted(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if let Driver::Alive { wanted, .. } = &mut self.driver
+            && mem::take(wanted)
+        {
+            return Poll::Ready(());
+        }
+        self.register_driver(cx);
+        Poll::Pending
+    }
+
+    /// Registers the stream that is the host. It is woken when there is a task or another host.
     pub(crate) fn register_stream(&mut self, cx: &Context<'_>) {
         if let Host::Stream(_) = self.host {
             self.due.extend(register(&mut self.stream, cx));
         }
     }
 
-    /// Has somebody woken when a Pong has come, when `buffered_amount` falls, and at the end.
+    /// Registers a task that waits for a change: a Pong, a smaller `buffered_amount`, or the end.
     pub(crate) fn register_waiting(&mut self, cx: &Context<'_>) {
         if !self.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
             self.waiting.push(cx.waker().clone());
@@ -100,7 +126,8 @@ impl Wakers {
     }
 
     pub(crate) fn wake_driver(&mut self) {
-        if let Driver::Alive(waker) = &mut self.driver {
+        if let Driver::Alive { waker, wanted } = &mut self.driver {
+            *wanted = true;
             self.due.extend(waker.take());
         }
     }
@@ -113,7 +140,7 @@ impl Wakers {
         self.due.append(&mut self.waiting);
     }
 
-    /// Wakes the host; `false` if there is none: the driver should be, and has ended.
+    /// Wakes the host. Returns `false` if that is a driver that has ended.
     pub(crate) fn wake_host(&mut self) -> bool {
         match self.host {
             Host::Driver if self.driver_is_gone() => return false,
@@ -130,13 +157,13 @@ impl Wakers {
         self.wake_stream();
     }
 
-    /// Those to be woken now. A waker is code of an executor, which may do anything: so without a lock.
+    /// Takes the wakers to be woken. A waker is code of an executor, so it is woken without the lock.
     pub(crate) fn take_due(&mut self) -> Vec<Waker> {
         mem::take(&mut self.due)
     }
 }
 
-/// Puts the waker of `cx` into the slot; returns one of another task that was there.
+/// Puts the waker of `cx` into the slot. Returns the waker of another task that was there.
 fn register(slot: &mut Option<Waker>, cx: &Context<'_>) -> Option<Waker> {
     match slot {
         Some(waker) if waker.will_wake(cx.waker()) => None,

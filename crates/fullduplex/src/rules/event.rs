@@ -1,25 +1,25 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fullduplex_net::proto::{Message, Text};
+use fullduplex_proto::{Message, Text};
 
-/// How far a socket is in its life. It only ever moves forward.
+/// The state of a socket. It only moves forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u16)]
 pub enum ReadyState {
-    /// 0: the connection is not yet established.
+    /// 0: the connection is not established yet.
     Connecting = 0,
     /// 1: messages can be sent.
     Open = 1,
     /// 2: one end has started the closing handshake.
     Closing = 2,
-    /// 3: the connection is closed, or could not be opened.
+    /// 3: the connection is closed or could not be opened.
     Closed = 3,
 }
 
-/// How an application wants to see binary messages.
+/// The type in which binary messages are delivered.
 ///
-/// In Rust both are the same bytes; the choice is kept for hosts where they are two types.
+/// In Rust both are the same bytes. The difference matters to bindings to other languages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum BinaryType {
     /// As a `Blob`.
@@ -29,21 +29,21 @@ pub enum BinaryType {
     ArrayBuffer,
 }
 
-/// The kinds of events that a socket fires.
+/// The types of events that a socket fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventType {
-    /// `open`: the connection is established; once.
+    /// `open`: the connection is established. Fires once.
     Open,
     /// `message`: a message has arrived.
     Message,
-    /// `error`: the connection has failed; once, right before `close`.
+    /// `error`: the connection has failed. Fires once, immediately before `close`.
     Error,
-    /// `close`: the connection is closed; once, the last event.
+    /// `close`: the connection is closed. Fires once, as the last event.
     Close,
 }
 
 impl EventType {
-    /// The name in the standard.
+    /// Returns the name in the standard.
     pub fn name(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -62,14 +62,14 @@ pub enum Event {
     /// A message has arrived.
     Message(MessageEvent),
     /// The connection has failed. The event does not say why;
-    /// [`WebSocket::failure`](crate::object::websocket::WebSocket::failure) does.
+    /// [`WebSocket::failure`](crate::WebSocket::failure) does.
     Error,
     /// The connection is closed.
     Close(CloseEvent),
 }
 
 impl Event {
-    /// The kind of the event.
+    /// Returns the type of the event.
     pub fn event_type(&self) -> EventType {
         match self {
             Self::Open => EventType::Open,
@@ -109,7 +109,7 @@ impl Data {
         }
     }
 
-    /// The text of a text message.
+    /// Returns the text of a text message.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text.as_str()),
@@ -117,7 +117,7 @@ impl Data {
         }
     }
 
-    /// The bytes of either kind of message.
+    /// Returns the bytes of a text or binary message.
     pub fn as_bytes(&self) -> &Bytes {
         match self {
             Self::Text(text) => text.as_bytes(),
@@ -126,7 +126,7 @@ impl Data {
     }
 }
 
-/// The message to [`send`](crate::object::websocket::WebSocket::send) for these data: an echo.
+/// Converts received data to a message that [`send`](crate::WebSocket::send) takes, for an echo.
 impl From<Data> for Message {
     fn from(data: Data) -> Self {
         match data {
@@ -141,8 +141,15 @@ impl From<Data> for Message {
 pub struct CloseEvent {
     /// Whether both ends completed the closing handshake.
     pub was_clean: bool,
-    /// The code that the peer sent; 1005 if it sent none; 1006 if the connection failed.
+    /// The code that the peer sent, 1005 if it sent none, or 1006 if the connection failed.
     pub code: u16,
-    /// The reason that the peer sent, or "". It is text for developers; do not show it to end users.
+    /// The reason that the peer sent, or "". It is for developers; do not show it to end users.
     pub reason: String,
+}
+
+impl CloseEvent {
+    /// Returns the event of a connection that failed. All failures look the same (WS-err-1).
+    pub(crate) fn failed() -> Self {
+        Self { was_clean: false, code: 1006, reason: String::new() }
+    }
 }

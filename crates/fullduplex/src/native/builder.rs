@@ -4,38 +4,60 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fullduplex_net::proto::handshake::{Origin, is_reserved_header};
-use fullduplex_net::proto::{DeflateConfig, Limits, Timeouts, Url, UrlError};
 use fullduplex_net::{
     ConnectConcurrency, ConnectOptions, Connector, CookieStore, Proxies, Redirects, Resolve, Tls,
 };
+use fullduplex_proto::handshake::{Origin, is_reserved_header};
+use fullduplex_proto::{Deflate, Limits, Timeouts, Url, UrlError};
 use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, ORIGIN, PRAGMA, PROXY_AUTHORIZATION};
 use http::{HeaderName, HeaderValue};
 
-use crate::native::driver;
-use crate::native::runtime;
-use crate::native::shared::Shared;
-use crate::object::error::{Error, HeaderError};
-use crate::object::ports;
+use crate::native::socket::SocketState;
+use crate::native::{driver, runtime};
 use crate::object::protocols::Protocols;
+use crate::object::target::Target;
 use crate::object::websocket::WebSocket;
-use crate::rules::machine::AfterClose;
-use crate::rules::machine::Machine;
+use crate::rules::error::{Error, HeaderError};
+use crate::rules::machine::{AfterClose, Machine};
+use crate::rules::ports::Ports;
 
-/// How many bytes may wait for the network by default: 256 MiB.
+/// The default of [`Builder::buffer_limit`].
 const BUFFER_LIMIT: u64 = 256 << 20;
 
-/// Which ports a socket may connect to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Ports {
-    /// All but the 83 that Fetch blocks because other protocols live there, as in a browser.
-    #[default]
-    Fetch,
-    /// All.
-    Any,
+/// Constructors.
+impl WebSocket {
+    /// Starts to connect and returns in state CONNECTING: `new WebSocket(url, protocols)`.
+    ///
+    /// No event is lost between this call and the first handler, listener or `events()` on a following
+    /// line: see ["When events fire"](Self#when-events-fire).
+    ///
+    /// `protocols` are offered to the server in order of preference: `()`, one name, or several.
+    ///
+    /// # Errors
+    /// Returns a `SyntaxError` for an invalid URL or invalid subprotocols. Later failures are events.
+    pub fn new(url: &str, protocols: impl Protocols) -> Result<Self, Error> {
+        Self::with(url, protocols, |_| {})
+    }
+
+    /// Connects like [`WebSocket::new`], and calls `setup` before any event can fire.
+    ///
+    /// # Errors
+    /// As [`WebSocket::new`]. `setup` is not called then.
+    pub fn with(
+        url: &str,
+        protocols: impl Protocols,
+        setup: impl FnOnce(&Self),
+    ) -> Result<Self, Error> {
+        Builder::new(url).protocols(protocols)?.open_with(setup)
+    }
+
+    /// Returns a builder for options that the standard does not have.
+    pub fn builder(url: &str) -> Builder {
+        Builder::new(url)
+    }
 }
 
-/// A socket with options beyond the standard's. Unused, they change nothing.
+/// Builds a [`WebSocket`] with options that the standard does not have. Their defaults change nothing.
 #[derive(Debug, Clone)]
 pub struct Builder {
     url: Result<Url, UrlError>,
@@ -47,9 +69,8 @@ pub struct Builder {
 
 impl Builder {
     pub(crate) fn new(url: &str) -> Self {
-        // RFC6455-4.1-3
-        let mut connect = ConnectOptions::new().concurrency(ConnectConcurrency::OnePerAddress);
-        // WS-3.1: cache mode "no-store", which makes Fetch add these.
+        let mut connect = ConnectOptions::default();
+        // WS-hs-1: the cache mode "no-store" makes Fetch add these headers.
         let no_cache = HeaderValue::from_static("no-cache");
         connect.headers.insert(PRAGMA, no_cache.clone());
         connect.headers.insert(CACHE_CONTROL, no_cache);
@@ -65,19 +86,19 @@ impl Builder {
     /// Offers subprotocols to the server, in order of preference.
     ///
     /// # Errors
-    /// A `SyntaxError` for a name that is not a token or is repeated; for a bad URL as well, since
-    /// the standard looks at the URL first.
+    /// Returns a `SyntaxError` for a name that is not a token or is repeated. Returns one for an invalid
+    /// URL too, because the standard checks the URL first.
     pub fn protocols(mut self, protocols: impl Protocols) -> Result<Self, Error> {
         self.url.clone()?;
         self.connect.subprotocols = protocols.into_subprotocols()?;
         Ok(self)
     }
 
-    /// Adds a header to the opening request, such as `Authorization`. The user and the password of the URL
-    /// are sent as that by themselves.
+    /// Adds a header to the opening request, such as `Authorization`. A user and a password in the URL are
+    /// sent in `Authorization` without this call.
     ///
     /// # Errors
-    /// [`Error::Header`] for what is no header, or is one of the handshake's own.
+    /// Returns [`Error::Header`] for an invalid header and for one that the handshake sets itself.
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, Error> {
         let bad = |reason: &str| {
             Error::Header(HeaderError { name: name.to_owned(), reason: reason.to_owned() })
@@ -85,144 +106,140 @@ impl Builder {
         let header = HeaderName::try_from(name).map_err(|_| bad("the name is not a token"))?;
         let mut value = HeaderValue::from_bytes(value.as_ref())
             .map_err(|_| bad("the value has a line break or another control character"))?;
-        is_reserved_header(&header).map_err(|_| bad("it belongs to the handshake"))?;
-        // Whoever prints the builder prints no secret.
+        is_reserved_header(&header).map_err(|_| bad("the handshake sets it itself"))?;
+        // `Debug` of the builder must not show secrets.
         value.set_sensitive(matches!(header, AUTHORIZATION | COOKIE | PROXY_AUTHORIZATION));
         self.connect.headers.append(header, value);
         Ok(self)
     }
 
-    /// Says from which page the request comes, as a browser does. Default: it does not say so.
+    /// Sets the `Origin` header, as a browser does. Default: none.
     pub fn origin(mut self, origin: &Origin) -> Self {
         let value = HeaderValue::try_from(origin.to_string());
         self.connect.headers.insert(ORIGIN, value.expect("an origin is ASCII without spaces"));
         self
     }
 
-    /// Where cookies come from and go to. Default: there are none.
+    /// Sets the store of cookies to send and to receive. Default: none.
     pub fn cookies(mut self, cookies: Arc<dyn CookieStore>) -> Self {
         self.connect.cookies = Some(cookies);
         self
     }
 
-    /// How often the server may send the client elsewhere, as [`Redirects`] says. Default: never, as in a
-    /// browser.
+    /// Sets how many redirects are followed, as [`Redirects`] describes. Default: none, as in a browser.
     pub fn redirects(mut self, limit: u32) -> Self {
         self.connect.redirects = Redirects::up_to(limit);
         self
     }
 
-    /// Whom to trust for `wss`, and what to show of this client. Default: the platform's roots, and
-    /// nothing.
+    /// Sets the roots to trust for `wss` and the certificate of this client. Default: the platform's roots
+    /// and no certificate.
     pub fn tls(mut self, tls: Tls) -> Self {
         self.connect.tls = Some(tls);
         self
     }
 
-    /// Connects through a [`Proxy`](crate::Proxy), or through what [`Proxies::from_env`] says. Default:
-    /// directly, and the environment is not asked.
+    /// Connects through a [`Proxy`](crate::Proxy), or as [`Proxies::from_env`] says. Default: directly,
+    /// without reading the environment.
     pub fn proxy(mut self, proxies: impl Into<Proxies>) -> Self {
         self.connect.proxies = proxies.into();
         self
     }
 
-    /// Who finds the host's addresses. Default: the system.
+    /// Sets the resolver of host names. Default: the system.
     pub fn resolver(mut self, resolver: Arc<dyn Resolve>) -> Self {
         self.connect.resolver = Some(resolver);
         self
     }
 
-    /// The address of this machine to connect from. Default: the system chooses.
+    /// Sets the local address to connect from. Default: the system chooses one.
     pub fn local_address(mut self, address: IpAddr) -> Self {
         self.connect.local_address = Some(address);
         self
     }
 
-    /// Connects with a server of this machine by its socket, whatever host the URL names; by TLS as well
-    /// where that is `wss`.
+    /// Connects to a Unix socket instead of the host of the URL. For `wss`, TLS runs over it.
     #[cfg(unix)]
     pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
         self.connect.unix_socket = Some(path.into());
         self
     }
 
-    /// Who opens the stream to the server, in place of TCP and proxies.
+    /// Sets what opens the stream to the server, instead of TCP and proxies.
     pub fn connector(mut self, connector: Arc<dyn Connector>) -> Self {
         self.connect.connector = Some(connector);
         self
     }
 
-    /// Whether connections with one address wait for each other while they are opened. Default: they do.
+    /// Sets whether connections to one address are opened one after the other. Default: they are.
     pub fn handshakes(mut self, handshakes: ConnectConcurrency) -> Self {
-        self.connect.concurrency = handshakes;
+        self.connect.handshakes = handshakes;
         self
     }
 
-    /// What of permessage-deflate is offered to the server; nothing with `None`. Default: all of it
-    /// (WS-3.4).
-    pub fn deflate(mut self, deflate: impl Into<Option<DeflateConfig>>) -> Self {
+    /// Sets the offer of permessage-deflate; `None` offers nothing. Default: everything (WS-hs-2).
+    pub fn deflate(mut self, deflate: impl Into<Option<Deflate>>) -> Self {
         self.connect.deflate = deflate.into();
         self
     }
 
-    /// What the server may send.
+    /// Sets limits for what the server sends.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.connect.limits = limits;
         self
     }
 
-    /// How long it may take to resolve the host and to connect by TCP; and again, to be connected by a
-    /// proxy. Default: 20 s.
+    /// Sets the timeout for resolving the host and connecting by TCP. A proxy has the same time again for
+    /// its own connection. Default: 20 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect.connect_timeout = timeout;
         self
     }
 
-    /// How long the opening handshake may take, TLS included. Default: 10 s.
+    /// Sets the timeout for TLS and the opening handshake. Default: 10 s.
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.connect.handshake_timeout = timeout;
         self
     }
 
-    /// How long the server may take once the connection is open, and how often it is asked whether it is
-    /// still there. By default it is not asked.
+    /// Sets the timeouts of the open connection and the interval of Pings. Default: no Pings.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.connect.timeouts = timeouts;
         self
     }
 
-    /// What happens to messages that arrive after [`WebSocket::close`]. Default: they are delivered.
+    /// Sets what happens to messages that arrive after [`WebSocket::close`]. Default: they are delivered.
     pub fn after_close(mut self, after_close: AfterClose) -> Self {
         self.after_close = after_close;
         self
     }
 
-    /// Which ports may be connected to. Default: those that a browser allows.
+    /// Sets which ports a socket may connect to. Default: those that a browser allows.
     pub fn ports(mut self, ports: Ports) -> Self {
         self.ports = ports;
         self
     }
 
-    /// How many bytes may wait for the network; sending more fails the connection. Default: 256 MiB.
+    /// Sets how many bytes may wait for the network. Sending more fails the connection. Default: 256 MiB.
     pub fn buffer_limit(mut self, bytes: u64) -> Self {
         self.buffer_limit = bytes;
         self
     }
 
-    /// What has been chosen for the network: for `fullduplex_net::connect`, where the object is not wanted.
+    /// Returns the options of the connection, for [`net::connect`](fullduplex_net::connect).
     pub fn connect_options(&self) -> &ConnectOptions {
         &self.connect
     }
 
-    /// As [`WebSocket::new`].
+    /// Starts to connect, like [`WebSocket::new`].
     ///
     /// # Errors
-    /// A `SyntaxError` for a URL that is not one of a WebSocket.
+    /// Returns a `SyntaxError` for an invalid URL.
     pub fn open(self) -> Result<WebSocket, Error> {
         self.open_with(|_| {})
     }
 
-    /// As [`WebSocket::with`].
+    /// Starts to connect, like [`WebSocket::with`].
     ///
     /// # Errors
     /// As [`Builder::open`].
@@ -230,14 +247,15 @@ impl Builder {
         let url = self.url?;
         if self.ports == Ports::Fetch {
             let redirects = self.connect.redirects;
-            self.connect.redirects = redirects.only_if(|url| !ports::is_blocked(url.port()));
+            self.connect.redirects = redirects.only_if(|url| Ports::Fetch.allow(url.port()));
         }
+        let url = Arc::new(url);
         let origin = Arc::from(url.origin());
         let machine = Machine::new(origin, self.after_close, self.buffer_limit);
-        let shared = Arc::new(Shared::new(url, machine));
-        let socket = WebSocket::new_handle(&shared);
-        // Made before `setup` runs: should that panic, the driver ends the socket as it is dropped.
-        let driver = driver::run(shared, self.connect, self.ports);
+        let target = Arc::new(Target::new(SocketState::new(Arc::clone(&url), machine)));
+        let socket = WebSocket::new_handle(url, &target);
+        // If `setup` panics, the driver ends the socket when it is dropped.
+        let driver = driver::run(target, self.connect, self.ports);
         setup(&socket);
         runtime::spawn(driver);
         Ok(socket)

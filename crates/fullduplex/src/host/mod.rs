@@ -1,0 +1,113 @@
+//! What a binding to another language needs beyond the object: messages whose bytes follow later, batches
+//! of messages, and streams that leave messages waiting. Applications do not need it.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use fullduplex_proto::Message;
+
+use crate::backend::{PlaceNumber, SocketTarget};
+use crate::object::events::Events;
+use crate::object::websocket::WebSocket;
+use crate::rules::error::Error;
+use crate::rules::event::Event;
+
+pub use crate::object::batch::{Batch, Rest};
+pub use crate::object::target::MessageDemand;
+
+impl Events {
+    /// Polls for the next event, like the stream, but can leave a message where it is. A message that is
+    /// left delays the tasks behind it and, after some time, the peer.
+    pub fn poll_some(
+        &mut self,
+        cx: &mut Context<'_>,
+        messages: MessageDemand,
+    ) -> Poll<Option<Event>> {
+        self.stream.poll_next(cx, messages)
+    }
+
+    /// Fires the next messages, at most `most`, in one call. Takes none if there are listeners to call.
+    ///
+    /// If the application closes the socket before the host has delivered them all, see
+    /// [`WebSocket::close_as`].
+    pub fn take_messages(&mut self, cx: &Context<'_>, most: usize) -> Batch {
+        if self.stream.has_fired() {
+            return Batch::default();
+        }
+        self.stream.handle().run_messages(self.stream.host(), cx, most)
+    }
+}
+
+impl WebSocket {
+    /// Queues a message like [`send`](Self::send), without waking the task that sends it. Call
+    /// [`flush`](Self::flush) after the last message.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn feed(&self, data: impl Into<Message>) -> Result<(), Error> {
+        self.target().feed(data.into())
+    }
+
+    /// Sends what was [fed](Self::feed).
+    pub fn flush(&self) {
+        self.target().flush();
+    }
+
+    /// Reserves the place of a message of `len` bytes that is still being read, such as a `Blob`.
+    /// `bufferedAmount` counts it now. Messages and a close that follow wait for it.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn reserve(&self, len: usize) -> Result<Reservation, Error> {
+        let place = self.target().reserve(len)?;
+        Ok(Reservation { place, target: Arc::clone(self.target()) })
+    }
+
+    /// Closes like [`close_with`](Self::close_with) with an optional code and reason. A reason without a
+    /// code is sent with 1000. Returns whether messages are still delivered. If not, the host drops those
+    /// that it took with [`Events::take_messages`] and has not delivered.
+    ///
+    /// # Errors
+    /// As [`close_with`](Self::close_with).
+    pub fn close_as(&self, code: Option<u16>, reason: Option<&str>) -> Result<bool, Error> {
+        self.target().close(code, reason)?;
+        Ok(self.target().state().object.machine.delivers())
+    }
+
+    /// Closes because the environment of the socket ends: with code 1001 if it is open ("make
+    /// disappear").
+    pub fn disappear(&self) {
+        self.target().disappear();
+    }
+}
+
+/// The reserved place of a message, from [`WebSocket::reserve`]. Dropping it without a message fails the
+/// connection, because later messages wait for it.
+pub struct Reservation {
+    target: Arc<SocketTarget>,
+    /// `None` once it is filled, and if the socket was closing.
+    place: Option<PlaceNumber>,
+}
+
+impl Reservation {
+    /// Sends the message. Its length must be the reserved one, or the connection fails.
+    pub fn fill(mut self, data: impl Into<Message>) {
+        if let Some(place) = self.place.take() {
+            self.target.fill(place, Some(data.into()));
+        }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if let Some(place) = self.place.take() {
+            self.target.fill(place, None);
+        }
+    }
+}
+
+impl std::fmt::Debug for Reservation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reservation").field("place", &self.place).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,36 @@
+use fullduplex_net::{ConnectError, SocketError};
+
+/// Why a connection failed, for a developer's log. The events do not say it, because a web page must not
+/// learn what is in its user's network (WS-err-1).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The port is on Fetch's list of blocked ports. [`Ports::Any`](crate::Ports::Any) allows it.
+    #[error(
+        "could not connect to port {0}: it is blocked because it belongs to another protocol; \
+         `Ports::Any` allows it"
+    )]
+    BlockedPort(u16),
+    /// The connection could not be opened.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// Subprotocols were offered, and the server selected none (WS-hs-4).
+    #[error("the server chose none of the offered subprotocols")]
+    NoSubprotocol,
+    /// [`close`](crate::WebSocket::close) was called before the connection was open.
+    #[error("the socket was closed while it was connecting")]
+    ClosedWhileConnecting,
+    /// The connection broke, or the peer violated the protocol.
+    #[error(transparent)]
+    Lost(#[from] SocketError),
+    /// More bytes waited for the network than [`Builder::buffer_limit`](crate::Builder::buffer_limit)
+    /// allows.
+    #[error("could not send: more bytes wait for the network than `buffer_limit` allows")]
+    BufferFull,
+    /// A [reserved](crate::WebSocket::reserve) message was dropped or has another length.
+    #[error("could not send a reserved message: it was dropped or has another length")]
+    Unfilled,
+    /// The runtime of the socket was shut down, or was built without I/O or time.
+    #[error("the runtime of the socket was shut down, or has no I/O or time enabled")]
+    RuntimeGone,
+}

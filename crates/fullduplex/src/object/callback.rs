@@ -1,0 +1,25 @@
+//! Calls code of the application: handlers, wakers, and the destructors of what they own.
+
+use std::cell::Cell;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+thread_local! {
+    static RUNNING: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Calls code of the application. If it panics, the panic hook reports it, and the caller goes on
+/// (HTML, "report an exception").
+pub(crate) fn undisturbed(code: impl FnOnce()) {
+    RUNNING.set(RUNNING.get() + 1);
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(code)) {
+        // FC-10: the destructor of a payload may panic too, and that panic's payload again.
+        catch_unwind(AssertUnwindSafe(|| drop(payload))).unwrap_or_else(mem::forget);
+    }
+    RUNNING.set(RUNNING.get() - 1);
+}
+
+/// Returns whether this thread is calling code of the application.
+pub(crate) fn is_running() -> bool {
+    RUNNING.get() > 0
+}

@@ -1,0 +1,351 @@
+//! The event target that every object of this crate is built on.
+//!
+//! The driver of an object posts tasks. One *host* at a time runs them, in order: the driver itself, or
+//! an [`EventStream`](crate::object::stream::EventStream). Running a task changes the object and returns
+//! the events to fire. No code of the application runs under the lock.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use crate::object::callback::undisturbed;
+use crate::object::listeners::Listeners;
+use crate::object::wakers::{Host, Wakers};
+use crate::rules::event::CloseEvent;
+
+/// What one kind of object adds to its event target.
+pub(crate) trait Object: Send + Sized + 'static {
+    type Event: Clone + Send;
+    type EventType: Copy + PartialEq + Send;
+    type Task;
+    /// What outlives the object's end, to be dropped without the lock.
+    type Remains: Send;
+
+    fn event_type(event: &Self::Event) -> Self::EventType;
+
+    /// Returns the close event, if `event` is one. No task runs between it and the end.
+    fn close_event(event: &Self::Event) -> Option<&CloseEvent>;
+
+    /// Takes the next task that `demand` lets through.
+    fn next_task(&mut self, demand: MessageDemand) -> Option<Self::Task>;
+
+    /// Changes the object as the task says and returns the events to fire.
+    fn run(&mut self, task: Self::Task, wakers: &mut Wakers) -> Fired<Self::Event>;
+
+    /// Returns whether so much waits for the host that the driver should not read from the network.
+    fn is_full(&self) -> bool;
+
+    /// Returns whether a listener for `event_type` keeps an object alive that has no handle left.
+    fn can_fire(&self, event_type: Self::EventType) -> bool;
+
+    /// Takes what is not needed after the close event.
+    fn finish(&mut self, listeners: &mut Callbacks<Self>) -> Self::Remains;
+
+    /// Closes the object because nobody can observe it any more.
+    fn close_unobserved(&mut self, wakers: &mut Wakers);
+}
+
+/// Whether a host wants the next message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MessageDemand {
+    /// Takes whatever is next.
+    Take,
+    /// Takes what is next, unless that is a message.
+    Leave,
+}
+
+/// The events of one task, in order.
+#[derive(Debug)]
+pub(crate) struct Fired<E> {
+    pub(crate) first: Option<E>,
+    pub(crate) second: Option<E>,
+}
+
+impl<E> Fired<E> {
+    fn iter(&self) -> impl Iterator<Item = &E> {
+        self.first.iter().chain(&self.second)
+    }
+}
+
+/// A listener or handler.
+pub(crate) type Callback<O> = Arc<Mutex<dyn FnMut(&Handle<O>, &<O as Object>::Event) + Send>>;
+
+/// The listeners and handlers of an object.
+pub(crate) type Callbacks<O> = Listeners<Callback<O>, <O as Object>::EventType>;
+
+/// An object and its event target, shared by its handles and its driver.
+pub(crate) struct Target<O: Object> {
+    state: Mutex<State<O>>,
+    handles: AtomicUsize,
+}
+
+/// Holds an object open. When the last handle is dropped, and no listener can be called any more, the
+/// object closes (WHATWG WebSockets, "garbage collection").
+pub(crate) struct Handle<O: Object>(Arc<Target<O>>);
+
+pub(crate) struct State<O: Object> {
+    pub(crate) object: O,
+    pub(crate) listeners: Callbacks<O>,
+    pub(crate) wakers: Wakers,
+    /// The close event, once it has fired.
+    pub(crate) closed: Option<CloseEvent>,
+    dispatch: Dispatch,
+}
+
+/// Events fire one at a time, never during a callback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dispatch {
+    Idle,
+    Running,
+}
+
+impl<O: Object> Target<O> {
+    pub(crate) fn new(object: O) -> Self {
+        let state = State {
+            object,
+            listeners: Listeners::default(),
+            wakers: Wakers::default(),
+            closed: None,
+            dispatch: Dispatch::Idle,
+        };
+        Self { state: Mutex::new(state), handles: AtomicUsize::new(0) }
+    }
+
+    /// Locks the state. While it is locked, only wakers are cloned of what belongs to the application:
+    /// callbacks, messages and listeners are dropped and called without the lock.
+    pub(crate) fn state(&self) -> Locked<'_, O> {
+        // Nothing that can panic runs under the lock.
+        Locked(Some(self.state.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// Locks the state for a call of the application that does not add a listener or a stream.
+    pub(crate) fn claimed(&self) -> Locked<'_, O> {
+        self.claim();
+        self.state()
+    }
+
+    /// Ends the time in which tasks wait for a listener (FC-01), if nobody runs them yet: runs them now.
+    /// Their events fire without listeners, as in the standard.
+    pub(crate) fn claim(&self) {
+        let mut state = self.state();
+        if state.wakers.host() != Host::Unclaimed {
+            return;
+        }
+        let remains = state.run_unheard();
+        drop(state);
+        undisturbed(move || drop(remains));
+    }
+
+    /// Adds a listener. If nobody runs the tasks yet, the driver does from now on.
+    pub(crate) fn listen<T>(self: &Arc<Self>, add: impl FnOnce(&mut Callbacks<O>) -> T) -> T {
+        let mut state = self.state();
+        let added = add(&mut state.listeners);
+        if state.wakers.host() == Host::Unclaimed {
+            self.give_to_driver(state);
+        }
+        added
+    }
+
+    /// Makes a new stream the host in place of any other. Returns its number.
+    pub(crate) fn add_stream(&self) -> u64 {
+        self.state().wakers.add_stream()
+    }
+
+    /// Gives the tasks back to the driver, if this stream is the host.
+    pub(crate) fn drop_stream(self: &Arc<Self>, stream: u64) {
+        let state = self.state();
+        if state.wakers.host() == Host::Stream(stream) {
+            self.give_to_driver(state);
+        }
+    }
+
+    fn give_to_driver(self: &Arc<Self>, mut state: Locked<'_, O>) {
+        state.wakers.set_host(Host::Driver);
+        let driver_is_gone = state.wakers.driver_is_gone();
+        drop(state);
+        if driver_is_gone {
+            self.run_as_driver();
+        }
+    }
+
+    /// Runs all tasks, if the driver is the host.
+    pub(crate) fn run_as_driver(self: &Arc<Self>) {
+        while self.run_one(Host::Driver, MessageDemand::Take).is_some() {}
+    }
+
+    /// The driver has ended. From now on, whoever changes something runs the tasks.
+    pub(crate) fn driver_gone(self: &Arc<Self>) {
+        self.state().wakers.set_driver_gone();
+        self.run_as_driver();
+    }
+
+    /// Runs the next task: changes the object, then calls the listeners of the events.
+    ///
+    /// Returns `None` if there is no task, another one is running, or `caller` is not the host.
+    pub(crate) fn run_one(
+        self: &Arc<Self>,
+        caller: Host,
+        demand: MessageDemand,
+    ) -> Option<Fired<O::Event>> {
+        let fired = {
+            let mut state = self.state();
+            if !state.may_run(caller) {
+                return None;
+            }
+            let fired = state.run_next(demand)?;
+            if state.listeners.is_empty() && fired.iter().all(|event| !is_close::<O>(event)) {
+                return Some(fired);
+            }
+            state.dispatch = Dispatch::Running;
+            fired
+        };
+        for event in fired.iter() {
+            self.fire(event);
+        }
+        let mut state = self.state();
+        state.dispatch = Dispatch::Idle;
+        // Another host may have come meanwhile and found this task running.
+        let orphaned = state.wakers.host() != caller && !state.wakers.wake_host();
+        let remains = fired.iter().find_map(O::close_event).map(|close| state.finish(close));
+        drop(state);
+        undisturbed(move || drop(remains));
+        if orphaned {
+            self.run_as_driver();
+        }
+        Some(fired)
+    }
+
+    /// Calls the listeners of the event's type, in the order in which they were added.
+    fn fire(self: &Arc<Self>, event: &O::Event) {
+        let listeners = self.state().listeners.of_type(O::event_type(event));
+        if listeners.is_empty() {
+            return;
+        }
+        let handle = &Handle::new(self);
+        for listener in listeners {
+            let callback = self.state().listeners.take_call(listener);
+            let Some(callback) = callback else { continue };
+            undisturbed(move || {
+                callback.lock().unwrap_or_else(PoisonError::into_inner)(handle, event);
+            });
+        }
+    }
+
+    /// Polls the state. If `look` finds nothing, the task of `cx` is woken when the state changes.
+    pub(crate) fn poll_state<T>(
+        &self,
+        cx: &Context<'_>,
+        look: impl FnOnce(&mut State<O>) -> Option<T>,
+    ) -> Poll<T> {
+        let mut state = self.state();
+        match look(&mut state) {
+            Some(found) => Poll::Ready(found),
+            None => {
+                state.wakers.register_waiting(cx);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<O: Object> Handle<O> {
+    pub(crate) fn new(target: &Arc<Target<O>>) -> Self {
+        target.handles.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(target))
+    }
+
+    pub(crate) fn target(&self) -> &Arc<Target<O>> {
+        &self.0
+    }
+}
+
+impl<O: Object> Deref for Handle<O> {
+    type Target = Target<O>;
+
+    fn deref(&self) -> &Target<O> {
+        &self.0
+    }
+}
+
+impl<O: Object> Clone for Handle<O> {
+    fn clone(&self) -> Self {
+        Self::new(&self.0)
+    }
+}
+
+impl<O: Object> Drop for Handle<O> {
+    fn drop(&mut self) {
+        if self.0.handles.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return;
+        }
+        let mut state = self.0.claimed();
+        let State { object, listeners, wakers, .. } = &mut *state;
+        if !listeners.types().any(|event_type| object.can_fire(event_type)) {
+            object.close_unobserved(wakers);
+        }
+    }
+}
+
+fn is_close<O: Object>(event: &O::Event) -> bool {
+    O::close_event(event).is_some()
+}
+
+impl<O: Object> State<O> {
+    pub(crate) fn may_run(&self, caller: Host) -> bool {
+        self.dispatch == Dispatch::Idle && self.wakers.host() == caller
+    }
+
+    fn run_next(&mut self, demand: MessageDemand) -> Option<Fired<O::Event>> {
+        let was_full = self.object.is_full();
+        let task = self.object.next_task(demand)?;
+        if was_full {
+            self.wakers.wake_driver();
+        }
+        Some(self.object.run(task, &mut self.wakers))
+    }
+
+    /// Runs the tasks that waited for a listener and makes the driver the host. There are no listeners.
+    fn run_unheard(&mut self) -> Option<O::Remains> {
+        self.wakers.set_host(Host::Driver);
+        let mut remains = None;
+        while let Some(fired) = self.run_next(MessageDemand::Take) {
+            if let Some(close) = fired.iter().find_map(O::close_event) {
+                remains = Some(self.finish(close));
+            }
+        }
+        remains
+    }
+
+    fn finish(&mut self, close: &CloseEvent) -> O::Remains {
+        self.closed = Some(close.clone());
+        self.wakers.wake_all();
+        self.object.finish(&mut self.listeners)
+    }
+}
+
+/// The locked state. Wakers that were taken meanwhile are woken after the lock is released.
+pub(crate) struct Locked<'a, O: Object>(Option<MutexGuard<'a, State<O>>>);
+
+impl<O: Object> Deref for Locked<'_, O> {
+    type Target = State<O>;
+
+    fn deref(&self) -> &State<O> {
+        self.0.as_ref().expect("only drop takes the guard")
+    }
+}
+
+impl<O: Object> DerefMut for Locked<'_, O> {
+    fn deref_mut(&mut self) -> &mut State<O> {
+        self.0.as_mut().expect("only drop takes the guard")
+    }
+}
+
+impl<O: Object> Drop for Locked<'_, O> {
+    fn drop(&mut self) {
+        let Some(mut state) = self.0.take() else { return };
+        let due = state.wakers.take_due();
+        drop(state);
+        due.into_iter().for_each(|waker| undisturbed(|| waker.wake()));
+    }
+}

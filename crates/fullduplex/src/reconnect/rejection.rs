@@ -1,0 +1,90 @@
+//! What a rejected opening handshake says about the next attempt.
+
+use std::time::{Duration, SystemTime};
+
+use fullduplex_net::{ConnectError, ProxyError, Rejected};
+use http::header::{DATE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, StatusCode};
+
+use crate::native::failure::Failure;
+
+/// The longest time that a `Retry-After` header can ask for.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+
+/// Returns whether another attempt with the same options must fail too (FC-07).
+pub(super) fn is_permanent(failure: &Failure) -> bool {
+    match failure {
+        Failure::BlockedPort(_)
+        | Failure::Connect(ConnectError::TlsOptions(_) | ConnectError::ReservedHeaderError(_)) => {
+            true
+        }
+        failure => rejected(failure).is_some_and(|rejected| is_permanent_status(rejected.status)),
+    }
+}
+
+/// Returns how long the server asks to wait before the next attempt (RFC 9110, section 10.2.3), up to an
+/// hour.
+pub(super) fn retry_after(failure: &Failure) -> Option<Duration> {
+    let headers = &rejected(failure)?.headers;
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match value.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        // More seconds than a u64 has.
+        Err(_) if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Duration::MAX
+        }
+        // The server's clock may differ from ours, so the date is compared with its own.
+        Err(_) => {
+            let now = date(headers, &DATE).unwrap_or_else(SystemTime::now);
+            date(headers, &RETRY_AFTER)?.duration_since(now).unwrap_or_default()
+        }
+    };
+    Some(wait.min(RETRY_AFTER_MAX))
+}
+
+fn rejected(failure: &Failure) -> Option<&Rejected> {
+    match failure {
+        Failure::Connect(ConnectError::Rejected(rejected)) => Some(rejected),
+        Failure::Connect(ConnectError::Proxy { source, .. }) => match &**source {
+            ProxyError::Rejected(rejected) => Some(rejected),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Returns whether a status will be the answer to the next request too. A 5xx, and a 4xx of this list, can
+/// change while a server or its load balancer restarts.
+fn is_permanent_status(status: StatusCode) -> bool {
+    let can_heal = matches!(
+        status,
+        StatusCode::NOT_FOUND
+            | StatusCode::REQUEST_TIMEOUT
+            | StatusCode::CONFLICT
+            | StatusCode::MISDIRECTED_REQUEST
+            | StatusCode::LOCKED
+            | StatusCode::TOO_EARLY
+            | StatusCode::TOO_MANY_REQUESTS
+    );
+    status.is_client_error() && !can_heal
+}
+
+fn date(headers: &HeaderMap, name: &HeaderName) -> Option<SystemTime> {
+    httpdate::parse_http_date(headers.get(name)?.to_str().ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// FC-07
+    #[test]
+    fn most_4xx_are_permanent() {
+        for permanent in [400, 401, 402, 403, 405, 406, 407, 410, 414, 426, 431, 451] {
+            assert!(is_permanent_status(StatusCode::from_u16(permanent).unwrap()), "{permanent}");
+        }
+        for can_heal in [200, 302, 404, 408, 409, 421, 423, 425, 429, 500, 502, 503, 504] {
+            assert!(!is_permanent_status(StatusCode::from_u16(can_heal).unwrap()), "{can_heal}");
+        }
+    }
+}
