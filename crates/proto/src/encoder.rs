@@ -7,8 +7,8 @@ use crate::frame::{RSV1, SHORT_PAYLOAD_MAX};
 use crate::message::Kind;
 use crate::outbox::{Outbox, SendBuffer};
 use crate::{
-    AgreedDeflate, CloseFrame, FrameHeader, MaskKey, MaskKeys, Message, Opcode, Outgoing, Part,
-    Prepared, Reply, Role,
+    CloseFrame, Deflate, FrameHeader, MaskKey, MaskKeys, Message, Opcode, Outgoing, Part, Prepared,
+    Reply, Role,
 };
 
 /// While so many bytes wait for the transport, a Pong among them, no further Pong joins them.
@@ -99,8 +99,7 @@ impl Encoder {
     }
 
     /// Compresses messages, as the handshake has agreed (RFC7692-5-11).
-    pub fn with_deflate(mut self, agreed: impl Into<AgreedDeflate>) -> Self {
-        let agreed = agreed.into();
+    pub fn with_deflate(mut self, agreed: Deflate) -> Self {
         let context = agreed.of(if self.masks.is_some() { Role::Client } else { Role::Server });
         let deflater = Deflater::new(context);
         self.compression = Some(Box::new(Compression { threshold: agreed.threshold, deflater }));

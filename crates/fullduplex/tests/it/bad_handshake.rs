@@ -163,7 +163,7 @@ async fn what_was_not_offered_cannot_be_chosen() {
             "the extension `permessage-bzip2`, which was not offered",
         ),
         ("Sec-WebSocket-Extensions: a;;", "Sec-WebSocket-Extensions header is malformed"),
-        ("X-Other: chat", "chose none of the subprotocols offered"),
+        ("X-Other: chat", "chose none of the offered subprotocols"),
     ];
     for (header, cause) in cases {
         let trace = choosing(header).await;
@@ -278,7 +278,8 @@ async fn a_server_that_never_answers_fails_by_the_deadline() {
     trace.assert_failed(&[], "took longer than 200ms");
 
     let server = silent().await;
-    let options = ConnectOptions::new().handshake_timeout(Duration::from_millis(200));
+    let mut options = ConnectOptions::default();
+    options.handshake_timeout = Duration::from_millis(200);
     let url = Url::parse(&server.url()).unwrap();
     let error = guarded("the deadline", connect(&url, &options)).await.unwrap_err();
     assert!(matches!(error, ConnectError::Timeout { .. }), "{error:?}");

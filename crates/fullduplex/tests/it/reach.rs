@@ -61,10 +61,11 @@ async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut peer: Peer<S>) {
 async fn an_address_that_does_not_answer_has_a_head_start_and_no_more() {
     let (_hole, _first, hole) = black_hole().await;
     let server = script(close).await;
-    let options = ConnectOptions::new().resolver(known(&[hole, server.address()]));
+    let mut options = ConnectOptions::default();
+    options.resolver = Some(known(&[hole, server.address()]));
     let url = Url::parse("ws://server.example/").unwrap();
     let start = Instant::now();
-    let (mut socket, _) = connect(&url, &options).await.unwrap();
+    let mut socket = connect(&url, &options).await.unwrap();
     let elapsed = start.elapsed();
     // Nobody else ends the wait: the system gives up after minutes, the client after 20 s.
     assert!((HEAD_START..10 * HEAD_START).contains(&elapsed), "{elapsed:?}");
@@ -90,9 +91,10 @@ async fn an_address_that_refuses_is_not_waited_for() {
 async fn the_loser_of_the_race_is_given_up() {
     let (hole, first, slow) = black_hole().await;
     let server = script(close).await;
-    let options = ConnectOptions::new().resolver(known(&[slow, server.address()]));
+    let mut options = ConnectOptions::default();
+    options.resolver = Some(known(&[slow, server.address()]));
     let url = Url::parse("ws://server.example/").unwrap();
-    let (mut socket, _) = guarded("the connection", connect(&url, &options)).await.unwrap();
+    let mut socket = guarded("the connection", connect(&url, &options)).await.unwrap();
     assert_eq!(socket.recv().await.unwrap(), None);
     server.finish().await;
     // Now there is room for whoever still tries, within a second or two.
@@ -114,9 +116,9 @@ async fn the_failure_of_each_address_is_told() {
     Trace::record(socket).await.assert_failed(&[], &told);
 
     let (_hole, _first, hole) = black_hole().await;
-    let options = ConnectOptions::new()
-        .resolver(known(&[one, hole]))
-        .connect_timeout(Duration::from_millis(200));
+    let mut options = ConnectOptions::default();
+    options.resolver = Some(known(&[one, hole]));
+    options.connect_timeout = Duration::from_millis(200);
     let url = Url::parse("ws://server.example/").unwrap();
     let error = connect(&url, &options).await.unwrap_err();
     let ConnectError::Timeout { phase, failures, .. } = &error else { panic!("{error:?}") };
@@ -186,9 +188,10 @@ async fn a_server_of_this_machine_is_reached_by_its_path() {
     let path = folder.path().join("socket");
     let server = Server::bind_unix(&path, ServerOptions::default()).unwrap();
     tokio::spawn(server.serve(echo));
-    let options = ConnectOptions::new().unix_socket(path.clone());
+    let mut options = ConnectOptions::default();
+    options.unix_socket = Some(path.clone());
     let url = Url::parse("ws://server.example/").unwrap();
-    let (mut socket, _) = connect(&url, &options).await.unwrap();
+    let mut socket = connect(&url, &options).await.unwrap();
     socket.send("by a path").await.unwrap();
     assert_eq!(socket.recv().await.unwrap(), Some("by a path".into()));
 
@@ -226,14 +229,15 @@ async fn a_stream_of_ones_own_is_as_good() {
         request
     };
     let client = async {
-        let (mut socket, _) = connect_over(ours, &url, &options).await.unwrap();
+        let mut socket = connect_over(ours, &url, &options).await.unwrap();
         assert_eq!(socket.recv().await.unwrap(), None);
     };
     let (request, ()) = guarded("the end", async { tokio::join!(server, client) }).await;
     assert!(request.starts_with("GET /path HTTP/1.1\r\nhost: server.example\r\n"), "{request}");
 
     let (ours, _theirs) = tokio::io::duplex(1 << 12);
-    let hasty = ConnectOptions::new().handshake_timeout(Duration::from_millis(100));
+    let mut hasty = ConnectOptions::default();
+    hasty.handshake_timeout = Duration::from_millis(100);
     let error = guarded("the deadline", connect_over(ours, &url, &hasty)).await.unwrap_err();
     assert!(matches!(error, ConnectError::Timeout { .. }), "{error:?}");
 }
@@ -267,8 +271,9 @@ async fn open_ten(port: u16, handshakes: ConnectConcurrency) {
         // The same address by another name.
         let host = ["127.0.0.1", "localhost"][number % 2];
         let url = Url::parse(&format!("ws://{host}:{port}/")).expect("it is a URL");
-        let options =
-            ConnectOptions::new().concurrency(handshakes).local_address(Ipv4Addr::LOCALHOST.into());
+        let mut options = ConnectOptions::default();
+        options.handshakes = handshakes;
+        options.local_address = Some(Ipv4Addr::LOCALHOST.into());
         connect(&url, &options).await.expect("it is opened")
     });
     assert_eq!(guarded("ten connections", join_all(opening)).await.len(), 10);
@@ -343,9 +348,8 @@ async fn a_server_that_hangs_holds_up_nobody_else() {
         }
     };
     let with_deadline = async |deadline| {
-        let options = ConnectOptions::new()
-            .concurrency(ConnectConcurrency::OnePerAddress)
-            .handshake_timeout(Duration::from_millis(deadline));
+        let mut options = ConnectOptions::default();
+        options.handshake_timeout = Duration::from_millis(deadline);
         connect(&url, &options).await.unwrap_err()
     };
     let clients = async {
@@ -375,11 +379,12 @@ async fn a_server_that_hangs_holds_up_nobody_else() {
 async fn a_line_that_does_not_move_is_left() {
     let (listener, address) = listener().await;
     let url = Url::parse(&format!("ws://{address}/")).unwrap();
-    let patient = ConnectOptions::new().concurrency(ConnectConcurrency::OnePerAddress);
+    let patient = ConnectOptions::default();
     let first = connect(&url, &patient);
     let second = async {
         let (_stream, _) = listener.accept().await.unwrap();
-        let hasty = patient.clone().connect_timeout(Duration::from_millis(100));
+        let mut hasty = ConnectOptions::default();
+        hasty.connect_timeout = Duration::from_millis(100);
         connect(&url, &hasty).await.unwrap_err()
     };
     let error = tokio::select! {
@@ -395,9 +400,8 @@ async fn a_line_that_moves_is_waited_for() {
     const PATIENCE: Duration = Duration::from_secs(1);
     let (listener, address) = listener().await;
     let url = Url::parse(&format!("ws://{address}/")).unwrap();
-    let options = ConnectOptions::new()
-        .concurrency(ConnectConcurrency::OnePerAddress)
-        .connect_timeout(PATIENCE);
+    let mut options = ConnectOptions::default();
+    options.connect_timeout = PATIENCE;
     let clients = join_all((0..5).map(|_| connect(&url, &options)));
     let server = async {
         for _ in 0..5 {

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fullduplex_proto::UrlError;
 use fullduplex_proto::handshake::{AnswerError, ReservedHeaderError};
 
 use crate::client::redirects::RedirectError;
@@ -82,12 +81,9 @@ pub enum ConnectError {
         /// What had become of the addresses tried by then.
         failures: Vec<AddressFailure>,
     },
-    /// The URL is not one of a WebSocket (RFC6455-4.1-2).
+    /// One of [`ConnectOptions::headers`](crate::client::options::ConnectOptions::headers) is not free to choose.
     #[error(transparent)]
-    Url(#[from] UrlError),
-    /// One of [`ConnectOptions::headers`](crate::ConnectOptions::headers) is set by the handshake itself.
-    #[error(transparent)]
-    ReservedHeader(#[from] ReservedHeaderError),
+    ReservedHeaderError(#[from] ReservedHeaderError),
     /// No response could be read.
     #[error("{authority}: {source}")]
     Opening {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use allocation_counter::measure;
 use fullduplex_lab::process::allow_many_files;
 use fullduplex_lab::script::guarded;
-use fullduplex_net::proto::{DeflateConfig, Message, Outgoing, Url};
+use fullduplex_net::proto::{Deflate, Message, Outgoing, Url};
 use fullduplex_net::{
     ConnectOptions, Connections, Group, Outcome, OverflowPolicy, Request, Sent, Server,
     ServerOptions, Socket, connect,
@@ -55,7 +55,7 @@ async fn member(request: Request, group: Group) -> Outcome {
 }
 
 impl Room {
-    fn open(deflate: Option<DeflateConfig>) -> Self {
+    fn open(deflate: Option<Deflate>) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         allow_many_files();
         let mut options = ServerOptions::default();
@@ -99,11 +99,7 @@ impl Room {
 }
 
 /// Runs the readers until their connections end.
-fn read_all(
-    address: SocketAddr,
-    deflate: Option<DeflateConfig>,
-    tell: mpsc::UnboundedSender<Message>,
-) {
+fn read_all(address: SocketAddr, deflate: Option<Deflate>, tell: mpsc::UnboundedSender<Message>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut readers = JoinSet::new();
@@ -120,10 +116,11 @@ fn read_all(
     });
 }
 
-async fn open(address: SocketAddr, path: &str, deflate: Option<DeflateConfig>) -> Socket {
+async fn open(address: SocketAddr, path: &str, deflate: Option<Deflate>) -> Socket {
     let url = Url::parse(&format!("ws://{address}/{path}")).unwrap();
-    let options = ConnectOptions::new().deflate(deflate);
-    connect(&url, &options).await.unwrap().0
+    let mut options = ConnectOptions::default();
+    options.deflate = deflate;
+    connect(&url, &options).await.unwrap()
 }
 
 /// Returns a compressible message that differs for each number.
@@ -136,7 +133,7 @@ fn numbers(sent: Sent) -> (usize, usize, usize) {
     (sent.queued, sent.dropped, sent.closed)
 }
 
-fn assert_only_the_silent_member_misses_messages(deflate: Option<DeflateConfig>) {
+fn assert_only_the_silent_member_misses_messages(deflate: Option<Deflate>) {
     let mut room = Room::open(deflate);
     let before = room.connections.counts();
 
@@ -174,5 +171,5 @@ fn a_group_shares_the_payload() {
 
 #[test]
 fn a_group_compresses_once() {
-    assert_only_the_silent_member_misses_messages(Some(DeflateConfig::default()));
+    assert_only_the_silent_member_misses_messages(Some(Deflate::default()));
 }

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 mod accept;
-mod client;
 mod observer;
 mod parts;
 mod server;

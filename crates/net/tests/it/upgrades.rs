@@ -12,7 +12,7 @@ use fullduplex_lab::script::{
     CLOSE, FIN, Peer, SAMPLE_REQUEST, TEXT, close_frame, frame, guarded, masked_frame,
 };
 use fullduplex_net::proto::handshake::{Rejection, Subprotocol, Subprotocols};
-use fullduplex_net::proto::{DeflateConfig, Message, Url};
+use fullduplex_net::proto::{Deflate, Message, Url};
 use fullduplex_net::{
     ConnectError, ConnectOptions, Connections, Drained, Outcome, ServerOptions, Socket,
     UpgradeRejection, WebSocketUpgrade, connect,
@@ -127,7 +127,7 @@ async fn start_both(connections: &Connections) -> [SocketAddr; 2] {
 
 async fn open(address: SocketAddr, path: &str) -> Result<Socket, ConnectError> {
     let url = Url::parse(&format!("ws://{address}{path}")).unwrap();
-    Ok(connect(&url, &ConnectOptions::default()).await?.0)
+    connect(&url, &ConnectOptions::default()).await
 }
 
 /// Returns the status with which the request is rejected.
@@ -150,7 +150,7 @@ async fn until_none_is_open(connections: &Connections) {
 #[tokio::test]
 async fn messages_come_back_compressed() {
     let mut options = ServerOptions::default();
-    options.accept.deflate = Some(DeflateConfig::default());
+    options.accept.deflate = Some(Deflate::default());
     let connections = Connections::new(options);
     let text = "the same again and ".repeat(10_000);
     for address in start_both(&connections).await {
@@ -321,8 +321,9 @@ async fn the_application_chooses_subprotocol_headers_and_rejection() {
     let connections = Connections::new(ServerOptions::default());
     let address = start_axum(&connections).await;
     let url = Url::parse(&format!("ws://{address}/chosen")).unwrap();
-    let options = ConnectOptions::new().subprotocols(Subprotocols::new(["first", "last"]).unwrap());
-    let (socket, _) = connect(&url, &options).await.unwrap();
+    let mut options = ConnectOptions::default();
+    options.subprotocols = Subprotocols::new(["first", "last"]).unwrap();
+    let socket = connect(&url, &options).await.unwrap();
     assert_eq!(socket.subprotocol().map(Subprotocol::as_str), Some("last"));
     assert_eq!(status(address, "/refused").await, 401);
     assert_eq!(connections.counts().refused, [(401, 1)].into());

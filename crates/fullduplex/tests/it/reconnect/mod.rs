@@ -236,7 +236,7 @@ async fn each_attempt_has_fresh_options_and_a_provider_may_fail() {
     let mut events = socket.events();
     let lost = expect!(&mut events, ReconnectingEvent::Lost(lost) => lost);
     let cause = lost.cause.unwrap().to_string();
-    assert_eq!(cause, "there is nothing to connect with: no token");
+    assert_eq!(cause, "could not get options for the connection: no token");
     let lost = expect!(&mut events, ReconnectingEvent::Lost(lost) => lost);
     assert!(matches!(lost.cause, Some(LostCause::Options(Error::Url(_)))), "{lost:?}");
     expect!(&mut events, ReconnectingEvent::Open);
@@ -294,7 +294,7 @@ async fn a_full_outbox_refuses_or_drops_and_says_so() {
         dropping.send(number.to_string()).unwrap();
     }
     let dropped = expect!(&mut events, ReconnectingEvent::Undelivered(it) => it);
-    assert_eq!(dropped.why, Undelivery::OutboxFullError);
+    assert_eq!(dropped.why, Undelivery::OutboxFull);
     assert_eq!(dropped.messages, ["0".into(), "1".into(), "2".into()]);
     server.start();
     while !matches!(next(&mut events).await, ReconnectingEvent::Open) {}

@@ -11,7 +11,7 @@ use fullduplex_lab::process::Program;
 use fullduplex_lab::proxy::{Proxy as Reverse, Software};
 use fullduplex_net::proto::handshake::Subprotocols;
 use fullduplex_net::proto::{
-    CloseCode, CloseFrame, CloseReason, DeflateConfig, Message, Part, Received, Url,
+    CloseCode, CloseFrame, CloseReason, Deflate, Message, Part, Received, Url,
 };
 use fullduplex_net::{ConnectError, ConnectOptions, Proxy, Socket, Tls, connect};
 use tokio::time::timeout;
@@ -164,8 +164,9 @@ impl<'a> Route<'a> {
     }
 
     fn options(&self, deflate: bool, tls: &Tls) -> Result<ConnectOptions, Failure> {
-        let mut options =
-            ConnectOptions::new().deflate(deflate.then(DeflateConfig::default)).tls(tls.clone());
+        let mut options = ConnectOptions::default();
+        options.deflate = deflate.then(Deflate::default);
+        options.tls = Some(tls.clone());
         if let Some(proxy) = self.proxy {
             options.proxies = Proxy::parse(proxy)?.into();
         }
@@ -285,7 +286,7 @@ impl Peer {
         if self.obeys() {
             options.subprotocols = Subprotocols::new(["nope", "echo"])?;
         }
-        let (mut socket, _) = connect(&url, &options).await?;
+        let mut socket = connect(&url, &options).await?;
         let compresses = self.name != "tokio-tungstenite" && options.deflate.is_some();
         expect(socket.extensions().is_empty() != compresses, "compression", socket.extensions())?;
         let mut passed = 1;
@@ -305,7 +306,7 @@ impl Peer {
             close_received(socket).await?;
             refused(&Url::parse(&format!("{origin}/nowhere"))?, &options).await?;
             passed += 3;
-            (socket, _) = connect(&url, &options).await?;
+            socket = connect(&url, &options).await?;
         }
         let reason = CloseReason::new("bye")?;
         let frame = CloseFrame { code: CloseCode::new(4000)?, reason };

@@ -4,7 +4,7 @@ use std::io::IoSlice;
 
 use bytes::BytesMut;
 use fullduplex_lab::script::{BINARY, CLOSE, CONTINUATION, FIN, PING, TEXT, masked_frame};
-use fullduplex_net::proto::{Decoder, DeflateConfig, Encoder, Limits, Message, Received, Role};
+use fullduplex_net::proto::{Decoder, Deflate, Encoder, Limits, Message, Received, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::watch;
 
@@ -67,7 +67,7 @@ pub(crate) async fn play(script: &[Step], stream: DuplexStream) -> Heard {
     let hearing = async move {
         let (mut heard, mut input) = (Heard::default(), BytesMut::new());
         let receiver = Decoder::new(Role::Client, Limits::default());
-        let mut receiver = receiver.with_deflate(DeflateConfig::default());
+        let mut receiver = receiver.with_deflate(Deflate::default());
         while matches!(reader.read_buf(&mut input).await, Ok(1..)) {
             heard.take(&mut input, &mut receiver);
             count.send_replace(usize::from(!heard.head.is_empty()) + heard.events.len());
@@ -76,7 +76,7 @@ pub(crate) async fn play(script: &[Step], stream: DuplexStream) -> Heard {
     };
     let saying = async move {
         let mut sender =
-            Encoder::client(Box::new(|| [5, 6, 7, 8])).with_deflate(DeflateConfig::default());
+            Encoder::client(Box::new(|| [5, 6, 7, 8])).with_deflate(Deflate::default());
         for step in script {
             match step {
                 Step::Hear(enough) => drop(counted.wait_for(|count| count >= enough).await),

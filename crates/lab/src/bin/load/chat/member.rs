@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fullduplex_net::proto::Message;
-use fullduplex_net::{ConnectOptions, Socket, connect};
+use fullduplex_net::{ConnectConcurrency, ConnectOptions, Socket, connect};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout};
 
 use super::Plan;
@@ -101,9 +101,11 @@ impl Member {
 }
 
 async fn join(plan: &Plan) -> Result<(Socket, Ledger), Failure> {
-    let options = ConnectOptions::new().deflate(None);
+    let mut options = ConnectOptions::default();
+    options.deflate = None;
     // As many enter at a time as the plan says.
-    let (mut socket, _) = connect(&plan.url, &options).await?;
+    options.handshakes = ConnectConcurrency::Unlimited;
+    let mut socket = connect(&plan.url, &options).await?;
     // Whoever is in the room before it is welcome may hear something first.
     loop {
         match timeout(PATIENCE, socket.recv()).await?? {

@@ -38,10 +38,11 @@ impl fmt::Display for Times {
 /// Lets good clients ask for so long.
 pub(super) async fn ask(server: SocketAddr, duration: Duration) -> Result<Times, Failure> {
     let url = Url::parse(&format!("ws://{server}/"))?;
-    let options = ConnectOptions::new().deflate(None);
+    let mut options = ConnectOptions::default();
+    options.deflate = None;
     let mut sockets = Vec::new();
     for _ in 0..CLIENTS {
-        sockets.push(connect(&url, &options).await?.0);
+        sockets.push(connect(&url, &options).await?);
     }
     let begin = Instant::now();
     // They take turns.

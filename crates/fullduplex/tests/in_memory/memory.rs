@@ -1,5 +1,4 @@
 //! A server in memory: a [`Connector`] that runs a handler for each client.
-#![allow(dead_code, reason = "each test file uses some of it")]
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
@@ -8,7 +7,7 @@ use std::time::Duration;
 use fullduplex::{Builder, Connecting, Connector, Ports, Transport, Url, WebSocket};
 use fullduplex_net::proto::Received;
 use fullduplex_net::{AcceptOptions, Socket, accept};
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -27,10 +26,7 @@ where
             handler(socket.expect("the client shakes hands")).await;
         });
     };
-    WebSocket::builder("ws://memory.test/")
-        .ports(Ports::Any)
-        .connector(Arc::new(Memory(Box::new(serve))))
-        .deflate(None)
+    connected_to(Box::new(serve))
 }
 
 /// Sends `welcome`, then waits for the end.
@@ -69,6 +65,28 @@ pub(crate) async fn greeted_but_unused() -> (WebSocket, oneshot::Receiver<bool>)
     .expect("the URL is valid");
     timeout(Duration::from_secs(60), is_greeted).await.expect("in time").expect("it is greeted");
     (socket, has_ended)
+}
+
+/// Returns the options of a client whose connections are answered with these bytes, whatever it asks.
+pub(crate) fn answered_with(response: String) -> Builder {
+    let serve = move |mut stream: DuplexStream| {
+        let response = response.clone();
+        tokio::spawn(async move {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.expect("a whole request"));
+            }
+            stream.write_all(response.as_bytes()).await.expect("the client is there");
+        });
+    };
+    connected_to(Box::new(serve))
+}
+
+fn connected_to(serve: Box<dyn Fn(DuplexStream) + Send + Sync>) -> Builder {
+    WebSocket::builder("ws://memory.test/")
+        .ports(Ports::Any)
+        .connector(Arc::new(Memory(serve)))
+        .deflate(None)
 }
 
 struct Memory(Box<dyn Fn(DuplexStream) + Send + Sync>);

@@ -1,15 +1,16 @@
 //! No event is lost between the constructor and the first listener or stream.
-#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
-mod memory;
-
-use std::sync::mpsc;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use fullduplex::{Data, Event, ReadyState};
+use fullduplex::{Data, Event, ReadyState, ReconnectingEvent, ReconnectingWebSocket};
+use fullduplex_net::proto::Received;
 use futures_util::StreamExt;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+
+use crate::memory;
 
 const HANG: Duration = Duration::from_secs(60);
 
@@ -114,4 +115,43 @@ async fn an_unused_socket_closes_when_it_is_dropped() {
     let (socket, ended) = memory::greeted_but_unused().await;
     drop(socket);
     assert!(timeout(HANG, ended).await.unwrap().unwrap());
+}
+
+/// FC-01: the first stream of a reconnecting socket receives every event, also after `send`.
+#[test]
+fn a_stream_on_the_next_line_misses_no_event_of_a_reconnecting_socket() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
+    for _ in 0..500 {
+        let _inside = runtime.enter();
+        let socket = ReconnectingWebSocket::builder(memory::builder(memory::greet)).open();
+        socket.send("hello").unwrap();
+        let first_two = socket.events().take(2).collect::<Vec<_>>();
+        let events = runtime.block_on(async { timeout(HANG, first_two).await }).unwrap();
+        assert!(matches!(events[0], ReconnectingEvent::Open));
+        assert!(matches!(events[1], ReconnectingEvent::Message(_)));
+    }
+}
+
+/// FC-01: a reconnecting socket that sends and never listens keeps reading from the server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reconnecting_socket_that_only_sends_does_not_stall() {
+    let (done, is_done) = oneshot::channel();
+    let done = Arc::new(Mutex::new(Some(done)));
+    let builder = memory::builder(move |mut socket: memory::Client| {
+        let done = done.lock().unwrap().take();
+        async move {
+            assert_eq!(socket.recv().await.unwrap(), Some("hello".into()));
+            for _ in 0..5000 {
+                socket.send("more than may wait for a listener").await.unwrap();
+            }
+            socket.ping(b"").unwrap();
+            let pong = poll_fn(|cx| socket.poll_event(cx)).await;
+            assert!(matches!(pong, Some(Received::Pong(_))), "{pong:?}");
+            done.unwrap().send(()).unwrap();
+        }
+    });
+    let socket = ReconnectingWebSocket::builder(builder).open();
+    socket.send("hello").unwrap();
+    timeout(HANG, is_done).await.unwrap().unwrap();
 }
