@@ -1,5 +1,5 @@
-//! Connections that failed hold nothing: no file descriptor, no task. Alone in its process, so that
-//! no other test opens files meanwhile.
+//! Failed connections leave no file descriptor and no task. This is a binary of one test, because tests in
+//! the same process would open files.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-/// How often each of the failures happens.
+/// How often each failure is repeated.
 const ROUNDS: usize = 6;
 
 #[tokio::test]
 async fn failures_leave_no_descriptor_and_no_task() {
-    // What the first round loads for all may stay.
+    // The first round allocates what the process keeps.
     fail_in_every_way().await;
     let before = held();
     for _ in 0..ROUNDS {
@@ -31,9 +31,9 @@ async fn failures_leave_no_descriptor_and_no_task() {
     assert!(released.is_ok(), "(descriptors, tasks) were {before:?} and are {:?}", held());
 }
 
-/// Open file descriptors, and tasks that have not ended.
+/// Returns the numbers of open file descriptors and of running tasks.
 fn held() -> (usize, usize) {
-    let descriptors = std::fs::read_dir("/proc/self/fd").expect("Linux lists them").count();
+    let descriptors = std::fs::read_dir("/proc/self/fd").expect("Linux lists descriptors").count();
     (descriptors, Handle::current().metrics().num_alive_tasks())
 }
 
@@ -59,7 +59,7 @@ async fn fail_in_every_way() {
         }));
     }
     failing.spawn(untrusted());
-    failing.spawn(given_up());
+    failing.spawn(closed_while_connecting());
     assert_eq!(failing.len(), 12);
     for trace in guarded("the end of all failures", failing.join_all()).await {
         assert_eq!(trace.events.last().map(String::as_str), Some(Trace::FAILED), "{trace:?}");
@@ -71,7 +71,7 @@ async fn refused() -> Trace {
     Trace::record(hasty(&format!("ws://{address}/"))).await
 }
 
-/// A client of a server that does this.
+/// Records a client of a server that plays this script.
 async fn after<F: Future<Output = ()> + Send + 'static>(
     play: impl FnOnce(Peer) -> F + Send + 'static,
 ) -> Trace {
@@ -80,24 +80,24 @@ async fn after<F: Future<Output = ()> + Send + 'static>(
     server.record_as(socket).await.0
 }
 
-/// A client that does not trust the server's certificate.
+/// Records a client that does not trust the certificate of its server.
 async fn untrusted() -> Trace {
     let acceptor = Authority::new().issue(&["localhost"], Validity::Now).acceptor();
     let server = script(async move |peer: Peer| peer.tls(&acceptor).await.is_err()).await;
     let roots = Authority::new().root_pem();
-    let tls = Tls::with_extra_roots(roots.as_bytes()).expect("the root is a certificate");
+    let tls = Tls::with_extra_roots(roots.as_bytes()).expect("the root is valid");
     let socket = WebSocket::builder(&server.wss_url("localhost")).tls(tls);
     let (trace, distrusted) = server.record_as(socket).await;
     assert!(distrusted);
     trace
 }
 
-/// A client that closes its socket while it is connecting.
-async fn given_up() -> Trace {
+/// Records a client that closes its socket while connecting.
+async fn closed_while_connecting() -> Trace {
     let (tell, told) = oneshot::channel::<WebSocket>();
     let server = script(async move |mut peer: Peer| {
         peer.read_head().await;
-        told.await.expect("the socket was made").close();
+        told.await.expect("the socket exists").close();
         peer.await_end().await;
     })
     .await;

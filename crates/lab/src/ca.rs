@@ -1,4 +1,4 @@
-//! A private certificate authority, so that `wss` is tested with certificates of every kind.
+//! A private certificate authority for tests of TLS.
 
 use std::sync::Arc;
 
@@ -14,43 +14,43 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use tokio_rustls::TlsAcceptor;
 
-/// A root that nobody trusts unless told to, and the key that signs for it.
+/// A root certificate and its key.
 #[derive(Debug)]
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// When a certificate is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Validity {
-    /// Today, and for centuries around.
+    /// For centuries before and after today.
     Now,
-    /// In January 2020 only.
+    /// Only in January 2020.
     Expired,
 }
 
-/// What a server proves itself with, or a client.
+/// The certificate and key of a server or a client.
 #[derive(Debug, Clone)]
 pub struct Identity {
-    /// The certificate; the root that signed it is not part of the chain.
+    /// The certificate, without the root that signed it.
     pub cert_pem: String,
-    /// Its private key.
+    /// The private key.
     pub key_pem: String,
 }
 
 impl Authority {
-    /// A root with a new key.
+    /// Creates a root with a new key.
     pub fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = new_key();
-        // Roots of different names: a certificate of one is not mistaken for another's.
+        // Each root has its own name, so a certificate of one does not match another.
         let name = format!("fullduplex lab root {:02x?}", &key.public_key_raw()[1..9]);
         params.distinguished_name.push(DnType::CommonName, name);
         let root = CertifiedIssuer::self_signed(params, key);
-        Self(root.expect("a key of ours signs for itself"))
+        Self(root.expect("the key signs its own certificate"))
     }
 
-    /// The root's certificate: what a client is given to trust this authority.
+    /// Returns the root certificate, which a client needs to trust this authority.
     pub fn root_pem(&self) -> String {
         self.0.pem()
     }
@@ -58,7 +58,7 @@ impl Authority {
     /// Issues a certificate for `names`, which may be DNS names and IP addresses.
     pub fn issue(&self, names: &[&str], validity: Validity) -> Identity {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        let mut params = CertificateParams::new(names).expect("the names are names");
+        let mut params = CertificateParams::new(names).expect("the names are valid");
         params.distinguished_name.push(DnType::CommonName, "fullduplex lab server");
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
@@ -68,7 +68,7 @@ impl Authority {
             params.not_after = date_time_ymd(2020, 2, 1);
         }
         let key = new_key();
-        let cert = params.signed_by(&key, &self.0).expect("the root signs");
+        let cert = params.signed_by(&key, &self.0).expect("the root signs the certificate");
         Identity { cert_pem: cert.pem(), key_pem: key.serialize_pem() }
     }
 }
@@ -80,40 +80,40 @@ impl Default for Authority {
 }
 
 impl Identity {
-    /// As our server is given it.
+    /// Returns this identity for our server.
     pub fn of_server(&self) -> fullduplex_net::Identity {
         fullduplex_net::Identity::from_pem(self.cert_pem.as_bytes(), self.key_pem.as_bytes())
-            .expect("the key is that of the certificate")
+            .expect("key and certificate match")
     }
 
-    /// The server's side of TLS with this identity.
+    /// Returns a TLS acceptor with this identity.
     pub fn acceptor(&self) -> TlsAcceptor {
         self.acceptor_for(None)
     }
 
-    /// The same, for clients that show a certificate of `authority` only.
+    /// Returns a TLS acceptor that requires client certificates of `authority`.
     pub fn acceptor_for_clients_of(&self, authority: &Authority) -> TlsAcceptor {
         self.acceptor_for(Some(authority))
     }
 
-    /// An impostor's side of TLS of this version: it shows the certificate of this identity, which
-    /// everybody can see, and has the key of another.
+    /// Returns the TLS acceptor of an impostor, for this version of TLS. It presents the certificate of this
+    /// identity and signs with the key of another.
     pub fn impostor(&self, key: &Self, version: &'static SupportedProtocolVersion) -> TlsAcceptor {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let key = provider.key_provider.load_private_key(key.key()).expect("the key is good");
+        let key = provider.key_provider.load_private_key(key.key()).expect("the key is valid");
         let shown = CertifiedKey::new(self.chain(), key);
         let config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[version])
-            .expect("ring knows this version of TLS")
+            .expect("ring supports this version of TLS")
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
         TlsAcceptor::from(Arc::new(config))
     }
 
-    /// The SHA-256 of its public key, as it is pinned.
+    /// Returns the SHA-256 of the public key, for pinning.
     pub fn public_key_sha256(&self) -> [u8; 32] {
         let key = KeyPair::from_pem(&self.key_pem).expect("the key is PEM");
-        let suite = TLS13_AES_128_GCM_SHA256.tls13().expect("it is one of TLS 1.3");
+        let suite = TLS13_AES_128_GCM_SHA256.tls13().expect("the suite is one of TLS 1.3");
         let hash = suite.common.hash_provider.hash(&key.subject_public_key_info());
         hash.as_ref().try_into().expect("SHA-256 has 32 bytes")
     }
@@ -132,26 +132,25 @@ impl Identity {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .expect("ring knows the default versions of TLS");
+            .expect("ring supports the default versions of TLS");
         let config = match clients {
             None => config.with_no_client_auth(),
             Some(authority) => {
                 let mut roots = RootCertStore::empty();
                 let root = CertificateDer::from_pem_slice(authority.root_pem().as_bytes());
-                roots.add(root.expect("the root is PEM")).expect("the root is a certificate");
+                roots.add(root.expect("the root is PEM")).expect("the root is valid");
                 let provider = Arc::new(rustls::crypto::ring::default_provider());
                 let verifier =
                     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
                 config.with_client_cert_verifier(verifier.build().expect("there is a root"))
             }
         };
-        let config = config
-            .with_single_cert(self.chain(), self.key())
-            .expect("the key is that of the certificate");
+        let config =
+            config.with_single_cert(self.chain(), self.key()).expect("key and certificate match");
         TlsAcceptor::from(Arc::new(config))
     }
 }
 
 fn new_key() -> KeyPair {
-    KeyPair::generate().expect("the system must provide random numbers")
+    KeyPair::generate().expect("the system provides random numbers")
 }

@@ -1,11 +1,11 @@
-//! Clients that other people wrote, in `crates/lab/peers/` and `bench/`, which try our echo server.
+//! Clients made with other libraries, in `peers/` and `bench/`, for our echo server.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::peers::{node, python};
 
-/// What a client tries, in this order, and what it expects. Each names what it has passed.
+/// The trials of a client, in order, and what each expects. A client prints the names of those it has passed.
 pub const TRIALS: [(&str, &str); 16] = [
     ("subprotocol", "of `nope` and `echo` the server chooses `echo`"),
     ("compression", "permessage-deflate is agreed on if it was offered"),
@@ -45,23 +45,23 @@ pub enum Client {
 /// Whether a client offers permessage-deflate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
-    /// It does.
+    /// The client offers it.
     Offered,
-    /// It does not.
+    /// The client does not offer it.
     NotOffered,
 }
 
-/// What a client says of a server that has passed.
+/// The result of a client whose trials have all passed.
 #[derive(Debug, Clone)]
 pub struct Report {
     /// The client's name and version.
     pub client: String,
-    /// How many trials that were.
+    /// The number of trials.
     pub trials: usize,
 }
 
 impl Client {
-    /// All of them.
+    /// All clients.
     pub const ALL: [Self; 6] = [
         Self::Chromium,
         Self::Websockets,
@@ -71,7 +71,7 @@ impl Client {
         Self::Tungstenite,
     ];
 
-    /// What it is called.
+    /// Returns the name of the client.
     pub fn name(self) -> &'static str {
         match self {
             Self::Chromium => "chromium",
@@ -83,7 +83,7 @@ impl Client {
         }
     }
 
-    /// What it can be told about compression.
+    /// Returns the settings of compression that the client supports.
     pub fn compressions(self) -> &'static [Compression] {
         match self {
             Self::Websockets | Self::Aiohttp | Self::Ws => {
@@ -94,7 +94,7 @@ impl Client {
         }
     }
 
-    /// The trials for which it has no means.
+    /// Returns the trials that the client cannot do.
     pub fn cannot(self) -> &'static [&'static str] {
         match self {
             Self::Chromium => &["fragments sent", "ping sent", "rejection"],
@@ -105,10 +105,10 @@ impl Client {
         }
     }
 
-    /// Lets it try our echo server at `url`, trusting the root in the file `ca` if that is `wss`.
+    /// Runs the client against our echo server at `url`. For `wss` it trusts the root in the file `ca`.
     ///
     /// # Errors
-    /// What went wrong, or which trials were not made.
+    /// The failures, and the names of trials that were not passed.
     ///
     /// # Panics
     /// If the client is not installed.
@@ -124,22 +124,22 @@ impl Client {
         let output = command.output().expect("`cargo xtask interop` installs and builds it");
         let said = String::from_utf8_lossy(&output.stdout);
         let passed: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("ok ")).collect();
-        let missing: Vec<&str> = self.trials().filter(|trial| !passed.contains(trial)).collect();
+        let not_passed: Vec<&str> = self.trials().filter(|trial| !passed.contains(trial)).collect();
         let client = said.lines().find_map(|line| line.strip_prefix("peer "));
         match client {
-            Some(client) if output.status.success() && missing.is_empty() => {
+            Some(client) if output.status.success() && not_passed.is_empty() => {
                 Ok(Report { client: client.to_owned(), trials: passed.len() })
             }
             _ => {
                 let failed: Vec<&str> =
                     said.lines().filter(|line| line.starts_with("failed")).collect();
                 let complaint = String::from_utf8_lossy(&output.stderr);
-                Err(format!("{}\nnot passed: {missing:?}\n{complaint}", failed.join("\n")))
+                Err(format!("{}\nnot passed: {not_passed:?}\n{complaint}", failed.join("\n")))
             }
         }
     }
 
-    /// The trials for which it has the means.
+    /// Returns the trials that the client can do.
     fn trials(self) -> impl Iterator<Item = &'static str> {
         let all = TRIALS.iter().map(|(name, _)| *name);
         all.filter(move |name| !self.cannot().contains(name))

@@ -1,4 +1,4 @@
-//! A transport of which one operation fails, to try them all: the first, the second, and so on.
+//! A stream with injected faults: the first operation fails, or the second, and so on.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
@@ -8,23 +8,23 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// More operations than any script needs: whoever gets here is in an endless loop.
+/// More operations than any script needs. Reaching this is an endless loop.
 const ENDLESS: usize = 10_000;
 
-/// What may go wrong with an operation.
+/// A fault of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// It has to be repeated.
+    /// The operation is interrupted and has to be repeated.
     Interrupted,
-    /// It is not ready, and is at once.
+    /// The operation is pending and wakes its task at once.
     Pending,
-    /// Bytes no longer flow: a read meets the end, a write takes nothing.
+    /// A read returns the end, and a write takes no bytes.
     Zero,
-    /// It fails for good.
+    /// The operation fails with this error.
     Fails(io::ErrorKind),
 }
 
-/// Every kind of fault that is tried.
+/// All faults that the tests inject.
 pub const FAULTS: [Fault; 8] = [
     Fault::Interrupted,
     Fault::Pending,
@@ -37,20 +37,20 @@ pub const FAULTS: [Fault; 8] = [
 ];
 
 impl Fault {
-    /// Whether the next try may succeed.
+    /// Whether the operation may succeed when repeated.
     pub fn is_passing(self) -> bool {
         matches!(self, Self::Interrupted | Self::Pending)
     }
 }
 
-/// Which operations fail, counted from 0.
+/// The operations that fail, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failing {
     /// None.
     Never,
-    /// This one alone, and what follows works again.
+    /// Only this one.
     Once(usize, Fault),
-    /// This one and all that follow.
+    /// This one and all later ones.
     From(usize, Fault),
 }
 
@@ -64,32 +64,32 @@ impl Failing {
     }
 }
 
-/// One operation that came to an end, or failed.
+/// A completed or failed operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Operation {
-    /// What was tried.
+    /// The kind of operation.
     pub kind: Kind,
-    /// How many bytes it moved, or what went wrong.
+    /// The number of bytes moved, or the fault.
     pub outcome: Result<usize, Fault>,
 }
 
-/// What a transport does.
+/// The kinds of operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It brings bytes.
+    /// `poll_read`.
     Read,
-    /// It takes bytes.
+    /// `poll_write`.
     Write,
-    /// It hands on what it took.
+    /// `poll_flush`.
     Flush,
-    /// It ends the direction in which it takes bytes.
+    /// `poll_shutdown`.
     Shutdown,
 }
 
-/// The operations of a [`Faulty`] stream, in order. An operation that is pending is none yet.
+/// The operations of a [`Faulty`] stream, in order, without those that are still pending.
 pub type Operations = Rc<RefCell<Vec<Operation>>>;
 
-/// A stream that fails as it is told, and writes down what it does.
+/// A stream that injects faults and records its operations.
 #[derive(Debug)]
 pub struct Faulty<S> {
     stream: S,
@@ -98,13 +98,13 @@ pub struct Faulty<S> {
 }
 
 impl<S> Faulty<S> {
-    /// A stream over `stream`, and what will be written down.
+    /// Returns a stream over `stream`, and the record of its operations.
     pub fn new(stream: S, failing: Failing) -> (Self, Operations) {
         let operations = Operations::default();
         (Self { stream, failing, operations: Rc::clone(&operations) }, operations)
     }
 
-    /// The result of an operation that is to fail. `zero` is what one returns that moves no bytes.
+    /// Returns the result of an operation that must fail. `zero` is the result for [`Fault::Zero`].
     fn fault<T>(
         &self,
         cx: &mut Context<'_>,
@@ -112,7 +112,7 @@ impl<S> Faulty<S> {
         zero: io::Result<T>,
     ) -> Option<Poll<io::Result<T>>> {
         let number = self.operations.borrow().len();
-        assert!(number < ENDLESS, "this script never ends");
+        assert!(number < ENDLESS, "endless loop");
         let fault = self.failing.at(number)?;
         self.operations.borrow_mut().push(Operation { kind, outcome: Err(fault) });
         Some(match fault {

@@ -1,5 +1,4 @@
-//! Forward proxies that other people wrote: tinyproxy and Squid (HTTP CONNECT), microsocks and Dante
-//! (SOCKS5).
+//! Forward proxies of other projects: tinyproxy and Squid (HTTP CONNECT), microsocks and Dante (SOCKS5).
 
 use std::io;
 use std::process::{Child, Command, Stdio};
@@ -10,7 +9,7 @@ use crate::folder::Folder;
 use crate::process::signal;
 use crate::proxy::{free_port, wait_until_it_listens};
 
-/// A program that is a forward proxy.
+/// A forward proxy program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Software {
     /// tinyproxy, over HTTP.
@@ -19,25 +18,25 @@ pub enum Software {
     Squid,
     /// microsocks, over SOCKS5.
     Microsocks,
-    /// Dante, over SOCKS5. Its users are those of the system, so it is for everybody here.
+    /// Dante, over SOCKS5. It only knows users of the system, so it runs without a login here.
     Dante,
 }
 
-/// A proxy in a process of its own, which ends with this value.
+/// A proxy process, which is ended on drop.
 #[derive(Debug)]
 pub struct Forward {
     software: Software,
     process: Child,
     port: u16,
-    /// What it reads.
+    /// The files that it reads.
     _folder: Folder,
 }
 
 impl Forward {
-    /// Starts a proxy on a free port of 127.0.0.1, for everybody or for one user with a password.
+    /// Starts a proxy on a free port of 127.0.0.1, without a login or for one user and password.
     ///
     /// # Errors
-    /// If it cannot be started, or does not listen.
+    /// If the proxy cannot be started or does not listen.
     pub fn start(software: Software, login: Option<(&str, &str)>) -> io::Result<Self> {
         let folder = Folder::new();
         let port = free_port()?;
@@ -90,14 +89,14 @@ impl Forward {
                 }
             }
         }
-        // Both write down who connects.
+        // Both log their connections.
         let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let mut forward = Self { software, process, port, _folder: folder };
         wait_until_it_listens(&mut forward.process, port)?;
         Ok(forward)
     }
 
-    /// Its URL, with `login` such as `user:password@`.
+    /// Returns the URL of the proxy, with `login` such as `user:password@`.
     pub fn url(&self, login: &str) -> String {
         let scheme = match self.software {
             Software::Tinyproxy | Software::Squid => "http",
@@ -109,7 +108,7 @@ impl Forward {
 
 impl Drop for Forward {
     fn drop(&mut self) {
-        // One that has processes of its own ends them when it is told to end.
+        // SIGTERM lets a proxy end its child processes.
         if matches!(self.process.try_wait(), Ok(None)) {
             signal(&self.process, "TERM");
         }
@@ -120,7 +119,7 @@ impl Drop for Forward {
     }
 }
 
-/// Whether the process has ended within some seconds.
+/// Whether the process ends within a few seconds.
 fn wait_briefly(process: &mut Child) -> io::Result<bool> {
     let begin = Instant::now();
     while process.try_wait()?.is_none() {
@@ -132,7 +131,7 @@ fn wait_briefly(process: &mut Child) -> io::Result<bool> {
     Ok(true)
 }
 
-/// As Squid keeps a password.
+/// Returns the hash of a password for Squid.
 fn hashed(password: &str) -> io::Result<String> {
     let output = Command::new("openssl").args(["passwd", "-apr1", password]).output()?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())

@@ -1,4 +1,4 @@
-//! Echo servers made with libraries that other people wrote, in `crates/lab/peers/`.
+//! Echo servers made with other libraries, in `peers/`.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use crate::ca::Identity;
 use crate::folder::Folder;
 
-/// The libraries whose servers we connect to.
+/// The library of an echo server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerLibrary {
     /// Python `websockets`.
@@ -24,12 +24,12 @@ pub enum ServerLibrary {
     Tomcat,
 }
 
-/// An echo server in a process of its own, which ends with this value, or with this process.
+/// An echo server process, which ends on drop or with this process.
 #[derive(Debug)]
 pub struct EchoServer {
     process: Child,
     port: u16,
-    /// The certificate and its key, for as long as the server may read them.
+    /// The certificate and its key, which the server reads.
     _files: Option<Folder>,
 }
 
@@ -37,7 +37,7 @@ impl EchoServer {
     /// Starts a server on a free port of 127.0.0.1, over TLS if it is given an identity.
     ///
     /// # Panics
-    /// If the peers are not installed, or the server does not say that it listens.
+    /// If the peers are not installed, or the server does not report that it listens.
     pub fn start(library: ServerLibrary, identity: Option<&Identity>) -> Self {
         let files = identity.map(|_| Folder::new());
         let mut command = match library {
@@ -61,11 +61,12 @@ impl EchoServer {
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line).expect("the server's first line is text");
         let port = line.trim().strip_prefix("listening ").and_then(|port| port.parse().ok());
-        let port = port.unwrap_or_else(|| panic!("{library:?} does not listen: it said {line:?}"));
+        let port =
+            port.unwrap_or_else(|| panic!("{library:?} does not listen: it printed {line:?}"));
         Self { process, port, _files: files }
     }
 
-    /// The port on 127.0.0.1.
+    /// Returns the port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -73,28 +74,28 @@ impl EchoServer {
 
 impl Drop for EchoServer {
     fn drop(&mut self) {
-        // It ends when its stdin ends; the kill is for one that does not.
+        // A server ends with its stdin, and is killed otherwise.
         drop(self.process.stdin.take());
         self.process.kill().ok();
         self.process.wait().ok();
     }
 }
 
-/// One of the scripts, to be started.
+/// Returns a command that runs a script in Python.
 pub(crate) fn python(script: &str) -> Command {
     let mut command = Command::new(folder().join("venv/bin/python"));
     command.arg(folder().join(script));
     command
 }
 
-/// One of the scripts, to be started.
+/// Returns a command that runs a script in Node.js.
 pub(crate) fn node(script: &str) -> Command {
     let mut command = Command::new("node");
     command.arg(folder().join(script));
     command
 }
 
-/// Runs from its source, which needs a whole JDK.
+/// Returns a command that compiles and runs the Java source, which needs a JDK.
 fn tomcat() -> Command {
     let jars = ["core", "websocket"]
         .map(|part| Path::new("/usr/share/java").join(format!("tomcat10-embed-{part}.jar")));

@@ -1,4 +1,4 @@
-//! Programs in processes of their own, and what the system tells about them.
+//! Child processes, and their figures in `/proc`.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader};
@@ -7,33 +7,33 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often is looked whether something has happened.
+/// How often a condition is checked.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// How long a process may take to become quiet.
+/// How long a process may take to become idle.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// A server in a process of its own, which ends with this value.
+/// A server process, which ends on drop.
 #[derive(Debug)]
 pub struct Program {
     child: Child,
-    /// Where it listens.
+    /// The address on which it listens.
     pub address: SocketAddr,
-    /// What there is to know about it.
+    /// Its figures.
     pub process: Process,
 }
 
-/// A process, as `/proc` shows it.
+/// A process in `/proc`.
 #[derive(Debug)]
 pub struct Process {
     folder: String,
 }
 
 impl Program {
-    /// Starts a server, which prints where it listens.
+    /// Starts a server that prints its address.
     ///
     /// # Errors
-    /// The program is not there, or did not say where it listens.
+    /// The program cannot be started, or printed no address.
     pub fn start(command: &mut Command) -> io::Result<Self> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
@@ -52,17 +52,17 @@ impl Drop for Program {
     }
 }
 
-/// Raises this process's limit of open files as far as the system allows, for tests with many sockets.
+/// Raises the limit of open files of this process as far as the system allows, for tests with many sockets.
 #[cfg(unix)]
 pub fn allow_many_files() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
-    // Where it is refused, as on macOS above a constant of the system, the old limit stays.
+    // If that fails, as on macOS above a constant of the system, the old limit stays.
     setrlimit(Resource::Nofile, limit).ok();
 }
 
-/// Does nothing: sockets have no such limit here.
+/// Does nothing: this system does not count sockets as files.
 #[cfg(not(unix))]
 pub fn allow_many_files() {}
 
@@ -71,60 +71,60 @@ pub fn allow_many_files() {}
 /// # Panics
 /// If there is no shell, or the child is gone.
 pub fn signal(child: &Child, signal: &str) {
-    // The shell's own `kill`: not every system has the program.
+    // The shell has a `kill` of its own, which works where the program is missing.
     let kill = format!("kill -{signal} {}", child.id());
     let status = Command::new("sh").args(["-c", &kill]).status().expect("could not run sh");
     assert!(status.success(), "could not send SIG{signal}: {status}");
 }
 
 impl Process {
-    /// That of a child.
+    /// Returns the figures of a child process.
     pub fn of(child: &Child) -> Self {
         Self { folder: format!("/proc/{}", child.id()) }
     }
 
-    /// The one that asks.
+    /// Returns the figures of this process.
     pub fn own() -> Self {
         Self { folder: "/proc/self".into() }
     }
 
-    /// Its resident memory in bytes.
+    /// Returns the resident memory in bytes.
     ///
     /// # Errors
-    /// The process is gone.
+    /// The process has ended.
     pub fn memory(&self) -> io::Result<u64> {
         self.bytes("smaps_rollup", "Rss:")
     }
 
-    /// That part of it which is heap and stacks. Fallback of the program's file are left out, as the system
-    /// reads them in and gives them up as it likes.
+    /// Returns the resident memory of heap and stacks in bytes. Pages of the program file are left out,
+    /// because the system loads and drops them at any time.
     ///
     /// # Errors
-    /// The process is gone.
+    /// The process has ended.
     pub fn anonymous_memory(&self) -> io::Result<u64> {
         self.bytes("smaps_rollup", "Anonymous:")
     }
 
-    /// The most resident memory it ever had, in bytes.
+    /// Returns the peak of the resident memory in bytes.
     ///
     /// # Errors
-    /// The process is gone.
+    /// The process has ended.
     pub fn peak_memory(&self) -> io::Result<u64> {
         self.bytes("status", "VmHWM:")
     }
 
-    /// How many files it has open, sockets among them.
+    /// Returns the number of open files, including sockets.
     ///
     /// # Errors
-    /// The process is gone.
+    /// The process has ended.
     pub fn open_files(&self) -> io::Result<usize> {
         Ok(fs::read_dir(self.file("fd"))?.count())
     }
 
-    /// How long its threads have run, those that have ended left out.
+    /// Returns the CPU time of its running threads.
     ///
     /// # Errors
-    /// The process is gone.
+    /// The process has ended.
     pub fn cpu_time(&self) -> io::Result<Duration> {
         let mut sum = 0;
         for thread in fs::read_dir(self.file("task"))? {
@@ -135,10 +135,10 @@ impl Process {
         Ok(Duration::from_nanos(sum))
     }
 
-    /// Waits until the process has not run for so long.
+    /// Waits until the process has used no CPU for this long.
     ///
     /// # Errors
-    /// It is gone, or always busy.
+    /// The process has ended, or does not become idle.
     pub fn wait_until_quiet(&self, quiet: Duration) -> io::Result<()> {
         let start = Instant::now();
         let (mut last, mut since) = (self.cpu_time()?, start);
@@ -155,7 +155,7 @@ impl Process {
         Ok(())
     }
 
-    /// A line of a file, of which the unit is the kilobyte.
+    /// Returns the value in bytes of a line in kilobytes.
     fn bytes(&self, file: &str, label: &str) -> io::Result<u64> {
         let text = fs::read_to_string(self.file(file))?;
         let line = text.lines().find_map(|line| line.strip_prefix(label));

@@ -1,4 +1,4 @@
-//! Reverse proxies that other people wrote, each in front of a server of this machine.
+//! Reverse proxies of other projects, in front of a local server.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use crate::ca::Identity;
 use crate::folder::Folder;
 
-/// How long a proxy lets a WebSocket be silent.
+/// The proxies' idle timeout for a WebSocket.
 pub const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long it may take to listen.
+/// How long a proxy may take to listen.
 const START: Duration = Duration::from_secs(10);
 
-/// A program that is a reverse proxy.
+/// A reverse proxy program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Software {
     /// nginx.
@@ -24,31 +24,31 @@ pub enum Software {
     Haproxy,
 }
 
-/// A proxy in a process of its own, which ends with this value.
+/// A proxy process, which is ended on drop.
 #[derive(Debug)]
 pub struct Proxy {
     process: Child,
     plain: u16,
     tls: u16,
-    /// What it reads and keeps in files.
+    /// The files that it reads and writes.
     _folder: Folder,
 }
 
 impl Software {
-    /// Both.
+    /// All programs.
     pub const ALL: [Self; 2] = [Self::Nginx, Self::Haproxy];
 
-    /// Its name and version.
+    /// Returns the name and version of the program.
     ///
     /// # Errors
-    /// If it cannot be started.
+    /// If the program cannot be started.
     pub fn version(self) -> io::Result<String> {
         let output = self.command().arg("-v").output()?;
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&said);
         let mut words = said.split([' ', '/', '\n']);
         let version = words.find(|word| word.starts_with(|first: char| first.is_ascii_digit()));
-        // Debian adds a revision of its own.
+        // Removes the revision of Debian.
         let version = version.and_then(|version| version.split('-').next());
         Ok(format!("{} {}", self.program(), version.unwrap_or_default()))
     }
@@ -61,7 +61,7 @@ impl Software {
     }
 
     fn command(self) -> Command {
-        // Debian puts both where only root looks.
+        // Debian installs both in /usr/sbin, which is not on the path of ordinary users.
         let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin";
         let mut command = Command::new(self.program());
         command.env("PATH", path);
@@ -70,10 +70,10 @@ impl Software {
 }
 
 impl Proxy {
-    /// Starts a proxy on free ports of 127.0.0.1, in front of the server on the port `server`.
+    /// Starts a proxy on free ports of 127.0.0.1 in front of the server on port `server`.
     ///
     /// # Errors
-    /// If it cannot be started, or does not listen.
+    /// If the proxy cannot be started or does not listen.
     pub fn start(software: Software, server: u16, identity: &Identity) -> io::Result<Self> {
         let folder = Folder::new();
         let [plain, tls] = [free_port()?, free_port()?];
@@ -106,12 +106,12 @@ impl Proxy {
         Ok(proxy)
     }
 
-    /// The port on 127.0.0.1 where it speaks HTTP.
+    /// Returns the port for HTTP on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.plain
     }
 
-    /// The port on 127.0.0.1 where it speaks HTTP over TLS.
+    /// Returns the port for HTTPS on 127.0.0.1.
     pub fn tls_port(&self) -> u16 {
         self.tls
     }
@@ -124,12 +124,12 @@ impl Drop for Proxy {
     }
 }
 
-/// A port of 127.0.0.1 that nobody has.
+/// Returns a free port of 127.0.0.1.
 pub(crate) fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-/// Waits until a program that was started takes connections.
+/// Waits until a started program accepts connections.
 pub(crate) fn wait_until_it_listens(process: &mut Child, port: u16) -> io::Result<()> {
     let begin = Instant::now();
     while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {

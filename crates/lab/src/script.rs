@@ -1,7 +1,7 @@
-//! A scripted peer: it speaks raw bytes over real TCP, right or wrong, and hears what comes back.
+//! A scripted peer, which sends raw bytes over TCP, valid or not, and reads the reply.
 //!
-//! [`script`] starts a server that plays a script with the first client; [`Scripted::record`] lets
-//! a `WebSocket` be that client, and writes down all that happens to it as a [`Trace`].
+//! [`script`] starts a server that plays a script with its first client. [`Scripted::record`] connects a
+//! `WebSocket` as that client and records its events as a [`Trace`].
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -20,56 +20,56 @@ use tokio_rustls::server::TlsStream;
 
 use crate::trace::Trace;
 
-/// The bit of a frame's first byte that ends a message.
+/// The FIN bit.
 pub const FIN: u8 = 0x80;
-/// The bit that says that a message is compressed.
+/// The RSV1 bit, which marks a compressed message.
 pub const RSV1: u8 = 0x40;
-/// Opcode of a further fragment.
+/// The opcode of a continuation frame.
 pub const CONTINUATION: u8 = 0x0;
-/// Opcode of text.
+/// The opcode of a text frame.
 pub const TEXT: u8 = 0x1;
-/// Opcode of bytes.
+/// The opcode of a binary frame.
 pub const BINARY: u8 = 0x2;
-/// Opcode of a Close.
+/// The opcode of a Close frame.
 pub const CLOSE: u8 = 0x8;
-/// Opcode of a Ping.
+/// The opcode of a Ping frame.
 pub const PING: u8 = 0x9;
-/// Opcode of a Pong.
+/// The opcode of a Pong frame.
 pub const PONG: u8 = 0xA;
 
 /// The first line of a response that opens the connection.
 pub const SWITCHING: &str = "HTTP/1.1 101 Switching Protocols";
-/// The response's Upgrade header.
+/// The Upgrade header of the response.
 pub const UPGRADE: &str = "Upgrade: websocket";
-/// The response's Connection header.
+/// The Connection header of the response.
 pub const CONNECTION: &str = "Connection: Upgrade";
-/// The response's accept header; [`answer_to`] puts the value in.
+/// The Sec-WebSocket-Accept header of the response. [`answer_to`] inserts the value.
 pub const ACCEPT: &str = "Sec-WebSocket-Accept: {accept}";
 /// The response that opens the connection.
 pub const OPENING: [&str; 4] = [SWITCHING, UPGRADE, CONNECTION, ACCEPT];
 
-/// An opening request: the one of RFC 6455 section 1.3.
+/// The opening request of RFC 6455 section 1.3.
 pub const SAMPLE_REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\n\
     Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13\r\n\r\n";
-/// The value of `Sec-WebSocket-Accept` that answers it.
+/// The value of `Sec-WebSocket-Accept` for [`SAMPLE_REQUEST`].
 pub const SAMPLE_ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// Any free port of loopback.
+/// A free port of 127.0.0.1.
 const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// How long anything may take before it counts as hanging. It is reached by a bug only.
+/// How long anything may take before it counts as hanging.
 const HANG: Duration = Duration::from_secs(30);
 
-/// Awaits `future`, and panics when it hangs.
+/// Awaits `future`, and panics if it takes longer than 30 seconds. `what` names what is awaited.
 pub async fn guarded<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(HANG, future).await {
         Ok(output) => output,
-        Err(_) => panic!("{what} still did not happen after {HANG:?}"),
+        Err(_) => panic!("timed out after {HANG:?}: {what}"),
     }
 }
 
-/// A frame from a server, its length in the shortest form: `frame(FIN | TEXT, "hello")`.
+/// Returns a frame of a server, such as `frame(FIN | TEXT, "hello")`.
 pub fn frame(first_byte: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
     let payload = payload.as_ref();
     let mut bytes = header(first_byte, payload.len() as u64);
@@ -77,7 +77,7 @@ pub fn frame(first_byte: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
     bytes
 }
 
-/// A frame from a client: the same, with a mask.
+/// Returns a frame of a client, which is masked.
 pub fn masked_frame(first_byte: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
     let payload = payload.as_ref();
     let key = MaskKey([1, 2, 3, 4]);
@@ -90,7 +90,7 @@ pub fn masked_frame(first_byte: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
     bytes
 }
 
-/// The header of a frame from a server, for any length that 64 bits can announce.
+/// Returns the header of a frame of a server, with any length of 64 bits in its shortest form.
 pub fn header(first_byte: u8, length: u64) -> Vec<u8> {
     let mut bytes = vec![first_byte];
     match length {
@@ -107,25 +107,25 @@ pub fn header(first_byte: u8, length: u64) -> Vec<u8> {
     bytes
 }
 
-/// A Close frame from a server.
+/// Returns a Close frame of a server.
 pub fn close_frame(code: u16, reason: &str) -> Vec<u8> {
     frame(FIN | CLOSE, [&code.to_be_bytes(), reason.as_bytes()].concat())
 }
 
-/// A response with these lines and an empty one. `{accept}` in them becomes the proof that the
-/// request was read, which is derived as our own server does.
+/// Returns a response of these lines and an empty one. `{accept}` is replaced by the value of
+/// `Sec-WebSocket-Accept` for the request.
 pub fn answer_to(request: &str, lines: &[&str]) -> Vec<u8> {
     let head = HeadReader::new().request(&mut BytesMut::from(request));
-    let request = head.expect("a client writes a head").expect("the head is whole");
-    let offer = Offer::from_request(&request).expect("a client asks for a WebSocket");
+    let request = head.expect("the head is valid").expect("the head is complete");
+    let offer = Offer::from_request(&request).expect("the request is an opening request");
     let response = Answer::default().to_response(&offer);
     let accept = &response.headers()[http::header::SEC_WEBSOCKET_ACCEPT];
-    let accept = accept.to_str().expect("it is base64");
+    let accept = accept.to_str().expect("base64 is ASCII");
     format!("{}\r\n\r\n", lines.join("\r\n")).replace("{accept}", accept).into_bytes()
 }
 
-/// A socket on a free port of 127.0.0.1 that does not listen: connections to it are refused, and
-/// nobody else can take the port while it is held.
+/// Returns a socket on a free port of 127.0.0.1 that does not listen. While it is held, connections are refused
+/// and the port stays reserved.
 pub fn deaf() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().expect("the system has sockets");
     socket.bind(LOOPBACK).expect("loopback has a free port");
@@ -157,22 +157,22 @@ where
 }
 
 impl<T> Scripted<T> {
-    /// Where the server listens.
+    /// Returns the address of the server.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its `ws` URL.
+    /// Returns the `ws` URL of the server.
     pub fn url(&self) -> String {
         format!("ws://{}/", self.address)
     }
 
-    /// Its `wss` URL, with the host that a certificate is to name.
+    /// Returns the `wss` URL of the server, with the host that its certificate names.
     pub fn wss_url(&self, host: &str) -> String {
         format!("wss://{host}:{}/", self.address.port())
     }
 
-    /// What the script returned. Panics as the script did.
+    /// Returns the value of the script, or panics if the script did.
     pub async fn finish(self) -> T {
         match guarded("the end of the script", self.task).await {
             Ok(value) => value,
@@ -183,97 +183,97 @@ impl<T> Scripted<T> {
         }
     }
 
-    /// Lets a `WebSocket` be the client, to its end.
+    /// Connects a `WebSocket` and records it to its end.
     pub async fn record(self) -> (Trace, T) {
         let socket = WebSocket::builder(&self.url());
         self.record_as(socket).await
     }
 
-    /// Lets this `WebSocket` be the client, to its end.
+    /// Connects this `WebSocket` and records it to its end.
     pub async fn record_as(self, socket: Builder) -> (Trace, T) {
         let trace = Trace::record(socket).await;
         (trace, self.finish().await)
     }
 }
 
-/// One end of a connection, played by hand.
+/// One end of a connection, which sends and reads raw frames.
 #[derive(Debug)]
 pub struct Peer<S = TcpStream> {
     stream: S,
 }
 
-/// A frame as it was read, unmasked.
+/// A received frame, unmasked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     /// FIN, the reserved bits and the opcode.
     pub first_byte: u8,
-    /// Whether it had a mask.
+    /// Whether it was masked.
     pub masked: bool,
-    /// The plain payload.
+    /// The unmasked payload.
     pub payload: Vec<u8>,
 }
 
 impl Peer {
-    /// Connects, to be the client.
+    /// Connects as a client.
     pub async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("the server listens");
-        // On a virtual clock, the system would keep a second write back for ever.
-        stream.set_nodelay(true).expect("a TCP socket can be told not to wait");
+        // Without this, Nagle's algorithm delays writes for a time that a virtual clock does not wait.
+        stream.set_nodelay(true).expect("TCP_NODELAY can be set");
         Self::over(stream)
     }
 
-    /// Shakes hands by TLS, as the server.
+    /// Performs the TLS handshake as the server.
     ///
     /// # Errors
-    /// What TLS says when the client does not agree.
+    /// The error of the handshake.
     pub async fn tls(self, acceptor: &TlsAcceptor) -> io::Result<Peer<TlsStream<TcpStream>>> {
         Ok(Peer::over(acceptor.accept(self.stream).await?))
     }
 
-    /// Sends bytes and ends the connection with an RST, all at once: in a current-thread runtime, no
-    /// answer comes between.
+    /// Sends bytes and resets the connection without yielding, so that in a current-thread runtime no reply
+    /// comes between.
     pub async fn reset_after(self, bytes: &[u8]) {
-        self.stream.writable().await.expect("the connection still stands");
-        let sent = self.stream.try_write(bytes).expect("the system takes a few bytes");
+        self.stream.writable().await.expect("the connection is open");
+        let sent = self.stream.try_write(bytes).expect("the system buffers a few bytes");
         assert_eq!(sent, bytes.len());
         let socket = socket2::SockRef::from(&self.stream);
-        socket.set_linger(Some(Duration::ZERO)).expect("a TCP socket can be told not to linger");
+        socket.set_linger(Some(Duration::ZERO)).expect("SO_LINGER can be set");
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
-    /// The end that writes and reads `stream`.
+    /// Returns a peer that reads and writes `stream`.
     pub fn over(stream: S) -> Self {
         Self { stream }
     }
 
-    /// The transport, for what only it can do.
+    /// Returns the stream.
     pub fn into_inner(self) -> S {
         self.stream
     }
 
-    /// Reads the head of an HTTP message: the client's request, or the server's response.
+    /// Reads the head of an HTTP request or response.
     pub async fn read_head(&mut self) -> String {
         let mut raw = Vec::new();
         while !raw.ends_with(b"\r\n\r\n") {
-            raw.push(self.stream.read_u8().await.expect("a whole head arrives"));
+            raw.push(self.stream.read_u8().await.expect("a complete head arrives"));
         }
-        String::from_utf8(raw).expect("a head of ours is ASCII")
+        String::from_utf8(raw).expect("our heads are ASCII")
     }
 
-    /// Reads the opening request, and answers with [`answer_to`] it. Returns the request.
+    /// Reads the opening request, and sends the answer of [`answer_to`]. Returns the request.
     pub async fn answer(&mut self, lines: &[&str]) -> String {
         let request = self.read_head().await;
         self.send(answer_to(&request, lines)).await;
         request
     }
 
-    /// Reads the opening request, and opens the connection. Returns the request.
+    /// Reads the opening request and opens the connection. Returns the request.
     pub async fn shake_hands(&mut self) -> String {
         self.answer(&OPENING).await
     }
 
-    /// Sends an opening request, which must be granted. Returns the head of the response.
+    /// Sends an opening request, which must be accepted. Returns the head of the response.
     pub async fn open(&mut self, request: &str) -> String {
         self.send(request).await;
         let response = self.read_head().await;
@@ -281,7 +281,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         response
     }
 
-    /// Reads the next frame, which must begin with this byte. Returns its payload.
+    /// Reads the next frame, which must start with this byte. Returns its payload.
     pub async fn read_payload(&mut self, first_byte: u8) -> Vec<u8> {
         let frame = guarded("the next frame", self.read_frame()).await;
         let frame = frame.expect("a frame arrives before the connection ends");
@@ -291,22 +291,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
 
     /// Sends bytes as they are.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.try_send(bytes).await.expect("the other end takes what the script sends");
+        self.try_send(bytes).await.expect("the other end reads");
     }
 
-    /// Sends bytes to an end that may have gone.
+    /// Sends bytes to an end that may have closed.
     ///
     /// # Errors
-    /// What the transport says when it has.
+    /// The error of the write.
     pub async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.stream.write_all(bytes.as_ref()).await?;
         self.stream.flush().await
     }
 
-    /// Reads a frame; `None` when the connection has ended before its first byte.
+    /// Reads a frame, or returns `None` if the connection ends before its first byte.
     pub async fn read_frame(&mut self) -> Option<Frame> {
         let first_byte = self.stream.read_u8().await.ok()?;
-        Some(self.read_frame_after(first_byte).await.expect("a frame that begins also ends"))
+        Some(self.read_frame_after(first_byte).await.expect("the frame is complete"))
     }
 
     async fn read_frame_after(&mut self, first_byte: u8) -> io::Result<Frame> {
@@ -330,27 +330,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         Ok(Frame { first_byte, masked, payload })
     }
 
-    /// Reads a client's Close, which must be the next frame and masked. Returns the code.
+    /// Reads a client's Close, which must be the next frame. Returns the code.
     pub async fn read_close(&mut self) -> Option<u16> {
         let frame = self.read_frame().await.expect("a Close arrives before the connection ends");
-        assert_eq!(frame.first_byte, FIN | CLOSE, "a Close is due: {frame:?}");
-        assert!(frame.masked, "a client masks: {frame:?}");
+        assert_eq!(frame.first_byte, FIN | CLOSE, "not a Close: {frame:?}");
+        assert!(frame.masked, "not masked: {frame:?}");
         frame.payload.first_chunk().map(|code| u16::from_be_bytes(*code))
     }
 
-    /// As [`Peer::read_close`], and the end of the connection behind it.
+    /// Reads a Close as [`Peer::read_close`] does, and then the end of the connection.
     pub async fn expect_close(&mut self) -> Option<u16> {
         let code = self.read_close().await;
         assert_eq!(self.read_frame().await, None, "nothing follows a Close");
         code
     }
 
-    /// Reads to the other end's end, in whatever manner it comes.
+    /// Reads until the other end closes or resets the connection.
     pub async fn await_end(&mut self) {
         tokio::io::copy(&mut self.stream, &mut tokio::io::sink()).await.ok();
     }
 
-    /// Ends the connection with a FIN (by TLS, a goodbye before it), and waits for the other end's.
+    /// Ends the connection with a FIN (over TLS, after `close_notify`), and waits for the FIN of the other end.
     pub async fn fin(mut self) {
         self.stream.shutdown().await.ok();
         self.await_end().await;
@@ -362,7 +362,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sample_of_the_rfc_is_answered_as_in_the_rfc() {
+    fn the_answer_to_the_sample_request_is_that_of_the_rfc() {
         assert_eq!(
             answer_to(SAMPLE_REQUEST, &["{accept}"]),
             format!("{SAMPLE_ACCEPT}\r\n\r\n").as_bytes()

@@ -1,4 +1,4 @@
-//! A server of ours that runs in the runtime of a test, and clients that speak raw bytes.
+//! Our server in the runtime of a test, with scripted clients.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -30,45 +30,45 @@ impl Served {
     where
         F: Future<Output = Outcome> + Send + 'static,
     {
-        let server = Server::bind("127.0.0.1:0", options).await.expect("there is a free port");
-        let address = server.local_addr().expect("it is bound");
+        let server = Server::bind("127.0.0.1:0", options).await.expect("loopback has a free port");
+        let address = server.local_addr().expect("a bound socket has an address");
         let connections = server.connections().clone();
         Self { address, connections, task: tokio::spawn(server.serve(handler)) }
     }
 
-    /// Where it listens.
+    /// Returns the address of the server.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its connections.
+    /// Returns the connections of the server.
     pub fn connections(&self) -> &Connections {
         &self.connections
     }
 
-    /// A client whose connection is open.
+    /// Connects a client and opens its connection.
     pub async fn client(&self) -> Peer {
         let mut peer = Peer::connect(self.address).await;
         peer.open(SAMPLE_REQUEST).await;
         peer
     }
 
-    /// Waits until so many connections are there.
+    /// Waits until `count` connections exist.
     pub async fn until_open(&self, count: u64) {
         self.until(|counts| counts.open == count).await;
     }
 
-    /// Waits until its counts are so.
+    /// Waits until the counters satisfy `condition`.
     pub async fn until(&self, condition: impl Fn(&Counts) -> bool) {
         let counted = async {
             while !condition(&self.connections.counts()) {
                 tokio::task::yield_now().await;
             }
         };
-        guarded("what is counted", counted).await;
+        guarded("the counters", counted).await;
     }
 
-    /// Shuts it down, and waits until it has ended.
+    /// Shuts the server down and waits until it has ended.
     pub async fn shutdown(self, grace: Duration) -> Drained {
         let drained = self.connections.shutdown(grace).await;
         guarded("the end of the server", self.task).await.expect("a server does not panic");
@@ -76,7 +76,7 @@ impl Served {
     }
 }
 
-/// Whether the other end has ended the stream, and what came before.
+/// Reads until the other end closes or resets the connection, and returns the bytes.
 pub async fn read_to_end(peer: Peer<TcpStream>) -> Vec<u8> {
     use tokio::io::AsyncReadExt;
     let mut bytes = Vec::new();

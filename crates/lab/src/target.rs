@@ -1,4 +1,4 @@
-//! The servers that the object is tried against, behind one face.
+//! The servers for the tests of the object, with one interface.
 
 use fullduplex::{Builder, Tls, WebSocket};
 
@@ -6,7 +6,7 @@ use crate::ca::{Authority, Identity, Validity};
 use crate::echo;
 use crate::peers::{EchoServer, ServerLibrary};
 
-/// An echo server that understands the commands `close CODE REASON` and `burst N`.
+/// An echo server with the commands `close CODE REASON` and `burst N`.
 #[derive(Debug)]
 pub struct Target {
     url: String,
@@ -16,10 +16,10 @@ pub struct Target {
     _server: Option<EchoServer>,
 }
 
-/// With what a server answers our Close.
+/// How a server answers our Close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloseAnswer {
-    /// With our code and reason, as the RFC recommends.
+    /// With the same code and reason, as the RFC recommends.
     Ours,
     /// With 1000 and no reason, as `aiohttp` does.
     Always1000,
@@ -30,12 +30,12 @@ pub enum CloseAnswer {
 pub enum Scheme {
     /// `ws://`
     Plain,
-    /// `wss://`, with a certificate of a private authority.
+    /// `wss://`, with a certificate of a test authority.
     Tls,
 }
 
 impl Target {
-    /// A server made with a library of others.
+    /// Starts a server made with another library.
     ///
     /// # Panics
     /// If it cannot be started.
@@ -57,7 +57,7 @@ impl Target {
         Self { url, tls, close_answer, extensions, _server: Some(server) }
     }
 
-    /// Our own server.
+    /// Starts our own server.
     ///
     /// # Panics
     /// If it cannot be started.
@@ -68,22 +68,22 @@ impl Target {
         Self { url: url(scheme, port), tls, close_answer, extensions, _server: None }
     }
 
-    /// Where it listens.
+    /// Returns the URL of the server.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// With what it answers our Close.
+    /// Returns how the server answers our Close.
     pub fn close_answer(&self) -> CloseAnswer {
         self.close_answer
     }
 
-    /// What it makes of our offer of extensions.
+    /// Returns the extensions that the server accepts of our offer.
     pub fn extensions(&self) -> &'static str {
         self.extensions
     }
 
-    /// A socket to it, to be opened; it trusts the server's authority.
+    /// Returns a socket to be opened, which trusts the authority of the server.
     pub fn socket(&self) -> Builder {
         let builder = WebSocket::builder(&self.url);
         match &self.tls {
@@ -98,7 +98,7 @@ fn credentials(scheme: Scheme) -> (Option<Identity>, Option<Tls>) {
         return (None, None);
     }
     let authority = Authority::new();
-    let tls = Tls::with_extra_roots(authority.root_pem().as_bytes()).expect("the root is a root");
+    let tls = Tls::with_extra_roots(authority.root_pem().as_bytes()).expect("the root is valid");
     (Some(authority.issue(&["localhost"], Validity::Now)), Some(tls))
 }
 

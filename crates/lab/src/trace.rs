@@ -1,4 +1,4 @@
-//! What happens to a `WebSocket`, written down.
+//! A record of all events of a `WebSocket`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,56 +6,58 @@ use fullduplex::{Builder, Data, Event, EventType, ReadyState, WebSocket};
 
 use crate::script::guarded;
 
-/// All that happened to a `WebSocket`, from its construction until nothing can happen any more.
+/// All events of a `WebSocket`, from its construction to its end.
 #[derive(Debug, Clone)]
 pub struct Trace {
     /// `open`, `message "text"`, `message [1, 2]`, `error`, `close 1000 "reason" clean` or the
     /// same with `unclean`.
     pub events: Vec<String>,
-    /// The ready state seen within each event.
+    /// The ready state during each event.
     pub states: Vec<ReadyState>,
-    /// The ready state behind the last event.
+    /// The ready state after the last event.
     pub ready_state: ReadyState,
     /// The text of `failure()`.
     pub failure: Option<String>,
-    /// The subprotocol, as it was at the end.
+    /// The subprotocol at the end.
     pub protocol: String,
 }
 
 impl Trace {
+    /// The events of a connection that opens and closes with 1000.
+    pub const OPENED_AND_CLOSED: [&'static str; 2] = ["open", r#"close 1000 "" clean"#];
     /// The close event of every failure.
     pub const FAILED: &'static str = r#"close 1006 "" unclean"#;
 
-    /// Opens the socket, and writes down what happens to it until the end.
+    /// Opens the socket and records its events until the end.
     pub async fn record(socket: Builder) -> Self {
         Self::record_with(socket, |_| {}).await
     }
 
-    /// As [`Trace::record`], and calls `begin` with the new socket. It may add listeners of its own.
+    /// Does the same as [`Trace::record`], and calls `begin` with the new socket, which may add listeners.
     pub async fn record_with(socket: Builder, begin: impl FnOnce(&WebSocket)) -> Self {
-        let heard = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::new(Mutex::new(Vec::new()));
         let socket = socket.open_with(|socket| {
             for event_type in
                 [EventType::Open, EventType::Message, EventType::Error, EventType::Close]
             {
-                let heard = Arc::clone(&heard);
+                let seen = Arc::clone(&seen);
                 socket.add_event_listener(event_type, move |socket, event| {
-                    let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
-                    heard.push((describe(event), socket.ready_state()));
+                    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                    seen.push((describe(event), socket.ready_state()));
                 });
             }
         });
-        let socket = socket.expect("the URL is one of a WebSocket");
+        let socket = socket.expect("the URL is valid");
         begin(&socket);
         guarded("the close event", socket.closed()).await;
-        // The listeners are gone now. Whatever might still be due after the end shows in a stream.
+        // The listeners are dropped. A stream would show events after the end.
         tokio::task::yield_now().await;
         let mut late = socket.events();
-        let mut heard = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
         while let Some(event) = late.try_next() {
-            heard.push((format!("late: {}", describe(&event)), socket.ready_state()));
+            seen.push((format!("late: {}", describe(&event)), socket.ready_state()));
         }
-        let (events, states) = heard.into_iter().unzip();
+        let (events, states) = seen.into_iter().unzip();
         Self {
             events,
             states,
@@ -65,15 +67,15 @@ impl Trace {
         }
     }
 
-    /// Checks that these events came, and no others.
+    /// Checks that exactly these events fired.
     #[track_caller]
     pub fn assert_events(&self, expected: &[&str]) {
         assert_eq!(self.events, expected, "the failure was {:?}", self.failure);
         assert_eq!(self.ready_state, ReadyState::Closed);
     }
 
-    /// Checks that the socket failed after the events `before`: with one `error` and one `close`,
-    /// both seen in state CLOSED, and a text for the developer that has the words `cause`.
+    /// Checks that the socket failed after the events `before`: with one `error` and one `close`, both in
+    /// state CLOSED, and a failure whose text contains `cause`.
     #[track_caller]
     pub fn assert_failed(&self, before: &[&str], cause: &str) {
         self.assert_events(&[before, &["error", Self::FAILED]].concat());
@@ -83,7 +85,7 @@ impl Trace {
     }
 }
 
-/// An event and its fields, in one line.
+/// Returns an event and its fields as one line.
 fn describe(event: &Event) -> String {
     match event {
         Event::Message(message) => match &message.data {

@@ -1,5 +1,4 @@
-//! Through forward proxies, those that other people wrote among them, with and without users, to a server
-//! of ours.
+//! Our client through forward proxies, including those of other projects, to our server.
 
 #[path = "proxies/needs_tinyproxy_and_microsocks.rs"]
 mod needs_tinyproxy_and_microsocks;
@@ -16,14 +15,14 @@ use futures_util::StreamExt;
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
 
-/// Sends a message through `socket`, and awaits it.
+/// Sends a message and waits for its echo.
 async fn assert_echoes(socket: Builder) {
-    let socket = socket.open().expect("it is a URL");
+    let socket = socket.open().expect("the URL is valid");
     let mut events = socket.events();
     let mut talk = async || {
         while let Some(event) = events.next().await {
             match event {
-                Event::Open => socket.send("through").expect("it is open"),
+                Event::Open => socket.send("through").expect("the socket is open"),
                 Event::Message(message) => {
                     assert_eq!(message.data.as_text(), Some("through"));
                     socket.close();
@@ -36,11 +35,11 @@ async fn assert_echoes(socket: Builder) {
     guarded("the end", talk()).await;
 }
 
-/// Why there is no connection.
+/// Returns the failure of a socket that does not open.
 async fn failure(socket: Builder) -> Arc<Failure> {
-    let socket = socket.open().expect("it is a URL");
+    let socket = socket.open().expect("the URL is valid");
     guarded("the end", socket.closed()).await;
-    socket.failure().expect("it has failed")
+    socket.failure().expect("the socket has failed")
 }
 
 fn proxy_error(failure: &Failure) -> &ProxyError {
@@ -51,11 +50,11 @@ fn proxy_error(failure: &Failure) -> &ProxyError {
 }
 
 fn through(url: &str, proxy: &str) -> Builder {
-    WebSocket::builder(url).proxy(Proxy::parse(proxy).expect("it is a proxy"))
+    WebSocket::builder(url).proxy(Proxy::parse(proxy).expect("the URL is one of a proxy"))
 }
 
 #[tokio::test]
-async fn a_host_that_is_excepted_is_connected_to_directly() {
+async fn an_excluded_host_is_connected_directly() {
     let (_held, nobody) = deaf();
     let server = format!("ws://127.0.0.1:{}/", echo::start(None));
     let proxies = Proxies::from(Proxy::parse(&format!("http://{nobody}")).unwrap());
@@ -67,9 +66,9 @@ async fn a_host_that_is_excepted_is_connected_to_directly() {
     assert!(text.contains(&format!("no TCP connection with {nobody}")), "{text}");
 }
 
-/// TLS to the proxy, and within it TLS to the server, each with its own roots.
+/// TLS to the proxy, and in it TLS to the server, each with its own roots.
 #[tokio::test]
-async fn an_https_proxy_is_told_nothing_in_the_clear() {
+async fn an_https_proxy_is_connected_over_tls() {
     let [of_proxy, of_server] = [Authority::new(), Authority::new()];
     let server = echo::start(Some(&of_server.issue(&["localhost"], Validity::Now)));
     let acceptor = of_proxy.issue(&["127.0.0.1"], Validity::Now).acceptor();
@@ -97,9 +96,9 @@ async fn an_https_proxy_is_told_nothing_in_the_clear() {
     );
 }
 
-/// The environment is a process's: so this is another process.
+/// The environment belongs to the process, so this runs in another one.
 #[test]
-fn the_environment_is_obeyed_on_request_only() {
+fn the_environment_is_used_on_request_only() {
     const CHILD: &str = "FULLDUPLEX_LAB_SERVER";
     if let Ok(server) = std::env::var(CHILD) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -111,7 +110,7 @@ fn the_environment_is_obeyed_on_request_only() {
     }
     let (_held, nobody) = deaf();
     let status = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "the_environment_is_obeyed_on_request_only", "--quiet"])
+        .args(["--exact", "the_environment_is_used_on_request_only", "--quiet"])
         .env(CHILD, format!("ws://127.0.0.1:{}/", echo::start(None)))
         .env("http_proxy", format!("http://{nobody}"))
         .status();

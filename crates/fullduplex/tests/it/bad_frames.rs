@@ -1,5 +1,5 @@
-//! Peers that break the framing: they are told with a masked Close and its code, and the
-//! `WebSocket` fails once, says why, and delivers nothing of what was wrong.
+//! Peers that send invalid frames. They get a Close with the code for the violation, and the `WebSocket`
+//! fails once, reports the cause, and delivers nothing of the invalid message.
 
 use fullduplex::{Limits, WebSocket};
 use fullduplex_lab::script::{
@@ -15,7 +15,7 @@ const MESSAGE_TOO_BIG: u16 = 1009;
 
 const BEFORE: [&str; 2] = ["open", r#"message "before""#];
 
-/// A server that sends a good message, then `bytes`, and reads a Close.
+/// Starts a server that sends a valid message and then `bytes`, and reads a Close.
 async fn sending(bytes: Vec<u8>) -> Scripted<Option<u16>> {
     script(async move |mut peer: Peer| {
         peer.shake_hands().await;
@@ -26,7 +26,7 @@ async fn sending(bytes: Vec<u8>) -> Scripted<Option<u16>> {
     .await
 }
 
-/// Checks what becomes of a client and what its server is told, for each of these outputs.
+/// Checks how the client fails and which close code the server gets, for each of `outputs`.
 async fn fail_with(code: u16, cause: &str, outputs: impl IntoIterator<Item = Vec<u8>>) {
     for output in outputs {
         let context = format!("{:02x?}", &output[..output.len().min(20)]);
@@ -49,15 +49,15 @@ async fn impossible_lengths_fail() {
 
 /// RFC6455-10.4-2.
 #[tokio::test]
-async fn the_limit_is_the_last_size_that_is_taken() {
+async fn the_limit_is_the_largest_size_allowed() {
     let mut limits = Limits::default();
     limits.message_bytes = 1000;
     let x = |count: usize| "x".repeat(count);
     let outputs = [
-        // The header alone is enough.
+        // The header is enough.
         header(FIN | TEXT, 1001),
         [frame(TEXT, x(600)), header(FIN | CONTINUATION, 401)].concat(),
-        // A peer that sends on all the same, more than the system buffers, still hears why.
+        // A peer that keeps sending more than the system buffers still gets the code.
         frame(FIN | TEXT, x(16 << 20)),
     ];
     let delivered = format!("message {:?}", x(1000));
@@ -87,10 +87,10 @@ async fn text_that_is_not_utf8_fails() {
         frame(FIN | TEXT, b"cut in the middle \xE2\x82"),
         two(b"continued wrongly \xE2\x82", b"\xE2\x82\xAC"),
         two(b"never continued \xE2\x82", b""),
-        // What can never become right again need not end.
+        // An invalid message fails before it is complete.
         frame(TEXT, b"\xE2\x28"),
         [header(FIN | TEXT, 1000), b"\xFF".to_vec()].concat(),
-        // What follows is not read.
+        // Nothing after it is read.
         [frame(FIN | TEXT, b"\xFF"), frame(FIN | TEXT, "after")].concat(),
     ];
     fail_with(INVALID_PAYLOAD, "text that is not valid UTF-8", outputs).await;

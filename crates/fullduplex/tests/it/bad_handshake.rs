@@ -1,4 +1,4 @@
-//! Servers that do not open the connection as they should: the `WebSocket` fails once, and says why.
+//! Servers with an invalid opening handshake. The `WebSocket` fails once and reports the cause.
 
 use std::time::Duration;
 
@@ -11,9 +11,7 @@ use fullduplex_lab::trace::Trace;
 use fullduplex_net::proto::Url;
 use fullduplex_net::{ConnectError, ConnectOptions, connect};
 
-const OPENED_AND_CLOSED: [&str; 2] = ["open", r#"close 1000 "" clean"#];
-
-/// A server that answers with these lines and, in case that opens the connection, closes it.
+/// Starts a server that answers with these lines, and then sends a Close.
 async fn answering(lines: &[&str]) -> Scripted<()> {
     let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
     script(async move |mut peer: Peer| {
@@ -24,25 +22,25 @@ async fn answering(lines: &[&str]) -> Scripted<()> {
     .await
 }
 
-/// What becomes of a client that offers nothing when it is answered with these lines.
+/// Records a client that offers nothing and is answered with these lines.
 async fn answered_with(lines: &[&str]) -> Trace {
     answering(lines).await.record().await.0
 }
 
-/// What becomes of a client that offers two subprotocols when a good answer has this header too.
+/// Records a client that offers two subprotocols and gets a valid answer with this header added.
 async fn choosing(header: &str) -> Trace {
     let server = answering(&[SWITCHING, UPGRADE, CONNECTION, ACCEPT, header]).await;
     let socket = WebSocket::builder(&server.url()).protocols(["chat", "v2.chat"]);
-    server.record_as(socket.expect("two names are offered")).await.0
+    server.record_as(socket.expect("the names are valid")).await.0
 }
 
-/// The client of this server, with little patience.
+/// Returns a client of this server with a short deadline.
 fn hasty(server: &Scripted<()>) -> Builder {
     WebSocket::builder(&server.url()).handshake_timeout(Duration::from_millis(200))
 }
 
-/// A server that answers with an HTTP status of its own, and closes.
-async fn refusing(status: &'static str) -> Scripted<()> {
+/// Starts a server that answers with this status and a body.
+async fn rejecting(status: &'static str) -> Scripted<()> {
     let lines = [status, "X-Why: because", "Content-Length: 18"];
     script(async move |mut peer: Peer| {
         peer.answer(&lines).await;
@@ -54,7 +52,7 @@ async fn refusing(status: &'static str) -> Scripted<()> {
 
 /// RFC6455-4.1-24.
 #[tokio::test]
-async fn a_status_other_than_101_fails_with_the_status_and_the_body() {
+async fn a_status_other_than_101_fails_with_status_and_body() {
     for status in [
         "HTTP/1.1 200 OK",
         "HTTP/1.1 301 Moved Permanently",
@@ -64,11 +62,11 @@ async fn a_status_other_than_101_fails_with_the_status_and_the_body() {
         "HTTP/1.1 500 Internal Server Error",
     ] {
         let (_, words) = status.split_once(' ').unwrap();
-        let (trace, ()) = refusing(status).await.record().await;
+        let (trace, ()) = rejecting(status).await.record().await;
         trace.assert_failed(&[], &format!("answered {words} instead of 101"));
         trace.assert_failed(&[], ": no sockets today");
 
-        let server = refusing(status).await;
+        let server = rejecting(status).await;
         let url = Url::parse(&server.url()).unwrap();
         let error = connect(&url, &ConnectOptions::default()).await.unwrap_err();
         server.finish().await;
@@ -81,7 +79,7 @@ async fn a_status_other_than_101_fails_with_the_status_and_the_body() {
 }
 
 #[tokio::test]
-async fn a_refusal_whose_body_stalls_fails_with_its_status() {
+async fn a_rejection_whose_body_stalls_fails_with_its_status() {
     let server = script(async |mut peer: Peer| {
         peer.answer(&["HTTP/1.1 503 Service Unavailable", "Content-Length: 1000"]).await;
         peer.await_end().await;
@@ -95,12 +93,12 @@ async fn a_refusal_whose_body_stalls_fails_with_its_status() {
 async fn an_interim_response_is_skipped() {
     let early = ["HTTP/1.1 103 Early Hints", "Link: </style.css>; rel=preload", ""];
     let trace = answered_with(&[&early[..], &OPENING].concat()).await;
-    trace.assert_events(&OPENED_AND_CLOSED);
+    trace.assert_events(&Trace::OPENED_AND_CLOSED);
 }
 
 /// RFC6455-4.1-25, RFC6455-4.1-26, RFC6455-4.1-31.
 #[tokio::test]
-async fn names_and_keywords_are_compared_without_regard_to_case() {
+async fn header_names_and_tokens_are_case_insensitive() {
     let trace = answered_with(&[
         SWITCHING,
         "UPGRADE: WebSocket",
@@ -109,12 +107,12 @@ async fn names_and_keywords_are_compared_without_regard_to_case() {
         "sec-websocket-accept: {accept}",
         "X-Other: ignored",
     ]);
-    trace.await.assert_events(&OPENED_AND_CLOSED);
+    trace.await.assert_events(&Trace::OPENED_AND_CLOSED);
 }
 
 /// RFC6455-4.1-27, RFC6455-11.3.3-1.
 #[tokio::test]
-async fn an_answer_without_proof_fails() {
+async fn an_answer_without_a_valid_accept_key_fails() {
     let other = format!("Sec-WebSocket-Accept: {SAMPLE_ACCEPT}");
     let answers: [(&[&str], &str); 5] = [
         (&[], "no Sec-WebSocket-Accept"),
@@ -148,7 +146,7 @@ async fn an_answer_that_does_not_upgrade_fails() {
 
 /// RFC6455-4.1-28, RFC6455-4.1-29.
 #[tokio::test]
-async fn what_was_not_offered_cannot_be_chosen() {
+async fn a_server_cannot_choose_what_was_not_offered() {
     let cases = [
         ("Sec-WebSocket-Protocol: other", "the subprotocol `other`, which was not offered"),
         ("Sec-WebSocket-Protocol: Chat", "the subprotocol `Chat`, which was not offered"),
@@ -175,13 +173,13 @@ async fn what_was_not_offered_cannot_be_chosen() {
 }
 
 #[tokio::test]
-async fn what_was_offered_can_be_chosen() {
+async fn a_server_chooses_an_offered_subprotocol() {
     let trace = choosing("Sec-WebSocket-Protocol:  v2.chat ").await;
-    trace.assert_events(&OPENED_AND_CLOSED);
+    trace.assert_events(&Trace::OPENED_AND_CLOSED);
     assert_eq!(trace.protocol, "v2.chat");
 }
 
-/// A server that answers with what `head` gives, for as long as the client listens.
+/// Starts a server that sends the parts of `head` until the client ends the connection.
 async fn pouring(head: impl Iterator<Item = String> + Send + 'static) -> Scripted<()> {
     script(async move |mut peer: Peer| {
         peer.read_head().await;
@@ -196,7 +194,7 @@ async fn pouring(head: impl Iterator<Item = String> + Send + 'static) -> Scripte
 }
 
 #[tokio::test]
-async fn a_head_without_end_fails() {
+async fn an_endless_head_fails() {
     let one_line = (0..1024).map(|_| "a".repeat(1024));
     let many_lines = (0..10_000).map(|i| format!("X-{i}: y\r\n"));
     let enough_lines = (0..101).map(|i| format!("X-{i}: y\r\n"));
@@ -213,7 +211,7 @@ async fn a_head_without_end_fails() {
 }
 
 #[tokio::test]
-async fn what_is_not_http_fails() {
+async fn a_server_that_does_not_speak_http_fails() {
     let cases = [
         ("SSH-2.0-x\r\n", "does not speak HTTP/1.1: it sent `SSH-2.0-x\\r\\n`"),
         ("\0\0\0", "does not speak HTTP/1.1: it sent `\\x00\\x00\\x00`"),
@@ -229,7 +227,7 @@ async fn what_is_not_http_fails() {
 }
 
 #[tokio::test]
-async fn an_answer_that_trickles_in_time_opens_the_connection() {
+async fn a_slow_answer_within_the_deadline_opens_the_connection() {
     let server = script(async |mut peer: Peer| {
         let request = peer.read_head().await;
         let answer = [answer_to(&request, &OPENING), close_frame(1000, "")].concat();
@@ -240,11 +238,11 @@ async fn an_answer_that_trickles_in_time_opens_the_connection() {
         peer.fin().await;
     })
     .await;
-    server.record().await.0.assert_events(&OPENED_AND_CLOSED);
+    server.record().await.0.assert_events(&Trace::OPENED_AND_CLOSED);
 }
 
 #[tokio::test]
-async fn an_answer_that_trickles_for_too_long_fails() {
+async fn an_answer_slower_than_the_deadline_fails() {
     let server = script(async |mut peer: Peer| {
         peer.read_head().await;
         let mut answer = format!("{SWITCHING}\r\nX-Trickle: ").into_bytes().into_iter();
@@ -263,7 +261,7 @@ async fn an_answer_that_trickles_for_too_long_fails() {
 }
 
 #[tokio::test]
-async fn a_server_that_never_answers_fails_by_the_deadline() {
+async fn a_server_that_never_answers_fails_at_the_deadline() {
     let silent = async || {
         script(async |mut peer: Peer| {
             peer.read_head().await;
@@ -283,6 +281,6 @@ async fn a_server_that_never_answers_fails_by_the_deadline() {
     let url = Url::parse(&server.url()).unwrap();
     let error = guarded("the deadline", connect(&url, &options)).await.unwrap_err();
     assert!(matches!(error, ConnectError::Timeout { .. }), "{error:?}");
-    // The attempt holds nothing: the server sees its end.
+    // The failed attempt has closed its connection.
     server.finish().await;
 }

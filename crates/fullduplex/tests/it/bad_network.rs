@@ -1,5 +1,5 @@
-//! Networks that refuse, vanish and cut: the `WebSocket` fails once, says why, and never makes a
-//! message of half of one.
+//! Networks that refuse, drop and cut connections. The `WebSocket` fails once, reports the cause, and
+//! never delivers part of a message.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use futures_util::StreamExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-/// How many connections are cut at the same time.
+/// The number of concurrent connections.
 const AT_ONCE: usize = 16;
 
-/// What the server sends: a handshake, three messages, a Close. Each is worth one event.
+/// The server sends a handshake, three messages and a Close. Each causes one event.
 const PARTS: usize = 5;
 
-/// The events of the parts.
+/// The events that the parts cause.
 const OPENED: [&str; PARTS - 1] =
     ["open", r#"message "one""#, "message [2, 2]", r#"message "thr€e""#];
 const CLEAN: &str = r#"close 1000 "bye" clean"#;
@@ -46,9 +46,9 @@ async fn an_unknown_host_fails() {
     trace.assert_failed(&[], "the host `no-such-host.invalid` cannot be resolved");
 }
 
-/// A full backlog swallows what comes, as a host does that is not there.
+/// A full backlog ignores connections, as a missing host does.
 #[tokio::test]
-async fn a_black_hole_fails_by_the_deadline() {
+async fn a_black_hole_fails_at_the_deadline() {
     let (hole, address) = deaf();
     let _hole = hole.listen(0).unwrap();
     let _first = TcpStream::connect(address).await.unwrap();
@@ -58,9 +58,8 @@ async fn a_black_hole_fails_by_the_deadline() {
     trace.assert_failed(&[], &format!("connecting with {address} took longer than 200ms"));
 }
 
-/// The same end for those who await the events.
 #[tokio::test]
-async fn the_stream_of_a_failed_socket_ends_behind_its_close() {
+async fn the_event_stream_of_a_failed_socket_ends_after_its_close() {
     let (_held, address) = deaf();
     let socket = WebSocket::new(&format!("ws://{address}/"), ()).unwrap();
     let events: Vec<Event> = guarded("the end of the stream", socket.events().collect()).await;
@@ -69,17 +68,17 @@ async fn the_stream_of_a_failed_socket_ends_behind_its_close() {
 
 /// RFC6455-7.2.1-1.
 #[tokio::test]
-async fn a_fin_at_any_byte_loses_nothing_that_was_whole() {
+async fn a_fin_at_any_byte_loses_no_complete_message() {
     cut_everywhere(Cut::Fin).await;
 }
 
 /// RFC6455-7.2.1-1.
 #[tokio::test]
-async fn a_reset_at_any_byte_never_makes_half_a_message() {
+async fn a_reset_at_any_byte_never_delivers_part_of_a_message() {
     cut_everywhere(Cut::Reset).await;
 }
 
-/// Plays the script once for every byte after which it can be cut.
+/// Plays the script once for every byte at which it can be cut.
 async fn cut_everywhere(how: Cut) {
     let mut cuts = 0..=parts(SAMPLE_REQUEST).concat().len();
     let mut running = JoinSet::new();
@@ -90,7 +89,7 @@ async fn cut_everywhere(how: Cut) {
             running.spawn(cut_once(how, at));
         }
         match running.join_next().await {
-            Some(outcome) => outcome.expect("the events are right"),
+            Some(outcome) => outcome.expect("the events are correct"),
             None => break,
         }
     }
@@ -113,7 +112,7 @@ async fn cut_once(how: Cut, at: usize) {
     let context = format!("{how:?} at {at}, where {whole} parts are whole: {trace:#?}");
     let events: Vec<&str> = trace.events.iter().map(String::as_str).collect();
     match (&events[..], how) {
-        // Our answer to the peer's Close meets a reset.
+        // The reset arrives before our answer to the peer's Close.
         ([opened @ .., CLEAN], Cut::Fin) | ([opened @ .., UNCLEAN], Cut::Reset) => {
             assert_eq!((opened, whole), (&OPENED[..], PARTS), "{context}");
         }
@@ -121,7 +120,7 @@ async fn cut_once(how: Cut, at: usize) {
             assert!(OPENED.starts_with(arrived), "{context}");
             match how {
                 Cut::Fin => assert_eq!(arrived.len(), whole, "{context}"),
-                // What was not read when the reset came is lost.
+                // A reset drops what was not read.
                 Cut::Reset => assert!(arrived.len() <= whole, "{context}"),
             }
             let cause =
@@ -132,9 +131,9 @@ async fn cut_once(how: Cut, at: usize) {
     }
 }
 
-/// The bytes of the parts.
+/// Returns the bytes of the parts.
 fn parts(request: &str) -> [Vec<u8>; PARTS] {
-    // Cut within a character.
+    // Splits a character.
     let (begin, end) = "thr€e".as_bytes().split_at(4);
     let fragments = [frame(TEXT, begin), frame(FIN | CONTINUATION, end)];
     [

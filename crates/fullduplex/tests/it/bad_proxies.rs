@@ -1,5 +1,5 @@
-//! Proxies that do not connect as they should (fault FT-34): the `WebSocket` fails once, says why, and
-//! nothing that they say is taken for what the server says.
+//! Proxies that do not connect (fault FT-34). The `WebSocket` fails once, reports the cause, and never takes
+//! bytes of the proxy for bytes of the server.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use fullduplex::{Builder, Proxy, WebSocket};
 use fullduplex_lab::script::{Peer, Scripted, script};
 use tokio::io::AsyncReadExt;
 
-/// A client of a server behind this proxy, with little patience.
+/// Returns a client that connects through this proxy, with a short deadline.
 fn through(proxy: &str) -> Builder {
     let proxy = Proxy::parse(proxy).expect("it is a proxy");
     WebSocket::builder("ws://server.example/").proxy(proxy).connect_timeout(Duration::from_secs(2))
@@ -22,7 +22,7 @@ fn by_socks(proxy: SocketAddr) -> Builder {
     through(&format!("socks5://u:p@{proxy}"))
 }
 
-/// A proxy that reads a request of CONNECT, and answers with `answer`.
+/// Starts a proxy that reads a CONNECT request and sends `answer`.
 async fn http(answer: &'static str) -> Scripted<()> {
     script(async move |mut peer: Peer| {
         let request = peer.read_head().await;
@@ -35,7 +35,7 @@ async fn http(answer: &'static str) -> Scripted<()> {
 
 /// RFC6455-4.1-8.
 #[tokio::test]
-async fn an_answer_that_is_no_success_fails() {
+async fn an_answer_without_success_fails() {
     let cases = [
         (
             "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 11\r\n\r\nwho are you",
@@ -57,9 +57,9 @@ async fn an_answer_that_is_no_success_fails() {
     }
 }
 
-/// What follows the success could be a response that a proxy has made up.
+/// Bytes after the success could be a forged response of the server.
 #[tokio::test]
-async fn bytes_behind_the_answer_are_not_the_servers() {
+async fn bytes_after_the_answer_fail() {
     let proxy = http("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101 Switching Protocols\r\n\r\n").await;
     let socket = by_http(proxy.address());
     let (trace, ()) = proxy.record_as(socket).await;
@@ -81,7 +81,7 @@ async fn an_interim_response_of_a_proxy_is_skipped() {
 }
 
 #[tokio::test]
-async fn a_head_of_a_proxy_without_end_fails() {
+async fn an_endless_head_of_a_proxy_fails() {
     let proxy = script(async move |mut peer: Peer| {
         peer.read_head().await;
         peer.send("HTTP/1.1 200 OK\r\n").await;
@@ -92,11 +92,11 @@ async fn a_head_of_a_proxy_without_end_fails() {
     proxy.record_as(socket).await.0.assert_failed(&[], "longer than 16384 bytes");
 }
 
-/// A proxy that says a word from time to time, and nothing of SOCKS or HTTP to its end.
+/// Starts a proxy that sends a byte from time to time and never a complete answer.
 async fn slow(said: &'static str) -> Scripted<()> {
     script(async move |mut peer: Peer| {
         let mut bytes = said.bytes().chain(std::iter::repeat(b'a'));
-        while peer.try_send([bytes.next().expect("it never ends")]).await.is_ok() {
+        while peer.try_send([bytes.next().expect("the bytes are endless")]).await.is_ok() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     })
@@ -104,7 +104,7 @@ async fn slow(said: &'static str) -> Scripted<()> {
 }
 
 #[tokio::test]
-async fn a_proxy_that_takes_too_long_fails_by_the_deadline() {
+async fn a_slow_proxy_fails_at_the_deadline() {
     let hasty = |socket: Builder| socket.connect_timeout(Duration::from_millis(200));
     let proxy = slow("HTTP/1.1 200 OK\r\nX-Trickle: ").await;
     let socket = hasty(by_http(proxy.address()));
@@ -119,19 +119,19 @@ async fn a_proxy_that_takes_too_long_fails_by_the_deadline() {
     proxy.record_as(socket).await.0.assert_failed(&[], "it took longer than 200ms");
 }
 
-/// How many bytes a proxy reads, and what it answers.
+/// The number of bytes that a proxy reads, and its answer.
 type Part = (usize, &'static [u8]);
 
-/// A proxy that plays these parts, and ends.
+/// Starts a proxy that plays these parts and then ends.
 async fn socks(parts: &[Part]) -> Scripted<()> {
     let parts = parts.to_vec();
     script(async move |peer: Peer| {
         let mut stream = peer.into_inner();
         for (owed, answer) in parts {
-            stream.read_exact(&mut vec![0; owed]).await.expect("the client asks");
+            stream.read_exact(&mut vec![0; owed]).await.expect("the client sends its request");
             tokio::io::AsyncWriteExt::write_all(&mut stream, answer)
                 .await
-                .expect("the client listens");
+                .expect("the client reads the answer");
         }
         Peer::over(stream).fin().await;
     })
@@ -167,33 +167,33 @@ async fn a_socks_proxy_that_does_not_connect_fails() {
     }
 }
 
-/// RFC6455-4.1-6: the name goes to the proxy, which resolves it; and not a byte is read too far, whatever
-/// kind of address it says that it connects from.
+/// RFC6455-4.1-6: the proxy resolves the name. No byte after its reply is read, whatever address type the
+/// reply has.
 #[tokio::test]
-async fn socks_is_spoken_as_written() {
+async fn socks5_follows_rfc_1928() {
     let long = [&[3, 255][..], &[b'x'; 255]].concat();
     let ipv6 = [&[4][..], &[0; 16]].concat();
     for bound in [&[1, 127, 0, 0, 1][..], &ipv6, b"\x03\x03any", &[3, 0], &long] {
         let reply = [&[5, 0, 0][..], bound, &[0, 0]].concat();
         let proxy = script(async move |peer: Peer| {
             let mut stream = peer.into_inner();
-            let mut heard = Vec::new();
+            let mut received = Vec::new();
             for (owed, answer) in [(GREETING, vec![5, 2]), (LOGIN, vec![1, 0]), (REQUEST, reply)] {
                 let mut part = vec![0; owed];
                 stream.read_exact(&mut part).await.unwrap();
-                heard.push(part);
+                received.push(part);
                 tokio::io::AsyncWriteExt::write_all(&mut stream, &answer).await.unwrap();
             }
             let mut peer = Peer::over(stream);
             peer.shake_hands().await;
             peer.fin().await;
-            heard
+            received
         })
         .await;
         let socket = by_socks(proxy.address());
-        let (trace, heard) = proxy.record_as(socket).await;
+        let (trace, received) = proxy.record_as(socket).await;
         trace.assert_failed(&["open"], "");
         let request = [&[5, 1, 0, 3, 14][..], b"server.example", &[0, 80]].concat();
-        assert_eq!(heard, [vec![5, 2, 0, 2], vec![1, 1, b'u', 1, b'p'], request]);
+        assert_eq!(received, [vec![5, 2, 0, 2], vec![1, 1, b'u', 1, b'p'], request]);
     }
 }

@@ -1,4 +1,4 @@
-//! Servers whose TLS does not prove who they are: `wss` fails once, and says what is wrong.
+//! Servers with invalid TLS. `wss` fails once and reports the cause.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use fullduplex_lab::script::{FIN, Peer, Scripted, TEXT, close_frame, frame, scri
 use fullduplex_lab::trace::Trace;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// A server with this identity that sends one message and closes.
+/// Starts a server with this identity that sends one message and closes.
 async fn secured(identity: &Identity) -> Scripted<()> {
     let acceptor = identity.acceptor();
     script(async move |peer: Peer| {
@@ -24,10 +24,10 @@ async fn secured(identity: &Identity) -> Scripted<()> {
 
 fn trusting(url: &str, authority: &Authority) -> Builder {
     let tls = Tls::with_extra_roots(authority.root_pem().as_bytes());
-    WebSocket::builder(url).tls(tls.expect("the root is a certificate"))
+    WebSocket::builder(url).tls(tls.expect("the root is valid"))
 }
 
-/// What becomes of a client that trusts `authority` and connects to `host`.
+/// Records a client that trusts `authority` and connects to `host`.
 async fn try_wss(identity: &Identity, host: &str, authority: &Authority) -> Trace {
     let server = secured(identity).await;
     let socket = trusting(&server.wss_url(host), authority);
@@ -36,7 +36,7 @@ async fn try_wss(identity: &Identity, host: &str, authority: &Authority) -> Trac
 
 /// RFC6455-10.6-1.
 #[tokio::test]
-async fn a_certificate_of_an_extra_root_is_good_for_each_of_its_names() {
+async fn a_certificate_of_an_extra_root_is_valid_for_each_of_its_names() {
     let authority = Authority::new();
     let identity = authority.issue(&["localhost", "127.0.0.1"], Validity::Now);
     for host in ["localhost", "127.0.0.1"] {
@@ -73,16 +73,16 @@ async fn an_unknown_authority_fails() {
     let trace = try_wss(&identity, "localhost", &Authority::new()).await;
     trace.assert_failed(&[], "signed by nobody whom this client trusts");
 
-    // The same with the platform's roots alone, which is the default.
+    // The same with the platform's roots only, which is the default.
     let server = secured(&identity).await;
     let socket = WebSocket::builder(&server.wss_url("localhost"));
     server.record_as(socket).await.0.assert_failed(&[], "signed by nobody whom this client trusts");
 }
 
-/// RFC6455-4.1-9, RFC6455-4.1-10, RFC6455-4.1-11: the host's name is all that can be read of a client
-/// before TLS stands, and a client whose TLS fails says no more.
+/// RFC6455-4.1-9, RFC6455-4.1-10, RFC6455-4.1-11: only the host name (SNI) is sent in the clear, also if TLS
+/// fails.
 #[tokio::test]
-async fn nothing_of_the_request_is_sent_outside_tls() {
+async fn the_request_is_only_sent_over_tls() {
     let server = script(async |peer: Peer| {
         let mut stream = peer.into_inner();
         let mut hello = vec![0; 5];
@@ -102,14 +102,14 @@ async fn nothing_of_the_request_is_sent_outside_tls() {
     trace.assert_failed(&[], "no TLS connection with `localhost`");
     let has = |bytes: &[u8], wanted: &[u8]| bytes.windows(wanted.len()).any(|part| part == wanted);
     assert!(has(&hello, b"localhost"), "RFC6455-4.1-10: {hello:02x?}");
-    // An alert of TLS at most.
+    // At most a TLS alert follows.
     assert!(behind.is_empty() || behind[..2] == [0x15, 3], "{behind:02x?}");
     assert!(!has(&hello, b"GET ") && !has(&behind, b"GET "));
 }
 
-/// RFC6455-7.1.1-1: a client of a server that has ended TLS in order ends its own direction alike.
+/// RFC6455-7.1.1-1: the client answers `close_notify` with its own.
 #[tokio::test]
-async fn a_closed_connection_ends_tls_with_a_goodbye() {
+async fn a_closed_connection_sends_close_notify() {
     let authority = Authority::new();
     let acceptor = authority.issue(&["localhost"], Validity::Now).acceptor();
     let server = script(async move |peer: Peer| {
@@ -119,7 +119,7 @@ async fn a_closed_connection_ends_tls_with_a_goodbye() {
         assert_eq!(peer.read_close().await, Some(1000));
         let mut stream = peer.into_inner();
         stream.shutdown().await.unwrap();
-        // Without a goodbye this is an unexpected end of file.
+        // Without `close_notify` this is an unexpected end of file.
         stream.read_to_end(&mut Vec::new()).await.unwrap()
     })
     .await;
@@ -147,16 +147,16 @@ async fn a_server_with_tls_fails_ws() {
 }
 
 #[tokio::test]
-async fn tls_that_never_begins_fails_by_the_deadline() {
+async fn a_silent_tls_server_fails_at_the_deadline() {
     let server = script(async |mut peer: Peer| peer.await_end().await).await;
     let socket = trusting(&server.wss_url("localhost"), &Authority::new())
         .handshake_timeout(Duration::from_millis(200));
     server.record_as(socket).await.0.assert_failed(&[], "took longer than 200ms");
 }
 
-/// Without the goodbye of TLS, anybody on the way may have cut the connection.
+/// Without `close_notify`, an attacker may have cut the connection.
 #[tokio::test]
-async fn tls_that_is_cut_fails() {
+async fn an_end_without_close_notify_fails() {
     let authority = Authority::new();
     let acceptor = authority.issue(&["localhost"], Validity::Now).acceptor();
     let server = script(async move |peer: Peer| {

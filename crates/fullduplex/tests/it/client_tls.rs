@@ -1,4 +1,4 @@
-//! What a client chooses about TLS: whom it trusts, whom it asks for, and what it shows of itself.
+//! The TLS options of a client: trusted roots, server name, pins and client certificates.
 
 use fullduplex::{Tls, TlsBuilder, TlsConfigError, WebSocket};
 use fullduplex_lab::ca::{Authority, Identity, Validity};
@@ -7,13 +7,11 @@ use fullduplex_lab::script::{Peer, Scripted, close_frame, script};
 use fullduplex_lab::trace::Trace;
 use tokio_rustls::TlsAcceptor;
 
-const OPENED_AND_CLOSED: [&str; 2] = ["open", r#"close 1000 "" clean"#];
-
-/// A server that opens the connection and closes it, and returns for whom it was asked.
+/// Starts a server that opens the connection and closes it. It returns the server name of the client.
 async fn secured(acceptor: TlsAcceptor) -> Scripted<Option<String>> {
     script(async move |peer: Peer| {
         let mut peer = peer.tls(&acceptor).await.ok()?;
-        // A client whose certificate was refused hears of it now.
+        // In TLS 1.3 a client learns only now that its certificate was rejected.
         peer.shake_hands().await;
         peer.send(close_frame(1000, "")).await;
         peer.read_close().await;
@@ -25,11 +23,11 @@ async fn secured(acceptor: TlsAcceptor) -> Scripted<Option<String>> {
     .await
 }
 
-/// What becomes of a client with these options, and for whom it asked.
+/// Records a client with these options, and returns its server name too.
 async fn try_with(acceptor: TlsAcceptor, host: &str, tls: TlsBuilder) -> (Trace, Option<String>) {
     let server = secured(acceptor).await;
     let socket =
-        WebSocket::builder(&server.wss_url(host)).tls(tls.build().expect("it can be made"));
+        WebSocket::builder(&server.wss_url(host)).tls(tls.build().expect("the options are valid"));
     server.record_as(socket).await
 }
 
@@ -43,17 +41,20 @@ fn localhost(authority: &Authority) -> Identity {
 
 /// RFC6455-10.6-1.
 #[tokio::test]
-async fn only_own_roots_are_trusted() {
+async fn only_the_given_roots_are_trusted() {
     let [ours, other] = [Authority::new(), Authority::new()];
     let identity = localhost(&ours);
     let trust = |authority| Tls::builder().only_roots(&root(authority));
     let (trace, _) = try_with(identity.acceptor(), "localhost", trust(&ours)).await;
-    trace.assert_events(&OPENED_AND_CLOSED);
+    trace.assert_events(&Trace::OPENED_AND_CLOSED);
     let (trace, _) = try_with(identity.acceptor(), "localhost", trust(&other)).await;
     trace.assert_failed(&[], "signed by nobody whom this client trusts");
-    // More may be added, and the rest still counts.
+    // Roots can be added.
     let both = trust(&other).extra_roots(&root(&ours));
-    try_with(identity.acceptor(), "localhost", both).await.0.assert_events(&OPENED_AND_CLOSED);
+    try_with(identity.acceptor(), "localhost", both)
+        .await
+        .0
+        .assert_events(&Trace::OPENED_AND_CLOSED);
     let expired = ours.issue(&["localhost"], Validity::Expired);
     let (trace, _) = try_with(expired.acceptor(), "localhost", trust(&ours)).await;
     trace.assert_failed(&[], "expired");
@@ -63,7 +64,7 @@ async fn only_own_roots_are_trusted() {
 }
 
 #[tokio::test]
-async fn a_client_shows_its_certificate_to_a_server_that_asks() {
+async fn a_client_certificate_is_sent_on_request() {
     let [servers, clients] = [Authority::new(), Authority::new()];
     let acceptor = || localhost(&servers).acceptor_for_clients_of(&clients);
     let trusting = || Tls::builder().only_roots(&root(&servers));
@@ -72,7 +73,7 @@ async fn a_client_shows_its_certificate_to_a_server_that_asks() {
         trusting().client_certificate(identity.cert_pem.as_bytes(), identity.key_pem.as_bytes())
     };
     let (trace, _) = try_with(acceptor(), "localhost", showing(&client)).await;
-    trace.assert_events(&OPENED_AND_CLOSED);
+    trace.assert_events(&Trace::OPENED_AND_CLOSED);
     let (trace, _) = try_with(acceptor(), "localhost", trusting()).await;
     trace.assert_failed(&[], "CertificateRequired");
     let stranger = servers.issue(&["somebody"], Validity::Now);
@@ -82,13 +83,13 @@ async fn a_client_shows_its_certificate_to_a_server_that_asks() {
 
 /// RFC6455-4.1-10.
 #[tokio::test]
-async fn another_server_name_is_asked_for_and_verified() {
+async fn another_server_name_is_sent_and_verified() {
     let authority = Authority::new();
     let identity = authority.issue(&["inside.example"], Validity::Now);
     let trusting = || Tls::builder().only_roots(&root(&authority));
     let named = trusting().server_name("inside.example");
     let (trace, asked) = try_with(identity.acceptor(), "127.0.0.1", named).await;
-    trace.assert_events(&OPENED_AND_CLOSED);
+    trace.assert_events(&Trace::OPENED_AND_CLOSED);
     assert_eq!(asked.as_deref(), Some("inside.example"));
     let wrong = trusting().server_name("outside.example");
     let (trace, _) = try_with(identity.acceptor(), "127.0.0.1", wrong).await;
@@ -96,7 +97,7 @@ async fn another_server_name_is_asked_for_and_verified() {
 }
 
 #[tokio::test]
-async fn a_pinned_key_is_demanded_beside_the_certificate() {
+async fn a_pinned_key_is_checked_in_addition_to_the_certificate() {
     let authority = Authority::new();
     let [identity, other] = [localhost(&authority), localhost(&authority)];
     let trusting = || Tls::builder().only_roots(&root(&authority));
@@ -107,7 +108,7 @@ async fn a_pinned_key_is_demanded_beside_the_certificate() {
         Tls::builder().danger_accept_any_certificate().pin_public_key(pin),
     ] {
         let (trace, _) = try_with(identity.acceptor(), "localhost", pinned).await;
-        trace.assert_events(&OPENED_AND_CLOSED);
+        trace.assert_events(&Trace::OPENED_AND_CLOSED);
     }
     let shown: String = pin.iter().map(|byte| format!("{byte:02x}")).collect();
     for pinned in [
@@ -117,15 +118,15 @@ async fn a_pinned_key_is_demanded_beside_the_certificate() {
         let (trace, _) = try_with(identity.acceptor(), "localhost", pinned).await;
         trace.assert_failed(&[], &format!("has the SHA-256 {shown}, which is none of those"));
     }
-    // The pin does not make a certificate good.
+    // A pin does not replace verification.
     let pinned = Tls::builder().only_roots(&root(&Authority::new())).pin_public_key(pin);
     let (trace, _) = try_with(identity.acceptor(), "localhost", pinned).await;
     trace.assert_failed(&[], "signed by nobody whom this client trusts");
 }
 
-/// A certificate proves nothing of whoever has not its key: that is verified whatever else is not.
+/// The signature of the handshake is verified even if the certificate is not.
 #[tokio::test]
-async fn a_certificate_without_its_key_is_refused() {
+async fn a_certificate_without_its_key_is_rejected() {
     let authority = Authority::new();
     let [identity, other] = [localhost(&authority), localhost(&authority)];
     let trusting = || Tls::builder().only_roots(&root(&authority));
@@ -137,7 +138,7 @@ async fn a_certificate_without_its_key_is_refused() {
         {
             let itself = identity.impostor(&identity, version);
             let (trace, _) = try_with(itself, "localhost", tls.clone()).await;
-            trace.assert_events(&OPENED_AND_CLOSED);
+            trace.assert_events(&Trace::OPENED_AND_CLOSED);
             let impostor = identity.impostor(&other, version);
             let (trace, _) = try_with(impostor, "localhost", tls).await;
             trace.assert_failed(&[], "BadSignature");
@@ -146,15 +147,15 @@ async fn a_certificate_without_its_key_is_refused() {
 }
 
 #[tokio::test]
-async fn whoever_accepts_anything_accepts_this() {
+async fn any_certificate_is_accepted_on_request() {
     let expired = Authority::new().issue(&["elsewhere.example"], Validity::Expired);
     let tls = Tls::builder().danger_accept_any_certificate();
     let (trace, _) = try_with(expired.acceptor(), "localhost", tls).await;
-    trace.assert_events(&OPENED_AND_CLOSED);
+    trace.assert_events(&Trace::OPENED_AND_CLOSED);
 }
 
 #[test]
-fn what_cannot_be_used_is_said_at_once() {
+fn invalid_options_fail_at_build() {
     let authority = Authority::new();
     let [one, other] = [localhost(&authority), localhost(&authority)];
     let bad = |builder: TlsBuilder| builder.build().unwrap_err();
@@ -177,9 +178,9 @@ fn what_cannot_be_used_is_said_at_once() {
     assert!(matches!(error, TlsConfigError::Client(_)), "{error:?}");
 }
 
-/// The file is named by the environment, which is a process's: so this is another process.
+/// The environment names the file, so this runs in another process.
 #[test]
-fn secrets_are_logged_on_request_only() {
+fn tls_secrets_are_logged_on_request_only() {
     const CHILD: &str = "FULLDUPLEX_LAB_LOGS";
     if let Ok(logs) = std::env::var(CHILD) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -188,14 +189,14 @@ fn secrets_are_logged_on_request_only() {
             let tls = Tls::builder().only_roots(&root(&authority));
             let tls = if logs == "yes" { tls.log_keys() } else { tls };
             let (trace, _) = try_with(localhost(&authority).acceptor(), "localhost", tls).await;
-            trace.assert_events(&OPENED_AND_CLOSED);
+            trace.assert_events(&Trace::OPENED_AND_CLOSED);
         });
     }
     for (logs, expected) in [("yes", true), ("no", false)] {
         let folder = Folder::new();
         let file = folder.path().join("keys");
         let status = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "client_tls::secrets_are_logged_on_request_only", "--quiet"])
+            .args(["--exact", "client_tls::tls_secrets_are_logged_on_request_only", "--quiet"])
             .env(CHILD, logs)
             .env("SSLKEYLOGFILE", &file)
             .status();

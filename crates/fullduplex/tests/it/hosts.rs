@@ -1,5 +1,5 @@
-//! Who runs the events of a socket may change at any moment, and whoever serves the network may end
-//! at any moment: no event is lost, nobody waits for ever, and no code of others meets a lock.
+//! The host that runs the events of a socket may change at any moment, and the runtime may end at any moment.
+//! No event is lost, nothing waits forever, and no code of the application runs under a lock.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use fullduplex_lab::script::{FIN, PING, Peer, TEXT, close_frame, frame, guarded,
 use futures_util::{Stream, StreamExt};
 use tokio::sync::oneshot;
 
-/// A bound for what must not hang, for threads.
+/// The time after which a blocked thread fails the test.
 const HANG: Duration = Duration::from_secs(30);
 
 fn echo() -> String {
@@ -24,10 +24,10 @@ fn echo() -> String {
 fn with_events(url: &str) -> (WebSocket, Events) {
     let mut events = None;
     let socket = WebSocket::with(url, (), |socket| events = Some(socket.events())).unwrap();
-    (socket, events.expect("the setup was run"))
+    (socket, events.expect("the setup ran"))
 }
 
-/// Waits for a socket's end on a thread of its own, so that a hang fails the test.
+/// Waits for the end of a socket on another thread, so that a hang fails the test. Returns the close code.
 fn wait(socket: &WebSocket) -> u16 {
     let (ended, end) = mpsc::channel();
     let socket = socket.clone();
@@ -36,18 +36,18 @@ fn wait(socket: &WebSocket) -> u16 {
 }
 
 #[tokio::test]
-async fn a_stream_that_waits_ends_when_another_is_made() {
+async fn a_waiting_event_stream_ends_when_another_is_created() {
     let socket = WebSocket::new(&echo(), ()).unwrap();
     let mut first = socket.events();
     assert_eq!(first.next().await, Some(Event::Open));
     let pending = tokio::spawn(async move { first.next().await });
-    tokio::task::yield_now().await; // it waits now
+    tokio::task::yield_now().await; // the task now waits for an event
     let _second = socket.events();
     assert_eq!(guarded("the first stream's end", pending).await.unwrap(), None);
 }
 
 #[tokio::test]
-async fn a_stream_that_has_ended_takes_no_event_of_a_later_one() {
+async fn an_ended_event_stream_takes_no_event_of_a_later_one() {
     let socket = WebSocket::new(&echo(), ()).unwrap();
     let mut first = socket.events();
     assert_eq!(first.next().await, Some(Event::Open));
@@ -60,7 +60,7 @@ async fn a_stream_that_has_ended_takes_no_event_of_a_later_one() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_made_at_the_very_end_ends() {
+async fn an_event_stream_created_at_close_ends() {
     let (made, make) = oneshot::channel();
     let mut made = Some(made);
     let socket = WebSocket::with(&echo(), (), |socket| {
@@ -74,14 +74,14 @@ async fn a_stream_that_is_made_at_the_very_end_ends() {
     drop(socket);
 }
 
-/// An open socket whose stream has two messages to fire.
-async fn two_messages_wait() -> (WebSocket, Events) {
+/// Returns an open socket with two messages waiting for its event stream.
+async fn with_two_waiting_messages() -> (WebSocket, Events) {
     let (arrived, both_arrived) = oneshot::channel();
     let server = script(async move |mut peer: Peer| {
         peer.shake_hands().await;
         let ping = frame(FIN | PING, "");
         peer.send([frame(FIN | TEXT, "1"), frame(FIN | TEXT, "2"), ping].concat()).await;
-        peer.read_frame().await.unwrap(); // the pong: what came before it waits for the host
+        peer.read_frame().await.unwrap(); // the Pong: the messages before it have been read
         arrived.send(()).unwrap();
         peer.await_end().await;
     })
@@ -92,11 +92,11 @@ async fn two_messages_wait() -> (WebSocket, Events) {
     (socket, events)
 }
 
-/// The driver runs a handler that takes its time while a message waits; meanwhile a stream becomes
-/// the host, and finds nothing to do yet.
+/// The driver runs a slow handler while a message waits. An event stream that becomes the host meanwhile is
+/// woken when the handler returns.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_host_that_comes_while_a_handler_runs_is_woken() {
-    let (socket, events) = two_messages_wait().await;
+async fn a_new_host_is_woken_after_a_running_handler() {
+    let (socket, events) = with_two_waiting_messages().await;
     let (entered, enters) = oneshot::channel();
     let (leave, leaves) = mpsc::channel::<()>();
     let mut entered = Some(entered);
@@ -110,23 +110,23 @@ async fn a_host_that_comes_while_a_handler_runs_is_woken() {
     guarded("the first message", enters).await.unwrap();
     let mut events = socket.events();
     let (woken, wakes) = mpsc::channel();
-    let waker = Waker::from(Arc::new(Curious(socket.clone(), woken)));
+    let waker = Waker::from(Arc::new(Observing(socket.clone(), woken)));
     let polled = Pin::new(&mut events).poll_next(&mut Context::from_waker(&waker));
-    assert_eq!(polled, Poll::Pending, "the first handler still runs");
+    assert_eq!(polled, Poll::Pending, "the handler still runs");
     leave.send(()).unwrap();
-    wakes.recv_timeout(HANG).expect("a message waits, and its host sleeps");
+    wakes.recv_timeout(HANG).expect("the stream is woken for the second message");
     assert!(matches!(events.try_next(), Some(Event::Message(_))));
 }
 
 #[test]
-fn a_runtime_that_is_dropped_at_any_moment_ends_its_sockets() {
+fn dropping_the_runtime_ends_its_sockets() {
     let url = echo();
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
 
     let unpolled = runtime();
     let socket = unpolled.block_on(async { WebSocket::new(&url, ()).unwrap() });
     drop(unpolled);
-    assert_eq!(wait(&socket), 1006, "before the first poll");
+    assert_eq!(wait(&socket), 1006, "before the first poll of the driver");
     assert!(matches!(*socket.failure().unwrap(), Failure::RuntimeGone));
 
     let under_a_stream = runtime();
@@ -137,25 +137,29 @@ fn a_runtime_that_is_dropped_at_any_moment_ends_its_sockets() {
         (socket, events)
     });
     drop(under_a_stream);
-    assert_eq!(socket.ready_state(), ReadyState::Open, "the stream has not run the end yet");
+    assert_eq!(
+        socket.ready_state(),
+        ReadyState::Open,
+        "the event stream has not run the last tasks"
+    );
     drop(events);
-    assert_eq!(wait(&socket), 1006, "nobody is left to run it but the stream's drop");
+    assert_eq!(wait(&socket), 1006, "dropping the event stream runs the last tasks");
 }
 
-/// The driver is gone, and a handler gives the events back to it while more of them wait.
+/// A handler drops the last event stream after the driver has ended, while more tasks wait.
 #[test]
-fn tasks_that_nobody_hosts_are_run_by_who_ran_the_last() {
+fn tasks_without_a_host_are_still_run() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (socket, mut events) = runtime.block_on(two_messages_wait());
+    let (socket, mut events) = runtime.block_on(with_two_waiting_messages());
     drop(runtime);
     socket.set_onmessage(|socket, _| drop(socket.events()));
     assert!(matches!(events.try_next(), Some(Event::Message(_))));
     assert_eq!(wait(&socket), 1006);
 }
 
-/// The close handlers run on a stream's thread while the runtime ends.
+/// The runtime ends while the thread of an event stream runs the close handler.
 #[test]
-fn the_close_event_fires_once_whatever_ends_meanwhile() {
+fn the_close_event_fires_once() {
     let url = echo();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
@@ -186,22 +190,21 @@ fn the_close_event_fires_once_whatever_ends_meanwhile() {
 }
 
 #[test]
-fn a_setup_that_panics_leaves_no_socket_behind() {
+fn a_setup_that_panics_closes_the_socket() {
     let (kept, keeps) = mpsc::channel();
     let url = echo();
     let setup = move || {
         WebSocket::with(&url, (), |socket| {
             kept.send(socket.clone()).unwrap();
-            panic!("this panic is part of the test");
+            panic!("part of the test");
         })
     };
     assert!(std::thread::spawn(setup).join().is_err());
     assert_eq!(wait(&keeps.recv().unwrap()), 1006);
 }
 
-/// However much waits: a close has a deadline.
 #[tokio::test]
-async fn a_close_behind_much_that_waits_is_given_up_too() {
+async fn a_close_after_queued_messages_times_out() {
     let server = script(async |mut peer: Peer| {
         peer.shake_hands().await;
         std::future::pending::<()>().await;
@@ -217,10 +220,10 @@ async fn a_close_behind_much_that_waits_is_given_up_too() {
     assert_eq!(guarded("the end", events.next()).await, Some(Event::Error));
 }
 
-/// Fault C12: nothing is read while nobody takes the events; a connection that is closed meanwhile is
-/// given up all the same, once it is read again.
+/// Fault C12: the close timeout also applies to a connection that was not read because nobody took its
+/// events.
 #[tokio::test]
-async fn a_close_while_nothing_is_read_ends_too() {
+async fn a_close_while_nothing_is_read_times_out() {
     let (closing, is_closing) = oneshot::channel();
     let server = script(async move |mut peer: Peer| {
         peer.shake_hands().await;
@@ -237,15 +240,15 @@ async fn a_close_while_nothing_is_read_ends_too() {
     let mut events = socket.events();
     assert_eq!(events.next().await, Some(Event::Open));
     socket.close_with(4000, "").unwrap();
-    guarded("the Close, which goes out", is_closing).await.unwrap();
-    drop(events); // from here on the driver runs the tasks
+    guarded("our Close", is_closing).await.unwrap();
+    drop(events); // the driver now runs the tasks
     assert_eq!(guarded("the close event", socket.closed()).await.code, 1006);
     server.finish().await;
 }
 
-/// A host that is busy when the peer answers must not take that for silence.
+/// An answer that arrives in time while the host is busy counts.
 #[tokio::test]
-async fn a_host_that_was_busy_does_not_blame_the_peer() {
+async fn a_busy_host_does_not_blame_the_peer() {
     let (answered, was_answered) = oneshot::channel();
     let server = script(async move |mut peer: Peer| {
         peer.shake_hands().await;
@@ -264,21 +267,21 @@ async fn a_host_that_was_busy_does_not_blame_the_peer() {
     assert_eq!(events.next().await, Some(Event::Open));
     socket.close_with(4000, "").unwrap();
     guarded("the peer's answer", was_answered).await.unwrap();
-    std::thread::sleep(Duration::from_millis(1100)); // busy: nothing else runs on this thread
+    std::thread::sleep(Duration::from_millis(1100)); // nothing else runs on this thread
     let rest: Vec<Event> = guarded("the end", events.collect()).await;
     assert_eq!(rest.len(), 201);
     assert!(matches!(&rest[200], Event::Close(close) if close.was_clean && close.code == 4000));
 }
 
-/// A peer that breaks a rule and then holds the connection open.
+/// The peer violates the protocol and keeps the connection open.
 #[tokio::test]
-async fn a_violation_is_told_at_once() {
+async fn a_violation_closes_the_socket_at_once() {
     let (told, was_told) = oneshot::channel();
     let server = script(async move |mut peer: Peer| {
         peer.shake_hands().await;
         peer.send(frame(0x83, "a reserved opcode")).await;
         assert_eq!(peer.read_close().await, Some(1002));
-        was_told.await.unwrap(); // and only then does the peer end the connection
+        was_told.await.unwrap(); // the peer ends the connection after this
     })
     .await;
     let socket = WebSocket::new(&server.url(), ()).unwrap();
@@ -288,7 +291,7 @@ async fn a_violation_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn what_was_queued_is_given_back_at_the_end() {
+async fn queued_messages_are_freed_at_the_end() {
     struct Payload(Vec<u8>, Arc<AtomicUsize>);
     impl AsRef<[u8]> for Payload {
         fn as_ref(&self) -> &[u8] {
@@ -302,7 +305,7 @@ async fn what_was_queued_is_given_back_at_the_end() {
     }
     let server = script(async |mut peer: Peer| {
         peer.shake_hands().await;
-        peer.read_frame().await; // and goes away
+        peer.read_frame().await; // and then ends
     })
     .await;
     let socket = WebSocket::new(&server.url(), ()).unwrap();
@@ -316,7 +319,7 @@ async fn what_was_queued_is_given_back_at_the_end() {
     }
     drop(events);
     guarded("the end", socket.closed()).await;
-    // Each waker of `closed` is woken before the queue is dropped, on the thread of the driver.
+    // The driver wakes `closed` before it drops the queue.
     guarded("the queue's end", async {
         while dropped.load(Ordering::Relaxed) < 32 {
             tokio::task::yield_now().await;
@@ -325,17 +328,17 @@ async fn what_was_queued_is_given_back_at_the_end() {
     .await;
 }
 
-/// A host that takes no events holds the peer back: what waits for it is bounded.
+/// Backpressure: at most about 1,024 events wait for the host.
 #[tokio::test]
-async fn the_network_is_not_read_while_many_events_wait() {
+async fn reading_stops_while_many_events_wait() {
     const COUNT: usize = 4000;
-    const MAY_WAIT: usize = 1024 + 64; // and what was received at once
+    const MAY_WAIT: usize = 1024 + 64; // and those of the last read
     let (answered, mut was_answered) = oneshot::channel();
     let server = script(async move |mut peer: Peer| {
         peer.shake_hands().await;
         let messages: Vec<u8> = (0..COUNT).flat_map(|_| frame(FIN | TEXT, "m")).collect();
         peer.send([messages, frame(FIN | PING, "")].concat()).await;
-        peer.read_frame().await.unwrap(); // the pong: the messages before it have been read
+        peer.read_frame().await.unwrap(); // the Pong: the messages before it have been read
         answered.send(()).unwrap();
         peer.await_end().await;
     })
@@ -348,7 +351,7 @@ async fn the_network_is_not_read_while_many_events_wait() {
         if events.try_next().is_some() {
             taken += 1;
         }
-        // Time enough for the driver to read all, if it would.
+        // Lets the driver run, which must not read everything.
         for _ in 0..16 {
             tokio::task::yield_now().await;
         }
@@ -356,9 +359,8 @@ async fn the_network_is_not_read_while_many_events_wait() {
     assert!(taken + MAY_WAIT >= COUNT, "{} wait for the host", COUNT - taken);
 }
 
-/// What is sent leaves although nothing comes back that could wake the driver.
 #[tokio::test]
-async fn all_that_is_sent_leaves_to_a_peer_that_says_nothing() {
+async fn messages_are_sent_to_a_silent_peer() {
     let server = script(async |mut peer: Peer| {
         peer.shake_hands().await;
         for _ in 0..1000 {
@@ -373,22 +375,22 @@ async fn all_that_is_sent_leaves_to_a_peer_that_says_nothing() {
     guarded("the last message", server.finish()).await;
 }
 
-// executors of others
+// Wakers of other executors.
 
-/// A waker that looks at the socket when it is woken, and owns a handle of it.
-struct Curious(WebSocket, mpsc::Sender<ReadyState>);
+/// A waker that owns a handle of the socket and reads its state when woken.
+struct Observing(WebSocket, mpsc::Sender<ReadyState>);
 
-impl Wake for Curious {
+impl Wake for Observing {
     fn wake(self: Arc<Self>) {
         self.1.send(self.0.ready_state()).ok();
     }
 }
 
 #[test]
-fn a_waker_may_look_at_the_socket() {
-    let socket = WebSocket::new("ws://127.0.0.1:1/", ()).unwrap(); // a blocked port: it fails
+fn a_waker_may_use_the_socket() {
+    let socket = WebSocket::new("ws://127.0.0.1:1/", ()).unwrap(); // a blocked port, so this fails
     let (woken, wakes) = mpsc::channel();
-    let waker = Waker::from(Arc::new(Curious(socket.clone(), woken)));
+    let waker = Waker::from(Arc::new(Observing(socket.clone(), woken)));
     let closed = Box::pin({
         let socket = socket.clone();
         async move { socket.closed().await }
@@ -408,7 +410,7 @@ fn a_waker_that_owns_the_socket_may_be_dropped() {
         let socket = WebSocket::new(&url, ()).unwrap();
         let mut events = socket.events();
         let (woken, _wakes) = mpsc::channel();
-        let waker = Waker::from(Arc::new(Curious(socket.clone(), woken)));
+        let waker = Waker::from(Arc::new(Observing(socket.clone(), woken)));
         drop(Pin::new(&mut events).poll_next(&mut Context::from_waker(&waker)));
         drop(waker);
         drop(socket.events());
@@ -418,7 +420,7 @@ fn a_waker_that_owns_the_socket_may_be_dropped() {
 }
 
 #[tokio::test]
-async fn who_waits_again_and_again_is_kept_once() {
+async fn a_repeated_waker_is_stored_once() {
     struct Silent;
     impl Wake for Silent {
         fn wake(self: Arc<Self>) {}
@@ -430,5 +432,5 @@ async fn who_waits_again_and_again_is_kept_once() {
         let closed = std::pin::pin!(socket.closed());
         assert!(closed.poll(&mut Context::from_waker(&waker)).is_pending());
     }
-    assert_eq!(Arc::strong_count(&silent), 3, "ours, the waker's, the socket's");
+    assert_eq!(Arc::strong_count(&silent), 3, "held by the test, the waker and the socket");
 }

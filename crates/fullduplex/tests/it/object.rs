@@ -1,5 +1,5 @@
-//! What the object promises beyond an echo: with peers that stall, close, or say nothing, and with
-//! handlers that come, go and panic.
+//! The `WebSocket` object with peers that stall, close or stay silent, and with handlers that are added,
+//! removed or panic.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -106,7 +106,7 @@ async fn a_stalled_peer_holds_buffered_amount_up() {
     let total = 64 * MIB as u64;
     socket.send(vec![7; 64 * MIB]).unwrap();
     assert_eq!(socket.buffered_amount(), total, "counted the moment that send returns");
-    drop(events); // from here on the driver runs the tasks
+    drop(events); // the driver now runs the tasks
 
     // The system takes some megabytes of it on the peer's behalf, and no more.
     guarded("the first bytes", socket.buffered_below(total)).await;
@@ -234,7 +234,7 @@ async fn fragments_and_pings_make_one_message() {
     let server = script(async move |mut peer: Peer| {
         peer.shake_hands().await;
         let text = "Größe".as_bytes();
-        peer.send(frame(TEXT, &text[..3])).await; // within the ö
+        peer.send(frame(TEXT, &text[..3])).await; // in the middle of the ö
         peer.send(frame(FIN | PING, "are you there?")).await;
         let pong = peer.read_frame().await.unwrap();
         assert_eq!((pong.first_byte, &pong.payload[..]), (FIN | 0xA, &b"are you there?"[..]));
@@ -265,10 +265,10 @@ async fn binary_type_counts_when_the_event_fires() {
     assert_eq!(message(events.next().await), Data::ArrayBuffer(Bytes::from_static(&[2])));
 }
 
-// closing
+// Closing.
 
 #[tokio::test]
-async fn messages_may_arrive_until_closed_or_are_dropped_by_choice() {
+async fn messages_after_close_are_delivered_or_dropped() {
     for (policy, expected) in [(AfterClose::Deliver, Some("late")), (AfterClose::Drop, None)] {
         let server = script(async move |mut peer: Peer| {
             peer.shake_hands().await;
@@ -290,15 +290,15 @@ async fn messages_may_arrive_until_closed_or_are_dropped_by_choice() {
         let close = CloseEvent { was_clean: true, code: 4000, reason: "done".into() };
         assert_eq!(events.next().await, Some(Event::Close(close)), "{policy:?}");
         let (payloads, body) = server.finish().await;
-        assert_eq!(payloads, [b"before"], "what was sent before the close goes out before it");
+        assert_eq!(payloads, [b"before"], "messages sent before the close");
         assert!(body.is_empty(), "WS-6.8: without arguments a Close has no body");
     }
 }
 
-/// Fault C11: what other threads send while one closes goes out before the Close, in order and whole,
-/// or not at all; and what was sent before goes out.
+/// Fault C11: messages that other threads send while one closes are written before the Close, in order and
+/// whole, or dropped. Messages sent earlier are written.
 #[tokio::test]
-async fn what_races_with_a_close_never_comes_behind_it() {
+async fn messages_that_race_with_a_close_are_written_before_it() {
     for before_close in 0..40 {
         let server = script(async move |mut peer: Peer| {
             peer.shake_hands().await;
@@ -308,14 +308,14 @@ async fn what_races_with_a_close_never_comes_behind_it() {
             stream.shutdown().await.unwrap();
             let mut behind = Vec::new();
             stream.read_to_end(&mut behind).await.unwrap();
-            assert_eq!(behind, [], "bytes behind the Close");
+            assert_eq!(behind, [], "bytes after the Close");
             payloads
         })
         .await;
         let socket = WebSocket::new(&server.url(), ()).unwrap();
         let mut events = socket.events();
         assert_eq!(events.next().await, Some(Event::Open));
-        drop(events); // from here on the driver runs the tasks
+        drop(events); // the driver now runs the tasks
         let count = Arc::new(AtomicUsize::new(0));
         for thread in 0..2 {
             let (socket, count) = (socket.clone(), Arc::clone(&count));
@@ -346,7 +346,7 @@ async fn what_races_with_a_close_never_comes_behind_it() {
 }
 
 #[tokio::test]
-async fn the_peers_close_makes_the_socket_closing_until_tcp_ends() {
+async fn the_socket_is_closing_from_the_peers_close_until_tcp_ends() {
     let (answered, was_answered) = oneshot::channel();
     let (end, wait) = oneshot::channel::<()>();
     let server = script(async move |mut peer: Peer| {
@@ -367,7 +367,7 @@ async fn the_peers_close_makes_the_socket_closing_until_tcp_ends() {
 
 /// RFC6455-5.5.1-7.
 #[tokio::test]
-async fn a_peer_that_never_answers_the_close_is_given_up() {
+async fn a_peer_that_never_answers_the_close_times_out() {
     let server = script(async move |mut peer: Peer| {
         peer.shake_hands().await;
         peer.await_end().await;
@@ -384,9 +384,9 @@ async fn a_peer_that_never_answers_the_close_is_given_up() {
     assert!(trace.failure.unwrap().contains("did not answer the closing handshake"));
 }
 
-// handlers and listeners
+// Handlers and listeners.
 
-/// A server that sends some texts and closes.
+/// Starts a server that sends these texts and closes.
 async fn texts(texts: &'static [&'static str]) -> String {
     let server = script(async move |mut peer: Peer| {
         peer.shake_hands().await;
@@ -401,11 +401,11 @@ async fn texts(texts: &'static [&'static str]) -> String {
 }
 
 #[tokio::test]
-async fn a_handler_that_panics_does_not_silence_the_others() {
+async fn a_handler_that_panics_does_not_stop_the_others() {
     let (heard, hears) = mpsc::channel();
     let url = texts(&["x"]).await;
     let socket = WebSocket::with(&url, (), |socket| {
-        socket.set_onmessage(|_, _| panic!("this panic is part of the test"));
+        socket.set_onmessage(|_, _| panic!("part of the test"));
         socket.add_event_listener(EventType::Message, move |_, _| heard.send(()).unwrap());
     });
     let close = guarded("the end", socket.unwrap().closed()).await;
@@ -434,7 +434,7 @@ async fn handlers_change_while_events_fire() {
             let second = second.take().unwrap();
             socket.set_onmessage(move |socket, event| {
                 second(&event.data);
-                // Removed for good: what is set later stands at the end of the list.
+                // A handler that is set after this is last in the list.
                 socket.clear_handler(EventType::Message);
             });
         });
@@ -462,7 +462,6 @@ async fn handlers_change_while_events_fire() {
     assert_eq!(*log.lock().unwrap(), expected);
 }
 
-/// A listener that an earlier one removes during the same event is not called.
 #[tokio::test]
 async fn a_listener_removed_during_its_event_is_not_called() {
     let url = texts(&["x"]).await;
@@ -481,10 +480,10 @@ async fn a_listener_removed_during_its_event_is_not_called() {
     assert_eq!(close.code, 1000);
 }
 
-// lifetime
+// Lifetime.
 
 #[tokio::test]
-async fn a_socket_that_nobody_holds_or_hears_closes_without_a_code() {
+async fn a_socket_without_handles_and_handlers_closes_without_a_code() {
     let server = script(async move |mut peer: Peer| {
         peer.shake_hands().await;
         read_to_close(&mut peer).await.1
@@ -498,7 +497,7 @@ async fn a_socket_that_nobody_holds_or_hears_closes_without_a_code() {
 }
 
 #[tokio::test]
-async fn a_socket_that_somebody_hears_lives_without_a_handle() {
+async fn a_socket_with_a_handler_lives_without_a_handle() {
     let server = script(async move |mut peer: Peer| {
         peer.shake_hands().await;
         peer.send(frame(FIN | TEXT, "echo me")).await;
@@ -515,7 +514,7 @@ async fn a_socket_that_somebody_hears_lives_without_a_handle() {
 }
 
 #[test]
-fn a_runtime_that_ends_closes_its_sockets() {
+fn a_dropped_runtime_closes_its_sockets() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (socket, closed) = runtime.block_on(async {
         let server = script(async move |mut peer: Peer| {
@@ -535,9 +534,9 @@ fn a_runtime_that_ends_closes_its_sockets() {
     assert!(matches!(*socket.failure().unwrap(), Failure::RuntimeGone));
 }
 
-// hosts
+// Hosts.
 
-/// A game or a GUI drains the events on its own thread, without a runtime; handlers run there too.
+/// A game or a GUI runs events and handlers on its own thread, without a runtime.
 #[test]
 fn a_host_drains_the_events_on_its_own_thread() {
     let port = fullduplex_lab::echo::start(None);
@@ -565,20 +564,20 @@ fn a_host_drains_the_events_on_its_own_thread() {
                 ["0", "1", "2"].into_iter().for_each(|text| socket.send(text).unwrap());
             }
         }
-        std::thread::yield_now(); // here a game draws its frame
+        std::thread::yield_now(); // a game draws its frame here
     }
     assert_eq!(seen, [Open, Message, Message, Message, Close]);
     assert!(calls.iter().take(3).all(|thread| thread == this_thread));
 }
 
 #[tokio::test]
-async fn one_stream_at_a_time_and_then_the_handlers_again() {
+async fn handlers_take_over_after_the_last_event_stream() {
     let url = texts(&["1", "2", "3"]).await;
     let socket = WebSocket::new(&url, ()).unwrap();
     let mut first = socket.events();
     assert_eq!(first.next().await, Some(Event::Open));
     let mut second = socket.events();
-    assert_eq!(first.next().await, None, "the second stream ended the first");
+    assert_eq!(first.next().await, None, "creating the second stream ends the first");
     assert_eq!(message(second.next().await), text("1"));
     let (heard, hears) = mpsc::channel();
     socket.set_onmessage(move |_, message| heard.send(message.data.clone()).unwrap());
@@ -588,10 +587,10 @@ async fn one_stream_at_a_time_and_then_the_handlers_again() {
     assert_eq!(hears.try_iter().collect::<Vec<_>>(), [text("2"), text("3")]);
 }
 
-// ports
+// Ports.
 
 #[tokio::test]
-async fn a_blocked_port_fails_later_and_can_be_allowed() {
+async fn a_blocked_port_fails_unless_allowed() {
     let socket = WebSocket::builder("ws://127.0.0.1:6000/");
     let trace = Trace::record(socket).await;
     assert_eq!(trace.events, ["error", Trace::FAILED]);

@@ -1,5 +1,5 @@
-//! The way to a server: several addresses, a resolver, a local address, a path, a stream of one's own;
-//! and one opening handshake at a time.
+//! How a client reaches a server: several addresses, a resolver, a local address, a Unix socket, a given
+//! stream, and one opening handshake per address at a time.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -8,26 +8,25 @@ use std::time::{Duration, Instant};
 
 use fullduplex::{Builder, Proxy, WebSocket};
 use fullduplex_lab::ca::{Authority, Validity};
+use fullduplex_lab::echo;
 use fullduplex_lab::folder::Folder;
 use fullduplex_lab::script::{Peer, close_frame, deaf, guarded, script};
 use fullduplex_lab::served::Served;
 use fullduplex_lab::trace::Trace;
 use fullduplex_net::proto::Url;
 use fullduplex_net::{
-    ConnectConcurrency, ConnectError, ConnectOptions, ConnectPhase, Outcome, Request, Resolve,
-    Resolving, Server, ServerOptions, Tls, connect, connect_over,
+    ConnectConcurrency, ConnectError, ConnectOptions, ConnectPhase, Resolve, Resolving, Server,
+    ServerOptions, Tls, connect, connect_over,
 };
 use futures_util::future::join_all;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::Notify;
 
-const OPENED_AND_CLOSED: [&str; 2] = ["open", r#"close 1000 "" clean"#];
-
-/// What RFC 8305 recommends as the head start of an address.
+/// The connection attempt delay that RFC 8305 recommends.
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Knows one host, and all its addresses.
+/// A resolver that knows the addresses of one host.
 #[derive(Debug)]
 struct Known(Vec<SocketAddr>);
 
@@ -42,7 +41,7 @@ fn known(addresses: &[SocketAddr]) -> Arc<Known> {
     Arc::new(Known(addresses.to_vec()))
 }
 
-/// An address that swallows what comes, as a host does that is not there, while this is held.
+/// Returns an address that ignores connections, as a missing host does, while the first two are kept.
 async fn black_hole() -> (TcpListener, TcpStream, SocketAddr) {
     let (hole, address) = deaf();
     let hole = hole.listen(0).expect("it can listen");
@@ -58,7 +57,7 @@ async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut peer: Peer<S>) {
 }
 
 #[tokio::test]
-async fn an_address_that_does_not_answer_has_a_head_start_and_no_more() {
+async fn the_next_address_is_tried_after_the_head_start() {
     let (_hole, _first, hole) = black_hole().await;
     let server = script(close).await;
     let mut options = ConnectOptions::default();
@@ -67,28 +66,27 @@ async fn an_address_that_does_not_answer_has_a_head_start_and_no_more() {
     let start = Instant::now();
     let mut socket = connect(&url, &options).await.unwrap();
     let elapsed = start.elapsed();
-    // Nobody else ends the wait: the system gives up after minutes, the client after 20 s.
+    // Other timeouts are longer: minutes in the system, 20 s in the client.
     assert!((HEAD_START..10 * HEAD_START).contains(&elapsed), "{elapsed:?}");
     assert_eq!(socket.recv().await.unwrap(), None);
     server.finish().await;
 }
 
 #[tokio::test]
-async fn an_address_that_refuses_is_not_waited_for() {
+async fn the_next_address_is_tried_at_once_after_a_refusal() {
     let held: Vec<_> = (0..10).map(|_| deaf()).collect();
     let server = script(close).await;
     let addresses: Vec<_> = held.iter().map(|(_, address)| *address).collect();
     let socket = WebSocket::builder("ws://server.example/")
         .resolver(known(&[&addresses[..], &[server.address()]].concat()));
     let start = Instant::now();
-    server.record_as(socket).await.0.assert_events(&OPENED_AND_CLOSED);
+    server.record_as(socket).await.0.assert_events(&Trace::OPENED_AND_CLOSED);
     assert!(start.elapsed() < 10 * HEAD_START);
 }
 
-/// The first address answers late, when the second has its chance already: the first success counts,
-/// and the other attempt is given up.
+/// The first success wins, and the other attempt is cancelled.
 #[tokio::test]
-async fn the_loser_of_the_race_is_given_up() {
+async fn the_losing_attempt_is_cancelled() {
     let (hole, first, slow) = black_hole().await;
     let server = script(close).await;
     let mut options = ConnectOptions::default();
@@ -97,7 +95,7 @@ async fn the_loser_of_the_race_is_given_up() {
     let mut socket = guarded("the connection", connect(&url, &options)).await.unwrap();
     assert_eq!(socket.recv().await.unwrap(), None);
     server.finish().await;
-    // Now there is room for whoever still tries, within a second or two.
+    // A cancelled attempt does not connect when there is room again.
     drop(hole.accept().await.unwrap());
     drop(first);
     let came = tokio::time::timeout(Duration::from_secs(4), hole.accept()).await;
@@ -106,7 +104,7 @@ async fn the_loser_of_the_race_is_given_up() {
 
 /// RFC6455-4.1-8.
 #[tokio::test]
-async fn the_failure_of_each_address_is_told() {
+async fn the_failure_of_each_address_is_reported() {
     let [(_one, one), (_other, other)] = [deaf(), deaf()];
     let resolver = known(&[one, other]);
     let socket = WebSocket::builder("ws://server.example/").resolver(resolver);
@@ -139,7 +137,7 @@ impl Resolve for Hangs {
 }
 
 #[tokio::test]
-async fn a_resolver_that_finds_nothing_fails() {
+async fn a_resolver_without_an_answer_fails() {
     let socket = WebSocket::builder("ws://server.example/").resolver(known(&[]));
     let cause = "the host `server.example` cannot be resolved: it has no address";
     Trace::record(socket).await.assert_failed(&[], cause);
@@ -148,14 +146,14 @@ async fn a_resolver_that_finds_nothing_fails() {
         .connect_timeout(Duration::from_millis(200));
     let cause = "resolving server.example:80 took longer than 200ms";
     Trace::record(socket).await.assert_failed(&[], cause);
-    // An address is not resolved.
+    // An IP address is not resolved.
     let server = script(close).await;
     let socket = WebSocket::builder(&server.url()).resolver(Arc::new(Hangs));
-    server.record_as(socket).await.0.assert_events(&OPENED_AND_CLOSED);
+    server.record_as(socket).await.0.assert_events(&Trace::OPENED_AND_CLOSED);
 }
 
 #[tokio::test]
-async fn the_local_address_is_the_one_that_the_server_sees() {
+async fn the_local_address_is_used() {
     let local = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 77));
     let server = script(async |peer: Peer| {
         let stream = peer.into_inner();
@@ -166,28 +164,19 @@ async fn the_local_address_is_the_one_that_the_server_sees() {
     .await;
     let socket = WebSocket::builder(&server.url()).local_address(local);
     let (trace, from) = server.record_as(socket).await;
-    trace.assert_events(&OPENED_AND_CLOSED);
+    trace.assert_events(&Trace::OPENED_AND_CLOSED);
     assert_eq!(from, local);
 
     let socket = WebSocket::builder("ws://127.0.0.1:9999/").local_address("::1".parse().unwrap());
     Trace::record(socket).await.assert_failed(&[], "no address of the local address's family");
 }
 
-/// Sends back what comes.
-async fn echo(request: Request) -> Outcome {
-    let mut socket = request.accept().await?;
-    while let Some(message) = socket.recv().await? {
-        socket.send(message).await?;
-    }
-    Ok(())
-}
-
 #[tokio::test]
-async fn a_server_of_this_machine_is_reached_by_its_path() {
+async fn a_unix_socket_is_connected_by_its_path() {
     let folder = Folder::new();
     let path = folder.path().join("socket");
     let server = Server::bind_unix(&path, ServerOptions::default()).unwrap();
-    tokio::spawn(server.serve(echo));
+    tokio::spawn(server.serve(echo::requests));
     let mut options = ConnectOptions::default();
     options.unix_socket = Some(path.clone());
     let url = Url::parse("ws://server.example/").unwrap();
@@ -207,7 +196,7 @@ async fn a_server_of_this_machine_is_reached_by_its_path() {
         close(Peer::over(acceptor.accept(stream).await.unwrap())).await;
     };
     let (trace, ()) = tokio::join!(Trace::record(socket), server);
-    trace.assert_events(&OPENED_AND_CLOSED);
+    trace.assert_events(&Trace::OPENED_AND_CLOSED);
 
     let nowhere = folder.path().join("nothing");
     let socket = WebSocket::builder("ws://server.example/").unix_socket(&nowhere);
@@ -216,7 +205,7 @@ async fn a_server_of_this_machine_is_reached_by_its_path() {
 }
 
 #[tokio::test]
-async fn a_stream_of_ones_own_is_as_good() {
+async fn a_given_stream_is_used() {
     let (ours, theirs) = tokio::io::duplex(1 << 12);
     let url = Url::parse("ws://server.example/path").unwrap();
     let options = ConnectOptions::default();
@@ -242,10 +231,10 @@ async fn a_stream_of_ones_own_is_as_good() {
     assert!(matches!(error, ConnectError::Timeout { .. }), "{error:?}");
 }
 
-// one at a time
+// One handshake at a time.
 
-/// A server that notes how many clients it has that wait for its answer, lets each wait until there were
-/// `together` of them at once, and returns the most that there were.
+/// Starts a server that delays its answers until `together` clients wait at the same time, and counts the
+/// most that did.
 async fn counting(together: usize) -> (Served, Arc<AtomicUsize>) {
     let (waiting, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let counted = Arc::clone(&most);
@@ -253,13 +242,13 @@ async fn counting(together: usize) -> (Served, Arc<AtomicUsize>) {
         let (waiting, most) = (Arc::clone(&waiting), Arc::clone(&counted));
         async move {
             most.fetch_max(waiting.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            // Whoever else is on the way has time to come, and does come if it is expected.
+            // Gives other clients time to connect.
             tokio::time::sleep(Duration::from_millis(20)).await;
             while most.load(Ordering::SeqCst) < together {
                 tokio::task::yield_now().await;
             }
             waiting.fetch_sub(1, Ordering::SeqCst);
-            echo(request).await
+            echo::requests(request).await
         }
     })
     .await;
@@ -268,7 +257,7 @@ async fn counting(together: usize) -> (Served, Arc<AtomicUsize>) {
 
 async fn open_ten(port: u16, handshakes: ConnectConcurrency) {
     let opening = (0..10).map(|number| async move {
-        // The same address by another name.
+        // Two names of one address.
         let host = ["127.0.0.1", "localhost"][number % 2];
         let url = Url::parse(&format!("ws://{host}:{port}/")).expect("it is a URL");
         let mut options = ConnectOptions::default();
@@ -290,17 +279,17 @@ async fn handshakes_with_one_address_do_not_overlap() {
     assert_eq!(most.load(Ordering::SeqCst), 10);
 }
 
-/// Opens two sockets, of which the second must come to `listener` only when the first is done.
+/// Checks that the second of two sockets connects only after the first has ended.
 async fn assert_second_waits(listener: TcpListener, socket: impl Fn() -> Builder) {
     let [first, second] = [(); 2].map(|()| socket().open().expect("it is a URL"));
-    let mut one = Peer::over(listener.accept().await.expect("the first comes").0);
+    let mut one = Peer::over(listener.accept().await.expect("the first connects").0);
     one.read_head().await;
     let other = tokio::time::timeout(Duration::from_millis(200), listener.accept()).await;
     assert!(other.is_err(), "{other:?}");
-    // Nobody waits for the end of a connection that is given up.
+    // A closed attempt does not delay the next one.
     first.close();
     let came = guarded("the second", listener.accept()).await;
-    let mut two = Peer::over(came.expect("the second comes").0);
+    let mut two = Peer::over(came.expect("the second connects").0);
     if two.read_head().await.starts_with("CONNECT ") {
         two.send("HTTP/1.1 200 OK\r\n\r\n").await;
         two.read_head().await;
@@ -316,26 +305,26 @@ async fn listener() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// RFC6455-4.1-3, WPT constructor/014: also for the object.
+/// RFC6455-4.1-3, WPT constructor/014.
 #[tokio::test]
-async fn a_second_object_waits_until_the_first_is_done() {
+async fn a_second_object_waits_for_the_first() {
     let (listener, address) = listener().await;
     assert_second_waits(listener, || WebSocket::builder(&format!("ws://{address}/"))).await;
 }
 
-/// RFC6455-4.1-4: who resolves the name does not matter.
+/// RFC6455-4.1-4: the rule also holds if the proxy resolves the name.
 #[tokio::test]
-async fn a_second_object_waits_behind_a_proxy_as_well() {
+async fn a_second_object_waits_for_the_first_through_a_proxy() {
     let (listener, address) = listener().await;
     let proxy = Proxy::parse(&format!("http://{address}")).unwrap();
     let socket = || WebSocket::builder("ws://server.example/").proxy(proxy.clone());
     assert_second_waits(listener, socket).await;
 }
 
-/// RFC6455-4.1-3: a server that does not answer holds up nobody but those who want to it, and those no
-/// longer than until its deadline.
+/// RFC6455-4.1-3: a server that does not answer delays only connections to itself, and only until the
+/// deadline.
 #[tokio::test]
-async fn a_server_that_hangs_holds_up_nobody_else() {
+async fn a_hanging_server_delays_no_other() {
     let (listener, address) = listener().await;
     let url = Url::parse(&format!("ws://{address}/")).unwrap();
     let began = Arc::new(Notify::new());
@@ -356,10 +345,10 @@ async fn a_server_that_hangs_holds_up_nobody_else() {
         let mut first = std::pin::pin!(with_deadline(1000));
         let elsewhere = async {
             began.notified().await;
-            script(close).await.record().await.0.assert_events(&OPENED_AND_CLOSED);
+            script(close).await.record().await.0.assert_events(&Trace::OPENED_AND_CLOSED);
         };
         tokio::select! {
-            error = &mut first => panic!("it was waited for: {error}"),
+            error = &mut first => panic!("the other server was delayed: {error}"),
             () = elsewhere => {}
         }
         let (first, second) = tokio::join!(first, with_deadline(100));
@@ -374,9 +363,9 @@ async fn a_server_that_hangs_holds_up_nobody_else() {
     }
 }
 
-/// Who waits behind those who get no answer gives up as well.
+/// The connect timeout applies to a connection that waits for its turn.
 #[tokio::test]
-async fn a_line_that_does_not_move_is_left() {
+async fn waiting_for_a_turn_ends_at_the_connect_timeout() {
     let (listener, address) = listener().await;
     let url = Url::parse(&format!("ws://{address}/")).unwrap();
     let patient = ConnectOptions::default();
@@ -388,15 +377,15 @@ async fn a_line_that_does_not_move_is_left() {
         connect(&url, &hasty).await.unwrap_err()
     };
     let error = tokio::select! {
-        _ = first => panic!("nobody answers it"),
-        error = guarded("the end of patience", second) => error,
+        _ = first => panic!("the server does not answer"),
+        error = guarded("the connect timeout", second) => error,
     };
     assert!(error.to_string().contains("other connections were opened first"), "{error}");
 }
 
-/// A line moves on when a server answers, be it nonsense.
+/// The connect timeout restarts when the server answers the connection in front.
 #[tokio::test]
-async fn a_line_that_moves_is_waited_for() {
+async fn the_connect_timeout_restarts_while_the_server_answers() {
     const PATIENCE: Duration = Duration::from_secs(1);
     let (listener, address) = listener().await;
     let url = Url::parse(&format!("ws://{address}/")).unwrap();

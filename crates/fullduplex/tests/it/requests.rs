@@ -1,4 +1,4 @@
-//! What a client adds to its opening request, and what it makes of redirects and cookies.
+//! Extra headers, cookies and redirects of a client.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,9 +12,7 @@ use http::HeaderValue;
 use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
 use tokio::net::TcpListener;
 
-const OPENED_AND_CLOSED: [&str; 2] = ["open", r#"close 1000 "" clean"#];
-
-/// A server that opens the connection with these headers too, and closes it. It returns the request.
+/// Starts a server that opens the connection with these headers added, and closes it. It returns the request.
 async fn server(headers: &'static [&'static str]) -> Scripted<String> {
     script(async move |mut peer: Peer| {
         let request = peer.answer(&[&OPENING[..], headers].concat()).await;
@@ -26,12 +24,12 @@ async fn server(headers: &'static [&'static str]) -> Scripted<String> {
     .await
 }
 
-/// The values of a header of the request that this socket sends.
+/// Returns the values of a header in the request of this socket.
 async fn sent(header: &str, socket: impl FnOnce(&str) -> Builder) -> Vec<String> {
     let server = server(&[]).await;
     let socket = socket(&server.url());
     let (trace, request) = server.record_as(socket).await;
-    trace.assert_events(&OPENED_AND_CLOSED);
+    trace.assert_events(&Trace::OPENED_AND_CLOSED);
     values(&request, header)
 }
 
@@ -53,9 +51,9 @@ async fn headers_are_added() {
     assert!(sent("origin", WebSocket::builder).await.is_empty());
 }
 
-/// RFC6455-4.1-12: what belongs to the handshake, or would be another line of the request, is refused.
+/// RFC6455-4.1-12: headers of the handshake and values with line breaks are rejected.
 #[test]
-fn headers_cannot_be_replaced_or_smuggled() {
+fn handshake_headers_cannot_be_replaced_or_injected() {
     for (name, value, reason) in [
         ("Host", "elsewhere", "the handshake sets it"),
         ("sec-websocket-key", "x", "the handshake sets it"),
@@ -74,7 +72,7 @@ fn headers_cannot_be_replaced_or_smuggled() {
 
 /// RFC6455-4.1-22.
 #[tokio::test]
-async fn the_user_of_the_url_is_sent_at_once() {
+async fn credentials_in_the_url_are_sent() {
     let with_user = |user: &'static str| {
         move |url: &str| WebSocket::builder(&url.replace("ws://", &format!("ws://{user}")))
     };
@@ -89,7 +87,7 @@ async fn the_user_of_the_url_is_sent_at_once() {
     assert!(!secrets.iter().any(|secret| printed.contains(secret)), "{printed}");
 }
 
-/// Remembers what it hears, and says always the same.
+/// Returns the same cookies for every request, and records those of the responses.
 #[derive(Debug, Default)]
 struct Jar {
     heard: Mutex<Vec<(String, Vec<HeaderValue>)>>,
@@ -101,12 +99,12 @@ impl CookieStore for Jar {
     }
 
     fn set_cookies(&self, url: &Url, values: &[HeaderValue]) {
-        self.heard.lock().expect("nobody panics with it").push((url.to_string(), values.to_vec()));
+        self.heard.lock().unwrap().push((url.to_string(), values.to_vec()));
     }
 }
 
 #[tokio::test]
-async fn cookies_come_from_the_jar_and_go_there() {
+async fn the_cookie_store_is_read_and_updated() {
     let jar = Arc::new(Jar::default());
     let with_jar = |url: &str| WebSocket::builder(url).cookies(Arc::clone(&jar) as _);
     assert_eq!(sent("cookie", with_jar).await, ["a=1; b=2"]);
@@ -119,13 +117,13 @@ async fn cookies_come_from_the_jar_and_go_there() {
     let server = server(&["Set-Cookie: a=3", "Set-Cookie: c=4; Path=/"]).await;
     let url = server.url();
     let (trace, _) = server.record_as(with_jar(&url)).await;
-    trace.assert_events(&OPENED_AND_CLOSED);
+    trace.assert_events(&Trace::OPENED_AND_CLOSED);
     let values = ["a=3", "c=4; Path=/"].map(HeaderValue::from_static).to_vec();
     assert_eq!(*jar.heard.lock().unwrap(), [(url, values)]);
 }
 
-/// A server that answers each request with a redirect to the next location, and opens the connection
-/// when there is none left. It returns the requests.
+/// Starts a server that redirects to each location in turn, and then opens the connection. It returns the
+/// requests.
 async fn redirecting(locations: &[String]) -> (String, tokio::task::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
     let url = format!("ws://{}/", listener.local_addr().expect("it is bound"));
@@ -160,7 +158,7 @@ async fn redirects_are_followed_on_request_only() {
     let (url, server) = redirecting(&locations).await;
     let url = url.replace("ws://", "ws://u:p@");
     let trace = Trace::record(WebSocket::builder(&url).redirects(2)).await;
-    trace.assert_events(&OPENED_AND_CLOSED);
+    trace.assert_events(&Trace::OPENED_AND_CLOSED);
     let requests = guarded("the end of the server", server).await.unwrap();
     let first_lines: Vec<_> = requests.iter().map(|request| request.lines().next()).collect();
     assert_eq!(
@@ -177,9 +175,8 @@ async fn redirects_are_followed_on_request_only() {
     trace.assert_failed(&[], "a redirect that is not followed: more than 2 redirects");
 }
 
-/// What is secret stays with the origin that it was given for.
 #[tokio::test]
-async fn credentials_are_not_carried_to_another_origin() {
+async fn credentials_are_not_sent_to_another_origin() {
     let (target, last) = redirecting(&[]).await;
     let (url, first) = redirecting(&[target]).await;
     let mut options = ConnectOptions::default();
@@ -200,11 +197,11 @@ async fn credentials_are_not_carried_to_another_origin() {
 }
 
 #[tokio::test]
-async fn bad_redirects_are_not_followed() {
+async fn invalid_redirects_are_not_followed() {
     for (location, cause) in [
         ("ftp://a/", "`ftp://a/` is not where a WebSocket can be"),
         ("ws://a b/", "is not where a WebSocket can be"),
-        // A port that a browser would not connect to either.
+        // A port that browsers block.
         ("ws://127.0.0.1:25/", "`ws://127.0.0.1:25/` is not allowed"),
     ] {
         let (url, _server) = redirecting(&[location.to_owned()]).await;
@@ -216,7 +213,6 @@ async fn bad_redirects_are_not_followed() {
     Trace::record(socket).await.assert_failed(&[], "no TCP connection with 127.0.0.1:25");
 }
 
-/// A redirect does not take TLS away.
 #[tokio::test]
 async fn a_redirect_from_wss_to_ws_is_not_followed() {
     let authority = Authority::new();

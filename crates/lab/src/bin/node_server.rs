@@ -1,9 +1,8 @@
-//! The server of the npm package's measurements (`npm run bench` in `crates/node`). What it does with
-//! a connection, the path of the URL says:
+//! The server for the benchmarks of the npm package (`npm run bench` in `crates/node`):
 //!
-//! - `/echo` sends back what comes,
-//! - `/flood` takes a text with a number of messages and their bytes, and sends so many of them,
-//! - `/sink` takes messages, and answers a text with the number of those before it.
+//! - `/echo` sends each message back.
+//! - `/flood` receives a text with a number of messages and their size, and sends them.
+//! - `/sink` receives messages, and answers a text with the number of messages before it.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! Simulates connections: `simulate FIRST COUNT` runs many seeds, `simulate SEED` one and shows it.
+//! Simulates connections. `simulate FIRST COUNT` runs many seeds, and `simulate SEED` runs one and prints it.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use fullduplex_lab::simulation::{Sweep, Trace, run, sweep};
 
-/// How much of the first failing run is shown.
+/// How many lines of the first failing run are printed.
 const LAST_LINES: usize = 40;
 
 fn main() -> ExitCode {
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
 fn run_many(first: u64, count: u64) -> ExitCode {
     let begin = Instant::now();
     let default_hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {})); // the first failure is shown below, and once
+    std::panic::set_hook(Box::new(|_| {})); // the first failure is printed below
     let Sweep { tally, failed } = sweep(first..first + count);
     std::panic::set_hook(default_hook);
     let seconds = begin.elapsed().as_secs_f64();
@@ -42,7 +42,7 @@ fn run_many(first: u64, count: u64) -> ExitCode {
     show(seed, LAST_LINES)
 }
 
-/// Runs one seed, and shows what happened, or the last of it.
+/// Runs one seed and prints its last lines.
 fn show(seed: u64, lines: usize) -> ExitCode {
     let mut trace = Trace::keeping(lines);
     let result = catch_unwind(AssertUnwindSafe(|| run(seed, &mut trace)));

@@ -1,4 +1,4 @@
-//! Through the forward proxies of others, with and without users.
+//! Our client through tinyproxy and microsocks, with and without a login.
 
 use fullduplex::Tls;
 use fullduplex_lab::ca::{Authority, Validity};
@@ -17,7 +17,7 @@ fn both(software: [Software; 2], login: Option<(&str, &str)>) -> [Forward; 2] {
 
 const BOTH: [Software; 2] = [Software::Tinyproxy, Software::Microsocks];
 
-/// RFC6455-4.1-6: by HTTP CONNECT and by SOCKS5, plain and over TLS, by name and by address.
+/// RFC6455-4.1-6: HTTP CONNECT and SOCKS5, with `ws` and `wss`, by name and by address.
 #[tokio::test]
 #[ignore = "needs tinyproxy and microsocks"]
 async fn connections_go_through_the_proxy() {
@@ -40,7 +40,7 @@ async fn connections_go_through_the_proxy() {
 /// RFC6455-4.1-8
 #[tokio::test]
 #[ignore = "needs tinyproxy and microsocks"]
-async fn a_proxy_that_does_not_know_the_user_refuses() {
+async fn a_proxy_rejects_an_unknown_user() {
     let server = format!("ws://127.0.0.1:{}/", echo::start(None));
     let [http, socks] = both(BOTH, Some(("user", "password")));
     for user in ["", "user:wrong@"] {
@@ -60,7 +60,7 @@ async fn a_proxy_that_does_not_know_the_user_refuses() {
 /// RFC6455-4.1-8
 #[tokio::test]
 #[ignore = "needs tinyproxy and microsocks"]
-async fn a_server_that_is_not_there_is_the_proxys_news() {
+async fn the_proxy_reports_that_the_server_refuses() {
     let (_held, address) = deaf();
     let [http, socks] = both(BOTH, None);
     let server = format!("ws://{address}/");

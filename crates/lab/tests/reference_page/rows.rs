@@ -1,4 +1,4 @@
-//! What each row of the reference page promises, shown with any echo server.
+//! The rows of the reference page, as tests with any echo server.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use fullduplex::{
 use fullduplex_lab::target::{CloseAnswer, Target};
 use futures_util::StreamExt;
 
-/// A test that waits longer than this for the network has failed.
+/// How long a test may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs a test that awaits the events of one socket.
@@ -31,18 +31,18 @@ async fn opened(target: &Target) -> (WebSocket, Events) {
 async fn next_message(events: &mut Events) -> Data {
     match events.next().await {
         Some(Event::Message(message)) => message.data,
-        other => panic!("a message should come, not {other:?}"),
+        other => panic!("{other:?} instead of a message"),
     }
 }
 
 async fn next_close(events: &mut Events) -> CloseEvent {
     match events.next().await {
         Some(Event::Close(close)) => close,
-        other => panic!("the close event should come, not {other:?}"),
+        other => panic!("{other:?} instead of the close event"),
     }
 }
 
-/// The close event after our own Close.
+/// Returns the close event after our Close.
 fn answer(target: &Target, code: u16, reason: &str) -> CloseEvent {
     let (code, reason) = match target.close_answer() {
         CloseAnswer::Ours => (code, reason),
@@ -96,8 +96,8 @@ pub(crate) fn buffered_amount(target: &Target) {
     });
 }
 
-/// onopen, onmessage, onerror, onclose: each once where once is due, handlers and listeners in the
-/// order in which they were added. Here without a runtime, on the thread in the background.
+/// onopen, onmessage, onerror, onclose: handlers and listeners are called once per event, in the order in which
+/// they were added. This runs without a runtime, on the background thread.
 pub(crate) fn onopen_onmessage_onerror_onclose(target: &Target) {
     let log = Arc::new(Mutex::new(Vec::new()));
     let note = |name: &'static str| {
@@ -107,7 +107,7 @@ pub(crate) fn onopen_onmessage_onerror_onclose(target: &Target) {
     let socket = target.socket().open_with(|socket| {
         let (first, second, third) = (note("listener 1"), note("onopen"), note("listener 2"));
         socket.add_event_listener(EventType::Open, move |_, _| first());
-        socket.set_onopen(|_, _| panic!("a handler that was replaced is not called"));
+        socket.set_onopen(|_, _| panic!("a replaced handler was called"));
         socket.add_event_listener(EventType::Open, move |_, _| third());
         socket.set_onopen(move |socket, _| {
             second();
@@ -122,10 +122,11 @@ pub(crate) fn onopen_onmessage_onerror_onclose(target: &Target) {
                 socket.close();
             }
         });
-        let removed = socket.add_event_listener(EventType::Message, |_, _| panic!("removed"));
+        let removed = socket
+            .add_event_listener(EventType::Message, |_, _| panic!("a removed listener was called"));
         assert!(socket.remove_event_listener(removed));
         assert!(!socket.remove_event_listener(removed));
-        socket.set_onerror(|socket, _| panic!("nothing failed: {:?}", socket.failure()));
+        socket.set_onerror(|socket, _| panic!("unexpected error: {:?}", socket.failure()));
         let close = note("onclose");
         socket.set_onclose(move |_, _| close());
     });
@@ -149,14 +150,14 @@ pub(crate) fn protocol_and_extensions(target: &Target) {
         }
         let (socket, _) = opened(target).await;
         assert_eq!(socket.protocol(), "", "none was offered");
-        // The server knows none of those offered, and the standard asks for one.
+        // The server supports none of the subprotocols, so the connection fails.
         let socket = target.socket().protocols("unknown").unwrap().open().unwrap();
         assert_eq!(socket.events().next().await, Some(Event::Error));
         assert_eq!(socket.protocol(), "");
     });
 }
 
-/// readyState, from outside and from within every event
+/// readyState, outside of events and in each event
 pub(crate) fn ready_state(target: &Target) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let note = |event: &'static str| {
@@ -197,7 +198,7 @@ pub(crate) fn url(target: &Target) {
     });
 }
 
-/// The origin of a message is that of the URL.
+/// Checks that the origin of a message is that of the URL.
 async fn events_origin(target: &Target, events: &mut Events) {
     let (socket, mut own) = opened(target).await;
     socket.send("x").unwrap();
@@ -205,12 +206,12 @@ async fn events_origin(target: &Target, events: &mut Events) {
         Some(Event::Message(message)) => {
             assert_eq!(&*message.origin, target.url().trim_end_matches('/'));
         }
-        other => panic!("a message should come, not {other:?}"),
+        other => panic!("{other:?} instead of a message"),
     }
     assert_eq!(events.try_next(), None, "another socket hears nothing of it");
 }
 
-/// close(), from each state, by either end
+/// close(), in each state, by either end
 pub(crate) fn close(target: &Target) {
     awaiting(async {
         close_while_connecting(target).await;
@@ -249,7 +250,7 @@ async fn close_while_open(target: &Target) {
         assert_eq!(socket.close_with(1001, ""), Err(Error::Code(1001)), "checked in every state");
         assert_eq!(events.next().await, None);
     }
-    // Without a code our Close has no body, and one that is answered likewise reads 1005.
+    // Without a code our Close has no body, and an answer without a body means 1005.
     let (socket, mut events) = opened(target).await;
     socket.close();
     assert_eq!(next_close(&mut events).await, answer(target, 1005, ""));
@@ -292,13 +293,13 @@ async fn send_sizes(target: &Target) {
         for message in [Message::from(text_of(size)), Message::from(binary)] {
             socket.send(message.clone()).unwrap();
             let data = next_message(&mut events).await;
-            // Not assert_eq: nobody wants to read 16 MiB.
+            // Not assert_eq, which would print 16 MiB.
             assert!(Message::from(data) == message, "{size} bytes did not come back equal");
         }
     }
 }
 
-/// Text of so many bytes, with characters of every length.
+/// Returns a text of this many bytes, with characters of every length.
 fn text_of(size: usize) -> String {
     let mut text = "Grüße, 世界! 𝄞 ".repeat(size / 16 + 1);
     let end = (0..=size).rev().find(|&end| text.is_char_boundary(end)).unwrap();

@@ -1,4 +1,4 @@
-//! A server in memory, on the clock of the test, that comes and goes.
+//! A server in memory that can crash and start again.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -9,25 +9,25 @@ use tokio::io::DuplexStream;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// The end of a connection that the server has.
+/// The server's end of a connection.
 pub(crate) type Client = Socket<DuplexStream>;
 
-/// What becomes of those who come.
+/// The server as its clients see it.
 type Serve = Arc<dyn Fn(DuplexStream, &mut JoinSet<()>) + Send + Sync>;
 
 #[derive(Clone)]
 pub(crate) struct Memory(Arc<Mutex<State>>);
 
 struct State {
-    /// The connections of a server that is up.
+    /// The connections, if the server is up.
     up: Option<JoinSet<()>>,
     serve: Serve,
-    /// When somebody came, and whether the server was there.
+    /// When clients connected, and whether the server was up.
     attempts: Vec<(Instant, bool)>,
 }
 
 impl Memory {
-    /// A server that is down, and will run `handler` for each client.
+    /// Returns a server that is down. Once up, it runs `handler` for each client.
     pub(crate) fn new<F>(handler: impl Fn(Client) -> F + Clone + Send + Sync + 'static) -> Self
     where
         F: Future<Output = ()> + Send,
@@ -47,7 +47,7 @@ impl Memory {
         self.0.lock().unwrap().up = Some(JoinSet::new());
     }
 
-    /// All connections are gone at once.
+    /// Stops the server and drops all connections.
     pub(crate) fn crash(&self) {
         self.0.lock().unwrap().up = None;
     }
@@ -56,7 +56,7 @@ impl Memory {
         self.0.lock().unwrap().attempts.clone()
     }
 
-    /// What a client connects to it with.
+    /// Returns the options with which a client connects to it.
     pub(crate) fn builder(&self) -> Builder {
         let connector = Arc::new(self.clone());
         WebSocket::builder("ws://memory.test/").ports(Ports::Any).connector(connector).deflate(None)

@@ -1,4 +1,4 @@
-//! A socket that comes back, on a clock that the tests own.
+//! `ReconnectingWebSocket` on a virtual clock.
 
 mod memory;
 
@@ -19,7 +19,7 @@ use memory::{Client, Memory};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, advance, sleep, sleep_until};
 
-/// The next event, which must come before an hour has passed.
+/// Returns the next event, which must arrive within an hour.
 async fn next(events: &mut ReconnectingEvents) -> ReconnectingEvent {
     let event = tokio::time::timeout(Duration::from_secs(3600), events.next());
     event.await.expect("an event within an hour").expect("an event before the end")
@@ -49,8 +49,8 @@ fn echo_server() -> Memory {
     server
 }
 
-/// A server that says goodbye with this code to whoever sends something.
-fn goodbye_server(code: u16) -> Memory {
+/// Returns a server that closes with this code after the first message.
+fn closing_server(code: u16) -> Memory {
     let server = Memory::new(move |mut socket: Client| async move {
         socket.recv().await.ok();
         socket.close(Some(CloseFrame::code(CloseCode::new(code).unwrap()))).await.ok();
@@ -60,7 +60,7 @@ fn goodbye_server(code: u16) -> Memory {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_comes_back_and_ends_once() {
+async fn it_reconnects_and_closes_once() {
     let server = echo_server();
     let socket = ReconnectingWebSocket::builder(server.builder()).open();
     let mut events = socket.events();
@@ -75,7 +75,7 @@ async fn it_comes_back_and_ends_once() {
         assert_eq!(message.data.as_text(), Some("early")));
     socket.buffered_below(1).await;
     assert_eq!(socket.buffered_amount(), 0);
-    assert_eq!(socket.round_trip().await, Some(Duration::ZERO), "on a clock that stands");
+    assert_eq!(socket.round_trip().await, Some(Duration::ZERO), "the clock is paused");
 
     server.crash();
     let lost = expect!(&mut events, ReconnectingEvent::Lost(lost) => lost);
@@ -102,11 +102,11 @@ async fn it_comes_back_and_ends_once() {
     assert_eq!(socket.ready_state(), ReadyState::Closed);
     assert!(matches!(socket.close_with(1001, ""), Err(Error::Code(1001))));
     socket.send("too late").unwrap();
-    assert_eq!(socket.buffered_amount(), 8, "counted, as the standard has it");
+    assert_eq!(socket.buffered_amount(), 8, "send() after close() increases bufferedAmount");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_waits_grow_while_nothing_stands_and_begin_anew_behind_what_stood() {
+async fn waits_grow_until_a_connection_lasts() {
     let server = echo_server();
     let mut backoff = Backoff::default();
     backoff.cap = Duration::from_secs(8);
@@ -122,13 +122,13 @@ async fn the_waits_grow_while_nothing_stands_and_begin_anew_behind_what_stood() 
         assert!(lost.retry_in < Duration::from_secs(1 << retry.min(3)));
         *longest = lost.retry_in;
     }
-    // That nine waits of up to 8 s are all below 1 s comes once in 10^8 runs.
+    // The probability that nine random waits of up to 8 s are all below 1 s is 10^-8.
     assert!(longest[3..].iter().any(|wait| *wait > Duration::from_secs(1)), "{longest:?}");
     server.start();
     expect!(&mut events, ReconnectingEvent::Open);
     server.crash();
     let lost = expect!(&mut events, ReconnectingEvent::Lost(lost) => lost);
-    assert_eq!(lost.retry, 13, "it did not stand");
+    assert_eq!(lost.retry, 13, "the connection was too short to reset the backoff");
     server.start();
     expect!(&mut events, ReconnectingEvent::Open);
     sleep(Duration::from_secs(5)).await;
@@ -138,8 +138,8 @@ async fn the_waits_grow_while_nothing_stands_and_begin_anew_behind_what_stood() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_stops_at_a_close_code_of_ones_choice_and_reconnects_when_told_to() {
-    let server = goodbye_server(4401);
+async fn it_stops_at_a_chosen_close_code() {
+    let server = closing_server(4401);
     let seen = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&seen);
     let socket = ReconnectingWebSocket::builder(server.builder())
@@ -183,21 +183,21 @@ async fn reconnect_works_in_every_state() {
     .backoff(backoff)
     .open();
     let mut events = socket.events();
-    // While an attempt hangs:
+    // While an attempt hangs.
     advance(Duration::from_secs(1)).await;
     assert_eq!(socket.state(), ReconnectState::Connecting { retry: 0 });
     socket.reconnect();
     expect!(&mut events, ReconnectingEvent::Lost(_));
-    // While it waits:
+    // While it waits.
     server.start();
     let before = Instant::now();
     socket.reconnect();
     expect!(&mut events, ReconnectingEvent::Open);
-    assert_eq!(Instant::now(), before, "at once");
-    // While a connection stands:
+    assert_eq!(Instant::now(), before, "without waiting");
+    // While connected.
     socket.reconnect();
     expect!(&mut events, ReconnectingEvent::Open);
-    // When it has given up:
+    // After it has stopped.
     server.crash();
     expect!(&mut events, ReconnectingEvent::Lost(_));
     expect!(&mut events, ReconnectingEvent::Error);
@@ -207,7 +207,7 @@ async fn reconnect_works_in_every_state() {
     let mut events = socket.events();
     socket.reconnect();
     expect!(&mut events, ReconnectingEvent::Open);
-    // And when it was closed:
+    // After `close`.
     socket.close();
     expect!(&mut events, ReconnectingEvent::Close(_));
     let mut events = socket.events();
@@ -217,7 +217,7 @@ async fn reconnect_works_in_every_state() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_attempt_has_fresh_options_and_a_provider_may_fail() {
+async fn the_provider_is_asked_for_each_attempt() {
     let server = echo_server();
     let retries = Arc::new(Mutex::new(Vec::new()));
     let (memory, seen) = (server.clone(), Arc::clone(&retries));
@@ -244,9 +244,9 @@ async fn each_attempt_has_fresh_options_and_a_provider_may_fail() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn close_ends_it_whatever_it_does() {
+async fn close_works_in_every_state() {
     let server = Memory::new(echo);
-    // While a provider hangs:
+    // While the provider hangs.
     let hanging =
         ReconnectingWebSocket::provided_by(|_| pending::<Result<Builder, Error>>()).open();
     let mut events = hanging.events();
@@ -257,7 +257,7 @@ async fn close_ends_it_whatever_it_does() {
     assert_eq!((undelivered.why, undelivered.count), (Undelivery::Ended, 1));
     expect!(&mut events, ReconnectingEvent::Error);
     expect!(&mut events, ReconnectingEvent::Close(close) => assert_eq!(close.code, 1006));
-    // While it waits:
+    // While it waits.
     let waiting = ReconnectingWebSocket::builder(server.builder()).open();
     let mut events = waiting.events();
     expect!(&mut events, ReconnectingEvent::Lost(_));
@@ -266,7 +266,7 @@ async fn close_ends_it_whatever_it_does() {
     expect!(&mut events, ReconnectingEvent::Error);
     expect!(&mut events, ReconnectingEvent::Close(_));
     assert_eq!(Instant::now(), before);
-    // While nobody holds it:
+    // After the last handle is dropped.
     server.start();
     let attempts = server.attempts().len();
     let forgotten = ReconnectingWebSocket::builder(server.builder()).open();
@@ -275,11 +275,11 @@ async fn close_ends_it_whatever_it_does() {
     sleep(Duration::from_secs(60)).await;
     server.crash();
     sleep(Duration::from_secs(60)).await;
-    assert_eq!(server.attempts().len(), attempts + 1, "it does not come back");
+    assert_eq!(server.attempts().len(), attempts + 1, "it does not reconnect");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_outbox_refuses_or_drops_and_says_so() {
+async fn a_full_outbox_rejects_or_drops() {
     let server = Memory::new(echo);
     let mut limits = OutboxLimits::default();
     limits.messages = 2;
@@ -304,9 +304,9 @@ async fn a_full_outbox_refuses_or_drops_and_says_so() {
     }
 }
 
-/// The server reads nothing and goes away: what the network had not taken is reported, not sent again.
+/// The server reads nothing and crashes. Messages that were not written are reported, not sent again.
 #[tokio::test(start_paused = true)]
-async fn what_a_connection_has_not_got_rid_of_is_reported_and_not_sent_again() {
+async fn messages_not_written_are_reported_and_not_sent_again() {
     let (received, mut heard) = mpsc::unbounded_channel();
     let first = Arc::new(AtomicU32::new(0));
     let server = Memory::new(move |mut socket: Client| {
@@ -340,7 +340,7 @@ async fn what_a_connection_has_not_got_rid_of_is_reported_and_not_sent_again() {
     while rest.last() != sizes.last() {
         rest.push(heard.recv().await.unwrap());
     }
-    // In order: what the network took, what is reported, what the next connection has brought.
+    // In order: messages written to the first connection, reported ones, those of the second connection.
     let taken = sizes.len() - reported.len() - rest.len();
     assert_eq!([&reported[..], &rest].concat(), sizes[taken..]);
     assert!(taken > 0 && !reported.is_empty());
@@ -356,7 +356,7 @@ async fn handlers_are_called_and_may_panic() {
         socket.set_onopen(move |socket| {
             open.send("open").unwrap();
             socket.send("hello").unwrap();
-            panic!("a handler that panics, on purpose");
+            panic!("part of the test");
         });
         socket.set_onmessage(move |_, _| message.send("message").unwrap());
         socket.set_onlost(move |_, _| lost.send("lost").unwrap());
@@ -374,9 +374,9 @@ async fn handlers_are_called_and_may_panic() {
     heard("close").await;
 }
 
-/// Without a runtime, on real sockets.
+/// Real sockets, without a runtime.
 #[test]
-fn it_needs_no_runtime() {
+fn it_works_without_a_runtime() {
     let port = fullduplex_lab::echo::start(None);
     let socket = ReconnectingWebSocket::new(&format!("ws://127.0.0.1:{port}/"), ()).unwrap();
     socket.set_onmessage(|socket, _| socket.close());
@@ -385,7 +385,7 @@ fn it_needs_no_runtime() {
     assert!(ReconnectingWebSocket::new("nonsense", ()).is_err());
 }
 
-/// How one client of the crowd fared.
+/// The messages of one client.
 #[derive(Default)]
 struct Record {
     sent: u32,
@@ -395,8 +395,8 @@ struct Record {
 
 const CLIENTS: u32 = 1000;
 
-/// Clients that send something each second, and a server that crashes and comes back after `outage`.
-/// Returns when it crashed, and when each attempt was.
+/// Runs clients that send a message each second, and a server that crashes and starts again after `outage`.
+/// Returns the time of the crash and of each attempt.
 async fn crowd(outage: Duration) -> (Instant, Vec<(Instant, bool)>) {
     let received = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&received);
@@ -461,7 +461,7 @@ fn numbers(message: &Message) -> (u32, u32) {
     (client.parse().unwrap(), number.parse().unwrap())
 }
 
-/// Everyone was back, nothing came twice, and of what did not come nothing went unreported.
+/// Checks that every client reconnected, and that each message was received once or reported.
 fn check(records: &[Record], received: &[(u32, u32)]) {
     let came: HashSet<_> = received.iter().copied().collect();
     assert_eq!(came.len(), received.len(), "nothing comes twice");
@@ -472,8 +472,7 @@ fn check(records: &[Record], received: &[(u32, u32)]) {
         let lost: Vec<_> = (0..record.sent)
             .filter(|number| !came.contains(&(client, *number)) && !reported.contains(number))
             .collect();
-        // What the network had taken when the server crashed is beyond anybody's knowledge: here, what was
-        // sent in that second.
+        // Messages written just before the crash may be lost without a report: those of that second.
         assert!(lost.iter().all(|number| *number == 20), "client {client} lost {lost:?}");
         for (number, why) in &record.undelivered {
             let is_lost = !came.contains(&(client, *number));
@@ -482,7 +481,7 @@ fn check(records: &[Record], received: &[(u32, u32)]) {
     }
 }
 
-/// The busiest tenth of the time between two instants, and the average of all tenths.
+/// Returns the attempts in the busiest tenth between two instants, and the average of all tenths.
 fn tenths(attempts: &[Instant], start: Instant, end: Instant) -> (usize, f64) {
     let mut counts = [0usize; 10];
     let width = (end - start).as_secs_f64() / 10.0;
@@ -496,7 +495,7 @@ fn tenths(attempts: &[Instant], start: Instant, end: Instant) -> (usize, f64) {
 /// Fault FT-57: 1,000 clients lose their server at the same time.
 #[tokio::test(start_paused = true)]
 #[expect(clippy::print_stdout, reason = "`cargo xtask costs` collects the figures")]
-async fn a_thousand_clients_are_no_herd() {
+async fn a_thousand_clients_reconnect_spread_out() {
     for outage in [0, 1, 10, 60] {
         let outage = Duration::from_secs(outage);
         let (crash, attempts) = crowd(outage).await;
@@ -521,7 +520,7 @@ async fn a_thousand_clients_are_no_herd() {
             all.len(),
             (last - back).as_secs_f64()
         );
-        // Never more than twice what 1,000 clients are when each chooses its moment within a second.
+        // At most twice as many as if 1,000 clients chose a moment within a second at random.
         assert!(busiest <= 200, "{busiest} in 100 ms");
         if outage.is_zero() {
             assert!(ratio <= 2.0, "{ratio}");

@@ -1,5 +1,5 @@
-//! Tries us with what other people wrote: `interop` tries all and writes `docs/interop.md`, `interop
-//! CLIENT` tries one client, `interop servers` our own.
+//! Interoperability with other projects. `interop` tries everything and writes `docs/interop.md`, `interop
+//! CLIENT` tries one client with our server, and `interop servers` our client with other servers.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
 
 mod our_client;

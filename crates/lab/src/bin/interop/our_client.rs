@@ -22,7 +22,7 @@ use crate::our_server::head;
 /// How long all trials with one server may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A server that other people wrote, and what it has no means for.
+/// A server of another project, and the trials that it cannot do.
 #[derive(Debug, Clone, Copy)]
 struct Peer {
     name: &'static str,
@@ -31,9 +31,9 @@ struct Peer {
 
 #[derive(Debug, Clone, Copy)]
 enum Kind {
-    /// It obeys commands, and speaks subprotocols and TLS.
+    /// It supports commands, subprotocols and TLS.
     Library(ServerLibrary),
-    /// A program of `bench/`, which sends back what comes, over TCP.
+    /// An echo program of `bench/`, over TCP only.
     Echo(&'static str),
 }
 
@@ -48,31 +48,31 @@ const PEERS: [Peer; 8] = [
     Peer { name: "sockudo-ws", kind: Kind::Echo("serve_sockudo") },
 ];
 
-/// A server in a process of its own.
+/// A server process.
 enum Running {
     Library(EchoServer, EchoServer),
     Echo(Program),
 }
 
-/// A way to a server.
+/// A route to a server.
 struct Route<'a> {
     name: String,
-    /// Without the path; `None` if the server does not speak TLS itself.
+    /// The URL without its path, or `None` if the server does not support TLS.
     origin: Option<String>,
     proxy: Option<&'a str>,
 }
 
-/// A forward proxy, its name in the table and its URL.
+/// A forward proxy, with its name in the table and its URL.
 struct Relay {
     name: &'static str,
     url: String,
     _proxy: Forward,
 }
 
-/// The user that a proxy asks for, and the password.
+/// The user and password of a proxy.
 type Login = Option<(&'static str, &'static str)>;
 
-/// The forward proxies.
+/// All forward proxies.
 const FORWARD: [(&str, forward::Software, Login); 7] = [
     ("tinyproxy", forward::Software::Tinyproxy, None),
     ("tinyproxy, user", forward::Software::Tinyproxy, LOGIN),
@@ -84,7 +84,7 @@ const FORWARD: [(&str, forward::Software, Login); 7] = [
 ];
 const LOGIN: Login = Some(("user", "p-w"));
 
-/// Tries our client with the servers of others by all routes, and returns the tables for people.
+/// Tries our client with other servers by all routes, and returns the tables.
 pub(crate) fn try_all() -> Result<String, Failure> {
     let authority = Authority::new();
     let identity = authority.issue(&["127.0.0.1"], Validity::Now);
@@ -104,7 +104,7 @@ pub(crate) fn try_all() -> Result<String, Failure> {
     Ok(document)
 }
 
-/// What has come of a server, by each way to it.
+/// The results of a server, for each route.
 struct Column {
     server: String,
     cells: Vec<(String, Option<usize>)>,
@@ -140,7 +140,7 @@ impl<'a> Route<'a> {
         Self { name: name.into(), origin: origin.into(), proxy: None }
     }
 
-    /// All ways to a server.
+    /// All routes to a server.
     fn all(
         server: &Running,
         reverse: &[(Software, Reverse)],
@@ -205,14 +205,14 @@ impl Peer {
                 let folder =
                     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench/release");
                 let mut command = Command::new(folder.join(program));
-                // With permessage-deflate, sockudo-ws takes nobody who does not offer it.
+                // With permessage-deflate on, sockudo-ws rejects clients that do not offer it.
                 let compresses = deflate && self.name == "sockudo-ws";
                 Running::Echo(Program::start(command.args(compresses.then_some("--deflate")))?)
             }
         })
     }
 
-    /// Tries everything by all ways.
+    /// Runs all trials by all routes.
     fn try_by_all(
         self,
         deflate: bool,
@@ -247,11 +247,11 @@ impl Peer {
         Ok(Column { server: self.version()?, cells })
     }
 
-    /// Its name, with the version.
+    /// Returns the name and version of the server.
     fn version(self) -> Result<String, Failure> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
         let package = self.name.rsplit(' ').next().unwrap_or_default();
-        // What is installed from files has its version there.
+        // Packages from files have their version in the file.
         let (text, before) = match self.kind {
             Kind::Library(ServerLibrary::Tomcat) => {
                 let package = "libtomcat10-embed-java";
@@ -279,7 +279,7 @@ impl Peer {
         matches!(self.kind, Kind::Library(_))
     }
 
-    /// Tries everything; returns how much that was.
+    /// Runs all trials and returns their number.
     async fn try_by(self, origin: &str, options: &ConnectOptions) -> Result<usize, Failure> {
         let url = Url::parse(&format!("{origin}/"))?;
         let mut options = options.clone();
@@ -300,7 +300,7 @@ impl Peer {
         fragments(&mut socket).await?;
         burst_sent(&mut socket).await?;
         ping(&mut socket).await?;
-        passed += 6; // text and binary are two
+        passed += 6; // text and binary count twice
         if self.obeys() {
             burst_received(&mut socket).await?;
             close_received(socket).await?;
@@ -323,7 +323,7 @@ fn expect(is_so: bool, what: &str, got: impl std::fmt::Debug) -> Result<(), Fail
 async fn echoes(socket: &mut Socket, message: Message) -> Result<(), Failure> {
     let len = message.len();
     let (received, sent) = {
-        // What comes back is read while the rest is still being sent.
+        // Reads replies while it still sends.
         socket.queue(message.clone())?;
         (socket.recv().await?, message)
     };

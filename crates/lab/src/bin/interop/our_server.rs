@@ -8,17 +8,17 @@ use fullduplex_lab::clients::{Client, Compression, Report, TRIALS};
 use crate::Failure;
 use crate::routes::{Route, Routes};
 
-/// A client, and what it is told about compression.
+/// A client, and whether it offers compression.
 struct Row {
     client: Client,
     compression: Compression,
 }
 
-/// Lets the clients try our server by all routes, and returns the tables for people.
+/// Tries our server with all clients by all routes, and returns the tables.
 pub(crate) fn try_with(clients: &[Client]) -> Result<String, Failure> {
     let routes = &Routes::open()?;
     let rows: Vec<Row> = clients.iter().flat_map(|&client| Row::all_of(client)).collect();
-    // All rows at a time: a client mostly waits, in silence, or for its turn.
+    // All rows run concurrently, because clients mostly wait.
     let reports: Vec<Vec<Option<Report>>> = thread::scope(|scope| {
         let start = |row| scope.spawn(move || try_row(row, routes));
         let rows: Vec<_> = rows.iter().map(start).collect();
@@ -30,7 +30,7 @@ pub(crate) fn try_with(clients: &[Client]) -> Result<String, Failure> {
     Ok(table_of_routes(&rows, routes, &passed) + "\n" + &table_of_trials(clients))
 }
 
-/// Lets a client try our server by one route after the other.
+/// Tries our server with one client by each route.
 fn try_row(row: &Row, routes: &Routes) -> Vec<Option<Report>> {
     routes.all.iter().map(|route| row.try_by(route, &routes.ca)).collect()
 }
@@ -40,7 +40,7 @@ impl Row {
         client.compressions().iter().map(move |&compression| Self { client, compression })
     }
 
-    /// Lets the client try our server, and tells people how it went.
+    /// Runs the trials of a client and prints the result.
     fn try_by(&self, route: &Route, ca: &Path) -> Option<Report> {
         let begin = Instant::now();
         let outcome = self.client.try_all(&route.url, ca, self.compression);
@@ -101,7 +101,7 @@ fn table_of_trials(clients: &[Client]) -> String {
     table
 }
 
-/// The first two lines of a table.
+/// Returns the first two lines of a table.
 pub(crate) fn head<'a>(columns: impl Iterator<Item = &'a str>) -> String {
     let (names, rules): (Vec<_>, Vec<_>) = columns.map(|name| (name, "---")).unzip();
     format!("| {} |\n|{}|\n", names.join(" | "), rules.join("|"))

@@ -9,8 +9,8 @@ use fullduplex_lab::script::SAMPLE_REQUEST;
 
 use crate::Failure;
 
-/// Sees to it that the proxy cuts a connection on which our server does not ping in time: otherwise it
-/// would say nothing that a silent one lives when it does.
+/// Checks that the proxy drops an idle connection if our server does not send Pings in time. Otherwise the
+/// trial `silence` would prove nothing.
 pub(crate) fn check(software: Software, identity: &Identity) -> Result<(), Failure> {
     let proxy = Proxy::start(software, echo::start(None), identity)?;
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port()))?;

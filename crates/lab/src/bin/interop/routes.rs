@@ -8,10 +8,10 @@ use fullduplex_net::proto::Timeouts;
 
 use crate::{Failure, patience};
 
-/// The ways to our echo server, for as long as this value lives.
+/// The routes to our echo server, which end on drop.
 pub(crate) struct Routes {
     pub(crate) all: Vec<Route>,
-    /// The file with the root that all certificates are signed with.
+    /// The file with the root certificate.
     pub(crate) ca: PathBuf,
     _folder: Folder,
     _proxies: Vec<Proxy>,

@@ -1,4 +1,4 @@
-//! Connections that come and go: they must leave nothing behind in the server (fault FT-39).
+//! Short connections, which must leave nothing in the server (fault FT-39).
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,23 +17,23 @@ use tokio::time::timeout;
 use crate::serve::HANDSHAKE_TIMEOUT;
 use crate::{Failure, mebibytes, raw, run, start_server};
 
-/// How many clients are there at a time, without those that are silent.
+/// The number of concurrent clients, without silent ones.
 const CLIENTS: usize = 32;
 
-/// How much the server may have grown since a tenth of the cycles.
+/// How much the memory of the server may grow after the first tenth of the cycles.
 const GROWTH: u64 = 2 << 20;
 
 const QUIET: Duration = Duration::from_millis(500);
 
-/// A server that does not end what is due for so long has failed.
+/// How long the server may take to end a connection.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Connections before the first look: some of each course.
+/// The number of connections before the first measurement, with some of each kind.
 const WARM_UP: usize = 1000;
 
 const PATH: &str = "/";
 
-/// How a connection goes.
+/// The course of a connection.
 #[derive(Debug, Clone, Copy)]
 enum Course {
     /// A message, and the closing handshake.
@@ -44,16 +44,16 @@ enum Course {
     Ended,
     /// Half a request, and an RST.
     ResetOpening,
-    /// Half a request, and nothing more until the server has had enough.
+    /// Half a request, and nothing more until the server ends the connection.
     Silent,
 }
 
 impl Course {
-    /// Of the connection of this number; most are closed properly.
+    /// Returns the course of connection `number`. Most use the closing handshake.
     fn of(number: usize) -> Self {
         match number % WARM_UP {
-            // They stay for seconds. More of them at a time than before the first look would need more
-            // memory, which the allocator keeps.
+            // Silent connections last for seconds. If more of them existed than before the first measurement,
+            // the allocator would keep more memory.
             0 => Self::Silent,
             1..150 => Self::ResetOpening,
             150..300 => Self::Ended,
@@ -63,7 +63,7 @@ impl Course {
     }
 }
 
-/// Lets so many connections come and go, and looks at the server after a tenth and at the end.
+/// Runs this many connections, and measures the server after a tenth and at the end.
 pub(crate) fn churn(cycles: usize) -> Result<(), Failure> {
     let server = start_server()?;
     run(come_and_go(server.address, 0..WARM_UP))??;
@@ -79,7 +79,7 @@ pub(crate) fn churn(cycles: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Lets connections come and go, and returns the memory of the server, which must have closed all.
+/// Runs connections until the server has closed all of them, and returns its memory.
 fn measure(server: &Program, numbers: Range<usize>, files: usize) -> Result<u64, Failure> {
     let (count, end) = (numbers.len(), numbers.end);
     let seconds = run(come_and_go(server.address, numbers))??.as_secs_f64();
@@ -93,7 +93,7 @@ fn measure(server: &Program, numbers: Range<usize>, files: usize) -> Result<u64,
     }
 }
 
-/// Returns how long it took, without waiting for those that were silent at the end.
+/// Returns the duration, without the time for silent connections at the end.
 async fn come_and_go(server: SocketAddr, numbers: Range<usize>) -> Result<Duration, Failure> {
     let begin = Instant::now();
     let next = Arc::new(AtomicUsize::new(numbers.start));
@@ -107,7 +107,7 @@ async fn come_and_go(server: SocketAddr, numbers: Range<usize>) -> Result<Durati
     Ok(time)
 }
 
-/// Makes one connection after the other, and returns those that are silent.
+/// Runs one connection after the other, and returns the silent ones.
 async fn go_on(
     server: SocketAddr,
     next: Arc<AtomicUsize>,
@@ -121,7 +121,7 @@ async fn go_on(
         }
         let mut stream = raw::connect(server, number).await?;
         match Course::of(number) {
-            // It takes long, and nobody else waits for it.
+            // This takes long, so it runs in another task.
             Course::Silent => drop(silent.spawn(be_silent(stream))),
             Course::ResetOpening => {
                 stream.write_all(half_a_request().as_bytes()).await?;
@@ -132,7 +132,7 @@ async fn go_on(
     }
 }
 
-/// A message comes back, and the connection ends.
+/// Sends a message, reads its echo, and ends the connection.
 async fn talk(mut stream: TcpStream, course: Course) -> io::Result<()> {
     raw::shake_hands(&mut stream, PATH).await?;
     say(&mut stream, FIN | TEXT, b"hello").await?;
@@ -144,7 +144,7 @@ async fn talk(mut stream: TcpStream, course: Course) -> io::Result<()> {
     expect_end(stream).await
 }
 
-/// Sends a frame, which must come back.
+/// Sends a frame and reads its echo.
 async fn say(stream: &mut TcpStream, first_byte: u8, payload: &[u8]) -> io::Result<()> {
     stream.write_all(&masked_frame(first_byte, payload)).await?;
     let expected = frame(first_byte, payload);

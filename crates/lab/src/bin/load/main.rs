@@ -1,5 +1,5 @@
-//! Puts a load on a server of ours: `load churn CYCLES`, `load crowd SECONDS` and `load chat SECONDS
-//! CLIENTS`. Each starts `load serve` in a process of its own, and looks at it from outside.
+//! Load tests of our server: `load churn CYCLES`, `load crowd SECONDS` and `load chat SECONDS CLIENTS`. Each
+//! starts `load serve` as a child process and measures it from outside.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
 
 mod chat;
@@ -50,7 +50,7 @@ fn start_server() -> io::Result<Program> {
     Program::start(Command::new(std::env::current_exe()?).arg("serve"))
 }
 
-/// Runs clients, in one thread: the rest of the machine is the server's.
+/// Runs the clients in one thread, and leaves the other cores to the server.
 fn run<T>(clients: impl Future<Output = T>) -> io::Result<T> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(clients))
 }

@@ -1,4 +1,4 @@
-//! Clients that speak by hand, to do what ours would not.
+//! Clients that send raw bytes, also invalid ones.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,7 +8,7 @@ use fullduplex_lab::script::SAMPLE_REQUEST;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
-/// From how many addresses the clients come: connections that are over occupy the ports of one.
+/// The number of client addresses. Ended connections block the ports of an address for some time.
 const ADDRESSES: usize = 64;
 
 /// Connects as the client of this number.
@@ -16,7 +16,7 @@ pub(crate) async fn connect(server: SocketAddr, number: usize) -> io::Result<Tcp
     connect_by(TcpSocket::new_v4()?, server, number).await
 }
 
-/// As [`connect`], by a socket with a choice of its own.
+/// Connects as [`connect`] does, with a socket that the caller has configured.
 pub(crate) async fn connect_by(
     socket: TcpSocket,
     server: SocketAddr,
@@ -29,12 +29,12 @@ pub(crate) async fn connect_by(
     Ok(stream)
 }
 
-/// The opening request for a path.
+/// Returns the opening request for a path.
 pub(crate) fn request(path: &str) -> String {
     SAMPLE_REQUEST.replacen("/chat", path, 1)
 }
 
-/// Opens the connection. The server, if it speaks at once, is heard later.
+/// Opens the connection. Messages of the server are read later.
 pub(crate) async fn shake_hands(stream: &mut TcpStream, path: &str) -> io::Result<()> {
     stream.write_all(request(path).as_bytes()).await?;
     let mut head = Vec::new();
@@ -48,7 +48,7 @@ pub(crate) async fn shake_hands(stream: &mut TcpStream, path: &str) -> io::Resul
     }
 }
 
-/// Ends the connection with an RST.
+/// Resets the connection.
 pub(crate) fn reset(stream: TcpStream) -> io::Result<()> {
     socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO))
 }

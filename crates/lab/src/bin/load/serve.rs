@@ -1,25 +1,25 @@
-//! The server that is loaded: whoever asks for `/room` hears what is said there, all others hear
-//! themselves.
+//! The server under load. `/room` is a chat room, every other path an echo.
 
 use std::io;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use fullduplex_lab::echo;
 use fullduplex_net::{Group, Outcome, OverflowPolicy, Request, Server, ServerOptions, Socket};
 
-/// Where the room is.
+/// The path of the room.
 pub(crate) const ROOM: &str = "/room";
-/// What the server says to one who is in the room now.
+/// The message to a member that has joined.
 pub(crate) const WELCOME: &str = "welcome";
 
-/// How long an opening handshake may take.
+/// The deadline for the opening handshake.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
-/// The largest message of a client.
+/// The limit for a message of a client.
 pub(crate) const MESSAGE_BYTES: usize = 4 << 20;
-/// What the unfinished messages of all may take together.
+/// The limit for all unfinished messages together.
 const UNFINISHED_BYTES: usize = 128 << 20;
 
-/// Runs the server until stdin ends, and prints where it listens.
+/// Prints the address of the server and runs it until stdin ends.
 pub(crate) fn serve() -> io::Result<()> {
     std::thread::spawn(|| {
         io::copy(&mut io::stdin(), &mut io::sink()).ok();
@@ -41,14 +41,7 @@ pub(crate) fn serve() -> io::Result<()> {
 async fn handle(request: Request, room: Group) -> Outcome {
     let is_room = request.uri().path() == ROOM;
     let socket = request.accept().await?;
-    if is_room { stay(socket, room).await } else { echo(socket).await }
-}
-
-async fn echo(mut socket: Socket) -> Outcome {
-    while let Some(message) = socket.recv().await? {
-        socket.send(message).await?;
-    }
-    Ok(())
+    if is_room { stay(socket, room).await } else { echo::messages(socket).await }
 }
 
 async fn stay(mut socket: Socket, room: Group) -> Outcome {

@@ -2,22 +2,22 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// How many messages each author has sent: they are numbered from 1.
+/// The number of messages that each author has sent. They are numbered from 1.
 #[derive(Debug)]
 pub(super) struct Authors(Vec<AtomicU32>);
 
-/// What one member has heard, since it is in the room.
+/// The messages that a member has received since it joined.
 #[derive(Debug)]
 pub(super) struct Ledger {
-    /// What each author had sent before; that may have been heard or not.
+    /// The number of messages that each author had sent before, which may have been received or not.
     before: Vec<u32>,
-    /// The last number heard of each author.
+    /// The last number received of each author.
     last: HashMap<usize, u32>,
-    /// How many messages were heard.
+    /// The number of messages received.
     pub(super) count: u64,
 }
 
-/// What must not happen.
+/// A fault of the chat room.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     Lost {
@@ -25,13 +25,13 @@ pub(super) enum Fault {
         expected: u32,
         heard: u32,
     },
-    /// Twice, or too late.
+    /// A message arrived twice or too late.
     Again {
         author: usize,
         last: u32,
         heard: u32,
     },
-    /// Nothing that anybody says.
+    /// A message that no author has sent.
     Nonsense(String),
 }
 
@@ -40,7 +40,7 @@ impl Authors {
         Self((0..count).map(|_| AtomicU32::new(0)).collect())
     }
 
-    /// The number of the message that an author is about to send.
+    /// Returns the number of the next message of an author.
     pub(super) fn next(&self, author: usize) -> u32 {
         self.0[author].fetch_add(1, Ordering::SeqCst) + 1
     }
@@ -51,17 +51,17 @@ impl Authors {
 }
 
 impl Ledger {
-    /// One who is in the room now.
+    /// Returns the record of a member that joins now.
     pub(super) fn new(authors: &Authors) -> Self {
         Self { before: authors.sent(), last: HashMap::new(), count: 0 }
     }
 
-    /// What an author says.
+    /// Returns the text of a message.
     pub(super) fn text(author: usize, number: u32) -> String {
         format!("{author} {number}")
     }
 
-    /// Takes note of what was heard.
+    /// Records a received message.
     pub(super) fn hear(&mut self, text: &str) -> Result<(), Fault> {
         let parts = text
             .split_once(' ')
@@ -81,7 +81,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// How many messages are still to come, when the authors have fallen silent.
+    /// Returns the number of messages still expected after the authors have stopped.
     pub(super) fn missing(&self, authors: &Authors) -> u64 {
         let last = |author| *self.last.get(&author).unwrap_or(&self.before[author]);
         let sent = authors.sent().into_iter().enumerate();
@@ -109,7 +109,7 @@ impl std::error::Error for Fault {}
 mod tests {
     use super::*;
 
-    /// A member who joins when author 1 has sent two messages.
+    /// Returns a member that joins after author 1 has sent two messages.
     fn ledger() -> (Authors, Ledger) {
         let authors = Authors::new(2);
         assert_eq!([authors.next(1), authors.next(1)], [1, 2]);

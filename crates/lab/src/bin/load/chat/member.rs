@@ -10,28 +10,28 @@ use super::ledger::Ledger;
 use crate::Failure;
 use crate::serve::WELCOME;
 
-/// How long the server may let a member wait.
+/// How long a member waits for the server.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// One who is in the room.
+/// A member of the room.
 #[derive(Debug)]
 pub(super) struct Member {
     plan: Arc<Plan>,
     number: usize,
     socket: Socket,
     ledger: Ledger,
-    /// What was heard before a restart.
+    /// The number of messages received before a restart.
     heard_before: u64,
 }
 
 impl Member {
-    /// Enters the room.
+    /// Joins the room.
     pub(super) async fn enter(plan: Arc<Plan>, number: usize) -> Result<Self, Failure> {
         let (socket, ledger) = join(&plan).await?;
         Ok(Self { plan, number, socket, ledger, heard_before: 0 })
     }
 
-    /// Hears, speaks and restarts as planned.
+    /// Receives, sends and restarts as planned.
     pub(super) async fn stay(mut self, begin: Instant) -> Result<Self, Failure> {
         let mut speech = self.plan.speech(self.number).map(|(first, period)| {
             let mut speech = interval_at(begin + first, period);
@@ -72,8 +72,8 @@ impl Member {
         Ok(())
     }
 
-    /// Hears what is still to come when the authors have fallen silent, and leaves. Returns how many
-    /// messages were heard.
+    /// Receives the last messages after the authors have stopped, and leaves. Returns the number of messages
+    /// received.
     pub(super) async fn leave(mut self) -> Result<u64, Failure> {
         loop {
             let missing = self.ledger.missing(&self.plan.authors);
@@ -103,10 +103,10 @@ impl Member {
 async fn join(plan: &Plan) -> Result<(Socket, Ledger), Failure> {
     let mut options = ConnectOptions::default();
     options.deflate = None;
-    // As many enter at a time as the plan says.
+    // Limits how many join at a time.
     options.handshakes = ConnectConcurrency::Unlimited;
     let mut socket = connect(&plan.url, &options).await?;
-    // Whoever is in the room before it is welcome may hear something first.
+    // Messages may arrive before the welcome.
     loop {
         match timeout(PATIENCE, socket.recv()).await?? {
             Some(message) if message.payload() == WELCOME.as_bytes() => break,
@@ -118,7 +118,7 @@ async fn join(plan: &Plan) -> Result<(Socket, Ledger), Failure> {
     Ok((socket, ledger))
 }
 
-/// When it is time to speak.
+/// Waits until the next message is due.
 async fn tick(speech: &mut Option<Interval>) {
     match speech {
         Some(speech) => drop(speech.tick().await),

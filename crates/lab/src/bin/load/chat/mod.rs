@@ -1,4 +1,4 @@
-//! A room in which many talk: all hear all that is said, once, and each author in order.
+//! A chat room. Every member must receive every message once, and those of one author in order.
 
 mod ledger;
 mod member;
@@ -16,17 +16,17 @@ use self::member::Member;
 use crate::serve::ROOM;
 use crate::{Failure, mebibytes, run, start_server};
 
-/// How many messages a second are said in the room.
+/// The number of messages sent per second.
 const RATE: f64 = 20.0;
 
-/// One member of so many is an author, and every second author leaves once and comes back.
+/// One of this many members is an author. Every second author leaves once and joins again.
 const AUTHORS: usize = 5;
 const RESTARTS: usize = 10;
 
-/// How many enter the room at a time.
+/// How many members join at a time.
 const ENTERING: usize = 50;
 
-/// Who does what, and when.
+/// What the members do, and when.
 #[derive(Debug)]
 struct Plan {
     url: Url,
@@ -36,7 +36,7 @@ struct Plan {
 }
 
 impl Plan {
-    /// When an author speaks first, and how long it is silent then; they take turns.
+    /// Returns when an author sends its first message, and the pause between its messages.
     fn speech(&self, member: usize) -> Option<(Duration, Duration)> {
         let authors = self.members.div_ceil(AUTHORS) as f64;
         let turn = (member / AUTHORS) as f64;
@@ -44,7 +44,7 @@ impl Plan {
         is_author.then(|| [turn / RATE, authors / RATE].map(Duration::from_secs_f64).into())
     }
 
-    /// When a member restarts: one after the other, over the whole time.
+    /// Returns when a member restarts. Restarts are spread over the whole time.
     fn restart(&self, member: usize) -> Option<Duration> {
         let share = (member + RESTARTS) as f64 / (self.members + 2 * RESTARTS) as f64;
         member.is_multiple_of(RESTARTS).then(|| self.duration.mul_f64(share))
@@ -55,7 +55,7 @@ impl Plan {
     }
 }
 
-/// Lets so many clients talk for so long.
+/// Runs a chat of `clients` for this long.
 pub(crate) fn chat(duration: Duration, members: usize) -> Result<(), Failure> {
     let server = start_server()?;
     run(talk(&server, duration, members))?
@@ -77,7 +77,7 @@ async fn talk(server: &Program, duration: Duration, members: usize) -> Result<()
         mebibytes(process.memory()?),
         mebibytes(process.peak_memory()?)
     );
-    // All have been silent since the last of them was ready.
+    // No message has been sent since the last member was ready.
     let heard: u64 = all(room.into_iter().map(Member::leave)).await?.into_iter().sum();
     println!(
         "{heard} deliveries, {:.0} a second; {} restarts; 0 lost, repeated or out of order",
@@ -96,7 +96,7 @@ async fn enter(plan: &Arc<Plan>) -> Result<Vec<Member>, Failure> {
     Ok(room)
 }
 
-/// Runs them all at a time; the first failure is that of all.
+/// Runs all tasks concurrently and returns the first failure.
 async fn all<T: Send + 'static>(
     tasks: impl Iterator<Item = impl Future<Output = Result<T, Failure>> + Send + 'static>,
 ) -> Result<Vec<T>, Failure> {

@@ -9,19 +9,19 @@ use tokio::time::{Instant, interval_at, timeout};
 
 use crate::Failure;
 
-/// How many ask, and how often each does.
+/// The number of clients, and how often each sends.
 const CLIENTS: u32 = 100;
 const PERIOD: Duration = Duration::from_millis(100);
 
-/// A server that does not answer for so long has failed.
+/// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long answers took, the shortest first.
+/// The times of the answers, sorted.
 #[derive(Debug)]
 pub(super) struct Times(Vec<Duration>);
 
 impl Times {
-    /// So many of a thousand took no longer.
+    /// Returns the time within which this many of a thousand answers arrived.
     pub(super) fn permille(&self, share: usize) -> Duration {
         let index = (self.0.len() * share / 1000).min(self.0.len().saturating_sub(1));
         self.0.get(index).copied().unwrap_or_default()
@@ -35,7 +35,7 @@ impl fmt::Display for Times {
     }
 }
 
-/// Lets good clients ask for so long.
+/// Runs good clients for this long.
 pub(super) async fn ask(server: SocketAddr, duration: Duration) -> Result<Times, Failure> {
     let url = Url::parse(&format!("ws://{server}/"))?;
     let mut options = ConnectOptions::default();
@@ -45,7 +45,7 @@ pub(super) async fn ask(server: SocketAddr, duration: Duration) -> Result<Times,
         sockets.push(connect(&url, &options).await?);
     }
     let begin = Instant::now();
-    // They take turns.
+    // The clients start one after the other.
     let turns = (0..CLIENTS).map(|number| begin + PERIOD * number / CLIENTS);
     let mut clients: JoinSet<_> = (turns.zip(sockets))
         .map(|(first, socket)| ask_repeatedly(socket, first, begin + duration))

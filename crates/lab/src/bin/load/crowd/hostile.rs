@@ -10,23 +10,23 @@ use tokio::time::sleep;
 use crate::raw;
 use crate::serve::{MESSAGE_BYTES, ROOM};
 
-/// What a hostile peer does. Each is slow enough that a thousand of them leave the processor to others:
-/// what is tried is whether the server waits for them, and what it keeps for them.
+/// What a hostile peer does. A thousand of them need little CPU time: the test is whether the server waits for
+/// them, and how much memory they cost.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Attack {
     /// A request, byte by byte.
     SlowHandshake,
-    /// A request with headers without end.
+    /// A request with endless headers.
     HugeHead,
-    /// Pings, whose pongs nobody reads.
+    /// Pings, without reading the Pongs.
     PingFlood,
-    /// Messages, whose echoes nobody reads.
+    /// Messages, without reading their echoes.
     DeafEcho,
-    /// Talks to others like it in a room, and reads nothing.
+    /// Sends to others of its kind in a room, and reads nothing.
     DeafRoom,
     /// All but one byte of the largest message.
     HalfMessage,
-    /// Connects, gets somewhere, and resets the connection.
+    /// Resets the connection at some step.
     Storm,
 }
 
@@ -34,7 +34,7 @@ pub(super) enum Attack {
 const PAUSE: Duration = Duration::from_secs(1);
 const LONG_PAUSE: Duration = Duration::from_secs(20);
 
-/// The smallest that the system allows, so that what is not read soon fills the server's side.
+/// The smallest receive buffer of the system, so that the server's send buffer fills soon.
 const RECEIVE_BUFFER: u32 = 1;
 
 const PATH: &str = "/";
@@ -50,7 +50,7 @@ impl Attack {
         Self::Storm,
     ];
 
-    /// Attacks until the server ends it, which it does by an error of any kind; or until it is done.
+    /// Attacks until the attack is complete or the server ends the connection, with any error.
     pub(super) async fn run(self, server: SocketAddr, number: usize) -> io::Result<()> {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
@@ -88,7 +88,7 @@ impl Attack {
     }
 }
 
-/// Sends the same again and again.
+/// Sends the same bytes repeatedly.
 async fn repeat(mut stream: TcpStream, bytes: impl AsRef<[u8]>, pause: Duration) -> io::Result<()> {
     loop {
         stream.write_all(bytes.as_ref()).await?;

@@ -1,4 +1,4 @@
-//! Hostile peers beside good ones: those must not have to wait, and the server's memory stays bounded.
+//! Hostile peers beside good ones. The good ones must not wait, and the memory of the server stays bounded.
 
 mod good;
 mod hostile;
@@ -18,41 +18,41 @@ use self::good::Times;
 use self::hostile::Attack;
 use crate::{Failure, mebibytes, run, start_server};
 
-/// How many peers are hostile.
+/// The number of hostile peers.
 const HOSTILE: usize = 1000;
 
-/// They come one after the other, and again some time after the server has ended what they did.
+/// The pause between the first connections of hostile peers, and before each connects again.
 const ARRIVAL: Duration = Duration::from_millis(1);
 const RETURN: Duration = Duration::from_secs(1);
 
-/// How much longer than without the crowd the 99th percentile of answers may take.
+/// How much the crowd may add to the 99th percentile of the answer times.
 const SLOWER: u32 = 2;
 
-/// How often that is looked at: a machine that does other things as well has its bad moments.
+/// How often that is measured, because a busy machine causes outliers.
 const ROUNDS: u32 = 3;
 
-/// How much memory the server may ever have.
+/// The limit for the memory of the server.
 const MEMORY: u64 = 512 << 20;
 
-/// How often each attack began.
+/// How often each attack started.
 type Begun = [AtomicUsize; Attack::ALL.len()];
 
-/// Two servers at a time: what else the machine does slows down both.
+/// Two servers at the same time, which the load of the machine slows down equally.
 #[derive(Debug)]
 struct Servers {
-    /// The one to which the crowd comes.
+    /// The server that the crowd attacks.
     attacked: Program,
     spared: Program,
 }
 
-/// How long good clients of both waited.
+/// The answer times of the good clients of both servers.
 #[derive(Debug)]
 struct Answers {
     attacked: Times,
     spared: Times,
 }
 
-/// Measures good clients without a crowd, and then with one, for so long each.
+/// Measures good clients without a crowd and with one, for this long each.
 pub(crate) fn crowd(duration: Duration) -> Result<(), Failure> {
     let servers = Servers { attacked: start_server()?, spared: start_server()? };
     println!("without a crowd:");
@@ -75,14 +75,14 @@ pub(crate) fn crowd(duration: Duration) -> Result<(), Failure> {
 }
 
 impl Servers {
-    /// Measures with a crowd. What slows the attacked server down alone, and each time, is the crowd.
+    /// Measures with a crowd. If only the attacked server is slow, each time, the crowd is the cause.
     fn compare(&self, without: &Answers, duration: Duration) -> Result<(), Failure> {
         for round in 1..=ROUNDS {
             println!("with a crowd, round {round}:");
             let with = self.measure(duration)?;
             let files = self.attacked.process.open_files()?;
             println!("  attacked server: {files} open files");
-            // Not all are there at a time: some are coming back.
+            // Some peers are about to connect again.
             if files < HOSTILE / 4 {
                 return Err("there is no crowd".into());
             }
@@ -94,7 +94,7 @@ impl Servers {
         Err("good clients wait longer when a crowd attacks their server".into())
     }
 
-    /// Lets good clients ask both, and prints how long they wait, and how busy the machine is.
+    /// Runs good clients of both servers, and prints their answer times and the load of the machine.
     fn measure(&self, duration: Duration) -> Result<Answers, Failure> {
         let processes = [&self.attacked.process, &self.spared.process, &Process::own()];
         let cpu_times = || -> io::Result<Vec<Duration>> {
@@ -117,7 +117,7 @@ impl Servers {
     }
 }
 
-/// Starts the hostile peers, in a thread of their own.
+/// Starts the hostile peers in another thread.
 fn gather(server: SocketAddr, begun: &Arc<Begun>) -> Result<Runtime, Failure> {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     for number in 0..HOSTILE {
@@ -127,7 +127,7 @@ fn gather(server: SocketAddr, begun: &Arc<Begun>) -> Result<Runtime, Failure> {
             sleep(ARRIVAL * number as u32).await;
             for round in number.. {
                 begun[kind].fetch_add(1, Ordering::Relaxed);
-                // However it ends, the server is to blame only if others have to wait.
+                // The result of an attack does not matter, only whether others wait.
                 Attack::ALL[kind].run(server, round).await.ok();
                 sleep(RETURN).await;
             }
