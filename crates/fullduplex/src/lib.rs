@@ -1,8 +1,12 @@
-//! The standard `WebSocket` object, for Rust.
+//! The standard `WebSocket` object for Rust, over a fast and strict engine of its own.
 //!
-//! [`WebSocket`] is the class that [WHATWG defines](https://websockets.spec.whatwg.org/): the
-//! constructor returns at once, and what happens on the network comes as events. Names are those of
-//! the standard, in snake case.
+//! [`WebSocket`] is the class that [WHATWG defines](https://websockets.spec.whatwg.org/), with the names
+//! of the standard in snake case: the constructor returns at once, and everything else is an event. It
+//! works with and without an async runtime, and `wss://` works out of the box.
+//!
+//! ```sh
+//! cargo add fullduplex
+//! ```
 //!
 //! ```no_run
 //! use fullduplex::WebSocket;
@@ -21,11 +25,24 @@
 //! }
 //! ```
 //!
-//! It needs no async runtime: without one, a thread in the background serves all sockets of the
-//! process. Inside a tokio runtime (with I/O and time enabled) each socket is a task of it.
+//! | to | use |
+//! |---|---|
+//! | handle events on a background thread or a tokio task | [`WebSocket::with`] and `set_onmessage` |
+//! | await events | [`WebSocket::events`], a [`Stream`](futures_core::Stream) |
+//! | take events in a loop of your own, such as a game's | [`Events::try_next`] |
+//! | send at the pace of the network | [`WebSocket::buffered_below`] |
+//! | connect again when a connection ends | [`ReconnectingWebSocket`] |
+//! | set headers, TLS, a proxy, timeouts, limits, compression | [`WebSocket::builder`] |
+//! | learn why a connection failed | [`WebSocket::failure`] |
+//! | detect a dead server | [`Builder::timeouts`], [`WebSocket::round_trip`] |
+//! | await messages without the object, or run a server | [`net`]: `connect`, `Server` |
+//! | accept WebSockets in hyper or axum | the features `hyper` and `axum`, and [`net`] |
+//! | bring the object to another language | [`rules`] and [`host`] |
 //!
-//! The events can also be awaited, or drained by a host with a loop of its own: see [`Events`].
-//! [`rules`] is for those who bring the object to another language.
+//! Messages are compressed if the server agrees. Without a runtime, one background thread serves all sockets of the process.
+//! Inside a tokio runtime, which must have I/O and time enabled, each socket is a task.
+//!
+//! The folder `examples` has a short program for most of these lines.
 
 mod backend;
 pub mod host;
@@ -34,6 +51,7 @@ mod object;
 pub mod reconnect;
 pub mod rules;
 
+/// Connections without the object, and the server: the crate `fullduplex-net`.
 pub use fullduplex_net as net;
 pub use fullduplex_net::{
     ConnectConcurrency, ConnectOptions, Connecting, Connector, CookieStore, Proxies, Proxy,
