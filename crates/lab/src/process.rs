@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -65,6 +65,21 @@ pub fn allow_many_files() {
 /// Does nothing: this system does not count sockets as files.
 #[cfg(not(unix))]
 pub fn allow_many_files() {}
+
+/// Whether a socket of this machine is connecting to this IPv4 address and has no answer yet (Linux).
+///
+/// # Panics
+/// If the system does not list its sockets.
+pub fn is_connecting_to(address: SocketAddrV4) -> bool {
+    const SYN_SENT: &str = "02";
+    let ip = u32::from_ne_bytes(address.ip().octets());
+    let remote = format!("{ip:08X}:{:04X}", address.port());
+    let sockets = fs::read_to_string("/proc/net/tcp").expect("Linux lists its sockets");
+    sockets.lines().any(|line| {
+        let mut fields = line.split_whitespace().skip(2);
+        fields.next() == Some(&remote) && fields.next() == Some(SYN_SENT)
+    })
+}
 
 /// Sends a signal, such as `INT`, to a child that has not been waited for.
 ///
