@@ -94,15 +94,15 @@ async fn untrusted() -> Trace {
 
 /// Records a client that closes its socket while connecting.
 async fn closed_while_connecting() -> Trace {
-    let (tell, told) = oneshot::channel::<WebSocket>();
+    let (tx, rx) = oneshot::channel::<WebSocket>();
     let server = script(async move |mut peer: Peer| {
         peer.read_head().await;
-        told.await.expect("the socket exists").close();
+        rx.await.expect("the socket exists").close();
         peer.await_end().await;
     })
     .await;
     let socket = WebSocket::builder(&server.url());
-    let trace = Trace::record_with(socket, |socket| drop(tell.send(socket.clone()))).await;
+    let trace = Trace::record_with(socket, |socket| drop(tx.send(socket.clone()))).await;
     server.finish().await;
     trace
 }

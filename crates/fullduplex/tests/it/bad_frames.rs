@@ -30,9 +30,9 @@ async fn sending(bytes: Vec<u8>) -> Scripted<Option<u16>> {
 async fn fail_with(code: u16, cause: &str, outputs: impl IntoIterator<Item = Vec<u8>>) {
     for output in outputs {
         let context = format!("{:02x?}", &output[..output.len().min(20)]);
-        let (trace, told) = sending(output).await.record().await;
+        let (trace, sent_code) = sending(output).await.record().await;
         trace.assert_failed(&BEFORE, cause);
-        assert_eq!(told, Some(code), "{context}");
+        assert_eq!(sent_code, Some(code), "{context}");
     }
 }
 
@@ -64,12 +64,12 @@ async fn the_limit_is_the_largest_size_allowed() {
     for output in outputs {
         let server = sending([frame(FIN | TEXT, x(1000)), output].concat()).await;
         let socket = WebSocket::builder(&server.url()).limits(limits);
-        let (trace, told) = server.record_as(socket).await;
+        let (trace, sent_code) = server.record_as(socket).await;
         trace.assert_failed(
             &[BEFORE[0], BEFORE[1], &delivered],
             "a message of more than 1000 bytes",
         );
-        assert_eq!(told, Some(MESSAGE_TOO_BIG));
+        assert_eq!(sent_code, Some(MESSAGE_TOO_BIG));
     }
 }
 
@@ -153,9 +153,9 @@ async fn an_unmasked_frame_of_a_client_fails() {
     client.send(SAMPLE_REQUEST).await;
     assert!(client.read_head().await.contains(SAMPLE_ACCEPT));
     client.send(frame(FIN | TEXT, "bare")).await;
-    let told = guarded("the Close", client.read_frame()).await.unwrap();
-    assert_eq!((told.first_byte, told.masked), (FIN | CLOSE, false));
-    assert_eq!(told.payload[..2], PROTOCOL_ERROR.to_be_bytes());
+    let close = guarded("the Close", client.read_frame()).await.unwrap();
+    assert_eq!((close.first_byte, close.masked), (FIN | CLOSE, false));
+    assert_eq!(close.payload[..2], PROTOCOL_ERROR.to_be_bytes());
     assert_eq!(guarded("the end", client.read_frame()).await, None);
     drop(client);
     let error = guarded("the error", server).await.unwrap().unwrap_err();

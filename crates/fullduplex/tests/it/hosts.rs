@@ -276,17 +276,17 @@ async fn a_busy_host_does_not_blame_the_peer() {
 /// The peer violates the protocol and keeps the connection open.
 #[tokio::test]
 async fn a_violation_closes_the_socket_at_once() {
-    let (told, was_told) = oneshot::channel();
+    let (tx, rx) = oneshot::channel();
     let server = script(async move |mut peer: Peer| {
         peer.shake_hands().await;
         peer.send(frame(0x83, "a reserved opcode")).await;
         assert_eq!(peer.read_close().await, Some(1002));
-        was_told.await.unwrap(); // the peer ends the connection after this
+        rx.await.unwrap(); // the peer ends the connection after this
     })
     .await;
     let socket = WebSocket::new(&server.url(), ()).unwrap();
     assert_eq!(guarded("the close event", socket.closed()).await.code, 1006);
-    told.send(()).unwrap();
+    tx.send(()).unwrap();
     server.finish().await;
 }
 

@@ -108,7 +108,7 @@ async fn a_stalled_peer_holds_buffered_amount_up() {
     assert_eq!(socket.buffered_amount(), total, "counted the moment that send returns");
     drop(events); // the driver now runs the tasks
 
-    // The system takes some megabytes of it on the peer's behalf, and no more.
+    // The system buffers some megabytes, no more.
     guarded("the first bytes", socket.buffered_below(total)).await;
     assert!(socket.buffered_amount() > total / 2, "{}", socket.buffered_amount());
     read_on.send(()).unwrap();
@@ -137,8 +137,8 @@ async fn buffered_amount_falls_between_events_only() {
     assert_eq!(socket.buffered_amount(), 0);
 }
 
-/// A wakeup for each message that was written would double those of a host that only answers; and what
-/// was written does not count for the limit, whether the host has heard of it or not.
+/// Writing a message does not wake a host that has not read `buffered_amount`. Written messages do not
+/// count for the limit, whether or not the host has run that task.
 #[tokio::test]
 async fn what_was_written_wakes_a_stream_for_those_who_look() {
     let (received, mut was_received) = tokio::sync::mpsc::channel(1);
@@ -177,7 +177,7 @@ async fn what_was_written_wakes_a_stream_for_those_who_look() {
     assert_eq!(socket.buffered_amount(), 0);
 }
 
-/// Counts how often somebody is woken.
+/// A waker that counts its wakes.
 #[derive(Default)]
 struct Wakeups(AtomicUsize);
 
@@ -213,7 +213,7 @@ async fn more_than_the_buffer_limit_fails_the_connection() {
     assert_eq!(trace.failure.unwrap(), Failure::BufferFull.to_string());
 }
 
-// receiving
+// Receiving.
 
 #[tokio::test]
 async fn frames_in_the_segment_of_the_handshake_come_after_open() {
@@ -402,14 +402,14 @@ async fn texts(texts: &'static [&'static str]) -> String {
 
 #[tokio::test]
 async fn a_handler_that_panics_does_not_stop_the_others() {
-    let (heard, hears) = mpsc::channel();
+    let (tx, rx) = mpsc::channel();
     let url = texts(&["x"]).await;
     let socket = WebSocket::with(&url, (), |socket| {
         socket.set_onmessage(|_, _| panic!("part of the test"));
-        socket.add_event_listener(EventType::Message, move |_, _| heard.send(()).unwrap());
+        socket.add_event_listener(EventType::Message, move |_, _| tx.send(()).unwrap());
     });
     let close = guarded("the end", socket.unwrap().closed()).await;
-    assert_eq!((close.was_clean, hears.try_iter().count()), (true, 1));
+    assert_eq!((close.was_clean, rx.try_iter().count()), (true, 1));
 }
 
 #[tokio::test]
@@ -579,12 +579,12 @@ async fn handlers_take_over_after_the_last_event_stream() {
     let mut second = socket.events();
     assert_eq!(first.next().await, None, "creating the second stream ends the first");
     assert_eq!(message(second.next().await), text("1"));
-    let (heard, hears) = mpsc::channel();
-    socket.set_onmessage(move |_, message| heard.send(message.data.clone()).unwrap());
+    let (tx, rx) = mpsc::channel();
+    socket.set_onmessage(move |_, message| tx.send(message.data.clone()).unwrap());
     assert_eq!(message(second.next().await), text("2"));
     drop((first, second));
     guarded("the end", socket.closed()).await;
-    assert_eq!(hears.try_iter().collect::<Vec<_>>(), [text("2"), text("3")]);
+    assert_eq!(rx.try_iter().collect::<Vec<_>>(), [text("2"), text("3")]);
 }
 
 // Ports.

@@ -208,7 +208,7 @@ async fn events_origin(target: &Target, events: &mut Events) {
         }
         other => panic!("{other:?} instead of a message"),
     }
-    assert_eq!(events.try_next(), None, "another socket hears nothing of it");
+    assert_eq!(events.try_next(), None, "another socket gets no event");
 }
 
 /// close(), in each state, by either end

@@ -68,8 +68,8 @@ impl Room {
         let members = group.clone();
         runtime.spawn(server.serve(move |request| member(request, members.clone())));
 
-        let (tell, received) = mpsc::unbounded_channel();
-        std::thread::spawn(move || read_all(address, deflate, tell));
+        let (tx, received) = mpsc::unbounded_channel();
+        std::thread::spawn(move || read_all(address, deflate, tx));
         let silent = runtime.block_on(open(address, "silent", deflate));
         let room = Self { runtime, connections, group, received, silent: Some(silent) };
         room.until(|room| room.group.len() == MEMBERS);
@@ -99,16 +99,16 @@ impl Room {
 }
 
 /// Runs the readers until their connections end.
-fn read_all(address: SocketAddr, deflate: Option<Deflate>, tell: mpsc::UnboundedSender<Message>) {
+fn read_all(address: SocketAddr, deflate: Option<Deflate>, tx: mpsc::UnboundedSender<Message>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut readers = JoinSet::new();
         for _ in 0..READERS {
             let mut socket = open(address, "reads", deflate).await;
-            let tell = tell.clone();
+            let tx = tx.clone();
             readers.spawn(async move {
                 while let Some(message) = socket.recv().await.unwrap() {
-                    tell.send(message).ok();
+                    tx.send(message).ok();
                 }
             });
         }

@@ -35,12 +35,12 @@ where
     client.send(SAMPLE_REQUEST).await;
     let socket = accept(Transport::other(stream), &AcceptOptions::default()).await.unwrap();
     client.read_head().await;
-    let (tell, told) = oneshot::channel();
+    let (tx, rx) = oneshot::channel();
     tokio::spawn(socket.drive(|socket| async move {
-        tell.send(handler(socket).await).ok();
+        tx.send(handler(socket).await).ok();
         Ok(())
     }));
-    (client, told)
+    (client, rx)
 }
 
 /// `feed` and `flush` fail at once when the client that they wait for has gone.
@@ -75,14 +75,14 @@ fn a_client_that_never_reads_costs_the_limit_of_its_queue() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     for policy in ["wait", "drop", "close"] {
         let (_client, sender) = runtime.block_on(async {
-            let (tell, told) = oneshot::channel();
+            let (tx, rx) = oneshot::channel();
             let (client, _) = driven(|mut socket| async move {
-                drop(tell.send(socket.sender().with_capacity(BOUND)));
+                drop(tx.send(socket.sender().with_capacity(BOUND)));
                 drop(socket.recv().await?);
                 Ok(())
             })
             .await;
-            (client, told.await.unwrap())
+            (client, rx.await.unwrap())
         });
         let cost = measure(|| runtime.block_on(offer(&sender, policy, OFFERED)));
         show("FT-09", format!("1 GiB offered, {policy}"), format!("{} bytes kept", cost.bytes_max));
@@ -124,7 +124,7 @@ fn send_to_a_slow_reader_waits_at_the_high_water_mark() {
     const COUNT: usize = 10 * MIB / SIZE;
     const HIGH_WATER: usize = 64 << 10;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let (told, mut telling) = mpsc::unbounded_channel();
+    let (tx, mut rx) = mpsc::unbounded_channel();
     let mut opened = None;
     let cost = measure(|| {
         runtime.block_on(async {
@@ -132,7 +132,7 @@ fn send_to_a_slow_reader_waits_at_the_high_water_mark() {
                 driven(move |mut socket| async move {
                     for _ in 0..COUNT {
                         socket.send(vec![7; SIZE]).await?;
-                        told.send(())?;
+                        tx.send(())?;
                     }
                     Ok(())
                 })
@@ -143,7 +143,7 @@ fn send_to_a_slow_reader_waits_at_the_high_water_mark() {
             }
         });
     });
-    let taken = telling.len() * SIZE;
+    let taken = rx.len() * SIZE;
     let figure = format!("{taken} bytes taken, {} at most in memory", cost.bytes_max);
     show("FT-08", "10 MiB to a client that does not read", figure);
     assert!(taken <= HIGH_WATER + TRANSPORT + SIZE);
@@ -156,7 +156,7 @@ fn send_to_a_slow_reader_waits_at_the_high_water_mark() {
         let reading = tokio::io::copy(&mut wire, &mut sink);
         guarded("all messages", reading).await.unwrap();
         for _ in 0..COUNT {
-            telling.recv().await.unwrap();
+            rx.recv().await.unwrap();
         }
     });
 }

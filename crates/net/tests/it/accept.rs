@@ -163,7 +163,7 @@ async fn every_way_of_receiving_applies_the_limits() {
 /// Fault C15: `close` reads up to the client's Close. Without one, it ends at the deadline.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_never_receives_can_close() {
-    let both = [masked_frame(FIN | PING, "?"), masked_frame(FIN | TEXT, "hear me")].concat();
+    let both = [masked_frame(FIN | PING, "?"), masked_frame(FIN | TEXT, "unread")].concat();
     let frames = || std::iter::repeat_n(both.clone(), 100);
     let bye = CloseFrame::code(CloseCode::NORMAL);
     let options = AcceptOptions::default();

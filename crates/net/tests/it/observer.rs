@@ -111,11 +111,11 @@ async fn certificates_are_reported_before_they_are_verified() {
         assert_eq!(connected.is_ok(), is_trusted, "{connected:?}");
         drop(connected);
         server.finish().await;
-        let told = lines.take();
-        let at = told.iter().position(|line| line == "1 certificate(s)").unwrap();
-        let behind: Vec<_> = told[at + 1..].iter().map(|line| &**line).collect();
+        let reported = lines.take();
+        let at = reported.iter().position(|line| line == "1 certificate(s)").unwrap();
+        let after: Vec<_> = reported[at + 1..].iter().map(|line| &**line).collect();
         let secured = ["TLSv1_3 TLS13_AES_256_GCM_SHA384", "request /", "response 101"];
-        assert_eq!(behind, if is_trusted { &secured[..] } else { &[] }, "{told:?}");
+        assert_eq!(after, if is_trusted { &secured[..] } else { &[] }, "{reported:?}");
     }
 }
 

@@ -135,17 +135,17 @@ async fn go_on(
 /// Sends a message, reads its echo, and ends the connection.
 async fn talk(mut stream: TcpStream, course: Course) -> io::Result<()> {
     raw::shake_hands(&mut stream, PATH).await?;
-    say(&mut stream, FIN | TEXT, b"hello").await?;
+    send_frame(&mut stream, FIN | TEXT, b"hello").await?;
     match course {
         Course::Reset => return raw::reset(stream),
-        Course::Closed => say(&mut stream, FIN | CLOSE, &1000_u16.to_be_bytes()).await?,
+        Course::Closed => send_frame(&mut stream, FIN | CLOSE, &1000_u16.to_be_bytes()).await?,
         _ => stream.shutdown().await?,
     }
     expect_end(stream).await
 }
 
 /// Sends a frame and reads its echo.
-async fn say(stream: &mut TcpStream, first_byte: u8, payload: &[u8]) -> io::Result<()> {
+async fn send_frame(stream: &mut TcpStream, first_byte: u8, payload: &[u8]) -> io::Result<()> {
     stream.write_all(&masked_frame(first_byte, payload)).await?;
     let expected = frame(first_byte, payload);
     let mut answer = vec![0; expected.len()];
@@ -165,7 +165,7 @@ async fn be_silent(mut stream: TcpStream) -> io::Result<()> {
 async fn expect_end(mut stream: TcpStream) -> io::Result<()> {
     match stream.read(&mut [0]).await? {
         0 => Ok(()),
-        _ => Err(io::Error::other("the server says more than it should")),
+        _ => Err(io::Error::other("the server sent more than the echo")),
     }
 }
 

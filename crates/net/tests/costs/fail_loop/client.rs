@@ -14,27 +14,27 @@ pub(crate) enum Step {
     /// Sends bytes as they are.
     Raw(Vec<u8>),
     /// Sends a message in one frame.
-    Say(Message),
+    Write(Message),
     /// Sends a compressed message in one frame, with context takeover.
     Compress(Message),
     /// Sends a message in fragments of this size, with a Ping after each.
     Fragments(Message, usize),
     /// Waits until this many events were received, counting the response, or the stream has ended.
-    Hear(usize),
+    Read(usize),
     /// Shuts down its direction of the transport.
     End,
 }
 
 /// What the server sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Heard {
+pub(crate) struct Transcript {
     /// The head of the response.
     pub(crate) head: BytesMut,
     /// The events after it.
     pub(crate) events: Vec<Received>,
 }
 
-impl Heard {
+impl Transcript {
     pub(crate) fn messages(&self) -> impl Iterator<Item = &Message> {
         self.events.iter().filter_map(|event| match event {
             Received::Message(message) => Some(message),
@@ -55,43 +55,45 @@ pub(crate) fn close(code: u16) -> Step {
 /// Returns the messages that a script sends.
 pub(crate) fn messages(script: &[Step]) -> impl Iterator<Item = &Message> {
     script.iter().filter_map(|step| match step {
-        Step::Say(message) | Step::Compress(message) | Step::Fragments(message, _) => Some(message),
+        Step::Write(message) | Step::Compress(message) | Step::Fragments(message, _) => {
+            Some(message)
+        }
         _ => None,
     })
 }
 
-/// Plays the script, and returns what was heard when the server has ended the transport.
-pub(crate) async fn play(script: &[Step], stream: DuplexStream) -> Heard {
+/// Plays the script. Returns what was received until the server ended the stream.
+pub(crate) async fn play(script: &[Step], stream: DuplexStream) -> Transcript {
     let (mut reader, mut writer) = tokio::io::split(stream);
     let (count, mut counted) = watch::channel(0);
     let hearing = async move {
-        let (mut heard, mut input) = (Heard::default(), BytesMut::new());
+        let (mut transcript, mut input) = (Transcript::default(), BytesMut::new());
         let receiver = Decoder::new(Role::Client, Limits::default());
         let mut receiver = receiver.with_deflate(Deflate::default());
         while matches!(reader.read_buf(&mut input).await, Ok(1..)) {
-            heard.take(&mut input, &mut receiver);
-            count.send_replace(usize::from(!heard.head.is_empty()) + heard.events.len());
+            transcript.take(&mut input, &mut receiver);
+            count.send_replace(usize::from(!transcript.head.is_empty()) + transcript.events.len());
         }
-        heard
+        transcript
     };
     let saying = async move {
         let mut sender =
             Encoder::client(Box::new(|| [5, 6, 7, 8])).with_deflate(Deflate::default());
         for step in script {
             match step {
-                Step::Hear(enough) => drop(counted.wait_for(|count| count >= enough).await),
+                Step::Read(enough) => drop(counted.wait_for(|count| count >= enough).await),
                 Step::End => drop(writer.shutdown().await),
-                // The server may have gone.
+                // The server may have closed.
                 _ => drop(writer.write_all(&step.bytes(&mut sender)).await),
             }
         }
-        // Whoever has said all does not hang up.
+        // Whoever has written all does not hang up.
         writer
     };
     tokio::join!(hearing, saying).0
 }
 
-impl Heard {
+impl Transcript {
     fn take(&mut self, input: &mut BytesMut, receiver: &mut Decoder) {
         if self.head.is_empty() {
             let Some(end) = input.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
@@ -101,7 +103,7 @@ impl Heard {
         }
         // A rejection has a body, and no frames.
         if self.head.starts_with(b"HTTP/1.1 101 ") {
-            while let Some(event) = receiver.handle(input).expect("a server breaks no rule") {
+            while let Some(event) = receiver.handle(input).expect("a server sends valid frames") {
                 self.events.push(event);
             }
         }
@@ -113,9 +115,9 @@ impl Step {
         match self {
             Self::Raw(bytes) => bytes.clone(),
             Self::Compress(message) => compressed(sender, message),
-            Self::Say(message) => masked_frame(FIN | opcode(message), message.payload()),
+            Self::Write(message) => masked_frame(FIN | opcode(message), message.payload()),
             Self::Fragments(message, size) => fragments(message, *size),
-            Self::Hear(_) | Self::End => Vec::new(),
+            Self::Read(_) | Self::End => Vec::new(),
         }
     }
 }

@@ -30,13 +30,14 @@ const TRANSPORT: usize = 4 << 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Outcome {
     server: Report,
-    heard: client::Heard,
+    transcript: client::Transcript,
 }
 
 impl Outcome {
     /// Checks the results without a fault.
     fn assert_complete(&self, scenario: &Scenario) {
-        let status = |status| self.heard.head.starts_with(format!("HTTP/1.1 {status} ").as_bytes());
+        let status =
+            |status| self.transcript.head.starts_with(format!("HTTP/1.1 {status} ").as_bytes());
         let is_expected = match (&self.server, scenario.end) {
             (Report::NotOpened(_), End::Rejected(expected)) => expected == 0 || status(expected),
             (Report::Ended { closed, .. }, End::Clean(code)) => {
@@ -52,14 +53,15 @@ impl Outcome {
     /// Checks what holds whatever fails.
     fn assert_consistent(&self, scenario: &Scenario, failing: Failing) {
         let Report::Ended { sent, received, closed } = &self.server else {
-            return assert!(self.heard.events.is_empty(), "{}: {failing:?}", scenario.name);
+            return assert!(self.transcript.events.is_empty(), "{}: {failing:?}", scenario.name);
         };
-        let said: Vec<&Message> = client::messages(&scenario.client).collect();
-        let heard: Vec<&Message> = self.heard.messages().collect();
+        let written: Vec<&Message> = client::messages(&scenario.client).collect();
+        let transcript: Vec<&Message> = self.transcript.messages().collect();
         let received: Vec<&Message> = received.iter().collect();
         let sent: Vec<&Message> = sent.iter().collect();
-        let is_prefix = said.starts_with(&received) && sent.starts_with(&heard);
-        let all_arrived = said == received && sent == heard && self.heard.close().is_some();
+        let is_prefix = written.starts_with(&received) && sent.starts_with(&transcript);
+        let all_arrived =
+            written == received && sent == transcript && self.transcript.close().is_some();
         let is_consistent = is_prefix && (all_arrived || !closed.was_clean());
         assert!(is_consistent, "{}: {failing:?}: {self:?}", scenario.name);
     }
@@ -135,9 +137,9 @@ fn run(scenario: &Scenario, failing: Failing) -> (Outcome, Vec<Operation>) {
         timeout(FOR_EVER, async { tokio::join!(server, client) }).await
     };
     let played = runtime.block_on(both);
-    let Ok((server, heard)) = played else {
+    let Ok((server, transcript)) = played else {
         panic!("{}: {failing:?}: no progress after {:?}", scenario.name, operations.borrow());
     };
     drop(runtime);
-    (Outcome { server, heard }, operations.take())
+    (Outcome { server, transcript }, operations.take())
 }

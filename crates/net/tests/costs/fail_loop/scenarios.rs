@@ -29,7 +29,7 @@ pub(crate) enum End {
     Unclean,
 }
 
-use Client::{Compress, End as Hangup, Fragments, Hear, Raw, Say};
+use Client::{Compress, End as Hangup, Fragments, Raw, Read, Write};
 use End::{Clean, Rejected, Unclean};
 use Server::{Feed, Flush, Ping, Receive, ReceiveParts, Send, SendParts, StartClose};
 
@@ -44,16 +44,16 @@ fn handshakes() -> Vec<Scenario> {
     let with_ping = [SAMPLE_REQUEST.as_bytes(), &masked_frame(FIN | PING, "early")].concat();
     let nonsense = raw(&"NONSENSE\r\n\r\n".repeat(1000));
     let not_for_us = raw("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    let early = [Raw(with_ping), Say("early".into()), Hear(2), close(1001)];
-    let pieces = [raw(first), raw(rest), Hear(1), close(1000)];
+    let early = [Raw(with_ping), Write("early".into()), Read(2), close(1001)];
+    let pieces = [raw(first), raw(rest), Read(1), close(1000)];
     vec![
-        talk("a handshake, and a close", [Hear(1)], []),
+        talk("a handshake, and a close", [Read(1)], []),
         scenario("a request in two pieces", pieces, [], Clean(1000)),
         scenario("frames after the request", early, [], Clean(1001)),
-        scenario("a plain request", [not_for_us, Hear(1), Hangup], [], Rejected(426)),
+        scenario("a plain request", [not_for_us, Read(1), Hangup], [], Rejected(426)),
         scenario(
             "an invalid request with more after it",
-            [nonsense, Hear(1), Hangup],
+            [nonsense, Read(1), Hangup],
             [],
             Rejected(400),
         ),
@@ -63,9 +63,9 @@ fn handshakes() -> Vec<Scenario> {
 
 fn to_the_server() -> Vec<Scenario> {
     vec![
-        talk("a text to the server", [Say("Grüße".into())], [Receive]),
-        talk("a large message to the server", [Say(binary(50_000))], [Receive]),
-        talk("many messages to the server", numbers().map(Say), [Receive, Receive, Receive]),
+        talk("a text to the server", [Write("Grüße".into())], [Receive]),
+        talk("a large message to the server", [Write(binary(50_000))], [Receive]),
+        talk("many messages to the server", numbers().map(Write), [Receive, Receive, Receive]),
         talk(
             "fragments with pings between them",
             [Fragments(binary(5000), 1000), Fragments("Grüße".into(), 1)],
@@ -77,21 +77,21 @@ fn to_the_server() -> Vec<Scenario> {
 fn to_the_client() -> Vec<Scenario> {
     let more_than_waits = std::iter::repeat_n(Feed(binary(20_000)), 5);
     vec![
-        talk("a text to the client", [Hear(2)], [Send("Grüße".into())]),
-        talk("a large message to the client", [Hear(2)], [Send(binary(50_000).into())]),
-        talk("many messages to the client", [Hear(41)], numbers().map(Feed).chain([Flush])),
-        talk("more messages than the queue holds", [Hear(6)], more_than_waits),
+        talk("a text to the client", [Read(2)], [Send("Grüße".into())]),
+        talk("a large message to the client", [Read(2)], [Send(binary(50_000).into())]),
+        talk("many messages to the client", [Read(41)], numbers().map(Feed).chain([Flush])),
+        talk("more messages than the queue holds", [Read(6)], more_than_waits),
     ]
 }
 
 fn both_ways() -> Vec<Scenario> {
     let pong = Raw(masked_frame(FIN | PONG, "there?"));
-    let ask = |count: usize| [Say("ask".into()), Hear(1 + count)];
+    let ask = |count: usize| [Write("ask".into()), Read(1 + count)];
     let answer = || [Receive, Send("answer".into())];
     vec![
         talk(
             "empty messages both ways",
-            [Say("".into()), Say(binary(0)), Hear(3)],
+            [Write("".into()), Write(binary(0)), Read(3)],
             [Receive, Receive, Send("".into()), Send(binary(0).into())],
         ),
         talk(
@@ -99,14 +99,14 @@ fn both_ways() -> Vec<Scenario> {
             (1..=3).flat_map(ask),
             (0..3).flat_map(|_| answer()),
         ),
-        talk("pings of the client", [ping(), ping(), Hear(3)], []),
-        talk("a ping of the server", [Hear(2), pong, Say("more".into())], [Ping, Flush, Receive]),
+        talk("pings of the client", [ping(), ping(), Read(3)], []),
+        talk("a ping of the server", [Read(2), pong, Write("more".into())], [Ping, Flush, Receive]),
     ]
 }
 
 fn compressed() -> Vec<Scenario> {
     let talk = |name, client: Vec<Client>, server: Vec<Server>| {
-        let client = [offering(), Hear(1)].into_iter().chain(client).chain([close(1000)]);
+        let client = [offering(), Read(1)].into_iter().chain(client).chain([close(1000)]);
         scenario(name, client, server, Clean(1000))
     };
     let large = || incompressible(15_000);
@@ -115,22 +115,22 @@ fn compressed() -> Vec<Scenario> {
     vec![
         talk(
             "compressed messages to the server",
-            vec![Compress(large()), Say("plain".into()), Compress(large()), Compress("".into())],
+            vec![Compress(large()), Write("plain".into()), Compress(large()), Compress("".into())],
             vec![Receive],
         ),
         talk(
             "compressed messages to the client",
-            vec![Hear(4)],
+            vec![Read(4)],
             vec![Feed(large()), Feed("plain".into()), Feed(large())],
         ),
         talk(
             "compressed both ways, with the same window",
-            vec![Compress(large()), Hear(2), Compress(large()), Hear(3)],
+            vec![Compress(large()), Read(2), Compress(large()), Read(3)],
             vec![Receive, Send(large().into()), Receive, Send(large().into())],
         ),
         talk(
             "a prepared message, and an uncompressed one after it",
-            vec![Hear(4)],
+            vec![Read(4)],
             vec![
                 Send(prepared.clone().into()),
                 Send(Outgoing::uncompressed(large())),
@@ -139,7 +139,7 @@ fn compressed() -> Vec<Scenario> {
         ),
         talk(
             "messages in parts",
-            vec![Compress(large()), Say(large()), Hear(3)],
+            vec![Compress(large()), Write(large()), Read(3)],
             vec![ReceiveParts, ReceiveParts, SendParts(parts()), SendParts(parts())],
         ),
     ]
@@ -150,17 +150,17 @@ fn closes() -> Vec<Scenario> {
     let leave = || StartClose(CloseCode::GOING_AWAY);
     let queue = [Feed(binary(10_000)), Feed("x".into()), Feed(binary(10_000)), leave()];
     vec![
-        talk("the server closes", [Hear(2)], [leave()]),
-        talk("both close at once", [Hear(1)], [leave()]),
-        talk("the server closes after queued messages", [Hear(5)], queue),
+        talk("the server closes", [Read(2)], [leave()]),
+        talk("both close at once", [Read(1)], [leave()]),
+        talk("the server closes after queued messages", [Read(5)], queue),
         talk(
             "messages arrive after the server's close",
-            [Hear(2), Say("last words".into()), Say(binary(10_000))],
+            [Read(2), Write("last words".into()), Write(binary(10_000))],
             [leave()],
         ),
         talk(
             "the client closes while messages are queued for it",
-            [Hear(1)],
+            [Read(1)],
             [Feed(binary(20_000)), Feed("behind it".into())],
         ),
         scenario("a close without a code", [request(), without_code], [], Clean(1005)),
@@ -174,21 +174,21 @@ fn failures() -> Vec<Scenario> {
     let corrupt = Raw(masked_frame(FIN | RSV1 | TEXT, [0xFF; 100]));
     let unmasked = Raw(frame(FIN | TEXT, "bare"));
     vec![
-        lost("the client hangs up", [Say("bye".into()), Hangup], []),
+        lost("the client hangs up", [Write("bye".into()), Hangup], []),
         lost("the client hangs up in a frame", [Raw(half), Hangup], []),
         lost(
             "the client violates the protocol and keeps sending",
-            [Say("fine".into()), unmasked, Raw(masked_frame(FIN | TEXT, "more")), Hangup],
+            [Write("fine".into()), unmasked, Raw(masked_frame(FIN | TEXT, "more")), Hangup],
             [],
         ),
         lost("the client sends too large a message", [too_large, Hangup], []),
         scenario(
             "the client sends invalid compressed data",
-            [offering(), Hear(1), corrupt],
+            [offering(), Read(1), corrupt],
             [],
             Unclean,
         ),
-        lost("the client never answers a close", [Hear(2)], [StartClose(CloseCode::NORMAL)]),
+        lost("the client never answers a close", [Read(2)], [StartClose(CloseCode::NORMAL)]),
     ]
 }
 

@@ -200,16 +200,16 @@ async fn a_socket_ends_with_its_driver() {
     client.send(SAMPLE_REQUEST).await;
     let socket = accept(stream, &AcceptOptions::default()).await.unwrap();
     let mut sender = None;
-    let (tell, told) = oneshot::channel();
+    let (tx, rx) = oneshot::channel();
     let mut driving = Box::pin(socket.drive(|mut socket| {
         sender = Some(socket.sender());
-        tokio::spawn(async move { tell.send(socket.recv().await).unwrap() });
+        tokio::spawn(async move { tx.send(socket.recv().await).unwrap() });
         pending()
     }));
     assert!(driving.as_mut().now_or_never().is_none());
     tokio::task::yield_now().await;
     drop(driving);
-    let error = guarded("the end", told).await.unwrap().unwrap_err();
+    let error = guarded("the end", rx).await.unwrap().unwrap_err();
     assert_eq!(error.failure(), ConnectionError::Lost);
     assert!(sender.unwrap().is_closed());
 }

@@ -62,18 +62,18 @@ async fn queued_messages_are_delivered_before_the_close() {
 /// dropped.
 #[tokio::test(start_paused = true)]
 async fn clients_and_handlers_that_do_not_end_are_cut_off() {
-    struct Told(Option<oneshot::Sender<()>>);
-    impl Drop for Told {
+    struct OnDrop(Option<oneshot::Sender<()>>);
+    impl Drop for OnDrop {
         fn drop(&mut self) {
             self.0.take().unwrap().send(()).ok();
         }
     }
-    let (tell, mut dropped) = mpsc::unbounded_channel();
+    let (tx, mut dropped) = mpsc::unbounded_channel();
     let served = Served::by(ServerOptions::default(), move |request: Request| {
-        let (telling, told) = oneshot::channel();
-        tell.send(told).unwrap();
+        let (dropped_tx, dropped_rx) = oneshot::channel();
+        tx.send(dropped_rx).unwrap();
         async move {
-            let _told = Told(Some(telling));
+            let _on_drop = OnDrop(Some(dropped_tx));
             let path = request.uri().path().to_owned();
             if path == "/undecided" {
                 pending::<()>().await;
@@ -108,7 +108,7 @@ async fn clients_and_handlers_that_do_not_end_are_cut_off() {
         } else {
             client.read_head().await;
         }
-        client.send(masked_frame(FIN | TEXT, "unheard").repeat(3)).await;
+        client.send(masked_frame(FIN | TEXT, "unread").repeat(3)).await;
         clients.push(client);
     }
     let mut handlers = Vec::new();
@@ -166,15 +166,15 @@ async fn no_further_client_is_accepted() {
 /// A message that the client sends before it reads our Close is received.
 #[tokio::test(start_paused = true)]
 async fn messages_already_sent_are_received() {
-    let (tell, mut told) = mpsc::unbounded_channel();
+    let (tx, mut rx) = mpsc::unbounded_channel();
     let served = Served::by(ServerOptions::default(), move |request| {
-        let tell = tell.clone();
+        let tx = tx.clone();
         async move {
             let mut socket = request.accept().await?;
             while let Some(message) = socket.recv().await? {
-                tell.send(message)?;
+                tx.send(message)?;
             }
-            tell.send("the end".into())?;
+            tx.send("the end".into())?;
             Ok(())
         }
     })
@@ -187,6 +187,6 @@ async fn messages_already_sent_are_received() {
     };
     let (drained, ()) = tokio::join!(served.shutdown(GRACE), client);
     assert_eq!((drained.closed, drained.cut), (1, 0));
-    assert_eq!(told.recv().await.unwrap(), "on its way".into());
-    assert_eq!(told.recv().await.unwrap(), "the end".into());
+    assert_eq!(rx.recv().await.unwrap(), "on its way".into());
+    assert_eq!(rx.recv().await.unwrap(), "the end".into());
 }

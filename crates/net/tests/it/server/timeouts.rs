@@ -71,15 +71,15 @@ async fn until_none(served: &Served) -> Duration {
 /// whatever it has sent, and leaves no task.
 #[tokio::test(start_paused = true)]
 async fn a_vanished_client_is_dropped() {
-    let unheard = masked_frame(FIN | TEXT, "unheard").repeat(3);
+    let unread = masked_frame(FIN | TEXT, "unread").repeat(3);
     let half = header(BINARY, 5);
     for (path, said) in [
         ("/receiving", &[][..]),
         ("/receiving", &half),
         ("/sending", &[]),
-        ("/sending", &unheard),
-        ("/feeding", &unheard),
-        ("/flushing", &unheard),
+        ("/sending", &unread),
+        ("/feeding", &unread),
+        ("/flushing", &unread),
     ] {
         let (served, _senders) = waiting(ServerOptions::default()).await;
         let tasks = Handle::current().metrics().num_alive_tasks();
@@ -108,7 +108,7 @@ async fn a_client_that_shuts_down_and_does_not_read_is_dropped() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_answer_the_close_is_dropped() {
     let timeout = ServerOptions::default().accept.timeouts.close;
-    for said in [vec![], masked_frame(FIN | TEXT, "unheard").repeat(3)] {
+    for said in [vec![], masked_frame(FIN | TEXT, "unread").repeat(3)] {
         for path in ["/closing", "/dropping", "/receiving", "/sending", "/feeding", "/flushing"] {
             let (served, mut senders) = waiting(ServerOptions::default()).await;
             let mut client = client_of(&served, path).await;
@@ -148,7 +148,7 @@ async fn a_client_is_not_blamed_for_a_busy_handler() {
     let (served, _senders) = waiting(ServerOptions::default()).await;
     let mut client = client_of(&served, "/busy-then-receiving").await;
     let start = Instant::now();
-    client.send(masked_frame(FIN | TEXT, "unheard").repeat(2)).await;
+    client.send(masked_frame(FIN | TEXT, "unread").repeat(2)).await;
     loop {
         let frame = guarded_for(BUSY, client.read_frame()).await.unwrap();
         if frame.first_byte != FIN | PING {

@@ -23,13 +23,13 @@ pub(super) enum Fault {
     Lost {
         author: usize,
         expected: u32,
-        heard: u32,
+        received: u32,
     },
     /// A message arrived twice or too late.
     Again {
         author: usize,
         last: u32,
-        heard: u32,
+        received: u32,
     },
     /// A message that no author has sent.
     Nonsense(String),
@@ -62,20 +62,20 @@ impl Ledger {
     }
 
     /// Records a received message.
-    pub(super) fn hear(&mut self, text: &str) -> Result<(), Fault> {
+    pub(super) fn receive(&mut self, text: &str) -> Result<(), Fault> {
         let parts = text
             .split_once(' ')
             .and_then(|(author, number)| Some((author.parse().ok()?, number.parse().ok()?)));
         let nonsense = || Fault::Nonsense(text.to_owned());
-        let (author, heard): (usize, u32) = parts.ok_or_else(nonsense)?;
+        let (author, received): (usize, u32) = parts.ok_or_else(nonsense)?;
         let before = *self.before.get(author).ok_or_else(nonsense)?;
-        let last = self.last.insert(author, heard);
+        let last = self.last.insert(author, received);
         let expected = last.unwrap_or(before) + 1;
-        if heard > expected {
-            return Err(Fault::Lost { author, expected, heard });
+        if received > expected {
+            return Err(Fault::Lost { author, expected, received });
         }
-        if let Some(last) = last.filter(|last| heard <= *last) {
-            return Err(Fault::Again { author, last, heard });
+        if let Some(last) = last.filter(|last| received <= *last) {
+            return Err(Fault::Again { author, last, received });
         }
         self.count += 1;
         Ok(())
@@ -92,11 +92,11 @@ impl Ledger {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Lost { author, expected, heard } => {
-                write!(f, "author {author}: {heard} was heard, and {expected} was due")
+            Self::Lost { author, expected, received } => {
+                write!(f, "author {author}: {received} received instead of {expected}")
             }
-            Self::Again { author, last, heard } => {
-                write!(f, "author {author}: {heard} was heard after {last}")
+            Self::Again { author, last, received } => {
+                write!(f, "author {author}: {received} received after {last}")
             }
             Self::Nonsense(text) => write!(f, "nobody has said {text:?}"),
         }
@@ -121,8 +121,8 @@ mod tests {
     fn what_was_sent_before_may_be_heard_or_not() {
         for first in [1, 2, 3] {
             let (_, mut ledger) = ledger();
-            assert_eq!(ledger.hear(&format!("1 {first}")), Ok(()));
-            assert_eq!(ledger.hear(&format!("1 {}", first + 1)), Ok(()));
+            assert_eq!(ledger.receive(&format!("1 {first}")), Ok(()));
+            assert_eq!(ledger.receive(&format!("1 {}", first + 1)), Ok(()));
             assert_eq!(ledger.count, 2);
         }
     }
@@ -130,17 +130,17 @@ mod tests {
     #[test]
     fn a_gap_is_a_loss() {
         let (_, mut ledger) = ledger();
-        assert_eq!(ledger.hear("1 4"), Err(Fault::Lost { author: 1, expected: 3, heard: 4 }));
-        assert_eq!(ledger.hear("0 2"), Err(Fault::Lost { author: 0, expected: 1, heard: 2 }));
+        assert_eq!(ledger.receive("1 4"), Err(Fault::Lost { author: 1, expected: 3, received: 4 }));
+        assert_eq!(ledger.receive("0 2"), Err(Fault::Lost { author: 0, expected: 1, received: 2 }));
     }
 
     #[test]
     fn nothing_is_heard_twice_or_late() {
         let (_, mut ledger) = ledger();
-        assert_eq!([ledger.hear("1 2"), ledger.hear("1 3")], [Ok(()), Ok(())]);
-        for heard in [1, 2, 3] {
-            let text = format!("1 {heard}");
-            assert!(matches!(ledger.hear(&text), Err(Fault::Again { .. })), "{text}");
+        assert_eq!([ledger.receive("1 2"), ledger.receive("1 3")], [Ok(()), Ok(())]);
+        for received in [1, 2, 3] {
+            let text = format!("1 {received}");
+            assert!(matches!(ledger.receive(&text), Err(Fault::Again { .. })), "{text}");
             ledger.last.insert(1, 3);
         }
     }
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(ledger.missing(&authors), 0);
         let text = Ledger::text(1, authors.next(1));
         assert_eq!(ledger.missing(&authors), 1);
-        assert_eq!(ledger.hear(&text), Ok(()));
+        assert_eq!(ledger.receive(&text), Ok(()));
         assert_eq!(ledger.missing(&authors), 0);
     }
 
@@ -159,7 +159,7 @@ mod tests {
     fn nonsense_is_noticed() {
         let (_, mut ledger) = ledger();
         for text in ["", "1", "1 x", "2 1", "welcome"] {
-            assert_eq!(ledger.hear(text), Err(Fault::Nonsense(text.to_owned())));
+            assert_eq!(ledger.receive(text), Err(Fault::Nonsense(text.to_owned())));
         }
     }
 }

@@ -55,7 +55,7 @@ impl Member {
         tokio::pin!(end);
         loop {
             tokio::select! {
-                heard = self.socket.recv() => self.hear(heard?)?,
+                received = self.socket.recv() => self.receive(received?)?,
                 () = tick(speech) => {
                     let number = self.plan.authors.next(self.number);
                     self.socket.send(Ledger::text(self.number, number)).await?;
@@ -80,21 +80,21 @@ impl Member {
             if missing == 0 {
                 break;
             }
-            let heard = timeout(PATIENCE, self.socket.recv()).await;
-            let heard = heard.map_err(|_| format!("{missing} messages have not arrived"))?;
-            self.hear(heard?)?;
+            let received = timeout(PATIENCE, self.socket.recv()).await;
+            let received = received.map_err(|_| format!("{missing} messages have not arrived"))?;
+            self.receive(received?)?;
         }
         self.socket.start_close(None);
         while let Some(message) = timeout(PATIENCE, self.socket.recv()).await?? {
-            self.hear(Some(message))?;
+            self.receive(Some(message))?;
         }
         Ok(self.heard_before + self.ledger.count)
     }
 
-    fn hear(&mut self, message: Option<Message>) -> Result<(), Failure> {
+    fn receive(&mut self, message: Option<Message>) -> Result<(), Failure> {
         match message {
-            Some(Message::Text(text)) => Ok(self.ledger.hear(text.as_str())?),
-            Some(Message::Binary(_)) => Err("nobody says bytes".into()),
+            Some(Message::Text(text)) => Ok(self.ledger.receive(text.as_str())?),
+            Some(Message::Binary(_)) => Err("a binary message was received".into()),
             None => Err(format!("the server has ended it: {:?}", self.socket.closed()).into()),
         }
     }

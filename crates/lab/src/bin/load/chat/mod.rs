@@ -78,10 +78,10 @@ async fn talk(server: &Program, duration: Duration, members: usize) -> Result<()
         mebibytes(process.peak_memory()?)
     );
     // No message has been sent since the last member was ready.
-    let heard: u64 = all(room.into_iter().map(Member::leave)).await?.into_iter().sum();
+    let received: u64 = all(room.into_iter().map(Member::leave)).await?.into_iter().sum();
     println!(
-        "{heard} deliveries, {:.0} a second; {} restarts; 0 lost, repeated or out of order",
-        heard as f64 / seconds,
+        "{received} deliveries, {:.0} a second; {} restarts; 0 lost, repeated or out of order",
+        received as f64 / seconds,
         plan.restarts()
     );
     Ok(())
