@@ -51,7 +51,7 @@ pub fn start(identity: Option<&Identity>) -> u16 {
 /// If there is no free port.
 pub fn start_with(identity: Option<&Identity>, timeouts: Timeouts) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-    let port = listener.local_addr().expect("it is bound").port();
+    let port = listener.local_addr().expect("a bound socket has an address").port();
     let tls = identity.map(Identity::of_server);
     let mut options = ServerOptions::default();
     options.accept.deflate = Some(Deflate::default());

@@ -10,7 +10,7 @@ use tokio::io::AsyncReadExt;
 
 /// Returns a client that connects through this proxy, with a short deadline.
 fn through(proxy: &str) -> Builder {
-    let proxy = Proxy::parse(proxy).expect("it is a proxy");
+    let proxy = Proxy::parse(proxy).expect("the URL is one of a proxy");
     WebSocket::builder("ws://server.example/").proxy(proxy).connect_timeout(Duration::from_secs(2))
 }
 

@@ -34,11 +34,11 @@ fn text(text: &str) -> Data {
     Data::Text(text.into())
 }
 
-/// Reads frames up to a client's Close, and returns their payloads and the Close's body.
+/// Reads frames up to a client's Close. Returns their payloads and the body of the Close.
 async fn read_to_close(peer: &mut Peer) -> (Vec<Vec<u8>>, Vec<u8>) {
     let mut payloads = Vec::new();
     loop {
-        let frame = peer.read_frame().await.expect("a Close comes before the end");
+        let frame = peer.read_frame().await.expect("a Close arrives before the end");
         assert!(frame.masked, "RFC6455-5.1-1: every frame of a client: {frame:?}");
         if frame.first_byte == FIN | CLOSE {
             return (payloads, frame.payload);
@@ -47,17 +47,17 @@ async fn read_to_close(peer: &mut Peer) -> (Vec<Vec<u8>>, Vec<u8>) {
     }
 }
 
-// connecting
+// Connecting.
 
 /// RFC6455-4.1-1, RFC6455-4.1-13, RFC6455-4.1-14, RFC6455-4.1-15, RFC6455-4.1-16, RFC6455-4.1-17,
-/// RFC6455-4.1-18, RFC6455-4.1-20, RFC6455-4.1-21, WS-3.1, WS-3.2: every line of the request; and
-/// RFC6455-4.1-23: nothing behind it before the response.
+/// RFC6455-4.1-18, RFC6455-4.1-20, RFC6455-4.1-21, WS-3.1, WS-3.2: every line of the request.
+/// RFC6455-4.1-23: nothing is sent after it before the response.
 #[tokio::test]
-async fn the_opening_request_is_what_the_standards_ask_for() {
+async fn the_opening_request_follows_the_standards() {
     let server = script(async move |mut peer: Peer| {
         let choosing = [&OPENING[..], &["Sec-WebSocket-Protocol: chat"]].concat();
         let request = peer.answer(&choosing).await;
-        assert_eq!(peer.read_close().await, None, "the first bytes behind the request");
+        assert_eq!(peer.read_close().await, None, "the first bytes after the request");
         peer.send(close_frame(1000, "")).await;
         peer.fin().await;
         request
@@ -92,7 +92,7 @@ async fn the_opening_request_is_what_the_standards_ask_for() {
 // bufferedAmount
 
 #[tokio::test]
-async fn a_stalled_peer_holds_buffered_amount_up() {
+async fn a_stalled_peer_keeps_buffered_amount_high() {
     let (read_on, wait) = oneshot::channel();
     let server = script(async move |mut peer: Peer| {
         peer.shake_hands().await;
@@ -140,7 +140,7 @@ async fn buffered_amount_falls_between_events_only() {
 /// Writing a message does not wake a host that has not read `buffered_amount`. Written messages do not
 /// count for the limit, whether or not the host has run that task.
 #[tokio::test]
-async fn what_was_written_wakes_a_stream_for_those_who_look() {
+async fn writes_wake_a_host_that_reads_buffered_amount() {
     let (received, mut was_received) = tokio::sync::mpsc::channel(1);
     let server = script(async move |mut peer: Peer| {
         peer.shake_hands().await;

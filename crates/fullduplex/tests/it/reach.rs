@@ -46,8 +46,8 @@ fn known(addresses: &[SocketAddr]) -> Arc<Known> {
 /// Returns an address that ignores connections, as a missing host does, while the first two are kept.
 async fn black_hole() -> (TcpListener, TcpStream, SocketAddr) {
     let (hole, address) = deaf();
-    let hole = hole.listen(0).expect("it can listen");
-    let first = TcpStream::connect(address).await.expect("it listens");
+    let hole = hole.listen(0).expect("the socket listens");
+    let first = TcpStream::connect(address).await.expect("the socket listens");
     (hole, first, address)
 }
 
@@ -269,11 +269,11 @@ async fn open_ten(port: u16, handshakes: ConnectConcurrency) {
     let opening = (0..10).map(|number| async move {
         // Two names of one address.
         let host = ["127.0.0.1", "localhost"][number % 2];
-        let url = Url::parse(&format!("ws://{host}:{port}/")).expect("it is a URL");
+        let url = Url::parse(&format!("ws://{host}:{port}/")).expect("the URL is valid");
         let mut options = ConnectOptions::default();
         options.handshakes = handshakes;
         options.local_address = Some(Ipv4Addr::LOCALHOST.into());
-        connect(&url, &options).await.expect("it is opened")
+        connect(&url, &options).await.expect("the connection opens")
     });
     assert_eq!(guarded("ten connections", join_all(opening)).await.len(), 10);
 }
@@ -291,7 +291,7 @@ async fn handshakes_with_one_address_do_not_overlap() {
 
 /// Checks that the second of two sockets connects only after the first has ended.
 async fn assert_second_waits(listener: TcpListener, socket: impl Fn() -> Builder) {
-    let [first, second] = [(); 2].map(|()| socket().open().expect("it is a URL"));
+    let [first, second] = [(); 2].map(|()| socket().open().expect("the URL is valid"));
     let mut one = Peer::over(listener.accept().await.expect("the first connects").0);
     one.read_head().await;
     let other = tokio::time::timeout(Duration::from_millis(200), listener.accept()).await;
@@ -311,7 +311,7 @@ async fn assert_second_waits(listener: TcpListener, socket: impl Fn() -> Builder
 async fn listener() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
     let listener = listener.expect("loopback has a free port");
-    let address = listener.local_addr().expect("it is bound");
+    let address = listener.local_addr().expect("a bound socket has an address");
     (listener, address)
 }
 

@@ -126,7 +126,7 @@ async fn the_cookie_store_is_read_and_updated() {
 /// requests.
 async fn redirecting(locations: &[String]) -> (String, tokio::task::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
-    let url = format!("ws://{}/", listener.local_addr().expect("it is bound"));
+    let url = format!("ws://{}/", listener.local_addr().expect("a bound socket has an address"));
     let locations = locations.to_vec();
     let task = tokio::spawn(async move {
         let mut requests = Vec::new();
