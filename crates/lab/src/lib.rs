@@ -8,6 +8,8 @@ pub mod faulty;
 pub mod figures;
 pub mod folder;
 pub mod forward;
+#[cfg(doctest)]
+mod guide;
 pub mod peers;
 pub mod process;
 pub mod proxy;
