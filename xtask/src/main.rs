@@ -8,6 +8,7 @@ mod costs;
 mod counts;
 mod engine;
 mod fuzz;
+mod guide;
 mod load;
 mod needs;
 mod node;
@@ -54,6 +55,9 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
+    /// Builds the guide into target/guide with mdBook, which it installs below target/. Fails if a Markdown
+    /// file of the repository has a dead link.
+    Guide,
     /// Every header, sequence of frames, close code, length and beginning of UTF-8, with optimisation.
     Exhaustive,
     /// Simulates connections, two ends and what is between them, each decided by a seed.
@@ -140,6 +144,7 @@ fn main() -> ExitCode {
         Task::Check => check::all(),
         Task::Requirements => requirements::check(),
         Task::Autobahn { role, quick } => autobahn::test(role, quick),
+        Task::Guide => guide::build(),
         Task::Exhaustive => exhaustive(),
         Task::Simulate { seed: Some(seed), .. } => simulate(&[seed]),
         Task::Simulate { seeds, first, seed: None } => simulate(&[first, seeds]),
