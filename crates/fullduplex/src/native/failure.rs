@@ -30,7 +30,17 @@ pub enum Failure {
     /// A [reserved](crate::WebSocket::reserve) message was dropped or has another length.
     #[error("could not send a reserved message: it was dropped or has another length")]
     Unfilled,
+    /// Code of the application panicked, such as a connector, a resolver or a cookie store.
+    #[error("a connector, resolver, cookie store or observer of the application panicked")]
+    Panicked,
     /// The runtime of the socket was shut down, or was built without I/O or time.
     #[error("the runtime of the socket was shut down, or has no I/O or time enabled")]
     RuntimeGone,
+}
+
+impl Failure {
+    /// Returns why a driver ends too early. Called while it is dropped.
+    pub(crate) fn of_lost_driver() -> Self {
+        if std::thread::panicking() { Self::Panicked } else { Self::RuntimeGone }
+    }
 }

@@ -1,14 +1,48 @@
+use std::pin::Pin;
 use std::sync::OnceLock;
+use std::task::{Context, Poll};
 
 use tokio::runtime::{Builder, Handle};
+
+use crate::object::callback::undisturbed;
 
 /// Spawns `future` on the caller's runtime. Without one, spawns it on a background thread that serves all
 /// sockets of the process.
 pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) {
+    let future = Contained(Some(Box::pin(future)));
     match Handle::try_current() {
         Ok(handle) => handle.spawn(future),
         Err(_) => background().spawn(future),
     };
+}
+
+/// A future whose panics, such as those of a connector of the application, end nothing but itself
+/// (FC-10).
+struct Contained(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
+
+impl Future for Contained {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut polled = Poll::Ready(()); // if it panics
+        undisturbed(|| {
+            if let Some(future) = &mut self.0 {
+                polled = future.as_mut().poll(cx);
+            }
+        });
+        if polled.is_ready() {
+            let ended = self.0.take();
+            undisturbed(|| drop(ended));
+        }
+        polled
+    }
+}
+
+impl Drop for Contained {
+    fn drop(&mut self) {
+        let ended = self.0.take();
+        undisturbed(|| drop(ended));
+    }
 }
 
 fn background() -> &'static Handle {

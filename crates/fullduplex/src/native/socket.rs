@@ -236,7 +236,7 @@ impl SocketTarget {
     /// Ends the socket if the driver ended too early.
     pub(crate) fn handle_driver_end(self: &Arc<Self>) {
         if !self.state().object.inbox.is_ending() {
-            self.post_failure(Failure::RuntimeGone);
+            self.post_failure(Failure::of_lost_driver());
         }
         self.driver_gone();
     }

@@ -11,6 +11,7 @@ use tokio::select;
 use tokio::time::{Instant, sleep_until};
 
 use crate::native::builder::Builder;
+use crate::native::failure::Failure;
 use crate::native::runtime;
 use crate::object::callback::undisturbed;
 use crate::object::events::Events;
@@ -26,6 +27,9 @@ use crate::rules::event::{CloseEvent, Event};
 /// Messages are handed over while less than this waits in the connection. What it has when it ends is not
 /// sent again.
 const HAND_OVER_HIGH_WATER: u64 = 16 << 10;
+
+/// The high water mark that hands over all messages: a Close follows them.
+const EVERYTHING: u64 = u64::MAX;
 
 /// Starts the driver, unless it is running.
 pub(super) fn start(target: &Arc<ReconnectTarget>) {
@@ -76,6 +80,8 @@ impl Drop for EndGuard {
                 return;
             }
             state.object.schedule.handle_end(Instant::now(), Verdict::Stop, 0);
+            let failure = Arc::new(Failure::of_lost_driver());
+            state.object.failure = Some(LostCause::Connection(failure));
             state.object.connection.take()
         };
         drop(connection);
@@ -257,7 +263,7 @@ impl ReconnectTarget {
                 }
                 Some(Wish::Close(frame)) if closing == Closing::No => {
                     closing = Closing::Yes;
-                    self.hand_over(&connection, u64::MAX);
+                    self.hand_over(&connection, EVERYTHING);
                     // The arguments were checked before.
                     match frame {
                         Some(frame) => {

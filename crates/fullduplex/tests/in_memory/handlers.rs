@@ -1,9 +1,12 @@
-//! Handlers that panic or block.
+//! Code of the application that panics or blocks.
 
-use std::sync::mpsc;
+use std::pin::Pin;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use fullduplex::{ReconnectingWebSocket, WebSocket};
+use fullduplex::{
+    Builder, Connecting, Connector, Error, Failure, Ports, ReconnectingWebSocket, Url, WebSocket,
+};
 use tokio::time::timeout;
 
 use crate::memory;
@@ -31,6 +34,51 @@ async fn a_panic_whose_payload_panics_when_dropped_disturbs_no_other_handler() {
         })
         .unwrap();
     assert!(timeout(HANG, socket.closed()).await.unwrap().was_clean);
+}
+
+/// Panics instead of connecting.
+#[derive(Debug)]
+struct Panicking;
+
+impl Connector for Panicking {
+    fn connect<'a>(&'a self, _url: &'a Url) -> Connecting<'a> {
+        std::panic::resume_unwind(Box::new(Bomb(3)))
+    }
+}
+
+/// FC-10: neither the socket nor the thread that serves all sockets without a runtime is lost.
+#[test]
+fn a_connector_that_panics_ends_only_its_own_connection() {
+    let open = || {
+        let builder = WebSocket::builder("ws://memory.test/").connector(Arc::new(Panicking));
+        builder.ports(Ports::Any)
+    };
+    for _ in 0..3 {
+        let socket = open().open().unwrap();
+        assert_eq!(wait(&socket), 1006);
+        assert!(matches!(*socket.failure().unwrap(), Failure::Panicked));
+    }
+    let socket = memory::builder(memory::greet_and_close).open().unwrap();
+    assert_eq!(wait(&socket), 1005);
+
+    let provider = |_| async { std::panic::resume_unwind(Box::new(Bomb(3))) };
+    let provider = move |retry| -> Pin<Box<dyn Future<Output = Result<Builder, Error>> + Send>> {
+        Box::pin(provider(retry))
+    };
+    let socket = ReconnectingWebSocket::provided_by(provider).open();
+    let ended = socket.clone();
+    let (closed, closes) = mpsc::channel();
+    std::thread::spawn(move || closed.send(ended.wait().code));
+    assert_eq!(closes.recv_timeout(HANG).unwrap(), 1006);
+    assert!(socket.failure().unwrap().to_string().contains("panicked"));
+}
+
+/// Waits on a thread of its own, so that a hang fails the test.
+fn wait(socket: &WebSocket) -> u16 {
+    let (closed, closes) = mpsc::channel();
+    let socket = socket.clone();
+    std::thread::spawn(move || closed.send(socket.wait().code));
+    closes.recv_timeout(HANG).expect("the socket ends")
 }
 
 /// Returns the message of the panic of `wait`.
