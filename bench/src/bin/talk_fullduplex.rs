@@ -23,7 +23,7 @@ impl Client for Talk {
 
     async fn connect(address: SocketAddr) -> Result<Self, Failure> {
         let url = Url::parse(&format!("ws://{address}/"))?;
-        Ok(Self(connect(&url, &ConnectOptions::default()).await?))
+        Ok(Self(connect(&url, &ConnectOptions::default()).await?.0))
     }
 
     async fn exchange(

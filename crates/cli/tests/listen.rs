@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use support::{Listening, pipe, stderr, stdout};
 
 async fn client(url: &str) -> Socket {
-    connect(&url.parse().unwrap(), &ConnectOptions::default()).await.unwrap()
+    connect(url, &ConnectOptions::default()).await.unwrap().0
 }
 
 async fn receive(client: &mut Socket) -> Message {
@@ -34,9 +34,9 @@ fn close(code: u16, reason: &str) -> Option<CloseFrame> {
 #[tokio::test]
 async fn it_speaks_the_subprotocols_that_it_is_given() {
     let server = Listening::start(&["--protocol", "chat", "--protocol", "superchat"]);
-    let mut options = ConnectOptions::default();
-    options.subprotocols = Subprotocols::new(["nope", "superchat"]).unwrap();
-    let socket = connect(&server.url.parse().unwrap(), &options).await.unwrap();
+    let options =
+        ConnectOptions::new().subprotocols(Subprotocols::new(["nope", "superchat"]).unwrap());
+    let (socket, _) = connect(&server.url, &options).await.unwrap();
     assert_eq!(socket.subprotocol().map(|name| name.as_str()), Some("superchat"));
 }
 
@@ -133,7 +133,7 @@ async fn once_ends_with_its_client() {
     let mut server = Listening::piping(&["--once"]);
     let mut only = client(&server.url).await;
     only.send("received").await.unwrap();
-    let second = connect(&server.url.parse().unwrap(), &ConnectOptions::default()).await;
+    let second = connect(&server.url, &ConnectOptions::default()).await;
     let Err(ConnectError::Rejected(refused)) = second else { panic!("{second:?}") };
     assert_eq!(refused.status.as_u16(), 503);
     only.close(None).await.unwrap();
@@ -187,7 +187,7 @@ async fn pages_of_others_are_let_in_on_request() {
             if let Some(origin) = origin {
                 options.headers.insert(ORIGIN, HeaderValue::from_static(origin));
             }
-            let got = match connect(&server.url.parse().unwrap(), &options).await {
+            let got = match connect(&server.url, &options).await {
                 Ok(_) => 101,
                 Err(ConnectError::Rejected(refused)) => refused.status.as_u16(),
                 Err(error) => panic!("{error}"),

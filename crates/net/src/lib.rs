@@ -8,12 +8,12 @@
 //! A server that sends every message back, and a client that tries it:
 //!
 //! ```
-//! use fullduplex_net::{AcceptOptions, ConnectOptions, accept, connect, proto};
+//! use fullduplex_net::{AcceptOptions, ConnectOptions, accept, connect};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-//! let url = proto::Url::parse(&format!("ws://{}/", listener.local_addr()?))?;
+//! let url = format!("ws://{}/", listener.local_addr()?);
 //! tokio::spawn(async move {
 //!     let (stream, _) = listener.accept().await.expect("a client connects");
 //!     let mut socket = accept(stream, &AcceptOptions::default()).await?;
@@ -23,7 +23,7 @@
 //!     Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
 //! });
 //!
-//! let mut socket = connect(&url, &ConnectOptions::default()).await?;
+//! let (mut socket, _response) = connect(url, &ConnectOptions::new()).await?;
 //! socket.send("hello").await?;
 //! assert_eq!(socket.recv().await?, Some("hello".into()));
 //! assert!(socket.close(None).await?.was_clean());
@@ -51,6 +51,8 @@ mod upgrade;
 pub use client::connector::{Connecting, Connector};
 pub use client::cookies::CookieStore;
 pub use client::error::{AddressFailure, ConnectError, ConnectPhase};
+pub use client::headers::{HeaderError, is_secret_header};
+pub use client::into_url::IntoUrl;
 pub use client::observer::{ConnectObserver, ConnectStep};
 pub use client::options::{ConnectConcurrency, ConnectOptions};
 pub use client::redirects::{RedirectError, Redirects};

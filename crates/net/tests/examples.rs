@@ -40,7 +40,7 @@ impl Example {
 
     async fn open_as(&self, path: &str, options: &ConnectOptions) -> Socket {
         let url = Url::parse(&format!("{}{path}", self.url)).unwrap();
-        guarded("the connection", connect(&url, options)).await.unwrap()
+        guarded("the connection", connect(&url, options)).await.unwrap().0
     }
 
     /// What it says when it is interrupted as by Ctrl-C.
@@ -130,8 +130,8 @@ async fn tls() {
     let key = folder.write("key.pem", &identity.key_pem);
     let files = [certificates.to_str().unwrap(), key.to_str().unwrap()];
     let example = Example::start("tls", &files);
-    let mut options = ConnectOptions::default();
-    options.tls = Some(Tls::with_extra_roots(authority.root_pem().as_bytes()).unwrap());
+    let options =
+        ConnectOptions::new().tls(Tls::with_extra_roots(authority.root_pem().as_bytes()).unwrap());
     let mut socket = example.open_as("", &options).await;
     assert_echo(&mut socket).await;
     let closing = tokio::spawn(async move { recv(&mut socket).await });

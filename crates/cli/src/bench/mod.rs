@@ -42,7 +42,7 @@ struct Conclusion {
 pub(crate) async fn run(args: Bench) -> Result<(), Failure> {
     let url = Url::parse(&args.client.url).map_err(usage)?;
     let mut options = args.client.builder()?.connect_options().clone();
-    options.handshakes = ConnectConcurrency::Unlimited;
+    options.concurrency = ConnectConcurrency::Unlimited;
     options.limits.message_bytes = options.limits.message_bytes.max(args.size);
     let (phase, receiver) = channel::channel(Phase::Sending);
     let run = Rc::new(Run {

@@ -110,7 +110,7 @@ impl Run {
         // It is never closed.
         let _permit = self.handshakes.acquire().await.ok();
         let start = self.now();
-        let socket = connect(&self.url, &self.options).await?;
+        let (socket, _) = connect(&self.url, &self.options).await?;
         self.record.borrow_mut().connecting.add(self.now() - start);
         Ok(socket)
     }

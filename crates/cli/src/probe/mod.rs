@@ -58,7 +58,7 @@ pub(crate) async fn run(args: Probe) -> Result<(), Failure> {
         _ = tokio::signal::ctrl_c() => Outcome::Interrupted,
         connected = connect(&url, &options) => match connected {
             Err(error) => Outcome::Failed(error),
-            Ok(mut socket) => Outcome::Open(Open {
+            Ok((mut socket, _)) => Outcome::Open(Open {
                 extensions: socket.extensions(),
                 subprotocol: socket.subprotocol().map(ToString::to_string),
                 talk: Talk::hold(&mut socket, pace).await,

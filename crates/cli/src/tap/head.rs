@@ -200,8 +200,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_user_says_replaces_what_the_client_says() {
-        let mut options = ConnectOptions::default();
-        options.deflate = None;
+        let mut options = ConnectOptions::new().deflate(None);
         options.headers.insert("x-odd", HeaderValue::from_static("other"));
         let request = rewritten(REQUEST, "ws://me:secret@example.com/own", &options).await;
         assert_eq!(

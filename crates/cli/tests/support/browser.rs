@@ -46,7 +46,7 @@ impl Page {
         let tools: String = tools.expect("Chromium starts");
         // It has more to say, and would wait if nobody listened.
         std::thread::spawn(move || lines.for_each(drop));
-        let tools = connect(&tools.parse().unwrap(), &ConnectOptions::default()).await.unwrap();
+        let (tools, _) = connect(&tools, &ConnectOptions::default()).await.unwrap();
         let (session, complaints) = (Value::Null, Vec::new());
         let mut page = Self { browser, tools, session, commands: 0, complaints, _folder: folder };
         let target = page.command("Target.createTarget", json!({ "url": "about:blank" })).await;

@@ -69,7 +69,8 @@ pub struct Builder {
 
 impl Builder {
     pub(crate) fn new(url: &str) -> Self {
-        let mut connect = ConnectOptions::default();
+        // RFC6455-4.1-3
+        let mut connect = ConnectOptions::new().concurrency(ConnectConcurrency::OnePerAddress);
         // WS-hs-1: the cache mode "no-store" makes Fetch add these headers.
         let no_cache = HeaderValue::from_static("no-cache");
         connect.headers.insert(PRAGMA, no_cache.clone());
@@ -173,7 +174,7 @@ impl Builder {
 
     /// Sets whether connections to one address are opened one after the other. Default: they are.
     pub fn handshakes(mut self, handshakes: ConnectConcurrency) -> Self {
-        self.connect.handshakes = handshakes;
+        self.connect.concurrency = handshakes;
         self
     }
 

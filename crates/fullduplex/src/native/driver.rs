@@ -76,8 +76,8 @@ async fn open(
     if !ports.allow(url.port()) {
         return Err(Failure::BlockedPort(url.port()));
     }
-    let mut connecting = std::pin::pin!(connect(&url, options));
-    let socket = poll_fn(|cx| {
+    let mut connecting = std::pin::pin!(connect(&*url, options));
+    let (socket, _response) = poll_fn(|cx| {
         if let Some(failure) = take_abort(target, cx) {
             return Poll::Ready(Err(failure));
         }

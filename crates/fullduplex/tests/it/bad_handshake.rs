@@ -276,8 +276,7 @@ async fn a_server_that_never_answers_fails_at_the_deadline() {
     trace.assert_failed(&[], "took longer than 200ms");
 
     let server = silent().await;
-    let mut options = ConnectOptions::default();
-    options.handshake_timeout = Duration::from_millis(200);
+    let options = ConnectOptions::new().handshake_timeout(Duration::from_millis(200));
     let url = Url::parse(&server.url()).unwrap();
     let error = guarded("the deadline", connect(&url, &options)).await.unwrap_err();
     assert!(matches!(error, ConnectError::Timeout { .. }), "{error:?}");

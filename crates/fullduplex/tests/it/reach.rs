@@ -62,11 +62,10 @@ async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut peer: Peer<S>) {
 async fn the_next_address_is_tried_after_the_head_start() {
     let (_hole, _first, hole) = black_hole().await;
     let server = script(close).await;
-    let mut options = ConnectOptions::default();
-    options.resolver = Some(known(&[hole, server.address()]));
+    let options = ConnectOptions::new().resolver(known(&[hole, server.address()]));
     let url = Url::parse("ws://server.example/").unwrap();
     let start = Instant::now();
-    let mut socket = connect(&url, &options).await.unwrap();
+    let (mut socket, _) = connect(&url, &options).await.unwrap();
     let elapsed = start.elapsed();
     // Other timeouts are longer: minutes in the system, 20 s in the client.
     assert!((HEAD_START..10 * HEAD_START).contains(&elapsed), "{elapsed:?}");
@@ -92,12 +91,11 @@ async fn the_next_address_is_tried_at_once_after_a_refusal() {
 async fn the_losing_attempt_is_cancelled() {
     let (_hole, _first, slow) = black_hole().await;
     let server = script(close).await;
-    let mut options = ConnectOptions::default();
-    options.resolver = Some(known(&[slow, server.address()]));
+    let options = ConnectOptions::new().resolver(known(&[slow, server.address()]));
     let url = Url::parse("ws://server.example/").unwrap();
     let connecting = async { connect(&url, &options).await.unwrap() };
     let race = async { tokio::join!(connecting, until_connecting(slow, true)).0 };
-    let mut socket = guarded("both attempts", race).await;
+    let (mut socket, _) = guarded("both attempts", race).await;
     guarded("the end of the other attempt", until_connecting(slow, false)).await;
     assert_eq!(socket.recv().await.unwrap(), None);
     server.finish().await;
@@ -124,9 +122,9 @@ async fn the_failure_of_each_address_is_reported() {
     Trace::record(socket).await.assert_failed(&[], &told);
 
     let (_hole, _first, hole) = black_hole().await;
-    let mut options = ConnectOptions::default();
-    options.resolver = Some(known(&[one, hole]));
-    options.connect_timeout = Duration::from_millis(200);
+    let options = ConnectOptions::new()
+        .resolver(known(&[one, hole]))
+        .connect_timeout(Duration::from_millis(200));
     let url = Url::parse("ws://server.example/").unwrap();
     let error = connect(&url, &options).await.unwrap_err();
     let ConnectError::Timeout { phase, failures, .. } = &error else { panic!("{error:?}") };
@@ -187,10 +185,9 @@ async fn a_unix_socket_is_connected_by_its_path() {
     let path = folder.path().join("socket");
     let server = Server::bind_unix(&path, ServerOptions::default()).unwrap();
     tokio::spawn(server.serve(echo::requests));
-    let mut options = ConnectOptions::default();
-    options.unix_socket = Some(path.clone());
+    let options = ConnectOptions::new().unix_socket(path.clone());
     let url = Url::parse("ws://server.example/").unwrap();
-    let mut socket = connect(&url, &options).await.unwrap();
+    let (mut socket, _) = connect(&url, &options).await.unwrap();
     socket.send("by a path").await.unwrap();
     assert_eq!(socket.recv().await.unwrap(), Some("by a path".into()));
 
@@ -228,15 +225,14 @@ async fn a_given_stream_is_used() {
         request
     };
     let client = async {
-        let mut socket = connect_over(ours, &url, &options).await.unwrap();
+        let (mut socket, _) = connect_over(ours, &url, &options).await.unwrap();
         assert_eq!(socket.recv().await.unwrap(), None);
     };
     let (request, ()) = guarded("the end", async { tokio::join!(server, client) }).await;
     assert!(request.starts_with("GET /path HTTP/1.1\r\nhost: server.example\r\n"), "{request}");
 
     let (ours, _theirs) = tokio::io::duplex(1 << 12);
-    let mut hasty = ConnectOptions::default();
-    hasty.handshake_timeout = Duration::from_millis(100);
+    let hasty = ConnectOptions::new().handshake_timeout(Duration::from_millis(100));
     let error = guarded("the deadline", connect_over(ours, &url, &hasty)).await.unwrap_err();
     assert!(matches!(error, ConnectError::Timeout { .. }), "{error:?}");
 }
@@ -270,9 +266,8 @@ async fn open_ten(port: u16, handshakes: ConnectConcurrency) {
         // Two names of one address.
         let host = ["127.0.0.1", "localhost"][number % 2];
         let url = Url::parse(&format!("ws://{host}:{port}/")).expect("the URL is valid");
-        let mut options = ConnectOptions::default();
-        options.handshakes = handshakes;
-        options.local_address = Some(Ipv4Addr::LOCALHOST.into());
+        let options =
+            ConnectOptions::new().concurrency(handshakes).local_address(Ipv4Addr::LOCALHOST.into());
         connect(&url, &options).await.expect("the connection opens")
     });
     assert_eq!(guarded("ten connections", join_all(opening)).await.len(), 10);
@@ -347,8 +342,9 @@ async fn a_hanging_server_delays_no_other() {
         }
     };
     let with_deadline = async |deadline| {
-        let mut options = ConnectOptions::default();
-        options.handshake_timeout = Duration::from_millis(deadline);
+        let options = ConnectOptions::new()
+            .concurrency(ConnectConcurrency::OnePerAddress)
+            .handshake_timeout(Duration::from_millis(deadline));
         connect(&url, &options).await.unwrap_err()
     };
     let clients = async {
@@ -378,12 +374,11 @@ async fn a_hanging_server_delays_no_other() {
 async fn waiting_for_a_turn_ends_at_the_connect_timeout() {
     let (listener, address) = listener().await;
     let url = Url::parse(&format!("ws://{address}/")).unwrap();
-    let patient = ConnectOptions::default();
+    let patient = ConnectOptions::new().concurrency(ConnectConcurrency::OnePerAddress);
     let first = connect(&url, &patient);
     let second = async {
         let (_stream, _) = listener.accept().await.unwrap();
-        let mut hasty = ConnectOptions::default();
-        hasty.connect_timeout = Duration::from_millis(100);
+        let hasty = patient.clone().connect_timeout(Duration::from_millis(100));
         connect(&url, &hasty).await.unwrap_err()
     };
     let error = tokio::select! {
@@ -399,8 +394,9 @@ async fn the_connect_timeout_restarts_while_the_server_answers() {
     const PATIENCE: Duration = Duration::from_secs(1);
     let (listener, address) = listener().await;
     let url = Url::parse(&format!("ws://{address}/")).unwrap();
-    let mut options = ConnectOptions::default();
-    options.connect_timeout = PATIENCE;
+    let options = ConnectOptions::new()
+        .concurrency(ConnectConcurrency::OnePerAddress)
+        .connect_timeout(PATIENCE);
     let clients = join_all((0..5).map(|_| connect(&url, &options)));
     let server = async {
         for _ in 0..5 {

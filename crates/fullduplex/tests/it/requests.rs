@@ -179,14 +179,13 @@ async fn redirects_are_followed_on_request_only() {
 async fn credentials_are_not_sent_to_another_origin() {
     let (target, last) = redirecting(&[]).await;
     let (url, first) = redirecting(&[target]).await;
-    let mut options = ConnectOptions::default();
-    options.redirects = Redirects::up_to(1);
+    let mut options = ConnectOptions::new().redirects(Redirects::up_to(1));
     options.headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer x"));
     options.headers.insert(COOKIE, HeaderValue::from_static("secret"));
     options.headers.insert(PROXY_AUTHORIZATION, HeaderValue::from_static("Basic x"));
     options.headers.insert("x-mark", HeaderValue::from_static("kept"));
     let url = Url::parse(&url.replace("ws://", "ws://u:p@")).unwrap();
-    let mut socket = connect(&url, &options).await.unwrap();
+    let (mut socket, _) = connect(&url, &options).await.unwrap();
     assert_eq!(socket.recv().await.unwrap(), None);
     first.abort();
     let requests = guarded("the end of the server", last).await.unwrap();
@@ -223,9 +222,9 @@ async fn a_redirect_from_wss_to_ws_is_not_followed() {
         peer.fin().await;
     })
     .await;
-    let mut options = ConnectOptions::default();
-    options.redirects = Redirects::up_to(1);
-    options.tls = Some(Tls::with_extra_roots(authority.root_pem().as_bytes()).unwrap());
+    let options = ConnectOptions::new()
+        .redirects(Redirects::up_to(1))
+        .tls(Tls::with_extra_roots(authority.root_pem().as_bytes()).unwrap());
     let url = Url::parse(&server.wss_url("localhost")).unwrap();
     let error = connect(&url, &options).await.unwrap_err();
     let is_insecure = matches!(

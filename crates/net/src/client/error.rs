@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use fullduplex_proto::UrlError;
 use fullduplex_proto::handshake::{AnswerError, ReservedHeaderError};
 
 use crate::client::redirects::RedirectError;
@@ -81,9 +82,12 @@ pub enum ConnectError {
         /// What had become of the addresses tried by then.
         failures: Vec<AddressFailure>,
     },
-    /// One of [`ConnectOptions::headers`](crate::client::options::ConnectOptions::headers) is not free to choose.
+    /// The URL is not one of a WebSocket (RFC6455-4.1-2).
     #[error(transparent)]
-    ReservedHeaderError(#[from] ReservedHeaderError),
+    Url(#[from] UrlError),
+    /// One of [`ConnectOptions::headers`](crate::ConnectOptions::headers) is set by the handshake itself.
+    #[error(transparent)]
+    ReservedHeader(#[from] ReservedHeaderError),
     /// No response could be read.
     #[error("{authority}: {source}")]
     Opening {

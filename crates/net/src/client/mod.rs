@@ -2,6 +2,8 @@ pub(crate) mod connector;
 pub(crate) mod cookies;
 pub(crate) mod dial;
 pub(crate) mod error;
+pub(crate) mod headers;
+pub(crate) mod into_url;
 pub(crate) mod observer;
 pub(crate) mod options;
 pub(crate) mod permit;
@@ -15,12 +17,14 @@ use std::future::Future;
 use bytes::BytesMut;
 use fullduplex_proto::handshake::{Answer, AnswerError, Offer, head};
 use fullduplex_proto::{Connection, Url};
-use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE};
+use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
 
 use crate::client::error::{ConnectError, ConnectPhase};
+use crate::client::headers::is_secret_header;
+use crate::client::into_url::IntoUrl;
 use crate::client::observer::ConnectStep;
 use crate::client::options::{ConnectConcurrency, ConnectOptions};
 use crate::client::route::{Route, find_route};
@@ -33,43 +37,68 @@ use crate::time;
 use crate::tls::Tls;
 use crate::transport::Transport;
 
-/// Opens a connection: resolves the host, connects by TCP, through a proxy where there is one, by TLS for
-/// `wss`, and shakes hands (RFC6455-4.1-1).
+/// Opens a connection: resolves the host, connects over TCP or through a proxy, performs the TLS handshake
+/// for `wss`, and performs the opening handshake (RFC6455-4.1-1).
+///
+/// Returns the socket, and the server's response with its headers.
+///
+/// ```no_run
+/// use fullduplex_net::{ConnectOptions, connect};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (mut socket, response) = connect("wss://example.com/", &ConnectOptions::new()).await?;
+/// println!("{:?}", response.headers());
+/// socket.send("hello").await?;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
-/// [`ConnectError`]; the attempt has ended and holds nothing.
+/// [`ConnectError`] says which step failed. Everything that was opened is closed.
 ///
 /// # Cancel safety
-/// Dropping the future ends the attempt and closes what it had opened.
-pub async fn connect(url: &Url, options: &ConnectOptions) -> Result<Socket, ConnectError> {
-    let mut url = Cow::Borrowed(url);
+/// Dropping the future closes everything that it has opened.
+pub async fn connect(
+    url: impl IntoUrl,
+    options: &ConnectOptions,
+) -> Result<(Socket, Response<()>), ConnectError> {
+    let url = url.into_url()?;
+    connect_following(url, options).await
+}
+
+/// Connects, following redirects.
+async fn connect_following(
+    mut url: Url,
+    options: &ConnectOptions,
+) -> Result<(Socket, Response<()>), ConnectError> {
     let mut headers = Cow::Borrowed(&options.headers);
     let mut followed = 0;
     loop {
-        let refused = match connect_once(&url, &headers, options).await {
-            Err(ConnectError::Rejected(refused)) => refused,
+        let rejected = match connect_once(&url, &headers, options).await {
+            Err(ConnectError::Rejected(rejected)) => rejected,
             other => return other,
         };
-        let next = options.redirects.next(&url, &refused, followed);
-        let authority = || url.authority();
+        let next = options.redirects.next(&url, &rejected, followed);
         let next =
-            next.map_err(|source| ConnectError::Redirect { authority: authority(), source })?;
-        let Some(next) = next else { return Err(ConnectError::Rejected(refused)) };
+            next.map_err(|source| ConnectError::Redirect { authority: url.authority(), source })?;
+        let Some(next) = next else { return Err(ConnectError::Rejected(rejected)) };
         if next.origin() != url.origin() {
-            for secret in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {
+            let secrets: Vec<_> =
+                headers.keys().filter(|name| is_secret_header(name)).cloned().collect();
+            for secret in secrets {
                 headers.to_mut().remove(secret);
             }
         }
-        url = Cow::Owned(next);
+        url = next;
         followed += 1;
     }
 }
 
-/// The opening handshake over a stream that stands: of memory, of another library, of a proxy of your
-/// own. For a `wss` URL it has to be a stream of TLS that has verified the server: **nothing is
-/// encrypted here**.
+/// Performs the opening handshake over an open stream, such as one in memory or of another TLS library.
 ///
-/// Of the options, those about the way to the server do not count, and no redirect is followed.
+/// **Nothing is encrypted here**: for a `wss` URL, pass a TLS stream that has verified the server. Options
+/// about the way to the server are ignored, and no redirect is followed.
 ///
 /// # Errors
 /// [`ConnectError`]; the stream is closed.
@@ -78,31 +107,31 @@ pub async fn connect(url: &Url, options: &ConnectOptions) -> Result<Socket, Conn
 /// Dropping the future closes the stream.
 pub async fn connect_over<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
-    url: &Url,
+    url: impl IntoUrl,
     options: &ConnectOptions,
-) -> Result<Socket<S>, ConnectError> {
+) -> Result<(Socket<S>, Response<()>), ConnectError> {
+    let url = &url.into_url()?;
     let deadline = time::after(options.handshake_timeout);
     let answered = shake_hands(stream, url, &options.headers, options);
     opened(in_time(deadline, url, options, answered).await?, url, deadline).await
 }
 
-/// The way of [`connect`] to the server as far as the opening handshake, which is left to the caller: TCP,
-/// a proxy where there is one, and TLS for `wss`. For tools that speak for others.
+/// Connects to the server as [`connect`] does, but leaves the opening handshake to the caller: TCP, a
+/// proxy if there is one, and TLS for `wss`. This is for tools that forward the requests of others.
 ///
-/// It waits for no other connection: [`ConnectOptions::handshakes`] does not count, and no redirect is
-/// followed.
+/// [`ConnectOptions::concurrency`] is ignored, and no redirect is followed.
 ///
 /// # Errors
-/// [`ConnectError`]; the attempt has ended and holds nothing.
+/// [`ConnectError`] says which step failed. Everything that was opened is closed.
 ///
 /// # Cancel safety
-/// Dropping the future ends the attempt and closes what it had opened.
+/// Dropping the future closes everything that it has opened.
 pub async fn connect_transport(
-    url: &Url,
+    url: impl IntoUrl,
     options: &ConnectOptions,
 ) -> Result<Transport, ConnectError> {
-    let mut options = options.clone();
-    options.handshakes = ConnectConcurrency::Unlimited;
+    let url = &url.into_url()?;
+    let options = options.clone().concurrency(ConnectConcurrency::Unlimited);
     let Route { stream, .. } = Box::pin(find_route(url, &options)).await?;
     if !url.is_secure() {
         return Ok(stream);
@@ -116,7 +145,7 @@ async fn connect_once(
     url: &Url,
     headers: &HeaderMap,
     options: &ConnectOptions,
-) -> Result<Socket, ConnectError> {
+) -> Result<(Socket, Response<()>), ConnectError> {
     let Route { stream, turn } = Box::pin(find_route(url, options)).await?;
     let deadline = time::after(options.handshake_timeout);
     let answered = in_time(deadline, url, options, async {
@@ -135,7 +164,7 @@ async fn connect_once(
 
 /// A server's answer to the opening request.
 enum Answered<S: AsyncRead + AsyncWrite + Unpin> {
-    Open(Socket<S>),
+    Open(Socket<S>, Response<()>),
     /// A response that is HTTP's affair (RFC6455-4.1-24); its body is still to be read.
     Otherwise {
         response: Response<()>,
@@ -164,9 +193,9 @@ async fn opened<S: AsyncRead + AsyncWrite + Unpin>(
     answered: Answered<S>,
     url: &Url,
     deadline: Instant,
-) -> Result<Socket<S>, ConnectError> {
+) -> Result<(Socket<S>, Response<()>), ConnectError> {
     match answered {
-        Answered::Open(socket) => Ok(socket),
+        Answered::Open(socket, response) => Ok((socket, response)),
         Answered::Otherwise { response, mut stream, input } => {
             let authority = url.authority();
             let refused = Rejected::read(authority, response, &mut stream, input, deadline).await;
@@ -231,7 +260,7 @@ async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
             let connection = Connection::client(options.limits, options.timeouts.close, masks)
                 .with_timeouts(options.timeouts);
             let socket = Socket::new(stream, connection, input, answer, Alarm::Own(None));
-            Ok(Answered::Open(socket))
+            Ok(Answered::Open(socket, response))
         }
         Err(AnswerError::Status(_)) => Ok(Answered::Otherwise { response, stream, input }),
         Err(source) => Err(ConnectError::Answer { authority: url.authority(), source }),

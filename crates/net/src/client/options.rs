@@ -4,89 +4,241 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fullduplex_proto::handshake::Subprotocols;
+use fullduplex_proto::handshake::{Origin, Subprotocols};
 use fullduplex_proto::{Deflate, Limits, Timeouts};
-use http::HeaderMap;
+use http::header::ORIGIN;
+use http::{HeaderMap, HeaderValue};
 
 use crate::client::connector::Connector;
 use crate::client::cookies::CookieStore;
+use crate::client::headers::{self, HeaderError};
 use crate::client::observer::{ConnectObserver, ConnectStep};
 use crate::client::redirects::Redirects;
 use crate::client::resolve::Resolve;
 use crate::proxy::Proxies;
 use crate::tls::Tls;
 
-/// What a client may choose. The default offers compression and no subprotocol, trusts the platform's
-/// roots, and connects directly.
+/// Options of a connection that a client opens. By default, compression is offered, no subprotocol is
+/// offered, the platform's roots are trusted, and no proxy is used.
+///
+/// Each option is a field and a method of the same name:
+///
+/// ```
+/// use std::time::Duration;
+/// use fullduplex_net::{ConnectOptions, Proxies};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let options = ConnectOptions::new()
+///     .header("Authorization", "Bearer 123")?
+///     .proxies(Proxies::from_env()?)
+///     .connect_timeout(Duration::from_secs(5));
+/// let same_timeout = ConnectOptions { connect_timeout: options.connect_timeout, ..Default::default() };
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Releases add fields: end a struct literal with `..Default::default()`.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
+#[must_use = "options have no effect until they are passed to `connect`"]
 pub struct ConnectOptions {
-    /// Offered to the server, in order of preference.
+    /// Subprotocols to offer, in order of preference. Default: none.
     pub subprotocols: Subprotocols,
-    /// What of permessage-deflate is offered; nothing when `None`.
+    /// Parameters of permessage-deflate to offer, or `None` for no compression.
     pub deflate: Option<Deflate>,
-    /// Further headers of the opening request (RFC6455-4.1-22); those of the handshake itself cannot be
-    /// set. There is no Origin unless it is among them: only a browser owes one (RFC6455-4.1-19).
+    /// Additional headers of the opening request (RFC6455-4.1-22). Headers of the handshake itself are
+    /// refused with [`ConnectError::ReservedHeader`](crate::ConnectError::ReservedHeader). No `Origin` is
+    /// sent unless it is here: only browsers must send one (RFC6455-4.1-19).
     ///
-    /// The user and the password of the URL are sent as `Authorization`, unless that is among them. `Debug`
-    /// shows the values that are not [marked as sensitive](http::HeaderValue::set_sensitive).
+    /// A user and password in the URL are sent as `Authorization`, unless that header is here. `Debug` hides
+    /// values that are [marked as sensitive](http::HeaderValue::set_sensitive);
+    /// [`header`](Self::header) marks secrets.
     pub headers: HeaderMap,
-    /// Where cookies come from and go to.
+    /// Store that provides and receives cookies. Default: none.
     pub cookies: Option<Arc<dyn CookieStore>>,
-    /// Whether a server may send the client elsewhere. By default it may not.
+    /// Which redirects are followed. Default: none.
     pub redirects: Redirects,
-    /// Whom to trust for `wss`; the platform's roots when `None`.
+    /// TLS settings for `wss`. `None` trusts the platform's roots.
     pub tls: Option<Tls>,
-    /// Which proxy to connect through (RFC6455-4.1-6). Default: none, and the environment is not asked.
+    /// Proxies to connect through (RFC6455-4.1-6). Default: none; the environment is not read.
     pub proxies: Proxies,
-    /// Who finds the host's addresses; the system when `None`.
+    /// Resolver of host names. `None` uses the system's.
     pub resolver: Option<Arc<dyn Resolve>>,
-    /// The address of this machine to connect from; the system chooses one when `None`.
+    /// Local address to connect from. `None` lets the system choose.
     pub local_address: Option<IpAddr>,
-    /// The socket of a server of this machine to connect with, whatever host the URL names: that is sent
-    /// to it, and is whom its certificate is for. No proxy is asked.
+    /// Path of a Unix socket to connect to, instead of the URL's host. The request and TLS still use the
+    /// host's name. No proxy is used.
     #[cfg(unix)]
     pub unix_socket: Option<PathBuf>,
-    /// Who opens the stream to the server, in place of all that is said above of the way there.
+    /// Opens the stream to the server, instead of TCP, proxies and Unix sockets.
     pub connector: Option<Arc<dyn Connector>>,
-    /// Whether connections with one address wait for each other while they are opened.
-    pub handshakes: ConnectConcurrency,
-    /// What the server may send.
+    /// Whether connections to one address are opened one after the other. Default:
+    /// [`ConnectConcurrency::Unlimited`].
+    pub concurrency: ConnectConcurrency,
+    /// Limits of what the server may send.
     pub limits: Limits,
-    /// How long it may take to resolve the host and to connect by TCP, for all its addresses together;
-    /// and again, to be connected by a proxy. It begins anew when a turn comes that was waited for, as
-    /// [`ConnectConcurrency`] says. Default: 20 s.
+    /// Time limit for resolving the host and connecting over TCP, all addresses together. Connecting to a
+    /// server through a proxy has the same limit again. It does not include the wait of
+    /// [`ConnectConcurrency::OnePerAddress`]. Default: 20 s.
     pub connect_timeout: Duration,
-    /// From the TCP connection to the end of the opening handshake, TLS included, however the bytes
-    /// trickle. Default: 10 s.
+    /// Time limit for TLS and the opening handshake together. Default: 10 s.
     pub handshake_timeout: Duration,
-    /// How long the server may take once the connection is open. Pings are not sent by default.
+    /// Time limits of the open connection. By default no pings are sent.
     pub timeouts: Timeouts,
-    /// Who is told how the connection comes about.
+    /// Observer that is told each step of connecting.
     pub observer: Option<Arc<dyn ConnectObserver>>,
 }
 
+/// How many connections to one address this process opens at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ConnectConcurrency {
+    /// Any number.
+    #[default]
+    Unlimited,
+    /// One, as RFC 6455 asks of a client (RFC6455-4.1-3) and browsers do. Later connections wait. A waiting
+    /// one fails when the address has not answered any connection for
+    /// [`connect_timeout`](ConnectOptions::connect_timeout). Behind a proxy, each host name counts as one
+    /// address.
+    ///
+    /// A [`connect`](crate::connect) future that is kept but not polled blocks all others to its address.
+    OnePerAddress,
+}
+
 impl ConnectOptions {
+    /// Returns the default options.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the [subprotocols](Self::subprotocols) to offer, in order of preference.
+    pub fn subprotocols(mut self, subprotocols: Subprotocols) -> Self {
+        self.subprotocols = subprotocols;
+        self
+    }
+
+    /// Sets what of [permessage-deflate](Self::deflate) to offer; `None` turns compression off.
+    pub fn deflate(mut self, deflate: impl Into<Option<Deflate>>) -> Self {
+        self.deflate = deflate.into();
+        self
+    }
+
+    /// Adds a header to the opening request. A name that occurs twice is sent twice. Values of
+    /// [secret headers](crate::is_secret_header) are marked as sensitive.
+    ///
+    /// # Errors
+    /// [`HeaderError`] if the name or the value is malformed, or if the handshake itself sets the header.
+    pub fn header(
+        mut self,
+        name: impl AsRef<str>,
+        value: impl AsRef<[u8]>,
+    ) -> Result<Self, HeaderError> {
+        let (name, value) = headers::parse(name.as_ref(), value.as_ref())?;
+        self.headers.append(name, value);
+        Ok(self)
+    }
+
+    /// Replaces all [additional headers](Self::headers) of the opening request.
+    pub fn headers(mut self, headers: HeaderMap) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// Sets the `Origin` header.
+    pub fn origin(mut self, origin: &Origin) -> Self {
+        let value = HeaderValue::try_from(origin.to_string());
+        self.headers.insert(ORIGIN, value.expect("an origin is ASCII without spaces"));
+        self
+    }
+
+    /// Sets the [cookie store](Self::cookies).
+    pub fn cookies(mut self, cookies: Arc<dyn CookieStore>) -> Self {
+        self.cookies = Some(cookies);
+        self
+    }
+
+    /// Sets which [redirects](Self::redirects) are followed.
+    pub fn redirects(mut self, redirects: Redirects) -> Self {
+        self.redirects = redirects;
+        self
+    }
+
+    /// Sets [TLS](Self::tls) options for `wss`.
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Connects through a [`Proxy`](crate::Proxy), or through those of [`Proxies::from_env`].
+    pub fn proxies(mut self, proxies: impl Into<Proxies>) -> Self {
+        self.proxies = proxies.into();
+        self
+    }
+
+    /// Sets the [resolver](Self::resolver) of host names.
+    pub fn resolver(mut self, resolver: Arc<dyn Resolve>) -> Self {
+        self.resolver = Some(resolver);
+        self
+    }
+
+    /// Sets the [local address](Self::local_address) to connect from.
+    pub fn local_address(mut self, address: IpAddr) -> Self {
+        self.local_address = Some(address);
+        self
+    }
+
+    /// Connects to the [Unix socket](Self::unix_socket) at `path` instead of the URL's host.
+    #[cfg(unix)]
+    pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.unix_socket = Some(path.into());
+        self
+    }
+
+    /// Sets the [connector](Self::connector), which opens the stream to the server.
+    pub fn connector(mut self, connector: Arc<dyn Connector>) -> Self {
+        self.connector = Some(connector);
+        self
+    }
+
+    /// Sets whether connections to one address are opened [one after the other](Self::concurrency).
+    pub fn concurrency(mut self, concurrency: ConnectConcurrency) -> Self {
+        self.concurrency = concurrency;
+        self
+    }
+
+    /// Sets the [limits](Self::limits) of what the server may send.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets the time limit for [connecting](Self::connect_timeout) over TCP.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Sets the time limit for TLS and the [opening handshake](Self::handshake_timeout).
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.handshake_timeout = timeout;
+        self
+    }
+
+    /// Sets the [time limits](Self::timeouts) of the open connection.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// Sets the [observer](Self::observer) that is told each step of connecting.
+    pub fn observer(mut self, observer: Arc<dyn ConnectObserver>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
     pub(crate) fn observe(&self, step: ConnectStep<'_>) {
         if let Some(observer) = &self.observer {
             observer.observe(step);
         }
     }
-}
-
-/// How many connections with one address are opened at a time in this process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum ConnectConcurrency {
-    /// One, as in a browser (RFC6455-4.1-3): whoever opens many has them one after the other. Who waits
-    /// gives up when the address has answered nobody for [`ConnectOptions::connect_timeout`]. Behind a
-    /// proxy, each name of a host counts as an address.
-    ///
-    /// A future of [`connect`](crate::client::connect) that is not polled any more has its turn until it is
-    /// dropped: do not wait for another connection, nor for long, while you keep one aside.
-    #[default]
-    OnePerAddress,
-    /// Any number: for a program that tries how much its own server bears.
-    Unlimited,
 }
 
 impl Default for ConnectOptions {
@@ -106,7 +258,7 @@ impl Default for ConnectOptions {
             #[cfg(unix)]
             unix_socket: None,
             connector: None,
-            handshakes: ConnectConcurrency::default(),
+            concurrency: ConnectConcurrency::default(),
             limits: Limits::default(),
             connect_timeout: Duration::from_secs(20),
             handshake_timeout: Duration::from_secs(10),

@@ -36,7 +36,7 @@ pub(crate) async fn find_route(url: &Url, options: &ConnectOptions) -> Result<Ro
     if let Some(proxy) = options.proxies.find(url) {
         return by_proxy(proxy, url, options).await;
     }
-    let (stream, turn) = dial(url.host(), url.port(), options, options.handshakes).await?;
+    let (stream, turn) = dial(url.host(), url.port(), options, options.concurrency).await?;
     Ok(Route { stream: stream.into(), turn })
 }
 
@@ -53,7 +53,7 @@ async fn by_proxy(
         limit,
         failures: Vec::new(),
     };
-    let turn = match options.handshakes {
+    let turn = match options.concurrency {
         ConnectConcurrency::Unlimited => None,
         ConnectConcurrency::OnePerAddress => {
             let turn = Turn::wait(Remote::Name(host.to_owned(), port), limit).await;

@@ -35,10 +35,10 @@ use crate::socket::sender::{Sender, TrySendError};
 /// server.serve(move |request| chat(request, room.clone())).await;
 /// # });
 /// # let url = fullduplex_net::proto::Url::parse(&url)?;
-/// # let mut one = fullduplex_net::connect(&url, &Default::default()).await?;
+/// # let (mut one, _) = fullduplex_net::connect(&url, &Default::default()).await?;
 /// # one.send("I am here").await?;
 /// # assert_eq!(one.recv().await?, Some("I am here".into()));
-/// # let mut other = fullduplex_net::connect(&url, &Default::default()).await?;
+/// # let (mut other, _) = fullduplex_net::connect(&url, &Default::default()).await?;
 /// # other.send("me too").await?;
 /// # assert_eq!(one.recv().await?, Some("me too".into()));
 /// # Ok(())

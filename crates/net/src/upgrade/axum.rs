@@ -44,7 +44,7 @@ impl IntoResponse for UpgradeRejection {
 /// axum::serve(listener, router).await
 /// # });
 /// # let url = fullduplex_net::proto::Url::parse(&url)?;
-/// # let mut socket = fullduplex_net::connect(&url, &Default::default()).await?;
+/// # let (mut socket, _) = fullduplex_net::connect(&url, &Default::default()).await?;
 /// # socket.send("hello").await?;
 /// # assert_eq!(socket.recv().await?, Some("hello".into()));
 /// # assert_eq!(connections.counts().open, 1);

@@ -78,7 +78,7 @@ use crate::transport::Transport;
 ///     .with_upgrades()
 ///     .await
 /// # });
-/// # let mut socket = fullduplex_net::connect(&url, &Default::default()).await?;
+/// # let (mut socket, _) = fullduplex_net::connect(&url, &Default::default()).await?;
 /// # socket.send("hello").await?;
 /// # assert_eq!(socket.recv().await?, Some("hello".into()));
 /// # Ok(())

@@ -73,8 +73,8 @@ async fn read_close(reader: &mut ReadHalf<DuplexStream>) {
 /// Answers each message until the connection ends. Asks for the end twice, which must give the same result.
 async fn talk(stream: Faulty<DuplexStream>) -> Report {
     let url = Url::parse("ws://server.example/").unwrap();
-    let mut socket = match connect_over(stream, &url, &ConnectOptions::default()).await {
-        Ok(socket) => socket,
+    let (mut socket, _) = match connect_over(stream, &url, &ConnectOptions::default()).await {
+        Ok(connected) => connected,
         Err(error) => return Report::NotOpened(error.to_string()),
     };
     let mut received = Vec::new();

@@ -118,9 +118,8 @@ fn read_all(address: SocketAddr, deflate: Option<Deflate>, tx: mpsc::UnboundedSe
 
 async fn open(address: SocketAddr, path: &str, deflate: Option<Deflate>) -> Socket {
     let url = Url::parse(&format!("ws://{address}/{path}")).unwrap();
-    let mut options = ConnectOptions::default();
-    options.deflate = deflate;
-    connect(&url, &options).await.unwrap()
+    let options = ConnectOptions::new().deflate(deflate);
+    connect(&url, &options).await.unwrap().0
 }
 
 /// Returns a compressible message that differs for each number.

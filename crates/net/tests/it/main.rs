@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 mod accept;
+mod client;
 mod observer;
 mod parts;
 mod server;

@@ -53,8 +53,7 @@ impl Resolve for Known {
 
 fn observed() -> (Arc<Lines>, ConnectOptions) {
     let lines = Arc::new(Lines::default());
-    let mut options = ConnectOptions::default();
-    options.observer = Some(lines.clone());
+    let options = ConnectOptions::new().observer(lines.clone());
     (lines, options)
 }
 
@@ -107,7 +106,7 @@ async fn certificates_are_reported_before_they_are_verified() {
         .await;
         let (lines, mut options) = observed();
         options.tls = Some(tls.clone());
-        let connected = connect(&server.wss_url("localhost").parse().unwrap(), &options).await;
+        let connected = connect(server.wss_url("localhost"), &options).await;
         assert_eq!(connected.is_ok(), is_trusted, "{connected:?}");
         drop(connected);
         server.finish().await;

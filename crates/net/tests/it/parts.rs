@@ -14,7 +14,8 @@ async fn connected(deflate: Option<Deflate>) -> (Socket, Socket<TcpStream>) {
     (client.deflate, server.deflate) = (deflate, deflate);
     (client.limits.message_bytes, server.limits.message_bytes) = (usize::MAX, usize::MAX);
     let accepting = async { accept(listener.accept().await.unwrap().0, &server).await.unwrap() };
-    let (client, server) = tokio::join!(async { connect(&url, &client).await.unwrap() }, accepting);
+    let (client, server) =
+        tokio::join!(async { connect(&url, &client).await.unwrap().0 }, accepting);
     assert_eq!(client.extensions(), server.extensions());
     (client, server)
 }

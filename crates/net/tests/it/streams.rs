@@ -20,7 +20,7 @@ async fn pair() -> (Socket<DuplexStream>, Socket<DuplexStream>) {
     let accepting = AcceptOptions::default();
     let (client, server) =
         tokio::join!(connect_over(ours, &url, &options), accept(theirs, &accepting));
-    (client.unwrap(), server.unwrap())
+    (client.unwrap().0, server.unwrap())
 }
 
 /// Returns pseudo-random bytes.
@@ -111,7 +111,7 @@ async fn text_and_an_end_without_a_close_are_errors() {
     })
     .await;
     let url = Url::parse(&server.url()).unwrap();
-    let socket = connect(&url, &ConnectOptions::default()).await.unwrap();
+    let (socket, _) = connect(&url, &ConnectOptions::default()).await.unwrap();
     let mut stream = socket.into_byte_stream();
     let mut bytes = [0; 5];
     guarded("the bytes", stream.read_exact(&mut bytes)).await.unwrap();
@@ -177,7 +177,7 @@ async fn a_message_stream_returns_one_error_and_then_ends() {
     })
     .await;
     let url = Url::parse(&server.url()).unwrap();
-    let socket = connect(&url, &ConnectOptions::default()).await.unwrap();
+    let (socket, _) = connect(&url, &ConnectOptions::default()).await.unwrap();
     let received: Vec<_> = guarded("the end", socket.into_message_stream().collect()).await;
     assert!(matches!(&received[..], [Ok(news), Err(_)] if *news == "news".into()), "{received:?}");
     server.finish().await;

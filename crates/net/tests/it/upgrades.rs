@@ -127,7 +127,7 @@ async fn start_both(connections: &Connections) -> [SocketAddr; 2] {
 
 async fn open(address: SocketAddr, path: &str) -> Result<Socket, ConnectError> {
     let url = Url::parse(&format!("ws://{address}{path}")).unwrap();
-    connect(&url, &ConnectOptions::default()).await
+    Ok(connect(&url, &ConnectOptions::default()).await?.0)
 }
 
 /// Returns the status with which the request is rejected.
@@ -321,9 +321,8 @@ async fn the_application_chooses_subprotocol_headers_and_rejection() {
     let connections = Connections::new(ServerOptions::default());
     let address = start_axum(&connections).await;
     let url = Url::parse(&format!("ws://{address}/chosen")).unwrap();
-    let mut options = ConnectOptions::default();
-    options.subprotocols = Subprotocols::new(["first", "last"]).unwrap();
-    let socket = connect(&url, &options).await.unwrap();
+    let options = ConnectOptions::new().subprotocols(Subprotocols::new(["first", "last"]).unwrap());
+    let (socket, _) = connect(&url, &options).await.unwrap();
     assert_eq!(socket.subprotocol().map(Subprotocol::as_str), Some("last"));
     assert_eq!(status(address, "/refused").await, 401);
     assert_eq!(connections.counts().refused, [(401, 1)].into());

@@ -164,9 +164,8 @@ impl<'a> Route<'a> {
     }
 
     fn options(&self, deflate: bool, tls: &Tls) -> Result<ConnectOptions, Failure> {
-        let mut options = ConnectOptions::default();
-        options.deflate = deflate.then(Deflate::default);
-        options.tls = Some(tls.clone());
+        let mut options =
+            ConnectOptions::new().deflate(deflate.then(Deflate::default)).tls(tls.clone());
         if let Some(proxy) = self.proxy {
             options.proxies = Proxy::parse(proxy)?.into();
         }
@@ -286,7 +285,7 @@ impl Peer {
         if self.obeys() {
             options.subprotocols = Subprotocols::new(["nope", "echo"])?;
         }
-        let mut socket = connect(&url, &options).await?;
+        let (mut socket, _) = connect(&url, &options).await?;
         let compresses = self.name != "tokio-tungstenite" && options.deflate.is_some();
         expect(socket.extensions().is_empty() != compresses, "compression", socket.extensions())?;
         let mut passed = 1;
@@ -306,7 +305,7 @@ impl Peer {
             close_received(socket).await?;
             refused(&Url::parse(&format!("{origin}/nowhere"))?, &options).await?;
             passed += 3;
-            socket = connect(&url, &options).await?;
+            (socket, _) = connect(&url, &options).await?;
         }
         let reason = CloseReason::new("bye")?;
         let frame = CloseFrame { code: CloseCode::new(4000)?, reason };

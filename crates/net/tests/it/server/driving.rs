@@ -387,7 +387,7 @@ async fn many_tasks_send_concurrently() {
     })
     .await;
     let url = Url::parse(&format!("ws://{}/", served.address())).unwrap();
-    let mut client = connect(&url, &ConnectOptions::default()).await.unwrap();
+    let (mut client, _) = connect(&url, &ConnectOptions::default()).await.unwrap();
     let mut next = [0; TASKS];
     for _ in 0..TASKS * COUNT {
         let message = guarded("a message", client.recv()).await.unwrap().unwrap();

@@ -73,7 +73,7 @@ async fn the_fallback_answers_plain_requests() {
     let refused = connections.counts().refused;
     assert_eq!((refused[&200], refused[&503], refused[&426]), (1, 1, 3));
     let url = Url::parse(&format!("ws://{address}/health")).unwrap();
-    let mut socket = connect(&url, &ConnectOptions::default()).await.unwrap();
+    let (mut socket, _) = connect(&url, &ConnectOptions::default()).await.unwrap();
     socket.send("hello").await.unwrap();
     assert_eq!(socket.recv().await.unwrap(), Some("hello".into()));
 }
@@ -83,8 +83,7 @@ async fn the_fallback_answers_plain_requests() {
 async fn a_transport_is_connected_without_a_handshake() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = Url::parse(&format!("ws://{}/", listener.local_addr().unwrap())).unwrap();
-    let mut options = ConnectOptions::default();
-    options.handshakes = ConnectConcurrency::OnePerAddress;
+    let options = ConnectOptions::new().concurrency(ConnectConcurrency::OnePerAddress);
     let opening = tokio::spawn({
         let (url, options) = (url.clone(), options.clone());
         async move { connect(&url, &options).await }

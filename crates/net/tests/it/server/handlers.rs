@@ -174,10 +174,10 @@ async fn tls_and_unix_sockets_are_served() {
     let server = Server::bind("127.0.0.1:0", ServerOptions::default()).await.unwrap();
     let port = server.local_addr().unwrap().port();
     tokio::spawn(server.with_tls(&identity.of_server()).serve(echo_elsewhere));
-    let mut options = ConnectOptions::default();
-    options.tls = Some(Tls::with_extra_roots(authority.root_pem().as_bytes()).unwrap());
+    let options =
+        ConnectOptions::new().tls(Tls::with_extra_roots(authority.root_pem().as_bytes()).unwrap());
     let url = Url::parse(&format!("wss://localhost:{port}/")).unwrap();
-    let mut socket = connect(&url, &options).await.unwrap();
+    let (mut socket, _) = connect(&url, &options).await.unwrap();
     socket.send("by TLS").await.unwrap();
     assert_eq!(socket.recv().await.unwrap(), Some("by TLS".into()));
 

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fullduplex_net::proto::Message;
-use fullduplex_net::{ConnectConcurrency, ConnectOptions, Socket, connect};
+use fullduplex_net::{ConnectOptions, Socket, connect};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout};
 
 use super::Plan;
@@ -101,11 +101,8 @@ impl Member {
 }
 
 async fn join(plan: &Plan) -> Result<(Socket, Ledger), Failure> {
-    let mut options = ConnectOptions::default();
-    options.deflate = None;
-    // Limits how many join at a time.
-    options.handshakes = ConnectConcurrency::Unlimited;
-    let mut socket = connect(&plan.url, &options).await?;
+    let options = ConnectOptions::new().deflate(None);
+    let (mut socket, _) = connect(&plan.url, &options).await?;
     // Messages may arrive before the welcome.
     loop {
         match timeout(PATIENCE, socket.recv()).await?? {

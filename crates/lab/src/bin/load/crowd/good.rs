@@ -38,11 +38,10 @@ impl fmt::Display for Times {
 /// Runs good clients for this long.
 pub(super) async fn ask(server: SocketAddr, duration: Duration) -> Result<Times, Failure> {
     let url = Url::parse(&format!("ws://{server}/"))?;
-    let mut options = ConnectOptions::default();
-    options.deflate = None;
+    let options = ConnectOptions::new().deflate(None);
     let mut sockets = Vec::new();
     for _ in 0..CLIENTS {
-        sockets.push(connect(&url, &options).await?);
+        sockets.push(connect(&url, &options).await?.0);
     }
     let begin = Instant::now();
     // The clients start one after the other.
