@@ -10,7 +10,7 @@ mod wire;
 pub use decoded::{Decoded, Parts};
 pub use wire::{drain, masks, pieces};
 
-use fullduplex_proto::{Context, ContextTakeover, Deflate, Role, WindowBits};
+use fullduplex_proto::{ContextParams, ContextTakeover, DeflateConfig, Role, WindowBits};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 
 /// How both ends compress, as an input chooses it.
@@ -22,8 +22,8 @@ pub struct Agreement {
 
 impl Agreement {
     /// The agreement, under which every message is compressed.
-    pub fn deflate(self) -> Deflate {
-        let mut deflate = Deflate::default();
+    pub fn deflate(self) -> DeflateConfig {
+        let mut deflate = DeflateConfig::default();
         deflate.client = context(self.client);
         deflate.server = context(self.server);
         deflate.threshold = 0;
@@ -32,10 +32,10 @@ impl Agreement {
 }
 
 /// Three bits for the window, one for the takeover.
-fn context(choice: u8) -> Context {
+fn context(choice: u8) -> ContextParams {
     let window_bits = WindowBits::new(8 + choice % 8).expect("8 to 15");
     let takeover = if choice & 8 == 0 { ContextTakeover::Yes } else { ContextTakeover::No };
-    Context { window_bits, takeover }
+    ContextParams { window_bits, takeover }
 }
 
 /// One of the two roles, as an input chooses it.

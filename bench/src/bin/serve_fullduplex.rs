@@ -3,14 +3,14 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use fullduplex_bench::server::{Mode, announce, run};
-use fullduplex_net::proto::Deflate;
+use fullduplex_net::proto::DeflateConfig;
 use fullduplex_net::{Group, Outcome, OverflowPolicy, Request, Server, ServerOptions};
 
 fn main() -> io::Result<()> {
     let mode = Mode::of_this();
     run(async move {
         let mut options = ServerOptions::default();
-        options.accept.deflate = (mode == Mode::Deflate).then(Deflate::default);
+        options.accept.deflate = (mode == Mode::Deflate).then(DeflateConfig::default);
         // The clients are too simple for pings; the alarms are set nevertheless.
         options.accept.timeouts.ping = Some(Duration::from_secs(3600));
         // All clients come from this machine.

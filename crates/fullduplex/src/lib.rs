@@ -59,8 +59,8 @@ pub use fullduplex_net::{
 };
 pub use fullduplex_proto::handshake::{Origin, OriginError};
 pub use fullduplex_proto::{
-    Context, ContextTakeover, Credentials, Deflate, Limits, Message, Text, Timeouts, Url,
-    WindowBits, WindowBitsError,
+    ContextParams, ContextTakeover, Credentials, DeflateConfig, Limits, Message, Text, Timeouts,
+    Url, WindowBits, WindowBitsError,
 };
 pub use native::builder::Builder;
 pub use native::failure::Failure;

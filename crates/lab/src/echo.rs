@@ -8,7 +8,7 @@ use std::net::TcpListener;
 
 use fullduplex_net::proto::handshake::{OriginPolicy, Rejection, Subprotocols};
 use fullduplex_net::proto::{
-    CloseCode, CloseFrame, CloseReason, Deflate, Message, Part, Received, Timeouts,
+    CloseCode, CloseFrame, CloseReason, DeflateConfig, Message, Part, Received, Timeouts,
 };
 use fullduplex_net::{Outcome, Request, Server, ServerOptions, Socket};
 use http::StatusCode;
@@ -54,7 +54,7 @@ pub fn start_with(identity: Option<&Identity>, timeouts: Timeouts) -> u16 {
     let port = listener.local_addr().expect("a bound socket has an address").port();
     let tls = identity.map(Identity::of_server);
     let mut options = ServerOptions::default();
-    options.accept.deflate = Some(Deflate::default());
+    options.accept.deflate = Some(DeflateConfig::default());
     options.accept.origins = OriginPolicy::Any;
     options.accept.subprotocols =
         Subprotocols::new(["echo", "chat", "superchat"]).expect("these are names");

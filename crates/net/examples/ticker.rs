@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use fullduplex_net::proto::{Deflate, Prepared};
+use fullduplex_net::proto::{DeflateConfig, Prepared};
 use fullduplex_net::{Group, Outcome, OverflowPolicy, Request, Server, ServerOptions};
 use tokio::time::{Instant, interval};
 
@@ -14,7 +14,7 @@ use tokio::time::{Instant, interval};
 async fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let mut options = ServerOptions::default();
-    options.accept.deflate = Some(Deflate::default());
+    options.accept.deflate = Some(DeflateConfig::default());
     let server = Server::bind(&address, options).await?;
     println!("listening at ws://{}/", server.local_addr()?);
     let listeners = Group::new();

@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fullduplex::{
-    AfterClose, Builder, Context, ContextTakeover, Deflate, Limits, Origin, Ports, Proxies, Proxy,
-    Timeouts, Tls, WindowBits,
+    AfterClose, Builder, ContextParams, ContextTakeover, DeflateConfig, Limits, Origin, Ports,
+    Proxies, Proxy, Timeouts, Tls, WindowBits,
 };
 use napi::Error;
 use napi::bindgen_prelude::Uint8Array;
@@ -181,9 +181,9 @@ impl TlsOptions {
 }
 
 impl DeflateOptions {
-    fn build(self) -> Result<Deflate, Error<String>> {
+    fn build(self) -> Result<DeflateConfig, Error<String>> {
         let context = |bits: Option<u32>, alone: Option<bool>| -> Result<_, Error<String>> {
-            let mut context = Context::default();
+            let mut context = ContextParams::default();
             if let Some(bits) = bits {
                 let bits = u8::try_from(bits).unwrap_or(u8::MAX);
                 context.window_bits = WindowBits::new(bits).map_err(bad_option)?;
@@ -193,7 +193,7 @@ impl DeflateOptions {
             }
             Ok(context)
         };
-        let mut deflate = Deflate::default();
+        let mut deflate = DeflateConfig::default();
         deflate.client = context(self.client_max_window_bits, self.client_no_context_takeover)?;
         deflate.server = context(self.server_max_window_bits, self.server_no_context_takeover)?;
         if let Some(threshold) = self.threshold {

@@ -30,8 +30,8 @@ pub(crate) enum Closing {
     Open,
     /// Our Close is queued or sent; the peer's is awaited.
     Sent,
-    /// The peer's Close is here; ours is queued or sent, and `was_told` if it was written before.
-    Exchanged { frame: Option<Box<CloseFrame>>, was_told: bool },
+    /// The peer's Close is here; ours is queued or sent; `close_was_sent` if ours was written before.
+    Exchanged { frame: Option<Box<CloseFrame>>, close_was_sent: bool },
     /// The peer broke a rule; our Close says which, and is queued.
     Failed(Violation),
     /// It is told; the transport is shut down, and what still arrives is discarded, so that the
@@ -46,9 +46,16 @@ pub(crate) enum Closing {
 /// How a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
-    received: Option<Option<Box<CloseFrame>>>,
+    received: PeerClose,
     clean: bool,
     failure: Option<ConnectionError>,
+}
+
+/// The Close frame that the peer sent, if it sent one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum PeerClose {
+    Missing,
+    Received(Option<Box<CloseFrame>>),
 }
 
 /// Why a connection failed, rather than being closed.
@@ -74,16 +81,16 @@ impl Closed {
     /// sent no Close, or the connection failed (RFC6455-7.1.5-1).
     pub fn code(&self) -> u16 {
         match &self.received {
-            Some(Some(frame)) => frame.code.get(),
-            Some(None) => 1005,
-            None => 1006,
+            PeerClose::Received(Some(frame)) => frame.code.get(),
+            PeerClose::Received(None) => 1005,
+            PeerClose::Missing => 1006,
         }
     }
 
     /// The peer's reason, or "" (RFC6455-7.1.6-1).
     pub fn reason(&self) -> &str {
         match &self.received {
-            Some(Some(frame)) => frame.reason.as_str(),
+            PeerClose::Received(Some(frame)) => frame.reason.as_str(),
             _ => "",
         }
     }
@@ -105,19 +112,19 @@ pub(crate) enum Step {
     /// We queued our Close.
     WeClosed,
     /// The peer's Close arrived; `told` if the transport had taken ours.
-    TheyClosed { frame: Option<Box<CloseFrame>>, told: bool },
+    TheyClosed { frame: Option<Box<CloseFrame>>, close_sent: bool },
     /// The peer broke a rule.
     TheyFailed(Violation),
     /// All output was written and the transport was shut down for writing.
     ShutDown,
     /// The transport takes no more bytes; `told` as above.
-    WriteBroken { told: bool },
+    WriteBroken { close_sent: bool },
     /// The transport ended; `told` as above.
-    TransportEnded { told: bool },
+    TransportEnded { close_sent: bool },
     /// The peer is not alive.
     PongMissing,
     /// The deadline passed; `told` as above.
-    DeadlinePassed { told: bool },
+    DeadlineElapsed { close_sent: bool },
 }
 
 impl Closing {
@@ -130,63 +137,61 @@ impl Closing {
         match (self, step) {
             (Self::Open, Step::WeClosed) => Self::Sent,
             // RFC6455-7.1.3-1, RFC6455-5.5.1-8
-            (Self::Open | Self::Sent, Step::TheyClosed { frame, told }) => {
-                Self::Exchanged { frame, was_told: told }
+            (Self::Open | Self::Sent, Step::TheyClosed { frame, close_sent }) => {
+                Self::Exchanged { frame, close_was_sent: close_sent }
             }
             (Self::Readable, Step::TheyClosed { frame, .. }) => {
-                Self::ended(Some(frame), false, None)
+                Self::ended(PeerClose::Received(frame), false, None)
             }
             // RFC6455-7.1.7-1
             (Self::Open | Self::Sent, Step::TheyFailed(violation)) => Self::Failed(violation),
             (Self::Readable, Step::TheyFailed(violation)) => {
-                Self::ended(None, false, Some(violation.into()))
+                Self::ended(PeerClose::Missing, false, Some(violation.into()))
             }
 
             (Self::Failed(violation), Step::ShutDown) => Self::Lingering(violation),
-            (Self::Exchanged { frame, .. }, Step::ShutDown) => Self::ended(Some(frame), true, None),
+            (Self::Exchanged { frame, .. }, Step::ShutDown) => {
+                Self::ended(PeerClose::Received(frame), true, None)
+            }
 
             // What could not be written was nothing that the peer waits for.
-            (Self::Sent, Step::WriteBroken { told: true }) => Self::Sent,
+            (Self::Sent, Step::WriteBroken { close_sent: true }) => Self::Sent,
             (Self::Open | Self::Sent, Step::WriteBroken { .. }) => Self::Readable,
 
             // RFC6455-7.2.1-1
             (Self::Open | Self::Sent | Self::Readable, Step::TransportEnded { .. }) => {
-                Self::ended(None, false, Some(ConnectionError::Lost))
+                Self::ended(PeerClose::Missing, false, Some(ConnectionError::Lost))
             }
             (Self::Open, Step::PongMissing) => {
-                Self::ended(None, false, Some(ConnectionError::PongTimeout))
+                Self::ended(PeerClose::Missing, false, Some(ConnectionError::PongTimeout))
             }
-            (Self::Sent, Step::DeadlinePassed { .. }) => {
-                Self::ended(None, false, Some(ConnectionError::CloseTimeout))
+            (Self::Sent, Step::DeadlineElapsed { .. }) => {
+                Self::ended(PeerClose::Missing, false, Some(ConnectionError::CloseTimeout))
             }
-            (Self::Readable, Step::DeadlinePassed { .. }) => {
-                Self::ended(None, false, Some(ConnectionError::Lost))
+            (Self::Readable, Step::DeadlineElapsed { .. }) => {
+                Self::ended(PeerClose::Missing, false, Some(ConnectionError::Lost))
             }
             // RFC6455-7.1.4-1
             (
                 Self::Exchanged { frame, .. },
-                Step::TransportEnded { told } | Step::DeadlinePassed { told },
-            ) => Self::ended(Some(frame), told, None),
+                Step::TransportEnded { close_sent } | Step::DeadlineElapsed { close_sent },
+            ) => Self::ended(PeerClose::Received(frame), close_sent, None),
             // What a transport has taken just before it breaks may be lost.
-            (Self::Exchanged { frame, was_told }, Step::WriteBroken { .. }) => {
-                Self::ended(Some(frame), was_told, None)
+            (Self::Exchanged { frame, close_was_sent }, Step::WriteBroken { .. }) => {
+                Self::ended(PeerClose::Received(frame), close_was_sent, None)
             }
             (
                 Self::Failed(violation) | Self::Lingering(violation),
                 Step::WriteBroken { .. }
                 | Step::TransportEnded { .. }
-                | Step::DeadlinePassed { .. },
-            ) => Self::ended(None, false, Some(violation.into())),
+                | Step::DeadlineElapsed { .. },
+            ) => Self::ended(PeerClose::Missing, false, Some(violation.into())),
 
             (state, _) => state,
         }
     }
 
-    fn ended(
-        received: Option<Option<Box<CloseFrame>>>,
-        clean: bool,
-        failure: Option<ConnectionError>,
-    ) -> Self {
+    fn ended(received: PeerClose, clean: bool, failure: Option<ConnectionError>) -> Self {
         Self::Ended(Box::new(Closed { received, clean, failure }))
     }
 }

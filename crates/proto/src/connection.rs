@@ -13,12 +13,13 @@ use crate::closing::{Closing, Step};
 use crate::deadline::Deadline;
 use crate::timers::Timers;
 use crate::{
-    CloseFrame, Closed, ConnectionError, Decoder, Deflate, Delivery, Encoder, Limits, MaskKeys,
-    MessageBatch, Misuse, Outgoing, Part, Received, Role, SendBuffer, Timeouts, Violation,
+    AgreedDeflate, CloseFrame, Closed, ConnectionError, Decoder, Delivery, Encoder, Limits,
+    MaskKeys, MessageBatch, Misuse, Outgoing, Part, Received, Role, SendBuffer, Timeouts,
+    Violation,
 };
 
 /// How many messages are taken together at most.
-const TOGETHER: usize = 32;
+const BATCH_MAX: usize = 32;
 
 /// An established connection: the receiving and the sending machine, and the closing handshake
 /// between them. It does no I/O, reads no clock and draws no random numbers.
@@ -44,8 +45,8 @@ const TOGETHER: usize = 32;
 /// [`closed`]: Self::closed
 #[derive(Debug)]
 pub struct Connection {
-    receiver: Decoder,
-    sender: Encoder,
+    decoder: Decoder,
+    encoder: Encoder,
     closing: Closing,
     timeouts: Arc<Timeouts>,
     /// While it is open.
@@ -72,10 +73,10 @@ impl Connection {
         Self::new(Role::Server, limits, timeouts, Encoder::server())
     }
 
-    fn new(role: Role, limits: Limits, timeouts: Arc<Timeouts>, sender: Encoder) -> Self {
+    fn new(role: Role, limits: Limits, timeouts: Arc<Timeouts>, encoder: Encoder) -> Self {
         Self {
-            receiver: Decoder::new(role, limits),
-            sender,
+            decoder: Decoder::new(role, limits),
+            encoder,
             closing: Closing::Open,
             timeouts,
             timers: Timers::default(),
@@ -85,9 +86,10 @@ impl Connection {
     }
 
     /// Compresses both ways, as the handshake has agreed.
-    pub fn with_deflate(mut self, agreed: Deflate) -> Self {
-        self.receiver = self.receiver.with_deflate(agreed);
-        self.sender = self.sender.with_deflate(agreed);
+    pub fn with_deflate(mut self, agreed: impl Into<AgreedDeflate>) -> Self {
+        let agreed = agreed.into();
+        self.decoder = self.decoder.with_deflate(agreed);
+        self.encoder = self.encoder.with_deflate(agreed);
         self
     }
 
@@ -105,7 +107,7 @@ impl Connection {
 
     /// Chooses how messages are delivered from now on; see [`Decoder::set_delivery`].
     pub fn set_delivery(&mut self, delivery: Delivery) {
-        self.receiver.set_delivery(delivery);
+        self.decoder.set_delivery(delivery);
     }
 
     /// Takes bytes off the front of `input` until an event is whole; `None` asks for more bytes.
@@ -120,9 +122,9 @@ impl Connection {
     /// [`close`]: Self::close
     /// [`closed`]: Self::closed
     pub fn handle_input(&mut self, input: &mut BytesMut) -> Result<Option<Received>, Violation> {
-        match self.receiver.handle(input) {
+        match self.decoder.handle(input) {
             Ok(Some(event)) => {
-                self.timers.hear(&event);
+                self.timers.on_receive(&event);
                 if let Received::Ping(_) | Received::Close(_) = &event {
                     self.answer(&event);
                 }
@@ -137,13 +139,13 @@ impl Connection {
     }
 
     fn answer(&mut self, event: &Received) {
-        let told = self.sender.is_close_written();
+        let close_sent = self.encoder.is_close_written();
         if let Some(reply) = event.reply() {
-            self.sender.send_reply(reply);
+            self.encoder.send_reply(reply);
         }
         if let Received::Close(frame) = event {
             let frame = frame.clone().map(Box::new);
-            self.closing.step(Step::TheyClosed { frame, told });
+            self.closing.step(Step::TheyClosed { frame, close_sent });
         }
     }
 
@@ -152,46 +154,46 @@ impl Connection {
     /// for a driver that passes on what has arrived together. Whatever obliges us to send something, or
     /// ends the connection, is left for `handle_input`.
     pub fn take_messages(&mut self, input: &mut BytesMut) -> MessageBatch {
-        let messages = self.receiver.take_messages(input, TOGETHER);
+        let messages = self.decoder.take_messages(input, BATCH_MAX);
         if messages.len() > 0 {
-            self.timers.hear_message();
+            self.timers.on_message_end();
         }
         messages
     }
 
     /// The peer broke a rule: nothing more is read, and the peer is told.
     fn fail(&mut self, violation: Violation) {
-        self.receiver.end();
-        self.sender.send_reply(violation.reply());
+        self.decoder.end();
+        self.encoder.send_reply(violation.reply());
         self.closing.step(Step::TheyFailed(violation));
     }
 
     /// Whether no message is under way from the peer: then an empty input holds no event.
     #[inline]
     pub fn is_between_messages(&self) -> bool {
-        self.receiver.is_between_messages()
+        self.decoder.is_between_messages()
     }
 
     /// How many bytes the frame under way still lacks: a hint for how much to read at once.
     pub fn bytes_needed(&self, input: &BytesMut) -> usize {
-        self.receiver.bytes_needed(input)
+        self.decoder.bytes_needed(input)
     }
 
     /// Whether there is memory for what will be sent next; otherwise sending allocates it.
     #[inline]
     pub fn has_buffer(&self) -> bool {
-        self.sender.has_buffer()
+        self.encoder.has_buffer()
     }
 
     /// Takes the memory for what will be sent next out of a connection that waits: it does for any other
     /// one. `None` if something waits to be written, or there is none.
     pub fn take_buffer(&mut self) -> Option<SendBuffer> {
-        self.sender.take_buffer()
+        self.encoder.take_buffer()
     }
 
     /// Lends it memory for what will be sent, instead of what it has, unless something waits there.
     pub fn lend_buffer(&mut self, buffer: SendBuffer) {
-        self.sender.lend_buffer(buffer);
+        self.encoder.lend_buffer(buffer);
     }
 
     /// How much memory is kept of messages that are not whole: here, and in `input`, of which all room
@@ -200,7 +202,7 @@ impl Connection {
     /// [`Limits`] hold for each message; many peers that each send a large one and never end it are for a
     /// driver to count, and to stop by [`Connection::fail_over_budget`].
     pub fn held_bytes(&self, input: &BytesMut) -> usize {
-        self.receiver.held_bytes(input)
+        self.decoder.held_bytes(input)
     }
 
     /// Fails the connection, as [`Violation::OverBudget`] says, and gives up what it keeps of messages
@@ -214,8 +216,8 @@ impl Connection {
 
     /// Takes note that the transport will bring no more bytes, by its end or by an error.
     pub fn handle_end_of_input(&mut self) {
-        let told = self.sender.is_close_written();
-        self.closing.step(Step::TransportEnded { told });
+        let close_sent = self.encoder.is_close_written();
+        self.closing.step(Step::TransportEnded { close_sent });
     }
 
     /// Queues a message.
@@ -235,8 +237,8 @@ impl Connection {
     #[inline]
     pub fn send_outgoing(&mut self, message: &Outgoing) -> Result<(), Misuse> {
         self.check_open()?;
-        self.sender.send_outgoing(message)?;
-        self.timers.speak(&self.receiver);
+        self.encoder.send_outgoing(message)?;
+        self.timers.on_send(&self.decoder);
         Ok(())
     }
 
@@ -247,8 +249,8 @@ impl Connection {
     /// failed or ended.
     pub fn send_part(&mut self, part: &Part) -> Result<(), Misuse> {
         self.check_open()?;
-        self.sender.send_part(part)?;
-        self.timers.speak(&self.receiver);
+        self.encoder.send_part(part)?;
+        self.timers.on_send(&self.decoder);
         Ok(())
     }
 
@@ -259,7 +261,7 @@ impl Connection {
     /// ended.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Misuse> {
         self.check_open()?;
-        self.sender.ping(payload)
+        self.encoder.ping(payload)
     }
 
     fn check_open(&self) -> Result<(), Misuse> {
@@ -270,7 +272,7 @@ impl Connection {
     /// under way.
     pub fn close(&mut self, frame: Option<&CloseFrame>) {
         if self.closed().is_none() {
-            self.sender.close(frame);
+            self.encoder.close(frame);
             self.closing.step(Step::WeClosed);
         }
     }
@@ -290,7 +292,7 @@ impl Connection {
         }
     }
 
-    /// Why the connection failed, as soon as it has: the peer may still have to be told, until
+    /// Why the connection failed, as soon as it has: the peer may not have our Close yet, until
     /// [`Connection::closed`].
     pub fn failure(&self) -> Option<ConnectionError> {
         match &self.closing {
@@ -302,33 +304,33 @@ impl Connection {
 
     /// Fills `slices` with what to write next, in order, and returns how many it filled.
     pub fn poll_output<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        self.sender.output(slices)
+        self.encoder.output(slices)
     }
 
     /// Whether everything was written.
     #[inline]
     pub fn is_flushed(&self) -> bool {
-        self.sender.is_flushed()
+        self.encoder.is_flushed()
     }
 
     /// Bytes queued and not written, headers included.
     #[inline]
     pub fn queued_bytes(&self) -> u64 {
-        self.sender.queued_bytes()
+        self.encoder.queued_bytes()
     }
 
     /// Takes note that the transport took `count` bytes of the output, and returns how many of them
     /// were payload of messages.
     pub fn handle_written(&mut self, count: usize) -> usize {
-        self.sender.handle_written(count)
+        self.encoder.handle_written(count)
     }
 
     /// Takes note that the transport takes no more bytes. Go on reading: what the peer sent before
     /// may still arrive, its Close among it.
     pub fn handle_write_failed(&mut self) {
-        let told = self.sender.is_close_written();
-        self.sender.abandon();
-        self.closing.step(Step::WriteBroken { told });
+        let close_sent = self.encoder.is_close_written();
+        self.encoder.abandon();
+        self.closing.step(Step::WriteBroken { close_sent });
     }
 
     /// Whether the transport is to be shut down for writing now.
@@ -337,11 +339,11 @@ impl Connection {
     /// waits for it. An end whose peer broke a rule does not wait.
     pub fn wants_shutdown(&self) -> bool {
         let due = match self.closing {
-            Closing::Exchanged { .. } => self.receiver.role() == Role::Server,
+            Closing::Exchanged { .. } => self.decoder.role() == Role::Server,
             Closing::Failed(_) => true,
             _ => false,
         };
-        due && self.sender.is_flushed()
+        due && self.encoder.is_flushed()
     }
 
     /// Takes note that the transport was shut down for writing.

@@ -10,7 +10,7 @@ pub(crate) struct Deadline {
 
 /// The deadline has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Passed;
+pub(crate) struct Elapsed;
 
 impl Deadline {
     /// Looks at the clock. Returns when to look again; a limit beyond the end of time is none.
@@ -19,9 +19,9 @@ impl Deadline {
         now: Instant,
         limit: Duration,
         progress: u64,
-    ) -> Result<Option<Instant>, Passed> {
+    ) -> Result<Option<Instant>, Elapsed> {
         match self.at.filter(|_| self.progress == progress) {
-            Some(at) if now >= at => Err(Passed),
+            Some(at) if now >= at => Err(Elapsed),
             Some(at) => Ok(Some(at)),
             None => {
                 *self = Self { at: now.checked_add(limit), progress };
@@ -37,7 +37,7 @@ impl Deadline {
         now: Instant,
         limit: Duration,
         progress: u64,
-    ) -> Result<Option<Instant>, Passed> {
+    ) -> Result<Option<Instant>, Elapsed> {
         if self.at.is_some_and(|at| now.saturating_duration_since(at) > limit / 4) {
             self.clear();
         }

@@ -7,7 +7,7 @@ use crate::message::Kind;
 use crate::message_batch::{MessageBatch, Shape};
 use crate::utf8::{Utf8Validator, is_utf8};
 use crate::{
-    CloseFrame, Deflate, Delivery, FrameHeader, Limits, MaskKey, Message, Opcode, Part, Role,
+    AgreedDeflate, CloseFrame, Delivery, FrameHeader, Limits, MaskKey, Message, Opcode, Part, Role,
     Violation,
 };
 
@@ -101,7 +101,8 @@ impl Decoder {
     }
 
     /// Lets the peer compress, as the handshake has agreed (RFC7692-5-11).
-    pub fn with_deflate(mut self, agreed: Deflate) -> Self {
+    pub fn with_deflate(mut self, agreed: impl Into<AgreedDeflate>) -> Self {
+        let agreed = agreed.into();
         self.inflater = Some(Box::new(Inflater::new(agreed.of(self.role.peer()))));
         self
     }

@@ -7,8 +7,8 @@ use crate::frame::{RSV1, SHORT_PAYLOAD_MAX};
 use crate::message::Kind;
 use crate::outbox::{Outbox, SendBuffer};
 use crate::{
-    CloseFrame, Deflate, FrameHeader, MaskKey, MaskKeys, Message, Opcode, Outgoing, Part, Prepared,
-    Reply, Role,
+    AgreedDeflate, CloseFrame, FrameHeader, MaskKey, MaskKeys, Message, Opcode, Outgoing, Part,
+    Prepared, Reply, Role,
 };
 
 /// While so many bytes wait for the transport, a Pong among them, no further Pong joins them.
@@ -99,7 +99,8 @@ impl Encoder {
     }
 
     /// Compresses messages, as the handshake has agreed (RFC7692-5-11).
-    pub fn with_deflate(mut self, agreed: Deflate) -> Self {
+    pub fn with_deflate(mut self, agreed: impl Into<AgreedDeflate>) -> Self {
+        let agreed = agreed.into();
         let context = agreed.of(if self.masks.is_some() { Role::Client } else { Role::Server });
         let deflater = Deflater::new(context);
         self.compression = Some(Box::new(Compression { threshold: agreed.threshold, deflater }));

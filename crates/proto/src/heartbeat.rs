@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use crate::deadline::{Deadline, Passed};
+use crate::deadline::{Deadline, Elapsed};
 use crate::{Decoder, Encoder, Timeouts};
 
 /// Asks now and then whether the peer is alive: by a Ping, which only its own Pong answers (fault
@@ -9,7 +9,7 @@ use crate::{Decoder, Encoder, Timeouts};
 /// ```text
 ///                 the time has come: a Ping is queued
 ///     ┌─────────┐ ──────────────────────────────────▶ ┌─────────┐   nothing moves for too long
-///     │ Resting │                                     │ Waiting │ ─────────────────────────────▶ Passed
+///     │ Resting │                                     │ Waiting │ ─────────────────────────────▶ Elapsed
 ///     └─────────┘ ◀────────────────────────────────── └─────────┘
 ///                             its Pong
 /// ```
@@ -38,9 +38,9 @@ impl Heartbeat {
         &mut self,
         now: Instant,
         timeouts: &Timeouts,
-        receiver: &Decoder,
-        sender: &mut Encoder,
-    ) -> Result<Option<Instant>, Passed> {
+        decoder: &Decoder,
+        encoder: &mut Encoder,
+    ) -> Result<Option<Instant>, Elapsed> {
         let Some(interval) = timeouts.ping else {
             return Ok(None);
         };
@@ -49,7 +49,7 @@ impl Heartbeat {
             if due.is_none_or(|due| now < due) {
                 return Ok(*due);
             }
-            let (payload, end) = sender.push_heartbeat();
+            let (payload, end) = encoder.push_heartbeat();
             *self = Self::Waiting { payload, end, deadline: Deadline::default() };
         }
         let Self::Waiting { end, deadline, .. } = self else {
@@ -57,7 +57,7 @@ impl Heartbeat {
         };
         // While the transport takes what stands before the Ping, and while a frame arrives, within which
         // no Pong can stand, there is nothing to blame the peer for.
-        let progress = sender.written_up_to(*end) + receiver.arrived_in_part();
+        let progress = encoder.written_up_to(*end) + decoder.arrived_in_part();
         deadline.check_fairly(now, timeouts.pong, progress)
     }
 
@@ -68,7 +68,7 @@ impl Heartbeat {
 
     /// Takes note of a Pong. Any other than the one that is waited for may have been sent by a peer that
     /// reads nothing.
-    pub(crate) fn hear(&mut self, pong: &[u8]) {
+    pub(crate) fn on_receive(&mut self, pong: &[u8]) {
         if matches!(self, Self::Waiting { payload, .. } if payload == pong) {
             *self = Self::default();
         }
@@ -76,9 +76,9 @@ impl Heartbeat {
 
     /// Nobody reads now, so that no Pong can be heard. That the transport takes the Ping may be asked of
     /// it all the same.
-    pub(crate) fn pause(&mut self, sender: &Encoder) {
+    pub(crate) fn pause(&mut self, encoder: &Encoder) {
         if let Self::Waiting { end, deadline, .. } = self
-            && sender.written_up_to(*end) == *end
+            && encoder.written_up_to(*end) == *end
         {
             deadline.clear();
         }

@@ -74,7 +74,9 @@ pub use closing::{Closed, ConnectionError};
 pub use connection::{Connection, Parked};
 pub use credentials::Credentials;
 pub use decoder::{Decoder, Received, Reply};
-pub use deflate::{Context, ContextTakeover, Deflate, WindowBits, WindowBitsError};
+pub use deflate::{
+    AgreedDeflate, ContextParams, ContextTakeover, DeflateConfig, WindowBits, WindowBitsError,
+};
 pub use encoder::{Encoder, Misuse};
 pub use frame::FrameHeader;
 pub use incoming::Delivery;

@@ -2,7 +2,7 @@ use crate::decoder::check_start;
 use crate::deflate::{Inflater, Step};
 use crate::frame::{FrameStart, HEADER_MAX, RSV1, SHORT_PAYLOAD_MAX};
 use crate::utf8::Utf8Validator;
-use crate::{CloseFrame, Deflate, FrameHeader, MaskKey, Opcode, Role, Violation};
+use crate::{AgreedDeflate, CloseFrame, FrameHeader, MaskKey, Opcode, Role, Violation};
 
 /// What is unmasked or inflated at a time.
 const STEP: usize = 4 << 10;
@@ -101,7 +101,8 @@ impl Observer {
 
     /// Inflates messages, as the handshake has agreed; see
     /// [`agreed_deflate`](crate::handshake::agreed_deflate).
-    pub fn with_deflate(mut self, agreed: Deflate) -> Self {
+    pub fn with_deflate(mut self, agreed: impl Into<AgreedDeflate>) -> Self {
+        let agreed = agreed.into();
         self.inflater = Some(Box::new(Inflater::new(agreed.of(self.sender))));
         self
     }

@@ -3,7 +3,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use crate::Message;
-use crate::deflate::{Context, ContextTakeover, Deflater, WindowBits};
+use crate::deflate::{ContextParams, ContextTakeover, Deflater, WindowBits};
 
 /// A message for many connections: cloning it copies nothing, no connection of a server copies a
 /// large payload, and it is compressed once for all connections that agreed on the same window.
@@ -39,7 +39,7 @@ impl Prepared {
         let index = window_bits.get() - WindowBits::MIN.get();
         self.0.deflated[usize::from(index)].get_or_init(|| {
             let mut deflater =
-                Deflater::new(Context { window_bits, takeover: ContextTakeover::No });
+                Deflater::new(ContextParams { window_bits, takeover: ContextTakeover::No });
             deflater.deflate(self.message().payload(), true).into()
         })
     }

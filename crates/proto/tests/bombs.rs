@@ -11,8 +11,8 @@ use std::alloc::System;
 
 use bytes::BytesMut;
 use fullduplex_proto::{
-    Connection, Context, ContextTakeover, Deflate, Delivery, Limits, Received, Role, Violation,
-    WindowBits,
+    Connection, ContextParams, ContextTakeover, DeflateConfig, Delivery, Limits, Received, Role,
+    Violation, WindowBits,
 };
 use peakmem_alloc::{PeakMemAlloc, PeakMemAllocTrait};
 use support::*;
@@ -95,8 +95,8 @@ impl Victim {
     fn new(takeover: ContextTakeover, limit: usize) -> Self {
         let mut limits = Limits::default();
         limits.message_bytes = limit;
-        let context = Context { window_bits: WindowBits::MAX, takeover };
-        let mut agreed = Deflate::default();
+        let context = ContextParams { window_bits: WindowBits::MAX, takeover };
+        let mut agreed = DeflateConfig::default();
         (agreed.client, agreed.server) = (context, context);
         let mut connection = limited(Role::Client, limits).with_deflate(agreed);
         let hello = Frame { reserved: RSV1, ..frame(TEXT, b"\xf2\x48\xcd\xc9\xc9\x07\x00") };

@@ -4,8 +4,8 @@ mod support;
 
 use bytes::BytesMut;
 use fullduplex_proto::{
-    Connection, Context, ContextTakeover, Deflate, Delivery, Limits, Outgoing, Part, Prepared,
-    Received, Role, Violation, WindowBits,
+    Connection, ContextParams, ContextTakeover, DeflateConfig, Delivery, Limits, Outgoing, Part,
+    Prepared, Received, Role, Violation, WindowBits,
 };
 use support::inflate::inflate;
 use support::pair::Clock;
@@ -13,9 +13,10 @@ use support::*;
 
 const RSV1: u8 = 0b100;
 
-fn agreed(window_bits: u8, takeover: ContextTakeover) -> Deflate {
-    let context = Context { window_bits: WindowBits::new(window_bits).expect("8 to 15"), takeover };
-    let mut deflate = Deflate::default();
+fn agreed(window_bits: u8, takeover: ContextTakeover) -> DeflateConfig {
+    let context =
+        ContextParams { window_bits: WindowBits::new(window_bits).expect("8 to 15"), takeover };
+    let mut deflate = DeflateConfig::default();
     (deflate.client, deflate.server, deflate.threshold) = (context, context, 0);
     deflate
 }

@@ -3,7 +3,8 @@
 mod support;
 
 use fullduplex_proto::{
-    Connection, Context, ContextTakeover, Deflate, Message, Outgoing, Prepared, Received, Role,
+    Connection, ContextParams, ContextTakeover, DeflateConfig, Message, Outgoing, Prepared,
+    Received, Role,
 };
 use support::*;
 
@@ -11,8 +12,8 @@ const TAKEOVERS: [ContextTakeover; 2] = [ContextTakeover::Yes, ContextTakeover::
 
 /// An end that compresses whatever it sends.
 fn deflating(role: Role, takeover: ContextTakeover) -> Connection {
-    let context = Context { takeover, ..Context::default() };
-    let mut deflate = Deflate::default();
+    let context = ContextParams { takeover, ..ContextParams::default() };
+    let mut deflate = DeflateConfig::default();
     (deflate.client, deflate.server, deflate.threshold) = (context, context, 0);
     connection(role).with_deflate(deflate)
 }

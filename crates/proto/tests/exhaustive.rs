@@ -5,7 +5,7 @@
 mod support;
 
 use bytes::{Bytes, BytesMut};
-use fullduplex_proto::{CloseCode, Connection, Deflate, Message, Received, Role};
+use fullduplex_proto::{CloseCode, Connection, DeflateConfig, Message, Received, Role};
 use support::*;
 
 /// What a receiver says to a frame.
@@ -177,7 +177,7 @@ fn every_two_byte_header_in_every_situation() {
 fn at(role: Role, deflate: bool, situation: Situation) -> Option<(Connection, BytesMut)> {
     let (mut connection, mut input) = (connection(role), BytesMut::new());
     if deflate {
-        connection = connection.with_deflate(Deflate::default());
+        connection = connection.with_deflate(DeflateConfig::default());
     }
     let begin = match situation {
         Situation::Idle => return Some((connection, input)),

@@ -9,7 +9,7 @@ use fullduplex_proto::handshake::{
     Answer, Nonce, Offer, ReservedHeaderError, Subprotocol, SubprotocolError,
     SubprotocolNotOfferedError, Subprotocols,
 };
-use fullduplex_proto::{Deflate, Message, Received, Role, Url};
+use fullduplex_proto::{DeflateConfig, Message, Received, Role, Url};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use support::opening::{NONCE, REQUEST, RESPONSE, head};
 use support::*;
@@ -273,7 +273,7 @@ fn a_header_with_an_8_bit_byte_agrees_to_nothing() {
         let (request, _) = read_request(&wrong, usize::MAX);
         assert!(Offer::from_request(&request).is_err(), "{}", wrong.escape_ascii());
     }
-    let offer = offer(&["chat"]).with_deflate(Deflate::default());
+    let offer = offer(&["chat"]).with_deflate(DeflateConfig::default());
     let answer = |head: &[u8]| Answer::from_response(&offer, &read_response(head, usize::MAX).0);
     let good = head(&RESPONSE, "", &lists);
     assert!(answer(good.as_bytes()).is_ok());

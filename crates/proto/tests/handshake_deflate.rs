@@ -3,16 +3,18 @@
 mod support;
 
 use fullduplex_proto::handshake::{Answer, AnswerError, Nonce, Offer, Subprotocols};
-use fullduplex_proto::{Context, ContextTakeover, Deflate, Url, WindowBits};
+use fullduplex_proto::{
+    AgreedDeflate, ContextParams, ContextTakeover, DeflateConfig, Url, WindowBits,
+};
 use http::{HeaderMap, Request};
 use support::opening::{NONCE, REQUEST, RESPONSE, head, request, response};
 
-fn context(bits: u8, takeover: ContextTakeover) -> Context {
-    Context { window_bits: WindowBits::new(bits).expect("8 to 15"), takeover }
+fn context(bits: u8, takeover: ContextTakeover) -> ContextParams {
+    ContextParams { window_bits: WindowBits::new(bits).expect("8 to 15"), takeover }
 }
 
-fn deflate(client: (u8, ContextTakeover), server: (u8, ContextTakeover)) -> Deflate {
-    let mut deflate = Deflate::default();
+fn deflate(client: (u8, ContextTakeover), server: (u8, ContextTakeover)) -> DeflateConfig {
+    let mut deflate = DeflateConfig::default();
     deflate.client = context(client.0, client.1);
     deflate.server = context(server.0, server.1);
     deflate
@@ -28,7 +30,7 @@ fn opening(offer: &Offer) -> Request<()> {
 }
 
 /// What a server that wants `wanted` answers to an offer, as its header says and as it understands it.
-fn accept(offered: &str, wanted: Deflate) -> (String, Option<Deflate>) {
+fn accept(offered: &str, wanted: DeflateConfig) -> (String, Option<AgreedDeflate>) {
     let line = format!("Sec-WebSocket-Extensions: {offered}");
     let request = request(head(&REQUEST, "", &[&line])).expect("a head").expect("a whole head");
     let offer = Offer::from_request(&request).expect("a valid request");
@@ -42,7 +44,10 @@ fn accept(offered: &str, wanted: Deflate) -> (String, Option<Deflate>) {
 }
 
 /// How a client that wants `wanted` understands the server's answer.
-fn understand(wanted: Deflate, answered: &[&str]) -> Result<Option<Deflate>, AnswerError> {
+fn understand(
+    wanted: DeflateConfig,
+    answered: &[&str],
+) -> Result<Option<AgreedDeflate>, AnswerError> {
     let lines: Vec<String> =
         answered.iter().map(|value| format!("Sec-WebSocket-Extensions: {value}")).collect();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
@@ -58,7 +63,7 @@ use ContextTakeover::{No, Yes};
 #[test]
 fn a_client_offers_what_it_wants() {
     for (wanted, header) in [
-        (Deflate::default(), "permessage-deflate; client_max_window_bits"),
+        (DeflateConfig::default(), "permessage-deflate; client_max_window_bits"),
         (
             deflate((15, No), (15, No)),
             "permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits",
@@ -78,7 +83,7 @@ fn a_client_offers_what_it_wants() {
 /// RFC7692-7.1.2.2-2, RFC7692-7.1.2.2-3.
 #[test]
 fn a_server_accepts_no_more_than_was_offered() {
-    let all = Deflate::default();
+    let all = DeflateConfig::default();
     let small = deflate((10, No), (9, No));
     let no_takeover = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
     for (offered, wanted, answered, agreed) in [
@@ -136,21 +141,25 @@ fn a_server_accepts_no_more_than_was_offered() {
             Some(deflate((15, Yes), (9, Yes))),
         ),
         ("permessage-deflate; unknown", all, "", None),
-        ("Permessage-Deflate", all, "", None),
+        ("Permessage-DeflateConfig", all, "", None),
         ("x-webkit-deflate-frame", all, "", None),
     ] {
-        assert_eq!(accept(offered, wanted), (answered.to_owned(), agreed), "{offered}");
+        assert_eq!(
+            accept(offered, wanted),
+            (answered.to_owned(), agreed.map(AgreedDeflate::from)),
+            "{offered}"
+        );
     }
 }
 
 /// RFC7692-5-5, RFC7692-5-7, RFC6455-9-1, RFC6455-4.2.2-8: nothing besides, and nothing unasked.
 #[test]
 fn a_server_accepts_nothing_else() {
-    let all = Deflate::default();
+    let all = DeflateConfig::default();
     for other in ["permessage-bzip2", "x-webkit-deflate-frame", "x; y=z"] {
         assert_eq!(accept(other, all), (String::new(), None));
         let besides = format!("{other}, permessage-deflate, permessage-deflate, {other}");
-        assert_eq!(accept(&besides, all), ("permessage-deflate".to_owned(), Some(all)));
+        assert_eq!(accept(&besides, all), ("permessage-deflate".to_owned(), Some(all.into())));
     }
     let answer = Answer::default().with_deflate(&offer(), all);
     assert_eq!((answer.deflate(), answer.extensions()), (None, String::new()));
@@ -197,8 +206,8 @@ const INVALID: [&str; 26] = [
 fn invalid_parameters_are_in_no_agreement() {
     for params in INVALID {
         let invalid = &*format!("permessage-deflate; {params}");
-        assert_eq!(accept(invalid, Deflate::default()), (String::new(), None), "{params}");
-        let understood = understand(Deflate::default(), &[invalid]);
+        assert_eq!(accept(invalid, DeflateConfig::default()), (String::new(), None), "{params}");
+        let understood = understand(DeflateConfig::default(), &[invalid]);
         assert!(matches!(understood, Err(AnswerError::DeflateParams(_))), "{params}");
     }
 }
@@ -206,7 +215,7 @@ fn invalid_parameters_are_in_no_agreement() {
 /// RFC7692-7-2, RFC7692-5-10, RFC7692-7.1.1.2-1.
 #[test]
 fn a_client_takes_only_answers_to_what_it_offered() {
-    let all = Deflate::default();
+    let all = DeflateConfig::default();
     let small = deflate((10, Yes), (9, No));
     let bad = |value: &str| Err(AnswerError::DeflateParams(value.to_owned()));
     for (wanted, answered, expected) in [
@@ -271,7 +280,11 @@ fn a_client_takes_only_answers_to_what_it_offered() {
         (all, &["x; y=z, permessage-deflate"], Err(AnswerError::ExtensionNotOffered("x".into()))),
         (all, &["permessage-deflate, x"], Err(AnswerError::ExtensionNotOffered("x".into()))),
     ] {
-        assert_eq!(understand(wanted, answered), expected, "{answered:?}");
+        assert_eq!(
+            understand(wanted, answered),
+            expected.map(|agreed| agreed.map(AgreedDeflate::from)),
+            "{answered:?}"
+        );
     }
 }
 

@@ -20,7 +20,7 @@ fn answer(replaced: &str, by: &[&str]) -> Result<Answer, AnswerError> {
 /// RFC6455-4.1-25, RFC6455-4.1-26, RFC6455-4.1-27, RFC6455-4.1-28, RFC6455-4.1-29, RFC6455-4.1-30.
 #[test]
 fn a_response_that_does_not_open_the_connection_is_named() {
-    let not_offered = |name: &str| AnswerError::SubprotocolNotOfferedError(name.to_owned());
+    let not_offered = |name: &str| AnswerError::SubprotocolNotOffered(name.to_owned());
     let extension = |name: &str| AnswerError::ExtensionNotOffered(name.to_owned());
     let http_10 = AnswerError::HttpVersion(Version::HTTP_10);
     let cases: Vec<(&str, &[&str], AnswerError)> = vec![

@@ -4,7 +4,7 @@
 mod support;
 
 use bytes::BytesMut;
-use fullduplex_proto::{Deflate, Delivery, Limits, Message, Part, Received, Role, Violation};
+use fullduplex_proto::{DeflateConfig, Delivery, Limits, Message, Part, Received, Role, Violation};
 use support::*;
 
 fn bytes(message_bytes: usize) -> Limits {
@@ -65,7 +65,7 @@ fn a_sum_of_lengths_does_not_wrap() {
                 let mut connection = limited(role, bytes(limit));
                 let mut begin = frame(BINARY, [0x00, 0x00, 0x00, 0xFF, 0xFF]).unfinished();
                 if deflate {
-                    connection = connection.with_deflate(Deflate::default());
+                    connection = connection.with_deflate(DeflateConfig::default());
                     begin.reserved = 0b100;
                 }
                 assert_eq!(events(&mut connection, &begin.to(role)), []);
@@ -85,7 +85,7 @@ fn ends_a_message(event: &Received) -> bool {
 /// Fault F10: any number is a limit, the least and the greatest too, for each way to receive.
 #[test]
 fn a_limit_may_be_any_number() {
-    let mut server = connection(Role::Server).with_deflate(Deflate::default());
+    let mut server = connection(Role::Server).with_deflate(DeflateConfig::default());
     server.send(vec![0; 1000]).unwrap();
     let deflated = sent(&mut server).remove(0);
     let fragments = [frame(TEXT, "x").unfinished(), frame(CONTINUATION, "y")];
@@ -102,7 +102,7 @@ fn a_limit_may_be_any_number() {
                     let mut limits = bytes(message_bytes);
                     limits.message_frames = message_frames;
                     let client = limited(Role::Client, limits);
-                    let mut client = client.with_deflate(Deflate::default());
+                    let mut client = client.with_deflate(DeflateConfig::default());
                     client.set_delivery(delivery);
                     let (events, violation) = receive(&mut client, &wire);
                     let fits = size <= message_bytes && count <= message_frames;

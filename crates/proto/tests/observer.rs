@@ -5,7 +5,8 @@ mod support;
 use bytes::BytesMut;
 use fullduplex_proto::handshake::agreed_deflate;
 use fullduplex_proto::{
-    Decoder, Deflate, Limits, Observed, Observer, Opcode, Received, Role, Violation, WindowBits,
+    Decoder, DeflateConfig, Limits, Observed, Observer, Opcode, Received, Role, Violation,
+    WindowBits,
 };
 use http::{HeaderMap, HeaderValue, header::SEC_WEBSOCKET_EXTENSIONS};
 use proptest::prelude::*;
@@ -83,7 +84,7 @@ fn compressed_messages_are_inflated() {
         frame(TEXT, "plain"),
     ];
     let wire: Vec<u8> = frames.iter().flat_map(Frame::bytes).collect();
-    let observer = Observer::new(Role::Server, KEEP).with_deflate(Deflate::default());
+    let observer = Observer::new(Role::Server, KEEP).with_deflate(DeflateConfig::default());
     let (observed, _) = observe(observer, wire.chunks(2));
     let text: Vec<&[u8]> = observed.iter().map(|frame| &*frame.content).collect();
     assert_eq!(text[..2], [b"Hello", b"Hello"]);
@@ -122,7 +123,7 @@ fn faults_are_named_and_passed_by() {
 fn a_message_that_cannot_be_inflated_is_named_once() {
     let corrupt = Frame { reserved: RSV1, ..frame(TEXT, [0xFF; 40]) };
     let wire = [corrupt.unfinished().bytes(), frame(CONTINUATION, "more").bytes()].concat();
-    let observer = Observer::new(Role::Server, KEEP).with_deflate(Deflate::default());
+    let observer = Observer::new(Role::Server, KEEP).with_deflate(DeflateConfig::default());
     let (observed, _) = observe(observer, wire.chunks(1));
     assert_eq!(observed[0].violation, Some(Violation::CorruptDeflate));
     assert_eq!((observed[1].violation, observed[1].content_len), (None, 0));
@@ -167,7 +168,7 @@ fn a_response_tells_what_was_agreed_on() {
         agreed_deflate(&headers)
     };
     assert_eq!(agreed_deflate(&HeaderMap::new()), None);
-    assert_eq!(agreed("permessage-deflate"), Some(Deflate::default()));
+    assert_eq!(agreed("permessage-deflate"), Some(DeflateConfig::default().into()));
     let narrow = agreed("permessage-deflate; server_max_window_bits=9").unwrap();
     assert_eq!(narrow.server.window_bits, WindowBits::new(9).unwrap());
     assert_eq!(agreed("x-other"), None);
@@ -175,7 +176,7 @@ fn a_response_tells_what_was_agreed_on() {
 }
 
 /// The first thing that a receiver finds wrong; `None` if it reads to the end, or to a Close.
-fn verdict(receiver: Role, deflate: Option<Deflate>, wire: &[u8]) -> Option<Violation> {
+fn verdict(receiver: Role, deflate: Option<DeflateConfig>, wire: &[u8]) -> Option<Violation> {
     let mut receiver = Decoder::new(receiver, Limits::default());
     if let Some(agreed) = deflate {
         receiver = receiver.with_deflate(agreed);
@@ -215,7 +216,7 @@ proptest! {
         size in 1..50usize,
     ) {
         let wire: Vec<u8> = frames.iter().flat_map(Frame::bytes).collect();
-        let deflate = deflates.then(Deflate::default);
+        let deflate = deflates.then(DeflateConfig::default);
         let mut observer = Observer::new(Role::Client, KEEP);
         if let Some(agreed) = deflate {
             observer = observer.with_deflate(agreed);

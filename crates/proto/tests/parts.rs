@@ -4,7 +4,7 @@ mod support;
 
 use bytes::BytesMut;
 use fullduplex_proto::{
-    Connection, Deflate, Delivery, Limits, Message, Misuse, Part, Received, Role, Violation,
+    Connection, DeflateConfig, Delivery, Limits, Message, Misuse, Part, Received, Role, Violation,
 };
 use support::*;
 
@@ -58,7 +58,7 @@ fn no_part_ends_within_a_character() {
                     frames.iter().flat_map(|frame| frame.clone().to(role)).collect();
                 let mut receiver = in_parts(role);
                 if deflate {
-                    receiver = receiver.with_deflate(Deflate::default());
+                    receiver = receiver.with_deflate(DeflateConfig::default());
                 }
                 let (mut input, mut joined, mut ended) = (BytesMut::new(), String::new(), false);
                 for byte in wire {
@@ -120,9 +120,9 @@ fn a_frame_beyond_all_memory_passes_through() {
 /// Megabytes that a few bytes inflate to come in parts of 64 KiB.
 #[test]
 fn inflated_parts_are_small() {
-    let mut server = connection(Role::Server).with_deflate(Deflate::default());
+    let mut server = connection(Role::Server).with_deflate(DeflateConfig::default());
     server.send(vec![7; 10_000_000]).unwrap();
-    let mut client = in_parts(Role::Client).with_deflate(Deflate::default());
+    let mut client = in_parts(Role::Client).with_deflate(DeflateConfig::default());
     let mut input = BytesMut::from(&drain(&mut server)[..]);
     let (mut received, mut ended) = (0, false);
     while let Some(event) = client.handle_input(&mut input).unwrap() {
@@ -186,7 +186,7 @@ fn parts_that_are_sent_are_one_message() {
     for deflate in [false, true] {
         let ends = [Role::Server, Role::Client].map(connection);
         let [mut server, mut client] = match deflate {
-            true => ends.map(|end| end.with_deflate(Deflate::default())),
+            true => ends.map(|end| end.with_deflate(DeflateConfig::default())),
             false => ends,
         };
         let texts = ["first ", "", "second ", "third"];

@@ -8,8 +8,8 @@ mod reference;
 
 use fullduplex_fuzz::{Agreement, Decoded, drain, masks, role};
 use fullduplex_proto::{
-    Context, ContextTakeover, Decoder, Deflate, Encoder, FrameHeader, Limits, Opcode, Outgoing,
-    Part, Prepared, Received, Role,
+    AgreedDeflate, ContextParams, ContextTakeover, Decoder, DeflateConfig, Encoder, FrameHeader,
+    Limits, Opcode, Outgoing, Part, Prepared, Received, Role,
 };
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
@@ -49,7 +49,7 @@ enum How {
 
 fuzz_target!(|input: Input<'_>| {
     let role = role(input.is_client);
-    let agreed = input.agreement.deflate();
+    let agreed = AgreedDeflate::from(input.agreement.deflate());
     let mut sender = match role {
         Role::Client => Encoder::client(masks()),
         Role::Server => Encoder::server(),
@@ -69,7 +69,8 @@ fuzz_target!(|input: Input<'_>| {
         messages.push(Received::Message(content.into()));
     }
     // Nobody promises to use the smallest windows, so the other deflater gets the largest.
-    let receiver = Decoder::new(Role::Client, Limits::default()).with_deflate(Deflate::default());
+    let receiver =
+        Decoder::new(Role::Client, Limits::default()).with_deflate(DeflateConfig::default());
     let received = Decoded::from(receiver, usize::MAX, [&foreign_wire[..]]);
     assert_eq!((received.events, received.violation), (messages, None));
 });
@@ -96,7 +97,7 @@ fn send(sender: &mut Encoder, how: How, content: &[u8]) {
 
 /// Reads what was sent, by the letter of RFC 7692.
 struct Peer {
-    context: Context,
+    context: ContextParams,
     inflated: Vec<u8>,
 }
 

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use fullduplex_fuzz::Agreement;
 use fullduplex_proto::handshake::{Answer, Extension, Nonce, Offer, Param, Subprotocols};
-use fullduplex_proto::{Context, ContextTakeover, Deflate, Url};
+use fullduplex_proto::{ContextParams, ContextTakeover, DeflateConfig, Url};
 use http::header::SEC_WEBSOCKET_EXTENSIONS;
 use http::{HeaderMap, HeaderValue, Request};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
@@ -33,7 +33,7 @@ fuzz_target!(|input: Input<'_>| {
 });
 
 /// Two ends of ours agree on the same, which is no more than either wants.
-fn check_ours(client: Deflate, server: Deflate) {
+fn check_ours(client: DeflateConfig, server: DeflateConfig) {
     let offer = offer(client);
     let read = Offer::from_request(&request(&offer)).expect("our own request");
     assert_eq!(read.extensions(), offer.extensions());
@@ -49,7 +49,7 @@ fn check_ours(client: Deflate, server: Deflate) {
     }
 }
 
-fn check_foreign_offer(lines: &[HeaderValue], listed: Option<&[Extension]>, server: Deflate) {
+fn check_foreign_offer(lines: &[HeaderValue], listed: Option<&[Extension]>, server: DeflateConfig) {
     let mut request = request(&offer(server));
     set(request.headers_mut(), lines);
     let offer = Offer::from_request(&request);
@@ -63,7 +63,11 @@ fn check_foreign_offer(lines: &[HeaderValue], listed: Option<&[Extension]>, serv
     assert!(agreed.is_none_or(|agreed| is_within(agreed.server, server.server)));
 }
 
-fn check_foreign_answer(lines: &[HeaderValue], listed: Option<&[Extension]>, client: Deflate) {
+fn check_foreign_answer(
+    lines: &[HeaderValue],
+    listed: Option<&[Extension]>,
+    client: DeflateConfig,
+) {
     let offer = offer(client);
     let mut response = Answer::default().to_response(&offer);
     set(response.headers_mut(), lines);
@@ -80,12 +84,12 @@ fn check_foreign_answer(lines: &[HeaderValue], listed: Option<&[Extension]>, cli
 }
 
 /// Whether a context asks no more of the other end than `limit` does.
-fn is_within(context: Context, limit: Context) -> bool {
+fn is_within(context: ContextParams, limit: ContextParams) -> bool {
     context.window_bits <= limit.window_bits
         && (limit.takeover == ContextTakeover::Yes || context.takeover == ContextTakeover::No)
 }
 
-fn offer(wanted: Deflate) -> Offer {
+fn offer(wanted: DeflateConfig) -> Offer {
     Offer::new(Nonce(*b"the sample nonce"), Subprotocols::default()).with_deflate(wanted)
 }
 

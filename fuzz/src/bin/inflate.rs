@@ -4,7 +4,7 @@
 
 use fullduplex_fuzz::{Agreement, Decoded};
 use fullduplex_proto::{
-    Context, ContextTakeover, Decoder, FrameHeader, Limits, Message, Opcode, Received, Role,
+    ContextParams, ContextTakeover, Decoder, FrameHeader, Limits, Message, Opcode, Received, Role,
     Violation, WindowBits,
 };
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
@@ -85,7 +85,7 @@ enum Verdict {
 
 /// Another inflater, which keeps all that it has inflated.
 struct Other {
-    context: Context,
+    context: ContextParams,
     inflated: Vec<u8>,
 }
 

@@ -11,7 +11,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fullduplex_net::proto::Deflate;
+use fullduplex_net::proto::DeflateConfig;
 use fullduplex_net::proto::handshake::{OriginPolicy, Subprotocols};
 use fullduplex_net::{Outcome, Request, Server, ServerOptions};
 use tracing::Level;
@@ -69,7 +69,7 @@ fn options(args: &Listen) -> Result<ServerOptions, Failure> {
     let mut options = ServerOptions::default();
     let accept = &mut options.accept;
     accept.subprotocols = Subprotocols::new(args.guests.protocols.clone()).map_err(usage)?;
-    accept.deflate = (!args.guests.no_compression).then(Deflate::default);
+    accept.deflate = (!args.guests.no_compression).then(DeflateConfig::default);
     // The host tells its user whom it refuses.
     accept.origins = OriginPolicy::Any;
     if let Some(bytes) = args.guests.max_message {

@@ -8,7 +8,7 @@ use fullduplex_net::{
     ConnectConcurrency, ConnectOptions, Connector, CookieStore, Proxies, Redirects, Resolve, Tls,
 };
 use fullduplex_proto::handshake::{Origin, is_reserved_header};
-use fullduplex_proto::{Deflate, Limits, Timeouts, Url, UrlError};
+use fullduplex_proto::{DeflateConfig, Limits, Timeouts, Url, UrlError};
 use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, ORIGIN, PRAGMA, PROXY_AUTHORIZATION};
 use http::{HeaderName, HeaderValue};
 
@@ -179,7 +179,7 @@ impl Builder {
     }
 
     /// Sets the offer of permessage-deflate; `None` offers nothing. Default: everything (WS-hs-2).
-    pub fn deflate(mut self, deflate: impl Into<Option<Deflate>>) -> Self {
+    pub fn deflate(mut self, deflate: impl Into<Option<DeflateConfig>>) -> Self {
         self.connect.deflate = deflate.into();
         self
     }

@@ -1,7 +1,9 @@
 //! The opening handshake, as far as it decides how messages are compressed.
 
 use fullduplex_proto::handshake::{Answer, Nonce, Offer, Subprotocols};
-use fullduplex_proto::{Context, ContextTakeover, Deflate, Role, Url, WindowBits};
+use fullduplex_proto::{
+    AgreedDeflate, ContextParams, ContextTakeover, DeflateConfig, Role, Url, WindowBits,
+};
 use http::HeaderMap;
 
 use super::inflater::Inflater;
@@ -10,13 +12,13 @@ use super::rng::Rng;
 /// What each end takes the two to have agreed on, and what the server's response says.
 #[derive(Debug, Default)]
 pub(super) struct Agreement {
-    pub(super) ends: [Option<Deflate>; 2],
+    pub(super) ends: [Option<AgreedDeflate>; 2],
     extensions: String,
 }
 
 impl Agreement {
     /// Shakes hands, if the client wants compression; the server may decline.
-    pub(super) fn reach([offered, accepted]: [Option<Deflate>; 2]) -> Self {
+    pub(super) fn reach([offered, accepted]: [Option<DeflateConfig>; 2]) -> Self {
         let Some(offered) = offered else {
             return Self::default();
         };
@@ -58,17 +60,17 @@ impl Agreement {
 }
 
 /// What an end wants of compression.
-pub(super) fn wish(rng: &mut Rng) -> Deflate {
-    let mut wish = Deflate::default();
+pub(super) fn wish(rng: &mut Rng) -> DeflateConfig {
+    let mut wish = DeflateConfig::default();
     wish.client = context(rng);
     wish.server = context(rng);
     wish.threshold = rng.log_uniform(256) as usize;
     wish
 }
 
-fn context(rng: &mut Rng) -> Context {
+fn context(rng: &mut Rng) -> ContextParams {
     let bits = if rng.one_in(2) { 15 } else { 8 + rng.below(8) as u8 };
     let window_bits = WindowBits::new(bits).expect("a window may have so many bits");
     let takeover = *rng.pick(&[ContextTakeover::Yes, ContextTakeover::Yes, ContextTakeover::No]);
-    Context { window_bits, takeover }
+    ContextParams { window_bits, takeover }
 }

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use fullduplex_proto::{Closed, Connection, Deflate, Limits, Received, Role, Timeouts, Violation};
+use fullduplex_proto::{
+    AgreedDeflate, Closed, Connection, Limits, Received, Role, Timeouts, Violation,
+};
 
 use super::plan::Behaviour;
 use super::rng::Rng;
@@ -17,7 +19,7 @@ pub(super) struct End {
     spare: Option<Connection>,
     pub(super) limits: Limits,
     /// What was agreed on for compression.
-    pub(super) deflate: Option<Deflate>,
+    pub(super) deflate: Option<AgreedDeflate>,
     /// What the application will do, the last of it first.
     pub(super) actions: Vec<Action>,
     pub(super) eagerness: [u64; 3],
@@ -77,7 +79,7 @@ impl End {
         role: Role,
         behaviour: Behaviour,
         mut timeouts: Timeouts,
-        deflate: Option<Deflate>,
+        deflate: Option<AgreedDeflate>,
         seed: u64,
         now: Instant,
     ) -> Self {

@@ -1,7 +1,7 @@
 //! What an end has received, once more: all at once, and as the other role would receive it.
 
 use bytes::BytesMut;
-use fullduplex_proto::{Decoder, Deflate, Received, Role, Violation};
+use fullduplex_proto::{AgreedDeflate, Decoder, Received, Role, Violation};
 
 use super::end::{End, Reading};
 use super::frame::mirrored;
@@ -14,7 +14,7 @@ pub(super) fn check(end: &End) {
     check_as(end, writer, deflate, &mirrored(&end.received, writer), "I14: in the other role");
 }
 
-fn check_as(end: &End, role: Role, deflate: Option<Deflate>, wire: &[u8], how: &str) {
+fn check_as(end: &End, role: Role, deflate: Option<AgreedDeflate>, wire: &[u8], how: &str) {
     let mut receiver = Decoder::new(role, end.limits);
     if let Some(agreed) = deflate {
         receiver = receiver.with_deflate(agreed);
@@ -39,7 +39,7 @@ fn receive_all(mut receiver: Decoder, wire: &[u8]) -> (Vec<Received>, Option<Vio
     }
 }
 
-fn swapped(deflate: Deflate) -> Deflate {
+fn swapped(deflate: AgreedDeflate) -> AgreedDeflate {
     let mut swapped = deflate;
     (swapped.client, swapped.server) = (deflate.server, deflate.client);
     swapped

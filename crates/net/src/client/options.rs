@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fullduplex_proto::handshake::{Origin, Subprotocols};
-use fullduplex_proto::{Deflate, Limits, Timeouts};
+use fullduplex_proto::{DeflateConfig, Limits, Timeouts};
 use http::header::ORIGIN;
 use http::{HeaderMap, HeaderValue};
 
@@ -44,7 +44,7 @@ pub struct ConnectOptions {
     /// Subprotocols to offer, in order of preference. Default: none.
     pub subprotocols: Subprotocols,
     /// Parameters of permessage-deflate to offer, or `None` for no compression.
-    pub deflate: Option<Deflate>,
+    pub deflate: Option<DeflateConfig>,
     /// Additional headers of the opening request (RFC6455-4.1-22). Headers of the handshake itself are
     /// refused with [`ConnectError::ReservedHeader`](crate::ConnectError::ReservedHeader). No `Origin` is
     /// sent unless it is here: only browsers must send one (RFC6455-4.1-19).
@@ -116,7 +116,7 @@ impl ConnectOptions {
     }
 
     /// Sets what of [permessage-deflate](Self::deflate) to offer; `None` turns compression off.
-    pub fn deflate(mut self, deflate: impl Into<Option<Deflate>>) -> Self {
+    pub fn deflate(mut self, deflate: impl Into<Option<DeflateConfig>>) -> Self {
         self.deflate = deflate.into();
         self
     }
@@ -247,7 +247,7 @@ impl Default for ConnectOptions {
         timeouts.ping = None;
         Self {
             subprotocols: Subprotocols::default(),
-            deflate: Some(Deflate::default()),
+            deflate: Some(DeflateConfig::default()),
             headers: HeaderMap::default(),
             cookies: None,
             redirects: Redirects::default(),

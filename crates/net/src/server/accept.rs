@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use fullduplex_proto::handshake::{OriginPolicy, Rejection, Subprotocols};
-use fullduplex_proto::{Deflate, Limits, Timeouts};
+use fullduplex_proto::{DeflateConfig, Limits, Timeouts};
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -21,7 +21,7 @@ pub struct AcceptOptions {
     /// What of permessage-deflate is agreed to; nothing when `None`. A connection that compresses takes
     /// some 500 KiB more while it does both ways, and up to 36 KiB when it has been idle for half a
     /// minute, as a task that receives will notice; smaller windows and no context takeover take less.
-    pub deflate: Option<Deflate>,
+    pub deflate: Option<DeflateConfig>,
     /// What the client may send.
     pub limits: Limits,
     /// How long the client may take for the opening handshake, TLS included, however the bytes

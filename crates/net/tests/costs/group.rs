@@ -6,7 +6,7 @@ use std::time::Duration;
 use allocation_counter::measure;
 use fullduplex_lab::process::allow_many_files;
 use fullduplex_lab::script::guarded;
-use fullduplex_net::proto::{Deflate, Message, Outgoing, Url};
+use fullduplex_net::proto::{DeflateConfig, Message, Outgoing, Url};
 use fullduplex_net::{
     ConnectOptions, Connections, Group, Outcome, OverflowPolicy, Request, Sent, Server,
     ServerOptions, Socket, connect,
@@ -55,7 +55,7 @@ async fn member(request: Request, group: Group) -> Outcome {
 }
 
 impl Room {
-    fn open(deflate: Option<Deflate>) -> Self {
+    fn open(deflate: Option<DeflateConfig>) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         allow_many_files();
         let mut options = ServerOptions::default();
@@ -99,7 +99,11 @@ impl Room {
 }
 
 /// Runs the readers until their connections end.
-fn read_all(address: SocketAddr, deflate: Option<Deflate>, tx: mpsc::UnboundedSender<Message>) {
+fn read_all(
+    address: SocketAddr,
+    deflate: Option<DeflateConfig>,
+    tx: mpsc::UnboundedSender<Message>,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut readers = JoinSet::new();
@@ -116,7 +120,7 @@ fn read_all(address: SocketAddr, deflate: Option<Deflate>, tx: mpsc::UnboundedSe
     });
 }
 
-async fn open(address: SocketAddr, path: &str, deflate: Option<Deflate>) -> Socket {
+async fn open(address: SocketAddr, path: &str, deflate: Option<DeflateConfig>) -> Socket {
     let url = Url::parse(&format!("ws://{address}/{path}")).unwrap();
     let options = ConnectOptions::new().deflate(deflate);
     connect(&url, &options).await.unwrap().0
@@ -132,7 +136,7 @@ fn numbers(sent: Sent) -> (usize, usize, usize) {
     (sent.queued, sent.dropped, sent.closed)
 }
 
-fn assert_only_the_silent_member_misses_messages(deflate: Option<Deflate>) {
+fn assert_only_the_silent_member_misses_messages(deflate: Option<DeflateConfig>) {
     let mut room = Room::open(deflate);
     let before = room.connections.counts();
 
@@ -170,5 +174,5 @@ fn a_group_shares_the_payload() {
 
 #[test]
 fn a_group_compresses_once() {
-    assert_only_the_silent_member_misses_messages(Some(Deflate::default()));
+    assert_only_the_silent_member_misses_messages(Some(DeflateConfig::default()));
 }

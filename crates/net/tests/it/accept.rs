@@ -8,7 +8,7 @@ use fullduplex_lab::script::{
     BINARY, CLOSE, CONTINUATION, FIN, PING, SAMPLE_REQUEST, TEXT, guarded, masked_frame,
 };
 use fullduplex_net::proto::{
-    CloseCode, CloseFrame, Connection, ConnectionError, Deflate, Limits, Violation,
+    CloseCode, CloseFrame, Connection, ConnectionError, DeflateConfig, Limits, Violation,
 };
 use fullduplex_net::{AcceptError, AcceptOptions, Socket, SocketError, accept};
 use futures_util::FutureExt;
@@ -105,7 +105,7 @@ async fn feed_waits_when_the_client_does_not_read() {
 /// Returns the payload of a compressed message of zeros.
 fn deflated_zeros(count: usize) -> Vec<u8> {
     let server = Connection::server(Limits::default(), Duration::ZERO);
-    let mut server = server.with_deflate(Deflate::default());
+    let mut server = server.with_deflate(DeflateConfig::default());
     server.send(vec![0; count]).unwrap();
     let mut slices = [IoSlice::new(&[])];
     assert_eq!(server.poll_output(&mut slices), 1);
@@ -133,7 +133,7 @@ async fn every_way_of_receiving_applies_the_limits() {
     const LIMIT: usize = 1000;
     const FRAMES: usize = 10;
     let mut options = AcceptOptions::default();
-    options.deflate = Some(Deflate::default());
+    options.deflate = Some(DeflateConfig::default());
     (options.limits.message_bytes, options.limits.message_frames) = (LIMIT, FRAMES);
     let too_big = Violation::MessageTooBig { limit: LIMIT };
     let too_many = Violation::TooManyFrames { limit: FRAMES };

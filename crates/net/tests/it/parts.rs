@@ -1,13 +1,13 @@
 //! Messages in parts, and prepared messages, over TCP.
 
 use fullduplex_net::proto::{
-    Context, ContextTakeover, Deflate, Message, Outgoing, Part, Prepared, Url,
+    ContextParams, ContextTakeover, DeflateConfig, Message, Outgoing, Part, Prepared, Url,
 };
 use fullduplex_net::{AcceptOptions, ConnectOptions, Socket, accept, connect};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Returns the client and the server of a connection over TCP, with or without compression.
-async fn connected(deflate: Option<Deflate>) -> (Socket, Socket<TcpStream>) {
+async fn connected(deflate: Option<DeflateConfig>) -> (Socket, Socket<TcpStream>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = Url::parse(&format!("ws://{}/", listener.local_addr().unwrap())).unwrap();
     let (mut client, mut server) = (ConnectOptions::default(), AcceptOptions::default());
@@ -36,7 +36,7 @@ fn part(index: usize) -> Part {
 /// A message of 31 MiB, of which no part larger than 128 KiB is delivered.
 #[tokio::test]
 async fn a_message_is_sent_and_received_in_parts() {
-    for deflate in [None, Some(Deflate::default())] {
+    for deflate in [None, Some(DeflateConfig::default())] {
         let (mut client, mut server) = connected(deflate).await;
         let sending = async {
             for index in 0..PARTS {
@@ -83,10 +83,10 @@ async fn recv_completes_what_recv_part_started() {
 async fn a_prepared_message_works_on_every_connection() {
     let text = "to whom it may concern, ".repeat(1000);
     let prepared = Prepared::new(text.as_str());
-    let no_takeover = Context { takeover: ContextTakeover::No, ..Context::default() };
-    let mut alone = Deflate::default();
+    let no_takeover = ContextParams { takeover: ContextTakeover::No, ..ContextParams::default() };
+    let mut alone = DeflateConfig::default();
     alone.server = no_takeover;
-    for deflate in [None, Some(Deflate::default()), Some(alone)] {
+    for deflate in [None, Some(DeflateConfig::default()), Some(alone)] {
         for _ in 0..3 {
             let (mut client, mut server) = connected(deflate).await;
             let expected: Message = text.as_str().into();

@@ -12,7 +12,7 @@ use fullduplex_lab::script::{
     CLOSE, FIN, Peer, SAMPLE_REQUEST, TEXT, close_frame, frame, guarded, masked_frame,
 };
 use fullduplex_net::proto::handshake::{Rejection, Subprotocol, Subprotocols};
-use fullduplex_net::proto::{Deflate, Message, Url};
+use fullduplex_net::proto::{DeflateConfig, Message, Url};
 use fullduplex_net::{
     ConnectError, ConnectOptions, Connections, Drained, Outcome, ServerOptions, Socket,
     UpgradeRejection, WebSocketUpgrade, connect,
@@ -150,7 +150,7 @@ async fn until_none_is_open(connections: &Connections) {
 #[tokio::test]
 async fn messages_come_back_compressed() {
     let mut options = ServerOptions::default();
-    options.accept.deflate = Some(Deflate::default());
+    options.accept.deflate = Some(DeflateConfig::default());
     let connections = Connections::new(options);
     let text = "the same again and ".repeat(10_000);
     for address in start_both(&connections).await {

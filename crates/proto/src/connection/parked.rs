@@ -24,18 +24,18 @@ impl Connection {
     /// message, no Ping, no compression, no close. Then the connection itself may be dropped. Only a
     /// server's end can do without; a client has few.
     pub fn park(&self) -> Option<Parked> {
-        let is_idle = self.is_open() && self.sender.is_idle() && self.receiver.is_idle();
-        if self.receiver.role() == Role::Client || !is_idle {
+        let is_idle = self.is_open() && self.encoder.is_idle() && self.decoder.is_idle();
+        if self.decoder.role() == Role::Client || !is_idle {
             return None;
         }
         let (next_ping, content) = self.timers.resting()?;
         Some(Parked {
-            limits: self.receiver.limits(),
-            delivery: self.receiver.delivery(),
+            limits: self.decoder.limits(),
+            delivery: self.decoder.delivery(),
             timeouts: Arc::clone(&self.timeouts),
             next_ping,
             content,
-            sent: self.sender.position(),
+            sent: self.encoder.position(),
         })
     }
 }
@@ -45,8 +45,8 @@ impl Parked {
     /// of which there is nothing else to be kept, therefore.
     pub fn unpark_into(self, place: &mut Connection) {
         let Self { limits, delivery, timeouts, next_ping, content, sent } = self;
-        place.receiver.resume(limits, delivery);
-        place.sender.resume_at(sent);
+        place.decoder.resume(limits, delivery);
+        place.encoder.resume_at(sent);
         place.timers = Timers::rested(next_ping, content);
         place.timeouts = timeouts;
         (place.deadline, place.context_check) = (Deadline::default(), None);
@@ -55,8 +55,8 @@ impl Parked {
     /// The connection as it was.
     pub fn unpark(self) -> Connection {
         let Self { limits, delivery, timeouts, next_ping, content, sent } = self;
-        let sender = Encoder::server().starting_at(sent);
-        let mut connection = Connection::new(Role::Server, limits, timeouts, sender);
+        let encoder = Encoder::server().starting_at(sent);
+        let mut connection = Connection::new(Role::Server, limits, timeouts, encoder);
         connection.set_delivery(delivery);
         connection.timers = Timers::rested(next_ping, content);
         connection

@@ -2,8 +2,8 @@ use std::time::{Duration, Instant};
 
 use super::Connection;
 use crate::closing::{Closing, Step};
-use crate::deadline::Passed;
-use crate::timers::{Overdue, Timers};
+use crate::deadline::Elapsed;
+use crate::timers::{Timeout, Timers};
 use crate::{CloseCode, CloseFrame, CloseReason, Violation};
 
 /// Contexts of compression that were not used for so long are given back.
@@ -32,21 +32,21 @@ impl Connection {
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Instant> {
         if self.is_open() {
             let contexts = self.check_contexts(now);
-            let Self { timers, timeouts, receiver, sender, .. } = self;
-            match timers.check(now, timeouts, receiver, sender) {
+            let Self { timers, timeouts, decoder, encoder, .. } = self;
+            match timers.check(now, timeouts, decoder, encoder) {
                 Ok(next) => return next.into_iter().chain(contexts).min(),
-                Err(overdue) => self.handle_overdue(overdue),
+                Err(timeout) => self.handle_elapsed(timeout),
             }
         }
         if matches!(self.closing, Closing::Ended(_)) {
             return None;
         }
-        let progress = self.sender.progress();
+        let progress = self.encoder.progress();
         match self.deadline.check(now, self.timeouts.close, progress) {
             Ok(next) => next,
-            Err(Passed) => {
-                let told = self.sender.is_close_written();
-                self.closing.step(Step::DeadlinePassed { told });
+            Err(Elapsed) => {
+                let close_sent = self.encoder.is_close_written();
+                self.closing.step(Step::DeadlineElapsed { close_sent });
                 None
             }
         }
@@ -55,7 +55,7 @@ impl Connection {
     /// Whether [`Connection::handle_timeout`] waits for anything now.
     pub fn has_deadline(&self) -> bool {
         match self.closing {
-            Closing::Open => self.holds_context() || Timers::run(&self.timeouts, &self.receiver),
+            Closing::Open => self.holds_context() || Timers::run(&self.timeouts, &self.decoder),
             Closing::Ended(_) => false,
             _ => true,
         }
@@ -65,7 +65,7 @@ impl Connection {
     /// need not be called before the instant that it returned.
     pub fn is_settled(&self) -> bool {
         self.is_open()
-            && self.timers.is_settled(&self.timeouts, &self.receiver)
+            && self.timers.is_settled(&self.timeouts, &self.decoder)
             && (self.context_check.is_some() || !self.holds_context())
     }
 
@@ -73,18 +73,18 @@ impl Connection {
     /// anew when the time is told again, but for its taking what leads up to a Ping.
     pub fn handle_pause(&mut self) {
         self.deadline.clear();
-        self.timers.pause(&self.sender);
+        self.timers.pause(&self.encoder);
     }
 
-    fn handle_overdue(&mut self, overdue: Overdue) {
-        match overdue {
-            Overdue::Pong => {
+    fn handle_elapsed(&mut self, timeout: Timeout) {
+        match timeout {
+            Timeout::Pong => {
                 // There is nobody to tell.
-                self.sender.abandon();
+                self.encoder.abandon();
                 self.closing.step(Step::PongMissing);
             }
-            Overdue::EndOfMessage => self.fail(Violation::MessageTooSlow),
-            Overdue::AnyMessage => {
+            Timeout::Message => self.fail(Violation::MessageTooSlow),
+            Timeout::Idle => {
                 let reason = CloseReason::new("idle").unwrap_or_default();
                 self.close(Some(&CloseFrame { code: CloseCode::GOING_AWAY, reason }));
             }
@@ -94,8 +94,8 @@ impl Connection {
     fn check_contexts(&mut self, now: Instant) -> Option<Instant> {
         if self.context_check.is_some_and(|at| now >= at) {
             self.context_check = None;
-            self.receiver.release_unused();
-            self.sender.release_unused();
+            self.decoder.release_unused();
+            self.encoder.release_unused();
         }
         if !self.holds_context() {
             return None;
@@ -107,6 +107,6 @@ impl Connection {
     }
 
     fn holds_context(&self) -> bool {
-        self.receiver.holds_context() || self.sender.holds_context()
+        self.decoder.holds_context() || self.encoder.holds_context()
     }
 }

@@ -1,6 +1,6 @@
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush};
 
-use super::{Context, ContextTakeover, TAIL, WindowBits};
+use super::{ContextParams, ContextTakeover, TAIL, WindowBits};
 
 /// The room made for one step of deflating: this much, or half of what goes in. A step of fewer
 /// than seven bytes could go on flushing for ever.
@@ -13,7 +13,7 @@ const LEVEL: i32 = 5;
 
 /// Deflates messages, one after the other (RFC 7692 section 7.2.1).
 pub(crate) struct Deflater {
-    context: Context,
+    context: ContextParams,
     /// Made when there is something to deflate.
     stream: Option<Deflate>,
     /// Since the last [`Deflater::release_unused`].
@@ -21,7 +21,7 @@ pub(crate) struct Deflater {
 }
 
 impl Deflater {
-    pub(crate) fn new(context: Context) -> Self {
+    pub(crate) fn new(context: ContextParams) -> Self {
         Self { context, stream: None, used: false }
     }
 

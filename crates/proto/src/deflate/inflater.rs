@@ -1,10 +1,10 @@
 use zlib_rs::{Inflate, InflateFlush, Status};
 
-use super::{Context, ContextTakeover, TAIL};
+use super::{ContextParams, ContextTakeover, TAIL};
 
 /// Inflates the messages of a peer, one after the other (RFC 7692 section 7.2.2).
 pub(crate) struct Inflater {
-    context: Context,
+    context: ContextParams,
     /// Made when there is something to inflate.
     stream: Option<Inflate>,
     /// Since the last [`Inflater::release_unused`].
@@ -31,7 +31,7 @@ pub(crate) struct Step {
 }
 
 impl Inflater {
-    pub(crate) fn new(context: Context) -> Self {
+    pub(crate) fn new(context: ContextParams) -> Self {
         Self { context, stream: None, used: false, is_at_end: false, history: Vec::new() }
     }
 

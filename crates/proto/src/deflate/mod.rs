@@ -12,26 +12,37 @@ use crate::Role;
 /// What ends the data of every flush, and is left out at the end of a message (RFC7692-7.2.1-3).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
-/// permessage-deflate: what one end asks for, and, narrowed by the handshake, what both agreed on.
+/// What one end wants of permessage-deflate. The handshake makes an [`AgreedDeflate`] of it.
 ///
 /// Compressing a secret together with bytes that an attacker chooses tells the secret by the length
 /// of the result, and encryption does not hide it (RFC7692-8-1). Send such a message as
 /// [`Outgoing::Uncompressed`](crate::Outgoing::Uncompressed), or leave compression off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub struct Deflate {
-    /// How the client compresses. A server can limit the window only of a client that offers it.
-    pub client: Context,
+pub struct DeflateConfig {
+    /// How the client compresses. A server can limit only the window of a client that offers it.
+    pub client: ContextParams,
     /// How the server compresses.
-    pub server: Context,
-    /// A message of fewer bytes is sent uncompressed. This end's choice, of which the peer is not
-    /// told. Default: 64.
+    pub server: ContextParams,
+    /// Messages with fewer bytes are sent uncompressed. The peer is not told. Default: 64.
     pub threshold: usize,
 }
 
-/// How one end compresses what it sends.
+/// The parameters of permessage-deflate that both ends agreed on in the handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct AgreedDeflate {
+    /// How the client compresses.
+    pub client: ContextParams,
+    /// How the server compresses.
+    pub server: ContextParams,
+    /// [`DeflateConfig::threshold`] of this end.
+    pub threshold: usize,
+}
+
+/// The compression context of one direction: how one end compresses what it sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Context {
+pub struct ContextParams {
     /// How far back a repetition may lie. Default: 15 bits, 32 KiB.
     pub window_bits: WindowBits,
     /// Whether a message may refer to the messages before it. Default: yes, which compresses small
@@ -94,13 +105,13 @@ impl Default for WindowBits {
     }
 }
 
-impl Default for Deflate {
+impl Default for DeflateConfig {
     fn default() -> Self {
-        Self { client: Context::default(), server: Context::default(), threshold: 64 }
+        Self { client: ContextParams::default(), server: ContextParams::default(), threshold: 64 }
     }
 }
 
-impl Context {
+impl ContextParams {
     /// What both this and `other` allow.
     pub(crate) fn narrowed_to(self, other: Self) -> Self {
         let takeover = match (self.takeover, other.takeover) {
@@ -111,9 +122,17 @@ impl Context {
     }
 }
 
-impl Deflate {
-    /// How the end that plays `role` compresses.
-    pub fn of(&self, role: Role) -> Context {
+/// What is agreed if the peer accepts everything that `config` asks for.
+impl From<DeflateConfig> for AgreedDeflate {
+    fn from(config: DeflateConfig) -> Self {
+        let DeflateConfig { client, server, threshold } = config;
+        Self { client, server, threshold }
+    }
+}
+
+impl AgreedDeflate {
+    /// Returns how the end that plays `role` compresses.
+    pub fn of(&self, role: Role) -> ContextParams {
         match role {
             Role::Client => self.client,
             Role::Server => self.server,

@@ -7,7 +7,7 @@ use super::deflate::{self, Params};
 use super::offer::{ReservedHeaderError, ascii, is_reserved_header};
 use super::syntax::{self, Single};
 use super::{Extension, Offer, Subprotocol, Subprotocols};
-use crate::Deflate;
+use crate::{AgreedDeflate, DeflateConfig};
 
 /// What a server agrees to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct Answer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Agreement {
     extension: Extension,
-    agreed: Deflate,
+    agreed: AgreedDeflate,
 }
 
 /// A server may only choose what was offered (RFC6455-4.2.2-6).
@@ -72,7 +72,7 @@ pub enum AnswerError {
     ExtensionsMalformed,
     /// RFC6455-4.1-29.
     #[error("the server chose the subprotocol `{0}`, which was not offered")]
-    SubprotocolNotOfferedError(String),
+    SubprotocolNotOffered(String),
     /// RFC6455-11.3.4-1.
     #[error("the response's Sec-WebSocket-Protocol header is repeated")]
     SubprotocolRepeated,
@@ -119,7 +119,7 @@ impl Answer {
     /// first such form (RFC7692-5-2, RFC7692-5-4). Others are declined (RFC7692-7-1, RFC7692-5-9), and so
     /// is every other extension, which may want RSV1 or the frames as they are (RFC7692-5-5,
     /// RFC7692-5-7).
-    pub fn with_deflate(mut self, offer: &Offer, wanted: Deflate) -> Self {
+    pub fn with_deflate(mut self, offer: &Offer, wanted: DeflateConfig) -> Self {
         let mut elements =
             offer.extensions().iter().filter(|element| element.name == deflate::NAME);
         self.deflate = elements.find_map(Params::parse).map(|offered| {
@@ -149,7 +149,7 @@ impl Answer {
     }
 
     /// What both ends agreed on for compression, if they did.
-    pub fn deflate(&self) -> Option<Deflate> {
+    pub fn deflate(&self) -> Option<AgreedDeflate> {
         self.deflate.as_ref().map(|agreement| agreement.agreed)
     }
 
@@ -254,6 +254,6 @@ fn chosen_subprotocol(
     let offered = offer.subprotocols().iter().find(|offered| offered.as_str() == name);
     match offered {
         Some(subprotocol) => Ok(Some(subprotocol.clone())),
-        None => Err(AnswerError::SubprotocolNotOfferedError(name.to_owned())),
+        None => Err(AnswerError::SubprotocolNotOffered(name.to_owned())),
     }
 }

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use http::header::SEC_WEBSOCKET_EXTENSIONS;
 
 use super::{Extension, Param};
-use crate::{Context, ContextTakeover, Deflate, WindowBits};
+use crate::{AgreedDeflate, ContextParams, ContextTakeover, DeflateConfig, WindowBits};
 
 /// Registered, like the parameters below (RFC6455-9.1-4, RFC6455-9-2).
 pub(super) const NAME: &str = "permessage-deflate";
@@ -68,7 +68,7 @@ impl Params {
     }
 
     /// What a client that wants `wanted` offers.
-    pub(super) fn offer(wanted: Deflate) -> Self {
+    pub(super) fn offer(wanted: DeflateConfig) -> Self {
         Self {
             server_no_context_takeover: wanted.server.takeover == ContextTakeover::No,
             client_no_context_takeover: wanted.client.takeover == ContextTakeover::No,
@@ -82,7 +82,7 @@ impl Params {
     }
 
     /// What a server that wants `wanted` answers to this offer.
-    pub(super) fn accept(self, wanted: Deflate) -> Self {
+    pub(super) fn accept(self, wanted: DeflateConfig) -> Self {
         let server_bits = self.server_max_window_bits.unwrap_or(WindowBits::MAX);
         let server_bits = server_bits.min(wanted.server.window_bits);
         Self {
@@ -151,33 +151,33 @@ impl Params {
 
     /// What an end that wanted `wanted` has agreed on, when this is the server's answer. What the offer
     /// said beyond it does not count (RFC7692-7.2.2-3).
-    pub(super) fn agreed(self, wanted: Deflate) -> Deflate {
+    pub(super) fn agreed(self, wanted: DeflateConfig) -> AgreedDeflate {
         let client_bits = match self.client_max_window_bits {
             ClientWindow::AtMost(bits) => bits,
             ClientWindow::Any | ClientWindow::Absent => WindowBits::MAX,
         };
-        Deflate {
+        AgreedDeflate {
             client: context(self.client_no_context_takeover, client_bits),
             server: context(
                 self.server_no_context_takeover,
                 self.server_max_window_bits.unwrap_or(WindowBits::MAX),
             ),
-            ..wanted
+            threshold: wanted.threshold,
         }
     }
 }
 
 /// What the response of a server agrees on, for one who only listens and does not compare it with what
 /// was offered: `None` where there is no compression, or none that could be understood.
-pub fn agreed_deflate(headers: &HeaderMap) -> Option<Deflate> {
+pub fn agreed_deflate(headers: &HeaderMap) -> Option<AgreedDeflate> {
     let extensions = Extension::parse_all(headers.get_all(SEC_WEBSOCKET_EXTENSIONS)).ok()?;
     let element = extensions.iter().find(|element| element.name == NAME)?;
-    Some(Params::parse(element)?.agreed(Deflate::default()))
+    Some(Params::parse(element)?.agreed(DeflateConfig::default()))
 }
 
-fn context(no_takeover: bool, window_bits: WindowBits) -> Context {
+fn context(no_takeover: bool, window_bits: WindowBits) -> ContextParams {
     let takeover = if no_takeover { ContextTakeover::No } else { ContextTakeover::Yes };
-    Context { window_bits, takeover }
+    ContextParams { window_bits, takeover }
 }
 
 /// A limit, where one is wanted.

@@ -10,7 +10,7 @@ use super::deflate::Params;
 use super::key::{Key, Nonce};
 use super::syntax::{self, Single};
 use super::{Extension, Rejection, Subprotocols};
-use crate::{Deflate, Url};
+use crate::{DeflateConfig, Url};
 
 pub(super) const VERSION: HeaderName = SEC_WEBSOCKET_VERSION;
 
@@ -43,7 +43,7 @@ pub struct Offer {
     subprotocols: Subprotocols,
     extensions: Vec<Extension>,
     /// What a client that offers permessage-deflate wants of it.
-    deflate: Option<Deflate>,
+    deflate: Option<DeflateConfig>,
 }
 
 /// A further header of the request or the response that is not free to choose.
@@ -59,7 +59,7 @@ impl Offer {
 
     /// Offers permessage-deflate as well (RFC6455-5.8-1): what `wanted` says of the server is asked of
     /// it, and what it says of the client's window is a limit that the server may lower.
-    pub fn with_deflate(mut self, wanted: Deflate) -> Self {
+    pub fn with_deflate(mut self, wanted: DeflateConfig) -> Self {
         self.extensions = vec![Params::offer(wanted).to_extension()];
         self.deflate = Some(wanted);
         self
@@ -76,7 +76,7 @@ impl Offer {
     }
 
     /// What permessage-deflate was offered for, and its parameters.
-    pub(super) fn deflate(&self) -> Option<(Deflate, Params)> {
+    pub(super) fn deflate(&self) -> Option<(DeflateConfig, Params)> {
         self.deflate.map(|wanted| (wanted, Params::offer(wanted)))
     }
 

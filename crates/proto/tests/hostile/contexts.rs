@@ -1,7 +1,9 @@
 //! What the contexts of compression take of memory, however many connections have one.
 
 use allocation_counter::measure;
-use fullduplex_proto::{Connection, Context, ContextTakeover, Deflate, Received, WindowBits};
+use fullduplex_proto::{
+    Connection, ContextParams, ContextTakeover, DeflateConfig, Received, WindowBits,
+};
 
 use crate::show;
 use crate::support::pair::Clock;
@@ -9,8 +11,9 @@ use crate::support::*;
 
 /// Both ends of a connection that compresses both ways.
 fn ends(window_bits: u8, takeover: ContextTakeover) -> [Connection; 2] {
-    let context = Context { window_bits: WindowBits::new(window_bits).expect("8 to 15"), takeover };
-    let mut deflate = Deflate::default();
+    let context =
+        ContextParams { window_bits: WindowBits::new(window_bits).expect("8 to 15"), takeover };
+    let mut deflate = DeflateConfig::default();
     (deflate.client, deflate.server) = (context, context);
     ROLES.map(|role| connection(role).with_deflate(deflate))
 }

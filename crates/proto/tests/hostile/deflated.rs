@@ -3,7 +3,7 @@
 use std::thread;
 
 use allocation_counter::measure;
-use fullduplex_proto::{Connection, Deflate, Limits, Received, Role, Violation};
+use fullduplex_proto::{Connection, DeflateConfig, Limits, Received, Role, Violation};
 
 use crate::support::*;
 use crate::{Victim, filled, show};
@@ -13,7 +13,7 @@ const RSV1: u8 = 0b100;
 fn deflating() -> Connection {
     let mut limits = Limits::default();
     limits.message_bytes = 1 << 20;
-    limited(Role::Client, limits).with_deflate(Deflate::default())
+    limited(Role::Client, limits).with_deflate(DeflateConfig::default())
 }
 
 fn compressed(data: &[u8]) -> Frame {
@@ -170,7 +170,7 @@ fn corrupt_blocks_are_refused_and_nothing_is_kept() {
 #[test]
 fn any_flipped_bit_and_any_cut_has_one_verdict() {
     let text = (0..40).map(|i| format!("{} bottles of beer, ", i * i % 97)).collect::<String>();
-    let mut sender = connection(Role::Server).with_deflate(Deflate::default());
+    let mut sender = connection(Role::Server).with_deflate(DeflateConfig::default());
     sender.send(text.as_str()).unwrap();
     let data = sent(&mut sender).remove(0).payload;
     let (mut messages, mut refused) = (0, 0);

@@ -1,8 +1,8 @@
 //! Odd and malformed `Sec-WebSocket-Extensions`, from a client and from a server (RFC 7692 sections 5
 //! and 7.1). What two honest ends agree on is in `handshake_deflate.rs`.
 
-use fullduplex_proto::Deflate;
 use fullduplex_proto::handshake::{Answer, AnswerError, Nonce, Offer, Subprotocols};
+use fullduplex_proto::{AgreedDeflate, DeflateConfig};
 
 use crate::show;
 use crate::support::opening::{NONCE, REQUEST, RESPONSE, head, request, response};
@@ -31,7 +31,7 @@ fn offered(value: &str) -> Verdict {
     let Ok(offer) = Offer::from_request(&request) else {
         return Malformed;
     };
-    let answer = Answer::default().with_deflate(&offer, Deflate::default());
+    let answer = Answer::default().with_deflate(&offer, DeflateConfig::default());
     answer.deflate().map_or(Declined, agreed)
 }
 
@@ -39,7 +39,8 @@ fn offered(value: &str) -> Verdict {
 fn answered(value: &str) -> Verdict {
     let line = format!("Sec-WebSocket-Extensions: {value}");
     let response = response(head(&RESPONSE, "", &[&line])).expect("a head").expect("a whole head");
-    let offer = Offer::new(Nonce(NONCE), Subprotocols::default()).with_deflate(Deflate::default());
+    let offer =
+        Offer::new(Nonce(NONCE), Subprotocols::default()).with_deflate(DeflateConfig::default());
     match Answer::from_response(&offer, &response) {
         Ok(answer) => answer.deflate().map_or(Declined, agreed),
         Err(AnswerError::DeflateParams(_)) => BadParams,
@@ -49,7 +50,7 @@ fn answered(value: &str) -> Verdict {
     }
 }
 
-fn agreed(deflate: Deflate) -> Verdict {
+fn agreed(deflate: AgreedDeflate) -> Verdict {
     Agreed(deflate.client.window_bits.get(), deflate.server.window_bits.get())
 }
 
@@ -172,7 +173,7 @@ const ODD: [(&str, Verdict, Verdict); 49] = [
     ("permessage-deflate; constructor", Declined, BadParams),
     ("permessage-deflate; __proto__=1", Declined, BadParams),
     // RFC6455-9-1: other extensions.
-    ("Permessage-Deflate", Declined, NotOffered),
+    ("Permessage-DeflateConfig", Declined, NotOffered),
     ("permessage-deflated", Declined, NotOffered),
     ("x-webkit-deflate-frame", Declined, NotOffered),
     ("permessage-bzip2; client_max_window_bits", Declined, NotOffered),

@@ -11,7 +11,7 @@ use fullduplex_lab::process::Program;
 use fullduplex_lab::proxy::{Proxy as Reverse, Software};
 use fullduplex_net::proto::handshake::Subprotocols;
 use fullduplex_net::proto::{
-    CloseCode, CloseFrame, CloseReason, Deflate, Message, Part, Received, Url,
+    CloseCode, CloseFrame, CloseReason, DeflateConfig, Message, Part, Received, Url,
 };
 use fullduplex_net::{ConnectError, ConnectOptions, Proxy, Socket, Tls, connect};
 use tokio::time::timeout;
@@ -165,7 +165,7 @@ impl<'a> Route<'a> {
 
     fn options(&self, deflate: bool, tls: &Tls) -> Result<ConnectOptions, Failure> {
         let mut options =
-            ConnectOptions::new().deflate(deflate.then(Deflate::default)).tls(tls.clone());
+            ConnectOptions::new().deflate(deflate.then(DeflateConfig::default)).tls(tls.clone());
         if let Some(proxy) = self.proxy {
             options.proxies = Proxy::parse(proxy)?.into();
         }

@@ -4,7 +4,7 @@ use std::io::IoSlice;
 
 use bytes::BytesMut;
 use fullduplex_lab::script::{BINARY, CLOSE, CONTINUATION, FIN, PING, TEXT, masked_frame};
-use fullduplex_net::proto::{Decoder, Deflate, Encoder, Limits, Message, Received, Role};
+use fullduplex_net::proto::{Decoder, DeflateConfig, Encoder, Limits, Message, Received, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::watch;
 
@@ -69,7 +69,7 @@ pub(crate) async fn play(script: &[Step], stream: DuplexStream) -> Transcript {
     let hearing = async move {
         let (mut transcript, mut input) = (Transcript::default(), BytesMut::new());
         let receiver = Decoder::new(Role::Client, Limits::default());
-        let mut receiver = receiver.with_deflate(Deflate::default());
+        let mut receiver = receiver.with_deflate(DeflateConfig::default());
         while matches!(reader.read_buf(&mut input).await, Ok(1..)) {
             transcript.take(&mut input, &mut receiver);
             count.send_replace(usize::from(!transcript.head.is_empty()) + transcript.events.len());
@@ -78,7 +78,7 @@ pub(crate) async fn play(script: &[Step], stream: DuplexStream) -> Transcript {
     };
     let saying = async move {
         let mut sender =
-            Encoder::client(Box::new(|| [5, 6, 7, 8])).with_deflate(Deflate::default());
+            Encoder::client(Box::new(|| [5, 6, 7, 8])).with_deflate(DeflateConfig::default());
         for step in script {
             match step {
                 Step::Read(enough) => drop(counted.wait_for(|count| count >= enough).await),

@@ -1,6 +1,8 @@
 //! The server under test: a socket over a stream that fails.
 
-use fullduplex_net::proto::{CloseCode, CloseFrame, Closed, Deflate, Message, Outgoing, Part};
+use fullduplex_net::proto::{
+    CloseCode, CloseFrame, Closed, DeflateConfig, Message, Outgoing, Part,
+};
 use fullduplex_net::{AcceptOptions, SendError, Socket, accept};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -45,7 +47,7 @@ pub(crate) enum Report {
 /// Plays the script, then receives until the connection ends.
 pub(crate) async fn play<S: AsyncRead + AsyncWrite + Unpin>(script: &[Step], stream: S) -> Report {
     let mut options = AcceptOptions::default();
-    options.deflate = Some(Deflate::default());
+    options.deflate = Some(DeflateConfig::default());
     options.limits.message_bytes = LIMIT;
     let mut socket = match accept(stream, &options).await {
         Ok(socket) => socket,
