@@ -15,9 +15,7 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 pub(super) fn is_permanent(failure: &Failure) -> bool {
     match failure {
         Failure::BlockedPort(_)
-        | Failure::Connect(ConnectError::TlsOptions(_) | ConnectError::ReservedHeaderError(_)) => {
-            true
-        }
+        | Failure::Connect(ConnectError::TlsOptions(_) | ConnectError::ReservedHeader(_)) => true,
         failure => rejected(failure).is_some_and(|rejected| is_permanent_status(rejected.status)),
     }
 }
