@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fullduplex_bench::server::{Mode, announce, run};
 use fullduplex_net::proto::DeflateConfig;
-use fullduplex_net::{Group, Outcome, OverflowPolicy, Request, Server, ServerOptions};
+use fullduplex_net::{Group, HandlerResult, OverflowPolicy, Request, Server, ServerOptions};
 
 fn main() -> io::Result<()> {
     let mode = Mode::of_this();
@@ -27,7 +27,7 @@ fn main() -> io::Result<()> {
     })
 }
 
-async fn echo(request: Request) -> Outcome {
+async fn echo(request: Request) -> HandlerResult {
     let mut socket = request.accept().await?;
     while let Some(message) = socket.recv().await? {
         socket.send(message).await?;
@@ -35,7 +35,7 @@ async fn echo(request: Request) -> Outcome {
     Ok(())
 }
 
-async fn chat(request: Request, room: Group) -> Outcome {
+async fn chat(request: Request, room: Group) -> HandlerResult {
     let mut socket = request.accept().await?;
     let _member = room.join(socket.sender());
     while let Some(message) = socket.recv().await? {

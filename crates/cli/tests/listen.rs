@@ -65,7 +65,7 @@ async fn lines_go_to_all_clients_and_messages_become_lines() {
     assert_eq!(stdout.next().unwrap().unwrap(), "still there");
     server.interrupt();
     let closed = guarded("the end", two.recv()).await.unwrap();
-    assert_eq!((closed, two.closed().unwrap().code()), (None, 1001));
+    assert_eq!((closed, two.close_result().unwrap().code()), (None, 1001));
 }
 
 /// A log goes as fast as its reader, and nothing is lost.

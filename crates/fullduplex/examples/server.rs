@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-use fullduplex::net::{Outcome, Request, Server, ServerOptions};
+use fullduplex::net::{HandlerResult, Request, Server, ServerOptions};
 use fullduplex::{Event, WebSocket};
 use futures_util::StreamExt;
 
@@ -27,7 +27,7 @@ pub(crate) async fn run() -> Result<Option<Event>, Box<dyn Error>> {
     Ok(events.next().await)
 }
 
-async fn shout(request: Request) -> Outcome {
+async fn shout(request: Request) -> HandlerResult {
     let mut socket = request.accept().await?;
     while let Some(message) = socket.recv().await? {
         socket.send(message.to_text().unwrap_or("?").to_uppercase()).await?;

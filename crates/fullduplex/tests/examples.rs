@@ -73,7 +73,7 @@ async fn reconnect() {
                 let code = CloseCode::new(1008).unwrap();
                 socket.close(Some(CloseFrame::code(code))).await?;
             }
-            Ok(())
+            fullduplex::net::HandlerResult::Ok(())
         }
     };
     tokio::spawn(server.serve(serve));

@@ -10,18 +10,18 @@ use fullduplex_net::proto::handshake::{OriginPolicy, Rejection, Subprotocols};
 use fullduplex_net::proto::{
     CloseCode, CloseFrame, CloseReason, DeflateConfig, Message, Part, Received, Timeouts,
 };
-use fullduplex_net::{Outcome, Request, Server, ServerOptions, Socket};
+use fullduplex_net::{HandlerResult, Request, Server, ServerOptions, Socket};
 use http::StatusCode;
 
 use crate::ca::Identity;
 
 /// Accepts the request and sends each message back.
-pub async fn requests(request: Request) -> Outcome {
+pub async fn requests(request: Request) -> HandlerResult {
     messages(request.accept().await?).await
 }
 
 /// Sends each message back until the connection ends.
-pub async fn messages(mut socket: Socket) -> Outcome {
+pub async fn messages(mut socket: Socket) -> HandlerResult {
     while let Some(message) = socket.recv().await? {
         socket.send(message).await?;
     }
@@ -74,7 +74,7 @@ pub fn start_with(identity: Option<&Identity>, timeouts: Timeouts) -> u16 {
     port
 }
 
-async fn serve(request: Request) -> Outcome {
+async fn serve(request: Request) -> HandlerResult {
     if request.uri().path() == "/refused" {
         let rejection = Rejection::new(StatusCode::NOT_FOUND, "not found");
         return Ok(request.reject(rejection).await?);
@@ -107,7 +107,7 @@ async fn serve(request: Request) -> Outcome {
 }
 
 /// Sends a Ping, waits for its Pong and reports it.
-async fn ping(socket: &mut Socket, payload: &str) -> Outcome {
+async fn ping(socket: &mut Socket, payload: &str) -> HandlerResult {
     socket.ping(payload.as_bytes())?;
     while let Some(event) = poll_fn(|cx| socket.poll_event(cx)).await {
         if matches!(event, Received::Pong(answer) if answer == payload) {
@@ -118,7 +118,7 @@ async fn ping(socket: &mut Socket, payload: &str) -> Outcome {
     Ok(())
 }
 
-fn close(socket: &mut Socket, arguments: &str) -> Outcome {
+fn close(socket: &mut Socket, arguments: &str) -> HandlerResult {
     let (code, reason) = arguments.split_once(' ').unwrap_or((arguments, ""));
     if code.is_empty() {
         socket.start_close(None);

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use fullduplex_net::{Connections, Counts, Drained, Outcome, Request, Server, ServerOptions};
+use fullduplex_net::{Connections, Counts, Drained, HandlerResult, Request, Server, ServerOptions};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
@@ -28,7 +28,7 @@ impl Served {
         handler: impl Fn(Request) -> F + Send + Sync + 'static,
     ) -> Self
     where
-        F: Future<Output = Outcome> + Send + 'static,
+        F: Future<Output = HandlerResult> + Send + 'static,
     {
         let server = Server::bind("127.0.0.1:0", options).await.expect("loopback has a free port");
         let address = server.local_addr().expect("a bound socket has an address");

@@ -10,7 +10,7 @@ use axum::extract::{ConnectInfo, State};
 use axum::response::Response;
 use axum::routing::{Router, any, get};
 use fullduplex_net::{
-    Connections, Outcome, ServerOptions, Socket, UpgradeRejection, WebSocketUpgrade,
+    Connections, HandlerResult, ServerOptions, Socket, UpgradeRejection, WebSocketUpgrade,
 };
 
 #[tokio::main]
@@ -43,7 +43,7 @@ async fn open(
     Ok(upgrade.with_address(peer.ip())?.on_upgrade(echo))
 }
 
-async fn echo(mut socket: Socket) -> Outcome {
+async fn echo(mut socket: Socket) -> HandlerResult {
     while let Some(message) = socket.recv().await? {
         socket.send(message).await?;
     }

@@ -3,7 +3,7 @@
 //! `cargo run --example chat [ADDRESS]`
 #![allow(clippy::print_stdout, reason = "a server says where it listens")]
 
-use fullduplex_net::{Group, Outcome, OverflowPolicy, Request, Server, ServerOptions};
+use fullduplex_net::{Group, HandlerResult, OverflowPolicy, Request, Server, ServerOptions};
 
 /// How much may wait for a member that reads slowly.
 const PATIENCE: usize = 256 << 10;
@@ -18,7 +18,7 @@ async fn main() -> std::io::Result<()> {
     Ok(())
 }
 
-async fn chat(request: Request, room: Group) -> Outcome {
+async fn chat(request: Request, room: Group) -> HandlerResult {
     let name = request.uri().path().trim_start_matches('/').to_owned();
     let mut socket = request.accept().await?;
     let _member = room.join(socket.sender().with_capacity(PATIENCE));

@@ -3,7 +3,7 @@
 //! `cargo run --example echo [ADDRESS]`
 #![allow(clippy::print_stdout, reason = "a server says where it listens")]
 
-use fullduplex_net::{Outcome, Request, Server, ServerOptions};
+use fullduplex_net::{HandlerResult, Request, Server, ServerOptions};
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
@@ -14,7 +14,7 @@ async fn main() -> std::io::Result<()> {
     Ok(())
 }
 
-async fn echo(request: Request) -> Outcome {
+async fn echo(request: Request) -> HandlerResult {
     let mut socket = request.accept().await?;
     while let Some(message) = socket.recv().await? {
         socket.send(message).await?;

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use fullduplex_net::proto::{DeflateConfig, Prepared};
-use fullduplex_net::{Group, Outcome, OverflowPolicy, Request, Server, ServerOptions};
+use fullduplex_net::{Group, HandlerResult, OverflowPolicy, Request, Server, ServerOptions};
 use tokio::time::{Instant, interval};
 
 #[tokio::main]
@@ -34,7 +34,7 @@ async fn tick(listeners: Group) {
     }
 }
 
-async fn listen(request: Request, listeners: Group) -> Outcome {
+async fn listen(request: Request, listeners: Group) -> HandlerResult {
     let mut socket = request.accept().await?;
     let _member = listeners.join(socket.sender());
     while socket.recv().await?.is_some() {}

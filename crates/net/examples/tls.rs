@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use fullduplex_net::{Identity, Outcome, Request, Server, ServerOptions};
+use fullduplex_net::{HandlerResult, Identity, Request, Server, ServerOptions};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -29,7 +29,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn echo(request: Request) -> Outcome {
+async fn echo(request: Request) -> HandlerResult {
     let mut socket = request.accept().await?;
     while let Some(message) = socket.recv().await? {
         socket.send(message).await?;

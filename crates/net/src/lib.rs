@@ -1,11 +1,11 @@
 //! WebSocket connections on tokio: [`connect`] as a client, [`accept`] as a server, and a
 //! [`Socket`] to receive, send and close.
 //!
-//! The rules of the protocol are those of [`proto`]; this crate moves the bytes.
+//! [`proto`] implements the protocol; this crate moves the bytes.
 //!
 //! # Example
 //!
-//! A server that sends every message back, and a client that tries it:
+//! A server that sends every message back, and a client:
 //!
 //! ```
 //! use fullduplex_net::{AcceptOptions, ConnectOptions, accept, connect};
@@ -33,11 +33,12 @@
 //!
 //! # Features
 //!
-//! - `hyper`: `WebSocketUpgrade`, for a service of hyper or tower that has other resources too.
-//! - `axum`: the same as an extractor of axum.
+//! - `hyper`: `WebSocketUpgrade`, for a WebSocket in an HTTP server of hyper or tower.
+//! - `axum`: `WebSocketUpgrade` as an extractor of axum.
 
 mod client;
 mod http1;
+mod pool;
 mod proxy;
 mod random;
 mod server;
@@ -61,18 +62,21 @@ pub use client::{connect, connect_over, connect_transport};
 pub use fullduplex_proto as proto;
 pub use http1::read::OpeningError;
 pub use http1::rejected::Rejected;
+pub use pool::counters::Counts;
 pub use proxy::{Proxies, Proxy, ProxyError, ProxyUrlError};
 pub use server::Server;
-pub use server::accept::{AcceptError, AcceptOptions, accept};
-pub use server::connections::{Connections, Drained, ServerOptions};
-pub use server::counters::Counts;
+pub use server::accept::{AcceptError, accept};
+pub use server::connections::{Connections, Drained};
 pub use server::group::{Group, Member, OverflowPolicy, Sent};
+pub use server::handler::{HandlerError, HandlerPanicError, HandlerResult, IntoHandlerResult};
+pub use server::options::{AcceptOptions, ServerOptions};
 pub use server::request::Request;
-pub use server::task::{HandlerPanicError, Outcome};
+pub use socket::Socket;
 pub use socket::byte_stream::ByteStream;
-pub use socket::message_stream::MessageStream;
+pub use socket::error::{SendError, SocketError};
+pub use socket::options::UpgradedOptions;
 pub use socket::sender::{Sender, SenderClosedError, TrySendError};
-pub use socket::{SendError, Socket, SocketError};
+pub use socket::split::{SocketSink, SocketStream};
 pub use tls::{Identity, IdentityError, Tls, TlsBuilder, TlsConfigError};
 pub use transport::Transport;
 #[cfg(feature = "hyper")]

@@ -9,13 +9,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
-use tokio_rustls::TlsStream;
+use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use crate::client::observer::{ConnectObserver, ConnectStep};
 use crate::tls::Tls;
 
-/// What a [`Socket`](crate::socket::Socket) of [`connect`](crate::client::connect) or of a [`Server`](crate::server::Server)
-/// runs over, so that all of them are of one type.
+/// The transport of a [`Socket`](crate::Socket) of [`connect`](crate::connect) or of a
+/// [`Server`](crate::Server): TCP, TLS, a Unix socket, or any other stream.
 #[derive(Debug)]
 pub struct Transport(Kind);
 
@@ -32,14 +32,16 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 impl Transport {
-    /// Any other stream: of a proxy, of another TLS library, of memory.
+    /// Wraps any other stream, for example one of another TLS library.
     pub fn other(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
         Self(Kind::Other(Box::new(stream)))
     }
 }
 
+/// Sets `TCP_NODELAY`, so that each message leaves at once. A system that cannot do that delays messages.
 impl From<TcpStream> for Transport {
     fn from(stream: TcpStream) -> Self {
+        stream.set_nodelay(true).ok();
         Self(Kind::Tcp(stream))
     }
 }
@@ -52,7 +54,7 @@ impl From<UnixStream> for Transport {
 }
 
 impl Transport {
-    /// The same with TLS within it, as a client of `host`.
+    /// Does the TLS handshake of a client of `host`.
     pub(crate) async fn over_tls(
         self,
         tls: &Tls,
@@ -74,7 +76,15 @@ impl Transport {
         })
     }
 
-    pub(crate) fn tls(stream: impl Into<TlsStream<TcpStream>>) -> Self {
+    /// Does the TLS handshake of a server.
+    pub(crate) async fn accept_tls(self, acceptor: &TlsAcceptor) -> io::Result<Self> {
+        Ok(match self.0 {
+            Kind::Tcp(stream) => Self::tls(acceptor.accept(stream).await?),
+            other => Self::other(acceptor.accept(Self(other)).await?),
+        })
+    }
+
+    fn tls(stream: impl Into<TlsStream<TcpStream>>) -> Self {
         Self(Kind::Tls(Box::new(stream.into())))
     }
 }
@@ -89,7 +99,7 @@ fn tell(observer: Option<&Arc<dyn ConnectObserver>>, session: &ClientConnection)
     }
 }
 
-/// What a pinned transport of each kind does.
+/// Calls a method of the pinned stream.
 macro_rules! forward {
     ($stream:expr, $method:ident $(, $argument:expr)*) => {
         match &mut $stream.get_mut().0 {

@@ -234,7 +234,7 @@ impl Conversation {
                 Ok(())
             }
             Some(_) => Ok(()),
-            None => Err(match (self.socket.error(), self.socket.closed()) {
+            None => Err(match (self.socket.error(), self.socket.close_result()) {
                 (Some(error), _) => error.to_string(),
                 (None, Some(closed)) => {
                     format!("the server closed with code {} \"{}\"", closed.code(), closed.reason())

@@ -2,7 +2,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fullduplex_net::proto::handshake::{OriginPolicy, Rejection};
-use fullduplex_net::{Outcome, Request, Socket};
+use fullduplex_net::{HandlerResult, Request, Socket};
 use http::StatusCode;
 use http::header::ORIGIN;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -59,7 +59,7 @@ impl Host {
     }
 
     /// Attends to a client, from its request to its end.
-    pub(super) async fn attend(&self, request: Request) -> Outcome {
+    pub(super) async fn attend(&self, request: Request) -> HandlerResult {
         if let Err(rejection) = self.check_origin(&request) {
             return Ok(request.reject(rejection).await?);
         }
@@ -76,16 +76,16 @@ impl Host {
         outcome
     }
 
-    async fn open(&self, client: u64, request: Request) -> Outcome {
+    async fn open(&self, client: u64, request: Request) -> HandlerResult {
         let (peer, target) = (request.peer_addr(), request.uri().to_string());
         let mut socket = request.accept().await?;
         self.screen.opened(client, peer, &target, &socket);
         let outcome = self.talk(client, &mut socket).await;
-        self.screen.closed(client, socket.closed().as_ref());
+        self.screen.closed(client, socket.close_result().as_ref());
         outcome
     }
 
-    async fn talk(&self, client: u64, socket: &mut Socket) -> Outcome {
+    async fn talk(&self, client: u64, socket: &mut Socket) -> HandlerResult {
         let _place = match self.mode {
             Mode::Echo => None,
             Mode::Pipe | Mode::Broadcast => Some(self.room.join(client, socket.sender())),

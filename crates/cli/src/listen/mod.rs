@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use fullduplex_net::proto::DeflateConfig;
 use fullduplex_net::proto::handshake::{OriginPolicy, Subprotocols};
-use fullduplex_net::{Outcome, Request, Server, ServerOptions};
+use fullduplex_net::{HandlerResult, Request, Server, ServerOptions};
 use tracing::Level;
 
 use self::address::Address;
@@ -153,7 +153,7 @@ impl Drop for SocketFile<'_> {
 }
 
 /// Sends back what the client sends.
-pub(crate) async fn echo(request: Request) -> Outcome {
+pub(crate) async fn echo(request: Request) -> HandlerResult {
     let mut socket = request.accept().await?;
     while let Some(message) = socket.recv().await? {
         socket.send(message).await?;

@@ -146,7 +146,7 @@ impl Talk {
         }
         let all = start.elapsed();
         let ended = all.saturating_sub(heard.unwrap_or_default());
-        let Some(closed) = socket.closed() else { return };
+        let Some(closed) = socket.close_result() else { return };
         // The deadline began with the first Close, and little else ends a connection so late.
         let late = all >= patience.mul_f32(0.9);
         self.end = Some(End {

@@ -121,7 +121,7 @@ fn poll_open(
             if let Some(error) = socket.error() {
                 return Poll::Ready(Err(Failure::Lost(error)));
             }
-            if let Some(closed) = socket.closed() {
+            if let Some(closed) = socket.close_result() {
                 return Poll::Ready(Ok(closed));
             }
             if !(is_due && has_room(socket)) {

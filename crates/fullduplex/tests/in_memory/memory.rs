@@ -58,7 +58,7 @@ pub(crate) async fn greeted_but_unused() -> (WebSocket, oneshot::Receiver<bool>)
             assert!(matches!(pong, Some(Received::Pong(_))), "{pong:?}");
             greeted.send(()).expect("the test waits");
             while let Ok(Some(_)) = socket.recv().await {}
-            ended.send(socket.closed().is_some_and(|end| end.was_clean())).ok();
+            ended.send(socket.close_result().is_some_and(|end| end.was_clean())).ok();
         }
     })
     .open()

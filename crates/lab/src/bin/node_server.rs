@@ -7,7 +7,7 @@
 use std::io::Write;
 
 use fullduplex_net::proto::Message;
-use fullduplex_net::{Outcome, Request, Server, ServerOptions, Socket, SocketError};
+use fullduplex_net::{HandlerResult, Request, Server, ServerOptions, Socket, SocketError};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::io::Result<()> {
@@ -19,7 +19,7 @@ async fn main() -> std::io::Result<()> {
     Ok(())
 }
 
-async fn serve(request: Request) -> Outcome {
+async fn serve(request: Request) -> HandlerResult {
     let path = request.uri().path().to_owned();
     let mut socket = request.accept().await?;
     match path.as_str() {

@@ -32,7 +32,6 @@ use crate::http1::read::{read_final_response, write_all};
 use crate::http1::rejected::Rejected;
 use crate::random;
 use crate::socket::Socket;
-use crate::socket::alarm::Alarm;
 use crate::time;
 use crate::tls::Tls;
 use crate::transport::Transport;
@@ -259,7 +258,7 @@ async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
             let masks = Box::new(random::mask_key);
             let connection = Connection::client(options.limits, options.timeouts.close, masks)
                 .with_timeouts(options.timeouts);
-            let socket = Socket::new(stream, connection, input, answer, Alarm::Own(None));
+            let socket = Socket::new(stream, connection, input, answer, None);
             Ok(Answered::Open(socket, response))
         }
         Err(AnswerError::Status(_)) => Ok(Answered::Otherwise { response, stream, input }),

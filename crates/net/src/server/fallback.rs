@@ -1,12 +1,12 @@
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fullduplex_proto::handshake::Rejection;
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 
-/// What a server answers to requests that ask for no WebSocket.
+/// The application's answers to requests that ask for no WebSocket.
 #[derive(Clone)]
 pub(crate) struct Fallback(Arc<Find>);
 
@@ -19,15 +19,25 @@ impl Fallback {
         Self(Arc::new(find))
     }
 
-    /// The answer instead of `rejection`, to a request in order that does not ask for any upgrade.
-    pub(crate) fn find(
-        &self,
-        request: &Request<()>,
-        rejection: &Rejection,
-    ) -> Option<Response<Bytes>> {
-        let asks_for_none = rejection.status() == StatusCode::UPGRADE_REQUIRED
-            && !request.headers().contains_key(UPGRADE);
-        if asks_for_none { (self.0)(request).map(last) } else { None }
+    /// Returns the application's answer to a request of a safe method that asks for no upgrade.
+    pub(crate) fn find(&self, request: &Request<()>) -> Option<Response<Bytes>> {
+        let headers = request.headers();
+        // RFC 9112 section 3.2: without exactly one Host header, HTTP/1.1 gets 400.
+        let has_host =
+            request.version() < Version::HTTP_11 || headers.get_all(HOST).iter().count() == 1;
+        // RFC 9110 section 7.8: HTTP/1.0 cannot upgrade.
+        let asks_for_none = request.version() < Version::HTTP_11 || !headers.contains_key(UPGRADE);
+        // RFC 9110 section 9.2.1. `OPTIONS` is what HAProxy sends by default.
+        let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+        if !has_host || !asks_for_none || !is_safe {
+            return None;
+        }
+        let found = catch_unwind(AssertUnwindSafe(|| (self.0)(request)));
+        let response = found.unwrap_or_else(|_| {
+            tracing::error!(path = request.uri().path(), "the fallback has panicked");
+            Some(internal_error())
+        });
+        response.map(finish)
     }
 }
 
@@ -37,13 +47,32 @@ impl fmt::Debug for Fallback {
     }
 }
 
-/// The same, but it ends the HTTP connection, so that nothing that follows can be taken for another
-/// request (fault O2).
-fn last(mut response: Response<Bytes>) -> Response<Bytes> {
+/// Sets the headers that frame the body and close the connection, so that bytes after the request are not
+/// taken for another one (fault O2).
+fn finish(response: Response<Bytes>) -> Response<Bytes> {
+    let mut response = if response.status().is_informational() {
+        tracing::error!(status = %response.status(), "the fallback returned an interim response");
+        internal_error()
+    } else {
+        response
+    };
+    let status = response.status();
     let length = response.body().len();
     let headers = response.headers_mut();
     headers.remove(TRANSFER_ENCODING);
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    // RFC 9110 sections 8.6 and 15.4.5: these have no body.
+    if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        headers.remove(CONTENT_LENGTH);
+        response.body_mut().clear();
+    } else {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    response
+}
+
+fn internal_error() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(b"the server failed\n"));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     response
 }

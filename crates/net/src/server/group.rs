@@ -1,23 +1,23 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 
 use fullduplex_proto::{CloseCode, CloseFrame, Outgoing, Prepared};
 use slab::Slab;
 
 use crate::socket::sender::{Sender, TrySendError};
 
-/// The members of a room: what is sent to the group is sent to each of them. Cloning it is cheap; all
-/// clones are the same group.
+/// Sends messages to many connections at once. Cloning it is cheap; all clones are the same group.
 ///
-/// A message is compressed at most once for all members whose windows are of one size, and not copied.
-/// All members get the messages of a group in the same order. No member holds the others up: for one
-/// that does not read as fast as the group talks, [`OverflowPolicy`] tells what becomes of the message.
+/// A message is not copied, and is compressed once for all members with the same window size. All members
+/// get the messages of a group in the same order. [`OverflowPolicy`] decides what happens to a message for a
+/// member that reads too slowly; no member delays the others.
 ///
 /// # Example
 ///
 /// ```
-/// use fullduplex_net::{Group, Outcome, Request, Server, ServerOptions, OverflowPolicy};
+/// use fullduplex_net::{Group, HandlerResult, OverflowPolicy, Request, Server, ServerOptions};
 ///
-/// async fn chat(request: Request, room: Group) -> Outcome {
+/// async fn chat(request: Request, room: Group) -> HandlerResult {
 ///     let mut socket = request.accept().await?;
 ///     let _member = room.join(socket.sender()); // until the handler returns
 ///     while let Some(message) = socket.recv().await? {
@@ -47,7 +47,7 @@ use crate::socket::sender::{Sender, TrySendError};
 #[derive(Debug, Clone, Default)]
 pub struct Group(Arc<Mutex<Slab<Sender>>>);
 
-/// A place in a [`Group`], which is left when this is dropped.
+/// A membership in a [`Group`], until it is dropped.
 #[derive(Debug)]
 #[must_use = "dropping it leaves the group"]
 pub struct Member {
@@ -55,64 +55,76 @@ pub struct Member {
     key: usize,
 }
 
-/// What becomes of a message for a member whose queue is full, as [`Sender::with_capacity`] bounds it.
+/// What happens to a message for a member whose queue is full; see [`Sender::with_capacity`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OverflowPolicy {
-    /// That member does not get it. For what is soon out of date, such as positions.
+    /// The member does not get it. For messages that are soon out of date, such as positions.
     Drop,
-    /// The connection of that member is closed with 1008, for it would miss the message. What was
-    /// queued before is still sent, as far as the member reads it in time.
+    /// The connection of the member is closed with 1008, since it would miss the message. What was queued
+    /// before is sent, if the member reads it within the close timeout.
     Close,
 }
 
-/// For how many members a message was queued, and for how many it was not.
+/// The result of [`Group::send`], as numbers of members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sent {
-    /// Members that will get it.
+    /// Members that will get the message.
     pub queued: usize,
-    /// Members that will not: [`OverflowPolicy::Drop`].
+    /// Members that will not get it, by [`OverflowPolicy::Drop`].
     pub dropped: usize,
-    /// Members whose connection is closed because of it: [`OverflowPolicy::Close`].
+    /// Members whose connection is closed, by [`OverflowPolicy::Close`].
     pub closed: usize,
 }
 
 impl Group {
-    /// A group without members.
+    /// Makes a group without members.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a member, until the place that it gets is dropped.
+    /// Adds a member, until the returned [`Member`] is dropped.
     pub fn join(&self, sender: Sender) -> Member {
         let key = self.members().insert(sender);
         Member { group: self.clone(), key }
     }
 
-    /// Queues a message for each member, without waiting for anybody. To wait for a member instead,
-    /// use its own [`Sender::send`].
+    /// Queues a message for each member, without waiting. To wait for a member, use its own [`Sender::send`].
     pub fn send(&self, message: impl Into<Outgoing>, when_full: OverflowPolicy) -> Sent {
         let message = match message.into() {
             Outgoing::Message(message) => Prepared::new(message).into(),
-            for_many => for_many,
+            prepared => prepared,
         };
         let mut sent = Sent { queued: 0, dropped: 0, closed: 0 };
-        for (_, member) in self.members().iter() {
-            match (member.try_send(message.clone()), when_full) {
-                (Ok(()), _) => sent.queued += 1,
-                (Err(TrySendError::Full(_)), OverflowPolicy::Drop) => sent.dropped += 1,
-                (Err(TrySendError::Full(_)), OverflowPolicy::Close) => {
-                    member.close(Some(CloseFrame::code(CloseCode::POLICY_VIOLATION)));
-                    sent.closed += 1;
+        // Wakers are foreign code, which may use the group: they are called without the lock.
+        let mut wakers = Vec::new();
+        let mut overfull = Vec::new();
+        {
+            let members = self.members();
+            wakers.reserve(members.len());
+            for (_, member) in members.iter() {
+                let (pushed, waker) = member.push(message.clone());
+                wakers.extend(waker);
+                match (pushed, when_full) {
+                    (Ok(()), _) => sent.queued += 1,
+                    (Err(TrySendError::Full(_)), OverflowPolicy::Drop) => sent.dropped += 1,
+                    (Err(TrySendError::Full(_)), OverflowPolicy::Close) => {
+                        overfull.push(member.clone());
+                        sent.closed += 1;
+                    }
+                    // It is about to leave.
+                    (Err(TrySendError::Closed(_)), _) => {}
                 }
-                // It is about to leave.
-                (Err(TrySendError::Closed(_)), _) => {}
             }
+        }
+        wakers.into_iter().for_each(Waker::wake);
+        for member in overfull {
+            member.close(Some(CloseFrame::code(CloseCode::POLICY_VIOLATION)));
         }
         sent
     }
 
-    /// How many members there are.
+    /// Returns the number of members.
     pub fn len(&self) -> usize {
         self.members().len()
     }
@@ -122,7 +134,8 @@ impl Group {
         self.members().is_empty()
     }
 
-    /// The lock is held while a message is queued for all, so that all get the messages in one order.
+    /// The lock is held while a message is queued for all members, so that all get messages in one order. No
+    /// foreign code runs under it.
     fn members(&self) -> MutexGuard<'_, Slab<Sender>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -131,7 +144,7 @@ impl Group {
 impl Drop for Member {
     fn drop(&mut self) {
         let sender = self.group.members().remove(self.key);
-        // Messages may be dropped with it, which may be code of others: without the lock.
+        // It may be the last one, and drop messages, which is foreign code: without the lock.
         drop(sender);
     }
 }

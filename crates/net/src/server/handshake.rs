@@ -6,10 +6,10 @@ use fullduplex_proto::handshake::{
 use fullduplex_proto::{Connection, Limits, Timeouts};
 use http::{HeaderName, HeaderValue, Request, Response};
 
-use crate::server::accept::AcceptOptions;
+use crate::server::options::AcceptOptions;
 
-/// An opening request that may be accepted, and the answer as far as it is decided; whoever moves the
-/// bytes of HTTP.
+/// A valid opening request, and the answer as far as it is decided. It does no I/O, so that requests of
+/// [`Server`](crate::Server) and of hyper share it.
 #[derive(Debug)]
 pub(crate) struct Handshake {
     offer: Offer,
@@ -19,7 +19,7 @@ pub(crate) struct Handshake {
 }
 
 impl Handshake {
-    /// Reads the offer of a request, and applies the policy for origins.
+    /// Checks a request and its origin, and chooses the answer.
     pub(crate) fn begin<B>(request: &Request<B>, terms: &Terms) -> Result<Self, Rejection> {
         let Terms { options, timeouts } = terms;
         let offer = Offer::from_request(request)?;
@@ -49,16 +49,19 @@ impl Handshake {
         Ok(())
     }
 
-    /// The response that opens the connection, and what it opens.
-    pub(crate) fn accept(self) -> (Response<()>, Connection, Answer) {
-        let response = self.answer.to_response(&self.offer);
+    /// Returns the response that opens the connection.
+    pub(crate) fn response(&self) -> Response<()> {
+        self.answer.to_response(&self.offer)
+    }
+
+    /// Returns the connection that the response opens.
+    pub(crate) fn accept(self) -> (Connection, Answer) {
         let close = self.timeouts.close;
-        let connection = Connection::server(self.limits, close).with_timeouts(self.timeouts);
-        (response, connection, self.answer)
+        (Connection::server(self.limits, close).with_timeouts(self.timeouts), self.answer)
     }
 }
 
-/// The options of a server, as its connections share them.
+/// The options for each connection, in a form that connections share.
 #[derive(Debug, Clone)]
 pub(crate) struct Terms {
     pub(crate) options: Arc<AcceptOptions>,

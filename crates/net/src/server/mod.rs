@@ -1,18 +1,15 @@
 pub(crate) mod accept;
 pub(crate) mod connections;
-pub(crate) mod counters;
+pub(crate) mod deadline;
 pub(crate) mod fallback;
 pub(crate) mod group;
-pub(crate) mod guard;
+pub(crate) mod handler;
 pub(crate) mod handshake;
-pub(crate) mod network;
+pub(crate) mod open_files;
+pub(crate) mod options;
 pub(crate) mod request;
-pub(crate) mod seat;
 pub(crate) mod session;
-pub(crate) mod task;
-pub(crate) mod timers;
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 #[cfg(unix)]
@@ -23,33 +20,34 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fullduplex_proto::handshake::Rejection;
-use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use http::Method;
 #[cfg(unix)]
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
+use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use crate::server::connections::{Connections, ServerOptions};
-use crate::server::connections::{Phase, Shared};
+use crate::pool::Phase;
+use crate::server::connections::Connections;
 use crate::server::fallback::Fallback;
-use crate::server::request::Request;
-use crate::server::request::reject;
-use crate::server::task::Outcome;
+use crate::server::handler::IntoHandlerResult;
+use crate::server::options::ServerOptions;
+use crate::server::request::{Origination, Request, reject};
 use crate::tls::Identity;
 use crate::transport::Transport;
 
-/// How long to leave a system alone that cannot accept: it may be out of file descriptors.
+/// How long to wait after `accept` failed: the process may be out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// A connection for which there is no room is told so if it listens at once, and so many at a time.
+/// A client without a place gets this much time to receive the refusal, if not too many do.
 const TURNED_AWAY_TIME: Duration = Duration::from_secs(1);
 const TURNED_AWAY: usize = 64;
 
 /// Listens for clients, and runs a handler for each.
 ///
 /// ```no_run
-/// use fullduplex_net::{Server, ServerOptions};
+/// use fullduplex_net::{HandlerResult, Server, ServerOptions};
 ///
 /// # async fn example() -> std::io::Result<()> {
 /// let server = Server::bind("127.0.0.1:8080", ServerOptions::default()).await?;
@@ -59,7 +57,7 @@ const TURNED_AWAY: usize = 64;
 ///         while let Some(message) = socket.recv().await? {
 ///             socket.send(message).await?;
 ///         }
-///         Ok(())
+///         HandlerResult::Ok(())
 ///     })
 ///     .await;
 /// # Ok(())
@@ -80,17 +78,11 @@ enum Listener {
     Unix(UnixListener),
 }
 
-pub(crate) enum Accepted {
-    Tcp(TcpStream, SocketAddr),
-    #[cfg(unix)]
-    Unix(UnixStream),
-}
-
 impl Server {
     /// Listens at a TCP address.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system, for example if the address is in use.
     pub async fn bind(address: impl ToSocketAddrs, options: ServerOptions) -> io::Result<Self> {
         Ok(Self::new(Listener::Tcp(TcpListener::bind(address).await?), options))
     }
@@ -98,13 +90,13 @@ impl Server {
     /// Listens at a path, which must not exist, for clients of the same machine.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system, for example if the path exists.
     #[cfg(unix)]
     pub fn bind_unix(path: impl AsRef<Path>, options: ServerOptions) -> io::Result<Self> {
         Ok(Self::new(Listener::Unix(UnixListener::bind(path)?), options))
     }
 
-    /// Takes the clients of a listener that stands.
+    /// Uses a listener that was bound before.
     pub fn from_listener(listener: TcpListener, options: ServerOptions) -> Self {
         Self::new(Listener::Tcp(listener), options)
     }
@@ -113,18 +105,19 @@ impl Server {
         Self { listener, tls: None, fallback: None, connections: Connections::new(options) }
     }
 
-    /// Speaks TLS with clients that come by TCP.
+    /// Speaks TLS with clients that connect over TCP.
     pub fn with_tls(mut self, identity: &Identity) -> Self {
         self.tls = Some(identity.clone());
         self
     }
 
-    /// Answers requests that ask for no upgrade, such as those of a browser for a page, or of a load
-    /// balancer that asks whether the server is well. Where `find` has no answer, the response is 426.
+    /// Answers requests that do not ask for an upgrade, such as those of a browser for a page or of a load
+    /// balancer for a health check. If `find` returns `None`, the response is an error that says how to open a
+    /// WebSocket.
     ///
-    /// Only GET requests of HTTP/1.1 without a body come this far, from whatever origin. The response
-    /// ends the connection; nothing else of HTTP is here, which a real HTTP server has: see
-    /// `WebSocketUpgrade`.
+    /// `find` gets requests with GET, HEAD and OPTIONS, of any origin, and also of HTTP/1.0. Other methods are answered
+    /// with 405. The response to HEAD is sent without its body. Each response closes the connection. For anything
+    /// more, use an HTTP server and `WebSocketUpgrade`.
     ///
     /// ```
     /// # use bytes::Bytes;
@@ -144,10 +137,10 @@ impl Server {
         self
     }
 
-    /// The address at which it listens, with the port that the system chose for port 0.
+    /// Returns the address at which it listens, with the port that the system chose for port 0.
     ///
     /// # Errors
-    /// What the system says; [`io::ErrorKind::Unsupported`] if it listens at a path.
+    /// The error of the system; [`io::ErrorKind::Unsupported`] if it listens at a path.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match &self.listener {
             Listener::Tcp(listener) => listener.local_addr(),
@@ -156,48 +149,49 @@ impl Server {
         }
     }
 
-    /// The server's connections: to count them, and to shut them down.
+    /// Returns the connections of the server, to count them and to shut them down.
     pub fn connections(&self) -> &Connections {
         &self.connections
     }
 
-    /// Runs `handler` for each client that asks for a WebSocket, in a task of its own, until
-    /// [`Connections::shutdown`] has ended them all.
+    /// Runs `handler` for each client that asks for a WebSocket, in a task of its own. Returns after
+    /// [`Connections::shutdown`], when all handlers have ended.
     ///
-    /// The handler accepts or refuses the [`Request`], and uses the socket as [`Socket::drive`] tells.
-    /// An error that it returns, or its panic, concerns nobody else.
+    /// The handler accepts or rejects the [`Request`]. [`Socket::drive`] tells how it uses the socket, and what
+    /// happens at the end of a connection. An error or a panic of one handler does not affect others.
     ///
     /// # Cancel safety
-    /// Dropping the future stops listening; connections go on.
+    /// Dropping the future stops listening. Connections go on.
     ///
-    /// [`Socket::drive`]: crate::socket::Socket::drive
+    /// [`Socket::drive`]: crate::Socket::drive
     pub async fn serve<F>(self, handler: impl Fn(Request) -> F + Send + Sync + 'static)
     where
-        F: Future<Output = Outcome> + Send + 'static,
+        F: Future<Output: IntoHandlerResult> + Send + 'static,
     {
-        let shared = Arc::clone(self.connections.shared());
+        let pool = Arc::clone(self.connections.pool());
         let host = Arc::new(Host {
             handler,
             tls: self.tls.as_ref().map(Identity::acceptor),
             fallback: self.fallback,
-            turned_away: Arc::new(Semaphore::new(TURNED_AWAY)),
+            connections: self.connections,
+            turned_away: Arc::new(Semaphore::new(turned_away())),
         });
         let mut can_accept = true;
-        let mut closing = pin!(shared.until(Phase::Closing));
+        let mut closing = pin!(pool.until(Phase::Closing));
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
                 () = &mut closing => break,
             };
             match accepted {
-                Ok(accepted) => {
-                    host.take(accepted, &shared);
+                Ok((transport, peer)) => {
+                    host.start(transport, peer);
                     can_accept = true;
                 }
                 Err(error) => {
-                    // Once, and not again until it was better.
+                    // Logged once, until a client can be accepted again.
                     if std::mem::replace(&mut can_accept, false) {
-                        tracing::warn!(%error, "no further client can be accepted");
+                        tracing::warn!(%error, "could not accept a client; trying again");
                     }
                     sleep(ACCEPT_PAUSE).await;
                 }
@@ -205,88 +199,78 @@ impl Server {
         }
         drop(self.listener);
         tokio::select! {
-            () = shared.until_empty() => {}
-            () = shared.until(Phase::Cut) => {}
+            () = pool.until_empty() => {}
+            () = pool.until(Phase::Cut) => {}
         }
     }
+}
+
+/// How many refusals may be on their way at a time. Each needs a file descriptor of the reserve.
+fn turned_away() -> usize {
+    open_files::limit()
+        .map_or(TURNED_AWAY, |limit| (open_files::reserve(limit) / 2).clamp(1, TURNED_AWAY))
 }
 
 impl Listener {
-    async fn accept(&self) -> io::Result<Accepted> {
+    async fn accept(&self) -> io::Result<(Transport, Option<SocketAddr>)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                Ok(Accepted::Tcp(stream, peer))
+                Ok((stream.into(), Some(peer)))
             }
             #[cfg(unix)]
-            Self::Unix(listener) => Ok(Accepted::Unix(listener.accept().await?.0)),
+            Self::Unix(listener) => Ok((listener.accept().await?.0.into(), None)),
         }
     }
 }
 
-/// What each connection of a server needs.
+/// What the connections of a server need.
 struct Host<H> {
     handler: H,
     tls: Option<TlsAcceptor>,
     fallback: Option<Fallback>,
+    connections: Connections,
     turned_away: Arc<Semaphore>,
 }
 
 impl<H, F> Host<H>
 where
     H: Fn(Request) -> F + Send + Sync + 'static,
-    F: Future<Output = Outcome> + Send + 'static,
+    F: Future<Output: IntoHandlerResult> + Send + 'static,
 {
-    /// Starts the task of a connection.
-    fn take(self: &Arc<Self>, accepted: Accepted, server: &Arc<Shared>) {
-        let peer = match &accepted {
-            Accepted::Tcp(stream, peer) => {
-                // A message is sent when it is sent. Not every transport can promise that.
-                stream.set_nodelay(true).ok();
-                Some(*peer)
-            }
-            #[cfg(unix)]
-            Accepted::Unix(_) => None,
-        };
-        match server.admit(peer.map(|peer| peer.ip())) {
+    /// Starts the task of a client.
+    fn start(self: &Arc<Self>, transport: Transport, peer: Option<SocketAddr>) {
+        let shown = peer.map(tracing::field::display);
+        match self.connections.admit(peer.map(|peer| peer.ip())) {
             Ok(guard) => {
-                let opening =
-                    session::open(accepted, self.tls.clone(), self.fallback.clone(), peer, guard);
+                // A client that speaks TLS connects over TCP.
+                let tls = self.tls.clone().filter(|_| peer.is_some());
+                let fallback = self.fallback.clone();
+                let origination = Origination { peer, guard: Some(guard), fallback };
+                let opening = session::open(transport, tls, &self.connections, origination);
                 let host = Arc::clone(self);
                 let handler = move |request| (host.handler)(request);
-                let preparing = session::prepare(Arc::clone(server), opening, handler);
-                session::spawn(
-                    preparing,
-                    tracing::debug_span!("connection", peer = peer.map(tracing::field::display)),
-                );
+                let preparing = session::prepare(self.connections.clone(), opening, handler);
+                session::spawn(preparing, tracing::debug_span!("connection", peer = shown));
             }
             Err(rejection) => {
-                server.counters.count_refused(rejection.status());
-                tracing::debug!(peer = peer.map(tracing::field::display), %rejection, "no room for a connection");
-                self.turn_away(accepted, rejection);
+                self.connections.pool().counters.count_refused(rejection.status());
+                tracing::debug!(peer = shown, %rejection, "client turned away");
+                self.turn_away(transport, rejection);
             }
         }
     }
 
-    /// Tells a client that there is no room for it. One that speaks TLS sees the end only.
-    fn turn_away(&self, accepted: Accepted, rejection: Rejection) {
+    /// Sends a refusal to a client without a place. A client that speaks TLS sees the end of the connection only.
+    fn turn_away(&self, transport: Transport, rejection: Rejection) {
         if self.tls.is_none()
             && let Ok(permit) = Arc::clone(&self.turned_away).try_acquire_owned()
         {
             tokio::spawn(async move {
-                timeout(TURNED_AWAY_TIME, reject(Transport::from(accepted), &rejection)).await.ok();
+                let refusal = reject(transport, &rejection, &Method::GET);
+                timeout(TURNED_AWAY_TIME, refusal).await.ok();
                 drop(permit);
             });
-        }
-    }
-}
-
-impl From<Accepted> for Transport {
-    fn from(accepted: Accepted) -> Self {
-        match accepted {
-            Accepted::Tcp(stream, _) => stream.into(),
-            #[cfg(unix)]
-            Accepted::Unix(stream) => stream.into(),
         }
     }
 }

@@ -1,58 +1,72 @@
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use fullduplex_proto::handshake::head::{self, HeadReader};
 use fullduplex_proto::handshake::{
     Rejection, ReservedHeaderError, Subprotocol, SubprotocolNotOfferedError, Subprotocols,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::oneshot;
 
-use crate::http1::read::OpeningError;
-use crate::http1::read::{read_head, write_all};
-use crate::server::accept::{AcceptError, AcceptOptions};
-use crate::server::connections::Phase;
+use crate::http1::read::{OpeningError, read_head, write_all};
+use crate::pool::Phase;
+use crate::pool::guard::ConnectionGuard;
+use crate::server::accept::AcceptError;
+use crate::server::deadline::Deadline;
 use crate::server::fallback::Fallback;
 use crate::server::handshake::{Handshake, Terms};
-use crate::server::seat::Seat;
-use crate::socket::Socket;
-use crate::socket::alarm::Alarm;
-use crate::time::Time;
+use crate::server::options::AcceptOptions;
+use crate::socket::{Shared, Socket};
 use crate::transport::Transport;
 
 /// How much a refused client may still send before it is cut off.
 const REFUSED_INPUT: u64 = 64 << 10;
 
-/// A client that asks for a WebSocket and has no answer yet: [`accept`](Self::accept) or
-/// [`reject`](Self::reject) it.
+/// An opening request that has no answer yet: [`accept`](Self::accept) or [`reject`](Self::reject) it.
 ///
-/// Until then nothing more is read from it, and the time that it takes to decide is not the client's. A
-/// request that is dropped without an answer closes the stream; in a handler of a
-/// [`Server`](crate::server::Server) it is refused with 500.
+/// Nothing more is read until then, and the client's deadline does not run. Dropping a request closes its stream;
+/// in a handler of a [`Server`](crate::Server) the client is answered with 500.
 #[derive(Debug)]
 pub struct Request<S: AsyncRead + AsyncWrite + Unpin = Transport> {
-    /// Until it is answered.
+    /// `None` once it is answered.
     pending: Option<Box<Pending<S>>>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Pending<S> {
     stream: S,
-    /// What followed the head.
+    /// Bytes after the head.
     input: BytesMut,
     head: http::Request<()>,
     handshake: Handshake,
     terms: Terms,
     peer: Option<SocketAddr>,
-    alarm: Alarm,
-    /// Where the task that runs the handler waits for the socket.
-    seat: Option<Seat<S>>,
+    guard: Option<ConnectionGuard>,
+    /// Tells the task that runs the handler what the handler did.
+    decided: Option<oneshot::Sender<Decision<S>>>,
+}
+
+/// What a handler did with its request, if it did not reject it.
+#[derive(Debug)]
+pub(crate) enum Decision<S> {
+    Accepted(Arc<Shared<S>>),
+    /// It dropped the request.
+    Dropped(Box<Pending<S>>),
+}
+
+/// How a client connected.
+#[derive(Debug, Default)]
+pub(crate) struct Origination {
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) guard: Option<ConnectionGuard>,
+    pub(crate) fallback: Option<Fallback>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
-    /// Reads the opening request of a client that has connected by `stream`: by TCP, or by TLS whose
-    /// handshake is done. It is refused at once if it does not ask for a WebSocket, or its origin is
-    /// not welcome.
+    /// Reads the opening request of a client that has connected over `stream`: TCP, or TLS after its handshake.
+    /// A request that does not ask for a WebSocket, or whose origin is not allowed, is answered with an error.
     ///
     /// # Errors
     /// [`AcceptError`]; the stream is closed.
@@ -60,66 +74,71 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
     /// # Cancel safety
     /// Dropping the future closes the stream.
     pub async fn read(stream: S, options: &AcceptOptions) -> Result<Self, AcceptError> {
-        let time = Time::starting_now(options.handshake_timeout);
-        let terms = options.clone().into();
-        Self::read_within(time, stream, terms, None, None, Alarm::Own(None)).await
+        let deadline = Deadline::after(options.handshake_timeout);
+        Self::read_within(deadline, stream, options.clone().into(), Origination::default()).await
     }
 
     pub(crate) async fn read_within(
-        time: Time,
+        deadline: Deadline,
         mut stream: S,
         terms: Terms,
-        fallback: Option<Fallback>,
-        peer: Option<SocketAddr>,
-        alarm: Alarm,
+        origination: Origination,
     ) -> Result<Self, AcceptError> {
+        let Origination { peer, guard, fallback } = origination;
         let mut input = BytesMut::new();
-        let begun = match time.limit(read_request(&mut stream, &mut input)).await?? {
-            Ok(head) => match Handshake::begin(&head, &terms) {
-                Ok(handshake) => Ok((head, handshake)),
-                Err(rejection) => {
-                    let page = fallback.and_then(|fallback| fallback.find(&head, &rejection));
-                    if let Some(page) = page {
-                        let status = page.status();
-                        time.limit(answer_last(stream, &page)).await??;
-                        return Err(AcceptError::Answered(status));
-                    }
-                    Err(rejection)
+        let read = deadline.limit(read_request(&mut stream, &mut input)).await??;
+        let (rejection, method) = match read {
+            Err(rejection) => (rejection, Method::GET),
+            Ok(head) => {
+                if let Some(response) = fallback.and_then(|fallback| fallback.find(&head)) {
+                    let status = response.status();
+                    deadline.limit(answer_last(stream, &response, head.method())).await??;
+                    return Err(AcceptError::Answered(status));
                 }
-            },
-            Err(rejection) => Err(rejection),
+                match Handshake::begin(&head, &terms) {
+                    Ok(handshake) => {
+                        let decided = None;
+                        let pending =
+                            Pending { stream, input, head, handshake, terms, peer, guard, decided };
+                        return Ok(Self { pending: Some(Box::new(pending)) });
+                    }
+                    Err(rejection) => (rejection, head.method().clone()),
+                }
+            }
         };
-        match begun {
-            Ok((head, handshake)) => {
-                let seat = None;
-                let pending = Pending { stream, input, head, handshake, terms, peer, alarm, seat };
-                Ok(Self { pending: Some(Box::new(pending)) })
-            }
-            Err(rejection) => {
-                // The rejection is what the caller needs to know, whether or not the client hears it.
-                time.limit(reject(stream, &rejection)).await.ok();
-                Err(AcceptError::Rejected(rejection))
-            }
-        }
+        // The caller needs the rejection, whether or not the client receives it.
+        deadline.limit(reject(stream, &rejection, &method)).await.ok();
+        Err(AcceptError::Rejected(rejection))
     }
 
-    /// What is asked for: the path and the query, as the client wrote them.
+    /// Returns the target of the request: its path and query, as the client wrote them.
     pub fn uri(&self) -> &Uri {
         self.pending().head.uri()
     }
 
-    /// The headers of the request.
+    /// Returns the headers of the request.
     pub fn headers(&self) -> &HeaderMap {
         self.pending().head.headers()
     }
 
-    /// The subprotocols that the client offers, in its order of preference.
+    /// Returns the request as a value of the `http` crate, for example to clone it before
+    /// [`accept`](Self::accept).
+    pub fn http_request(&self) -> &http::Request<()> {
+        &self.pending().head
+    }
+
+    /// Returns the response that [`accept`](Self::accept) would send.
+    pub fn http_response(&self) -> Response<()> {
+        self.pending().handshake.response()
+    }
+
+    /// Returns the subprotocols that the client offers, in its order of preference.
     pub fn subprotocols(&self) -> &Subprotocols {
         self.pending().handshake.offer().subprotocols()
     }
 
-    /// The address from which the client has connected, where there is one: that of the last proxy, if
-    /// there are proxies.
+    /// Returns the address from which the client has connected, if it has one: the address of the last proxy,
+    /// if there are proxies.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.pending().peer
     }
@@ -127,7 +146,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
     /// Chooses a subprotocol, instead of the first that is among [`AcceptOptions::subprotocols`].
     ///
     /// # Errors
-    /// [`SubprotocolNotOfferedError`] if the client did not offer it; the request is closed.
+    /// [`SubprotocolNotOfferedError`] if the client did not offer it; the request is dropped.
     pub fn with_subprotocol(
         mut self,
         chosen: Subprotocol,
@@ -139,7 +158,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
     /// Adds a header to the response.
     ///
     /// # Errors
-    /// [`ReservedHeaderError`] if the header is the handshake's own; the request is closed.
+    /// [`ReservedHeaderError`] if the handshake sets the header itself; the request is dropped.
     pub fn with_header(
         mut self,
         name: HeaderName,
@@ -149,7 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
         Ok(self)
     }
 
-    /// Opens the connection.
+    /// Accepts the request, and opens the connection.
     ///
     /// # Errors
     /// [`AcceptError`] if the response cannot be written.
@@ -158,14 +177,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
     /// Dropping the future closes the stream.
     pub async fn accept(mut self) -> Result<Socket<S>, AcceptError> {
         let pending = self.pending.take().expect("a request is answered once");
-        // In a box of its own, which is gone when the connection is open.
+        // Boxed, so that the handler does not keep its memory while the connection is open.
         Box::pin(pending.accept()).await
     }
 
     /// Answers with an HTTP error, and closes the stream.
     ///
     /// # Errors
-    /// [`AcceptError`] if the answer cannot be written; there is nothing more to do then.
+    /// [`AcceptError`] if the answer cannot be written; nothing more can be done then.
     ///
     /// # Cancel safety
     /// Dropping the future closes the stream.
@@ -174,9 +193,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
         Box::pin(pending.reject(rejection)).await
     }
 
-    /// Lets `seat` have the socket, or the request if it is dropped.
-    pub(crate) fn seated(mut self, seat: Seat<S>) -> Self {
-        self.pending_mut().seat = Some(seat);
+    /// Sends what becomes of the request to `decided`, unless it is rejected.
+    pub(crate) fn deciding(mut self, decided: oneshot::Sender<Decision<S>>) -> Self {
+        self.pending_mut().decided = Some(decided);
         self
     }
 
@@ -190,49 +209,48 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
-    async fn accept(mut self: Box<Self>) -> Result<Socket<S>, AcceptError> {
-        if self.alarm.member().is_some_and(|member| member.server().phase() != Phase::Serving) {
+    async fn accept(self: Box<Self>) -> Result<Socket<S>, AcceptError> {
+        if self.guard.as_ref().is_some_and(|guard| guard.pool().phase() != Phase::Serving) {
             let reason = "this server is shutting down";
             let rejection = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, reason);
             self.reject(rejection.clone()).await?;
             return Err(AcceptError::Rejected(rejection));
         }
-        let time = self.time();
-        let Self { mut stream, input, handshake, alarm, seat, .. } = *self;
-        let (response, connection, answer) = handshake.accept();
+        let deadline = self.deadline();
+        let Self { mut stream, input, handshake, guard, decided, .. } = *self;
         let mut bytes = Vec::new();
-        head::encode_response(&response, &mut bytes);
-        time.limit(write_all(&mut stream, &bytes)).await??;
-        let socket = Socket::new(stream, connection, input, answer, alarm);
-        if let Some(seat) = seat {
-            seat.take_socket(&socket);
+        head::encode_response(&handshake.response(), &mut bytes);
+        let (connection, answer) = handshake.accept();
+        deadline.limit(write_all(&mut stream, &bytes)).await??;
+        let socket = Socket::new(stream, connection, input, answer, guard);
+        if let Some(decided) = decided {
+            socket.shared().link().expect_driver();
+            // If the task is gone, so is the handler that awaits this.
+            decided.send(Decision::Accepted(Arc::clone(socket.shared()))).ok();
         }
         Ok(socket)
     }
 
-    pub(crate) async fn reject(
-        mut self: Box<Self>,
-        rejection: Rejection,
-    ) -> Result<(), AcceptError> {
-        if let Some(member) = self.alarm.member() {
-            member.server().counters.count_refused(rejection.status());
+    pub(crate) async fn reject(self: Box<Self>, rejection: Rejection) -> Result<(), AcceptError> {
+        if let Some(guard) = &self.guard {
+            guard.pool().counters.count_refused(rejection.status());
         }
-        self.time().limit(reject(self.stream, &rejection)).await??;
+        self.deadline().limit(reject(self.stream, &rejection, &Method::GET)).await??;
         Ok(())
     }
 
-    /// The time to write an answer starts when it is decided.
-    fn time(&self) -> Time {
-        Time::starting_now(self.terms.options.handshake_timeout)
+    /// The time to write an answer starts when the application has decided.
+    fn deadline(&self) -> Deadline {
+        Deadline::after(self.terms.options.handshake_timeout)
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Request<S> {
     fn drop(&mut self) {
         if let Some(mut pending) = self.pending.take()
-            && let Some(seat) = pending.seat.take()
+            && let Some(decided) = pending.decided.take()
         {
-            seat.take_unanswered(pending);
+            decided.send(Decision::Dropped(pending)).ok();
         }
     }
 }
@@ -249,23 +267,28 @@ async fn read_request(
     }
 }
 
-/// Refuses, as [`answer_last`] does.
+/// Sends a rejection as [`answer_last`] does.
 pub(crate) async fn reject<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     rejection: &Rejection,
+    method: &Method,
 ) -> Result<(), OpeningError> {
-    answer_last(stream, &rejection.to_response()).await
+    answer_last(stream, &rejection.to_response(), method).await
 }
 
-/// Answers, ends the stream, and lets the client read the answer: bytes of it that nobody reads
-/// would turn the end into a reset, which may overtake the answer.
+/// Sends a response and closes the stream. It reads what the client still sends: unread bytes would turn the
+/// close into a reset, which may destroy the response.
 async fn answer_last<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
-    response: &http::Response<impl AsRef<[u8]>>,
+    response: &Response<impl AsRef<[u8]>>,
+    method: &Method,
 ) -> Result<(), OpeningError> {
     let mut bytes = Vec::new();
     head::encode_response(response, &mut bytes);
-    bytes.extend_from_slice(response.body().as_ref());
+    // RFC 9110 section 9.3.2: the response to HEAD has the headers of a body, and no body.
+    if *method != Method::HEAD {
+        bytes.extend_from_slice(response.body().as_ref());
+    }
     write_all(&mut stream, &bytes).await?;
     stream.shutdown().await?;
     tokio::io::copy(&mut stream.take(REFUSED_INPUT), &mut tokio::io::sink()).await?;

@@ -1,138 +1,152 @@
-//! One client of a server, from TCP to the end.
+//! One client of a server, from `accept` to the end of its handler.
 
-use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use fullduplex_proto::handshake::Rejection;
 use http::StatusCode;
+use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 use tracing::Span;
 
 use crate::http1::read::OpeningError;
-use crate::server::Accepted;
+use crate::pool::Phase;
+use crate::pool::counters::Counters;
 use crate::server::accept::AcceptError;
-use crate::server::connections::{Phase, Shared};
-use crate::server::fallback::Fallback;
-use crate::server::guard::ConnectionGuard;
-use crate::server::request::Request;
-use crate::server::seat::{Seat, Seated};
-use crate::server::task::{HandlerPanicError, HandlerTask, Outcome, poll_caught};
-use crate::socket::alarm::Alarm;
-use crate::time::Time;
+use crate::server::connections::Connections;
+use crate::server::deadline::Deadline;
+use crate::server::handler::{
+    HandlerPanicError, HandlerResult, HandlerTask, IntoHandlerResult, call, poll_caught,
+};
+use crate::server::request::{Decision, Origination, Pending, Request};
+use crate::socket::Shared;
 use crate::transport::Transport;
 
-/// The opening of a connection, in a box of its own: it needs more memory than an open one keeps.
+/// The opening handshake. It is boxed, since it needs more memory than an open connection.
 pub(crate) type Opening =
     Pin<Box<dyn Future<Output = Result<Request, AcceptError>> + Send + 'static>>;
 
 /// Reads the request of a client, after TLS if the server speaks it.
 pub(crate) fn open(
-    accepted: Accepted,
+    transport: Transport,
     tls: Option<TlsAcceptor>,
-    fallback: Option<Fallback>,
-    peer: Option<SocketAddr>,
-    member: ConnectionGuard,
+    connections: &Connections,
+    origination: Origination,
 ) -> Opening {
-    let server = Arc::clone(member.server());
-    let terms = server.terms.clone();
-    let time = Time::starting_now(terms.options.handshake_timeout);
+    let pool = Arc::clone(connections.pool());
+    let terms = connections.terms().clone();
+    let deadline = Deadline::after(terms.options.handshake_timeout);
     let opening = async move {
-        let transport = match (accepted, tls) {
-            (Accepted::Tcp(stream, _), Some(tls)) => {
-                let stream = time.limit(tls.accept(stream)).await?.map_err(AcceptError::Tls)?;
-                Transport::tls(stream)
+        let transport = match tls {
+            Some(tls) => {
+                let accepting = transport.accept_tls(&tls);
+                deadline.limit(accepting).await?.map_err(AcceptError::Tls)?
             }
-            (accepted, _) => accepted.into(),
+            None => transport,
         };
-        Request::read_within(time, transport, terms, fallback, peer, Alarm::Server(member)).await
+        Request::read_within(deadline, transport, terms, origination).await
     };
     Box::pin(async move {
         tokio::select! {
             request = opening => request,
-            // There is nothing to be finished.
-            () = server.until(Phase::Closing) => Err(OpeningError::Ended.into()),
+            () = pool.until(Phase::Closing) => Err(OpeningError::Ended.into()),
         }
     })
 }
 
-/// What comes of a client, until its connection is open: in a box of its own likewise.
+/// A client until its connection is open. It is boxed for the same reason.
 pub(crate) type Preparing<F> =
     Pin<Box<dyn Future<Output = Option<HandlerTask<Transport, F>>> + Send + 'static>>;
 
-/// Opens a connection as its handler decides.
+/// Opens a connection, if its handler accepts it.
 pub(crate) fn prepare<F>(
-    server: Arc<Shared>,
+    connections: Connections,
     opening: Opening,
     handler: impl FnOnce(Request) -> F + Send + 'static,
 ) -> Preparing<F>
 where
-    F: Future<Output = Outcome> + Send + 'static,
+    F: Future<Output: IntoHandlerResult> + Send + 'static,
 {
     Box::pin(async move {
+        let pool = Arc::clone(connections.pool());
+        drop(connections);
         let request = match opening.await {
             Ok(request) => request,
             Err(error) => {
-                note_unopened(&server, &error);
+                report_unopened(&pool.counters, &error);
                 return None;
             }
         };
-        let seat = Seat::new();
-        let mut handler = Box::pin(handler(request.seated(seat.clone())));
-        match decide(&server, &seat, handler.as_mut()).await {
-            Decided::Accepted(socket, outcome) => {
-                server.counters.opened.fetch_add(1, Ordering::Relaxed);
-                return Some(match outcome {
-                    None => HandlerTask::new(socket, handler),
-                    Some(outcome) => HandlerTask::closing(socket, outcome),
-                });
+        let (decided, decision) = oneshot::channel();
+        let mut handler = match call(|| handler(request.deciding(decided))) {
+            Ok(handler) => Ok(Box::pin(handler)),
+            Err(panic) => Err(panic),
+        };
+        let outcome = tokio::select! {
+            outcome = decide(decision, &mut handler) => outcome,
+            () = pool.until(Phase::Cut) => {
+                pool.counters.count_failed();
+                return None;
             }
-            Decided::Unanswered(refused, outcome) => {
+        };
+        match (outcome, handler) {
+            (Outcome::Accepted(socket, None), Ok(handler)) => {
+                pool.counters.count_opened();
+                return Some(HandlerTask::new(socket, handler));
+            }
+            (Outcome::Accepted(socket, result), _) => {
+                pool.counters.count_opened();
+                return Some(HandlerTask::closing(socket, result.unwrap_or(Ok(()))));
+            }
+            (Outcome::Dropped(pending, result), handler) => {
+                let reason = "the server has not answered the request";
+                let rejection = Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, reason);
                 let ending = async {
-                    refused.await.ok();
-                    match outcome {
-                        Some(outcome) => outcome,
-                        None => poll_fn(|cx| poll_caught(handler.as_mut(), cx)).await,
+                    pending.reject(rejection).await.ok();
+                    match (result, handler) {
+                        (Some(result), _) => result,
+                        (None, Err(panic)) => Err(panic.into()),
+                        (None, Ok(mut handler)) => {
+                            poll_fn(|cx| poll_caught(handler.as_mut(), cx)).await
+                        }
                     }
                 };
                 tokio::select! {
-                    outcome = ending => note_outcome(&outcome),
-                    () = server.until(Phase::Cut) => {}
+                    result = ending => report(&result),
+                    () = pool.until(Phase::Cut) => {}
                 }
             }
-            Decided::Rejected(outcome) => note_outcome(&outcome),
-            Decided::Cut => drop(server.counters.failed.fetch_add(1, Ordering::Relaxed)),
+            (Outcome::Rejected(result), _) => report(&result),
         }
         None
     })
 }
 
-/// Starts the task of a client, which does everything within `span`.
+/// Starts the task of a client within `span`.
 pub(crate) fn spawn<F>(preparing: Preparing<F>, span: Span)
 where
-    F: Future<Output = Outcome> + Send + 'static,
+    F: Future<Output: IntoHandlerResult> + Send + 'static,
 {
     let span = (!span.is_disabled()).then(|| Box::new(span));
-    // A task of tokio is rounded up to the next 128 bytes; one that is a box is the smallest.
+    // Boxed, since tokio rounds the size of a task up to a multiple of 128 bytes.
     tokio::spawn(Box::pin(Session { span, stage: Stage::Preparing(preparing) }));
 }
 
-/// Runs the handler of a client, and its connection, until both are over; in little memory.
+/// Runs the handler of a client, and its connection, until both are over.
 struct Session<F> {
-    /// If anybody listens.
+    /// `None` if nothing records it.
     span: Option<Box<Span>>,
     stage: Stage<F>,
 }
 
 enum Stage<F> {
     Preparing(Preparing<F>),
-    HandlerTask(HandlerTask<Transport, F>),
+    Open(HandlerTask<Transport, F>),
 }
 
-impl<F: Future<Output = Outcome>> Future for Session<F> {
+impl<F: Future<Output: IntoHandlerResult>> Future for Session<F> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -140,71 +154,71 @@ impl<F: Future<Output = Outcome>> Future for Session<F> {
         let _entered = span.as_ref().map(|span| span.enter());
         if let Stage::Preparing(preparing) = stage {
             match ready!(preparing.as_mut().poll(cx)) {
-                Some(task) => *stage = Stage::HandlerTask(task),
+                Some(task) => *stage = Stage::Open(task),
                 None => return Poll::Ready(()),
             }
             tracing::debug!("connection open");
         }
-        if let Stage::HandlerTask(task) = stage {
-            note_outcome(&ready!(Pin::new(task).poll(cx)));
+        if let Stage::Open(task) = stage {
+            report(&ready!(Pin::new(task).poll(cx)));
         }
         Poll::Ready(())
     }
 }
 
-/// What a handler has made of its request, and what it returned if it has.
-enum Decided {
-    Accepted(Arc<crate::socket::Shared<Transport>>, Option<Outcome>),
-    /// It dropped the request; this refuses it.
-    Unanswered(Pin<Box<dyn Future<Output = Result<(), AcceptError>> + Send>>, Option<Outcome>),
-    /// It refused the request, or could not answer it.
-    Rejected(Outcome),
-    /// The server was shut down meanwhile.
-    Cut,
+/// What a handler did with its request, and its result if it has returned.
+enum Outcome {
+    Accepted(Arc<Shared<Transport>>, Option<HandlerResult>),
+    Dropped(Box<Pending<Transport>>, Option<HandlerResult>),
+    /// It rejected the request, or could not answer it.
+    Rejected(HandlerResult),
 }
 
-async fn decide<F: Future<Output = Outcome>>(
-    server: &Shared,
-    seat: &Seat<Transport>,
-    mut handler: Pin<&mut F>,
-) -> Decided {
-    let mut cut = Box::pin(server.until(Phase::Cut));
+/// Runs the handler until it has decided.
+async fn decide<F: Future<Output: IntoHandlerResult>>(
+    mut decision: oneshot::Receiver<Decision<Transport>>,
+    handler: &mut Result<Pin<Box<F>>, HandlerPanicError>,
+) -> Outcome {
     poll_fn(|cx| {
-        let outcome = match poll_caught(handler.as_mut(), cx) {
-            Poll::Ready(outcome) => Some(outcome),
-            Poll::Pending => None,
+        let result = match handler {
+            Ok(handler) => match poll_caught(handler.as_mut(), cx) {
+                Poll::Ready(result) => Some(result),
+                Poll::Pending => None,
+            },
+            Err(panic) => Some(Err((*panic).into())),
         };
-        Poll::Ready(match (seat.take(cx), outcome) {
-            (Some(Seated::Socket(socket)), outcome) => Decided::Accepted(socket, outcome),
-            (Some(Seated::Unanswered(pending)), outcome) => {
-                let reason = "the server has not answered the request";
-                let rejection = Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, reason);
-                Decided::Unanswered(Box::pin(pending.reject(rejection)), outcome)
-            }
-            (None, Some(outcome)) => Decided::Rejected(outcome),
-            (None, None) if cut.as_mut().poll(cx).is_ready() => Decided::Cut,
+        // `None` once the request is rejected.
+        let decided = match decision.is_terminated() {
+            true => None,
+            false => match Pin::new(&mut decision).poll(cx) {
+                Poll::Ready(decided) => decided.ok(),
+                Poll::Pending => None,
+            },
+        };
+        Poll::Ready(match (decided, result) {
+            (Some(Decision::Accepted(socket)), result) => Outcome::Accepted(socket, result),
+            (Some(Decision::Dropped(pending)), result) => Outcome::Dropped(pending, result),
+            (None, Some(result)) => Outcome::Rejected(result),
             (None, None) => return Poll::Pending,
         })
     })
     .await
 }
 
-pub(crate) fn note_unopened(server: &Shared, error: &AcceptError) {
-    tracing::debug!(%error, "no connection");
+pub(crate) fn report_unopened(counters: &Counters, error: &AcceptError) {
+    tracing::debug!(%error, "connection not opened");
     match error {
-        AcceptError::Rejected(rejection) => server.counters.count_refused(rejection.status()),
-        AcceptError::Answered(status) => server.counters.count_refused(*status),
-        _ => {
-            server.counters.failed.fetch_add(1, Ordering::Relaxed);
-        }
+        AcceptError::Rejected(rejection) => counters.count_refused(rejection.status()),
+        AcceptError::Answered(status) => counters.count_refused(*status),
+        _ => counters.count_failed(),
     }
 }
 
-/// Most errors of handlers are the ends of their connections.
-fn note_outcome(outcome: &Outcome) {
-    match outcome {
+/// Logs the error of a handler. Most of them are the ends of connections.
+fn report(result: &HandlerResult) {
+    match result {
         Ok(()) => {}
         Err(error) if error.is::<HandlerPanicError>() => tracing::error!("{error}"),
-        Err(error) => tracing::debug!(%error, "the handler of a connection has failed"),
+        Err(error) => tracing::debug!(%error, "handler failed"),
     }
 }

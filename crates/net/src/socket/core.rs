@@ -3,44 +3,57 @@ use std::io;
 use std::thread::LocalKey;
 
 use bytes::BytesMut;
-use fullduplex_proto::{Connection, Parked, SendBuffer};
+use fullduplex_proto::{Closed, Connection, Parked, SendBuffer};
 use tokio::time::Instant;
 
-use crate::socket::delta::CounterDelta;
+use crate::pool::delta::CounterDelta;
 use crate::socket::link::{Flush, copy};
 use crate::socket::read_buffer::Input;
 
 thread_local! {
-    /// The memory of one link that went to sleep, for the next one of the thread that wakes up.
+    /// The memory of a core that was parked, for the next core of this thread that is unparked.
     static SPARE: Cell<Option<Box<ActiveCore>>> = const { Cell::new(None) };
 
-    /// Room for what one link sends, while none of the thread has anything to send.
+    /// A send buffer, while no connection of this thread has anything to send.
     static BUFFER: Cell<Option<SendBuffer>> = const { Cell::new(None) };
 }
 
-/// What a link knows of its connection, or the little that is kept of it while nothing is under way:
-/// most links wait, most of the time.
+/// The state of a link's connection, in as little memory as it needs. Most connections wait most of the
+/// time, and are parked then.
 #[derive(Debug)]
 pub(crate) enum Core {
     Active(Box<ActiveCore>),
     Parked(Parked),
-    /// While one becomes the other.
-    Between,
+    /// The connection has ended, and everything that it received was delivered.
+    Ended(Box<Ended>),
+    /// Only within a function, while one state becomes another.
+    Moved,
 }
 
-/// A connection, and what is needed to move its bytes.
+/// A connection, and the state that moving its bytes needs.
 #[derive(Debug)]
 pub(crate) struct ActiveCore {
     pub(crate) connection: Connection,
-    /// Read and not yet understood. A link that waits keeps no more than an incomplete frame.
+    /// Bytes that were read and not yet parsed. While the link waits, at most an incomplete frame.
     pub(crate) input: Input,
-    /// When the deadline of a closing peer that goes on talking counts; hardly ever.
+    /// The deadline of a closing peer that never stops sending.
     pub(crate) busy_deadline: Option<Instant>,
-    /// What was written into the transport may still be held by it.
+    /// Whether the transport has to be flushed.
     pub(crate) flush: Flush,
     /// The first error of the transport.
     pub(crate) broken: Option<io::Error>,
     pub(crate) delta: CounterDelta,
+}
+
+/// What remains of a connection that has ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) closed: Closed,
+    /// The first error of the transport.
+    pub(crate) broken: Option<io::Error>,
+    pub(crate) queued_bytes: u64,
+    /// Whether the application's stream has ended.
+    stream_has_ended: bool,
 }
 
 impl Core {
@@ -55,21 +68,21 @@ impl Core {
         })
     }
 
-    /// The connection, active.
+    /// Returns the active core, unparking it if necessary; `None` if the connection has ended.
     #[inline]
-    pub(crate) fn active(&mut self) -> &mut ActiveCore {
+    pub(crate) fn active(&mut self) -> Option<&mut ActiveCore> {
         if let Self::Parked(_) = self {
-            self.wake();
+            self.unpark();
         }
         match self {
-            Self::Active(active) => active,
-            Self::Parked(_) | Self::Between => unreachable!("it was woken"),
+            Self::Active(active) => Some(active),
+            _ => None,
         }
     }
 
     #[cold]
-    fn wake(&mut self) {
-        if let Self::Parked(parked) = std::mem::replace(self, Self::Between) {
+    fn unpark(&mut self) {
+        if let Self::Parked(parked) = std::mem::replace(self, Self::Moved) {
             *self = Self::Active(match take(&SPARE) {
                 Some(mut spare) => {
                     parked.unpark_into(&mut spare.connection);
@@ -80,7 +93,7 @@ impl Core {
         }
     }
 
-    /// Keeps less from now on, if nothing is under way.
+    /// Parks the core, if nothing is under way.
     pub(crate) fn park(&mut self) {
         if let Self::Active(active) = self
             && active.is_at_rest()
@@ -88,6 +101,68 @@ impl Core {
             && let Self::Active(spare) = std::mem::replace(self, Self::Parked(parked))
         {
             put(&SPARE, spare);
+        }
+    }
+
+    /// As [`Core::end`], but drops what was read and not parsed.
+    pub(crate) fn discard_input(&mut self) {
+        if let Some(active) = self.active() {
+            active.input.clear();
+        }
+        self.end();
+    }
+
+    /// Frees the memory of a connection that has ended, if everything that was read is parsed.
+    pub(crate) fn end(&mut self) {
+        if let Self::Active(active) = self
+            && let Some(closed) = active.connection.closed()
+            && active.input.is_empty()
+        {
+            let closed = closed.clone();
+            let queued_bytes = active.connection.queued_bytes();
+            let broken = active.broken.take();
+            *self = Self::Ended(Box::new(Ended {
+                closed,
+                broken,
+                queued_bytes,
+                stream_has_ended: false,
+            }));
+        }
+    }
+
+    /// Marks the end of the application's stream. Returns false if that was done before.
+    pub(crate) fn end_stream(&mut self) -> bool {
+        match self {
+            Self::Ended(ended) => !std::mem::replace(&mut ended.stream_has_ended, true),
+            _ => true,
+        }
+    }
+
+    /// Returns how the connection ended, once it has.
+    #[inline]
+    pub(crate) fn closed(&self) -> Option<&Closed> {
+        match self {
+            Self::Active(active) => active.connection.closed(),
+            Self::Ended(ended) => Some(&ended.closed),
+            Self::Parked(_) | Self::Moved => None,
+        }
+    }
+
+    /// Returns the bytes that were queued and not taken by the transport.
+    pub(crate) fn queued_bytes(&self) -> u64 {
+        match self {
+            Self::Active(active) => active.connection.queued_bytes(),
+            Self::Ended(ended) => ended.queued_bytes,
+            Self::Parked(_) | Self::Moved => 0,
+        }
+    }
+
+    /// Returns the first error of the transport.
+    pub(crate) fn broken(&self) -> Option<io::Error> {
+        match self {
+            Self::Active(active) => active.broken.as_ref().map(copy),
+            Self::Ended(ended) => ended.broken.as_ref().map(copy),
+            Self::Parked(_) | Self::Moved => None,
         }
     }
 }
@@ -104,13 +179,13 @@ impl ActiveCore {
         }
     }
 
-    /// Whether what was read may be the rest of an event.
+    /// Whether the bytes that were read may contain an event, or the end of one.
     #[inline]
     pub(crate) fn may_hold_event(&self) -> bool {
         !self.input.is_empty() || !self.connection.is_between_messages()
     }
 
-    /// Gives back what is not needed while nothing arrives, and nothing waits to be sent.
+    /// Gives back the buffers that are not needed while nothing arrives and nothing waits to be sent.
     pub(crate) fn settle(&mut self) {
         self.input.settle();
         if let Some(buffer) = self.connection.take_buffer() {
@@ -118,7 +193,7 @@ impl ActiveCore {
         }
     }
 
-    /// Has room at hand for what will be sent now.
+    /// Gives the connection this thread's send buffer, unless it has one.
     #[inline]
     pub(crate) fn lend_buffer(&mut self) {
         if !self.connection.has_buffer()
@@ -128,14 +203,14 @@ impl ActiveCore {
         }
     }
 
-    /// Takes note of an error of the transport; the first one counts.
-    pub(crate) fn note_broken(&mut self, error: &io::Error) {
+    /// Records an error of the transport, unless there was one before.
+    pub(crate) fn record_error(&mut self, error: &io::Error) {
         if self.broken.is_none() {
             self.broken = Some(copy(error));
         }
     }
 
-    /// Whether it differs from a new one by its connection only.
+    /// Whether everything but the connection is in its initial state.
     fn is_at_rest(&self) -> bool {
         self.input.is_empty()
             && self.busy_deadline.is_none()
@@ -147,7 +222,7 @@ impl ActiveCore {
 
 type Spare<T> = LocalKey<Cell<Option<T>>>;
 
-/// What the thread has kept. One that ends has nothing, and may still drop a runtime and its tasks.
+/// Takes what the thread has kept. A thread that is ending has nothing, but may still drop tasks.
 fn take<T>(spare: &'static Spare<T>) -> Option<T> {
     spare.try_with(Cell::take).ok().flatten()
 }

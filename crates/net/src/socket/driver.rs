@@ -1,154 +1,195 @@
+//! A task that drives a link, while the application uses its socket in the same task or in others.
+
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use fullduplex_proto::{CloseFrame, Delivery, Message, MessageBatch, Part, Received, Text};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::socket::halves::Halves;
 use crate::socket::link::Link;
 
-/// What a link keeps for the task that drives it, which is not always the one that uses the socket.
-///
-/// The transport and the alarm wake the driving task only, and it passes the wake on.
+/// Which task polls the transport.
 #[derive(Debug)]
-pub(crate) struct DriverState {
-    /// The driving task.
-    waker: Waker,
-    turn: Turn,
-    awaited: Awaited,
-    handle: Handle,
-    /// An event that came while the application awaited none. There is at most one: then reading stops,
-    /// until the application takes it.
-    ahead: Option<Box<Received>>,
-    /// Whoever uses the socket, if it waits and is not woken with the driving task.
-    other: Option<Box<Other>>,
+pub(crate) enum Poller {
+    /// The one task that uses the socket.
+    User,
+    /// Two tasks, each with one half of the socket.
+    Halves(Box<Halves>),
+    /// A task of ours, which drives the link whether or not the application polls.
+    Driver(Driver),
 }
 
-/// Another task than the driving one, or a part of that with a waker of its own.
+/// What the application waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    Event,
+    /// That the transport takes bytes.
+    Write,
+}
+
+/// The state of the driving task. The transport and the timer wake this task only, and it wakes the
+/// application's tasks.
 #[derive(Debug)]
-struct Other {
+pub(crate) struct Driver {
     waker: Waker,
-    awaits: Awaited,
+    turn: Turn,
+    work: Work,
+    waits: Waits,
+    socket: SocketState,
+    /// An event that arrived while the application did not wait for one. Then reading stops until the
+    /// application takes it.
+    ahead: Option<Box<Received>>,
+    /// Tasks of the application that wait, other than the driving one.
+    waiters: Option<Box<Waiters>>,
+}
+
+#[derive(Debug, Default)]
+struct Waiters {
+    event: Option<Waker>,
+    write: Option<Waker>,
+}
+
+/// What the application waits for in the driving task, since the turn began.
+#[derive(Debug, Clone, Copy, Default)]
+struct Waits {
+    event: bool,
+    write: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
-    /// The driving task is polling the application, and drives the link afterwards.
+    /// The driving task polls the application, and then drives the link.
     Application,
     Over,
 }
 
-/// What the application has waited for since the turn began.
+/// Whether the link must be driven at the end of the turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Awaited {
-    Nothing,
-    /// An event; so all has been task.
-    Event,
-    /// That the transport takes more.
-    Writing,
-    /// Either: a part of the application reads while another writes.
-    Both,
+enum Work {
+    Due,
+    /// The application has polled for an event, which drove the link.
+    Done,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Handle {
+enum SocketState {
     Held,
-    /// Held, with messages at hand that arrived together and are not all taken. Until they are, nothing is
-    /// read, so that no Close is answered before what stands in front of it.
-    Laden,
+    /// Held, with a batch of messages that the application has not taken. Until it has, nothing is read, so
+    /// that a Close is not answered before the messages that precede it.
+    HeldWithBatch,
+    /// Held, and the application has been told that the connection has ended.
+    ToldOfEnd,
     Dropped,
 }
 
-impl Awaited {
-    fn and(self, other: Self) -> Self {
-        if self == other { self } else { Self::Both }
-    }
-}
-
-impl DriverState {
-    /// It is task by the task that `waker` wakes.
-    pub(crate) fn by(waker: Waker) -> Self {
+impl Driver {
+    fn new(waker: Waker) -> Self {
         Self {
             waker,
             turn: Turn::Over,
-            awaited: Awaited::Nothing,
-            handle: Handle::Held,
+            work: Work::Due,
+            waits: Waits::default(),
+            socket: SocketState::Held,
             ahead: None,
-            other: None,
+            waiters: None,
         }
     }
 
-    /// Whether nothing has to be done but to wait: the application holds its socket, and has taken what
-    /// came.
-    pub(crate) fn is_at_rest(&self) -> bool {
-        self.turn == Turn::Over && self.handle == Handle::Held && self.ahead.is_none()
+    /// Whether the application has to take messages before more is read.
+    fn waits_for_application(&self) -> bool {
+        self.socket == SocketState::HeldWithBatch || self.ahead.is_some()
     }
 
-    /// Whether the application has to take what came before more is read.
-    fn waits_for_application(&self) -> bool {
-        self.handle == Handle::Laden || self.ahead.is_some()
+    fn waiters(&mut self) -> &mut Waiters {
+        self.waiters.get_or_insert_default()
+    }
+}
+
+impl Poller {
+    /// Whether nothing is to be done but to wait.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        match self {
+            Self::Driver(driver) => {
+                driver.turn == Turn::Over
+                    && driver.socket == SocketState::Held
+                    && driver.ahead.is_none()
+            }
+            Self::User | Self::Halves(_) => false,
+        }
+    }
+
+    fn driver(&mut self) -> Option<&mut Driver> {
+        match self {
+            Self::Driver(driver) => Some(driver),
+            Self::User | Self::Halves(_) => None,
+        }
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
-    /// Takes note that a task will drive the link, so that whatever the application does before its
-    /// first turn is seen to in it.
+    /// Announces that a task will drive the link. Until its first turn, nothing else does.
     pub(crate) fn expect_driver(&mut self) {
-        self.driving = Some(DriverState::by(Waker::noop().clone()));
+        self.poller = Poller::Driver(Driver::new(Waker::noop().clone()));
     }
 
-    /// Begins a turn of the driving task, which is that of `cx`: what the application does until its
-    /// end need not wake it.
+    /// Lets two tasks use the socket, one to receive and one to send.
+    pub(crate) fn share(&mut self) {
+        if let Poller::User = self.poller {
+            self.poller = Poller::Halves(Box::new(Halves::new()));
+        }
+    }
+
+    /// Begins a turn of the driving task, which is that of `cx`. Until it ends, the application need not wake
+    /// that task.
     pub(crate) fn begin_turn(&mut self, cx: &Context<'_>) {
-        let driving = self.driving.get_or_insert_with(|| DriverState::by(Waker::noop().clone()));
-        driving.turn = Turn::Application;
-        driving.awaited = Awaited::Nothing;
-        if !driving.waker.will_wake(cx.waker()) {
-            driving.waker.clone_from(cx.waker());
+        let Some(driver) = self.poller.driver() else { return };
+        driver.turn = Turn::Application;
+        driver.work = Work::Due;
+        driver.waits = Waits::default();
+        if !driver.waker.will_wake(cx.waker()) {
+            driver.waker.clone_from(cx.waker());
             self.register(cx.waker());
         }
     }
 
-    /// Ends a turn: writes what was sent and, if the application waits for something else than events,
-    /// reads what is no message, and one message at most. `close` is for a socket that was dropped.
-    /// Returns whom to wake.
-    pub(crate) fn end_turn(
-        &mut self,
-        close: Option<&CloseFrame>,
-        cx: &mut Context<'_>,
-    ) -> Option<Waker> {
-        let driving = self.driving.as_mut()?;
-        driving.turn = Turn::Over;
-        let awaited = driving.awaited;
-        if driving.handle == Handle::Dropped {
-            driving.ahead = None;
+    /// Ends a turn: writes what was sent, and reads until there is one event for the application.
+    /// `close` is sent if the socket was dropped. Returns the tasks to wake.
+    pub(crate) fn end_turn(&mut self, close: Option<&CloseFrame>, cx: &mut Context<'_>) -> Wakers {
+        let Some(driver) = self.poller.driver() else { return Wakers::default() };
+        driver.turn = Turn::Over;
+        let waits = driver.waits;
+        if driver.socket == SocketState::Dropped {
+            driver.ahead = None;
             self.start_close(close);
-        } else if awaited == Awaited::Event {
-            self.take_note();
-            return None;
+        } else if driver.work == Work::Done && !waits.write {
+            self.report();
+            return Wakers::default();
         }
         let before = self.unwritten();
-        let news = self.drive(cx);
-        let has_ended = self.connection().closed().is_some();
-        let wrote = self.unwritten() != before || has_ended;
-        self.take_note();
-        let concerns = |awaits| match awaits {
-            Awaited::Nothing => false,
-            Awaited::Event => news,
-            Awaited::Writing => wrote,
-            Awaited::Both => news || wrote,
-        };
-        if concerns(awaited) {
+        let has_event = self.drive(cx);
+        let after = self.unwritten();
+        let has_ended = self.close_result().is_some();
+        let has_written = after != before || after.0 == 0 || has_ended;
+        self.report();
+        if waits.event && has_event || waits.write && has_written {
             cx.waker().wake_by_ref();
         }
-        // Nobody is woken for nothing: a part of this task would be its next turn, and so on for ever.
-        let other = self.driving.as_mut()?.other.take_if(|other| concerns(other.awaits));
-        other.map(|other| other.waker)
+        let Some(waiters) = self.poller.driver().and_then(|driver| driver.waiters.as_mut()) else {
+            return Wakers::default();
+        };
+        // Only those that can go on are woken: one of them may be part of this task, and cause its next turn.
+        Wakers([
+            if has_event { waiters.event.take() } else { None },
+            if has_written { waiters.write.take() } else { None },
+        ])
     }
 
-    /// Drives the link without the application; returns whether there is something for it.
+    /// Drives the link without the application. Returns whether there is an event for it.
     fn drive(&mut self, cx: &mut Context<'_>) -> bool {
         loop {
-            if self.driving.as_ref().is_some_and(DriverState::waits_for_application) {
+            let Some(driver) = self.poller.driver() else { return true };
+            if driver.waits_for_application() {
                 let _ = self.poll_all_but_reading(cx);
                 return true;
             }
@@ -156,10 +197,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 Poll::Pending => return false,
                 Poll::Ready(None) => return true,
                 Poll::Ready(Some(event @ (Received::Message(_) | Received::Part(_)))) => {
-                    if let Some(driving) = &mut self.driving
-                        && driving.handle == Handle::Held
+                    if let Some(driver) = self.poller.driver()
+                        && driver.socket == SocketState::Held
                     {
-                        driving.ahead = Some(Box::new(event));
+                        driver.ahead = Some(Box::new(event));
                     }
                 }
                 Poll::Ready(Some(Received::Ping(_) | Received::Pong(_) | Received::Close(_))) => {}
@@ -167,28 +208,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
-    /// As [`Link::poll_event`], for the application, which may have chosen another delivery since an
-    /// event was received ahead.
+    /// As [`Link::poll_event`], for the application. It may have changed the delivery since an event was
+    /// received ahead.
     pub(crate) fn poll_event_for_application(
         &mut self,
         delivery: Delivery,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Received>> {
-        self.connection().set_delivery(delivery);
-        let ahead = self.driving.as_mut().and_then(|driving| driving.ahead.take());
+        self.set_delivery(delivery);
+        let ahead = self.poller.driver().and_then(|driver| driver.ahead.take());
         let Some(event) = ahead else {
-            return self.as_driver(cx, Awaited::Event, Self::poll_event);
+            return self.poll_event_as_user(cx);
         };
         match *event {
             Received::Part(Part { content, last: false }) if delivery == Delivery::Whole => {
-                let polled = self.as_driver(cx, Awaited::Event, Self::poll_event);
+                let polled = self.poll_event_as_user(cx);
                 if let Poll::Ready(Some(Received::Message(rest))) = &polled {
                     return Poll::Ready(Some(Received::Message(join(&content, rest))));
                 }
                 if polled != Poll::Ready(None)
-                    && let Some(driving) = &mut self.driving
+                    && let Some(driver) = self.poller.driver()
                 {
-                    driving.ahead = Some(Box::new(Received::Part(Part { content, last: false })));
+                    driver.ahead = Some(Box::new(Received::Part(Part { content, last: false })));
                 }
                 polled
             }
@@ -199,96 +240,137 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
-    /// Takes messages that have arrived together with the last event, behind it. Nothing else is read until
-    /// [`Link::handle_messages_taken`].
-    pub(crate) fn take_messages(&mut self) -> MessageBatch {
-        let messages = self.receive_messages();
-        if messages.len() > 0
-            && let Some(driving) = &mut self.driving
-        {
-            driving.handle = Handle::Laden;
-        }
-        messages
-    }
-
-    /// Takes note that the application has the last of the messages that it took together.
-    pub(crate) fn handle_messages_taken(&mut self) {
-        if let Some(driving) = &mut self.driving {
-            driving.handle = Handle::Held;
-        }
-    }
-
-    /// As the function `poll`, which waits for the transport to take more, for the application.
-    pub(crate) fn poll_writing<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        poll: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<T>,
-    ) -> Poll<T> {
-        self.as_driver(cx, Awaited::Writing, poll)
-    }
-
-    /// Polls so that the driving task is woken, if there is one; it wakes that of `cx`.
-    fn as_driver<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        awaited: Awaited,
-        poll: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<T>,
-    ) -> Poll<T> {
-        let Some(driving) = &mut self.driving else {
-            return poll(self, cx);
-        };
-        let is_driver = driving.waker.will_wake(cx.waker());
-        let polled = if is_driver {
-            poll(self, cx)
-        } else {
-            let waker = driving.waker.clone();
-            poll(self, &mut Context::from_waker(&waker))
-        };
-        if polled.is_pending()
-            && let Some(driving) = &mut self.driving
-        {
-            driving.awaited = awaited;
-            let before = driving.other.take().filter(|other| other.waker.will_wake(cx.waker()));
-            let awaits = before.map_or(awaited, |other| other.awaits.and(awaited));
-            let other = || Box::new(Other { waker: cx.waker().clone(), awaits });
-            driving.other = (!is_driver).then(other);
+    fn poll_event_as_user(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
+        let polled = self.poll_as_user(cx, Wait::Event, Self::poll_event);
+        if polled == Poll::Ready(None) {
+            self.tell_of_end();
         }
         polled
     }
 
-    /// Whether a task of ours will write what was queued.
+    /// Remembers that the application knows of the end of the connection.
+    pub(crate) fn tell_of_end(&mut self) {
+        if let Some(driver) = self.poller.driver()
+            && driver.socket != SocketState::Dropped
+        {
+            driver.socket = SocketState::ToldOfEnd;
+        }
+    }
+
+    /// Whether the application holds its socket, and does not know that the connection has ended.
+    pub(crate) fn application_is_unaware(&mut self) -> bool {
+        let is_unaware = |state| matches!(state, SocketState::Held | SocketState::HeldWithBatch);
+        self.poller.driver().is_some_and(|driver| is_unaware(driver.socket))
+    }
+
+    /// Takes the messages that arrived together with the last event, after it. Nothing else is read until
+    /// [`Link::handle_batch_taken`].
+    pub(crate) fn take_messages(&mut self) -> MessageBatch {
+        let messages = self.receive_messages();
+        if messages.len() > 0
+            && let Some(driver) = self.poller.driver()
+        {
+            driver.socket = SocketState::HeldWithBatch;
+        }
+        messages
+    }
+
+    /// The application has taken the last message of a batch.
+    pub(crate) fn handle_batch_taken(&mut self) {
+        if let Some(driver) = self.poller.driver() {
+            driver.socket = SocketState::Held;
+        }
+    }
+
+    /// Polls for the application so that the polling task, if there is another one, is woken, and wakes the
+    /// task of `cx` in turn.
+    pub(crate) fn poll_as_user<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        wait: Wait,
+        poll: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let driver = match &mut self.poller {
+            Poller::User => return poll(self, cx),
+            Poller::Halves(halves) => {
+                let waker = halves.register(wait, cx.waker()).clone();
+                return poll(self, &mut Context::from_waker(&waker));
+            }
+            Poller::Driver(driver) => driver,
+        };
+        if driver.waker.will_wake(cx.waker()) {
+            let polled = poll(self, cx);
+            if polled.is_pending()
+                && let Some(driver) = self.poller.driver()
+            {
+                match wait {
+                    Wait::Event => (driver.waits.event, driver.work) = (true, Work::Done),
+                    Wait::Write => (driver.waits.write, driver.work) = (true, Work::Due),
+                }
+            }
+            return polled;
+        }
+        let waker = driver.waker.clone();
+        let polled = poll(self, &mut Context::from_waker(&waker));
+        if polled.is_pending()
+            && let Some(driver) = self.poller.driver()
+        {
+            driver.work = if wait == Wait::Event { Work::Done } else { Work::Due };
+            let waiters = driver.waiters();
+            let waiter = match wait {
+                Wait::Event => &mut waiters.event,
+                Wait::Write => &mut waiters.write,
+            };
+            waiter.get_or_insert_with(|| cx.waker().clone()).clone_from(cx.waker());
+        }
+        polled
+    }
+
+    /// Whether a task of ours writes what was queued.
     pub(crate) fn is_driven(&self) -> bool {
-        self.driving.is_some()
+        matches!(self.poller, Poller::Driver(_))
     }
 
-    /// Whom to wake so that what the application did has its effect: nobody if the driving task will see
-    /// to it anyway.
+    /// Returns the task to wake so that what the application did takes effect: `None` if the driving task
+    /// will see it anyway.
     pub(crate) fn driver_to_wake(&mut self) -> Option<Waker> {
-        let driving = self.driving.as_mut()?;
-        driving.awaited = Awaited::Nothing;
-        (driving.turn == Turn::Over).then(|| driving.waker.clone())
+        let driver = self.poller.driver()?;
+        driver.work = Work::Due;
+        (driver.turn == Turn::Over).then(|| driver.waker.clone())
     }
 
-    /// Takes note that the application has dropped its socket; returns whom to wake.
+    /// The application has dropped its socket. Returns the task to wake.
     pub(crate) fn handle_dropped(&mut self) -> Option<Waker> {
-        let driving = self.driving.as_mut()?;
-        driving.handle = Handle::Dropped;
-        driving.ahead = None;
+        let driver = self.poller.driver()?;
+        driver.socket = SocketState::Dropped;
+        driver.ahead = None;
         self.driver_to_wake()
     }
 
-    /// Gives the connection up; returns whom to wake.
-    pub(crate) fn cut(&mut self) -> Option<Waker> {
-        let connection = self.connection();
-        connection.handle_write_failed();
-        connection.handle_end_of_input();
-        self.shut_mailbox();
-        self.leave();
-        self.driving.take()?.other.map(|other| other.waker)
+    /// Ends the connection at once, when the driving task ends. Returns the tasks to wake.
+    pub(crate) fn abandon(&mut self) -> Wakers {
+        self.cut();
+        match std::mem::replace(&mut self.poller, Poller::User) {
+            Poller::Driver(Driver { waiters: Some(waiters), .. }) => {
+                Wakers([waiters.event, waiters.write])
+            }
+            _ => Wakers::default(),
+        }
     }
 }
 
-/// The message of which `content` was received in parts, and `rest` as what was left of it.
+/// Tasks to wake without a lock, since wakers are foreign code.
+#[derive(Debug, Default)]
+#[must_use = "the tasks wait for it"]
+pub(crate) struct Wakers([Option<Waker>; 2]);
+
+impl Wakers {
+    pub(crate) fn wake(self) {
+        self.0.into_iter().flatten().for_each(Waker::wake);
+    }
+}
+
+/// Joins a message, of which `content` was received in parts and `rest` as a whole.
 fn join(content: &Message, rest: &Message) -> Message {
     let bytes = Bytes::from([&content.payload()[..], rest.payload()].concat());
     match content {

@@ -1,8 +1,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
-/// Who waits at the two halves of a stream, which may be two tasks. A transport keeps one waker, and either
-/// half moves the bytes of both: so it is given one that wakes both.
+use crate::socket::driver::Wait;
+
+/// The wakers of two tasks that use one socket. A transport keeps one waker for each direction, and either
+/// task moves bytes in both. So the transport gets a waker that wakes both.
 #[derive(Debug)]
 pub(crate) struct Halves {
     waiting: Arc<Waiting>,
@@ -21,15 +23,19 @@ impl Halves {
         Self { waker: Waker::from(Arc::clone(&waiting)), waiting }
     }
 
-    /// The waker to read with, for the reader that `waker` wakes.
-    pub(crate) fn reading(&self, waker: &Waker) -> &Waker {
-        keep(&self.waiting.reader, waker);
-        &self.waker
-    }
-
-    /// The waker to write with, for the writer that `waker` wakes.
-    pub(crate) fn writing(&self, waker: &Waker) -> &Waker {
-        keep(&self.waiting.writer, waker);
+    /// Registers the task that waits, and returns the waker to poll the transport with.
+    pub(crate) fn register(&self, wait: Wait, waker: &Waker) -> &Waker {
+        let slot = match wait {
+            Wait::Event => &self.waiting.reader,
+            Wait::Write => &self.waiting.writer,
+        };
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if !slot.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
+            let waker = waker.clone();
+            let before = slot.replace(waker);
+            drop(slot);
+            drop(before);
+        }
         &self.waker
     }
 }
@@ -40,17 +46,10 @@ impl Wake for Waiting {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        for place in [&self.reader, &self.writer] {
-            // Woken without the lock, for a waker may be code of others.
-            let waker = place.lock().unwrap_or_else(PoisonError::into_inner).take();
+        for slot in [&self.reader, &self.writer] {
+            // Woken without the lock, since a waker is foreign code.
+            let waker = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
             waker.into_iter().for_each(Waker::wake);
         }
-    }
-}
-
-fn keep(place: &Mutex<Option<Waker>>, waker: &Waker) {
-    let mut kept = place.lock().unwrap_or_else(PoisonError::into_inner);
-    if !kept.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
-        *kept = Some(waker.clone());
     }
 }

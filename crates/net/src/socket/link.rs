@@ -1,42 +1,47 @@
-use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::BytesMut;
-use fullduplex_proto::{CloseFrame, Closed, Connection, MessageBatch, Misuse, Outgoing, Received};
+use fullduplex_proto::{
+    CloseFrame, Closed, Connection, ConnectionError, Delivery, MessageBatch, Misuse, Outgoing,
+    Part, Received,
+};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::task::coop::{has_budget_remaining, poll_proceed};
 use tokio::time::Instant;
 
-use crate::server::connections::Phase;
-use crate::socket::alarm::Alarm;
+use crate::pool::Phase;
+use crate::pool::guard::ConnectionGuard;
 use crate::socket::core::{ActiveCore, Core};
-use crate::socket::driver::DriverState;
-use crate::socket::sender::Inbox;
-use crate::socket::sender::Sender;
+use crate::socket::driver::Poller;
+use crate::socket::sender::{Inbox, Sender};
+use crate::socket::timer::Timer;
 use crate::time;
 
-/// How many reads a task may take for one event before others have their turn.
+/// How many reads one poll may do before other tasks get their turn.
 const READS_PER_TURN: usize = 4;
 
-/// How many bytes may wait for the transport before whoever sends waits too.
-const HIGH_WATER: u64 = 64 << 10;
+/// While this many bytes wait for the transport, senders wait too.
+const WRITE_HIGH_WATER: u64 = 64 << 10;
 
-/// How many pieces one write takes at most.
+/// How many slices one write takes at most.
 const SLICES: usize = 16;
 
-/// A transport and the connection over it: the one loop that moves the bytes, for whoever polls it.
+/// A transport and the connection over it, with the one loop that moves the bytes.
 #[derive(Debug)]
 pub(crate) struct Link<S> {
-    stream: S,
+    /// `None` once the connection has ended.
+    stream: Option<S>,
     core: Core,
-    alarm: Alarm,
+    /// Used if there is no guard, which has a timer of its own.
+    timer: Timer,
+    /// If the connection belongs to a server.
+    guard: Option<ConnectionGuard>,
     /// What other tasks have sent.
     mailbox: Option<Inbox>,
-    /// Set while a task of ours drives the link, whether or not the application polls.
-    pub(crate) driving: Option<DriverState>,
-    /// Bytes of messages that the transport took since somebody asked.
+    pub(crate) poller: Poller,
+    /// Payload bytes that the transport took since [`Link::take_written`].
     payload_written: u64,
 }
 
@@ -44,146 +49,166 @@ pub(crate) struct Link<S> {
 pub(crate) enum Flush {
     Due,
     Done,
-    /// The transport was shut down for writing, behind all of it.
+    /// The transport was shut down for writing, after everything was written.
     ShutDown,
-    /// The transport takes no more.
+    /// Writing has failed.
     Broken,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
-    pub(crate) fn new(stream: S, connection: Connection, input: BytesMut, alarm: Alarm) -> Self {
+    pub(crate) fn new(
+        stream: S,
+        connection: Connection,
+        input: BytesMut,
+        guard: Option<ConnectionGuard>,
+    ) -> Self {
         Self {
-            stream,
+            stream: Some(stream),
             core: Core::new(connection, input),
-            alarm,
+            timer: Timer::default(),
+            guard,
             mailbox: None,
-            driving: None,
+            poller: Poller::User,
             payload_written: 0,
         }
     }
 
-    /// Polls for the next event, and drives everything else: writing, closing, deadlines. `None`
-    /// when the connection has ended.
+    /// Polls for the next event, and also writes, shuts down and checks deadlines. Returns `None` when the
+    /// connection has ended and all events were returned.
     pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
         for _ in 0..READS_PER_TURN {
-            let active = self.core.active();
+            let Some(active) = self.core.active() else {
+                return Poll::Ready(None);
+            };
             if active.may_hold_event() {
-                // One read may bring thousands of messages: each event uses up some of the task's share of
-                // time, so that other tasks have theirs.
-                let Poll::Ready(share) = poll_proceed(cx) else {
-                    return self.give_way(cx);
+                // One read may bring thousands of messages. Each event uses some of the task's budget, so that
+                // other tasks get their turn.
+                let Poll::Ready(budget) = poll_proceed(cx) else {
+                    return self.yield_now(cx);
                 };
-                // A violation is the end; `failure` tells it.
+                // A violation ends the connection; `failure` returns it.
                 if let Ok(Some(event)) = active.connection.handle_input(active.input.bytes()) {
-                    share.made_progress();
+                    budget.made_progress();
                     active.delta.count_received(&event);
                     if let Received::Message(message) = &event {
                         active.input.part_from_message(message.len());
                     }
                     return Poll::Ready(Some(event));
                 }
-                // Otherwise it would take back what reading uses up.
-                drop(share);
+                // Dropped before reading, since dropping it restores the budget.
+                drop(budget);
             }
-            // What cannot be written now is written when the transport wakes this task; an error of
-            // writing is remembered.
+            // What cannot be written now is written when the transport wakes this task. A write error is
+            // recorded.
             if self.poll_flush(cx).is_ready() {
                 self.poll_shutdown(cx);
             }
-            if self.connection().closed().is_some() {
+            if self.core.closed().is_some() {
                 self.end(cx);
+                self.core.discard_input();
                 return Poll::Ready(None);
             }
-            // What has arrived counts before the deadline does: it may have waited for us.
+            // Bytes that have arrived are read before the deadline is checked: they may have waited for us.
             if self.poll_read(cx).is_ready() {
                 continue;
             }
-            // That the task has used up its share is no silence of the peer.
+            // Without budget, nothing was read: that does not mean that the peer is silent.
             if !has_budget_remaining() {
-                return self.give_way(cx);
+                return self.yield_now(cx);
             }
-            self.core.active().busy_deadline = None;
+            if let Some(active) = self.core.active() {
+                active.busy_deadline = None;
+            }
             ready!(self.poll_deadline(cx));
         }
-        self.give_way(cx)
+        self.yield_now(cx)
     }
 
-    /// Takes messages that have been read already, as long as nothing else stands before them.
+    /// Takes complete messages that were already read, up to the next event that is not a message.
     pub(crate) fn receive_messages(&mut self) -> MessageBatch {
-        let ActiveCore { connection, input, delta, .. } = self.core.active();
+        let Some(ActiveCore { connection, input, delta, .. }) = self.core.active() else {
+            return MessageBatch::default();
+        };
         let messages = connection.take_messages(input.bytes());
         delta.count_messages(messages.len());
         messages
     }
 
-    /// Lets other tasks have their turn while there is more to read.
+    /// Lets other tasks run while there is more to read.
     ///
-    /// A closing peer that never stops talking is given up as well; later, for what it says may have
-    /// waited for us: its deadline counts when it has kept us busy for as long.
-    fn give_way(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
+    /// A closing peer that keeps sending is cut off once it has kept us busy for the close timeout.
+    fn yield_now(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
         self.account();
         cx.waker().wake_by_ref();
-        let ActiveCore { connection, busy_deadline, .. } = self.core.active();
-        if connection.is_open() {
-            return Poll::Pending;
-        }
-        let now = Instant::now();
-        let close_timeout = connection.timeouts().close;
-        let deadline = busy_deadline.get_or_insert_with(|| time::after(close_timeout));
-        if now >= *deadline {
-            connection.handle_timeout(now.into_std());
+        if let Some(ActiveCore { connection, busy_deadline, .. }) = self.core.active()
+            && !connection.is_open()
+        {
+            let now = Instant::now();
+            let close_timeout = connection.timeouts().close;
+            let deadline = busy_deadline.get_or_insert_with(|| time::after(close_timeout));
+            if now >= *deadline {
+                connection.handle_timeout(now.into_std());
+            }
         }
         Poll::Pending
     }
 
-    /// As [`Link::poll_flush`], for a caller that takes no messages now: a peer is not blamed for the
-    /// time in which nobody reads what it says.
+    /// As [`Link::poll_flush`], for an application that receives nothing now. The peer's deadlines pause,
+    /// since its bytes are not read.
     pub(crate) fn poll_without_reading(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.connection().handle_pause();
+        if let Some(active) = self.core.active() {
+            active.connection.handle_pause();
+        }
         self.poll_flush(cx)
     }
 
-    /// Drives everything but reading. Ready when the connection has ended.
+    /// Does everything but reading. Ready when the connection has ended.
     ///
-    /// Whoever closes has no time for what it does not read: then the peer's answer is not waited for
-    /// any longer than else.
+    /// While the connection is closing, its deadline holds although the peer's answer is not read.
     pub(crate) fn poll_all_but_reading(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let connection = self.connection();
-        if connection.is_open() {
-            connection.handle_pause();
+        if let Some(active) = self.core.active()
+            && active.connection.is_open()
+        {
+            active.connection.handle_pause();
         }
-        // An error of writing is remembered.
+        // A write error is recorded.
         let _ = self.poll_flush(cx);
-        if self.connection().closed().is_none() {
+        if self.core.closed().is_none() {
             ready!(self.poll_deadline(cx));
         }
         self.end(cx);
         Poll::Ready(())
     }
 
-    /// Polls until the transport has taken all that was queued, here and by other tasks.
+    /// Polls until the transport has taken everything that was queued, by this task and by others.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check_broken()?;
         self.collect_mail(cx);
-        while !self.connection().is_flushed() {
+        while self.core.active().is_some_and(|active| !active.connection.is_flushed()) {
             let written = self.poll_write(cx);
-            if written.is_pending() && self.connection().closed().is_some() {
-                // Nobody drives what has ended.
+            if written.is_pending() && self.core.closed().is_some() {
+                // Nothing drives a connection that has ended.
                 return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
             }
             ready!(written)?;
             self.collect_mail(cx);
         }
-        let ActiveCore { flush, .. } = self.core.active();
-        if *flush == Flush::Due {
-            let flushed = ready!(Pin::new(&mut self.stream).poll_flush(cx));
+        let Some(stream) = &mut self.stream else {
+            let is_complete = self.core.queued_bytes() == 0;
+            let not_connected = || Err(io::ErrorKind::NotConnected.into());
+            return Poll::Ready(if is_complete { Ok(()) } else { not_connected() });
+        };
+        if let Some(ActiveCore { flush, .. }) = self.core.active()
+            && *flush == Flush::Due
+        {
+            let flushed = ready!(Pin::new(stream).poll_flush(cx));
             *flush = Flush::Done;
             self.check_write(flushed)?;
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Polls until there is room for another message, or none is taken any more.
+    /// Polls until there is room for another message, or until messages are no longer accepted.
     pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check_broken()?;
         while !self.has_room() {
@@ -192,65 +217,114 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Whether nobody need wait to queue another message.
+    /// Whether another message may be queued without waiting.
     #[inline]
     pub(crate) fn has_room(&mut self) -> bool {
-        let ActiveCore { connection, flush, .. } = self.core.active();
-        *flush != Flush::Broken && (connection.queued_bytes() < HIGH_WATER || !connection.is_open())
+        let Some(ActiveCore { connection, flush, .. }) = self.core.active() else {
+            return true;
+        };
+        *flush != Flush::Broken
+            && (connection.queued_bytes() < WRITE_HIGH_WATER || !connection.is_open())
     }
 
     /// Queues a message, whether or not there is room.
     #[inline]
     pub(crate) fn queue(&mut self, message: &Outgoing) -> Result<(), Misuse> {
-        let active = self.core.active();
+        let Some(active) = self.core.active() else {
+            return Err(Misuse::Closing);
+        };
         active.lend_buffer();
         active.connection.send_outgoing(message)?;
         active.delta.count_sent();
         Ok(())
     }
 
-    /// Starts the closing handshake, behind everything that was sent before, by other tasks too.
+    /// Queues the next part of a message, whether or not there is room.
+    pub(crate) fn queue_part(&mut self, part: &Part) -> Result<(), Misuse> {
+        let active = self.core.active().ok_or(Misuse::Closing)?;
+        active.connection.send_part(part)
+    }
+
+    /// Queues a Ping.
+    pub(crate) fn ping(&mut self, payload: &[u8]) -> Result<(), Misuse> {
+        let active = self.core.active().ok_or(Misuse::Closing)?;
+        active.connection.ping(payload)
+    }
+
+    /// Starts the closing handshake, after everything that was sent before, by other tasks too.
     pub(crate) fn start_close(&mut self, frame: Option<&CloseFrame>) {
         if let Some(mailbox) = self.mailbox.take() {
             mailbox.shut();
             while let Some(message) = mailbox.take(Waker::noop()) {
-                // A connection that is closing drops it.
+                // A connection that is closing refuses it.
                 self.queue(&message).ok();
             }
             self.mailbox = Some(mailbox);
         }
-        self.connection().close(frame);
+        if let Some(active) = self.core.active() {
+            active.connection.close(frame);
+        }
     }
 
-    /// The connection, for what needs no transport.
-    pub(crate) fn connection(&mut self) -> &mut Connection {
-        &mut self.core.active().connection
+    pub(crate) fn set_delivery(&mut self, delivery: Delivery) {
+        if let Some(active) = self.core.active() {
+            active.connection.set_delivery(delivery);
+        }
     }
 
-    /// The first error of the transport.
-    pub(crate) fn broken(&mut self) -> Option<io::Error> {
-        self.core.active().broken.as_ref().map(copy)
+    /// Returns how the connection ended, once it has.
+    pub(crate) fn close_result(&self) -> Option<&Closed> {
+        self.core.closed()
     }
 
-    /// How many bytes of messages the transport took since the last call.
+    /// Marks the end of the application's stream. Returns false if that was done before.
+    pub(crate) fn end_stream(&mut self) -> bool {
+        self.core.end_stream()
+    }
+
+    /// Returns why the connection failed, as soon as it has.
+    pub(crate) fn failure(&self) -> Option<ConnectionError> {
+        match &self.core {
+            Core::Active(active) => active.connection.failure(),
+            Core::Ended(ended) => ended.closed.failure(),
+            Core::Parked(_) | Core::Moved => None,
+        }
+    }
+
+    /// Returns the first error of the transport.
+    pub(crate) fn broken(&self) -> Option<io::Error> {
+        self.core.broken()
+    }
+
+    /// Returns the bytes that were queued and not taken by the transport.
+    pub(crate) fn queued_bytes(&self) -> u64 {
+        self.core.queued_bytes()
+    }
+
+    /// Returns the payload bytes that the transport took since the last call.
     pub(crate) fn take_written(&mut self) -> u64 {
         std::mem::take(&mut self.payload_written)
     }
 
-    /// By which other tasks send.
+    /// Returns a sender for other tasks.
     pub(crate) fn sender(&mut self) -> Sender {
-        self.mailbox.get_or_insert_with(Inbox::new).sender()
+        let has_ended = self.stream.is_none();
+        let mailbox = self.mailbox.get_or_insert_with(Inbox::new);
+        if has_ended {
+            mailbox.end();
+        }
+        mailbox.sender()
     }
 
-    /// Queues what other tasks have sent, as far as there is room; more wakes the task of `cx`.
+    /// Queues what other tasks have sent, while there is room. The next message wakes the task of `cx`.
     fn collect_mail(&mut self, cx: &Context<'_>) {
         let Some(mailbox) = self.mailbox.take() else {
             return;
         };
-        while self.connection().queued_bytes() < HIGH_WATER
+        while self.core.queued_bytes() < WRITE_HIGH_WATER
             && let Some(message) = mailbox.take(cx.waker())
         {
-            // A connection that is closing drops it.
+            // A connection that is closing refuses it.
             self.queue(&message).ok();
         }
         let close = mailbox.take_close(cx.waker());
@@ -260,16 +334,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
-    /// One write of what waits.
+    /// Writes once.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let connection = &self.core.active().connection;
+        let (Some(stream), Some(active)) = (&mut self.stream, self.core.active()) else {
+            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+        };
         let mut slices = [IoSlice::new(&[]); SLICES];
-        let count = connection.poll_output(&mut slices);
-        let stream = Pin::new(&mut self.stream);
+        let count = active.connection.poll_output(&mut slices);
+        let stream = Pin::new(stream);
         let polled = match &slices[..count] {
-            // One piece is written for less than a list of one.
-            [piece] => stream.poll_write(cx, piece),
-            pieces => stream.poll_write_vectored(cx, pieces),
+            // Cheaper than a vectored write of one slice.
+            [slice] => stream.poll_write(cx, slice),
+            slices => stream.poll_write_vectored(cx, slices),
         };
         let written = match ready!(polled) {
             Ok(0) => Err(io::ErrorKind::WriteZero.into()),
@@ -277,60 +353,65 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             written => written,
         };
         let written = self.check_write(written)?;
-        let ActiveCore { connection, delta, flush, .. } = self.core.active();
-        self.payload_written += connection.handle_written(written) as u64;
-        delta.count_written(written);
-        *flush = Flush::Due;
+        if let Some(ActiveCore { connection, delta, flush, .. }) = self.core.active() {
+            self.payload_written += connection.handle_written(written) as u64;
+            delta.count_written(written);
+            *flush = Flush::Due;
+        }
         Poll::Ready(Ok(()))
     }
 
-    /// An error of writing ends writing, not reading.
+    /// Records a write error, which ends writing but not reading.
     fn check_write<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
         result.inspect_err(|error| {
-            let active = self.core.active();
-            active.connection.handle_write_failed();
-            active.flush = Flush::Broken;
-            active.note_broken(error);
+            if let Some(active) = self.core.active() {
+                active.connection.handle_write_failed();
+                active.flush = Flush::Broken;
+                active.record_error(error);
+            }
             self.shut_mailbox();
         })
     }
 
-    /// What was queued when writing broke was discarded, so nobody may be told that it was taken.
+    /// Returns the write error, if there was one. What was queued then was discarded, so later calls fail too.
     fn check_broken(&mut self) -> io::Result<()> {
-        let ActiveCore { broken, flush, .. } = self.core.active();
-        match (broken, *flush) {
-            (Some(error), Flush::Broken) => Err(copy(error)),
+        match self.core.active() {
+            Some(ActiveCore { broken: Some(error), flush: Flush::Broken, .. }) => Err(copy(error)),
             _ => Ok(()),
         }
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let ActiveCore { connection, input, .. } = self.core.active();
+        let (Some(stream), Some(active)) = (&mut self.stream, self.core.active()) else {
+            return Poll::Pending;
+        };
+        let ActiveCore { connection, input, .. } = active;
         let bytes_needed = connection.bytes_needed(input.bytes());
         input.make_room(bytes_needed);
-        let polled = pin!(self.stream.read_buf(input.bytes())).poll(cx);
+        let polled = pin!(stream.read_buf(input.bytes())).poll(cx);
         let Poll::Ready(read) = polled else {
-            self.core.active().settle();
+            active.settle();
             self.account();
             return Poll::Pending;
         };
-        let active = self.core.active();
         match read {
             Ok(0) => active.connection.handle_end_of_input(),
             Ok(count) => active.delta.count_read(count),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
                 active.connection.handle_end_of_input();
-                active.note_broken(&error);
+                active.record_error(&error);
             }
         }
         Poll::Ready(())
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) {
-        let active = self.core.active();
+        let (Some(stream), Some(active)) = (&mut self.stream, self.core.active()) else {
+            return;
+        };
         if active.connection.wants_shutdown()
-            && let Poll::Ready(result) = Pin::new(&mut self.stream).poll_shutdown(cx)
+            && let Poll::Ready(result) = Pin::new(stream).poll_shutdown(cx)
         {
             match result {
                 Ok(()) => {
@@ -339,113 +420,174 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 }
                 Err(error) => {
                     active.connection.handle_write_failed();
-                    active.note_broken(&error);
+                    active.record_error(&error);
                 }
             }
         }
     }
 
-    /// Both ends have had their say; an orderly end of TLS and TCP is a courtesy now
-    /// (RFC6455-7.1.1-1).
+    /// Frees what a connection that has ended holds: its place, the transport, and its memory, but for what
+    /// the application has still to receive.
+    ///
+    /// The transport is shut down in order if that is possible at once (RFC6455-7.1.1-1).
     fn end(&mut self, cx: &mut Context<'_>) {
-        self.alarm.clear();
-        self.shut_mailbox();
-        if self.core.active().flush != Flush::ShutDown {
-            let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.timer.clear();
+        let Some(mut stream) = self.stream.take() else {
+            return;
+        };
+        if let Some(active) = self.core.active()
+            && active.flush != Flush::ShutDown
+        {
+            let _ = Pin::new(&mut stream).poll_shutdown(cx);
         }
+        drop(stream);
+        if let Some(mailbox) = &self.mailbox {
+            mailbox.end();
+        }
+        self.release_place();
+        self.core.end();
     }
 
     /// Ready when a deadline has ended the connection.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let connection = self.connection();
-        if !connection.has_deadline() {
+        let Some(active) = self.core.active() else {
+            return Poll::Ready(());
+        };
+        if !active.connection.has_deadline() {
             return Poll::Pending;
         }
-        if connection.is_settled() && self.alarm.is_about_to_ring() {
+        let alarm_is_set = self.guard.as_ref().is_some_and(ConnectionGuard::alarm_is_set);
+        if alarm_is_set && active.connection.is_settled() {
             return Poll::Pending;
         }
         let mut now = Instant::now();
-        while let Some(at) = self.connection().handle_timeout(now.into_std()) {
-            if !self.connection().is_flushed() {
-                // A Ping was due, or our Close; an error of writing is remembered. What is waited for then
-                // is waited for from when it is written.
+        while let Some(active) = self.core.active()
+            && let Some(at) = active.connection.handle_timeout(now.into_std())
+        {
+            if !active.connection.is_flushed() {
+                // A Ping or our Close was queued. Its deadline starts when it is written. A write error is
+                // recorded.
                 let _ = self.poll_flush(cx);
-                if self.connection().is_flushed() {
+                if self.core.active().is_some_and(|active| active.connection.is_flushed()) {
                     continue;
                 }
             }
-            ready!(self.alarm.poll(Instant::from_std(at), now, cx));
+            ready!(self.poll_alarm(Instant::from_std(at), now, cx));
             now = Instant::now();
         }
-        self.alarm.clear();
-        if self.connection().closed().is_some() { Poll::Ready(()) } else { Poll::Pending }
+        self.timer.clear();
+        if self.core.closed().is_some() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Keeps little from now on, if nothing is under way: of a server's connection the least.
-    pub(crate) fn rest(&mut self) {
-        let is_driven = self.driving.as_ref().is_some_and(DriverState::is_at_rest);
-        if is_driven {
+    /// Ready at `at`. The server's timer may also wake the task earlier.
+    pub(crate) fn poll_alarm(
+        &mut self,
+        at: Instant,
+        now: Instant,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        match &mut self.guard {
+            None => self.timer.poll(at, cx),
+            Some(_) if at <= now => Poll::Ready(()),
+            Some(guard) => {
+                guard.set_alarm(at, now);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Parks the connection, if nothing is under way.
+    pub(crate) fn park(&mut self) {
+        if self.poller.is_at_rest() {
             self.core.park();
         }
     }
 
-    /// What the transport has still to take: so many bytes, and what it may hold back.
+    /// Returns how much the transport has still to take, and whether it has to be flushed.
     pub(crate) fn unwritten(&mut self) -> (u64, Flush) {
-        let ActiveCore { connection, flush, .. } = self.core.active();
-        (connection.queued_bytes(), *flush)
+        match self.core.active() {
+            Some(active) => (active.connection.queued_bytes(), active.flush),
+            None => (0, Flush::ShutDown),
+        }
     }
 
-    /// Tells the server what unfinished messages keep here; one too many fails the connection.
+    /// Tells the server how much unfinished messages hold. Fails the connection if the sum is too large.
     fn account(&mut self) {
-        let ActiveCore { connection, input, .. } = self.core.active();
-        let held = connection.held_bytes(input.bytes());
-        if self.alarm.member().is_some_and(|member| !member.hold(held)) {
-            connection.fail_over_budget();
-        }
-    }
-
-    /// Tells the server, if there is one, which task drives the link.
-    pub(crate) fn register(&mut self, waker: &Waker) {
-        if let Some(member) = self.alarm.member() {
-            member.set_waker(waker);
-        }
-    }
-
-    /// What the server, if there is one, wants to become of the connection.
-    pub(crate) fn phase(&mut self) -> Phase {
-        self.alarm.member().map_or(Phase::Serving, |member| member.server().phase())
-    }
-
-    /// Tells the server, if there is one, what was moved since the last time.
-    pub(crate) fn take_note(&mut self) {
-        if let Core::Active(active) = &mut self.core {
-            let delta = std::mem::take(&mut active.delta);
-            if let Some(member) = self.alarm.member() {
-                member.server().counters.add(&delta);
+        if let (Some(guard), Some(active)) = (&mut self.guard, self.core.active()) {
+            let held = active.connection.held_bytes(active.input.bytes());
+            if !guard.hold(held) {
+                active.connection.fail_over_budget();
             }
         }
     }
 
-    /// Leaves the server, if there is one, and tells it how the connection ended.
-    pub(crate) fn leave(&mut self) {
-        self.take_note();
-        if let Some(member) = self.alarm.member() {
-            let code = self.core.active().connection.closed().map_or(1006, Closed::code);
-            tracing::debug!(code, "connection closed");
-            member.server().counters.count_closed(code);
+    /// Tells the server's timer which task drives the link.
+    pub(crate) fn register(&mut self, waker: &Waker) {
+        if let Some(guard) = &self.guard {
+            guard.set_waker(waker);
         }
-        self.alarm = Alarm::Own(None);
     }
 
-    /// Takes no more messages of other tasks.
-    pub(crate) fn shut_mailbox(&self) {
+    /// Returns the phase of the server. Without a server, it serves for ever.
+    pub(crate) fn phase(&self) -> Phase {
+        self.guard.as_ref().map_or(Phase::Serving, |guard| guard.pool().phase())
+    }
+
+    pub(crate) fn guard(&self) -> Option<&ConnectionGuard> {
+        self.guard.as_ref()
+    }
+
+    /// Adds the counts since the last call to those of the server.
+    pub(crate) fn report(&mut self) {
+        if let Core::Active(active) = &mut self.core {
+            let delta = std::mem::take(&mut active.delta);
+            if let Some(guard) = &self.guard {
+                guard.pool().counters.add(&delta);
+            }
+        }
+    }
+
+    /// Gives the place among the server's connections back, and reports how the connection ended.
+    fn release_place(&mut self) {
+        self.report();
+        if let Some(guard) = &mut self.guard
+            && guard.release_place()
+        {
+            let code = self.core.closed().map_or(1006, Closed::code);
+            tracing::debug!(code, "connection closed");
+            guard.pool().counters.count_closed(code);
+        }
+    }
+
+    /// Ends the connection at once.
+    pub(crate) fn cut(&mut self) {
+        if let Some(active) = self.core.active() {
+            active.connection.handle_write_failed();
+            active.connection.handle_end_of_input();
+        }
+        self.stream = None;
+        if let Some(mailbox) = &self.mailbox {
+            mailbox.end();
+        }
+        self.release_place();
+        self.core.discard_input();
+        self.guard = None;
+    }
+
+    /// Forgets the server, once nothing uses its timer any more.
+    pub(crate) fn drop_guard(&mut self) {
+        self.guard = None;
+    }
+
+    /// Accepts no more messages from other tasks.
+    fn shut_mailbox(&self) {
         if let Some(mailbox) = &self.mailbox {
             mailbox.shut();
         }
     }
 }
 
-/// The error, as far as it can be copied.
+/// Copies an I/O error, as far as that is possible.
 pub(crate) fn copy(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),

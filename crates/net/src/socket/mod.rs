@@ -1,15 +1,18 @@
-pub(crate) mod alarm;
+//! An open connection. It knows neither how it was opened, nor handlers.
+
 pub(crate) mod byte_stream;
 pub(crate) mod core;
-pub(crate) mod delta;
 pub(crate) mod driver;
+pub(crate) mod error;
 pub(crate) mod halves;
 pub(crate) mod link;
-pub(crate) mod message_stream;
+pub(crate) mod options;
 pub(crate) mod read_buffer;
 pub(crate) mod sender;
+pub(crate) mod split;
+pub(crate) mod timer;
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
@@ -17,120 +20,101 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::BytesMut;
 use fullduplex_proto::handshake::{Answer, Subprotocol};
 use fullduplex_proto::{
-    CloseFrame, Closed, Connection, ConnectionError, Delivery, Message, MessageBatch, Misuse,
-    Outgoing, Part, Received,
+    CloseFrame, Closed, Connection, Delivery, Message, MessageBatch, Misuse, Outgoing, Part,
+    Received,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::socket::alarm::Alarm;
+use crate::pool::guard::ConnectionGuard;
+use crate::socket::driver::Wait;
+use crate::socket::error::{SendError, SocketError};
 use crate::socket::link::Link;
 use crate::socket::sender::Sender;
 use crate::transport::Transport;
 
 /// An open WebSocket over the transport `S`.
 ///
-/// One task uses it. [`recv`](Self::recv) also writes what is waiting, so that a task that only
-/// receives still answers pings and closes properly. Other tasks send by a [`Sender`].
+/// One task uses it. [`recv`](Self::recv) also writes, so a task that only receives still answers pings and
+/// closes properly. Other tasks send with a [`Sender`]; [`split`](Self::split) makes two halves for two tasks.
 ///
-/// In a handler of a [`Server`](crate::server::Server), and wherever else a handler is given a socket, the task
-/// of the handler also drives the socket while the handler does something else: it answers pings, meets
-/// deadlines, and writes what was sent as soon as the handler waits for anything. So there,
-/// [`send`](Self::send) waits for room and not for the transport, and the answers to many messages that
-/// arrived together leave together.
+/// In a handler of a [`Server`](crate::Server), and in [`Socket::drive`], the task of the handler also drives
+/// the socket while the handler waits for something else: it answers pings, checks deadlines, and writes what
+/// was sent as soon as the handler waits. There, [`send`](Self::send) waits for room in the queue and not for
+/// the transport, and the answers to many messages that arrived together leave in one write.
 ///
-/// All methods are cancel safe: a future that is dropped before it is ready has received nothing
-/// and lost nothing, and what it had accepted for sending stays queued, whole and in order.
+/// Everything that a connection holds (its transport, its memory, its place in a server) is freed as soon as it
+/// has ended. The socket remains, and returns the messages that were received.
 ///
-/// Dropping a socket ends its connection: in a handler with the closing handshake, elsewhere at once;
-/// call [`close`](Self::close) to part properly there.
+/// Dropping a socket ends its connection: in a handler with the closing handshake, elsewhere without. Call
+/// [`close`](Self::close) to close it properly.
+///
+/// # Cancel safety
+/// All methods are cancel safe. A future that is dropped before it is ready loses no message, and what it had
+/// queued stays queued.
+///
+/// # `Stream` and `Sink`
+/// A socket is a [`Stream`](futures_core::Stream) of received messages, which ends after the first error, and a
+/// [`Sink`](futures_sink::Sink) of [`Message`]s. `Sink::send` flushes, so in a handler it waits for the transport,
+/// which [`send`](Self::send) does not; a [`Prepared`](fullduplex_proto::Prepared) message can be sent by
+/// [`send`](Self::send) only.
 #[derive(Debug)]
 pub struct Socket<S: AsyncRead + AsyncWrite + Unpin = Transport> {
-    shared: Arc<Shared<S>>,
-    /// Messages that arrived together with the last one: most of a burst is received without the lock.
-    ahead: Option<Box<MessageBatch>>,
+    handle: Handle<S>,
+    batch: Batch,
 }
+
+/// Messages that arrived together with the last one. The application takes them without the lock.
+type Batch = Option<Box<MessageBatch>>;
 
 /// What a socket shares with the task that drives it.
 #[derive(Debug)]
 pub(crate) struct Shared<S> {
     link: Mutex<Link<S>>,
-    /// What was agreed on, if anything was.
+    /// `None` if nothing was agreed.
     answer: Option<Box<Answer>>,
 }
 
-/// The connection failed: by the peer's fault, or the world's.
-#[derive(Debug, thiserror::Error)]
-pub struct SocketError {
-    failure: ConnectionError,
-    #[source]
-    io: Option<io::Error>,
-}
-
-impl std::fmt::Display for SocketError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.io {
-            Some(error) => write!(f, "{}: {error}", self.failure),
-            None => self.failure.fmt(f),
-        }
-    }
-}
-
-impl SocketError {
-    /// What happened.
-    pub fn failure(&self) -> ConnectionError {
-        self.failure
-    }
-}
-
-/// A message was not sent.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SendError {
-    /// The caller sent after a close.
-    #[error(transparent)]
-    Misuse(#[from] Misuse),
-    /// The transport took no more. [`Socket::recv`] may still bring what the peer sent before.
-    #[error("the connection broke while a message was sent: {0}")]
-    Io(io::Error),
-}
+/// The application's hold on a connection, which dropping it ends.
+#[derive(Debug)]
+struct Handle<S: AsyncRead + AsyncWrite + Unpin>(Arc<Shared<S>>);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
-    /// A socket over `stream` after the handshake that brought `answer`, and `input` behind it.
+    /// Makes a socket of a stream on which the handshake was done, and of the bytes read after it.
     pub(crate) fn new(
         stream: S,
         connection: Connection,
         input: BytesMut,
         answer: Answer,
-        alarm: Alarm,
+        guard: Option<ConnectionGuard>,
     ) -> Self {
         // RFC6455-9.1-5: what was answered, whatever was offered.
         let connection = match answer.deflate() {
             Some(agreed) => connection.with_deflate(agreed),
             None => connection,
         };
-        let link = Link::new(stream, connection, input, alarm);
-        let answer = Some(Box::new(answer)).filter(|answer| **answer != Answer::default());
-        let shared = Arc::new(Shared { link: Mutex::new(link), answer });
-        Self { shared, ahead: None }
+        let link = Mutex::new(Link::new(stream, connection, input, guard));
+        let answer = (answer != Answer::default()).then(|| Box::new(answer));
+        Self { handle: Handle(Arc::new(Shared { link, answer })), batch: None }
     }
 
-    /// The subprotocol that both ends agreed on.
+    /// Returns the subprotocol that both ends agreed on.
     pub fn subprotocol(&self) -> Option<&Subprotocol> {
-        self.shared.answer.as_ref()?.subprotocol()
+        self.shared().answer.as_ref()?.subprotocol()
     }
 
-    /// The extensions in use, as the server's header lists them; empty if there are none.
+    /// Returns the extensions in use, in the form of the `Sec-WebSocket-Extensions` header. Empty if there are none.
     pub fn extensions(&self) -> String {
-        self.shared.answer.as_ref().map(|answer| answer.extensions()).unwrap_or_default()
+        let answer = self.shared().answer.as_ref();
+        answer.map(|answer| answer.extensions()).unwrap_or_default()
     }
 
-    /// Waits for the next message; `None` when the connection was closed, as [`Socket::closed`]
-    /// then tells.
+    /// Waits for the next message. Returns `None` when the connection was closed; see
+    /// [`Socket::close_result`].
     ///
     /// Messages may still arrive after [`Socket::start_close`], until the peer has closed too.
     ///
     /// # Errors
-    /// [`SocketError`] when the connection has failed, and at every call from then on.
+    /// [`SocketError`] if the connection has failed, at this and every later call.
     ///
     /// # Cancel safety
     /// Safe: no message is lost.
@@ -140,26 +124,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     /// As [`Socket::recv`].
     #[inline]
-    pub(crate) fn poll_message(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<Message>, SocketError>> {
-        let message = |event| match event {
-            Received::Message(message) => Some(message),
-            _ => None,
-        };
-        match self.next_ahead() {
-            Some(message) => Poll::Ready(Ok(Some(message))),
-            None => self.poll_content(cx, Delivery::Whole, message),
-        }
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, SocketError>> {
+        self.handle.0.poll_message(&mut self.batch, cx)
     }
 
-    /// Waits for the next part of a message, which has arrived while the rest may not have: for
-    /// messages that need not fit into memory. `None` when the connection was closed.
+    /// Waits for the next part of a message, which may arrive before the rest of it does: for messages that
+    /// need not fit into memory. Returns `None` when the connection was closed.
     ///
-    /// A message is over with the part that says so. What is left of one is [`Socket::recv`]'s, if
-    /// that is called instead. `Limits::message_bytes` holds for the whole message: raise it for
-    /// larger ones.
+    /// [`Part::last`] marks the end of a message. A call of [`Socket::recv`] returns the rest of a message of
+    /// which parts were received. `Limits::message_bytes` holds for the whole message: raise it for larger
+    /// ones.
     ///
     /// # Errors
     /// As [`Socket::recv`].
@@ -177,64 +151,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     ) -> Poll<Result<Option<Part>, SocketError>> {
         let part = |event| match event {
             Received::Part(part) => Some(part),
-            // It had begun to arrive before parts were asked for.
+            // It began to arrive before parts were asked for.
             Received::Message(content) => Some(Part { content, last: true }),
             _ => None,
         };
-        if let Some(content) = self.next_ahead() {
+        if let Some(content) = self.try_recv() {
             return Poll::Ready(Ok(Some(Part { content, last: true })));
         }
-        self.poll_content(cx, Delivery::Parts, part)
+        self.handle.0.poll_content(&mut self.batch, cx, Delivery::Parts, part)
     }
 
-    /// The next message, if it is at hand because it arrived together with the last one. For a caller that
-    /// passes on several at once; `None` says nothing of what comes next.
+    /// Returns the next message if it arrived together with the last one. `None` does not mean that there is
+    /// none. For a caller that handles several messages at once.
     pub fn try_recv(&mut self) -> Option<Message> {
-        self.next_ahead()
+        self.handle.0.next_of_batch(&mut self.batch)
     }
 
-    /// The next of the messages that are at hand. Behind the last one, reading goes on.
-    #[inline]
-    fn next_ahead(&mut self) -> Option<Message> {
-        let ahead = self.ahead.as_mut()?;
-        let message = ahead.next()?;
-        if ahead.len() == 0 {
-            self.ahead = None;
-            let mut link = self.link();
-            link.handle_messages_taken();
-            wake(link);
-        }
-        Some(message)
-    }
-
-    /// Polls for an event with content; `None` at the end.
-    fn poll_content<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        delivery: Delivery,
-        content: impl Fn(Received) -> Option<T>,
-    ) -> Poll<Result<Option<T>, SocketError>> {
-        let mut link = self.shared.link();
-        while let Some(event) = ready!(link.poll_event_for_application(delivery, cx)) {
-            if let Some(content) = content(event) {
-                self.ahead = take_ahead(&mut link);
-                // More may have arrived, and nobody waits for it now.
-                wake(link);
-                return Poll::Ready(Ok(Some(content)));
-            }
-        }
-        Poll::Ready(link.error().map_or(Ok(None), Err))
-    }
-
-    /// Sends a message, and waits until the transport has taken it: as long as the peer takes, and
-    /// without reading meanwhile. Pings are answered by the next [`Socket::recv`]. In a handler it
-    /// waits only for room, and the message leaves at the latest when the handler waits for anything.
+    /// Sends a message, and waits until the transport has taken it. It does not read meanwhile; pings are
+    /// answered by the next [`Socket::recv`]. In a handler it waits for room in the queue only, and the message
+    /// leaves when the handler waits next.
     ///
     /// # Errors
     /// [`SendError`]; the message was not sent, or not wholly.
     ///
     /// # Cancel safety
-    /// Safe: the message is queued whole or, while [`Socket::feed`] waits for room, not at all.
+    /// Safe: the message is queued whole, or not at all while there is no room.
     pub fn send(
         &mut self,
         message: impl Into<Outgoing>,
@@ -254,22 +195,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// [`SendError`]; the part was not sent, or not wholly.
     ///
     /// # Cancel safety
-    /// Safe: the part is queued whole or, while there is no room, not at all.
+    /// Safe: the part is queued whole, or not at all while there is no room.
     pub fn send_part(&mut self, part: &Part) -> impl Future<Output = Result<(), SendError>> {
         let mut part = Some(part);
         poll_fn(move |cx| {
             let mut link = self.link();
             if let Some(next) = part {
-                ready!(link.poll_room_for_application(cx))?;
-                link.connection().send_part(next)?;
+                ready!(link.poll_room_as_user(cx))?;
+                link.queue_part(next)?;
                 part = None;
             }
             poll_sent(link, cx)
         })
     }
 
-    /// Queues a message, once there is room; it leaves with the next [`Socket::flush`],
-    /// [`Socket::send`] or [`Socket::recv`].
+    /// Waits for room, and queues a message. It leaves with the next [`Socket::flush`], [`Socket::send`] or
+    /// [`Socket::recv`].
     ///
     /// # Errors
     /// [`SendError`]; the message was not queued.
@@ -289,15 +230,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         })
     }
 
-    /// Polls until there is room for another message.
-    pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        self.link().poll_room_for_application(cx)
-    }
-
-    /// Waits until the transport has taken all that was queued.
+    /// Waits until the transport has taken everything that was queued.
     ///
     /// # Errors
-    /// [`SendError::Io`] when the transport takes no more.
+    /// [`SendError::Io`] if the transport has failed.
     ///
     /// # Cancel safety
     /// Safe.
@@ -305,21 +241,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         poll_fn(|cx| self.poll_flush(cx)).await.map_err(SendError::Io)
     }
 
-    /// Closes the connection, and waits until it has ended. Messages that arrive meanwhile are
-    /// dropped: to receive them, call [`Socket::start_close`] and go on with [`Socket::recv`].
+    /// Closes the connection, and waits until it has ended. Messages that arrive meanwhile are dropped. To
+    /// receive them, call [`Socket::start_close`] and then [`Socket::recv`].
     ///
     /// # Errors
-    /// [`SocketError`] if the connection fails instead, or the peer does not answer in time.
+    /// [`SocketError`] if the connection fails, or the peer does not answer in time.
     ///
     /// # Cancel safety
     /// Safe: call it or [`Socket::recv`] again to go on.
     pub async fn close(&mut self, frame: Option<CloseFrame>) -> Result<Closed, SocketError> {
         self.start_close(frame.as_ref());
         while self.recv().await?.is_some() {}
-        Ok(self.closed().expect("recv ends when the connection has ended"))
+        Ok(self.close_result().expect("recv returns None when the connection has ended"))
     }
 
-    /// Starts the closing handshake, behind everything that was sent before, by a [`Sender`] too.
+    /// Starts the closing handshake, after everything that was sent before, by a [`Sender`] too.
     pub fn start_close(&mut self, frame: Option<&CloseFrame>) {
         let mut link = self.link();
         link.start_close(frame);
@@ -332,26 +268,53 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// [`Misuse`] if the payload is too long or the connection is closing.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Misuse> {
         let mut link = self.link();
-        link.connection().ping(payload)?;
+        link.ping(payload)?;
         wake(link);
         Ok(())
     }
 
-    /// A handle by which other tasks send, while this one receives.
+    /// Returns a handle with which other tasks send, while this one receives.
     pub fn sender(&mut self) -> Sender {
         let mut link = self.link();
         let sender = link.sender();
-        // The task must learn of it, to wait for what it brings.
+        // The driver must register with the new queue.
         wake(link);
         sender
     }
 
-    /// How the connection ended, once it has.
-    pub fn closed(&self) -> Option<Closed> {
-        self.link().connection().closed().cloned()
+    /// Waits until the connection has ended, and returns how. Messages that arrive meanwhile are dropped.
+    ///
+    /// For a handler that does not receive:
+    ///
+    /// ```
+    /// # use fullduplex_net::{SendError, Socket};
+    /// # use tokio::sync::broadcast::Receiver;
+    /// async fn push(mut socket: Socket, mut news: Receiver<String>) -> Result<(), SendError> {
+    ///     loop {
+    ///         tokio::select! {
+    ///             item = news.recv() => match item {
+    ///                 Ok(item) => socket.send(item).await?,
+    ///                 Err(_) => return Ok(()),
+    ///             },
+    ///             _ = socket.closed() => return Ok(()),
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn closed(&mut self) -> Closed {
+        while let Ok(Some(_)) = self.recv().await {}
+        self.close_result().expect("recv ends when the connection has ended")
     }
 
-    /// Queues a message without waiting for room. For a caller with a bound of its own.
+    /// Returns how the connection ended, or `None` while it has not ended.
+    pub fn close_result(&self) -> Option<Closed> {
+        self.link().close_result().cloned()
+    }
+
+    /// Queues a message without waiting for room, for a caller that bounds what it queues.
     ///
     /// # Errors
     /// [`Misuse::Closing`] after a close, [`Misuse::MessageUnderWay`] between the parts of another
@@ -363,74 +326,125 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         Ok(())
     }
 
-    /// Bytes queued and not yet taken by the transport, headers included.
+    /// Returns the bytes, headers included, that are queued and not yet taken by the transport.
     pub fn queued_bytes(&self) -> u64 {
-        self.link().connection().queued_bytes()
+        self.link().queued_bytes()
     }
 
-    /// How many payload bytes of messages the transport took since the last call.
+    /// Returns the payload bytes of messages that the transport took since the last call.
     pub fn take_written(&mut self) -> u64 {
         self.link().take_written()
     }
 
-    /// Why the connection failed, as soon as it has; with what the transport said, if it did. The peer
-    /// may still have to be told: go on polling until [`Socket::closed`].
+    /// Returns why the connection failed, as soon as it has. The peer may still have to be told: go on polling
+    /// until [`Socket::close_result`] is `Some`.
     pub fn error(&self) -> Option<SocketError> {
         self.link().error()
     }
 
-    /// Polls for the next event, and drives everything else: writing, closing, deadlines. `None`
-    /// when the connection has ended, as [`Socket::closed`] then tells. In a handler, pings and pongs
-    /// that arrive while it does something else are no events.
+    /// Polls for the next event, and also writes, closes and checks deadlines. Returns `None` when the connection
+    /// has ended; see [`Socket::close_result`]. In a handler, pings and pongs that arrive while it waits for
+    /// something else are not returned.
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
-        if let Some(message) = self.next_ahead() {
+        if let Some(message) = self.try_recv() {
             return Poll::Ready(Some(Received::Message(message)));
         }
-        let mut link = self.shared.link();
+        let mut link = self.handle.0.link();
         let event = ready!(link.poll_event_for_application(Delivery::Whole, cx));
         if let Some(Received::Message(_)) = event {
-            self.ahead = take_ahead(&mut link);
+            self.batch = take_batch(&mut link);
         }
         // More may have arrived, and nobody waits for it now.
         wake(link);
         Poll::Ready(event)
     }
 
-    /// Polls until the transport has taken all that was queued, for a caller that takes no messages
-    /// now. A peer is not blamed for the time in which nobody reads what it says.
+    /// Polls until the transport has taken everything that was queued, for a caller that receives nothing now. The
+    /// peer's deadlines pause meanwhile.
     ///
     /// # Errors
     /// As [`Socket::poll_flush`].
     pub fn poll_without_reading(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.link().poll_writing(cx, Link::poll_without_reading)
+        self.link().poll_as_user(cx, Wait::Write, Link::poll_without_reading)
     }
 
-    /// Polls until the transport has taken all that was queued.
+    /// Polls until the transport has taken everything that was queued.
     ///
     /// # Errors
-    /// The error of the transport, at the call that meets it.
+    /// The error of the transport.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.link().poll_writing(cx, Link::poll_flush)
+        self.link().poll_as_user(cx, Wait::Write, Link::poll_flush)
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared<S>> {
-        &self.shared
+        &self.handle.0
     }
 
     fn link(&self) -> MutexGuard<'_, Link<S>> {
-        self.shared.link()
+        self.shared().link()
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
-    /// No code of users runs under the lock, so it cannot be poisoned halfway.
+    /// No foreign code but that of the transport runs under the lock. If it panics, the link is as broken as
+    /// any transport that fails.
     pub(crate) fn link(&self) -> MutexGuard<'_, Link<S>> {
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the next message of the batch. After the last one, reading goes on.
+    #[inline]
+    fn next_of_batch(&self, batch: &mut Batch) -> Option<Message> {
+        let messages = batch.as_mut()?;
+        let message = messages.next()?;
+        if messages.len() == 0 {
+            *batch = None;
+            let mut link = self.link();
+            link.handle_batch_taken();
+            wake(link);
+        }
+        Some(message)
+    }
+
+    #[inline]
+    fn poll_message(
+        &self,
+        batch: &mut Batch,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Message>, SocketError>> {
+        let message = |event| match event {
+            Received::Message(message) => Some(message),
+            _ => None,
+        };
+        match self.next_of_batch(batch) {
+            Some(message) => Poll::Ready(Ok(Some(message))),
+            None => self.poll_content(batch, cx, Delivery::Whole, message),
+        }
+    }
+
+    /// Polls for an event with content. Returns `None` when the connection was closed.
+    fn poll_content<T>(
+        &self,
+        batch: &mut Batch,
+        cx: &mut Context<'_>,
+        delivery: Delivery,
+        content: impl Fn(Received) -> Option<T>,
+    ) -> Poll<Result<Option<T>, SocketError>> {
+        let mut link = self.link();
+        while let Some(event) = ready!(link.poll_event_for_application(delivery, cx)) {
+            if let Some(content) = content(event) {
+                *batch = take_batch(&mut link);
+                // More may have arrived, and nobody waits for it now.
+                wake(link);
+                return Poll::Ready(Ok(Some(content)));
+            }
+        }
+        Poll::Ready(link.error().map_or(Ok(None), Err))
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
-    /// Queues the message once there is room, if that is still to be done.
+    /// Queues the message once there is room, and leaves `None`.
     #[inline]
     fn poll_feed(
         &mut self,
@@ -438,39 +452,50 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         message: &mut Option<Outgoing>,
     ) -> Poll<Result<(), SendError>> {
         if message.is_some() && !self.has_room() {
-            ready!(self.poll_room_for_application(cx))?;
+            ready!(self.poll_room_as_user(cx))?;
         }
         if let Some(next) = message {
-            self.queue(next)?;
+            self.queue(next).inspect_err(|_| self.tell_if_ended())?;
             *message = None;
         }
         Poll::Ready(Ok(()))
     }
 
-    fn poll_room_for_application(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        self.poll_writing(cx, Self::poll_room).map_err(SendError::Io)
+    fn poll_room_as_user(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        let polled = self.poll_as_user(cx, Wait::Write, Self::poll_room).map_err(SendError::Io);
+        if let Poll::Ready(Err(_)) = polled {
+            self.tell_if_ended();
+        }
+        polled
     }
 
-    fn error(&mut self) -> Option<SocketError> {
-        let failure = self.connection().failure()?;
-        Some(SocketError { failure, io: self.broken() })
+    /// An error of sending tells the application of the end.
+    fn tell_if_ended(&mut self) {
+        if self.close_result().is_some() {
+            self.tell_of_end();
+        }
+    }
+
+    fn error(&self) -> Option<SocketError> {
+        Some(SocketError::new(self.failure()?, self.broken()))
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Socket<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Handle<S> {
     fn drop(&mut self) {
-        let driver = self.link().handle_dropped();
+        let driver = self.0.link().handle_dropped();
         driver.into_iter().for_each(Waker::wake);
     }
 }
 
-/// What has arrived together with a message that is received now.
-fn take_ahead<S: AsyncRead + AsyncWrite + Unpin>(link: &mut Link<S>) -> Option<Box<MessageBatch>> {
-    let ahead = link.take_messages();
-    (ahead.len() > 0).then(|| Box::new(ahead))
+/// Takes the messages that arrived together with the one that is received now.
+fn take_batch<S: AsyncRead + AsyncWrite + Unpin>(link: &mut Link<S>) -> Batch {
+    let messages = link.take_messages();
+    (messages.len() > 0).then(|| Box::new(messages))
 }
 
-/// Whether what was queued needs nothing more from here: otherwise the transport has to take it.
+/// Polls until what was queued needs nothing more of the caller: a driver writes it, or the transport has
+/// taken it.
 #[inline]
 fn poll_sent<S: AsyncRead + AsyncWrite + Unpin>(
     mut link: MutexGuard<'_, Link<S>>,
@@ -480,11 +505,11 @@ fn poll_sent<S: AsyncRead + AsyncWrite + Unpin>(
         wake(link);
         return Poll::Ready(Ok(()));
     }
-    link.poll_flush(cx).map_err(SendError::Io)
+    link.poll_as_user(cx, Wait::Write, Link::poll_flush).map_err(SendError::Io)
 }
 
-/// Wakes the task that drives the link, if there is one and it would not look by itself; without the
-/// lock, for a waker may be code of others.
+/// Wakes the driver of the link, if there is one and it would not look by itself. The lock is released before,
+/// since a waker is foreign code.
 #[inline]
 fn wake<S: AsyncRead + AsyncWrite + Unpin>(mut link: MutexGuard<'_, Link<S>>) {
     let driver = link.driver_to_wake();

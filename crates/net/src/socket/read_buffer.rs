@@ -2,33 +2,33 @@ use std::cell::RefCell;
 
 use bytes::BytesMut;
 
-/// What one read takes at most, but for large frames.
+/// The size of a read buffer, except for large frames.
 const SIZE: usize = 64 << 10;
 
-/// A buffer is used as long as it has room for so much.
-const ENOUGH: usize = 16 << 10;
+/// A buffer with less room than this is replaced before a read.
+const MIN_READ: usize = 16 << 10;
 
-/// A buffer that has grown for a large frame is kept for another one, up to this size and so many of them.
-const KEPT: usize = 4 << 20;
-const LARGE: usize = 4;
+/// A thread keeps this many buffers that have grown for a large frame, each of at most this size.
+const LARGE_KEPT: usize = 4;
+const LARGE_SIZE_MAX: usize = 4 << 20;
 
-/// A large frame is not received into a buffer of more than so many times its length, all of which a
-/// message would pin that the application keeps.
-const ROOMY: usize = 4;
+/// A large frame is received into a kept buffer of at most this many times its length, since the message
+/// keeps all of the buffer alive.
+const MAX_WASTE: usize = 4;
 
 thread_local! {
     static SPARE: RefCell<Spare> = RefCell::default();
 }
 
-/// Read buffers for all connections of a thread, while they do not read.
+/// The read buffers of a thread, which its connections use in turn.
 #[derive(Debug, Default)]
 struct Spare {
     small: Buffer,
     large: Vec<Buffer>,
 }
 
-/// Bytes that were read and are not yet understood. A connection that waits keeps no buffer, but for an
-/// incomplete frame.
+/// Bytes that were read and not yet parsed. A connection that waits holds no buffer, unless a frame is
+/// incomplete.
 #[derive(Debug, Default)]
 pub(crate) struct Input {
     buffer: Buffer,
@@ -38,18 +38,18 @@ pub(crate) struct Input {
 #[derive(Debug, Default)]
 struct Buffer {
     bytes: BytesMut,
-    /// How much room there is once all that was taken out of it is given up.
+    /// The capacity, once all messages in this buffer are dropped.
     size: usize,
 }
 
-/// Whose the buffer is, once it is given back.
+/// Who owns the buffer when it is given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Source {
     #[default]
     Own,
-    /// The thread's, for whatever comes next.
+    /// The thread, for any frames.
     Thread,
-    /// The thread's, for large frames.
+    /// The thread, for large frames.
     Large,
 }
 
@@ -67,8 +67,8 @@ impl Input {
         self.buffer.bytes.is_empty()
     }
 
-    /// Makes room for a read, and for a large frame that lacks so many bytes: for more, the more of it
-    /// has arrived, or as a thread has at hand, and never for what is only announced.
+    /// Makes room for a read. A large frame that still needs `bytes_needed` gets capacity in proportion to the
+    /// bytes received, or a buffer that the thread has kept; never capacity that was only announced.
     pub(crate) fn make_room(&mut self, bytes_needed: usize) {
         if self.is_empty() {
             if self.source == Source::Own {
@@ -78,7 +78,7 @@ impl Input {
             return self.buffer.renew();
         }
         let Buffer { bytes, .. } = &mut self.buffer;
-        let wanted = bytes_needed.clamp(ENOUGH, SIZE.max(bytes.len()));
+        let wanted = bytes_needed.clamp(MIN_READ, SIZE.max(bytes.len()));
         if bytes.capacity() - bytes.len() >= wanted {
             return;
         }
@@ -95,21 +95,25 @@ impl Input {
         }
     }
 
-    /// Gives back what is not needed while nothing arrives.
+    /// Gives the buffer back while nothing arrives, and keeps an incomplete frame in one of its size.
     pub(crate) fn settle(&mut self) {
         if self.is_empty() {
             self.give_back();
-        } else if self.buffer.bytes.len() <= ENOUGH {
+        } else if self.buffer.bytes.len() <= MIN_READ {
             self.keep_rest();
         }
     }
 
-    /// Gives the buffer of a large message back: it is for large frames only, so that no small message
-    /// that is kept pins it.
+    /// Gives the buffer back after a large message, so that no small message in it keeps it alive.
     pub(crate) fn part_from_message(&mut self, len: usize) {
         if len > SIZE {
             self.keep_rest();
         }
+    }
+
+    /// Drops all bytes.
+    pub(crate) fn clear(&mut self) {
+        self.give_back();
     }
 
     fn keep_rest(&mut self) {
@@ -118,17 +122,19 @@ impl Input {
         self.buffer.bytes = rest;
     }
 
-    /// Leaves the thread its buffer, or nothing of one that is not the thread's.
+    /// Gives the buffer back to the thread, or drops it if it is not the thread's.
     fn give_back(&mut self) {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.bytes.clear();
-        // A thread that ends has no use for it.
+        // Fails in a thread that is ending.
         let _ = SPARE.try_with(|spare| {
             let mut spare = spare.borrow_mut();
             match std::mem::take(&mut self.source) {
                 Source::Own => {}
                 Source::Thread => spare.small = buffer,
-                Source::Large if buffer.size <= KEPT && spare.large.len() < LARGE => {
+                Source::Large
+                    if buffer.size <= LARGE_SIZE_MAX && spare.large.len() < LARGE_KEPT =>
+                {
                     spare.large.push(buffer);
                 }
                 Source::Large => {}
@@ -138,11 +144,10 @@ impl Input {
 }
 
 impl Buffer {
-    /// Makes room in an empty buffer. A message that the application keeps holds its part of it; what
-    /// lies behind is used on, so that a message which is kept for long pins no more than what arrived
-    /// with it. Otherwise the same memory is used again, which the processor has at hand.
+    /// Makes room in an empty buffer. If no message holds a part of it, all of it is used again, which suits the
+    /// processor's cache. Otherwise the rest of it is used, and then a new one.
     fn renew(&mut self) {
-        if !self.bytes.try_reclaim(self.size.max(SIZE)) && self.bytes.capacity() < ENOUGH {
+        if !self.bytes.try_reclaim(self.size.max(SIZE)) && self.bytes.capacity() < MIN_READ {
             *self = Self { bytes: BytesMut::with_capacity(SIZE), size: SIZE };
         }
     }
@@ -154,11 +159,11 @@ impl Drop for Input {
     }
 }
 
-/// A spare buffer for a frame of this length, in which no message is any more.
+/// Takes a kept buffer for a frame of this length. No message may hold a part of it.
 fn take_large(len: usize) -> Option<Buffer> {
     let fits = |buffer: &mut Buffer| {
-        let is_right = (len..=ROOMY * len).contains(&buffer.size);
-        is_right && buffer.bytes.try_reclaim(buffer.size)
+        let fits_len = (len..=MAX_WASTE * len).contains(&buffer.size);
+        fits_len && buffer.bytes.try_reclaim(buffer.size)
     };
     SPARE.with_borrow_mut(|spare| {
         let at = spare.large.iter_mut().position(fits)?;

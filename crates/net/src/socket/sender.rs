@@ -5,53 +5,52 @@ use std::task::Waker;
 use fullduplex_proto::{CloseFrame, Outgoing};
 use tokio::sync::Notify;
 
-/// How many bytes wait by default before a sender waits too.
+/// Default of [`Sender::with_capacity`].
 const CAPACITY: usize = 1 << 20;
 
-/// What a queued message costs besides its payload.
+/// What a queued message counts besides its payload.
 const OVERHEAD: usize = 64;
 
-/// Sends messages over a socket that another task owns: made by [`Socket::sender`], cloned freely.
+/// Sends messages over a socket that another task owns. From [`Socket::sender`]; cloning it is cheap.
 ///
-/// What is sent is queued, whole and in order, and is on its way at the latest when the task that
-/// owns the socket has had its turn, which sending brings about. That task must receive, or be a
-/// handler of a [`Server`]. The queue is bounded, and a sender chooses what happens when a peer does not
-/// read and the queue is full: wait ([`Sender::send`]), drop the message ([`Sender::try_send`]), or
-/// close ([`Sender::close`]).
+/// Messages are queued whole and in order, and the task that owns the socket is woken to write them. That
+/// task must call [`Socket::recv`], or be a handler of a [`Server`](crate::Server). The queue is bounded. When the peer
+/// does not read and the queue is full, a sender can wait ([`Sender::send`]), drop the message
+/// ([`Sender::try_send`]), or close the connection ([`Sender::close`]).
 ///
 /// [`Socket::sender`]: crate::socket::Socket::sender
-/// [`Server`]: crate::server::Server
+/// [`Socket::recv`]: crate::socket::Socket::recv
 #[derive(Debug, Clone)]
 pub struct Sender {
     mailbox: Arc<Mailbox>,
     capacity: usize,
 }
 
-/// A message was not sent over a [`Sender`].
+/// A message could not be sent by [`Sender::try_send`].
 #[derive(Debug, thiserror::Error)]
 pub enum TrySendError {
-    /// The peer does not take its messages as fast as they are sent.
-    #[error("the peer does not read, and {0} bytes wait for it")]
+    /// The queue is full, and holds this many bytes.
+    #[error("could not send the message: {0} bytes wait for a peer that does not read")]
     Full(usize),
-    /// The connection is closing or closed, or its socket is gone.
+    /// The connection is closing or closed, or its socket was dropped.
     #[error(transparent)]
     Closed(#[from] SenderClosedError),
 }
 
-/// The connection is closing or closed, or its socket is gone: no message is sent over it any more.
+/// The connection is closing or closed, or its socket was dropped. No message can be sent any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the connection is closed, and takes no more messages")]
+#[error("could not send the message: the connection is closed")]
 pub struct SenderClosedError;
 
 impl Sender {
-    /// The same, but with another bound: while so many bytes wait, there is no room for further
-    /// messages. Default: 1 MiB.
+    /// Sets the bound of the queue for this sender and its clones: a message is accepted while fewer than
+    /// `bytes` wait. Default: 1 MiB.
     pub fn with_capacity(mut self, bytes: usize) -> Self {
         self.capacity = bytes;
         self
     }
 
-    /// Queues a message, once there is room.
+    /// Waits until the queue has room, and queues a message.
     ///
     /// # Errors
     /// [`SenderClosedError`]; the message was not queued.
@@ -61,156 +60,186 @@ impl Sender {
     pub async fn send(&self, message: impl Into<Outgoing>) -> Result<(), SenderClosedError> {
         let message = message.into();
         loop {
-            let room = self.mailbox.room.notified();
+            let changed = self.mailbox.changed.notified();
             match self.try_send(message.clone()) {
                 Ok(()) => return Ok(()),
-                Err(TrySendError::Full(_)) => room.await,
+                Err(TrySendError::Full(_)) => changed.await,
                 Err(TrySendError::Closed(closed)) => return Err(closed),
             }
         }
     }
 
-    /// Queues a message if there is room for it now.
+    /// Queues a message if the queue has room.
     ///
     /// # Errors
     /// [`TrySendError`]; the message was not queued.
     pub fn try_send(&self, message: impl Into<Outgoing>) -> Result<(), TrySendError> {
-        let message = message.into();
-        let mut letters = self.mailbox.letters();
-        if letters.stage != Stage::Open {
-            return Err(SenderClosedError.into());
-        }
-        if letters.bytes >= self.capacity {
-            return Err(TrySendError::Full(letters.bytes));
-        }
-        letters.bytes += cost(&message);
-        letters.messages.push_back(message);
-        wake_reader(letters);
-        Ok(())
+        let (sent, reader) = self.push(message.into());
+        reader.into_iter().for_each(Waker::wake);
+        sent
     }
 
-    /// Starts the closing handshake, behind everything that was sent before. A peer that reads nothing
-    /// is cut off when the time for closing has passed.
+    /// As [`Sender::try_send`], for a caller that holds a lock: returns the waker that it has to wake.
+    pub(crate) fn push(&self, message: Outgoing) -> (Result<(), TrySendError>, Option<Waker>) {
+        let mut queue = self.mailbox.queue();
+        if queue.stage != Stage::Open {
+            return (Err(SenderClosedError.into()), None);
+        }
+        if queue.bytes >= self.capacity {
+            return (Err(TrySendError::Full(queue.bytes)), None);
+        }
+        queue.bytes += cost(&message);
+        queue.messages.push_back(message);
+        (Ok(()), queue.reader.take())
+    }
+
+    /// Starts the closing handshake, after everything that was sent before. A peer that does not read is cut
+    /// off after the close timeout.
     pub fn close(&self, frame: Option<CloseFrame>) {
-        let mut letters = self.mailbox.letters();
-        if letters.stage == Stage::Open {
-            letters.stage = Stage::Closing(frame);
-            // Whoever waits for room learns that there is none any more.
-            self.mailbox.room.notify_waiters();
-            let closer = letters.closer.take();
-            drop(letters);
+        let mut queue = self.mailbox.queue();
+        if queue.stage == Stage::Open {
+            queue.stage = Stage::Closing(frame);
+            let closer = queue.closer.take();
+            drop(queue);
+            self.mailbox.changed.notify_waiters();
             closer.into_iter().for_each(Waker::wake);
         }
     }
 
-    /// Whether the connection takes no more messages.
+    /// Whether no more messages can be sent: the connection is closing or closed, or its socket was dropped.
     pub fn is_closed(&self) -> bool {
-        self.mailbox.letters().stage != Stage::Open
+        self.mailbox.queue().stage != Stage::Open
+    }
+
+    /// Waits until the connection has ended.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn closed(&self) {
+        loop {
+            let changed = self.mailbox.changed.notified();
+            if self.mailbox.queue().stage == Stage::Ended {
+                return;
+            }
+            changed.await;
+        }
     }
 }
 
-/// The link's end of a mailbox: when it is gone, the mailbox takes nothing more.
+/// The link's end of a mailbox. Dropping it ends the mailbox.
 #[derive(Debug)]
 pub(crate) struct Inbox(Arc<Mailbox>);
 
-/// Where the senders of a socket leave what its task is to send.
+/// The queue between the senders of a socket and its link.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
-    letters: Mutex<Letters>,
-    room: Notify,
+    queue: Mutex<Queue>,
+    /// Notified when the queue has room, and when the stage changes.
+    changed: Notify,
 }
 
 #[derive(Debug)]
-struct Letters {
+struct Queue {
     messages: VecDeque<Outgoing>,
-    /// What they cost.
+    /// The sum of their [`cost`].
     bytes: usize,
     stage: Stage,
-    /// The task that takes them, while there is nothing to take.
+    /// The task that takes messages, if it found none.
     reader: Option<Waker>,
-    /// The same task, which starts the closing handshake also while it has no room for messages.
+    /// The same task, which also starts the closing handshake while it has no room for messages.
     closer: Option<Waker>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Stage {
     Open,
-    /// A sender has asked for it; the task does not know yet.
+    /// A sender has called [`Sender::close`], and the link does not know yet.
     Closing(Option<CloseFrame>),
-    Closed,
+    /// The link takes no more messages.
+    Shut,
+    /// The connection has ended.
+    Ended,
 }
 
 impl Inbox {
     pub(crate) fn new() -> Self {
-        let letters = Letters {
+        let queue = Queue {
             messages: VecDeque::new(),
             bytes: 0,
             stage: Stage::Open,
             reader: None,
             closer: None,
         };
-        Self(Arc::new(Mailbox { letters: Mutex::new(letters), room: Notify::new() }))
+        Self(Arc::new(Mailbox { queue: Mutex::new(queue), changed: Notify::new() }))
     }
 
     pub(crate) fn sender(&self) -> Sender {
         Sender { mailbox: Arc::clone(&self.0), capacity: CAPACITY }
     }
 
-    /// Takes the oldest message; if there is none, the next one wakes `reader`.
+    /// Takes the oldest message. If there is none, the next one wakes `reader`.
     pub(crate) fn take(&self, reader: &Waker) -> Option<Outgoing> {
-        let mut letters = self.0.letters();
-        let Some(message) = letters.messages.pop_front() else {
-            letters.reader.get_or_insert_with(|| reader.clone()).clone_from(reader);
-            // A burst is over; what it took is given back.
-            letters.messages = VecDeque::new();
+        let mut queue = self.0.queue();
+        let Some(message) = queue.messages.pop_front() else {
+            queue.reader.get_or_insert_with(|| reader.clone()).clone_from(reader);
+            // The memory of a burst is given back.
+            queue.messages = VecDeque::new();
             return None;
         };
-        letters.bytes -= cost(&message);
-        drop(letters);
-        self.0.room.notify_waiters();
+        queue.bytes -= cost(&message);
+        drop(queue);
+        self.0.changed.notify_waiters();
         Some(message)
     }
 
-    /// Takes the wish to close; if there is none, one wakes `closer`. What was sent before may still be
-    /// there.
+    /// Takes a sender's request to close. If there is none, the next one wakes `closer`. Messages that were
+    /// sent before may still be queued.
     pub(crate) fn take_close(&self, closer: &Waker) -> Option<Option<CloseFrame>> {
-        let mut letters = self.0.letters();
-        let Letters { stage, closer: waiting, .. } = &mut *letters;
+        let mut queue = self.0.queue();
+        let Queue { stage, closer: waiting, .. } = &mut *queue;
         if let Stage::Closing(frame) = stage {
             let frame = frame.take();
-            *stage = Stage::Closed;
+            *stage = Stage::Shut;
             return Some(frame);
         }
         waiting.get_or_insert_with(|| closer.clone()).clone_from(closer);
         None
     }
 
-    /// Takes no more messages.
+    /// Accepts no more messages.
     pub(crate) fn shut(&self) {
-        self.0.letters().stage = Stage::Closed;
-        self.0.room.notify_waiters();
+        let mut queue = self.0.queue();
+        if queue.stage != Stage::Ended {
+            queue.stage = Stage::Shut;
+        }
+        drop(queue);
+        self.0.changed.notify_waiters();
+    }
+
+    /// Tells the senders that the connection has ended, and drops what is queued.
+    pub(crate) fn end(&self) {
+        let mut queue = self.0.queue();
+        queue.stage = Stage::Ended;
+        queue.bytes = 0;
+        let dropped =
+            (std::mem::take(&mut queue.messages), queue.reader.take(), queue.closer.take());
+        drop(queue);
+        // Foreign code may run when they are dropped, so this happens without the lock.
+        drop(dropped);
+        self.0.changed.notify_waiters();
     }
 }
 
 impl Drop for Inbox {
     fn drop(&mut self) {
-        self.shut();
+        self.end();
     }
 }
 
 impl Mailbox {
-    /// No code of others runs under the lock, so it cannot be poisoned halfway.
-    fn letters(&self) -> MutexGuard<'_, Letters> {
-        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Wakes the task that takes the messages, which may be code of others, without the lock.
-fn wake_reader(mut letters: MutexGuard<'_, Letters>) {
-    let reader = letters.reader.take();
-    drop(letters);
-    if let Some(reader) = reader {
-        reader.wake();
+    /// No foreign code runs under the lock but the clone of a waker, so poisoning means nothing.
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,7 +6,26 @@ use http::request::Parts;
 use crate::server::connections::Connections;
 use crate::upgrade::WebSocketUpgrade;
 
-/// Why an axum handler opens no WebSocket; its response also ends the HTTP connection.
+/// Why an axum handler opens no WebSocket. Its response also closes the HTTP connection.
+///
+/// Return it from a handler to refuse a client. A response of one's own, such as `StatusCode::UNAUTHORIZED`
+/// beside the extractor, leaves the HTTP connection open: the client may send further requests over it.
+///
+/// ```
+/// use axum::response::Response;
+/// use fullduplex_net::proto::handshake::Rejection;
+/// use fullduplex_net::{UpgradeRejection, WebSocketUpgrade};
+/// use http::{HeaderMap, StatusCode};
+///
+/// async fn open(headers: HeaderMap, upgrade: WebSocketUpgrade) -> Result<Response, UpgradeRejection> {
+///     if !headers.contains_key("authorization") {
+///         return Err(Rejection::new(StatusCode::UNAUTHORIZED, "log in first").into());
+///     }
+///     Ok(upgrade.on_upgrade(|mut socket| async move {
+///         socket.send("welcome").await
+///     }))
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(transparent)]
 pub struct UpgradeRejection(#[from] pub Rejection);
@@ -17,20 +36,20 @@ impl IntoResponse for UpgradeRejection {
     }
 }
 
-/// Extracts it from a request, with the [`Connections`] of the router's state.
+/// Extracts an upgrade from a request, with the [`Connections`] of the router's state.
 ///
 /// ```
 /// use axum::extract::State;
 /// use axum::response::Response;
 /// use axum::routing::{Router, any};
-/// use fullduplex_net::{Connections, ServerOptions, WebSocketUpgrade};
+/// use fullduplex_net::{Connections, HandlerResult, ServerOptions, WebSocketUpgrade};
 ///
 /// async fn echo(upgrade: WebSocketUpgrade) -> Response {
 ///     upgrade.on_upgrade(|mut socket| async move {
 ///         while let Some(message) = socket.recv().await? {
 ///             socket.send(message).await?;
 ///         }
-///         Ok(())
+///         HandlerResult::Ok(())
 ///     })
 /// }
 ///
@@ -59,7 +78,7 @@ where
     type Rejection = UpgradeRejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, UpgradeRejection> {
-        // hyper's part in the upgrade is shared by the copy.
+        // The copy shares hyper's `OnUpgrade`.
         let mut request = http::Request::from_parts(parts.clone(), ());
         Ok(Self::new(&mut request, &Connections::from_ref(state))?)
     }

@@ -1,11 +1,9 @@
 #[cfg(feature = "axum")]
 pub(crate) mod axum;
 
-use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use bytes::BytesMut;
 use fullduplex_proto::handshake::{
@@ -18,32 +16,29 @@ use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
 
 use crate::http1::read::OpeningError;
+use crate::pool::Phase;
+use crate::pool::guard::ConnectionGuard;
 use crate::server::accept::AcceptError;
-use crate::server::connections::Connections;
-use crate::server::connections::{Phase, Shared};
-use crate::server::guard::ConnectionGuard;
+use crate::server::connections::{Connections, rejection};
+use crate::server::deadline::Deadline;
+use crate::server::handler::{HandlerTask, IntoHandlerResult};
 use crate::server::handshake::Handshake;
 use crate::server::session;
-use crate::server::task::HandlerTask;
-use crate::server::task::Outcome;
 use crate::socket::Socket;
-use crate::socket::alarm::Alarm;
-use crate::time::Time;
 use crate::transport::Transport;
 
-/// A client of an HTTP server that asks for a WebSocket: [`on_upgrade`](Self::on_upgrade) makes the
-/// response that opens it, and runs a handler for it as a [`Server`](crate::server::Server) does.
+/// An opening request to an HTTP server. [`on_upgrade`](Self::on_upgrade) returns the response that accepts it,
+/// and runs a handler as a [`Server`](crate::Server) does.
 ///
-/// It is made of a request that hyper has read, so it suits every service whose requests come from
-/// hyper: one of hyper itself, of tower, or of a framework above them. In a handler of axum it is an
-/// extractor, with the feature `axum`. hyper's connection must be served with upgrades.
+/// It is made from a request that hyper has read, so it works in any service above hyper, such as one of tower.
+/// In axum it is an extractor, with the feature `axum`. The connection of hyper must be served with upgrades.
 ///
 /// # Example
 ///
 /// ```
 /// use std::convert::Infallible;
 ///
-/// use fullduplex_net::{Connections, ServerOptions, WebSocketUpgrade};
+/// use fullduplex_net::{Connections, HandlerResult, ServerOptions, WebSocketUpgrade};
 /// use http_body_util::Full;
 /// use hyper::body::{Bytes, Incoming};
 /// use hyper::service::service_fn;
@@ -59,7 +54,7 @@ use crate::transport::Transport;
 ///             while let Some(message) = socket.recv().await? {
 ///                 socket.send(message).await?;
 ///             }
-///             Ok(())
+///             HandlerResult::Ok(())
 ///         }),
 ///         Err(rejection) => rejection.to_response().map(Full::from),
 ///     })
@@ -87,53 +82,52 @@ use crate::transport::Transport;
 #[derive(Debug)]
 pub struct WebSocketUpgrade {
     handshake: Handshake,
-    member: ConnectionGuard,
+    guard: ConnectionGuard,
     upgraded: OnUpgrade,
+    connections: Connections,
 }
 
 impl WebSocketUpgrade {
-    /// Checks that the request asks for a WebSocket, that its origin is welcome, and that there is room
+    /// Checks that the request is a valid opening request, that its origin is allowed, and that there is a place
     /// for one more connection.
     ///
     /// # Errors
-    /// The [`Rejection`], whose response is the answer: it also ends the HTTP connection, so that nothing
-    /// that the client sent besides is taken for another request.
+    /// The [`Rejection`] to answer with. Its response also closes the HTTP connection, so that bytes after the
+    /// request are not taken for another one.
     pub fn new<B>(
         request: &mut http::Request<B>,
         connections: &Connections,
     ) -> Result<Self, Rejection> {
-        let server = connections.shared();
-        let begun = server.admit(None).and_then(|member| {
-            let handshake = Handshake::begin(request, &server.terms)?;
+        let begun = connections.admit(None).and_then(|guard| {
+            let handshake = Handshake::begin(request, connections.terms())?;
             let upgraded = request.extensions_mut().remove().ok_or_else(|| {
-                let reason = "this HTTP server does not let its connections be upgraded";
+                let reason = "this HTTP server does not serve its connections with upgrades";
                 Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, reason)
             })?;
-            Ok(Self { handshake, member, upgraded })
+            Ok(Self { handshake, guard, upgraded, connections: connections.clone() })
         });
-        begun.inspect_err(|rejection| count_refused(server, rejection))
+        begun.inspect_err(|rejection| count_refused(connections, rejection))
     }
 
-    /// Counts the connection among those of `address`, of which
-    /// [`ServerOptions::connections_per_address`](crate::server::connections::ServerOptions) may be open; whose address that
-    /// is, a server behind a proxy knows better than its transport. Without this call the connection
-    /// counts for no address.
+    /// Counts the connection for `address`; see
+    /// [`ServerOptions::connections_per_address`](crate::ServerOptions::connections_per_address). Behind a proxy,
+    /// that is the address that the proxy tells. Without this call the connection counts for no address.
     ///
     /// # Errors
-    /// The [`Rejection`] to answer with, if there are too many.
+    /// The [`Rejection`] to answer with, if the address has too many connections.
     pub fn with_address(mut self, address: IpAddr) -> Result<Self, Rejection> {
-        let counted = self.member.count_for(address);
-        counted.inspect_err(|rejection| count_refused(self.member.server(), rejection))?;
+        let counted = self.guard.count_for(address).map_err(rejection);
+        counted.inspect_err(|rejection| count_refused(&self.connections, rejection))?;
         Ok(self)
     }
 
-    /// The subprotocols that the client offers, in its order of preference.
+    /// Returns the subprotocols that the client offers, in its order of preference.
     pub fn subprotocols(&self) -> &Subprotocols {
         self.handshake.offer().subprotocols()
     }
 
     /// Chooses a subprotocol, instead of the first that is among
-    /// [`AcceptOptions::subprotocols`](crate::server::accept::AcceptOptions).
+    /// [`AcceptOptions::subprotocols`](crate::AcceptOptions::subprotocols).
     ///
     /// # Errors
     /// [`SubprotocolNotOfferedError`] if the client did not offer it.
@@ -148,7 +142,7 @@ impl WebSocketUpgrade {
     /// Adds a header to the response.
     ///
     /// # Errors
-    /// [`ReservedHeaderError`] if the header is the handshake's own.
+    /// [`ReservedHeaderError`] if the handshake sets the header itself.
     pub fn with_header(
         mut self,
         name: HeaderName,
@@ -158,11 +152,12 @@ impl WebSocketUpgrade {
         Ok(self)
     }
 
-    /// The response that opens the connection, with an empty body. As soon as hyper has sent it,
-    /// `handler` runs in a task of its own, with the socket, as [`Socket::drive`] tells.
+    /// Returns the response that opens the connection, with an empty body. When hyper has sent it, `handler` runs
+    /// in a task of its own. [`Socket::drive`] tells how it uses the socket, and what happens at the end of a
+    /// connection.
     ///
-    /// To decide otherwise, call [`reject`](Self::reject) instead: hyper keeps an upgrade for which another
-    /// response was sent, and gives the connection up at its end, so that the handler runs too late.
+    /// To refuse the client, return the response of [`reject`](Self::reject) instead. After any other response,
+    /// hyper keeps the connection open and reads what follows as another request.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -171,67 +166,61 @@ impl WebSocketUpgrade {
         handler: impl FnOnce(Socket) -> F + Send + 'static,
     ) -> Response<B>
     where
-        F: Future<Output = Outcome> + Send + 'static,
+        F: Future<Output: IntoHandlerResult> + Send + 'static,
     {
-        let Self { handshake, member, upgraded } = self;
-        let server = Arc::clone(member.server());
-        let time = Time::starting_now(server.terms.options.handshake_timeout);
-        let (response, connection, answer) = handshake.accept();
+        let Self { handshake, guard, upgraded, connections } = self;
+        let pool = Arc::clone(connections.pool());
+        let deadline = Deadline::after(connections.terms().options.handshake_timeout);
+        let response = handshake.response();
+        let (connection, answer) = handshake.accept();
         let preparing = Box::pin(async move {
             let opened = tokio::select! {
-                opened = finish(upgraded, time) => opened,
-                () = server.until(Phase::Cut) => return None,
+                opened = finish(upgraded, deadline) => opened,
+                () = pool.until(Phase::Cut) => return None,
             };
             let (transport, input) = match opened {
                 Ok(upgraded) => take_apart(upgraded),
                 Err(error) => {
-                    session::note_unopened(&server, &error);
+                    session::report_unopened(&pool.counters, &error);
                     return None;
                 }
             };
-            server.counters.opened.fetch_add(1, Ordering::Relaxed);
-            let alarm = Alarm::Server(member);
-            let socket = Socket::new(transport, connection, input, answer, alarm);
-            let shared = Arc::clone(socket.shared());
-            Some(HandlerTask::new(shared, Box::pin(handler(socket))))
+            pool.counters.count_opened();
+            let socket = Socket::new(transport, connection, input, answer, Some(guard));
+            Some(HandlerTask::start(socket, handler))
         });
         session::spawn(preparing, tracing::debug_span!("connection"));
         response.map(|()| B::default())
     }
 
-    /// The response that opens nothing, because the application decides so.
+    /// Returns the response that refuses the client and closes the HTTP connection.
     pub fn reject<B: From<String>>(self, rejection: &Rejection) -> Response<B> {
-        count_refused(self.member.server(), rejection);
+        count_refused(&self.connections, rejection);
         rejection.to_response().map(B::from)
     }
 }
 
-fn count_refused(server: &Shared, rejection: &Rejection) {
-    server.counters.count_refused(rejection.status());
+fn count_refused(connections: &Connections, rejection: &Rejection) {
+    connections.pool().counters.count_refused(rejection.status());
 }
 
 /// Waits until hyper has sent the response and gives the connection up.
-async fn finish(upgraded: OnUpgrade, time: Time) -> Result<Upgraded, AcceptError> {
-    let upgraded = time.limit(upgraded).await?;
+async fn finish(upgraded: OnUpgrade, deadline: Deadline) -> Result<Upgraded, AcceptError> {
+    let upgraded = deadline.limit(upgraded).await?;
     Ok(upgraded.map_err(|error| OpeningError::Io(io::Error::other(error)))?)
 }
 
-/// The transport, and what was read behind the request: TCP as such where it can be had, which is
-/// smaller and faster than what hyper makes of it.
+/// Returns the transport, and the bytes that hyper read after the request. A TCP stream is unwrapped if
+/// possible, which saves memory and time.
 fn take_apart(upgraded: Upgraded) -> (Transport, BytesMut) {
     let tcp = match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => Ok((parts.io, parts.read_buf)),
-        // As axum serves it.
+        // Served by `hyper_util::server::conn::auto`, as axum does.
         Err(upgraded) => auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded)
             .map(|parts| (parts.io, parts.read_buf)),
     };
     match tcp {
-        Ok((stream, read)) => {
-            let stream = stream.into_inner();
-            // A message is sent when it is sent. Not every transport can promise that.
-            stream.set_nodelay(true).ok();
-            (stream.into(), BytesMut::from(&read[..]))
-        }
+        Ok((stream, read)) => (stream.into_inner().into(), BytesMut::from(&read[..])),
         Err(upgraded) => (Transport::other(TokioIo::new(upgraded)), BytesMut::new()),
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use fullduplex_lab::figures::show;
 use fullduplex_lab::script::SAMPLE_REQUEST;
-use fullduplex_net::{Outcome, Request, Server, ServerOptions};
+use fullduplex_net::{HandlerResult, Request, Server, ServerOptions};
 
 /// The limit of descriptors for the server, and how many it needs at most without connections.
 const DESCRIPTORS: usize = 40;
@@ -20,13 +20,15 @@ const IS_SERVER: &str = "FULLDUPLEX_LAB_SERVER";
 /// Prints its address and serves until it is killed.
 #[tokio::main]
 async fn serve() {
-    let server = Server::bind("127.0.0.1:0", ServerOptions::default()).await.unwrap();
+    // More than there are descriptors.
+    let options = ServerOptions::default().connections(1 << 16).connections_per_address(1 << 16);
+    let server = Server::bind("127.0.0.1:0", options).await.unwrap();
     let mut stderr = std::io::stderr();
     writeln!(stderr, "address {}", server.local_addr().unwrap()).unwrap();
     server.serve(hold).await;
 }
 
-async fn hold(request: Request) -> Outcome {
+async fn hold(request: Request) -> HandlerResult {
     let mut socket = request.accept().await?;
     while socket.recv().await?.is_some() {}
     Ok(())

@@ -90,7 +90,7 @@ async fn talk(stream: Faulty<DuplexStream>) -> Report {
     };
     let again = socket.recv().await.map_err(|error| error.to_string());
     assert_eq!(again.err(), end, "recv returns the same end again");
-    Report::Ended { received, closed: socket.closed().expect("the connection has ended") }
+    Report::Ended { received, closed: socket.close_result().expect("the connection has ended") }
 }
 
 fn run(failing: Failing) -> (Report, Vec<Operation>) {

@@ -8,7 +8,7 @@ use fullduplex_lab::process::allow_many_files;
 use fullduplex_lab::script::guarded;
 use fullduplex_net::proto::{DeflateConfig, Message, Outgoing, Url};
 use fullduplex_net::{
-    ConnectOptions, Connections, Group, Outcome, OverflowPolicy, Request, Sent, Server,
+    ConnectOptions, Connections, Group, HandlerResult, OverflowPolicy, Request, Sent, Server,
     ServerOptions, Socket, connect,
 };
 use tokio::runtime::Runtime;
@@ -42,7 +42,7 @@ struct Room {
     silent: Option<Socket>,
 }
 
-async fn member(request: Request, group: Group) -> Outcome {
+async fn member(request: Request, group: Group) -> HandlerResult {
     let reads = request.uri().path() == "/reads";
     let mut socket = request.accept().await?;
     let sender = socket.sender().with_capacity(CAPACITY);

@@ -213,7 +213,7 @@ async fn a_closing_peer_that_never_pauses_is_dropped() {
             }
         };
         guarded("the end of a flood", async { tokio::join!(other_task, receiving) }).await;
-        let closed = socket.closed().unwrap();
+        let closed = socket.close_result().unwrap();
         assert_eq!(closed.failure(), Some(ConnectionError::CloseTimeout), "{what}");
         show("FT-21", format!("{what} without a pause"), format!("another task ran {turns} times"));
         assert!(turns > 5, "{what}: {turns} turns");

@@ -11,7 +11,8 @@ use fullduplex_lab::script::{FIN, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_fr
 use fullduplex_lab::served::Served;
 use fullduplex_net::proto::Prepared;
 use fullduplex_net::{
-    AcceptOptions, Outcome, Request, Sender, ServerOptions, Socket, Transport, TrySendError, accept,
+    AcceptOptions, HandlerResult, Request, Sender, ServerOptions, Socket, Transport, TrySendError,
+    accept,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::{mpsc, oneshot};
@@ -26,9 +27,9 @@ const TRANSPORT: usize = 16 << 10;
 /// Returns a client whose connection runs this handler, and the receiver of the handler's result.
 async fn driven<F>(
     handler: impl FnOnce(Socket) -> F + Send + 'static,
-) -> (Peer<DuplexStream>, oneshot::Receiver<Outcome>)
+) -> (Peer<DuplexStream>, oneshot::Receiver<HandlerResult>)
 where
-    F: Future<Output = Outcome> + Send + 'static,
+    F: Future<Output = HandlerResult> + Send + 'static,
 {
     let (client, stream) = duplex(TRANSPORT);
     let mut client = Peer::over(client);
@@ -38,7 +39,7 @@ where
     let (tx, rx) = oneshot::channel();
     tokio::spawn(socket.drive(|socket| async move {
         tx.send(handler(socket).await).ok();
-        Ok(())
+        HandlerResult::Ok(())
     }));
     (client, rx)
 }

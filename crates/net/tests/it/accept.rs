@@ -132,8 +132,7 @@ async fn receive_all(mut socket: Socket<DuplexStream>, in_parts: bool) -> Socket
 async fn every_way_of_receiving_applies_the_limits() {
     const LIMIT: usize = 1000;
     const FRAMES: usize = 10;
-    let mut options = AcceptOptions::default();
-    options.deflate = Some(DeflateConfig::default());
+    let mut options = AcceptOptions::default().deflate(DeflateConfig::default());
     (options.limits.message_bytes, options.limits.message_frames) = (LIMIT, FRAMES);
     let too_big = Violation::MessageTooBig { limit: LIMIT };
     let too_many = Violation::TooManyFrames { limit: FRAMES };

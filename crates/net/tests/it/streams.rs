@@ -99,7 +99,7 @@ async fn bytes_sent_before_the_end_are_read() {
     assert_eq!((read.unwrap(), ended.unwrap()), (12, 0));
     assert_eq!(rest, "and the rest");
     assert_eq!(server.read(&mut [0; 8]).await.unwrap(), 0, "further reads return the end too");
-    assert!(server.into_inner().unwrap().closed().unwrap().was_clean());
+    assert!(server.into_inner().unwrap().close_result().unwrap().was_clean());
 }
 
 #[tokio::test]
@@ -149,12 +149,12 @@ async fn writing_waits_for_the_peer() {
 async fn a_message_stream_is_a_stream_and_a_sink() {
     let (client, server) = pair().await;
     let echo = tokio::spawn(async move {
-        let (mut sink, mut stream) = server.into_message_stream().split::<Message>();
+        let (mut sink, mut stream) = server.split();
         while let Some(message) = stream.next().await {
             sink.send(message.unwrap()).await.unwrap();
         }
     });
-    let mut client = client.into_message_stream();
+    let mut client = client;
     let sent: Vec<Message> = vec!["one".into(), vec![2; 100_000].into(), "".into()];
     for message in &sent {
         client.send(message.clone()).await.unwrap();
@@ -164,7 +164,7 @@ async fn a_message_stream_is_a_stream_and_a_sink() {
     let refused = client.send(Message::from("late")).await;
     assert!(matches!(refused, Err(SendError::Misuse(_))), "{refused:?}");
     assert!(client.next().await.is_none());
-    assert!(client.into_inner().closed().unwrap().was_clean());
+    assert!(client.close_result().unwrap().was_clean());
     guarded("the echo", echo).await.unwrap();
 }
 
@@ -178,7 +178,7 @@ async fn a_message_stream_returns_one_error_and_then_ends() {
     .await;
     let url = Url::parse(&server.url()).unwrap();
     let (socket, _) = connect(&url, &ConnectOptions::default()).await.unwrap();
-    let received: Vec<_> = guarded("the end", socket.into_message_stream().collect()).await;
+    let received: Vec<_> = guarded("the end", socket.collect()).await;
     assert!(matches!(&received[..], [Ok(news), Err(_)] if *news == "news".into()), "{received:?}");
     server.finish().await;
 }
@@ -226,7 +226,7 @@ async fn two_tasks_use_the_halves_of_a_message_stream() {
             server.send(message).await.unwrap();
         }
     });
-    let (mut sink, mut stream) = client.into_message_stream().split::<Message>();
+    let (mut sink, mut stream) = client.split();
     let writing = tokio::spawn(async move {
         for _ in 0..200 {
             sink.send(vec![7; 50_000].into()).await.unwrap();
@@ -263,7 +263,7 @@ async fn two_tasks_use_the_halves_of_a_driven_byte_stream() {
         });
         // Keeps both halves until both are done.
         let _halves = (reading.await?, writing.await?);
-        Ok(())
+        fullduplex_net::HandlerResult::Ok(())
     });
     let handling = tokio::spawn(handling);
     let mut client = client.into_byte_stream();

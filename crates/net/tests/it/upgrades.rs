@@ -14,7 +14,7 @@ use fullduplex_lab::script::{
 use fullduplex_net::proto::handshake::{Rejection, Subprotocol, Subprotocols};
 use fullduplex_net::proto::{DeflateConfig, Message, Url};
 use fullduplex_net::{
-    ConnectError, ConnectOptions, Connections, Drained, Outcome, ServerOptions, Socket,
+    ConnectError, ConnectOptions, Connections, Drained, HandlerResult, ServerOptions, Socket,
     UpgradeRejection, WebSocketUpgrade, connect,
 };
 use futures_util::future::join_all;
@@ -30,7 +30,7 @@ use tokio::net::{TcpListener, TcpStream};
 static OTHER_REQUESTS: AtomicUsize = AtomicUsize::new(0);
 
 /// Sends each message back, and answers `transport?` with the type of the transport.
-async fn echo(mut socket: Socket) -> Outcome {
+async fn echo(mut socket: Socket) -> HandlerResult {
     while let Some(message) = socket.recv().await? {
         match &message {
             Message::Text(text) if text == "transport?" => {
@@ -178,7 +178,7 @@ async fn tcp_streams_are_used_directly() {
         let mut socket = open(address, "/").await.unwrap();
         socket.send("transport?").await.unwrap();
         let answer = format!("{:?}", socket.recv().await.unwrap());
-        assert!(answer.contains("stream: Transport(Tcp)"), "{answer}");
+        assert!(answer.contains("stream: Some(Transport(Tcp))"), "{answer}");
     }
 }
 
@@ -300,9 +300,7 @@ fn a_request_that_hyper_did_not_read_is_rejected() {
 
 #[tokio::test]
 async fn the_limits_for_connections_apply() {
-    let mut options = ServerOptions::default();
-    options.connections = 2;
-    options.connections_per_address = 1;
+    let options = ServerOptions::default().connections(2).connections_per_address(1);
     let connections = Connections::new(options);
     let [hyper, axum] = start_both(&connections).await;
     let first = open(axum, "/counted").await.unwrap();
@@ -353,7 +351,7 @@ async fn shutdown_closes_all_connections_and_counts_them() {
     silent.read_head().await;
     let ends = join_all(sockets.iter_mut().map(|socket| async {
         assert_eq!(socket.recv().await.unwrap(), None);
-        socket.closed().unwrap().code()
+        socket.close_result().unwrap().code()
     }));
     let shutdown = connections.shutdown(Duration::from_millis(500));
     let (drained, ends) = guarded("the shutdown", async { tokio::join!(shutdown, ends) }).await;

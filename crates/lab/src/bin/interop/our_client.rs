@@ -389,7 +389,7 @@ async fn close_received(mut socket: Socket) -> Result<(), Failure> {
     socket.send("close 4001 enough").await?;
     let received = socket.recv().await?;
     expect(received.is_none(), "the end", received)?;
-    let closed = socket.closed().ok_or("it is not closed")?;
+    let closed = socket.close_result().ok_or("it is not closed")?;
     let is_so = closed.was_clean() && closed.code() == 4001 && closed.reason() == "enough";
     expect(is_so, "the server's close", (closed.code(), closed.reason().to_owned()))
 }

@@ -5,7 +5,9 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use fullduplex_lab::echo;
-use fullduplex_net::{Group, Outcome, OverflowPolicy, Request, Server, ServerOptions, Socket};
+use fullduplex_net::{
+    Group, HandlerResult, OverflowPolicy, Request, Server, ServerOptions, Socket,
+};
 
 /// The path of the room.
 pub(crate) const ROOM: &str = "/room";
@@ -38,13 +40,13 @@ pub(crate) fn serve() -> io::Result<()> {
     })
 }
 
-async fn handle(request: Request, room: Group) -> Outcome {
+async fn handle(request: Request, room: Group) -> HandlerResult {
     let is_room = request.uri().path() == ROOM;
     let socket = request.accept().await?;
     if is_room { stay(socket, room).await } else { echo::messages(socket).await }
 }
 
-async fn stay(mut socket: Socket, room: Group) -> Outcome {
+async fn stay(mut socket: Socket, room: Group) -> HandlerResult {
     let _member = room.join(socket.sender());
     socket.send(WELCOME).await?;
     while let Some(message) = socket.recv().await? {

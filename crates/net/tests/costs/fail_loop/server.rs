@@ -46,8 +46,7 @@ pub(crate) enum Report {
 
 /// Plays the script, then receives until the connection ends.
 pub(crate) async fn play<S: AsyncRead + AsyncWrite + Unpin>(script: &[Step], stream: S) -> Report {
-    let mut options = AcceptOptions::default();
-    options.deflate = Some(DeflateConfig::default());
+    let mut options = AcceptOptions::default().deflate(DeflateConfig::default());
     options.limits.message_bytes = LIMIT;
     let mut socket = match accept(stream, &options).await {
         Ok(socket) => socket,
@@ -121,13 +120,14 @@ fn note(sent: &mut Vec<Message>, message: &Message, result: Result<(), SendError
 
 /// Checks that every method reports the same end, however often it is called.
 async fn ended<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut Socket<S>) -> Closed {
-    let closed = socket.closed().expect("receiving ends when the connection has ended").clone();
+    let closed =
+        socket.close_result().expect("receiving ends when the connection has ended").clone();
     for _ in 0..3 {
         match socket.recv().await {
             Ok(message) => assert_eq!((message, closed.failure()), (None, None)),
             Err(error) => assert_eq!(Some(error.failure()), closed.failure()),
         }
-        assert_eq!(socket.closed().as_ref(), Some(&closed));
+        assert_eq!(socket.close_result().as_ref(), Some(&closed));
         assert_eq!(socket.error().map(|error| error.failure()), closed.failure());
         assert!(socket.send("too late").await.is_err());
         socket.start_close(None);

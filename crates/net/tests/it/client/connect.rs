@@ -2,22 +2,17 @@
 
 use std::time::Duration;
 
+use fullduplex_lab::echo;
 use fullduplex_net::proto::Url;
 use fullduplex_net::{
-    ConnectConcurrency, ConnectError, ConnectOptions, Request, Server, ServerOptions, Tls, connect,
+    ConnectConcurrency, ConnectError, ConnectOptions, Server, ServerOptions, Tls, connect,
 };
 
 /// Serves an echo on a port of its own, and returns its URL.
 async fn echo_server() -> String {
     let server = Server::bind("127.0.0.1:0", ServerOptions::default()).await.unwrap();
     let url = format!("ws://{}/", server.local_addr().unwrap());
-    tokio::spawn(server.serve(|request: Request| async {
-        let mut socket = request.accept().await?;
-        while let Some(message) = socket.recv().await? {
-            socket.send(message).await?;
-        }
-        Ok(())
-    }));
+    tokio::spawn(server.serve(echo::requests));
     url
 }
 

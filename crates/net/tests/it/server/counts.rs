@@ -12,14 +12,14 @@ use fullduplex_lab::script::{
 };
 use fullduplex_lab::served::Served;
 use fullduplex_net::proto::handshake::Rejection;
-use fullduplex_net::{Outcome, Request, ServerOptions};
+use fullduplex_net::{HandlerResult, Request, ServerOptions};
 use http::StatusCode;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
 /// Handles the request as its path says.
-async fn handle(request: Request) -> Outcome {
+async fn handle(request: Request) -> HandlerResult {
     let path = request.uri().path().to_owned();
     match path.as_str() {
         "/refused" => {

@@ -17,7 +17,7 @@ use fullduplex_lab::script::{
 use fullduplex_lab::served::Served;
 use fullduplex_net::proto::{Message, Url};
 use fullduplex_net::{
-    AcceptOptions, ConnectOptions, Outcome, ServerOptions, Socket, Transport, accept, connect,
+    AcceptOptions, ConnectOptions, HandlerResult, ServerOptions, Socket, Transport, accept, connect,
 };
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
@@ -75,7 +75,7 @@ async fn driven<F>(
     handler: impl FnOnce(Socket) -> F + Send + 'static,
 ) -> (Peer<DuplexStream>, Arc<Uses>)
 where
-    F: Future<Output = Outcome> + Send + 'static,
+    F: Future<Output = HandlerResult> + Send + 'static,
 {
     let (client, stream) = duplex(1 << 20);
     let uses = Arc::new(Uses::default());
@@ -97,14 +97,14 @@ fn text(text: &str) -> Vec<u8> {
 }
 
 /// Sends each message back from within a `FuturesUnordered`, which polls with its own wakers.
-async fn echo_in_a_set(mut socket: Socket) -> Outcome {
+async fn echo_in_a_set(mut socket: Socket) -> HandlerResult {
     loop {
         let step = async {
             let message = socket.recv().await?;
             if let Some(message) = message {
                 socket.send(message).await?;
             }
-            Outcome::Ok(())
+            HandlerResult::Ok(())
         };
         let mut set: FuturesUnordered<_> = [step].into_iter().collect();
         set.next().await.unwrap()?;
@@ -251,7 +251,10 @@ async fn messages_are_written_when_the_handler_waits_in_a_select() {
 }
 
 /// Counts the polls of `handler`.
-async fn counted(polls: Arc<AtomicUsize>, handler: impl Future<Output = Outcome>) -> Outcome {
+async fn counted(
+    polls: Arc<AtomicUsize>,
+    handler: impl Future<Output = HandlerResult>,
+) -> HandlerResult {
     let mut handler = pin!(handler);
     poll_fn(|cx| {
         polls.fetch_add(1, Relaxed);

@@ -6,20 +6,20 @@ use std::time::Duration;
 use fullduplex_lab::script::{BINARY, FIN, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame};
 use fullduplex_lab::served::{Served, read_to_end};
 use fullduplex_net::proto::{ConnectionError, Message};
-use fullduplex_net::{Outcome, Request, ServerOptions};
+use fullduplex_net::{HandlerResult, Request, ServerOptions};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 /// The messages that a handler has received, and how its connection failed.
 type Report = (Vec<Message>, Option<ConnectionError>);
 
-async fn receive(request: Request, reports: mpsc::UnboundedSender<Report>) -> Outcome {
+async fn receive(request: Request, reports: mpsc::UnboundedSender<Report>) -> HandlerResult {
     let mut socket = request.accept().await?;
     let mut received = Vec::new();
     while let Ok(Some(message)) = socket.recv().await {
         received.push(message);
     }
-    let failure = socket.closed().unwrap().failure();
+    let failure = socket.close_result().unwrap().failure();
     assert_eq!(socket.recv().await.ok().flatten(), None, "recv returns no message after the end");
     Ok(reports.send((received, failure))?)
 }

@@ -12,7 +12,8 @@ use fullduplex_lab::served::Served;
 use fullduplex_net::proto::handshake::{Rejection, Subprotocol, Subprotocols};
 use fullduplex_net::proto::{ConnectionError, Url};
 use fullduplex_net::{
-    AcceptOptions, ConnectOptions, Outcome, Request, Server, ServerOptions, Tls, accept, connect,
+    AcceptOptions, ConnectOptions, HandlerResult, Request, Server, ServerOptions, Tls, accept,
+    connect,
 };
 use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, StatusCode};
@@ -21,7 +22,7 @@ use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 
 /// Decides on a request as its path says.
-async fn decide(request: Request) -> Outcome {
+async fn decide(request: Request) -> HandlerResult {
     match request.uri().path() {
         "/subprotocol" => {
             let request = request.with_subprotocol(Subprotocol::new("second")?)?;
@@ -82,7 +83,7 @@ async fn a_handler_decides_on_its_request() {
 }
 
 /// Ends as the path says, at once or after a message.
-async fn end(request: Request) -> Outcome {
+async fn end(request: Request) -> HandlerResult {
     let path = request.uri().path().to_owned();
     let mut socket = request.accept().await?;
     if path.ends_with("-later") {
@@ -122,7 +123,7 @@ async fn the_end_of_a_handler_closes_its_connection() {
 }
 
 /// Accepts and echoes in another task, which stops receiving after the text `wait`.
-async fn echo_elsewhere(request: Request) -> Outcome {
+async fn echo_elsewhere(request: Request) -> HandlerResult {
     let using = tokio::spawn(async move {
         let mut socket = request.accept().await?;
         while let Some(message) = socket.recv().await? {
@@ -204,7 +205,7 @@ async fn a_socket_ends_with_its_driver() {
     let mut driving = Box::pin(socket.drive(|mut socket| {
         sender = Some(socket.sender());
         tokio::spawn(async move { tx.send(socket.recv().await).unwrap() });
-        pending()
+        pending::<()>()
     }));
     assert!(driving.as_mut().now_or_never().is_none());
     tokio::task::yield_now().await;

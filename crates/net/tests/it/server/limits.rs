@@ -78,8 +78,7 @@ async fn heads_have_limits() {
 #[tokio::test(start_paused = true)]
 async fn slow_requests_are_dropped() {
     allow_many_files();
-    let mut options = ServerOptions::default();
-    options.connections_per_address = 1_100;
+    let options = ServerOptions::default().connections_per_address(1_100);
     let served = Served::by(options, echo::requests).await;
     let mut trickling = Vec::new();
     for _ in 0..1_000 {
@@ -133,9 +132,7 @@ async fn unfinished_messages_share_one_limit() {
     const LENGTH: usize = 1_000_000;
     const ROOM: usize = 10;
     const CLIENTS: usize = 50;
-    let mut options = ServerOptions::default();
-    // The buffer of a message grows in steps, to at most twice the bytes received.
-    options.unfinished_bytes = ROOM * 2 * LENGTH;
+    let options = ServerOptions::default().unfinished_bytes(ROOM * 2 * LENGTH);
     let served = Served::by(options, echo::requests).await;
     let ping = masked_frame(FIN | PING, "?");
     let begin = [masked_frame(BINARY, vec![b'x'; LENGTH - 2]), ping.clone()].concat();
@@ -168,8 +165,7 @@ async fn unfinished_messages_share_one_limit() {
 
 #[tokio::test]
 async fn a_client_over_the_limit_frees_its_memory() {
-    let mut options = ServerOptions::default();
-    options.unfinished_bytes = 100_000;
+    let options = ServerOptions::default().unfinished_bytes(100_000);
     let served = Served::by(options, echo::requests).await;
     let mut greedy = served.client().await;
     for first_byte in [BINARY, CONTINUATION, CONTINUATION, CONTINUATION] {

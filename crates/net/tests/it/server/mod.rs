@@ -6,5 +6,6 @@ mod ends;
 mod fallback;
 mod handlers;
 mod limits;
+mod places;
 mod shutdown;
 mod timeouts;

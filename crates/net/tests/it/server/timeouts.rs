@@ -8,13 +8,13 @@ use fullduplex_lab::script::{
     BINARY, CLOSE, FIN, PING, PONG, Peer, SAMPLE_REQUEST, TEXT, header, masked_frame,
 };
 use fullduplex_lab::served::Served;
-use fullduplex_net::{Outcome, Request, Sender, ServerOptions};
+use fullduplex_net::{HandlerResult, Request, Sender, ServerOptions};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 /// Waits as the path says.
-async fn wait(request: Request, senders: mpsc::UnboundedSender<Sender>) -> Outcome {
+async fn wait(request: Request, senders: mpsc::UnboundedSender<Sender>) -> HandlerResult {
     let path = request.uri().path().to_owned();
     let mut socket = request.accept().await?;
     senders.send(socket.sender())?;

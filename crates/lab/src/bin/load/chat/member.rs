@@ -95,7 +95,9 @@ impl Member {
         match message {
             Some(Message::Text(text)) => Ok(self.ledger.receive(text.as_str())?),
             Some(Message::Binary(_)) => Err("a binary message was received".into()),
-            None => Err(format!("the server has ended it: {:?}", self.socket.closed()).into()),
+            None => {
+                Err(format!("the server has ended it: {:?}", self.socket.close_result()).into())
+            }
         }
     }
 }

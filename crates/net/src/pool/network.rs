@@ -1,11 +1,12 @@
 use std::net::IpAddr;
 use std::num::NonZeroU64;
 
-/// Who counts as one: an address of IPv4, or a network of IPv6, all of which one customer owns.
+/// What `connections_per_address` counts: one IPv4 address, or one IPv6 network of 64 bits, which is what
+/// one customer usually has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Network(NonZeroU64);
 
-/// What stands before an address of IPv4; there is no such network of IPv6.
+/// Prefix of an IPv4 address. No IPv6 network has these bits.
 const IPV4: u64 = 0xFFFF << 32;
 
 impl From<IpAddr> for Network {
@@ -14,7 +15,7 @@ impl From<IpAddr> for Network {
             IpAddr::V4(address) => IPV4 | u64::from(address.to_bits()),
             IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
         };
-        // Those that begin with zeros are this machine and other special cases.
+        // Networks of zeros are loopback and other special addresses; they count as one.
         Self(NonZeroU64::new(bits).unwrap_or(NonZeroU64::MIN))
     }
 }
@@ -24,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_ipv6_network_is_one_and_an_ipv4_address_is_one() {
+    fn addresses_of_one_ipv6_network_count_together() {
         let network = |address: &str| Network::from(address.parse::<IpAddr>().unwrap());
         assert_eq!(network("2001:db8::1"), network("2001:db8::2"));
         assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));

@@ -4,48 +4,54 @@ use std::sync::{Mutex, PoisonError};
 
 use http::StatusCode;
 
-use crate::socket::delta::CounterDelta;
+use crate::pool::delta::CounterDelta;
 
-/// What a server has counted since it began, for a metrics exporter.
+/// What a server has counted since it started, for a metrics exporter. From
+/// [`Connections::counts`](crate::Connections::counts).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
-    /// TCP connections taken, or requests of an HTTP server, whatever became of them.
+    /// TCP connections accepted, or requests of an HTTP server, including those that were refused.
     pub accepted: u64,
-    /// Connections there are now, those that shake hands among them.
+    /// Connections that hold a place now, including those in the opening handshake.
     pub open: u64,
     /// Opening handshakes that succeeded.
     pub opened: u64,
-    /// Requests that were refused, or answered with a page, by the status of the response.
+    /// Requests that were answered with an HTTP response other than 101, by its status.
     pub refused: BTreeMap<u16, u64>,
-    /// Opening handshakes that came to no response: bad TLS, an end before its time, a deadline, a
-    /// shutdown.
+    /// Opening handshakes that ended without a response: TLS failed, the client left, the deadline
+    /// passed, or the server was shut down.
     pub failed: u64,
-    /// Connections that ended, by the close code as [`Closed::code`] has it: 1006 for those that were
+    /// Connections that ended, by the close code of [`Closed::code`]: 1006 for a connection that was
     /// lost.
     ///
     /// [`Closed::code`]: crate::proto::Closed::code
     pub closed: BTreeMap<u16, u64>,
+    /// Handlers that were dropped because they went on for longer than
+    /// [`ServerOptions::handler_grace`](crate::ServerOptions::handler_grace) after the end of their
+    /// connection.
+    pub handlers_dropped: u64,
     /// Messages received.
     pub messages_received: u64,
     /// Messages sent.
     pub messages_sent: u64,
-    /// Bytes received of open connections, as TCP has them, or TLS above it.
+    /// Bytes received over open connections, after decryption.
     pub bytes_received: u64,
-    /// Bytes sent over open connections, likewise.
+    /// Bytes sent over open connections, before encryption.
     pub bytes_sent: u64,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    pub(crate) accepted: AtomicU64,
-    pub(crate) opened: AtomicU64,
-    pub(crate) failed: AtomicU64,
+    accepted: AtomicU64,
+    opened: AtomicU64,
+    failed: AtomicU64,
+    handlers_dropped: AtomicU64,
     messages_received: AtomicU64,
     messages_sent: AtomicU64,
     bytes_received: AtomicU64,
     bytes_sent: AtomicU64,
-    /// What is counted once for a connection.
+    /// Counts that change once for each connection.
     by_code: Mutex<ByCode>,
 }
 
@@ -56,7 +62,23 @@ struct ByCode {
 }
 
 impl Counters {
-    /// Adds what a connection has moved. The numbers are shared by all threads, so this is done once for
+    pub(crate) fn count_accepted(&self) {
+        self.accepted.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn count_opened(&self) {
+        self.opened.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn count_failed(&self) {
+        self.failed.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn count_handler_dropped(&self) {
+        self.handlers_dropped.fetch_add(1, Relaxed);
+    }
+
+    /// Adds the counts of a connection. All threads share these counters, so this is called once for
     /// many messages.
     pub(crate) fn add(&self, delta: &CounterDelta) {
         for (counter, count) in [
@@ -81,7 +103,7 @@ impl Counters {
         *by_code.closed.entry(code).or_default() += 1;
     }
 
-    pub(crate) fn read(&self, open: usize) -> Counts {
+    pub(super) fn read(&self, open: usize) -> Counts {
         let by_code = self.by_code.lock().unwrap_or_else(PoisonError::into_inner);
         Counts {
             accepted: self.accepted.load(Relaxed),
@@ -90,6 +112,7 @@ impl Counters {
             refused: by_code.refused.clone(),
             failed: self.failed.load(Relaxed),
             closed: by_code.closed.clone(),
+            handlers_dropped: self.handlers_dropped.load(Relaxed),
             messages_received: self.messages_received.load(Relaxed),
             messages_sent: self.messages_sent.load(Relaxed),
             bytes_received: self.bytes_received.load(Relaxed),

@@ -1,9 +1,9 @@
-//! Whom to wake, and when: one timer for all connections of a server.
+//! One timer for all connections of a server.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::num::NonZeroU64;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -12,21 +12,21 @@ use slab::Slab;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-/// How exact alarms are.
+/// The resolution of alarms.
 const TICK: Duration = Duration::from_millis(50);
 
 /// The tasks of connections, and the alarms that they have set.
 ///
-/// Whoever is woken looks at the clock. So an alarm that was moved is left to ring, even if its key is
-/// another task's by then.
+/// A task that is woken checks the clock. So an alarm that is no longer needed may fire, even after its key
+/// was given to another task.
 #[derive(Debug)]
-pub(crate) struct Registry {
-    /// The beginning of [`Tick`]s.
+pub(crate) struct Timers {
+    /// The instant of tick zero.
     start: Instant,
     tasks: Mutex<Tasks>,
-    /// The last tick whose alarms have rung.
-    rung: AtomicU64,
-    /// There is an alarm earlier than all before.
+    /// The last tick whose alarms have fired.
+    fired: AtomicU32,
+    /// Notified when an alarm is set that is earlier than all others.
     changed: Notify,
 }
 
@@ -36,33 +36,34 @@ struct Tasks {
     alarms: BTreeMap<Tick, Vec<u32>>,
 }
 
-/// Ticks since the registry was made, and one; smaller than an [`Instant`].
+/// One more than the number of ticks since the start, in a quarter of the size of an [`Instant`]. It reaches
+/// six years; a later alarm does not fire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Tick(NonZeroU64);
+pub(crate) struct Tick(NonZeroU32);
 
 impl Tick {
     fn new(ticks: u128) -> Self {
-        Self(NonZeroU64::MIN.saturating_add(ticks.try_into().unwrap_or(u64::MAX)))
+        Self(NonZeroU32::MIN.saturating_add(ticks.try_into().unwrap_or(u32::MAX)))
     }
 }
 
-impl Registry {
+impl Timers {
     pub(crate) fn new() -> Self {
         Self {
             start: Instant::now(),
             tasks: Mutex::default(),
-            rung: AtomicU64::new(0),
+            fired: AtomicU32::new(0),
             changed: Notify::new(),
         }
     }
 
-    /// Adds a task, which says by [`Registry::set_waker`] who it is.
+    /// Adds a task and returns its key. [`Timers::set_waker`] sets its waker.
     pub(crate) fn add(&self) -> u32 {
         let key = self.tasks().wakers.insert(Waker::noop().clone());
         key.try_into().expect("there are fewer file descriptors")
     }
 
-    /// Removes a task, and the last alarm that it has set.
+    /// Removes a task, and the last alarm that it set.
     pub(crate) fn remove(&self, key: u32, alarm: Option<Tick>) {
         let mut tasks = self.tasks();
         if let Some(tick) = alarm
@@ -78,12 +79,15 @@ impl Registry {
         drop(waker);
     }
 
+    /// Sets the waker of a task.
     pub(crate) fn set_waker(&self, key: u32, waker: &Waker) {
-        let before = std::mem::replace(&mut self.tasks().wakers[key as usize], waker.clone());
+        // A waker is foreign code: it is cloned and dropped without the lock.
+        let waker = waker.clone();
+        let before = std::mem::replace(&mut self.tasks().wakers[key as usize], waker);
         drop(before);
     }
 
-    /// Wakes the task when `tick` has come.
+    /// Wakes the task at `tick`.
     pub(crate) fn set_alarm(&self, key: u32, tick: Tick) {
         let mut tasks = self.tasks();
         tasks.alarms.entry(tick).or_default().push(key);
@@ -94,37 +98,37 @@ impl Registry {
         }
     }
 
-    /// Whether the alarms of `tick` have rung: whoever set one looks at the clock then, and need not
-    /// before.
-    pub(crate) fn has_rung(&self, tick: Tick) -> bool {
-        tick.0.get() <= self.rung.load(Ordering::Relaxed)
+    /// Whether the alarms of `tick` have fired.
+    pub(crate) fn has_fired(&self, tick: Tick) -> bool {
+        tick.0.get() <= self.fired.load(Ordering::Relaxed)
     }
 
-    /// The first tick that is not before `at`.
+    /// Returns the first tick that is not before `at`.
     pub(crate) fn tick(&self, at: Instant) -> Tick {
         let since = at.saturating_duration_since(self.start);
         Tick::new(since.as_nanos().div_ceil(TICK.as_nanos()))
     }
 
-    /// The last tick that is not after `now`.
+    /// Returns the last tick that is not after `now`.
     pub(crate) fn tick_before(&self, now: Instant) -> Tick {
         let since = now.saturating_duration_since(self.start);
         Tick::new(since.as_nanos() / TICK.as_nanos())
     }
 
-    /// When a tick comes, if that is within the reach of the clock.
+    /// Returns the instant of a tick, if the clock can represent it.
     fn instant(&self, tick: Tick) -> Option<Instant> {
-        let since = TICK.checked_mul(u32::try_from(tick.0.get() - 1).ok()?)?;
+        let since = TICK.checked_mul(tick.0.get() - 1)?;
         self.start.checked_add(since)
     }
 
+    /// Wakes all tasks.
     pub(crate) fn wake_all(&self) {
         let wakers: Vec<Waker> =
             self.tasks().wakers.iter().map(|(_, waker)| waker.clone()).collect();
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Wakes the tasks whose alarm is due, and returns when the next one is.
+    /// Wakes the tasks whose alarms are due, and returns the instant of the next alarm.
     fn wake_due(&self, now: Instant) -> Option<Instant> {
         let now = self.tick_before(now);
         let mut due = Vec::new();
@@ -136,14 +140,14 @@ impl Registry {
             due.extend(keys.iter().filter_map(|key| tasks.wakers.get(*key as usize).cloned()));
         }
         let next = tasks.alarms.first_key_value().map(|(tick, _)| *tick);
-        // Before anybody is woken, which makes it known to him.
-        self.rung.store(now.0.get(), Ordering::Relaxed);
+        // Stored before the wakes, so that a woken task sees it.
+        self.fired.store(now.0.get(), Ordering::Relaxed);
         drop(tasks);
         due.into_iter().for_each(Waker::wake);
         next.and_then(|tick| self.instant(tick))
     }
 
-    /// Wakes each task when its alarm is due, for ever.
+    /// Wakes each task when its alarm is due. Never returns.
     pub(crate) async fn run(&self) {
         loop {
             let changed = self.changed.notified();
@@ -157,7 +161,7 @@ impl Registry {
         }
     }
 
-    /// No code of others runs under the lock, so it cannot be poisoned halfway.
+    /// No foreign code runs under the lock, so poisoning means nothing.
     fn tasks(&self) -> MutexGuard<'_, Tasks> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }

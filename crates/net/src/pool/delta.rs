@@ -1,17 +1,18 @@
 use fullduplex_proto::{Part, Received};
 
-/// What one connection has moved since somebody took note of it.
+/// What one connection moved since its counts were last added to the server's.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct CounterDelta {
     pub(crate) messages_received: u32,
     pub(crate) messages_sent: u32,
-    /// Bytes of the transport.
+    /// Bytes read from the transport.
     pub(crate) bytes_received: u32,
+    /// Bytes written to the transport.
     pub(crate) bytes_sent: u32,
 }
 
 impl CounterDelta {
-    /// Whether there is nothing to take note of.
+    /// Whether all counts are zero.
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -42,7 +43,7 @@ impl CounterDelta {
     }
 }
 
-/// Nobody takes note of a connection without a server; its numbers stop at the end of their range.
+/// Saturates, since the counts of a connection without a server are never taken.
 fn add(sum: u32, bytes: usize) -> u32 {
     sum.saturating_add(bytes.try_into().unwrap_or(u32::MAX))
 }

@@ -1,0 +1,104 @@
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Waker;
+
+use tokio::time::Instant;
+
+use crate::pool::network::Network;
+use crate::pool::timers::Tick;
+use crate::pool::{NoPlaceError, Pool};
+
+/// One connection of a server, from `accept` until its handler is over.
+///
+/// It holds a place, which [`release_place`](Self::release_place) gives back when the connection ends, and
+/// a timer, which stays until the guard is dropped.
+#[derive(Debug)]
+pub(crate) struct ConnectionGuard {
+    pool: Arc<Pool>,
+    network: Option<Network>,
+    alarm: Option<Tick>,
+    key: u32,
+    /// Bytes of unfinished messages, as the pool counts them.
+    held: u32,
+    has_place: bool,
+}
+
+impl ConnectionGuard {
+    /// Guards a place that the pool has counted.
+    pub(super) fn new(pool: Arc<Pool>) -> Self {
+        let key = pool.timers.add();
+        Self { pool, network: None, alarm: None, key, held: 0, has_place: true }
+    }
+
+    /// Counts the connection for `address`, and no longer for another one.
+    pub(crate) fn count_for(&mut self, address: IpAddr) -> Result<(), NoPlaceError> {
+        self.uncount();
+        let network = Network::from(address);
+        self.pool.count(network)?;
+        self.network = Some(network);
+        Ok(())
+    }
+
+    fn uncount(&mut self) {
+        if let Some(network) = self.network.take() {
+            self.pool.uncount(network);
+        }
+    }
+
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// Sets the waker of the task that drives the connection.
+    pub(crate) fn set_waker(&self, waker: &Waker) {
+        self.pool.timers.set_waker(self.key, waker);
+    }
+
+    /// Wakes the task at `at`, or earlier.
+    pub(crate) fn set_alarm(&mut self, at: Instant, now: Instant) {
+        let timers = &self.pool.timers;
+        let tick = timers.tick(at);
+        // An alarm that is set for an earlier time stays: one early wake costs less than moving it.
+        let set = self.alarm.filter(|set| *set > timers.tick_before(now));
+        if set.is_none_or(|set| tick < set) {
+            timers.set_alarm(self.key, tick);
+            self.alarm = Some(tick);
+        }
+    }
+
+    /// Whether an alarm is set that has not fired.
+    pub(crate) fn alarm_is_set(&self) -> bool {
+        self.alarm.is_some_and(|tick| !self.pool.timers.has_fired(tick))
+    }
+
+    /// Sets how many bytes the unfinished messages of the connection hold. Returns whether the pool is
+    /// within its limit.
+    pub(crate) fn hold(&mut self, bytes: usize) -> bool {
+        let bytes = bytes.try_into().unwrap_or(u32::MAX);
+        if bytes == self.held {
+            return true;
+        }
+        let before = std::mem::replace(&mut self.held, bytes);
+        self.pool.hold(before as usize, bytes as usize)
+    }
+
+    /// Gives the place back. Returns false if that was done before.
+    pub(crate) fn release_place(&mut self) -> bool {
+        let had_place = std::mem::take(&mut self.has_place);
+        if had_place {
+            self.hold(0);
+            self.uncount();
+            self.pool.open.fetch_sub(1, Ordering::SeqCst);
+        }
+        had_place
+    }
+}
+
+impl Drop for ConnectionGuard {
+    fn drop(&mut self) {
+        self.release_place();
+        self.pool.timers.remove(self.key, self.alarm);
+        self.pool.drop_guard();
+    }
+}

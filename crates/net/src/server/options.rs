@@ -1,0 +1,175 @@
+use std::time::Duration;
+
+use fullduplex_proto::handshake::{OriginPolicy, Subprotocols};
+use fullduplex_proto::{DeflateConfig, Limits, Timeouts};
+
+use crate::pool::PoolLimits;
+use crate::server::open_files;
+
+/// Options for each connection that a server accepts.
+///
+/// The default accepts no subprotocol and no compression, and refuses pages of other origins.
+///
+/// ```
+/// use fullduplex_net::{AcceptOptions, proto::Deflate};
+///
+/// let options = AcceptOptions::default().deflate(DeflateConfig::default());
+/// // Or, by struct update:
+/// let options = AcceptOptions { deflate: Some(DeflateConfig::default()), ..Default::default() };
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct AcceptOptions {
+    /// The subprotocols that the server speaks. The first of the client's offers that is among them is
+    /// chosen. Default: none.
+    pub subprotocols: Subprotocols,
+    /// Which web pages may connect. Default: those of the server's own origin.
+    pub origins: OriginPolicy,
+    /// Whether permessage-deflate is agreed to, and how. Default: `None`.
+    ///
+    /// A connection that compresses both ways holds about 500 KiB more, and up to 36 KiB after half a minute
+    /// without messages, if its task receives. Smaller windows and no context takeover need less.
+    pub deflate: Option<DeflateConfig>,
+    /// What the client may send.
+    pub limits: Limits,
+    /// The time for the opening handshake, TLS included. Default: 10 s.
+    pub handshake_timeout: Duration,
+    /// How long the client may take once the connection is open, and how often it is pinged.
+    pub timeouts: Timeouts,
+}
+
+impl Default for AcceptOptions {
+    fn default() -> Self {
+        Self {
+            subprotocols: Subprotocols::default(),
+            origins: OriginPolicy::default(),
+            deflate: None,
+            limits: Limits::default(),
+            handshake_timeout: Duration::from_secs(10),
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+impl AcceptOptions {
+    /// Sets the subprotocols that the server speaks.
+    pub fn subprotocols(mut self, subprotocols: Subprotocols) -> Self {
+        self.subprotocols = subprotocols;
+        self
+    }
+
+    /// Sets which web pages may connect.
+    pub fn origins(mut self, origins: OriginPolicy) -> Self {
+        self.origins = origins;
+        self
+    }
+
+    /// Agrees to permessage-deflate.
+    pub fn deflate(mut self, deflate: impl Into<Option<DeflateConfig>>) -> Self {
+        self.deflate = deflate.into();
+        self
+    }
+
+    /// Sets what the client may send.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets the time for the opening handshake.
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.handshake_timeout = timeout;
+        self
+    }
+
+    /// Sets how long the client may take once the connection is open, and how often it is pinged.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+}
+
+/// Options of a [`Server`](crate::Server) or of [`Connections`](crate::Connections). The default suits a server
+/// that is open to the internet.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct ServerOptions {
+    /// Options for each connection.
+    pub accept: AcceptOptions,
+    /// The maximum number of connections, including those in the opening handshake. Further ones are refused
+    /// with 503.
+    ///
+    /// Default: 65,536, or what the process's limit of open files allows with a reserve of a quarter, at most
+    /// 128, for refusals and for the rest of the process.
+    pub connections: usize,
+    /// The maximum number of connections from one IPv4 address, or from one IPv6 network of 64 bits. Further
+    /// ones are refused with 429. Behind a proxy all connections come from one address: raise it there.
+    ///
+    /// Default: 4,096, or half of [`connections`](Self::connections)' default if that is less.
+    pub connections_per_address: usize,
+    /// How many bytes the unfinished messages of all connections may hold together. A message that would exceed
+    /// it fails its connection with 1013. Default: 1 GiB.
+    pub unfinished_bytes: usize,
+    /// How long a handler may go on after its connection has ended, if it was not told. Then it is dropped.
+    /// Default: 60 s.
+    ///
+    /// A handler has been told if a method of its [`Socket`](crate::Socket) returned `None` or an error after the
+    /// end, or if it dropped the socket. From then on it may take as long as it needs.
+    pub handler_grace: Duration,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        let allowed =
+            open_files::limit().map_or(usize::MAX, |limit| limit - open_files::reserve(limit));
+        let connections = allowed.min(1 << 16);
+        Self {
+            accept: AcceptOptions::default(),
+            connections,
+            connections_per_address: (connections / 2).min(1 << 12),
+            unfinished_bytes: 1 << 30,
+            handler_grace: Duration::from_secs(60),
+        }
+    }
+}
+
+impl ServerOptions {
+    /// Sets the options for each connection.
+    pub fn accept(mut self, accept: AcceptOptions) -> Self {
+        self.accept = accept;
+        self
+    }
+
+    /// Sets the maximum number of connections.
+    pub fn connections(mut self, connections: usize) -> Self {
+        self.connections = connections;
+        self
+    }
+
+    /// Sets the maximum number of connections from one address.
+    pub fn connections_per_address(mut self, connections: usize) -> Self {
+        self.connections_per_address = connections;
+        self
+    }
+
+    /// Sets how many bytes the unfinished messages of all connections may hold together.
+    pub fn unfinished_bytes(mut self, bytes: usize) -> Self {
+        self.unfinished_bytes = bytes;
+        self
+    }
+
+    /// Sets how long a handler that was not told may go on after its connection has ended.
+    pub fn handler_grace(mut self, grace: Duration) -> Self {
+        self.handler_grace = grace;
+        self
+    }
+
+    pub(crate) fn pool_limits(&self) -> PoolLimits {
+        PoolLimits {
+            connections: self.connections,
+            connections_per_address: self.connections_per_address,
+            unfinished_bytes: self.unfinished_bytes,
+            handler_grace: self.handler_grace,
+        }
+    }
+}

@@ -1,0 +1,42 @@
+use std::{fmt, io};
+
+use fullduplex_proto::{ConnectionError, Misuse};
+
+/// The connection failed, by a fault of the peer or of the transport.
+#[derive(Debug, thiserror::Error)]
+pub struct SocketError {
+    failure: ConnectionError,
+    #[source]
+    io: Option<io::Error>,
+}
+
+impl SocketError {
+    pub(crate) fn new(failure: ConnectionError, io: Option<io::Error>) -> Self {
+        Self { failure, io }
+    }
+
+    /// Returns what went wrong.
+    pub fn failure(&self) -> ConnectionError {
+        self.failure
+    }
+}
+
+impl fmt::Display for SocketError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // An I/O error is told by `source`.
+        self.failure.fmt(f)
+    }
+}
+
+/// A message could not be sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The socket does not accept the message, for example because it is closing.
+    #[error(transparent)]
+    Misuse(#[from] Misuse),
+    /// The transport failed. [`Socket::recv`](crate::Socket::recv) may still return messages that arrived
+    /// before.
+    #[error("could not send the message: the connection broke")]
+    Io(#[source] io::Error),
+}

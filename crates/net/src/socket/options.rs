@@ -1,0 +1,78 @@
+use bytes::BytesMut;
+use fullduplex_proto::handshake::Answer;
+use fullduplex_proto::{Connection, Limits, Role, Timeouts};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::random;
+use crate::socket::Socket;
+
+/// Options of [`Socket::from_upgraded`].
+#[derive(Debug, Clone, Default)]
+#[must_use]
+pub struct UpgradedOptions {
+    /// What both ends agreed on. Default: no subprotocol and no compression.
+    ///
+    /// A client gets it from [`Answer::from_response`], a server from [`Answer::choosing`].
+    pub answer: Answer,
+    /// Bytes that were read after the head of the request or response. Default: none.
+    pub read_ahead: BytesMut,
+    /// What the peer may send.
+    pub limits: Limits,
+    /// How long the peer may take, and how often it is pinged.
+    pub timeouts: Timeouts,
+}
+
+impl UpgradedOptions {
+    /// Sets what both ends agreed on.
+    pub fn answer(mut self, answer: Answer) -> Self {
+        self.answer = answer;
+        self
+    }
+
+    /// Sets the bytes that were read after the head of the request or response.
+    pub fn read_ahead(mut self, bytes: impl Into<BytesMut>) -> Self {
+        self.read_ahead = bytes.into();
+        self
+    }
+
+    /// Sets what the peer may send.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets how long the peer may take, and how often it is pinged.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    /// Makes a socket of a stream that another library has upgraded, such as hyper's client or reqwest.
+    ///
+    /// `role` is the role of this end: a client masks what it sends, a server does not. Nothing is sent or
+    /// checked: the caller has done the opening handshake.
+    ///
+    /// ```
+    /// # use fullduplex_net::{Socket, UpgradedOptions, proto::Role};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (client, server) = tokio::io::duplex(1024);
+    /// let mut socket = Socket::from_upgraded(client, Role::Client, UpgradedOptions::default());
+    /// # let mut server = Socket::from_upgraded(server, Role::Server, UpgradedOptions::default());
+    /// socket.send("hello").await?;
+    /// # assert_eq!(server.recv().await?, Some("hello".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_upgraded(stream: S, role: Role, options: UpgradedOptions) -> Self {
+        let UpgradedOptions { answer, read_ahead, limits, timeouts } = options;
+        let connection = match role {
+            Role::Client => Connection::client(limits, timeouts.close, Box::new(random::mask_key)),
+            Role::Server => Connection::server(limits, timeouts.close),
+        };
+        let connection = connection.with_timeouts(timeouts);
+        Self::new(stream, connection, read_ahead, answer, None)
+    }
+}
