@@ -5,7 +5,8 @@ use std::process::Command;
 
 use clap::ValueEnum;
 
-use crate::run::{Failure, Server, build_fdx, fdx, output, root, run};
+use crate::run::{Failure, build_fdx, fdx, output, root, run};
+use crate::shell::{ECHO, Shell};
 
 /// The end that is tested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -51,9 +52,10 @@ pub(crate) fn test(role: Option<Role>, quick: bool) -> Result<(), Failure> {
 }
 
 fn test_server(selection: &str) -> Result<String, Failure> {
-    let server = Server::start()?;
+    let shell = Shell::new("autobahn-server", &[root().join("target/debug")])?;
+    let server = shell.start(ECHO)?;
     let mut script = suite_command("run_server.sh", "server");
-    output(script.args([&server.url, "fullduplex", selection]))
+    output(script.args([&server.url(), "fullduplex", selection]))
 }
 
 fn test_client(selection: &str) -> Result<String, Failure> {

@@ -1,7 +1,6 @@
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 /// Why a command of ours did not succeed: a sentence.
 pub(crate) struct Failure(pub(crate) String);
@@ -51,35 +50,6 @@ pub(crate) fn build_fdx() -> Result<(), Failure> {
 /// Where [`build_fdx`] puts it.
 pub(crate) fn fdx() -> PathBuf {
     root().join("target/debug/fdx")
-}
-
-/// `fdx listen --echo` on a free port, which ends with this value.
-pub(crate) struct Server {
-    process: Child,
-    pub(crate) url: String,
-}
-
-impl Server {
-    pub(crate) fn start() -> Result<Self, Failure> {
-        let mut process = Command::new(fdx())
-            .args(["listen", "127.0.0.1:0", "--echo"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null()) // what it says of clients that misbehave on purpose
-            .spawn()?;
-        let stdout = process.stdout.take().ok_or(Failure("fdx has no stdout".into()))?;
-        let mut server = Self { process, url: String::new() };
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
-        server.url = line.rsplit(' ').next().unwrap_or_default().trim().to_owned();
-        Ok(server)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
-    }
 }
 
 fn shown(command: &Command) -> String {
