@@ -2,7 +2,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Why a command of ours did not succeed: a sentence.
+/// Why a command failed, as a sentence.
 pub(crate) struct Failure(pub(crate) String);
 
 impl<E: std::error::Error> From<E> for Failure {
@@ -11,30 +11,32 @@ impl<E: std::error::Error> From<E> for Failure {
     }
 }
 
-/// The root of the workspace.
+/// Returns the root of the workspace.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
 }
 
-/// The cargo that runs this, at the root of the workspace.
+/// Returns the cargo that runs this, at the root of the workspace.
 pub(crate) fn cargo(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
     command.current_dir(root()).args(arguments);
     command
 }
 
-/// Shows the command, runs it, and fails if it fails.
+/// Prints and runs a command, and fails if it fails.
 pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
     let shown = shown(command);
     println!("$ {shown}");
-    let status = command.status().map_err(|error| Failure(format!("{shown}: {error}")))?;
+    let status =
+        command.status().map_err(|error| Failure(format!("could not run `{shown}`: {error}")))?;
     if status.success() { Ok(()) } else { Err(Failure(format!("{shown}: {status}"))) }
 }
 
-/// Runs the command and returns what it printed.
+/// Runs a command and returns what it printed.
 pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
     let shown = shown(command);
-    let output = command.output().map_err(|error| Failure(format!("{shown}: {error}")))?;
+    let output =
+        command.output().map_err(|error| Failure(format!("could not run `{shown}`: {error}")))?;
     if !output.status.success() {
         let complaint = String::from_utf8_lossy(&output.stderr);
         return Err(Failure(format!("{shown}: {}\n{complaint}", output.status)));
@@ -47,7 +49,7 @@ pub(crate) fn build_fdx() -> Result<(), Failure> {
     run(&mut cargo(["build", "--package", "fullduplex-cli"]))
 }
 
-/// Where [`build_fdx`] puts it.
+/// Returns the path of the command that [`build_fdx`] builds.
 pub(crate) fn fdx() -> PathBuf {
     root().join("target/debug/fdx")
 }
