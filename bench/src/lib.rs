@@ -8,6 +8,7 @@
 
 pub mod client;
 pub mod content;
+pub mod loops;
 pub mod peer;
 /// Processes, as the lab looks at them: a file that needs nothing else of it.
 #[path = "../../crates/lab/src/process.rs"]

@@ -14,8 +14,11 @@ use crate::content::Content;
 /// Why a client gave up.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
+/// The failure of a client whose server has closed the connection.
+pub const CLOSED: &str = "the connection was closed";
+
 /// One connection of a client.
-pub trait Client: Sized + Send + 'static {
+pub trait Connection: Sized + Send + 'static {
     /// What is sent, made beforehand.
     type Message: Send + Sync + 'static;
 
@@ -27,14 +30,53 @@ pub trait Client: Sized + Send + 'static {
 
     /// Connects.
     fn connect(address: SocketAddr) -> impl Future<Output = Result<Self, Failure>> + Send;
+}
 
-    /// Sends so many messages, and then receives as many.
+/// A connection that exchanges messages.
+pub trait Client: Connection {
+    /// Sends `burst` messages, then receives as many.
     fn exchange(
         &mut self,
         message: &Self::Message,
         burst: usize,
         echo: &Echo,
     ) -> impl Future<Output = Result<(), Failure>> + Send;
+}
+
+/// A connection of a library that sends and receives message by message.
+pub trait Socket: Connection {
+    /// Sends a message, and leaves it in the library's buffer if the library has a call for that.
+    fn feed(
+        &mut self,
+        message: &Self::Message,
+    ) -> impl Future<Output = Result<(), Failure>> + Send {
+        self.send(message)
+    }
+
+    /// Sends a message.
+    fn send(&mut self, message: &Self::Message)
+    -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Receives a message, and checks it.
+    fn receive(&mut self, echo: &Echo) -> impl Future<Output = Result<(), Failure>> + Send;
+}
+
+impl<S: Socket> Client for S {
+    async fn exchange(
+        &mut self,
+        message: &S::Message,
+        burst: usize,
+        echo: &Echo,
+    ) -> Result<(), Failure> {
+        for _ in 1..burst {
+            self.feed(message).await?;
+        }
+        self.send(message).await?;
+        for _ in 0..burst {
+            self.receive(echo).await?;
+        }
+        Ok(())
+    }
 }
 
 /// What has to come back.

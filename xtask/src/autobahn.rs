@@ -1,13 +1,14 @@
-//! The Autobahn test suite: the real one, converted to Python 3 by `crates/lab/autobahn/`.
+//! Runs the Autobahn test suite, which `crates/lab/autobahn/` converts to Python 3.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use clap::ValueEnum;
 
-use crate::run::{Failure, Server, build_fdx, fdx, output, root, run};
+use crate::run::{Failure, build_fdx, fdx, output, root, run};
+use crate::shell::{ECHO, Shell};
 
-/// The end that is tested.
+/// The role that is tested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Role {
     /// `fdx connect --echo`
@@ -16,8 +17,8 @@ pub(crate) enum Role {
     Server,
 }
 
-/// What of the suite is run, and how many cases that is: with a wrong installation it "passes" none.
-/// The quick form leaves out the large messages of section 9, and most ways to compress.
+/// The cases to run and their number: a broken installation would "pass" none. The quick form leaves out
+/// the large messages of section 9 and most parameters of compression.
 const QUICK: (&str, usize) = (
     "1.*,2.*,3.*,4.*,5.*,6.*,7.*,10.*,\
      12.1.3,12.2.4,12.3.5,12.4.6,12.5.3,13.1.4,13.2.3,13.3.4,13.4.5,13.5.3,13.6.4,13.7.6",
@@ -25,7 +26,7 @@ const QUICK: (&str, usize) = (
 );
 const ALL: (&str, usize) = ("*", 517);
 
-/// Where the suite's own server listens while a client is tested.
+/// The port of the suite's server while a client is tested.
 const PORT: &str = "9012";
 
 /// Runs the suite, and fails unless every case is passed strictly.
@@ -51,9 +52,10 @@ pub(crate) fn test(role: Option<Role>, quick: bool) -> Result<(), Failure> {
 }
 
 fn test_server(selection: &str) -> Result<String, Failure> {
-    let server = Server::start()?;
+    let shell = Shell::new("autobahn-server", &[root().join("target/debug")])?;
+    let server = shell.start(ECHO)?;
     let mut script = suite_command("run_server.sh", "server");
-    output(script.args([&server.url, "fullduplex", selection]))
+    output(script.args([&server.url(), "fullduplex", selection]))
 }
 
 fn test_client(selection: &str) -> Result<String, Failure> {
@@ -74,18 +76,18 @@ fn suite_command(script: &str, report: &str) -> Command {
     command
 }
 
-/// What `summarize.py` prints must be spotless.
+/// Fails unless `summarize.py` reports that every case passed.
 fn judge(summary: &str, cases: usize) -> Result<(), Failure> {
     let all = format!("all  {cases} cases");
     for expected in
         [&all, "bad: none", "close-notes: none", "non-strict: none", "internal errors: 0"]
     {
         if !summary.contains(expected) {
-            return Err(Failure(format!("the suite did not say `{expected}`")));
+            return Err(Failure(format!("the suite did not report `{expected}`")));
         }
     }
     if summary.contains("UNIMPLEMENTED") {
-        return Err(Failure("the suite met something unimplemented".into()));
+        return Err(Failure("a case is unimplemented".into()));
     }
     Ok(())
 }

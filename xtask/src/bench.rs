@@ -1,4 +1,4 @@
-//! The programs of the workspace `bench/`: peers written in Rust, and what measures them.
+//! Builds and runs the programs of the workspace `bench/`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,16 +10,16 @@ use crate::run::{Failure, cargo, root, run};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Short rounds, and few of them: a minute.
+    /// Measure few and short rounds: a minute.
     #[arg(long)]
     quick: bool,
-    /// How many rounds.
+    /// The number of rounds.
     #[arg(long)]
     rounds: Option<u32>,
-    /// The workloads, such as `w3,w4`: a name stands for all that begin with it.
+    /// The workloads, such as `w3,w4`; a name stands for all that start with it.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// The libraries, such as `fullduplex,raw`. Only these are built.
+    /// The libraries to build and measure, such as `fullduplex,raw`.
     #[arg(long, value_delimiter = ',')]
     peers: Vec<String>,
     /// Write `docs/speed.md` and `docs/speed.svg`.
@@ -27,10 +27,10 @@ pub(crate) struct Options {
     write: bool,
 }
 
-/// The server that all clients talk to.
+/// The server that all clients connect to.
 const FOR_CLIENTS: &str = "serve_fullduplex";
 
-/// Weighs idle connections of our server and of others.
+/// Measures the memory of idle connections, ours and those of others.
 pub(crate) fn idle(connections: usize) -> Result<(), Failure> {
     let servers = peers(|name| name.starts_with("serve_"))?;
     let folder = build(["idle"].into_iter().chain(servers.iter().map(String::as_str)))?;
@@ -38,7 +38,7 @@ pub(crate) fn idle(connections: usize) -> Result<(), Failure> {
     run(program.args(["--connections", &connections.to_string()]))
 }
 
-/// Measures what a message costs our server and client, and those of others.
+/// Measures the processor time of a message, ours and those of others.
 pub(crate) fn speed(options: &Options) -> Result<(), Failure> {
     let peers = options.peers()?;
     let folder = build(["speed", FOR_CLIENTS].into_iter().chain(peers.iter().map(String::as_str)))?;
@@ -65,7 +65,7 @@ impl Options {
     }
 }
 
-/// The servers and clients whose program is wanted.
+/// Returns the programs of the servers and clients that `is_wanted`.
 fn peers(is_wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, Failure> {
     let mut programs = Vec::new();
     for entry in fs::read_dir(root().join("bench/src/bin"))? {
@@ -78,13 +78,15 @@ fn peers(is_wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, Failure> {
     Ok(programs)
 }
 
-/// Builds programs, and returns the folder in which they are. Linking all of them takes minutes.
+/// Builds programs, and returns their folder. Linking all of them takes minutes.
 pub(crate) fn build<'a>(programs: impl IntoIterator<Item = &'a str>) -> Result<PathBuf, Failure> {
     let folder = root().join("target/bench");
     let arguments = programs.into_iter().flat_map(|program| ["--bin", program]);
     run(cargo(["build", "--locked", "--release", "--target-dir"])
         .arg(&folder)
         .args(arguments)
+        // CI switches it off for what is not measured.
+        .env_remove("CARGO_PROFILE_RELEASE_LTO")
         .current_dir(root().join("bench")))?;
     Ok(folder.join("release"))
 }

@@ -1,10 +1,10 @@
-//! All that is not a test.
+//! All checks that are not tests.
 
 use serde_json::Value;
 
 use crate::run::{Failure, cargo, output, run};
 
-/// What the protocol crate must not be able to reach.
+/// Crates that must not be dependencies of the protocol crate.
 const ABOVE_THE_WALL: [&str; 9] =
     ["tokio", "mio", "socket2", "rustls", "getrandom", "rand", "fastrand", "futures", "hyper"];
 
@@ -18,7 +18,7 @@ pub(crate) fn all() -> Result<(), Failure> {
     deny()
 }
 
-/// The workspaces that the commands above do not see: what they need is not the product's.
+/// Checks the other workspaces, whose dependencies are not the product's.
 fn other_workspaces() -> Result<(), Failure> {
     for folder in ["fuzz", "bench"] {
         let manifest = format!("--manifest-path={folder}/Cargo.toml");
@@ -28,8 +28,8 @@ fn other_workspaces() -> Result<(), Failure> {
     Ok(())
 }
 
-/// The protocol builds alone, and nothing below it does I/O or draws random numbers. (That its own
-/// code does not call clocks and sockets of `std` is for clippy: `crates/proto/clippy.toml`.)
+/// Checks that the protocol builds alone and depends on no crate that does I/O or draws random numbers.
+/// Calls to clocks and sockets of `std` are for clippy: `crates/proto/clippy.toml`.
 fn proto_alone() -> Result<(), Failure> {
     run(&mut cargo(["build", "--package", "fullduplex-proto"]))?;
     let tree = ["tree", "--package", "fullduplex-proto", "--edges", "normal", "--prefix", "none"];
@@ -43,8 +43,8 @@ fn proto_alone() -> Result<(), Failure> {
     }
 }
 
-/// No dependency needs a newer compiler than the workspace declares. (That our own code does not is
-/// for clippy's `incompatible_msrv`.)
+/// Checks that no dependency needs a newer compiler than the workspace declares. Our own code is checked
+/// by clippy's `incompatible_msrv`.
 fn rust_version() -> Result<(), Failure> {
     let metadata = output(&mut cargo(["metadata", "--format-version", "1"]))?;
     let metadata: Value = serde_json::from_str(&metadata)?;

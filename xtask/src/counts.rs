@@ -2,19 +2,18 @@ use std::fmt;
 
 use crate::run::Failure;
 
-/// A count may be so many percent above the one that is written down, and below it before it is
-/// worth writing down.
+/// The percentage by which a count may differ from the table.
 const TOLERANCE: u64 = 3;
 
-/// How far the columns of the table are apart.
+/// What separates the columns of the table.
 const GAP: &str = "  ";
 
-/// Instructions per message, ours and those of others, as `bench/engine.txt` has them.
+/// The table of `bench/engine.txt`: instructions per message.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Counts {
-    /// What the counts depend on besides the libraries.
+    /// The versions that the counts depend on besides those of the libraries.
     pub(crate) counted_with: String,
-    /// The libraries with their versions, ours first: the columns.
+    /// The columns: libraries with their versions, ours first.
     pub(crate) libraries: Vec<String>,
     /// The rows.
     pub(crate) cases: Vec<Case>,
@@ -27,7 +26,7 @@ pub(crate) struct Case {
     pub(crate) counts: Vec<u64>,
 }
 
-/// A count of ours that is no longer what is written down.
+/// A count of ours that differs from the table.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Change {
     case: String,
@@ -36,7 +35,7 @@ pub(crate) struct Change {
 }
 
 impl Counts {
-    /// Reads what [`Counts`] prints.
+    /// Reads a table as [`Counts`] prints it.
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
         let mut lines = text.lines().filter(|line| !line.is_empty());
         let mut line = || lines.next().ok_or_else(|| Failure("the table has no head".into()));
@@ -56,10 +55,10 @@ impl Counts {
         Ok(Self { counted_with, libraries: libraries.into_iter().map(Into::into).collect(), cases })
     }
 
-    /// Where ours, counted now, differ by more than what is tolerated.
+    /// Returns the counts of ours that differ by more than the tolerance.
     ///
     /// # Errors
-    /// The table is about other libraries or cases than there are.
+    /// The table has other libraries or cases.
     pub(crate) fn compare(
         &self,
         libraries: &[String],

@@ -1,4 +1,4 @@
-//! Instructions per message, ours and those of others: `bench/src/bin/engine/` under Valgrind.
+//! Counts instructions per message: runs `bench/src/bin/engine/` under Valgrind.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,17 +8,16 @@ use crate::bench;
 use crate::counts::{Case, Counts};
 use crate::run::{Failure, output, root};
 
-/// What is measured.
+/// The program to measure, and its cases.
 #[derive(Debug)]
 struct Engine {
     program: PathBuf,
-    /// With their versions, ours first.
+    /// Names and versions, ours first.
     libraries: Vec<String>,
     cases: Vec<String>,
 }
 
-/// Counts ours, and fails if they are more than what is written down; or counts all, and writes that
-/// down.
+/// Counts ours and compares them with `bench/engine.txt`, or counts all and writes that file.
 pub(crate) fn engine(write: bool) -> Result<(), Failure> {
     let counted_with = counted_with()?;
     let engine = Engine::build()?;
@@ -58,22 +57,22 @@ impl Engine {
         changes.iter().for_each(|change| println!("{change}"));
         match changes.iter().filter(|change| change.is_worse()).count() {
             0 if changes.is_empty() => {}
-            0 => println!("write the better counts down: `cargo xtask engine --write`"),
+            0 => println!("to keep the better counts, run `cargo xtask engine --write`"),
             _ if written.counted_with != counted_with => println!(
-                "this is {counted_with}, the counts written down are of {}: not held against us",
+                "this is {counted_with}, but bench/engine.txt is of {}, so this does not fail",
                 written.counted_with
             ),
             worse => {
                 return Err(Failure(format!(
-                    "{worse} of our counts, named above, are more than 3 % above what bench/engine.txt \
-                     says: mend it, or `cargo xtask engine --write` and say why in the commit"
+                    "{worse} of our counts are more than 3 % above bench/engine.txt: make them less, or \
+                     run `cargo xtask engine --write` and say why in the commit"
                 )));
             }
         }
         Ok(())
     }
 
-    /// How many instructions one more message takes; what begins and ends a run drops out.
+    /// Returns the instructions of one message: the difference of two runs, without their start and end.
     fn count(&self, library: &str, case: &str) -> Result<u64, Failure> {
         let size = case.rsplit('-').next().unwrap_or_default().parse()?;
         let few = messages(size);
@@ -82,7 +81,7 @@ impl Engine {
         Ok((more.saturating_sub(less) + messages / 2) / messages)
     }
 
-    /// How many instructions the program takes for so many messages.
+    /// Returns the instructions of the program for `messages` messages.
     fn instructions(&self, library: &str, case: &str, messages: u64) -> Result<u64, Failure> {
         let library = library.split(' ').next().unwrap_or_default();
         let log = output(
@@ -97,7 +96,7 @@ impl Engine {
     }
 }
 
-/// What the counts depend on besides the libraries.
+/// Returns the versions that the counts depend on besides those of the libraries.
 fn counted_with() -> Result<String, Failure> {
     let rustc = output(Command::new("rustc").arg("--version"))?;
     let valgrind = output(Command::new("valgrind").arg("--version"))?;
@@ -109,13 +108,13 @@ fn file() -> PathBuf {
     root().join("bench/engine.txt")
 }
 
-/// So many messages that buffers are filled, given up and used again many times.
+/// Returns a number of messages that fills and reuses buffers many times.
 fn messages(size: u64) -> u64 {
     64 + (1 << 20) / size
 }
 
-/// How many times as many the longer of two runs has.
+/// The messages of the longer run, as a multiple of those of the shorter one.
 const MORE: u64 = 3;
 
-/// Without this, glibc copies large blocks by one instruction that Valgrind counts once for each byte.
+/// Stops glibc from copying blocks by one instruction that Valgrind counts once for each byte.
 const TUNABLES: &str = "glibc.cpu.hwcaps=-ERMS";

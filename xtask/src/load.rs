@@ -1,18 +1,18 @@
-//! Our server with many clients: `crates/lab/src/bin/load/`.
+//! Runs `crates/lab/src/bin/load/`: our server under many clients.
 
 use crate::run::{Failure, cargo, run};
 
-/// Connections come and go.
+/// Opens and ends connections.
 pub(crate) fn churn(cycles: u32) -> Result<(), Failure> {
     load("churn", &[cycles])
 }
 
-/// Good clients among hostile ones.
+/// Measures good clients beside hostile ones.
 pub(crate) fn crowd(seconds: u32) -> Result<(), Failure> {
     load("crowd", &[seconds])
 }
 
-/// A room in which clients talk.
+/// Runs a chat room.
 pub(crate) fn chat(minutes: f64, clients: u32) -> Result<(), Failure> {
     load("chat", &[(minutes * 60.0) as u32, clients])
 }

@@ -17,6 +17,7 @@ mod record;
 mod requirements;
 mod run;
 mod sessions;
+mod shell;
 mod test;
 mod tools;
 
@@ -40,100 +41,99 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// All that is not a test: formatting, lints, docs, the walls between the crates, licences.
+    /// Checks formatting, lints, docs, the walls between the crates, and licences.
     Check,
     /// Prints where each requirement of the RFCs is cited. Fails if the code or the tests cite one nowhere
     /// and specs/exceptions.md has no reason, if a cited id is not defined in specs/, or if a document
     /// names a test that does not exist.
     Requirements,
-    /// The Autobahn test suite, some ten minutes for each end; sets it up below target/.
+    /// Runs the Autobahn test suite, ten minutes for each role. Sets it up below target/.
     Autobahn {
-        /// The end to test; both by default.
+        /// The role to test; both by default.
         #[arg(long)]
         role: Option<autobahn::Role>,
-        /// Leave out the large messages and most of compression: some 20 seconds.
+        /// Leave out the large messages and most of compression: 20 seconds.
         #[arg(long)]
         quick: bool,
     },
     /// Builds the guide into target/guide with mdBook, which it installs below target/. Fails if a Markdown
     /// file of the repository has a dead link.
     Guide,
-    /// Every header, sequence of frames, close code, length and beginning of UTF-8, with optimisation.
+    /// Tries every header, sequence of frames, close code, length and start of UTF-8.
     Exhaustive,
-    /// Simulates connections, two ends and what is between them, each decided by a seed.
+    /// Simulates connections: two ends and the network between them, decided by a seed.
     Simulate {
-        /// How many seeds.
+        /// The number of seeds.
         #[arg(long, default_value_t = 20_000)]
         seeds: u64,
-        /// The first of them.
+        /// The first seed.
         #[arg(long, default_value_t = 0)]
         first: u64,
-        /// Simulate this one, and print what happens.
+        /// Simulate this seed only, and print what happens.
         #[arg(long, conflicts_with_all = ["seeds", "first"])]
         seed: Option<u64>,
     },
-    /// Feeds generated inputs to the targets of fuzz/, looking for one that breaks a promise.
+    /// Runs the fuzz targets of fuzz/.
     Fuzz(fuzz::Options),
-    /// What an idle connection costs in memory, beside other libraries; fails if it is more than 1,280 bytes,
-    /// or than theirs.
+    /// Measures the memory of an idle connection, beside other libraries. Fails if it is more than 1,280
+    /// bytes, or not the least.
     Idle {
-        /// How many connections each server gets.
+        /// The number of connections of each server.
         #[arg(long, default_value_t = 10_000)]
         connections: usize,
     },
-    /// What a message costs in time of the processor, beside other libraries, for servers and clients.
+    /// Measures the processor time of a message, beside other libraries, for servers and clients.
     Bench(bench::Options),
-    /// Instructions per message, counted by Valgrind; fails if ours are more than bench/engine.txt says.
+    /// Counts the instructions of a message by Valgrind. Fails if they are more than in bench/engine.txt.
     Engine {
-        /// Count those of other libraries too, and write all down there.
+        /// Count those of other libraries too, and write bench/engine.txt.
         #[arg(long)]
         write: bool,
     },
-    /// Connections that come and go; fails if our server keeps anything of them.
+    /// Opens and ends connections in every way. Fails if the server keeps anything of them.
     Churn {
-        /// How many connections.
+        /// The number of connections.
         #[arg(long, default_value_t = 100_000)]
         cycles: u32,
     },
-    /// A thousand hostile peers of our server beside good ones; fails if those have to wait, or if it
-    /// takes much memory.
+    /// Puts a thousand hostile peers beside good ones. Fails if the good ones have to wait, or if the
+    /// server takes more than 512 MiB.
     Crowd {
-        /// How long to measure, without and with the crowd.
+        /// The seconds to measure, without and with the crowd.
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
-    /// A chat room in which clients come and go; fails if any message is lost, repeated or out of order.
+    /// Runs a chat room in which clients come and go. Fails if a message is lost, repeated or out of order.
     Chat {
-        /// How long they talk.
+        /// The minutes for which they talk.
         #[arg(long, default_value_t = 10.0)]
         minutes: f64,
-        /// How many there are.
+        /// The number of clients.
         #[arg(long, default_value_t = 2_000)]
         clients: u32,
     },
-    /// Our server with the clients of others, directly and behind nginx and HAProxy, and our client with the
-    /// servers of others, also through Squid, tinyproxy, microsocks and Dante; all of them must be installed, as
-    /// Chromium must. Writes docs/interop.md.
+    /// Tries our server with clients of others, and our client with servers of others, directly and through
+    /// proxies. Needs Chromium, nginx, HAProxy, Squid, tinyproxy, microsocks, Dante, Tomcat and a JDK.
+    /// Writes docs/interop.md.
     Interop {
-        /// The client to try it with, such as `chromium`, or `servers` for our own; all by default.
+        /// The client to try, such as `chromium`, or `servers` for our own client; all by default.
         client: Option<String>,
     },
-    /// Runs the sessions in a terminal that docs/fdx.md shows, and writes down what they print (needs bash
-    /// and tmux).
+    /// Runs the terminal sessions of docs/fdx.md, and writes what they print into it. Needs bash and tmux.
     Sessions {
-        /// Compare instead, all but the numbers.
+        /// Compare with docs/fdx.md instead, except for numbers.
         #[arg(long)]
         check: bool,
     },
-    /// Prints what hostile peers and failing I/O cost, as tests measure it with optimisation.
+    /// Prints what hostile peers and failing I/O cost, as the tests measure it.
     Costs,
-    /// Runs another command of these, and writes what it prints to docs/figures/.
+    /// Runs another of these commands, and writes what it prints to docs/figures/.
     Record {
         /// The command, such as `churn --cycles 1000`.
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<String>,
     },
-    /// Tries what one expects of `fdx`, and of websocat and wscat, which it installs below target/; writes
+    /// Tries the same tasks with `fdx`, websocat and wscat, which it installs below target/. Writes
     /// docs/tools.md.
     Tools,
 }

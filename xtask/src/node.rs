@@ -1,10 +1,10 @@
-//! The npm package, as its users and `npm` see it.
+//! Tests the npm package.
 
 use std::process::Command;
 
 use crate::run::{Failure, root, run};
 
-/// Installs what its tests need, builds it, and tests it on the Node.js that is here and on the newest.
+/// Installs its dependencies, builds it, and tests it on the installed Node.js and on the newest.
 pub(crate) fn test() -> Result<(), Failure> {
     npm(&["ci", "--no-audit", "--no-fund", "--loglevel=error"])?;
     npm(&["run", "--silent", "build"])?;

@@ -1,4 +1,4 @@
-//! The real peers: Python and npm packages that other people wrote, installed below `target/`.
+//! The peers: Python and npm packages, installed below `target/`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::bench;
 use crate::run::{Failure, cargo, root, run};
 
-/// Installs the peers, unless those that stand in the repository are installed already.
+/// Installs the peers, unless the versions that the repository asks for are installed.
 pub(crate) fn install() -> Result<(), Failure> {
     let source = root().join("crates/lab/peers");
     let target = folder();
@@ -35,7 +35,7 @@ pub(crate) fn install() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Tries our server with the clients of others, directly and behind proxies.
+/// Tries our server and client with those of others, directly and through proxies.
 pub(crate) fn interop(client: Option<&str>) -> Result<(), Failure> {
     install()?;
     bench::build(["client_tungstenite", "serve_sockudo", "serve_tungstenite"])?;

@@ -1,9 +1,8 @@
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-/// Why a command of ours did not succeed: a sentence.
+/// Why a command failed, as a sentence.
 pub(crate) struct Failure(pub(crate) String);
 
 impl<E: std::error::Error> From<E> for Failure {
@@ -12,30 +11,32 @@ impl<E: std::error::Error> From<E> for Failure {
     }
 }
 
-/// The root of the workspace.
+/// Returns the root of the workspace.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
 }
 
-/// The cargo that runs this, at the root of the workspace.
+/// Returns the cargo that runs this, at the root of the workspace.
 pub(crate) fn cargo(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
     command.current_dir(root()).args(arguments);
     command
 }
 
-/// Shows the command, runs it, and fails if it fails.
+/// Prints and runs a command, and fails if it fails.
 pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
     let shown = shown(command);
     println!("$ {shown}");
-    let status = command.status().map_err(|error| Failure(format!("{shown}: {error}")))?;
+    let status =
+        command.status().map_err(|error| Failure(format!("could not run `{shown}`: {error}")))?;
     if status.success() { Ok(()) } else { Err(Failure(format!("{shown}: {status}"))) }
 }
 
-/// Runs the command and returns what it printed.
+/// Runs a command and returns what it printed.
 pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
     let shown = shown(command);
-    let output = command.output().map_err(|error| Failure(format!("{shown}: {error}")))?;
+    let output =
+        command.output().map_err(|error| Failure(format!("could not run `{shown}`: {error}")))?;
     if !output.status.success() {
         let complaint = String::from_utf8_lossy(&output.stderr);
         return Err(Failure(format!("{shown}: {}\n{complaint}", output.status)));
@@ -48,38 +49,9 @@ pub(crate) fn build_fdx() -> Result<(), Failure> {
     run(&mut cargo(["build", "--package", "fullduplex-cli"]))
 }
 
-/// Where [`build_fdx`] puts it.
+/// Returns the path of the command that [`build_fdx`] builds.
 pub(crate) fn fdx() -> PathBuf {
     root().join("target/debug/fdx")
-}
-
-/// `fdx listen --echo` on a free port, which ends with this value.
-pub(crate) struct Server {
-    process: Child,
-    pub(crate) url: String,
-}
-
-impl Server {
-    pub(crate) fn start() -> Result<Self, Failure> {
-        let mut process = Command::new(fdx())
-            .args(["listen", "127.0.0.1:0", "--echo"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null()) // what it says of clients that misbehave on purpose
-            .spawn()?;
-        let stdout = process.stdout.take().ok_or(Failure("fdx has no stdout".into()))?;
-        let mut server = Self { process, url: String::new() };
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
-        server.url = line.rsplit(' ').next().unwrap_or_default().trim().to_owned();
-        Ok(server)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
-    }
 }
 
 fn shown(command: &Command) -> String {

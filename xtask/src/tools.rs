@@ -4,7 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::run::{Failure, Server, build_fdx, output, root, run};
+use crate::run::{Failure, build_fdx, output, root, run};
+use crate::shell::{ECHO, Shell};
 
 /// What one expects of such a command, and for each of the three a script that succeeds if it is so; none
 /// where its help has nothing for it. `$URL` is an echo server, `$NEWS` one that says something after a
@@ -121,15 +122,17 @@ const WSCAT: &str = "6.1.0";
 pub(crate) fn tools() -> Result<(), Failure> {
     install()?;
     build_fdx()?;
-    let server = Server::start()?;
-    fs::create_dir_all(scratch())?;
+    let programs =
+        [root().join("target/debug"), folder().join("bin"), folder().join("node_modules/.bin")];
+    let shell = Shell::new("tools/scratch", &programs)?;
+    let server = shell.start(ECHO)?;
     let mut table = format!("| | fdx | websocat {WEBSOCAT} | wscat {WSCAT} |\n|---|---|---|---|\n");
     for row in &ROWS {
         let scripts = [row.fdx, row.websocat, row.wscat];
         let mut cells = Vec::new();
         for script in scripts {
             cells.push(match script {
-                Some(script) if try_out(script, &server.url)? => "yes",
+                Some(script) if try_out(&shell, script, &server.url())? => "yes",
                 Some(_) => "no",
                 None => "–",
             });
@@ -160,7 +163,7 @@ program for each client, which fdx does not; wscat closes with a code from the c
 ";
 
 /// Whether the script succeeds within a while.
-fn try_out(script: &str, url: &str) -> Result<bool, Failure> {
+fn try_out(shell: &Shell, script: &str, url: &str) -> Result<bool, Failure> {
     let prelude = "
         fdx listen 9367 --echo --tls --write-cert cert.pem >/dev/null 2>&1 & tls=$!
         (sleep 1.5; echo news; sleep 3) | fdx listen 9368 >/dev/null 2>&1 & news=$!
@@ -168,16 +171,8 @@ fn try_out(script: &str, url: &str) -> Result<bool, Failure> {
         sleep 0.5
         export URL WSS=wss://localhost:9367/ NEWS=ws://127.0.0.1:9368/ NOBODY=ws://127.0.0.1:9369/
         timeout 10 bash -c \"$SCRIPT\"";
-    let path = format!(
-        "{}:{}:{}:{}",
-        root().join("target/debug").display(),
-        folder().join("bin").display(),
-        folder().join("node_modules/.bin").display(),
-        std::env::var("PATH").unwrap_or_default()
-    );
-    let mut bash = Command::new("bash");
-    bash.args(["-c", prelude]).current_dir(scratch());
-    bash.env("PATH", path).env("URL", url).env("SCRIPT", script);
+    let mut bash = shell.bash(prelude);
+    bash.env("URL", url).env("SCRIPT", script);
     bash.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     Ok(bash.status()?.success())
 }
@@ -203,8 +198,4 @@ fn install() -> Result<(), Failure> {
 /// Where they are installed.
 fn folder() -> PathBuf {
     root().join("target/tools")
-}
-
-fn scratch() -> PathBuf {
-    root().join("target/tools/scratch")
 }

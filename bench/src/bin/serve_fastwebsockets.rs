@@ -1,45 +1,29 @@
-use std::future::ready;
 use std::io;
 
 use bytes::Bytes;
 use fastwebsockets::upgrade::{UpgradeFut, upgrade};
 use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, WebSocketError};
+use fullduplex_bench::loops::serve_upgrade;
 use fullduplex_bench::server::{Mode, Room, room, run, serve_each};
-use hyper::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::select;
 
 fn main() -> io::Result<()> {
     match Mode::of_this() {
-        Mode::Echo | Mode::Deflate => run(serve_each(|stream| serve(stream, echo))),
+        Mode::Echo | Mode::Deflate => {
+            run(serve_each(|stream| serve_upgrade(stream, |request| upgrade(request), echo)))
+        }
         Mode::Broadcast => {
             let room = room();
             run(serve_each(move |stream| {
                 let room = room.clone();
-                serve(stream, move |upgraded| chat(upgraded, room.clone()))
+                serve_upgrade(
+                    stream,
+                    |request| upgrade(request),
+                    move |upgraded| chat(upgraded, room.clone()),
+                )
             }))
         }
     }
-}
-
-async fn serve<F>(stream: TcpStream, handle: impl Fn(UpgradeFut) -> F) -> hyper::Result<()>
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    let answer = |mut request: Request<Incoming>| {
-        let response = upgrade(&mut request).map(|(response, upgraded)| {
-            tokio::spawn(handle(upgraded));
-            response
-        });
-        ready(response)
-    };
-    let connection =
-        http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
-    connection.with_upgrades().await
 }
 
 async fn echo(upgraded: UpgradeFut) -> Result<(), WebSocketError> {

@@ -1,44 +1,28 @@
-use std::future::ready;
 use std::io;
 
+use fullduplex_bench::loops::serve_upgrade;
 use fullduplex_bench::server::{Mode, Room, room, run, serve_each};
 use futures_util::{SinkExt, StreamExt};
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::select;
 use yawc::{Frame, OpCode, Options, Result, UpgradeFut, WebSocket};
 
 fn main() -> io::Result<()> {
+    let upgrade =
+        |request: &mut Request<Incoming>| WebSocket::upgrade_with_options(request, options());
     match Mode::of_this() {
-        Mode::Echo | Mode::Deflate => run(serve_each(|stream| serve(stream, echo))),
+        Mode::Echo | Mode::Deflate => {
+            run(serve_each(|stream| serve_upgrade(stream, upgrade, echo)))
+        }
         Mode::Broadcast => {
             let room = room();
             run(serve_each(move |stream| {
                 let room = room.clone();
-                serve(stream, move |upgraded| chat(upgraded, room.clone()))
+                serve_upgrade(stream, upgrade, move |upgraded| chat(upgraded, room.clone()))
             }))
         }
     }
-}
-
-async fn serve<F>(stream: TcpStream, handle: impl Fn(UpgradeFut) -> F) -> hyper::Result<()>
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    let answer = |mut request: Request<Incoming>| {
-        let upgrade = WebSocket::upgrade_with_options(&mut request, options());
-        ready(upgrade.map(|(response, upgraded)| {
-            tokio::spawn(handle(upgraded));
-            response
-        }))
-    };
-    let connection =
-        http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
-    connection.with_upgrades().await
 }
 
 async fn echo(upgraded: UpgradeFut) -> Result<()> {

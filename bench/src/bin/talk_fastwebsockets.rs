@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use fastwebsockets::handshake::{client, generate_key};
 use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload};
-use fullduplex_bench::talk::{Client, Echo, Failure, run, stream};
+use fullduplex_bench::talk::{Connection, Echo, Failure, Socket, run, stream};
 use http_body_util::Empty;
 use hyper::Request;
 use hyper::header::{CONNECTION, HOST, UPGRADE};
@@ -16,7 +16,7 @@ fn main() -> Result<(), Failure> {
 
 struct Talk(FragmentCollector<TokioIo<Upgraded>>);
 
-impl Client for Talk {
+impl Connection for Talk {
     type Message = (OpCode, Vec<u8>);
 
     fn text(content: String) -> Self::Message {
@@ -39,21 +39,15 @@ impl Client for Talk {
         let (socket, _) = client(&TokioExecutor::new(), request, stream).await?;
         Ok(Self(FragmentCollector::new(socket)))
     }
+}
 
-    /// There is no way to send several together.
-    async fn exchange(
-        &mut self,
-        (opcode, content): &Self::Message,
-        burst: usize,
-        echo: &Echo,
-    ) -> Result<(), Failure> {
-        for _ in 0..burst {
-            let frame = Frame::new(true, *opcode, None, Payload::Borrowed(content));
-            self.0.write_frame(frame).await?;
-        }
-        for _ in 0..burst {
-            echo.check(&self.0.read_frame().await?.payload)?;
-        }
-        Ok(())
+impl Socket for Talk {
+    async fn send(&mut self, (opcode, content): &Self::Message) -> Result<(), Failure> {
+        let frame = Frame::new(true, *opcode, None, Payload::Borrowed(content));
+        Ok(self.0.write_frame(frame).await?)
+    }
+
+    async fn receive(&mut self, echo: &Echo) -> Result<(), Failure> {
+        echo.check(&self.0.read_frame().await?.payload)
     }
 }

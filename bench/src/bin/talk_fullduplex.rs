@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use fullduplex_bench::talk::{Client, Echo, Failure, run};
+use fullduplex_bench::talk::{self, CLOSED, Connection, Echo, Failure, run};
 use fullduplex_net::proto::{Message, Url};
 use fullduplex_net::{ConnectOptions, Socket, connect};
 
@@ -10,7 +10,7 @@ fn main() -> Result<(), Failure> {
 
 struct Talk(Socket);
 
-impl Client for Talk {
+impl Connection for Talk {
     type Message = Message;
 
     fn text(content: String) -> Message {
@@ -25,21 +25,18 @@ impl Client for Talk {
         let url = Url::parse(&format!("ws://{address}/"))?;
         Ok(Self(connect(&url, &ConnectOptions::default()).await?.0))
     }
+}
 
-    async fn exchange(
-        &mut self,
-        message: &Message,
-        burst: usize,
-        echo: &Echo,
-    ) -> Result<(), Failure> {
-        for _ in 1..burst {
-            self.0.feed(message.clone()).await?;
-        }
-        self.0.send(message.clone()).await?;
-        for _ in 0..burst {
-            let message = self.0.recv().await?.ok_or("the connection was closed")?;
-            echo.check(message.payload())?;
-        }
-        Ok(())
+impl talk::Socket for Talk {
+    async fn feed(&mut self, message: &Message) -> Result<(), Failure> {
+        Ok(self.0.feed(message.clone()).await?)
+    }
+
+    async fn send(&mut self, message: &Message) -> Result<(), Failure> {
+        Ok(self.0.send(message.clone()).await?)
+    }
+
+    async fn receive(&mut self, echo: &Echo) -> Result<(), Failure> {
+        echo.check(self.0.recv().await?.ok_or(CLOSED)?.payload())
     }
 }

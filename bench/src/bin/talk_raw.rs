@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use fullduplex_bench::client::{BINARY, Offer, TEXT, frame, open};
 use fullduplex_bench::server::RAW_BUFFER;
-use fullduplex_bench::talk::{Client, Echo, Failure, run};
+use fullduplex_bench::talk::{Client, Connection, Echo, Failure, run};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -28,7 +28,7 @@ struct Talk {
 
 const MASK_LEN: usize = 4;
 
-impl Client for Talk {
+impl Connection for Talk {
     /// One frame.
     type Message = Vec<u8>;
 
@@ -45,7 +45,9 @@ impl Client for Talk {
         stream.set_nonblocking(true)?;
         Ok(Self { stream: TcpStream::from_std(stream)?, frames: Vec::new() })
     }
+}
 
+impl Client for Talk {
     async fn exchange(
         &mut self,
         frame: &Vec<u8>,

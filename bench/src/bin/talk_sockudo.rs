@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use fullduplex_bench::talk::{Client, Echo, Failure, run, stream};
+use fullduplex_bench::talk::{CLOSED, Connection, Echo, Failure, Socket, run, stream};
 use futures_util::{SinkExt, StreamExt};
 use sockudo_ws::client::WebSocketClient;
 use sockudo_ws::{Config, Http1, Message, Stream, WebSocketStream};
@@ -11,7 +11,7 @@ fn main() -> Result<(), Failure> {
 
 struct Talk(WebSocketStream<Stream<Http1>>);
 
-impl Client for Talk {
+impl Connection for Talk {
     type Message = Message;
 
     fn text(content: String) -> Message {
@@ -29,23 +29,21 @@ impl Client for Talk {
         let (socket, _) = client.connect(stream, &address.to_string(), "/", None).await?;
         Ok(Self(socket))
     }
+}
 
-    async fn exchange(
-        &mut self,
-        message: &Message,
-        burst: usize,
-        echo: &Echo,
-    ) -> Result<(), Failure> {
-        for _ in 1..burst {
-            self.0.feed(message.clone()).await?;
+impl Socket for Talk {
+    async fn feed(&mut self, message: &Message) -> Result<(), Failure> {
+        Ok(self.0.feed(message.clone()).await?)
+    }
+
+    async fn send(&mut self, message: &Message) -> Result<(), Failure> {
+        Ok(self.0.send(message.clone()).await?)
+    }
+
+    async fn receive(&mut self, echo: &Echo) -> Result<(), Failure> {
+        match self.0.next().await.ok_or(CLOSED)?? {
+            Message::Text(bytes) | Message::Binary(bytes) => echo.check(&bytes),
+            _ => Err("a control frame came".into()),
         }
-        self.0.send(message.clone()).await?;
-        for _ in 0..burst {
-            match self.0.next().await.ok_or("the connection was closed")?? {
-                Message::Text(bytes) | Message::Binary(bytes) => echo.check(&bytes)?,
-                _ => return Err("a control frame came".into()),
-            }
-        }
-        Ok(())
     }
 }

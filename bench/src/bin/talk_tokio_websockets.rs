@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use fullduplex_bench::talk::{Client, Echo, Failure, run, stream};
+use fullduplex_bench::talk::{CLOSED, Connection, Echo, Failure, Socket, run, stream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio_websockets::{ClientBuilder, Message, WebSocketStream};
@@ -11,7 +11,7 @@ fn main() -> Result<(), Failure> {
 
 struct Talk(WebSocketStream<TcpStream>);
 
-impl Client for Talk {
+impl Connection for Talk {
     type Message = Message;
 
     fn text(content: String) -> Message {
@@ -27,21 +27,18 @@ impl Client for Talk {
         let (socket, _) = builder.connect_on(stream(address).await?).await?;
         Ok(Self(socket))
     }
+}
 
-    async fn exchange(
-        &mut self,
-        message: &Message,
-        burst: usize,
-        echo: &Echo,
-    ) -> Result<(), Failure> {
-        for _ in 1..burst {
-            self.0.feed(message.clone()).await?;
-        }
-        self.0.send(message.clone()).await?;
-        for _ in 0..burst {
-            let message = self.0.next().await.ok_or("the connection was closed")??;
-            echo.check(message.as_payload())?;
-        }
-        Ok(())
+impl Socket for Talk {
+    async fn feed(&mut self, message: &Message) -> Result<(), Failure> {
+        Ok(self.0.feed(message.clone()).await?)
+    }
+
+    async fn send(&mut self, message: &Message) -> Result<(), Failure> {
+        Ok(self.0.send(message.clone()).await?)
+    }
+
+    async fn receive(&mut self, echo: &Echo) -> Result<(), Failure> {
+        echo.check(self.0.next().await.ok_or(CLOSED)??.as_payload())
     }
 }

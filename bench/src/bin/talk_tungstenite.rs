@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use fullduplex_bench::talk::{Client, Echo, Failure, run, stream};
+use fullduplex_bench::talk::{CLOSED, Connection, Echo, Failure, Socket, run, stream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -12,7 +12,7 @@ fn main() -> Result<(), Failure> {
 
 struct Talk(WebSocketStream<TcpStream>);
 
-impl Client for Talk {
+impl Connection for Talk {
     type Message = Message;
 
     fn text(content: String) -> Message {
@@ -27,24 +27,22 @@ impl Client for Talk {
         let (socket, _) = client_async(format!("ws://{address}/"), stream(address).await?).await?;
         Ok(Self(socket))
     }
+}
 
-    async fn exchange(
-        &mut self,
-        message: &Message,
-        burst: usize,
-        echo: &Echo,
-    ) -> Result<(), Failure> {
-        for _ in 1..burst {
-            self.0.feed(message.clone()).await?;
+impl Socket for Talk {
+    async fn feed(&mut self, message: &Message) -> Result<(), Failure> {
+        Ok(self.0.feed(message.clone()).await?)
+    }
+
+    async fn send(&mut self, message: &Message) -> Result<(), Failure> {
+        Ok(self.0.send(message.clone()).await?)
+    }
+
+    async fn receive(&mut self, echo: &Echo) -> Result<(), Failure> {
+        match self.0.next().await.ok_or(CLOSED)?? {
+            Message::Text(text) => echo.check(text.as_bytes()),
+            Message::Binary(bytes) => echo.check(&bytes),
+            _ => Err("a control frame came".into()),
         }
-        self.0.send(message.clone()).await?;
-        for _ in 0..burst {
-            match self.0.next().await.ok_or("the connection was closed")?? {
-                Message::Text(text) => echo.check(text.as_bytes())?,
-                Message::Binary(bytes) => echo.check(&bytes)?,
-                _ => return Err("a control frame came".into()),
-            }
-        }
-        Ok(())
     }
 }

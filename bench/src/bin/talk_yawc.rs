@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use fullduplex_bench::talk::{Client, Echo, Failure, run, stream};
+use fullduplex_bench::talk::{CLOSED, Connection, Echo, Failure, Socket, run, stream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use yawc::{Frame, Options, WebSocket};
@@ -11,7 +11,7 @@ fn main() -> Result<(), Failure> {
 
 struct Talk(WebSocket<TcpStream>);
 
-impl Client for Talk {
+impl Connection for Talk {
     type Message = Frame;
 
     fn text(content: String) -> Frame {
@@ -28,21 +28,18 @@ impl Client for Talk {
         let options = Options::default().with_utf8().with_max_payload_read(2 << 20);
         Ok(Self(WebSocket::handshake(url, stream(address).await?, options).await?))
     }
+}
 
-    async fn exchange(
-        &mut self,
-        message: &Frame,
-        burst: usize,
-        echo: &Echo,
-    ) -> Result<(), Failure> {
-        for _ in 1..burst {
-            self.0.feed(message.clone()).await?;
-        }
-        self.0.send(message.clone()).await?;
-        for _ in 0..burst {
-            let frame = self.0.next().await.ok_or("the connection was closed")?;
-            echo.check(frame.payload())?;
-        }
-        Ok(())
+impl Socket for Talk {
+    async fn feed(&mut self, message: &Frame) -> Result<(), Failure> {
+        Ok(self.0.feed(message.clone()).await?)
+    }
+
+    async fn send(&mut self, message: &Frame) -> Result<(), Failure> {
+        Ok(self.0.send(message.clone()).await?)
+    }
+
+    async fn receive(&mut self, echo: &Echo) -> Result<(), Failure> {
+        echo.check(self.0.next().await.ok_or(CLOSED)?.payload())
     }
 }

@@ -5,15 +5,13 @@
 //! until the next heading, while other terminals talk to it. A block `console screen` is what a terminal
 //! shows when the lines of the comment above it, `<!-- typed: one ; two -->`, are typed into its command.
 
-mod process;
 mod screen;
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::PathBuf;
 
-use self::process::{Background, Shell};
 use crate::run::{Failure, cargo, root, run};
+use crate::shell::{Background, Shell};
 
 /// Runs all sessions. Compares with what the page says but for its numbers, or else writes the page anew.
 pub(crate) fn sessions(check: bool) -> Result<(), Failure> {
@@ -23,7 +21,7 @@ pub(crate) fn sessions(check: bool) -> Result<(), Failure> {
     run(cargo(["build", "--package", "fullduplex-cli"]).args(release))?;
     let page = root().join("docs/fdx.md");
     let written = fs::read_to_string(&page)?;
-    let shell = Shell::new(&root().join("target").join(profile))?;
+    let shell = Shell::new("sessions", &[root().join("target").join(profile)])?;
     if !check {
         fs::write(&page, record(&written, &shell)?)?;
         println!("wrote {}", page.display());
@@ -179,9 +177,4 @@ fn without_numbers(page: &str) -> Vec<String> {
             words.filter(|word| !units.contains(&word.as_str())).collect::<Vec<_>>().join(" ")
         })
         .collect()
-}
-
-/// A folder for what the commands write.
-fn scratch() -> PathBuf {
-    root().join("target/sessions")
 }

@@ -2,8 +2,8 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::process::{LOOK_AGAIN, PATIENCE, Shell};
 use crate::run::{Failure, output, run};
+use crate::shell::{LOOK_AGAIN, PATIENCE, Shell};
 
 /// What a terminal shows when these lines are typed into the command, each when the screen is at rest.
 pub(super) fn record(

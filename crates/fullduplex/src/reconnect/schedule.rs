@@ -62,6 +62,7 @@ impl Schedule {
     }
 
     /// Handles the end of a connection or attempt. The next phase is Waiting or Stopped.
+    /// RFC6455-7.2.3-1.
     pub(super) fn handle_end(&mut self, now: Instant, verdict: Verdict, chance: u32) {
         if let Phase::Open { since } = self.phase
             && now.duration_since(since) >= self.backoff.min_uptime
@@ -140,6 +141,7 @@ mod tests {
         assert_eq!(seconds(longest_wait(&mut schedule, lived)), 1);
     }
 
+    /// RFC6455-7.2.3-1.
     #[test]
     fn the_first_wait_is_drawn_too() {
         let now = Instant::now();

@@ -1,0 +1,87 @@
+//! Loops of servers whose libraries have the same shape.
+
+use std::error::Error;
+use std::future::ready;
+
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::select;
+
+use crate::server::Room;
+
+/// A socket that is a stream and a sink of messages.
+pub trait Messages<M, E>: Stream<Item = Result<M, E>> + Sink<M, Error = E> + Unpin {}
+
+impl<S, M, E> Messages<M, E> for S where S: Stream<Item = Result<M, E>> + Sink<M, Error = E> + Unpin {}
+
+/// Sends each data message back.
+///
+/// # Errors
+/// Those of the library.
+pub async fn echo<M, E>(
+    mut socket: impl Messages<M, E>,
+    is_data: impl Fn(&M) -> bool,
+) -> Result<(), E> {
+    while let Some(message) = socket.next().await {
+        let message = message?;
+        if is_data(&message) {
+            socket.send(message).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Sends each data message to the room, and what is said in the room to the client.
+///
+/// # Errors
+/// Those of the library.
+pub async fn chat<M: Clone, E>(
+    mut socket: impl Messages<M, E>,
+    room: Room<M>,
+    is_data: impl Fn(&M) -> bool,
+) -> Result<(), E> {
+    let mut messages = room.subscribe();
+    loop {
+        select! {
+            message = socket.next() => match message.transpose()? {
+                Some(message) if is_data(&message) => {
+                    room.send(message).ok();
+                }
+                Some(_) => {}
+                None => return Ok(()),
+            },
+            Ok(message) = messages.recv() => socket.send(message).await?,
+        }
+    }
+}
+
+/// Serves a connection by hyper, and handles what `upgrade` makes of its request in a task.
+///
+/// # Errors
+/// Those of hyper.
+pub async fn serve_upgrade<U, B, E, F>(
+    stream: TcpStream,
+    upgrade: impl Fn(&mut Request<Incoming>) -> Result<(Response<B>, U), E>,
+    handle: impl Fn(U) -> F,
+) -> hyper::Result<()>
+where
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    E: Into<Box<dyn Error + Send + Sync>>,
+    F: Future<Output: Send> + Send + 'static,
+{
+    let answer = |mut request: Request<Incoming>| {
+        let response = upgrade(&mut request).map(|(response, upgraded)| {
+            tokio::spawn(handle(upgraded));
+            response
+        });
+        ready(response)
+    };
+    let connection =
+        http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
+    connection.with_upgrades().await
+}
