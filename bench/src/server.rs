@@ -13,7 +13,7 @@ pub enum Mode {
     /// Sends each message back.
     Echo,
     /// The same, and agrees to permessage-deflate.
-    DeflateConfig,
+    Deflate,
     /// Sends each message to all who are connected.
     Broadcast,
 }

@@ -69,7 +69,7 @@ fn a_certificate_is_shown_whether_or_not_it_is_trusted() {
         &[cipher, "verified", certificate, "issued by CN=fullduplex lab root"],
     );
     let output = probe(Validity::Now, &[]);
-    let unknown = "signed by nobody whom";
+    let unknown = "signed by an unknown";
     assert_screen(&output, 3, &["no connection", "not trusted", certificate, unknown]);
     let output = probe(Validity::Expired, &["--ca", ca]);
     assert_screen(&output, 3, &["to 2020-02-01", "the certificate has expired on 2020-02-01"]);

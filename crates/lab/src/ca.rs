@@ -55,6 +55,18 @@ impl Authority {
         self.0.pem()
     }
 
+    /// Creates a certificate that is signed by itself and is a CA, as `openssl req -x509` makes it:
+    /// with the name as common name only, or as an alternative name too.
+    pub fn self_signed(name: &str, alternative: bool) -> Identity {
+        let names = if alternative { vec![name.to_owned()] } else { Vec::new() };
+        let mut params = CertificateParams::new(names).expect("the name is a name");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        let key = new_key();
+        let cert = params.self_signed(&key).expect("a key of ours signs for itself");
+        Identity { cert_pem: cert.pem(), key_pem: key.serialize_pem() }
+    }
+
     /// Issues a certificate for `names`, which may be DNS names and IP addresses.
     pub fn issue(&self, names: &[&str], validity: Validity) -> Identity {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();

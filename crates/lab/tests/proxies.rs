@@ -44,7 +44,7 @@ async fn failure(socket: Builder) -> Arc<Failure> {
 
 fn proxy_error(failure: &Failure) -> &ProxyError {
     match failure {
-        Failure::Connect(ConnectError::Proxy { source, .. }) => source,
+        Failure::Connect(ConnectError::Proxy { error, .. }) => error,
         other => panic!("{other:?}"),
     }
 }
@@ -61,9 +61,12 @@ async fn an_excluded_host_is_connected_directly() {
     let direct = proxies.clone().except("127.0.0.0/8");
     assert_echoes(WebSocket::builder(&server).proxy(direct)).await;
     let failure = failure(WebSocket::builder(&server).proxy(proxies)).await;
-    assert!(matches!(proxy_error(&failure), ProxyError::Unreachable(_)), "{failure:?}");
+    assert!(
+        matches!(*failure, Failure::Connect(ConnectError::ProxyUnreachable { .. })),
+        "{failure:?}"
+    );
     let text = failure.to_string();
-    assert!(text.contains(&format!("no TCP connection with {nobody}")), "{text}");
+    assert!(text.contains(&format!("could not connect to {nobody}")), "{text}");
 }
 
 /// TLS to the proxy, and in it TLS to the server, each with its own roots.

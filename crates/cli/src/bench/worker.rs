@@ -265,7 +265,7 @@ fn explained(error: &ConnectError) -> String {
         ConnectError::Tcp { failures } => &failures[..],
         _ => &[],
     };
-    let code = failures.iter().find_map(|failure| failure.source.raw_os_error());
+    let code = failures.iter().find_map(|failure| failure.error.raw_os_error());
     match code {
         Some(NO_MORE_FILES) => {
             "this machine allows no more open files: raise `ulimit -n` above the connections".into()

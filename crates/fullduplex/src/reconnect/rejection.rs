@@ -43,7 +43,7 @@ pub(super) fn retry_after(failure: &Failure) -> Option<Duration> {
 fn rejected(failure: &Failure) -> Option<&Rejected> {
     match failure {
         Failure::Connect(ConnectError::Rejected(rejected)) => Some(rejected),
-        Failure::Connect(ConnectError::Proxy { source, .. }) => match &**source {
+        Failure::Connect(ConnectError::Proxy { error, .. }) => match &**error {
             ProxyError::Rejected(rejected) => Some(rejected),
             _ => None,
         },

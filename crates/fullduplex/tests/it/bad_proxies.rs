@@ -39,21 +39,24 @@ async fn an_answer_without_success_fails() {
     let cases = [
         (
             "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 11\r\n\r\nwho are you",
-            "it answered 407 Proxy Authentication Required: who are you",
+            "the proxy answered 407 Proxy Authentication Required: who are you",
         ),
-        ("HTTP/1.1 502 Bad Gateway\r\n\r\nno\r\n", "it answered 502 Bad Gateway: no"),
-        ("HTTP/1.1 101 Switching Protocols\r\n\r\n", "it answered 101 Switching Protocols"),
-        ("HTTP/1.1 302 Found\r\nLocation: ws://elsewhere/\r\n\r\n", "it answered 302 Found"),
+        ("HTTP/1.1 502 Bad Gateway\r\n\r\nno\r\n", "the proxy answered 502 Bad Gateway: no"),
+        ("HTTP/1.1 101 Switching Protocols\r\n\r\n", "the proxy answered 101 Switching Protocols"),
+        ("HTTP/1.1 302 Found\r\nLocation: ws://elsewhere/\r\n\r\n", "the proxy answered 302 Found"),
         ("SSH-2.0-x\r\n", "does not speak HTTP/1.1: it sent `SSH-2.0-x\\r\\n`"),
-        ("HTTP/1.1 200 OK\r\n", "ended the connection during the opening handshake"),
-        ("", "ended the connection during the opening handshake"),
+        ("HTTP/1.1 200 OK\r\n", "closed the connection during the opening handshake"),
+        ("", "closed the connection during the opening handshake"),
     ];
     for (answer, cause) in cases {
         let proxy = http(answer).await;
         let socket = by_http(proxy.address());
         let (trace, ()) = proxy.record_as(socket).await;
         trace.assert_failed(&[], cause);
-        trace.assert_failed(&[], "no connection with server.example:80 by the proxy http://127.");
+        trace.assert_failed(
+            &[],
+            "could not connect to server.example:80 through the proxy http://127.",
+        );
     }
 }
 
@@ -63,7 +66,7 @@ async fn bytes_after_the_answer_fail() {
     let proxy = http("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101 Switching Protocols\r\n\r\n").await;
     let socket = by_http(proxy.address());
     let (trace, ()) = proxy.record_as(socket).await;
-    trace.assert_failed(&[], "sent bytes behind its answer");
+    trace.assert_failed(&[], "sent bytes before the tunnel was used");
 }
 
 #[tokio::test]
@@ -108,15 +111,15 @@ async fn a_slow_proxy_fails_at_the_deadline() {
     let hasty = |socket: Builder| socket.connect_timeout(Duration::from_millis(200));
     let proxy = slow("HTTP/1.1 200 OK\r\nX-Trickle: ").await;
     let socket = hasty(by_http(proxy.address()));
-    proxy.record_as(socket).await.0.assert_failed(&[], "it took longer than 200ms");
+    proxy.record_as(socket).await.0.assert_failed(&[], "the proxy did not connect within 200ms");
 
     let silent = async || script(async |mut peer: Peer| peer.await_end().await).await;
     let proxy = silent().await;
     let socket = hasty(by_socks(proxy.address()));
-    proxy.record_as(socket).await.0.assert_failed(&[], "it took longer than 200ms");
+    proxy.record_as(socket).await.0.assert_failed(&[], "the proxy did not connect within 200ms");
     let proxy = silent().await;
     let socket = hasty(through(&format!("https://{}", proxy.address())));
-    proxy.record_as(socket).await.0.assert_failed(&[], "it took longer than 200ms");
+    proxy.record_as(socket).await.0.assert_failed(&[], "the proxy did not connect within 200ms");
 }
 
 /// The number of bytes that a proxy reads, and its answer.
@@ -150,14 +153,14 @@ async fn a_socks_proxy_that_does_not_connect_fails() {
     let cases: [(&[Part], &str); 10] = [
         (&[(GREETING, b"HTTP/1.1 400 Bad Request\r\n\r\n")], "does not speak SOCKS5: the version"),
         (&[(GREETING, &[4, 0])], "does not speak SOCKS5: the version is 4"),
-        (&[(GREETING, &[5, 255])], "it wants another way to log in"),
-        (&[(GREETING, &[5, 1])], "it wants another way to log in"),
-        (&[(GREETING, &[5])], "ended the connection"),
-        (&[login, (LOGIN, &[1, 1])], "it does not take the user or the password"),
+        (&[(GREETING, &[5, 255])], "the proxy accepts no offered way to log in"),
+        (&[(GREETING, &[5, 1])], "the proxy accepts no offered way to log in"),
+        (&[(GREETING, &[5])], "closed the connection"),
+        (&[login, (LOGIN, &[1, 1])], "the proxy rejected the user or the password"),
         (&[login, logged_in, (REQUEST, &[5, 2, 0, 1])], "its rules do not allow this connection"),
         (&[login, logged_in, (REQUEST, &[5, 99])], "failure 99"),
-        (&[login, logged_in, (REQUEST, &[5, 0, 0, 9, 0])], "does not know this kind of address"),
-        (&[login, logged_in, (REQUEST, &[5, 0, 0, 3, 255, 1, 2])], "ended the connection"),
+        (&[login, logged_in, (REQUEST, &[5, 0, 0, 9, 0])], "does not support this type of address"),
+        (&[login, logged_in, (REQUEST, &[5, 0, 0, 3, 255, 1, 2])], "closed the connection"),
     ];
     for (parts, cause) in cases {
         let proxy = socks(parts).await;

@@ -117,7 +117,7 @@ async fn the_failure_of_each_address_is_reported() {
     let resolver = known(&[one, other]);
     let socket = WebSocket::builder("ws://server.example/").resolver(resolver);
     let told = format!(
-        "no TCP connection with {one}: Connection refused (os error 111), nor with {other}: Connection"
+        "could not connect to {one}: Connection refused (os error 111), nor to {other}: Connection"
     );
     Trace::record(socket).await.assert_failed(&[], &told);
 
@@ -129,7 +129,7 @@ async fn the_failure_of_each_address_is_reported() {
     let error = connect(&url, &options).await.unwrap_err();
     let ConnectError::Timeout { phase, failures, .. } = &error else { panic!("{error:?}") };
     assert_eq!(*phase, ConnectPhase::Tcp);
-    let kinds: Vec<_> = failures.iter().map(|f| (f.address, f.source.kind())).collect();
+    let kinds: Vec<_> = failures.iter().map(|f| (f.address, f.error.kind())).collect();
     let refused = (one, std::io::ErrorKind::ConnectionRefused);
     assert_eq!(kinds, [refused, (hole, std::io::ErrorKind::TimedOut)]);
     assert!(error.to_string().contains("no answer"), "{error}");
@@ -147,12 +147,12 @@ impl Resolve for Hangs {
 #[tokio::test]
 async fn a_resolver_without_an_answer_fails() {
     let socket = WebSocket::builder("ws://server.example/").resolver(known(&[]));
-    let cause = "the host `server.example` cannot be resolved: it has no address";
+    let cause = "could not resolve the host `server.example`: the host has no address";
     Trace::record(socket).await.assert_failed(&[], cause);
     let socket = WebSocket::builder("ws://server.example/")
         .resolver(Arc::new(Hangs))
         .connect_timeout(Duration::from_millis(200));
-    let cause = "resolving server.example:80 took longer than 200ms";
+    let cause = "could not resolve server.example:80 within 200ms";
     Trace::record(socket).await.assert_failed(&[], cause);
     // An IP address is not resolved.
     let server = script(close).await;
@@ -176,7 +176,7 @@ async fn the_local_address_is_used() {
     assert_eq!(from, local);
 
     let socket = WebSocket::builder("ws://127.0.0.1:9999/").local_address("::1".parse().unwrap());
-    Trace::record(socket).await.assert_failed(&[], "no address of the local address's family");
+    Trace::record(socket).await.assert_failed(&[], "no address in the family of the local address");
 }
 
 #[tokio::test]
@@ -207,7 +207,7 @@ async fn a_unix_socket_is_connected_by_its_path() {
 
     let nowhere = folder.path().join("nothing");
     let socket = WebSocket::builder("ws://server.example/").unix_socket(&nowhere);
-    let cause = format!("no connection with the socket {}: No such file", nowhere.display());
+    let cause = format!("could not connect to the Unix socket {}: No such file", nowhere.display());
     Trace::record(socket).await.assert_failed(&[], &cause);
 }
 
@@ -385,7 +385,7 @@ async fn waiting_for_a_turn_ends_at_the_connect_timeout() {
         _ = first => panic!("the server does not answer"),
         error = guarded("the connect timeout", second) => error,
     };
-    assert!(error.to_string().contains("other connections were opened first"), "{error}");
+    assert!(error.to_string().contains("other connections to it were opened first"), "{error}");
 }
 
 /// The connect timeout restarts when the server answers the connection in front.

@@ -152,7 +152,7 @@ async fn redirects_are_followed_on_request_only() {
     let (url, _server) = redirecting(&["/elsewhere".to_owned()]).await;
     let trace = Trace::record(WebSocket::builder(&url)).await;
     trace.assert_failed(&[], "answered 307 Temporary Redirect");
-    trace.assert_failed(&[], r#"it points to "/elsewhere", which is not followed"#);
+    trace.assert_failed(&[], r#"it redirects to "/elsewhere", which is not followed"#);
 
     let locations = ["/one", "two?x#y"].map(str::to_owned);
     let (url, server) = redirecting(&locations).await;
@@ -172,7 +172,7 @@ async fn redirects_are_followed_on_request_only() {
     let locations = ["/one", "/two", "/three"].map(str::to_owned);
     let (url, _server) = redirecting(&locations).await;
     let trace = Trace::record(WebSocket::builder(&url).redirects(2)).await;
-    trace.assert_failed(&[], "a redirect that is not followed: more than 2 redirects");
+    trace.assert_failed(&[], "the limit of 2 redirects is reached");
 }
 
 #[tokio::test]
@@ -183,6 +183,7 @@ async fn credentials_are_not_sent_to_another_origin() {
     options.headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer x"));
     options.headers.insert(COOKIE, HeaderValue::from_static("secret"));
     options.headers.insert(PROXY_AUTHORIZATION, HeaderValue::from_static("Basic x"));
+    options.headers.insert("x-api-key", HeaderValue::from_static("secret"));
     options.headers.insert("x-mark", HeaderValue::from_static("kept"));
     let url = Url::parse(&url.replace("ws://", "ws://u:p@")).unwrap();
     let (mut socket, _) = connect(&url, &options).await.unwrap();
@@ -192,16 +193,17 @@ async fn credentials_are_not_sent_to_another_origin() {
     assert_eq!(values(&requests[0], "authorization"), [""; 0]);
     assert_eq!(values(&requests[0], "cookie"), [""; 0]);
     assert_eq!(values(&requests[0], "proxy-authorization"), [""; 0]);
+    assert_eq!(values(&requests[0], "x-api-key"), [""; 0]);
     assert_eq!(values(&requests[0], "x-mark"), ["kept"]);
 }
 
 #[tokio::test]
 async fn invalid_redirects_are_not_followed() {
     for (location, cause) in [
-        ("ftp://a/", "`ftp://a/` is not where a WebSocket can be"),
-        ("ws://a b/", "is not where a WebSocket can be"),
+        ("ftp://a/", "the location `ftp://a/` is not the URL of a WebSocket"),
+        ("ws://a b/", "is not the URL of a WebSocket"),
         // A port that browsers block.
-        ("ws://127.0.0.1:25/", "`ws://127.0.0.1:25/` is not allowed"),
+        ("ws://127.0.0.1:25/", "does not allow the location `ws://127.0.0.1:25/`"),
     ] {
         let (url, _server) = redirecting(&[location.to_owned()]).await;
         let socket = WebSocket::builder(&url).redirects(5);
@@ -209,7 +211,7 @@ async fn invalid_redirects_are_not_followed() {
     }
     let (url, _server) = redirecting(&["ws://127.0.0.1:25/".to_owned()]).await;
     let socket = WebSocket::builder(&url).redirects(5).ports(Ports::Any);
-    Trace::record(socket).await.assert_failed(&[], "no TCP connection with 127.0.0.1:25");
+    Trace::record(socket).await.assert_failed(&[], "could not connect to 127.0.0.1:25");
 }
 
 #[tokio::test]
@@ -229,7 +231,7 @@ async fn a_redirect_from_wss_to_ws_is_not_followed() {
     let error = connect(&url, &options).await.unwrap_err();
     let is_insecure = matches!(
         &error,
-        ConnectError::Redirect { source: RedirectError::Insecure(location), .. }
+        ConnectError::Redirect { error: RedirectError::Insecure(location), .. }
             if location == "http://localhost:1/"
     );
     assert!(is_insecure, "{error:?}");

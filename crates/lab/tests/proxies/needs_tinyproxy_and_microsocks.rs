@@ -72,5 +72,5 @@ async fn the_proxy_reports_that_the_server_refuses() {
     let by_socks = failure(through(&server, &socks.url(""))).await;
     assert!(matches!(proxy_error(&by_socks), ProxyError::Socks5(5)), "{by_socks:?}");
     let text = by_socks.to_string();
-    assert!(text.ends_with("it says: the connection was refused"), "{text}");
+    assert!(text.ends_with("the proxy answered: the connection was refused"), "{text}");
 }

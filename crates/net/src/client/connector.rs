@@ -7,16 +7,16 @@ use fullduplex_proto::Url;
 
 use crate::transport::Transport;
 
-/// What becomes of a way to a server.
+/// The future that a [`Connector`] returns.
 pub type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<Transport>> + Send + 'a>>;
 
-/// Opens the stream to a server, in place of TCP and proxies: by SSH, by a network of its own, in
-/// memory. For `wss`, TLS runs over the stream.
+/// Opens the stream to a server, instead of TCP and proxies: for example through SSH, or in memory. For
+/// `wss`, TLS runs over the stream.
 ///
 /// ```
 /// use fullduplex_net::{Connector, Connecting, Transport, proto::Url};
 ///
-/// /// A server in this process, which takes the other end.
+/// /// A server in this process, which receives the other end.
 /// #[derive(Debug)]
 /// struct Memory(tokio::sync::mpsc::UnboundedSender<tokio::io::DuplexStream>);
 ///
@@ -24,15 +24,15 @@ pub type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<Transport>> + S
 ///     fn connect<'a>(&'a self, _url: &'a Url) -> Connecting<'a> {
 ///         Box::pin(async move {
 ///             let (ours, theirs) = tokio::io::duplex(4096);
-///             let nobody = |_| std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
-///             self.0.send(theirs).map_err(nobody)?;
+///             let refused = |_| std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+///             self.0.send(theirs).map_err(refused)?;
 ///             Ok(Transport::other(ours))
 ///         })
 ///     }
 /// }
 /// ```
 pub trait Connector: fmt::Debug + Send + Sync {
-    /// A stream to the server of `url`. It may be dropped when it takes longer than
-    /// [`ConnectOptions::connect_timeout`](crate::client::options::ConnectOptions::connect_timeout).
+    /// Opens a stream to the server of `url`. The future is dropped when it takes longer than
+    /// [`ConnectOptions::connect_timeout`](crate::ConnectOptions::connect_timeout).
     fn connect<'a>(&'a self, url: &'a Url) -> Connecting<'a>;
 }

@@ -1,4 +1,4 @@
-//! A TCP connection with a host that has several addresses: "happy eyeballs" (RFC 8305).
+//! Connects to a host that may have several addresses: "happy eyeballs" (RFC 8305).
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -15,45 +15,45 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::client::error::{AddressFailure, ConnectError, ConnectPhase};
 use crate::client::observer::ConnectStep;
 use crate::client::options::{ConnectConcurrency, ConnectOptions};
-use crate::client::permit::Turn;
-use crate::proxy::host_and_port;
+use crate::client::permit::ConnectPermit;
+use crate::http1::host_and_port;
 use crate::time;
 
-/// How long an address has before the next one is tried beside it.
+/// How long an attempt has before the next address is tried in parallel.
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// More addresses of one host are not tried.
+/// How many addresses of one host are tried.
 const MAX_ADDRESSES: usize = 32;
 
-/// A stream, with the turn to connect to the address at its other end.
-pub(crate) type Dialed = (TcpStream, Option<Turn>);
+/// A stream, and the permit for its address.
+pub(crate) type Dialed = (TcpStream, Option<ConnectPermit>);
 
-/// Resolves a host and connects with the first of its addresses that answers. One at a time, each
-/// address waits for its turn (RFC6455-4.1-3).
+/// Resolves a host and connects to the first of its addresses that answers. With
+/// [`ConnectConcurrency::OnePerAddress`], each attempt waits for a permit (RFC6455-4.1-3).
 pub(crate) async fn dial(
     host: &str,
     port: u16,
     options: &ConnectOptions,
-    handshakes: ConnectConcurrency,
+    concurrency: ConnectConcurrency,
 ) -> Result<Dialed, ConnectError> {
     let limit = options.connect_timeout;
     let start = Instant::now();
     options.observe(ConnectStep::Resolving { host });
     let resolved = timeout(limit, resolve(host, port, options)).await;
-    let too_long = |phase, failures| ConnectError::Timeout {
+    let timed_out = |phase, failures| ConnectError::Timeout {
         phase,
         authority: host_and_port(host, port),
         limit,
         failures,
     };
     let addresses = resolved
-        .map_err(|_| too_long(ConnectPhase::Resolve, Vec::new()))?
-        .map_err(|source| ConnectError::Resolve { host: host.to_owned(), source })?;
+        .map_err(|_| timed_out(ConnectPhase::Resolve, Vec::new()))?
+        .map_err(|error| ConnectError::Resolve { host: host.to_owned(), error })?;
     let mut untried = in_order(addresses);
     options.observe(ConnectStep::Resolved { addresses: untried.make_contiguous() });
     let mut race = Race {
         options,
-        handshakes,
+        concurrency,
         untried,
         running: Vec::new(),
         failures: Vec::new(),
@@ -65,17 +65,17 @@ pub(crate) async fn dial(
         Err(Lost::AllFailed) => Err(ConnectError::Tcp { failures: race.failures }),
         Err(Lost::TooLate) => {
             race.running.iter().for_each(|attempt| {
-                let source = io::Error::new(io::ErrorKind::TimedOut, "no answer");
+                let error = io::Error::new(io::ErrorKind::TimedOut, "no answer");
                 let address = attempt.address;
-                options.observe(ConnectStep::Failed { address, error: &source });
-                race.failures.push(AddressFailure { address, source });
+                options.observe(ConnectStep::Failed { address, error: &error });
+                race.failures.push(AddressFailure { address, error });
             });
-            Err(too_long(ConnectPhase::Tcp, race.failures))
+            Err(timed_out(ConnectPhase::Tcp, race.failures))
         }
     }
 }
 
-/// The addresses of a host; at least one.
+/// Returns the addresses of a host; at least one.
 async fn resolve(host: &str, port: u16, options: &ConnectOptions) -> io::Result<Vec<SocketAddr>> {
     let mut addresses = match (host.parse::<IpAddr>(), &options.resolver) {
         (Ok(address), _) => vec![SocketAddr::new(address, port)],
@@ -84,18 +84,18 @@ async fn resolve(host: &str, port: u16, options: &ConnectOptions) -> io::Result<
     };
     let none = |reason| Err(io::Error::new(io::ErrorKind::NotFound, reason));
     if addresses.is_empty() {
-        return none("it has no address");
+        return none("the host has no address");
     }
     if let Some(local) = options.local_address {
         addresses.retain(|address| address.is_ipv4() == local.is_ipv4());
         if addresses.is_empty() {
-            return none("it has no address of the local address's family");
+            return none("the host has no address in the family of the local address");
         }
     }
     Ok(addresses)
 }
 
-/// The families take turns, beginning with that of the first address.
+/// Orders addresses so that both families alternate, starting with that of the first address.
 fn in_order(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     let first_is_ipv4 = addresses.first().is_some_and(SocketAddr::is_ipv4);
     let mut families = [VecDeque::new(), VecDeque::new()];
@@ -112,14 +112,14 @@ fn in_order(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     order
 }
 
-/// The attempts to connect with the addresses of one host. Dropping it ends them.
+/// The attempts to connect to the addresses of one host. Dropping it cancels them.
 struct Race<'a> {
     options: &'a ConnectOptions,
-    handshakes: ConnectConcurrency,
+    concurrency: ConnectConcurrency,
     untried: VecDeque<SocketAddr>,
     running: Vec<Attempt>,
     failures: Vec<AddressFailure>,
-    /// Counts while nobody waits for a turn.
+    /// Does not apply while an attempt waits for a permit.
     deadline: Instant,
 }
 
@@ -134,14 +134,14 @@ struct Attempt {
 }
 
 enum Stage {
-    Waiting(Pin<Box<dyn Future<Output = Option<Turn>> + Send>>),
-    Connecting(Option<Turn>, Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>),
+    Waiting(Pin<Box<dyn Future<Output = Option<ConnectPermit>> + Send>>),
+    Connecting(Option<ConnectPermit>, Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>),
 }
 
-/// What happened to an attempt.
+/// Progress of an attempt.
 enum Step {
-    TurnCame(Turn),
-    Connected(TcpStream),
+    Permitted(ConnectPermit),
+    Connected(TcpStream, Option<ConnectPermit>),
     Failed(io::Error),
 }
 
@@ -159,8 +159,8 @@ impl Race<'_> {
         }
     }
 
-    /// Waits for the first success; until another address is to be tried, if there is one: when the head
-    /// start is over or an attempt has failed.
+    /// Waits for the first success. Returns `None` when another address should be tried: at `next`, or when
+    /// an attempt fails.
     async fn run_until_next(&mut self, next: Instant) -> Result<Option<Dialed>, Lost> {
         loop {
             let is_waiting =
@@ -173,22 +173,20 @@ impl Race<'_> {
                 () = sleep_until(next), if !self.untried.is_empty() => return Ok(None),
             };
             match step {
-                Step::TurnCame(turn) => {
+                Step::Permitted(permit) => {
                     self.deadline = time::after(self.options.connect_timeout);
-                    self.running[at].stage = self.connecting(self.running[at].address, Some(turn));
+                    let address = self.running[at].address;
+                    self.running[at].stage = self.connecting(address, Some(permit));
                 }
-                Step::Connected(stream) => {
-                    let Attempt { address, stage } = self.running.swap_remove(at);
-                    let Stage::Connecting(turn, _) = stage else {
-                        unreachable!("it has connected")
-                    };
+                Step::Connected(stream, permit) => {
+                    let address = self.running[at].address;
                     self.options.observe(ConnectStep::Connected { address });
-                    return Ok(Some((stream, turn)));
+                    return Ok(Some((stream, permit)));
                 }
-                Step::Failed(source) => {
+                Step::Failed(error) => {
                     let Attempt { address, .. } = self.running.remove(at);
-                    self.options.observe(ConnectStep::Failed { address, error: &source });
-                    self.failures.push(AddressFailure { address, source });
+                    self.options.observe(ConnectStep::Failed { address, error: &error });
+                    self.failures.push(AddressFailure { address, error });
                     return Ok(None);
                 }
             }
@@ -196,35 +194,35 @@ impl Race<'_> {
     }
 
     fn attempt(&self, address: SocketAddr) -> Attempt {
-        let stage = match self.handshakes {
+        let stage = match self.concurrency {
             ConnectConcurrency::Unlimited => self.connecting(address, None),
-            ConnectConcurrency::OnePerAddress => match Turn::take(address.into()) {
-                Some(turn) => self.connecting(address, Some(turn)),
+            ConnectConcurrency::OnePerAddress => match ConnectPermit::try_acquire(address.into()) {
+                Some(permit) => self.connecting(address, Some(permit)),
                 None => {
                     let limit = self.options.connect_timeout;
-                    Stage::Waiting(Box::pin(Turn::wait(address.into(), limit)))
+                    Stage::Waiting(Box::pin(ConnectPermit::acquire(address.into(), limit)))
                 }
             },
         };
         Attempt { address, stage }
     }
 
-    fn connecting(&self, address: SocketAddr, turn: Option<Turn>) -> Stage {
+    fn connecting(&self, address: SocketAddr, permit: Option<ConnectPermit>) -> Stage {
         self.options.observe(ConnectStep::Attempt { address });
-        Stage::Connecting(turn, Box::pin(connect(address, self.options.local_address)))
+        Stage::Connecting(permit, Box::pin(connect(address, self.options.local_address)))
     }
 }
 
 fn poll_any(running: &mut [Attempt], cx: &mut Context<'_>) -> Poll<(usize, Step)> {
     for (at, attempt) in running.iter_mut().enumerate() {
         let step = match &mut attempt.stage {
-            Stage::Waiting(waiting) => waiting.as_mut().poll(cx).map(|turn| match turn {
-                Some(turn) => Step::TurnCame(turn),
-                None => Step::Failed(held_up()),
+            Stage::Waiting(waiting) => waiting.as_mut().poll(cx).map(|permit| match permit {
+                Some(permit) => Step::Permitted(permit),
+                None => Step::Failed(not_permitted()),
             }),
-            Stage::Connecting(_, connecting) => {
+            Stage::Connecting(permit, connecting) => {
                 connecting.as_mut().poll(cx).map(|connected| match connected {
-                    Ok(stream) => Step::Connected(stream),
+                    Ok(stream) => Step::Connected(stream, permit.take()),
                     Err(error) => Step::Failed(error),
                 })
             }
@@ -248,14 +246,13 @@ async fn connect(address: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpSt
             socket.connect(address).await?
         }
     };
-    // A message is sent when it is sent. Not every transport can promise that.
+    // Small messages must not wait for Nagle's algorithm. Without it the connection works too.
     stream.set_nodelay(true).ok();
     Ok(stream)
 }
 
-/// Why a turn did not come.
-fn held_up() -> io::Error {
-    let reason = "other connections were opened first, and got no answer";
+fn not_permitted() -> io::Error {
+    let reason = "other connections to it were opened first and got no answer";
     io::Error::new(io::ErrorKind::TimedOut, reason)
 }
 
@@ -264,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn families_take_turns() {
+    fn address_families_alternate() {
         let order = |addresses: &[&str]| {
             let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
             in_order(addresses).iter().map(ToString::to_string).collect::<Vec<_>>()

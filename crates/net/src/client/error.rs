@@ -14,160 +14,175 @@ use crate::proxy::ProxyError;
 use crate::tls;
 use crate::tls::TlsConfigError;
 
-/// Why there is no connection. Each says what was tried, and with whom.
+/// Why no connection was opened.
+///
+/// `Display` includes the cause, so [`source`](std::error::Error::source) does not return it again: the
+/// cause is a field. Every `authority` is a host and a port.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The host's name has no address.
-    #[error("the host `{host}` cannot be resolved: {source}")]
-    Resolve {
-        /// The host of the URL, or the proxy.
-        host: String,
-        /// What the system or the resolver says.
-        source: io::Error,
-    },
-    /// No address of the host took the connection.
-    #[error("no TCP connection with {}", list(.failures))]
-    Tcp {
-        /// What became of each, in order.
-        failures: Vec<AddressFailure>,
-    },
-    /// There is no connection with [`ConnectOptions::unix_socket`](crate::client::options::ConnectOptions::unix_socket).
-    #[error("no connection with the socket {}: {source}", .path.display())]
-    Unix {
-        /// Where it should be.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// [`ConnectOptions::connector`](crate::client::options::ConnectOptions::connector) has no way there.
-    #[error("no way to {authority}: {source}")]
-    Connector {
-        /// Host and port.
-        authority: String,
-        /// What it says.
-        source: io::Error,
-    },
-    /// The proxy did not connect.
-    #[error("no connection with {authority} by the proxy {proxy}: {source}")]
-    Proxy {
-        /// The proxy's URL, without credentials.
-        proxy: String,
-        /// Host and port behind it.
-        authority: String,
-        /// What happened instead.
-        source: Box<ProxyError>,
-    },
-    /// The roots to trust cannot be used.
-    #[error(transparent)]
-    TlsOptions(#[from] TlsConfigError),
-    /// The TLS handshake failed; the server's certificate may not be valid for this host.
-    #[error("no TLS connection with `{host}`: {}", tls::explain(.source))]
-    Tls {
-        /// The host of the URL.
-        host: String,
-        /// What TLS says.
-        source: io::Error,
-    },
-    /// [`ConnectOptions::connect_timeout`](crate::client::options::ConnectOptions::connect_timeout) or
-    /// [`ConnectOptions::handshake_timeout`](crate::client::options::ConnectOptions::handshake_timeout) passed.
-    #[error("{phase} {authority} took longer than {limit:?}{}", tried(.failures))]
-    Timeout {
-        /// What was under way.
-        phase: ConnectPhase,
-        /// Host and port.
-        authority: String,
-        /// The deadline.
-        limit: Duration,
-        /// What had become of the addresses tried by then.
-        failures: Vec<AddressFailure>,
-    },
     /// The URL is not one of a WebSocket (RFC6455-4.1-2).
     #[error(transparent)]
     Url(#[from] UrlError),
+    /// The host name could not be resolved.
+    #[error("could not resolve the host `{host}`: {error}")]
+    Resolve {
+        /// The host of the URL, or of the proxy.
+        host: String,
+        /// The error of the system or the resolver.
+        error: io::Error,
+    },
+    /// No address of the host accepted a TCP connection.
+    #[error("could not connect to {}", list(.failures))]
+    Tcp {
+        /// The failure of each address, in order.
+        failures: Vec<AddressFailure>,
+    },
+    /// The connection to [`ConnectOptions::unix_socket`](crate::ConnectOptions::unix_socket) failed.
+    #[error("could not connect to the Unix socket {}: {error}", .path.display())]
+    Unix {
+        /// The path of the socket.
+        path: PathBuf,
+        /// The error of the system.
+        error: io::Error,
+    },
+    /// The application's [`Connector`](crate::Connector) failed.
+    #[error("could not connect to {authority} with the application's connector: {error}")]
+    Connector {
+        /// The server.
+        authority: String,
+        /// The error of the connector.
+        error: io::Error,
+    },
+    /// The proxy could not be reached.
+    #[error("could not connect to {authority} through the proxy {proxy}: {error}")]
+    ProxyUnreachable {
+        /// The proxy's URL, without credentials.
+        proxy: String,
+        /// The server.
+        authority: String,
+        /// Why the proxy could not be reached.
+        error: Box<ConnectError>,
+    },
+    /// The proxy did not connect to the server.
+    #[error("could not connect to {authority} through the proxy {proxy}: {error}")]
+    Proxy {
+        /// The proxy's URL, without credentials.
+        proxy: String,
+        /// The server.
+        authority: String,
+        /// What the proxy did instead.
+        error: Box<ProxyError>,
+    },
+    /// The default TLS options could not be loaded.
+    #[error(transparent)]
+    TlsOptions(#[from] TlsConfigError),
+    /// The TLS handshake failed, for example because the certificate is not valid for the host.
+    #[error("could not establish TLS with {authority}: {}", tls::explain(.error))]
+    Tls {
+        /// The server.
+        authority: String,
+        /// The error of TLS or of the connection.
+        error: io::Error,
+    },
+    /// [`ConnectOptions::connect_timeout`](crate::ConnectOptions::connect_timeout) or
+    /// [`ConnectOptions::handshake_timeout`](crate::ConnectOptions::handshake_timeout) passed.
+    #[error("could not {phase} {authority} within {limit:?}{}", reason(.phase, .failures))]
+    Timeout {
+        /// The phase that was not completed.
+        phase: ConnectPhase,
+        /// The server, or the proxy.
+        authority: String,
+        /// The time limit.
+        limit: Duration,
+        /// The addresses that were tried until then.
+        failures: Vec<AddressFailure>,
+    },
     /// One of [`ConnectOptions::headers`](crate::ConnectOptions::headers) is set by the handshake itself.
     #[error(transparent)]
     ReservedHeader(#[from] ReservedHeaderError),
     /// No response could be read.
-    #[error("{authority}: {source}")]
+    #[error("could not complete the opening handshake with {authority}: {error}")]
     Opening {
-        /// Host and port.
+        /// The server.
         authority: String,
         /// What happened instead.
-        source: OpeningError,
+        error: OpeningError,
     },
-    /// The server answered with an HTTP status of its own instead of opening the connection.
-    #[error("{0}")]
+    /// The server answered with another HTTP status than 101.
+    #[error("could not open a WebSocket: {0}")]
     Rejected(Box<Rejected>),
-    /// The server sends the client elsewhere, and it does not go there.
-    #[error("{authority} answered with a redirect that is not followed: {source}")]
+    /// The server answered with a redirect that must not be followed.
+    #[error("could not follow the redirect of {authority}: {error}")]
     Redirect {
-        /// Host and port.
+        /// The server.
         authority: String,
-        /// Why not.
-        source: RedirectError,
+        /// Why the redirect is not followed.
+        error: RedirectError,
     },
-    /// The server's answer does not open the connection.
-    #[error("{authority}: {source}")]
+    /// The server's response does not open the connection.
+    #[error("could not open a WebSocket with {authority}: {error}")]
     Answer {
-        /// Host and port.
+        /// The server.
         authority: String,
-        /// What is wrong with it.
-        source: AnswerError,
+        /// What is wrong with the response.
+        error: AnswerError,
     },
 }
 
-/// An address that took no connection.
+/// An address that did not accept a connection.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct AddressFailure {
     /// The address.
     pub address: SocketAddr,
-    /// What the system says.
-    pub source: io::Error,
+    /// The error of the system.
+    pub error: io::Error,
 }
 
-/// What a client waits for before its connection is open.
+/// A phase of connecting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConnectPhase {
-    /// The addresses of the host's name.
+    /// Resolving the host name.
     Resolve,
-    /// The end of another opening handshake, as there is one at a time.
-    Turn,
-    /// A TCP connection, or what stands in for it.
+    /// Waiting for other connections to the address, with
+    /// [`ConnectConcurrency::OnePerAddress`](crate::ConnectConcurrency::OnePerAddress).
+    Queue,
+    /// Connecting over TCP, or by a Unix socket or a connector.
     Tcp,
-    /// TLS, and the opening handshake.
+    /// The TLS handshake and the opening handshake.
     Handshake,
 }
 
 impl fmt::Display for ConnectPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Resolve => "resolving",
-            Self::Turn => "waiting for other connections with",
-            Self::Tcp => "connecting with",
-            Self::Handshake => "the opening handshake with",
+            Self::Resolve => "resolve",
+            Self::Queue | Self::Tcp => "connect to",
+            Self::Handshake => "complete the opening handshake with",
         })
     }
 }
 
 impl fmt::Display for AddressFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.address, self.source)
+        write!(f, "{}: {}", self.address, self.error)
     }
 }
 
 fn list(failures: &[AddressFailure]) -> String {
     let failures: Vec<_> = failures.iter().map(ToString::to_string).collect();
-    failures.join(", nor with ")
+    failures.join(", nor to ")
 }
 
-/// One address says nothing that the host does not.
-fn tried(failures: &[AddressFailure]) -> String {
-    if failures.len() > 1 {
-        format!("; no connection with {}", list(failures))
-    } else {
-        String::new()
+fn reason(phase: &ConnectPhase, failures: &[AddressFailure]) -> String {
+    match phase {
+        ConnectPhase::Queue => {
+            ": other connections to it are opened first; `ConnectConcurrency` lifts this".into()
+        }
+        // A single address adds nothing to the host.
+        _ if failures.len() < 2 => String::new(),
+        _ => format!("; could not connect to {}", list(failures)),
     }
 }

@@ -10,9 +10,9 @@ pub(crate) mod permit;
 pub(crate) mod redirects;
 pub(crate) mod resolve;
 pub(crate) mod route;
+mod timeout;
 
 use std::borrow::Cow;
-use std::future::Future;
 
 use bytes::BytesMut;
 use fullduplex_proto::handshake::{Answer, AnswerError, Offer, head};
@@ -20,7 +20,7 @@ use fullduplex_proto::{Connection, Url};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::client::error::{ConnectError, ConnectPhase};
 use crate::client::headers::is_secret_header;
@@ -28,11 +28,12 @@ use crate::client::into_url::IntoUrl;
 use crate::client::observer::ConnectStep;
 use crate::client::options::{ConnectConcurrency, ConnectOptions};
 use crate::client::route::{Route, find_route};
+use crate::client::timeout::Deadline;
+use crate::http1::host_and_port;
 use crate::http1::read::{read_final_response, write_all};
 use crate::http1::rejected::Rejected;
 use crate::random;
 use crate::socket::Socket;
-use crate::time;
 use crate::tls::Tls;
 use crate::transport::Transport;
 
@@ -80,7 +81,7 @@ async fn connect_following(
         };
         let next = options.redirects.next(&url, &rejected, followed);
         let next =
-            next.map_err(|source| ConnectError::Redirect { authority: url.authority(), source })?;
+            next.map_err(|error| ConnectError::Redirect { authority: authority(&url), error })?;
         let Some(next) = next else { return Err(ConnectError::Rejected(rejected)) };
         if next.origin() != url.origin() {
             let secrets: Vec<_> =
@@ -110,9 +111,9 @@ pub async fn connect_over<S: AsyncRead + AsyncWrite + Unpin>(
     options: &ConnectOptions,
 ) -> Result<(Socket<S>, Response<()>), ConnectError> {
     let url = &url.into_url()?;
-    let deadline = time::after(options.handshake_timeout);
-    let answered = shake_hands(stream, url, &options.headers, options);
-    opened(in_time(deadline, url, options, answered).await?, url, deadline).await
+    let deadline = handshake_deadline(options);
+    let response = deadline.limit(url, shake_hands(stream, url, &options.headers, options));
+    opened(response.await??, url, deadline.at).await
 }
 
 /// Connects to the server as [`connect`] does, but leaves the opening handshake to the caller: TCP, a
@@ -135,57 +136,38 @@ pub async fn connect_transport(
     if !url.is_secure() {
         return Ok(stream);
     }
-    let deadline = time::after(options.handshake_timeout);
-    in_time(deadline, url, &options, secure(stream, url, &options)).await
+    handshake_deadline(&options).limit(url, secure(stream, url, &options)).await?
 }
 
-/// One request, and its response.
+/// Performs one request.
 async fn connect_once(
     url: &Url,
     headers: &HeaderMap,
     options: &ConnectOptions,
 ) -> Result<(Socket, Response<()>), ConnectError> {
-    let Route { stream, turn } = Box::pin(find_route(url, options)).await?;
-    let deadline = time::after(options.handshake_timeout);
-    let answered = in_time(deadline, url, options, async {
+    let Route { stream, permit } = Box::pin(find_route(url, options)).await?;
+    let deadline = handshake_deadline(options);
+    let handshake = deadline.limit(url, async {
         let stream = if url.is_secure() { secure(stream, url, options).await? } else { stream };
         shake_hands(stream, url, headers, options).await
     });
-    let answered = Box::pin(answered).await;
-    // What is left to be read of a rejection is no handshake. A bad answer is one as well.
-    if let Some(turn) = turn
-        && !matches!(answered, Err(ConnectError::Timeout { .. }))
-    {
-        turn.answered();
+    // The permit ends here, before the body of a rejection is read: that is not part of the handshake.
+    let answered = Box::pin(handshake).await?;
+    if let Some(permit) = permit {
+        permit.release_answered();
     }
-    opened(answered?, url, deadline).await
+    opened(answered?, url, deadline.at).await
 }
 
-/// A server's answer to the opening request.
+/// The server's response to the opening request.
 enum Answered<S: AsyncRead + AsyncWrite + Unpin> {
     Open(Socket<S>, Response<()>),
-    /// A response that is HTTP's affair (RFC6455-4.1-24); its body is still to be read.
-    Otherwise {
+    /// A response with another status than 101 (RFC6455-4.1-24). Its body is not read yet.
+    Rejected {
         response: Response<()>,
         stream: S,
         input: BytesMut,
     },
-}
-
-async fn in_time<T>(
-    deadline: Instant,
-    url: &Url,
-    options: &ConnectOptions,
-    handshake: impl Future<Output = Result<T, ConnectError>>,
-) -> Result<T, ConnectError> {
-    timeout_at(deadline, handshake).await.unwrap_or_else(|_| {
-        Err(ConnectError::Timeout {
-            phase: ConnectPhase::Handshake,
-            authority: url.authority(),
-            limit: options.handshake_timeout,
-            failures: Vec::new(),
-        })
-    })
 }
 
 async fn opened<S: AsyncRead + AsyncWrite + Unpin>(
@@ -195,16 +177,16 @@ async fn opened<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<(Socket<S>, Response<()>), ConnectError> {
     match answered {
         Answered::Open(socket, response) => Ok((socket, response)),
-        Answered::Otherwise { response, mut stream, input } => {
-            let authority = url.authority();
-            let refused = Rejected::read(authority, response, &mut stream, input, deadline).await;
-            Err(ConnectError::Rejected(Box::new(refused)))
+        Answered::Rejected { response, mut stream, input } => {
+            let rejected =
+                Rejected::read(authority(url), response, &mut stream, input, deadline).await;
+            Err(ConnectError::Rejected(Box::new(rejected)))
         }
     }
 }
 
-/// RFC6455-4.1-9, RFC6455-4.1-10: TLS before anything else, with the host's name; never plaintext for
-/// `wss`.
+/// Performs the TLS handshake for the host's name, before anything else is sent (RFC6455-4.1-9,
+/// RFC6455-4.1-10).
 async fn secure(
     stream: Transport,
     url: &Url,
@@ -214,19 +196,18 @@ async fn secure(
         Some(tls) => tls.clone(),
         None => Tls::shared_platform()?,
     };
-    let host = || url.host().to_owned();
     let secured = stream.over_tls(&tls, url.host(), options.observer.as_ref()).await;
-    secured.map_err(|source| ConnectError::Tls { host: host(), source })
+    secured.map_err(|error| ConnectError::Tls { authority: authority(url), error })
 }
 
-/// The opening handshake over a stream that stands, TLS included (RFC6455-4.1-11).
+/// Performs the opening handshake over an open stream (RFC6455-4.1-11).
 async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     url: &Url,
     headers: &HeaderMap,
     options: &ConnectOptions,
 ) -> Result<Answered<S>, ConnectError> {
-    let opening = |source| ConnectError::Opening { authority: url.authority(), source };
+    let opening = |error| ConnectError::Opening { authority: authority(url), error };
     let mut offer = Offer::new(random::nonce(), options.subprotocols.clone());
     if let Some(deflate) = options.deflate {
         offer = offer.with_deflate(deflate);
@@ -261,7 +242,16 @@ async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
             let socket = Socket::new(stream, connection, input, answer, None);
             Ok(Answered::Open(socket, response))
         }
-        Err(AnswerError::Status(_)) => Ok(Answered::Otherwise { response, stream, input }),
-        Err(source) => Err(ConnectError::Answer { authority: url.authority(), source }),
+        Err(AnswerError::Status(_)) => Ok(Answered::Rejected { response, stream, input }),
+        Err(error) => Err(ConnectError::Answer { authority: authority(url), error }),
     }
+}
+
+fn handshake_deadline(options: &ConnectOptions) -> Deadline {
+    Deadline::starting_now(ConnectPhase::Handshake, options.handshake_timeout)
+}
+
+/// Returns the host and port of a URL, as errors show it.
+fn authority(url: &Url) -> String {
+    host_and_port(url.host(), url.port())
 }

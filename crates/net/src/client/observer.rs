@@ -4,12 +4,11 @@ use std::net::SocketAddr;
 
 use http::{Request, Response};
 
-/// Is told how a connection comes about, while it does: for tools that show it, and for logs.
+/// Observes the steps of connecting, for diagnostics and logs.
 ///
-/// It is called by the task that connects, which it must not hold up. When something happens is its
-/// own business: each step is told when it happens. A redirect that is followed begins again with
-/// [`Resolving`](ConnectStep::Resolving), or with what comes first on its way. Of a Unix socket and of a
-/// [`Connector`](crate::client::connector::Connector), nothing is told before TLS.
+/// The connecting task calls it at each step, so it must not block. A redirect that is followed starts again
+/// with the first step. For Unix sockets and a [`Connector`](crate::Connector), the first step is TLS or the
+/// request.
 ///
 /// ```
 /// use fullduplex_net::{ConnectObserver, ConnectStep};
@@ -20,70 +19,70 @@ use http::{Request, Response};
 /// impl ConnectObserver for Addresses {
 ///     fn observe(&self, step: ConnectStep<'_>) {
 ///         if let ConnectStep::Failed { address, error } = step {
-///             println!("{address} takes no connection: {error}");
+///             println!("could not connect to {address}: {error}");
 ///         }
 ///     }
 /// }
 /// ```
 pub trait ConnectObserver: fmt::Debug + Send + Sync {
-    /// Takes the next step.
+    /// Called with each step when it happens.
     fn observe(&self, step: ConnectStep<'_>);
 }
 
-/// What happens while a client connects, in the order in which it may happen. What went wrong in the end
-/// is not told here: [`ConnectError`](crate::client::error::ConnectError) says it.
+/// A step of connecting, in order. The final error is not a step: it is the
+/// [`ConnectError`](crate::ConnectError).
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum ConnectStep<'a> {
-    /// The way leads through a proxy. The next steps are about its addresses.
+    /// The connection goes through a proxy. The next steps are about the proxy's addresses.
     Proxy {
-        /// Its URL, without credentials.
+        /// The proxy's URL, without credentials.
         proxy: &'a str,
     },
-    /// The addresses of a host are asked for.
+    /// The host name is being resolved.
     Resolving {
-        /// The host of the URL, or the proxy.
+        /// The host of the URL, or of the proxy.
         host: &'a str,
     },
-    /// They are known.
+    /// The host name has been resolved.
     Resolved {
-        /// All of them, in the order in which they are tried.
+        /// Its addresses, in the order in which they are tried.
         addresses: &'a [SocketAddr],
     },
-    /// An address is tried; others may be under way. One that neither fails nor connects was given up for
-    /// another.
+    /// A TCP connection to an address is attempted, perhaps while other attempts are pending. The first
+    /// success cancels the others.
     Attempt {
         /// The address.
         address: SocketAddr,
     },
-    /// An address takes no connection.
+    /// An attempt failed.
     Failed {
         /// The address.
         address: SocketAddr,
-        /// What the system says.
+        /// The error of the system.
         error: &'a io::Error,
     },
-    /// There is a TCP connection.
+    /// A TCP connection is established.
     Connected {
         /// The address.
         address: SocketAddr,
     },
-    /// The proxy has connected with the server.
+    /// The proxy has connected to the server.
     Tunnel,
-    /// The server shows its certificates, which are **not verified yet**: it is told for the failures.
+    /// The server has presented its certificates. They are **not verified yet**.
     Certificates {
-        /// In DER, the server's own first.
+        /// The certificates in DER, the server's own first.
         chain: &'a [&'a [u8]],
     },
-    /// There is a TLS connection with the server, whom the client trusts as [`Tls`](crate::tls::Tls) says.
+    /// The TLS handshake is complete, and the server's certificate is verified as [`Tls`](crate::Tls) says.
     Tls {
         /// Such as `TLSv1_3`.
         version: &'a str,
         /// Such as `TLS13_AES_256_GCM_SHA384`.
         cipher: &'a str,
     },
-    /// The opening request is about to be sent, **secrets included**: Authorization, cookies.
+    /// The opening request will be sent. **It contains secrets**, such as Authorization and cookies.
     Request(&'a Request<()>),
-    /// The head of the server's answer has come, whatever it says.
+    /// The head of the server's final response has arrived, with any status.
     Response(&'a Response<()>),
 }

@@ -1,4 +1,4 @@
-//! RFC6455-4.1-3: of the connections with one address and port, one at a time is CONNECTING.
+//! RFC6455-4.1-3: at most one connection to an address and port is in state CONNECTING.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -9,41 +9,41 @@ use std::time::Duration;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::{Instant, timeout};
 
-/// The lines in which somebody stands.
-static LINES: LazyLock<Mutex<HashMap<Remote, Arc<Line>>>> = LazyLock::new(Mutex::default);
+/// The queues with at least one entry.
+static QUEUES: LazyLock<Mutex<HashMap<Remote, Arc<Queue>>>> = LazyLock::new(Mutex::default);
 
-/// Where a connection leads.
+/// The destination of a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Remote {
-    /// An address, whatever name led to it.
+    /// An address, whichever name resolved to it.
     Address(SocketAddr),
     /// RFC6455-4.1-4: a name that a proxy resolves, and a port.
     Name(String, u16),
 }
 
-/// The right to connect, until it is dropped.
+/// The permission to connect to a remote, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Turn {
-    // Given up before the place is.
-    _turn: OwnedMutexGuard<()>,
-    place: Place,
+pub(crate) struct ConnectPermit {
+    // Dropped before the entry.
+    _lock: OwnedMutexGuard<()>,
+    entry: Entry,
 }
 
-/// Those who connect to one remote. The first has the lock.
+/// The connections to one remote. The first holds the lock.
 #[derive(Debug, Default)]
-struct Line {
-    turn: Arc<AsyncMutex<()>>,
-    /// When the remote has answered somebody last. Who waits looks when its patience ends, and is not woken
-    /// before: of a long line, each answer would wake all.
+struct Queue {
+    lock: Arc<AsyncMutex<()>>,
+    /// When the remote last answered a connection. Waiters check it when their own timeout fires: waking
+    /// all of them on each answer would be quadratic.
     answered: Mutex<Option<Instant>>,
 }
 
-/// A place in a line, which ends with the last of its places.
+/// A connection's entry in a queue. Dropping the last entry removes the queue.
 #[derive(Debug)]
-struct Place {
+struct Entry {
     remote: Remote,
-    /// Until it is dropped.
-    line: Option<Arc<Line>>,
+    /// `None` only while it is dropped.
+    queue: Option<Arc<Queue>>,
 }
 
 impl From<SocketAddr> for Remote {
@@ -52,67 +52,67 @@ impl From<SocketAddr> for Remote {
     }
 }
 
-impl Turn {
-    /// Takes the turn if nobody else has it or waits for it.
-    pub(crate) fn take(remote: Remote) -> Option<Self> {
-        let place = Place::last_in_line(remote);
-        let turn = Arc::clone(&place.line().turn).try_lock_owned().ok()?;
-        Some(Self { _turn: turn, place })
+impl ConnectPermit {
+    /// Returns a permit if nobody else has one or waits for one.
+    pub(crate) fn try_acquire(remote: Remote) -> Option<Self> {
+        let entry = Entry::enqueue(remote);
+        let lock = Arc::clone(&entry.queue().lock).try_lock_owned().ok()?;
+        Some(Self { _lock: lock, entry })
     }
 
-    /// Waits for the turn; gives up when the remote has answered nobody for so long (`None`).
+    /// Waits for a permit. Returns `None` if the remote answers no connection for `patience`.
     ///
-    /// However long the line is, it goes on while the remote answers, and whoever has the turn has
-    /// deadlines.
-    pub(crate) async fn wait(remote: Remote, patience: Duration) -> Option<Self> {
-        let place = Place::last_in_line(remote);
-        let mut turn = pin!(Arc::clone(&place.line().turn).lock_owned());
+    /// A long queue does not fail while the remote answers, because every connection has deadlines.
+    pub(crate) async fn acquire(remote: Remote, patience: Duration) -> Option<Self> {
+        let entry = Entry::enqueue(remote);
+        let mut locking = pin!(Arc::clone(&entry.queue().lock).lock_owned());
         let mut since = Instant::now();
-        let turn = loop {
-            if let Ok(turn) = timeout(patience.saturating_sub(since.elapsed()), &mut turn).await {
-                break turn;
+        let lock = loop {
+            if let Ok(lock) = timeout(patience.saturating_sub(since.elapsed()), &mut locking).await
+            {
+                break lock;
             }
-            since = place.line().answered().filter(|answered| *answered > since)?;
+            since = entry.queue().answered().filter(|answered| *answered > since)?;
         };
-        Some(Self { _turn: turn, place })
+        Some(Self { _lock: lock, entry })
     }
 
-    /// The remote has answered: those who wait may go on waiting.
-    pub(crate) fn answered(self) {
-        *self.place.line().answered() = Some(Instant::now());
+    /// Ends the permit and records that the remote has answered, so that waiters keep waiting.
+    pub(crate) fn release_answered(self) {
+        *self.entry.queue().answered() = Some(Instant::now());
     }
 }
 
-impl Line {
+impl Queue {
     fn answered(&self) -> MutexGuard<'_, Option<Instant>> {
         self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Place {
-    fn last_in_line(remote: Remote) -> Self {
-        let line = Arc::clone(lines().entry(remote.clone()).or_default());
-        Self { remote, line: Some(line) }
+impl Entry {
+    fn enqueue(remote: Remote) -> Self {
+        let queue = Arc::clone(queues().entry(remote.clone()).or_default());
+        Self { remote, queue: Some(queue) }
     }
 
-    fn line(&self) -> &Line {
-        self.line.as_ref().expect("it is there until the place is dropped")
+    fn queue(&self) -> &Queue {
+        self.queue.as_ref().expect("the queue is there until the entry is dropped")
     }
 }
 
-impl Drop for Place {
+impl Drop for Entry {
     fn drop(&mut self) {
-        let mut lines = lines();
-        // Within the lock, so that of two who leave at once the second sees that it is the last.
-        self.line = None;
-        if lines.get(&self.remote).is_some_and(|line| Arc::strong_count(line) == 1) {
-            lines.remove(&self.remote);
+        let mut queues = queues();
+        // Dropped under the lock: of two entries that are dropped at once, the second sees that it is last.
+        self.queue = None;
+        if queues.get(&self.remote).is_some_and(|queue| Arc::strong_count(queue) == 1) {
+            queues.remove(&self.remote);
         }
     }
 }
 
-fn lines() -> MutexGuard<'static, HashMap<Remote, Arc<Line>>> {
-    LINES.lock().unwrap_or_else(PoisonError::into_inner)
+fn queues() -> MutexGuard<'static, HashMap<Remote, Arc<Queue>>> {
+    QUEUES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -129,74 +129,76 @@ mod tests {
         Remote::Name(name.to_owned(), 80)
     }
 
+    async fn acquire(name: &str) -> Option<ConnectPermit> {
+        ConnectPermit::acquire(remote(name), PATIENCE).await
+    }
+
     /// RFC6455-4.1-3, RFC6455-4.1-4.
     #[tokio::test(start_paused = true)]
-    async fn one_at_a_time_has_the_turn_and_others_are_not_held_up() {
-        let first = Turn::wait(remote("one"), PATIENCE).await.unwrap();
-        let mut second = pin!(Turn::wait(remote("one"), PATIENCE));
+    async fn one_permit_exists_per_remote() {
+        let first = acquire("one").await.unwrap();
+        let mut second = pin!(acquire("one"));
         assert!(timeout(Duration::from_secs(19), &mut second).await.is_err());
-        assert!(Turn::wait(remote("another"), PATIENCE).await.is_some());
-        assert!(Turn::wait(Remote::Name("one".into(), 443), PATIENCE).await.is_some());
+        assert!(acquire("another").await.is_some());
+        assert!(ConnectPermit::acquire(Remote::Name("one".into(), 443), PATIENCE).await.is_some());
         drop(first);
         assert!(second.await.is_some());
-        assert!(!lines().keys().any(|known| *known == remote("one")), "nobody stands there");
+        assert!(!queues().keys().any(|known| *known == remote("one")), "the queue is removed");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_is_patient_while_the_remote_answers_and_no_longer() {
+    async fn waiters_stay_while_the_remote_answers() {
         let start = Instant::now();
         for _ in 0..10 {
             tokio::spawn(async {
-                let turn = Turn::wait(remote("slow"), PATIENCE).await.unwrap();
+                let permit = acquire("slow").await.unwrap();
                 sleep(Duration::from_secs(15)).await;
-                turn.answered();
+                permit.release_answered();
             });
             tokio::task::yield_now().await;
         }
-        let last = Turn::wait(remote("slow"), PATIENCE).await;
+        let last = acquire("slow").await;
         assert!(last.is_some());
         assert_eq!(start.elapsed(), Duration::from_secs(150));
-        assert!(Turn::wait(remote("slow"), PATIENCE).await.is_none());
+        assert!(acquire("slow").await.is_none());
         assert_eq!(start.elapsed(), Duration::from_secs(150) + PATIENCE);
     }
 
-    /// Of a line of thousands, each would be woken thousands of times.
     #[tokio::test(start_paused = true)]
-    async fn who_waits_is_not_woken_by_each_answer() {
-        let first = Turn::wait(remote("long"), PATIENCE).await.unwrap();
+    async fn an_answer_does_not_wake_every_waiter() {
+        let first = acquire("long").await.unwrap();
         for _ in 0..100 {
             tokio::spawn(async {
-                let turn = Turn::wait(remote("long"), PATIENCE).await.unwrap();
+                let permit = acquire("long").await.unwrap();
                 sleep(Duration::from_millis(10)).await;
-                turn.answered();
+                permit.release_answered();
             });
         }
         tokio::task::yield_now().await;
         let mut polls = 0;
-        let mut last = pin!(Turn::wait(remote("long"), PATIENCE));
+        let mut last = pin!(acquire("long"));
         let last = poll_fn(|cx| {
             polls += 1;
             last.as_mut().poll(cx)
         });
-        first.answered();
+        first.release_answered();
         assert!(last.await.is_some());
         assert_eq!(polls, 2);
     }
 
-    /// Whoever leaves, waiting or when its turn has come, leaves nothing behind and holds up nobody.
     #[tokio::test]
-    async fn who_leaves_the_line_leaves_nothing() {
-        let is_known = || lines().contains_key(&remote("left"));
-        let first = Turn::take(remote("left")).unwrap();
-        assert!(Turn::take(remote("left")).is_none());
-        let mut waiting = [(); 3].map(|()| Box::pin(Turn::wait(remote("left"), PATIENCE)));
+    async fn cancelled_waiters_leave_no_entry_and_block_nobody() {
+        let is_known = || queues().contains_key(&remote("left"));
+        let first = ConnectPermit::try_acquire(remote("left")).unwrap();
+        assert!(ConnectPermit::try_acquire(remote("left")).is_none());
+        let mut waiting = [(); 3].map(|()| Box::pin(acquire("left")));
         for waiting in &mut waiting {
             assert!(timeout(Duration::ZERO, waiting).await.is_err());
         }
         let [second, third, fourth] = waiting;
         drop(third);
         drop(first);
-        // Its turn has come, and it has not seen it.
+        // It has the lock already, and was not polled since.
         drop(second);
         assert!(is_known());
         drop(fourth.await.unwrap());
@@ -204,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_one_whatever_its_family() {
+    fn an_ipv4_mapped_address_is_the_same_remote() {
         let remote = |address: &str| Remote::from(address.parse::<SocketAddr>().unwrap());
         assert_eq!(remote("127.0.0.1:80"), remote("[::ffff:127.0.0.1]:80"));
         assert_ne!(remote("127.0.0.1:80"), remote("127.0.0.1:81"));

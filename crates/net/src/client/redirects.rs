@@ -4,13 +4,12 @@ use http::header::LOCATION;
 
 use crate::http1::rejected::Rejected;
 
-/// Whether a client goes where a server sends it instead of opening the connection (RFC6455-4.1-24). By
-/// default it does not.
+/// Which redirects a client follows (RFC6455-4.1-24). Default: none.
 ///
-/// A redirect is never followed from `wss` to `ws`. `Authorization`, `Proxy-Authorization` and `Cookie`
-/// headers of the application, and the credentials of the URL, stay with the origin that they were given
-/// for; other headers are sent on, and a client's certificate is shown to whoever asks for it. Each
-/// request has the deadlines anew.
+/// A redirect from `wss` to `ws` is never followed. On a redirect to another origin, the credentials of the
+/// URL and [secret headers](crate::is_secret_header) of the application are dropped. Other headers are sent
+/// again, and a server that asks for the client's certificate gets it. The deadlines restart with each
+/// request.
 #[derive(Debug, Clone, Copy)]
 pub struct Redirects {
     limit: u32,
@@ -21,54 +20,54 @@ pub struct Redirects {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedirectError {
-    /// There were so many already.
-    #[error("more than {0} redirects")]
+    /// The limit is reached.
+    #[error("the limit of {0} redirects is reached")]
     TooMany(u32),
-    /// It leads nowhere.
-    #[error("`{location}` is not where a WebSocket can be: {reason}")]
+    /// The location is not the URL of a WebSocket.
+    #[error("the location `{location}` is not the URL of a WebSocket: {reason}")]
     Location {
-        /// What the server said.
+        /// The `Location` header.
         location: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// It would give TLS up.
-    #[error("`{0}` is not secure, and the address before it was")]
+    /// The location does not use TLS, and the previous URL did.
+    #[error("the location `{0}` does not use TLS, and the previous URL does")]
     Insecure(String),
-    /// [`Redirects::only_if`] does not allow it.
-    #[error("`{0}` is not allowed")]
+    /// [`Redirects::only_if`] does not allow the location.
+    #[error("the application does not allow the location `{0}`")]
     NotAllowed(String),
 }
 
 impl Redirects {
-    /// Follows up to so many redirects for one connection.
+    /// Follows up to `limit` redirects for one connection.
     pub fn up_to(limit: u32) -> Self {
         Self { limit, ..Self::default() }
     }
 
-    /// Follows those that lead to a URL of which `allows` says that it is allowed.
+    /// Follows only redirects to a URL for which `allows` returns true.
     pub fn only_if(mut self, allows: fn(&Url) -> bool) -> Self {
         self.allows = allows;
         self
     }
 
-    /// Where `refused` leads, the answer to a request for `url` after so many redirects; `None` if it is
-    /// no redirect, or none is followed.
+    /// Returns the URL to try next when `url` was answered with `rejected` after `followed` redirects, or
+    /// `None` if that is not a redirect or none are followed.
     pub(crate) fn next(
         &self,
         url: &Url,
-        refused: &Rejected,
+        rejected: &Rejected,
         followed: u32,
     ) -> Result<Option<Url>, RedirectError> {
         let is_redirect = matches!(
-            refused.status,
+            rejected.status,
             StatusCode::MOVED_PERMANENTLY
                 | StatusCode::FOUND
                 | StatusCode::SEE_OTHER
                 | StatusCode::TEMPORARY_REDIRECT
                 | StatusCode::PERMANENT_REDIRECT
         );
-        let Some(location) = refused.headers.get(LOCATION).filter(|_| is_redirect) else {
+        let Some(location) = rejected.headers.get(LOCATION).filter(|_| is_redirect) else {
             return Ok(None);
         };
         if self.limit == 0 {

@@ -4,16 +4,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 
-/// What becomes of the name of a host.
+/// The future that a [`Resolve`] returns.
 pub type Resolving<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>>;
 
-/// Finds the addresses of hosts, in place of the system.
+/// Resolves host names, instead of the system.
 ///
 /// ```
 /// use std::net::{Ipv4Addr, SocketAddr};
 /// use fullduplex_net::{Resolve, Resolving};
 ///
-/// /// Everything is here.
+/// /// Resolves every name to this machine.
 /// #[derive(Debug)]
 /// struct Loopback;
 ///
@@ -24,7 +24,7 @@ pub type Resolving<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>
 /// }
 /// ```
 pub trait Resolve: fmt::Debug + Send + Sync {
-    /// The addresses of `host`, with `port`, the best first. It is not asked for a host that is an
-    /// address. It may be dropped when it takes too long.
+    /// Returns the addresses of `host`, with `port`, in order of preference. It is not called for a host
+    /// that is an address. The future is dropped when it takes too long.
     fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Resolving<'a>;
 }

@@ -1,5 +1,3 @@
-use std::future::Future;
-
 use fullduplex_proto::Url;
 use tokio::time::timeout_at;
 
@@ -7,100 +5,83 @@ use crate::client::dial::dial;
 use crate::client::error::{ConnectError, ConnectPhase};
 use crate::client::observer::ConnectStep;
 use crate::client::options::{ConnectConcurrency, ConnectOptions};
-use crate::client::permit::{Remote, Turn};
-use crate::proxy::host_and_port;
+use crate::client::permit::{ConnectPermit, Remote};
+use crate::client::timeout::Deadline;
+use crate::http1::host_and_port;
 use crate::proxy::{Proxy, ProxyError};
 use crate::time;
 use crate::transport::Transport;
 
-/// A stream that leads to a server, without TLS, and the right to shake hands over it.
+/// A stream that leads to a server, without TLS, and the permit for the opening handshake over it.
 pub(crate) struct Route {
     pub(crate) stream: Transport,
-    pub(crate) turn: Option<Turn>,
+    pub(crate) permit: Option<ConnectPermit>,
 }
 
-/// Finds a way to the host of `url`: directly, or by what the options name.
+/// Connects to the host of `url`, directly or as the options say.
 pub(crate) async fn find_route(url: &Url, options: &ConnectOptions) -> Result<Route, ConnectError> {
+    let deadline = Deadline::starting_now(ConnectPhase::Tcp, options.connect_timeout);
     if let Some(connector) = &options.connector {
-        let stream = in_time(connector.connect(url), url, options).await?;
-        let stream = stream
-            .map_err(|source| ConnectError::Connector { authority: url.authority(), source })?;
-        return Ok(Route { stream, turn: None });
+        let stream = deadline.limit(url, connector.connect(url)).await?;
+        let authority = || host_and_port(url.host(), url.port());
+        let stream =
+            stream.map_err(|error| ConnectError::Connector { authority: authority(), error })?;
+        return Ok(Route { stream, permit: None });
     }
     #[cfg(unix)]
     if let Some(path) = &options.unix_socket {
-        let stream = unix(path, url, options).await?;
-        return Ok(Route { stream, turn: None });
+        let stream = deadline.limit(url, tokio::net::UnixStream::connect(path)).await?;
+        let stream = stream.map_err(|error| ConnectError::Unix { path: path.clone(), error })?;
+        return Ok(Route { stream: stream.into(), permit: None });
     }
     // RFC6455-4.1-6
     if let Some(proxy) = options.proxies.find(url) {
-        return by_proxy(proxy, url, options).await;
+        return through_proxy(proxy, url, options).await;
     }
-    let (stream, turn) = dial(url.host(), url.port(), options, options.concurrency).await?;
-    Ok(Route { stream: stream.into(), turn })
+    let (stream, permit) = dial(url.host(), url.port(), options, options.concurrency).await?;
+    Ok(Route { stream: stream.into(), permit })
 }
 
-/// Only the proxy knows the address behind it, so a name counts as one (RFC6455-4.1-4).
-async fn by_proxy(
+/// Only the proxy knows the address of the server, so the name counts as one (RFC6455-4.1-4).
+async fn through_proxy(
     proxy: &Proxy,
     url: &Url,
     options: &ConnectOptions,
 ) -> Result<Route, ConnectError> {
     let (host, port, limit) = (url.host(), url.port(), options.connect_timeout);
-    let too_long = |phase| ConnectError::Timeout {
-        phase,
-        authority: host_and_port(host, port),
-        limit,
-        failures: Vec::new(),
-    };
-    let turn = match options.concurrency {
+    let (authority, proxy_url) = (host_and_port(host, port), proxy.to_string());
+    let permit = match options.concurrency {
         ConnectConcurrency::Unlimited => None,
         ConnectConcurrency::OnePerAddress => {
-            let turn = Turn::wait(Remote::Name(host.to_owned(), port), limit).await;
-            Some(turn.ok_or_else(|| too_long(ConnectPhase::Turn))?)
+            let permit = ConnectPermit::acquire(Remote::Name(host.to_owned(), port), limit).await;
+            Some(permit.ok_or_else(|| ConnectError::Timeout {
+                phase: ConnectPhase::Queue,
+                authority: authority.clone(),
+                limit,
+                failures: Vec::new(),
+            })?)
         }
     };
-    let failed = |source| ConnectError::Proxy {
-        proxy: proxy.to_string(),
-        authority: host_and_port(host, port),
-        source: Box::new(source),
-    };
-    options.observe(ConnectStep::Proxy { proxy: &proxy.to_string() });
-    // The proxy is no WebSocket's other end.
+    options.observe(ConnectStep::Proxy { proxy: &proxy_url });
+    // The proxy is not the other end of the WebSocket, so connections to it are not limited.
     let dialed = dial(proxy.host(), proxy.port(), options, ConnectConcurrency::Unlimited).await;
-    let (tcp, _) = dialed.map_err(|error| failed(ProxyError::Unreachable(Box::new(error))))?;
+    let (tcp, _) = match dialed {
+        Ok(dialed) => dialed,
+        Err(error) => {
+            let error = Box::new(error);
+            return Err(ConnectError::ProxyUnreachable { proxy: proxy_url, authority, error });
+        }
+    };
     let deadline = time::after(limit);
+    let tunnel = timeout_at(deadline, proxy.tunnel(tcp, (host, port), deadline)).await;
     // RFC6455-4.1-8
-    let stream = timeout_at(deadline, proxy.tunnel(tcp, (host, port), deadline))
-        .await
-        .map_err(|_| failed(ProxyError::Timeout(limit)))?
-        .map_err(failed)?;
-    options.observe(ConnectStep::Tunnel);
-    Ok(Route { stream, turn })
-}
-
-#[cfg(unix)]
-async fn unix(
-    path: &std::path::Path,
-    url: &Url,
-    options: &ConnectOptions,
-) -> Result<Transport, ConnectError> {
-    let connected = in_time(tokio::net::UnixStream::connect(path), url, options).await?;
-    match connected {
-        Ok(stream) => Ok(stream.into()),
-        Err(source) => Err(ConnectError::Unix { path: path.to_owned(), source }),
+    match tunnel.unwrap_or(Err(ProxyError::Timeout(limit))) {
+        Ok(stream) => {
+            options.observe(ConnectStep::Tunnel);
+            Ok(Route { stream, permit })
+        }
+        Err(error) => {
+            Err(ConnectError::Proxy { proxy: proxy_url, authority, error: Box::new(error) })
+        }
     }
-}
-
-/// What needs no resolving and has one place to go to.
-async fn in_time<T>(
-    connecting: impl Future<Output = T>,
-    url: &Url,
-    options: &ConnectOptions,
-) -> Result<T, ConnectError> {
-    let limit = options.connect_timeout;
-    timeout_at(time::after(limit), connecting).await.map_err(|_| {
-        let authority = url.authority();
-        ConnectError::Timeout { phase: ConnectPhase::Tcp, authority, limit, failures: Vec::new() }
-    })
 }

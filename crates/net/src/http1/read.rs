@@ -8,31 +8,37 @@ use fullduplex_proto::handshake::head::{HeadError, HeadReader};
 use http::{Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-/// How much is read of a head at once: all of it, mostly.
+/// How many bytes are read at once. Most heads are shorter.
 const READ: usize = 2 << 10;
 
-/// How many interim responses (100 to 199, but for 101) are skipped.
+/// How many interim responses (status 100 to 199 except 101) are skipped.
 const INTERIM_RESPONSES: usize = 8;
 
-/// Why no HTTP head could be read.
+/// Why no HTTP head could be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpeningError {
-    /// What arrived is not a head that this end takes.
+    /// The peer sent something other than a valid head.
     #[error(transparent)]
     Head(#[from] HeadError),
-    /// The server answered again and again that its answer will follow.
-    #[error("the server sent more than {0} interim responses before its answer")]
+    /// The server sent too many interim responses.
+    #[error("the server sent more than {0} interim responses before its final one")]
     InterimResponses(usize),
-    /// The connection ended first.
-    #[error("the peer ended the connection during the opening handshake")]
+    /// The peer closed the connection first.
+    #[error("the peer closed the connection during the opening handshake")]
     Ended,
-    /// The connection broke first.
-    #[error("the connection broke during the opening handshake: {0}")]
-    Io(#[from] io::Error),
+    /// The connection failed first.
+    #[error("the connection failed during the opening handshake: {0}")]
+    Io(io::Error),
 }
 
-/// Reads from `stream` until `parse` has taken a head off `input`; what follows the head stays there.
+impl From<io::Error> for OpeningError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Reads from `stream` until `parse` has taken a head off `input`. Bytes after the head stay in `input`.
 pub(crate) async fn read_head<T>(
     stream: &mut (impl AsyncRead + Unpin),
     input: &mut BytesMut,
@@ -48,10 +54,8 @@ pub(crate) async fn read_head<T>(
     }
 }
 
-/// Reads once. The parser refuses a head that is too long, so that `input` outgrows its limit by this much
-/// at most.
-///
-/// By way of the stack: so `input` takes no more memory than what arrived, of which most is a head.
+/// Reads once, by way of the stack, so that `input` allocates no more than what arrived. The parser refuses
+/// a head that is too long, so `input` exceeds that limit by one read at most.
 fn poll_read(
     stream: &mut (impl AsyncRead + Unpin),
     input: &mut BytesMut,
@@ -64,7 +68,7 @@ fn poll_read(
     Poll::Ready(Ok(read.filled().len()))
 }
 
-/// Reads a response, and skips interim ones: a server may send 103 before 101 (WS-3.11).
+/// Reads a response and skips interim ones: a server may send 103 before 101 (WS-3.11).
 pub(crate) async fn read_final_response(
     stream: &mut (impl AsyncRead + Unpin),
     input: &mut BytesMut,
@@ -80,7 +84,7 @@ pub(crate) async fn read_final_response(
     Err(OpeningError::InterimResponses(INTERIM_RESPONSES))
 }
 
-/// Writes what the other end has to have before it answers.
+/// Writes and flushes all of `bytes`.
 pub(crate) async fn write_all(
     stream: &mut (impl AsyncWrite + Unpin),
     bytes: &[u8],

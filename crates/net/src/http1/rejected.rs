@@ -8,32 +8,32 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::time;
 
-/// How much of the body is read for whoever reads the error.
+/// How many bytes of the body are kept.
 const BODY_BYTES: usize = 8 << 10;
 
-/// How long it is waited for, within the deadline of the handshake.
-const BODY_PATIENCE: Duration = Duration::from_secs(2);
+/// Time limit for reading the body, within the deadline of the handshake.
+const BODY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How much of it the error's text quotes.
+/// How many characters of the body the error message quotes.
 const QUOTED_CHARACTERS: usize = 200;
 
-/// An HTTP response other than 101: the server did not open the connection.
+/// An HTTP response with another status than 101: the server did not open the connection.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Rejected {
-    /// Host and port that were asked.
+    /// Host and port of the server, or the proxy's URL.
     pub authority: String,
     /// The status.
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The beginning of the body, up to 8 KiB, as far as it came in time.
+    /// The beginning of the body: up to 8 KiB, as much as arrived within two seconds.
     pub body: Bytes,
 }
 
 impl Rejected {
-    /// Reads the body that follows a response's head, until the deadline at the latest: it is for
-    /// information, and is kept as far as it came.
+    /// Reads the body that follows a response's head, until the deadline at the latest. The body is for
+    /// information only, so a failure to read it is not an error.
     pub(crate) async fn read(
         authority: String,
         response: Response<()>,
@@ -50,14 +50,13 @@ impl Rejected {
                 }
             }
         };
-        // Too late is as good as never.
-        timeout_at(deadline.min(time::after(BODY_PATIENCE)), reading).await.ok();
+        timeout_at(deadline.min(time::after(BODY_TIMEOUT)), reading).await.ok();
         let mut body = framing.body(input.freeze());
         body.truncate(BODY_BYTES);
         Self { authority, status: head.status, headers: head.headers, body }
     }
 
-    /// The first line of a body that was written for a reader of logs.
+    /// Returns the first line of the body, unless that is HTML.
     pub(crate) fn quotation(&self) -> Option<String> {
         let content_type = self.headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
         if content_type.is_some_and(|value| value.starts_with(b"text/html")) {
@@ -75,7 +74,7 @@ impl std::fmt::Display for Rejected {
         let Self { authority, status, .. } = self;
         write!(f, "{authority} answered {status} instead of 101 Switching Protocols")?;
         if let Some(location) = self.headers.get(LOCATION) {
-            write!(f, "; it points to {location:?}, which is not followed")?;
+            write!(f, "; it redirects to {location:?}, which is not followed")?;
         }
         match self.quotation() {
             Some(quotation) => write!(f, ": {quotation}"),
@@ -84,7 +83,7 @@ impl std::fmt::Display for Rejected {
     }
 }
 
-/// Where a body ends (RFC 9112 section 6.3).
+/// How the end of a body is found (RFC 9112 section 6.3).
 enum Framing {
     Length(usize),
     Chunked,
@@ -121,7 +120,7 @@ impl Framing {
     }
 }
 
-/// The data of the chunks, up to the first that is not one.
+/// Returns the data of the chunks up to the first malformed one.
 fn unchunked(mut input: Bytes) -> Bytes {
     let mut data = BytesMut::new();
     while let Ok(httparse::Status::Complete((start, size))) = httparse::parse_chunk_size(&input) {
@@ -141,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chunks_are_joined_as_far_as_they_came() {
+    fn complete_and_partial_chunks_are_joined() {
         for (input, data) in [
             (&b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n"[..], &b"abcde"[..]),
             (b"3\r\nab", b"ab"),

@@ -1,15 +1,16 @@
 use std::io;
 use std::time::Duration;
 
-use crate::client::error::ConnectError;
+use http::StatusCode;
+
 use crate::http1::read::OpeningError;
 use crate::http1::rejected::Rejected;
 use crate::tls;
 use crate::tls::TlsConfigError;
 
-/// A proxy cannot be what was given.
+/// Why a text cannot be used as the URL of a proxy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{place} is not that of a proxy: {reason}")]
+#[error("could not use {place} as a proxy: {reason}")]
 pub struct ProxyUrlError {
     place: String,
     reason: String,
@@ -20,57 +21,61 @@ impl ProxyUrlError {
         Self { place: "the URL".into(), reason: reason.into() }
     }
 
-    /// Says which variable of the environment it was.
+    /// Adds the environment variable that contains the URL.
     pub(super) fn of(self, variable: &str) -> Self {
         Self { place: format!("the URL in {variable}"), reason: self.reason }
     }
 }
 
-/// Why a proxy did not connect.
+/// Why a proxy did not connect to a server.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProxyError {
-    /// There is no connection with the proxy itself.
-    #[error(transparent)]
-    Unreachable(Box<ConnectError>),
-    /// The roots to trust for it cannot be used.
+    /// The default TLS options could not be loaded.
     #[error(transparent)]
     TlsOptions(#[from] TlsConfigError),
-    /// There is no TLS connection with an `https` proxy.
-    #[error("no TLS connection with it: {}", tls::explain(.0))]
+    /// The TLS handshake with an `https` proxy failed.
+    #[error("could not establish TLS with the proxy: {}", tls::explain(.0))]
     Tls(io::Error),
-    /// What it said could not be read.
+    /// The proxy's response could not be read.
     #[error(transparent)]
     Opening(#[from] OpeningError),
-    /// It answered with an HTTP status other than those of success.
-    #[error("it answered {}{}", .0.status, rejection(.0))]
+    /// The proxy answered CONNECT with another HTTP status than success.
+    #[error("the proxy answered {}{}", .0.status, details(.0))]
     Rejected(Box<Rejected>),
-    /// More followed its answer, before anything was said to the server behind it.
-    #[error("it sent bytes behind its answer that nobody has asked for")]
+    /// The proxy sent bytes after its response, before anything was sent to the server.
+    #[error("the proxy sent bytes before the tunnel was used")]
     EarlyBytes,
-    /// It is no SOCKS5 proxy; this is the byte where the version should be.
-    #[error("it does not speak SOCKS5: the version is {0}")]
+    /// The proxy does not speak SOCKS5. The value is the byte at the place of the version.
+    #[error("the proxy does not speak SOCKS5: the version is {0}; is it an HTTP proxy?")]
     NotSocks5(u8),
-    /// It takes none of the ways to log in that were offered.
-    #[error("it wants another way to log in{}", if *.0 { "" } else { "; no user is given" })]
+    /// The SOCKS5 proxy accepts none of the offered authentication methods.
+    #[error("the proxy accepts no offered way to log in{}", if *.0 { "" } else { "; give it a user and a password" })]
     Method(
-        /// Whether a user was given.
+        /// Whether a user and a password were offered.
         bool,
     ),
-    /// It does not take the user or the password.
-    #[error("it does not take the user or the password")]
+    /// The SOCKS5 proxy rejected the user or the password.
+    #[error("the proxy rejected the user or the password")]
     Login,
-    /// It could not connect, or would not, says SOCKS5; this is its code.
-    #[error("it says: {}", super::socks5::reason(*.0))]
+    /// The SOCKS5 proxy could not connect to the server, or refused to. The value is its reply code.
+    #[error("the proxy answered: {}", super::socks5::reason(*.0))]
     Socks5(u8),
-    /// SOCKS5 has no room for more than 255 bytes.
-    #[error("the host's name is too long for SOCKS5")]
+    /// SOCKS5 allows host names of up to 255 bytes.
+    #[error("the host name is longer than the 255 bytes that SOCKS5 allows")]
     HostTooLong,
-    /// [`ConnectOptions::connect_timeout`](crate::client::options::ConnectOptions::connect_timeout) passed.
-    #[error("it took longer than {0:?}")]
+    /// [`ConnectOptions::connect_timeout`](crate::ConnectOptions::connect_timeout) passed.
+    #[error("the proxy did not connect within {0:?}")]
     Timeout(Duration),
 }
 
-fn rejection(refused: &Rejected) -> String {
-    refused.quotation().map(|quotation| format!(": {quotation}")).unwrap_or_default()
+fn details(rejected: &Rejected) -> String {
+    let quotation = rejected.quotation().map(|quotation| format!(": {quotation}"));
+    let hint = match rejected.status {
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+            "; give a user and a password in its URL: http://user:password@proxy"
+        }
+        _ => "",
+    };
+    quotation.unwrap_or_default() + hint
 }

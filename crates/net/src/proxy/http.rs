@@ -5,7 +5,8 @@ use fullduplex_proto::Credentials;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::{ProxyError, host_and_port};
+use super::ProxyError;
+use crate::http1::host_and_port;
 use crate::http1::read::{read_final_response, write_all};
 use crate::http1::rejected::Rejected;
 
@@ -21,11 +22,11 @@ pub(super) async fn open(
     let mut input = BytesMut::new();
     let response = read_final_response(stream, &mut input).await?;
     if !response.status().is_success() {
-        let refused = Rejected::read(proxy.to_owned(), response, stream, input, deadline).await;
-        return Err(ProxyError::Rejected(Box::new(refused)));
+        let rejected = Rejected::read(proxy.to_owned(), response, stream, input, deadline).await;
+        return Err(ProxyError::Rejected(Box::new(rejected)));
     }
-    // Behind the head of a success the tunnel begins, whatever its headers say of a body. Of whom it
-    // leads to, nobody speaks first.
+    // The tunnel begins after the head of a successful response, even if headers announce a body. The server
+    // must not send first.
     if input.is_empty() { Ok(()) } else { Err(ProxyError::EarlyBytes) }
 }
 

@@ -1,5 +1,4 @@
-//! The way through a proxy: HTTP CONNECT and SOCKS5. What is said is data to data; [`Proxy::tunnel`]
-//! moves it.
+//! Proxies: HTTP CONNECT and SOCKS5.
 
 mod error;
 mod http;
@@ -14,16 +13,16 @@ use fullduplex_proto::Credentials;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use crate::http1::host_and_port;
 use crate::tls::Tls;
 use crate::transport::Transport;
 
 pub use error::{ProxyError, ProxyUrlError};
 pub use proxies::Proxies;
 
-/// A server that connects on behalf of others.
+/// A proxy server, through which connections are opened.
 ///
-/// The proxy resolves the names of the hosts behind it, and learns nothing of a `wss` connection but
-/// where it leads.
+/// The proxy resolves the names of servers. Of a `wss` connection it sees only the destination.
 #[derive(Debug, Clone)]
 pub struct Proxy {
     protocol: Protocol,
@@ -36,18 +35,18 @@ pub struct Proxy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Protocol {
     Http,
-    /// The same over TLS.
+    /// HTTP CONNECT over TLS.
     Https,
     Socks5,
 }
 
 impl Proxy {
-    /// Parses `http://`, `https://` or `socks5://` with a host, and perhaps with a port, and with a user
-    /// and a password, percent-encoded. `socks5h://` is the same as `socks5://`, and what has no scheme
-    /// is `http://`. The ports are 80, 443 and 1080 by default.
+    /// Parses a URL such as `http://user:password@host:port`. The schemes are `http`, `https`, `socks5` and
+    /// `socks5h`, which is the same as `socks5`; without a scheme it is `http`. The default ports are 80, 443
+    /// and 1080. User and password are percent-encoded.
     ///
     /// # Errors
-    /// [`ProxyUrlError`], which does not repeat the password.
+    /// [`ProxyUrlError`], which does not show the password.
     pub fn parse(url: &str) -> Result<Self, ProxyUrlError> {
         let has_scheme = url.contains("://");
         let url = if has_scheme { url.to_owned() } else { format!("http://{url}") };
@@ -57,14 +56,14 @@ impl Proxy {
             "https" => (Protocol::Https, 443),
             "socks5" | "socks5h" => (Protocol::Socks5, 1080),
             other => {
-                let known = "http, https, socks5 and socks5h";
+                let known = "http, https, socks5, socks5h";
                 return Err(ProxyUrlError::new(format!(
-                    "its scheme is `{other}`; there are {known}"
+                    "the scheme is `{other}`; it must be one of {known}"
                 )));
             }
         };
         let host = url.host_str().filter(|host| !host.is_empty());
-        let host = host.ok_or_else(|| ProxyUrlError::new("it has no host"))?;
+        let host = host.ok_or_else(|| ProxyUrlError::new("it contains no host"))?;
         let proxy = Self {
             protocol,
             host: host.trim_matches(['[', ']']).to_owned(),
@@ -78,10 +77,10 @@ impl Proxy {
         }
     }
 
-    /// Logs in: by `Basic`, or with the user and the password of SOCKS5.
+    /// Authenticates with a user and a password: by HTTP `Basic`, or by the method of SOCKS5.
     ///
     /// # Errors
-    /// [`ProxyUrlError`] if SOCKS5 has no room for them: from 1 to 255 bytes each.
+    /// [`ProxyUrlError`] if they are too long or empty for SOCKS5, which allows 1 to 255 bytes each.
     pub fn with_credentials(mut self, credentials: Credentials) -> Result<Self, ProxyUrlError> {
         if self.protocol == Protocol::Socks5 {
             socks5::check(&credentials)?;
@@ -90,8 +89,8 @@ impl Proxy {
         Ok(self)
     }
 
-    /// Whom to trust for an `https` proxy; the platform's roots by default. This is not asked for the
-    /// server behind it.
+    /// Sets the TLS options for an `https` proxy. Default: those of [`Proxies::with_tls`], else the
+    /// platform's roots. They do not apply to the server behind the proxy.
     pub fn with_tls(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);
         self
@@ -105,7 +104,13 @@ impl Proxy {
         self.port
     }
 
-    /// Asks the proxy at the other end of `tcp` for a connection with a host.
+    /// Sets the TLS options unless there are some.
+    fn with_default_tls(mut self, tls: &Tls) -> Self {
+        self.tls.get_or_insert_with(|| tls.clone());
+        self
+    }
+
+    /// Asks the proxy at the other end of `tcp` for a connection to a host.
     pub(crate) async fn tunnel(
         &self,
         tcp: TcpStream,
@@ -132,7 +137,7 @@ impl Proxy {
     }
 }
 
-/// Without the credentials.
+/// Shows the URL without credentials.
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = match self.protocol {
@@ -150,11 +155,6 @@ impl FromStr for Proxy {
     fn from_str(url: &str) -> Result<Self, ProxyUrlError> {
         Self::parse(url)
     }
-}
-
-/// As they stand in a request, an address of IPv6 in brackets.
-pub(crate) fn host_and_port(host: &str, port: u16) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 #[cfg(test)]
@@ -182,10 +182,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_proxy_says_so_without_the_password() {
+    fn errors_of_urls_do_not_show_the_password() {
         let long = "x".repeat(256);
         for (input, reason) in [
-            ("socks4://u:secret@h", "its scheme is `socks4`"),
+            ("socks4://u:secret@h", "the scheme is `socks4`"),
             ("http://u:secret@h:99999", "port"),
             ("http://", "host"),
             ("socks5://u@h", "from 1 to 255 bytes"),

@@ -4,35 +4,36 @@ use fullduplex_proto::Url;
 
 use super::no_proxy::NoProxy;
 use super::{Proxy, ProxyUrlError};
+use crate::tls::Tls;
 
-/// Which connections go through which proxy. By default none does, whatever the environment says: ask
-/// for [`from_env`](Self::from_env) where a program is to obey it.
+/// Which connections go through which proxy. Default: none; the environment is read only by
+/// [`from_env`](Self::from_env).
 #[derive(Debug, Clone, Default)]
 pub struct Proxies {
     ws: Option<Arc<Proxy>>,
     wss: Option<Arc<Proxy>>,
-    directly: NoProxy,
+    no_proxy: NoProxy,
 }
 
 impl Proxies {
-    /// What the environment says, as curl reads it:
+    /// Reads the environment as curl does:
     ///
-    /// - for `wss`, the first of `wss_proxy`, `WSS_PROXY`, `https_proxy`, `HTTPS_PROXY`, `all_proxy` and
-    ///   `ALL_PROXY` that is not empty;
-    /// - for `ws`, the first of `ws_proxy`, `WS_PROXY`, `http_proxy`, `all_proxy` and `ALL_PROXY`; but
-    ///   not `HTTP_PROXY`, which in a CGI program is a header of the client;
-    /// - and `no_proxy`, or else `NO_PROXY`, lists the hosts that are connected to directly, as
-    ///   [`except`](Self::except) reads it.
+    /// - For `wss`, the first of `wss_proxy`, `WSS_PROXY`, `https_proxy`, `HTTPS_PROXY`, `all_proxy` and
+    ///   `ALL_PROXY` that is not empty.
+    /// - For `ws`, the first of `ws_proxy`, `WS_PROXY`, `http_proxy`, `all_proxy` and `ALL_PROXY` that is not
+    ///   empty. `HTTP_PROXY` is not read: in a CGI program it is a header of the client.
+    /// - `no_proxy`, or else `NO_PROXY`, lists hosts that are connected to directly, as
+    ///   [`except`](Self::except) does.
     ///
     /// # Errors
     /// [`ProxyUrlError`] if one of these is not the URL of a proxy.
     pub fn from_env() -> Result<Self, ProxyUrlError> {
-        // What is no text is no proxy either, and is not passed over: a connection would be a direct one.
+        // Text that is not UTF-8 must be an error. If it were ignored, connections would be direct.
         let variable = |name: &str| Some(std::env::var_os(name)?.to_string_lossy().into_owned());
         Self::from_variables(variable)
     }
 
-    /// As [`from_env`](Self::from_env), with the variables that `variable` finds.
+    /// Reads variables as [`from_env`](Self::from_env) does, with `variable` instead of the environment.
     ///
     /// # Errors
     /// [`ProxyUrlError`] if one of these is not the URL of a proxy.
@@ -57,34 +58,43 @@ impl Proxies {
             "all_proxy",
             "ALL_PROXY",
         ])?;
-        let (_, directly) = find(&["no_proxy", "NO_PROXY"]).unwrap_or_default();
+        let (_, no_proxy) = find(&["no_proxy", "NO_PROXY"]).unwrap_or_default();
         Ok(Self {
             ws: ws.map(Arc::new),
             wss: wss.map(Arc::new),
-            directly: NoProxy::parse(&directly),
+            no_proxy: NoProxy::parse(&no_proxy),
         })
     }
 
-    /// Connects directly with the hosts of a list, with commas or spaces between them: domains, which
-    /// stand for all within them; addresses, and networks such as `10.0.0.0/8` or `fd00::/8`; and `*` for
-    /// all hosts. It takes the place of the list before.
+    /// Connects directly to the hosts of a list, as curl reads `NO_PROXY`. The list replaces the previous one.
+    ///
+    /// Entries are separated by commas or spaces. An entry is a domain, which includes its subdomains; an
+    /// address; or a network such as `10.0.0.0/8` or `fd00::/8`. A list that is only `*` means all hosts.
     pub fn except(mut self, list: &str) -> Self {
-        self.directly = NoProxy::parse(list);
+        self.no_proxy = NoProxy::parse(list);
         self
     }
 
-    /// The proxy to a URL's host, if there is one.
+    /// Sets the TLS options for `https` proxies that have none of their [own](Proxy::with_tls).
+    pub fn with_tls(mut self, tls: &Tls) -> Self {
+        for proxy in [&mut self.ws, &mut self.wss].into_iter().flatten() {
+            *proxy = Arc::new(Proxy::clone(proxy).with_default_tls(tls));
+        }
+        self
+    }
+
+    /// Returns the proxy for a URL, or `None` for a direct connection.
     pub fn find(&self, url: &Url) -> Option<&Proxy> {
         let proxy = if url.is_secure() { &self.wss } else { &self.ws };
-        proxy.as_deref().filter(|_| !self.directly.contains(url.host()))
+        proxy.as_deref().filter(|_| !self.no_proxy.contains(url.host()))
     }
 }
 
-/// All connections go through this one.
+/// All connections go through this proxy.
 impl From<Proxy> for Proxies {
     fn from(proxy: Proxy) -> Self {
         let proxy = Arc::new(proxy);
-        Self { ws: Some(Arc::clone(&proxy)), wss: Some(proxy), directly: NoProxy::default() }
+        Self { ws: Some(Arc::clone(&proxy)), wss: Some(proxy), no_proxy: NoProxy::default() }
     }
 }
 
@@ -92,7 +102,7 @@ impl From<Proxy> for Proxies {
 mod tests {
     use super::*;
 
-    /// The proxies to `ws://a.b/` and to `wss://a.b/`.
+    /// Returns the proxies for `ws://a.b/` and for `wss://a.b/`.
     fn found(variables: &[(&str, &str)]) -> [Option<String>; 2] {
         let value = |name: &str| {
             let found = variables.iter().find(|(known, _)| *known == name);
@@ -104,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn variables() {
+    fn variables_have_the_precedence_of_curl() {
         let [one, two] = ["http://one:1", "http://two:2"];
         let some = |proxy: &str| Some(proxy.to_owned());
         assert_eq!(found(&[]), [None, None]);
@@ -123,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_variable_is_named() {
+    fn an_error_names_the_variable() {
         let error = Proxies::from_variables(|name| (name == "ALL_PROXY").then(|| "ftp://p".into()));
         let error = error.unwrap_err().to_string();
         assert!(error.contains("ALL_PROXY") && error.contains("`ftp`"), "{error}");

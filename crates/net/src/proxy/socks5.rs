@@ -16,14 +16,14 @@ const IPV4: u8 = 1;
 const NAME: u8 = 3;
 const IPV6: u8 = 4;
 
-/// How a client shows who it is.
+/// An authentication method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Method {
-    Nothing = 0,
-    Login = 2,
+    NoAuthentication = 0,
+    UserAndPassword = 2,
 }
 
-/// Asks for a connection over `stream`. No byte is read beyond what the proxy owes.
+/// Asks for a connection over `stream`. Reads exactly the bytes of the proxy's replies.
 pub(super) async fn open(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     (host, port): (&str, u16),
@@ -31,40 +31,42 @@ pub(super) async fn open(
 ) -> Result<(), ProxyError> {
     write_all(stream, &greeting(credentials)).await?;
     let method = chosen(read(stream).await?, credentials)?;
-    if let (Method::Login, Some(credentials)) = (method, credentials) {
+    if let (Method::UserAndPassword, Some(credentials)) = (method, credentials) {
         write_all(stream, &login(credentials)).await?;
         logged_in(read(stream).await?)?;
     }
     write_all(stream, &request(host, port)?).await?;
     connected(read(stream).await?)?;
-    // Where the proxy has connected from is of no interest.
+    // The address from which the proxy has connected is not used.
     let [_reserved, kind, first] = read(stream).await?;
     let mut rest = vec![0; address_rest(kind, first)?];
     stream.read_exact(&mut rest).await.map_err(ended)?;
     Ok(())
 }
 
-/// What a proxy cannot be told.
+/// Checks that SOCKS5 can transmit the credentials.
 pub(super) fn check(credentials: &Credentials) -> Result<(), ProxyUrlError> {
     let fits = |part: &[u8]| (1..=255).contains(&part.len());
     if fits(credentials.user()) && fits(credentials.password()) {
         Ok(())
     } else {
-        Err(ProxyUrlError::new("a user and a password of SOCKS5 have from 1 to 255 bytes"))
+        Err(ProxyUrlError::new(
+            "SOCKS5 allows from 1 to 255 bytes for the user and the password each",
+        ))
     }
 }
 
-/// What a code of a reply means (RFC 1928 section 6).
+/// Describes the code of a reply (RFC 1928 section 6).
 pub(super) fn reason(code: u8) -> String {
     let reason = match code {
-        1 => "it failed",
+        1 => "general failure",
         2 => "its rules do not allow this connection",
         3 => "the network is unreachable",
         4 => "the host is unreachable",
         5 => "the connection was refused",
         6 => "the time to live has expired",
-        7 => "it cannot connect",
-        8 => "it does not know this kind of address",
+        7 => "it does not support CONNECT",
+        8 => "it does not support this type of address",
         _ => return format!("failure {code}"),
     };
     reason.into()
@@ -72,15 +74,15 @@ pub(super) fn reason(code: u8) -> String {
 
 fn greeting(credentials: Option<&Credentials>) -> Vec<u8> {
     match credentials {
-        None => vec![VERSION, 1, Method::Nothing as u8],
-        Some(_) => vec![VERSION, 2, Method::Nothing as u8, Method::Login as u8],
+        None => vec![VERSION, 1, Method::NoAuthentication as u8],
+        Some(_) => vec![VERSION, 2, Method::NoAuthentication as u8, Method::UserAndPassword as u8],
     }
 }
 
 fn chosen(reply: [u8; 2], credentials: Option<&Credentials>) -> Result<Method, ProxyError> {
     match reply {
-        [VERSION, 0] => Ok(Method::Nothing),
-        [VERSION, 2] if credentials.is_some() => Ok(Method::Login),
+        [VERSION, 0] => Ok(Method::NoAuthentication),
+        [VERSION, 2] if credentials.is_some() => Ok(Method::UserAndPassword),
         [VERSION, _] => Err(ProxyError::Method(credentials.is_some())),
         [other, _] => Err(ProxyError::NotSocks5(other)),
     }
@@ -89,7 +91,7 @@ fn chosen(reply: [u8; 2], credentials: Option<&Credentials>) -> Result<Method, P
 fn login(credentials: &Credentials) -> Vec<u8> {
     let mut request = vec![LOGIN_VERSION];
     for part in [credentials.user(), credentials.password()] {
-        // That it fits was checked when they were given.
+        // `check` has verified the length.
         request.push(u8::try_from(part.len()).unwrap_or(u8::MAX));
         request.extend_from_slice(part);
     }
@@ -111,7 +113,7 @@ fn request(host: &str, port: u16) -> Result<Vec<u8>, ProxyError> {
             request.push(IPV6);
             request.extend(address.octets());
         }
-        // The proxy resolves it.
+        // The proxy resolves the name.
         Err(_) => {
             let length = u8::try_from(host.len()).map_err(|_| ProxyError::HostTooLong)?;
             request.extend([NAME, length]);
@@ -130,7 +132,7 @@ fn connected(reply: [u8; 2]) -> Result<(), ProxyError> {
     }
 }
 
-/// How many bytes follow the first of an address, its port included.
+/// Returns how many bytes follow the first byte of an address, including the port.
 fn address_rest(kind: u8, first: u8) -> Result<usize, ProxyError> {
     match kind {
         IPV4 => Ok(3 + 2),
@@ -160,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said() {
+    fn requests_are_encoded() {
         let user = Credentials::new("u", "pw");
         assert_eq!(greeting(None), [5, 1, 0]);
         assert_eq!(greeting(Some(&user)), [5, 2, 0, 2]);
@@ -174,11 +176,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_heard() {
+    fn replies_are_decoded() {
         let user = Credentials::new("u", "pw");
-        assert_eq!(chosen([5, 0], Some(&user)).unwrap(), Method::Nothing);
-        assert_eq!(chosen([5, 2], Some(&user)).unwrap(), Method::Login);
-        // Not offered without a user.
+        assert_eq!(chosen([5, 0], Some(&user)).unwrap(), Method::NoAuthentication);
+        assert_eq!(chosen([5, 2], Some(&user)).unwrap(), Method::UserAndPassword);
+        // The method is not offered without a user.
         assert!(matches!(chosen([5, 2], None), Err(ProxyError::Method(false))));
         assert!(matches!(chosen([5, 255], Some(&user)), Err(ProxyError::Method(true))));
         assert!(matches!(chosen(*b"HT", None), Err(ProxyError::NotSocks5(b'H'))));

@@ -1,16 +1,17 @@
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, KeyLogFile, RootCertStore};
-use rustls_platform_verifier::Verifier;
+use rustls_platform_verifier::Verifier as PlatformVerifier;
 
-use super::verifier::{AnyCertificate, Pinned, PublicKeyHash};
-use super::{Tls, pem, provider};
+use super::pem::{self, KeyError};
+use super::verifier::{self, PublicKeyHash, Verifier};
+use super::{Tls, provider};
 
-/// Makes a [`Tls`]: from [`Tls::builder`], by some of the methods, to [`build`](Self::build), which
-/// reports what cannot be used.
+/// Builds a [`Tls`]: begin with [`Tls::builder`], end with [`build`](Self::build), which reports what
+/// cannot be used.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -24,87 +25,90 @@ use super::{Tls, pem, provider};
 /// # }
 /// ```
 #[derive(Clone, Default)]
+#[must_use = "call `build` to get a `Tls`"]
 pub struct TlsBuilder {
     trust: Trust,
     roots: Vec<Vec<u8>>,
     client: Option<(Vec<u8>, Vec<u8>)>,
     server_name: Option<String>,
     pins: Vec<PublicKeyHash>,
-    secrets: Secrets,
+    key_log: KeyLog,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 enum Trust {
-    /// The platform's roots, and those given.
+    /// The platform's roots and those given.
     #[default]
     Platform,
-    /// Those given, and no others.
+    /// The given roots only.
     Given,
-    Anyone,
+    /// Every certificate.
+    Any,
 }
 
-/// What becomes of the secrets of a connection.
+/// Whether secrets of connections are written to the file of `SSLKEYLOGFILE`.
 #[derive(Debug, Clone, Copy, Default)]
-enum Secrets {
+enum KeyLog {
     #[default]
-    Kept,
-    /// Anybody who reads the file can read what is said.
-    Logged,
+    Off,
+    On,
 }
 
-/// A [`Tls`] cannot be made of what was given.
+/// Why TLS cannot be set up with the given options.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsConfigError {
-    /// A text given is not PEM, or has not what it should have.
-    #[error("the {part} cannot be read from PEM: {reason}")]
+    /// A text is not usable PEM.
+    #[error("could not read the {part} from PEM: {reason}")]
     Pem {
-        /// Which of them.
+        /// Which text.
         part: &'static str,
-        /// What is wrong.
+        /// What is wrong with it.
         reason: String,
     },
-    /// The platform has no usable roots, or one of those given is no certificate.
-    #[error("no TLS without trusted roots: {0}")]
+    /// The platform has no usable roots, or a given root is not a certificate.
+    #[error("could not load trusted roots: {0}")]
     Roots(String),
-    /// The client's key is not that of its certificate, or of a kind that is not known.
-    #[error("the client's certificate and its key cannot be used: {0}")]
+    /// The client's key does not belong to its certificate, or its kind is unknown.
+    #[error("could not use the client's certificate and key: {0}")]
     Client(String),
-    /// Neither a DNS name nor an IP address.
-    #[error("`{0}` is not the name of a server")]
+    /// The server name is neither a DNS name nor an IP address.
+    #[error("could not use `{0}` as a server name: it is neither a DNS name nor an IP address")]
     ServerName(String),
 }
 
 impl TlsBuilder {
-    /// Trusts the certificates of `pem` besides those that are trusted already.
+    /// Trusts the certificates of `pem` in addition to those that are trusted already. A server that
+    /// presents one of them itself is trusted too, as with a self-signed certificate.
     pub fn extra_roots(mut self, pem: &[u8]) -> Self {
         self.roots.push(pem.to_vec());
         self
     }
 
-    /// Trusts the certificates of `pem`, and not those of the platform, nor those given before.
+    /// Trusts the certificates of `pem` only: not the platform's, and none of earlier calls.
     pub fn only_roots(mut self, pem: &[u8]) -> Self {
         self.trust = Trust::Given;
         self.roots = vec![pem.to_vec()];
         self
     }
 
-    /// Shows a certificate to servers that ask for one: in PEM, the client's own first and those that
-    /// lead to a root behind it, and its private key, in PEM as well.
+    /// Presents a certificate to servers that ask for one. `certificates` is PEM with the client's own
+    /// certificate first and then those that lead to a root; `key` is its private key in PEM, not
+    /// encrypted.
     pub fn client_certificate(mut self, certificates: &[u8], key: &[u8]) -> Self {
         self.client = Some((certificates.to_vec(), key.to_vec()));
         self
     }
 
-    /// Asks for the server of this name, and takes its certificate, instead of that of the URL's host
-    /// (RFC6455-4.1-10): for a server that is reached by an address or an alias.
+    /// Requests this server name and verifies the certificate for it, instead of the URL's host
+    /// (RFC6455-4.1-10). Use it for a server that is reached by an address or an alias.
     pub fn server_name(mut self, name: &str) -> Self {
         self.server_name = Some(name.to_owned());
         self
     }
 
-    /// Takes only servers whose public key has this SHA-256, over its SubjectPublicKeyInfo in DER as in
-    /// RFC 7469; or one of these, if it is called again. The certificate is verified besides.
+    /// Accepts only servers whose public key has this SHA-256, over its SubjectPublicKeyInfo in DER as in
+    /// RFC 7469. Each further call allows one more key. The certificate is still verified.
     ///
     /// `openssl x509 -in server.pem -pubkey -noout | openssl pkey -pubin -outform der | sha256sum`
     pub fn pin_public_key(mut self, sha256: [u8; 32]) -> Self {
@@ -112,27 +116,29 @@ impl TlsBuilder {
         self
     }
 
-    /// Appends the secrets of each connection to the file that the environment's `SSLKEYLOGFILE` names,
-    /// where it does, for tools that show recorded traffic. Whoever has them reads everything.
+    /// Appends the secrets of each connection to the file that the environment variable `SSLKEYLOGFILE`
+    /// names, for tools such as Wireshark. Everybody who can read the file can decrypt the traffic.
     pub fn log_keys(mut self) -> Self {
-        self.secrets = Secrets::Logged;
+        self.key_log = KeyLog::On;
         self
     }
 
-    /// Takes any certificate of anybody. **Whoever is on the way can read and change everything**: this
-    /// is for experiments, and for servers whose key is pinned by
-    /// [`pin_public_key`](Self::pin_public_key), which still holds.
+    /// Accepts every certificate: self-signed, expired, for another host, of any version of X.509.
+    /// **Anybody on the path can read and change everything.** Use it for experiments, or with
+    /// [`pin_public_key`](Self::pin_public_key), which is still checked.
+    ///
+    /// The server must still sign the handshake with the certificate's key, and the key must be one whose
+    /// signatures can be checked: RSA from 2048 to 8192 bits, P-256, P-384 or Ed25519.
     pub fn danger_accept_any_certificate(mut self) -> Self {
-        self.trust = Trust::Anyone;
+        self.trust = Trust::Any;
         self
     }
 
-    /// Makes it.
+    /// Builds the options.
     ///
     /// # Errors
     /// [`TlsConfigError`] says what cannot be used.
     pub fn build(self) -> Result<Tls, TlsConfigError> {
-        let bad_roots = |error: rustls::Error| TlsConfigError::Roots(error.to_string());
         let server_name = match self.server_name {
             Some(name) => Some(
                 ServerName::try_from(name.clone())
@@ -140,42 +146,35 @@ impl TlsBuilder {
             ),
             None => None,
         };
-        let mut verifier = verifier(self.trust, &self.roots)?;
-        if !self.pins.is_empty() {
-            verifier = Arc::new(Pinned::new(verifier, self.pins));
-        }
+        let verifier = Arc::new(Verifier::new(trust(self.trust, &self.roots)?, self.pins));
         let builder = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(bad_roots)?
-            // What rustls calls dangerous is to bring a verifier.
+            // rustls calls every custom verifier dangerous.
             .dangerous()
-            .with_custom_certificate_verifier(Arc::clone(&verifier));
+            .with_custom_certificate_verifier(Arc::clone(&verifier) as Arc<_>);
         let mut config = match &self.client {
             None => builder.with_no_client_auth(),
             Some((certificates, key)) => {
-                let bad = |part| move |reason| TlsConfigError::Pem { part, reason };
-                let chain = pem::certificates(certificates).map_err(bad("client's certificate"))?;
-                let key = pem::private_key(key).map_err(bad("client's private key"))?;
-                builder
-                    .with_client_auth_cert(chain, key)
-                    .map_err(|error| TlsConfigError::Client(error.to_string()))?
+                let names = ["client's certificate", "client's private key"];
+                let certified = pem::certified_key(names, certificates, key);
+                let certified = certified.map_err(|error| match error {
+                    KeyError::Pem(part, reason) => TlsConfigError::Pem { part, reason },
+                    KeyError::Unusable(reason) => TlsConfigError::Client(reason),
+                })?;
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
             }
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        if let Secrets::Logged = self.secrets {
+        if let KeyLog::On = self.key_log {
             config.key_log = Arc::new(KeyLogFile::new());
         }
         Ok(Tls { config: Arc::new(config), verifier, server_name })
     }
 }
 
-fn verifier(
-    trust: Trust,
-    roots: &[Vec<u8>],
-) -> Result<Arc<dyn ServerCertVerifier>, TlsConfigError> {
-    let provider = provider();
-    let bad = |error: &dyn std::fmt::Display| TlsConfigError::Roots(error.to_string());
-    let roots: Vec<CertificateDer<'static>> = roots
+fn trust(trust: Trust, roots: &[Vec<u8>]) -> Result<verifier::Trust, TlsConfigError> {
+    let given: Vec<CertificateDer<'static>> = roots
         .iter()
         .map(|pem| pem::certificates(pem))
         .collect::<Result<Vec<_>, _>>()
@@ -183,19 +182,28 @@ fn verifier(
         .concat();
     Ok(match trust {
         Trust::Platform => {
-            Arc::new(Verifier::new_with_extra_roots(roots, provider).map_err(|error| bad(&error))?)
+            let chain = PlatformVerifier::new_with_extra_roots(given.clone(), provider());
+            let chain = Arc::new(chain.map_err(bad_roots)?);
+            verifier::Trust::Roots { chain, given, platform: true }
         }
         Trust::Given => {
             let mut store = RootCertStore::empty();
-            for root in roots {
-                store.add(root).map_err(|error| bad(&error))?;
+            for root in &given {
+                store.add(root.clone()).map_err(bad_roots)?;
             }
-            WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider)
-                .build()
-                .map_err(|error| bad(&error))?
+            let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider());
+            verifier::Trust::Roots {
+                chain: chain.build().map_err(bad_roots)?,
+                given,
+                platform: false,
+            }
         }
-        Trust::Anyone => Arc::new(AnyCertificate::new(provider)),
+        Trust::Any => verifier::Trust::Any,
     })
+}
+
+fn bad_roots(error: impl ToString) -> TlsConfigError {
+    TlsConfigError::Roots(error.to_string())
 }
 
 impl std::fmt::Debug for TlsBuilder {

@@ -1,60 +1,152 @@
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use rustls::ServerConfig;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientHello, NoClientAuth, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
+use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
-use super::{pem, provider};
+use super::pem::{self, KeyError};
+use super::provider;
 
-/// What a server shows to clients that connect over TLS: its certificates, and the key to the first.
-/// Cloning it is cheap.
+/// A server's certificates and private key for TLS, and which certificates it asks of clients.
+///
+/// Cloning is cheap. All clones share the certificates, which [`replace`](Self::replace) renews while the
+/// server runs.
 #[derive(Clone)]
-pub struct Identity(Arc<ServerConfig>);
+pub struct Identity {
+    config: Arc<ServerConfig>,
+    current: Arc<Current>,
+}
 
-/// The certificates or the key cannot be used.
+/// The certificates that are presented now.
+#[derive(Debug)]
+struct Current(RwLock<Arc<CertifiedKey>>);
+
+/// Why certificates or a key cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityError {
-    /// A text given is not PEM, or has not what it should have.
-    #[error("the {part} cannot be read from PEM: {reason}")]
+    /// A text is not usable PEM.
+    #[error("could not read the {part} from PEM: {reason}")]
     Pem {
-        /// Which of them.
+        /// Which text.
         part: &'static str,
-        /// What is wrong.
+        /// What is wrong with it.
         reason: String,
     },
-    /// The key is not that of the first certificate, or of a kind that is not known.
-    #[error("the certificates and the key cannot be used: {0}")]
+    /// The key does not belong to the first certificate, or its kind is unknown.
+    #[error("could not use the certificates and the key: {0}")]
     Mismatch(String),
+    /// The roots for client certificates cannot be used.
+    #[error("could not use the roots for client certificates: {0}")]
+    ClientRoots(String),
 }
 
 impl Identity {
-    /// Certificates in PEM, the server's own first and those that lead to a root behind it, and the
-    /// private key of the first, in PEM as well.
+    /// Takes certificates in PEM, the server's own first and then those that lead to a root, and the
+    /// private key of the first, in PEM too.
     ///
     /// # Errors
-    /// [`IdentityError`].
+    /// [`IdentityError`] if a text is not PEM, the key is encrypted, or the two do not belong together.
     pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, IdentityError> {
-        let bad = |part| move |reason| IdentityError::Pem { part, reason };
-        let chain = pem::certificates(certificates).map_err(bad("certificates"))?;
-        let key = pem::private_key(key).map_err(bad("private key"))?;
-        let mismatch = |error: rustls::Error| IdentityError::Mismatch(error.to_string());
-        let mut config = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .map_err(mismatch)?
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .map_err(mismatch)?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self(Arc::new(config)))
+        let current = Arc::new(Current(RwLock::new(certified_key(certificates, key)?)));
+        let config = config(Arc::clone(&current), Arc::new(NoClientAuth))?;
+        Ok(Self { config: Arc::new(config), current })
+    }
+
+    /// Replaces the certificates and the key of this identity and all its clones, so that a certificate
+    /// can be renewed while the server runs. Later TLS handshakes use the new ones; open connections are
+    /// not affected.
+    ///
+    /// # Errors
+    /// As [`from_pem`](Self::from_pem). The previous certificates stay in use.
+    pub fn replace(&self, certificates: &[u8], key: &[u8]) -> Result<(), IdentityError> {
+        let new = certified_key(certificates, key)?;
+        *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(())
+    }
+
+    /// Requires a client certificate that leads to one of the roots in `roots`, which is PEM. The TLS
+    /// handshake of any other client fails.
+    ///
+    /// # Errors
+    /// [`IdentityError::ClientRoots`] if `roots` contains no certificate, or one that cannot be a root.
+    pub fn require_client_certificate(self, roots: &[u8]) -> Result<Self, IdentityError> {
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(client_roots(roots)?, provider());
+        self.with_client_verifier(verifier.build().map_err(bad_client_roots)?)
+    }
+
+    /// Asks for a client certificate as
+    /// [`require_client_certificate`](Self::require_client_certificate) does, but also takes clients that
+    /// present none.
+    ///
+    /// # Errors
+    /// [`IdentityError::ClientRoots`] if `roots` contains no certificate, or one that cannot be a root.
+    pub fn request_client_certificate(self, roots: &[u8]) -> Result<Self, IdentityError> {
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(client_roots(roots)?, provider())
+                .allow_unauthenticated();
+        self.with_client_verifier(verifier.build().map_err(bad_client_roots)?)
+    }
+
+    fn with_client_verifier(
+        self,
+        verifier: Arc<dyn ClientCertVerifier>,
+    ) -> Result<Self, IdentityError> {
+        let config = config(Arc::clone(&self.current), verifier)?;
+        Ok(Self { config: Arc::new(config), ..self })
     }
 
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(Arc::clone(&self.0))
+        TlsAcceptor::from(Arc::clone(&self.config))
     }
 }
 
-impl std::fmt::Debug for Identity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl ResolvesServerCert for Current {
+    fn resolve(&self, _client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+fn certified_key(certificates: &[u8], key: &[u8]) -> Result<Arc<CertifiedKey>, IdentityError> {
+    pem::certified_key(["certificates", "private key"], certificates, key).map_err(|error| {
+        match error {
+            KeyError::Pem(part, reason) => IdentityError::Pem { part, reason },
+            KeyError::Unusable(reason) => IdentityError::Mismatch(reason),
+        }
+    })
+}
+
+fn config(
+    current: Arc<Current>,
+    clients: Arc<dyn ClientCertVerifier>,
+) -> Result<ServerConfig, IdentityError> {
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| IdentityError::Mismatch(error.to_string()))?
+        .with_client_cert_verifier(clients)
+        .with_cert_resolver(current);
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn client_roots(pem: &[u8]) -> Result<Arc<RootCertStore>, IdentityError> {
+    let mut roots = RootCertStore::empty();
+    for root in pem::certificates(pem).map_err(bad_client_roots)? {
+        roots.add(root).map_err(bad_client_roots)?;
+    }
+    Ok(Arc::new(roots))
+}
+
+fn bad_client_roots(error: impl ToString) -> IdentityError {
+    IdentityError::ClientRoots(error.to_string())
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity").finish_non_exhaustive()
     }
 }

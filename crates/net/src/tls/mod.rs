@@ -1,6 +1,7 @@
 //! TLS, by rustls. The cryptography is `ring`, chosen here and not by a process-wide default.
 
 mod builder;
+mod der;
 mod identity;
 mod pem;
 mod verifier;
@@ -8,34 +9,35 @@ mod verifier;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
-use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
-use rustls::{CertificateError, ClientConfig};
+use rustls::{AlertDescription, CertificateError, ClientConfig, Error};
 use tokio_rustls::TlsConnector;
 
-use self::verifier::Observed;
+use self::verifier::{Observed, Verifier};
 use crate::client::observer::ConnectObserver;
 
 pub use builder::{TlsBuilder, TlsConfigError};
 pub use identity::{Identity, IdentityError};
 
-/// Whom a client trusts when it connects over TLS (RFC6455-10.6-1), and what it shows of itself.
-/// Cloning it is cheap; make it once.
+/// TLS options of a client: which servers it trusts (RFC6455-10.6-1), and the certificate that it presents.
+/// Cloning is cheap; build it once.
 ///
-/// Unless [`TlsBuilder`] is told otherwise, the certificate's chain, dates and names are verified, and
-/// the platform's roots are trusted.
+/// By default the certificate's chain, dates and names are verified, and the platform's roots are trusted.
+///
+/// TLS 1.3 is spoken, and TLS 1.2 with ECDHE and AES-GCM or ChaCha20-Poly1305. A server that offers only
+/// CBC cipher suites, or key exchange by DHE or RSA, cannot be reached: they are considered weak.
 #[derive(Clone)]
 pub struct Tls {
     config: Arc<ClientConfig>,
-    /// That of the configuration, which does not show it.
-    verifier: Arc<dyn ServerCertVerifier>,
-    /// Instead of the host that is connected to.
+    /// The verifier of `config`, which has no getter for it.
+    verifier: Arc<Verifier>,
+    /// Used instead of the host's name.
     server_name: Option<ServerName<'static>>,
 }
 
 impl Tls {
-    /// Trusts the roots that the platform trusts.
+    /// Trusts the platform's roots.
     ///
     /// # Errors
     /// [`TlsConfigError::Roots`] if the platform has none.
@@ -43,20 +45,20 @@ impl Tls {
         Self::builder().build()
     }
 
-    /// Trusts the roots that the platform trusts, and the certificates of `pem` besides: a private CA.
+    /// Trusts the platform's roots and the certificates of `pem`, such as a private CA.
     ///
     /// # Errors
-    /// [`TlsConfigError`] if `pem` holds no certificate, or one that cannot be a root.
+    /// [`TlsConfigError`] if `pem` contains no certificate, or one that cannot be a root.
     pub fn with_extra_roots(pem: &[u8]) -> Result<Self, TlsConfigError> {
         Self::builder().extra_roots(pem).build()
     }
 
-    /// Everything else that can be chosen.
+    /// Returns a builder with all options.
     pub fn builder() -> TlsBuilder {
         TlsBuilder::default()
     }
 
-    /// The platform's roots, read once for all connections that ask for nothing else.
+    /// Returns the default options, for which the platform's roots are read once.
     pub(crate) fn shared_platform() -> Result<Self, TlsConfigError> {
         static PLATFORM: OnceLock<Tls> = OnceLock::new();
         if let Some(tls) = PLATFORM.get() {
@@ -66,8 +68,8 @@ impl Tls {
         Ok(PLATFORM.get_or_init(|| tls).clone())
     }
 
-    /// With an observer, it resumes no session, for rustls does so under the same verifier only: so the
-    /// server always shows its certificates.
+    /// With an observer, no session is resumed, because rustls resumes only under the same verifier. So the
+    /// server always presents its certificates.
     pub(crate) fn connector(&self, observer: Option<&Arc<dyn ConnectObserver>>) -> TlsConnector {
         let mut config = Arc::clone(&self.config);
         if let Some(observer) = observer {
@@ -78,7 +80,7 @@ impl Tls {
         TlsConnector::from(config)
     }
 
-    /// The name that is sent to the server at `host`, and that its certificate must bear.
+    /// Returns the name that is sent to the server at `host` and that its certificate must have.
     pub(crate) fn name_of(&self, host: &str) -> io::Result<ServerName<'static>> {
         match &self.server_name {
             Some(name) => Ok(name.clone()),
@@ -88,7 +90,7 @@ impl Tls {
     }
 }
 
-/// The one that is used everywhere, whatever else is compiled in.
+/// Returns the cryptography that is used everywhere, whatever else is compiled in.
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
@@ -99,25 +101,38 @@ impl std::fmt::Debug for Tls {
     }
 }
 
-/// What an error of TLS means for whoever connects, where the library's words are for its authors.
+/// Explains a TLS error to a user, and says what to do where that is known.
 pub(crate) fn explain(error: &io::Error) -> String {
-    let cause = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    let Some(cause) = error.get_ref().and_then(|error| error.downcast_ref::<Error>()) else {
+        return match error.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                "the connection ended during the TLS handshake; is it a ws:// address?".into()
+            }
+            _ => error.to_string(),
+        };
+    };
     match cause {
-        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-            "the server's certificate is signed by nobody whom this client trusts; a private CA can \
-             be trusted besides the platform's"
+        Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            "certificate signed by an unknown authority; add the authority to the trusted roots"
                 .into()
         }
-        Some(rustls::Error::InvalidCertificate(
+        Error::InvalidCertificate(
             CertificateError::Expired | CertificateError::ExpiredContext { .. },
-        )) => "the server's certificate has expired".into(),
-        // Of this crate's own verifier.
-        Some(rustls::Error::InvalidCertificate(CertificateError::Other(error))) => {
-            error.to_string()
+        ) => "the server's certificate has expired".into(),
+        // Errors of our own verifier.
+        Error::InvalidCertificate(CertificateError::Other(error)) => error.to_string(),
+        Error::InvalidMessage(_) => {
+            "the server does not speak TLS on this port; is it a ws:// address?".into()
         }
-        Some(rustls::Error::InvalidMessage(_)) => {
-            "the server does not speak TLS there; is it a ws:// address?".into()
-        }
-        _ => error.to_string(),
+        Error::AlertReceived(
+            alert @ (AlertDescription::HandshakeFailure
+            | AlertDescription::InsufficientSecurity
+            | AlertDescription::ProtocolVersion),
+        ) => format!(
+            "the server refused all offered versions, ciphers and signatures ({alert:?}). Offered are \
+             TLS 1.3, and TLS 1.2 with ECDHE and AES-GCM or ChaCha20-Poly1305; CBC, DHE, RSA key exchange \
+             and P-521 are not supported: enable a newer cipher on the server"
+        ),
+        _ => cause.to_string(),
     }
 }

@@ -3,80 +3,206 @@ use std::iter;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_name;
 use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key};
+use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, PeerMisbehaved,
+    SignatureScheme,
 };
 
+use super::der::{Certificate, PublicKey};
+use super::provider;
 use crate::client::observer::{ConnectObserver, ConnectStep};
+
+/// Verifies a server's certificate and its signature of the handshake.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    trust: Trust,
+    /// If not empty, the server's public key must have one of these hashes.
+    pins: Vec<PublicKeyHash>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+#[derive(Debug)]
+pub(super) enum Trust {
+    /// Certificates whose chain leads to a trusted root, and certificates that are given themselves.
+    Roots {
+        chain: Arc<dyn ServerCertVerifier>,
+        given: Vec<CertificateDer<'static>>,
+        /// Whether certificates in the file of `SSL_CERT_FILE` count as given.
+        platform: bool,
+    },
+    /// Every certificate.
+    Any,
+}
 
 /// The SHA-256 of a public key, over its SubjectPublicKeyInfo in DER.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct PublicKeyHash(pub(super) [u8; 32]);
 
-/// Takes only certificates of some keys, which another verifier has to take as well.
-#[derive(Debug)]
-pub(super) struct Pinned {
-    verifier: Arc<dyn ServerCertVerifier>,
-    pins: Vec<PublicKeyHash>,
-}
-
-/// Tells an observer which certificates the server shows; what another verifier says of them counts.
+/// Shows the server's certificates to an observer before `verifier` verifies them.
 #[derive(Debug)]
 pub(super) struct Observed {
-    verifier: Arc<dyn ServerCertVerifier>,
+    verifier: Arc<Verifier>,
     observer: Arc<dyn ConnectObserver>,
 }
 
-/// Takes every certificate; that the server has its key is still verified.
-#[derive(Debug)]
-pub(super) struct AnyCertificate(Arc<CryptoProvider>);
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the SHA-256 of the server's public key is {0:?}, which is not pinned; pin it if the server has a \
+     new key"
+)]
+struct NotPinnedError(PublicKeyHash);
 
 #[derive(Debug, thiserror::Error)]
-#[error("the server's public key has the SHA-256 {0:?}, which is none of those that are pinned")]
-struct NotPinned(PublicKeyHash);
+#[error(
+    "the server has {0}; this client checks signatures of RSA keys from 2048 to 8192 bits, P-256, P-384 \
+     and Ed25519"
+)]
+struct UnsupportedKeyError(String);
 
-/// What a verifier leaves to the one within it.
-macro_rules! forward_the_rest {
-    () => {
-        fn verify_tls12_signature(
-            &self,
-            message: &[u8],
-            cert: &CertificateDer<'_>,
-            dss: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, Error> {
-            self.verifier.verify_tls12_signature(message, cert, dss)
-        }
+impl Verifier {
+    pub(super) fn new(trust: Trust, pins: Vec<PublicKeyHash>) -> Self {
+        Self { trust, pins, algorithms: provider().signature_verification_algorithms }
+    }
 
-        fn verify_tls13_signature(
-            &self,
-            message: &[u8],
-            cert: &CertificateDer<'_>,
-            dss: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, Error> {
-            self.verifier.verify_tls13_signature(message, cert, dss)
+    fn check_pins(&self, key: &PublicKey<'_>) -> Result<(), Error> {
+        if self.pins.is_empty() {
+            return Ok(());
         }
+        let hash = PublicKeyHash::of(key);
+        if self.pins.contains(&hash) { Ok(()) } else { Err(other_error(NotPinnedError(hash))) }
+    }
+}
 
-        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-            self.verifier.supported_verify_schemes()
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if let Trust::Roots { chain, given, platform } = &self.trust {
+            // A self-signed certificate is often a CA too, which webpki does not take as a server's own.
+            if given.contains(end_entity) {
+                verify_given(end_entity, server_name, now)?;
+            } else if let Err(error) =
+                chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+            {
+                let is_odd = matches!(error, Error::InvalidCertificate(CertificateError::Other(_)));
+                if !(is_odd && *platform && environment_gives(end_entity)) {
+                    return Err(error);
+                }
+                verify_given(end_entity, server_name, now)?;
+            }
         }
+        self.check_pins(&Certificate::parse(end_entity)?.public_key)?;
+        Ok(ServerCertVerified::assertion())
+    }
 
-        fn root_hint_subjects(&self) -> Option<&[DistinguishedName]> {
-            self.verifier.root_hint_subjects()
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let key = Certificate::parse(certificate)?.public_key;
+        let mapping = self.algorithms.mapping;
+        let Some((_, algorithms)) = mapping.iter().find(|(scheme, _)| *scheme == signed.scheme)
+        else {
+            return Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into());
+        };
+        let is_valid = algorithms.iter().any(|algorithm| {
+            algorithm.public_key_alg_id().as_ref() == key.algorithm
+                && algorithm.verify_signature(key.key, message, signed.signature()).is_ok()
+        });
+        if is_valid {
+            Ok(HandshakeSignatureValid::assertion())
+        } else {
+            Err(bad_signature(&key, CertificateError::BadSignature.into()))
         }
-    };
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let key = Certificate::parse(certificate)?.public_key;
+        let info = SubjectPublicKeyInfoDer::from(key.info);
+        verify_tls13_signature_with_raw_key(message, &info, signed, &self.algorithms)
+            .map_err(|error| bad_signature(&key, error))
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+
+    fn root_hint_subjects(&self) -> Option<&[DistinguishedName]> {
+        match &self.trust {
+            Trust::Roots { chain, .. } => chain.root_hint_subjects(),
+            Trust::Any => None,
+        }
+    }
+}
+
+/// Verifies a certificate that the application trusts itself: its dates and its name.
+fn verify_given(
+    der: &CertificateDer<'_>,
+    name: &ServerName<'_>,
+    now: UnixTime,
+) -> Result<(), Error> {
+    let certificate = Certificate::parse(der)?;
+    certificate.check_validity(now.as_secs())?;
+    if certificate.has_alternative_names() {
+        return verify_server_name(&ParsedCertificate::try_from(der)?, name);
+    }
+    // As in OpenSSL: without alternative names, the common name is the server's.
+    let common_name = certificate.common_name().unwrap_or_default();
+    if common_name.eq_ignore_ascii_case(&name.to_str()) {
+        Ok(())
+    } else {
+        Err(CertificateError::NotValidForNameContext {
+            expected: name.to_owned(),
+            presented: vec![common_name.to_owned()],
+        }
+        .into())
+    }
+}
+
+/// Returns whether `SSL_CERT_FILE`, from which the platform's roots come where it is set, contains the
+/// certificate.
+fn environment_gives(certificate: &CertificateDer<'_>) -> bool {
+    let Some(path) = std::env::var_os("SSL_CERT_FILE") else { return false };
+    std::fs::read(path).is_ok_and(|pem| {
+        super::pem::certificates(&pem).is_ok_and(|given| given.contains(certificate))
+    })
+}
+
+/// Names the key if it is why the signature was not valid.
+fn bad_signature(key: &PublicKey<'_>, error: Error) -> Error {
+    match key.unsupported_kind() {
+        Some(kind) => other_error(UnsupportedKeyError(kind)),
+        None => error,
+    }
+}
+
+fn other_error(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    CertificateError::Other(OtherError(Arc::new(error))).into()
 }
 
 impl PublicKeyHash {
-    fn of(certificate: &CertificateDer<'_>) -> Result<Self, Error> {
-        let key = ParsedCertificate::try_from(certificate)?.subject_public_key_info();
-        // The SHA-256 that is there already.
+    fn of(key: &PublicKey<'_>) -> Self {
+        // rustls has a SHA-256 already.
         let suite = TLS13_AES_128_GCM_SHA256.tls13().expect("it is one of TLS 1.3");
-        let hash = suite.common.hash_provider.hash(&key);
-        Ok(Self(hash.as_ref().try_into().expect("SHA-256 has 32 bytes")))
+        let hash = suite.common.hash_provider.hash(key.info);
+        Self(hash.as_ref().try_into().expect("SHA-256 has 32 bytes"))
     }
 }
 
@@ -86,45 +212,8 @@ impl fmt::Debug for PublicKeyHash {
     }
 }
 
-impl Pinned {
-    pub(super) fn new(verifier: Arc<dyn ServerCertVerifier>, pins: Vec<PublicKeyHash>) -> Self {
-        Self { verifier, pins }
-    }
-}
-
-impl ServerCertVerifier for Pinned {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let verified = self.verifier.verify_server_cert(
-            end_entity,
-            intermediates,
-            server_name,
-            ocsp_response,
-            now,
-        )?;
-        let hash = PublicKeyHash::of(end_entity)?;
-        if self.pins.contains(&hash) {
-            Ok(verified)
-        } else {
-            let error = OtherError(Arc::new(NotPinned(hash)));
-            Err(Error::InvalidCertificate(CertificateError::Other(error)))
-        }
-    }
-
-    forward_the_rest!();
-}
-
 impl Observed {
-    pub(super) fn new(
-        verifier: Arc<dyn ServerCertVerifier>,
-        observer: Arc<dyn ConnectObserver>,
-    ) -> Self {
+    pub(super) fn new(verifier: Arc<Verifier>, observer: Arc<dyn ConnectObserver>) -> Self {
         Self { verifier, observer }
     }
 }
@@ -144,46 +233,29 @@ impl ServerCertVerifier for Observed {
         self.verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
     }
 
-    forward_the_rest!();
-}
-
-impl AnyCertificate {
-    pub(super) fn new(provider: Arc<CryptoProvider>) -> Self {
-        Self(provider)
-    }
-}
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
     fn verify_tls12_signature(
         &self,
         message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+        self.verifier.verify_tls12_signature(message, certificate, signed)
     }
 
     fn verify_tls13_signature(
         &self,
         message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+        self.verifier.verify_tls13_signature(message, certificate, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.verifier.supported_verify_schemes()
+    }
+
+    fn root_hint_subjects(&self) -> Option<&[DistinguishedName]> {
+        self.verifier.root_hint_subjects()
     }
 }

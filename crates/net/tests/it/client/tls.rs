@@ -1,0 +1,271 @@
+//! Certificates that are unusual but in use, and certificates that are renewed.
+
+use std::process::Command;
+
+use fullduplex_lab::ca::{self, Authority, Validity};
+use fullduplex_lab::folder::Folder;
+use fullduplex_net::{
+    ConnectError, ConnectOptions, Identity, IdentityError, Proxies, Proxy, Request, Server,
+    ServerOptions, Tls, TlsBuilder, TlsConfigError, connect,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+/// X.509 version 1, as `openssl x509 -req -signkey` makes it.
+const VERSION_1: &[u8] = include_bytes!("../../../src/tls/testdata/v1.pem");
+const RSA_1024: &[u8] = include_bytes!("testdata/rsa1024.pem");
+const P_521: &[u8] = include_bytes!("testdata/p521.pem");
+
+/// Serves on a port of its own with `identity`, and returns the port.
+async fn serve(identity: Identity) -> u16 {
+    let server = Server::bind("127.0.0.1:0", ServerOptions::default()).await.unwrap();
+    let server = server.with_tls(&identity);
+    let port = server.local_addr().unwrap().port();
+    tokio::spawn(server.serve(|request: Request| async {
+        let mut socket = request.accept().await?;
+        while socket.recv().await?.is_some() {}
+        Ok(())
+    }));
+    port
+}
+
+async fn open(host: &str, port: u16, tls: TlsBuilder) -> Result<(), String> {
+    let options = ConnectOptions::new().tls(tls.build().unwrap());
+    let connected = connect(format!("wss://{host}:{port}/"), &options).await;
+    connected.map(|_| ()).map_err(|error| error.to_string())
+}
+
+fn trusting(pem: impl AsRef<[u8]>) -> TlsBuilder {
+    Tls::builder().only_roots(pem.as_ref())
+}
+
+/// FC-03
+#[tokio::test]
+async fn a_self_signed_ca_that_is_given_is_trusted_as_itself() {
+    for alternative in [true, false] {
+        let identity = Authority::self_signed("localhost", alternative);
+        let port = serve(identity.of_server()).await;
+        open("localhost", port, trusting(&identity.cert_pem)).await.unwrap();
+        let extra = Tls::builder().extra_roots(identity.cert_pem.as_bytes());
+        open("localhost", port, extra).await.unwrap();
+        let name = open("127.0.0.1", port, trusting(&identity.cert_pem)).await.unwrap_err();
+        assert!(name.contains("not valid for name"), "{name}");
+        let other = Authority::self_signed("localhost", alternative);
+        let unknown = open("localhost", port, trusting(&other.cert_pem)).await.unwrap_err();
+        assert!(unknown.contains("could not establish TLS with localhost:"), "{unknown}");
+    }
+}
+
+/// FC-03: the file of `SSL_CERT_FILE` counts too. This process sets the variable for a child, which runs
+/// this test as the client.
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn a_self_signed_ca_in_ssl_cert_file_is_trusted_as_itself() {
+    const PORT: &str = "FULLDUPLEX_TEST_PORT";
+    if let Ok(port) = std::env::var(PORT) {
+        open("localhost", port.parse().unwrap(), Tls::builder()).await.unwrap();
+        return;
+    }
+    let identity = Authority::self_signed("localhost", true);
+    let port = serve(identity.of_server()).await;
+    let folder = Folder::new();
+    folder.write("ca.pem", &identity.cert_pem);
+    let name = "client::tls::a_self_signed_ca_in_ssl_cert_file_is_trusted_as_itself";
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", name]).env(PORT, port.to_string());
+    child.env("SSL_CERT_FILE", folder.path().join("ca.pem"));
+    let output = tokio::task::spawn_blocking(move || child.output()).await.unwrap().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+/// FC-03
+#[test]
+fn an_encrypted_key_is_called_encrypted() {
+    let certificate = Authority::self_signed("localhost", true).cert_pem;
+    for key in [
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n",
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nMAA=\n\
+         -----END RSA PRIVATE KEY-----\n",
+    ] {
+        let client = Tls::builder().client_certificate(certificate.as_bytes(), key.as_bytes());
+        let Err(TlsConfigError::Pem { reason, .. }) = client.build() else { panic!("{key}") };
+        assert!(reason.contains("it is encrypted; decrypt it with `openssl"), "{reason}");
+        let server = Identity::from_pem(certificate.as_bytes(), key.as_bytes());
+        let Err(IdentityError::Pem { reason, .. }) = server else { panic!("{key}") };
+        assert!(reason.contains("it is encrypted"), "{reason}");
+    }
+}
+
+/// FC-12
+#[tokio::test]
+async fn a_version_1_certificate_serves_and_is_trusted_as_itself() {
+    let port = serve(Identity::from_pem(VERSION_1, VERSION_1).unwrap()).await;
+    open("localhost", port, Tls::builder().danger_accept_any_certificate()).await.unwrap();
+    open("127.0.0.1", port, Tls::builder().danger_accept_any_certificate()).await.unwrap();
+    open("localhost", port, trusting(VERSION_1)).await.unwrap();
+    let name = open("127.0.0.1", port, trusting(VERSION_1)).await.unwrap_err();
+    assert!(name.contains("not valid for name"), "{name}");
+    let other = Authority::self_signed("localhost", true).cert_pem;
+    open("localhost", port, trusting(other)).await.unwrap_err();
+}
+
+/// FC-12: the client's own certificate may be of version 1 too.
+#[tokio::test]
+async fn a_client_may_present_a_version_1_certificate() {
+    let identity = Authority::self_signed("localhost", true);
+    let port = serve(identity.of_server()).await;
+    let client = trusting(&identity.cert_pem).client_certificate(VERSION_1, VERSION_1);
+    open("localhost", port, client).await.unwrap();
+    let key = Authority::self_signed("x", true).key_pem;
+    let mismatch = Tls::builder().client_certificate(VERSION_1, key.as_bytes()).build();
+    let Err(TlsConfigError::Client(reason)) = mismatch else { panic!("{mismatch:?}") };
+    assert!(reason.contains("does not belong to the first certificate"), "{reason}");
+}
+
+/// FC-12: a key whose signatures cannot be checked is named. The server signs with another key here, which
+/// the client cannot tell.
+#[tokio::test]
+async fn a_key_that_cannot_be_checked_is_named() {
+    let identity = Authority::self_signed("localhost", true);
+    for (certificate, kind) in
+        [(RSA_1024, "an RSA key of 1024 bits"), (P_521, "a key on the curve P-521")]
+    {
+        let shown = ca::Identity {
+            cert_pem: String::from_utf8(certificate.to_vec()).unwrap(),
+            key_pem: identity.key_pem.clone(),
+        };
+        for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+            let acceptor = shown.impostor(&identity, version);
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let port = listener.local_addr().unwrap().port();
+            tokio::spawn(async move {
+                let (stream, _) = listener.accept().await.unwrap();
+                acceptor.accept(stream).await.ok();
+            });
+            let any = Tls::builder().danger_accept_any_certificate();
+            let error = open("localhost", port, any).await.unwrap_err();
+            assert!(error.contains(&format!("the server has {kind}")), "{error}");
+        }
+    }
+}
+
+/// FC-16: an alert of a server that has only CBC, DHE or RSA key exchange.
+#[tokio::test]
+async fn a_server_without_a_common_cipher_is_explained() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut hello = [0; 5];
+        stream.read_exact(&mut hello).await.unwrap();
+        let mut rest = vec![0; usize::from(u16::from_be_bytes([hello[3], hello[4]]))];
+        stream.read_exact(&mut rest).await.unwrap();
+        // TLS 1.2, a fatal alert: handshake_failure.
+        stream.write_all(&[21, 3, 3, 0, 2, 2, 40]).await.unwrap();
+        stream.read_exact(&mut hello).await.ok();
+    });
+    let error = open("localhost", port, Tls::builder()).await.unwrap_err();
+    assert!(error.contains("refused all offered versions, ciphers"), "{error}");
+    assert!(error.contains("CBC, DHE, RSA key exchange"), "{error}");
+}
+
+/// FC-13
+#[tokio::test]
+async fn tls_options_for_all_proxies() {
+    let identity = Authority::self_signed("localhost", true);
+    let acceptor = identity.acceptor();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let mut stream = acceptor.accept(stream).await?;
+                stream.write_all(b"HTTP/1.1 502 It is the proxy\r\n\r\n").await?;
+                stream.read(&mut [0; 1024]).await
+            });
+        }
+    });
+    let variable = |name: &str| (name == "all_proxy").then(|| proxy.clone());
+    let proxies = Proxies::from_variables(variable).unwrap();
+    let through = async |proxies: Proxies| {
+        let options = ConnectOptions::new().proxies(proxies);
+        connect("ws://server.example/", &options).await.unwrap_err().to_string()
+    };
+    let untrusted = through(proxies.clone()).await;
+    assert!(untrusted.contains("could not establish TLS with the proxy"), "{untrusted}");
+    let tls = trusting(&identity.cert_pem).build().unwrap();
+    let trusted = through(proxies.with_tls(&tls)).await;
+    assert!(trusted.contains("the proxy answered 502"), "{trusted}");
+    // Options of the proxy itself come first.
+    let other = trusting(Authority::self_signed("localhost", true).cert_pem).build().unwrap();
+    let own = Proxy::parse(&proxy).unwrap().with_tls(other);
+    let refused = through(Proxies::from(own).with_tls(&tls)).await;
+    assert!(refused.contains("could not establish TLS with the proxy"), "{refused}");
+}
+
+/// FS-10
+#[tokio::test]
+async fn an_identity_is_replaced_while_it_serves() {
+    let [old, new] = [true, true].map(|_| Authority::self_signed("localhost", true));
+    let identity = old.of_server();
+    let port = serve(identity.clone()).await;
+    open("localhost", port, trusting(&old.cert_pem)).await.unwrap();
+    let mismatch = identity.replace(new.cert_pem.as_bytes(), old.key_pem.as_bytes());
+    assert!(matches!(mismatch, Err(IdentityError::Mismatch(_))), "{mismatch:?}");
+    open("localhost", port, trusting(&old.cert_pem)).await.unwrap();
+    identity.replace(new.cert_pem.as_bytes(), new.key_pem.as_bytes()).unwrap();
+    open("localhost", port, trusting(&new.cert_pem)).await.unwrap();
+    open("localhost", port, trusting(&old.cert_pem)).await.unwrap_err();
+}
+
+/// FS-10
+#[tokio::test]
+async fn client_certificates_are_required_or_requested() {
+    let server = Authority::self_signed("localhost", true);
+    let [clients, strangers] = [Authority::new(), Authority::new()];
+    let roots = clients.root_pem();
+    let required = server.of_server().require_client_certificate(roots.as_bytes()).unwrap();
+    let requested = server.of_server().request_client_certificate(roots.as_bytes()).unwrap();
+    let (required, requested) = (serve(required).await, serve(requested).await);
+    let presenting = |authority: &Authority| {
+        let own = authority.issue(&["somebody"], Validity::Now);
+        trusting(&server.cert_pem)
+            .client_certificate(own.cert_pem.as_bytes(), own.key_pem.as_bytes())
+    };
+    let anonymous = || trusting(&server.cert_pem);
+    open("localhost", required, presenting(&clients)).await.unwrap();
+    open("localhost", required, presenting(&strangers)).await.unwrap_err();
+    open("localhost", required, anonymous()).await.unwrap_err();
+    open("localhost", requested, presenting(&clients)).await.unwrap();
+    open("localhost", requested, presenting(&strangers)).await.unwrap_err();
+    open("localhost", requested, anonymous()).await.unwrap();
+    let bad = server.of_server().require_client_certificate(b"");
+    assert!(matches!(bad, Err(IdentityError::ClientRoots(_))), "{bad:?}");
+}
+
+/// FC-09: a chain of causes says nothing twice.
+#[tokio::test]
+async fn no_cause_is_printed_and_is_also_the_source() {
+    let (_held, nobody) = fullduplex_lab::script::deaf();
+    let through_nobody = Proxy::parse(&format!("http://{nobody}")).unwrap();
+    let own = Authority::self_signed("localhost", true);
+    let port = serve(own.of_server()).await;
+    for (url, options) in [
+        (format!("ws://{nobody}/"), ConnectOptions::new()),
+        ("ws://no-such-host.invalid/".into(), ConnectOptions::new()),
+        (format!("wss://localhost:{port}/"), ConnectOptions::new()),
+        (format!("ws://localhost:{port}/"), ConnectOptions::new()),
+        ("ws://server.example/".into(), ConnectOptions::new().proxies(through_nobody)),
+        ("nonsense".into(), ConnectOptions::new()),
+    ] {
+        let error: ConnectError = connect(&url, &options).await.unwrap_err();
+        let text = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            assert!(!text.contains(&cause.to_string()), "{text}: {cause}");
+            source = cause.source();
+        }
+    }
+}
