@@ -1,8 +1,9 @@
 import type * as fullduplex from './index';
 
+// `WebSocket` and its events keep the types that lib.dom or @types/node declares: one variable can not have two types.
 declare global {
-  var WebSocket: typeof fullduplex.WebSocket;
+  interface WebSocketStream extends fullduplex.WebSocketStream {}
   var WebSocketStream: typeof fullduplex.WebSocketStream;
+  interface WebSocketError extends fullduplex.WebSocketError {}
   var WebSocketError: typeof fullduplex.WebSocketError;
-  var CloseEvent: typeof fullduplex.CloseEvent;
 }

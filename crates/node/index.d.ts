@@ -3,52 +3,57 @@
 declare const HostEvent: typeof globalThis.Event;
 declare const HostEventTarget: typeof globalThis.EventTarget;
 
-/** The host's. */
+/** The host's own classes. */
 export { HostEvent as Event, HostEventTarget as EventTarget };
 
-/** The host's: the data of a message, as the socket's `binaryType` has them. */
-export interface MessageEvent<T = any> extends Event {
-  readonly data: T;
-  readonly origin: string;
-  readonly lastEventId: string;
-  readonly source: null;
-  readonly ports: readonly [];
-}
-export declare const MessageEvent: {
-  prototype: MessageEvent;
-  new <T = any>(type: string, init?: EventInit & { data?: T; origin?: string; lastEventId?: string }): MessageEvent<T>;
-};
+/** The host's own event, as lib.dom or @types/node declares it. */
+type HostMessageEvent = typeof globalThis extends { MessageEvent: { prototype: infer E extends Event } } ? E : never;
+type HostCloseEvent = typeof globalThis extends { CloseEvent: { prototype: infer E extends Event } } ? E : CloseEventMembers;
 
-export interface EventInit {
+/** The host's own. Its data are a string, a `Blob` or an `ArrayBuffer`, as the socket's `binaryType` says. */
+export type MessageEvent<T = any> = HostMessageEvent & { readonly data: T };
+export declare const MessageEvent: typeof globalThis extends { MessageEvent: infer C } ? C : never;
+
+interface CloseEventMembers extends Event {
+  readonly wasClean: boolean;
+  readonly code: number;
+  readonly reason: string;
+}
+
+export interface CloseEventInit {
   bubbles?: boolean;
   cancelable?: boolean;
   composed?: boolean;
-}
-
-export interface CloseEventInit extends EventInit {
   wasClean?: boolean;
   code?: number;
   reason?: string;
 }
 
-/** The connection is closed. */
-export interface CloseEvent extends Event {
-  /** Whether both ends completed the closing handshake. */
-  readonly wasClean: boolean;
-  /** What the server sent; 1005 if nothing, 1006 if the connection failed. */
-  readonly code: number;
-  readonly reason: string;
-}
-export declare const CloseEvent: {
-  prototype: CloseEvent;
-  new (type: string, init?: CloseEventInit): CloseEvent;
-};
+/**
+ * The connection has closed. `wasClean` says whether both ends completed the closing handshake; `code` is what the server
+ * sent, 1005 if it sent none, or 1006 if the connection failed.
+ */
+export type CloseEvent = HostCloseEvent;
+export declare const CloseEvent: typeof globalThis extends { CloseEvent: infer C }
+  ? C
+  : {
+      prototype: CloseEvent;
+      new (type: string, init?: CloseEventInit): CloseEvent;
+    };
 
 export interface WebSocketEventMap {
   open: Event;
-  message: MessageEvent;
+  message: HostMessageEvent;
   error: Event;
   close: CloseEvent;
+}
+
+/** Why a connection failed, for logs. */
+export interface WebSocketFailure extends Error {
+  /** What was under way. */
+  readonly phase: 'check' | 'resolve' | 'connect' | 'proxy' | 'tls' | 'handshake' | 'open';
+  /** The status with which the server refused the opening handshake. */
+  readonly status?: number;
 }
 
 export type BinaryType = 'blob' | 'arraybuffer';
@@ -61,7 +66,7 @@ export interface WebSocketOptions {
   /** The subprotocols to offer, where the options stand in their place. */
   protocols?: string | Iterable<string>;
   /** Further headers of the opening request, such as `Authorization`. */
-  headers?: Record<string, string | readonly string[]> | Iterable<readonly [string, string]>;
+  headers?: Record<string, string | readonly string[] | null | undefined> | Iterable<readonly string[]>;
   /** What a relative URL is relative to. */
   baseUrl?: string | URL;
   /** The value of the `Origin` header; by default there is none. */
@@ -120,7 +125,7 @@ export interface WebSocketOptions {
   };
 }
 
-type Listener<E> = ((this: WebSocket, event: E) => unknown) | { handleEvent(event: E): unknown };
+type Listener<E> = ((this: globalThis.WebSocket, event: E) => unknown) | { handleEvent(event: E): unknown };
 
 /** A two-way connection with a server, as WHATWG defines it. */
 export declare class WebSocket extends EventTarget {
@@ -142,16 +147,34 @@ export declare class WebSocket extends EventTarget {
   readonly protocol: string;
   binaryType: BinaryType;
 
-  onopen: ((this: WebSocket, event: Event) => unknown) | null;
-  onmessage: ((this: WebSocket, event: MessageEvent) => unknown) | null;
-  onerror: ((this: WebSocket, event: Event) => unknown) | null;
-  onclose: ((this: WebSocket, event: CloseEvent) => unknown) | null;
+  onopen: ((this: globalThis.WebSocket, event: Event) => any) | null;
+  onmessage: ((this: globalThis.WebSocket, event: HostMessageEvent) => any) | null;
+  onerror: ((this: globalThis.WebSocket, event: Event) => any) | null;
+  onclose: ((this: globalThis.WebSocket, event: CloseEvent) => any) | null;
 
   send(data: string | ArrayBuffer | ArrayBufferView | Blob): void;
   close(code?: number, reason?: string): void;
 
-  /** Not the standard's: resolves when the server has answered a Ping. */
+  /** Returns a class whose sockets have these options by default. Not part of the standard. */
+  static withDefaults(options: WebSocketOptions): typeof WebSocket;
+
+  /** Sends a Ping; resolves when the server has answered it. Not part of the standard. */
   ping(): Promise<void>;
+
+  /** Why the connection failed, once it has closed. Not part of the standard. */
+  readonly failure: WebSocketFailure | null;
+
+  /** Keeps the process alive while the socket has to do something: the default. Not part of the standard. */
+  ref(): this;
+
+  /** Lets the process end although somebody could hear of the socket. Not part of the standard. */
+  unref(): this;
+
+  /** As `close()`. */
+  [Symbol.dispose](): void;
+
+  /** As `close()`; resolves when the socket is closed. */
+  [Symbol.asyncDispose](): Promise<void>;
 
   addEventListener<K extends keyof WebSocketEventMap>(
     type: K,
@@ -202,7 +225,11 @@ export declare class WebSocketStream {
   readonly opened: Promise<WebSocketOpenInfo>;
   readonly closed: Promise<{ closeCode: number; reason: string }>;
   close(info?: WebSocketCloseInfo): void;
+  /** Why the connection failed, once it has closed. Not part of the proposal. */
+  readonly failure: WebSocketFailure | null;
 }
+
+export default WebSocket;
 
 export declare class WebSocketError extends DOMException {
   constructor(message?: string, init?: WebSocketCloseInfo);

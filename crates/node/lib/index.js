@@ -5,4 +5,7 @@ const { WebSocketError } = require('./error');
 const { WebSocketStream } = require('./stream');
 const { WebSocket } = require('./websocket');
 
-module.exports = { CloseEvent, Event, EventTarget, MessageEvent, WebSocket, WebSocketError, WebSocketStream };
+module.exports = {
+  default: WebSocket,
+  CloseEvent, Event, EventTarget, MessageEvent, WebSocket, WebSocketError, WebSocketStream,
+};

@@ -3,6 +3,7 @@
 
 const {
   DOMException,
+  Error,
   FinalizationRegistry,
   Promise,
   WeakRef,
@@ -107,6 +108,9 @@ class Connection {
   /** Whether a listener keeps this alive, and whether that may have changed. */
   #isHeard = false;
   #needsUpdate = false;
+  #failure = null;
+  #end;
+  #resolveEnd;
   #isRef = true;
   #holds = false;
 
@@ -254,6 +258,20 @@ class Connection {
     });
   }
 
+  /** Why the connection failed: an Error with `phase` and perhaps `status`; `null` if it has not. */
+  get failure() {
+    // The events come first: a script must not see the end before them.
+    if (this.#failure === null && this.readyState === CLOSED) {
+      const info = native.failure(this.#number);
+      if (info !== null) {
+        this.#failure = new Error(info.message);
+        this.#failure.phase = info.phase;
+        if (typeof info.status === 'number') this.#failure.status = info.status;
+      }
+    }
+    return this.#failure;
+  }
+
   /** Whether this keeps the process alive while it has to do something. */
   setRef(isRef) {
     this.#isRef = isRef;
@@ -290,8 +308,18 @@ class Connection {
     this.update();
   }
 
+  /** @returns {Promise<void>} that resolves when the last event was fired. */
+  whenEnded() {
+    this.#end ??= new Promise((resolve) => {
+      if (sockets[this.#number] === undefined) resolve();
+      else this.#resolveEnd = resolve;
+    });
+    return this.#end;
+  }
+
   /** The last event was fired. */
   ended() {
+    this.#resolveEnd?.();
     const pings = this.#pings;
     this.#pings = [];
     for (let i = 0; i < pings.length; i += 1) {

@@ -206,15 +206,18 @@ function toNative(address, list, read) {
   const url =
     baseUrl !== undefined && urlCanParse(address, baseUrl) ? urlHref(new URL(address, baseUrl)) : address;
   const options = { __proto__: null, ...read };
-  options.protocols ??= list;
+  if (list.length > 0 || options.protocols === undefined) options.protocols = list;
   if (isObject(perMessageDeflate)) options.deflateOptions = perMessageDeflate;
   else options.deflate = perMessageDeflate;
   if (cookies !== undefined) options.cookie = cookieOf(cookies, url);
   return { url, options, jar: cookies?.setCookies };
 }
 
-/** Reads the options of `WebSocket`. */
-const options = (address, list, value) => toNative(address, list, members(value, 'bag', OPTIONS));
+/** Reads the options of `WebSocket`. Each replaces that of `defaults`, which `readDefaults` has returned. */
+const options = (address, list, value, defaults) =>
+  toNative(address, list, { __proto__: null, ...defaults, ...readDefaults(value) });
+
+const readDefaults = (value) => members(value, 'bag', OPTIONS);
 
 /** Reads the options of `WebSocketStream`, and its signal. */
 function streamOptions(address, value) {
@@ -226,4 +229,4 @@ function streamOptions(address, value) {
   return { url, options, signal };
 }
 
-module.exports = { isOptions, options, streamOptions };
+module.exports = { isOptions, options, readDefaults, streamOptions };

@@ -3,6 +3,7 @@
 // globals and methods of shared prototypes later; a socket must go on working.
 
 const { AsyncResource } = require('node:async_hooks');
+const diagnostics = require('node:diagnostics_channel');
 const events = require('node:events');
 const process = require('node:process');
 const timers = require('node:timers');
@@ -48,6 +49,7 @@ module.exports = {
   WeakSet,
   WritableStream,
   events,
+  inspect: Symbol.for('nodejs.util.inspect.custom'),
   process,
   types,
 
@@ -56,6 +58,7 @@ module.exports = {
   arrayBufferIsView: ArrayBuffer.isView,
   bufferConcat: Buffer.concat,
   bufferFrom: Buffer.from,
+  channel: diagnostics.channel,
   construct: Reflect.construct,
   defineProperty: Object.defineProperty,
   freeze: Object.freeze,

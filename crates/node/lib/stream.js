@@ -70,6 +70,11 @@ class WebSocketStream {
     return this.#closed.promise;
   }
 
+  /** Why the connection failed, for logs. Not part of the proposal. */
+  get failure() {
+    return this.#connection.failure;
+  }
+
   close(info = {}) {
     void this.#number;
     const { closeCode, reason } = closeInfo(info);

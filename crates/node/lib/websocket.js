@@ -5,8 +5,13 @@ const {
   EventTarget,
   URL,
   blobArrayBuffer,
+  channel,
+  construct,
   defineProperty,
+  getOwnPropertyDescriptor,
+  inspect,
   markAsUncloneable,
+  ownKeys,
   promiseThen,
   types,
   urlOrigin,
@@ -27,10 +32,21 @@ const { Listeners, countListeners } = require('./listeners');
 const { Connection, ERROR, OPEN } = require('./loop');
 const { report } = require('./microtasks');
 const native = require('./native');
-const { isOptions, options: readOptions } = require('./options');
+const { isOptions, options: readOptions, readDefaults } = require('./options');
 
+/** The names are those of undici, whose tools work with this package too. */
+const channels = {
+  open: channel('undici:websocket:open'),
+  close: channel('undici:websocket:close'),
+  error: channel('undici:websocket:socket_error'),
+};
+
+const STATES = ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'];
 const CONNECTING = 0;
 const CLOSING = 2;
+
+/** The default options of the socket that is constructed next. */
+let nextDefaults;
 
 class WebSocket extends EventTarget {
   #listeners;
@@ -41,13 +57,15 @@ class WebSocket extends EventTarget {
   #binaryType = 'blob';
 
   constructor(url, protocolsOrOptions = undefined, options = undefined) {
+    const defaults = nextDefaults;
+    nextDefaults = undefined;
     requireArguments(arguments.length, 1, 'WebSocket');
     super();
     markAsUncloneable(this);
     const address = usvString(url);
     const instead = isOptions(protocolsOrOptions);
     const list = instead || protocolsOrOptions === undefined ? [] : protocols(protocolsOrOptions);
-    const read = readOptions(address, list, instead ? protocolsOrOptions : options);
+    const read = readOptions(address, list, instead ? protocolsOrOptions : options, defaults);
     this.#jar = read.jar;
     this.#listeners = new Listeners(this, () => this.#connection?.update());
     this.#connection = new Connection(
@@ -131,6 +149,23 @@ class WebSocket extends EventTarget {
     return this.#connection.ping();
   }
 
+  /** Why the connection failed, for logs: the events must not tell. `null` if it has not. Not part of the standard. */
+  get failure() {
+    return this.#connection.failure;
+  }
+
+  /** Keeps the process alive again while the socket has to do something: the default. Not part of the standard. */
+  ref() {
+    this.#connection.setRef(true);
+    return this;
+  }
+
+  /** Lets the process end although somebody could hear of the socket. Not part of the standard. */
+  unref() {
+    this.#connection.setRef(false);
+    return this;
+  }
+
   get onopen() {
     return this.#listeners.handler('open');
   }
@@ -179,8 +214,10 @@ class WebSocket extends EventTarget {
       this.#fireMessage(event);
     } else if (event === OPEN) {
       this.#keepCookies();
+      this.#publish(channels.open, () => ({ websocket: this, protocol: this.#text('protocol'), extensions: this.#text('extensions') }));
       if (this.#listeners.hears('open')) this.#listeners.fire(openEvent(), 'open');
     } else if (event === ERROR) {
+      this.#publish(channels.error, () => this.#connection.failure);
       if (this.#listeners.hears('error')) this.#listeners.fire(errorEvent(), 'error');
     } else if (types.isArrayBuffer(event)) {
       this.#fireMessage(event);
@@ -199,10 +236,20 @@ class WebSocket extends EventTarget {
   #fireClose({ wasClean, code, reason }) {
     try {
       this.#keepCookies();
+      this.#publish(channels.close, () => ({ websocket: this, code, reason }));
       if (this.#listeners.hears('close')) this.#listeners.fire(closeEvent(wasClean, code, reason), 'close');
     } finally {
       this.#connection.ended();
     }
+  }
+
+  #text(name) {
+    return native[name](this.#number);
+  }
+
+  /** Tells the subscribers of a diagnostics channel. */
+  #publish(channel, message) {
+    if (channel.hasSubscribers) channel.publish(message());
   }
 
   /** Gives the jar the cookies of the response. */
@@ -217,7 +264,34 @@ class WebSocket extends EventTarget {
     }
   }
 
+  #inspect(depth, options, format) {
+    if (depth < 0) return '[WebSocket]';
+    const { url, readyState, protocol, extensions, bufferedAmount } = native;
+    const number = this.#number;
+    const members = {
+      url: url(number),
+      readyState: STATES[readyState(number)] ?? 'CLOSED',
+      protocol: protocol(number),
+      extensions: extensions(number),
+      bufferedAmount: bufferedAmount(number),
+      binaryType: this.#binaryType,
+    };
+    return `WebSocket ${format(members, options)}`;
+  }
+
   static {
+    const define = (name, value) =>
+      name !== undefined && defineProperty(WebSocket.prototype, name, { __proto__: null, value, writable: true, configurable: true });
+    define(inspect, function (depth, options, format) {
+      return #number in this ? this.#inspect(depth, options, format) : format({}, options);
+    });
+    define(Symbol.for('nodejs.ref'), function () { this.#connection.setRef(true); });
+    define(Symbol.for('nodejs.unref'), function () { this.#connection.setRef(false); });
+    define(Symbol.dispose, function () { this.#connection.close(); });
+    define(Symbol.asyncDispose, function () {
+      this.#connection.close();
+      return this.#connection.whenEnded();
+    });
     countListeners(WebSocket.prototype, (socket) => (#listeners in socket ? socket.#listeners : undefined));
   }
 }
@@ -230,6 +304,41 @@ function fill(connection, place, blob) {
     () => native.fill(connection.number, place, undefined),
   );
 }
+
+/**
+ * Returns a class whose sockets have default options. It has members of its own, and makes objects with the private
+ * members of `WebSocket`, so that it looks like `WebSocket` in every respect.
+ */
+function withDefaults(defaults) {
+  const Base = WebSocket;
+  const made = {
+    WebSocket: class extends EventTarget {
+      constructor(url, protocolsOrOptions = undefined, options = undefined) {
+        nextDefaults = defaults;
+        return construct(Base, arguments, new.target);
+      }
+    },
+  }.WebSocket;
+  copyMembers(WebSocket, made, ['length', 'name', 'prototype']);
+  copyMembers(WebSocket.prototype, made.prototype, ['constructor']);
+  return addWithDefaults(made, defaults);
+}
+
+function copyMembers(from, to, except) {
+  for (const name of ownKeys(from)) {
+    if (!except.includes(name)) defineProperty(to, name, getOwnPropertyDescriptor(from, name));
+  }
+}
+
+function addWithDefaults(Class, defaults) {
+  return defineProperty(Class, 'withDefaults', {
+    __proto__: null,
+    value: (options) => withDefaults({ __proto__: null, ...defaults, ...readDefaults(options) }),
+    writable: true,
+    configurable: true,
+  });
+}
+addWithDefaults(WebSocket, undefined);
 
 const constants = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 };
 for (const name in constants) {

@@ -120,6 +120,39 @@ pub fn take_cookies(number: u32) -> Vec<String> {
     with(number, |it| it.jar.as_ref().map(|jar| jar.take())).flatten().unwrap_or_default()
 }
 
+/// Why a connection failed.
+#[napi(object)]
+pub struct FailureInfo {
+    /// The error and its sources.
+    pub message: String,
+    /// What was under way.
+    pub phase: String,
+    /// The status of the server's response.
+    pub status: Option<u16>,
+}
+
+/// Returns why the connection failed, once it has.
+#[napi]
+pub fn failure(number: u32) -> Option<FailureInfo> {
+    let failure = with(number, |it| it.socket.failure()).flatten()?;
+    let (phase, status) = (failure.phase().to_owned(), failure.status());
+    Some(FailureInfo { message: with_sources(&*failure), phase, status })
+}
+
+/// Returns the message of an error, with those of its sources that it does not repeat.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let text = error.to_string();
+        if !message.contains(&text) {
+            message = format!("{message}: {text}");
+        }
+        source = error.source();
+    }
+    message
+}
+
 /// `send` of a string; on its way at [`flush`].
 #[napi]
 pub fn feed_text(number: u32, text: String) -> Result<()> {

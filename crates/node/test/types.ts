@@ -37,3 +37,15 @@ async function streams(): Promise<number> {
   return closeCode;
 }
 void [state, answered, open, streams];
+
+// FN-19
+const host: globalThis.WebSocket = socket;
+const constructor: { new (url: string, protocols?: string | string[]): globalThis.WebSocket } = WebSocket;
+const wider: typeof globalThis.WebSocket = WebSocket;
+socket.onmessage = (event: globalThis.MessageEvent) => console.log(event.data);
+socket.addEventListener('message', (event: globalThis.MessageEvent) => console.log(event.data));
+const Mine: typeof WebSocket = WebSocket.withDefaults({ origin: 'https://example.com' });
+socket.unref().ref();
+const phase: string | undefined = socket.failure?.phase;
+const status: number | undefined = socket.failure?.status;
+void [host, constructor, wider, Mine, phase, status];

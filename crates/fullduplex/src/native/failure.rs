@@ -1,4 +1,4 @@
-use fullduplex_net::{ConnectError, SocketError};
+use fullduplex_net::{ConnectError, ConnectPhase, SocketError};
 
 /// Why a connection failed, for a developer's log. The events do not say it, because a web page must not
 /// learn what is in its user's network (WS-err-1).
@@ -42,5 +42,40 @@ impl Failure {
     /// Returns why a driver ends too early. Called while it is dropped.
     pub(crate) fn of_lost_driver() -> Self {
         if std::thread::panicking() { Self::Panicked } else { Self::RuntimeGone }
+    }
+
+    /// Returns what was under way: "check" before anything was sent, "resolve", "connect", "proxy", "tls", "handshake",
+    /// or "open" once the connection was open.
+    pub fn phase(&self) -> &'static str {
+        match self {
+            Self::BlockedPort(_) => "check",
+            Self::Connect(error) => phase_of(error),
+            Self::NoSubprotocol => "handshake",
+            Self::ClosedWhileConnecting | Self::Panicked => "connect",
+            Self::Lost(_) | Self::BufferFull | Self::Unfilled | Self::RuntimeGone => "open",
+        }
+    }
+
+    /// Returns the status of the server's response, if it refused the opening handshake with one.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Connect(ConnectError::Rejected(rejected)) => Some(rejected.status.as_u16()),
+            _ => None,
+        }
+    }
+}
+
+fn phase_of(error: &ConnectError) -> &'static str {
+    match error {
+        ConnectError::TlsOptions(_) => "check",
+        ConnectError::Resolve { .. } => "resolve",
+        ConnectError::Tcp { .. } | ConnectError::Connector { .. } => "connect",
+        #[cfg(unix)]
+        ConnectError::Unix { .. } => "connect",
+        ConnectError::Proxy { .. } => "proxy",
+        ConnectError::Tls { .. } => "tls",
+        ConnectError::Timeout { phase: ConnectPhase::Resolve, .. } => "resolve",
+        ConnectError::Timeout { phase: ConnectPhase::Turn | ConnectPhase::Tcp, .. } => "connect",
+        _ => "handshake",
     }
 }
