@@ -4,7 +4,6 @@ use std::thread::LocalKey;
 
 use bytes::BytesMut;
 use fullduplex_proto::{Connection, Parked, SendBuffer};
-use tokio::time::Instant;
 
 use crate::socket::delta::CounterDelta;
 use crate::socket::link::{Flush, copy};
@@ -34,8 +33,8 @@ pub(crate) struct ActiveCore {
     pub(crate) connection: Connection,
     /// Read and not yet understood. A link that waits keeps no more than an incomplete frame.
     pub(crate) input: Input,
-    /// When the deadline of a closing peer that goes on talking counts; hardly ever.
-    pub(crate) busy_deadline: Option<Instant>,
+    /// How many bytes were read since the time was told, or since the transport was dry.
+    pub(crate) read_since: usize,
     /// What was written into the transport may still be held by it.
     pub(crate) flush: Flush,
     /// The first error of the transport.
@@ -97,7 +96,7 @@ impl ActiveCore {
         Self {
             connection,
             input,
-            busy_deadline: None,
+            read_since: 0,
             flush: Flush::Done,
             broken: None,
             delta: CounterDelta::default(),
@@ -138,7 +137,7 @@ impl ActiveCore {
     /// Whether it differs from a new one by its connection only.
     fn is_at_rest(&self) -> bool {
         self.input.is_empty()
-            && self.busy_deadline.is_none()
+            && self.read_since == 0
             && self.flush == Flush::Done
             && self.broken.is_none()
             && self.delta.is_empty()

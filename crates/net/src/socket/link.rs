@@ -15,7 +15,6 @@ use crate::socket::core::{ActiveCore, Core};
 use crate::socket::driver::DriverState;
 use crate::socket::sender::Inbox;
 use crate::socket::sender::Sender;
-use crate::time;
 
 /// How many reads a task may take for one event before others have their turn.
 const READS_PER_TURN: usize = 4;
@@ -66,6 +65,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// when the connection has ended.
     pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
         for _ in 0..READS_PER_TURN {
+            if self.is_cut_off(cx) {
+                return Poll::Ready(None);
+            }
             let active = self.core.active();
             if active.may_hold_event() {
                 // One read may bring thousands of messages: each event uses up some of the task's share of
@@ -102,7 +104,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             if !has_budget_remaining() {
                 return self.give_way(cx);
             }
-            self.core.active().busy_deadline = None;
+            self.core.active().read_since = 0;
             ready!(self.poll_deadline(cx));
         }
         self.give_way(cx)
@@ -116,42 +118,61 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         messages
     }
 
-    /// Lets other tasks have their turn while there is more to read.
-    ///
-    /// A closing peer that never stops talking is given up as well; later, for what it says may have
-    /// waited for us: its deadline counts when it has kept us busy for as long.
+    /// Whether the deadline of a closing connection has ended it. It is absolute, whatever arrives and
+    /// whoever reads, so it is checked before each event.
+    fn is_cut_off(&mut self, cx: &mut Context<'_>) -> bool {
+        let connection = self.connection();
+        if connection.is_open() {
+            return false;
+        }
+        connection.handle_timeout(Instant::now().into_std());
+        if connection.closed().is_none() {
+            return false;
+        }
+        self.end(cx);
+        true
+    }
+
+    /// Gives other tasks their turn while there is more to read. Timeouts are checked here, because the
+    /// transport may never run dry.
     fn give_way(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
         self.account();
         cx.waker().wake_by_ref();
-        let ActiveCore { connection, busy_deadline, .. } = self.core.active();
-        if connection.is_open() {
-            return Poll::Pending;
-        }
-        let now = Instant::now();
-        let close_timeout = connection.timeouts().close;
-        let deadline = busy_deadline.get_or_insert_with(|| time::after(close_timeout));
-        if now >= *deadline {
-            connection.handle_timeout(now.into_std());
+        let ActiveCore { connection, read_since, .. } = self.core.active();
+        let read = std::mem::take(read_since);
+        if connection.has_deadline() {
+            connection.handle_timeout_while_reading(Instant::now().into_std(), read);
         }
         Poll::Pending
     }
 
-    /// As [`Link::poll_flush`], for a caller that takes no messages now: a peer is not blamed for the
-    /// time in which nobody reads what it says.
+    /// As [`Link::poll_flush`], for a caller that takes no messages now. The peer of an open connection is
+    /// not blamed for that time; a closing connection ends by its deadline.
     pub(crate) fn poll_without_reading(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.connection().handle_pause();
-        self.poll_flush(cx)
+        self.poll_flush_or_end(cx)
+    }
+
+    /// As [`Link::poll_flush`], for a caller that may do nothing else: a closing connection ends by its
+    /// deadline.
+    pub(crate) fn poll_flush_or_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = self.poll_flush(cx);
+        let connection = self.connection();
+        if !connection.is_open()
+            && connection.closed().is_none()
+            && self.poll_deadline(cx).is_ready()
+        {
+            self.end(cx);
+            if flushed.is_pending() {
+                return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+            }
+        }
+        flushed
     }
 
     /// Drives everything but reading. Ready when the connection has ended.
-    ///
-    /// Whoever closes has no time for what it does not read: then the peer's answer is not waited for
-    /// any longer than else.
     pub(crate) fn poll_all_but_reading(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let connection = self.connection();
-        if connection.is_open() {
-            connection.handle_pause();
-        }
+        self.connection().handle_pause();
         // An error of writing is remembered.
         let _ = self.poll_flush(cx);
         if self.connection().closed().is_none() {
@@ -317,7 +338,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         let active = self.core.active();
         match read {
             Ok(0) => active.connection.handle_end_of_input(),
-            Ok(count) => active.delta.count_read(count),
+            Ok(count) => {
+                active.read_since += count;
+                active.delta.count_read(count);
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
                 active.connection.handle_end_of_input();

@@ -410,7 +410,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// # Errors
     /// The error of the transport, at the call that meets it.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.link().poll_writing(cx, Link::poll_flush)
+        self.link().poll_writing(cx, Link::poll_flush_or_end)
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared<S>> {
