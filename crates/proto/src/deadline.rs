@@ -1,10 +1,10 @@
 use std::time::{Duration, Instant};
 
-/// A limit on how long something may take without progress. It starts when the time is told first.
+/// A limit on how long something may take without progress. It starts when the time is first told.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Deadline {
     at: Option<Instant>,
-    /// How far it had come when the deadline was set.
+    /// The progress when the deadline was set.
     progress: u64,
 }
 
@@ -12,8 +12,17 @@ pub(crate) struct Deadline {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Elapsed;
 
+/// Whether everything that has arrived was read before the time was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// Nothing is left to read.
+    Nothing,
+    /// There is more to read. `read` bytes were read since the time was last told.
+    Something { read: usize },
+}
+
 impl Deadline {
-    /// Looks at the clock. Returns when to look again; a limit beyond the end of time is none.
+    /// Checks the deadline. Returns when to check again; a limit beyond the end of time is none.
     pub(crate) fn check(
         &mut self,
         now: Instant,
@@ -30,26 +39,30 @@ impl Deadline {
         }
     }
 
-    /// As [`Deadline::check`], but starts anew when it is looked at long after it has passed: then it was
-    /// this end that stood still, and whatever it waits for may be on its way.
+    /// As [`Deadline::check`], but never blames the peer for a stall of this end: if called more than a
+    /// quarter of the limit late, this end stalled, so the deadline restarts. While there is more to
+    /// read, [`Timers`](crate::timers::Timers) sees to that instead.
     pub(crate) fn check_fairly(
         &mut self,
         now: Instant,
         limit: Duration,
         progress: u64,
+        unread: Unread,
     ) -> Result<Option<Instant>, Elapsed> {
-        if self.at.is_some_and(|at| now.saturating_duration_since(at) > limit / 4) {
+        if unread == Unread::Nothing
+            && self.at.is_some_and(|at| now.saturating_duration_since(at) > limit / 4)
+        {
             self.clear();
         }
         self.check(now, limit, progress)
     }
 
-    /// Whether it has started, and there was no progress since.
+    /// Whether it has started and there was no progress since.
     pub(crate) fn is_set_for(&self, progress: u64) -> bool {
         self.at.is_some() && self.progress == progress
     }
 
-    /// Starts anew when the time is told again.
+    /// Restarts when the time is next told.
     pub(crate) fn clear(&mut self) {
         self.at = None;
     }

@@ -1,10 +1,9 @@
 use std::time::Instant;
 
-use crate::deadline::{Deadline, Elapsed};
+use crate::deadline::{Deadline, Elapsed, Unread};
 use crate::{Decoder, Encoder, Timeouts};
 
-/// Asks now and then whether the peer is alive: by a Ping, which only its own Pong answers (fault
-/// FT-16).
+/// Checks whether the peer is alive, by a Ping that only its own Pong answers (fault FT-16).
 ///
 /// ```text
 ///                 the time has come: a Ping is queued
@@ -15,9 +14,9 @@ use crate::{Decoder, Encoder, Timeouts};
 /// ```
 #[derive(Debug)]
 pub(crate) enum Heartbeat {
-    /// The last Ping was answered. When the next one is due, once the time was told.
+    /// The last Ping was answered. `due` is when to send the next one; `None` until the time is told.
     Resting { due: Option<Instant> },
-    /// A Ping is under way.
+    /// A Ping waits for its Pong.
     Waiting {
         payload: [u8; 8],
         /// Where it ends in the outbox.
@@ -33,15 +32,16 @@ impl Default for Heartbeat {
 }
 
 impl Heartbeat {
-    /// Looks at the clock, and queues a Ping when one is due. Returns when to look again.
+    /// Checks the time, and queues a Ping when one is due. Returns when to check again.
     pub(crate) fn check(
         &mut self,
         now: Instant,
+        unread: Unread,
         timeouts: &Timeouts,
         decoder: &Decoder,
         encoder: &mut Encoder,
     ) -> Result<Option<Instant>, Elapsed> {
-        let Some(interval) = timeouts.ping else {
+        let Some(interval) = timeouts.ping() else {
             return Ok(None);
         };
         if let Self::Resting { due } = self {
@@ -55,27 +55,25 @@ impl Heartbeat {
         let Self::Waiting { end, deadline, .. } = self else {
             return Ok(None);
         };
-        // While the transport takes what stands before the Ping, and while a frame arrives, within which
-        // no Pong can stand, there is nothing to blame the peer for.
+        // Two kinds of progress postpone the deadline: the transport takes bytes that precede the Ping, or
+        // bytes of a frame arrive, inside which the peer cannot send its Pong.
         let progress = encoder.written_up_to(*end) + decoder.arrived_in_part();
-        deadline.check_fairly(now, timeouts.pong, progress)
+        deadline.check_fairly(now, timeouts.pong(), progress, unread)
     }
 
-    /// Whether it is known when to look at the clock next, and nothing else changes that.
+    /// Whether it is known when to check next, and nothing but time changes that.
     pub(crate) fn is_settled(&self, timeouts: &Timeouts) -> bool {
-        timeouts.ping.is_none() || matches!(self, Self::Resting { due: Some(_) })
+        timeouts.ping().is_none() || matches!(self, Self::Resting { due: Some(_) })
     }
 
-    /// Takes note of a Pong. Any other than the one that is waited for may have been sent by a peer that
-    /// reads nothing.
+    /// Handles a Pong. Only the Pong to the last Ping counts: a peer that reads nothing may send others.
     pub(crate) fn on_receive(&mut self, pong: &[u8]) {
         if matches!(self, Self::Waiting { payload, .. } if payload == pong) {
             *self = Self::default();
         }
     }
 
-    /// Nobody reads now, so that no Pong can be heard. That the transport takes the Ping may be asked of
-    /// it all the same.
+    /// Restarts the deadline for the Pong while nobody reads. The deadline for writing the Ping runs on.
     pub(crate) fn pause(&mut self, encoder: &Encoder) {
         if let Self::Waiting { end, deadline, .. } = self
             && encoder.written_up_to(*end) == *end

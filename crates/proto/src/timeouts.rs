@@ -1,35 +1,39 @@
 use std::time::Duration;
 
-/// How long one end waits for its peer. Nothing here limits a connection that is open and alive, but
-/// for [`Timeouts::idle`].
+/// How long one end waits for its peer. An open connection with a live peer is limited only by
+/// [`Timeouts::idle`].
+///
+/// **Zero means "not set"**: a zero `ping`, `message` or `idle` is off, as `None` is, and a zero `close`
+/// or `pong` is the default. So no value makes a connection end at once or flood its peer with Pings.
 ///
 /// Connections may share one value: see [`Connection::with_timeouts`](crate::Connection::with_timeouts).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// How long a closing connection waits for a peer that takes no byte and sends no end.
-    /// Default: 10 seconds.
+    /// How long a closing connection lasts at most once its Close frame is written, whatever the peer
+    /// sends and whether or not anybody reads it; and how long the transport may take no byte of what
+    /// precedes the Close. Default: 10 seconds.
     pub close: Duration,
-    /// How long after the last Ping was answered the next one is sent; `None` sends none.
-    /// Default: 20 seconds.
+    /// How long after the last Pong the next Ping is sent; `None` sends none. At least
+    /// [`Timeouts::PING_MIN`]. Default: 20 seconds.
     pub ping: Option<Duration>,
     /// How long the Pong may take once the Ping is written, and how long the transport may take no byte
-    /// of what leads up to the Ping: then the connection is lost. Default: 20 seconds.
+    /// of what precedes the Ping. Then the connection is lost. Default: 20 seconds.
     pub pong: Duration,
-    /// How long a message may take from its first frame's header to its last byte, which also bounds
-    /// how long a large frame may hold the Pong up; `None` sets no limit. Default: 5 minutes.
+    /// How long a message may take from the header of its first frame to its last byte; `None` sets no
+    /// limit. It also limits how long a large frame may delay the Pong. Default: 5 minutes.
     pub message: Option<Duration>,
-    /// How long a connection may stay without a message either way until it is closed with 1001.
-    /// Default: `None`, for ever.
+    /// How long a connection may stay without a message in either direction. Then it is closed with
+    /// 1001. Default: `None`, which sets no limit.
     pub idle: Option<Duration>,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
-            close: Duration::from_secs(10),
+            close: CLOSE,
             ping: Some(Duration::from_secs(20)),
-            pong: Duration::from_secs(20),
+            pong: PONG,
             message: Some(Duration::from_secs(300)),
             idle: None,
         }
@@ -37,8 +41,40 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
+    /// The shortest interval between Pings. A shorter one is raised to it.
+    pub const PING_MIN: Duration = Duration::from_millis(100);
+
     /// An open connection may be silent for ever.
     pub(crate) fn for_close(close: Duration) -> Self {
         Self { close, ping: None, message: None, ..Self::default() }
     }
+
+    /// Returns the close timeout in force. It is never zero.
+    pub fn close(&self) -> Duration {
+        if self.close.is_zero() { CLOSE } else { self.close }
+    }
+
+    pub(crate) fn pong(&self) -> Duration {
+        if self.pong.is_zero() { PONG } else { self.pong }
+    }
+
+    pub(crate) fn ping(&self) -> Option<Duration> {
+        set(self.ping).map(|interval| interval.max(Self::PING_MIN))
+    }
+
+    pub(crate) fn message(&self) -> Option<Duration> {
+        set(self.message)
+    }
+
+    pub(crate) fn idle(&self) -> Option<Duration> {
+        set(self.idle)
+    }
+}
+
+const CLOSE: Duration = Duration::from_secs(10);
+const PONG: Duration = Duration::from_secs(20);
+
+/// Zero means "not set".
+fn set(limit: Option<Duration>) -> Option<Duration> {
+    limit.filter(|limit| !limit.is_zero())
 }

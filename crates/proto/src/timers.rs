@@ -1,18 +1,24 @@
 use std::time::{Duration, Instant};
 
-use crate::deadline::{Deadline, Elapsed};
+use crate::deadline::{Deadline, Elapsed, Unread};
 use crate::heartbeat::Heartbeat;
 use crate::{Decoder, Encoder, Part, Received, Timeouts};
 
-/// What an open connection waits for, and how long.
+/// While there is more to read, a timeout counts once this many bytes were read after it elapsed: more
+/// than a receive buffer of the system holds, so that everything that arrived in time was read.
+const BACKLOG_MAX: u32 = 8 << 20;
+
+/// The timeouts of an open connection.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     heartbeat: Heartbeat,
-    /// The end of the message under way, or else the next message.
+    /// The deadline for the end of the message that is arriving, or else for the next message.
     content: Deadline,
+    /// A timeout that elapsed while there was more to read, and how many bytes were read since.
+    elapsed: Option<(Timeout, u32)>,
 }
 
-/// What has not come in time.
+/// What did not arrive in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Timeout {
     /// The Pong.
@@ -24,21 +30,47 @@ pub(crate) enum Timeout {
 }
 
 impl Timers {
-    /// Looks at the clock. Returns when to look again.
+    /// Checks all timeouts, and queues a Ping when one is due. Returns when to check again.
     pub(crate) fn check(
         &mut self,
         now: Instant,
+        unread: Unread,
         timeouts: &Timeouts,
         decoder: &Decoder,
         encoder: &mut Encoder,
     ) -> Result<Option<Instant>, Timeout> {
-        let heartbeat = self.heartbeat.check(now, timeouts, decoder, encoder);
+        let checked = self.check_all(now, unread, timeouts, decoder, encoder);
+        let before = self.elapsed.take();
+        match (checked, unread) {
+            (Err(timeout), Unread::Something { read }) => {
+                let before = before.filter(|(before, _)| *before == timeout);
+                let read = u32::try_from(read).unwrap_or(u32::MAX);
+                let total = before.map_or(0, |(_, total)| total.saturating_add(read));
+                if total >= BACKLOG_MAX {
+                    return Err(timeout);
+                }
+                self.elapsed = Some((timeout, total));
+                Ok(None)
+            }
+            (checked, _) => checked,
+        }
+    }
+
+    fn check_all(
+        &mut self,
+        now: Instant,
+        unread: Unread,
+        timeouts: &Timeouts,
+        decoder: &Decoder,
+        encoder: &mut Encoder,
+    ) -> Result<Option<Instant>, Timeout> {
+        let heartbeat = self.heartbeat.check(now, unread, timeouts, decoder, encoder);
         let heartbeat = heartbeat.map_err(|Elapsed| Timeout::Pong)?;
-        let content = self.check_content(now, timeouts, decoder)?;
+        let content = self.check_content(now, unread, timeouts, decoder)?;
         Ok(heartbeat.into_iter().chain(content).min())
     }
 
-    /// When the next Ping is due, and the limit on silence; unless a Ping is under way.
+    /// Returns when the next Ping is due, and the idle deadline; `None` while a Ping waits for its Pong.
     pub(crate) fn resting(&self) -> Option<(Option<Instant>, Deadline)> {
         match self.heartbeat {
             Heartbeat::Resting { due } => Some((due, self.content)),
@@ -46,19 +78,19 @@ impl Timers {
         }
     }
 
-    /// What [`Timers::resting`] took apart.
+    /// Restores what [`Timers::resting`] returned.
     pub(crate) fn rested(due: Option<Instant>, content: Deadline) -> Self {
-        Self { heartbeat: Heartbeat::Resting { due }, content }
+        Self { heartbeat: Heartbeat::Resting { due }, content, elapsed: None }
     }
 
-    /// Whether there is something to wait for.
+    /// Whether any timeout is running.
     pub(crate) fn run(timeouts: &Timeouts, decoder: &Decoder) -> bool {
-        let message = timeouts.message.is_some() && decoder.is_amid_message();
-        message || timeouts.ping.is_some() || timeouts.idle.is_some()
+        let message = timeouts.message().is_some() && decoder.is_amid_message();
+        message || timeouts.ping().is_some() || timeouts.idle().is_some()
     }
 
-    /// Whether all that is waited for is waited for since the time was told last, so that telling it
-    /// again changes nothing until the instant that was returned then.
+    /// Whether every running timeout has started, so that checking again changes nothing before the
+    /// instant that the last check returned.
     pub(crate) fn is_settled(&self, timeouts: &Timeouts, decoder: &Decoder) -> bool {
         let (limit, timeout) = content_limit(timeouts, decoder);
         self.heartbeat.is_settled(timeouts)
@@ -68,6 +100,7 @@ impl Timers {
     fn check_content(
         &mut self,
         now: Instant,
+        unread: Unread,
         timeouts: &Timeouts,
         decoder: &Decoder,
     ) -> Result<Option<Instant>, Timeout> {
@@ -75,12 +108,12 @@ impl Timers {
         let Some(limit) = limit else {
             return Ok(None);
         };
-        // That a message begins is progress.
-        let checked = self.content.check_fairly(now, limit, timeout as u64);
+        // The beginning of a message is progress.
+        let checked = self.content.check_fairly(now, limit, timeout as u64, unread);
         checked.map_err(|Elapsed| timeout)
     }
 
-    /// Takes note of what the peer sent.
+    /// Handles what the peer sent.
     pub(crate) fn on_receive(&mut self, event: &Received) {
         match event {
             Received::Pong(payload) => self.heartbeat.on_receive(payload),
@@ -89,31 +122,32 @@ impl Timers {
         }
     }
 
-    /// Takes note of the end of a message.
+    /// Handles the end of a message from the peer.
     pub(crate) fn on_message_end(&mut self) {
         self.content.clear();
     }
 
-    /// Takes note that a message was sent.
+    /// Handles a message that was sent.
     pub(crate) fn on_send(&mut self, decoder: &Decoder) {
-        // The one that the peer is sending has no more time for that.
+        // A message of ours gives the message that is arriving no more time.
         if !decoder.is_amid_message() {
             self.content.clear();
         }
     }
 
-    /// Takes note that nobody reads now: what is waited for may lie there.
+    /// Restarts what the peer may have answered while nobody reads.
     pub(crate) fn pause(&mut self, encoder: &Encoder) {
         self.heartbeat.pause(encoder);
         self.content.clear();
+        self.elapsed = None;
     }
 }
 
-/// How long content may take, and which.
+/// Returns the limit for content, and which timeout it is.
 fn content_limit(timeouts: &Timeouts, decoder: &Decoder) -> (Option<Duration>, Timeout) {
     if decoder.is_amid_message() {
-        (timeouts.message, Timeout::Message)
+        (timeouts.message(), Timeout::Message)
     } else {
-        (timeouts.idle, Timeout::Idle)
+        (timeouts.idle(), Timeout::Idle)
     }
 }

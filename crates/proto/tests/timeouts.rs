@@ -427,3 +427,134 @@ fn without_limits_nothing_is_waited_for() {
         }
     }
 }
+
+/// FS-08: zero means "not set". It neither ends a connection at once nor floods the peer with Pings.
+#[test]
+fn a_timeout_of_zero_is_not_set() {
+    for role in ROLES {
+        let mut timeouts = Timeouts::default();
+        timeouts.ping = Some(Duration::ZERO);
+        timeouts.message = Some(Duration::ZERO);
+        timeouts.idle = Some(Duration::ZERO);
+        timeouts.close = Duration::ZERO;
+        timeouts.pong = Duration::ZERO;
+        let mut end = Driven::new(role, Peer::Silent, timeouts);
+        assert!(!end.connection.has_deadline());
+        end.read(&support::frame(TEXT, "begun").unfinished().to(role));
+        end.pass(3600 * SECOND);
+        assert!(end.connection.is_open() && end.sent.is_empty());
+        end.connection.close(None);
+        assert_eq!(end.tell_time(), Some(end.clock.now + Timeouts::default().close));
+
+        timeouts.ping = Some(20 * SECOND);
+        let (after, closed) = Driven::new(role, Peer::Silent, timeouts).end();
+        assert_eq!(after, 20 * SECOND + Timeouts::default().pong);
+        assert_lost(&closed);
+    }
+}
+
+/// FS-08: however short the interval, a peer gets at most ten Pings a second.
+#[test]
+fn pings_have_a_shortest_interval() {
+    for role in ROLES {
+        let mut timeouts = Timeouts::default();
+        timeouts.ping = Some(Duration::from_nanos(1));
+        let mut end = Driven::new(role, Peer::Alive, timeouts);
+        end.pass(2 * SECOND);
+        let count = end.pings().len();
+        assert!((18..=20).contains(&count), "{count} pings in 2 seconds");
+    }
+}
+
+/// Reads a Ping every millisecond for `time`, and tells the time as a driver does whose transport never
+/// runs dry. Returns when the connection ended.
+fn flood(end: &mut Driven, time: Duration, read: usize) -> Option<Duration> {
+    let ping = support::frame(PING, [0; 125]).to(end.role);
+    for _ in 0..time.as_millis() {
+        end.read(&ping);
+        sent(&mut end.connection);
+        end.clock.advance(MILLISECOND);
+        end.connection.handle_timeout_while_reading(end.clock.now, read);
+        if end.connection.closed().is_some() {
+            return Some(end.clock.now - end.began);
+        }
+    }
+    None
+}
+
+/// FS-02, RFC6455-5.5.1-7: from when our Close is written the deadline is absolute, whatever arrives.
+#[test]
+fn a_peer_that_talks_on_is_cut_off_at_the_close_deadline() {
+    for role in ROLES {
+        let mut end = Driven::new(role, Peer::Silent, Timeouts::default());
+        end.connection.close(None);
+        end.tell_time();
+        let ended = flood(&mut end, 60 * SECOND, 0);
+        let close = Timeouts::default().close;
+        assert!(ended.is_some_and(|ended| ended >= close && ended <= close + 2 * MILLISECOND));
+        assert_eq!(end.connection.failure(), Some(ConnectionError::CloseTimeout));
+    }
+}
+
+/// FS-02: a pause of the host does not postpone the deadline either.
+#[test]
+fn a_host_that_reads_nothing_still_ends_a_closing_connection() {
+    for role in ROLES {
+        let mut end = Driven::new(role, Peer::Silent, Timeouts::default());
+        end.connection.close(None);
+        let deadline = end.tell_time().expect("a closing connection has a deadline");
+        while end.clock.now < deadline {
+            assert_eq!(end.connection.closed(), None);
+            end.connection.handle_pause();
+            assert_eq!(end.tell_time(), Some(deadline));
+            end.clock.advance(100 * MILLISECOND);
+        }
+        end.connection.handle_pause();
+        end.tell_time();
+        assert_eq!(end.connection.failure(), Some(ConnectionError::CloseTimeout));
+    }
+}
+
+/// FS-03: a peer that floods us with Pings does not outlive the idle limit.
+#[test]
+fn a_ping_flood_does_not_outlive_the_idle_limit() {
+    for role in ROLES {
+        let mut timeouts = Timeouts::default();
+        timeouts.idle = Some(SECOND);
+        let mut end = Driven::new(role, Peer::Silent, timeouts);
+        // A megabyte per millisecond: 8 MiB count as what arrived in time.
+        flood(&mut end, 2 * SECOND, 1 << 20);
+        assert!(!end.connection.is_open(), "it has closed");
+        assert!(end.connection.closed().is_none_or(|closed| closed.code() == 1006));
+    }
+}
+
+/// FS-03: nor the limit on the Pong.
+#[test]
+fn a_ping_flood_does_not_replace_the_pong() {
+    for role in ROLES {
+        let mut end = Driven::new(role, Peer::Silent, Timeouts::default());
+        let ended = flood(&mut end, 60 * SECOND, 1 << 20).expect("it has ended");
+        assert!(ended >= 40 * SECOND && ended < 41 * SECOND, "{ended:?}");
+        assert_eq!(end.connection.failure(), Some(ConnectionError::PongTimeout));
+    }
+}
+
+/// FS-03: what arrived in time counts, even if this end reads it late.
+#[test]
+fn a_pong_behind_a_backlog_counts() {
+    for role in ROLES {
+        let mut end = Driven::new(role, Peer::Silent, Timeouts::default());
+        end.pass(20 * SECOND);
+        let pong = support::frame(PONG, end.pings()[0]).to(role);
+        end.clock.advance(21 * SECOND);
+        end.connection.handle_timeout_while_reading(end.clock.now, 1 << 20);
+        for _ in 0..6 {
+            end.connection.handle_timeout_while_reading(end.clock.now, 1 << 20);
+        }
+        assert!(end.connection.is_open(), "the Pong may be in the next megabyte");
+        end.read(&pong);
+        end.connection.handle_timeout_while_reading(end.clock.now, 64 << 20);
+        assert!(end.connection.is_open());
+    }
+}

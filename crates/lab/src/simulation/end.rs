@@ -136,16 +136,14 @@ impl End {
     pub(super) fn pause(&mut self, until: Instant) {
         self.attention = Attention::Paused(until);
         self.connection.handle_pause();
-        self.deadline = None;
+        if self.phase == Phase::Open {
+            self.deadline = None;
+        }
     }
 
-    /// Does everything again. A pause has stopped the clock of a closing connection; being frozen
-    /// has not.
-    pub(super) fn wake(&mut self, now: Instant) {
+    /// Reads again, or does everything again.
+    pub(super) fn wake(&mut self) {
         self.attention = Attention::Full;
-        if self.deadline.is_none() {
-            self.idle_since = now;
-        }
     }
 
     /// Keeps as little of the connection as a driver of many would, for a moment.
@@ -171,7 +169,13 @@ impl End {
         if self.phase() == Phase::Closing && self.phase == Phase::Open {
             self.idle_since = now;
         }
-        if self.attention == Attention::Full {
+        // A driver tells the time of a closing connection also while nobody reads.
+        let is_told = match self.attention {
+            Attention::Full => true,
+            Attention::Paused(_) => self.phase() == Phase::Closing,
+            Attention::Frozen => false,
+        };
+        if is_told {
             let before = self.phase();
             let settled_until = self.deadline.filter(|_| self.connection.is_settled());
             self.deadline = self.connection.handle_timeout(now);

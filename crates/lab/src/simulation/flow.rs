@@ -160,6 +160,11 @@ impl Flow {
         }
     }
 
+    /// Takes a control frame that the end has not sent.
+    pub(super) fn pass_foreign(&mut self, mut bytes: &[u8]) {
+        self.on_the_way.extend(self.wire.read(&mut bytes));
+    }
+
     /// Judges what the other end was given, and returns it if it is whole.
     pub(super) fn deliver(&mut self, event: Received) -> Option<Received> {
         let whole = match event {

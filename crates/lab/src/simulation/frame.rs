@@ -87,6 +87,19 @@ impl Header {
     }
 }
 
+/// A control frame as the end that plays `writer` sends it.
+pub(super) fn control(writer: Role, opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let mask = (writer == Role::Client).then_some(KEY);
+    let length = payload.len() as u64;
+    let header = Header { fin: true, reserved: 0, opcode, mask, length, size: 0 };
+    let mut bytes = Vec::new();
+    header.write(&mut bytes);
+    let start = bytes.len();
+    bytes.extend_from_slice(payload);
+    header.unmask(0, &mut bytes[start..]);
+    bytes
+}
+
 /// The same frames as the other role would write them: masks taken off, or put on. The last frame
 /// may lack its end.
 pub(super) fn mirrored(mut wire: &[u8], writer: Role) -> Vec<u8> {

@@ -134,6 +134,16 @@ impl Pipe {
         bytes
     }
 
+    /// Takes bytes that nobody has written, whole, if there is room; returns whether there was.
+    pub(super) fn inject(&mut self, bytes: &[u8]) -> bool {
+        let has_room = self.in_flight.len() < self.pace.capacity;
+        let is_open = self.writer == Writer::Open && self.reader == Reader::Open;
+        if has_room && is_open {
+            self.in_flight.extend_from_slice(bytes);
+        }
+        has_room && is_open
+    }
+
     /// Moves some bytes to the reader.
     pub(super) fn read(&mut self, input: &mut BytesMut, rng: &mut Rng) -> Read {
         let count = self.some(rng).min(self.in_flight.len());

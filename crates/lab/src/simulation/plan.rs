@@ -13,6 +13,9 @@ use super::script::{self, Action};
 /// In one of so many patient runs, both ends ask whether the other is alive.
 const HEARTBEAT_ONE_IN: u64 = 10;
 
+/// How long an application pauses that never reads again: longer than anybody waits.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// What both ends do and what happens to them. The first of two is the client's, here and elsewhere.
 #[derive(Debug)]
 pub(super) struct Plan {
@@ -56,6 +59,8 @@ pub(super) enum FaultKind {
     Silence,
     /// The end does nothing any more.
     Freeze,
+    /// The end ignores what the other says, and talks for ever; the other closes.
+    Talk,
 }
 
 /// How much there is to do.
@@ -81,14 +86,20 @@ impl Plan {
                 behaviour.insert_close(rng);
             }
         }
-        let wishes = [(); 2].map(|()| (!rng.one_in(4)).then(|| agreement::wish(rng)));
         let fault = rng.one_in(4).then(|| Fault::new(rng, &behaviours));
+        let is_gentle = is_patient && fault.is_none();
+        if !is_gentle && rng.one_in(4) {
+            let actions = &mut behaviours[rng.index(2)].actions;
+            let at = rng.index(actions.len() + 1);
+            actions.insert(at, Action::Pause(NEVER));
+        }
+        let wishes = [(); 2].map(|()| (!rng.one_in(4)).then(|| agreement::wish(rng)));
         Self {
             agreement: Agreement::reach(wishes),
             behaviours,
             paces: [(); 2].map(|()| Pace::new(rng, &scale, is_patient)),
             timeouts: timeouts(is_patient && seed.is_multiple_of(HEARTBEAT_ONE_IN)),
-            is_gentle: is_patient && fault.is_none(),
+            is_gentle,
             fault,
         }
     }
@@ -150,7 +161,13 @@ impl Pace {
 
 impl Fault {
     fn new(rng: &mut Rng, behaviours: &[Behaviour; 2]) -> Self {
-        let kinds = [FaultKind::Cut, FaultKind::Reset, FaultKind::Silence, FaultKind::Freeze];
+        let kinds = [
+            FaultKind::Cut,
+            FaultKind::Reset,
+            FaultKind::Silence,
+            FaultKind::Freeze,
+            FaultKind::Talk,
+        ];
         let from = *rng.pick(&[Role::Client, Role::Server]);
         let total = behaviours[from as usize].actions.iter().map(Action::size).sum();
         Self { kind: *rng.pick(&kinds), from, after: rng.below(total) }

@@ -4,11 +4,14 @@ use std::time::{Duration, Instant};
 
 use fullduplex_proto::Role;
 
+use super::content;
 use super::end::{Attention, End, Phase, Reading};
 use super::flow::Flow;
+use super::frame::{self, PING};
 use super::pipe::Pipe;
 use super::plan::{Fault, FaultKind, Plan};
 use super::rng::Rng;
+use super::script::Action;
 use super::tally::Tally;
 use super::trace::{Happening, Trace};
 use super::turn::Turn;
@@ -33,6 +36,14 @@ enum Move {
 
 const MOVES: [Move; 4] = [Move::Act, Move::Write, Move::Read, Move::ShutDown];
 
+/// An end that sends a Ping from time to time, and reads nothing.
+#[derive(Debug)]
+struct Talker {
+    from: Role,
+    interval: Duration,
+    next: Instant,
+}
+
 #[derive(Debug)]
 pub(super) struct World<'a> {
     pub(super) rng: Rng,
@@ -46,6 +57,8 @@ pub(super) struct World<'a> {
     pipes: [Pipe; 2],
     /// What will befall the connection.
     fault: Option<Fault>,
+    /// An end that ignores the other's Close and goes on talking.
+    talker: Option<Talker>,
     pub(super) is_gentle: bool,
     /// Whether the transport was ended because nothing happened any more.
     pub(super) is_unplugged: bool,
@@ -95,6 +108,7 @@ impl<'a> World<'a> {
             quiet_since: now,
             pipes,
             fault,
+            talker: None,
             is_gentle,
             is_unplugged: false,
             trace,
@@ -190,6 +204,19 @@ impl<'a> World<'a> {
             FaultKind::Reset => self.pipes.iter_mut().for_each(Pipe::reset),
             FaultKind::Silence => self.pipes[from].lose_reader(),
             FaultKind::Freeze => self.ends[from].attention = Attention::Frozen,
+            FaultKind::Talk => {
+                self.ends[from].attention = Attention::Frozen;
+                let wire = self.flows[from].wire();
+                if wire.is_within_frame() || wire.is_closed() {
+                    return;
+                }
+                let interval = Duration::from_millis(5 + self.rng.below(500));
+                self.talker =
+                    Some(Talker { from: fault.from, interval, next: self.now + interval });
+                let other = &mut self.ends[1 - from];
+                other.rests_until = None;
+                other.actions.push(Action::Close(content::close(&mut self.rng)));
+            }
         }
     }
 
@@ -198,11 +225,19 @@ impl<'a> World<'a> {
         let awake = self.ends.iter().filter(|end| end.attention != Attention::Frozen);
         let is_quiet = self.now >= self.quiet_since + QUIET;
         let ends = awake.flat_map(|end| match end.attention {
-            Attention::Paused(until) => [Some(until), end.rests_until],
-            _ if is_quiet && end.phase == Phase::Open => [None, end.rests_until],
-            _ => [end.deadline, end.rests_until],
+            Attention::Paused(until) => {
+                let deadline = end.deadline.filter(|_| end.phase == Phase::Closing);
+                [Some(until), deadline, end.rests_until]
+            }
+            _ if is_quiet && end.phase == Phase::Open => [None, None, end.rests_until],
+            _ => [None, end.deadline, end.rests_until],
         });
-        ends.flatten().chain(self.pipes.iter().filter_map(Pipe::held_until)).min()
+        let talker = self
+            .talker
+            .as_ref()
+            .filter(|talker| self.ends[talker.from.peer() as usize].phase != Phase::Closed);
+        let held = self.pipes.iter().filter_map(Pipe::held_until);
+        ends.flatten().chain(held).chain(talker.map(|talker| talker.next)).min()
     }
 
     fn advance(&mut self, now: Instant) {
@@ -214,10 +249,25 @@ impl<'a> World<'a> {
             end.rests_until = end.rests_until.filter(|&until| until > now);
             match end.attention {
                 Attention::Frozen => continue,
-                Attention::Paused(until) if until <= now => end.wake(now),
+                Attention::Paused(until) if until <= now => end.wake(),
                 _ => {}
             }
             self.settle(role);
+        }
+        if let Some(mut talker) = self.talker.take() {
+            if talker.next <= now {
+                self.talk(talker.from);
+                talker.next = now + talker.interval;
+            }
+            self.talker = Some(talker);
+        }
+    }
+
+    /// Sends a Ping by hand, in place of an end that does nothing else any more.
+    fn talk(&mut self, from: Role) {
+        let bytes = frame::control(from, PING, &self.rng.next().to_be_bytes());
+        if self.pipes[from as usize].inject(&bytes) {
+            self.flows[from as usize].pass_foreign(&bytes);
         }
     }
 
@@ -242,7 +292,7 @@ impl<'a> World<'a> {
             }
         }
         self.pipes.iter_mut().for_each(Pipe::reset);
-        self.ends.iter_mut().for_each(|end| end.wake(self.now));
+        self.ends.iter_mut().for_each(End::wake);
     }
 
     fn note(&mut self, who: Role, what: Happening) {

@@ -4,7 +4,6 @@ use std::thread::LocalKey;
 
 use bytes::BytesMut;
 use fullduplex_proto::{Closed, Connection, Parked, SendBuffer};
-use tokio::time::Instant;
 
 use crate::pool::delta::CounterDelta;
 use crate::socket::link::{Flush, copy};
@@ -36,8 +35,8 @@ pub(crate) struct ActiveCore {
     pub(crate) connection: Connection,
     /// Bytes that were read and not yet parsed. While the link waits, at most an incomplete frame.
     pub(crate) input: Input,
-    /// The deadline of a closing peer that never stops sending.
-    pub(crate) busy_deadline: Option<Instant>,
+    /// Bytes that were read since the timeouts were last checked, or since the transport had no more.
+    pub(crate) read_since: usize,
     /// Whether the transport has to be flushed.
     pub(crate) flush: Flush,
     /// The first error of the transport.
@@ -172,7 +171,7 @@ impl ActiveCore {
         Self {
             connection,
             input,
-            busy_deadline: None,
+            read_since: 0,
             flush: Flush::Done,
             broken: None,
             delta: CounterDelta::default(),
@@ -213,7 +212,7 @@ impl ActiveCore {
     /// Whether everything but the connection is in its initial state.
     fn is_at_rest(&self) -> bool {
         self.input.is_empty()
-            && self.busy_deadline.is_none()
+            && self.read_since == 0
             && self.flush == Flush::Done
             && self.broken.is_none()
             && self.delta.is_empty()

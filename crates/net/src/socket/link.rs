@@ -17,7 +17,6 @@ use crate::socket::core::{ActiveCore, Core};
 use crate::socket::driver::Poller;
 use crate::socket::sender::{Inbox, Sender};
 use crate::socket::timer::Timer;
-use crate::time;
 
 /// How many reads one poll may do before other tasks get their turn.
 const READS_PER_TURN: usize = 4;
@@ -77,6 +76,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// connection has ended and all events were returned.
     pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
         for _ in 0..READS_PER_TURN {
+            if self.is_cut_off(cx) {
+                return Poll::Ready(None);
+            }
             let Some(active) = self.core.active() else {
                 return Poll::Ready(None);
             };
@@ -117,7 +119,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 return self.yield_now(cx);
             }
             if let Some(active) = self.core.active() {
-                active.busy_deadline = None;
+                active.read_since = 0;
             }
             ready!(self.poll_deadline(cx));
         }
@@ -134,41 +136,63 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         messages
     }
 
-    /// Lets other tasks run while there is more to read.
-    ///
-    /// A closing peer that keeps sending is cut off once it has kept us busy for the close timeout.
+    /// Returns whether the deadline of a closing connection has ended it. The deadline is absolute, so it is
+    /// checked before each event, whatever arrives.
+    fn is_cut_off(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(active) = self.core.active() else { return false };
+        if active.connection.is_open() {
+            return false;
+        }
+        active.connection.handle_timeout(Instant::now().into_std());
+        if active.connection.closed().is_none() {
+            return false;
+        }
+        self.end(cx);
+        true
+    }
+
+    /// Lets other tasks run while there is more to read. Timeouts are checked here, because the transport may
+    /// never run dry.
     fn yield_now(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
         self.account();
         cx.waker().wake_by_ref();
-        if let Some(ActiveCore { connection, busy_deadline, .. }) = self.core.active()
-            && !connection.is_open()
-        {
-            let now = Instant::now();
-            let close_timeout = connection.timeouts().close;
-            let deadline = busy_deadline.get_or_insert_with(|| time::after(close_timeout));
-            if now >= *deadline {
-                connection.handle_timeout(now.into_std());
+        if let Some(ActiveCore { connection, read_since, .. }) = self.core.active() {
+            let read = std::mem::take(read_since);
+            if connection.has_deadline() {
+                connection.handle_timeout_while_reading(Instant::now().into_std(), read);
             }
         }
         Poll::Pending
     }
 
-    /// As [`Link::poll_flush`], for an application that receives nothing now. The peer's deadlines pause,
-    /// since its bytes are not read.
+    /// As [`Link::poll_flush`], for an application that receives nothing now. The deadlines of an open
+    /// connection pause, since its bytes are not read. A closing connection ends at its deadline.
     pub(crate) fn poll_without_reading(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(active) = self.core.active() {
             active.connection.handle_pause();
         }
-        self.poll_flush(cx)
+        self.poll_flush_or_end(cx)
+    }
+
+    /// As [`Link::poll_flush`], for a caller that may do nothing else. A closing connection ends at its
+    /// deadline.
+    pub(crate) fn poll_flush_or_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = self.poll_flush(cx);
+        let is_closing = self.core.active().is_some_and(|active| {
+            !active.connection.is_open() && active.connection.closed().is_none()
+        });
+        if is_closing && self.poll_deadline(cx).is_ready() {
+            self.end(cx);
+            if flushed.is_pending() {
+                return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+            }
+        }
+        flushed
     }
 
     /// Does everything but reading. Ready when the connection has ended.
-    ///
-    /// While the connection is closing, its deadline holds although the peer's answer is not read.
     pub(crate) fn poll_all_but_reading(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(active) = self.core.active()
-            && active.connection.is_open()
-        {
+        if let Some(active) = self.core.active() {
             active.connection.handle_pause();
         }
         // A write error is recorded.
@@ -396,7 +420,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         };
         match read {
             Ok(0) => active.connection.handle_end_of_input(),
-            Ok(count) => active.delta.count_read(count),
+            Ok(count) => {
+                active.read_since += count;
+                active.delta.count_read(count);
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
                 active.connection.handle_end_of_input();

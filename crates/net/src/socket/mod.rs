@@ -373,7 +373,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// # Errors
     /// The error of the transport.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.link().poll_as_user(cx, Wait::Write, Link::poll_flush)
+        self.link().poll_as_user(cx, Wait::Write, Link::poll_flush_or_end)
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared<S>> {

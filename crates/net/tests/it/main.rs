@@ -3,6 +3,7 @@
 
 mod accept;
 mod client;
+mod deadlines;
 mod observer;
 mod parts;
 mod server;

@@ -2,38 +2,51 @@ use std::time::{Duration, Instant};
 
 use super::Connection;
 use crate::closing::{Closing, Step};
-use crate::deadline::Elapsed;
+use crate::deadline::{Elapsed, Unread};
 use crate::timers::{Timeout, Timers};
 use crate::{CloseCode, CloseFrame, CloseReason, Violation};
 
-/// Contexts of compression that were not used for so long are given back.
+/// Compression contexts that were not used for this long are freed.
 const CONTEXTS_KEPT: Duration = Duration::from_secs(15);
 
 impl Connection {
-    /// Tells the time, and returns when to tell it again at the latest. It may queue output, or end the
+    /// Tells the time. Returns when to call again at the latest. It may queue output or end the
     /// connection.
     ///
-    /// Read everything that has arrived before, or call [`Connection::handle_pause`]: the peer is not
-    /// blamed for what lies unread. Tell the time also after reading and writing, for waiting begins
-    /// when the time is told. [`Timeouts`](crate::Timeouts) says what an open connection waits for:
+    /// Call it when everything that has arrived was read, also after reading and writing: a timeout starts
+    /// at the first call after its cause. If there is always more to read, call
+    /// [`Connection::handle_timeout_while_reading`] instead; if nobody reads, call
+    /// [`Connection::handle_pause`] before. [`Timeouts`](crate::Timeouts) has the limits:
     ///
-    /// - The Pong for a Ping of its own. Without it the connection is lost, with
-    ///   [`ConnectionError::PongTimeout`](crate::ConnectionError::PongTimeout): so is one whose transport takes no bytes.
-    ///   A Pong is waited for longer while one frame of data goes on arriving, in which it cannot stand.
-    /// - The end of a message. Without it the peer has committed [`Violation::MessageTooSlow`].
-    /// - Any message, either way. Without one the closing handshake is started, with 1001.
+    /// - On an open connection, the Pong for a Ping of its own, the end of a message, and any message.
+    ///   Without the Pong the connection is lost, with
+    ///   [`ConnectionError::PongTimeout`](crate::ConnectionError::PongTimeout). A message that takes too long is
+    ///   [`Violation::MessageTooSlow`]. An idle connection is closed with 1001. If this is called more than
+    ///   a quarter of the limit late, this end stalled, so the deadline restarts.
+    /// - On a closing connection, the end (RFC6455-5.5.1-7). Only progress in writing what precedes our
+    ///   Close postpones this deadline. From when our Close is written it is absolute.
     ///
-    /// Who calls late, by more than a quarter of the limit, stood still himself: then it is waited for
-    /// anew. A closing connection is given up when, for the close timeout, the
-    /// peer neither took a byte of what leads up to our Close nor ended the connection
-    /// (RFC6455-5.5.1-7). For other reasons an open one is not closed (RFC6455-7.1.7-4,
-    /// RFC6455-7.3-1); if it compresses, it gives back, after some 15 to 30 seconds without use, what
-    /// memory that takes.
+    /// An open connection is closed for no other reason (RFC6455-7.1.7-4, RFC6455-7.3-1). One that
+    /// compresses frees its contexts when they were not used for 15 to 30 seconds.
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Instant> {
+        self.check_time(now, Unread::Nothing)
+    }
+
+    /// Tells the time while there is more to read: call it now and then when the transport never runs dry.
+    /// `read` is how many bytes were read since the last call, or since it was last dry.
+    ///
+    /// A timeout of an open connection counts when some megabytes were read after it elapsed: then
+    /// everything that arrived in time was read, however slow this end is. The deadline of a closing
+    /// connection counts at once.
+    pub fn handle_timeout_while_reading(&mut self, now: Instant, read: usize) {
+        self.check_time(now, Unread::Something { read });
+    }
+
+    fn check_time(&mut self, now: Instant, unread: Unread) -> Option<Instant> {
         if self.is_open() {
             let contexts = self.check_contexts(now);
             let Self { timers, timeouts, decoder, encoder, .. } = self;
-            match timers.check(now, timeouts, decoder, encoder) {
+            match timers.check(now, unread, timeouts, decoder, encoder) {
                 Ok(next) => return next.into_iter().chain(contexts).min(),
                 Err(timeout) => self.handle_elapsed(timeout),
             }
@@ -42,7 +55,7 @@ impl Connection {
             return None;
         }
         let progress = self.encoder.progress();
-        match self.deadline.check(now, self.timeouts.close, progress) {
+        match self.deadline.check(now, self.timeouts.close(), progress) {
             Ok(next) => next,
             Err(Elapsed) => {
                 let close_sent = self.encoder.is_close_written();
@@ -52,7 +65,7 @@ impl Connection {
         }
     }
 
-    /// Whether [`Connection::handle_timeout`] waits for anything now.
+    /// Whether any timeout is running.
     pub fn has_deadline(&self) -> bool {
         match self.closing {
             Closing::Open => self.holds_context() || Timers::run(&self.timeouts, &self.decoder),
@@ -61,25 +74,25 @@ impl Connection {
         }
     }
 
-    /// Whether nothing has changed what [`Connection::handle_timeout`] waits for since it was called: then it
-    /// need not be called before the instant that it returned.
+    /// Whether every running timeout has started. Then [`Connection::handle_timeout`] need not be called
+    /// before the instant that it last returned.
     pub fn is_settled(&self) -> bool {
         self.is_open()
             && self.timers.is_settled(&self.timeouts, &self.decoder)
             && (self.context_check.is_some() || !self.holds_context())
     }
 
-    /// Takes note that nobody reads the transport now: what is waited for from the peer is waited for
-    /// anew when the time is told again, but for its taking what leads up to a Ping.
+    /// Restarts the timeouts of an open connection that the peer may have met, while nobody reads the
+    /// transport. The time that the transport takes to write a Ping still counts, and so does the
+    /// deadline of a closing connection.
     pub fn handle_pause(&mut self) {
-        self.deadline.clear();
         self.timers.pause(&self.encoder);
     }
 
     fn handle_elapsed(&mut self, timeout: Timeout) {
         match timeout {
             Timeout::Pong => {
-                // There is nobody to tell.
+                // The peer is gone: it gets no Close.
                 self.encoder.abandon();
                 self.closing.step(Step::PongMissing);
             }
