@@ -154,7 +154,10 @@ async fn a_stall_of_the_tool_is_kept_apart() {
 async fn a_wrong_answer_is_an_error() {
     let server = script(|peer| {
         serve(peer, async |peer, received, number| match number {
-            20 => peer.send(frame(FIN | TEXT, "something else")).await,
+            20 => {
+                let payload = [&received.payload[..20], &[b'x'; 108]].concat();
+                peer.send(frame(FIN | TEXT, payload)).await;
+            }
             21 => peer.send(frame(FIN | BINARY, received.payload)).await,
             _ => peer.send(frame(received.first_byte, received.payload)).await,
         })
@@ -169,7 +172,49 @@ async fn a_wrong_answer_is_an_error() {
         (output.status.code(), &result["wrong"], &result["lost"]),
         (Some(1), &2.into(), &0.into())
     );
-    assert_eq!(result["errors"]["an answer was not the message sent: is it an echo?"], 2);
+    assert_eq!(result["errors"]["an answer differs from its message: is it an echo server?"], 2);
+}
+
+/// FK-02: messages that the server sends on its own, answers out of order, and one answer twice.
+#[tokio::test]
+async fn messages_that_answer_nothing_are_counted_apart() {
+    let server = script(|peer| {
+        let mut held = None;
+        serve(peer, async move |peer, received, number| {
+            let answer = frame(received.first_byte, received.payload);
+            if number == 0 {
+                peer.send(frame(FIN | TEXT, "welcome")).await;
+                peer.send(frame(FIN | TEXT, "x".repeat(128))).await;
+            }
+            match number {
+                10 => held = Some(answer),
+                11 => peer.send([answer.clone(), held.take().unwrap(), answer].concat()).await,
+                _ => peer.send(answer).await,
+            }
+        })
+    })
+    .await;
+    let url = server.url();
+    let run = move || bench(&["-c", "1", "--rate", "100", "--duration", "0.5"], &url);
+    let output = run_blocking(run).await;
+    server.finish().await;
+    let result = result(&output);
+    assert_eq!(output.status.code(), Some(0), "{result}");
+    assert_eq!((&result["answered"], &result["wrong"]), (&50.into(), &0.into()), "{result}");
+    assert_eq!(result["unasked"], 3, "{result}");
+}
+
+/// FK-02
+#[tokio::test]
+async fn a_server_that_answers_nothing_is_a_failure() {
+    let server = script(|peer| serve(peer, async |_: &mut Peer, _, _| {})).await;
+    let url = server.url();
+    let run = move || bench(&["-c", "1", "--duration", "0.2"], &url);
+    let output = run_blocking(run).await;
+    server.finish().await;
+    let result = result(&output);
+    assert_eq!((output.status.code(), &result["answered"]), (Some(1), &0.into()), "{result}");
+    assert!(result["errors"].to_string().contains("no message was answered"), "{result}");
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ fn lines_are_bytes_where_one_wants_it() {
     let bad = pipe(&["connect", &server.url, "--input", "hex"], "00\nxy\n11\n");
     assert_eq!(bad.status.code(), Some(1));
     assert_eq!(stdout(&bad), "00\n", "what came before is sent and answered");
-    assert!(stderr(&bad).contains("`xy` is no hex"), "{}", stderr(&bad));
+    assert!(stderr(&bad).contains("`xy` is not hex"), "{}", stderr(&bad));
 }
 
 #[test]

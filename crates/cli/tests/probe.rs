@@ -156,8 +156,10 @@ async fn a_server_that_closes_by_itself() {
     let url = server.url();
     let output = run_blocking(move || pipe(&["probe", &url], "")).await;
     server.finish().await;
-    let told =
-        ["1008 \"who are you?\" clean  the server first", "closed by itself, with code 1008"];
+    let told = [
+        "1008 \"who are you?\" clean  the server closed first",
+        "closed by itself, with code 1008",
+    ];
     assert_screen(&output, 0, &told);
 }
 
@@ -207,6 +209,6 @@ async fn a_server_that_says_nothing() {
     let url = server.url();
     let output = run_blocking(move || pipe(&["probe", "--timeout", "0.1", &url], "")).await;
     server.finish().await;
-    let told = ["no connection", "connected after", "GET / HTTP/1.1", "says nothing"];
+    let told = ["no connection", "connected after", "GET / HTTP/1.1", "sends nothing"];
     assert_screen(&output, 3, &told);
 }

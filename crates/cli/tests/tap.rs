@@ -32,7 +32,10 @@ struct Shown {
 
 impl Shown {
     fn start(url: &str, arguments: &[&str]) -> Self {
-        let mut process = fdx(&["tap", "0", url]).args(arguments).spawn().unwrap();
+        let mut process = fdx(&["tap", "0", url, "--host", "server.example.com"])
+            .args(arguments)
+            .spawn()
+            .unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
         let mut complaints = BufReader::new(process.stderr.take().unwrap());
         let mut announced = String::new();
@@ -397,8 +400,8 @@ async fn all_is_shown_on_request() {
     let trimmed: Vec<&str> = shown.iter().map(|line| line.trim_start()).collect();
     for expected in [
         "sec-websocket-version: 13",
-        "one",
-        "two",
+        "| one",
+        "| two",
         "000000  30 31 32 33 34 35 36 37 38 39 61 62 63 64 65 66  0123456789abcdef",
         "000010  ff                                               .",
     ] {

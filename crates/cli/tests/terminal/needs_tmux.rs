@@ -92,7 +92,7 @@ fn lines_are_edited_and_answered_and_commands_obeyed() {
     terminal.until("< /slash");
     terminal.write("/nonsense");
     terminal.press(&["Enter"]);
-    terminal.until("there is no /nonsense; /help tells what there is, //nonsense sends it");
+    terminal.until("there is no command /nonsense: /help lists them, //nonsense sends the text");
     terminal.write("/ping");
     terminal.press(&["Enter"]);
     let deadline = Instant::now() + Duration::from_secs(20);
