@@ -6,7 +6,7 @@ mod support;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use fullduplex_lab::script::{BINARY, FIN, Peer, TEXT, close_frame, frame, script};
+use fullduplex_lab::script::{BINARY, CLOSE, FIN, Peer, TEXT, close_frame, frame, script};
 use serde_json::Value;
 
 use support::{Listening, fdx, pipe, run_blocking, stderr, stdout};
@@ -139,4 +139,84 @@ fn it_ends_with_its_reader() {
         .unwrap();
     assert_eq!(stdout(&output).lines().last(), Some("0"), "{output:?}");
     assert_eq!(stderr(&output), "");
+}
+
+/// FK-11: `--count 0` closes at once; a message that does not arrive is waited for as long as `--wait`
+/// says; `--wait 0` waits for no answer.
+#[tokio::test]
+async fn missing_messages_are_waited_for_as_long_as_asked() {
+    for (arguments, code, complaint) in [
+        (&["--count", "0"][..], 0, ""),
+        (&["--count", "2", "--wait", "0.1"], 1, "2 of the messages"),
+        (&["--wait", "0.1"], 1, "1 answers did not arrive"),
+        (&["--wait", "0"], 0, ""),
+    ] {
+        let server = script(async |mut peer: Peer| {
+            peer.shake_hands().await;
+            while let Some(frame) = peer.read_frame().await {
+                if frame.first_byte == FIN | CLOSE {
+                    break;
+                }
+            }
+            peer.send(close_frame(1000, "")).await;
+            peer.fin().await;
+        })
+        .await;
+        let url = server.url();
+        let run = move || pipe(&[&["connect", &url], arguments].concat(), "hello\n");
+        let output = run_blocking(run).await;
+        server.finish().await;
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(complaint), "{arguments:?}: {}", stderr(&output));
+    }
+}
+
+/// FK-12, FK-14
+#[test]
+fn a_url_needs_no_scheme_and_first_messages_no_stdin() {
+    let server = Listening::start(&[]);
+    let address = server.url.trim_start_matches("ws://");
+    let output = pipe(&["connect", "-x", "one", "--send", "two", address], "three\n");
+    assert_eq!(stdout(&output), "one\ntwo\nthree\n", "{}", stderr(&output));
+    let blocked = pipe(&["connect", "127.0.0.1:25"], "");
+    assert_eq!(blocked.status.code(), Some(3));
+    assert!(stderr(&blocked).contains("--any-port"), "{}", stderr(&blocked));
+    let lifted = pipe(&["connect", "--any-port", "127.0.0.1:25"], "");
+    assert!(!stderr(&lifted).contains("blocked"), "{}", stderr(&lifted));
+}
+
+/// What was read of stdin is kept while messages arrive.
+#[tokio::test]
+async fn a_file_is_sent_whole_though_messages_arrive_meanwhile() {
+    let (heard, has_heard) = tokio::sync::oneshot::channel();
+    let server = script(async |mut peer: Peer| {
+        peer.shake_hands().await;
+        peer.send(frame(FIN | TEXT, "news")).await;
+        assert_eq!(peer.read_payload(FIN | BINARY).await, b"one two");
+        peer.send(frame(FIN | TEXT, "thanks")).await;
+        heard.send(()).unwrap();
+        peer.read_close().await;
+        peer.send(close_frame(1000, "")).await;
+        peer.fin().await;
+    })
+    .await;
+    let url = server.url();
+    let arguments = ["connect", "--no-compression", "--input", "file", &url];
+    let mut process = fdx(&arguments).spawn().unwrap();
+    let mut stdin = process.stdin.take().unwrap();
+    stdin.write_all(b"one").unwrap();
+    let mut printed = std::io::BufReader::new(process.stdout.take().unwrap());
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut printed, &mut line).unwrap();
+        (line, printed)
+    });
+    let (line, _printed) = reading.await.unwrap();
+    assert_eq!(line, "news\n");
+    stdin.write_all(b" two").unwrap();
+    drop(stdin);
+    has_heard.await.unwrap();
+    server.finish().await;
+    let ended = tokio::task::spawn_blocking(move || process.wait().unwrap()).await.unwrap();
+    assert!(ended.success());
 }

@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 
 use fullduplex_lab::ca::{Authority, Validity};
 use fullduplex_lab::folder::Folder;
+use fullduplex_lab::process::Process;
 use fullduplex_lab::script::{FIN, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame};
 use fullduplex_net::proto::handshake::Subprotocols;
 use fullduplex_net::proto::{CloseCode, CloseFrame, CloseReason, Message};
@@ -254,4 +255,109 @@ fn limits_are_kept() {
     let output = pipe(&["connect", &server.url], &"x".repeat(1025));
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("1009"), "{}", stderr(&output));
+}
+
+/// FS-05: a page that has let its own name resolve to this machine, and the page of the server under it.
+#[tokio::test]
+async fn a_foreign_host_is_misdirected() {
+    let plain = "GET / HTTP/1.1\r\nHost: NAME\r\nConnection: close\r\n\r\n";
+    let upgrade = SAMPLE_REQUEST.replace("server.example.com", "NAME");
+    for (arguments, name, is_let_in) in [
+        (&[][..], "rebound.example", false),
+        (&[], "localhost", true),
+        (&["--host", "dev.example"], "dev.example:9001", true),
+        (&["--host", "dev.example"], "rebound.example", false),
+        (&["--host", "*"], "rebound.example", true),
+    ] {
+        let server = Listening::start(arguments);
+        let address = server.url.trim_start_matches("ws://").trim_end_matches('/');
+        for (request, success) in [(plain, "200"), (&upgrade, "101")] {
+            let mut client = Peer::connect(address.parse().unwrap()).await;
+            client.send(request.replace("NAME", name)).await;
+            let head = guarded("the answer", client.read_head()).await;
+            let status = if is_let_in { success } else { "421" };
+            assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{arguments:?}: {head}");
+        }
+    }
+}
+
+/// FK-13
+#[test]
+fn a_stale_socket_is_replaced_and_a_foreign_file_stays() {
+    let folder = Folder::new();
+    let path = folder.path().join("socket");
+    let address = format!("unix:{}", path.display());
+    let mut first = Listening::at(&address, &["--echo"]);
+    first.process.kill().unwrap();
+    first.process.wait().unwrap();
+    assert!(path.exists(), "nobody has removed it");
+    let mut second = Listening::at(&address, &["--echo"]);
+    // Another file takes its place.
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, "precious").unwrap();
+    second.interrupt();
+    assert!(second.process.wait().unwrap().success());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+    let third = pipe(&["listen", &address], "");
+    assert_eq!(third.status.code(), Some(1));
+    assert!(stderr(&third).contains("not a socket"), "{}", stderr(&third));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+}
+
+/// FK-13
+#[tokio::test]
+async fn a_rejected_origin_is_told_in_a_short_line() {
+    let mut server = Listening::piping(&[]);
+    let mut options = ConnectOptions::default();
+    let origin = format!("http://{}.example", "x".repeat(10_000));
+    options.headers.insert(ORIGIN, HeaderValue::try_from(origin).unwrap());
+    let rejected = connect(&server.url, &options).await;
+    let Err(ConnectError::Rejected(rejected)) = rejected else { panic!("{rejected:?}") };
+    let body = String::from_utf8_lossy(&rejected.body);
+    assert!(!body.contains("lists others"), "{body}");
+    let mut complaint = String::new();
+    let mut lines = BufReader::new(server.process.stderr.take().unwrap());
+    lines.read_line(&mut complaint).unwrap();
+    assert!(complaint.contains("--origin http://xxx") && complaint.len() < 400, "{complaint}");
+}
+
+/// FK-06: a message takes little more memory when it is printed, in any form.
+#[tokio::test]
+async fn printing_does_not_amplify_a_message() {
+    const SIZE: usize = 8 << 20;
+    let limit = SIZE.to_string();
+    for (form, lines, message) in [
+        (&["--ndjson", "--broadcast"][..], 2, Message::from("\u{1}".repeat(SIZE))),
+        (&["--ndjson", "--broadcast"], 2, vec![7; SIZE].into()),
+        (&[], 1, vec![7; SIZE].into()),
+    ] {
+        let arguments = [form, &["--max-message", &limit]].concat();
+        let mut server = if form.is_empty() {
+            Listening::piping(&arguments)
+        } else {
+            Listening::at("127.0.0.1:0", &arguments)
+        };
+        let mut stdout = server.process.stdout.take().unwrap();
+        let process = Process::of(&server.process);
+        let before = process.memory().unwrap();
+        let reading = std::thread::spawn(move || skip_lines(&mut stdout, lines));
+        let mut socket = client(&server.url).await;
+        socket.send(message).await.unwrap();
+        let printed = tokio::task::spawn_blocking(move || reading.join().unwrap()).await.unwrap();
+        let grown = process.peak_memory().unwrap().saturating_sub(before);
+        assert!(printed >= 2 * SIZE, "{form:?}: {printed} bytes");
+        assert!(grown <= 3 * SIZE as u64, "{form:?}: {grown} bytes");
+    }
+}
+
+/// Reads so many lines, and returns how many bytes they had.
+fn skip_lines(output: &mut impl Read, mut lines: usize) -> usize {
+    let (mut buffer, mut read) = (vec![0; 64 << 10], 0);
+    while lines > 0 {
+        let count = output.read(&mut buffer).unwrap();
+        assert!(count > 0, "the output has ended");
+        lines -= buffer[..count].iter().filter(|byte| **byte == b'\n').count();
+        read += count;
+    }
+    read
 }

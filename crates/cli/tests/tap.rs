@@ -418,3 +418,45 @@ async fn a_reader_that_goes_away_ends_it() {
     run_blocking(move || pipe(&["connect", &url], "hello\n")).await;
     assert!(tap.process.wait().unwrap().success());
 }
+
+/// FS-05: a page that has let its own name resolve to this machine.
+#[tokio::test]
+async fn a_foreign_host_is_misdirected() {
+    let (_held, nobody) = deaf();
+    let mut tap = Tap::start(&format!("ws://{nobody}/"), &[]);
+    let mut client = client_of(&tap).await;
+    client.send(SAMPLE_REQUEST.replace("server.example.com", "rebound.example")).await;
+    let mut heard = String::new();
+    guarded("the answer", client.into_inner().read_to_string(&mut heard)).await.unwrap();
+    assert!(heard.starts_with("HTTP/1.1 421 ") && heard.contains("rebound.example"), "{heard}");
+    let failed = tap.events.nth(1).unwrap();
+    assert!(failed["error"].as_str().unwrap().contains("rebound.example"), "{failed}");
+}
+
+/// FK-05: a further request on the connection never reaches the server, rewritten or not.
+#[tokio::test]
+async fn a_second_request_does_not_pass() {
+    let first = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let post = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbody";
+    let refused = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\r\n";
+    for (request, body) in [(first, ""), (post, "body"), (refused, "")] {
+        let server = script(async |mut peer: Peer| {
+            let head = peer.read_head().await;
+            // It would keep the connection.
+            peer.send("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno").await;
+            let mut rest = Vec::new();
+            peer.into_inner().read_to_end(&mut rest).await.ok();
+            (head, rest)
+        })
+        .await;
+        let mut tap = Tap::start(&server.url(), &["-H", "Cookie: of=user"]);
+        let mut client = client_of(&tap).await;
+        client.send(format!("{request}GET /second HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
+        let mut heard = String::new();
+        guarded("the answer", client.into_inner().read_to_string(&mut heard)).await.ok();
+        let (head, rest) = server.finish().await;
+        assert!(head.contains("cookie: of=user"), "{head}");
+        assert_eq!(String::from_utf8_lossy(&rest), body, "{request}");
+        tap.until_over();
+    }
+}

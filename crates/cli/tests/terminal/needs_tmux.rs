@@ -15,9 +15,16 @@ struct Terminal {
 
 impl Terminal {
     fn open(name: &str, folder: &Folder, arguments: &str) -> Self {
+        Self::open_as("", name, folder, arguments)
+    }
+
+    /// Opens a terminal that calls itself `term`, if it is not empty.
+    fn open_as(term: &str, name: &str, folder: &Folder, arguments: &str) -> Self {
         let terminal = Self { name: format!("fdx-{name}-{}", std::process::id()) };
         let fdx = env!("CARGO_BIN_EXE_fdx");
-        let command = format!("'{fdx}' connect {arguments}; echo \"exit code $?\"; exec sleep 60");
+        let term = if term.is_empty() { String::new() } else { format!("TERM={term} ") };
+        let command =
+            format!("{term}'{fdx}' connect {arguments}; echo \"exit code $?\"; exec sleep 60");
         let mut tmux = terminal.tmux(&["-f", "/dev/null", "new-session", "-d"]);
         tmux.args(["-x", "80", "-y", "24", &command]);
         tmux.env("XDG_STATE_HOME", folder.path()).env("PS1", "");
@@ -196,4 +203,87 @@ async fn lines_typed_before_the_connection_opens_are_sent() {
     });
     terminal.await.unwrap();
     server.finish().await;
+}
+
+/// FK-03: what a server sends is text, whatever is in it, and looks like no line of ours.
+#[tokio::test]
+#[ignore = "needs tmux"]
+async fn hostile_text_is_shown_as_text() {
+    for input in ["", "</dev/null "] {
+        let server = script(async move |mut peer: Peer| {
+            peer.shake_hands().await;
+            let message = "a\x1b[2Jb\nfdx: forged\u{202e}\u{9b}31m";
+            peer.send(frame(FIN | TEXT, message)).await;
+            peer.send(close_frame(4000, "\x1b[31mred")).await;
+            peer.read_close().await;
+            peer.fin().await;
+        })
+        .await;
+        let arguments = format!("--no-compression {input}--wait forever {}", server.url());
+        let shown = tokio::task::spawn_blocking(move || {
+            let folder = Folder::new();
+            let terminal = Terminal::open("hostile", &folder, &arguments);
+            let message = ["< a\\u{1b}[2Jb", "| fdx: forged\\u{202e}\\u{9b}31m", "exit code 0"];
+            terminal.until_all(&message)
+        });
+        let lines = shown.await.unwrap();
+        assert!(
+            lines.iter().any(|line| line.contains("4000") && line.contains("\\u{1b}[31mred")),
+            "{lines:?}"
+        );
+        server.finish().await;
+    }
+}
+
+/// FK-09: lines are not edited where there is no cursor to move.
+#[test]
+#[ignore = "needs tmux"]
+fn a_dumb_terminal_has_plain_lines() {
+    let server = Listening::start(&[]);
+    for name in ["dumb", "emacs", "cons25"] {
+        let folder = Folder::new();
+        let terminal = Terminal::open_as(name, "dumb", &folder, &server.url);
+        terminal.until(&format!("open: {}, permessage-deflate", server.url));
+        terminal.write("hello\rworld\r");
+        terminal.until_all(&["< hello", "< world"]);
+        terminal.press(&["C-d"]);
+        terminal.until("exit code 0");
+    }
+}
+
+/// FK-14
+#[test]
+#[ignore = "needs tmux"]
+fn first_messages_are_sent_before_lines_are_typed() {
+    let folder = Folder::new();
+    let server = Listening::start(&[]);
+    let terminal =
+        Terminal::open("first", &folder, &format!("-x login -x 'sub news' {}", server.url));
+    terminal.until_all(&["< login", "< sub news"]);
+    terminal.write("typed\r");
+    terminal.until("< typed");
+}
+
+/// FK-10: Ctrl-C is an interrupt, also before there is a connection.
+#[tokio::test]
+#[ignore = "needs tmux"]
+async fn ctrl_c_closes_with_1001() {
+    let server = script(async move |mut peer: Peer| {
+        peer.shake_hands().await;
+        let code = peer.read_close().await;
+        peer.send(close_frame(1001, "")).await;
+        peer.fin().await;
+        code
+    })
+    .await;
+    let url = server.url();
+    let terminal = tokio::task::spawn_blocking(move || {
+        let folder = Folder::new();
+        let terminal = Terminal::open("interrupt", &folder, &format!("--no-compression {url}"));
+        terminal.until(&format!("open: {url}"));
+        terminal.press(&["C-c"]);
+        terminal.until("exit code 0");
+    });
+    terminal.await.unwrap();
+    assert_eq!(server.finish().await, Some(1001));
 }
