@@ -1,4 +1,4 @@
-//! `fdx connect` in a pipe: what goes in, what comes out, and when it ends.
+//! `fdx connect` in a pipe: its input, its output, and its end.
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 mod support;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use support::{Listening, fdx, pipe, run_blocking, stderr, stdout};
 
 #[test]
-fn lines_are_bytes_where_one_wants_it() {
+fn lines_can_be_binary_messages() {
     let server = Listening::start(&[]);
     let run = |arguments: &[&str], input| {
         let output = pipe(&[&["connect", &server.url], arguments].concat(), input);
@@ -26,7 +26,7 @@ fn lines_are_bytes_where_one_wants_it() {
     assert_eq!(run(&["--input", "text-file"], "one\ntwo"), b"one\ntwo\n");
     let bad = pipe(&["connect", &server.url, "--input", "hex"], "00\nxy\n11\n");
     assert_eq!(bad.status.code(), Some(1));
-    assert_eq!(stdout(&bad), "00\n", "what came before is sent and answered");
+    assert_eq!(stdout(&bad), "00\n", "the line before it is sent and answered");
     assert!(stderr(&bad).contains("`xy` is not hex"), "{}", stderr(&bad));
 }
 
@@ -41,7 +41,7 @@ fn json_is_indented_and_messages_have_times() {
 }
 
 #[test]
-fn events_are_json_for_machines() {
+fn events_are_json() {
     let server = Listening::start(&[]);
     let mut arguments = vec!["connect", &server.url, "--ndjson", "--protocol", "chat"];
     let refused = pipe(&arguments, "");
@@ -58,9 +58,9 @@ fn events_are_json_for_machines() {
     assert_eq!((&events[3]["code"], &events[3]["clean"]), (&1005.into(), &true.into()));
 }
 
-/// A server that goes on talking; the command takes what it was asked for, with nothing on stdin.
+/// The server sends more messages than `--count` asks for, and stdin is empty.
 #[tokio::test]
-async fn it_takes_so_many_messages_and_no_more() {
+async fn count_limits_the_messages() {
     let server = script(async |mut peer: Peer| {
         peer.shake_hands().await;
         let news = ["1", "2", "3"].map(|text| frame(FIN | TEXT, text));
@@ -78,7 +78,7 @@ async fn it_takes_so_many_messages_and_no_more() {
 }
 
 #[tokio::test]
-async fn it_holds_the_connection_for_as_long_as_the_server_does() {
+async fn wait_forever_ends_when_the_server_closes() {
     let server = script(async |mut peer: Peer| {
         peer.shake_hands().await;
         peer.send(frame(FIN | BINARY, "late")).await;
@@ -95,9 +95,9 @@ async fn it_holds_the_connection_for_as_long_as_the_server_does() {
     assert_eq!(stdout(&output), "6c617465\n");
 }
 
-/// The server is killed and started again at the same place, while somebody goes on writing.
+/// The server is killed and started again at the same address while lines are written.
 #[test]
-fn it_comes_back() {
+fn it_connects_again() {
     let server = Listening::start(&[]);
     let address = server.url.trim_start_matches("ws://").trim_end_matches('/').to_owned();
     let mut process = fdx(&["connect", "--reconnect", "--ndjson", &server.url]).spawn().unwrap();
@@ -125,7 +125,7 @@ fn it_comes_back() {
     assert!(process.wait().unwrap().success());
 }
 
-/// What a reader of a pipe expects: it ends without a word, and so does the command.
+/// When its reader ends, the command ends without an error.
 #[test]
 fn it_ends_with_its_reader() {
     let server = Listening::start(&[]);

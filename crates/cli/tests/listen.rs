@@ -1,4 +1,4 @@
-//! `fdx listen` as its users meet it.
+//! `fdx listen` as a process.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
@@ -33,7 +33,7 @@ fn close(code: u16, reason: &str) -> Option<CloseFrame> {
 }
 
 #[tokio::test]
-async fn it_speaks_the_subprotocols_that_it_is_given() {
+async fn a_subprotocol_is_agreed() {
     let server = Listening::start(&["--protocol", "chat", "--protocol", "superchat"]);
     let options =
         ConnectOptions::new().subprotocols(Subprotocols::new(["nope", "superchat"]).unwrap());
@@ -41,7 +41,7 @@ async fn it_speaks_the_subprotocols_that_it_is_given() {
     assert_eq!(socket.subprotocol().map(|name| name.as_str()), Some("superchat"));
 }
 
-/// Lines wait for the first client; then all hear all; what they say is printed.
+/// Lines wait for the first client, and then go to all clients. Messages are printed.
 #[tokio::test]
 async fn lines_go_to_all_clients_and_messages_become_lines() {
     let mut server = Listening::piping(&[]);
@@ -51,7 +51,7 @@ async fn lines_go_to_all_clients_and_messages_become_lines() {
     let mut one = client(&server.url).await;
     assert_eq!(receive(&mut one).await, "for the first".into());
     let mut two = client(&server.url).await;
-    // The server knows of it when it has heard of it.
+    // A message shows that the server has accepted the client.
     two.send("I am here").await.unwrap();
     assert_eq!(stdout.next().unwrap().unwrap(), "I am here");
     writeln!(stdin, "for both, äöü").unwrap();
@@ -60,7 +60,7 @@ async fn lines_go_to_all_clients_and_messages_become_lines() {
     }
     one.send(vec![0, 255]).await.unwrap();
     assert_eq!(stdout.next().unwrap().unwrap(), "00ff");
-    // The end of stdin ends nothing.
+    // The end of stdin does not end the server.
     drop(stdin);
     one.send("still there").await.unwrap();
     assert_eq!(stdout.next().unwrap().unwrap(), "still there");
@@ -69,15 +69,15 @@ async fn lines_go_to_all_clients_and_messages_become_lines() {
     assert_eq!((closed, two.closed().unwrap().code()), (None, 1001));
 }
 
-/// A log goes as fast as its reader, and nothing is lost.
+/// Lines are read as fast as the client reads them, and none is lost.
 #[tokio::test]
-async fn a_reader_slows_the_lines_down() {
+async fn a_slow_client_delays_the_lines() {
     let mut server = Listening::piping(&[]);
     let mut stdin = server.process.stdin.take().unwrap();
     let line = "x".repeat(999);
     let writing = {
         let line = line.clone();
-        // Much more than sockets and queues hold.
+        // Much more than sockets and queues can hold.
         std::thread::spawn(move || (0..40_000).for_each(|_| writeln!(stdin, "{line}").unwrap()))
     };
     let mut client = client(&server.url).await;
@@ -112,7 +112,7 @@ async fn broadcast_goes_to_all_others() {
 }
 
 #[tokio::test]
-async fn machines_read_what_happens() {
+async fn events_are_json() {
     let mut server = Listening::start_mode("--echo", &["--ndjson"]);
     let mut events = server.events();
     let mut socket = client(&format!("{}room?a=b", server.url)).await;
@@ -145,7 +145,7 @@ async fn once_ends_with_its_client() {
 }
 
 #[tokio::test]
-async fn once_tells_if_the_client_was_lost() {
+async fn once_fails_if_the_connection_was_lost() {
     let mut server = Listening::piping(&["--once", "--host", "server.example.com"]);
     let address = server.url.trim_start_matches("ws://").trim_end_matches('/');
     let mut client = Peer::connect(address.parse().unwrap()).await;
@@ -158,7 +158,7 @@ async fn once_tells_if_the_client_was_lost() {
 }
 
 #[tokio::test]
-async fn a_reader_of_stdout_that_goes_away_is_no_failure() {
+async fn a_reader_of_stdout_that_ends_is_not_a_failure() {
     let mut server = Listening::piping(&[]);
     let mut socket = client(&server.url).await;
     drop(server.process.stdout.take());
@@ -169,9 +169,9 @@ async fn a_reader_of_stdout_that_goes_away_is_no_failure() {
     assert!(server.process.wait().unwrap().success() && complaint.is_empty(), "{complaint}");
 }
 
-/// Whoever is no browser sends no Origin, and is let in.
+/// A client that is not a browser sends no Origin, and may connect.
 #[tokio::test]
-async fn pages_of_others_are_let_in_on_request() {
+async fn pages_of_other_origins_connect_only_on_request() {
     let refused = [Some("http://elsewhere.example"), Some("null")];
     let welcome = [None, Some("http://localhost:3000")];
     for (arguments, origins, status) in [
@@ -199,7 +199,7 @@ async fn pages_of_others_are_let_in_on_request() {
 }
 
 #[test]
-fn a_certificate_is_made_on_the_spot() {
+fn a_new_certificate_is_made() {
     let folder = Folder::new();
     let file = folder.path().join("cert.pem");
     let file = file.to_str().unwrap();
@@ -233,7 +233,7 @@ fn a_certificate_is_read_from_files() {
 }
 
 #[test]
-fn a_unix_socket_is_there_as_long_as_the_server() {
+fn a_unix_socket_lives_as_long_as_its_server() {
     let folder = Folder::new();
     let path = folder.path().join("socket");
     let address = format!("unix:{}", path.display());
@@ -244,13 +244,13 @@ fn a_unix_socket_is_there_as_long_as_the_server() {
     let taken = pipe(&["listen", &address], "");
     assert_eq!(taken.status.code(), Some(1));
     assert!(stderr(&taken).contains("another process listens there"), "{}", stderr(&taken));
-    assert!(path.exists(), "it is not the second server's to remove");
+    assert!(path.exists(), "the second server does not remove it");
     server.interrupt();
     assert!(server.process.wait().unwrap().success() && !path.exists());
 }
 
 #[test]
-fn limits_are_kept() {
+fn a_message_above_the_limit_is_refused() {
     let server = Listening::start(&["--max-message", "1k", "--no-compression"]);
     let output = pipe(&["connect", &server.url], &"x".repeat(1025));
     assert_eq!(output.status.code(), Some(1));
@@ -290,7 +290,7 @@ fn a_stale_socket_is_replaced_and_a_foreign_file_stays() {
     let mut first = Listening::at(&address, &["--echo"]);
     first.process.kill().unwrap();
     first.process.wait().unwrap();
-    assert!(path.exists(), "nobody has removed it");
+    assert!(path.exists(), "the killed server has not removed it");
     let mut second = Listening::at(&address, &["--echo"]);
     // Another file takes its place.
     std::fs::remove_file(&path).unwrap();
@@ -350,7 +350,7 @@ async fn printing_does_not_amplify_a_message() {
     }
 }
 
-/// Reads so many lines, and returns how many bytes they had.
+/// Reads this many lines, and returns their size.
 fn skip_lines(output: &mut impl Read, mut lines: usize) -> usize {
     let (mut buffer, mut read) = (vec![0; 64 << 10], 0);
     while lines > 0 {

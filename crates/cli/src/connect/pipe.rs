@@ -191,7 +191,7 @@ impl Pipe<'_> {
         });
     }
 
-    /// Closes when all that was asked for has arrived.
+    /// Closes when everything that was asked for has arrived.
     fn close_when_done(&mut self) {
         let is_done = match (self.step, self.left) {
             (PipeStep::Connecting | PipeStep::Closing, _) => false,

@@ -58,7 +58,7 @@ impl Room {
         let now = Instant::now();
         let mut waiting = Vec::new();
         for sender in members {
-            // Whoever has room gets the message before anybody is waited for.
+            // Clients with room get the message before slow clients are waited for.
             if timeout_at(now, sender.send(message.clone())).await.is_err() {
                 waiting.push(sender);
             }

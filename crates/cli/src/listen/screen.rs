@@ -92,7 +92,7 @@ impl Screen {
     }
 
     /// Writes a message. Waits until there is room, so that a slow reader of stdout slows down the clients
-    /// whose messages it reads, and nobody else.
+    /// whose messages it reads, and no others.
     pub(super) async fn message(&self, client: u64, message: &Message) {
         if self.form == Form::Silent {
             return;

@@ -123,7 +123,7 @@ impl Output {
         }
     }
 
-    /// Lets all that a terminal is shown appear above the prompt of a line editor.
+    /// Shows everything for a terminal above the prompt of a line editor.
     pub(crate) fn show_above(&self, printer: impl ExternalPrinter + Send + 'static) {
         let printer = Arc::new(Mutex::new(printer));
         self.stdout.send(None, |pens| {
@@ -141,7 +141,7 @@ impl Output {
         });
     }
 
-    /// Waits until all that was printed so far is written, or cannot be.
+    /// Waits until everything printed so far is written, or cannot be.
     pub(crate) async fn written(&self) {
         for channel in [&self.stdout, &self.stderr] {
             let (done, is_done) = oneshot::channel();
@@ -196,7 +196,7 @@ impl Channel {
     }
 }
 
-/// Writes what there is, and hands it to the system whenever there is no more for the moment.
+/// Runs jobs, and hands their output to the system whenever no job is waiting.
 fn run(mut jobs: mpsc::UnboundedReceiver<Job>, failure: &StdoutFailure) {
     let mut pens = Pens::new();
     while let Some(job) = jobs.blocking_recv() {

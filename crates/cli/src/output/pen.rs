@@ -12,7 +12,7 @@ use super::line::Line;
 /// Output is handed to the system in pieces of about this size.
 const PIECE: usize = 64 << 10;
 
-/// A line for people is cut after so many bytes.
+/// A line for people is cut after this many bytes.
 const LINE_MAX: usize = 16 << 10;
 
 /// What stands in front of the second and later lines of a message, so that none of them looks like a
@@ -57,7 +57,7 @@ impl Pen {
         self.sink = sink;
     }
 
-    /// Hands all that was written to the system.
+    /// Hands everything that was written to the system.
     pub(super) fn flush(&mut self) {
         self.hand_over();
         if self.failure.is_none() {
@@ -169,8 +169,8 @@ impl Pen {
         self.push(format!("{:indent$}{CONTINUED}", "").as_bytes());
     }
 
-    /// Writes bytes as they are to a pipe. A terminal is shown text: what is no text, and controls but for
-    /// the line feed and the tab, as escapes.
+    /// Writes bytes unchanged to a pipe. A terminal is shown text: invalid UTF-8 and control characters, except
+    /// for line feed and tab, become escapes.
     pub(crate) fn exact(&mut self, bytes: &[u8]) {
         if self.reader == Reader::Pipe {
             return self.push(bytes);

@@ -1,4 +1,4 @@
-//! `fdx tap`, as machines read it.
+//! `fdx tap --ndjson`.
 #![allow(dead_code, reason = "not every test needs all of it")]
 
 use std::io::{BufRead, BufReader};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::fdx;
 
-/// `fdx tap`, as long as it lives.
+/// `fdx tap`. It ends when this is dropped.
 pub(crate) struct Tap {
     pub(crate) process: Child,
     /// Where it listens: a host and a port.
@@ -28,7 +28,7 @@ impl Tap {
         Self { process, address, events: Box::new(events) }
     }
 
-    /// What is told until a connection is over.
+    /// Returns the events until a connection is over.
     pub(crate) fn until_over(&mut self) -> Vec<Value> {
         let mut events = Vec::new();
         while events.last().is_none_or(|event: &Value| event["event"] != "over") {

@@ -8,7 +8,7 @@ use fullduplex_lab::script::{FIN, Peer, TEXT, close_frame, frame, script};
 
 use crate::support::Listening;
 
-/// A terminal of 80 by 24, of a server of tmux that is nobody else's.
+/// A terminal of 80 by 24, in a tmux server of its own.
 struct Terminal {
     name: String,
 }
@@ -38,12 +38,12 @@ impl Terminal {
         tmux
     }
 
-    /// Types text as it is.
+    /// Types text.
     fn write(&self, text: &str) {
         assert!(self.tmux(&["send-keys", "-l", text]).status().unwrap().success());
     }
 
-    /// Presses keys, by their names.
+    /// Presses keys, given by name.
     fn press(&self, keys: &[&str]) {
         assert!(self.tmux(&[&["send-keys"], keys].concat()).status().unwrap().success());
     }
@@ -53,7 +53,7 @@ impl Terminal {
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
 
-    /// Waits until the screen has a line that is this, and returns all its lines.
+    /// Waits until the screen has this line, and returns all lines.
     fn until(&self, line: &str) -> Vec<String> {
         self.until_all(&[line])
     }
@@ -81,7 +81,7 @@ impl Drop for Terminal {
 
 #[test]
 #[ignore = "needs tmux"]
-fn lines_are_edited_and_answered_and_commands_obeyed() {
+fn lines_are_edited_and_commands_are_obeyed() {
     let folder = Folder::new();
     let server = Listening::start(&[]);
     let terminal = Terminal::open("edit", &folder, &server.url);
@@ -131,7 +131,7 @@ fn what_was_typed_is_remembered() {
     second.until("< remember me");
 }
 
-/// A message comes while a line is being typed: it appears above, and the line goes on.
+/// A message that arrives while a line is being typed appears above it.
 #[tokio::test]
 #[ignore = "needs tmux"]
 async fn a_message_does_not_disturb_the_line() {
