@@ -1,12 +1,8 @@
-//! Numbers and names as people read them.
+//! Numbers as people read them.
 
 use std::time::Duration;
 
-use fullduplex_net::proto::Url;
-
-use crate::output::harmless;
-
-/// A time with three digits and its unit, such as `1.23 ms`.
+/// Formats a time with three digits and its unit, such as `1.23 ms`.
 pub(crate) fn time(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     let (value, unit) = match duration {
@@ -17,7 +13,7 @@ pub(crate) fn time(duration: Duration) -> String {
     format!("{} {unit}", three_digits(value))
 }
 
-/// A number of bytes with three digits and its unit, such as `1.23 MiB`.
+/// Formats a number of bytes with three digits and its unit, such as `1.23 MiB`.
 pub(crate) fn bytes(number: f64) -> String {
     let mut value = number;
     for unit in ["B", "KiB", "MiB"] {
@@ -29,7 +25,7 @@ pub(crate) fn bytes(number: f64) -> String {
     format!("{} GiB", three_digits(value))
 }
 
-/// A whole number with its thousands apart, such as `1 234 567`.
+/// Formats a whole number with its thousands apart, such as `1 234 567`.
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     digits.char_indices().fold(String::new(), |mut text, (at, digit)| {
@@ -41,26 +37,9 @@ pub(crate) fn count(number: u64) -> String {
     })
 }
 
-/// So many of something, whose plural ends with an s.
+/// Formats a number of things whose plural ends with an s.
 pub(crate) fn counted(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
-}
-
-/// Text of others on one line of a terminal, and no longer than this.
-pub(crate) fn one_line(text: &str, width: usize) -> String {
-    let line = harmless(text).replace('\n', "\\n").replace('\t', " ");
-    match line.char_indices().nth(width) {
-        Some(_) => line.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
-        None => line,
-    }
-}
-
-/// A URL without its user and password.
-pub(crate) fn shown_url(url: &Url) -> String {
-    match (url.credentials(), url.as_str().split_once("://"), url.as_str().split_once('@')) {
-        (Some(_), Some((scheme, _)), Some((_, rest))) => format!("{scheme}://…@{rest}"),
-        _ => url.as_str().to_owned(),
-    }
 }
 
 fn three_digits(value: f64) -> String {
@@ -83,12 +62,5 @@ mod tests {
         assert_eq!(times, ["0 µs", "1.50 µs", "12.3 µs", "123 ms", "10.0 s", "61 s"]);
         assert_eq!([512.0, 1536.0, 5e9].map(bytes), ["512 B", "1.50 KiB", "4.66 GiB"]);
         assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1 000", "1 234 567"]);
-    }
-
-    #[test]
-    fn text_of_others_is_one_line() {
-        assert_eq!(one_line("a\x1b[2J\r\nü", 80), "a\\u{1b}[2J\\r\\nü");
-        assert_eq!(one_line("abcdef", 4), "abc…");
-        assert_eq!(one_line("abcd", 4), "abcd");
     }
 }

@@ -1,13 +1,11 @@
-//! What is made of the description of the arguments.
+//! What is generated from the description of the arguments.
 
-use std::io::{self, Write};
-
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::Shell;
 use clap_mangen::Man as Page;
 
+use crate::context::Context;
 use crate::exit::{Failure, usage};
-use crate::output::not_written;
 
 /// Print completions for a shell.
 #[derive(Debug, Args)]
@@ -22,39 +20,43 @@ pub(crate) struct Completions {
 #[derive(Debug, Args)]
 #[command(after_help = MAN)]
 pub(crate) struct Man {
-    /// The command that it is about; fdx itself by default.
+    /// The command to describe; by default fdx itself.
     command: Option<String>,
 }
 
-pub(crate) fn completions(args: Completions) -> Result<(), Failure> {
+pub(crate) async fn completions(
+    args: Completions,
+    mut fdx: clap::Command,
+    context: &Context,
+) -> Result<(), Failure> {
+    fdx.build();
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut fdx(), "fdx", &mut script);
-    write(&script)
+    clap_complete::generate(args.shell, &mut fdx, "fdx", &mut script);
+    write(script, context).await;
+    Ok(())
 }
 
-pub(crate) fn man(args: &Man) -> Result<(), Failure> {
-    let fdx = fdx();
+pub(crate) async fn man(
+    args: &Man,
+    mut fdx: clap::Command,
+    context: &Context,
+) -> Result<(), Failure> {
+    fdx.build();
     let command = match args.command.as_deref() {
         None => fdx,
         Some(name) => {
             let command = fdx.find_subcommand(name).cloned();
-            command.ok_or_else(|| usage(format!("fdx has no command `{name}`")))?
+            command.ok_or_else(|| usage(format!("fdx has no command `{name}`; see fdx --help")))?
         }
     };
     let mut page = Vec::new();
     Page::new(command).render(&mut page)?;
-    write(&page)
+    write(page, context).await;
+    Ok(())
 }
 
-fn fdx() -> clap::Command {
-    let mut fdx = crate::args::Args::command();
-    fdx.build();
-    fdx
-}
-
-fn write(bytes: &[u8]) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(not_written)
+async fn write(text: Vec<u8>, context: &Context) {
+    context.output.print(text.len(), move |pen| pen.exact(&text)).await;
 }
 
 const COMPLETIONS: &str = "\

@@ -1,14 +1,42 @@
 //! Values of arguments.
 
+use std::str::FromStr;
 use std::time::Duration;
 
-/// A number of seconds, such as `0.5`.
+/// Parses a number of seconds, such as `0.5`. Zero is allowed where it has a meaning of its own.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().filter(|seconds| (0.0..=1e6).contains(seconds));
-    seconds.map(Duration::from_secs_f64).ok_or("give a number of seconds, up to a million".into())
+    seconds.map(Duration::from_secs_f64).ok_or("give a number of seconds, up to 1000000".into())
 }
 
-/// A number of bytes, such as `512`, `64k`, `1M` or `2G`.
+/// Parses a number of seconds for something that must take time.
+pub(crate) fn positive_seconds(text: &str) -> Result<Duration, String> {
+    let positive = seconds(text)?;
+    if positive.is_zero() { Err("give a number of seconds above 0".into()) } else { Ok(positive) }
+}
+
+/// The interval of pings; `None` for never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PingInterval(pub(crate) Option<Duration>);
+
+impl FromStr for PingInterval {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match seconds(text)? {
+            Duration::ZERO => Ok(Self(None)),
+            interval if interval < SHORTEST_PING => {
+                Err("give 0 for no pings, or 0.1 seconds and more".into())
+            }
+            interval => Ok(Self(Some(interval))),
+        }
+    }
+}
+
+/// Pings that follow each other faster are a flood.
+const SHORTEST_PING: Duration = Duration::from_millis(100);
+
+/// Parses a number of bytes, such as `512`, `64k`, `1M` or `2G`.
 pub(crate) fn size(text: &str) -> Result<usize, String> {
     let (digits, shift) = match text.char_indices().next_back() {
         Some((at, 'k' | 'K')) => (&text[..at], 10),
@@ -22,7 +50,8 @@ pub(crate) fn size(text: &str) -> Result<usize, String> {
         .ok_or("give a number of bytes, such as 512, 64k or 1M".into())
 }
 
-/// Where to listen: `9001`, on 127.0.0.1, or a host and a port, such as `[::1]:9001`.
+/// Parses an address to listen at: a port on 127.0.0.1, such as `9001`, or a host and a port, such as
+/// `[::1]:9001`.
 pub(crate) fn tcp_address(text: &str) -> Result<String, String> {
     if text.parse::<u16>().is_ok() {
         return Ok(format!("127.0.0.1:{text}"));
@@ -42,12 +71,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes() {
+    fn sizes_have_units() {
         assert_eq!(size("512"), Ok(512));
         assert_eq!(size("64k"), Ok(64 << 10));
         assert_eq!(size("3M"), Ok(3 << 20));
         for bad in ["", "k", "-1", "1.5M", "99999999999999999999", "99999999999999G", "1kk", "ä"] {
             assert!(size(bad).is_err(), "{bad}");
         }
+    }
+
+    /// FK-08
+    #[test]
+    fn a_ping_interval_of_zero_means_never() {
+        assert_eq!("0".parse(), Ok(PingInterval(None)));
+        assert_eq!("0.5".parse(), Ok(PingInterval(Some(Duration::from_millis(500)))));
+        for bad in ["0.001", "-1", "x", "NaN"] {
+            assert!(bad.parse::<PingInterval>().is_err(), "{bad}");
+        }
+        assert!(positive_seconds("0").is_err());
     }
 }

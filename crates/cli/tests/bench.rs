@@ -1,4 +1,4 @@
-//! `fdx bench`: what it measures of servers that answer, stall, err and vanish; and of itself.
+//! `fdx bench` with servers that answer, stall, fail and vanish, and with stalls of its own.
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 mod support;
@@ -42,7 +42,7 @@ async fn serve(mut peer: Peer, mut answer: impl AsyncFnMut(&mut Peer, Frame, usi
 }
 
 #[test]
-fn every_message_is_answered_and_the_text_tells_how_fast() {
+fn the_text_shows_how_fast_all_messages_were_answered() {
     let server = Listening::start(&[]);
     for load in [&["--rate", "1000"][..], &["--in-flight", "3"]] {
         let common = ["bench", &server.url, "-c", "5", "--duration", "0.5", "--warmup", "0.1"];
@@ -79,9 +79,9 @@ fn an_open_loop_keeps_its_rate_and_draws_a_picture() {
     assert!(svg.starts_with("<svg") && svg.contains("99.9") && svg.ends_with("</svg>\n"), "{svg}");
 }
 
-/// No omission is coordinated with a server that stalls: all that was due meanwhile waited for it.
+/// There is no coordinated omission: a stall of the server delays all messages that were due meanwhile.
 #[tokio::test]
-async fn a_stall_of_the_server_is_seen_by_all_messages_that_were_due() {
+async fn a_stall_of_the_server_delays_all_messages_that_were_due() {
     const STALL: Duration = Duration::from_millis(300);
     let server = script(|peer| {
         serve(peer, async |peer, received, number| {
@@ -101,15 +101,14 @@ async fn a_stall_of_the_server_is_seen_by_all_messages_that_were_due() {
     let [latency, apart] = [&result["latency"], &result["tool"]["apart"]];
     let counted = latency["count"].as_u64().unwrap();
     assert_eq!(counted + apart["count"].as_u64().unwrap(), 200);
-    // A busy machine puts some of them apart, but hardly one that has waited for long.
+    // On a busy machine some are kept apart, but hardly any that waited for long.
     assert!(counted >= 40, "{result}");
-    // 60 of 200 waited, from 300 ms to none: as if evenly, so that every second is above 150 ms.
+    // 60 of 200 messages waited for 0 to 300 ms, evenly, so that half of them waited for over 150 ms.
     let [max, p90] = ["max", "p90"].map(|part| latency[part].as_f64().unwrap());
     assert!(max >= 0.25 && p90 >= 0.1, "{result}");
 }
 
-/// The process is stopped by the system: the server has nothing to do with it, not even with the message
-/// that is under way.
+/// The system stops the process. The server is not blamed, not even for the message in flight.
 #[cfg(unix)]
 #[tokio::test]
 async fn a_stall_of_the_tool_is_kept_apart() {
@@ -145,7 +144,7 @@ async fn a_stall_of_the_tool_is_kept_apart() {
     let tool = &result["tool"];
     assert!(tool["stalled"].as_f64().unwrap() >= 0.55, "{result}");
     assert!(tool["late"]["max"].as_f64().unwrap() >= 0.5, "{result}");
-    // 120 were due meanwhile.
+    // 120 messages were due meanwhile.
     assert!(tool["apart"]["count"].as_u64().unwrap() >= 100, "{result}");
     assert!(result["latency"]["max"].as_f64().unwrap() < 0.3, "the server is not blamed: {result}");
 }
@@ -154,7 +153,10 @@ async fn a_stall_of_the_tool_is_kept_apart() {
 async fn a_wrong_answer_is_an_error() {
     let server = script(|peer| {
         serve(peer, async |peer, received, number| match number {
-            20 => peer.send(frame(FIN | TEXT, "something else")).await,
+            20 => {
+                let payload = [&received.payload[..20], &[b'x'; 108]].concat();
+                peer.send(frame(FIN | TEXT, payload)).await;
+            }
             21 => peer.send(frame(FIN | BINARY, received.payload)).await,
             _ => peer.send(frame(received.first_byte, received.payload)).await,
         })
@@ -169,7 +171,49 @@ async fn a_wrong_answer_is_an_error() {
         (output.status.code(), &result["wrong"], &result["lost"]),
         (Some(1), &2.into(), &0.into())
     );
-    assert_eq!(result["errors"]["an answer was not the message sent: is it an echo?"], 2);
+    assert_eq!(result["errors"]["an answer differs from its message: is it an echo server?"], 2);
+}
+
+/// FK-02: messages that the server sends on its own, answers out of order, and one answer twice.
+#[tokio::test]
+async fn messages_that_answer_nothing_are_counted_apart() {
+    let server = script(|peer| {
+        let mut held = None;
+        serve(peer, async move |peer, received, number| {
+            let answer = frame(received.first_byte, received.payload);
+            if number == 0 {
+                peer.send(frame(FIN | TEXT, "welcome")).await;
+                peer.send(frame(FIN | TEXT, "x".repeat(128))).await;
+            }
+            match number {
+                10 => held = Some(answer),
+                11 => peer.send([answer.clone(), held.take().unwrap(), answer].concat()).await,
+                _ => peer.send(answer).await,
+            }
+        })
+    })
+    .await;
+    let url = server.url();
+    let run = move || bench(&["-c", "1", "--rate", "100", "--duration", "0.5"], &url);
+    let output = run_blocking(run).await;
+    server.finish().await;
+    let result = result(&output);
+    assert_eq!(output.status.code(), Some(0), "{result}");
+    assert_eq!((&result["answered"], &result["wrong"]), (&50.into(), &0.into()), "{result}");
+    assert_eq!(result["unasked"], 3, "{result}");
+}
+
+/// FK-02
+#[tokio::test]
+async fn a_server_that_answers_nothing_is_a_failure() {
+    let server = script(|peer| serve(peer, async |_: &mut Peer, _, _| {})).await;
+    let url = server.url();
+    let run = move || bench(&["-c", "1", "--duration", "0.2"], &url);
+    let output = run_blocking(run).await;
+    server.finish().await;
+    let result = result(&output);
+    assert_eq!((output.status.code(), &result["answered"]), (Some(1), &0.into()), "{result}");
+    assert!(result["errors"].to_string().contains("no message was answered"), "{result}");
 }
 
 #[tokio::test]
@@ -192,7 +236,7 @@ async fn a_server_that_vanishes_ends_it_early() {
 }
 
 #[test]
-fn nobody_there_is_exit_code_3() {
+fn a_refused_connection_is_exit_code_3() {
     let (_held, nobody) = deaf();
     let output = pipe(&["bench", &format!("ws://{nobody}/")], "");
     assert_eq!(output.status.code(), Some(3), "{output:?}");
@@ -202,10 +246,10 @@ fn nobody_there_is_exit_code_3() {
     }
 }
 
-/// Ctrl-C, when it has begun to measure.
+/// Ctrl-C, during the measurement.
 #[cfg(unix)]
 #[tokio::test]
-async fn what_was_measured_is_told_when_it_is_interrupted() {
+async fn an_interrupted_run_shows_its_result() {
     let (begun, beginning) = tokio::sync::oneshot::channel();
     let mut begun = Some(begun);
     let server = script(|peer| {

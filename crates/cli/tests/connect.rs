@@ -1,4 +1,4 @@
-//! `fdx connect` in a pipe: what goes in, what comes out, and when it ends.
+//! `fdx connect` in a pipe: its input, its output, and its end.
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 mod support;
@@ -6,13 +6,13 @@ mod support;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use fullduplex_lab::script::{BINARY, FIN, Peer, TEXT, close_frame, frame, script};
+use fullduplex_lab::script::{BINARY, CLOSE, FIN, Peer, TEXT, close_frame, frame, script};
 use serde_json::Value;
 
 use support::{Listening, fdx, pipe, run_blocking, stderr, stdout};
 
 #[test]
-fn lines_are_bytes_where_one_wants_it() {
+fn lines_can_be_binary_messages() {
     let server = Listening::start(&[]);
     let run = |arguments: &[&str], input| {
         let output = pipe(&[&["connect", &server.url], arguments].concat(), input);
@@ -26,8 +26,8 @@ fn lines_are_bytes_where_one_wants_it() {
     assert_eq!(run(&["--input", "text-file"], "one\ntwo"), b"one\ntwo\n");
     let bad = pipe(&["connect", &server.url, "--input", "hex"], "00\nxy\n11\n");
     assert_eq!(bad.status.code(), Some(1));
-    assert_eq!(stdout(&bad), "00\n", "what came before is sent and answered");
-    assert!(stderr(&bad).contains("`xy` is no hex"), "{}", stderr(&bad));
+    assert_eq!(stdout(&bad), "00\n", "the line before it is sent and answered");
+    assert!(stderr(&bad).contains("`xy` is not hex"), "{}", stderr(&bad));
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn json_is_indented_and_messages_have_times() {
 }
 
 #[test]
-fn events_are_json_for_machines() {
+fn events_are_json() {
     let server = Listening::start(&[]);
     let mut arguments = vec!["connect", &server.url, "--ndjson", "--protocol", "chat"];
     let refused = pipe(&arguments, "");
@@ -58,9 +58,9 @@ fn events_are_json_for_machines() {
     assert_eq!((&events[3]["code"], &events[3]["clean"]), (&1005.into(), &true.into()));
 }
 
-/// A server that goes on talking; the command takes what it was asked for, with nothing on stdin.
+/// The server sends more messages than `--count` asks for, and stdin is empty.
 #[tokio::test]
-async fn it_takes_so_many_messages_and_no_more() {
+async fn count_limits_the_messages() {
     let server = script(async |mut peer: Peer| {
         peer.shake_hands().await;
         let news = ["1", "2", "3"].map(|text| frame(FIN | TEXT, text));
@@ -78,7 +78,7 @@ async fn it_takes_so_many_messages_and_no_more() {
 }
 
 #[tokio::test]
-async fn it_holds_the_connection_for_as_long_as_the_server_does() {
+async fn wait_forever_ends_when_the_server_closes() {
     let server = script(async |mut peer: Peer| {
         peer.shake_hands().await;
         peer.send(frame(FIN | BINARY, "late")).await;
@@ -95,9 +95,9 @@ async fn it_holds_the_connection_for_as_long_as_the_server_does() {
     assert_eq!(stdout(&output), "6c617465\n");
 }
 
-/// The server is killed and started again at the same place, while somebody goes on writing.
+/// The server is killed and started again at the same address while lines are written.
 #[test]
-fn it_comes_back() {
+fn it_connects_again() {
     let server = Listening::start(&[]);
     let address = server.url.trim_start_matches("ws://").trim_end_matches('/').to_owned();
     let mut process = fdx(&["connect", "--reconnect", "--ndjson", &server.url]).spawn().unwrap();
@@ -125,7 +125,7 @@ fn it_comes_back() {
     assert!(process.wait().unwrap().success());
 }
 
-/// What a reader of a pipe expects: it ends without a word, and so does the command.
+/// When its reader ends, the command ends without an error.
 #[test]
 fn it_ends_with_its_reader() {
     let server = Listening::start(&[]);
@@ -139,4 +139,84 @@ fn it_ends_with_its_reader() {
         .unwrap();
     assert_eq!(stdout(&output).lines().last(), Some("0"), "{output:?}");
     assert_eq!(stderr(&output), "");
+}
+
+/// FK-11: `--count 0` closes at once; a message that does not arrive is waited for as long as `--wait`
+/// says; `--wait 0` waits for no answer.
+#[tokio::test]
+async fn missing_messages_are_waited_for_as_long_as_asked() {
+    for (arguments, code, complaint) in [
+        (&["--count", "0"][..], 0, ""),
+        (&["--count", "2", "--wait", "0.1"], 1, "2 of the messages"),
+        (&["--wait", "0.1"], 1, "1 answers did not arrive"),
+        (&["--wait", "0"], 0, ""),
+    ] {
+        let server = script(async |mut peer: Peer| {
+            peer.shake_hands().await;
+            while let Some(frame) = peer.read_frame().await {
+                if frame.first_byte == FIN | CLOSE {
+                    break;
+                }
+            }
+            peer.send(close_frame(1000, "")).await;
+            peer.fin().await;
+        })
+        .await;
+        let url = server.url();
+        let run = move || pipe(&[&["connect", &url], arguments].concat(), "hello\n");
+        let output = run_blocking(run).await;
+        server.finish().await;
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(complaint), "{arguments:?}: {}", stderr(&output));
+    }
+}
+
+/// FK-12, FK-14
+#[test]
+fn a_url_needs_no_scheme_and_first_messages_no_stdin() {
+    let server = Listening::start(&[]);
+    let address = server.url.trim_start_matches("ws://");
+    let output = pipe(&["connect", "-x", "one", "--send", "two", address], "three\n");
+    assert_eq!(stdout(&output), "one\ntwo\nthree\n", "{}", stderr(&output));
+    let blocked = pipe(&["connect", "127.0.0.1:25"], "");
+    assert_eq!(blocked.status.code(), Some(3));
+    assert!(stderr(&blocked).contains("--any-port"), "{}", stderr(&blocked));
+    let lifted = pipe(&["connect", "--any-port", "127.0.0.1:25"], "");
+    assert!(!stderr(&lifted).contains("blocked"), "{}", stderr(&lifted));
+}
+
+/// What was read of stdin is kept while messages arrive.
+#[tokio::test]
+async fn a_file_is_sent_whole_though_messages_arrive_meanwhile() {
+    let (heard, has_heard) = tokio::sync::oneshot::channel();
+    let server = script(async |mut peer: Peer| {
+        peer.shake_hands().await;
+        peer.send(frame(FIN | TEXT, "news")).await;
+        assert_eq!(peer.read_payload(FIN | BINARY).await, b"one two");
+        peer.send(frame(FIN | TEXT, "thanks")).await;
+        heard.send(()).unwrap();
+        peer.read_close().await;
+        peer.send(close_frame(1000, "")).await;
+        peer.fin().await;
+    })
+    .await;
+    let url = server.url();
+    let arguments = ["connect", "--no-compression", "--input", "file", &url];
+    let mut process = fdx(&arguments).spawn().unwrap();
+    let mut stdin = process.stdin.take().unwrap();
+    stdin.write_all(b"one").unwrap();
+    let mut printed = std::io::BufReader::new(process.stdout.take().unwrap());
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut printed, &mut line).unwrap();
+        (line, printed)
+    });
+    let (line, _printed) = reading.await.unwrap();
+    assert_eq!(line, "news\n");
+    stdin.write_all(b" two").unwrap();
+    drop(stdin);
+    has_heard.await.unwrap();
+    server.finish().await;
+    let ended = tokio::task::spawn_blocking(move || process.wait().unwrap()).await.unwrap();
+    assert!(ended.success());
 }

@@ -1,4 +1,4 @@
-//! The command as its users meet it: a process with arguments, a pipe and an exit code.
+//! `fdx` as a process: arguments, pipes and exit codes.
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 mod support;
@@ -11,7 +11,7 @@ use fullduplex_lab::script::{FIN, Peer, TEXT, close_frame, deaf, frame, script};
 use support::{Listening, fdx, pipe, run_blocking, stderr, stdout};
 
 #[test]
-fn the_tour_shows_both_lives_in_some_thirty_lines() {
+fn the_tour_shows_a_life_and_a_failing_life() {
     let output = pipe(&[], "");
     let tour = stdout(&output);
     assert!(output.status.success() && stderr(&output).is_empty(), "{output:?}");
@@ -43,7 +43,7 @@ fn the_tour_shows_both_lives_in_some_thirty_lines() {
 }
 
 #[test]
-fn lines_become_messages_and_messages_lines() {
+fn each_line_is_a_message_and_each_message_a_line() {
     let server = Listening::start(&[]);
     let input: String = (0..20_000).map(|number| format!("line {number} äöü\n")).collect();
     let output = pipe(&["connect", &server.url], &input);
@@ -53,14 +53,14 @@ fn lines_become_messages_and_messages_lines() {
 }
 
 #[test]
-fn an_empty_input_is_a_connection_that_is_opened_and_closed() {
+fn an_empty_input_opens_and_closes_a_connection() {
     let server = Listening::start(&[]);
     let output = pipe(&["connect", &server.url], "");
     assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
 }
 
 #[tokio::test]
-async fn it_waits_for_what_is_due_and_not_for_more() {
+async fn connect_waits_for_one_answer_to_each_message() {
     let server = script(async |mut peer: Peer| {
         peer.shake_hands().await;
         assert_eq!(peer.read_frame().await.unwrap().payload, b"question");
@@ -78,9 +78,8 @@ async fn it_waits_for_what_is_due_and_not_for_more() {
     assert_eq!(stdout(&output), "answer\nafterthought\n");
 }
 
-/// A server that does not answer is waited for as long as the user says.
 #[tokio::test]
-async fn it_does_not_wait_for_ever() {
+async fn an_answer_that_does_not_arrive_is_a_failure() {
     let server = script(async |mut peer: Peer| {
         peer.shake_hands().await;
         assert_eq!(peer.read_frame().await.unwrap().payload, b"hello?");
@@ -93,7 +92,9 @@ async fn it_does_not_wait_for_ever() {
     let run = move || pipe(&["connect", "--wait", "0.05", &url], "hello?\n");
     let output = run_blocking(run).await;
     server.finish().await;
-    assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
+    // FK-11
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(stderr(&output).contains("1 answers did not arrive"), "{}", stderr(&output));
 }
 
 #[tokio::test]
@@ -143,7 +144,7 @@ fn wrong_arguments_are_exit_code_2() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure() {
+fn a_reader_of_stdout_that_ends_is_not_a_failure() {
     let server = Listening::start(&[]);
     let mut process = fdx(&["connect", &server.url]).spawn().unwrap();
     let mut stdin = process.stdin.take().unwrap();
@@ -153,15 +154,15 @@ fn a_reader_that_goes_away_is_no_failure() {
     stdout.read_line(&mut line).unwrap();
     assert_eq!(line, "1\n");
     drop(stdout);
-    // Until it has noticed.
+    // Write until the command has ended.
     while stdin.write_all(b"2\n").is_ok() {}
     let output = process.wait_with_output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
 
-/// Nothing was left to send or to come: the server may close first.
+/// There is nothing left to send or to receive, so the server may close first.
 #[tokio::test]
-async fn a_server_that_closes_when_all_is_said_is_no_failure() {
+async fn a_server_that_closes_after_the_last_message_is_not_a_failure() {
     let server = script(async |mut peer: Peer| {
         peer.shake_hands().await;
         peer.send([frame(FIN | TEXT, "news"), close_frame(1000, "")].concat()).await;
@@ -175,7 +176,7 @@ async fn a_server_that_closes_when_all_is_said_is_no_failure() {
     assert_eq!(stdout(&output), "news\n");
 }
 
-/// `fdx connect --echo`: the other end asks, until it closes.
+/// `fdx connect --echo`: the server sends, and closes.
 #[tokio::test]
 async fn connect_can_be_the_echo() {
     let server = script(async |mut peer: Peer| {
@@ -216,7 +217,7 @@ fn connect_trusts_a_ca_that_it_is_given() {
 const COMMANDS: [&str; 7] = ["bench", "completions", "connect", "listen", "man", "probe", "tap"];
 
 #[test]
-fn completions_know_all_commands_and_bash_can_read_them() {
+fn completions_name_all_commands_and_are_valid_bash() {
     for shell in ["bash", "zsh", "fish"] {
         let output = pipe(&["completions", shell], "");
         assert!(output.status.success(), "{}", stderr(&output));
@@ -234,7 +235,7 @@ fn completions_know_all_commands_and_bash_can_read_them() {
 fn there_is_a_manual_page_for_each_command() {
     let page = pipe(&["man"], "");
     assert!(stdout(&page).contains(".TH fdx 1"), "{}", stdout(&page));
-    assert!(stdout(&page).contains("there was never a connection"), "the exit codes");
+    assert!(stdout(&page).contains("no connection was opened"), "the exit codes");
     for command in COMMANDS {
         let page = pipe(&["man", command], "");
         assert!(stdout(&page).contains(&format!(".TH fdx-{command} 1")), "{}", stdout(&page));

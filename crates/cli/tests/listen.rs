@@ -1,4 +1,4 @@
-//! `fdx listen` as its users meet it.
+//! `fdx listen` as a process.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 
 use fullduplex_lab::ca::{Authority, Validity};
 use fullduplex_lab::folder::Folder;
+use fullduplex_lab::process::Process;
 use fullduplex_lab::script::{FIN, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame};
 use fullduplex_net::proto::handshake::Subprotocols;
 use fullduplex_net::proto::{CloseCode, CloseFrame, CloseReason, Message};
@@ -32,7 +33,7 @@ fn close(code: u16, reason: &str) -> Option<CloseFrame> {
 }
 
 #[tokio::test]
-async fn it_speaks_the_subprotocols_that_it_is_given() {
+async fn a_subprotocol_is_agreed() {
     let server = Listening::start(&["--protocol", "chat", "--protocol", "superchat"]);
     let options =
         ConnectOptions::new().subprotocols(Subprotocols::new(["nope", "superchat"]).unwrap());
@@ -40,7 +41,7 @@ async fn it_speaks_the_subprotocols_that_it_is_given() {
     assert_eq!(socket.subprotocol().map(|name| name.as_str()), Some("superchat"));
 }
 
-/// Lines wait for the first client; then all hear all; what they say is printed.
+/// Lines wait for the first client, and then go to all clients. Messages are printed.
 #[tokio::test]
 async fn lines_go_to_all_clients_and_messages_become_lines() {
     let mut server = Listening::piping(&[]);
@@ -50,7 +51,7 @@ async fn lines_go_to_all_clients_and_messages_become_lines() {
     let mut one = client(&server.url).await;
     assert_eq!(receive(&mut one).await, "for the first".into());
     let mut two = client(&server.url).await;
-    // The server knows of it when it has heard of it.
+    // A message shows that the server has accepted the client.
     two.send("I am here").await.unwrap();
     assert_eq!(stdout.next().unwrap().unwrap(), "I am here");
     writeln!(stdin, "for both, äöü").unwrap();
@@ -59,7 +60,7 @@ async fn lines_go_to_all_clients_and_messages_become_lines() {
     }
     one.send(vec![0, 255]).await.unwrap();
     assert_eq!(stdout.next().unwrap().unwrap(), "00ff");
-    // The end of stdin ends nothing.
+    // The end of stdin does not end the server.
     drop(stdin);
     one.send("still there").await.unwrap();
     assert_eq!(stdout.next().unwrap().unwrap(), "still there");
@@ -68,15 +69,15 @@ async fn lines_go_to_all_clients_and_messages_become_lines() {
     assert_eq!((closed, two.close_result().unwrap().code()), (None, 1001));
 }
 
-/// A log goes as fast as its reader, and nothing is lost.
+/// Lines are read as fast as the client reads them, and none is lost.
 #[tokio::test]
-async fn a_reader_slows_the_lines_down() {
+async fn a_slow_client_delays_the_lines() {
     let mut server = Listening::piping(&[]);
     let mut stdin = server.process.stdin.take().unwrap();
     let line = "x".repeat(999);
     let writing = {
         let line = line.clone();
-        // Much more than sockets and queues hold.
+        // Much more than sockets and queues can hold.
         std::thread::spawn(move || (0..40_000).for_each(|_| writeln!(stdin, "{line}").unwrap()))
     };
     let mut client = client(&server.url).await;
@@ -111,7 +112,7 @@ async fn broadcast_goes_to_all_others() {
 }
 
 #[tokio::test]
-async fn machines_read_what_happens() {
+async fn events_are_json() {
     let mut server = Listening::start_mode("--echo", &["--ndjson"]);
     let mut events = server.events();
     let mut socket = client(&format!("{}room?a=b", server.url)).await;
@@ -144,8 +145,8 @@ async fn once_ends_with_its_client() {
 }
 
 #[tokio::test]
-async fn once_tells_if_the_client_was_lost() {
-    let mut server = Listening::piping(&["--once"]);
+async fn once_fails_if_the_connection_was_lost() {
+    let mut server = Listening::piping(&["--once", "--host", "server.example.com"]);
     let address = server.url.trim_start_matches("ws://").trim_end_matches('/');
     let mut client = Peer::connect(address.parse().unwrap()).await;
     client.open(SAMPLE_REQUEST).await;
@@ -157,7 +158,7 @@ async fn once_tells_if_the_client_was_lost() {
 }
 
 #[tokio::test]
-async fn a_reader_of_stdout_that_goes_away_is_no_failure() {
+async fn a_reader_of_stdout_that_ends_is_not_a_failure() {
     let mut server = Listening::piping(&[]);
     let mut socket = client(&server.url).await;
     drop(server.process.stdout.take());
@@ -168,9 +169,9 @@ async fn a_reader_of_stdout_that_goes_away_is_no_failure() {
     assert!(server.process.wait().unwrap().success() && complaint.is_empty(), "{complaint}");
 }
 
-/// Whoever is no browser sends no Origin, and is let in.
+/// A client that is not a browser sends no Origin, and may connect.
 #[tokio::test]
-async fn pages_of_others_are_let_in_on_request() {
+async fn pages_of_other_origins_connect_only_on_request() {
     let refused = [Some("http://elsewhere.example"), Some("null")];
     let welcome = [None, Some("http://localhost:3000")];
     for (arguments, origins, status) in [
@@ -198,7 +199,7 @@ async fn pages_of_others_are_let_in_on_request() {
 }
 
 #[test]
-fn a_certificate_is_made_on_the_spot() {
+fn a_new_certificate_is_made() {
     let folder = Folder::new();
     let file = folder.path().join("cert.pem");
     let file = file.to_str().unwrap();
@@ -232,7 +233,7 @@ fn a_certificate_is_read_from_files() {
 }
 
 #[test]
-fn a_unix_socket_is_there_as_long_as_the_server() {
+fn a_unix_socket_lives_as_long_as_its_server() {
     let folder = Folder::new();
     let path = folder.path().join("socket");
     let address = format!("unix:{}", path.display());
@@ -242,16 +243,121 @@ fn a_unix_socket_is_there_as_long_as_the_server() {
     assert_eq!(stdout(&pipe(&arguments, "hello\n")), "hello\n");
     let taken = pipe(&["listen", &address], "");
     assert_eq!(taken.status.code(), Some(1));
-    assert!(stderr(&taken).contains("remove the file"), "{}", stderr(&taken));
-    assert!(path.exists(), "it is not the second server's to remove");
+    assert!(stderr(&taken).contains("another process listens there"), "{}", stderr(&taken));
+    assert!(path.exists(), "the second server does not remove it");
     server.interrupt();
     assert!(server.process.wait().unwrap().success() && !path.exists());
 }
 
 #[test]
-fn limits_are_kept() {
+fn a_message_above_the_limit_is_refused() {
     let server = Listening::start(&["--max-message", "1k", "--no-compression"]);
     let output = pipe(&["connect", &server.url], &"x".repeat(1025));
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("1009"), "{}", stderr(&output));
+}
+
+/// FS-05: a page that has let its own name resolve to this machine, and the page of the server under it.
+#[tokio::test]
+async fn a_foreign_host_is_misdirected() {
+    let plain = "GET / HTTP/1.1\r\nHost: NAME\r\nConnection: close\r\n\r\n";
+    let upgrade = SAMPLE_REQUEST.replace("server.example.com", "NAME");
+    for (arguments, name, is_let_in) in [
+        (&[][..], "rebound.example", false),
+        (&[], "localhost", true),
+        (&["--host", "dev.example"], "dev.example:9001", true),
+        (&["--host", "dev.example"], "rebound.example", false),
+        (&["--host", "*"], "rebound.example", true),
+    ] {
+        let server = Listening::start(arguments);
+        let address = server.url.trim_start_matches("ws://").trim_end_matches('/');
+        for (request, success) in [(plain, "200"), (&upgrade, "101")] {
+            let mut client = Peer::connect(address.parse().unwrap()).await;
+            client.send(request.replace("NAME", name)).await;
+            let head = guarded("the answer", client.read_head()).await;
+            let status = if is_let_in { success } else { "421" };
+            assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{arguments:?}: {head}");
+        }
+    }
+}
+
+/// FK-13
+#[test]
+fn a_stale_socket_is_replaced_and_a_foreign_file_stays() {
+    let folder = Folder::new();
+    let path = folder.path().join("socket");
+    let address = format!("unix:{}", path.display());
+    let mut first = Listening::at(&address, &["--echo"]);
+    first.process.kill().unwrap();
+    first.process.wait().unwrap();
+    assert!(path.exists(), "the killed server has not removed it");
+    let mut second = Listening::at(&address, &["--echo"]);
+    // Another file takes its place.
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, "precious").unwrap();
+    second.interrupt();
+    assert!(second.process.wait().unwrap().success());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+    let third = pipe(&["listen", &address], "");
+    assert_eq!(third.status.code(), Some(1));
+    assert!(stderr(&third).contains("not a socket"), "{}", stderr(&third));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+}
+
+/// FK-13
+#[tokio::test]
+async fn a_rejected_origin_is_told_in_a_short_line() {
+    let mut server = Listening::piping(&[]);
+    let mut options = ConnectOptions::default();
+    let origin = format!("http://{}.example", "x".repeat(10_000));
+    options.headers.insert(ORIGIN, HeaderValue::try_from(origin).unwrap());
+    let rejected = connect(&server.url, &options).await;
+    let Err(ConnectError::Rejected(rejected)) = rejected else { panic!("{rejected:?}") };
+    let body = String::from_utf8_lossy(&rejected.body);
+    assert!(!body.contains("lists others"), "{body}");
+    let mut complaint = String::new();
+    let mut lines = BufReader::new(server.process.stderr.take().unwrap());
+    lines.read_line(&mut complaint).unwrap();
+    assert!(complaint.contains("--origin http://xxx") && complaint.len() < 400, "{complaint}");
+}
+
+/// FK-06: a message takes little more memory when it is printed, in any form.
+#[tokio::test]
+async fn printing_does_not_amplify_a_message() {
+    const SIZE: usize = 8 << 20;
+    let limit = SIZE.to_string();
+    for (form, lines, message) in [
+        (&["--ndjson", "--broadcast"][..], 2, Message::from("\u{1}".repeat(SIZE))),
+        (&["--ndjson", "--broadcast"], 2, vec![7; SIZE].into()),
+        (&[], 1, vec![7; SIZE].into()),
+    ] {
+        let arguments = [form, &["--max-message", &limit]].concat();
+        let mut server = if form.is_empty() {
+            Listening::piping(&arguments)
+        } else {
+            Listening::at("127.0.0.1:0", &arguments)
+        };
+        let mut stdout = server.process.stdout.take().unwrap();
+        let process = Process::of(&server.process);
+        let before = process.memory().unwrap();
+        let reading = std::thread::spawn(move || skip_lines(&mut stdout, lines));
+        let mut socket = client(&server.url).await;
+        socket.send(message).await.unwrap();
+        let printed = tokio::task::spawn_blocking(move || reading.join().unwrap()).await.unwrap();
+        let grown = process.peak_memory().unwrap().saturating_sub(before);
+        assert!(printed >= 2 * SIZE, "{form:?}: {printed} bytes");
+        assert!(grown <= 3 * SIZE as u64, "{form:?}: {grown} bytes");
+    }
+}
+
+/// Reads this many lines, and returns their size.
+fn skip_lines(output: &mut impl Read, mut lines: usize) -> usize {
+    let (mut buffer, mut read) = (vec![0; 64 << 10], 0);
+    while lines > 0 {
+        let count = output.read(&mut buffer).unwrap();
+        assert!(count > 0, "the output has ended");
+        lines -= buffer[..count].iter().filter(|byte| **byte == b'\n').count();
+        read += count;
+    }
+    read
 }

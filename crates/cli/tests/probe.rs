@@ -1,4 +1,4 @@
-//! `fdx probe`: what it tells of servers that are as they should be, and of others.
+//! `fdx probe` with servers that work and servers that do not.
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 mod support;
@@ -22,11 +22,11 @@ fn assert_screen(output: &Output, code: i32, expected: &[&str]) {
     assert!(screen.lines().count() <= 40, "{screen}");
     assert!(screen.lines().all(|line| line.chars().count() <= 100), "{screen}");
     assert!(!screen.contains('\x1b'), "no colours where there is no terminal");
-    assert_eq!(stderr(output), "", "the screen says it all");
+    assert_eq!(stderr(output), "", "everything is on the screen");
 }
 
 #[test]
-fn a_server_as_it_should_be() {
+fn a_server_that_works() {
     let server = Listening::start(&["--protocol", "chat"]);
     let arguments = ["probe", "--pings", "5", "--protocol", "chat", "--user", "me:secret"];
     let output = pipe(&[&arguments[..], &[&server.url]].concat(), "");
@@ -78,7 +78,7 @@ fn a_certificate_is_shown_whether_or_not_it_is_trusted() {
 }
 
 #[test]
-fn nobody_there_is_a_screen_too() {
+fn a_refused_connection_has_a_screen() {
     let (_held, nobody) = deaf();
     let output = pipe(&["probe", &format!("ws://{nobody}/")], "");
     assert_screen(&output, 3, &["no connection", "refused", "does the server run"]);
@@ -87,7 +87,7 @@ fn nobody_there_is_a_screen_too() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_with_its_status_and_its_body() {
+async fn a_rejection_is_shown_with_its_status_and_body() {
     let server = script(async |mut peer: Peer| {
         let status = "HTTP/1.1 401 Unauthorized";
         peer.answer(&[status, "Set-Cookie: id=secret", "Content-Length: 9"]).await;
@@ -106,7 +106,7 @@ async fn a_refusal_is_told_with_its_status_and_its_body() {
     assert!(!stdout(&output).contains("secret"));
 }
 
-/// It closes when it likes, and not with the peer.
+/// It does not close when the client closes.
 #[tokio::test]
 async fn a_server_that_answers_neither_ping_nor_close() {
     let server = script(async |mut peer: Peer| {
@@ -144,7 +144,7 @@ async fn a_server_that_leaves_tcp_to_the_client() {
 }
 
 #[tokio::test]
-async fn a_server_that_closes_by_itself() {
+async fn a_server_that_closes_first() {
     let server = script(async |mut peer: Peer| {
         peer.shake_hands().await;
         peer.read_payload(FIN | PING).await;
@@ -156,13 +156,15 @@ async fn a_server_that_closes_by_itself() {
     let url = server.url();
     let output = run_blocking(move || pipe(&["probe", &url], "")).await;
     server.finish().await;
-    let told =
-        ["1008 \"who are you?\" clean  the server first", "closed by itself, with code 1008"];
+    let told = [
+        "1008 \"who are you?\" clean  the server closed first",
+        "closed by itself, with code 1008",
+    ];
     assert_screen(&output, 0, &told);
 }
 
 #[tokio::test]
-async fn a_redirect_is_a_leg_of_its_own() {
+async fn a_redirect_is_shown_as_a_leg() {
     let server = script(async |mut peer: Peer| {
         peer.shake_hands().await;
         peer.read_close().await;
@@ -200,13 +202,13 @@ async fn a_server_that_vanishes() {
     assert_screen(&output, 1, &told);
 }
 
-/// It takes connections, as any server of another protocol does.
+/// It accepts connections, as a server of another protocol does.
 #[tokio::test]
-async fn a_server_that_says_nothing() {
+async fn a_server_that_sends_nothing() {
     let server = script(async |mut peer: Peer| peer.await_end().await).await;
     let url = server.url();
     let output = run_blocking(move || pipe(&["probe", "--timeout", "0.1", &url], "")).await;
     server.finish().await;
-    let told = ["no connection", "connected after", "GET / HTTP/1.1", "says nothing"];
+    let told = ["no connection", "connected after", "GET / HTTP/1.1", "sends nothing"];
     assert_screen(&output, 3, &told);
 }

@@ -22,7 +22,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use support::{Listening, fdx, pipe, run_blocking, stderr, stdout};
 use tapping::Tap;
 
-/// `fdx tap` for people, as long as it lives.
+/// `fdx tap` for people. It ends when this is dropped.
 struct Shown {
     process: Child,
     address: String,
@@ -32,7 +32,10 @@ struct Shown {
 
 impl Shown {
     fn start(url: &str, arguments: &[&str]) -> Self {
-        let mut process = fdx(&["tap", "0", url]).args(arguments).spawn().unwrap();
+        let mut process = fdx(&["tap", "0", url, "--host", "server.example.com"])
+            .args(arguments)
+            .spawn()
+            .unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
         let mut complaints = BufReader::new(process.stderr.take().unwrap());
         let mut announced = String::new();
@@ -58,8 +61,8 @@ impl Drop for Shown {
     }
 }
 
-/// A server that opens the connection with these lines besides, sends these bytes, and returns what it
-/// read behind the request.
+/// Starts a server that opens the connection with these further lines, sends these bytes, and returns what
+/// it read after the request.
 async fn sending(lines: &'static [&'static str], bytes: Vec<u8>) -> Scripted<(String, Vec<u8>)> {
     script(async move |mut peer: Peer| {
         let request = peer.answer(&[&OPENING[..], lines].concat()).await;
@@ -77,7 +80,7 @@ async fn client_of(tap: &Tap) -> Peer {
     Peer::connect(tap.address.parse().unwrap()).await
 }
 
-/// Sends these bytes behind the request, and returns what came behind the response.
+/// Sends these bytes after the request, and returns what it read after the response.
 async fn converse(tap: &Tap, request: &str, bytes: &[u8]) -> Vec<u8> {
     let mut client = client_of(tap).await;
     guarded("an open connection", client.open(request)).await;
@@ -89,7 +92,7 @@ async fn converse(tap: &Tap, request: &str, bytes: &[u8]) -> Vec<u8> {
     heard
 }
 
-/// The frames of one end: what they are, what is in them, and what is wrong with them.
+/// Returns the opcode, the text and the violation of each frame from one end.
 fn frames<'a>(events: &'a [Value], from: &str) -> Vec<(&'a str, &'a str, &'a str)> {
     let of_end = events.iter().filter(|event| event["event"] == "frame" && event["from"] == from);
     let text = |event: &'a Value, name: &str| event[name].as_str().unwrap_or_default();
@@ -98,7 +101,7 @@ fn frames<'a>(events: &'a [Value], from: &str) -> Vec<(&'a str, &'a str, &'a str
 }
 
 #[tokio::test]
-async fn bytes_pass_as_they_are_and_frames_are_told() {
+async fn bytes_pass_unchanged_and_frames_are_shown() {
     let said = [
         frame(TEXT, "frag"),
         frame(FIN | PING, "between"),
@@ -154,7 +157,7 @@ async fn bytes_pass_as_they_are_and_frames_are_told() {
 }
 
 #[tokio::test]
-async fn what_breaks_the_protocol_is_named_and_passes() {
+async fn violations_are_named_and_pass() {
     let said = [
         frame(FIN | 0x3, "reserved"),
         frame(FIN | CONTINUATION, "of nothing"),
@@ -181,7 +184,7 @@ async fn what_breaks_the_protocol_is_named_and_passes() {
 }
 
 #[tokio::test]
-async fn a_server_that_vanishes_vanishes_for_the_client() {
+async fn a_reset_by_the_server_is_passed_on() {
     let server = script(async |mut peer: Peer| {
         peer.shake_hands().await;
         peer.reset_after(&frame(FIN | TEXT, "last words")).await;
@@ -201,7 +204,7 @@ async fn a_server_that_vanishes_vanishes_for_the_client() {
 }
 
 #[tokio::test]
-async fn a_client_that_vanishes_is_told_of() {
+async fn a_reset_by_the_client_is_shown() {
     let server = sending(&[], Vec::new()).await;
     let mut tap = Tap::start(&server.url(), &[]);
     let mut client = client_of(&tap).await;
@@ -214,7 +217,7 @@ async fn a_client_that_vanishes_is_told_of() {
 }
 
 #[tokio::test]
-async fn a_refusal_passes() {
+async fn a_rejection_passes() {
     let rejection = "HTTP/1.1 403 Forbidden\r\nX-Why: so\r\nContent-Length: 4\r\n\r\nno.\n";
     let server = script(async move |mut peer: Peer| {
         peer.read_head().await;
@@ -235,7 +238,7 @@ async fn a_refusal_passes() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_a_bad_gateway() {
+async fn an_unreachable_server_is_a_bad_gateway() {
     let (_held, nobody) = deaf();
     let mut tap = Tap::start(&format!("ws://{nobody}/"), &[]);
     let mut client = client_of(&tap).await;
@@ -261,9 +264,9 @@ async fn a_server_that_does_not_answer_is_a_bad_gateway() {
     assert!(failed["error"].as_str().unwrap().contains("has not answered"), "{failed}");
 }
 
-/// An answer that is no HTTP passes too: the client may judge.
+/// A response that is not HTTP passes too: the client may judge.
 #[tokio::test]
-async fn an_answer_that_is_no_http_passes() {
+async fn a_response_that_is_not_http_passes() {
     let server = script(async |mut peer: Peer| {
         peer.read_head().await;
         peer.send("SSH-2.0-OpenSSH\r\n").await;
@@ -307,7 +310,7 @@ async fn connections_are_numbered() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_told_so() {
+async fn a_request_that_is_not_http_is_rejected() {
     let (_held, nobody) = deaf();
     let mut tap = Tap::start(&format!("ws://{nobody}/"), &[]);
     let mut client = client_of(&tap).await;
@@ -319,7 +322,7 @@ async fn what_is_no_http_is_told_so() {
 }
 
 #[tokio::test]
-async fn it_sees_inside_tls() {
+async fn messages_within_tls_are_shown() {
     let (authority, folder) = (Authority::new(), Folder::new());
     let identity = authority.issue(&["localhost"], Validity::Now);
     let port = fullduplex_lab::echo::start(Some(&identity));
@@ -336,7 +339,7 @@ async fn it_sees_inside_tls() {
     }
 }
 
-/// What nobody reads slows the other down; nothing grows.
+/// A frame is passed on as it arrives, and memory does not grow with it.
 #[tokio::test]
 async fn large_frames_pass_in_little_memory() {
     const SIZE: usize = 64 << 20;
@@ -350,7 +353,7 @@ async fn large_frames_pass_in_little_memory() {
     assert!(grown < 4 << 20, "{grown} bytes");
 }
 
-/// People see lines; their terminal is not told to do things.
+/// People read lines, in which control characters are escaped.
 #[tokio::test]
 async fn people_read_lines() {
     let echo = Listening::start(&[]);
@@ -381,7 +384,7 @@ async fn people_read_lines() {
 }
 
 #[tokio::test]
-async fn all_is_shown_on_request() {
+async fn full_shows_headers_and_content() {
     let said = [
         frame(FIN | TEXT, "one\ntwo"),
         frame(FIN | BINARY, b"0123456789abcdef\xFF"),
@@ -397,8 +400,8 @@ async fn all_is_shown_on_request() {
     let trimmed: Vec<&str> = shown.iter().map(|line| line.trim_start()).collect();
     for expected in [
         "sec-websocket-version: 13",
-        "one",
-        "two",
+        "| one",
+        "| two",
         "000000  30 31 32 33 34 35 36 37 38 39 61 62 63 64 65 66  0123456789abcdef",
         "000010  ff                                               .",
     ] {
@@ -407,11 +410,53 @@ async fn all_is_shown_on_request() {
 }
 
 #[tokio::test]
-async fn a_reader_that_goes_away_ends_it() {
+async fn it_ends_when_its_reader_ends() {
     let echo = Listening::start(&[]);
     let mut tap = Tap::start(&echo.url, &[]);
     tap.events = Box::new(std::iter::empty());
     let url = format!("ws://{}/", tap.address);
     run_blocking(move || pipe(&["connect", &url], "hello\n")).await;
     assert!(tap.process.wait().unwrap().success());
+}
+
+/// FS-05: a page that has let its own name resolve to this machine.
+#[tokio::test]
+async fn a_foreign_host_is_misdirected() {
+    let (_held, nobody) = deaf();
+    let mut tap = Tap::start(&format!("ws://{nobody}/"), &[]);
+    let mut client = client_of(&tap).await;
+    client.send(SAMPLE_REQUEST.replace("server.example.com", "rebound.example")).await;
+    let mut heard = String::new();
+    guarded("the answer", client.into_inner().read_to_string(&mut heard)).await.unwrap();
+    assert!(heard.starts_with("HTTP/1.1 421 ") && heard.contains("rebound.example"), "{heard}");
+    let failed = tap.events.nth(1).unwrap();
+    assert!(failed["error"].as_str().unwrap().contains("rebound.example"), "{failed}");
+}
+
+/// FK-05: a further request on the connection never reaches the server, rewritten or not.
+#[tokio::test]
+async fn a_second_request_does_not_pass() {
+    let first = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let post = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbody";
+    let refused = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\r\n";
+    for (request, body) in [(first, ""), (post, "body"), (refused, "")] {
+        let server = script(async |mut peer: Peer| {
+            let head = peer.read_head().await;
+            // It would keep the connection.
+            peer.send("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno").await;
+            let mut rest = Vec::new();
+            peer.into_inner().read_to_end(&mut rest).await.ok();
+            (head, rest)
+        })
+        .await;
+        let mut tap = Tap::start(&server.url(), &["-H", "Cookie: of=user"]);
+        let mut client = client_of(&tap).await;
+        client.send(format!("{request}GET /second HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
+        let mut heard = String::new();
+        guarded("the answer", client.into_inner().read_to_string(&mut heard)).await.ok();
+        let (head, rest) = server.finish().await;
+        assert!(head.contains("cookie: of=user"), "{head}");
+        assert_eq!(String::from_utf8_lossy(&rest), body, "{request}");
+        tap.until_over();
+    }
 }

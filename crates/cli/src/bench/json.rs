@@ -5,11 +5,10 @@ use serde_json::{Value, json};
 use super::Conclusion;
 use super::record::Times;
 use super::worker::Load;
-use crate::figures::shown_url;
 
-/// The result for machines: one object on one line; times are in seconds.
-pub(super) fn text(conclusion: &Conclusion) -> String {
-    let Conclusion { run, cut_short } = conclusion;
+/// Returns the result for machines. Times are in seconds.
+pub(super) fn value(conclusion: &Conclusion) -> Value {
+    let Conclusion { run, cut_short, secrets } = conclusion;
     let record = run.record.borrow();
     let window = record.window();
     let (stalls, stalled) = run.watch.borrow().stalls(window.start, window.end);
@@ -17,8 +16,8 @@ pub(super) fn text(conclusion: &Conclusion) -> String {
         Load::Open { rate } => (Some(rate), None),
         Load::Closed { in_flight } => (None, Some(in_flight)),
     };
-    let result = json!({
-        "url": shown_url(&run.url),
+    json!({
+        "url": secrets.url(run.url.as_str()),
         "load": {
             "connections": run.connections,
             "rate": rate,
@@ -34,6 +33,7 @@ pub(super) fn text(conclusion: &Conclusion) -> String {
         "sent": record.sent,
         "answered": record.answered,
         "wrong": record.wrong,
+        "unasked": record.unasked,
         "lost": record.lost(),
         "unsent": record.unsent,
         "errors": record.errors,
@@ -47,8 +47,7 @@ pub(super) fn text(conclusion: &Conclusion) -> String {
             "stalled": seconds(stalled),
             "apart": times(&record.apart),
         },
-    });
-    format!("{result}\n")
+    })
 }
 
 fn times(times: &Times) -> Value {

@@ -15,7 +15,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use fullduplex_net::ConnectConcurrency;
-use fullduplex_net::proto::Url;
 use tokio::sync::{Semaphore, watch as channel};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -24,27 +23,31 @@ pub(crate) use self::args::Bench;
 use self::payload::Payload;
 use self::record::Record;
 use self::watch::{TICK, Watch};
-use self::worker::{Counts, Load, Phase, Run};
-use crate::exit::{Exit, Failure, not_connected, silent, usage};
-use crate::output::print;
+use self::worker::{Counts, Load, Run, RunPhase};
+use crate::context::Context;
+use crate::exit::{Exit, Failure, not_connected, silent};
+use crate::interrupt::Interrupt;
+use crate::output::Output;
+use crate::secrets::Secrets;
 
-/// How long an answer is waited for at the end, and when the user does not want to wait.
+/// How long to wait for answers at the end, and after an interrupt.
 const PATIENCE: Duration = Duration::from_secs(5);
 const INTERRUPTED: Duration = Duration::from_millis(300);
 
-/// What a run has come to, besides its record.
+/// The end of a run. The figures are in its record.
 #[derive(Debug)]
 struct Conclusion {
     run: Rc<Run>,
     cut_short: bool,
+    secrets: Secrets,
 }
 
-pub(crate) async fn run(args: Bench) -> Result<(), Failure> {
-    let url = Url::parse(&args.client.url).map_err(usage)?;
+pub(crate) async fn run(args: Bench, context: &Context) -> Result<(), Failure> {
+    let url = args.client.parsed_url()?;
     let mut options = args.client.builder()?.connect_options().clone();
     options.concurrency = ConnectConcurrency::Unlimited;
     options.limits.message_bytes = options.limits.message_bytes.max(args.size);
-    let (phase, receiver) = channel::channel(Phase::Sending);
+    let (phase, receiver) = channel::channel(RunPhase::Sending);
     let run = Rc::new(Run {
         url,
         options,
@@ -61,16 +64,24 @@ pub(crate) async fn run(args: Bench) -> Result<(), Failure> {
         watch: Watch::default().into(),
         counts: Counts::default(),
     });
-    let cut_short = LocalSet::new().run_until(load(&run, &phase, &args)).await;
-    let conclusion = Conclusion { run, cut_short };
-    conclusion.write(&args)?;
+    let loading = load(&run, &phase, &args, context);
+    let cut_short = LocalSet::new().run_until(loading).await;
+    let conclusion = Conclusion { run, cut_short, secrets: context.secrets };
+    conclusion.check_answers();
+    conclusion.write(&args, &context.output).await?;
     conclusion.exit()
 }
 
-/// Opens the connections, measures and closes them. Returns whether the user has interrupted it.
-async fn load(run: &Rc<Run>, phase: &channel::Sender<Phase>, args: &Bench) -> bool {
+/// Opens the connections, measures, and closes them. Returns whether it was interrupted.
+async fn load(
+    run: &Rc<Run>,
+    phase: &channel::Sender<RunPhase>,
+    args: &Bench,
+    context: &Context,
+) -> bool {
+    let interrupt: &Interrupt = &context.interrupt;
     let ticker = tokio::task::spawn_local(tick(Rc::clone(run)));
-    let progress = tokio::task::spawn_local(progress::show(Rc::clone(run)));
+    let progress = tokio::task::spawn_local(progress::show(Rc::clone(run), context.output.clone()));
     let mut connections = JoinSet::new();
     for number in 0..args.connections {
         let at = run.start + args.ramp.mul_f64(f64::from(number) / f64::from(args.connections));
@@ -78,7 +89,7 @@ async fn load(run: &Rc<Run>, phase: &channel::Sender<Phase>, args: &Bench) -> bo
     }
     let cut_short = tokio::select! {
         biased;
-        _ = tokio::signal::ctrl_c() => true,
+        () = interrupt.first() => true,
         () = measure(run, args) => false,
         // All of them have failed.
         () = async { while connections.join_next().await.is_some() {} } => false,
@@ -90,17 +101,18 @@ async fn load(run: &Rc<Run>, phase: &channel::Sender<Phase>, args: &Bench) -> bo
         run.record.borrow_mut().measure(start..now);
     }
     let patience = if cut_short { INTERRUPTED } else { PATIENCE };
-    phase.send_replace(Phase::Ending { patience });
+    phase.send_replace(RunPhase::Ending { patience });
     tokio::select! {
         () = async { while connections.join_next().await.is_some() {} } => {}
-        _ = tokio::signal::ctrl_c() => {}
+        () = interrupt.second() => {}
     }
     ticker.abort();
     progress.abort();
+    context.output.progress(None);
     cut_short
 }
 
-/// Waits until the connections are open, warm, and measured.
+/// Waits until the connections are open, the warm-up is over, and the measurement too.
 async fn measure(run: &Run, args: &Bench) {
     while run.counts.settled.get() < args.connections {
         sleep(TICK).await;
@@ -120,16 +132,38 @@ async fn tick(run: Rc<Run>) {
 }
 
 impl Conclusion {
-    fn write(&self, args: &Bench) -> Result<(), Failure> {
+    /// Counts an error if the server has answered nothing.
+    fn check_answers(&self) {
+        let record = &mut *self.run.record.borrow_mut();
+        let is_silent = if self.cut_short {
+            record.sent_ever > 0 && record.answered_ever == 0
+        } else {
+            record.answered == 0
+        };
+        if self.run.counts.opened.get() > 0 && is_silent {
+            record.handle_error("no message was answered: is it an echo server?");
+        }
+    }
+
+    async fn write(&self, args: &Bench, output: &Output) -> Result<(), Failure> {
         if let Some(file) = &args.svg {
             write(file, &plot::svg(self))?;
         }
         match &args.json {
-            Some(file) if file.as_os_str() == "-" => return print(&json::text(self)),
-            Some(file) => write(file, &json::text(self))?,
+            Some(file) if file.as_os_str() == "-" => {
+                let result = json::value(self);
+                output.print(0, move |pen| pen.json(&result)).await;
+                return Ok(());
+            }
+            Some(file) => write(file, &format!("{}\n", json::value(self)))?,
             None => {}
         }
-        if self.run.counts.opened.get() > 0 { print(&summary::text(self)) } else { Ok(()) }
+        if self.run.counts.opened.get() > 0 {
+            for line in summary::lines(self) {
+                output.line(line).await;
+            }
+        }
+        Ok(())
     }
 
     fn exit(&self) -> Result<(), Failure> {
@@ -140,7 +174,7 @@ impl Conclusion {
         }
         let has_failed =
             record.lost() + record.unsent + record.own_unsent + record.error_count() > 0;
-        // What was cut short may have been about to be answered.
+        // What was under way may have been about to be answered.
         let has_failed = has_failed && !(self.cut_short && record.error_count() == 0);
         if has_failed { Err(silent(Exit::Failed)) } else { Ok(()) }
     }
@@ -148,5 +182,5 @@ impl Conclusion {
 
 fn write(file: &Path, text: &str) -> Result<(), Failure> {
     fs::write(file, text)
-        .map_err(|error| format!("the file {} cannot be written: {error}", file.display()).into())
+        .map_err(|error| format!("could not write the file {}: {error}", file.display()).into())
 }

@@ -1,28 +1,28 @@
 use std::time::Duration;
 
-/// When the messages of a connection are to be sent in an open loop, whatever the answers do. All times
-/// count from the beginning of the run.
+/// Decides when the messages of a connection are due in an open loop, independently of the answers. All
+/// times count from the start of the run.
 #[derive(Debug)]
 pub(super) struct Pacer {
-    /// In seconds, as the next two.
+    /// In seconds, as the interval.
     first: f64,
     interval: f64,
     sent: u64,
-    /// Until when the transport took no more, as far as is known.
+    /// The last time at which the transport took no more.
     blocked: Duration,
 }
 
-/// A message that is to be sent now.
+/// A message that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Due {
     pub(super) intended: Duration,
-    /// By how much this tool is late, and nobody else.
+    /// How late this tool is.
     pub(super) own_delay: Duration,
 }
 
 impl Pacer {
-    /// The connections take turns, so that all of them together keep an even `rate` per second. This one
-    /// begins with its first turn after `now`.
+    /// Creates the pacer of connection `number`. The connections take turns, so that together they keep an
+    /// even `rate` per second. This one begins with its first turn after `now`.
     pub(super) fn new(rate: f64, connections: u32, number: u32, now: Duration) -> Self {
         let interval = f64::from(connections) / rate;
         let offset = f64::from(number) / rate;
@@ -30,13 +30,13 @@ impl Pacer {
         Self { first: offset + turns * interval, interval, sent: 0, blocked: Duration::ZERO }
     }
 
-    /// When the next message is due.
+    /// Returns when the next message is due.
     pub(super) fn due(&self) -> Duration {
         Duration::try_from_secs_f64(self.first + self.sent as f64 * self.interval)
             .unwrap_or(Duration::MAX)
     }
 
-    /// Takes the next message that is due, if there is one.
+    /// Returns the next message that is due, if there is one.
     pub(super) fn poll_due(&mut self, now: Duration) -> Option<Due> {
         let intended = self.due();
         if intended > now {
@@ -46,7 +46,7 @@ impl Pacer {
         Some(Due { intended, own_delay: now - intended.max(self.blocked.min(now)) })
     }
 
-    /// The transport takes no more: what is late from now on is so by the server's fault.
+    /// Notes that the transport takes no more: delays until now are the server's.
     pub(super) fn handle_blocked(&mut self, now: Duration) {
         self.blocked = now;
     }

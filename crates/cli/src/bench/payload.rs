@@ -3,10 +3,10 @@ use fullduplex_net::proto::{Message, Text};
 
 use super::args::Content;
 
-/// Makes messages of one size, and knows the answer of an echo to each.
+/// Makes messages of one size, and recognizes the echo of each.
 #[derive(Debug)]
 pub(super) struct Payload {
-    /// Each message is another part of it, so that none is a copy of the one before.
+    /// Each message is another part of this, so that none repeats the one before.
     pool: Bytes,
     size: usize,
     kind: Kind,
@@ -18,10 +18,10 @@ enum Kind {
     Binary,
 }
 
-/// Large enough that a message of common size is not found in what a window of 32 KiB remembers.
+/// Large enough that the window of compression, 32 KiB, rarely holds a part of the next message.
 const POOL: usize = 1 << 20;
 
-/// Digits of the number that a message begins with, where it has room.
+/// A message begins with its number in this many hex digits, if it has room for them.
 const NUMBER: usize = 16;
 
 impl Payload {
@@ -50,7 +50,7 @@ impl Payload {
         self.size
     }
 
-    /// Message `number` of a connection.
+    /// Returns message `number` of a connection.
     pub(super) fn message(&self, number: u64) -> Message {
         let bytes = self.bytes(number);
         match self.kind {
@@ -60,7 +60,22 @@ impl Payload {
         }
     }
 
-    /// Whether an answer is the echo of this message.
+    /// Returns the number that an answer begins with; `None` if it has none, or messages are too short for
+    /// one.
+    pub(super) fn number_of(&self, answer: &Message) -> Option<u64> {
+        let digits = answer.payload().get(..NUMBER).filter(|_| self.has_number())?;
+        let digits = str::from_utf8(digits).ok()?;
+        // `from_str_radix` takes a sign, which is not a digit.
+        let is_number = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        u64::from_str_radix(digits, 16).ok().filter(|_| is_number)
+    }
+
+    /// Returns whether messages are long enough for a number.
+    pub(super) fn has_number(&self) -> bool {
+        self.size >= NUMBER
+    }
+
+    /// Returns whether an answer is the echo of this message.
     pub(super) fn is_echo(&self, answer: &Message, number: u64) -> bool {
         let is_kind = matches!(
             (answer, self.kind),
@@ -90,17 +105,13 @@ impl Payload {
         let start = Random(number.wrapping_add(1)).next() as usize % POOL;
         &self.pool[start..start + self.size]
     }
-
-    fn has_number(&self) -> bool {
-        self.size >= NUMBER
-    }
 }
 
 fn hex(number: u64) -> String {
     format!("{number:0NUMBER$x}")
 }
 
-/// Numbers that look random, the same in every run (splitmix64).
+/// A pseudorandom sequence, the same in every run (splitmix64).
 struct Random(u64);
 
 impl Random {
@@ -115,7 +126,7 @@ impl Random {
 
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// What messages of applications are made of.
+/// Pieces of which messages of applications consist.
 const WORDS: [&str; 32] = [
     "{\"id\":",
     "\"type\":\"",
@@ -156,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_echo_is_recognized_and_nothing_else() {
+    fn only_the_echo_of_a_message_is_recognized() {
         for (size, binary, content) in [
             (0, false, Content::Words),
             (15, false, Content::Random),
@@ -168,6 +179,7 @@ mod tests {
             let message = payload.message(7);
             assert_eq!((message.len(), matches!(message, Message::Binary(_))), (size, binary));
             assert!(payload.is_echo(&message, 7));
+            assert_eq!(payload.number_of(&message), (size >= 16).then_some(7));
             if size > 0 {
                 assert!(!payload.is_echo(&message, 8), "{size}");
                 assert!(!payload.is_echo(&message.payload()[1..].into(), 7));

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::Conclusion;
 use super::worker::Load;
-use crate::figures::{count, counted, shown_url, time};
+use crate::figures::{count, counted, time};
 
 const WIDTH: f64 = 800.0;
 const HEIGHT: f64 = 400.0;
@@ -12,16 +12,16 @@ const RIGHT: f64 = 40.0;
 const TOP: f64 = 56.0;
 const BOTTOM: f64 = 56.0;
 
-/// Points of the curve for each nine that a percentile gains.
+/// The points of the curve for each further nine of a percentile.
 const STEPS: u32 = 40;
 
-/// The latency by percentiles, as a picture that needs nothing else. The axis of the percentiles gives
-/// each further nine the same room, as the rarest are the ones to look at.
+/// Returns a drawing of the latency by percentiles, in one file. The axis gives each further nine the same
+/// room, because the rarest latencies matter most.
 pub(super) fn svg(conclusion: &Conclusion) -> String {
     let run = &conclusion.run;
     let record = run.record.borrow();
     let times = &record.latency;
-    // As far as there is a message for it.
+    // As many as the number of messages supports.
     let nines = (times.len().max(10) as f64).log10().ceil().clamp(1.0, 6.0);
     let top = round_up(times.max());
     let x = |nine: f64| LEFT + nine / nines * (WIDTH - LEFT - RIGHT);
@@ -50,11 +50,11 @@ pub(super) fn svg(conclusion: &Conclusion) -> String {
         Load::Closed { in_flight } => format!("a closed loop of {in_flight}"),
     };
     let connections = counted(run.connections.into(), "connection");
-    let title = format!("{}: {connections}, {load}", shown_url(&run.url));
+    let title = format!("{}: {connections}, {load}", conclusion.secrets.url(run.url.as_str()));
     svg.text((LEFT, 24.0), "start", &title);
     let apart = match record.apart.len() {
         0 => String::new(),
-        apart => format!("; {} kept apart, met by stalls of the tool", count(apart)),
+        apart => format!("; {} kept apart: the tool stalled", count(apart)),
     };
     let about = format!("latency of {}{apart}", counted(times.len(), "message"));
     svg.text((LEFT, 42.0), "start", &about);
@@ -68,7 +68,7 @@ pub(super) fn svg(conclusion: &Conclusion) -> String {
 
 const PERCENTILES: [&str; 7] = ["0", "90", "99", "99.9", "99.99", "99.999", "99.9999"];
 
-/// A time above this one that is easy to divide by four.
+/// Returns a round time above this one that can be divided by four.
 fn round_up(time: Duration) -> Duration {
     let nanos = (time.as_nanos() as f64).max(1000.0);
     let ten = 10f64.powf(nanos.log10().floor());

@@ -1,4 +1,3 @@
-use std::io::{self, IsTerminal, Write};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -6,16 +5,12 @@ use tokio::time::{Instant, interval_at};
 
 use super::worker::Run;
 use crate::figures::{count, counted, time};
+use crate::output::Output;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Rewrites a line on stderr every second, if that is a terminal.
-pub(super) async fn show(run: Rc<Run>) {
-    if !io::stderr().is_terminal() {
-        return;
-    }
-    // It is wiped when the run ends.
-    let _line = Line;
+/// Rewrites a line of progress every second.
+pub(super) async fn show(run: Rc<Run>, output: Output) {
     let mut seconds = interval_at(Instant::now() + SECOND, SECOND);
     loop {
         seconds.tick().await;
@@ -32,15 +27,6 @@ pub(super) async fn show(run: Rc<Run>) {
             count(run.counts.open.get().into()),
             counted(errors, "error"),
         );
-        // Nobody depends on it.
-        write!(io::stderr(), "\r{line}\x1b[K").ok();
-    }
-}
-
-struct Line;
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        write!(io::stderr(), "\r\x1b[K").ok();
+        output.progress(Some(line.into()));
     }
 }

@@ -6,57 +6,65 @@ use hdrhistogram::Histogram;
 
 use super::watch::TOLERANCE;
 
-/// Times, with three digits.
+/// A histogram of times, with three digits.
 #[derive(Debug, Clone)]
 pub(super) struct Times(Histogram<u64>);
 
-/// A message on its way. All times count from the beginning of the run.
+/// A message that was sent. All times count from the start of the run.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sent {
     pub(super) number: u64,
-    /// When it was to be sent.
+    /// When it was due.
     pub(super) intended: Duration,
-    /// By how much this tool was late, and nobody else.
+    /// How late this tool sent it.
     pub(super) own_delay: Duration,
+    pub(super) is_answered: bool,
 }
 
-/// What was measured, of all connections.
+/// What was measured, on all connections.
 #[derive(Debug, Default)]
 pub(super) struct Record {
-    /// Messages to be sent within count; those before it warm up.
+    /// Messages that are due within this time count. Those before it warm up.
     window: Option<Range<Duration>>,
     pub(super) sent: u64,
     pub(super) answered: u64,
+    /// Answers whose number is right and whose content is not.
     pub(super) wrong: u64,
-    /// They were due, and the server took no more.
+    /// Messages that answer nothing: the server sent them on its own.
+    pub(super) unasked: u64,
+    /// Messages sent and answered at any time, also during the warm-up.
+    pub(super) sent_ever: u64,
+    pub(super) answered_ever: u64,
+    /// Messages that were due while the server took no more.
     pub(super) unsent: u64,
-    /// They were due, and this tool did not keep up.
+    /// Messages that were due while this tool did not keep up.
     pub(super) own_unsent: u64,
-    /// Answers that came within the window, to whatever.
+    /// Answers that arrived within the window, to any message.
     pub(super) arrived: u64,
-    /// From the intended time to the answer, without what this tool was late.
+    /// The time from when a message was due to its answer, without the delay of this tool.
     pub(super) latency: Times,
-    /// Of messages that this tool sent late, or whose answer it may have overlooked while it stood still: of
-    /// these it cannot be told who is to blame.
+    /// The latency of messages that this tool sent late, or whose answer it may have seen late because it
+    /// stalled: either the tool or the server may be the cause.
     pub(super) apart: Times,
-    /// How late this tool sent.
+    /// How late this tool sent messages.
     pub(super) own_delay: Times,
-    /// From the beginning of the connection to the end of its opening handshake.
+    /// The time to connect, with the opening handshake.
     pub(super) connecting: Times,
-    /// What went wrong, and how often.
+    /// Each error, and how often it occurred.
     pub(super) errors: BTreeMap<String, u64>,
-    /// Since it was looked at.
+    /// The latencies since [`Record::take_recent`].
     recent: Times,
 }
 
-/// More kinds of errors are counted together.
+/// Further kinds of errors are counted together.
 const KINDS: usize = 8;
 
-/// What this tool has lost is taken off a latency of which it is a smaller share, one in so many.
+/// A stall of this tool is subtracted from a latency if it is less than one part in this many of it.
+/// Otherwise the message is kept apart.
 const SHARE: u32 = 10;
 
 impl Sent {
-    /// From when on the server and the way to it have the time.
+    /// Returns when it was sent: from then on the server and the network take the time.
     pub(super) fn start(&self) -> Duration {
         self.intended + self.own_delay
     }
@@ -76,21 +84,23 @@ impl Record {
     }
 
     pub(super) fn handle_sent(&mut self, sent: &Sent) {
+        self.sent_ever += 1;
         if self.counts(sent.intended) {
             self.sent += 1;
             self.own_delay.add(sent.own_delay);
         }
     }
 
-    /// A message was due and is not sent any more; `is_blocked` if the server took no more.
+    /// Counts a message that was due and was not sent; `is_blocked` if the server took no more.
     pub(super) fn handle_unsent(&mut self, intended: Duration, is_blocked: bool) {
         if self.counts(intended) {
             *if is_blocked { &mut self.unsent } else { &mut self.own_unsent } += 1;
         }
     }
 
-    /// The right answer has come; this tool may have overlooked it for so long.
+    /// Counts the right answer. This tool may have seen it late by `stalled`.
     pub(super) fn handle_answer(&mut self, sent: &Sent, now: Duration, stalled: Duration) {
+        self.answered_ever += 1;
         let latency = now.saturating_sub(sent.start());
         self.recent.add(latency);
         if self.counts(now) {
@@ -107,12 +117,18 @@ impl Record {
         }
     }
 
-    /// Another answer has come.
+    /// Counts an answer with another content.
     pub(super) fn handle_wrong(&mut self, sent: &Sent, reason: &str) {
+        self.answered_ever += 1;
         if self.counts(sent.intended) {
             self.wrong += 1;
         }
         self.handle_error(reason);
+    }
+
+    /// Counts a message that answers nothing.
+    pub(super) fn handle_unasked(&mut self) {
+        self.unasked += 1;
     }
 
     pub(super) fn handle_error(&mut self, reason: &str) {
@@ -121,7 +137,7 @@ impl Record {
         *self.errors.entry(reason.to_owned()).or_default() += 1;
     }
 
-    /// Messages that were sent and never answered.
+    /// Returns how many messages were sent and not answered.
     pub(super) fn lost(&self) -> u64 {
         self.sent.saturating_sub(self.answered + self.wrong)
     }
@@ -130,14 +146,14 @@ impl Record {
         self.errors.values().sum()
     }
 
-    /// The answers per second within the window.
+    /// Returns the answers per second within the window.
     pub(super) fn rate(&self) -> f64 {
         let window = self.window();
         let seconds = window.end.saturating_sub(window.start).as_secs_f64();
         if seconds > 0.0 { self.arrived as f64 / seconds } else { 0.0 }
     }
 
-    /// The latencies since the last call.
+    /// Takes the latencies since the last call.
     pub(super) fn take_recent(&mut self) -> Times {
         std::mem::take(&mut self.recent)
     }
@@ -153,7 +169,7 @@ impl Times {
         self.0.len()
     }
 
-    /// The time that this part of all, from 0 to 1, did not exceed.
+    /// Returns the time that this part of all, from 0 to 1, did not exceed.
     pub(super) fn at(&self, part: f64) -> Duration {
         Duration::from_nanos(self.0.value_at_quantile(part))
     }
@@ -183,8 +199,8 @@ mod tests {
         Duration::from_millis(number)
     }
 
-    /// A second at 1000 messages per second on a clock of its own. The server answers after a
-    /// millisecond; it stands still between two times, and so does the tool.
+    /// Simulates a second with 1000 messages on a clock of its own. The server answers after a millisecond.
+    /// It stalls between two times, and so does the tool.
     fn simulate(server: Range<u64>, tool: Range<u64>) -> Record {
         let mut record = Record::default();
         record.measure(ms(0)..ms(1000));
@@ -199,7 +215,12 @@ mod tests {
                 way.pop_front();
             }
             while let Some(due) = pacer.poll_due(ms(now)).filter(|due| due.intended < ms(1000)) {
-                let sent = Sent { number: 0, intended: due.intended, own_delay: due.own_delay };
+                let sent = Sent {
+                    number: 0,
+                    intended: due.intended,
+                    own_delay: due.own_delay,
+                    is_answered: false,
+                };
                 record.handle_sent(&sent);
                 let answer = if server.contains(&now) { server.end } else { now };
                 way.push_back((answer + 1, sent));
@@ -220,7 +241,7 @@ mod tests {
             (time.as_secs_f64() / ms(expected).as_secs_f64() - 1.0).abs() < 0.01
         };
         assert!(close_to(record.latency.max(), 301), "{:?}", record.latency.max());
-        // 300 of 1000 waited, from 301 ms to 2 ms.
+        // 300 of 1000 messages waited for 301 ms to 2 ms.
         for (part, expected) in [(0.99, 291), (0.9, 201), (0.75, 51), (0.5, 1)] {
             let time = record.latency.at(part);
             assert!(close_to(time, expected) && time >= ms(expected), "{part}: {time:?}");
@@ -232,32 +253,32 @@ mod tests {
         let record = simulate(0..0, 400..700);
         assert_eq!((record.sent, record.answered), (1000, 1000));
         assert!(record.latency.max() <= ms(2), "{:?}", record.latency.max());
-        // One was under way, and 300 were due meanwhile, of which the last were late by no more than
+        // One message was under way and 300 were due during the stall. The last of them were no later than
         // timers are.
         assert!((296..=302).contains(&record.apart.len()), "{}", record.apart.len());
         assert!(record.own_delay.max() >= ms(299), "{:?}", record.own_delay.max());
     }
 
     #[test]
-    fn both_at_once_blame_nobody_wrongly() {
+    fn a_stall_of_the_tool_is_not_counted_for_a_server_that_stalls_too() {
         let record = simulate(600..800, 400..700);
-        // What was due when both were awake again is the server's: 100 ms at most.
+        // After the tool is awake again, the server is late by 100 ms at most.
         assert!(record.latency.max() <= ms(102), "{:?}", record.latency.max());
         assert!(record.latency.at(0.99) >= ms(80), "{:?}", record.latency.at(0.99));
     }
 
     #[test]
-    fn what_the_tool_is_late_is_not_added() {
+    fn the_delay_of_the_tool_is_not_part_of_the_latency() {
         let mut record = Record::default();
         record.measure(ms(0)..ms(100));
-        let sent = Sent { number: 0, intended: ms(10), own_delay: ms(2) };
+        let sent = Sent { number: 0, intended: ms(10), own_delay: ms(2), is_answered: false };
         record.handle_sent(&sent);
         record.handle_answer(&sent, ms(13), ms(0));
         assert_eq!(record.latency.max().as_millis(), 1);
         assert_eq!(record.own_delay.max().as_millis(), 2);
     }
 
-    /// The tool has looked for answers afterwards, and there were none.
+    /// The tool looked for answers after its stall, and there were none.
     #[test]
     fn a_short_stall_of_the_tool_hides_none_of_the_server() {
         let record = simulate(400..700, 500..510);
@@ -267,19 +288,19 @@ mod tests {
     }
 
     #[test]
-    fn a_short_stall_of_the_tool_is_taken_off_a_long_one_of_the_server() {
-        // The answers of 701 ms are seen at 705 ms, and may have come since 695 ms.
+    fn a_short_stall_of_the_tool_is_subtracted_from_a_long_one_of_the_server() {
+        // The answers of 701 ms are seen at 705 ms, and may have arrived from 695 ms on.
         let record = simulate(400..700, 695..705);
         let max = record.latency.max();
         assert!(max >= ms(294) && max <= ms(302), "{max:?}");
-        // Of those that waited for less than 100 ms, it is too much to tell.
+        // For messages that waited for less than 100 ms, the stall is too large a part.
         assert!((90..=100).contains(&record.apart.len()), "{}", record.apart.len());
     }
 
     #[test]
-    fn only_what_is_intended_within_the_window_counts() {
+    fn only_messages_due_within_the_window_count() {
         let mut record = Record::default();
-        let sent = |at| Sent { number: 0, intended: ms(at), own_delay: ms(0) };
+        let sent = |at| Sent { number: 0, intended: ms(at), own_delay: ms(0), is_answered: false };
         record.handle_sent(&sent(5));
         record.measure(ms(10)..ms(20));
         for at in [9, 10, 19, 20] {

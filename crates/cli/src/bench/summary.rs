@@ -1,11 +1,12 @@
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 
 use anstyle::{AnsiColor, Style};
 
 use super::Conclusion;
 use super::record::Times;
 use super::worker::Load;
-use crate::figures::{bytes, count, counted, one_line, shown_url, time};
+use crate::figures::{bytes, count, counted, time};
+use crate::output::{Line, cut};
 
 const TITLE: Style = Style::new().bold();
 const NAME: Style = AnsiColor::Cyan.on_default();
@@ -15,25 +16,25 @@ const LATENCY: [(&str, f64); 6] =
     [("p50", 0.5), ("p75", 0.75), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
 const FEW: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("max", 1.0)];
 
-/// The result for people.
-pub(super) fn text(conclusion: &Conclusion) -> String {
-    let Conclusion { run, cut_short } = conclusion;
+/// Returns the result for people.
+pub(super) fn lines(conclusion: &Conclusion) -> Vec<Line> {
+    let Conclusion { run, cut_short, secrets } = conclusion;
     let record = run.record.borrow();
     let window = record.window();
-    let mut text = Text::default();
+    let mut text = Summary::default();
     let load = match run.load {
         Load::Open { rate } => format!("open loop at {rate} messages/s"),
-        Load::Closed { in_flight } => format!("closed loop, {in_flight} under way on each"),
+        Load::Closed { in_flight } => format!("closed loop, {in_flight} in flight on each"),
     };
-    let cut = if *cut_short { ", cut short" } else { "" };
-    let url = one_line(&shown_url(&run.url), 100);
-    text.line(format_args!("{TITLE}{url}{TITLE:#}"));
+    let cut_short = if *cut_short { ", cut short" } else { "" };
+    text.0.push(Line::of(TITLE, cut(&secrets.url(run.url.as_str()), 100)));
     text.line(format_args!(
-        "{}, {load}, messages of {}, measured for {}{cut}\n",
+        "{}, {load}, messages of {}, measured for {}{cut_short}",
         counted(run.connections.into(), "connection"),
         bytes(run.payload.size() as f64),
         time(window.end - window.start),
     ));
+    text.gap();
     text.row(
         "connections",
         format_args!(
@@ -68,29 +69,34 @@ pub(super) fn text(conclusion: &Conclusion) -> String {
     );
     text.row("latency", percentiles(&record.latency, &LATENCY));
     text.own(conclusion);
+    if record.unasked > 0 {
+        let unasked = counted(record.unasked, "message");
+        text.row("unasked", format_args!("{unasked} that answered nothing"));
+    }
     if !record.errors.is_empty() {
-        text.line(format_args!("\n{TITLE}What went wrong{TITLE:#}"));
+        text.gap();
+        text.0.push(Line::of(TITLE, "What went wrong"));
     }
     for (reason, number) in &record.errors {
         let number = count(*number);
-        text.line(format_args!("  {WARNING}{number} ×{WARNING:#} {}", one_line(reason, 200)));
+        let reason = cut(&secrets.text(reason), 200);
+        let line = Line::from("  ").styled(WARNING, format_args!("{number} ×"));
+        text.0.push(line.plain(" ").plain(reason));
     }
-    text.text
+    text.0
 }
 
 #[derive(Debug, Default)]
-struct Text {
-    text: String,
-}
+struct Summary(Vec<Line>);
 
-impl Text {
-    /// What this tool did itself, and what it cannot tell of others therefore.
+impl Summary {
+    /// Shows what this tool was late with, and which messages it therefore keeps apart.
     fn own(&mut self, Conclusion { run, .. }: &Conclusion) {
         let record = run.record.borrow();
         let window = record.window();
         let late = match run.load {
             Load::Open { .. } => format!("sent late by {}", percentiles(&record.own_delay, &FEW)),
-            Load::Closed { .. } => "sent when an answer came".to_owned(),
+            Load::Closed { .. } => "sent when an answer arrived".to_owned(),
         };
         let (stalls, sum) = run.watch.borrow().stalls(window.start, window.end);
         let stalled = match stalls {
@@ -103,34 +109,40 @@ impl Text {
             let times = percentiles(&record.apart, &FEW);
             self.row(
                 "kept apart",
-                format_args!("{}, met by that: {times}", counted(apart, "message")),
+                format_args!(
+                    "{}, which the tool may have delayed: {times}",
+                    counted(apart, "message")
+                ),
             );
         }
         if record.own_unsent > 0 {
             let unsent = counted(record.own_unsent, "message");
-            self.row(
-                "",
-                format_args!("{WARNING}{unsent} due and not sent: it had no time{WARNING:#}"),
-            );
+            self.warning(format_args!("{unsent} due and not sent: this tool was too slow"));
         }
         if (apart + record.own_unsent) * 100 > record.answered {
-            self.row(
-                "",
-                format_args!("{WARNING}more than 1 %: load less, with --no-compression, or from more machines{WARNING:#}"),
+            self.warning(
+                "more than 1 %: lower the load, use --no-compression, or use more machines",
             );
         }
         if let Load::Closed { .. } = run.load {
-            self.row("", "a closed loop waits with a slow server: see --rate for what users see");
+            self.row("", "a closed loop slows down with the server: --rate shows what users see");
         }
     }
 
     fn row(&mut self, label: &str, line: impl Display) {
-        self.line(format_args!("{NAME}{label:13}{NAME:#}{line}"));
+        self.0.push(Line::of(NAME, format_args!("{label:13}")).plain(line));
+    }
+
+    fn warning(&mut self, line: impl Display) {
+        self.0.push(Line::from(format_args!("{:13}", "")).styled(WARNING, line));
     }
 
     fn line(&mut self, line: impl Display) {
-        // Writing to a String cannot fail.
-        writeln!(self.text, "{line}").ok();
+        self.0.push(line.into());
+    }
+
+    fn gap(&mut self) {
+        self.0.push(Line::new());
     }
 }
 

@@ -1,20 +1,20 @@
 use std::time::Duration;
 
-/// Sees this tool stand still: a tick is due at short intervals, and where it comes late, nothing else
-/// was done in time either. All times count from the beginning of the run.
+/// Detects stalls of this tool. A tick is due at short intervals; while a tick is late, nothing else was
+/// done in time either. All times count from the start of the run.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     due: Duration,
-    /// From when to when, in order.
+    /// The start and the end of each stall, in order.
     stalls: Vec<(Duration, Duration)>,
-    /// How many of the last were not followed by a tick in time.
+    /// How many of the last stalls were not followed by a tick in time.
     chain: usize,
 }
 
 /// How often a tick is due.
 pub(super) const TICK: Duration = Duration::from_millis(5);
 
-/// How much later than due it may come: a timer is not exact.
+/// How late a tick may be: a timer is not exact.
 pub(super) const TOLERANCE: Duration = Duration::from_millis(3);
 
 impl Watch {
@@ -23,7 +23,7 @@ impl Watch {
         self.due = now + TICK;
     }
 
-    /// A tick has come; the next is due a [`TICK`] later.
+    /// Takes a tick. The next is due a [`TICK`] later.
     pub(super) fn handle_tick(&mut self, now: Duration) {
         if now > self.due + TOLERANCE {
             self.stalls.push((self.due, now));
@@ -34,8 +34,8 @@ impl Watch {
         self.due = now + TICK;
     }
 
-    /// How long the tool has stood still since `from`, of late: by so much it may have overlooked what came.
-    /// A stall that was followed by a tick in time does not count, for the tool has looked since.
+    /// Returns how long the tool has stalled since `from`: it may have seen an answer late by this much. A
+    /// stall that was followed by a tick in time does not count, because the tool has looked since.
     pub(super) fn stalled(&self, from: Duration, now: Duration) -> Duration {
         let under_way = (now > self.due + TOLERANCE).then_some((self.due, now));
         let ended = self.stalls.iter().rev().take(self.chain).copied();
@@ -43,7 +43,7 @@ impl Watch {
         under_way.into_iter().chain(ended).map(overlap).sum()
     }
 
-    /// How often and how long it stood still between these.
+    /// Returns the number of stalls between two times, and how long they were in all.
     pub(super) fn stalls(&self, from: Duration, to: Duration) -> (usize, Duration) {
         let within = self.stalls.iter().filter_map(|(start, end)| {
             let overlap = (*end).min(to).checked_sub((*start).max(from))?;
@@ -62,11 +62,11 @@ mod tests {
     }
 
     #[test]
-    fn what_happens_while_a_tick_is_late_is_under_a_stall() {
+    fn the_time_by_which_a_tick_is_late_is_a_stall() {
         let mut watch = Watch::default();
         (0..10).for_each(|tick| watch.handle_tick(ms(5 * tick)));
         assert_eq!(watch.stalled(ms(0), ms(52)), ms(0));
-        // The tick of 50 ms does not come.
+        // The tick of 50 ms is missing.
         assert_eq!(watch.stalled(ms(48), ms(60)), ms(10));
         assert_eq!(watch.stalled(ms(55), ms(60)), ms(5));
         watch.handle_tick(ms(350));
@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(watch.stalled(ms(0), ms(366)), ms(310));
         assert_eq!(watch.stalled(ms(349), ms(366)), ms(11));
         assert_eq!(watch.stalled(ms(365), ms(366)), ms(0));
-        // It has looked: what comes now was not there before.
+        // It has looked: what arrives now was not there before.
         watch.handle_tick(ms(370));
         assert_eq!(watch.stalled(ms(0), ms(371)), ms(0));
         assert_eq!(watch.stalls(ms(0), ms(1000)), (2, ms(310)));

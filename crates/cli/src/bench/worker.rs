@@ -15,7 +15,7 @@ use super::payload::Payload;
 use super::record::{Record, Sent};
 use super::watch::{TICK, Watch};
 
-/// What all connections of a run share, on one thread.
+/// What the connections of a run share, on one thread.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) url: Url,
@@ -24,8 +24,8 @@ pub(super) struct Run {
     pub(super) load: Load,
     pub(super) payload: Payload,
     pub(super) handshakes: Semaphore,
-    pub(super) phase: watch::Receiver<Phase>,
-    /// The beginning, from which all times count.
+    pub(super) phase: watch::Receiver<RunPhase>,
+    /// The start, from which all times count.
     pub(super) start: Instant,
     pub(super) record: RefCell<Record>,
     pub(super) watch: RefCell<Watch>,
@@ -34,10 +34,10 @@ pub(super) struct Run {
 
 #[derive(Debug, Default)]
 pub(super) struct Counts {
-    /// Connections that were opened, or failed to.
+    /// Connections that were opened or failed.
     pub(super) settled: Cell<u32>,
     pub(super) opened: Cell<u32>,
-    /// Those open now.
+    /// Connections that are open now.
     pub(super) open: Cell<u32>,
 }
 
@@ -45,24 +45,27 @@ pub(super) struct Counts {
 pub(super) enum Load {
     /// Messages per second, over all connections.
     Open { rate: f64 },
-    /// Messages under way, on each connection.
+    /// Messages in flight, on each connection.
     Closed { in_flight: usize },
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Phase {
+pub(super) enum RunPhase {
     Sending,
-    /// What is under way may still be answered, for so long.
+    /// Messages in flight may still be answered, for this long.
     Ending {
         patience: Duration,
     },
 }
 
-/// Above this, messages wait to be queued.
-const QUEUE: u64 = 1 << 20;
+/// While more bytes are queued, no further message is.
+const HIGH_WATER: u64 = 1 << 20;
 
-/// How many messages are sent before others have their turn.
+/// How many messages are sent before other tasks run.
 const BURST: usize = 64;
+
+/// When messages have no numbers, an answer is compared with this many messages.
+const SEARCHED: usize = 128;
 
 /// How long a connection may take to close.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -72,13 +75,13 @@ impl Run {
         self.start.elapsed()
     }
 
-    /// Opens connection `number` at its time and loads it, until the run ends.
+    /// Opens connection `number` at its time, and loads it until the run ends.
     pub(super) async fn connection(self: Rc<Self>, number: u32, at: Instant) {
         sleep_until(at).await;
         let mut phase = self.phase.clone();
         let opened = tokio::select! {
             biased;
-            _ = phase.wait_for(|phase| matches!(phase, Phase::Ending { .. })) => return,
+            _ = phase.wait_for(|phase| matches!(phase, RunPhase::Ending { .. })) => return,
             opened = self.open() => opened,
         };
         let counts = &self.counts;
@@ -95,8 +98,14 @@ impl Run {
                     Load::Closed { in_flight } => Pace::Closed { in_flight },
                 };
                 let run = Rc::clone(&self);
-                let conversation =
-                    Conversation { run, socket, pace, way: VecDeque::new(), sent: 0 };
+                let conversation = Conversation {
+                    run,
+                    socket,
+                    pace,
+                    in_flight: VecDeque::new(),
+                    unanswered: 0,
+                    sent: 0,
+                };
                 let lost = conversation.hold(phase).await;
                 counts.open.set(counts.open.get() - 1);
                 if let Err(reason) = lost {
@@ -107,7 +116,7 @@ impl Run {
     }
 
     async fn open(&self) -> Result<Socket, ConnectError> {
-        // It is never closed.
+        // The semaphore is never closed.
         let _permit = self.handshakes.acquire().await.ok();
         let start = self.now();
         let (socket, _) = connect(&self.url, &self.options).await?;
@@ -121,8 +130,10 @@ struct Conversation {
     run: Rc<Run>,
     socket: Socket,
     pace: Pace,
-    /// What was sent and not yet answered, in order.
-    way: VecDeque<Sent>,
+    /// The messages that were sent, in order, from the first that is not answered on.
+    in_flight: VecDeque<Sent>,
+    /// How many of them are not answered.
+    unanswered: usize,
     sent: u64,
 }
 
@@ -132,8 +143,8 @@ enum Pace {
 }
 
 impl Conversation {
-    /// Sends and receives until the run ends; fails when the connection does before.
-    async fn hold(mut self, mut phase: watch::Receiver<Phase>) -> Result<(), String> {
+    /// Sends and receives until the run ends; fails if the connection ends earlier.
+    async fn hold(mut self, mut phase: watch::Receiver<RunPhase>) -> Result<(), String> {
         let patience = loop {
             let is_blocked = self.is_blocked().await;
             let next = self.send_due(is_blocked);
@@ -141,7 +152,7 @@ impl Conversation {
             tokio::select! {
                 biased;
                 _ = phase.changed() => {
-                    if let Phase::Ending { patience } = *phase.borrow_and_update() {
+                    if let RunPhase::Ending { patience } = *phase.borrow_and_update() {
                         break patience;
                     }
                 }
@@ -152,7 +163,7 @@ impl Conversation {
         let is_blocked = self.is_blocked().await;
         self.end_sending(is_blocked);
         let answers = async {
-            while !self.way.is_empty() {
+            while self.unanswered > 0 {
                 let event = poll_fn(|cx| self.socket.poll_event(cx)).await;
                 self.handle_event(event)?;
             }
@@ -162,26 +173,26 @@ impl Conversation {
         let goodbye = CloseFrame::code(CloseCode::NORMAL);
         match timeout(GOODBYE, self.socket.close(Some(goodbye))).await {
             Ok(Err(error)) => Err(format!("while closing: {error}")),
-            // That a server closes slowly is not what is measured.
+            // How fast a server closes is not measured.
             Ok(Ok(_)) | Err(_) => Ok(()),
         }
     }
 
-    /// Whether the transport takes no more, for it was asked.
+    /// Tries to write, and returns whether the transport takes no more.
     async fn is_blocked(&mut self) -> bool {
-        if self.socket.queued_bytes() > QUEUE {
-            // An error shows in what is received.
+        if self.socket.queued_bytes() > HIGH_WATER {
+            // An error is seen when receiving.
             let _tried = poll_fn(|cx| Poll::Ready(self.socket.poll_flush(cx))).await;
         }
-        self.socket.queued_bytes() > QUEUE
+        self.socket.queued_bytes() > HIGH_WATER
     }
 
-    /// Sends what is due; returns when to look again, if nothing arrives before.
+    /// Sends the messages that are due. Returns when to look again, if nothing arrives before.
     fn send_due(&mut self, is_blocked: bool) -> Option<Duration> {
         let now = self.run.now();
         match &mut self.pace {
             Pace::Closed { in_flight } => {
-                for _ in self.way.len()..*in_flight {
+                for _ in self.unanswered..*in_flight {
                     self.send(now, Duration::ZERO);
                 }
                 None
@@ -200,15 +211,16 @@ impl Conversation {
     }
 
     fn send(&mut self, intended: Duration, own_delay: Duration) {
-        let sent = Sent { number: self.sent, intended, own_delay };
-        // What cannot be queued because the connection ends is lost with the rest.
+        let sent = Sent { number: self.sent, intended, own_delay, is_answered: false };
+        // A message that cannot be queued because the connection ends is lost with the rest.
         self.socket.queue(self.run.payload.message(sent.number)).ok();
         self.sent += 1;
-        self.way.push_back(sent);
+        self.in_flight.push_back(sent);
+        self.unanswered += 1;
         self.run.record.borrow_mut().handle_sent(&sent);
     }
 
-    /// Sends what has been due for a moment only, and counts the rest.
+    /// Sends what became due just now, and counts the rest as not sent.
     fn end_sending(&mut self, is_blocked: bool) {
         if let Pace::Closed { .. } = self.pace {
             return;
@@ -245,21 +257,47 @@ impl Conversation {
     }
 
     fn handle_answer(&mut self, answer: &Message, now: Duration) {
+        let found = self.find(answer);
         let mut record = self.run.record.borrow_mut();
-        match self.way.pop_front() {
-            None => record.handle_error("a message came that nobody asked for"),
+        match found {
+            None => record.handle_unasked(),
             Some(sent) if self.run.payload.is_echo(answer, sent.number) => {
                 let stalled = self.run.watch.borrow().stalled(sent.start(), now);
                 record.handle_answer(&sent, now, stalled);
             }
             Some(sent) => {
-                record.handle_wrong(&sent, "an answer was not the message sent: is it an echo?")
+                record.handle_wrong(
+                    &sent,
+                    "an answer differs from its message: is it an echo server?",
+                );
             }
         }
     }
+
+    /// Takes the message that this answers: the one with its number, or if messages are too short for
+    /// numbers, the first of those in flight with its content.
+    fn find(&mut self, answer: &Message) -> Option<Sent> {
+        let payload = &self.run.payload;
+        let at = if payload.has_number() {
+            let first = self.in_flight.front()?.number;
+            let number = payload.number_of(answer)?;
+            usize::try_from(number.checked_sub(first)?).ok()?
+        } else {
+            let mut first = self.in_flight.iter().take(SEARCHED);
+            first.position(|sent| !sent.is_answered && payload.is_echo(answer, sent.number))?
+        };
+        let sent = self.in_flight.get_mut(at).filter(|sent| !sent.is_answered)?;
+        let found = *sent;
+        sent.is_answered = true;
+        self.unanswered -= 1;
+        while self.in_flight.front().is_some_and(|sent| sent.is_answered) {
+            self.in_flight.pop_front();
+        }
+        Some(found)
+    }
 }
 
-/// With advice where the limit is this machine's.
+/// Describes an error, with advice if it is a limit of this machine.
 fn explained(error: &ConnectError) -> String {
     let failures = match error {
         ConnectError::Tcp { failures } => &failures[..],
@@ -268,10 +306,10 @@ fn explained(error: &ConnectError) -> String {
     let code = failures.iter().find_map(|failure| failure.error.raw_os_error());
     match code {
         Some(NO_MORE_FILES) => {
-            "this machine allows no more open files: raise `ulimit -n` above the connections".into()
+            "this machine allows no more open files: raise `ulimit -n` above the number of connections".into()
         }
         Some(NO_MORE_PORTS) => {
-            "this machine has no more ports for that address: open fewer, or --bind others".into()
+            "this machine has no more ports for that address: open fewer connections, or use another --bind".into()
         }
         _ => error.to_string(),
     }

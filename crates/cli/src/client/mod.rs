@@ -1,4 +1,4 @@
-//! What all commands that connect to a server have in common.
+//! Options of all commands that connect to a server.
 
 mod trust;
 
@@ -8,54 +8,62 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use fullduplex::{Builder, Credentials, Limits, Origin, Proxies, Proxy, WebSocket};
+use fullduplex::{Builder, Credentials, Limits, Origin, Ports, Proxies, Proxy, WebSocket};
+use fullduplex_net::proto::Url;
 
 use self::trust::Trust;
 use crate::exit::{Failure, usage};
-use crate::values::{seconds, size};
+use crate::values::{PingInterval, positive_seconds, size};
 
-/// How to reach the server, and what to tell it.
+/// How to reach the server, and what to send in the opening request.
 #[derive(Debug, Args)]
 pub(crate) struct Client {
-    /// The server: ws://… or wss://…
+    /// The server: ws://HOST/PATH or wss://HOST/PATH. Without a scheme it is ws://, and a port alone is one
+    /// of this machine.
+    #[arg(value_name = "URL", value_parser = with_scheme)]
     pub(crate) url: String,
-    /// Offer a subprotocol; repeat it for several, the preferred one first.
+    /// Offer a subprotocol. Repeat the option for several, the preferred one first.
     #[arg(long = "protocol", value_name = "NAME", help_heading = REQUEST)]
     protocols: Vec<String>,
-    /// Add a header to the opening request; `@FILE` reads headers from a file, one in each line.
+    /// Add a header to the opening request. `@FILE` reads headers from a file, one on each line.
     #[arg(long = "header", short = 'H', value_name = "NAME: VALUE", help_heading = REQUEST)]
     headers: Vec<String>,
-    /// Say from which page the request comes, such as https://example.com.
+    /// Send this Origin header, such as https://example.com, as a page of that site would.
     #[arg(long, help_heading = REQUEST)]
     origin: Option<Origin>,
-    /// Authenticate by user and password; without a password, that of the variable FDX_PASSWORD.
+    /// Log in with a user and a password (HTTP Basic). Without a password, fdx takes the environment
+    /// variable FDX_PASSWORD, which other users of this machine cannot see.
     #[arg(long, short, value_name = "USER[:PASSWORD]", help_heading = REQUEST)]
     user: Option<String>,
-    /// Follow so many redirects.
+    /// Follow up to this many redirects.
     #[arg(long, value_name = "COUNT", default_value_t = 0, hide_default_value = true, help_heading = REQUEST)]
     redirects: u32,
     /// Do not offer compression.
     #[arg(long, help_heading = REQUEST)]
     no_compression: bool,
-    /// Connect through a proxy: http://, https://, socks5:// or socks5h://. By default the variables
-    /// HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY decide, as in curl; `none` connects directly.
+    /// Connect through a proxy: http://, https://, socks5:// or socks5h://. By default the environment
+    /// variables HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY decide, as in curl. `none` connects
+    /// directly.
     #[arg(long, value_name = "URL", help_heading = WAY)]
     proxy: Option<String>,
-    /// Connect with a server of this machine by its Unix socket.
+    /// Connect to the Unix socket of a server on this machine.
     #[cfg(unix)]
     #[arg(long, value_name = "PATH", help_heading = WAY)]
     unix_socket: Option<PathBuf>,
     /// Connect from this address of this machine.
     #[arg(long, value_name = "ADDRESS", help_heading = WAY)]
     bind: Option<IpAddr>,
-    /// How long connecting may take, and again the opening handshake.
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds, help_heading = WAY)]
+    /// Connect to a port that browsers block because servers of other protocols use it, such as 25.
+    #[arg(long, help_heading = WAY)]
+    any_port: bool,
+    /// Wait at most this long for the connection, and again for the opening handshake.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = positive_seconds, help_heading = WAY)]
     timeout: Duration,
-    /// Ask the server by a Ping whenever it was silent for so long, and give it up if it does not answer for
-    /// as long again.
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = WAY)]
-    keepalive: Option<Duration>,
-    /// The most that a message of the server may have, in bytes, or with k, M or G behind.
+    /// Send a Ping at this interval, and give the connection up if no Pong comes within as long again. By
+    /// default, and with 0, no Ping is sent.
+    #[arg(long, value_name = "SECONDS", help_heading = WAY)]
+    keepalive: Option<PingInterval>,
+    /// Fail when a message from the server has more bytes. Units: k, M, G.
     #[arg(long, value_name = "SIZE", value_parser = size, help_heading = WAY)]
     max_message: Option<usize>,
     #[command(flatten)]
@@ -66,8 +74,8 @@ const REQUEST: &str = "The opening request";
 const WAY: &str = "The way to the server";
 
 impl Client {
-    /// The connection that these arguments ask for. What connects without the object does so with the
-    /// [`connect_options`](Builder::connect_options) of it.
+    /// Returns the options of the object. A command that connects without the object uses their
+    /// [`connect_options`](Builder::connect_options).
     pub(crate) fn builder(&self) -> Result<Builder, Failure> {
         let mut builder = WebSocket::builder(&self.url)
             .protocols(self.protocols.clone())
@@ -95,7 +103,10 @@ impl Client {
         if let Some(address) = self.bind {
             builder = builder.local_address(address);
         }
-        if let Some(interval) = self.keepalive {
+        if self.any_port {
+            builder = builder.ports(Ports::Any);
+        }
+        if let Some(PingInterval(Some(interval))) = self.keepalive {
             let mut timeouts = builder.connect_options().timeouts;
             timeouts.ping = Some(interval);
             timeouts.pong = interval;
@@ -109,6 +120,12 @@ impl Client {
         Ok(builder)
     }
 
+    /// Parses the URL, for a command that connects without the object.
+    pub(crate) fn parsed_url(&self) -> Result<Url, Failure> {
+        Url::parse(&self.url).map_err(usage)
+    }
+
+    /// Returns whether the server's certificate is not verified.
     pub(crate) fn takes_any_certificate(&self) -> bool {
         self.tls.takes_any_certificate()
     }
@@ -142,26 +159,64 @@ impl Client {
     }
 }
 
+/// Parses a header. The error does not show it, because it may hold a secret.
 fn header(line: &str) -> Result<(String, String), Failure> {
-    let (name, value) = line
-        .split_once(':')
-        .ok_or_else(|| usage(format!("a header is `Name: value`, not `{line}`")))?;
+    let (name, value) = line.split_once(':').ok_or_else(|| {
+        usage("could not read a header: there is no colon; write it as `Name: value`")
+    })?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
-/// `USER:PASSWORD`, or `USER` alone with the password where no list of processes shows it.
+/// Parses `USER:PASSWORD`, or `USER` with the password in the environment.
 fn credentials(argument: &str) -> Result<Credentials, Failure> {
     if let Some((user, password)) = argument.split_once(':') {
         return Ok(Credentials::new(user, password));
     }
-    let password = std::env::var(PASSWORD)
-        .map_err(|_| usage(format!("--user {argument} has no password, nor has {PASSWORD} one")))?;
+    let password = std::env::var(PASSWORD).map_err(|_| {
+        usage(format!("--user {argument} has no password: add :PASSWORD, or set {PASSWORD}"))
+    })?;
     Ok(Credentials::new(argument, password))
 }
 
+/// Reads a file that an argument names.
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(file)
-        .map_err(|error| usage(format!("the file {} cannot be read: {error}", file.display())))
+        .map_err(|error| usage(format!("could not read the file {}: {error}", file.display())))
+}
+
+/// Adds what a URL lacks that a person leaves out.
+fn with_scheme(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("give a URL, such as ws://localhost:9001/".into());
+    }
+    if text.parse::<u16>().is_ok() {
+        return Ok(format!("ws://127.0.0.1:{text}/"));
+    }
+    let has_scheme = text.contains("://")
+        || ["ws:/", "wss:/", "http:/", "https:/"].iter().any(|scheme| text.starts_with(scheme));
+    Ok(if has_scheme { text.to_owned() } else { format!("ws://{text}") })
 }
 
 const PASSWORD: &str = "FDX_PASSWORD";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// FK-12
+    #[test]
+    fn a_missing_scheme_is_ws() {
+        for (text, url) in [
+            ("localhost:9001", "ws://localhost:9001"),
+            ("127.0.0.1:9001", "ws://127.0.0.1:9001"),
+            ("[::1]:9001/chat", "ws://[::1]:9001/chat"),
+            ("example.com", "ws://example.com"),
+            ("9001", "ws://127.0.0.1:9001/"),
+            ("wss://example.com/", "wss://example.com/"),
+            ("ftp://example.com/", "ftp://example.com/"),
+            ("WS://example.com/", "WS://example.com/"),
+        ] {
+            assert_eq!(with_scheme(text).as_deref(), Ok(url));
+        }
+    }
+}

@@ -6,28 +6,28 @@ use fullduplex::Tls;
 use super::read;
 use crate::exit::{Failure, usage};
 
-/// Whom to trust, and what to show of oneself.
+/// Which certificates to trust and to send.
 #[derive(Debug, Args)]
 pub(super) struct Trust {
-    /// Trust the certificates of a PEM file too, besides those that this machine trusts.
+    /// Trust the certificates in this PEM file too, besides those that this machine trusts.
     #[arg(long, value_name = "FILE", help_heading = TLS)]
     ca: Option<PathBuf>,
-    /// Trust the certificates of --ca only.
+    /// Trust only the certificates of --ca.
     #[arg(long, requires = "ca", help_heading = TLS)]
     only_ca: bool,
-    /// Show this certificate to a server that asks for one: PEM, those that lead to a root behind it.
+    /// Send this client certificate to a server that asks for one: PEM, followed by its intermediates.
     #[arg(long, value_name = "FILE", requires = "key", help_heading = TLS)]
     cert: Option<PathBuf>,
-    /// The private key of --cert, PEM.
+    /// The private key of --cert, in PEM.
     #[arg(long, value_name = "FILE", requires = "cert", help_heading = TLS)]
     key: Option<PathBuf>,
-    /// Ask for the server of this name, and take its certificate.
+    /// Ask for the server of this name (SNI), and expect its certificate.
     #[arg(long, value_name = "NAME", help_heading = TLS)]
     server_name: Option<String>,
-    /// Take any certificate: whoever is between can read and change everything.
+    /// Accept any certificate. Anyone on the way can then read and change everything.
     #[arg(long, short = 'k', conflicts_with_all = ["ca", "only_ca"], help_heading = TLS)]
     insecure: bool,
-    /// Write the secrets of TLS to the file that the variable SSLKEYLOGFILE names, for Wireshark.
+    /// Write the secrets of TLS to the file named by the environment variable SSLKEYLOGFILE, for Wireshark.
     #[arg(long, help_heading = TLS)]
     log_keys: bool,
 }
@@ -39,7 +39,7 @@ impl Trust {
         self.insecure
     }
 
-    /// `None` for the platform's.
+    /// Returns the TLS settings, or `None` for those of the platform.
     pub(super) fn tls(&self) -> Result<Option<Tls>, Failure> {
         let is_plain = self.ca.is_none()
             && self.cert.is_none()

@@ -3,11 +3,11 @@ use fullduplex::Message;
 use super::args::Input;
 use super::form::{self, from_base64, from_hex};
 
-/// What a line that was typed asks for.
+/// What a typed line asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Command {
     Send(Message),
-    /// Send what is in this file, as binary.
+    /// Send the content of this file as a binary message.
     SendFile(String),
     Ping,
     Close(Option<u16>, String),
@@ -16,18 +16,18 @@ pub(super) enum Command {
     Nothing,
 }
 
-/// What can be typed besides messages.
+/// The commands that can be typed.
 pub(super) const HELP: &str = "\
-  /ping                 ask the server for a Pong, and tell how long it took
-  /hex 00 ff            send bytes
-  /base64 AP8=          send bytes
-  /file PATH            send what is in a file, as a binary message
-  /close [CODE [WHY]]   close the connection
-  /reconnect            close it, and open another one
-  //text                send a text that begins with a slash
-  Ctrl-R searches what was typed before, Ctrl-D ends";
+  /ping                   send a Ping, and show how long the Pong took
+  /hex 00 ff              send a binary message, written in hex
+  /base64 AP8=            send a binary message, written in base64
+  /file PATH              send the content of a file as a binary message
+  /close [CODE [REASON]]  close the connection
+  /reconnect              close the connection and open another one
+  //text                  send text that begins with a slash
+  Ctrl-R searches the history, Ctrl-D closes, Ctrl-C interrupts";
 
-/// Reads a line; one that is no command is a message in the form of `input`.
+/// Parses a line. A line that is not a command is a message in the form of `input`.
 pub(super) fn parse(line: &str, input: Input) -> Result<Command, String> {
     let Some(rest) = line.strip_prefix('/') else {
         let message = (!line.is_empty()).then(|| form::message(line, input)).transpose()?;
@@ -42,12 +42,12 @@ pub(super) fn parse(line: &str, input: Input) -> Result<Command, String> {
         "ping" => Ok(Command::Ping),
         "hex" => Ok(Command::Send(from_hex(argument)?.into())),
         "base64" => Ok(Command::Send(from_base64(argument)?.into())),
-        "file" if argument.is_empty() => Err("/file wants the path of a file".into()),
+        "file" if argument.is_empty() => Err("give /file the path of a file".into()),
         "file" => Ok(Command::SendFile(argument.to_owned())),
         "close" => close(argument),
         "reconnect" => Ok(Command::Reconnect),
         "help" => Ok(Command::Help),
-        _ => Err(format!("there is no /{name}; /help tells what there is, //{name} sends it")),
+        _ => Err(format!("there is no command /{name}: /help lists them, //{name} sends the text")),
     }
 }
 
@@ -56,8 +56,9 @@ fn close(argument: &str) -> Result<Command, String> {
     if code.is_empty() {
         return Ok(Command::Close(None, String::new()));
     }
-    let code =
-        code.parse().map_err(|_| format!("`{code}` is no close code, such as 1000 or 4000"))?;
+    let code = code
+        .parse()
+        .map_err(|_| format!("`{code}` is not a close code: give 1000, or 3000 to 4999"))?;
     Ok(Command::Close(Some(code), reason.trim().to_owned()))
 }
 
@@ -66,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_and_what_they_mean() {
+    fn commands_and_messages_are_told_apart() {
         assert_eq!(parse("hello /ping", Input::Text), Ok(Command::Send("hello /ping".into())));
         assert_eq!(parse("//ping", Input::Text), Ok(Command::Send("/ping".into())));
         assert_eq!(parse("", Input::Text), Ok(Command::Nothing));

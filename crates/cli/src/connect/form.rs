@@ -1,4 +1,4 @@
-//! Messages as text: what is typed becomes one, and one is printed.
+//! Messages in the form in which they are typed.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,7 +6,7 @@ use fullduplex::Message;
 
 use super::args::Input;
 
-/// The message that a line means.
+/// Returns the message that a line means.
 pub(super) fn message(line: &str, input: Input) -> Result<Message, String> {
     match input {
         Input::Text | Input::TextFile | Input::File => Ok(line.into()),
@@ -15,7 +15,7 @@ pub(super) fn message(line: &str, input: Input) -> Result<Message, String> {
     }
 }
 
-/// Pairs of hex digits, which may have spaces between them.
+/// Parses pairs of hex digits, which may have spaces between them.
 pub(super) fn from_hex(text: &str) -> Result<Vec<u8>, String> {
     let digits: Option<Vec<u32>> = text
         .chars()
@@ -26,17 +26,13 @@ pub(super) fn from_hex(text: &str) -> Result<Vec<u8>, String> {
         Some(digits) if digits.len() % 2 == 0 => {
             Ok(digits.chunks_exact(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect())
         }
-        Some(_) => Err(format!("`{text}` has half a byte too much: hex digits come in pairs")),
-        None => Err(format!("`{text}` is no hex: give pairs of 0-9 and a-f")),
+        Some(_) => Err(format!("`{text}` has an odd number of hex digits: add one")),
+        None => Err(format!("`{text}` is not hex: give pairs of 0-9 and a-f")),
     }
 }
 
 pub(super) fn from_base64(text: &str) -> Result<Vec<u8>, String> {
-    STANDARD.decode(text.trim()).map_err(|error| format!("`{text}` is no base64: {error}"))
-}
-
-pub(super) fn to_base64(bytes: &[u8]) -> String {
-    STANDARD.encode(bytes)
+    STANDARD.decode(text.trim()).map_err(|error| format!("`{text}` is not base64: {error}"))
 }
 
 #[cfg(test)]
@@ -44,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_become_bytes_or_say_why_not() {
+    fn a_line_becomes_bytes_or_the_error_shows_it() {
         assert_eq!(message("00 fF", Input::Hex).unwrap(), vec![0, 255].into());
         assert_eq!(message(" AP8= ", Input::Base64).unwrap(), vec![0, 255].into());
         assert_eq!(message("00 fF", Input::Text).unwrap(), "00 fF".into());

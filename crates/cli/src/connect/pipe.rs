@@ -1,4 +1,4 @@
-//! Lines of stdin become messages, messages lines of stdout.
+//! Lines of stdin become messages, and messages become lines of stdout.
 
 use std::time::Duration;
 
@@ -10,10 +10,11 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines, Stdin};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::args::{Connect, Input, Wait};
-use super::show::{Show, in_words, print};
-use super::{form, verdict};
+use super::show::{Opened, Show, in_words};
+use super::{form, go_away, interrupted, verdict};
+use crate::context::Context;
 use crate::exit::Failure;
-use crate::output::not_written;
+use crate::interrupt::GRACE;
 
 /// Lines are read while less than this waits for the network.
 const HIGH_WATER: u64 = 1 << 20;
@@ -21,122 +22,149 @@ const HIGH_WATER: u64 = 1 << 20;
 /// How long a line that is on its way into stdin may take.
 const MOMENT: Duration = Duration::from_millis(200);
 
-pub(super) async fn run(socket: &ReconnectingWebSocket, args: &Connect) -> Result<(), Failure> {
-    let pipe = Pipe {
+pub(super) async fn run(
+    socket: &ReconnectingWebSocket,
+    args: &Connect,
+    context: &Context,
+) -> Result<(), Failure> {
+    let mut pipe = Pipe {
         socket,
+        context,
         events: socket.events(),
-        source: Source { lines: BufReader::new(tokio::io::stdin()).lines(), input: args.input },
-        show: Show::new(&args.printing),
+        source: Source::new(args.input),
+        show: Show::new(&args.printing, context.secrets),
         wait: args.wait,
         left: args.count,
-        due: 0,
+        due: args.first.len() as u64,
         undelivered: 0,
-        stage: Stage::Connecting,
+        step: PipeStep::Connecting,
         unusable: None,
+        missing: None,
     };
-    pipe.run().await
+    let outcome = tokio::select! {
+        outcome = pipe.talk() => outcome,
+        failure = context.output.until_failed() => Err(failure),
+        () = context.interrupt.first() => {
+            let close = go_away(socket, &mut pipe.events).await;
+            if let Some(close) = &close {
+                timeout(GRACE, pipe.show_close(close)).await.ok();
+            }
+            return interrupted(close.as_ref(), pipe.step != PipeStep::Connecting);
+        }
+    };
+    match outcome? {
+        Some(close) => pipe.end(&close).await,
+        None => Ok(()),
+    }
 }
 
 struct Pipe<'a> {
     socket: &'a ReconnectingWebSocket,
+    context: &'a Context,
     events: ReconnectingEvents,
     source: Source,
     show: Show,
     wait: Wait,
-    /// How many messages may still come, if there is an end to them.
+    /// How many messages may still arrive, if there is a limit.
     left: Option<u64>,
     /// The messages that were sent and not yet answered, if each has one answer.
     due: u64,
     undelivered: u64,
-    stage: Stage,
-    /// What cannot be sent; what came before it is still sent and answered.
+    step: PipeStep,
+    /// Why the input ended early. Lines before the error are still sent and answered.
     unusable: Option<String>,
+    /// What had not arrived when the wait was over.
+    missing: Option<String>,
 }
 
 /// How far the pipe has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// Nothing is read before there is somebody to send it to.
+enum PipeStep {
+    /// Nothing is read before there is a connection.
     Connecting,
     /// Lines are read and sent.
     Sending,
-    /// The input has ended; answers are awaited until then, or for ever.
+    /// The input has ended. Answers are awaited until this time, or without limit.
     Awaiting(Option<Instant>),
     Closing,
 }
 
 impl Pipe<'_> {
-    async fn run(mut self) -> Result<(), Failure> {
+    /// Returns how the socket was closed.
+    async fn talk(&mut self) -> Result<Option<CloseEvent>, Failure> {
         loop {
-            if matches!(self.stage, Stage::Awaiting(Some(_))) && self.due == 0 {
-                self.close();
-            }
-            let deadline = match self.stage {
-                Stage::Awaiting(at) => at,
+            self.close_when_done();
+            let deadline = match self.step {
+                PipeStep::Awaiting(at) => at,
                 _ => None,
             };
-            let reading = self.stage == Stage::Sending;
+            let reading = self.step == PipeStep::Sending;
             let has_room = self.socket.buffered_amount() < HIGH_WATER;
             tokio::select! {
                 event = self.events.next() => match event {
-                    Some(ReconnectingEvent::Close(close)) => return self.end(&close).await,
-                    Some(event) => self.handle(&event)?,
-                    None => return Ok(()),
+                    Some(ReconnectingEvent::Close(close)) => return Ok(Some(close)),
+                    Some(event) => self.handle(event).await,
+                    None => return Ok(None),
                 },
                 message = self.source.next(), if reading && has_room => self.send(message)?,
                 () = self.socket.buffered_below(HIGH_WATER), if reading && !has_room => {}
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
-                    self.due = 0;
+                    self.give_up();
                 }
             }
         }
     }
 
-    fn handle(&mut self, event: &ReconnectingEvent) -> Result<(), Failure> {
-        let line = match event {
+    async fn handle(&mut self, event: ReconnectingEvent) {
+        let (show, output) = (self.show, &self.context.output);
+        match event {
             ReconnectingEvent::Open => {
-                if self.stage == Stage::Connecting {
-                    self.stage = Stage::Sending;
+                if self.step == PipeStep::Connecting {
+                    self.step = PipeStep::Sending;
                 }
-                self.show.opened(self.socket)
+                self.show.restart();
+                let (show, socket) = (self.show, self.socket);
+                let opened = Opened {
+                    url: socket.url(),
+                    protocol: socket.protocol(),
+                    extensions: socket.extensions(),
+                };
+                if show.has_events() {
+                    output.print(0, move |pen| show.opened(pen, &opened)).await;
+                }
             }
             ReconnectingEvent::Message(message) => {
+                let now = Instant::now();
                 if self.left != Some(0) {
-                    print(&self.show.message(message)).map_err(not_written)?;
+                    let weight = message.data.as_bytes().len();
+                    output.print(weight, move |pen| show.message(pen, &message, now)).await;
                 }
                 self.count_message();
-                None
+            }
+            ReconnectingEvent::Lost(lost) if show.has_events() => {
+                output.print(0, move |pen| show.lost(pen, &lost)).await;
             }
             ReconnectingEvent::Lost(lost) => {
-                let line = self.show.lost(lost);
-                if line.is_none() {
-                    anstream::eprintln!("fdx: {}", in_words(lost));
-                }
-                line
+                output.note(format!("fdx: {}", in_words(&lost, self.context.secrets)));
             }
             ReconnectingEvent::Undelivered(undelivered) => {
                 self.undelivered += undelivered.count;
                 self.due = self.due.saturating_sub(undelivered.count);
-                self.show.undelivered(undelivered)
+                if show.has_events() {
+                    output.print(0, move |pen| show.undelivered(pen, &undelivered)).await;
+                }
             }
-            _ => None,
-        };
-        match line {
-            Some(line) => print(format!("{line}\n").as_bytes()).map_err(not_written),
-            None => Ok(()),
+            _ => {}
         }
     }
 
     fn count_message(&mut self) {
         self.due = self.due.saturating_sub(1);
-        if let (Stage::Awaiting(Some(at)), Wait::For(wait)) = (&mut self.stage, self.wait) {
-            *at = Instant::now() + wait;
-        }
         if let Some(left) = &mut self.left {
             *left = left.saturating_sub(1);
-            if *left == 0 {
-                self.close();
-            }
+        }
+        if let (PipeStep::Awaiting(Some(at)), Wait::For(wait)) = (&mut self.step, self.wait) {
+            *at = Instant::now() + wait;
         }
     }
 
@@ -157,78 +185,114 @@ impl Pipe<'_> {
     }
 
     fn stop_reading(&mut self) {
-        // Who waits for so many messages waits for them.
-        self.stage = Stage::Awaiting(match self.wait {
-            Wait::For(wait) if self.left.is_none() => Some(Instant::now() + wait),
-            _ => None,
+        self.step = PipeStep::Awaiting(match self.wait {
+            Wait::For(wait) => Some(Instant::now() + wait),
+            Wait::Forever => None,
         });
     }
 
-    fn close(&mut self) {
+    /// Closes when everything that was asked for has arrived.
+    fn close_when_done(&mut self) {
+        let is_done = match (self.step, self.left) {
+            (PipeStep::Connecting | PipeStep::Closing, _) => false,
+            (_, Some(left)) => left == 0,
+            (PipeStep::Sending | PipeStep::Awaiting(None), None) => false,
+            (PipeStep::Awaiting(Some(_)), None) => self.due == 0 || self.wait == NO_WAIT,
+        };
+        if is_done {
+            self.socket.close();
+            self.step = PipeStep::Closing;
+        }
+    }
+
+    /// The wait is over: closes without what is missing.
+    fn give_up(&mut self) {
+        let missing = match self.left {
+            Some(left) => format!("{left} of the messages that --count asks for did not arrive"),
+            None => format!("{} answers did not arrive", self.due),
+        };
+        self.missing = Some(format!("{missing} in time: --wait waits longer"));
         self.socket.close();
-        self.stage = Stage::Closing;
+        self.step = PipeStep::Closing;
+    }
+
+    async fn show_close(&self, close: &CloseEvent) {
+        let (show, close) = (self.show, close.clone());
+        if show.has_events() {
+            self.context.output.print(0, move |pen| show.closed(pen, &close)).await;
+        }
     }
 
     async fn end(mut self, close: &CloseEvent) -> Result<(), Failure> {
-        if let Some(line) = self.show.closed(close) {
-            print(format!("{line}\n").as_bytes()).map_err(not_written)?;
-        }
-        verdict(self.socket.failure().filter(|_| !close.was_clean), close)?;
+        self.show_close(close).await;
+        verdict(self.socket.failure().filter(|_| !close.was_clean), close, self.context)?;
         if let Some(reason) = self.unusable {
-            return Err(format!("stdin: {reason}").into());
+            return Err(format!("could not read stdin: {reason}").into());
         }
         if self.undelivered > 0 {
-            return Err(
-                format!("{} messages were not sent, or perhaps not", self.undelivered).into()
-            );
+            return Err(format!("{} messages may not have been sent", self.undelivered).into());
         }
-        if self.left.is_some_and(|left| left > 0) {
-            return Err("the server closed before so many messages had come".into());
+        if let Some(missing) = self.missing {
+            return Err(missing.into());
         }
-        let all_sent = match self.stage {
-            Stage::Sending => self.source.has_ended().await,
+        if let Some(left) = self.left.filter(|left| *left > 0) {
+            return Err(format!("the server closed {left} messages too early for --count").into());
+        }
+        let all_sent = match self.step {
+            PipeStep::Sending => self.source.has_ended().await,
             _ => true,
         };
-        if all_sent && (self.due == 0 || self.left.is_some()) {
+        let all_answered = self.due == 0 || self.left.is_some() || self.wait == NO_WAIT;
+        if all_sent && all_answered {
             return Ok(());
         }
-        Err("the server closed before all was sent and answered".into())
+        Err("the server closed before everything was sent and answered".into())
     }
 }
+
+/// Answers are not waited for.
+const NO_WAIT: Wait = Wait::For(Duration::ZERO);
 
 /// Where messages come from.
 struct Source {
     lines: Lines<BufReader<Stdin>>,
     input: Input,
+    /// What has been read of a message that is all of stdin.
+    bytes: Vec<u8>,
 }
 
 impl Source {
-    /// The next message, or why there is none. It may be dropped while it waits for a line.
+    fn new(input: Input) -> Self {
+        Self { lines: BufReader::new(tokio::io::stdin()).lines(), input, bytes: Vec::new() }
+    }
+
+    /// Returns the next message, or why there is none. It may be dropped while it waits for a line.
     async fn next(&mut self) -> Result<Option<Message>, String> {
         if matches!(self.input, Input::File | Input::TextFile) {
             return self.whole().await;
         }
         let line = self.lines.next_line().await;
-        let line = line.map_err(|error| format!("it cannot be read as text: {error}"))?;
+        let line = line.map_err(|error| format!("{error}; --input file sends any bytes"))?;
         line.map(|line| form::message(&line, self.input)).transpose()
     }
 
-    /// All that is left, once.
+    /// Returns all that is left, once. What was read is kept when this is dropped.
     async fn whole(&mut self) -> Result<Option<Message>, String> {
-        let mut bytes = Vec::new();
-        let read = self.lines.get_mut().read_to_end(&mut bytes).await;
-        read.map_err(|error| error.to_string())?;
+        let read = |error: std::io::Error| error.to_string();
+        while self.lines.get_mut().read_buf(&mut self.bytes).await.map_err(read)? > 0 {}
         let is_text = self.input == Input::TextFile;
         self.input = Input::Text; // of which nothing is left
+        let bytes = std::mem::take(&mut self.bytes);
         if !is_text {
             return Ok(Some(bytes.into()));
         }
-        let text = String::from_utf8(bytes).map_err(|_| "it is no text in UTF-8".to_owned())?;
+        let text = String::from_utf8(bytes);
+        let text = text.map_err(|_| "it is not UTF-8; --input file sends any bytes".to_owned())?;
         Ok(Some(text.into()))
     }
 
-    /// Whether nothing further is to come, as far as can be told in a moment: one who types, or a slow
-    /// program, had nothing to say when the server closed.
+    /// Returns whether no line follows, as far as can be told in a moment: a person or a slow program had
+    /// nothing to send when the server closed.
     async fn has_ended(&mut self) -> bool {
         !matches!(timeout(MOMENT, self.lines.next_line()).await, Ok(Ok(Some(_))))
     }

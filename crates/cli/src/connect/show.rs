@@ -1,130 +1,139 @@
-use std::io::{self, Write};
-
-use fullduplex::{CloseEvent, Lost, MessageEvent, ReconnectingWebSocket, Undelivered};
+use fullduplex::{CloseEvent, Lost, MessageEvent, Undelivered};
 use tokio::time::Instant;
 
-use super::args::{Output, Printing};
-use super::form::to_base64;
-use crate::output::{JsonLine, hex};
+use anstyle::{AnsiColor, Style};
 
-/// Turns what happens into lines, for people or for machines.
-#[derive(Debug, Clone)]
+use super::args::{BinaryForm, Printing};
+use crate::output::{Line, Pen};
+use crate::secrets::Secrets;
+
+/// Writes what happens on a connection, for people or for machines.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Show {
     form: Form,
     opened: Instant,
+    secrets: Secrets,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// An object for each event.
+    /// An object of JSON for each event.
     Ndjson,
     /// A line for each message.
-    Lines { binary: Output, indented: bool, timed: bool },
+    Lines { binary: BinaryForm, indented: bool, timed: bool },
 }
 
+/// What is known of a connection when it opens.
+#[derive(Debug, Clone)]
+pub(super) struct Opened {
+    pub(super) url: String,
+    pub(super) protocol: String,
+    pub(super) extensions: String,
+}
+
+/// Longer text is not parsed as JSON: the parsed form takes many times its memory.
+const INDENTED_MAX: usize = 1 << 20;
+
 impl Show {
-    pub(super) fn new(args: &Printing) -> Self {
+    pub(super) fn new(args: &Printing, secrets: Secrets) -> Self {
         let lines =
             Form::Lines { binary: args.output, indented: args.json, timed: args.timestamps };
         let form = if args.ndjson { Form::Ndjson } else { lines };
-        Self { form, opened: Instant::now() }
+        Self { form, opened: Instant::now(), secrets }
     }
 
-    /// A connection is there.
-    pub(super) fn opened(&mut self, socket: &ReconnectingWebSocket) -> Option<String> {
+    /// Returns whether events other than messages are written too.
+    pub(super) fn has_events(&self) -> bool {
+        self.form == Form::Ndjson
+    }
+
+    /// Begins to count time for a connection.
+    pub(super) fn restart(&mut self) {
         self.opened = Instant::now();
-        self.event(|| {
-            JsonLine::event("open")
-                .with("url", socket.url())
-                .with("protocol", socket.protocol())
-                .with("extensions", socket.extensions())
-        })
     }
 
-    /// A message, with the end of its line if it has one.
-    pub(super) fn message(&self, message: &MessageEvent) -> Vec<u8> {
+    pub(super) fn opened(&self, pen: &mut Pen, opened: &Opened) {
+        pen.event("open")
+            .with("url", self.secrets.url(&opened.url))
+            .with("protocol", self.secrets.subprotocols(&opened.protocol))
+            .with("extensions", &*opened.extensions)
+            .end();
+    }
+
+    /// Writes a message, which arrived at `now`. A terminal is shown a mark in front of it.
+    pub(super) fn message(&self, pen: &mut Pen, message: &MessageEvent, now: Instant) {
         let (text, bytes) = (message.data.as_text(), message.data.as_bytes());
+        let seconds = now.saturating_duration_since(self.opened).as_millis() as f64 / 1e3;
         let Form::Lines { binary, indented, timed } = self.form else {
-            let event = JsonLine::event("message").with("time", self.seconds());
-            let event = match text {
-                Some(text) => event.with("text", text),
-                None => event.with("hex", hex(bytes)),
+            let event = pen.event("message").with("time", seconds);
+            return match text {
+                Some(text) => event.text("text", text).end(),
+                None => event.hex("hex", bytes).end(),
             };
-            return format!("{event}\n").into_bytes();
         };
-        let line = match (text, binary) {
-            (Some(text), _) if indented => indent(text),
-            (Some(text), _) => text.to_owned(),
-            (None, Output::Hex) => hex(bytes),
-            (None, Output::Base64) => to_base64(bytes),
-            (None, Output::Raw) => return bytes.to_vec(),
-        };
-        if timed {
-            return format!("{:.3} {line}\n", self.seconds()).into_bytes();
+        let mut before = Line::new();
+        if pen.is_terminal() {
+            before = before.styled(RECEIVED, "< ");
         }
-        format!("{line}\n").into_bytes()
+        if timed {
+            before = before.plain(format_args!("{seconds:.3} "));
+        }
+        match (text, binary) {
+            (Some(text), _) if indented => pen.message(&before, RECEIVED, &indent(text)),
+            (Some(text), _) => pen.message(&before, RECEIVED, text),
+            (None, BinaryForm::Hex) => pen.hex_line(&before, bytes),
+            (None, BinaryForm::Base64) => pen.base64_line(&before, bytes),
+            (None, BinaryForm::Raw) if pen.is_terminal() => {
+                pen.message(&before, RECEIVED, &String::from_utf8_lossy(bytes));
+            }
+            (None, BinaryForm::Raw) => pen.exact(bytes),
+        }
     }
 
-    /// The connection is lost, and will be another one.
-    pub(super) fn lost(&self, lost: &Lost) -> Option<String> {
-        self.event(|| {
-            JsonLine::event("lost")
-                .with("code", lost.close.code)
-                .with("reason", lost.close.reason.as_str())
-                .with("clean", lost.close.was_clean)
-                .with("cause", lost.cause.as_ref().map(ToString::to_string))
-                .with("retry", lost.retry)
-                .with("retry_in", lost.retry_in.as_secs_f64())
-        })
+    pub(super) fn lost(&self, pen: &mut Pen, lost: &Lost) {
+        pen.event("lost")
+            .with("code", lost.close.code)
+            .with("reason", lost.close.reason.as_str())
+            .with("clean", lost.close.was_clean)
+            .with("cause", lost.cause.as_ref().map(|cause| self.secrets.text(&cause.to_string())))
+            .with("retry", lost.retry)
+            .with("retry_in", lost.retry_in.as_secs_f64())
+            .end();
     }
 
-    /// Messages were not sent.
-    pub(super) fn undelivered(&self, undelivered: &Undelivered) -> Option<String> {
-        self.event(|| JsonLine::event("undelivered").with("count", undelivered.count))
+    pub(super) fn undelivered(&self, pen: &mut Pen, undelivered: &Undelivered) {
+        pen.event("undelivered").with("count", undelivered.count).end();
     }
 
-    /// It is over.
-    pub(super) fn closed(&self, close: &CloseEvent) -> Option<String> {
-        self.event(|| {
-            JsonLine::event("close")
-                .with("code", close.code)
-                .with("reason", close.reason.as_str())
-                .with("clean", close.was_clean)
-        })
-    }
-
-    fn event(&self, event: impl FnOnce() -> JsonLine) -> Option<String> {
-        matches!(self.form, Form::Ndjson).then(|| event().to_string())
-    }
-
-    /// Since the connection was opened, to the millisecond.
-    fn seconds(&self) -> f64 {
-        self.opened.elapsed().as_millis() as f64 / 1e3
+    pub(super) fn closed(&self, pen: &mut Pen, close: &CloseEvent) {
+        pen.event("close")
+            .with("code", close.code)
+            .with("reason", close.reason.as_str())
+            .with("clean", close.was_clean)
+            .end();
     }
 }
 
-/// What a loss means for people.
-pub(super) fn in_words(lost: &Lost) -> String {
+/// Says for people why a connection was lost, and when the next attempt follows.
+pub(super) fn in_words(lost: &Lost, secrets: Secrets) -> String {
     let why = match &lost.cause {
-        Some(cause) => cause.to_string(),
+        Some(cause) => secrets.text(&cause.to_string()),
         None => format!("the server closed with code {}", lost.close.code),
     };
-    format!("{why}; again in {:.1} s", lost.retry_in.as_secs_f64())
+    format!("{why}; connecting again in {:.1} s", lost.retry_in.as_secs_f64())
 }
 
-/// JSON with one member in a line; what is no JSON as it is.
+/// Returns JSON with one member on each line. Other text is returned unchanged.
 fn indent(text: &str) -> String {
+    if text.len() > INDENTED_MAX {
+        return text.to_owned();
+    }
     serde_json::from_str(text)
         .and_then(|value: serde_json::Value| serde_json::to_string_pretty(&value))
         .unwrap_or_else(|_| text.to_owned())
 }
 
-/// Writes what a machine or a pipe reads.
-pub(super) fn print(bytes: &[u8]) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes)?;
-    stdout.flush()
-}
+const RECEIVED: Style = AnsiColor::Green.on_default();
 
 #[cfg(test)]
 mod tests {

@@ -1,152 +1,311 @@
-//! Lines that are typed, with what comes above them.
+//! Lines that are typed, with messages and notes above them.
 
 use std::future::pending;
+use std::io;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::time::Duration;
 
-use anstyle::{AnsiColor, Style};
-use fullduplex::{CloseEvent, ReconnectingEvent, ReconnectingWebSocket};
+use anstyle::Style;
+use fullduplex::{CloseEvent, ReconnectingEvent, ReconnectingEvents, ReconnectingWebSocket};
 use futures_util::StreamExt;
+use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
-use rustyline::{Config, Editor, ExternalPrinter};
+use rustyline::{Config, Editor};
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use super::args::Connect;
+use super::args::{Connect, Input};
 use super::command::{self, Command, HELP};
 use super::show::{Show, in_words};
-use super::verdict;
+use super::{go_away, interrupted, verdict};
+use crate::context::Context;
 use crate::exit::Failure;
-use crate::output::harmless;
+use crate::output::{Line, Output};
+use crate::secrets::Secrets;
 
-pub(super) async fn run(socket: &ReconnectingWebSocket, args: &Connect) -> Result<(), Failure> {
-    let saved = Modes::save();
-    saved.enter_raw();
-    let ended = talk(socket, args).await;
-    // The editor may still be reading: it writes what it was given, and would leave the terminal as it has it.
-    sleep(MOMENT).await;
-    saved.restore();
-    let Some(close) = ended? else { return Ok(()) };
-    let end = format!("closed with code {} {}", close.code, harmless(&close.reason));
-    anstream::println!("{NOTE}{}{NOTE:#}", end.trim_end());
-    if close.was_clean { Ok(()) } else { verdict(socket.failure(), &close) }
-}
-
-/// Returns how the socket was closed.
-async fn talk(
+pub(super) async fn run(
     socket: &ReconnectingWebSocket,
     args: &Connect,
-) -> Result<Option<CloseEvent>, Failure> {
-    let mut events = socket.events();
-    let mut show = Show::new(&args.printing);
-    let (mut typed, mut screen) = edit(args)?;
-    screen.note("connecting …");
-    let mut pinging: Option<std::pin::Pin<Box<dyn Future<Output = Option<Duration>> + '_>>> = None;
-    let mut is_typing = true;
-    // What was typed is sent before the connection is closed.
-    let mut is_open = false;
-    let mut close_when_open = None;
-    loop {
-        let ponged = async {
-            match &mut pinging {
-                Some(ping) => ping.await,
-                None => pending().await,
-            }
-        };
-        tokio::select! {
-            event = events.next() => match event {
-                Some(ReconnectingEvent::Close(close)) => return Ok(Some(close)),
-                Some(event) => {
-                    screen.show(&event, socket, &mut show);
-                    is_open = is_open || matches!(event, ReconnectingEvent::Open);
-                    if is_open && let Some(close) = close_when_open.take() {
-                        obey(close, socket, &mut screen).unwrap_or_else(|reason| screen.note(&reason));
-                    }
+    context: &Context,
+) -> Result<(), Failure> {
+    let saved = Modes::save();
+    let mut talk = Talk {
+        socket,
+        events: socket.events(),
+        screen: Screen {
+            output: &context.output,
+            show: Show::new(&args.printing, context.secrets),
+            secrets: context.secrets,
+        },
+        input: args.input,
+        was_open: false,
+        close_when_open: None,
+        left: args.count,
+    };
+    let (typed, is_edited) = if is_dumb() {
+        (read_lines(), false)
+    } else {
+        saved.enter_raw();
+        (edit_lines(args, &context.output)?, true)
+    };
+    talk.screen.note("connecting …").await;
+    let end = tokio::select! {
+        end = talk.hold(typed) => end,
+        () = context.interrupt.first() => End::Interrupted,
+    };
+    let close = match &end {
+        End::Closed(close) => close.clone(),
+        End::Interrupted => go_away(socket, &mut talk.events).await,
+    };
+    if is_edited {
+        // The editor may still be reading: it writes what it was given, and would leave the terminal as it
+        // has it.
+        sleep(MOMENT).await;
+        saved.restore();
+        context.output.leave_prompt();
+    }
+    if let Some(close) = close.as_ref().filter(|_| talk.was_open) {
+        let text = format!("closed with code {} {}", close.code, close.reason);
+        talk.screen.note(text.trim_end()).await;
+    }
+    match (end, close) {
+        (End::Interrupted, close) => interrupted(close.as_ref(), talk.was_open),
+        (End::Closed(_), Some(close)) if !close.was_clean => {
+            verdict(socket.failure(), &close, context)
+        }
+        (End::Closed(_), _) => Ok(()),
+    }
+}
+
+/// How a talk ends.
+enum End {
+    /// The connection has ended, or was never opened.
+    Closed(Option<CloseEvent>),
+    /// The user does not want to wait.
+    Interrupted,
+}
+
+/// What was typed.
+enum Typed {
+    Line(String),
+    /// Ctrl-D.
+    End,
+    /// Ctrl-C.
+    Interrupt,
+}
+
+struct Talk<'a> {
+    socket: &'a ReconnectingWebSocket,
+    events: ReconnectingEvents,
+    screen: Screen<'a>,
+    input: Input,
+    was_open: bool,
+    /// What was typed is sent before the connection is closed.
+    close_when_open: Option<Command>,
+    /// How many messages may still arrive, if there is a limit.
+    left: Option<u64>,
+}
+
+impl Talk<'_> {
+    async fn hold(&mut self, mut typed: mpsc::UnboundedReceiver<Typed>) -> End {
+        let mut pinging: Option<Pin<Box<dyn Future<Output = Option<Duration>>>>> = None;
+        let mut is_typing = true;
+        loop {
+            let ponged = async {
+                match &mut pinging {
+                    Some(ping) => ping.await,
+                    None => pending().await,
                 }
-                None => return Ok(None),
-            },
-            answered = ponged => {
-                pinging = None;
-                match answered {
-                    Some(time) => screen.note(&format!("pong after {:.1} ms", time.as_secs_f64() * 1e3)),
-                    None => screen.note("no pong: there is no connection"),
+            };
+            tokio::select! {
+                event = self.events.next() => match event {
+                    Some(ReconnectingEvent::Close(close)) => return End::Closed(Some(close)),
+                    Some(event) => self.handle(event).await,
+                    None => return End::Closed(None),
+                },
+                answered = ponged => {
+                    pinging = None;
+                    self.screen.ponged(answered).await;
                 }
-            }
-            line = typed.recv(), if is_typing => {
-                is_typing = line.is_some();
-                let command = match line {
-                    Some(line) => command::parse(&line, args.input),
-                    None => Ok(Command::Close(None, String::new())),
-                };
-                match command {
-                    Ok(close @ Command::Close(..)) if !is_open && socket.buffered_amount() > 0 => {
-                        close_when_open = Some(close);
-                    }
-                    Ok(Command::Ping) => pinging = Some(Box::pin(socket.round_trip())),
-                    Ok(command) => {
-                        if let Err(reason) = obey(command, socket, &mut screen) {
-                            screen.note(&reason);
+                typed = typed.recv(), if is_typing => {
+                    let command = match typed {
+                        Some(Typed::Line(line)) => command::parse(&line, self.input),
+                        Some(Typed::Interrupt) => return End::Interrupted,
+                        Some(Typed::End) | None => {
+                            is_typing = false;
+                            Ok(Command::Close(None, String::new()))
                         }
+                    };
+                    let obeyed = match command {
+                        Ok(Command::Ping) => {
+                            let socket = self.socket.clone();
+                            pinging = Some(Box::pin(async move { socket.round_trip().await }));
+                            Ok(())
+                        }
+                        Ok(command) => self.obey(command).await,
+                        Err(reason) => Err(reason),
+                    };
+                    if let Err(reason) = obeyed {
+                        self.screen.note(reason).await;
                     }
-                    Err(reason) => screen.note(&reason),
                 }
             }
         }
     }
-}
 
-fn obey(
-    command: Command,
-    socket: &ReconnectingWebSocket,
-    screen: &mut Screen,
-) -> Result<(), String> {
-    match command {
-        Command::Send(message) => socket.send(message).map_err(|error| error.to_string())?,
-        Command::SendFile(path) => {
-            let bytes = std::fs::read(&path)
-                .map_err(|error| format!("the file {path} cannot be read: {error}"))?;
-            socket.send(bytes).map_err(|error| error.to_string())?;
+    async fn handle(&mut self, event: ReconnectingEvent) {
+        if matches!(event, ReconnectingEvent::Open) {
+            self.was_open = true;
         }
-        Command::Close(Some(code), reason) => {
-            socket.close_with(code, &reason).map_err(|error| error.to_string())?;
+        let is_message = matches!(event, ReconnectingEvent::Message(_));
+        if !is_message || self.left != Some(0) {
+            self.screen.show(event, self.socket).await;
         }
-        Command::Close(None, _) => socket.close(),
-        Command::Reconnect => socket.reconnect(),
-        Command::Help => screen.note(HELP),
-        Command::Ping | Command::Nothing => {}
+        if is_message && let Some(left) = &mut self.left {
+            *left = left.saturating_sub(1);
+        }
+        if self.was_open && self.left == Some(0) {
+            self.socket.close();
+        }
+        if self.was_open
+            && let Some(close) = self.close_when_open.take()
+            && let Err(reason) = self.obey(close).await
+        {
+            self.screen.note(reason).await;
+        }
     }
-    Ok(())
+
+    async fn obey(&mut self, command: Command) -> Result<(), String> {
+        let socket = self.socket;
+        match command {
+            Command::Send(message) => socket.send(message).map_err(|error| error.to_string())?,
+            Command::SendFile(path) => {
+                let file = path.clone();
+                // It may be a pipe to which nobody writes.
+                let read = tokio::task::spawn_blocking(move || std::fs::read(file)).await;
+                let bytes = read.unwrap_or_else(|error| Err(error.into()));
+                let bytes =
+                    bytes.map_err(|error| format!("could not read the file {path}: {error}"))?;
+                socket.send(bytes).map_err(|error| error.to_string())?;
+            }
+            close @ Command::Close(..) if !self.was_open && socket.buffered_amount() > 0 => {
+                self.close_when_open = Some(close);
+            }
+            Command::Close(Some(code), reason) => {
+                socket.close_with(code, &reason).map_err(|error| error.to_string())?;
+            }
+            Command::Close(None, _) => socket.close(),
+            Command::Reconnect => socket.reconnect(),
+            Command::Help => {
+                for line in HELP.lines() {
+                    self.screen.note(line).await;
+                }
+            }
+            Command::Ping | Command::Nothing => {}
+        }
+        Ok(())
+    }
 }
 
-/// Starts the editor, on a thread of its own: it waits for keys. The lines end where the user does.
-fn edit(args: &Connect) -> Result<(mpsc::UnboundedReceiver<String>, Screen), Failure> {
+/// What the user sees besides the line that is being typed.
+struct Screen<'a> {
+    output: &'a Output,
+    show: Show,
+    secrets: Secrets,
+}
+
+impl Screen<'_> {
+    async fn show(&mut self, event: ReconnectingEvent, socket: &ReconnectingWebSocket) {
+        match event {
+            ReconnectingEvent::Open => {
+                self.show.restart();
+                let mut facts = format!("open: {}", self.secrets.url(&socket.url()));
+                let protocol = self.secrets.subprotocols(&socket.protocol());
+                for fact in [protocol, socket.extensions()] {
+                    if !fact.is_empty() {
+                        facts += &format!(", {fact}");
+                    }
+                }
+                self.note(facts).await;
+            }
+            ReconnectingEvent::Message(message) => {
+                let (show, now) = (self.show, Instant::now());
+                let weight = message.data.as_bytes().len();
+                self.output.print(weight, move |pen| show.message(pen, &message, now)).await;
+            }
+            ReconnectingEvent::Lost(lost) => self.note(in_words(&lost, self.secrets)).await,
+            ReconnectingEvent::Undelivered(undelivered) => {
+                self.note(format!("{} messages may not have been sent", undelivered.count)).await;
+            }
+            _ => {}
+        }
+    }
+
+    async fn ponged(&self, round_trip: Option<Duration>) {
+        match round_trip {
+            Some(time) => {
+                self.note(format!("pong after {:.1} ms", time.as_secs_f64() * 1e3)).await;
+            }
+            None => self.note("no pong: there is no connection").await,
+        }
+    }
+
+    async fn note(&self, text: impl std::fmt::Display) {
+        self.output.line(Line::of(NOTE, text)).await;
+    }
+}
+
+/// Returns whether the terminal has no cursor to move, so that lines cannot be edited.
+fn is_dumb() -> bool {
+    let name = std::env::var("TERM").unwrap_or_default();
+    ["dumb", "cons25", "emacs"].iter().any(|dumb| name.eq_ignore_ascii_case(dumb))
+}
+
+/// Reads lines as they are, on a thread of its own.
+fn read_lines() -> mpsc::UnboundedReceiver<Typed> {
+    let (lines, typed) = mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        for line in io::stdin().lines().map_while(Result::ok) {
+            if lines.send(Typed::Line(line)).is_err() {
+                return;
+            }
+        }
+        lines.send(Typed::End).ok(); // the command may have ended
+    });
+    typed
+}
+
+/// Starts the line editor, on a thread of its own: it waits for keys.
+fn edit_lines(args: &Connect, output: &Output) -> Result<mpsc::UnboundedReceiver<Typed>, Failure> {
     let config = Config::builder().auto_add_history(true).max_history_size(1000)?.build();
     let mut editor: Editor<(), FileHistory> = Editor::with_config(config)?;
     let history = if args.no_history { None } else { history() };
     if let Some(file) = &history {
         editor.load_history(file).ok(); // the first time there is none
     }
-    let printer = editor.create_external_printer()?;
+    output.show_above(editor.create_external_printer()?);
     let (lines, typed) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
         loop {
-            match editor.readline(PROMPT) {
-                Ok(line) => {
-                    if let Some(file) = &history {
-                        editor.append_history(file).ok(); // what cannot be kept is forgotten
-                    }
-                    if lines.send(line).is_err() {
-                        return;
-                    }
-                }
-                Err(_) => return, // Ctrl-D, Ctrl-C, or no terminal any more
+            let next = match editor.readline(PROMPT) {
+                Ok(line) => Typed::Line(line),
+                Err(ReadlineError::Interrupted) => Typed::Interrupt,
+                Err(_) => Typed::End, // Ctrl-D, or the terminal is gone
+            };
+            let is_line = matches!(next, Typed::Line(_));
+            if lines.send(next).is_err() || !is_line {
+                return;
+            }
+            if let Some(file) = &history {
+                editor.append_history(file).ok(); // a line that cannot be kept is forgotten
             }
         }
     });
-    Ok((typed, Screen(Box::new(printer))))
+    Ok(typed)
 }
 
-/// Where lines that were typed are kept, for this user alone.
+/// Returns the file in which typed lines are kept, for this user alone.
 fn history() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
@@ -155,55 +314,13 @@ fn history() -> Option<PathBuf> {
     Some(folder.join("history"))
 }
 
-/// The terminal above the line that is being typed.
-struct Screen(Box<dyn ExternalPrinter + Send>);
-
-impl Screen {
-    fn show(&mut self, event: &ReconnectingEvent, socket: &ReconnectingWebSocket, show: &mut Show) {
-        match event {
-            ReconnectingEvent::Open => {
-                show.opened(socket);
-                let mut facts = format!("open: {}", socket.url());
-                for fact in [socket.protocol(), socket.extensions()] {
-                    if !fact.is_empty() {
-                        facts += &format!(", {fact}");
-                    }
-                }
-                self.note(&facts);
-            }
-            ReconnectingEvent::Message(message) => {
-                let text = String::from_utf8_lossy(&show.message(message)).into_owned();
-                self.print(RECEIVED, &format!("< {}", harmless(text.trim_end_matches('\n'))));
-            }
-            ReconnectingEvent::Lost(lost) => self.note(&in_words(lost)),
-            ReconnectingEvent::Undelivered(undelivered) => {
-                self.note(&format!("{} messages were not sent, or perhaps not", undelivered.count));
-            }
-            _ => {}
-        }
-    }
-
-    fn note(&mut self, text: &str) {
-        self.print(NOTE, &harmless(text));
-    }
-
-    fn print(&mut self, style: Style, text: &str) {
-        let colours = anstream::AutoStream::choice(&std::io::stdout());
-        let line = match colours {
-            anstream::ColorChoice::Never => format!("{text}\n"),
-            _ => format!("{style}{text}{style:#}\n"),
-        };
-        self.0.print(line).ok(); // a terminal that is gone ends the editor
-    }
-}
-
-/// How the terminal was.
+/// The modes that the terminal had.
 struct Modes(#[cfg(unix)] Option<rustix::termios::Termios>);
 
 impl Modes {
     #[cfg(unix)]
     fn save() -> Self {
-        Self(rustix::termios::tcgetattr(std::io::stdin()).ok())
+        Self(rustix::termios::tcgetattr(io::stdin()).ok())
     }
 
     #[cfg(not(unix))]
@@ -219,8 +336,7 @@ impl Modes {
         let Some(mut raw) = self.0.clone() else { return };
         raw.input_modes.remove(InputModes::ICRNL | InputModes::INLCR);
         raw.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG);
-        let now = rustix::termios::OptionalActions::Now;
-        rustix::termios::tcsetattr(std::io::stdin(), now, &raw).ok();
+        set(&raw);
     }
 
     #[cfg(not(unix))]
@@ -229,17 +345,20 @@ impl Modes {
     fn restore(self) {
         #[cfg(unix)]
         if let Some(modes) = &self.0 {
-            let now = rustix::termios::OptionalActions::Now;
-            rustix::termios::tcsetattr(std::io::stdin(), now, modes).ok();
+            set(modes);
         }
-        // The prompt that nobody will answer, and the editor's wish for marks around what is pasted.
-        anstream::print!("\r\x1b[K\x1b[?2004l");
     }
 }
 
-/// What the editor needs to write a line.
+#[cfg(unix)]
+fn set(modes: &rustix::termios::Termios) {
+    let now = rustix::termios::OptionalActions::Now;
+    // A terminal that is gone has no modes.
+    rustix::termios::tcsetattr(io::stdin(), now, modes).ok();
+}
+
+/// The time that the editor needs to write a line.
 const MOMENT: Duration = Duration::from_millis(50);
 
 const PROMPT: &str = "> ";
-const RECEIVED: Style = AnsiColor::Green.on_default();
 const NOTE: Style = Style::new().dimmed();

@@ -1,10 +1,11 @@
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use fullduplex_net::{Server, ServerOptions};
 
+use super::socket_file::SocketFile;
 use crate::values::tcp_address;
 
 /// Where to listen.
@@ -12,34 +13,31 @@ use crate::values::tcp_address;
 pub(crate) enum Address {
     /// A host and a port.
     Tcp(String),
-    /// A path of a Unix socket.
+    /// The path of a Unix socket.
     Unix(PathBuf),
 }
 
 impl Address {
-    pub(super) async fn bind(&self, options: ServerOptions) -> io::Result<Server> {
+    /// Listens. The file of a Unix socket is removed when it is dropped.
+    pub(super) async fn bind(
+        &self,
+        options: ServerOptions,
+    ) -> io::Result<(Server, Option<SocketFile>)> {
         match self {
-            Self::Tcp(address) => Server::bind(address, options).await,
-            Self::Unix(path) => bind_unix(path, options),
+            Self::Tcp(address) => Ok((Server::bind(address, options).await?, None)),
+            Self::Unix(path) => {
+                let (server, file) = SocketFile::bind(path, options)?;
+                Ok((server, Some(file)))
+            }
         }
     }
 
-    /// The host, where there is one that a client can ask for.
+    /// Returns the host, if clients can ask for one.
     pub(super) fn host(&self) -> Option<&str> {
         let Self::Tcp(address) = self else { return None };
         let (host, _) = address.rsplit_once(':')?;
         Some(host.trim_start_matches('[').trim_end_matches(']'))
     }
-}
-
-#[cfg(unix)]
-fn bind_unix(path: &Path, options: ServerOptions) -> io::Result<Server> {
-    Server::bind_unix(path, options)
-}
-
-#[cfg(not(unix))]
-fn bind_unix(_: &Path, _: ServerOptions) -> io::Result<Server> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no Unix sockets"))
 }
 
 impl FromStr for Address {
@@ -67,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses() {
+    fn addresses_are_ports_hosts_and_paths() {
         for (text, shown, host) in [
             ("9001", "127.0.0.1:9001", Some("127.0.0.1")),
             ("localhost:0", "localhost:0", Some("localhost")),

@@ -1,44 +1,43 @@
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 use fullduplex::Origin;
 
 use super::address::Address;
-use crate::values::{seconds, size};
+use crate::values::{PingInterval, size};
 
-/// Serve WebSockets, and a page at / by which a browser connects.
+/// Serve WebSockets, and at / a page that lets a browser connect.
 ///
-/// Without --echo and --broadcast, each line of stdin is sent to all clients, and each message of a
-/// client is printed as a line: text as it is, binary messages as hex. Lines wait for the first
-/// client. The server runs until it is interrupted, also when stdin has ended.
+/// By default, each line of stdin is sent to all clients, and each message from a client is printed as a
+/// line: text as it is, binary messages as hex. Lines wait until the first client connects. The server runs
+/// until it is interrupted, also after stdin has ended.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Listen {
-    /// Where to listen: PORT on 127.0.0.1, HOST:PORT, or unix:PATH; port 0 takes a free one.
+    /// Where to listen: PORT on 127.0.0.1, HOST:PORT, or unix:PATH. Port 0 takes a free port.
     #[arg(value_name = "ADDR")]
     pub(super) address: Address,
     #[command(flatten)]
     pub(super) mode: ModeArgs,
-    /// Take one client only, and end when it has gone; with exit code 1 if its connection was lost.
+    /// Accept one client only, and end when its connection ends; with exit code 1 if it was lost.
     #[arg(long)]
     pub(super) once: bool,
-    /// Print what happens as JSON, one event in each line.
+    /// Print what happens as JSON, one event on each line.
     #[arg(long)]
     pub(super) ndjson: bool,
-    /// Tell on stderr which connections come and go, and why.
+    /// Log connections on stderr: who connects and closes, and why.
     #[arg(long, short)]
     pub(super) verbose: bool,
     #[command(flatten)]
-    pub(super) guests: Guests,
+    pub(super) clients: Clients,
     #[command(flatten)]
     pub(super) tls: TlsArgs,
 }
 
-/// What becomes of messages.
+/// What the server does with messages.
 #[derive(Debug, Args)]
 pub(super) struct ModeArgs {
-    /// Send every message back to where it came from.
+    /// Send every message back to its sender.
     #[arg(long, conflicts_with = "broadcast")]
     pub(super) echo: bool,
     /// Send every message to all other clients.
@@ -48,57 +47,65 @@ pub(super) struct ModeArgs {
 
 /// Who may connect, and how.
 #[derive(Debug, Args)]
-pub(super) struct Guests {
-    /// Speak a subprotocol; repeat it for several. The first that a client offers is agreed on.
-    #[arg(long = "protocol", value_name = "NAME", help_heading = GUESTS)]
+pub(super) struct Clients {
+    /// Support a subprotocol. Repeat the option for several. The server selects the first that the client
+    /// offers.
+    #[arg(long = "protocol", value_name = "NAME", help_heading = CLIENTS)]
     pub(super) protocols: Vec<String>,
-    /// Let web pages of this origin connect, such as http://localhost:3000; repeat it for several. By
-    /// default the pages of this server may, and all pages if it only echoes.
-    #[arg(long = "origin", value_name = "ORIGIN", help_heading = GUESTS)]
+    /// Let web pages of this origin connect, such as http://localhost:3000. Repeat the option for several.
+    /// By default the pages of this server may connect, and with --echo all pages.
+    #[arg(long = "origin", value_name = "ORIGIN", help_heading = CLIENTS)]
     pub(super) origins: Vec<Origin>,
-    /// Let all web pages connect: whatever site a user visits can read and say things here.
-    #[arg(long, conflicts_with = "origins", help_heading = GUESTS)]
+    /// Let all web pages connect. Any site that a user of this machine visits can then read and send
+    /// messages here.
+    #[arg(long, conflicts_with = "origins", help_heading = CLIENTS)]
     pub(super) any_origin: bool,
-    /// Do not agree to compression.
-    #[arg(long, help_heading = GUESTS)]
+    /// On a loopback address, also answer requests for this host name, such as that of a reverse proxy;
+    /// `*` for any. Repeat the option for several. By default the server answers to localhost and to
+    /// addresses, so that no web page can reach it under a name of its own.
+    #[arg(long = "host", value_name = "NAME", help_heading = CLIENTS)]
+    pub(super) hosts: Vec<String>,
+    /// Do not accept compression.
+    #[arg(long, help_heading = CLIENTS)]
     pub(super) no_compression: bool,
-    /// The most that a message of a client may have, in bytes, or with k, M or G behind.
-    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = GUESTS)]
+    /// Close with 1009 when a message has more bytes. Units: k, M, G.
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = CLIENTS)]
     pub(super) max_message: Option<usize>,
-    /// Ask a client by a Ping whenever it was silent for so long, and give it up if it does not answer
-    /// for as long again; 0 never asks.
-    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds, help_heading = GUESTS)]
-    pub(super) ping: Duration,
+    /// Send a Ping at this interval, and close the connection if no Pong comes within as long again. 0
+    /// sends none.
+    #[arg(long, value_name = "SECONDS", default_value = "20", help_heading = CLIENTS)]
+    pub(super) ping: PingInterval,
 }
 
-/// How to be wss.
+/// How to serve wss.
 #[derive(Debug, Args)]
 pub(super) struct TlsArgs {
-    /// Speak TLS, with a certificate made on the spot: for localhost and the host of ADDR, for 30 days.
+    /// Use TLS with a new certificate for localhost and the host of ADDR, valid for 30 days.
     #[arg(long, conflicts_with = "cert", help_heading = TLS)]
     pub(super) tls: bool,
-    /// Write the certificate of --tls to a file, for `fdx connect --ca FILE` and other clients.
+    /// Write the certificate of --tls to this file, for `fdx connect --ca FILE` and other clients.
     #[arg(long, value_name = "FILE", requires = "tls", help_heading = TLS)]
     pub(super) write_cert: Option<PathBuf>,
-    /// Speak TLS with this certificate: PEM, those that lead to a root behind it.
+    /// Use TLS with this certificate: PEM, followed by its intermediates.
     #[arg(long, value_name = "FILE", requires = "key", help_heading = TLS)]
     pub(super) cert: Option<PathBuf>,
-    /// The private key of --cert, PEM.
+    /// The private key of --cert, in PEM.
     #[arg(long, value_name = "FILE", requires = "cert", help_heading = TLS)]
     pub(super) key: Option<PathBuf>,
 }
 
-const GUESTS: &str = "Clients";
+const CLIENTS: &str = "Clients";
 const TLS: &str = "TLS";
 
 const EXAMPLES: &str = "\
 Examples:
-  fdx listen 9001                                    talk to whoever connects; a page is at /
-  fdx listen 9001 --echo                             a server to try clients with
+  fdx listen 9001                                    talk to clients; a page is at http://127.0.0.1:9001/
+  fdx listen 9001 --echo                             an echo server to try clients with
   fdx listen 0.0.0.0:9001 --broadcast                a chat room for the network
   tail -f log | fdx listen 9001                      show a log in browsers
-  fdx listen 9001 --once > received                  take what one client sends
+  fdx listen 9001 --once > received                  keep what one client sends
   fdx listen 9443 --tls --write-cert cert.pem        then: fdx connect --ca cert.pem wss://localhost:9443/
 
-A client that does not read what is sent to it holds the others up for 5 seconds at most, and is closed
-with 1008 then. An interrupt closes all connections with 1001, within a second.";
+Clients that do not read delay a message to all for at most 5 seconds, and are then closed with 1008. When
+stdout is a terminal, each message begins with the number of its client and `<`, and its further lines with
+`|`. Ctrl-C and SIGTERM close all connections with 1001 within a second.";

@@ -9,21 +9,21 @@ use ring::digest::{SHA256, digest};
 use super::args::TlsArgs;
 use crate::exit::{Failure, usage};
 
-/// How long a certificate holds that is made on the spot. Some clients take none that holds for years.
+/// How long a new certificate is valid. Some clients reject certificates that are valid for years.
 const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// Clocks may differ.
+/// How far the clocks of clients may be behind.
 const SLACK: Duration = Duration::from_secs(24 * 3600);
 
-/// What a server shows of itself, and what to tell about it.
+/// The certificate of a server.
 pub(super) struct Certificate {
     pub(super) identity: Identity,
-    /// Of one that is made on the spot, which nobody can know before.
+    /// The fingerprint of a new certificate.
     pub(super) fingerprint: Option<String>,
 }
 
-/// The certificate that the arguments ask for: none, that of a file, or a new one, for `host` among
-/// others.
+/// Returns the certificate that the arguments ask for: none, one from files, or a new one for `host` and
+/// the names of this machine.
 pub(super) fn certificate(
     args: &TlsArgs,
     host: Option<&str>,
@@ -37,7 +37,7 @@ pub(super) fn certificate(
 
 fn make(host: Option<&str>, file: Option<&Path>) -> Result<Certificate, Failure> {
     let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(Into::into).into();
-    // Nobody asks for the address that means all addresses.
+    // No client connects to the address that means all addresses.
     if let Some(host) = host.filter(|host| !matches!(*host, "0.0.0.0" | "::"))
         && !names.iter().any(|name| name == host)
     {
@@ -54,14 +54,14 @@ fn make(host: Option<&str>, file: Option<&Path>) -> Result<Certificate, Failure>
     let pem = certificate.pem();
     if let Some(file) = file {
         fs::write(file, &pem).map_err(|error| {
-            usage(format!("the file {} cannot be written: {error}", file.display()))
+            usage(format!("could not write the file {}: {error}", file.display()))
         })?;
     }
     let identity = Identity::from_pem(pem.as_bytes(), key.serialize_pem().as_bytes())?;
     Ok(Certificate { identity, fingerprint: Some(fingerprint(certificate.der())) })
 }
 
-/// As browsers and OpenSSL show it.
+/// Returns the fingerprint as browsers and OpenSSL show it.
 fn fingerprint(der: &[u8]) -> String {
     let bytes = digest(&SHA256, der);
     let pairs: Vec<String> = bytes.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
@@ -70,5 +70,5 @@ fn fingerprint(der: &[u8]) -> String {
 
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(file)
-        .map_err(|error| usage(format!("the file {} cannot be read: {error}", file.display())))
+        .map_err(|error| usage(format!("could not read the file {}: {error}", file.display())))
 }

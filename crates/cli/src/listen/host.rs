@@ -11,22 +11,25 @@ use tokio::sync::Notify;
 use super::room::Room;
 use super::screen::Screen;
 use crate::exit::Failure;
+use crate::hosts::Hosts;
+use crate::output::cut;
 
-/// What becomes of messages.
+/// What the server does with messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// They are printed; lines of stdin go to all clients.
+    /// Prints them, and sends lines of stdin to all clients.
     Pipe,
+    /// Sends them back.
     Echo,
-    /// They go to all other clients.
+    /// Sends them to all other clients.
     Broadcast,
 }
 
-/// How many clients are taken.
+/// How many clients are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Guests {
-    Any,
-    /// The first one, and no other.
+pub(super) enum ClientLimit {
+    None,
+    /// The first client, and no other.
     One,
 }
 
@@ -34,38 +37,33 @@ pub(super) enum Guests {
 #[derive(Debug)]
 pub(super) struct Host {
     pub(super) mode: Mode,
-    pub(super) guests: Guests,
-    /// Those whose pages may connect: the origins of any of these.
+    pub(super) limit: ClientLimit,
+    /// The names that it answers to.
+    pub(super) hosts: Hosts,
+    /// A page may connect if one of these allows it.
     pub(super) origins: Vec<OriginPolicy>,
     pub(super) screen: Screen,
-    room: Room,
-    /// How many clients were taken.
-    clients: AtomicU64,
-    /// How it went with the only client, once it has gone.
-    end: OnceLock<Result<(), String>>,
-    gone: Notify,
+    pub(super) room: Room,
+    /// How many clients were accepted.
+    pub(super) clients: AtomicU64,
+    /// How the connection of the only client ended.
+    pub(super) end: OnceLock<Result<(), String>>,
+    pub(super) gone: Notify,
 }
 
-impl Host {
-    pub(super) fn new(
-        mode: Mode,
-        guests: Guests,
-        origins: Vec<OriginPolicy>,
-        screen: Screen,
-    ) -> Self {
-        let (room, clients) = (Room::default(), AtomicU64::new(0));
-        let (end, gone) = (OnceLock::new(), Notify::new());
-        Self { mode, guests, origins, screen, room, clients, end, gone }
-    }
+/// An Origin is shown up to this length.
+const ORIGIN_WIDTH: usize = 100;
 
-    /// Attends to a client, from its request to its end.
-    pub(super) async fn attend(&self, request: Request) -> HandlerResult {
-        if let Err(rejection) = self.check_origin(&request) {
+impl Host {
+    /// Serves a client, from its request to the end of its connection.
+    pub(super) async fn serve(&self, request: Request) -> HandlerResult {
+        let checked = self.hosts.check(request.headers());
+        if let Err(rejection) = checked.and_then(|()| self.check_origin(&request)) {
             return Ok(request.reject(rejection).await?);
         }
         let client = self.clients.fetch_add(1, Ordering::Relaxed) + 1;
-        if self.guests == Guests::One && client > 1 {
-            let reason = "this server takes one client only, which is or was here";
+        if self.limit == ClientLimit::One && client > 1 {
+            let reason = "this server accepts one client only, and has had it";
             let rejection = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, reason);
             return Ok(request.reject(rejection).await?);
         }
@@ -79,19 +77,19 @@ impl Host {
     async fn open(&self, client: u64, request: Request) -> HandlerResult {
         let (peer, target) = (request.peer_addr(), request.uri().to_string());
         let mut socket = request.accept().await?;
-        self.screen.opened(client, peer, &target, &socket);
+        self.screen.opened(client, peer, &target, &socket).await;
         let outcome = self.talk(client, &mut socket).await;
-        self.screen.closed(client, socket.close_result().as_ref());
+        self.screen.closed(client, socket.close_result().as_ref()).await;
         outcome
     }
 
     async fn talk(&self, client: u64, socket: &mut Socket) -> HandlerResult {
-        let _place = match self.mode {
+        let _membership = match self.mode {
             Mode::Echo => None,
             Mode::Pipe | Mode::Broadcast => Some(self.room.join(client, socket.sender())),
         };
         while let Some(message) = socket.recv().await? {
-            self.screen.message(client, &message);
+            self.screen.message(client, &message).await;
             match self.mode {
                 Mode::Pipe => {}
                 Mode::Echo => socket.send(message).await?,
@@ -101,10 +99,10 @@ impl Host {
         Ok(())
     }
 
-    /// Sends the lines of stdin to all clients, to its end. Each waits until somebody is there.
+    /// Sends the lines of stdin to all clients, until stdin ends. Each line waits until there is a client.
     pub(super) async fn read_lines(&self) -> Result<(), Failure> {
         let mut lines = BufReader::new(tokio::io::stdin()).lines();
-        let unreadable = |error| format!("stdin cannot be read as text: {error}");
+        let unreadable = |error| format!("could not read stdin as text: {error}");
         while let Some(line) = lines.next_line().await.map_err(unreadable)? {
             self.room.until_occupied().await;
             self.room.send(line.into(), None).await;
@@ -112,16 +110,18 @@ impl Host {
         Ok(())
     }
 
-    /// Waits until the only client has gone, if there is to be only one, and returns how it went.
+    /// Waits until the connection of the only client has ended, if there is to be only one, and returns
+    /// how it ended.
     pub(super) async fn until_gone(&self) -> Result<(), Failure> {
-        match self.guests {
-            Guests::Any => std::future::pending().await,
-            Guests::One => self.gone.notified().await,
+        match self.limit {
+            ClientLimit::None => std::future::pending().await,
+            ClientLimit::One => self.gone.notified().await,
         }
         self.end.get().cloned().unwrap_or(Ok(())).map_err(Failure::from)
     }
 
-    /// Lets no page of others in, and says how to change that: a browser does not show its user why.
+    /// Checks the origin of a page. A browser does not tell its user why a page was rejected, so this says
+    /// what to change.
     fn check_origin(&self, request: &Request) -> Result<(), Rejection> {
         let mut verdict = Ok(());
         for origins in &self.origins {
@@ -132,10 +132,10 @@ impl Host {
         }
         if verdict.is_err() {
             let origin = request.headers().get(ORIGIN).map(|value| value.as_bytes());
-            let origin = origin.unwrap_or_default().escape_ascii();
-            anstream::eprintln!(
-                "fdx: a web page of {origin} was refused; --origin {origin} would let it in"
-            );
+            let origin = cut(&String::from_utf8_lossy(origin.unwrap_or_default()), ORIGIN_WIDTH);
+            self.screen.output.note(format!(
+                "fdx: rejected a web page of {origin}; --origin {origin} lets its pages connect"
+            ));
         }
         verdict
     }

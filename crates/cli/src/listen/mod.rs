@@ -5,122 +5,136 @@ mod host;
 mod page;
 mod room;
 mod screen;
+mod socket_file;
 
-use std::fs;
-use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use fullduplex_net::proto::DeflateConfig;
 use fullduplex_net::proto::handshake::{OriginPolicy, Subprotocols};
 use fullduplex_net::{HandlerResult, Request, Server, ServerOptions};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tracing::Level;
 
 use self::address::Address;
 pub(crate) use self::args::Listen;
 use self::certificate::{Certificate, certificate};
-use self::host::{Guests, Host, Mode};
+use self::host::{ClientLimit, Host, Mode};
 use self::screen::Screen;
+use crate::context::Context;
 use crate::exit::{Failure, usage};
+use crate::hosts::Hosts;
+use crate::interrupt::GRACE;
 
-/// How long connections may take to close when the server is interrupted.
-const GRACE: Duration = Duration::from_secs(1);
-
-pub(crate) async fn run(args: Listen) -> Result<(), Failure> {
+pub(crate) async fn run(args: Listen, context: &Context) -> Result<(), Failure> {
     let level = if args.verbose { Level::DEBUG } else { Level::WARN };
-    tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).init();
-    let host = Arc::new(host(&args));
+    let log = tracing_subscriber::fmt().with_max_level(level).with_ansi(false);
+    log.with_writer(context.output.clone()).init();
     let certificate = certificate(&args.tls, args.address.host())?;
-    let server = args.address.bind(options(&args)?).await.map_err(|error| {
-        let hint = match (&args.address, error.kind()) {
-            (Address::Unix(_), io::ErrorKind::AddrInUse) => "; remove the file if nobody uses it",
-            _ => "",
-        };
-        format!("cannot listen at {}: {error}{hint}", args.address)
-    })?;
-    // From here on it is ours to remove.
-    let _socket_file = SocketFile(&args.address);
-    announce(&host, &args, &server, certificate.as_ref())?;
+    let (server, _socket_file) = args
+        .address
+        .bind(options(&args)?)
+        .await
+        .map_err(|error| format!("could not listen at {}: {error}", args.address))?;
+    let host = Arc::new(host(&args, server.local_addr().ok(), context));
+    announce(&host, &args, &server, certificate.as_ref()).await?;
     let server = match &certificate {
         Some(certificate) => server.with_tls(&certificate.identity),
         None => server,
     };
-    serve(server.with_fallback(page::find), host).await
+    let hosts = host.hosts.clone();
+    let server = server.with_fallback(move |request| page::find(&hosts, request));
+    serve(server, host, context).await
 }
 
-fn host(args: &Listen) -> Host {
+fn host(args: &Listen, address: Option<SocketAddr>, context: &Context) -> Host {
     let mode = match (args.mode.echo, args.mode.broadcast) {
         (true, _) => Mode::Echo,
         (false, true) => Mode::Broadcast,
         (false, false) => Mode::Pipe,
     };
-    let guests = if args.once { Guests::One } else { Guests::Any };
-    let listed = &args.guests.origins;
-    let origins = if args.guests.any_origin || (mode == Mode::Echo && listed.is_empty()) {
-        // An echo tells a page nothing that the page did not say itself.
-        vec![OriginPolicy::Any]
-    } else {
-        vec![OriginPolicy::Same, OriginPolicy::Listed(listed.clone())]
+    let listed = &args.clients.origins;
+    let origins = match (args.clients.any_origin, mode) {
+        (true, _) => vec![OriginPolicy::Any],
+        // An echo tells a page nothing that the page did not send itself.
+        (false, Mode::Echo) if listed.is_empty() => vec![OriginPolicy::Any],
+        (false, _) if listed.is_empty() => vec![OriginPolicy::Same],
+        (false, _) => vec![OriginPolicy::Same, OriginPolicy::Listed(listed.clone())],
     };
-    Host::new(mode, guests, origins, Screen::new(args.ndjson, mode == Mode::Pipe))
+    let output = context.output.clone();
+    Host {
+        mode,
+        limit: if args.once { ClientLimit::One } else { ClientLimit::None },
+        hosts: Hosts::at(address, &args.clients.hosts),
+        origins,
+        screen: Screen::new(args.ndjson, mode == Mode::Pipe, output, context.secrets),
+        room: Default::default(),
+        clients: Default::default(),
+        end: Default::default(),
+        gone: Default::default(),
+    }
 }
 
 fn options(args: &Listen) -> Result<ServerOptions, Failure> {
     let mut options = ServerOptions::default();
     let accept = &mut options.accept;
-    accept.subprotocols = Subprotocols::new(args.guests.protocols.clone()).map_err(usage)?;
-    accept.deflate = (!args.guests.no_compression).then(DeflateConfig::default);
-    // The host tells its user whom it refuses.
+    accept.subprotocols = Subprotocols::new(args.clients.protocols.clone()).map_err(usage)?;
+    accept.deflate = (!args.clients.no_compression).then(DeflateConfig::default);
+    // The host checks the origin, and tells its user whom it rejects.
     accept.origins = OriginPolicy::Any;
-    if let Some(bytes) = args.guests.max_message {
+    if let Some(bytes) = args.clients.max_message {
         accept.limits.message_bytes = bytes;
     }
-    let interval = args.guests.ping;
-    accept.timeouts.ping = (!interval.is_zero()).then_some(interval);
-    accept.timeouts.pong = interval;
-    // All may come from one address: that of this machine.
+    accept.timeouts.ping = args.clients.ping.0;
+    if let Some(interval) = args.clients.ping.0 {
+        accept.timeouts.pong = interval;
+    }
+    // All clients may have one address: that of this machine.
     options.connections_per_address = options.connections;
     Ok(options)
 }
 
-fn announce(
+async fn announce(
     host: &Host,
     args: &Listen,
     server: &Server,
     certificate: Option<&Certificate>,
 ) -> Result<(), Failure> {
     if let Some(fingerprint) = certificate.and_then(|made| made.fingerprint.as_ref()) {
-        anstream::eprintln!("certificate made, SHA-256 {fingerprint}");
-        match &args.tls.write_cert {
-            Some(file) => anstream::eprintln!("clients trust it with: --ca {}", file.display()),
-            None => anstream::eprintln!(
-                "clients trust it by the file of --write-cert FILE, or ask nothing: --insecure"
-            ),
-        }
+        let output = &host.screen.output;
+        output.note(format!("new certificate, SHA-256 {fingerprint}"));
+        output.note(match &args.tls.write_cert {
+            Some(file) => format!("clients trust it with --ca {}", file.display()),
+            None => {
+                "clients trust it with the file of --write-cert FILE, or accept any with --insecure"
+                    .to_owned()
+            }
+        });
     }
     let s = if certificate.is_some() { "s" } else { "" };
     match &args.address {
-        Address::Unix(_) => host.screen.listening(&args.address.to_string(), None),
+        Address::Unix(_) => host.screen.listening(&args.address.to_string(), None).await,
         Address::Tcp(_) => {
             let address = server.local_addr()?;
             let url = format!("ws{s}://{address}/");
-            host.screen.listening(&url, Some(&format!("http{s}://{address}/")));
+            host.screen.listening(&url, Some(&format!("http{s}://{address}/"))).await;
         }
     }
     Ok(())
 }
 
-/// Serves until it is interrupted, or its work is done; connections close in an orderly way then.
-async fn serve(server: Server, host: Arc<Host>) -> Result<(), Failure> {
+/// Serves until it is interrupted or its work is done, and then closes connections in order.
+async fn serve(server: Server, host: Arc<Host>, context: &Context) -> Result<(), Failure> {
     let connections = server.connections().clone();
     let for_clients = Arc::clone(&host);
     let serving = server.serve(move |request| {
         let host = Arc::clone(&for_clients);
-        async move { host.attend(request).await }
+        async move { host.serve(request).await }
     });
     let reading = async {
         match host.mode {
-            // What clients send is worth waiting for.
+            // At the end of stdin, clients may still send.
             Mode::Pipe => match host.read_lines().await {
                 Ok(()) => std::future::pending().await,
                 Err(failure) => failure,
@@ -128,31 +142,31 @@ async fn serve(server: Server, host: Arc<Host>) -> Result<(), Failure> {
             Mode::Echo | Mode::Broadcast => std::future::pending().await,
         }
     };
+    let (served, all_served) = oneshot::channel();
+    let serving = async {
+        serving.await;
+        served.send(()).ok(); // it may be too late
+        std::future::pending().await
+    };
     let until_done = async {
         let outcome = tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Failure::from),
+            () = context.interrupt.first() => Ok(()),
             end = host.until_gone() => end,
-            failure = host.screen.stdout.until_failed() => Err(failure),
+            failure = context.output.until_failed() => Err(failure),
             failure = reading => Err(failure),
         };
         connections.shutdown(GRACE).await;
+        // A handler may wait for a stdout that nobody reads.
+        timeout(GRACE, all_served).await.ok();
         outcome
     };
-    tokio::join!(serving, until_done).1
-}
-
-/// The file of a Unix socket, which goes with the server.
-struct SocketFile<'a>(&'a Address);
-
-impl Drop for SocketFile<'_> {
-    fn drop(&mut self) {
-        if let Address::Unix(path) = self.0 {
-            fs::remove_file(path).ok();
-        }
+    tokio::select! {
+        outcome = until_done => outcome,
+        outcome = serving => outcome,
     }
 }
 
-/// Sends back what the client sends.
+/// Sends back what a client sends.
 pub(crate) async fn echo(request: Request) -> HandlerResult {
     let mut socket = request.accept().await?;
     while let Some(message) = socket.recv().await? {

@@ -9,19 +9,29 @@ use http::header::{
 use http::{HeaderValue, Request, Response, StatusCode};
 use ring::digest::{SHA256, digest};
 
-/// A console for browsers, in one file.
+use crate::hosts::Hosts;
+
+/// The page: a console in one file.
 const CONSOLE: &str = include_str!("page.html");
 
-/// The page at /, and nothing else.
-pub(super) fn find(request: &Request<()>) -> Option<Response<Bytes>> {
-    let (status, content_type, body) = match request.uri().path() {
-        "/" => (StatusCode::OK, "text/html; charset=utf-8", CONSOLE),
-        _ => {
-            let body = "there is a page at / only; WebSockets are everywhere\n";
-            (StatusCode::NOT_FOUND, "text/plain; charset=utf-8", body)
+/// Returns the page at /, 404 for other paths, and 421 for a host that is not this server's.
+pub(super) fn find(hosts: &Hosts, request: &Request<()>) -> Option<Response<Bytes>> {
+    let text = "text/plain; charset=utf-8";
+    let (status, content_type, body) = match (hosts.check(request.headers()), request.uri().path())
+    {
+        (Err(rejection), _) => {
+            let response = rejection.to_response();
+            (response.status(), text, Bytes::from(response.into_body()))
+        }
+        (Ok(()), "/") => {
+            (StatusCode::OK, "text/html; charset=utf-8", Bytes::from_static(CONSOLE.as_bytes()))
+        }
+        (Ok(()), _) => {
+            let body = "the page is at /; WebSockets can connect to any path\n";
+            (StatusCode::NOT_FOUND, text, Bytes::from_static(body.as_bytes()))
         }
     };
-    let mut response = Response::new(Bytes::from_static(body.as_bytes()));
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -32,7 +42,7 @@ pub(super) fn find(request: &Request<()>) -> Option<Response<Bytes>> {
     Some(response)
 }
 
-/// Only the script and the style that are in the page run, and it connects to WebSockets only.
+/// Allows the script and the style within the page, and connections to WebSockets only.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let policy = format!(
         "default-src 'none'; script-src '{}'; style-src '{}'; img-src data:; connect-src ws: wss:; \
@@ -43,7 +53,7 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 });
 
-/// The hash of what stands within the element of this name, as a policy lists it.
+/// Returns the hash of the content of this element, as the policy lists it.
 fn hash(element: &str) -> String {
     let within = CONSOLE
         .split_once(&format!("<{element}>"))

@@ -1,117 +1,146 @@
-use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
 
 use anstyle::{AnsiColor, Style};
 use fullduplex_net::Socket;
 use fullduplex_net::proto::{Closed, Message};
 
-use crate::output::{JsonLine, Stdout, harmless, hex};
+use crate::output::{Line, Output, Pen, stderr_is_terminal};
+use crate::secrets::Secrets;
 
-/// Tells what happens, to people or to machines.
+/// Writes what happens, for people or for machines.
 #[derive(Debug)]
 pub(super) struct Screen {
     form: Form,
-    pub(super) stdout: Stdout,
+    pub(super) output: Output,
+    secrets: Secrets,
 }
 
-/// How it is told.
+/// What is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     /// Everything, as JSON.
     Json,
-    /// Messages as lines of stdout, of people's terminals with the number of the client; who comes and
-    /// goes on their stderr.
+    /// Messages as lines on stdout, in a terminal with the number of the client; on a person's stderr who
+    /// connects and closes.
     Lines,
-    /// Nothing: others answer the messages.
+    /// Nothing: the messages are answered.
     Silent,
 }
 
 impl Screen {
-    pub(super) fn new(ndjson: bool, prints_messages: bool) -> Self {
+    pub(super) fn new(
+        ndjson: bool,
+        prints_messages: bool,
+        output: Output,
+        secrets: Secrets,
+    ) -> Self {
         let form = match (ndjson, prints_messages) {
             (true, _) => Form::Json,
             (false, true) => Form::Lines,
             (false, false) => Form::Silent,
         };
-        Self { form, stdout: Stdout::default() }
+        Self { form, output, secrets }
     }
 
-    /// Tells where clients may come: on stdout, unless that is for messages.
-    pub(super) fn listening(&self, url: &str, page: Option<&str>) {
+    /// Tells where clients can connect: on stdout, unless that is for messages.
+    pub(super) async fn listening(&self, url: &str, page: Option<&str>) {
         let line = format!("listening at {url}");
         match self.form {
-            Form::Json => self.stdout.print(JsonLine::event("listening").with("url", url)),
-            Form::Lines => anstream::eprintln!("{line}"),
-            Form::Silent => self.stdout.print(line),
+            Form::Json => {
+                let url = url.to_owned();
+                let draw = move |pen: &mut Pen| pen.event("listening").with("url", url).end();
+                self.output.print(0, draw).await;
+            }
+            Form::Lines => self.output.note(line),
+            Form::Silent => self.output.line(line).await,
         }
-        if let Some(page) = page.filter(|_| io::stderr().is_terminal()) {
-            anstream::eprintln!("{DIM}for browsers: {page}{DIM:#}");
+        if let Some(page) = page.filter(|_| stderr_is_terminal()) {
+            self.output.note(Line::of(DIM, format_args!("for browsers: {page}")));
         }
     }
 
-    pub(super) fn opened(
+    pub(super) async fn opened(
         &self,
         client: u64,
         peer: Option<SocketAddr>,
         target: &str,
         socket: &Socket,
     ) {
-        let protocol = socket.subprotocol().map(|name| name.as_str()).unwrap_or_default();
+        let peer = peer.map(|peer| peer.to_string());
         match self.form {
-            Form::Json => self.stdout.print(
-                JsonLine::event("open")
-                    .with("client", client)
-                    .with("peer", peer.map(|peer| peer.to_string()))
-                    .with("target", target)
-                    .with("protocol", protocol)
-                    .with("extensions", socket.extensions()),
-            ),
-            Form::Lines if io::stderr().is_terminal() => {
+            Form::Json => {
+                let protocol = socket.subprotocol().map(|name| name.as_str()).unwrap_or_default();
+                let protocol = self.secrets.subprotocols(protocol);
+                let (target, extensions) = (self.secrets.target(target), socket.extensions());
+                let draw = move |pen: &mut Pen| {
+                    pen.event("open")
+                        .with("client", client)
+                        .with("peer", peer)
+                        .with("target", target)
+                        .with("protocol", protocol)
+                        .with("extensions", extensions)
+                        .end();
+                };
+                self.output.print(0, draw).await;
+            }
+            Form::Lines if stderr_is_terminal() => {
                 let from = peer.map(|peer| format!(" from {peer}")).unwrap_or_default();
-                anstream::eprintln!("{DIM}{client} connected{from}{DIM:#}");
+                self.output.note(Line::of(DIM, format_args!("{client} connected{from}")));
             }
             Form::Lines | Form::Silent => {}
         }
     }
 
-    pub(super) fn message(&self, client: u64, message: &Message) {
-        match (self.form, message) {
-            (Form::Silent, _) => {}
-            (Form::Json, message) => {
-                let event = JsonLine::event("message").with("client", client);
-                self.stdout.print(match message {
-                    Message::Text(text) => event.with("text", text.as_str()),
-                    Message::Binary(bytes) => event.with("hex", hex(bytes)),
-                });
+    /// Writes a message. Waits until there is room, so that a slow reader of stdout slows down the clients
+    /// whose messages it reads, and no others.
+    pub(super) async fn message(&self, client: u64, message: &Message) {
+        if self.form == Form::Silent {
+            return;
+        }
+        let (form, message) = (self.form, message.clone());
+        let weight = message.payload().len();
+        let draw = move |pen: &mut Pen| match (form, &message) {
+            (Form::Json, Message::Text(text)) => {
+                pen.event("message").with("client", client).text("text", text.as_str()).end();
             }
-            (Form::Lines, message) => {
-                let line = match message {
-                    Message::Text(text) => text.as_str().to_owned(),
-                    Message::Binary(bytes) => hex(bytes),
-                };
-                if io::stdout().is_terminal() {
-                    self.stdout
-                        .print(format_args!("{NUMBER}{client}{NUMBER:#} {}", harmless(&line)));
-                } else {
-                    self.stdout.print_as_it_is(&line);
+            (Form::Json, Message::Binary(bytes)) => {
+                pen.event("message").with("client", client).hex("hex", bytes).end();
+            }
+            (_, message) => {
+                let mut before = Line::new();
+                if pen.is_terminal() {
+                    before = before.styled(NUMBER, client).plain(" < ");
+                }
+                match message {
+                    Message::Text(text) => pen.message(&before, Style::new(), text.as_str()),
+                    Message::Binary(bytes) => pen.hex_line(&before, bytes),
                 }
             }
-        }
+        };
+        self.output.print(weight, draw).await;
     }
 
-    pub(super) fn closed(&self, client: u64, closed: Option<&Closed>) {
-        let (code, reason) = closed.map_or((1006, ""), |closed| (closed.code(), closed.reason()));
+    pub(super) async fn closed(&self, client: u64, closed: Option<&Closed>) {
+        let code = closed.map_or(1006, Closed::code);
+        let reason = closed.map_or("", Closed::reason).to_owned();
+        let clean = closed.is_some_and(Closed::was_clean);
         match self.form {
-            Form::Json => self.stdout.print(
-                JsonLine::event("close")
-                    .with("client", client)
-                    .with("code", code)
-                    .with("reason", reason)
-                    .with("clean", closed.is_some_and(Closed::was_clean)),
-            ),
-            Form::Lines if io::stderr().is_terminal() => {
-                let reason = if reason.is_empty() { String::new() } else { format!(" {reason:?}") };
-                anstream::eprintln!("{DIM}{client} closed, code {code}{reason}{DIM:#}");
+            Form::Json => {
+                let draw = move |pen: &mut Pen| {
+                    pen.event("close")
+                        .with("client", client)
+                        .with("code", code)
+                        .with("reason", reason)
+                        .with("clean", clean)
+                        .end();
+                };
+                self.output.print(0, draw).await;
+            }
+            Form::Lines if stderr_is_terminal() => {
+                let reason =
+                    if reason.is_empty() { String::new() } else { format!(" \"{reason}\"") };
+                let line = format!("{client} closed with code {code}{reason}");
+                self.output.note(Line::of(DIM, line));
             }
             Form::Lines | Form::Silent => {}
         }

@@ -7,12 +7,12 @@ use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::time::Time;
 
-/// What a certificate says of itself.
+/// The content of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Certificate {
     pub(super) subject: String,
     pub(super) issuer: String,
-    /// Whom it is for.
+    /// The names and addresses for which it is valid.
     pub(super) names: Vec<String>,
     pub(super) not_before: Day,
     pub(super) not_after: Day,
@@ -27,7 +27,7 @@ pub(super) struct Day {
 }
 
 impl Certificate {
-    /// Reads a certificate in DER; `None` if it is none.
+    /// Parses a certificate in DER; returns `None` if it is malformed.
     pub(super) fn read(der: &[u8]) -> Option<Self> {
         let parsed = Parsed::from_der(der).ok()?;
         let certificate = parsed.tbs_certificate();
@@ -46,7 +46,7 @@ impl Certificate {
         self.subject == self.issuer
     }
 
-    /// How many days it is valid from `now` on; negative when it has expired.
+    /// Returns for how many more days it is valid; a negative number if it has expired.
     pub(super) fn days_left(&self, now: SystemTime) -> i64 {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
         (self.not_after.timestamp - i64::try_from(now).unwrap_or(i64::MAX)).div_euclid(DAY)

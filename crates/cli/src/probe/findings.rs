@@ -8,26 +8,26 @@ use super::talk::{Side, Talk};
 use super::{Open, Outcome, Report};
 use crate::figures::{counted, time};
 
-/// Something that looks wrong, and what to do about it.
+/// Something that looks wrong, and advice.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) what: String,
     pub(super) advice: &'static str,
 }
 
-/// A certificate that is valid for fewer days is soon to be replaced.
+/// A certificate that is valid for fewer days should be renewed.
 const SOON: i64 = 21;
 
-/// What is slow for anybody.
+/// A phase that takes longer is slow.
 const SLOW: Duration = Duration::from_millis(500);
 
-/// What is felt when all else is quick.
+/// A delay that users notice when everything else is quick.
 const HICCUP: Duration = Duration::from_millis(100);
 
-/// How much longer than the network a server may think about a Pong.
+/// How much longer than the network a Pong may take.
 const THOUGHT: Duration = Duration::from_millis(20);
 
-/// What looks wrong, in the order in which it happened.
+/// Returns what looks wrong, in the order in which it happened.
 pub(super) fn findings(report: &Report) -> Vec<Finding> {
     let mut list = List::default();
     if report.legs.len() > 1 {
@@ -41,7 +41,7 @@ pub(super) fn findings(report: &Report) -> Vec<Finding> {
         Outcome::Failed(error) => list.failure(leg, error),
         Outcome::Interrupted => list.add(
             "interrupted before there was a connection",
-            "what is shown ends where it waited; --timeout bounds the wait",
+            "the screen shows how far it came; --timeout limits the wait",
         ),
         Outcome::Open(open) => {
             list.agreement(leg, open);
@@ -68,8 +68,8 @@ impl List {
                 let family = if tried.address.is_ipv6() { "IPv6" } else { "IPv4" };
                 match (&tried.began, &tried.outcome) {
                     (_, Some((_, Err(error)))) => self.add(
-                        format!("{} ({family}) takes no connection: {error}", tried.address),
-                        "clients try it too: let it answer, or take it out of the name's addresses",
+                        format!("could not connect to {} ({family}): {error}", tried.address),
+                        "clients try it too: let it answer, or remove it from the addresses of the name",
                     ),
                     (Some(_), None) => self.add(
                         format!("{} ({family}) did not answer before another did", tried.address),
@@ -90,8 +90,8 @@ impl List {
         };
         if !report.url.is_secure() && connected.is_some() && !is_local {
             self.add(
-                "nothing is encrypted on the way to another machine",
-                "use wss: proxies and others between can read and change what is said",
+                "the connection to another machine is not encrypted",
+                "use wss: others on the way can read and change messages",
             );
         }
     }
@@ -101,11 +101,11 @@ impl List {
         match certificate.days_left(report.now) {
             ..0 => self.add(
                 format!("the certificate has expired on {}", certificate.not_after.date),
-                "renew it: no client takes it",
+                "renew it: no client accepts it",
             ),
             days @ 0..SOON => self.add(
                 format!("the certificate expires in {}", counted(days.unsigned_abs(), "day")),
-                "renew it now, and let a machine do it in future",
+                "renew it now, and automate the next renewal",
             ),
             _ => {}
         }
@@ -113,35 +113,38 @@ impl List {
             self.add("the certificate was not verified, as --insecure asks", TRY_VERIFYING);
         } else if certificate.is_self_signed() && leg.tls.is_none() {
             self.add(
-                "the certificate is signed by itself",
-                "give it to clients with --ca, or get one of an authority that they trust",
+                "the certificate is self-signed",
+                "give it to clients with --ca, or get one from an authority that they trust",
             );
         }
         if leg.tls.as_ref().is_some_and(|tls| tls.version == "TLS 1.2") {
-            self.add("TLS 1.2 is spoken", "1.3 saves a round trip: let the server allow it");
+            self.add(
+                "the server uses TLS 1.2",
+                "TLS 1.3 saves a round trip: enable it on the server",
+            );
         }
     }
 
     fn failure(&mut self, leg: &Leg, error: &ConnectError) {
         let advice = match error {
-            ConnectError::Resolve { .. } => "is the name right, and known to this machine's DNS?",
-            ConnectError::Tcp { .. } => "does the server run, and listen at this port?",
+            ConnectError::Resolve { .. } => "check the name, and the DNS of this machine",
+            ConnectError::Tcp { .. } => "does the server run, and does it listen at this port?",
             ConnectError::Timeout { phase: ConnectPhase::Handshake, .. } => {
-                "it takes connections and says nothing: is it another service, or wss for ws?"
+                "it accepts connections and sends nothing: is it another service, or wss in place of ws?"
             }
             ConnectError::Timeout { .. } => "is a firewall in the way? --timeout waits longer",
             ConnectError::Tls { .. } if leg.certificates.is_empty() => {
-                "does it speak TLS there? try ws://"
+                "does the server use TLS at this port? try ws://"
             }
             ConnectError::Tls { .. } => "see the certificate above, and --ca and --server-name",
-            ConnectError::Proxy { .. } => "see --proxy; `--proxy none` goes without",
+            ConnectError::Proxy { .. } => "check --proxy; `--proxy none` connects directly",
             ConnectError::Rejected(refused) => rejection(refused),
-            ConnectError::Redirect { .. } => "use the URL that it leads to, if you trust it",
-            ConnectError::Opening { .. } => "does it speak HTTP there? try wss:// for ws://",
-            ConnectError::Answer { .. } => {
-                "a server that does so breaks RFC 6455: other clients fail too"
+            ConnectError::Redirect { .. } => "use the URL of the redirect, if you trust it",
+            ConnectError::Opening { .. } => {
+                "does the server use HTTP at this port? try wss:// in place of ws://"
             }
-            _ => "see the options above it",
+            ConnectError::Answer { .. } => "the server breaks RFC 6455: other clients fail too",
+            _ => "check the options",
         };
         self.add(error.to_string(), advice);
     }
@@ -151,13 +154,13 @@ impl List {
         if offered("sec-websocket-extensions") && open.extensions.is_empty() {
             self.add(
                 "compression was offered and is not used",
-                "text shrinks to a fraction: let the server agree to permessage-deflate",
+                "text compresses to a fraction: enable permessage-deflate on the server",
             );
         }
         if offered("sec-websocket-protocol") && open.subprotocol.is_none() {
             self.add(
-                "the server chose none of the subprotocols offered",
-                "it may not know them: many clients give up then",
+                "the server selected none of the subprotocols offered",
+                "it may not support them: many clients then close the connection",
             );
         }
         for window in ["server_max_window_bits", "client_max_window_bits"] {
@@ -166,8 +169,11 @@ impl List {
             let bits = bits.filter_map(|(_, bits)| bits.trim_matches('"').parse::<u8>().ok());
             if let Some(bits) = bits.min().filter(|bits| *bits < 11) {
                 self.add(
-                    format!("{window} is {bits}: compression sees {} bytes back", 1u32 << bits),
-                    "it saves memory, and compresses badly; 15 is the best",
+                    format!(
+                        "{window} is {bits}: compression uses a window of {} bytes",
+                        1u32 << bits
+                    ),
+                    "it saves memory and compresses badly; 15 compresses best",
                 );
             }
         }
@@ -178,7 +184,7 @@ impl List {
         if answered < talk.asked && !talk.server_closed_first {
             self.add(
                 format!("ping {} had no answer", answered + 1),
-                "RFC 6455 5.5.2 asks for one: keepalives of clients will drop the connection",
+                "RFC 6455 5.5.2 requires one: clients with keepalive will drop the connection",
             );
         }
         let (Some(median), Some(p99)) = (talk.percentile(0.5), talk.percentile(0.99)) else {
@@ -187,17 +193,20 @@ impl List {
         let network = leg.phase("TCP").unwrap_or(SLOW);
         if median > 3 * network + THOUGHT {
             let what = format!("a Pong takes {}, TCP took {}", time(median), time(network));
-            self.add(what, "the network is faster: what keeps the server, or a proxy before it?");
+            self.add(
+                what,
+                "the network is faster: what delays the server, or a proxy in front of it?",
+            );
         } else if median > SLOW {
-            let what = format!("half of the pings took {} and more", time(median));
-            self.add(what, "it is the network's distance: is there a server closer by?");
+            let what = format!("half of the pings took {} or more", time(median));
+            self.add(what, "the network is slow: is there a server closer by?");
         }
         if p99 > 5 * median && p99 > median + HICCUP {
             let what =
                 format!("the slowest Pong took {}, half of them {}", time(p99), time(median));
             self.add(
                 what,
-                "something stalls now and then: the network, or the server's event loop",
+                "something stalls from time to time: the network, or the event loop of the server",
             );
         }
     }
@@ -207,23 +216,23 @@ impl List {
             return self.add("interrupted while it closed", "the server was slow to close");
         };
         if let Some(failure) = &end.failure {
-            self.add(failure.clone(), "nothing was asked for but pings and a Close: see its log");
+            self.add(failure.clone(), "fdx sent only pings and a Close: see the log of the server");
         } else if talk.server_closed_first {
             let code = end.closed.code();
             self.add(
                 format!("the server closed by itself, with code {code}"),
-                "does it want a login, a subprotocol, or a first message in time?",
+                "does it expect a login, a subprotocol, or a first message in time?",
             );
         } else if end.answered.is_none() {
             self.add(
                 "the server ended the connection without a Close of its own",
-                "RFC 6455 5.5.1 asks for one: clients see code 1006 and try again",
+                "RFC 6455 5.5.1 requires one: clients see code 1006 and connect again",
             );
         }
         if end.answered.is_some() && end.ended_by == Side::Client {
             self.add(
                 format!("after both Closes, the server kept TCP open for {}", time(end.ended)),
-                "it is to end it (RFC 6455 7.1.1): such connections pile up",
+                "the server should close TCP (RFC 6455 7.1.1): such connections pile up",
             );
         }
     }
@@ -232,30 +241,30 @@ impl List {
 fn rejection(refused: &Rejected) -> &'static str {
     match refused.status {
         StatusCode::UNAUTHORIZED => "log in: --user, or --header 'Authorization: Bearer …'",
-        StatusCode::FORBIDDEN => "it may ask for an --origin, a cookie or a login",
-        StatusCode::NOT_FOUND => "is the path right? WebSockets often have one of their own",
+        StatusCode::FORBIDDEN => "it may require an --origin, a cookie or a login",
+        StatusCode::NOT_FOUND => "is the path right? WebSockets often have their own",
         StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
             "give the proxy's user and password in --proxy"
         }
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-            "it has too much to do: come back later, and slower"
+            "it is overloaded: try again later"
         }
         StatusCode::BAD_REQUEST | StatusCode::UPGRADE_REQUIRED => {
-            "does a proxy before it pass the headers Upgrade and Connection?"
+            "does a proxy in front of it pass the headers Upgrade and Connection on?"
         }
         StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => {
-            "the proxy before it does not reach the server: see its log"
+            "the proxy in front of it does not reach the server: see the log of the proxy"
         }
-        status if status.is_redirection() => "use the URL it points to, or --redirects 1",
+        status if status.is_redirection() => "use the URL of the redirect, or --redirects 1",
         status if status.is_success() => {
-            "an HTTP server without WebSockets there: is the path right?"
+            "the HTTP server has no WebSocket there: is the path right?"
         }
-        _ => "the server's log may say more",
+        _ => "see the log of the server",
     }
 }
 
-const SLOW_PHASE: &str = "every client waits for it";
-const TRY_VERIFYING: &str = "probe without it to see what other clients see";
+const SLOW_PHASE: &str = "every client waits for this";
+const TRY_VERIFYING: &str = "probe without --insecure to see what other clients see";
 
 #[cfg(test)]
 mod tests {
@@ -264,6 +273,7 @@ mod tests {
     use super::super::certificate::{Certificate, Day};
     use super::super::journey::{Secured, Times, Tried};
     use super::*;
+    use crate::secrets::Secrets;
 
     const NOW: i64 = 2_000_000_000;
     const DAY: i64 = 24 * 60 * 60;
@@ -279,6 +289,7 @@ mod tests {
             outcome: Outcome::Open(Open { extensions: String::new(), subprotocol: None, talk }),
             takes_any_certificate: false,
             now: now(),
+            secrets: Secrets::Hidden,
         }
     }
 
@@ -299,14 +310,14 @@ mod tests {
         let found: Vec<_> = findings(report).into_iter().map(|finding| finding.what).collect();
         let is_expected = |(found, expected): (&String, &&str)| found.contains(expected);
         assert!(
-            // How it ended is not told here, which is found as well.
+            // The missing end is one more finding.
             found.len() == expected.len() + 1 && found.iter().zip(expected).all(is_expected),
             "{found:?}"
         );
     }
 
     #[test]
-    fn addresses_that_do_not_answer_are_found_behind_the_one_that_does() {
+    fn addresses_that_do_not_answer_are_found() {
         let refused = Some((ms(2), Err("Connection refused".to_owned())));
         let broken = Tried { outcome: refused, ..connected("[2001:db8::1]:443") };
         let silent = Tried { outcome: None, ..connected("192.0.2.1:443") };
@@ -315,9 +326,9 @@ mod tests {
         assert_found(
             &report("ws://server.example/", leg, Talk::default()),
             &[
-                "[2001:db8::1]:443 (IPv6) takes no connection: Connection refused",
+                "could not connect to [2001:db8::1]:443 (IPv6): Connection refused",
                 "192.0.2.1:443 (IPv4) did not answer",
-                "nothing is encrypted",
+                "is not encrypted",
             ],
         );
         let leg = Leg { addresses: vec![connected("127.0.0.1:80")], ..Leg::default() };

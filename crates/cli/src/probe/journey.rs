@@ -3,23 +3,25 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use fullduplex_net::{ConnectObserver, ConnectStep};
+use http::{HeaderName, HeaderValue};
 
 use super::certificate::Certificate;
+use crate::secrets::Secrets;
 
-/// The way to a server as it is travelled: a leg for each request, of which redirects make several.
+/// The way to a server: a leg for each request. Each redirect adds one.
 #[derive(Debug)]
 pub(super) struct Journey {
     start: Instant,
     legs: Mutex<Vec<Leg>>,
 }
 
-/// One way, from a name to an answer, as far as it was gone.
+/// The way from a name to a response, as far as it led.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Leg {
     pub(super) proxy: Option<String>,
     pub(super) host: Option<String>,
     pub(super) addresses: Vec<Tried>,
-    /// What the server showed, whether or not it was trusted.
+    /// The certificates that the server sent, whether or not they were trusted.
     pub(super) certificates: Vec<Certificate>,
     pub(super) tls: Option<Secured>,
     pub(super) request: Option<Head>,
@@ -27,7 +29,7 @@ pub(super) struct Leg {
     pub(super) times: Times,
 }
 
-/// When each step was done, since the beginning of the journey.
+/// When each step was done, since the start.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Times {
     pub(super) began: Duration,
@@ -38,7 +40,7 @@ pub(super) struct Times {
     pub(super) answered: Option<Duration>,
 }
 
-/// An address, and what became of it.
+/// An address, and the outcome of connecting to it.
 #[derive(Debug, Clone)]
 pub(super) struct Tried {
     pub(super) address: SocketAddr,
@@ -52,11 +54,11 @@ pub(super) struct Secured {
     pub(super) cipher: String,
 }
 
-/// The head of a request or a response, without its secrets.
+/// The head of a request or a response.
 #[derive(Debug, Clone)]
 pub(super) struct Head {
     pub(super) first_line: String,
-    pub(super) headers: Vec<(String, String)>,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Journey {
@@ -64,7 +66,7 @@ impl Journey {
         Self { start: Instant::now(), legs: Mutex::default() }
     }
 
-    /// What has been travelled so far; at least one leg.
+    /// Returns the legs so far: at least one.
     pub(super) fn legs(&self) -> Vec<Leg> {
         let legs = self.legs.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if legs.is_empty() { vec![Leg::default()] } else { legs }
@@ -134,7 +136,7 @@ impl Leg {
         &mut self.addresses[at]
     }
 
-    /// What was done, one phase behind the other, and how long it took.
+    /// Returns the phases in order, and how long each took.
     pub(super) fn phases(&self) -> Vec<(&'static str, Duration)> {
         let times = &self.times;
         let mut last = times.began;
@@ -167,18 +169,17 @@ impl Tried {
 
 impl Head {
     fn new(first_line: String, headers: &http::HeaderMap) -> Self {
-        let headers = headers.iter().map(|(name, value)| {
-            let is_secret = value.is_sensitive() || SECRETS.contains(&name.as_str());
-            let value = String::from_utf8_lossy(value.as_bytes());
-            (name.to_string(), if is_secret { "…".to_owned() } else { value.into_owned() })
-        });
+        let headers = headers.iter().map(|(name, value)| (name.clone(), value.clone()));
         Self { first_line, headers: headers.collect() }
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| &**value)
+    /// Returns the first line without the secrets of its target.
+    pub(super) fn shown_first_line(&self, secrets: Secrets) -> String {
+        let words: Vec<_> = self.first_line.split(' ').map(|word| secrets.target(word)).collect();
+        words.join(" ")
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&HeaderValue> {
+        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value)
     }
 }
-
-/// They stay between the user and the server, whoever looks at the screen.
-const SECRETS: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "set-cookie"];

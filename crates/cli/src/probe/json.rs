@@ -6,20 +6,22 @@ use super::findings::findings;
 use super::journey::{Head, Leg, Tried};
 use super::talk::Side;
 use super::{Open, Outcome, Report};
-use crate::figures::shown_url;
+use crate::secrets::Secrets;
 
-/// The report for machines: one object on one line; times are in seconds.
-pub(super) fn text(report: &Report) -> String {
+/// Returns the report for machines. Times are in seconds.
+pub(super) fn value(report: &Report) -> Value {
+    let secrets = report.secrets;
     let findings = findings(report);
-    let findings =
-        findings.iter().map(|finding| json!({ "what": finding.what, "advice": finding.advice }));
+    let findings = findings
+        .iter()
+        .map(|finding| json!({ "what": secrets.text(&finding.what), "advice": finding.advice }));
     let error = match &report.outcome {
-        Outcome::Failed(error) => Some(error.to_string()),
+        Outcome::Failed(error) => Some(secrets.text(&error.to_string())),
         Outcome::Interrupted => Some("interrupted".to_owned()),
         Outcome::Open(_) => None,
     };
-    let report = json!({
-        "url": shown_url(&report.url),
+    json!({
+        "url": secrets.url(report.url.as_str()),
         "error": error,
         "body": match &report.outcome {
             Outcome::Failed(fullduplex_net::ConnectError::Rejected(refused)) => {
@@ -28,10 +30,9 @@ pub(super) fn text(report: &Report) -> String {
             _ => None,
         },
         "legs": report.legs.iter().map(|leg| journey(report, leg)).collect::<Vec<_>>(),
-        "open": report.open().map(open),
+        "open": report.open().map(|it| open(it, secrets)),
         "findings": findings.collect::<Vec<_>>(),
-    });
-    format!("{report}\n")
+    })
 }
 
 fn journey(report: &Report, leg: &Leg) -> Value {
@@ -56,8 +57,8 @@ fn journey(report: &Report, leg: &Leg) -> Value {
             "verified": !report.takes_any_certificate,
         })),
         "certificates": certificates.collect::<Vec<_>>(),
-        "request": leg.request.as_ref().map(head),
-        "response": leg.response.as_ref().map(head),
+        "request": leg.request.as_ref().map(|it| head(it, report.secrets)),
+        "response": leg.response.as_ref().map(|it| head(it, report.secrets)),
         "phases": phases.map(|(name, took)| (name.to_owned(), seconds(took)))
             .collect::<serde_json::Map<_, _>>(),
     })
@@ -80,11 +81,14 @@ fn tried(tried: &Tried) -> Value {
     })
 }
 
-fn head(head: &Head) -> Value {
-    json!({ "first_line": head.first_line, "headers": head.headers })
+fn head(head: &Head, secrets: Secrets) -> Value {
+    let headers = head.headers.iter();
+    let headers = headers.map(|(name, value)| (name.as_str(), secrets.header(name, value)));
+    let first_line = head.shown_first_line(secrets);
+    json!({ "first_line": first_line, "headers": headers.collect::<Vec<_>>() })
 }
 
-fn open(open: &Open) -> Value {
+fn open(open: &Open, secrets: Secrets) -> Value {
     let talk = &open.talk;
     let end = talk.end.as_ref().map(|end| {
         json!({
@@ -103,7 +107,7 @@ fn open(open: &Open) -> Value {
     });
     json!({
         "extensions": open.extensions,
-        "subprotocol": open.subprotocol,
+        "subprotocol": open.subprotocol.as_ref().map(|name| secrets.subprotocols(name)),
         "messages": talk.messages,
         "pings": talk.asked,
         "round_trips": talk.round_trips.iter().map(|took| seconds(*took)).collect::<Vec<_>>(),

@@ -15,26 +15,28 @@ use fullduplex_net::{ConnectError, connect};
 pub(crate) use self::args::Probe;
 use self::journey::{Journey, Leg};
 use self::talk::{Pace, Talk};
-use crate::exit::{Exit, Failure, silent, usage};
-use crate::output::print;
+use crate::context::Context;
+use crate::exit::{Exit, Failure, silent};
+use crate::secrets::Secrets;
 
-/// All that was learned of a server.
+/// What is known of a server.
 #[derive(Debug)]
 struct Report {
     url: Url,
     /// At least one.
     legs: Vec<Leg>,
     outcome: Outcome,
-    /// Whether any certificate would have been taken.
+    /// Whether any certificate would have been accepted.
     takes_any_certificate: bool,
     /// When it was made.
     now: SystemTime,
+    secrets: Secrets,
 }
 
 #[derive(Debug)]
 enum Outcome {
     Failed(ConnectError),
-    /// By the user, before there was a connection.
+    /// Interrupted before there was a connection.
     Interrupted,
     Open(Open),
 }
@@ -46,8 +48,8 @@ struct Open {
     talk: Talk,
 }
 
-pub(crate) async fn run(args: Probe) -> Result<(), Failure> {
-    let url = Url::parse(&args.client.url).map_err(usage)?;
+pub(crate) async fn run(args: Probe, context: &Context) -> Result<(), Failure> {
+    let url = args.client.parsed_url()?;
     let mut options = args.client.builder()?.connect_options().clone();
     let journey = Arc::new(Journey::begin());
     options.observer = Some(journey.clone());
@@ -55,13 +57,13 @@ pub(crate) async fn run(args: Probe) -> Result<(), Failure> {
     let pace = Pace { pings: args.pings, interval: args.interval, patience: args.patience };
     let outcome = tokio::select! {
         biased;
-        _ = tokio::signal::ctrl_c() => Outcome::Interrupted,
+        () = context.interrupt.first() => Outcome::Interrupted,
         connected = connect(&url, &options) => match connected {
             Err(error) => Outcome::Failed(error),
             Ok((mut socket, _)) => Outcome::Open(Open {
                 extensions: socket.extensions(),
                 subprotocol: socket.subprotocol().map(ToString::to_string),
-                talk: Talk::hold(&mut socket, pace).await,
+                talk: Talk::hold(&mut socket, pace, &context.interrupt).await,
             }),
         },
     };
@@ -71,13 +73,21 @@ pub(crate) async fn run(args: Probe) -> Result<(), Failure> {
         outcome,
         takes_any_certificate: args.client.takes_any_certificate(),
         now: SystemTime::now(),
+        secrets: context.secrets,
     };
-    print(&if args.json { json::text(&report) } else { screen::text(&report) })?;
+    if args.json {
+        let report = json::value(&report);
+        context.output.print(0, move |pen| pen.json(&report)).await;
+    } else {
+        for line in screen::lines(&report) {
+            context.output.line(line).await;
+        }
+    }
     report.exit()
 }
 
 impl Report {
-    /// The leg that led furthest.
+    /// Returns the last leg, which led furthest.
     fn last_leg(&self) -> &Leg {
         self.legs.last().expect("there is at least one")
     }
@@ -89,7 +99,7 @@ impl Report {
         }
     }
 
-    /// The screen has said all.
+    /// Returns the exit code. The screen shows the reason.
     fn exit(&self) -> Result<(), Failure> {
         match self.open() {
             None => Err(silent(Exit::NotConnected)),

@@ -1,4 +1,4 @@
-use std::fmt::{Display, Write as _};
+use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
@@ -6,14 +6,16 @@ use super::findings::{Finding, findings};
 use super::journey::{Head, Leg, Tried};
 use super::talk::{Side, Talk};
 use super::{Open, Outcome, Report};
-use crate::figures::{counted, one_line, shown_url, time};
+use crate::figures::{counted, time};
+use crate::output::{Line, cut};
+use crate::secrets::Secrets;
 
-/// The report for people: one screen.
-pub(super) fn text(report: &Report) -> String {
-    let mut screen = Screen::default();
+/// Returns the report for people: one screen.
+pub(super) fn lines(report: &Report) -> Vec<Line> {
+    let mut screen = Screen { lines: Vec::new(), secrets: report.secrets };
     screen.title(report);
     for leg in &report.legs[..report.legs.len() - 1] {
-        screen.row("redirect", &passed(leg));
+        screen.row("redirect", &screen.redirected(leg));
     }
     screen.leg(report, report.last_leg());
     match &report.outcome {
@@ -21,13 +23,13 @@ pub(super) fn text(report: &Report) -> String {
         Outcome::Failed(_) | Outcome::Interrupted => {}
     }
     screen.findings(&findings(report));
-    screen.text
+    screen.lines
 }
 
 const WIDTH: usize = 100;
 const LABEL: usize = 13;
 
-/// More addresses, headers and certificates' names are counted only.
+/// More addresses, headers and names of certificates are only counted.
 const ADDRESSES: usize = 4;
 const HEADERS: usize = 8;
 const NAMES: usize = 4;
@@ -38,9 +40,10 @@ const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default();
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Screen {
-    text: String,
+    lines: Vec<Line>,
+    secrets: Secrets,
 }
 
 impl Screen {
@@ -51,8 +54,9 @@ impl Screen {
             Outcome::Open(open) if open.talk.is_clean() => (GOOD, "opened and closed in order"),
             Outcome::Open(_) => (BAD, "opened, and did not close in order"),
         };
-        let url = one_line(&shown_url(&report.url), WIDTH - state.len() - 2);
-        self.line(format_args!("{TITLE}{url}{TITLE:#}  {style}{state}{style:#}\n"));
+        let url = cut(&self.secrets.url(report.url.as_str()), WIDTH - state.len() - 2);
+        self.lines.push(Line::of(TITLE, url).plain("  ").styled(style, state));
+        self.gap();
     }
 
     fn leg(&mut self, report: &Report, leg: &Leg) {
@@ -88,6 +92,7 @@ impl Screen {
         };
         let mut names = certificate.names[..certificate.names.len().min(NAMES)].join(", ");
         if certificate.names.len() > NAMES {
+            // Writing to a String cannot fail.
             write!(names, " and {} more", certificate.names.len() - NAMES).ok();
         }
         let chain = leg.certificates.len();
@@ -102,45 +107,51 @@ impl Screen {
     }
 
     fn head(&mut self, label: &str, head: &Head) {
-        let first = std::iter::once(head.first_line.clone());
-        let (usual, telling): (Vec<_>, Vec<_>) =
-            head.headers.iter().partition(|(name, value)| is_usual(name, value));
-        let headers = telling.into_iter().map(|(name, value)| format!("{name}: {value}"));
-        self.rows(label, first.chain(headers), 1 + HEADERS);
+        let first = std::iter::once(head.shown_first_line(self.secrets));
+        let (usual, telling): (Vec<_>, Vec<_>) = head
+            .headers
+            .iter()
+            .partition(|(name, value)| is_usual(name.as_str(), value.as_bytes()));
+        let secrets = self.secrets;
+        let headers = telling
+            .into_iter()
+            .map(|(name, value)| format!("{name}: {}", secrets.header(name, value)));
+        self.rows(label, first.chain(headers).collect::<Vec<_>>(), 1 + HEADERS);
         if !usual.is_empty() {
-            self.row(
-                "",
-                &format!("and {} of every handshake", counted(usual.len() as u64, "header")),
-            );
+            let number = counted(usual.len() as u64, "header");
+            self.row("", &format!("and {number} of every handshake"));
         }
     }
 
     fn open(&mut self, open: &Open) {
         let extensions = if open.extensions.is_empty() { "none" } else { &open.extensions };
         let subprotocol = open.subprotocol.as_deref().unwrap_or("none");
+        let subprotocol = self.secrets.subprotocols(subprotocol);
         self.row("agreed", &format!("extensions {extensions}  subprotocol {subprotocol}"));
         let talk = &open.talk;
         if talk.messages > 0 {
-            self.row("messages", &format!("{} came unasked", talk.messages));
+            self.row("messages", &format!("{} arrived unasked", talk.messages));
         }
         self.row("pings", &pings(talk));
         self.row("close", &close(talk));
     }
 
     fn findings(&mut self, findings: &[Finding]) {
+        self.gap();
         if findings.is_empty() {
-            return self.line(format_args!("\n{GOOD}Nothing looks wrong{GOOD:#}"));
+            return self.lines.push(Line::of(GOOD, "Nothing looks wrong"));
         }
-        self.line(format_args!("\n{TITLE}What looks wrong{TITLE:#}"));
+        self.lines.push(Line::of(TITLE, "What looks wrong"));
         for Finding { what, advice } in findings {
-            for line in wrapped(&one_line(what, 3 * WIDTH), WIDTH - 2) {
-                self.line(format_args!("  {WARNING}{line}{WARNING:#}"));
+            let what = cut(&self.secrets.text(what), 3 * WIDTH);
+            for line in wrapped(&what, WIDTH - 2) {
+                self.lines.push(Line::from("  ").styled(WARNING, line));
             }
-            self.line(format_args!("    {advice}"));
+            self.lines.push(Line::from(format_args!("    {advice}")));
         }
     }
 
-    /// A line for each, the label before the first; those above `most` are counted.
+    /// Adds a row for each line, with the label before the first. Those above `most` are counted.
     fn rows(&mut self, label: &str, lines: impl IntoIterator<Item = String>, most: usize) {
         let lines: Vec<_> = lines.into_iter().collect();
         let shown = if lines.len() > most { most - 1 } else { most };
@@ -153,17 +164,23 @@ impl Screen {
     }
 
     fn row(&mut self, label: &str, line: &str) {
-        let line = one_line(line, WIDTH - LABEL);
-        self.line(format_args!("{NAME}{label:LABEL$}{NAME:#}{line}"));
+        let line = cut(line, WIDTH - LABEL);
+        self.lines.push(Line::of(NAME, format_args!("{label:LABEL$}")).plain(line));
     }
 
-    fn line(&mut self, line: impl Display) {
-        // Writing to a String cannot fail.
-        writeln!(self.text, "{line}").ok();
+    fn gap(&mut self) {
+        self.lines.push(Line::new());
+    }
+
+    fn redirected(&self, leg: &Leg) -> String {
+        let status = leg.response.as_ref().map_or("", |head| &head.first_line);
+        let to = leg.response.as_ref().and_then(|head| head.header("location"));
+        let to = to.map(|to| self.secrets.url(&String::from_utf8_lossy(to.as_bytes())));
+        format!("{status}, to {}", to.as_deref().unwrap_or("nowhere"))
     }
 }
 
-/// Lines of this width, broken between words.
+/// Breaks text between words into lines of this width.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut length = 0;
@@ -184,11 +201,11 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Whether a header says nothing of this server in particular.
-fn is_usual(name: &str, value: &str) -> bool {
+/// Returns whether a header is the same in every handshake.
+fn is_usual(name: &str, value: &[u8]) -> bool {
     match name {
-        "upgrade" => value.eq_ignore_ascii_case("websocket"),
-        "connection" => value.eq_ignore_ascii_case("upgrade"),
+        "upgrade" => value.eq_ignore_ascii_case(b"websocket"),
+        "connection" => value.eq_ignore_ascii_case(b"upgrade"),
         "sec-websocket-version"
         | "sec-websocket-key"
         | "sec-websocket-accept"
@@ -196,12 +213,6 @@ fn is_usual(name: &str, value: &str) -> bool {
         | "cache-control" => true,
         _ => false,
     }
-}
-
-fn passed(leg: &Leg) -> String {
-    let location = leg.response.as_ref().and_then(|head| head.header("location"));
-    let status = leg.response.as_ref().map_or("", |head| &head.first_line);
-    format!("{status}, to {}", location.unwrap_or("nowhere"))
 }
 
 fn tried(tried: &Tried) -> String {
@@ -234,7 +245,7 @@ fn close(talk: &Talk) -> String {
     let reason = if reason.is_empty() { String::new() } else { format!(" \"{reason}\"") };
     let clean = if end.closed.was_clean() { "clean" } else { "not clean" };
     let first = match end.answered {
-        _ if talk.server_closed_first => "  the server first".to_owned(),
+        _ if talk.server_closed_first => "  the server closed first".to_owned(),
         Some(took) => format!("  answered after {}", time(took)),
         None => "  never answered".to_owned(),
     };
@@ -243,4 +254,63 @@ fn close(talk: &Talk) -> String {
         Side::Client => "this client",
     };
     format!("{code}{reason} {clean}{first}  {by} ended TCP after {}", time(end.ended))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use http::{HeaderName, HeaderValue};
+    use proptest::prelude::*;
+
+    use super::super::certificate::{Certificate, Day};
+    use super::*;
+    use crate::output::{assert_harmless, seen};
+
+    proptest! {
+        /// FK-03: whatever a server puts into its certificate, its headers and its errors, and a proxy into its
+        /// name.
+        #[test]
+        fn a_terminal_obeys_no_server(text in "(.|\\n|\\x1b|\\r|\u{9b}|\u{202e}){0,20}") {
+            let value = HeaderValue::from_bytes(text.as_bytes());
+            let value = value.unwrap_or(HeaderValue::from_static("x"));
+            let day = Day { date: text.clone(), timestamp: 0 };
+            let certificate = Certificate {
+                subject: text.clone(),
+                issuer: text.clone(),
+                names: vec![text.clone(); 2],
+                not_before: day.clone(),
+                not_after: day,
+            };
+            let head = Head {
+                first_line: text.clone(),
+                headers: vec![(HeaderName::from_static("location"), value)],
+            };
+            let talk = Talk { asked: 1, ..Talk::default() };
+            let report = Report {
+                url: "wss://server.example/".parse().unwrap(),
+                legs: vec![Leg {
+                    proxy: Some(text.clone()),
+                    certificates: vec![certificate],
+                    request: Some(head.clone()),
+                    response: Some(head),
+                    ..Leg::default()
+                }; 2],
+                outcome: Outcome::Open(Open {
+                    extensions: text.clone(),
+                    subprotocol: Some(text),
+                    talk,
+                }),
+                takes_any_certificate: false,
+                now: SystemTime::now(),
+                secrets: Secrets::Hidden,
+            };
+            let lines = lines(&report);
+            let shown = seen(|pen| lines.iter().for_each(|line| pen.line(line)));
+            assert_harmless(&shown, &[""]);
+            prop_assert_eq!(shown.lines().count(), lines.len());
+            let report = super::super::json::value(&report);
+            assert_harmless(&seen(|pen| pen.json(&report)), &["{"]);
+        }
+    }
 }

@@ -6,41 +6,43 @@ use fullduplex_net::Socket;
 use fullduplex_net::proto::{CloseCode, CloseFrame, Closed, Received};
 use tokio::time::{sleep, timeout};
 
-/// What was heard of an open connection, from its first ping to its end.
+use crate::interrupt::Interrupt;
+
+/// What happened on an open connection, from the first ping to the end.
 #[derive(Debug, Default)]
 pub(super) struct Talk {
     pub(super) asked: usize,
-    /// Of the pings that were answered, in order.
+    /// The round trips of the pings that were answered, in order.
     pub(super) round_trips: Vec<Duration>,
-    /// Messages that came unasked.
+    /// The number of messages, which arrived unasked.
     pub(super) messages: usize,
     /// Whether the server sent its Close before it had ours.
     pub(super) server_closed_first: bool,
     pub(super) end: Option<End>,
 }
 
-/// How it ended.
+/// How a connection ended.
 #[derive(Debug)]
 pub(super) struct End {
     pub(super) closed: Closed,
-    /// What the transport or the protocol has to say about it.
+    /// The error of the transport or the protocol.
     pub(super) failure: Option<String>,
-    /// From our Close to the server's.
+    /// The time from our Close to the server's.
     pub(super) answered: Option<Duration>,
-    /// From the later Close to the end of the connection.
+    /// The time from the later Close to the end of the connection.
     pub(super) ended: Duration,
     pub(super) ended_by: Side,
 }
 
-/// Who ended the connection below.
+/// Who ended the TCP connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Server,
-    /// It was for the server to do, which took too long (RFC6455-7.1.1-2).
+    /// The server should have ended it and took too long (RFC6455-7.1.1-2).
     Client,
 }
 
-/// How often to ask, and how long to wait.
+/// How many pings to send, and how long to wait.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     pub(super) pings: u32,
@@ -48,26 +50,17 @@ pub(super) struct Pace {
     pub(super) patience: Duration,
 }
 
-/// How long a connection may take to close that somebody interrupts.
-const INTERRUPTED: Duration = Duration::from_millis(900);
-
 impl Talk {
-    /// Pings the server and closes, earlier if the user interrupts.
-    pub(super) async fn hold(socket: &mut Socket, pace: Pace) -> Self {
+    /// Pings the server and closes; earlier if the user interrupts.
+    pub(super) async fn hold(socket: &mut Socket, pace: Pace, interrupt: &Interrupt) -> Self {
         let mut talk = Self::default();
-        let mut interrupted = Box::pin(tokio::signal::ctrl_c());
-        let is_interrupted = tokio::select! {
-            () = talk.ping(socket, pace) => false,
-            _ = &mut interrupted => true,
+        let code = tokio::select! {
+            () = talk.ping(socket, pace) => CloseCode::NORMAL,
+            () = interrupt.first() => CloseCode::GOING_AWAY,
         };
-        let closing = talk.close(socket, pace.patience);
-        if is_interrupted {
-            timeout(INTERRUPTED, closing).await.ok();
-        } else {
-            tokio::select! {
-                () = closing => {}
-                _ = &mut interrupted => {}
-            }
+        tokio::select! {
+            () = talk.close(socket, code, pace.patience) => {}
+            () = interrupt.grace() => {}
         }
         talk
     }
@@ -80,7 +73,7 @@ impl Talk {
             }
             self.asked += 1;
             let sent = Instant::now();
-            // Once without an answer, it is not asked again.
+            // After one that is not answered, no further Ping is sent.
             match timeout(pace.patience, self.pong(socket, &payload)).await {
                 Ok(Some(())) => self.round_trips.push(sent.elapsed()),
                 Ok(None) | Err(_) => return,
@@ -103,7 +96,7 @@ impl Talk {
         }
     }
 
-    /// Takes what comes meanwhile; fails when the connection closes.
+    /// Takes what arrives during `pause`; fails when the connection closes.
     async fn listen_until(
         &mut self,
         socket: &mut Socket,
@@ -133,9 +126,9 @@ impl Talk {
         event
     }
 
-    async fn close(&mut self, socket: &mut Socket, patience: Duration) {
+    async fn close(&mut self, socket: &mut Socket, code: CloseCode, patience: Duration) {
         let start = Instant::now();
-        socket.start_close(Some(&CloseFrame::code(CloseCode::NORMAL)));
+        socket.start_close(Some(&CloseFrame::code(code)));
         let mut heard = None;
         while let Some(event) = poll_fn(|cx| socket.poll_event(cx)).await {
             match event {
@@ -147,7 +140,7 @@ impl Talk {
         let all = start.elapsed();
         let ended = all.saturating_sub(heard.unwrap_or_default());
         let Some(closed) = socket.close_result() else { return };
-        // The deadline began with the first Close, and little else ends a connection so late.
+        // The deadline started with the first Close. Little else ends a connection this late.
         let late = all >= patience.mul_f32(0.9);
         self.end = Some(End {
             failure: socket.error().map(|error| error.to_string()),
@@ -158,7 +151,7 @@ impl Talk {
         });
     }
 
-    /// The round trip that this part of all did not exceed.
+    /// Returns the round trip that this part of all did not exceed.
     pub(super) fn percentile(&self, part: f64) -> Option<Duration> {
         let mut sorted = self.round_trips.clone();
         sorted.sort_unstable();
@@ -166,7 +159,7 @@ impl Talk {
         sorted.get(rank.saturating_sub(1)).copied()
     }
 
-    /// Whether the connection closed in order.
+    /// Returns whether the connection closed in order.
     pub(super) fn is_clean(&self) -> bool {
         self.end.as_ref().is_some_and(|end| end.closed.was_clean())
     }

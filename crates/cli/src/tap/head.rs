@@ -1,4 +1,4 @@
-//! The heads of requests and responses: as bytes, to be passed on, and as what they mean.
+//! The heads of requests and responses: their bytes, which are passed on, and their meaning.
 
 use std::io;
 use std::time::Duration;
@@ -15,22 +15,22 @@ use http::{HeaderMap, Request, Response};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, timeout_at};
 
-/// How much is read of a head at once: all of it, mostly.
+/// How much is read of a head at once. Most heads are shorter.
 const READ: usize = 2 << 10;
 
-/// A head that has passed.
+/// A head that was read.
 #[derive(Debug)]
 pub(super) struct Head<T> {
-    /// As it came, with the empty line.
+    /// The bytes, with the empty line.
     pub(super) bytes: Vec<u8>,
     pub(super) content: T,
 }
 
-/// Why no head came.
+/// Why no head was read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoHead {
-    /// Nothing was said at all.
-    #[error("it said nothing")]
+    /// The stream ended, or the time was over, before the first byte.
+    #[error("it sent nothing")]
     Nothing,
     #[error("it ended within an HTTP head")]
     Ended,
@@ -42,8 +42,17 @@ pub(super) enum NoHead {
     Malformed(HeadError),
 }
 
-/// Reads the head of a request within `limit`; what follows it is left in `input`, and all of it if it is
-/// malformed.
+/// Whose a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sender {
+    /// A program, or a page that came through this tap.
+    User,
+    /// A page of another site. It gets nothing of the user's: no headers, no credentials, no origin.
+    ForeignPage,
+}
+
+/// Reads the head of a request within `limit`. What follows the head is left in `input`; if the head is
+/// malformed, everything is.
 pub(super) async fn read_request(
     stream: &mut (impl AsyncRead + Unpin),
     input: &mut BytesMut,
@@ -53,7 +62,7 @@ pub(super) async fn read_request(
     read(stream, input, limit, |input| reader.request(input)).await
 }
 
-/// The same for a response.
+/// Reads the head of a response, as [`read_request`] does.
 pub(super) async fn read_response(
     stream: &mut (impl AsyncRead + Unpin),
     input: &mut BytesMut,
@@ -70,34 +79,44 @@ async fn read<T>(
     mut parse: impl FnMut(&mut BytesMut) -> Result<Option<T>, HeadError>,
 ) -> Result<Head<T>, NoHead> {
     let deadline = Instant::now() + limit;
+    let mut bytes = input.to_vec();
     loop {
-        let mut rest = input.clone();
-        if let Some(content) = parse(&mut rest).map_err(NoHead::Malformed)? {
-            let bytes = input[..input.len() - rest.len()].to_vec();
-            *input = rest;
-            return Ok(Head { bytes, content });
+        match parse(input) {
+            Ok(None) => {}
+            Ok(Some(content)) => {
+                bytes.truncate(bytes.len() - input.len());
+                return Ok(Head { bytes, content });
+            }
+            Err(error) => {
+                *input = BytesMut::from(&bytes[..]);
+                return Err(NoHead::Malformed(error));
+            }
         }
+        let start = input.len();
         input.reserve(READ);
         match timeout_at(deadline, stream.read_buf(input)).await {
-            Ok(Ok(0)) | Err(_) if input.is_empty() => return Err(NoHead::Nothing),
+            Ok(Ok(0)) | Err(_) if bytes.is_empty() => return Err(NoHead::Nothing),
             Ok(Ok(0)) => return Err(NoHead::Ended),
-            Ok(Ok(_)) => {}
+            Ok(Ok(_)) => bytes.extend_from_slice(&input[start..]),
             Ok(Err(error)) => return Err(NoHead::Broken(error)),
             Err(_) => return Err(NoHead::Late(limit)),
         }
     }
 }
 
-/// What a server of `url` is sent instead of this request: its lines as they are, but for the target,
-/// the host, and what the user of this command wants otherwise.
-pub(super) fn rewrite(head: &Head<Request<()>>, url: &Url, options: &ConnectOptions) -> Vec<u8> {
+/// Returns the head that is sent to the server of `url` instead of this request: its lines as they are,
+/// except for the target, the host, and what the options of this command replace.
+pub(super) fn rewrite(
+    head: &Head<Request<()>>,
+    sender: Sender,
+    url: &Url,
+    options: &ConnectOptions,
+) -> Vec<u8> {
     let (request, headers) = (&head.content, head.content.headers());
-    let mut further = options.headers.clone();
-    if let Some(credentials) = url.credentials()
-        && !further.contains_key(AUTHORIZATION)
-    {
-        further.insert(AUTHORIZATION, credentials.to_basic());
-    }
+    let further = match sender {
+        Sender::User => user_headers(url, options),
+        Sender::ForeignPage => HeaderMap::new(),
+    };
     let mut dropped: Vec<HeaderName> = further.keys().cloned().collect();
     dropped.push(HOST);
     if options.deflate.is_none() {
@@ -107,17 +126,18 @@ pub(super) fn rewrite(head: &Head<Request<()>>, url: &Url, options: &ConnectOpti
     if !protocols.is_empty() {
         dropped.push(SEC_WEBSOCKET_PROTOCOL);
     }
-    let own_origin = own_origin(headers, url).filter(|_| !further.contains_key(ORIGIN));
-    if own_origin.is_some() {
+    // The server lets its own pages in; those that came through here have another origin.
+    let has_own_origin =
+        sender == Sender::User && headers.contains_key(ORIGIN) && !further.contains_key(ORIGIN);
+    if has_own_origin {
         dropped.push(ORIGIN);
     }
     let is_plain_http = !headers.contains_key(UPGRADE);
     if is_plain_http {
-        // Nobody would rewrite a second request of this connection.
         dropped.push(CONNECTION);
     }
     let target = match url.resource_name().as_str() {
-        // A client may know its way about the server.
+        // The client decides where the URL does not.
         "/" => request.uri().path_and_query().map_or("/", |target| target.as_str()),
         target => target,
     };
@@ -130,8 +150,9 @@ pub(super) fn rewrite(head: &Head<Request<()>>, url: &Url, options: &ConnectOpti
             out.extend_from_slice(header);
         }
     }
-    if let Some(origin) = own_origin {
-        line(&mut out, "Origin", origin.as_bytes());
+    if has_own_origin {
+        let scheme = if url.is_secure() { "https" } else { "http" };
+        line(&mut out, "Origin", format!("{scheme}://{}", url.authority()).as_bytes());
     }
     for (name, value) in &further {
         line(&mut out, name.as_str(), value.as_bytes());
@@ -140,18 +161,52 @@ pub(super) fn rewrite(head: &Head<Request<()>>, url: &Url, options: &ConnectOpti
         line(&mut out, "Sec-WebSocket-Protocol", protocols.join(", ").as_bytes());
     }
     if is_plain_http {
+        // A connection has one request; see `Wire`.
         line(&mut out, "Connection", b"close");
     }
     out.extend_from_slice(b"\r\n");
     out
 }
 
-/// The origin of the server, if the client is a page of it: one that has come through here.
-fn own_origin(headers: &HeaderMap, url: &Url) -> Option<String> {
-    let (origin, host) = (headers.get(ORIGIN)?, headers.get(HOST)?);
-    let is_own = origin.as_bytes().strip_prefix(b"http://") == Some(host.as_bytes());
-    let scheme = if url.is_secure() { "https" } else { "http" };
-    is_own.then(|| format!("{scheme}://{}", url.authority()))
+/// Returns the headers that the user of this command adds, with the credentials of the URL.
+fn user_headers(url: &Url, options: &ConnectOptions) -> HeaderMap {
+    let mut headers = options.headers.clone();
+    if let Some(credentials) = url.credentials()
+        && !headers.contains_key(AUTHORIZATION)
+    {
+        headers.insert(AUTHORIZATION, credentials.to_basic());
+    }
+    headers
+}
+
+/// Returns whose a request is that reached this tap at `port`.
+///
+/// A page that came through here has the address of this tap for its origin. Where a browser sends no
+/// Origin, as for images and links, it says in `Sec-Fetch-Site` whether another site asks.
+pub(super) fn sender_of(headers: &HeaderMap, port: u16) -> Sender {
+    let is_own = match headers.get(ORIGIN) {
+        Some(origin) => {
+            let host = origin.as_bytes().strip_prefix(b"http://");
+            // The browser sends one host in both; `Hosts` has checked that it is one of this tap.
+            host.is_some()
+                && host == headers.get(HOST).map(|host| host.as_bytes())
+                && host.is_some_and(|host| port_of(host) == Some(port))
+        }
+        None => true,
+    };
+    let is_same_site = headers
+        .get_all("sec-fetch-site")
+        .iter()
+        .all(|site| matches!(site.as_bytes(), b"same-origin" | b"none"));
+    if is_own && is_same_site { Sender::User } else { Sender::ForeignPage }
+}
+
+fn port_of(host: &[u8]) -> Option<u16> {
+    let host = str::from_utf8(host).ok()?;
+    match host.rsplit_once(':') {
+        Some((_, port)) if !port.contains(']') => port.parse().ok(),
+        _ => Some(80),
+    }
 }
 
 fn line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
@@ -159,16 +214,6 @@ fn line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
-}
-
-/// The values of all lines of a header, for people.
-pub(super) fn all(headers: &HeaderMap, name: HeaderName) -> Option<String> {
-    let values: Vec<_> = headers
-        .get_all(name)
-        .iter()
-        .map(|value| String::from_utf8_lossy(value.as_bytes()))
-        .collect();
-    (!values.is_empty()).then(|| values.join(", "))
 }
 
 #[cfg(test)]
@@ -182,14 +227,15 @@ mod tests {
         let head = read_request(&mut request.as_bytes(), &mut input, limit).await.unwrap();
         assert_eq!(input, "rest");
         let url = Url::parse(url).unwrap();
-        String::from_utf8(rewrite(&head, &url, options)).unwrap()
+        let sender = sender_of(head.content.headers(), 1);
+        String::from_utf8(rewrite(&head, sender, &url, options)).unwrap()
     }
 
     const REQUEST: &str = "GET /room?a=b HTTP/1.1\r\nhOST: 127.0.0.1:9002\r\n\
         X-Odd:  two  spaces\r\nSec-WebSocket-Extensions: x\r\nUpgrade: websocket\r\n\r\nrest";
 
     #[tokio::test]
-    async fn a_request_passes_as_it_is_but_for_the_host() {
+    async fn a_request_passes_unchanged_except_for_the_host() {
         let request = rewritten(REQUEST, "wss://example.com/", &ConnectOptions::default()).await;
         assert_eq!(
             request,
@@ -199,7 +245,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_user_says_replaces_what_the_client_says() {
+    async fn options_replace_what_the_client_sends() {
         let mut options = ConnectOptions::new().deflate(None);
         options.headers.insert("x-odd", HeaderValue::from_static("other"));
         let request = rewritten(REQUEST, "ws://me:secret@example.com/own", &options).await;
@@ -210,23 +256,47 @@ mod tests {
         );
     }
 
-    /// A server that lets its own pages in lets them in.
+    /// FK-05: a page that came through here is the server's own. A page of another site gets nothing of the
+    /// user's, whatever name it has given to 127.0.0.1.
     #[tokio::test]
-    async fn a_page_that_came_through_here_is_the_servers_own() {
-        let request = |origin: &str| {
-            format!("GET / HTTP/1.1\r\nHost: a:1\r\nOrigin: {origin}\r\nUpgrade: x\r\n\r\nrest")
-        };
-        for (origin, becomes) in
-            [("http://a:1", "https://b:2"), ("http://a", "http://a"), ("null", "null")]
-        {
-            let options = ConnectOptions::default();
-            let sent = rewritten(&request(origin), "wss://b:2/", &options).await;
-            assert!(sent.contains(&format!("\r\nOrigin: {becomes}\r\n")), "{sent}");
+    async fn only_a_page_of_this_address_gets_what_is_the_users() {
+        let mut options = ConnectOptions::default();
+        options.headers.insert("cookie", HeaderValue::from_static("of=user"));
+        let url = "wss://me:pass@b:2/";
+        for (head, origin) in [
+            ("Host: 127.0.0.1:1\r\nOrigin: http://127.0.0.1:1", Some("https://b:2")),
+            (
+                "Host: localhost:1\r\nOrigin: http://localhost:1\r\nSec-Fetch-Site: same-origin",
+                Some("https://b:2"),
+            ),
+            ("Host: localhost:1\r\nSec-Fetch-Site: none", None),
+            ("Host: 127.0.0.1:1", None),
+        ] {
+            let request = format!("GET / HTTP/1.1\r\n{head}\r\nUpgrade: x\r\n\r\nrest");
+            let sent = rewritten(&request, url, &options).await;
+            assert!(sent.contains("cookie: of=user") && sent.contains("authorization: "), "{sent}");
+            let found = sent.lines().find_map(|line| line.strip_prefix("Origin: "));
+            assert_eq!(found, origin, "{sent}");
+        }
+        for (head, origin) in [
+            ("Host: 127.0.0.1:1\r\nOrigin: http://evil.example", Some("http://evil.example")),
+            ("Host: evil.example\r\nOrigin: http://evil.example", Some("http://evil.example")),
+            ("Host: 127.0.0.1:1\r\nOrigin: https://127.0.0.1:1", Some("https://127.0.0.1:1")),
+            ("Host: 127.0.0.1:1\r\nOrigin: http://127.0.0.1:3000", Some("http://127.0.0.1:3000")),
+            ("Host: 127.0.0.1:1\r\nOrigin: null", Some("null")),
+            ("Host: 127.0.0.1:1\r\nSec-Fetch-Site: cross-site", None),
+            ("Host: 127.0.0.1:1\r\nSec-Fetch-Site: same-site", None),
+        ] {
+            let request = format!("GET / HTTP/1.1\r\n{head}\r\n\r\nrest");
+            let sent = rewritten(&request, url, &options).await;
+            assert!(!sent.contains("cookie") && !sent.contains("authorization"), "{sent}");
+            let found = sent.lines().find_map(|line| line.strip_prefix("Origin: "));
+            assert_eq!(found, origin, "{sent}");
         }
     }
 
     #[tokio::test]
-    async fn a_request_without_an_upgrade_is_the_last_of_its_connection() {
+    async fn a_request_without_an_upgrade_closes_its_connection() {
         let request = "GET / HTTP/1.1\r\nConnection: keep-alive\r\n\r\nrest";
         let request = rewritten(request, "ws://localhost:1/", &ConnectOptions::default()).await;
         assert_eq!(request, "GET / HTTP/1.1\r\nHost: localhost:1\r\nConnection: close\r\n\r\n");

@@ -3,52 +3,58 @@
 use std::time::Duration;
 
 use fullduplex_net::proto::{Observed, Opcode, Role};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
 use serde_json::{Value, json};
 
-use super::happening::Happening;
-use super::lane::Passed;
-use super::screen::When;
-use super::text::{kind_of, text_of};
-use crate::output::{JsonLine, hex};
+use super::frame::{kind_of, text_of};
+use super::happening::{Happening, Passed, When};
+use crate::output::{Event, Pen, to_hex};
+use crate::secrets::Secrets;
 
-pub(super) fn listening(url: &str, target: &str) -> JsonLine {
-    JsonLine::event("listening").with("url", url).with("target", target)
+pub(super) fn listening(pen: &mut Pen, url: &str, target: &str) {
+    pen.event("listening").with("url", url).with("target", target).end();
 }
 
-pub(super) fn event(when: When, happening: &Happening<'_>) -> JsonLine {
-    let event = |name| {
-        JsonLine::event(name)
-            .with("connection", when.connection)
-            .with("time", seconds(when.time))
-            .with("since", seconds(when.since))
+pub(super) fn event(pen: &mut Pen, when: When, happening: &Happening, secrets: Secrets) {
+    let name = match happening {
+        Happening::Request(..) => "request",
+        Happening::Response(_) => "response",
+        Happening::Frame(..) => "frame",
+        Happening::End(..) => "end",
+        Happening::Broken(..) => "broken",
+        Happening::Failed(_) => "failed",
+        Happening::Over(..) => "over",
     };
+    let event = pen
+        .event(name)
+        .with("connection", when.connection)
+        .with("time", seconds(when.time))
+        .with("since", seconds(when.since));
     match happening {
-        Happening::Request(peer, request) => event("request")
+        Happening::Request(peer, request) => event
             .with("peer", peer.to_string())
             .with("method", request.method().as_str())
-            .with("target", request.uri().to_string())
-            .with("headers", headers(request.headers())),
-        Happening::Response(response) => event("response")
+            .with("target", secrets.target(&request.uri().to_string()))
+            .with("headers", headers(request.headers(), secrets)),
+        Happening::Response(response) => event
             .with("status", response.status().as_u16())
-            .with("headers", headers(response.headers())),
-        Happening::Frame(from, observed) => {
-            frame(event("frame").with("from", name(*from)), observed)
-        }
-        Happening::End(from, Some(cut)) => frame(event("end").with("from", name(*from)), cut),
-        Happening::End(from, None) => event("end").with("from", name(*from)),
+            .with("headers", headers(response.headers(), secrets)),
+        Happening::Frame(from, observed) => frame(event.with("from", end_name(*from)), observed),
+        Happening::End(from, Some(cut)) => frame(event.with("from", end_name(*from)), cut),
+        Happening::End(from, None) => event.with("from", end_name(*from)),
         Happening::Broken(end, error) => {
-            event("broken").with("from", name(*end)).with("error", error.to_string())
+            event.with("from", end_name(*end)).with("error", error.as_str())
         }
-        Happening::Failed(reason) => event("failed").with("error", reason.as_str()),
+        Happening::Failed(reason) => event.with("error", secrets.text(reason)),
         Happening::Over(client, server) => {
-            event("over").with("client", passed(*client)).with("server", passed(*server))
+            event.with("client", passed(*client)).with("server", passed(*server))
         }
     }
+    .end();
 }
 
-/// A frame that has passed, or with `passed` below `length`, that was under way at the end.
-fn frame(event: JsonLine, frame: &Observed) -> JsonLine {
+/// Adds a frame that has passed. Where `passed` is below `length`, the stream ended within it.
+fn frame<'a>(event: Event<'a>, frame: &Observed) -> Event<'a> {
     let mut event = event
         .with("fin", frame.fin)
         .with("reserved", frame.reserved)
@@ -56,7 +62,7 @@ fn frame(event: JsonLine, frame: &Observed) -> JsonLine {
         .with("kind", kind_of(frame.opcode))
         .with("length", frame.payload_len)
         .with("passed", frame.passed)
-        .with("mask", frame.mask.map(|key| hex(&key.0)))
+        .with("mask", frame.mask.map(|key| to_hex(&key.0)))
         .with("compressed", frame.compressed)
         .with("content_length", frame.content_len);
     let is_close = frame.opcode == Opcode::Close as u8;
@@ -66,8 +72,8 @@ fn frame(event: JsonLine, frame: &Observed) -> JsonLine {
             .with("reason", String::from_utf8_lossy(reason));
     }
     event = match text_of(frame) {
-        Some(text) => event.with("text", text),
-        None => event.with("hex", hex(&frame.content)),
+        Some(text) => event.text("text", &text),
+        None => event.hex("hex", &frame.content),
     };
     if let Some(violation) = &frame.violation {
         event = event.with("violation", violation.to_string());
@@ -75,24 +81,24 @@ fn frame(event: JsonLine, frame: &Observed) -> JsonLine {
     if frame.after_close { event.with("after_close", true) } else { event }
 }
 
-/// A list, for a name may come twice, and their order tells one client from another.
-fn headers(headers: &HeaderMap) -> Value {
-    let pair = |(name, value): (&HeaderName, &HeaderValue)| {
-        json!([name.as_str(), String::from_utf8_lossy(value.as_bytes())])
-    };
-    headers.iter().map(pair).collect()
+/// Returns a list: a name may occur twice, and the order differs between clients.
+fn headers(headers: &HeaderMap, secrets: Secrets) -> Value {
+    headers
+        .iter()
+        .map(|(name, value)| json!([name.as_str(), secrets.header(name, value)]))
+        .collect()
 }
 
 fn passed(passed: Passed) -> Value {
     json!({ "frames": passed.frames, "bytes": passed.bytes })
 }
 
-/// No clock is better than that.
+/// Rounds to microseconds: no clock is better.
 fn seconds(time: Duration) -> f64 {
     time.as_micros() as f64 / 1e6
 }
 
-fn name(end: Role) -> &'static str {
+fn end_name(end: Role) -> &'static str {
     match end {
         Role::Client => "client",
         Role::Server => "server",

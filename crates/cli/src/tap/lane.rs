@@ -3,48 +3,38 @@ use std::io;
 use fullduplex_net::proto::{Observer, Role};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::happening::Happening;
+use super::happening::{Happening, Passed};
 use super::screen::Connection;
 
 /// How much is read at once.
 const READ: usize = 16 << 10;
 
-/// One direction of a connection: what this end says, on its way to the other.
+/// One direction of a connection: from its sender to the other end.
 pub(super) struct Lane<'a> {
     sender: Role,
-    /// What reads the frames; `None` for what is no WebSocket.
+    /// Reads the frames.
     observer: Option<Observer>,
     connection: &'a Connection<'a>,
     pub(super) passed: Passed,
 }
 
-/// How much has passed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Passed {
-    pub(super) frames: u64,
-    /// Of the stream, the heads of HTTP left out.
-    pub(super) bytes: u64,
-}
-
-/// A stream that broke: whose, and how.
+/// A stream that broke.
 #[derive(Debug)]
 pub(super) struct Broken {
+    /// The end whose stream it is.
     pub(super) end: Role,
     pub(super) error: io::Error,
 }
 
 impl<'a> Lane<'a> {
-    pub(super) fn new(
-        sender: Role,
-        observer: Option<Observer>,
-        connection: &'a Connection<'a>,
-    ) -> Self {
-        Self { sender, observer, connection, passed: Passed::default() }
+    pub(super) fn new(sender: Role, observer: Observer, connection: &'a Connection<'a>) -> Self {
+        Self { sender, observer: Some(observer), connection, passed: Passed::default() }
     }
 
-    /// Passes on what has come, and then all that comes until the stream ends, which is passed on too.
+    /// Passes on the bytes that were read before, and then all that arrive until the stream ends. The end
+    /// is passed on too.
     ///
-    /// It is read no faster than it is written, and shown.
+    /// Reads no faster than it can write and show.
     pub(super) async fn pass(
         &mut self,
         mut input: &[u8],
@@ -55,7 +45,7 @@ impl<'a> Lane<'a> {
         let mut buffer = vec![0; READ];
         loop {
             if !input.is_empty() {
-                self.show(input);
+                self.show(input).await;
                 let written = async {
                     to.write_all(input).await?;
                     to.flush().await
@@ -68,23 +58,18 @@ impl<'a> Lane<'a> {
                 count => input = &buffer[..count],
             }
         }
-        self.end();
-        // The other end may have gone already, and then it need not be told.
+        let cut = self.observer.take().and_then(Observer::finish);
+        self.connection.tell(Happening::End(self.sender, cut)).await;
+        // The other end may be gone, and then it need not be told.
         to.shutdown().await.ok();
         Ok(())
     }
 
-    fn show(&mut self, mut bytes: &[u8]) {
+    async fn show(&mut self, mut bytes: &[u8]) {
         self.passed.bytes += bytes.len() as u64;
-        let Some(observer) = &mut self.observer else { return };
-        while let Some(frame) = observer.observe(&mut bytes) {
+        while let Some(frame) = self.observer.as_mut().and_then(|it| it.observe(&mut bytes)) {
             self.passed.frames += 1;
-            self.connection.tell(&Happening::Frame(self.sender, &frame));
+            self.connection.tell(Happening::Frame(self.sender, frame)).await;
         }
-    }
-
-    fn end(&mut self) {
-        let cut = self.observer.take().and_then(Observer::finish);
-        self.connection.tell(&Happening::End(self.sender, cut.as_ref()));
     }
 }

@@ -1,4 +1,5 @@
 mod args;
+mod frame;
 mod happening;
 mod head;
 mod json;
@@ -7,60 +8,67 @@ mod screen;
 mod text;
 mod wire;
 
-use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use fullduplex::WebSocket;
 use fullduplex_net::ConnectOptions;
-use fullduplex_net::proto::Url;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 pub(crate) use self::args::Tap;
-use self::lane::Passed;
+use self::happening::Passed;
 use self::screen::{Connection, Form, Screen};
-use self::text::amount;
+use self::text::{Layout, amount};
 use self::wire::Wire;
-use crate::exit::{Failure, usage};
+use crate::context::Context;
+use crate::exit::Failure;
+use crate::hosts::Hosts;
+use crate::interrupt::GRACE;
+use crate::output::stdout_is_terminal;
 
-/// How much of a frame's content is kept: more than a line shows, and all that anybody reads.
+/// How much of a frame's content is kept: more than a line shows, or all that anybody reads.
 const BEGINNING: usize = 1 << 10;
 const ALL: usize = 16 << 20;
 
 /// The width of lines that no terminal shows.
 const WIDTH: usize = 160;
 
-/// How long to leave a system alone that cannot accept: it may be out of file descriptors.
+/// How long to wait after accepting has failed. The system may be out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-pub(crate) async fn run(args: Tap) -> Result<(), Failure> {
-    let url = Url::parse(&args.client.url).map_err(usage)?;
+pub(crate) async fn run(args: Tap, context: &Context) -> Result<(), Failure> {
+    let url = args.client.parsed_url()?;
     let options = options(&args)?;
     let keep = if args.full { ALL } else { BEGINNING };
     let listener = TcpListener::bind(&args.listen)
         .await
-        .map_err(|error| format!("cannot listen at {}: {error}", args.listen))?;
-    let screen = Arc::new(Screen { form: form(&args), stdout: Default::default() });
-    screen.listening(listener.local_addr()?, &url);
-    let wire = Arc::new(Wire { url, options, keep });
+        .map_err(|error| format!("could not listen at {}: {error}", args.listen))?;
+    let address = listener.local_addr()?;
+    let output = context.output.clone();
+    let screen = Arc::new(Screen { form: form(&args), output, secrets: context.secrets });
+    screen.listening(address, &url).await;
+    let hosts = Hosts::at(Some(address), &args.hosts);
+    let wire = Arc::new(Wire { url, options, hosts, port: address.port(), keep });
     let mut tapped = Tapped::default();
     let outcome = tokio::select! {
         never = accept(&listener, &wire, &screen, &mut tapped) => never,
-        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Failure::from),
-        failure = screen.stdout.until_failed() => return Err(failure),
+        () = context.interrupt.first() => Ok(()),
+        failure = context.output.until_failed() => return Err(failure),
     };
     if screen.form != Form::Json {
-        anstream::eprintln!("{}", tapped.summary());
+        // Behind the lines of the connections.
+        context.output.written_within(GRACE).await;
+        context.output.note(tapped.summary());
     }
     outcome
 }
 
-/// How to reach the server, and what its user wants to be said to it.
+/// Returns how to reach the server, and the headers that the user adds.
 fn options(args: &Tap) -> Result<ConnectOptions, Failure> {
     let mut options = args.client.builder()?.connect_options().clone();
-    // What our own clients say unasked, others need not say.
+    // Headers that our own clients send unasked are not added to the requests of others.
     for (name, value) in &WebSocket::builder(&args.client.url).connect_options().headers {
         if options.headers.get(name) == Some(value) {
             options.headers.remove(name);
@@ -73,20 +81,20 @@ fn form(args: &Tap) -> Form {
     if args.ndjson {
         Form::Json
     } else if args.full {
-        Form::Full
-    } else if io::stdout().is_terminal() {
+        Form::Text(Layout::Full)
+    } else if stdout_is_terminal() {
         let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
-        Form::Lines(width.unwrap_or(WIDTH))
+        Form::Text(Layout::Short(width.unwrap_or(WIDTH)))
     } else {
-        Form::Lines(WIDTH)
+        Form::Text(Layout::Short(WIDTH))
     }
 }
 
-/// What was tapped, all connections together.
+/// How much was tapped, in all connections together.
 #[derive(Debug, Default)]
 struct Tapped {
     connections: u64,
-    /// Of connections that are over.
+    /// In the connections that are over.
     client: Passed,
     server: Passed,
 }
@@ -109,7 +117,7 @@ impl Tapped {
     }
 }
 
-/// Taps each client that connects, for ever.
+/// Taps each client that connects, until this is dropped.
 async fn accept(
     listener: &TcpListener,
     wire: &Arc<Wire>,
@@ -124,14 +132,13 @@ async fn accept(
                     tapped.connections += 1;
                     let number = tapped.connections;
                     let (wire, screen) = (Arc::clone(wire), Arc::clone(screen));
-                    // What is passed on is passed on at once.
                     client.set_nodelay(true).ok();
                     tasks.spawn(async move {
                         wire.tap(client, &Connection::new(number, peer, &screen)).await
                     });
                 }
                 Err(error) => {
-                    anstream::eprintln!("fdx: no further client can be accepted: {error}");
+                    screen.output.note(format!("fdx: could not accept a client: {error}"));
                     sleep(ACCEPT_PAUSE).await;
                 }
             },

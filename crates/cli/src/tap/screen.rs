@@ -1,60 +1,53 @@
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use fullduplex_net::proto::Url;
 
-use super::happening::Happening;
+use super::happening::{Happening, When};
 use super::{json, text};
-use crate::output::Stdout;
+use crate::output::{Output, Pen};
+use crate::secrets::Secrets;
 
-/// Tells what happens, to people or to machines.
+/// Writes what happens, for people or for machines.
 #[derive(Debug)]
 pub(super) struct Screen {
     pub(super) form: Form,
-    pub(super) stdout: Stdout,
+    pub(super) output: Output,
+    pub(super) secrets: Secrets,
 }
 
-/// How it is told.
+/// How it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// As JSON, one event in a line.
+    /// As JSON, one event on each line.
     Json,
-    /// As lines of so many characters.
-    Lines(usize),
-    /// As lines, and all of what has passed below them.
-    Full,
+    /// As lines.
+    Text(text::Layout),
 }
 
-/// A connection that is tapped.
+/// A tapped connection.
 #[derive(Debug)]
 pub(super) struct Connection<'a> {
-    pub(super) number: u64,
-    /// Where the client is.
+    number: u64,
+    /// The address of the client.
     pub(super) peer: SocketAddr,
     screen: &'a Screen,
     start: Instant,
-    /// When something was told last.
+    /// The time of the last happening.
     last: Mutex<Instant>,
 }
 
-/// When something happened on a connection.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct When {
-    pub(super) connection: u64,
-    /// Since the connection came.
-    pub(super) time: Duration,
-    /// Since something happened before.
-    pub(super) since: Duration,
-}
-
 impl Screen {
-    /// Tells where clients may come, and where they are led.
-    pub(super) fn listening(&self, address: SocketAddr, target: &Url) {
+    /// Tells where clients can connect, and to which server they are led.
+    pub(super) async fn listening(&self, address: SocketAddr, target: &Url) {
         let url = format!("ws://{address}/");
+        let target = self.secrets.url(target.as_str());
         match self.form {
-            Form::Json => self.stdout.print(json::listening(&url, target.as_str())),
-            Form::Lines(_) | Form::Full => anstream::eprintln!("tapping {target} at {url}"),
+            Form::Json => {
+                self.output.print(0, move |pen| json::listening(pen, &url, &target)).await;
+            }
+            Form::Text(_) => self.output.note(format!("tapping {target} at {url}")),
         }
     }
 }
@@ -65,18 +58,24 @@ impl<'a> Connection<'a> {
         Self { number, peer, screen, start: now, last: Mutex::new(now) }
     }
 
-    pub(super) fn tell(&self, happening: &Happening<'_>) {
+    /// Writes what has happened. Waits until there is room.
+    pub(super) async fn tell(&self, happening: Happening) {
         let now = Instant::now();
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(&mut *last, now);
+        let before = {
+            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *last, now)
+        };
         let when = When {
             connection: self.number,
             time: now - self.start,
             since: now.saturating_duration_since(before),
         };
-        match self.screen.form {
-            Form::Json => self.screen.stdout.print(json::event(when, happening)),
-            form => self.screen.stdout.print(text::lines(when, happening, form)),
-        }
+        let (form, secrets) = (self.screen.form, self.screen.secrets);
+        let weight = happening.weight();
+        let draw = move |pen: &mut Pen| match form {
+            Form::Json => json::event(pen, when, &happening, secrets),
+            Form::Text(layout) => text::show(pen, when, &happening, layout, secrets),
+        };
+        self.screen.output.print(weight, draw).await;
     }
 }

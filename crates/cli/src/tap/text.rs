@@ -1,6 +1,6 @@
 //! What happens, for people.
 
-use std::fmt::Write as _;
+use std::fmt::Display;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
@@ -9,173 +9,183 @@ use http::header::{
     HeaderMap, HeaderName, LOCATION, ORIGIN, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL,
 };
 
-use super::happening::Happening;
-use super::head::all;
-use super::lane::Passed;
-use super::screen::{Form, When};
-use crate::output::harmless;
+use super::frame::{kind_of, text_of};
+use super::happening::{Happening, Passed, When};
+use crate::output::{Line, Pen, escaped, to_hex};
+use crate::secrets::Secrets;
 
-/// How many bytes stand in a line of a dump.
+/// How many bytes stand on a line of a dump.
 const DUMPED: usize = 16;
 
-/// What happens, in one line or more.
-pub(super) fn lines(when: When, happening: &Happening<'_>, form: Form) -> String {
-    let mut lines = Lines { when, form, text: String::new() };
+/// How much of a happening is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// A line of at most this many characters, and lines for the headers that matter.
+    Short(usize),
+    /// All headers, and below the line all of the content.
+    Full,
+}
+
+/// Writes what happened, on one line or more.
+pub(super) fn show(
+    pen: &mut Pen,
+    when: When,
+    happening: &Happening,
+    layout: Layout,
+    secrets: Secrets,
+) {
+    let mut lines = Lines { pen, when, layout, secrets };
     match happening {
         Happening::Request(peer, request) => {
-            let line = format!("{} {}  {DIM}from {peer}{DIM:#}", request.method(), request.uri());
-            lines.begin(Some(Role::Client), &line);
+            let target = secrets.target(&request.uri().to_string());
+            let line = Line::from(format!("{} {target}  ", request.method()));
+            lines.begin(Some(Role::Client), line.styled(DIM, format_args!("from {peer}")));
             lines.headers(request.headers(), &OFFERED);
         }
         Happening::Response(response) => {
-            lines.begin(Some(Role::Server), &response.status().to_string());
+            lines.begin(Some(Role::Server), response.status().into());
             lines.headers(response.headers(), &ANSWERED);
         }
         Happening::Frame(sender, frame) => lines.frame(*sender, frame),
         Happening::End(sender, cut) => {
-            lines.begin(Some(*sender), "end");
+            lines.begin(Some(*sender), "end".into());
             if let Some(cut) = cut {
-                lines.note(&format!(
-                    "within a {} frame, of which {} of {} bytes came",
+                lines.note(Line::from(format!(
+                    "within a {} frame, of which {} of {} bytes passed",
                     kind_of(cut.opcode),
                     cut.passed,
                     cut.payload_len
-                ));
+                )));
             }
         }
         Happening::Broken(end, error) => {
-            lines.begin(Some(*end), &format!("{BAD}broken: {error}{BAD:#}"));
+            lines.begin(Some(*end), Line::of(BAD, format_args!("broken: {error}")));
         }
-        Happening::Failed(reason) => lines.begin(None, &format!("{BAD}{reason}{BAD:#}")),
+        Happening::Failed(reason) => lines.begin(None, Line::of(BAD, secrets.text(reason))),
         Happening::Over(client, server) => {
             let line = format!("over; → {}, ← {}", amount(*client), amount(*server));
-            lines.begin(None, &line);
+            lines.begin(None, line.into());
         }
     }
-    lines.text
 }
 
-/// How much has passed.
+/// Formats how much has passed.
 pub(super) fn amount(passed: Passed) -> String {
     let s = if passed.frames == 1 { "" } else { "s" };
     format!("{} frame{s} in {}", passed.frames, size(passed.bytes))
 }
 
-/// What the four bits of a frame's kind are called.
-pub(super) fn kind_of(opcode: u8) -> &'static str {
-    match Opcode::from_bits(opcode) {
-        Some(Opcode::Continuation) => "continuation",
-        Some(Opcode::Text) => "text",
-        Some(Opcode::Binary) => "binary",
-        Some(Opcode::Close) => "close",
-        Some(Opcode::Ping) => "ping",
-        Some(Opcode::Pong) => "pong",
-        None => "reserved",
-    }
-}
-
-/// The content of a frame of a text message, as far as it is kept and readable: a fragment may begin
-/// and end within a character. Also that of another frame, if all of it is text.
-pub(super) fn text_of(frame: &Observed) -> Option<String> {
-    let is_text = match frame.message {
-        Some(opcode) => opcode == Opcode::Text,
-        None => frame.opcode != Opcode::Close as u8 && str::from_utf8(&frame.content).is_ok(),
-    };
-    is_text.then(|| String::from_utf8_lossy(&frame.content).into_owned())
-}
-
-struct Lines {
+struct Lines<'a> {
+    pen: &'a mut Pen,
     when: When,
-    form: Form,
-    text: String,
+    layout: Layout,
+    secrets: Secrets,
 }
 
-impl Lines {
-    /// The first line, with what all of them have.
-    fn begin(&mut self, sender: Option<Role>, line: &str) {
+impl Lines<'_> {
+    /// Writes the first line: the connection, the times, the direction, and `line`.
+    fn begin(&mut self, sender: Option<Role>, line: Line) {
         let When { connection, time, since } = self.when;
         let color = COLORS[connection as usize % COLORS.len()].on_default();
-        let arrow = match sender {
-            Some(Role::Client) => format!("{CLIENT}→{CLIENT:#}"),
-            Some(Role::Server) => format!("{SERVER}←{SERVER:#}"),
-            None => " ".into(),
+        let (arrow_style, arrow) = match sender {
+            Some(Role::Client) => (CLIENT, "→"),
+            Some(Role::Server) => (SERVER, "←"),
+            None => (Style::new(), " "),
         };
         let time = format!("{:.3} s", time.as_secs_f64());
         let since = format!("+{}", short(since));
-        // Writing to a String cannot fail.
-        write!(
-            self.text,
-            "{color}{connection:>3}{color:#} {DIM}{time:>10} {since:>9}{DIM:#} {arrow} {line}"
-        )
-        .ok();
+        let first = Line::of(color, format_args!("{connection:>3}"))
+            .plain(" ")
+            .styled(DIM, format_args!("{time:>10} {since:>9}"))
+            .plain(" ")
+            .styled(arrow_style, arrow)
+            .plain(" ")
+            .and(line);
+        self.pen.line(&first);
     }
 
-    /// A further line, below the first.
-    fn note(&mut self, note: &str) {
-        write!(self.text, "\n{:INDENT$}{note}", "").ok();
+    /// Writes a further line, below the first.
+    fn note(&mut self, note: Line) {
+        self.pen.line(&Line::from(format_args!("{:INDENT$}", "")).and(note));
     }
 
-    /// Those headers that say something about the WebSocket; all of them if all is to be shown.
+    /// Writes the headers that matter for the WebSocket; all of them if everything is to be shown.
     fn headers(&mut self, headers: &HeaderMap, telling: &[(HeaderName, &str)]) {
-        if self.form == Form::Full {
+        if self.layout == Layout::Full {
             for (name, value) in headers {
-                let value = harmless(&String::from_utf8_lossy(value.as_bytes()));
-                self.note(&format!("{DIM}{name}:{DIM:#} {value}"));
+                self.header(&format!("{name}:"), self.secrets.header(name, value));
             }
             return;
         }
         for (name, called) in telling {
-            if let Some(value) = all(headers, name.clone()) {
-                self.note(&format!("{DIM}{called}{DIM:#} {}", in_one_line(&value)));
+            let values: Vec<_> = headers
+                .get_all(name)
+                .iter()
+                .map(|value| self.secrets.header(name, value))
+                .collect();
+            if !values.is_empty() {
+                self.header(called, values.join(", "));
             }
         }
     }
 
+    fn header(&mut self, name: &str, value: impl Display) {
+        self.note(Line::of(DIM, name).plain(" ").plain(value));
+    }
+
     fn frame(&mut self, sender: Role, frame: &Observed) {
-        let mut line = format!("{DIM}{}{DIM:#} {:<12}", flags(frame), kind_of(frame.opcode));
         let length = match frame.compressed {
             true => format!("{} from {}", size(frame.content_len), size(frame.payload_len)),
             false => size(frame.payload_len),
         };
-        write!(line, " {length:>9}").ok();
-        // What the terminal shows of the line so far.
-        let width = INDENT + FLAGS_AND_KIND + length.chars().count().max(9);
-        let (content, dump) = self.content(frame, width);
+        let mut line = Line::of(DIM, flags(frame))
+            .plain(format_args!(" {:<12} {length:>9}", kind_of(frame.opcode)));
+        let text = text_of(frame);
+        let is_cut = frame.content.len() as u64 != frame.content_len;
+        let is_close = frame.opcode == Opcode::Close as u8;
+        let is_one_line = text.as_ref().is_some_and(|text| text.lines().count() <= 1);
+        let content = match (self.layout, &text) {
+            _ if is_close => close_of(frame),
+            (Layout::Short(most), text) => {
+                let room = most.saturating_sub(INDENT + line.width() + 2).max(16);
+                shortened(text.as_deref(), &frame.content, is_cut, room)
+            }
+            (Layout::Full, Some(text)) if is_one_line && !is_cut => text.clone(),
+            (Layout::Full, _) => String::new(),
+        };
         if !content.is_empty() {
-            write!(line, "  {content}").ok();
+            line = line.plain("  ").plain(&content);
         }
-        self.begin(Some(sender), &line);
-        dump.iter().for_each(|line| self.note(line));
+        self.begin(Some(sender), line);
+        if self.layout == Layout::Full && content.is_empty() {
+            match &text {
+                Some(text) => self.pen.indented(INDENT, text),
+                None => self.dump(&frame.content),
+            }
+        }
         if let Some(violation) = &frame.violation {
-            self.note(&format!("{BAD}! {violation}{BAD:#}"));
+            self.note(Line::of(BAD, format_args!("! {violation}")));
         }
         if frame.after_close {
-            self.note(&format!("{BAD}! it follows a Close: nobody gives it a meaning{BAD:#}"));
+            self.note(Line::of(BAD, "! it follows a Close, so a receiver ignores it"));
         }
     }
 
-    /// What stands behind a line of this width, and what below it.
-    fn content(&self, frame: &Observed, width: usize) -> (String, Vec<String>) {
-        if frame.opcode == Opcode::Close as u8 {
-            return (close_of(frame), Vec::new());
-        }
-        let text = text_of(frame);
-        let is_cut = frame.content.len() as u64 != frame.content_len;
-        match (self.form, text) {
-            (Form::Lines(most), text) => {
-                let room = most.saturating_sub(width + 2).max(16);
-                (shortened(text.as_deref(), &frame.content, is_cut, room), Vec::new())
-            }
-            (_, Some(text)) if text.lines().count() <= 1 && !is_cut => {
-                (harmless(&text), Vec::new())
-            }
-            (_, Some(text)) => (String::new(), text.lines().map(harmless).collect()),
-            (_, None) => (String::new(), dump(&frame.content)),
+    /// Writes bytes with their position and the letters among them.
+    fn dump(&mut self, bytes: &[u8]) {
+        for (number, bytes) in bytes.chunks(DUMPED).enumerate() {
+            self.note(dump_line(number * DUMPED, bytes).into());
         }
     }
 }
 
-/// The bits of a header: F for FIN, 1, 2, 3 for the reserved ones, M for masked.
+fn dump_line(position: usize, bytes: &[u8]) -> String {
+    let letter = |byte: &u8| if byte.is_ascii_graphic() { char::from(*byte) } else { '.' };
+    let letters: String = bytes.iter().map(letter).collect();
+    format!("{position:06x}  {:<47}  {letters}", spaced(bytes))
+}
+
+/// Formats the bits of a header: F for FIN, 1, 2, 3 for the reserved bits, M for masked.
 fn flags(frame: &Observed) -> String {
     let bits = [
         (frame.fin, 'F'),
@@ -194,14 +204,14 @@ fn close_of(frame: &Observed) -> String {
     let code = u16::from_be_bytes(*code);
     match reason {
         [] => code.to_string(),
-        _ => format!("{code} \"{}\"", in_one_line(&String::from_utf8_lossy(reason))),
+        _ => format!("{code} \"{}\"", String::from_utf8_lossy(reason)),
     }
 }
 
-/// As much of the content as there is room for.
+/// Returns as much of the content as there is room for.
 fn shortened(text: Option<&str>, content: &[u8], is_cut: bool, room: usize) -> String {
     let whole = match text {
-        Some(text) => in_one_line(text),
+        Some(text) => escaped(text),
         None => spaced(&content[..content.len().min(room.div_ceil(3))]),
     };
     let left_out = is_cut || text.is_none() && content.len() > room.div_ceil(3);
@@ -213,23 +223,9 @@ fn shortened(text: Option<&str>, content: &[u8], is_cut: bool, room: usize) -> S
     beginning
 }
 
-fn in_one_line(text: &str) -> String {
-    harmless(text).replace('\n', "\\n").replace('\t', "\\t")
-}
-
 fn spaced(bytes: &[u8]) -> String {
-    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    digits.join(" ")
-}
-
-/// Bytes with their position and the letters among them.
-fn dump(bytes: &[u8]) -> Vec<String> {
-    let line = |(number, bytes): (usize, &[u8])| {
-        let letter = |byte: &u8| if byte.is_ascii_graphic() { char::from(*byte) } else { '.' };
-        let letters: String = bytes.iter().map(letter).collect();
-        format!("{:06x}  {:<47}  {letters}", number * DUMPED, spaced(bytes))
-    };
-    bytes.chunks(DUMPED).enumerate().map(line).collect()
+    let pairs: Vec<String> = bytes.iter().map(|byte| to_hex(&[*byte])).collect();
+    pairs.join(" ")
 }
 
 fn size(bytes: u64) -> String {
@@ -251,10 +247,8 @@ fn short(time: Duration) -> String {
     }
 }
 
-/// Where what stands below a line begins.
+/// The column of the content: further lines are indented to it.
 const INDENT: usize = 27;
-/// The characters of the flags and the kind.
-const FLAGS_AND_KIND: usize = 5 + 1 + 12 + 1;
 
 const OFFERED: [(HeaderName, &str); 3] = [
     (ORIGIN, "origin"),
@@ -282,7 +276,52 @@ const COLORS: [AnsiColor; 6] = [
 
 #[cfg(test)]
 mod tests {
+    use fullduplex_net::proto::Observer;
+    use http::Request;
+    use proptest::prelude::*;
+
+    use super::super::json;
     use super::*;
+    use crate::output::{assert_harmless, seen};
+
+    proptest! {
+        /// FK-03: whatever a peer puts into a header, a frame, a reason or an error.
+        #[test]
+        fn a_terminal_obeys_no_peer(
+            text in "(.|\\n|\\x1b|\\r|\u{9b}|\u{202e}){0,20}",
+            bytes in prop::collection::vec(any::<u8>(), 0..40),
+            opcode in 0u8..16,
+        ) {
+            let header: Vec<u8> = bytes.iter().copied().filter(|b| *b >= 32 && *b != 127).collect();
+            let headers = |builder: http::request::Builder| {
+                let value = http::HeaderValue::from_bytes(&header).unwrap();
+                builder.header("x-any", &value).header("sec-websocket-protocol", value).body(()).unwrap()
+            };
+            let frame = |content: &[u8]| {
+                let content = &content[..content.len().min(125)];
+                let bytes = [&[0x80 | opcode, content.len() as u8], content].concat();
+                Observer::new(Role::Server, 1024).observe(&mut &bytes[..]).unwrap()
+            };
+            let peer = "127.0.0.1:1".parse().unwrap();
+            let happenings = [
+                Happening::Request(peer, headers(Request::builder().uri("/x"))),
+                Happening::Frame(Role::Server, frame(text.as_bytes())),
+                Happening::Frame(Role::Client, frame(&bytes)),
+                Happening::End(Role::Client, Some(frame(&bytes))),
+                Happening::Broken(Role::Server, text.clone()),
+                Happening::Failed(text.clone()),
+            ];
+            let when = When { connection: 1, time: Duration::ZERO, since: Duration::ZERO };
+            for happening in &happenings {
+                for layout in [Layout::Short(80), Layout::Full] {
+                    let shown = seen(|pen| show(pen, when, happening, layout, Secrets::Hidden));
+                    assert_harmless(&shown, &["  1    0.000 s   +0.0 ms", &" ".repeat(INDENT)]);
+                }
+                let event = seen(|pen| json::event(pen, when, happening, Secrets::Hidden));
+                assert_harmless(&event, &["{"]);
+            }
+        }
+    }
 
     #[test]
     fn content_is_shortened_to_its_room() {
@@ -306,11 +345,10 @@ mod tests {
 
     #[test]
     fn a_dump_has_positions_and_letters() {
-        let lines = dump(b"0123456789abcdef\xFFz");
         assert_eq!(
-            lines[0],
+            dump_line(0, b"0123456789abcdef"),
             "000000  30 31 32 33 34 35 36 37 38 39 61 62 63 64 65 66  0123456789abcdef"
         );
-        assert_eq!(lines[1], format!("000010  {:<47}  .z", "ff 7a"));
+        assert_eq!(dump_line(16, b"\xFFz"), format!("000010  {:<47}  .z", "ff 7a"));
     }
 }

@@ -1,4 +1,7 @@
-//! One connection that is tapped, from its request to its end.
+//! One tapped connection, from its request to its end.
+//!
+//! A connection carries one request, which is checked and rewritten. If the server does not switch
+//! protocols, nothing else that the client sends reaches it except for the body of that request.
 
 use std::io;
 
@@ -7,20 +10,26 @@ use fullduplex_net::proto::handshake::head::encode_response;
 use fullduplex_net::proto::handshake::{Rejection, agreed_deflate};
 use fullduplex_net::proto::{Observer, Role, Url};
 use fullduplex_net::{ConnectOptions, Transport, connect_transport};
-use http::{Response, StatusCode};
-use tokio::io::{AsyncWrite, AsyncWriteExt, split};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, Request, Response, StatusCode};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, copy, split};
 use tokio::net::TcpStream;
 
-use super::happening::Happening;
-use super::head::{NoHead, read_request, read_response, rewrite};
-use super::lane::{Broken, Lane, Passed};
+use super::happening::{Happening, Passed};
+use super::head::{Head, NoHead, read_request, read_response, rewrite, sender_of};
+use super::lane::{Broken, Lane};
 use super::screen::Connection;
+use crate::hosts::Hosts;
 
-/// Where connections lead, and how much is kept of what passes.
+/// Where connections lead, and how much of them is kept.
 #[derive(Debug)]
 pub(super) struct Wire {
     pub(super) url: Url,
     pub(super) options: ConnectOptions,
+    /// The names under which clients may come here.
+    pub(super) hosts: Hosts,
+    /// The port at which clients come here.
+    pub(super) port: u16,
     /// How many bytes of a frame's content are shown.
     pub(super) keep: usize,
 }
@@ -29,13 +38,13 @@ pub(super) struct Wire {
 enum Answer {
     /// The connection is open.
     Open(Response<()>),
-    /// All that follows is HTTP's affair, or nobody's.
-    Otherwise,
+    /// A body of this length follows; `None` if it ends with the connection.
+    Http(Option<u64>),
 }
 
-/// Why there is nothing to pass on between the ends.
+/// Why the ends were not connected.
 enum Unopened {
-    /// The client asked for nothing: browsers open connections that they may need later.
+    /// The client sent no request: browsers open connections that they may need later.
     Unasked,
     For(String),
 }
@@ -56,12 +65,20 @@ impl Wire {
         connection: &Connection<'_>,
     ) -> (Passed, Passed) {
         match self.open(&mut client, connection).await {
-            Ok(opened) => {
-                let passed = self.relay(client, opened, connection).await;
-                connection.tell(&Happening::Over(passed.0, passed.1));
+            Ok(Opened { server, answer: Answer::Open(response), from_client, from_server }) => {
+                let ends = (client, server);
+                let passed =
+                    self.relay(ends, &response, &from_client, &from_server, connection).await;
+                connection.tell(Happening::Over(passed.0, passed.1)).await;
                 return passed;
             }
-            Err(Unopened::For(reason)) => connection.tell(&Happening::Failed(reason)),
+            Ok(Opened { server, answer: Answer::Http(length), from_server, .. }) => {
+                let bytes = self.finish_http((client, server), &from_server, length).await;
+                let passed = (Passed::default(), Passed { frames: 0, bytes });
+                connection.tell(Happening::Over(passed.0, passed.1)).await;
+                return passed;
+            }
+            Err(Unopened::For(reason)) => connection.tell(Happening::Failed(reason)).await,
             Err(Unopened::Unasked) => {}
         }
         Default::default()
@@ -82,23 +99,50 @@ impl Wire {
                 if let NoHead::Malformed(error) = &error {
                     reject(client, &error.rejection()).await;
                 }
-                return Err(Unopened::For(format!("the client's request: {error}")));
+                return Err(Unopened::For(format!("could not read the client's request: {error}")));
             }
         };
-        connection.tell(&Happening::Request(connection.peer, &request.content));
+        let headers = request.content.headers();
+        let length = self.hosts.check(headers).and_then(|()| body_length(headers));
+        let (peer, shown) = (connection.peer, request.content.clone());
+        connection.tell(Happening::Request(peer, shown)).await;
+        let length = match length {
+            Ok(length) => length,
+            Err(rejection) => {
+                reject(client, &rejection).await;
+                return Err(Unopened::For(rejection.to_response().body().trim_end().to_owned()));
+            }
+        };
         let mut server = match connect_transport(&self.url, &self.options).await {
             Ok(server) => server,
             Err(error) => {
                 reject(client, &Rejection::new(StatusCode::BAD_GATEWAY, error.to_string())).await;
-                return Err(Unopened::For(format!("no connection with the server: {error}")));
+                return Err(Unopened::For(format!("could not connect to the server: {error}")));
             }
         };
-        write(&mut server, &rewrite(&request, &self.url, &self.options))
+        self.send_request(&request, length, client, &mut from_client, &mut server)
             .await
-            .map_err(|error| Unopened::For(format!("the server takes no request: {error}")))?;
+            .map_err(|error| Unopened::For(format!("could not send the request: {error}")))?;
         let mut from_server = BytesMut::new();
         let answer = self.answer(client, &mut server, &mut from_server, connection).await?;
         Ok(Opened { server, answer, from_client, from_server })
+    }
+
+    /// Sends the rewritten request and its body.
+    async fn send_request(
+        &self,
+        request: &Head<Request<()>>,
+        length: u64,
+        client: &mut TcpStream,
+        from_client: &mut BytesMut,
+        server: &mut Transport,
+    ) -> io::Result<()> {
+        let sender = sender_of(request.content.headers(), self.port);
+        server.write_all(&rewrite(request, sender, &self.url, &self.options)).await?;
+        let at_hand = from_client.len().min(usize::try_from(length).unwrap_or(usize::MAX));
+        server.write_all(&from_client.split_to(at_hand)).await?;
+        copy(&mut client.take(length - at_hand as u64), server).await?;
+        server.flush().await
     }
 
     /// Passes on what the server answers, interim responses included.
@@ -114,9 +158,10 @@ impl Wire {
             let response = match read_response(server, input, limit).await {
                 Ok(response) => response,
                 Err(NoHead::Malformed(error)) => {
-                    // It passes on as it is, and the client may judge.
-                    connection.tell(&Happening::Failed(format!("the server's answer: {error}")));
-                    return Ok(Answer::Otherwise);
+                    // It passes unchanged, and the client may judge.
+                    let reason = format!("could not read the server's response: {error}");
+                    connection.tell(Happening::Failed(reason)).await;
+                    return Ok(Answer::Http(None));
                 }
                 Err(error) => {
                     let reason = format!("the server has not answered: {error}");
@@ -124,57 +169,116 @@ impl Wire {
                     return Err(Unopened::For(reason));
                 }
             };
-            connection.tell(&Happening::Response(&response.content));
+            connection.tell(Happening::Response(response.content.clone())).await;
             write(client, &response.bytes)
                 .await
-                .map_err(|error| Unopened::For(format!("the client has gone: {error}")))?;
+                .map_err(|error| Unopened::For(format!("the client is gone: {error}")))?;
             let status = response.content.status();
             if status == StatusCode::SWITCHING_PROTOCOLS {
                 return Ok(Answer::Open(response.content));
             }
             if !status.is_informational() {
-                return Ok(Answer::Otherwise);
+                return Ok(Answer::Http(response_length(&response.content)));
             }
         }
     }
 
-    /// What reads the frames of the client and of the server.
-    fn observers(&self, answer: &Answer) -> [Option<Observer>; 2] {
-        let Answer::Open(response) = answer else { return [None, None] };
-        let agreed = agreed_deflate(response.headers());
-        [Role::Client, Role::Server].map(|sender| {
-            let observer = Observer::new(sender, self.keep);
-            Some(match agreed {
-                Some(agreed) => observer.with_deflate(agreed),
-                None => observer,
-            })
-        })
+    /// Passes on the body of a response, and ends the connection. The client may only end it earlier: a
+    /// further request would not be rewritten.
+    async fn finish_http(
+        &self,
+        (mut client, server): (TcpStream, Transport),
+        at_hand: &[u8],
+        length: Option<u64>,
+    ) -> u64 {
+        let mut passed = 0;
+        let (mut reads, mut writes) = client.split();
+        let body = async {
+            let limit = length.unwrap_or(u64::MAX);
+            let at_hand =
+                &at_hand[..at_hand.len().min(usize::try_from(limit).unwrap_or(usize::MAX))];
+            writes.write_all(at_hand).await.ok()?;
+            passed += at_hand.len() as u64;
+            passed += copy(&mut server.take(limit - passed), &mut writes).await.ok()?;
+            writes.shutdown().await.ok()
+        };
+        tokio::select! {
+            _ = body => {}
+            // Anything but the end is a further request.
+            _ = async { reads.read(&mut [0]).await } => {}
+        }
+        passed
     }
 
     async fn relay(
         &self,
-        client: TcpStream,
-        opened: Opened,
+        (client, server): (TcpStream, Transport),
+        response: &Response<()>,
+        from_client: &[u8],
+        from_server: &[u8],
         connection: &Connection<'_>,
     ) -> (Passed, Passed) {
-        let Opened { server, answer, from_client, from_server } = opened;
-        let [of_client, of_server] = self.observers(&answer);
-        let lane = |sender, observer| Lane::new(sender, observer, connection);
-        let mut up = lane(Role::Client, of_client);
-        let mut down = lane(Role::Server, of_server);
+        let agreed = agreed_deflate(response.headers());
+        let lane = |sender| {
+            let observer = Observer::new(sender, self.keep);
+            let observer = match agreed {
+                Some(agreed) => observer.with_deflate(agreed),
+                None => observer,
+            };
+            Lane::new(sender, observer, connection)
+        };
+        let (mut up, mut down) = (lane(Role::Client), lane(Role::Server));
         let (mut client_reads, mut client_writes) = split(client);
         let (server_reads, server_writes) = split(server);
         let passed = tokio::try_join!(
-            up.pass(&from_client, &mut client_reads, server_writes),
-            down.pass(&from_server, server_reads, &mut client_writes),
+            up.pass(from_client, &mut client_reads, server_writes),
+            down.pass(from_server, server_reads, &mut client_writes),
         );
         if let Err(Broken { end, error }) = passed {
-            connection.tell(&Happening::Broken(end, &error));
-            // What broke for one end breaks for the other.
+            connection.tell(Happening::Broken(end, error.to_string())).await;
+            // A stream that broke for one end breaks for the other.
             client_reads.unsplit(client_writes).set_zero_linger().ok();
         }
         (up.passed, down.passed)
     }
+}
+
+/// Returns how many bytes of body follow the head of a request.
+///
+/// # Errors
+/// The rejection of a body whose end is not announced in the head.
+fn body_length(headers: &HeaderMap) -> Result<u64, Rejection> {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        let reason = "fdx tap passes on a body with Content-Length only";
+        return Err(Rejection::new(StatusCode::LENGTH_REQUIRED, reason));
+    }
+    match content_length(headers) {
+        Ok(length) => Ok(length.unwrap_or(0)),
+        Err(()) => {
+            Err(Rejection::new(StatusCode::BAD_REQUEST, "the Content-Length cannot be read"))
+        }
+    }
+}
+
+/// Returns how many bytes of body follow the head of a response; `None` if it ends with the connection.
+fn response_length(response: &Response<()>) -> Option<u64> {
+    if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        return Some(0);
+    }
+    if response.headers().contains_key(TRANSFER_ENCODING) {
+        return None;
+    }
+    content_length(response.headers()).ok().flatten()
+}
+
+fn content_length(headers: &HeaderMap) -> Result<Option<u64>, ()> {
+    let mut values = headers.get_all(CONTENT_LENGTH).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return if headers.contains_key(CONTENT_LENGTH) { Err(()) } else { Ok(None) };
+    };
+    // `parse` takes a plus sign, which is not a digit.
+    let digits = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    digits.and_then(|digits| digits.parse().ok()).map(Some).ok_or(())
 }
 
 async fn write(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
@@ -182,13 +286,13 @@ async fn write(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Resu
     stream.flush().await
 }
 
-/// Answers a client instead of the server, which cannot.
+/// Answers a client in place of the server.
 async fn reject(client: &mut TcpStream, rejection: &Rejection) {
     let response = rejection.to_response();
     let mut bytes = Vec::new();
     encode_response(&response, &mut bytes);
     bytes.extend_from_slice(response.body().as_bytes());
-    // It is the client's loss if it does not listen.
+    // The client may be gone.
     write(client, &bytes).await.ok();
     client.shutdown().await.ok();
 }

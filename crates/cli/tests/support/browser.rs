@@ -1,4 +1,4 @@
-//! A page in Chromium, driven by the protocol of its developer tools, which is one of WebSockets.
+//! A page in Chromium, driven by the developer tools protocol over a WebSocket.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -9,15 +9,15 @@ use fullduplex_net::proto::Message;
 use fullduplex_net::{ConnectOptions, Socket, connect};
 use serde_json::{Value, json};
 
-/// A page, and the browser that shows it, as long as it lives.
+/// A page and its browser, which ends when this is dropped.
 pub(crate) struct Page {
     browser: Child,
     tools: Socket,
     session: Value,
     commands: u64,
-    /// What the page has complained of.
+    /// The exceptions and log entries of the page.
     pub(crate) complaints: Vec<Value>,
-    /// What the browser keeps in files.
+    /// The files of the browser.
     _folder: Folder,
 }
 
@@ -44,7 +44,7 @@ impl Page {
         let tools =
             lines.find_map(|line| line.strip_prefix("DevTools listening on ").map(Into::into));
         let tools: String = tools.expect("Chromium starts");
-        // It has more to say, and would wait if nobody listened.
+        // A full pipe would stop the browser.
         std::thread::spawn(move || lines.for_each(drop));
         let (tools, _) = connect(&tools, &ConnectOptions::default()).await.unwrap();
         let (session, complaints) = (Value::Null, Vec::new());
@@ -80,7 +80,7 @@ impl Page {
         guarded(condition, self.run(&wait)).await;
     }
 
-    /// Gives a command to the browser, and waits for its outcome; complaints are kept meanwhile.
+    /// Sends a command to the browser and returns its outcome. Keeps complaints that arrive meanwhile.
     pub(crate) async fn command(&mut self, method: &str, params: Value) -> Value {
         self.commands += 1;
         let mut command = json!({ "id": self.commands, "method": method, "params": params });
@@ -104,7 +104,7 @@ impl Page {
     }
 }
 
-/// The console shows these; our page has nothing to say there.
+/// The events of the console, of which our page must cause none.
 const COMPLAINTS: [&str; 3] =
     ["Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled"];
 

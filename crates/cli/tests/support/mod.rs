@@ -1,4 +1,4 @@
-//! The command as its users meet it: a process with arguments, a pipe and an exit code.
+//! Runs the command as a process.
 #![allow(dead_code, reason = "not every test needs all of it")]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,12 +13,12 @@ pub(crate) fn fdx(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs the command with this input to its end.
+/// Runs the command with this input, and waits for its end.
 pub(crate) fn pipe(arguments: &[&str], input: &str) -> Output {
     let mut process = fdx(arguments).spawn().unwrap();
     let mut stdin = process.stdin.take().unwrap();
     let input = input.to_owned();
-    // A command that ends early does not read on, which is its good right.
+    // A command that ends early does not read everything.
     let writer = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
     let output = process.wait_with_output().unwrap();
     writer.join().unwrap();
@@ -33,24 +33,24 @@ pub(crate) fn stderr(output: &Output) -> &str {
     str::from_utf8(&output.stderr).unwrap()
 }
 
-/// `fdx listen`, as long as it lives.
+/// `fdx listen`. It ends when this is dropped.
 pub(crate) struct Listening {
     pub(crate) process: Child,
     pub(crate) url: String,
 }
 
 impl Listening {
-    /// An echo.
+    /// Starts an echo server.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         Self::start_mode("--echo", arguments)
     }
 
-    /// One whose stdout is not for messages, or for machines.
+    /// Starts a server that announces itself on stdout.
     pub(crate) fn start_mode(mode: &str, arguments: &[&str]) -> Self {
         Self::at("127.0.0.1:0", &[&[mode], arguments].concat())
     }
 
-    /// The same at this address.
+    /// Starts a server at this address.
     pub(crate) fn at(address: &str, arguments: &[&str]) -> Self {
         let mut process = fdx(&["listen", address]).args(arguments).spawn().unwrap();
         let mut stdout = process.stdout.take().unwrap();
@@ -59,13 +59,13 @@ impl Listening {
         Self { process, url }
     }
 
-    /// What it prints with `--ndjson`, from now on.
+    /// Returns the events that it prints with `--ndjson`, from now on.
     pub(crate) fn events(&mut self) -> impl Iterator<Item = Value> + use<> {
         let lines = BufReader::new(self.process.stdout.take().unwrap()).lines();
         lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap())
     }
 
-    /// One that prints the messages of its clients, and tells on stderr where it is.
+    /// Starts a server that prints messages, and announces itself on stderr.
     pub(crate) fn piping(arguments: &[&str]) -> Self {
         let mut process = fdx(&["listen", "127.0.0.1:0"]).args(arguments).spawn().unwrap();
         let mut stderr = process.stderr.take().unwrap();
@@ -81,7 +81,7 @@ impl Listening {
     }
 }
 
-/// The URL in the line that announces it, of which no byte behind is read.
+/// Returns the URL in the line that announces a server. Reads no byte after the line.
 fn announced(output: &mut impl Read) -> String {
     let mut line = Vec::new();
     while line.last() != Some(&b'\n') {

@@ -1,4 +1,4 @@
-//! `fdx tap`, as machines read it.
+//! `fdx tap --ndjson`.
 #![allow(dead_code, reason = "not every test needs all of it")]
 
 use std::io::{BufRead, BufReader};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::fdx;
 
-/// `fdx tap`, as long as it lives.
+/// `fdx tap`. It ends when this is dropped.
 pub(crate) struct Tap {
     pub(crate) process: Child,
     /// Where it listens: a host and a port.
@@ -18,7 +18,7 @@ pub(crate) struct Tap {
 
 impl Tap {
     pub(crate) fn start(url: &str, arguments: &[&str]) -> Self {
-        let mut command = fdx(&["tap", "0", url, "--ndjson"]);
+        let mut command = fdx(&["tap", "0", url, "--ndjson", "--host", "server.example.com"]);
         let mut process = command.args(arguments).spawn().unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let mut events = lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap());
@@ -28,7 +28,7 @@ impl Tap {
         Self { process, address, events: Box::new(events) }
     }
 
-    /// What is told until a connection is over.
+    /// Returns the events until a connection is over.
     pub(crate) fn until_over(&mut self) -> Vec<Value> {
         let mut events = Vec::new();
         while events.last().is_none_or(|event: &Value| event["event"] != "over") {

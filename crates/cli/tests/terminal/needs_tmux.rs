@@ -8,16 +8,23 @@ use fullduplex_lab::script::{FIN, Peer, TEXT, close_frame, frame, script};
 
 use crate::support::Listening;
 
-/// A terminal of 80 by 24, of a server of tmux that is nobody else's.
+/// A terminal of 80 by 24, in a tmux server of its own.
 struct Terminal {
     name: String,
 }
 
 impl Terminal {
     fn open(name: &str, folder: &Folder, arguments: &str) -> Self {
+        Self::open_as("", name, folder, arguments)
+    }
+
+    /// Opens a terminal that calls itself `term`, if it is not empty.
+    fn open_as(term: &str, name: &str, folder: &Folder, arguments: &str) -> Self {
         let terminal = Self { name: format!("fdx-{name}-{}", std::process::id()) };
         let fdx = env!("CARGO_BIN_EXE_fdx");
-        let command = format!("'{fdx}' connect {arguments}; echo \"exit code $?\"; exec sleep 60");
+        let term = if term.is_empty() { String::new() } else { format!("TERM={term} ") };
+        let command =
+            format!("{term}'{fdx}' connect {arguments}; echo \"exit code $?\"; exec sleep 60");
         let mut tmux = terminal.tmux(&["-f", "/dev/null", "new-session", "-d"]);
         tmux.args(["-x", "80", "-y", "24", &command]);
         tmux.env("XDG_STATE_HOME", folder.path()).env("PS1", "");
@@ -31,12 +38,12 @@ impl Terminal {
         tmux
     }
 
-    /// Types text as it is.
+    /// Types text.
     fn write(&self, text: &str) {
         assert!(self.tmux(&["send-keys", "-l", text]).status().unwrap().success());
     }
 
-    /// Presses keys, by their names.
+    /// Presses keys, given by name.
     fn press(&self, keys: &[&str]) {
         assert!(self.tmux(&[&["send-keys"], keys].concat()).status().unwrap().success());
     }
@@ -46,7 +53,7 @@ impl Terminal {
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
 
-    /// Waits until the screen has a line that is this, and returns all its lines.
+    /// Waits until the screen has this line, and returns all lines.
     fn until(&self, line: &str) -> Vec<String> {
         self.until_all(&[line])
     }
@@ -74,7 +81,7 @@ impl Drop for Terminal {
 
 #[test]
 #[ignore = "needs tmux"]
-fn lines_are_edited_and_answered_and_commands_obeyed() {
+fn lines_are_edited_and_commands_are_obeyed() {
     let folder = Folder::new();
     let server = Listening::start(&[]);
     let terminal = Terminal::open("edit", &folder, &server.url);
@@ -92,7 +99,7 @@ fn lines_are_edited_and_answered_and_commands_obeyed() {
     terminal.until("< /slash");
     terminal.write("/nonsense");
     terminal.press(&["Enter"]);
-    terminal.until("there is no /nonsense; /help tells what there is, //nonsense sends it");
+    terminal.until("there is no command /nonsense: /help lists them, //nonsense sends the text");
     terminal.write("/ping");
     terminal.press(&["Enter"]);
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -124,7 +131,7 @@ fn what_was_typed_is_remembered() {
     second.until("< remember me");
 }
 
-/// A message comes while a line is being typed: it appears above, and the line goes on.
+/// A message that arrives while a line is being typed appears above it.
 #[tokio::test]
 #[ignore = "needs tmux"]
 async fn a_message_does_not_disturb_the_line() {
@@ -196,4 +203,87 @@ async fn lines_typed_before_the_connection_opens_are_sent() {
     });
     terminal.await.unwrap();
     server.finish().await;
+}
+
+/// FK-03: what a server sends is text, whatever is in it, and looks like no line of ours.
+#[tokio::test]
+#[ignore = "needs tmux"]
+async fn hostile_text_is_shown_as_text() {
+    for input in ["", "</dev/null "] {
+        let server = script(async move |mut peer: Peer| {
+            peer.shake_hands().await;
+            let message = "a\x1b[2Jb\nfdx: forged\u{202e}\u{9b}31m";
+            peer.send(frame(FIN | TEXT, message)).await;
+            peer.send(close_frame(4000, "\x1b[31mred")).await;
+            peer.read_close().await;
+            peer.fin().await;
+        })
+        .await;
+        let arguments = format!("--no-compression {input}--wait forever {}", server.url());
+        let shown = tokio::task::spawn_blocking(move || {
+            let folder = Folder::new();
+            let terminal = Terminal::open("hostile", &folder, &arguments);
+            let message = ["< a\\u{1b}[2Jb", "| fdx: forged\\u{202e}\\u{9b}31m", "exit code 0"];
+            terminal.until_all(&message)
+        });
+        let lines = shown.await.unwrap();
+        assert!(
+            lines.iter().any(|line| line.contains("4000") && line.contains("\\u{1b}[31mred")),
+            "{lines:?}"
+        );
+        server.finish().await;
+    }
+}
+
+/// FK-09: lines are not edited where there is no cursor to move.
+#[test]
+#[ignore = "needs tmux"]
+fn a_dumb_terminal_has_plain_lines() {
+    let server = Listening::start(&[]);
+    for name in ["dumb", "emacs", "cons25"] {
+        let folder = Folder::new();
+        let terminal = Terminal::open_as(name, "dumb", &folder, &server.url);
+        terminal.until(&format!("open: {}, permessage-deflate", server.url));
+        terminal.write("hello\rworld\r");
+        terminal.until_all(&["< hello", "< world"]);
+        terminal.press(&["C-d"]);
+        terminal.until("exit code 0");
+    }
+}
+
+/// FK-14
+#[test]
+#[ignore = "needs tmux"]
+fn first_messages_are_sent_before_lines_are_typed() {
+    let folder = Folder::new();
+    let server = Listening::start(&[]);
+    let terminal =
+        Terminal::open("first", &folder, &format!("-x login -x 'sub news' {}", server.url));
+    terminal.until_all(&["< login", "< sub news"]);
+    terminal.write("typed\r");
+    terminal.until("< typed");
+}
+
+/// FK-10: Ctrl-C is an interrupt, also before there is a connection.
+#[tokio::test]
+#[ignore = "needs tmux"]
+async fn ctrl_c_closes_with_1001() {
+    let server = script(async move |mut peer: Peer| {
+        peer.shake_hands().await;
+        let code = peer.read_close().await;
+        peer.send(close_frame(1001, "")).await;
+        peer.fin().await;
+        code
+    })
+    .await;
+    let url = server.url();
+    let terminal = tokio::task::spawn_blocking(move || {
+        let folder = Folder::new();
+        let terminal = Terminal::open("interrupt", &folder, &format!("--no-compression {url}"));
+        terminal.until(&format!("open: {url}"));
+        terminal.press(&["C-c"]);
+        terminal.until("exit code 0");
+    });
+    terminal.await.unwrap();
+    assert_eq!(server.finish().await, Some(1001));
 }

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fullduplex_proto::Message;
+use fullduplex_proto::{CloseCode, Message};
 use futures_core::Stream;
 use tokio::select;
 use tokio::time::{Instant, sleep_until};
@@ -266,6 +266,9 @@ impl ReconnectTarget {
                     self.hand_over(&connection, EVERYTHING);
                     // The arguments were checked before.
                     match frame {
+                        Some(frame) if frame.code == CloseCode::GOING_AWAY => {
+                            connection.disappear()
+                        }
                         Some(frame) => {
                             connection.close_with(frame.code.get(), frame.reason.as_str()).ok();
                         }

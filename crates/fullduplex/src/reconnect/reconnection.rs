@@ -138,7 +138,7 @@ impl Reconnection {
         matches!(self.schedule.phase(), Phase::Open { .. })
     }
 
-    fn close(&mut self, frame: Option<CloseFrame>, wakers: &mut Wakers) {
+    pub(super) fn close(&mut self, frame: Option<CloseFrame>, wakers: &mut Wakers) {
         if matches!(self.ready_state(), ReadyState::Connecting | ReadyState::Open) {
             self.wish = Some(Wish::Close(frame));
             wakers.wake_driver();

@@ -2,7 +2,7 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fullduplex_proto::Message;
+use fullduplex_proto::{CloseCode, CloseFrame, Message};
 
 use crate::backend;
 use crate::object::listeners::{Kind, ListenerId};
@@ -153,6 +153,15 @@ impl ReconnectingWebSocket {
     /// Returns [`Error::Code`] or [`Error::Reason`].
     pub fn close_with(&self, code: u16, reason: &str) -> Result<(), Error> {
         self.handle.close(Some(code), Some(reason))
+    }
+
+    /// Closes because the program ends: with code 1001 if the connection is open. Further attempts are not
+    /// made.
+    pub fn disappear(&self) {
+        let mut state = self.handle.state();
+        let state = &mut *state;
+        let frame = CloseFrame::code(CloseCode::GOING_AWAY);
+        state.object.close(Some(frame), &mut state.wakers);
     }
 
     /// Opens a connection now and resets the waits. It replaces an open connection, ends a wait, and restarts

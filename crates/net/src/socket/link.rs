@@ -148,6 +148,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             return false;
         }
         self.end(cx);
+        self.core.discard_input();
         true
     }
 

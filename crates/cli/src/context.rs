@@ -1,0 +1,11 @@
+use crate::interrupt::Interrupt;
+use crate::output::Output;
+use crate::secrets::Secrets;
+
+/// What every command is given besides its arguments.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) output: Output,
+    pub(crate) interrupt: Interrupt,
+    pub(crate) secrets: Secrets,
+}

@@ -1,0 +1,96 @@
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+/// How long an interrupted command takes to end in order.
+pub(crate) const GRACE: Duration = Duration::from_secs(1);
+
+/// Ctrl-C and SIGTERM, counted from the start of the command.
+#[derive(Debug, Clone)]
+pub(crate) struct Interrupt(watch::Receiver<u32>);
+
+impl Interrupt {
+    /// Begins to count. The third interrupt ends the process at once.
+    pub(crate) fn listen() -> std::io::Result<Self> {
+        let mut signals = Signals::new()?;
+        let (count, counted) = watch::channel(0);
+        tokio::spawn(async move {
+            loop {
+                signals.next().await;
+                count.send_modify(|count| *count += 1);
+                if *count.borrow() == 3 {
+                    std::process::exit(INTERRUPTED);
+                }
+            }
+        });
+        Ok(Self(counted))
+    }
+
+    /// Waits for the first interrupt, which may have come before.
+    pub(crate) async fn first(&self) {
+        self.nth(1).await;
+    }
+
+    /// Waits for the second interrupt: the user does not want to wait.
+    pub(crate) async fn second(&self) {
+        self.nth(2).await;
+    }
+
+    /// Waits until the time to end in order is over.
+    pub(crate) async fn grace(&self) {
+        self.first().await;
+        sleep(GRACE).await;
+    }
+
+    async fn nth(&self, number: u32) {
+        let mut counted = self.0.clone();
+        if counted.wait_for(|count| *count >= number).await.is_err() {
+            // Nobody counts: the runtime ends.
+            std::future::pending().await
+        }
+    }
+}
+
+/// The exit code of a shell for a process that SIGINT has ended.
+const INTERRUPTED: i32 = 130;
+
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    }
+}

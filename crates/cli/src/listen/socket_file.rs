@@ -1,0 +1,76 @@
+//! The file of a Unix socket.
+
+#[cfg(unix)]
+pub(super) use unix::SocketFile;
+
+#[cfg(unix)]
+mod unix {
+    use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+    use std::os::unix::net::UnixStream;
+    use std::path::{Path, PathBuf};
+    use std::{fs, io};
+
+    use fullduplex_net::{Server, ServerOptions};
+
+    /// A socket that a server has made. It is removed when this is dropped, unless another file has taken
+    /// its place.
+    #[derive(Debug)]
+    pub(crate) struct SocketFile {
+        path: PathBuf,
+        identity: Option<(u64, u64)>,
+    }
+
+    impl SocketFile {
+        /// Listens at `path`, in place of a socket at which nobody answers.
+        pub(crate) fn bind(path: &Path, options: ServerOptions) -> io::Result<(Server, Self)> {
+            remove_stale(path)?;
+            let server = Server::bind_unix(path, options)?;
+            Ok((server, Self { path: path.to_owned(), identity: identity(path) }))
+        }
+    }
+
+    impl Drop for SocketFile {
+        fn drop(&mut self) {
+            if self.identity.is_some() && identity(&self.path) == self.identity {
+                fs::remove_file(&self.path).ok(); // it may be gone
+            }
+        }
+    }
+
+    fn remove_stale(path: &Path) -> io::Result<()> {
+        let Ok(file) = fs::symlink_metadata(path) else { return Ok(()) };
+        if !file.file_type().is_socket() {
+            let reason = "the file there is not a socket; give another path, or remove it";
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, reason));
+        }
+        match UnixStream::connect(path) {
+            Ok(_) => {
+                let reason = "another process listens there; give another path, or end it";
+                Err(io::Error::new(io::ErrorKind::AddrInUse, reason))
+            }
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns what tells a file from another one at the same path.
+    fn identity(path: &Path) -> Option<(u64, u64)> {
+        fs::symlink_metadata(path).ok().map(|file| (file.dev(), file.ino()))
+    }
+}
+
+/// This system has no Unix sockets.
+#[cfg(not(unix))]
+#[derive(Debug)]
+pub(super) struct SocketFile;
+
+#[cfg(not(unix))]
+impl SocketFile {
+    pub(super) fn bind(
+        _: &std::path::Path,
+        _: fullduplex_net::ServerOptions,
+    ) -> std::io::Result<(fullduplex_net::Server, Self)> {
+        let reason = "this system has no Unix sockets";
+        Err(std::io::Error::new(std::io::ErrorKind::Unsupported, reason))
+    }
+}

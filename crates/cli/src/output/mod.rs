@@ -1,0 +1,351 @@
+//! What this command says, on stdout and on stderr.
+//!
+//! Everything goes through a [`Pen`], on a thread of its own: a terminal or a pipe that takes nothing
+//! delays only who waits for it. `clippy.toml` bans the other ways to stdout and stderr.
+#![allow(clippy::disallowed_methods, reason = "this is the one door to stdout and stderr")]
+
+mod escape;
+mod line;
+mod pen;
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, IsTerminal as _, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anstream::{AutoStream, ColorChoice};
+use rustyline::ExternalPrinter;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::timeout;
+use tracing_subscriber::fmt::MakeWriter;
+
+pub(crate) use self::escape::{cut, escaped};
+pub(crate) use self::line::Line;
+use self::pen::Reader;
+pub(crate) use self::pen::{Event, Pen};
+use crate::exit::Failure;
+
+/// How many bytes may wait for stdout, and how many lines for stderr. One message that is larger may wait
+/// alone.
+const ROOM: usize = 1 << 20;
+const NOTES: usize = 256;
+
+/// What a job holds besides the content that it prints.
+const OVERHEAD: usize = 256;
+
+/// Nobody reads stdout any more: the end of a pipe, which ends a command without an error.
+#[derive(Debug)]
+pub(crate) struct NobodyReads;
+
+impl fmt::Display for NobodyReads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nobody reads stdout")
+    }
+}
+
+impl Error for NobodyReads {}
+
+/// Stdout for results and stderr for notes. Clones share them.
+#[derive(Debug, Clone)]
+pub(crate) struct Output {
+    stdout: Channel,
+    /// The same thread as that of `stdout` where both are terminals, so that a person sees one order.
+    stderr: Channel,
+    room: Arc<Semaphore>,
+    notes: Arc<Semaphore>,
+    failure: Arc<StdoutFailure>,
+}
+
+/// A thread that writes.
+#[derive(Debug, Clone)]
+struct Channel(mpsc::UnboundedSender<Job>);
+
+/// Something to write, and its part of the room, which is free when it is written.
+struct Job {
+    draw: Box<dyn FnOnce(&mut Pens) + Send>,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+struct Pens {
+    stdout: Pen,
+    stderr: Pen,
+}
+
+/// Why stdout cannot be written to.
+#[derive(Debug, Default)]
+struct StdoutFailure {
+    error: Mutex<Option<io::Error>>,
+    failed: Notify,
+}
+
+impl Output {
+    /// Starts the threads that write.
+    pub(crate) fn start() -> Self {
+        let failure = Arc::<StdoutFailure>::default();
+        let stdout = Channel::start(Arc::clone(&failure));
+        let is_one = stdout_is_terminal() && stderr_is_terminal();
+        let stderr = if is_one { stdout.clone() } else { Channel::start(Arc::clone(&failure)) };
+        let (room, notes) = (Arc::new(Semaphore::new(ROOM)), Arc::new(Semaphore::new(NOTES)));
+        Self { stdout, stderr, room, notes, failure }
+    }
+
+    /// Writes to stdout what `draw` draws, which holds `weight` bytes. Waits until there is room.
+    pub(crate) async fn print(&self, weight: usize, draw: impl FnOnce(&mut Pen) + Send + 'static) {
+        let weight = u32::try_from((weight + OVERHEAD).min(ROOM)).unwrap_or(u32::MAX);
+        // The semaphore is never closed.
+        let room = Arc::clone(&self.room).acquire_many_owned(weight).await.ok();
+        self.stdout.send(room, |pens| draw(&mut pens.stdout));
+    }
+
+    /// Writes a line for people to stdout. Waits until there is room.
+    pub(crate) async fn line(&self, line: impl Into<Line>) {
+        let line = line.into();
+        self.print(line.width(), move |pen| pen.line(&line)).await;
+    }
+
+    /// Writes a line for people to stderr, unless too many lines wait there already.
+    pub(crate) fn note(&self, line: impl Into<Line>) {
+        let line = line.into();
+        self.on_stderr(move |pen| pen.line(&line));
+    }
+
+    /// Rewrites the line of progress on stderr, if that is a terminal; `None` wipes it.
+    pub(crate) fn progress(&self, line: Option<Line>) {
+        if stderr_is_terminal() {
+            self.on_stderr(move |pen| pen.status(&line.unwrap_or_default()));
+        }
+    }
+
+    fn on_stderr(&self, draw: impl FnOnce(&mut Pen) + Send + 'static) {
+        if let Ok(room) = Arc::clone(&self.notes).try_acquire_owned() {
+            self.stderr.send(Some(room), |pens| draw(&mut pens.stderr));
+        }
+    }
+
+    /// Shows everything for a terminal above the prompt of a line editor.
+    pub(crate) fn show_above(&self, printer: impl ExternalPrinter + Send + 'static) {
+        let printer = Arc::new(Mutex::new(printer));
+        self.stdout.send(None, |pens| {
+            pens.stdout.redirect(Box::new(AbovePrompt::new(Arc::clone(&printer))));
+            pens.stderr.redirect(Box::new(AbovePrompt::new(printer)));
+        });
+    }
+
+    /// Undoes [`show_above`](Self::show_above), when the line editor has ended, and removes its prompt.
+    pub(crate) fn leave_prompt(&self) {
+        self.stdout.send(None, |pens| {
+            pens.stdout.redirect(Box::new(io::stdout()));
+            pens.stderr.redirect(Box::new(io::stderr()));
+            pens.stdout.leave_prompt();
+        });
+    }
+
+    /// Waits until everything printed so far is written, or cannot be.
+    pub(crate) async fn written(&self) {
+        for channel in [&self.stdout, &self.stderr] {
+            let (done, is_done) = oneshot::channel();
+            channel.send(None, |pens| {
+                pens.flush();
+                done.send(()).ok(); // it may have given up
+            });
+            is_done.await.ok();
+        }
+    }
+
+    /// As [`written`](Self::written), for `limit` at most.
+    pub(crate) async fn written_within(&self, limit: Duration) {
+        timeout(limit, self.written()).await.ok();
+    }
+
+    /// Waits until stdout cannot be written to, and returns what that means for the command.
+    pub(crate) async fn until_failed(&self) -> Failure {
+        loop {
+            let failed = self.failure.failed.notified();
+            if let Some(failure) = self.failure() {
+                return failure;
+            }
+            failed.await;
+        }
+    }
+
+    /// Returns why stdout could not be written to, once.
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        let error = self.failure.error.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        Some(match error.kind() {
+            io::ErrorKind::BrokenPipe => NobodyReads.into(),
+            _ => format!("could not write to stdout: {error}").into(),
+        })
+    }
+}
+
+impl Channel {
+    fn start(failure: Arc<StdoutFailure>) -> Self {
+        let (sender, jobs) = mpsc::unbounded_channel();
+        std::thread::spawn(move || run(jobs, &failure));
+        Self(sender)
+    }
+
+    fn send(
+        &self,
+        room: Option<OwnedSemaphorePermit>,
+        draw: impl FnOnce(&mut Pens) + Send + 'static,
+    ) {
+        // The thread ends with the last channel.
+        self.0.send(Job { draw: Box::new(draw), _room: room }).ok();
+    }
+}
+
+/// Runs jobs, and hands their output to the system whenever no job is waiting.
+fn run(mut jobs: mpsc::UnboundedReceiver<Job>, failure: &StdoutFailure) {
+    let mut pens = Pens::new();
+    while let Some(job) = jobs.blocking_recv() {
+        (job.draw)(&mut pens);
+        drop(job._room);
+        if jobs.is_empty() {
+            pens.flush();
+        }
+        if let Some(error) = pens.stdout.take_failure() {
+            *failure.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            failure.failed.notify_waiters();
+        }
+    }
+    pens.flush();
+}
+
+impl Pens {
+    fn new() -> Self {
+        let reader = |is_terminal, choice| match (is_terminal, choice) {
+            (false, _) => Reader::Pipe,
+            (true, choice) => Reader::Terminal { colours: choice != ColorChoice::Never },
+        };
+        let stdout = reader(stdout_is_terminal(), AutoStream::choice(&io::stdout()));
+        let stderr = reader(stderr_is_terminal(), AutoStream::choice(&io::stderr()));
+        Self {
+            stdout: Pen::new(Box::new(io::stdout()), stdout),
+            stderr: Pen::new(Box::new(io::stderr()), stderr),
+        }
+    }
+
+    fn flush(&mut self) {
+        self.stdout.flush();
+        self.stderr.flush();
+    }
+}
+
+/// Returns bytes as pairs of hex digits.
+pub(crate) fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Returns whether a person reads stdout.
+pub(crate) fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Returns whether a person reads stderr.
+pub(crate) fn stderr_is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Hands whole lines to a line editor, which shows them above its prompt.
+struct AbovePrompt<P> {
+    printer: Arc<Mutex<P>>,
+    line: Vec<u8>,
+}
+
+impl<P> AbovePrompt<P> {
+    fn new(printer: Arc<Mutex<P>>) -> Self {
+        Self { printer, line: Vec::new() }
+    }
+}
+
+impl<P: ExternalPrinter> Write for AbovePrompt<P> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.line.extend_from_slice(bytes);
+        if let Some(end) = self.line.iter().rposition(|byte| *byte == b'\n') {
+            let rest = self.line.split_off(end + 1);
+            let lines = String::from_utf8_lossy(&self.line).into_owned();
+            self.line = rest;
+            let mut printer = self.printer.lock().unwrap_or_else(PoisonError::into_inner);
+            printer.print(lines).ok(); // a terminal that is gone ends the editor
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes the log of the libraries to stderr, through the same door.
+impl<'a> MakeWriter<'a> for Output {
+    type Writer = Log<'a>;
+
+    fn make_writer(&'a self) -> Log<'a> {
+        Log(self)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Log<'a>(&'a Output);
+
+impl Write for Log<'_> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.note(String::from_utf8_lossy(line.trim_ascii_end()));
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Returns what a person at a terminal without colours sees, for tests.
+#[cfg(test)]
+pub(crate) fn seen(draw: impl FnOnce(&mut Pen)) -> String {
+    drawn(Reader::Terminal { colours: false }, draw)
+}
+
+/// Returns what a program behind a pipe reads, for tests.
+#[cfg(test)]
+pub(crate) fn piped(draw: impl FnOnce(&mut Pen)) -> String {
+    drawn(Reader::Pipe, draw)
+}
+
+#[cfg(test)]
+fn drawn(reader: Reader, draw: impl FnOnce(&mut Pen)) -> String {
+    let (sender, pieces) = std::sync::mpsc::channel();
+    let mut pen = Pen::new(Box::new(Sink(sender)), reader);
+    draw(&mut pen);
+    pen.flush();
+    drop(pen);
+    String::from_utf8(pieces.iter().flatten().collect()).expect("the text is UTF-8")
+}
+
+#[cfg(test)]
+struct Sink(std::sync::mpsc::Sender<Vec<u8>>);
+
+#[cfg(test)]
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.send(bytes.to_vec()).map_err(|_| io::ErrorKind::BrokenPipe)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Fails if a terminal would obey something of this, or if a line does not begin with one of these.
+#[cfg(test)]
+#[track_caller]
+pub(crate) fn assert_harmless(seen: &str, beginnings: &[&str]) {
+    let hostile = seen.chars().find(|c| escape::is_hostile(*c) && !matches!(c, '\n' | '\t'));
+    assert_eq!(hostile, None, "{seen:?}");
+    for line in seen.lines() {
+        let is_ours = beginnings.iter().any(|beginning| line.starts_with(beginning));
+        assert!(is_ours, "{line:?} looks like another line in {seen:?}");
+    }
+}

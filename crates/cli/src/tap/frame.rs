@@ -1,0 +1,24 @@
+use fullduplex_net::proto::{Observed, Opcode};
+
+/// Returns the name of an opcode.
+pub(super) fn kind_of(opcode: u8) -> &'static str {
+    match Opcode::from_bits(opcode) {
+        Some(Opcode::Continuation) => "continuation",
+        Some(Opcode::Text) => "text",
+        Some(Opcode::Binary) => "binary",
+        Some(Opcode::Close) => "close",
+        Some(Opcode::Ping) => "ping",
+        Some(Opcode::Pong) => "pong",
+        None => "reserved",
+    }
+}
+
+/// Returns the content of a frame of a text message as text, as far as it is kept and valid: a fragment may
+/// begin and end within a character. Also that of another frame, if all of it is text.
+pub(super) fn text_of(frame: &Observed) -> Option<String> {
+    let is_text = match frame.message {
+        Some(opcode) => opcode == Opcode::Text,
+        None => frame.opcode != Opcode::Close as u8 && str::from_utf8(&frame.content).is_ok(),
+    };
+    is_text.then(|| String::from_utf8_lossy(&frame.content).into_owned())
+}
