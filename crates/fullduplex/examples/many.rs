@@ -19,7 +19,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// Opens `count` sockets to an echo server. Returns how many got an answer.
 pub(crate) async fn run(url: &str, count: usize) -> Result<usize, Box<dyn Error>> {
     // Like a browser, the object opens one connection to an address after the other by default.
-    let builder = WebSocket::builder(url).handshakes(ConnectConcurrency::Unlimited);
+    let builder = WebSocket::builder(url).concurrency(ConnectConcurrency::Unlimited);
     let mut tasks = JoinSet::new();
     for number in 0..count {
         let socket = builder.clone().open()?;

@@ -1,4 +1,4 @@
-//! The standard `WebSocket` object for Rust, over a fast and strict engine of its own.
+//! The standard `WebSocket` object for Rust, over a fast and strict protocol engine.
 //!
 //! [`WebSocket`] is the class that [WHATWG defines](https://websockets.spec.whatwg.org/), with the names
 //! of the standard in snake case: the constructor returns at once, and everything else is an event. It

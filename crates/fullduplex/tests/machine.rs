@@ -1,4 +1,4 @@
-//! The standard's algorithms, state by state, without a network: what every host relies on.
+//! The algorithms of the standard in each state, without a network.
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 use std::sync::Arc;
@@ -50,13 +50,17 @@ fn send_throws_counts_or_transmits() {
 }
 
 #[test]
-fn the_buffer_is_full_above_its_limit() {
+fn sending_more_than_the_buffer_limit_is_refused() {
     let mut machine = machine(Open, AfterClose::default());
     assert_eq!(machine.send(100, 0), Ok(Sending::Transmit));
     assert_eq!(machine.send(1, 0), Ok(Sending::Full));
-    assert_eq!(machine.buffered_amount(), 101, "counted all the same");
+    assert_eq!(machine.buffered_amount(), 101, "a refused message is counted");
     assert_eq!(machine.send(1, 1), Ok(Sending::Full));
-    assert_eq!(machine.send(1, 3), Ok(Sending::Transmit), "some have left");
+    assert_eq!(
+        machine.send(1, 3),
+        Ok(Sending::Transmit),
+        "written bytes do not count for the limit"
+    );
     run(&mut machine, Task::Transmitted(103));
     assert_eq!(machine.send(1, 0), Ok(Sending::Transmit));
 }
@@ -71,7 +75,7 @@ fn buffered_amount_falls_by_what_was_transmitted_and_is_never_reset() {
     assert_eq!(machine.buffered_amount(), 40);
     machine.send(usize::MAX, 0).unwrap();
     machine.send(usize::MAX, 0).unwrap();
-    assert_eq!(machine.buffered_amount(), u64::MAX, "a count has an end, and no overflow");
+    assert_eq!(machine.buffered_amount(), u64::MAX, "the count saturates");
 }
 
 #[test]
@@ -89,7 +93,7 @@ fn close_checks_its_arguments_in_every_state() {
 }
 
 #[test]
-fn close_gives_up_shakes_hands_or_does_nothing() {
+fn close_stops_connecting_or_starts_the_handshake_or_does_nothing() {
     for state in STATES {
         let mut machine = machine(state, AfterClose::default());
         let closing = machine.close(Some(4000), Some("bye")).unwrap();
@@ -106,7 +110,7 @@ fn close_gives_up_shakes_hands_or_does_nothing() {
 }
 
 #[test]
-fn a_close_frame_has_what_was_given() {
+fn a_close_frame_carries_the_code_and_the_reason() {
     let frame = |code, reason| match machine(Open, AfterClose::default()).close(code, reason) {
         Ok(Closing::Handshake(frame)) => {
             frame.map(|frame| (frame.code.get(), frame.reason.as_str().to_owned()))
@@ -120,7 +124,7 @@ fn a_close_frame_has_what_was_given() {
 }
 
 #[test]
-fn open_sets_what_was_agreed_unless_close_came_first() {
+fn open_sets_protocol_and_extensions_unless_close_came_first() {
     let mut machine = machine(Connecting, AfterClose::default());
     assert_eq!((machine.protocol(), machine.extensions()), ("", ""));
     assert_eq!(run(&mut machine, opened("chat")), [Event::Open]);
@@ -135,7 +139,7 @@ fn open_sets_what_was_agreed_unless_close_came_first() {
 }
 
 #[test]
-fn messages_are_delivered_by_state_and_policy() {
+fn state_and_policy_decide_whether_a_message_is_delivered() {
     for after_close in [AfterClose::Deliver, AfterClose::Drop] {
         for state in STATES {
             let mut machine = machine(state, after_close);
@@ -148,7 +152,7 @@ fn messages_are_delivered_by_state_and_policy() {
 }
 
 #[test]
-fn a_message_has_the_binary_type_of_its_moment_and_the_origin() {
+fn a_message_carries_the_current_binary_type_and_the_origin() {
     let mut machine = machine(Open, AfterClose::default());
     let mut data = |binary_type| {
         machine.set_binary_type(binary_type);
@@ -165,7 +169,7 @@ fn a_message_has_the_binary_type_of_its_moment_and_the_origin() {
 }
 
 #[test]
-fn the_peers_close_only_moves_forward() {
+fn a_close_of_the_peer_never_moves_the_state_back() {
     for (state, expected) in [(Open, InClosing), (InClosing, InClosing), (Closed, Closed)] {
         let mut machine = machine(state, AfterClose::default());
         assert_eq!(run(&mut machine, Task::ClosingStarted), []);
@@ -174,7 +178,7 @@ fn the_peers_close_only_moves_forward() {
 }
 
 #[test]
-fn the_end_is_one_task_with_an_error_only_for_failures() {
+fn the_last_task_fires_error_only_for_a_failure() {
     let event = CloseEvent { was_clean: true, code: 1011, reason: "oops".into() };
     for state in [Connecting, Open, InClosing] {
         let mut clean = machine(state, AfterClose::default());

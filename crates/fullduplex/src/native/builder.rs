@@ -7,10 +7,10 @@ use std::time::Duration;
 use fullduplex_net::{
     ConnectConcurrency, ConnectOptions, Connector, CookieStore, Proxies, Redirects, Resolve, Tls,
 };
-use fullduplex_proto::handshake::{Origin, is_reserved_header};
+use fullduplex_proto::handshake::Origin;
 use fullduplex_proto::{DeflateConfig, Limits, Timeouts, Url, UrlError};
-use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, ORIGIN, PRAGMA, PROXY_AUTHORIZATION};
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
+use http::header::{CACHE_CONTROL, PRAGMA};
 
 use crate::native::socket::SocketState;
 use crate::native::{driver, runtime};
@@ -59,6 +59,7 @@ impl WebSocket {
 
 /// Builds a [`WebSocket`] with options that the standard does not have. Their defaults change nothing.
 #[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until it is opened"]
 pub struct Builder {
     url: Result<Url, UrlError>,
     connect: ConnectOptions,
@@ -101,112 +102,95 @@ impl Builder {
     /// # Errors
     /// Returns [`Error::Header`] for an invalid header and for one that the handshake sets itself.
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, Error> {
-        let bad = |reason: &str| {
-            Error::Header(HeaderError { name: name.to_owned(), reason: reason.to_owned() })
-        };
-        let header = HeaderName::try_from(name).map_err(|_| bad("the name is not a token"))?;
-        let mut value = HeaderValue::from_bytes(value.as_ref())
-            .map_err(|_| bad("the value has a line break or another control character"))?;
-        is_reserved_header(&header).map_err(|_| bad("the handshake sets it itself"))?;
-        // `Debug` of the builder must not show secrets.
-        value.set_sensitive(matches!(header, AUTHORIZATION | COOKIE | PROXY_AUTHORIZATION));
-        self.connect.headers.append(header, value);
+        let added = self.connect.header(name, value);
+        self.connect = added.map_err(|error| HeaderError(error.to_string()))?;
         Ok(self)
     }
 
-    /// Sets the `Origin` header, as a browser does. Default: none.
-    pub fn origin(mut self, origin: &Origin) -> Self {
-        let value = HeaderValue::try_from(origin.to_string());
-        self.connect.headers.insert(ORIGIN, value.expect("an origin is ASCII without spaces"));
+    /// Changes the options of the connection. It reaches those for which the builder has no method, such as
+    /// [`ConnectOptions::observer`].
+    pub fn connect(mut self, change: impl FnOnce(ConnectOptions) -> ConnectOptions) -> Self {
+        self.connect = change(self.connect);
         self
+    }
+
+    /// Sets the `Origin` header, as a browser does. Default: none.
+    pub fn origin(self, origin: &Origin) -> Self {
+        self.connect(|options| options.origin(origin))
     }
 
     /// Sets the store of cookies to send and to receive. Default: none.
-    pub fn cookies(mut self, cookies: Arc<dyn CookieStore>) -> Self {
-        self.connect.cookies = Some(cookies);
-        self
+    pub fn cookies(self, cookies: Arc<dyn CookieStore>) -> Self {
+        self.connect(|options| options.cookies(cookies))
     }
 
     /// Sets how many redirects are followed, as [`Redirects`] describes. Default: none, as in a browser.
-    pub fn redirects(mut self, limit: u32) -> Self {
-        self.connect.redirects = Redirects::up_to(limit);
-        self
+    pub fn redirects(self, limit: u32) -> Self {
+        self.connect(|options| options.redirects(Redirects::up_to(limit)))
     }
 
     /// Sets the roots to trust for `wss` and the certificate of this client. Default: the platform's roots
     /// and no certificate.
-    pub fn tls(mut self, tls: Tls) -> Self {
-        self.connect.tls = Some(tls);
-        self
+    pub fn tls(self, tls: Tls) -> Self {
+        self.connect(|options| options.tls(tls))
     }
 
     /// Connects through a [`Proxy`](crate::Proxy), or as [`Proxies::from_env`] says. Default: directly,
     /// without reading the environment.
-    pub fn proxy(mut self, proxies: impl Into<Proxies>) -> Self {
-        self.connect.proxies = proxies.into();
-        self
+    pub fn proxy(self, proxies: impl Into<Proxies>) -> Self {
+        self.connect(|options| options.proxies(proxies))
     }
 
     /// Sets the resolver of host names. Default: the system.
-    pub fn resolver(mut self, resolver: Arc<dyn Resolve>) -> Self {
-        self.connect.resolver = Some(resolver);
-        self
+    pub fn resolver(self, resolver: Arc<dyn Resolve>) -> Self {
+        self.connect(|options| options.resolver(resolver))
     }
 
     /// Sets the local address to connect from. Default: the system chooses one.
-    pub fn local_address(mut self, address: IpAddr) -> Self {
-        self.connect.local_address = Some(address);
-        self
+    pub fn local_address(self, address: IpAddr) -> Self {
+        self.connect(|options| options.local_address(address))
     }
 
     /// Connects to a Unix socket instead of the host of the URL. For `wss`, TLS runs over it.
     #[cfg(unix)]
-    pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
-        self.connect.unix_socket = Some(path.into());
-        self
+    pub fn unix_socket(self, path: impl Into<PathBuf>) -> Self {
+        self.connect(|options| options.unix_socket(path))
     }
 
     /// Sets what opens the stream to the server, instead of TCP and proxies.
-    pub fn connector(mut self, connector: Arc<dyn Connector>) -> Self {
-        self.connect.connector = Some(connector);
-        self
+    pub fn connector(self, connector: Arc<dyn Connector>) -> Self {
+        self.connect(|options| options.connector(connector))
     }
 
     /// Sets whether connections to one address are opened one after the other. Default: they are.
-    pub fn handshakes(mut self, handshakes: ConnectConcurrency) -> Self {
-        self.connect.concurrency = handshakes;
-        self
+    pub fn concurrency(self, concurrency: ConnectConcurrency) -> Self {
+        self.connect(|options| options.concurrency(concurrency))
     }
 
     /// Sets the offer of permessage-deflate; `None` offers nothing. Default: everything (WS-hs-2).
-    pub fn deflate(mut self, deflate: impl Into<Option<DeflateConfig>>) -> Self {
-        self.connect.deflate = deflate.into();
-        self
+    pub fn deflate(self, deflate: impl Into<Option<DeflateConfig>>) -> Self {
+        self.connect(|options| options.deflate(deflate))
     }
 
     /// Sets limits for what the server sends.
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.connect.limits = limits;
-        self
+    pub fn limits(self, limits: Limits) -> Self {
+        self.connect(|options| options.limits(limits))
     }
 
     /// Sets the timeout for resolving the host and connecting by TCP. A proxy has the same time again for
     /// its own connection. Default: 20 s.
-    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect.connect_timeout = timeout;
-        self
+    pub fn connect_timeout(self, timeout: Duration) -> Self {
+        self.connect(|options| options.connect_timeout(timeout))
     }
 
     /// Sets the timeout for TLS and the opening handshake. Default: 10 s.
-    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
-        self.connect.handshake_timeout = timeout;
-        self
+    pub fn handshake_timeout(self, timeout: Duration) -> Self {
+        self.connect(|options| options.handshake_timeout(timeout))
     }
 
     /// Sets the timeouts of the open connection and the interval of Pings. Default: no Pings.
-    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.connect.timeouts = timeouts;
-        self
+    pub fn timeouts(self, timeouts: Timeouts) -> Self {
+        self.connect(|options| options.timeouts(timeouts))
     }
 
     /// Sets what happens to messages that arrive after [`WebSocket::close`]. Default: they are delivered.

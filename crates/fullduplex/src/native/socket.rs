@@ -128,7 +128,7 @@ impl Object for SocketState {
     }
 
     fn close_unobserved(&mut self, wakers: &mut Wakers) {
-        // Without a code and a reason there is nothing to refuse.
+        // Cannot fail: there is no code and no reason to check.
         if let Ok(closing) = self.machine.close(None, None) {
             self.start_closing(closing, wakers);
         }

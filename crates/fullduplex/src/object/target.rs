@@ -125,8 +125,8 @@ impl<O: Object> Target<O> {
         self.state()
     }
 
-    /// Ends the time in which tasks wait for a listener (FC-01), if nobody runs them yet: runs them now.
-    /// Their events fire without listeners, as in the standard.
+    /// Ends the time in which tasks wait for a listener (FC-01). If there is no host yet, runs the waiting
+    /// tasks now. Their events fire without listeners, as in the standard.
     pub(crate) fn claim(&self) {
         let mut state = self.state();
         if state.wakers.host() != Host::Unclaimed {
@@ -137,7 +137,7 @@ impl<O: Object> Target<O> {
         undisturbed(move || drop(remains));
     }
 
-    /// Adds a listener. If nobody runs the tasks yet, the driver does from now on.
+    /// Adds a listener. If there is no host yet, the driver becomes the host.
     pub(crate) fn listen<T>(self: &Arc<Self>, add: impl FnOnce(&mut Callbacks<O>) -> T) -> T {
         let mut state = self.state();
         let added = add(&mut state.listeners);
@@ -174,7 +174,8 @@ impl<O: Object> Target<O> {
         while self.run_one(Host::Driver, MessageDemand::Take).is_some() {}
     }
 
-    /// The driver has ended. From now on, whoever changes something runs the tasks.
+    /// Handles the end of the driver. From now on, the caller that posts a task or drops a stream runs the
+    /// tasks.
     pub(crate) fn driver_gone(self: &Arc<Self>) {
         self.state().wakers.set_driver_gone();
         self.run_as_driver();

@@ -134,7 +134,7 @@ impl WebSocket {
     ///
     /// In state CONNECTING it stops connecting. In state CLOSING or CLOSED it does nothing.
     pub fn close(&self) {
-        // Without a code and a reason there is nothing to refuse.
+        // Cannot fail: there is no code and no reason to check.
         self.handle.close(None, None).ok();
     }
 

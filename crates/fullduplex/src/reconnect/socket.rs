@@ -143,7 +143,7 @@ impl ReconnectingWebSocket {
     /// Closes the connection after the messages that were sent, and opens no other. Without a connection, the
     /// socket ends at once.
     pub fn close(&self) {
-        // Without a code and a reason there is nothing to refuse.
+        // Cannot fail: there is no code and no reason to check.
         self.handle.close(None, None).ok();
     }
 

@@ -36,10 +36,7 @@ impl Error {
     }
 }
 
-/// A header cannot be added to the opening request.
+/// Why a header could not be added to the opening request. The message names the header.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("could not add the header `{name}`: {reason}")]
-pub struct HeaderError {
-    pub(crate) name: String,
-    pub(crate) reason: String,
-}
+#[error("{0}")]
+pub struct HeaderError(pub(crate) String);

@@ -53,7 +53,7 @@ fn a_stream_on_the_next_line_misses_no_event_of_a_million_sockets() {
     assert_eq!(missed(1_000_000), 0);
 }
 
-/// FC-01: events wait for the first stream for as long as the socket is unused.
+/// FC-01: while the socket is unused, events wait for the first stream.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_first_stream_misses_no_event() {
     let (socket, _ended) = memory::greeted_but_unused().await;
@@ -63,7 +63,7 @@ async fn a_late_first_stream_misses_no_event() {
         if message.data == Data::Text("welcome".into())));
 }
 
-/// FC-01: events wait for the first handler for as long as the socket is unused.
+/// FC-01: while the socket is unused, events wait for the first handler.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_first_handler_misses_no_event() {
     let (socket, _ended) = memory::greeted_but_unused().await;

@@ -73,7 +73,7 @@ fn a_connector_that_panics_ends_only_its_own_connection() {
     assert!(socket.failure().unwrap().to_string().contains("panicked"));
 }
 
-/// Waits on a thread of its own, so that a hang fails the test.
+/// Waits on another thread, so that a hang fails the test.
 fn wait(socket: &WebSocket) -> u16 {
     let (closed, closes) = mpsc::channel();
     let socket = socket.clone();
@@ -113,7 +113,7 @@ fn wait_in_a_handler_panics_and_says_why() {
     socket.wait();
 }
 
-/// FC-10: a handler that a stream calls on a thread of its own.
+/// FC-10: `try_next` calls the handler on the thread of the test.
 #[test]
 fn wait_in_a_handler_of_a_drained_stream_panics() {
     let (panicked, panics) = mpsc::channel();

@@ -55,11 +55,11 @@ async fn headers_are_added() {
 #[test]
 fn handshake_headers_cannot_be_replaced_or_injected() {
     for (name, value, reason) in [
-        ("Host", "elsewhere", "the handshake sets it"),
-        ("sec-websocket-key", "x", "the handshake sets it"),
-        ("CONNECTION", "close", "the handshake sets it"),
-        ("Content-Length", "5", "the handshake sets it"),
-        ("X", "a\r\nY: b", "the value has a line break"),
+        ("Host", "elsewhere", "the opening handshake sets it"),
+        ("sec-websocket-key", "x", "the opening handshake sets it"),
+        ("CONNECTION", "close", "the opening handshake sets it"),
+        ("Content-Length", "5", "the opening handshake sets it"),
+        ("X", "a\r\nY: b", "the value contains a line break"),
         ("X Y", "a", "not a token"),
         ("", "a", "not a token"),
     ] {
