@@ -3,12 +3,14 @@
 //! `cargo run --example axum_token --features axum [ADDRESS]`
 #![allow(clippy::print_stdout, reason = "the server prints its address")]
 
+use std::error::Error;
+
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{Router, any};
 use fullduplex_net::proto::handshake::Rejection;
-use fullduplex_net::{Connections, Outcome, ServerOptions, Socket, WebSocketUpgrade};
+use fullduplex_net::{Connections, ServerOptions, Socket, WebSocketUpgrade};
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
@@ -27,7 +29,7 @@ async fn open(headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
     upgrade.on_upgrade(echo)
 }
 
-async fn echo(mut socket: Socket) -> Outcome {
+async fn echo(mut socket: Socket) -> Result<(), Box<dyn Error + Send + Sync>> {
     while let Some(message) = socket.recv().await? {
         socket.send(message).await?;
     }

@@ -4,9 +4,10 @@
 #![allow(clippy::print_stdout, reason = "the server prints its address")]
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::sync::{Arc, Mutex};
 
-use fullduplex_net::{Outcome, Request, Sender, Server, ServerOptions};
+use fullduplex_net::{Request, Sender, Server, ServerOptions};
 
 type Clients = Arc<Mutex<HashMap<String, Sender>>>;
 
@@ -20,7 +21,7 @@ async fn main() -> std::io::Result<()> {
     Ok(())
 }
 
-async fn deliver(request: Request, clients: Clients) -> Outcome {
+async fn deliver(request: Request, clients: Clients) -> Result<(), Box<dyn Error + Send + Sync>> {
     let name = request.uri().path().trim_start_matches('/').to_owned();
     let mut socket = request.accept().await?;
     clients.lock().expect("no panic").insert(name.clone(), socket.sender());

@@ -1,6 +1,7 @@
 //! The examples as their users meet them: processes with arguments, which say where they listen.
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
+use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -11,7 +12,9 @@ use fullduplex_lab::folder::Folder;
 use fullduplex_lab::process::signal;
 use fullduplex_lab::script::guarded;
 use fullduplex_net::proto::{Message, Url};
-use fullduplex_net::{ConnectError, ConnectOptions, Server, ServerOptions, Socket, Tls, connect};
+use fullduplex_net::{
+    ConnectError, ConnectOptions, Request, Server, ServerOptions, Socket, Tls, connect,
+};
 
 /// A running example.
 struct Example {
@@ -188,6 +191,25 @@ async fn axum_token() {
     }
 }
 
+type Failure = Box<dyn Error + Send + Sync>;
+
+async fn send_news(request: Request) -> Result<(), Failure> {
+    request.accept().await?.send("news").await?;
+    Ok(())
+}
+
+async fn receive_upload(request: Request) -> Result<(), Failure> {
+    let mut socket = request.accept().await?;
+    let mut received = 0;
+    while let Some(part) = socket.recv_part().await? {
+        received += part.content.len();
+        if part.last {
+            socket.send(format!("{received} bytes")).await?;
+        }
+    }
+    Ok(())
+}
+
 /// The server closes each connection after one message, so the feed reconnects.
 #[tokio::test]
 async fn feed() {
@@ -196,11 +218,7 @@ async fn feed() {
     let server = Server::bind("127.0.0.1:0", ServerOptions::default()).await.unwrap();
     let url = format!("wss://localhost:{}/", server.local_addr().unwrap().port());
     let server = server.with_tls(&identity.of_server());
-    tokio::spawn(server.serve(|request| async {
-        let mut socket = request.accept().await?;
-        socket.send("news").await?;
-        Ok(())
-    }));
+    tokio::spawn(server.serve(send_news));
     let folder = Folder::new();
     let ca = folder.write("ca.pem", &authority.root_pem());
     let lines = tokio::task::spawn_blocking(move || {
@@ -218,17 +236,7 @@ async fn upload() {
     const SIZE: usize = 20_000_000;
     let server = Server::bind("127.0.0.1:0", ServerOptions::default()).await.unwrap();
     let url = format!("ws://{}/", server.local_addr().unwrap());
-    tokio::spawn(server.serve(|request| async {
-        let mut socket = request.accept().await?;
-        let mut received = 0;
-        while let Some(part) = socket.recv_part().await? {
-            received += part.content.len();
-            if part.last {
-                socket.send(format!("{received} bytes")).await?;
-            }
-        }
-        Ok(())
-    }));
+    tokio::spawn(server.serve(receive_upload));
     let folder = Folder::new();
     let file = folder.write("file", &"x".repeat(SIZE));
     let lines = tokio::task::spawn_blocking(move || {
