@@ -1,16 +1,20 @@
 //! The examples as their users meet them: processes with arguments, which say where they listen.
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
-use std::io::{BufRead, BufReader, Read};
+use std::error::Error;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use fullduplex_lab::ca::{Authority, Validity};
+use fullduplex_lab::echo;
 use fullduplex_lab::folder::Folder;
 use fullduplex_lab::process::signal;
 use fullduplex_lab::script::guarded;
 use fullduplex_net::proto::{Message, Url};
-use fullduplex_net::{ConnectOptions, Socket, Tls, connect};
+use fullduplex_net::{
+    ConnectError, ConnectOptions, Request, Server, ServerOptions, Socket, Tls, connect,
+};
 
 /// A running example.
 struct Example {
@@ -139,4 +143,109 @@ async fn tls() {
     assert!(said.starts_with("closed 1 connections, cut 0 off\n"), "{said}");
     assert!(said.contains("opened: 1"), "{said}");
     assert_eq!(closing.await.unwrap(), None);
+}
+
+/// Starts an example that is a client, with piped stdin and stdout.
+fn start_client(name: &str, arguments: &[&str]) -> (Child, BufReader<ChildStdout>) {
+    let mut client = Command::new(path(name))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("cargo test builds the example {name}: {error}"));
+    let stdout = BufReader::new(client.stdout.take().unwrap());
+    (client, stdout)
+}
+
+#[test]
+fn ping_timer() {
+    let url = format!("ws://127.0.0.1:{}/", echo::start(None));
+    let (mut client, stdout) = start_client("ping_timer", &[&url]);
+    client.stdin.take().unwrap().write_all(b"one\ntwo\n").unwrap();
+    let lines: Vec<_> = stdout.lines().map(Result::unwrap).collect();
+    assert_eq!(lines, ["one", "two"]);
+    assert!(client.wait().unwrap().success());
+}
+
+#[tokio::test]
+async fn shared_state() {
+    let example = Example::start("shared_state", &[]);
+    let mut ada = example.open("Ada").await;
+    let mut bob = example.open("Bob").await;
+    ada.send("Bob hello").await.unwrap();
+    assert_eq!(recv(&mut bob).await, Some("Ada: hello".into()));
+    bob.send("Eve hello").await.unwrap();
+    assert_eq!(recv(&mut bob).await, Some("Eve is not connected".into()));
+}
+
+#[tokio::test]
+async fn axum_token() {
+    let example = Example::start("axum_token", &[]);
+    for (token, status) in [("Bearer secret", 101), ("Bearer other", 401)] {
+        let options = ConnectOptions::new().header("Authorization", token).unwrap();
+        match guarded("the response", connect(&example.url, &options)).await {
+            Ok((mut socket, _)) => assert_echo(&mut socket).await,
+            Err(ConnectError::Rejected(rejected)) => assert_eq!(rejected.status, status),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+async fn send_news(request: Request) -> Result<(), Failure> {
+    request.accept().await?.send("news").await?;
+    Ok(())
+}
+
+async fn receive_upload(request: Request) -> Result<(), Failure> {
+    let mut socket = request.accept().await?;
+    let mut received = 0;
+    while let Some(part) = socket.recv_part().await? {
+        received += part.content.len();
+        if part.last {
+            socket.send(format!("{received} bytes")).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The server closes each connection after one message, so the feed reconnects.
+#[tokio::test]
+async fn feed() {
+    let authority = Authority::new();
+    let identity = authority.issue(&["localhost"], Validity::Now);
+    let server = Server::bind("127.0.0.1:0", ServerOptions::default()).await.unwrap();
+    let url = format!("wss://localhost:{}/", server.local_addr().unwrap().port());
+    let server = server.with_tls(&identity.of_server());
+    tokio::spawn(server.serve(send_news));
+    let folder = Folder::new();
+    let ca = folder.write("ca.pem", &authority.root_pem());
+    let lines = tokio::task::spawn_blocking(move || {
+        let (mut client, stdout) = start_client("feed", &[&url, ca.to_str().unwrap()]);
+        let lines: Vec<_> = stdout.lines().map(Result::unwrap).take(2).collect();
+        client.kill().unwrap();
+        client.wait().unwrap();
+        lines
+    });
+    assert_eq!(guarded("two messages", lines).await.unwrap(), ["news", "news"]);
+}
+
+#[tokio::test]
+async fn upload() {
+    const SIZE: usize = 20_000_000;
+    let server = Server::bind("127.0.0.1:0", ServerOptions::default()).await.unwrap();
+    let url = format!("ws://{}/", server.local_addr().unwrap());
+    tokio::spawn(server.serve(receive_upload));
+    let folder = Folder::new();
+    let file = folder.write("file", &"x".repeat(SIZE));
+    let lines = tokio::task::spawn_blocking(move || {
+        let (mut client, stdout) = start_client("upload", &[&url, file.to_str().unwrap()]);
+        let lines: Vec<_> = stdout.lines().map(Result::unwrap).collect();
+        assert!(client.wait().unwrap().success());
+        lines
+    });
+    let lines = guarded("the upload", lines).await.unwrap();
+    assert_eq!(lines[lines.len() - 2], "100 %");
+    assert!(lines[lines.len() - 1].contains(&format!("{SIZE} bytes")), "{lines:?}");
 }

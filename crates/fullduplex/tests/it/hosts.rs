@@ -27,6 +27,16 @@ fn with_events(url: &str) -> (WebSocket, Events) {
     (socket, events.expect("the setup ran"))
 }
 
+/// Opens a socket with this close timeout.
+async fn opened(url: &str, close: Duration) -> (WebSocket, Events) {
+    let mut timeouts = Timeouts::default();
+    timeouts.close = close;
+    let socket = WebSocket::builder(url).timeouts(timeouts).open().unwrap();
+    let mut events = socket.events();
+    assert_eq!(events.next().await, Some(Event::Open));
+    (socket, events)
+}
+
 /// Waits for the end of a socket on another thread, so that a hang fails the test. Returns the close code.
 fn wait(socket: &WebSocket) -> u16 {
     let (ended, end) = mpsc::channel();
@@ -210,11 +220,7 @@ async fn a_close_after_queued_messages_times_out() {
         std::future::pending::<()>().await;
     })
     .await;
-    let mut timeouts = Timeouts::default();
-    timeouts.close = Duration::from_millis(100);
-    let socket = WebSocket::builder(&server.url()).timeouts(timeouts).open().unwrap();
-    let mut events = socket.events();
-    assert_eq!(events.next().await, Some(Event::Open));
+    let (socket, mut events) = opened(&server.url(), Duration::from_millis(100)).await;
     (0..64).for_each(|_| socket.send(vec![0; 1 << 20]).unwrap());
     socket.close();
     assert_eq!(guarded("the end", events.next()).await, Some(Event::Error));
@@ -234,11 +240,7 @@ async fn a_close_while_nothing_is_read_times_out() {
         peer.await_end().await;
     })
     .await;
-    let mut timeouts = Timeouts::default();
-    timeouts.close = Duration::from_millis(100);
-    let socket = WebSocket::builder(&server.url()).timeouts(timeouts).open().unwrap();
-    let mut events = socket.events();
-    assert_eq!(events.next().await, Some(Event::Open));
+    let (socket, events) = opened(&server.url(), Duration::from_millis(100)).await;
     socket.close_with(4000, "").unwrap();
     guarded("our Close", is_closing).await.unwrap();
     drop(events); // the driver now runs the tasks
@@ -260,11 +262,7 @@ async fn a_busy_host_does_not_blame_the_peer() {
         peer.fin().await;
     })
     .await;
-    let mut timeouts = Timeouts::default();
-    timeouts.close = Duration::from_secs(1);
-    let socket = WebSocket::builder(&server.url()).timeouts(timeouts).open().unwrap();
-    let mut events = socket.events();
-    assert_eq!(events.next().await, Some(Event::Open));
+    let (socket, events) = opened(&server.url(), Duration::from_secs(1)).await;
     socket.close_with(4000, "").unwrap();
     guarded("the peer's answer", was_answered).await.unwrap();
     std::thread::sleep(Duration::from_millis(1100)); // nothing else runs on this thread
