@@ -132,7 +132,7 @@ async fn a_full_pipe_stops_neither_the_server_nor_an_interrupt() {
     let start = Instant::now();
     server.interrupt();
     assert_eq!(guarded("the Close", other.recv()).await.unwrap(), None);
-    assert_eq!(other.closed().unwrap().code(), 1001);
+    assert_eq!(other.close_result().unwrap().code(), 1001);
     let ended = server.process.wait().unwrap();
     assert!(ended.success() && start.elapsed() < IN_TIME, "{ended} {:?}", start.elapsed());
 }

@@ -440,7 +440,7 @@ fn a_timeout_of_zero_is_not_set() {
         timeouts.pong = Duration::ZERO;
         let mut end = Driven::new(role, Peer::Silent, timeouts);
         assert!(!end.connection.has_deadline());
-        end.read(&support::frame(TEXT, "begun").unfinished().to(role));
+        end.read(&frame(TEXT, "begun").unfinished().to(role));
         end.pass(3600 * SECOND);
         assert!(end.connection.is_open() && end.sent.is_empty());
         end.connection.close(None);
@@ -469,7 +469,7 @@ fn pings_have_a_shortest_interval() {
 /// Reads a Ping every millisecond for `time`, and tells the time as a driver does whose transport never
 /// runs dry. Returns when the connection ended.
 fn flood(end: &mut Driven, time: Duration, read: usize) -> Option<Duration> {
-    let ping = support::frame(PING, [0; 125]).to(end.role);
+    let ping = frame(PING, [0; 125]).to(end.role);
     for _ in 0..time.as_millis() {
         end.read(&ping);
         sent(&mut end.connection);
@@ -546,7 +546,7 @@ fn a_pong_behind_a_backlog_counts() {
     for role in ROLES {
         let mut end = Driven::new(role, Peer::Silent, Timeouts::default());
         end.pass(20 * SECOND);
-        let pong = support::frame(PONG, end.pings()[0]).to(role);
+        let pong = frame(PONG, end.pings()[0]).to(role);
         end.clock.advance(21 * SECOND);
         end.connection.handle_timeout_while_reading(end.clock.now, 1 << 20);
         for _ in 0..6 {

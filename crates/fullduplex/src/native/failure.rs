@@ -72,10 +72,10 @@ fn phase_of(error: &ConnectError) -> &'static str {
         ConnectError::Tcp { .. } | ConnectError::Connector { .. } => "connect",
         #[cfg(unix)]
         ConnectError::Unix { .. } => "connect",
-        ConnectError::Proxy { .. } => "proxy",
+        ConnectError::Proxy { .. } | ConnectError::ProxyUnreachable { .. } => "proxy",
         ConnectError::Tls { .. } => "tls",
         ConnectError::Timeout { phase: ConnectPhase::Resolve, .. } => "resolve",
-        ConnectError::Timeout { phase: ConnectPhase::Turn | ConnectPhase::Tcp, .. } => "connect",
+        ConnectError::Timeout { phase: ConnectPhase::Queue | ConnectPhase::Tcp, .. } => "connect",
         _ => "handshake",
     }
 }

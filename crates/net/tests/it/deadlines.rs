@@ -85,7 +85,7 @@ async fn a_closing_connection_ends_at_its_deadline() {
                     Host::Closes => drop(socket.close(None).await),
                     _ => socket.start_close(None),
                 }
-                while socket.closed().is_none() {
+                while socket.close_result().is_none() {
                     match host {
                         Host::ReadsAll | Host::Closes => drop(socket.recv().await),
                         Host::ReadsSlowly => {
@@ -102,7 +102,7 @@ async fn a_closing_connection_ends_at_its_deadline() {
             guarded("the end of a closing connection", run).await;
             let elapsed = begun.elapsed();
             assert!(elapsed < Duration::from_secs(2), "{host:?}: {elapsed:?}");
-            let failure = socket.closed().unwrap().failure();
+            let failure = socket.close_result().unwrap().failure();
             assert_eq!(failure, Some(ConnectionError::CloseTimeout), "{host:?}");
         }
     }
@@ -118,5 +118,5 @@ async fn a_ping_flood_does_not_outlive_the_idle_limit() {
     let begun = Instant::now();
     assert!(guarded("the end of an idle connection", socket.recv()).await.is_err());
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
-    assert_eq!(socket.closed().unwrap().failure(), Some(ConnectionError::CloseTimeout));
+    assert_eq!(socket.close_result().unwrap().failure(), Some(ConnectionError::CloseTimeout));
 }

@@ -5,8 +5,8 @@ use std::process::Command;
 use fullduplex_lab::ca::{self, Authority, Validity};
 use fullduplex_lab::folder::Folder;
 use fullduplex_net::{
-    ConnectError, ConnectOptions, Identity, IdentityError, Proxies, Proxy, Request, Server,
-    ServerOptions, Tls, TlsBuilder, TlsConfigError, connect,
+    ConnectError, ConnectOptions, HandlerResult, Identity, IdentityError, Proxies, Proxy, Request,
+    Server, ServerOptions, Tls, TlsBuilder, TlsConfigError, connect,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -24,7 +24,7 @@ async fn serve(identity: Identity) -> u16 {
     tokio::spawn(server.serve(|request: Request| async {
         let mut socket = request.accept().await?;
         while socket.recv().await?.is_some() {}
-        Ok(())
+        HandlerResult::Ok(())
     }));
     port
 }
