@@ -1,45 +1,39 @@
-//! The closing handshake (RFC 6455 section 7): every transition, and nothing of the roles.
+//! The closing handshake (RFC 6455 section 7): every transition, for both roles.
 //!
-//! ```text
-//!                 we close                         the peer's Close arrives
-//!     ┌──────┐ ───────────────▶ ┌──────┐ ─────────────────────────────────────┐
-//!     │ Open │                  │ Sent │                                      ▼
-//!     └──────┘                  └──────┘                               ┌───────────┐
-//!      │ │ │    the peer's Close arrives (the answer is owed)          │ Exchanged │
-//!      │ │ └────────────────────────────────────────────────────────▶  └───────────┘
-//!      │ │                                                                   │
-//!      │ │  violation   ┌────────┐  told, shut down   ┌───────────┐          │
-//!      │ └────────────▶ │ Failed │ ─────────────────▶ │ Lingering │          │
-//!      │                └────────┘                    └───────────┘          │
-//!      │  the transport takes no more    ┌──────────┐       │                │
-//!      └───────────────────────────────▶ │ Readable │       │                │
-//!                                        └──────────┘       │                │
-//!                                              │ the transport ends, or the deadline passes
-//!                                              ▼            ▼                ▼
-//!                                            ┌──────────────────────────────────┐
-//!                                            │              Ended               │
-//!                                            └──────────────────────────────────┘
-//! ```
+//! The table shows the next state for each step in each state; `-` leaves the state as it is. `Ended` is
+//! final. A test compares the table with the code.
+//!
+//! | step                       | Open      | Sent      | Exchanged | Failed    | Lingering | Readable |
+//! |----------------------------|-----------|-----------|-----------|-----------|-----------|----------|
+//! | we close                   | Sent      | -         | -         | -         | -         | -        |
+//! | the peer's Close           | Exchanged | Exchanged | -         | -         | -         | Ended    |
+//! | a violation                | Failed    | Failed    | -         | -         | -         | Ended    |
+//! | we shut down               | -         | -         | Ended     | Lingering | -         | -        |
+//! | write error before Close   | Readable  | Readable  | Ended     | Ended     | Ended     | -        |
+//! | write error after Close    | Readable  | Sent      | Ended     | Ended     | Ended     | -        |
+//! | the transport ends         | Ended     | Ended     | Ended     | Ended     | Ended     | Ended    |
+//! | no Pong                    | Ended     | -         | -         | -         | -         | -        |
+//! | the close deadline         | -         | Ended     | Ended     | Ended     | Ended     | Ended    |
 
 use crate::{CloseFrame, Violation};
 
-/// How far the end of a connection has come.
+/// How far the closing handshake has come.
 #[derive(Debug)]
 pub(crate) enum Closing {
-    /// Nobody has closed.
+    /// Neither end has closed.
     Open,
-    /// Our Close is queued or sent; the peer's is awaited.
+    /// Our Close is queued or sent. The peer's Close is missing.
     Sent,
-    /// The peer's Close is here; ours is queued or sent; `close_was_sent` if ours was written before.
+    /// The peer's Close arrived; ours is queued or sent. `close_was_sent`: ours was written before.
     Exchanged { frame: Option<Box<CloseFrame>>, close_was_sent: bool },
-    /// The peer broke a rule; our Close says which, and is queued.
+    /// The peer broke a rule. Our Close, which says so, is queued.
     Failed(Violation),
-    /// It is told; the transport is shut down, and what still arrives is discarded, so that the
-    /// peer reads our Close rather than a reset.
+    /// Our Close was written after a violation, and the transport was shut down. Input is discarded, so
+    /// that the peer reads our Close rather than a reset.
     Lingering(Violation),
-    /// Nothing can be sent any more; what the peer sent before may still be read.
+    /// The transport takes no more output. What the peer sent before may still be read.
     Readable,
-    /// Over.
+    /// The connection has ended.
     Ended(Box<Closed>),
 }
 
@@ -106,24 +100,24 @@ impl Closed {
     }
 }
 
-/// What happens to a [`Closing`] from outside.
+/// An input of the [`Closing`] state machine. `close_sent`: the transport has taken our Close.
 #[derive(Debug)]
 pub(crate) enum Step {
     /// We queued our Close.
     WeClosed,
-    /// The peer's Close arrived; `told` if the transport had taken ours.
+    /// The peer's Close arrived.
     TheyClosed { frame: Option<Box<CloseFrame>>, close_sent: bool },
     /// The peer broke a rule.
     TheyFailed(Violation),
     /// All output was written and the transport was shut down for writing.
     ShutDown,
-    /// The transport takes no more bytes; `told` as above.
+    /// The transport takes no more bytes.
     WriteBroken { close_sent: bool },
-    /// The transport ended; `told` as above.
+    /// The transport ended.
     TransportEnded { close_sent: bool },
-    /// The peer is not alive.
+    /// The peer did not answer our Ping in time.
     PongMissing,
-    /// The deadline passed; `told` as above.
+    /// The close deadline elapsed.
     DeadlineElapsed { close_sent: bool },
 }
 
@@ -154,7 +148,7 @@ impl Closing {
                 Self::ended(PeerClose::Received(frame), true, None)
             }
 
-            // What could not be written was nothing that the peer waits for.
+            // Only bytes after our Close were lost, which the peer does not need.
             (Self::Sent, Step::WriteBroken { close_sent: true }) => Self::Sent,
             (Self::Open | Self::Sent, Step::WriteBroken { .. }) => Self::Readable,
 
@@ -176,7 +170,7 @@ impl Closing {
                 Self::Exchanged { frame, .. },
                 Step::TransportEnded { close_sent } | Step::DeadlineElapsed { close_sent },
             ) => Self::ended(PeerClose::Received(frame), close_sent, None),
-            // What a transport has taken just before it breaks may be lost.
+            // A transport may lose what it took just before it broke.
             (Self::Exchanged { frame, close_was_sent }, Step::WriteBroken { .. }) => {
                 Self::ended(PeerClose::Received(frame), close_was_sent, None)
             }
@@ -193,5 +187,89 @@ impl Closing {
 
     fn ended(received: PeerClose, clean: bool, failure: Option<ConnectionError>) -> Self {
         Self::Ended(Box::new(Closed { received, clean, failure }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATES: [&str; 6] = ["Open", "Sent", "Exchanged", "Failed", "Lingering", "Readable"];
+
+    fn state(name: &str) -> Closing {
+        match name {
+            "Open" => Closing::Open,
+            "Sent" => Closing::Sent,
+            "Exchanged" => Closing::Exchanged { frame: None, close_was_sent: true },
+            "Failed" => Closing::Failed(Violation::InvalidUtf8),
+            "Lingering" => Closing::Lingering(Violation::InvalidUtf8),
+            "Readable" => Closing::Readable,
+            "Ended" => Closing::ended(PeerClose::Missing, false, None),
+            _ => panic!("no such state: {name}"),
+        }
+    }
+
+    fn name(state: &Closing) -> &'static str {
+        match state {
+            Closing::Open => "Open",
+            Closing::Sent => "Sent",
+            Closing::Exchanged { .. } => "Exchanged",
+            Closing::Failed(_) => "Failed",
+            Closing::Lingering(_) => "Lingering",
+            Closing::Readable => "Readable",
+            Closing::Ended(_) => "Ended",
+        }
+    }
+
+    /// The steps that a row of the table stands for.
+    fn steps(row: &str) -> Vec<Step> {
+        match row {
+            "we close" => vec![Step::WeClosed],
+            "the peer's Close" => {
+                [true, false].map(|close_sent| Step::TheyClosed { frame: None, close_sent }).into()
+            }
+            "a violation" => vec![Step::TheyFailed(Violation::ReservedBit)],
+            "we shut down" => vec![Step::ShutDown],
+            "write error before Close" => vec![Step::WriteBroken { close_sent: false }],
+            "write error after Close" => vec![Step::WriteBroken { close_sent: true }],
+            "the transport ends" => {
+                [true, false].map(|close_sent| Step::TransportEnded { close_sent }).into()
+            }
+            "no Pong" => vec![Step::PongMissing],
+            "the close deadline" => {
+                [true, false].map(|close_sent| Step::DeadlineElapsed { close_sent }).into()
+            }
+            _ => panic!("no such step: {row}"),
+        }
+    }
+
+    /// FD-04: the table at the top of this file is complete and true.
+    #[test]
+    fn the_table_shows_every_transition() {
+        let rows =
+            include_str!("closing.rs").lines().filter_map(|line| line.strip_prefix("//! | "));
+        let rows: Vec<Vec<&str>> =
+            rows.map(|row| row.trim_end_matches('|').split('|').map(str::trim).collect()).collect();
+        assert_eq!(rows[0][1..], STATES);
+        // The line between the head and the first row begins with `//! |-`.
+        let kinds = rows[1..].iter().flat_map(|row| steps(row[0]));
+        let kinds: std::collections::HashSet<_> =
+            kinds.map(|step| std::mem::discriminant(&step)).collect();
+        assert_eq!((rows.len(), kinds.len()), (10, 8), "each step has its row");
+        for row in &rows[1..] {
+            for (from, to) in STATES.iter().zip(&row[1..]) {
+                for step in steps(row[0]) {
+                    let mut closing = state(from);
+                    closing.step(step);
+                    let expected = if *to == "-" { from } else { to };
+                    assert_eq!(name(&closing), *expected, "{}: {from}", row[0]);
+                }
+            }
+            for step in steps(row[0]) {
+                let mut closing = state("Ended");
+                closing.step(step);
+                assert_eq!(name(&closing), "Ended", "{}: Ended is final", row[0]);
+            }
+        }
     }
 }
