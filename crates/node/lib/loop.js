@@ -6,8 +6,10 @@ const {
   Error,
   FinalizationRegistry,
   Promise,
+  Symbol,
   WeakRef,
   arrayIsArray,
+  defineProperty,
   derefWeakRef,
   ignoreRejection,
   process,
@@ -349,15 +351,33 @@ function collectMessages(isLast, ...messages) {
 
 function start() {
   alive = setInterval(() => {}, 0x7fff_ffff).unref();
-  // Nothing else is left to do. Sockets that nobody hears are closed properly, which takes as long as the server does.
-  process.on('beforeExit', () => {
+  whenEnding(() => {
     flush();
     for (let number = 0; number < sockets.length; number += 1) {
       const connection = find(number);
       if (connection?.readyState === OPEN) connection.leave();
     }
   });
-  process.on('exit', () => native.leave(environment));
+}
+
+/** Where each loading of the package on this thread has what it does at a natural end. */
+const ENDINGS = Symbol.for('fullduplex.endings');
+
+/**
+ * Has `close` called when nothing else is left to do. Sockets that nobody hears are closed properly then, which takes as
+ * long as the server does. There is one listener for each thread, however often the package is loaded.
+ */
+function whenEnding(close) {
+  let endings = process[ENDINGS];
+  if (endings === undefined) {
+    endings = [];
+    defineProperty(process, ENDINGS, { __proto__: null, value: endings, configurable: true });
+    process.on('beforeExit', () => {
+      for (let i = 0; i < endings.length; i += 1) endings[i]();
+    });
+    process.on('exit', () => native.leave());
+  }
+  append(endings, close);
 }
 
 const OPEN = 1;

@@ -1,6 +1,8 @@
 'use strict';
 // The options beyond the standard, converted. Whether they can be used is decided in the native half.
 
+const { readFileSync } = require('node:fs');
+
 const {
   ObjectPrototype,
   TypeError,
@@ -16,6 +18,7 @@ const {
   iteratorSymbol,
   numberIsInteger,
   objectKeys,
+  process,
   Symbol,
   urlCanParse,
   urlHref,
@@ -196,6 +199,28 @@ function abortSignal(value) {
   return value;
 }
 
+/** The certificates of `NODE_EXTRA_CA_CERTS`. As in Node.js, they are read once, and a file that cannot be read only warns. */
+const extraCa = (() => {
+  const path = process.env.NODE_EXTRA_CA_CERTS;
+  if (!path) return undefined;
+  try {
+    return new Uint8Array(readFileSync(path));
+  } catch (error) {
+    process.emitWarning(`could not read the certificates of NODE_EXTRA_CA_CERTS: ${error.message}`);
+    return undefined;
+  }
+})();
+
+/** Adds to the option `tls` what the environment says, as `node:tls` does: extra roots, unless `ca` replaces all. */
+function withEnvironment(tls) {
+  const verifies = process.env.NODE_TLS_REJECT_UNAUTHORIZED !== '0';
+  if (extraCa === undefined && verifies) return tls;
+  const result = { __proto__: null, ...tls };
+  if (result.ca === undefined) result.extraCa = extraCa;
+  if (!verifies) result.rejectUnauthorized ??= false;
+  return result;
+}
+
 /**
  * Returns the URL and the options that the native half takes, and the jar's `setCookies`, for the constructor's first
  * argument, the subprotocols and the converted options.
@@ -206,6 +231,7 @@ function toNative(address, list, read) {
   const url =
     baseUrl !== undefined && urlCanParse(address, baseUrl) ? urlHref(new URL(address, baseUrl)) : address;
   const options = { __proto__: null, ...read };
+  options.tls = withEnvironment(read.tls);
   if (list.length > 0 || options.protocols === undefined) options.protocols = list;
   if (isObject(perMessageDeflate)) options.deflateOptions = perMessageDeflate;
   else options.deflate = perMessageDeflate;

@@ -1,9 +1,10 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Wake;
 use std::time::Duration;
 
+use fullduplex::WebSocket;
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Unknown};
@@ -18,16 +19,31 @@ use crate::socket;
 /// Weak: an idle environment may end.
 type Call = ThreadsafeFunction<(), (), (), napi::Status, false, true>;
 
-/// The sockets of one loading of the package: on the main thread, or on a worker's.
-struct Environment {
-    turns: Arc<Turns>,
-    io: Option<Io>,
+thread_local! {
+    /// The environments of this JavaScript thread: one for each time that the package was loaded. JavaScript knows them by
+    /// number, as it does the sockets: looking a number up costs less than finding out what a JavaScript object stands for.
+    static ENVIRONMENTS: RefCell<Slab<Arc<Turns>>> = const { RefCell::new(Slab::new()) };
+    /// Serves the sockets of all of them.
+    static IO: RefCell<Option<Io>> = const { RefCell::new(None) };
+    /// The environments again, for the thread that serves them.
+    static CALLERS: Callers = Callers::default();
 }
 
-thread_local! {
-    /// The environments of this thread. JavaScript knows them by number, as it does the sockets: looking
-    /// a number up costs less than finding out what a JavaScript object stands for.
-    static ENVIRONMENTS: RefCell<Slab<Environment>> = const { RefCell::new(Slab::new()) };
+/// The environments of a thread that wait to be called.
+#[derive(Clone, Default)]
+struct Callers(Arc<Mutex<Vec<Weak<Turns>>>>);
+
+impl Callers {
+    fn add(&self, turns: &Arc<Turns>) {
+        let mut all = lock(&self.0);
+        all.retain(|turns| turns.strong_count() > 0);
+        all.push(Arc::downgrade(turns));
+    }
+
+    fn call_if_due(&self) {
+        let all: Vec<_> = lock(&self.0).iter().filter_map(Weak::upgrade).collect();
+        all.iter().for_each(|turns| turns.call_if_due());
+    }
 }
 
 /// Which sockets have tasks, and how JavaScript hears of it: by one call for all of them.
@@ -54,8 +70,8 @@ pub(crate) struct Signal {
 pub fn enter(env: &Env, turn: Function<'_, (), ()>) -> napi::Result<u32> {
     let turn = turn.build_threadsafe_function::<()>().weak::<true>().build()?;
     let turns = Arc::new(Turns { turn, ready: Mutex::default() });
-    let environment = Environment { turns, io: None };
-    let number = ENVIRONMENTS.with_borrow_mut(|all| all.insert(environment));
+    CALLERS.with(|callers| callers.add(&turns));
+    let number = ENVIRONMENTS.with_borrow_mut(|all| all.insert(turns));
     env.add_env_cleanup_hook(number as u32, end)?;
     Ok(number as u32)
 }
@@ -68,8 +84,8 @@ pub fn ready<'env>(
     environment: u32,
     collect: Function<'env, Many<'env>, Unknown<'env>>,
 ) -> napi::Result<Option<Unknown<'env>>> {
-    let sockets = with(environment, |environment| {
-        let mut ready = lock(&environment.turns.ready);
+    let sockets = with(environment, |turns| {
+        let mut ready = lock(&turns.ready);
         let most = ready.sockets.len().min(MANY);
         ready.called = most > 0;
         ready.sockets.drain(..most).collect::<Vec<_>>()
@@ -85,33 +101,40 @@ pub fn ready<'env>(
 /// This socket has more tasks, or may have.
 #[napi]
 pub fn later(environment: u32, socket: u32) {
-    with(environment, |environment| {
-        environment.turns.push(socket);
-        environment.turns.call_if_due();
+    with(environment, |turns| {
+        turns.push(socket);
+        turns.call_if_due();
     });
 }
 
 /// JavaScript has woken sockets itself, and is called for them.
 pub(crate) fn call_if_due(environment: u32) {
-    with(environment, |environment| environment.turns.call_if_due());
+    with(environment, |turns| turns.call_if_due());
 }
 
-/// Closes all sockets, open ones with 1001, and ends the thread that serves them. Blocks until what was sent and the
-/// closing handshakes are done, or [`LEAVE_TIMEOUT`] has passed.
+/// The thread ends: closes all its sockets, open ones with 1001, and ends what serves them. Blocks until what was sent and
+/// the closing handshakes are done, or [`LEAVE_TIMEOUT`] has passed.
 #[napi]
-pub fn leave(environment: u32) {
-    let sockets = socket::end_all(environment);
-    let io = with(environment, |environment| environment.io.take()).flatten();
-    if let Some(io) = io {
-        io.stop(async move {
-            let closed = async {
-                for socket in sockets {
-                    socket.closed().await;
-                }
-            };
-            tokio::time::timeout(LEAVE_TIMEOUT, closed).await.ok();
-        });
+pub fn leave() {
+    let environments: Vec<_> =
+        ENVIRONMENTS.with_borrow(|all| all.iter().map(|(number, _)| number as u32).collect());
+    stop(environments.into_iter().flat_map(socket::end_all).collect());
+}
+
+/// Waits for sockets that are closing, then ends the thread that serves them.
+fn stop(sockets: Vec<WebSocket>) {
+    if let Some(io) = IO.with_borrow_mut(Option::take) {
+        io.stop(closed(sockets));
     }
+}
+
+async fn closed(sockets: Vec<WebSocket>) {
+    let all = async {
+        for socket in sockets {
+            socket.closed().await;
+        }
+    };
+    tokio::time::timeout(LEAVE_TIMEOUT, all).await.ok();
 }
 
 /// How long an environment that ends waits for its servers.
@@ -119,32 +142,39 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The environment is torn down: nothing of it remains.
 fn end(environment: u32) {
-    leave(environment);
+    let sockets = socket::end_all(environment);
+    let is_last = ENVIRONMENTS.with_borrow(|all| all.len() <= 1);
+    if is_last {
+        stop(sockets);
+    } else if !sockets.is_empty() {
+        IO.with_borrow(|io| io.as_ref().map(|io| io.wait_for(closed(sockets))));
+    }
     socket::release_all(environment);
     let ended = ENVIRONMENTS.with_borrow_mut(|all| all.try_remove(environment as usize));
     drop(ended);
 }
 
-/// Where the sockets of the environment are served, which is running from now on.
+/// Runs `open` where the sockets of this thread are served. Starts that if it is not running.
 pub(crate) fn serve<T>(
     environment: u32,
     open: impl FnOnce(&Arc<Turns>, EnterGuard<'_>) -> T,
 ) -> std::io::Result<T> {
-    with(environment, |environment| {
-        let io = match &mut environment.io {
+    let turns = with(environment, Arc::clone)
+        .ok_or_else(|| std::io::Error::other("there is no such environment"))?;
+    IO.with_borrow_mut(|io| {
+        let io = match io {
             Some(io) => io,
             none => {
-                let turns = Arc::clone(&environment.turns);
-                none.insert(Io::start(move || turns.call_if_due())?)
+                let callers = CALLERS.with(Clone::clone);
+                none.insert(Io::start(move || callers.call_if_due())?)
             }
         };
-        Ok(open(&environment.turns, io.handle().enter()))
+        Ok(open(&turns, io.handle().enter()))
     })
-    .unwrap_or_else(|| Err(std::io::Error::other("there is no such environment")))
 }
 
-fn with<T>(environment: u32, look: impl FnOnce(&mut Environment) -> T) -> Option<T> {
-    ENVIRONMENTS.with_borrow_mut(|all| all.get_mut(environment as usize).map(look))
+fn with<T>(environment: u32, look: impl FnOnce(&Arc<Turns>) -> T) -> Option<T> {
+    ENVIRONMENTS.with_borrow(|all| all.get(environment as usize).map(look))
 }
 
 impl Turns {

@@ -5,8 +5,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio::task;
 
-/// A thread that serves all sockets of one environment, so that an environment that ends leaves
-/// nothing behind.
+/// A thread that serves all sockets of one JavaScript thread. It ends with that, and leaves nothing behind.
 pub(crate) struct Io {
     handle: Handle,
     stop: oneshot::Sender<task::JoinHandle<()>>,
@@ -37,6 +36,16 @@ impl Io {
 
     pub(crate) fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    /// Runs `job`, and waits for it.
+    pub(crate) fn wait_for(&self, job: impl Future<Output = ()> + Send + 'static) {
+        let (done, wait) = mpsc::channel();
+        self.handle.spawn(async move {
+            job.await;
+            done.send(()).unwrap_or_default();
+        });
+        wait.recv().unwrap_or_default();
     }
 
     /// Runs `last`, then ends the thread, and waits for that.

@@ -61,6 +61,8 @@ pub struct Options {
 pub struct TlsOptions {
     /// The roots to trust, in place of the platform's.
     pub ca: Option<Uint8Array>,
+    /// Further roots to trust, besides the platform's.
+    pub extra_ca: Option<Uint8Array>,
     /// The client's certificate.
     pub cert: Option<Uint8Array>,
     /// Its key.
@@ -164,6 +166,9 @@ impl TlsOptions {
         let mut tls = Tls::builder();
         if let Some(ca) = self.ca {
             tls = tls.only_roots(&ca);
+        }
+        if let Some(extra) = self.extra_ca {
+            tls = tls.extra_roots(&extra);
         }
         match (self.cert, self.key) {
             (Some(cert), Some(key)) => tls = tls.client_certificate(&cert, &key),

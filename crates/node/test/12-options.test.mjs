@@ -1,6 +1,6 @@
 // Beyond the standard: options and ping().
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, openAsBlob, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createTcpServer, connect } from 'node:net';
@@ -8,9 +8,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { Peer, WebSocket, event, fails, frame, fullduplex, needs, opened, serve, untilClosed } from './support.mjs';
 
 const { WebSocketStream } = fullduplex;
+const index = fileURLToPath(new URL('../lib/index.js', import.meta.url));
 
 /** The request that a socket makes with these options. */
 async function requestWith(t, options) {
@@ -185,6 +188,17 @@ test('tls', needs('openssl'), async (t) => {
   await opens({ ca, servername: 'localhost' });
   await opens({ ca: [ca.toString()], servername: 'localhost' });
   await opens({ rejectUnauthorized: false });
+  // FN-11
+  const source = `const { WebSocket } = require(${JSON.stringify(index)});
+    const tls = { servername: 'localhost' };
+    const socket = new WebSocket(${JSON.stringify(url)}, [], process.argv[1] === 'plain' ? {} : { tls });
+    socket.onopen = () => { console.log('open'); socket.close(); };
+    socket.onerror = () => console.log('failed');`;
+  const outcome = (env, ...args) => promisify(execFile)(process.execPath, ['--no-warnings', '-e', source, ...args], { env: { ...process.env, ...env } });
+  assert.equal((await outcome({})).stdout, 'failed\n');
+  assert.equal((await outcome({ NODE_EXTRA_CA_CERTS: cert })).stdout, 'open\n');
+  assert.equal((await outcome({ NODE_TLS_REJECT_UNAUTHORIZED: '0' }, 'plain')).stdout, 'open\n');
+  assert.equal((await outcome({ NODE_EXTRA_CA_CERTS: join(folder, 'none') })).stdout, 'failed\n');
   await fails(assert, new WebSocket(url));
   await fails(assert, new WebSocket(url, [], { tls: { ca } })); // not its name
   for (const tls of [{ ca: 'no PEM' }, { cert: ca }, { servername: 'not a name' }]) {

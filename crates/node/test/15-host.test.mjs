@@ -178,7 +178,7 @@ test('15.5 a buffer of another realm is a buffer', async (t) => {
         modules.set(file, module);
         const source = fs.readFileSync(file, 'utf8');
         const local = (name) => name.startsWith('./') ? loadIn(path.join(path.dirname(file), name + '.js')) : require(name.startsWith('.') ? path.join(path.dirname(file), name) : name);
-        vm.runInContext('(function (require, module, exports) {' + source + '\\n})', context)(local, module, module.exports);
+        vm.runInContext('(function (require, module, exports, __dirname) {' + source + '\\n})', context)(local, module, module.exports, path.dirname(file));
       }
       return modules.get(file).exports;
     };
@@ -257,4 +257,24 @@ test('15.7 methods of shared prototypes that throw change nothing', async (t) =>
     log(got.join(), closed);
   `);
   assert.deepEqual([code, output], [0, 'string,object 3000\n']);
+});
+
+// FN-16
+test('15.8 loading the package again starts no further thread', { skip: process.platform !== 'linux' }, async (t) => {
+  const { code, output } = await script(t, `
+    const { readdirSync } = require('node:fs');
+    const threads = () => readdirSync('/proc/self/task').length;
+    const counts = [];
+    for (let i = 0; i < 12; i += 1) {
+      for (const file in require.cache) if (file.endsWith('.js')) delete require.cache[file];
+      const { WebSocket } = load();
+      await new Promise((resolve) => {
+        const socket = new WebSocket(url);
+        socket.onopen = () => { counts.push(threads()); socket.close(); };
+        socket.onclose = resolve;
+      });
+    }
+    console.log(counts[0] === counts[11] ? 'as many' : counts.join());
+  `);
+  assert.deepEqual([code, output], [0, 'as many\n']);
 });

@@ -1,0 +1,10 @@
+// Runs before `npm pack`: refuses a package without its native half, and adds the licences of the repository.
+import { copyFileSync, existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const folder = fileURLToPath(new URL('..', import.meta.url));
+if (!existsSync(`${folder}/fullduplex.node`)) {
+  console.error('could not pack: the native half is not built. Run `npm run build` first.');
+  process.exit(1);
+}
+for (const name of ['LICENSE-APACHE', 'LICENSE-MIT']) copyFileSync(`${folder}/../../${name}`, `${folder}/${name}`);
