@@ -1,7 +1,7 @@
 use std::fmt;
 use std::num::NonZeroU16;
 
-use crate::Violation;
+use crate::violation::Violation;
 
 /// A status code that may stand in a Close frame.
 ///

@@ -15,7 +15,8 @@
 //! | no Pong                    | Ended     | -         | -         | -         | -         | -        |
 //! | the close deadline         | -         | Ended     | Ended     | Ended     | Ended     | Ended    |
 
-use crate::{CloseFrame, Violation};
+use crate::close::CloseFrame;
+use crate::violation::Violation;
 
 /// How far the closing handshake has come.
 #[derive(Debug)]

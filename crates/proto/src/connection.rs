@@ -9,14 +9,24 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
+use crate::close::CloseFrame;
+use crate::closing::{Closed, ConnectionError};
 use crate::closing::{Closing, Step};
 use crate::deadline::Deadline;
+use crate::decoder::{Decoder, Received};
+use crate::deflate::AgreedDeflate;
+use crate::encoder::{Encoder, Misuse};
+use crate::incoming::Delivery;
+use crate::limits::Limits;
+use crate::mask::MaskKeys;
+use crate::message_batch::MessageBatch;
+use crate::outbox::SendBuffer;
+use crate::outgoing::Outgoing;
+use crate::part::Part;
+use crate::role::Role;
+use crate::timeouts::Timeouts;
 use crate::timers::Timers;
-use crate::{
-    AgreedDeflate, CloseFrame, Closed, ConnectionError, Decoder, Delivery, Encoder, Limits,
-    MaskKeys, MessageBatch, Misuse, Outgoing, Part, Received, Role, SendBuffer, Timeouts,
-    Violation,
-};
+use crate::violation::Violation;
 
 /// How many messages are taken together at most.
 const BATCH_MAX: usize = 32;

@@ -1,15 +1,22 @@
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::close::CloseFrame;
+use crate::deflate::AgreedDeflate;
 use crate::deflate::Inflater;
+use crate::frame::FrameHeader;
 use crate::frame::{FrameStart, RSV1};
+use crate::incoming::Delivery;
 use crate::incoming::{Frame, Fresh, Incoming, Taken};
+use crate::limits::Limits;
+use crate::mask::MaskKey;
 use crate::message::Kind;
+use crate::message::Message;
 use crate::message_batch::{MessageBatch, Shape};
+use crate::opcode::Opcode;
+use crate::part::Part;
+use crate::role::Role;
 use crate::utf8::{Utf8Validator, is_utf8};
-use crate::{
-    AgreedDeflate, CloseFrame, Delivery, FrameHeader, Limits, MaskKey, Message, Opcode, Part, Role,
-    Violation,
-};
+use crate::violation::Violation;
 
 /// What the peer sent, as soon as it is whole.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,14 +2,21 @@ use std::io::IoSlice;
 
 use bytes::Bytes;
 
+use crate::close::CloseFrame;
+use crate::decoder::Reply;
+use crate::deflate::AgreedDeflate;
 use crate::deflate::Deflater;
+use crate::frame::FrameHeader;
 use crate::frame::{RSV1, SHORT_PAYLOAD_MAX};
+use crate::mask::{MaskKey, MaskKeys};
 use crate::message::Kind;
+use crate::message::Message;
+use crate::opcode::Opcode;
 use crate::outbox::{Outbox, SendBuffer};
-use crate::{
-    AgreedDeflate, CloseFrame, FrameHeader, MaskKey, MaskKeys, Message, Opcode, Outgoing, Part,
-    Prepared, Reply, Role,
-};
+use crate::outgoing::Outgoing;
+use crate::part::Part;
+use crate::prepared::Prepared;
+use crate::role::Role;
 
 /// While so many bytes wait for the transport, a Pong among them, no further Pong joins them.
 const PONG_BACKLOG: u64 = 16 << 10;

@@ -1,4 +1,6 @@
-use crate::{MaskKey, Opcode, Violation};
+use crate::mask::MaskKey;
+use crate::opcode::Opcode;
+use crate::violation::Violation;
 
 /// The largest payload of a control frame (RFC6455-5.5-1), and of a frame whose length fits in seven bits.
 pub(crate) const SHORT_PAYLOAD_MAX: usize = 125;

@@ -1,7 +1,9 @@
 use std::time::Instant;
 
 use crate::deadline::{Deadline, Elapsed, Unread};
-use crate::{Decoder, Encoder, Timeouts};
+use crate::decoder::Decoder;
+use crate::encoder::Encoder;
+use crate::timeouts::Timeouts;
 
 /// Checks whether the peer is alive, by a Ping that only its own Pong answers (fault FT-16).
 ///

@@ -3,9 +3,15 @@ use std::ops::Range;
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::deflate::{Inflater, Step};
+use crate::frame::FrameHeader;
+use crate::limits::Limits;
+use crate::mask::MaskKey;
 use crate::message::Kind;
+use crate::message::Message;
+use crate::opcode::Opcode;
+use crate::part::Part;
 use crate::utf8::Utf8Validator;
-use crate::{FrameHeader, Limits, MaskKey, Message, Opcode, Part, Violation};
+use crate::violation::Violation;
 
 /// What one step of inflating makes room for: some times what goes in, between these.
 const STEP_MIN: usize = 256;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::{Opcode, Text};
+use crate::opcode::Opcode;
+use crate::text::Text;
 
 /// A whole message: what one end sends is what the other end receives. Its bytes are shared, so a clone
 /// copies nothing, and nobody can change them (RFC6455-10.3-2).

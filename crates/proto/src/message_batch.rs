@@ -2,7 +2,8 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use crate::frame::SHORT_PAYLOAD_MAX;
 use crate::message::Kind;
-use crate::{Message, Opcode};
+use crate::message::Message;
+use crate::opcode::Opcode;
 
 /// Messages that have arrived together, in order: they share the bytes in which they arrived, until each
 /// is taken.

@@ -1,8 +1,14 @@
+use crate::close::CloseFrame;
 use crate::decoder::check_start;
+use crate::deflate::AgreedDeflate;
 use crate::deflate::{Inflater, Step};
+use crate::frame::FrameHeader;
 use crate::frame::{FrameStart, HEADER_MAX, RSV1, SHORT_PAYLOAD_MAX};
+use crate::mask::MaskKey;
+use crate::opcode::Opcode;
+use crate::role::Role;
 use crate::utf8::Utf8Validator;
-use crate::{AgreedDeflate, CloseFrame, FrameHeader, MaskKey, Opcode, Role, Violation};
+use crate::violation::Violation;
 
 /// What is unmasked or inflated at a time.
 const STEP: usize = 4 << 10;

@@ -3,8 +3,9 @@ use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
 
+use crate::frame::FrameHeader;
 use crate::frame::HEADER_MAX;
-use crate::{FrameHeader, MaskKey};
+use crate::mask::MaskKey;
 
 /// A payload of a server from this size on is queued by reference; a smaller one is copied behind
 /// its header, which costs less than a further slice for the write.

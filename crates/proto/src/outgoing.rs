@@ -1,4 +1,5 @@
-use crate::{Message, Prepared};
+use crate::message::Message;
+use crate::prepared::Prepared;
 
 /// What can be sent: anything that becomes a [`Message`], a [`Prepared`] one, or one that is not to
 /// be compressed.

@@ -1,4 +1,4 @@
-use crate::Message;
+use crate::message::Message;
 
 /// A part of a message that is received or sent in parts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

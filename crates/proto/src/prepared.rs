@@ -2,8 +2,8 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use crate::Message;
 use crate::deflate::{ContextParams, ContextTakeover, Deflater, WindowBits};
+use crate::message::Message;
 
 /// A message for many connections: cloning it copies nothing, no connection of a server copies a
 /// large payload, and it is compressed once for all connections that agreed on the same window.

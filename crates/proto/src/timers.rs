@@ -1,8 +1,11 @@
 use std::time::{Duration, Instant};
 
 use crate::deadline::{Deadline, Elapsed, Unread};
+use crate::decoder::{Decoder, Received};
+use crate::encoder::Encoder;
 use crate::heartbeat::Heartbeat;
-use crate::{Decoder, Encoder, Part, Received, Timeouts};
+use crate::part::Part;
+use crate::timeouts::Timeouts;
 
 /// While there is more to read, a timeout counts once this many bytes were read after it elapsed: more
 /// than a receive buffer of the system holds, so that everything that arrived in time was read.

@@ -2,7 +2,7 @@ use std::convert::Infallible;
 
 use http::uri::PathAndQuery;
 
-use crate::Credentials;
+use crate::credentials::Credentials;
 
 /// A WebSocket URL that can be connected to: `ws` or `wss`, a host, no fragment.
 ///

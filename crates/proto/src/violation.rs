@@ -1,4 +1,4 @@
-use crate::CloseCode;
+use crate::close::CloseCode;
 
 /// What the peer did that the protocol, or a limit of this end, forbids.
 ///

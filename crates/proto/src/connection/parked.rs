@@ -3,8 +3,12 @@ use std::time::Instant;
 
 use super::Connection;
 use crate::deadline::Deadline;
+use crate::encoder::Encoder;
+use crate::incoming::Delivery;
+use crate::limits::Limits;
+use crate::role::Role;
+use crate::timeouts::Timeouts;
 use crate::timers::Timers;
-use crate::{Delivery, Encoder, Limits, Role, Timeouts};
 
 /// What has to be kept of a server's connection on which nothing is under way, in little memory: made by
 /// [`Connection::park`].

@@ -1,10 +1,11 @@
 use std::time::{Duration, Instant};
 
 use super::Connection;
+use crate::close::{CloseCode, CloseFrame, CloseReason};
 use crate::closing::{Closing, Step};
 use crate::deadline::{Elapsed, Unread};
 use crate::timers::{Timeout, Timers};
-use crate::{CloseCode, CloseFrame, CloseReason, Violation};
+use crate::violation::Violation;
 
 /// Compression contexts that were not used for this long are freed.
 const CONTEXTS_KEPT: Duration = Duration::from_secs(15);

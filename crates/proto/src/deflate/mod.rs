@@ -7,7 +7,7 @@ mod inflater;
 pub(crate) use deflater::Deflater;
 pub(crate) use inflater::{Inflater, Step};
 
-use crate::Role;
+use crate::role::Role;
 
 /// What ends the data of every flush, and is left out at the end of a message (RFC7692-7.2.1-3).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];

@@ -7,7 +7,7 @@ use super::deflate::{self, Params};
 use super::offer::{ReservedHeaderError, ascii, is_reserved_header};
 use super::syntax::{self, Single};
 use super::{Extension, Offer, Subprotocol, Subprotocols};
-use crate::{AgreedDeflate, DeflateConfig};
+use crate::deflate::{AgreedDeflate, DeflateConfig};
 
 /// What a server agrees to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use http::header::SEC_WEBSOCKET_EXTENSIONS;
 
 use super::{Extension, Param};
-use crate::{AgreedDeflate, ContextParams, ContextTakeover, DeflateConfig, WindowBits};
+use crate::deflate::{AgreedDeflate, ContextParams, ContextTakeover, DeflateConfig, WindowBits};
 
 /// Registered, like the parameters below (RFC6455-9.1-4, RFC6455-9-2).
 pub(super) const NAME: &str = "permessage-deflate";

@@ -10,7 +10,8 @@ use super::deflate::Params;
 use super::key::{Key, Nonce};
 use super::syntax::{self, Single};
 use super::{Extension, Rejection, Subprotocols};
-use crate::{DeflateConfig, Url};
+use crate::deflate::DeflateConfig;
+use crate::url::Url;
 
 pub(super) const VERSION: HeaderName = SEC_WEBSOCKET_VERSION;
 
