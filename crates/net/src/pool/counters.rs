@@ -31,6 +31,9 @@ pub struct Counts {
     /// [`ServerOptions::handler_grace`](crate::ServerOptions::handler_grace) after the end of their
     /// connection.
     pub handlers_dropped: u64,
+    /// Connections that were closed because the connections of the server held more than
+    /// [`ServerOptions::memory_bytes`](crate::ServerOptions::memory_bytes).
+    pub evicted: u64,
     /// Messages received.
     pub messages_received: u64,
     /// Messages sent.
@@ -47,6 +50,7 @@ pub(crate) struct Counters {
     opened: AtomicU64,
     failed: AtomicU64,
     handlers_dropped: AtomicU64,
+    evicted: AtomicU64,
     messages_received: AtomicU64,
     messages_sent: AtomicU64,
     bytes_received: AtomicU64,
@@ -72,6 +76,10 @@ impl Counters {
 
     pub(crate) fn count_failed(&self) {
         self.failed.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn count_evicted(&self) {
+        self.evicted.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn count_handler_dropped(&self) {
@@ -113,6 +121,7 @@ impl Counters {
             failed: self.failed.load(Relaxed),
             closed: by_code.closed.clone(),
             handlers_dropped: self.handlers_dropped.load(Relaxed),
+            evicted: self.evicted.load(Relaxed),
             messages_received: self.messages_received.load(Relaxed),
             messages_sent: self.messages_sent.load(Relaxed),
             bytes_received: self.bytes_received.load(Relaxed),

@@ -5,6 +5,7 @@ use std::task::Waker;
 
 use tokio::time::Instant;
 
+use crate::pool::budget::{Budget, Verdict};
 use crate::pool::network::Network;
 use crate::pool::timers::Tick;
 use crate::pool::{NoPlaceError, Pool};
@@ -19,7 +20,7 @@ pub(crate) struct ConnectionGuard {
     network: Option<Network>,
     alarm: Option<Tick>,
     key: u32,
-    /// Bytes of unfinished messages, as the pool counts them.
+    /// What the connection holds, as the budget counts it.
     held: u32,
     has_place: bool,
 }
@@ -72,15 +73,26 @@ impl ConnectionGuard {
         self.alarm.is_some_and(|tick| !self.pool.timers.has_fired(tick))
     }
 
-    /// Sets how many bytes the unfinished messages of the connection hold. Returns whether the pool is
-    /// within its limit.
+    /// Sets how many bytes the connection holds. Returns false if it has to give them up, since the connections of
+    /// the server hold too much.
     pub(crate) fn hold(&mut self, bytes: usize) -> bool {
-        let bytes = bytes.try_into().unwrap_or(u32::MAX);
-        if bytes == self.held {
+        let bytes = Budget::tracked(bytes).try_into().unwrap_or(u32::MAX);
+        if bytes == self.held && (bytes == 0 || !self.pool.budget.is_evicting()) {
             return true;
         }
-        let before = std::mem::replace(&mut self.held, bytes);
-        self.pool.hold(before as usize, bytes as usize)
+        match self.pool.budget.hold(self.key, self.network, bytes as usize) {
+            Verdict::Keep => self.held = bytes,
+            Verdict::Wake(key) => {
+                self.held = bytes;
+                self.pool.timers.wake(key);
+            }
+            Verdict::Evicted => {
+                self.held = 0;
+                self.pool.counters.count_evicted();
+                return false;
+            }
+        }
+        true
     }
 
     /// Gives the place back. Returns false if that was done before.

@@ -1,6 +1,7 @@
 //! What the connections of a server share: places, timers, counters, and the phase of the server.
 //! It knows neither sockets nor handlers.
 
+pub(crate) mod budget;
 pub(crate) mod counters;
 pub(crate) mod delta;
 pub(crate) mod guard;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
+use crate::pool::budget::Budget;
 use crate::pool::counters::{Counters, Counts};
 use crate::pool::guard::ConnectionGuard;
 use crate::pool::network::Network;
@@ -26,7 +28,7 @@ use crate::pool::timers::Timers;
 pub(crate) struct PoolLimits {
     pub(crate) connections: usize,
     pub(crate) connections_per_address: usize,
-    pub(crate) unfinished_bytes: usize,
+    pub(crate) memory_bytes: usize,
     pub(crate) handler_grace: Duration,
 }
 
@@ -46,7 +48,7 @@ pub(crate) struct Pool {
     /// Notified when the last guard is dropped.
     empty: Notify,
     per_address: Mutex<HashMap<Network, usize>>,
-    held: AtomicUsize,
+    budget: Budget,
     pub(crate) counters: Counters,
 }
 
@@ -81,7 +83,7 @@ impl Pool {
             guards: AtomicUsize::new(0),
             empty: Notify::new(),
             per_address: Mutex::default(),
-            held: AtomicUsize::new(0),
+            budget: Budget::new(limits.memory_bytes),
             counters: Counters::default(),
         }
     }
@@ -131,17 +133,6 @@ impl Pool {
                 per_address.remove(&network);
             }
         }
-    }
-
-    /// Changes what one connection holds of unfinished messages from `before` to `after` bytes. Returns
-    /// whether the sum of all connections is within the limit.
-    fn hold(&self, before: usize, after: usize) -> bool {
-        if after < before {
-            self.held.fetch_sub(before - after, Ordering::Relaxed);
-            return true;
-        }
-        let sum = self.held.fetch_add(after - before, Ordering::Relaxed) + (after - before);
-        sum <= self.limits.unfinished_bytes
     }
 
     fn drop_guard(&self) {

@@ -121,6 +121,12 @@ impl Timers {
         self.start.checked_add(since)
     }
 
+    /// Wakes one task, if it is still there.
+    pub(crate) fn wake(&self, key: u32) {
+        let waker = self.tasks().wakers.get(key as usize).cloned();
+        waker.into_iter().for_each(Waker::wake);
+    }
+
     /// Wakes all tasks.
     pub(crate) fn wake_all(&self) {
         let wakers: Vec<Waker> =

@@ -70,6 +70,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// within 60 s ([`ServerOptions::handler_grace`](crate::ServerOptions::handler_grace)) is dropped where it
     /// waits. A handler that only sends should wait for [`Socket::closed`] too.
     ///
+    /// Messages that the handler does not receive stop the reading, so that the peer has to wait. If it receives none
+    /// for 5 s, up to 64 KiB more are read, to notice the end of the connection behind them.
+    ///
     /// # Errors
     /// The error of the handler, or [`HandlerPanicError`].
     ///

@@ -107,9 +107,11 @@ pub struct ServerOptions {
     ///
     /// Default: 4,096, or half of [`connections`](Self::connections)' default if that is less.
     pub connections_per_address: usize,
-    /// How many bytes the unfinished messages of all connections may hold together. A message that would exceed
-    /// it fails its connection with 1013. Default: 1 GiB.
-    pub unfinished_bytes: usize,
+    /// How many bytes the connections may hold together: of unfinished messages, and of what is queued for peers
+    /// that do not read. Over it, the connection that holds the most, of the address that holds the most, fails with
+    /// 1013. What a connection holds below 4 KiB does not count, nor do the contexts of compression; see
+    /// [`AcceptOptions::deflate`]. Default: 1 GiB.
+    pub memory_bytes: usize,
     /// How long a handler may go on after its connection has ended, if it was not told. Then it is dropped.
     /// Default: 60 s.
     ///
@@ -127,7 +129,7 @@ impl Default for ServerOptions {
             accept: AcceptOptions::default(),
             connections,
             connections_per_address: (connections / 2).min(1 << 12),
-            unfinished_bytes: 1 << 30,
+            memory_bytes: 1 << 30,
             handler_grace: Duration::from_secs(60),
         }
     }
@@ -152,9 +154,9 @@ impl ServerOptions {
         self
     }
 
-    /// Sets how many bytes the unfinished messages of all connections may hold together.
-    pub fn unfinished_bytes(mut self, bytes: usize) -> Self {
-        self.unfinished_bytes = bytes;
+    /// Sets how many bytes the connections may hold together.
+    pub fn memory_bytes(mut self, bytes: usize) -> Self {
+        self.memory_bytes = bytes;
         self
     }
 
@@ -168,7 +170,7 @@ impl ServerOptions {
         PoolLimits {
             connections: self.connections,
             connections_per_address: self.connections_per_address,
-            unfinished_bytes: self.unfinished_bytes,
+            memory_bytes: self.memory_bytes,
             handler_grace: self.handler_grace,
         }
     }

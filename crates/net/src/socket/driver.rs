@@ -1,13 +1,26 @@
 //! A task that drives a link, while the application uses its socket in the same task or in others.
 
+use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use fullduplex_proto::{CloseFrame, Delivery, Message, MessageBatch, Part, Received, Text};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 
 use crate::socket::halves::Halves;
 use crate::socket::link::Link;
+
+/// An application that takes no message for this long is not expected to. Then the driver reads on, so that it
+/// learns of the end of the connection behind messages that nobody takes (FS-01).
+const READ_ON_AFTER: Duration = Duration::from_secs(5);
+
+/// How much of messages that nobody takes is kept.
+const READ_AHEAD: usize = 64 << 10;
+
+/// What a kept message counts besides its payload.
+const OVERHEAD: usize = 64;
 
 /// Which task polls the transport.
 #[derive(Debug)]
@@ -37,11 +50,51 @@ pub(crate) struct Driver {
     work: Work,
     waits: Waits,
     socket: SocketState,
-    /// An event that arrived while the application did not wait for one. Then reading stops until the
-    /// application takes it.
-    ahead: Option<Box<Received>>,
+    /// Set while reading waits for the application to take messages.
+    ahead: Option<Box<Ahead>>,
     /// Tasks of the application that wait, other than the driving one.
     waiters: Option<Box<Waiters>>,
+}
+
+/// Events that arrived while the application did not wait for one: one, until it is late.
+#[derive(Debug)]
+struct Ahead {
+    events: VecDeque<Received>,
+    /// The size of the messages among them.
+    bytes: usize,
+    /// When the application is late.
+    late: Instant,
+}
+
+impl Ahead {
+    fn new() -> Box<Self> {
+        Box::new(Self { events: VecDeque::new(), bytes: 0, late: Instant::now() + READ_ON_AFTER })
+    }
+
+    fn push(&mut self, event: Received) {
+        self.bytes += size(&event);
+        self.events.push_back(event);
+    }
+
+    fn pop(&mut self) -> Option<Received> {
+        let event = self.events.pop_front()?;
+        self.bytes -= size(&event);
+        self.late = Instant::now() + READ_ON_AFTER;
+        Some(event)
+    }
+
+    /// Whether more may be kept. The parts of a message are not: the application decides how to receive them.
+    fn has_room(&self) -> bool {
+        let is_message = |event: &Received| matches!(event, Received::Message(_));
+        self.bytes < READ_AHEAD && self.events.iter().all(is_message)
+    }
+}
+
+fn size(event: &Received) -> usize {
+    match event {
+        Received::Message(message) => message.len() + OVERHEAD,
+        _ => OVERHEAD,
+    }
 }
 
 #[derive(Debug, Default)]
@@ -99,6 +152,16 @@ impl Driver {
     /// Whether the application has to take messages before more is read.
     fn waits_for_application(&self) -> bool {
         self.socket == SocketState::HeldWithBatch || self.ahead.is_some()
+    }
+
+    /// Takes the next event that arrived ahead.
+    fn pop_ahead(&mut self) -> Option<Received> {
+        let ahead = self.ahead.as_mut()?;
+        let event = ahead.pop();
+        if ahead.events.is_empty() {
+            self.ahead = None;
+        }
+        event
     }
 
     fn waiters(&mut self) -> &mut Waiters {
@@ -189,18 +252,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     fn drive(&mut self, cx: &mut Context<'_>) -> bool {
         loop {
             let Some(driver) = self.poller.driver() else { return true };
-            if driver.waits_for_application() {
-                let _ = self.poll_all_but_reading(cx);
-                return true;
+            let waits_for_application = driver.waits_for_application();
+            if waits_for_application {
+                let ahead = driver.ahead.get_or_insert_with(Ahead::new);
+                let (late, has_room) = (ahead.late, ahead.has_room());
+                if !has_room || self.poll_alarm(late, Instant::now(), cx).is_pending() {
+                    let is_over = self.poll_all_but_reading(cx).is_ready();
+                    if has_room && !is_over {
+                        // Set again, since checking a deadline may have cleared it.
+                        let _ = self.poll_alarm(late, Instant::now(), cx);
+                    }
+                    return true;
+                }
             }
             match self.poll_event(cx) {
-                Poll::Pending => return false,
+                Poll::Pending => return waits_for_application,
                 Poll::Ready(None) => return true,
                 Poll::Ready(Some(event @ (Received::Message(_) | Received::Part(_)))) => {
                     if let Some(driver) = self.poller.driver()
-                        && driver.socket == SocketState::Held
+                        && matches!(driver.socket, SocketState::Held | SocketState::HeldWithBatch)
                     {
-                        driver.ahead = Some(Box::new(event));
+                        driver.ahead.get_or_insert_with(Ahead::new).push(event);
                     }
                 }
                 Poll::Ready(Some(Received::Ping(_) | Received::Pong(_) | Received::Close(_))) => {}
@@ -216,11 +288,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Received>> {
         self.set_delivery(delivery);
-        let ahead = self.poller.driver().and_then(|driver| driver.ahead.take());
-        let Some(event) = ahead else {
+        let Some(event) = self.poller.driver().and_then(Driver::pop_ahead) else {
             return self.poll_event_as_user(cx);
         };
-        match *event {
+        match event {
             Received::Part(Part { content, last: false }) if delivery == Delivery::Whole => {
                 let polled = self.poll_event_as_user(cx);
                 if let Poll::Ready(Some(Received::Message(rest))) = &polled {
@@ -229,7 +300,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 if polled != Poll::Ready(None)
                     && let Some(driver) = self.poller.driver()
                 {
-                    driver.ahead = Some(Box::new(Received::Part(Part { content, last: false })));
+                    let part = Received::Part(Part { content, last: false });
+                    driver.ahead.get_or_insert_with(Ahead::new).push(part);
                 }
                 polled
             }
@@ -266,6 +338,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Takes the messages that arrived together with the last event, after it. Nothing else is read until
     /// [`Link::handle_batch_taken`].
     pub(crate) fn take_messages(&mut self) -> MessageBatch {
+        if self.poller.driver().is_some_and(|driver| driver.ahead.is_some()) {
+            // Events that arrived ahead come first.
+            return MessageBatch::default();
+        }
         let messages = self.receive_messages();
         if messages.len() > 0
             && let Some(driver) = self.poller.driver()
@@ -279,6 +355,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     pub(crate) fn handle_batch_taken(&mut self) {
         if let Some(driver) = self.poller.driver() {
             driver.socket = SocketState::Held;
+            driver.ahead.take_if(|ahead| ahead.events.is_empty());
         }
     }
 

@@ -198,6 +198,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
         // A write error is recorded.
         let _ = self.poll_flush(cx);
+        self.account();
         if self.core.closed().is_none() {
             ready!(self.poll_deadline(cx));
         }
@@ -478,6 +479,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// Ready when a deadline has ended the connection.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.core.closed().is_some() {
+            return Poll::Ready(());
+        }
         let Some(active) = self.core.active() else {
             return Poll::Ready(());
         };
@@ -507,7 +511,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         if self.core.closed().is_some() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Ready at `at`. The server's timer may also wake the task earlier.
+    /// Ready at `at`. Until then, the task is woken at `at` or earlier.
     pub(crate) fn poll_alarm(
         &mut self,
         at: Instant,
@@ -515,7 +519,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         cx: &mut Context<'_>,
     ) -> Poll<()> {
         match &mut self.guard {
-            None => self.timer.poll(at, cx),
+            None => self.timer.poll(at, now, cx),
             Some(_) if at <= now => Poll::Ready(()),
             Some(guard) => {
                 guard.set_alarm(at, now);
@@ -539,12 +543,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
-    /// Tells the server how much unfinished messages hold. Fails the connection if the sum is too large.
+    /// Tells the server how much memory the connection holds: unfinished messages, and what is queued. If the
+    /// server's connections hold too much, this one may have to fail, and to give up what it holds.
     fn account(&mut self) {
-        if let (Some(guard), Some(active)) = (&mut self.guard, self.core.active()) {
-            let held = active.connection.held_bytes(active.input.bytes());
-            if !guard.hold(held) {
-                active.connection.fail_over_budget();
+        let (Some(guard), Some(active)) = (&mut self.guard, self.core.active()) else { return };
+        let queued = usize::try_from(active.connection.queued_bytes()).unwrap_or(usize::MAX);
+        let is_full = queued as u64 >= WRITE_HIGH_WATER;
+        // Otherwise the mailbox is empty.
+        let mail = self.mailbox.as_ref().filter(|_| is_full).map_or(0, Inbox::bytes);
+        let unfinished = active.connection.held_bytes(active.input.bytes());
+        if !guard.hold(unfinished.saturating_add(queued).saturating_add(mail)) {
+            tracing::warn!(
+                "connection closed: the connections of this server hold too much memory"
+            );
+            active.connection.fail_over_budget();
+            if is_full {
+                // The peer does not read, so it would not read a Close either.
+                active.connection.handle_write_failed();
+                self.shut_mailbox();
             }
         }
     }

@@ -216,6 +216,11 @@ impl Inbox {
         self.0.changed.notify_waiters();
     }
 
+    /// Returns the bytes that wait to be taken.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.queue().bytes
+    }
+
     /// Tells the senders that the connection has ended, and drops what is queued.
     pub(crate) fn end(&self) {
         let mut queue = self.0.queue();

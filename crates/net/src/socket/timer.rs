@@ -8,13 +8,20 @@ use tokio::time::{Instant, Sleep, sleep_until};
 pub(crate) struct Timer(Option<Pin<Box<Sleep>>>);
 
 impl Timer {
-    /// Waits until `at`.
-    pub(crate) fn poll(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready at `at`. Until then, the task is woken at `at` or earlier.
+    pub(crate) fn poll(&mut self, at: Instant, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        if at <= now {
+            return Poll::Ready(());
+        }
         let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(at)));
-        if sleep.deadline() != at {
+        if at < sleep.deadline() || sleep.is_elapsed() {
             sleep.as_mut().reset(at);
         }
-        sleep.as_mut().poll(cx)
+        if sleep.as_mut().poll(cx).is_ready() {
+            // It was set for an earlier time, which has come just now.
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 
     pub(crate) fn clear(&mut self) {

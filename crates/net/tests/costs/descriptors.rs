@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use fullduplex_lab::figures::show;
 use fullduplex_lab::script::SAMPLE_REQUEST;
 use fullduplex_net::{HandlerResult, Request, Server, ServerOptions};
+use socket2::{Domain, Socket, Type};
 
 /// The limit of descriptors for the server, and how many it needs at most without connections.
 const DESCRIPTORS: usize = 40;
@@ -17,11 +18,12 @@ const OWN: usize = 20;
 /// The environment variable that makes this test the server.
 const IS_SERVER: &str = "FULLDUPLEX_LAB_SERVER";
 
+/// The limit of descriptors for a server with default options.
+const DEFAULT_DESCRIPTORS: usize = 128;
+
 /// Prints its address and serves until it is killed.
 #[tokio::main]
-async fn serve() {
-    // More than there are descriptors.
-    let options = ServerOptions::default().connections(1 << 16).connections_per_address(1 << 16);
+async fn serve(options: ServerOptions) {
     let server = Server::bind("127.0.0.1:0", options).await.unwrap();
     let mut stderr = std::io::stderr();
     writeln!(stderr, "address {}", server.local_addr().unwrap()).unwrap();
@@ -43,8 +45,8 @@ impl Drop for Killed {
     }
 }
 
-fn start() -> (Killed, SocketAddr) {
-    let limited = format!("ulimit -n {DESCRIPTORS} && exec \"$0\" --exact {TEST} --nocapture");
+fn start(descriptors: usize, test: &str) -> (Killed, SocketAddr) {
+    let limited = format!("ulimit -n {descriptors} && exec \"$0\" --exact {test} --nocapture");
     let mut child = Command::new("sh")
         .args(["-c", &limited])
         .env(IS_SERVER, "1")
@@ -85,9 +87,11 @@ const TEST: &str = "descriptors::a_server_without_descriptors_waits_and_recovers
 #[test]
 fn a_server_without_descriptors_waits_and_recovers() {
     if std::env::var_os(IS_SERVER).is_some() {
-        return serve();
+        // More than there are descriptors.
+        let options = ServerOptions::default();
+        return serve(options.connections(1 << 16).connections_per_address(1 << 16));
     }
-    let (server, address) = start();
+    let (server, address) = start(DESCRIPTORS, TEST);
     let mut clients: Vec<TcpStream> = Vec::new();
     let mut waiting = loop {
         let mut client = ask(address);
@@ -111,4 +115,44 @@ fn a_server_without_descriptors_waits_and_recovers() {
     let figure =
         format!("{computed:?} of CPU in a second, served again after {:?}", start.elapsed());
     show("FT-38", "out of file descriptors", figure);
+}
+
+const DEFAULT_TEST: &str = "descriptors::no_address_takes_all_descriptors";
+
+/// Connects from an address of this machine and returns the connection and the status of the answer.
+fn ask_from(source: [u8; 4], address: SocketAddr) -> (TcpStream, String) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
+    socket.connect(&address.into()).unwrap();
+    let mut stream = TcpStream::from(socket);
+    stream.write_all(SAMPLE_REQUEST.as_bytes()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).unwrap();
+    (stream, String::from_utf8_lossy(&head[9..]).into_owned())
+}
+
+/// FS-14: by default an address may have half of the connections, and a reserve of descriptors answers the rest.
+#[test]
+fn no_address_takes_all_descriptors() {
+    if std::env::var_os(IS_SERVER).is_some() {
+        return serve(ServerOptions::default());
+    }
+    let (_server, address) = start(DEFAULT_DESCRIPTORS, DEFAULT_TEST);
+    let mut open = Vec::new();
+    let connections = DEFAULT_DESCRIPTORS - DEFAULT_DESCRIPTORS / 4;
+    for number in 0..DEFAULT_DESCRIPTORS {
+        let (stream, status) = ask_from([127, 0, 0, 1], address);
+        let is_open = number < connections / 2;
+        assert_eq!(status, if is_open { "101" } else { "429" }, "{number}");
+        open.extend(is_open.then_some(stream));
+    }
+    for number in 0..connections / 2 {
+        let (stream, status) = ask_from([127, 0, 0, 2], address);
+        assert_eq!(status, "101", "{number}");
+        open.push(stream);
+    }
+    let (_, status) = ask_from([127, 0, 0, 3], address);
+    assert_eq!(status, "503");
+    show("FS-14", "connections of 128 descriptors", format!("{}, then 503", open.len()));
 }

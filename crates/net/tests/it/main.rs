@@ -4,7 +4,9 @@
 mod accept;
 mod client;
 mod deadlines;
+mod group;
 mod observer;
+mod ordinary;
 mod parts;
 mod server;
 mod socket;

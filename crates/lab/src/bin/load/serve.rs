@@ -30,7 +30,7 @@ pub(crate) fn serve() -> io::Result<()> {
     let mut options = ServerOptions::default();
     options.accept.handshake_timeout = HANDSHAKE_TIMEOUT;
     options.accept.limits.message_bytes = MESSAGE_BYTES;
-    options.unfinished_bytes = UNFINISHED_BYTES;
+    options.memory_bytes = UNFINISHED_BYTES;
     let room = Group::new();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let server = Server::bind((Ipv4Addr::LOCALHOST, 0), options).await?;

@@ -98,3 +98,80 @@ async fn a_transport_is_connected_without_a_handshake() {
     accept(unanswered, &AcceptOptions::default()).await.unwrap();
     opening.await.unwrap().unwrap();
 }
+
+/// What health checkers send, and the status that they get. FS-04.
+#[tokio::test]
+async fn health_checks_of_every_form_are_answered() {
+    let server = Server::bind("127.0.0.1:0", ServerOptions::default()).await.unwrap();
+    let server = server.with_fallback(page);
+    let address = server.local_addr().unwrap();
+    tokio::spawn(server.serve(echo::requests));
+    for (request, status, has_body) in [
+        // `option httpchk`, without and with a method, a path and a version.
+        ("OPTIONS /health HTTP/1.0\r\n\r\n", 200, true),
+        ("GET /health HTTP/1.0\r\n\r\n", 200, true),
+        ("HEAD /health HTTP/1.0\r\n\r\n", 200, false),
+        ("OPTIONS /health HTTP/1.1\r\nHost: check\r\n\r\n", 200, true),
+        ("HEAD /health HTTP/1.1\r\nHost: check\r\n\r\n", 200, false),
+        // `curl -I`, and a probe of Kubernetes.
+        (
+            "HEAD /health HTTP/1.1\r\nHost: a:80\r\nUser-Agent: curl/8.5.0\r\nAccept: */*\r\n\r\n",
+            200,
+            false,
+        ),
+        (
+            "GET /health HTTP/1.1\r\nHost: a:80\r\nUser-Agent: kube-probe/1.30\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+            200,
+            true,
+        ),
+        // HTTP/1.0 cannot upgrade; HTTP/1.1 names one host.
+        ("GET /health HTTP/1.0\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", 200, true),
+        ("GET /health HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, true),
+        ("HEAD /elsewhere HTTP/1.1\r\nHost: a\r\n\r\n", 405, false),
+    ] {
+        let mut peer = Peer::connect(address).await;
+        peer.send(request).await;
+        let answer = String::from_utf8(read_to_end(peer).await).unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {answer}");
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.to_ascii_lowercase().contains("content-length: "), "{request}: {answer}");
+        assert_eq!(!body.is_empty(), has_body, "{request}: {answer}");
+    }
+}
+
+/// FS-12: a panic of the fallback is answered with 500; a response without a body has none.
+#[tokio::test]
+async fn the_fallback_cannot_break_http() {
+    let server = Server::bind("127.0.0.1:0", ServerOptions::default()).await.unwrap();
+    let server = server.with_fallback(|request| {
+        let status = match request.uri().path() {
+            "/panic" => panic!("on purpose"),
+            "/101" => StatusCode::SWITCHING_PROTOCOLS,
+            "/204" => StatusCode::NO_CONTENT,
+            _ => StatusCode::NOT_MODIFIED,
+        };
+        let mut response = Response::new(Bytes::from_static(b"body"));
+        *response.status_mut() = status;
+        Some(response)
+    });
+    let (address, connections) = (server.local_addr().unwrap(), server.connections().clone());
+    tokio::spawn(server.serve(echo::requests));
+    for (path, status, ends_with) in [
+        ("/panic", 500, "the server failed\n"),
+        ("/101", 500, "the server failed\n"),
+        ("/204", 204, "\r\n\r\n"),
+        ("/304", 304, "\r\n\r\n"),
+    ] {
+        let mut peer = Peer::connect(address).await;
+        peer.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
+        let answer = String::from_utf8(read_to_end(peer).await).unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
+        assert!(answer.ends_with(ends_with), "{path}: {answer}");
+    }
+    guarded("the counts", async {
+        while connections.counts().refused != [(204, 1), (304, 1), (500, 2)].into() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}

@@ -214,3 +214,17 @@ async fn a_socket_ends_with_its_driver() {
     assert_eq!(error.failure(), ConnectionError::Lost);
     assert!(sender.unwrap().is_closed());
 }
+
+// FS-12: a handler may panic before it returns its future.
+#[tokio::test]
+async fn a_panic_before_the_first_wait_is_answered_and_counted() {
+    fn panic_at_once(request: Request) -> std::future::Ready<HandlerResult> {
+        drop(request);
+        panic!("part of the test")
+    }
+    let served = Served::by(ServerOptions::default(), panic_at_once).await;
+    let head = answer(&served, "/").await;
+    assert!(head.starts_with("HTTP/1.1 500 "), "{head}");
+    served.until(|counts| counts.refused == [(500, 1)].into() && counts.open == 0).await;
+    assert_eq!(served.shutdown(Duration::from_secs(1)).await.cut, 0);
+}

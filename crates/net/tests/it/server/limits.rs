@@ -10,8 +10,8 @@ use fullduplex_lab::script::{
     BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame,
 };
 use fullduplex_lab::served::Served;
-use fullduplex_net::ServerOptions;
 use fullduplex_net::proto::handshake::{Origin, OriginPolicy};
+use fullduplex_net::{Request, ServerOptions};
 use tokio::net::TcpSocket;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
@@ -132,40 +132,43 @@ async fn unfinished_messages_share_one_limit() {
     const LENGTH: usize = 1_000_000;
     const ROOM: usize = 10;
     const CLIENTS: usize = 50;
-    let options = ServerOptions::default().unfinished_bytes(ROOM * 2 * LENGTH);
+    let options = ServerOptions::default().memory_bytes(ROOM * 2 * LENGTH);
     let served = Served::by(options, echo::requests).await;
     let ping = masked_frame(FIN | PING, "?");
     let begin = [masked_frame(BINARY, vec![b'x'; LENGTH - 2]), ping.clone()].concat();
     let more = [masked_frame(CONTINUATION, "y"), ping].concat();
-    let (mut begun, mut failed) = (Vec::new(), Vec::new());
+    let mut clients = Vec::new();
     for _ in 0..CLIENTS {
         let mut client = served.client().await;
-        client.try_send(&begin).await.ok();
+        client.send(&begin).await;
         let frame = guarded("an answer", client.read_frame()).await.unwrap();
         if frame.first_byte == FIN | PONG {
-            begun.push(client);
+            clients.push(client);
+        }
+    }
+    // The survivors complete their messages.
+    let mut survivors = 0;
+    for client in &mut clients {
+        client.try_send(&more).await.ok();
+        let frame = guarded("an answer", client.read_frame()).await.unwrap();
+        if frame.first_byte == FIN | PONG {
+            client.send(masked_frame(FIN | CONTINUATION, "z")).await;
+            assert_eq!(client.read_payload(FIN | BINARY).await.len(), LENGTH);
+            survivors += 1;
         } else {
             assert_eq!(
                 (frame.first_byte, &frame.payload[..2]),
                 (FIN | CLOSE, &TRY_AGAIN_LATER[..])
             );
-            failed.push(client);
         }
     }
-    assert!((ROOM..=2 * ROOM).contains(&begun.len()), "{}", begun.len());
-    // The others complete their messages.
-    for client in &mut begun {
-        client.send(&more).await;
-        assert_eq!(client.read_payload(FIN | PONG).await, b"?");
-        client.send(masked_frame(FIN | CONTINUATION, "z")).await;
-        assert_eq!(client.read_payload(FIN | BINARY).await.len(), LENGTH);
-    }
-    assert_eq!(begun.len() + failed.len(), CLIENTS);
+    assert!((ROOM..=2 * ROOM).contains(&survivors), "{survivors}");
+    assert_eq!(served.connections().counts().evicted, (CLIENTS - survivors) as u64);
 }
 
 #[tokio::test]
 async fn a_client_over_the_limit_frees_its_memory() {
-    let options = ServerOptions::default().unfinished_bytes(100_000);
+    let options = ServerOptions::default().memory_bytes(100_000);
     let served = Served::by(options, echo::requests).await;
     let mut greedy = served.client().await;
     for first_byte in [BINARY, CONTINUATION, CONTINUATION, CONTINUATION] {
@@ -181,3 +184,54 @@ async fn a_client_over_the_limit_frees_its_memory() {
 }
 
 const TRY_AGAIN_LATER: [u8; 2] = 1013u16.to_be_bytes();
+
+// FS-06: the address that holds the most pays, not the client that comes next.
+#[tokio::test]
+async fn an_address_cannot_use_up_the_memory_of_others() {
+    let options = ServerOptions::default().memory_bytes(1_000_000);
+    let served = Served::by(options, echo::requests).await;
+    let ping = masked_frame(FIN | PING, "?");
+    let begin = [masked_frame(BINARY, vec![b'x'; 60_000]), ping.clone()].concat();
+    let mut attackers = Vec::new();
+    for _ in 0..17 {
+        let mut attacker = served.client().await;
+        attacker.try_send(&begin).await.ok();
+        attackers.push(attacker);
+    }
+    let mut innocent = client_from(2, served.address()).await;
+    innocent.open(SAMPLE_REQUEST).await;
+    for piece in 0..10 {
+        innocent
+            .send(masked_frame(if piece == 0 { BINARY } else { CONTINUATION }, [1; 14_000]))
+            .await;
+        innocent.send(&ping).await;
+        assert_eq!(innocent.read_payload(FIN | PONG).await, b"?");
+    }
+    innocent.send(masked_frame(FIN | CONTINUATION, [])).await;
+    assert_eq!(innocent.read_payload(FIN | BINARY).await.len(), 140_000);
+    served.until(|counts| counts.evicted > 0).await;
+    assert!(served.connections().counts().evicted <= 17);
+    drop(attackers);
+}
+
+// FS-07: what is queued for a peer that does not read counts too.
+#[tokio::test]
+async fn what_a_peer_does_not_read_counts() {
+    let options = ServerOptions::default().memory_bytes(20 << 20);
+    let served = Served::by(options, |request: Request| async move {
+        let mut socket = request.accept().await?;
+        while socket.recv().await?.is_some() {
+            socket.send(vec![0; 16 << 20]).await?;
+        }
+        Ok(())
+    })
+    .await;
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        let mut client = served.client().await;
+        client.send(masked_frame(FIN | BINARY, "give me much")).await;
+        clients.push(client);
+    }
+    served.until(|counts| counts.evicted == 2 && counts.open == 1).await;
+    drop(clients);
+}

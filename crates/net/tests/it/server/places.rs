@@ -274,3 +274,61 @@ async fn the_end_can_be_awaited() {
     ends.sort_unstable();
     assert_eq!(ends, [Some("sender"), Some("socket")]);
 }
+
+// FS-01: a client that sent something nobody receives, and then left, holds no place.
+#[tokio::test]
+async fn a_client_that_left_behind_unread_messages_holds_no_place() {
+    let served = Served::by(three_places(), |request: Request| async move {
+        let socket = request.accept().await?;
+        pending::<()>().await;
+        drop(socket);
+        Ok(())
+    })
+    .await;
+    for end in ["a Close", "a FIN", "a batch and a FIN"] {
+        let mut client = served.client().await;
+        client.send(masked_frame(FIN | TEXT, "subscribe")).await;
+        match end {
+            "a Close" => client.send(masked_frame(FIN | CLOSE, CLOSE_NORMAL)).await,
+            "a FIN" => {}
+            _ => client.send(masked_frame(FIN | TEXT, "more").repeat(100)).await,
+        }
+        drop(client);
+    }
+    // The handler has 5 s to come back.
+    served.until_open(0).await;
+    assert_eq!(ask(served.address()).await, "101");
+}
+
+/// What arrived ahead is received in order, and the Close after it.
+#[tokio::test]
+async fn messages_before_a_close_are_received_in_order_by_a_late_handler() {
+    let (go, gone) = oneshot::channel::<()>();
+    let cell = Arc::new(std::sync::Mutex::new(Some(gone)));
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let served = Served::by(ServerOptions::default(), move |request: Request| {
+        let gone = cell.lock().unwrap().take();
+        let tell = tell.clone();
+        async move {
+            let mut socket = request.accept().await?;
+            gone.unwrap().await?;
+            while let Some(message) = socket.recv().await? {
+                tell.send(message)?;
+            }
+            Ok(())
+        }
+    })
+    .await;
+    let mut client = served.client().await;
+    for number in 0..100 {
+        client.send(masked_frame(FIN | TEXT, number.to_string())).await;
+    }
+    client.send(masked_frame(FIN | CLOSE, CLOSE_NORMAL)).await;
+    served.until_open(0).await;
+    go.send(()).unwrap();
+    for number in 0..100 {
+        let message = guarded("a message", told.recv()).await;
+        assert_eq!(message, Some(number.to_string().into()));
+    }
+    assert!(told.try_recv().is_err());
+}

@@ -148,7 +148,8 @@ async fn a_client_is_not_blamed_for_a_busy_handler() {
     let (served, _senders) = waiting(ServerOptions::default()).await;
     let mut client = client_of(&served, "/busy-then-receiving").await;
     let start = Instant::now();
-    client.send(masked_frame(FIN | TEXT, "unread").repeat(2)).await;
+    // More than the server reads ahead.
+    client.send(masked_frame(FIN | TEXT, "x".repeat(70_000)).repeat(2)).await;
     loop {
         let frame = guarded_for(BUSY, client.read_frame()).await.unwrap();
         if frame.first_byte != FIN | PING {
