@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use fullduplex_net::is_secret_header;
 use http::header::{
     CONTENT_LOCATION, HeaderName, HeaderValue, LOCATION, REFERER, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL,
@@ -82,7 +83,7 @@ impl Secrets {
         if self == Self::Shown {
             return text.into_owned();
         }
-        if value.is_sensitive() || is_secret_header(name) || has_credentials(&text) {
+        if value.is_sensitive() || holds_secret(name) || has_credentials(&text) {
             return HIDDEN.to_owned();
         }
         match name {
@@ -149,12 +150,12 @@ fn is_secret_name(name: &str) -> bool {
         || plain.ends_with("key")
 }
 
-fn is_secret_header(name: &HeaderName) -> bool {
+fn holds_secret(name: &HeaderName) -> bool {
     // They are what a handshake is about, a challenge, or a rule of the server.
     let is_public = name == SEC_WEBSOCKET_KEY
         || name.as_str().ends_with("-authenticate")
         || name.as_str().starts_with("access-control-");
-    !is_public && is_secret_name(name.as_str())
+    !is_public && (is_secret_header(name) || is_secret_name(name.as_str()))
 }
 
 /// Whether the value of a header is a login, or has a JSON Web Token in it.

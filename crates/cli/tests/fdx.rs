@@ -120,7 +120,7 @@ fn a_failure_is_one_line_and_an_exit_code() {
         (format!("ws://{nobody}/"), 3, "refused"),
         ("ftp://127.0.0.1/".to_owned(), 2, "must be ws, wss, http or https"),
         ("ws://127.0.0.1/#top".to_owned(), 2, "no fragment"),
-        ("ws://127.0.0.1:25/".to_owned(), 3, "port 25 is blocked"),
+        ("ws://127.0.0.1:25/".to_owned(), 3, "could not connect to port 25"),
         (
             "ws://no-such-host.invalid/".to_owned(),
             3,

@@ -14,7 +14,6 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use fullduplex_net::ConnectConcurrency;
 use tokio::sync::{Semaphore, watch as channel};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -44,8 +43,7 @@ struct Conclusion {
 
 pub(crate) async fn run(args: Bench, context: &Context) -> Result<(), Failure> {
     let url = args.client.parsed_url()?;
-    let mut options = args.client.builder()?.connect_options().clone();
-    options.concurrency = ConnectConcurrency::Unlimited;
+    let mut options = args.client.connect_options()?;
     options.limits.message_bytes = options.limits.message_bytes.max(args.size);
     let (phase, receiver) = channel::channel(RunPhase::Sending);
     let run = Rc::new(Run {

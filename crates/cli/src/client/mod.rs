@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use fullduplex::{Builder, Credentials, Limits, Origin, Ports, Proxies, Proxy, WebSocket};
+use fullduplex::{Builder, Credentials, Origin, Ports, Proxies, Proxy, WebSocket};
 use fullduplex_net::proto::Url;
+use fullduplex_net::proto::handshake::Subprotocols;
+use fullduplex_net::{ConnectOptions, Redirects};
 
 use self::trust::Trust;
 use crate::exit::{Failure, usage};
@@ -74,48 +76,67 @@ const REQUEST: &str = "The opening request";
 const WAY: &str = "The way to the server";
 
 impl Client {
-    /// Returns the options of the object. A command that connects without the object uses their
-    /// [`connect_options`](Builder::connect_options).
-    pub(crate) fn builder(&self) -> Result<Builder, Failure> {
-        let mut builder = WebSocket::builder(&self.url)
-            .protocols(self.protocols.clone())
-            .map_err(usage)?
+    /// Returns how to connect, for a command that does so without the object.
+    pub(crate) fn connect_options(&self) -> Result<ConnectOptions, Failure> {
+        let mut options = ConnectOptions::new()
+            .subprotocols(Subprotocols::new(self.protocols.clone()).map_err(usage)?)
             .connect_timeout(self.timeout)
             .handshake_timeout(self.timeout)
-            .redirects(self.redirects)
-            .proxy(self.proxies()?);
+            .redirects(Redirects::up_to(self.redirects))
+            .proxies(self.proxies()?);
         for (name, value) in self.headers()? {
-            builder = builder.header(&name, &value).map_err(usage)?;
-        }
-        if let Some(tls) = self.tls.tls()? {
-            builder = builder.tls(tls);
+            options = options.header(&name, &value).map_err(usage)?;
         }
         if let Some(origin) = &self.origin {
-            builder = builder.origin(origin);
+            options = options.origin(origin);
         }
         if self.no_compression {
-            builder = builder.deflate(None);
+            options = options.deflate(None);
         }
         #[cfg(unix)]
         if let Some(path) = &self.unix_socket {
+            options = options.unix_socket(path);
+        }
+        if let Some(PingInterval(Some(interval))) = self.keepalive {
+            options.timeouts.ping = Some(interval);
+            options.timeouts.pong = interval;
+        }
+        if let Some(bytes) = self.max_message {
+            options.limits.message_bytes = bytes;
+        }
+        options.tls = self.tls.tls()?;
+        options.local_address = self.bind;
+        Ok(options)
+    }
+
+    /// Returns the same for the object.
+    pub(crate) fn builder(&self) -> Result<Builder, Failure> {
+        let options = self.connect_options()?;
+        let mut builder = WebSocket::builder(&self.url)
+            .protocols(self.protocols.clone())
+            .map_err(usage)?
+            .connect_timeout(options.connect_timeout)
+            .handshake_timeout(options.handshake_timeout)
+            .redirects(self.redirects)
+            .proxy(options.proxies)
+            .deflate(options.deflate)
+            .limits(options.limits)
+            .timeouts(options.timeouts);
+        for (name, value) in &options.headers {
+            builder = builder.header(name.as_str(), value).map_err(usage)?;
+        }
+        if let Some(tls) = options.tls {
+            builder = builder.tls(tls);
+        }
+        #[cfg(unix)]
+        if let Some(path) = options.unix_socket {
             builder = builder.unix_socket(path);
         }
-        if let Some(address) = self.bind {
+        if let Some(address) = options.local_address {
             builder = builder.local_address(address);
         }
         if self.any_port {
             builder = builder.ports(Ports::Any);
-        }
-        if let Some(PingInterval(Some(interval))) = self.keepalive {
-            let mut timeouts = builder.connect_options().timeouts;
-            timeouts.ping = Some(interval);
-            timeouts.pong = interval;
-            builder = builder.timeouts(timeouts);
-        }
-        if let Some(bytes) = self.max_message {
-            let mut limits = Limits::default();
-            limits.message_bytes = bytes;
-            builder = builder.limits(limits);
         }
         Ok(builder)
     }

@@ -114,9 +114,9 @@ fn verdict(cause: Option<LostCause>, close: &CloseEvent, context: &Context) -> R
     match cause {
         Some(LostCause::Options(error)) => Err(usage(error)),
         Some(LostCause::Connection(failure)) => Err(match &*failure {
-            Cause::BlockedPort(_) => {
-                not_connected(format!("{failure}; --any-port connects all the same"))
-            }
+            Cause::BlockedPort(port) => not_connected(format!(
+                "could not connect to port {port}: another protocol uses it, so browsers block it; --any-port connects"
+            )),
             failure if is_unopened(failure) => not_connected(failure),
             failure => failure.to_string().into(),
         }),

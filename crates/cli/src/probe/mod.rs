@@ -50,7 +50,7 @@ struct Open {
 
 pub(crate) async fn run(args: Probe, context: &Context) -> Result<(), Failure> {
     let url = args.client.parsed_url()?;
-    let mut options = args.client.builder()?.connect_options().clone();
+    let mut options = args.client.connect_options()?;
     let journey = Arc::new(Journey::begin());
     options.observer = Some(journey.clone());
     options.timeouts.close = args.patience;

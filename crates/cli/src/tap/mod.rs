@@ -11,8 +11,6 @@ mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fullduplex::WebSocket;
-use fullduplex_net::ConnectOptions;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -40,7 +38,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 pub(crate) async fn run(args: Tap, context: &Context) -> Result<(), Failure> {
     let url = args.client.parsed_url()?;
-    let options = options(&args)?;
+    let options = args.client.connect_options()?;
     let keep = if args.full { ALL } else { BEGINNING };
     let listener = TcpListener::bind(&args.listen)
         .await
@@ -63,18 +61,6 @@ pub(crate) async fn run(args: Tap, context: &Context) -> Result<(), Failure> {
         context.output.note(tapped.summary());
     }
     outcome
-}
-
-/// Returns how to reach the server, and the headers that the user adds.
-fn options(args: &Tap) -> Result<ConnectOptions, Failure> {
-    let mut options = args.client.builder()?.connect_options().clone();
-    // Headers that our own clients send unasked are not added to the requests of others.
-    for (name, value) in &WebSocket::builder(&args.client.url).connect_options().headers {
-        if options.headers.get(name) == Some(value) {
-            options.headers.remove(name);
-        }
-    }
-    Ok(options)
 }
 
 fn form(args: &Tap) -> Form {

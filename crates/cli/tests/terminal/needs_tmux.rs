@@ -242,7 +242,7 @@ fn a_dumb_terminal_has_plain_lines() {
     let server = Listening::start(&[]);
     for name in ["dumb", "emacs", "cons25"] {
         let folder = Folder::new();
-        let terminal = Terminal::open_as(name, "dumb", &folder, &server.url);
+        let terminal = Terminal::open_as(name, &format!("plain-{name}"), &folder, &server.url);
         terminal.until(&format!("open: {}, permessage-deflate", server.url));
         terminal.write("hello\rworld\r");
         terminal.until_all(&["< hello", "< world"]);
