@@ -15,8 +15,7 @@ use crate::{DeflateConfig, Url};
 pub(super) const VERSION: HeaderName = SEC_WEBSOCKET_VERSION;
 
 /// The headers that the handshake itself writes.
-const RESERVED: [HeaderName; 10] = [
-    HOST,
+const RESERVED: [HeaderName; 9] = [
     UPGRADE,
     CONNECTION,
     CONTENT_LENGTH,
