@@ -1,25 +1,47 @@
 use std::cell::RefCell;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use fullduplex_proto::handshake::Nonce;
 
-/// Random bytes drawn from the system at once, for 256 masking keys.
+/// Random bytes taken from the system at once: 256 masking keys.
 const POOL: usize = 1 << 10;
 
 thread_local! {
-    static KEYS: RefCell<Pool> = const { RefCell::new(Pool { bytes: [0; POOL], used: POOL }) };
+    static KEYS: RefCell<Pool> = const {
+        RefCell::new(Pool { bytes: [0; POOL], used: POOL, process: 0 })
+    };
 }
 
+/// The process as of the last connection. It tells a pool that it was copied by `fork`.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
+
+#[derive(Clone)]
 struct Pool {
     bytes: [u8; POOL],
     used: usize,
+    /// The process that filled it.
+    process: u32,
 }
 
-/// Four bytes of the system's random numbers (RFC6455-5.3-3): no generator of ours stands between.
-pub(crate) fn mask_key() -> [u8; 4] {
+/// Returns the source of masking keys for a new connection: the system's random numbers (RFC6455-5.3-3), no
+/// generator in between. A process that was forked does not use its parent's keys again (FS-16).
+pub(crate) fn mask_keys() -> impl FnMut() -> [u8; 4] + Send + 'static {
+    set_process(std::process::id());
+    mask_key
+}
+
+/// Asking for the process costs a system call, so it is done per connection, not per key.
+fn set_process(id: u32) {
+    PROCESS.store(id, Ordering::Relaxed);
+}
+
+fn mask_key() -> [u8; 4] {
     KEYS.with_borrow_mut(|pool| {
-        if pool.used == POOL {
+        let process = PROCESS.load(Ordering::Relaxed);
+        if pool.used == POOL || pool.process != process {
             fill(&mut pool.bytes);
             pool.used = 0;
+            pool.process = process;
         }
         let (key, _) =
             pool.bytes[pool.used..].split_first_chunk::<4>().expect("POOL is a multiple of 4");
@@ -28,14 +50,15 @@ pub(crate) fn mask_key() -> [u8; 4] {
     })
 }
 
-/// The nonce of an opening handshake (RFC6455-4.1-18).
+/// Returns the nonce of an opening handshake (RFC6455-4.1-18).
 pub(crate) fn nonce() -> Nonce {
     let mut nonce = [0; 16];
     fill(&mut nonce);
     Nonce(nonce)
 }
 
-/// Without random numbers a client would be unsafe to others (RFC6455-10.3-1), so it does not run.
+/// Panics without random numbers: a client with predictable masking keys endangers others
+/// (RFC6455-10.3-1).
 fn fill(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the system must provide random numbers");
 }
@@ -46,20 +69,37 @@ mod tests {
 
     use super::*;
 
-    /// RFC6455-5.3-2, RFC6455-4.1-18, fault M1: a fixed or repeating key shows as repetitions far beyond chance.
+    /// FS-16: after `fork`, parent and child have the same memory, and so the same pool. A copy of the pool
+    /// stands for that of the child.
+    #[test]
+    fn keys_differ_after_a_fork() {
+        let parent = std::process::id();
+        let ten_keys = |process| {
+            set_process(process);
+            [(); 10].map(|()| mask_key())
+        };
+        ten_keys(parent);
+        let at_fork = KEYS.with_borrow(Pool::clone);
+        let of_parent = ten_keys(parent);
+        KEYS.replace(at_fork);
+        let of_child = ten_keys(parent + 1);
+        assert!(of_parent.iter().all(|key| !of_child.contains(key)), "{of_parent:?} {of_child:?}");
+    }
+
+    /// RFC6455-5.3-2, RFC6455-4.1-18, fault M1: a fixed or repeating key shows as many repetitions.
     #[test]
     fn keys_and_nonces_do_not_repeat() {
         let keys: HashSet<[u8; 4]> = (0..100_000).map(|_| mask_key()).collect();
-        // By chance about 1.2 of 100,000 keys of 32 bits are repeated; 30 never are.
+        // About 1.2 of 100,000 random keys of 32 bits repeat; 30 practically never do.
         assert!(keys.len() > 99_970, "{} different keys", keys.len());
         let nonces: HashSet<[u8; 16]> = (0..100_000).map(|_| nonce().0).collect();
         assert_eq!(nonces.len(), 100_000);
     }
 
-    /// RFC6455-5.3-3, RFC6455-10.3-1: no bit prefers a value, neither in a key nor in the step from one
-    /// key to the next, as with a counter or a weak generator.
+    /// RFC6455-5.3-3, RFC6455-10.3-1: no bit is biased, neither in a key nor between one key and the next,
+    /// as with a counter or a weak generator.
     #[test]
-    fn no_bit_of_a_key_can_be_foretold() {
+    fn no_bit_of_a_key_is_biased() {
         let mut ones = [0u32; 64];
         let mut last = u32::from_ne_bytes(mask_key());
         for _ in 0..100_000 {
@@ -68,7 +108,7 @@ mod tests {
             (0..64).for_each(|bit| ones[bit] += u32::from(bits >> bit & 1 == 1));
             last = key;
         }
-        // By chance a count strays by 158 from the half (one standard deviation); by 1500 never.
+        // The standard deviation is 158, so a difference of 1,500 practically never occurs.
         assert!(ones.iter().all(|ones| (48_500..51_500).contains(ones)), "{ones:?}");
     }
 }

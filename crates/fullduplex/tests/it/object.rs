@@ -72,18 +72,18 @@ async fn the_opening_request_follows_the_standards() {
     let request = server.finish().await;
     let mut lines: Vec<&str> = request.trim_end().split("\r\n").collect();
     assert_eq!(lines.remove(0), "GET /room?q=%23%20%C3%BC HTTP/1.1");
-    let key = lines.iter().position(|line| line.starts_with("sec-websocket-key: ")).unwrap();
-    assert_eq!(lines.remove(key).len(), "sec-websocket-key: ".len() + 24);
+    let key = lines.iter().position(|line| line.starts_with("Sec-WebSocket-Key: ")).unwrap();
+    assert_eq!(lines.remove(key).len(), "Sec-WebSocket-Key: ".len() + 24);
     lines.sort_unstable();
     let expected = [
-        "cache-control: no-cache",
-        "connection: Upgrade",
-        &format!("host: {host}"),
-        "pragma: no-cache",
-        "sec-websocket-extensions: permessage-deflate; client_max_window_bits",
-        "sec-websocket-protocol: echo, chat",
-        "sec-websocket-version: 13",
-        "upgrade: websocket",
+        "Cache-Control: no-cache",
+        "Connection: Upgrade",
+        &format!("Host: {host}"),
+        "Pragma: no-cache",
+        "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits",
+        "Sec-WebSocket-Protocol: echo, chat",
+        "Sec-WebSocket-Version: 13",
+        "Upgrade: websocket",
     ];
     assert_eq!(lines, expected);
     assert!(guarded("the end", socket.closed()).await.was_clean);

@@ -229,7 +229,7 @@ async fn a_given_stream_is_used() {
         assert_eq!(socket.recv().await.unwrap(), None);
     };
     let (request, ()) = guarded("the end", async { tokio::join!(server, client) }).await;
-    assert!(request.starts_with("GET /path HTTP/1.1\r\nhost: server.example\r\n"), "{request}");
+    assert!(request.starts_with("GET /path HTTP/1.1\r\nHost: server.example\r\n"), "{request}");
 
     let (ours, _theirs) = tokio::io::duplex(1 << 12);
     let hasty = ConnectOptions::new().handshake_timeout(Duration::from_millis(100));

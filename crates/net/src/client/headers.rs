@@ -1,5 +1,6 @@
 use fullduplex_proto::handshake::is_reserved_header;
-use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE};
+use http::header::{AUTHORIZATION, COOKIE, HOST, PROXY_AUTHORIZATION, SET_COOKIE};
+use http::uri::Authority;
 use http::{HeaderName, HeaderValue};
 
 /// Names that contain one of these carry an access token by convention, such as `X-Api-Key`.
@@ -30,6 +31,10 @@ pub(super) fn parse(name: &str, value: &[u8]) -> Result<(HeaderName, HeaderValue
     })?;
     let mut value = HeaderValue::from_bytes(value)
         .map_err(|_| error("the value contains a line break or another control character"))?;
+    let is_host = |host: Authority| !host.as_str().contains('@');
+    if header == HOST && !Authority::try_from(value.as_bytes()).is_ok_and(is_host) {
+        return Err(error("the value is not a host, or a host and a port"));
+    }
     value.set_sensitive(is_secret_header(&header));
     Ok((header, value))
 }
@@ -57,6 +62,7 @@ mod tests {
         for (name, value, part) in [
             ("a b", "x", "`a b`: the name is not a token"),
             ("x", "1\r\ny: 2", "`x`: the value contains a line break"),
+            ("Host", "a@b", "`Host`: the value is not a host"),
             ("Upgrade", "h2c", "`Upgrade`: the opening handshake sets it"),
         ] {
             let error = parse(name, value.as_bytes()).unwrap_err().to_string();

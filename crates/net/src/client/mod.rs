@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use bytes::BytesMut;
 use fullduplex_proto::handshake::{Answer, AnswerError, Offer, head};
 use fullduplex_proto::{Connection, Url};
-use http::header::{COOKIE, SET_COOKIE};
+use http::header::{COOKIE, HOST, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
@@ -86,8 +86,8 @@ async fn connect_following(
         if next.origin() != url.origin() {
             let secrets: Vec<_> =
                 headers.keys().filter(|name| is_secret_header(name)).cloned().collect();
-            for secret in secrets {
-                headers.to_mut().remove(secret);
+            for name in secrets.into_iter().chain([HOST]) {
+                headers.to_mut().remove(name);
             }
         }
         url = next;
@@ -236,7 +236,7 @@ async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
     }
     match Answer::from_response(&offer, &response) {
         Ok(answer) => {
-            let masks = Box::new(random::mask_key);
+            let masks = Box::new(random::mask_keys());
             let connection = Connection::client(options.limits, options.timeouts.close, masks)
                 .with_timeouts(options.timeouts);
             let socket = Socket::new(stream, connection, input, answer, None);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fullduplex_proto::handshake::{Origin, Subprotocols};
 use fullduplex_proto::{DeflateConfig, Limits, Timeouts};
-use http::header::ORIGIN;
+use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderValue};
 
 use crate::client::connector::Connector;
@@ -121,7 +121,8 @@ impl ConnectOptions {
         self
     }
 
-    /// Adds a header to the opening request. A name that occurs twice is sent twice. Values of
+    /// Adds a header to the opening request. A name that occurs twice is sent twice, but `Host` replaces
+    /// that of the URL, which also stays the name for TLS. Values of
     /// [secret headers](crate::is_secret_header) are marked as sensitive.
     ///
     /// # Errors
@@ -132,7 +133,11 @@ impl ConnectOptions {
         value: impl AsRef<[u8]>,
     ) -> Result<Self, HeaderError> {
         let (name, value) = headers::parse(name.as_ref(), value.as_ref())?;
-        self.headers.append(name, value);
+        if name == HOST {
+            self.headers.insert(name, value);
+        } else {
+            self.headers.append(name, value);
+        }
         Ok(self)
     }
 

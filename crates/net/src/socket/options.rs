@@ -69,7 +69,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     pub fn from_upgraded(stream: S, role: Role, options: UpgradedOptions) -> Self {
         let UpgradedOptions { answer, read_ahead, limits, timeouts } = options;
         let connection = match role {
-            Role::Client => Connection::client(limits, timeouts.close, Box::new(random::mask_key)),
+            Role::Client => {
+                Connection::client(limits, timeouts.close, Box::new(random::mask_keys()))
+            }
             Role::Server => Connection::server(limits, timeouts.close),
         };
         let connection = connection.with_timeouts(timeouts);

@@ -70,7 +70,7 @@ async fn a_request_for_something_else_is_rejected_and_ends_the_connection() {
     let mut answer = String::new();
     client.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 426 Upgrade Required\r\n"), "{answer}");
-    assert!(answer.contains("\r\nconnection: close"), "{answer}");
+    assert!(answer.contains("\r\nConnection: close"), "{answer}");
     assert_eq!(answer.matches("HTTP/1.1").count(), 1, "the second request is not answered");
     drop(client);
     let refused = accepting.await.unwrap();

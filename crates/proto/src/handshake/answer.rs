@@ -40,9 +40,6 @@ pub enum AnswerError {
     /// RFC6455-4.1-30: an upgrade needs HTTP/1.1.
     #[error("the server answered with {0:?} instead of HTTP/1.1")]
     HttpVersion(Version),
-    /// RFC6455-4.1-30, RFC 9110 section 15.2: what follows a 101 are frames, not a body.
-    #[error("the response announces a body, which a 101 cannot have")]
-    Body,
     /// RFC6455-4.1-25.
     #[error("the response's Upgrade header is missing, doubled or not `websocket`")]
     Upgrade,
@@ -191,9 +188,7 @@ impl Answer {
         if response.version() != Version::HTTP_11 {
             return Err(AnswerError::HttpVersion(response.version()));
         }
-        if syntax::announces_body(headers) {
-            return Err(AnswerError::Body);
-        }
+        // RFC 9112 section 6.3: a 101 ends with its head, whatever Content-Length and Transfer-Encoding say.
         match syntax::single(headers, UPGRADE) {
             Single::Once(value) if value.as_bytes().eq_ignore_ascii_case(b"websocket") => {}
             _ => return Err(AnswerError::Upgrade),

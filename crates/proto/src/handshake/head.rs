@@ -139,12 +139,32 @@ pub fn encode_response<B>(response: &Response<B>, out: &mut Vec<u8>) {
 /// (faults H11 and H12).
 fn encode_headers(headers: &HeaderMap, out: &mut Vec<u8>) {
     for (name, value) in headers {
-        out.extend_from_slice(name.as_str().as_bytes());
+        encode_name(name.as_str(), out);
         out.extend_from_slice(b": ");
         out.extend_from_slice(value.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// Writes a header name in the usual capitals, as browsers do. Names are compared without case, but some
+/// old servers expect these capitals (FC-02).
+fn encode_name(name: &str, out: &mut Vec<u8>) {
+    for (index, part) in name.split('-').enumerate() {
+        if index > 0 {
+            out.push(b'-');
+        }
+        match part {
+            "websocket" => out.extend_from_slice(b"WebSocket"),
+            "www" => out.extend_from_slice(b"WWW"),
+            "etag" => out.extend_from_slice(b"ETag"),
+            _ => {
+                let start = out.len();
+                out.extend_from_slice(part.as_bytes());
+                out[start..].iter_mut().take(1).for_each(|byte| byte.make_ascii_uppercase());
+            }
+        }
+    }
 }
 
 fn parse_request(head: Bytes) -> Result<Request<()>, HeadError> {
@@ -210,4 +230,27 @@ fn not_http(input: &[u8]) -> HeadError {
     }
     let beginning = &input[..input.len().min(40)];
     HeadError::NotHttp(format!("`{}`", beginning.escape_ascii()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// FC-02
+    #[test]
+    fn header_names_are_written_in_the_usual_capitals() {
+        for (name, written) in [
+            ("sec-websocket-key", "Sec-WebSocket-Key"),
+            ("host", "Host"),
+            ("proxy-authorization", "Proxy-Authorization"),
+            ("www-authenticate", "WWW-Authenticate"),
+            ("etag", "ETag"),
+            ("x-1a-", "X-1a-"),
+            ("x--y_z", "X--Y_z"),
+        ] {
+            let mut out = Vec::new();
+            encode_name(name, &mut out);
+            assert_eq!(out, written.as_bytes());
+        }
+    }
 }

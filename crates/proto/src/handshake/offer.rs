@@ -16,8 +16,7 @@ use crate::url::Url;
 pub(super) const VERSION: HeaderName = SEC_WEBSOCKET_VERSION;
 
 /// The headers that the handshake itself writes.
-const RESERVED: [HeaderName; 10] = [
-    HOST,
+const RESERVED: [HeaderName; 9] = [
     UPGRADE,
     CONNECTION,
     CONTENT_LENGTH,

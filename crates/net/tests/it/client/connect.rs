@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use fullduplex_lab::echo;
+use fullduplex_lab::script::{Peer, answer_to};
 use fullduplex_net::proto::Url;
 use fullduplex_net::{
     ConnectConcurrency, ConnectError, ConnectOptions, Server, ServerOptions, Tls, connect,
+    connect_over,
 };
 
 /// Serves an echo on a port of its own, and returns its URL.
@@ -100,4 +102,35 @@ fn headers_are_added_by_name_and_value() {
         "could not add the header `Sec-WebSocket-Key`: the opening handshake sets it; use the \
          option for it, or leave it out"
     );
+}
+
+/// FC-02, FC-14: names have the usual capitals, and `Host` may be given.
+#[tokio::test]
+async fn the_request_has_the_usual_capitals_and_a_given_host() {
+    let options = ConnectOptions::new().deflate(None);
+    let options = options.header("x-tag", "1").and_then(|options| options.header("HOST", "a.b:1"));
+    let (client, server) = tokio::io::duplex(4096);
+    let client = tokio::spawn(async move {
+        connect_over(client, "ws://server.example/", &options.unwrap()).await.map(|_| ())
+    });
+    let mut server = Peer::over(server);
+    let request = server.read_head().await;
+    let names: Vec<_> =
+        request.lines().skip(1).map(|line| line.split(':').next().unwrap_or_default()).collect();
+    for name in
+        ["Host", "Upgrade", "Connection", "Sec-WebSocket-Version", "Sec-WebSocket-Key", "X-Tag"]
+    {
+        assert_eq!(names.iter().filter(|other| **other == name).count(), 1, "{name}: {request}");
+    }
+    assert!(request.contains("Host: a.b:1\r\n"), "{request}");
+    // FC-14: nothing of a body is expected.
+    let lines = [
+        "HTTP/1.1 101 Switching Protocols",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Accept: {accept}",
+        "Transfer-Encoding: chunked",
+    ];
+    server.send(answer_to(&request, &lines)).await;
+    client.await.unwrap().unwrap();
 }

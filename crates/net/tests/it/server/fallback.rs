@@ -58,9 +58,9 @@ async fn the_fallback_answers_plain_requests() {
         let answer = String::from_utf8(read_to_end(peer).await).unwrap();
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {answer}");
         assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
-        assert!(answer.contains("connection: close"), "{answer}");
+        assert!(answer.contains("Connection: close"), "{answer}");
         if status == 200 {
-            assert!(answer.contains("content-length: 27\r\n") && !answer.contains("chunked"));
+            assert!(answer.contains("Content-Length: 27\r\n") && !answer.contains("chunked"));
             assert!(answer.ends_with("\r\n\r\nyou asked for /health?deep\n"), "{answer}");
         }
     }

@@ -70,7 +70,7 @@ async fn heads_have_limits() {
     ] {
         let answered = answer(&served, &request).await;
         assert!(answered.starts_with(&format!("HTTP/1.1 {status} ")), "{status}: {answered}");
-        assert!(answered.contains("connection: close"), "{answered}");
+        assert!(answered.contains("Connection: close"), "{answered}");
     }
 }
 
