@@ -2,14 +2,23 @@
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use bytes::{Bytes, BytesMut};
 use fullduplex_lab::ca::{Authority, Validity};
 use fullduplex_lab::echo;
-use fullduplex_net::proto::{CloseFrame, Message, Prepared, Text};
-use fullduplex_net::{ConnectOptions, Socket, Tls, connect};
+use fullduplex_lab::script::SAMPLE_REQUEST;
+use fullduplex_net::proto::{CloseFrame, Message, Prepared, Role, Text};
+use fullduplex_net::{
+    ConnectOptions, IntoHandlerResult, Request, Server, ServerOptions, Socket, Tls,
+    UpgradedOptions, connect,
+};
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// Returns the URL of an echo server.
 fn echo_url() -> String {
@@ -111,4 +120,93 @@ async fn a_close_frame_has_a_code_and_a_reason() {
     let closed = socket.close(Some(CloseFrame::new(1000, "bye").unwrap())).await.unwrap();
     assert!(closed.was_clean());
     assert_eq!((closed.code(), closed.reason()), (1000, "bye"));
+}
+
+#[tokio::test]
+async fn a_socket_is_a_stream() {
+    let mut socket = open().await;
+    socket.send("hello").await.unwrap();
+    socket.start_close(None);
+    let mut received = Vec::new();
+    while let Some(message) = socket.next().await {
+        received.push(message.unwrap());
+    }
+    assert_eq!(received, [Message::text("hello")]);
+}
+
+#[tokio::test]
+async fn a_socket_splits_into_a_sink_and_a_stream() {
+    let (mut sink, mut stream) = open().await.split();
+    let sending = tokio::spawn(async move {
+        sink.send("one".into()).await?;
+        sink.send(Message::text("two")).await?;
+        sink.close().await
+    });
+    let mut received = Vec::new();
+    while let Some(Ok(message)) = stream.next().await {
+        received.push(message);
+    }
+    sending.await.unwrap().unwrap();
+    assert_eq!(received, [Message::text("one"), Message::text("two")]);
+}
+
+/// Returns the close code of a client whose connection runs this handler.
+async fn close_code_of<F, R>(handler: impl Fn(Request) -> F + Send + Sync + 'static) -> u16
+where
+    F: Future<Output = R> + Send + 'static,
+    R: IntoHandlerResult,
+{
+    let server = Server::bind("127.0.0.1:0", ServerOptions::default()).await.unwrap();
+    let url = format!("ws://{}/", server.local_addr().unwrap());
+    tokio::spawn(server.serve(handler));
+    let (mut socket, _) = connect(url, &ConnectOptions::new()).await.unwrap();
+    while let Ok(Some(_)) = socket.recv().await {}
+    socket.closed().await.code()
+}
+
+#[derive(Debug)]
+struct OwnError;
+
+impl fmt::Display for OwnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an error of the application")
+    }
+}
+
+impl Error for OwnError {}
+
+#[tokio::test]
+async fn a_handler_returns_nothing_or_any_error() {
+    async fn nothing(request: Request) {
+        drop(request.accept().await);
+    }
+    async fn io_error(request: Request) -> io::Result<()> {
+        drop(request.accept().await);
+        Err(io::ErrorKind::NotFound.into())
+    }
+    async fn own_error(request: Request) -> Result<(), OwnError> {
+        drop(request.accept().await);
+        Err(OwnError)
+    }
+    async fn boxed_error(request: Request) -> Result<(), Box<dyn Error + Send + Sync>> {
+        request.accept().await?.send("hello").await?;
+        Err("an error of the application".into())
+    }
+    assert_eq!(close_code_of(nothing).await, 1000);
+    assert_eq!(close_code_of(io_error).await, 1011);
+    assert_eq!(close_code_of(own_error).await, 1011);
+    assert_eq!(close_code_of(boxed_error).await, 1011);
+}
+
+#[tokio::test]
+async fn an_upgraded_stream_becomes_a_socket() {
+    let mut stream = TcpStream::connect(("127.0.0.1", echo::start(None))).await.unwrap();
+    stream.write_all(SAMPLE_REQUEST.as_bytes()).await.unwrap();
+    let mut response = Vec::new();
+    while !response.ends_with(b"\r\n\r\n") {
+        response.push(stream.read_u8().await.unwrap());
+    }
+    let mut socket = Socket::from_upgraded(stream, Role::Client, UpgradedOptions::default());
+    socket.send("hello").await.unwrap();
+    assert_eq!(socket.recv().await.unwrap().unwrap(), Message::text("hello"));
 }
