@@ -15,6 +15,7 @@ mod node;
 mod peers;
 mod record;
 mod requirements;
+mod rooms;
 mod run;
 mod sessions;
 mod shell;

@@ -8,6 +8,7 @@ pub mod faulty;
 pub mod figures;
 pub mod folder;
 pub mod forward;
+mod guarded;
 #[cfg(doctest)]
 mod guide;
 pub mod peers;

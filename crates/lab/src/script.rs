@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+pub use crate::guarded::guarded;
 use crate::trace::Trace;
 
 /// The FIN bit.
@@ -57,17 +58,6 @@ pub const SAMPLE_ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 /// A free port of 127.0.0.1.
 const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-
-/// How long anything may take before it counts as hanging.
-const HANG: Duration = Duration::from_secs(30);
-
-/// Awaits `future`, and panics if it takes longer than 30 seconds. `what` names what is awaited.
-pub async fn guarded<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(HANG, future).await {
-        Ok(output) => output,
-        Err(_) => panic!("timed out after {HANG:?}: {what}"),
-    }
-}
 
 /// Returns a frame of a server, such as `frame(FIN | TEXT, "hello")`.
 pub fn frame(first_byte: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {

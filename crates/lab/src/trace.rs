@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fullduplex::{Builder, Data, Event, EventType, ReadyState, WebSocket};
 
-use crate::script::guarded;
+use crate::guarded::guarded;
 
 /// All events of a `WebSocket`, from its construction to its end.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use fullduplex::{CookieStore, Url};
 use http::HeaderValue;
 
-use crate::options::latin1;
+use crate::latin1::latin1;
 
 /// What a jar in JavaScript has to do with one opening: what it said when it was asked, and what it
 /// is to be told.

@@ -2,9 +2,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Wake;
-use std::time::Duration;
 
-use fullduplex::WebSocket;
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Unknown};
@@ -14,27 +12,26 @@ use tokio::runtime::EnterGuard;
 
 use crate::event::{self, Many};
 use crate::io::Io;
-use crate::socket;
 
 /// Weak: an idle environment may end.
-type Call = ThreadsafeFunction<(), (), (), napi::Status, false, true>;
+pub(crate) type Call = ThreadsafeFunction<(), (), (), napi::Status, false, true>;
 
 thread_local! {
     /// The environments of this JavaScript thread: one for each time that the package was loaded. JavaScript knows them by
     /// number, as it does the sockets: looking a number up costs less than finding out what a JavaScript object stands for.
-    static ENVIRONMENTS: RefCell<Slab<Arc<Turns>>> = const { RefCell::new(Slab::new()) };
+    pub(crate) static ENVIRONMENTS: RefCell<Slab<Arc<Turns>>> = const { RefCell::new(Slab::new()) };
     /// Serves the sockets of all of them.
-    static IO: RefCell<Option<Io>> = const { RefCell::new(None) };
+    pub(crate) static IO: RefCell<Option<Io>> = const { RefCell::new(None) };
     /// The environments again, for the thread that serves them.
-    static CALLERS: Callers = Callers::default();
+    pub(crate) static CALLERS: Callers = Callers::default();
 }
 
 /// The environments of a thread that wait to be called.
 #[derive(Clone, Default)]
-struct Callers(Arc<Mutex<Vec<Weak<Turns>>>>);
+pub(crate) struct Callers(Arc<Mutex<Vec<Weak<Turns>>>>);
 
 impl Callers {
-    fn add(&self, turns: &Arc<Turns>) {
+    pub(crate) fn add(&self, turns: &Arc<Turns>) {
         let mut all = lock(&self.0);
         all.retain(|turns| turns.strong_count() > 0);
         all.push(Arc::downgrade(turns));
@@ -52,6 +49,12 @@ pub(crate) struct Turns {
     ready: Mutex<Ready>,
 }
 
+impl Turns {
+    pub(crate) fn new(turn: Call) -> Self {
+        Self { turn, ready: Mutex::default() }
+    }
+}
+
 #[derive(Default)]
 struct Ready {
     sockets: VecDeque<u32>,
@@ -63,17 +66,6 @@ struct Ready {
 pub(crate) struct Signal {
     pub(crate) number: u32,
     pub(crate) turns: Arc<Turns>,
-}
-
-/// Makes an environment; `turn` is called when sockets of it have tasks.
-#[napi]
-pub fn enter(env: &Env, turn: Function<'_, (), ()>) -> napi::Result<u32> {
-    let turn = turn.build_threadsafe_function::<()>().weak::<true>().build()?;
-    let turns = Arc::new(Turns { turn, ready: Mutex::default() });
-    CALLERS.with(|callers| callers.add(&turns));
-    let number = ENVIRONMENTS.with_borrow_mut(|all| all.insert(turns));
-    env.add_env_cleanup_hook(number as u32, end)?;
-    Ok(number as u32)
 }
 
 /// The numbers of the sockets that have tasks, as what `collect` returns of them; `null` if there are
@@ -110,48 +102,6 @@ pub fn later(environment: u32, socket: u32) {
 /// JavaScript has woken sockets itself, and is called for them.
 pub(crate) fn call_if_due(environment: u32) {
     with(environment, |turns| turns.call_if_due());
-}
-
-/// The thread ends: closes all its sockets, open ones with 1001, and ends what serves them. Blocks until what was sent and
-/// the closing handshakes are done, or [`LEAVE_TIMEOUT`] has passed.
-#[napi]
-pub fn leave() {
-    let environments: Vec<_> =
-        ENVIRONMENTS.with_borrow(|all| all.iter().map(|(number, _)| number as u32).collect());
-    stop(environments.into_iter().flat_map(socket::end_all).collect());
-}
-
-/// Waits for sockets that are closing, then ends the thread that serves them.
-fn stop(sockets: Vec<WebSocket>) {
-    if let Some(io) = IO.with_borrow_mut(Option::take) {
-        io.stop(closed(sockets));
-    }
-}
-
-async fn closed(sockets: Vec<WebSocket>) {
-    let all = async {
-        for socket in sockets {
-            socket.closed().await;
-        }
-    };
-    tokio::time::timeout(LEAVE_TIMEOUT, all).await.ok();
-}
-
-/// How long an environment that ends waits for its servers.
-const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// The environment is torn down: nothing of it remains.
-fn end(environment: u32) {
-    let sockets = socket::end_all(environment);
-    let is_last = ENVIRONMENTS.with_borrow(|all| all.len() <= 1);
-    if is_last {
-        stop(sockets);
-    } else if !sockets.is_empty() {
-        IO.with_borrow(|io| io.as_ref().map(|io| io.wait_for(closed(sockets))));
-    }
-    socket::release_all(environment);
-    let ended = ENVIRONMENTS.with_borrow_mut(|all| all.try_remove(environment as usize));
-    drop(ended);
 }
 
 /// Runs `open` where the sockets of this thread are served. Starts that if it is not running.

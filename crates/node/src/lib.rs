@@ -11,6 +11,8 @@ mod environment;
 mod error;
 mod event;
 mod io;
+mod latin1;
+mod lifecycle;
 mod options;
 mod socket;
 mod stream;

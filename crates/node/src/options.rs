@@ -11,6 +11,7 @@ use napi_derive::napi;
 
 use crate::cookies::Jar;
 use crate::error::{bad_option, exception};
+use crate::latin1::latin1;
 
 /// What the third argument of the constructor may have, converted. Times are in milliseconds.
 #[napi(object)]
@@ -206,11 +207,6 @@ impl DeflateOptions {
         }
         Ok(deflate)
     }
-}
-
-/// The bytes of a `ByteString`, in which each character is one byte.
-pub(crate) fn latin1(text: &str) -> Vec<u8> {
-    text.chars().map(|character| u8::try_from(character).unwrap_or(b'?')).collect()
 }
 
 fn milliseconds(time: f64) -> Duration {

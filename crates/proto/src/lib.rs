@@ -34,6 +34,7 @@
 //! ```
 
 mod close;
+mod close_code;
 mod closing;
 mod connection;
 mod credentials;
@@ -67,9 +68,8 @@ mod url;
 mod utf8;
 mod violation;
 
-pub use close::{
-    CloseCode, CloseCodeError, CloseFrame, CloseFrameError, CloseReason, CloseReasonError,
-};
+pub use close::{CloseFrame, CloseFrameError, CloseReason, CloseReasonError};
+pub use close_code::{CloseCode, CloseCodeError};
 pub use closing::{Closed, ConnectionError};
 pub use connection::{Connection, Parked};
 pub use credentials::Credentials;

@@ -1,4 +1,4 @@
-use crate::close::CloseCode;
+use crate::close_code::CloseCode;
 
 /// What the peer did that the protocol, or a limit of this end, forbids.
 ///

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::Conclusion;
+use super::conclusion::Conclusion;
 use super::record::Times;
 use super::worker::Load;
 

@@ -1,4 +1,5 @@
 mod args;
+mod conclusion;
 mod json;
 mod pacer;
 mod payload;
@@ -19,6 +20,7 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, sleep, sleep_until};
 
 pub(crate) use self::args::Bench;
+use self::conclusion::Conclusion;
 use self::payload::Payload;
 use self::record::Record;
 use self::watch::{TICK, Watch};
@@ -27,19 +29,10 @@ use crate::context::Context;
 use crate::exit::{Exit, Failure, not_connected, silent};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
-use crate::secrets::Secrets;
 
 /// How long to wait for answers at the end, and after an interrupt.
 const PATIENCE: Duration = Duration::from_secs(5);
 const INTERRUPTED: Duration = Duration::from_millis(300);
-
-/// The end of a run. The figures are in its record.
-#[derive(Debug)]
-struct Conclusion {
-    run: Rc<Run>,
-    cut_short: bool,
-    secrets: Secrets,
-}
 
 pub(crate) async fn run(args: Bench, context: &Context) -> Result<(), Failure> {
     let url = args.client.parsed_url()?;

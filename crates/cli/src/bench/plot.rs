@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::Conclusion;
+use super::conclusion::Conclusion;
 use super::worker::Load;
 use crate::figures::{count, counted, time};
 

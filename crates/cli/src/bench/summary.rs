@@ -2,7 +2,7 @@ use std::fmt::Display;
 
 use anstyle::{AnsiColor, Style};
 
-use super::Conclusion;
+use super::conclusion::Conclusion;
 use super::record::Times;
 use super::worker::Load;
 use crate::figures::{bytes, count, counted, time};

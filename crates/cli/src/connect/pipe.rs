@@ -10,8 +10,9 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines, Stdin};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::args::{Connect, Input, Wait};
+use super::end::{go_away, interrupted, verdict};
+use super::form;
 use super::show::{Opened, Show, in_words};
-use super::{form, go_away, interrupted, verdict};
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::interrupt::GRACE;

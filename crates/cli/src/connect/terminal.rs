@@ -17,8 +17,8 @@ use tokio::time::{Instant, sleep};
 
 use super::args::{Connect, Input};
 use super::command::{self, Command, HELP};
+use super::end::{go_away, interrupted, verdict};
 use super::show::{Show, in_words};
-use super::{go_away, interrupted, verdict};
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{Line, Output};

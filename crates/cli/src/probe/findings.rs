@@ -4,8 +4,8 @@ use fullduplex_net::{ConnectError, ConnectPhase, Rejected};
 use http::StatusCode;
 
 use super::journey::Leg;
+use super::report::{Open, Outcome, Report};
 use super::talk::{Side, Talk};
-use super::{Open, Outcome, Report};
 use crate::figures::{counted, time};
 
 /// Something that looks wrong, and advice.

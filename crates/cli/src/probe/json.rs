@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::findings::findings;
 use super::journey::{Head, Leg, Tried};
+use super::report::{Open, Outcome, Report};
 use super::talk::Side;
-use super::{Open, Outcome, Report};
 use crate::secrets::Secrets;
 
 /// Returns the report for machines. Times are in seconds.

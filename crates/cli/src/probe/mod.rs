@@ -3,50 +3,21 @@ mod certificate;
 mod findings;
 mod journey;
 mod json;
+mod report;
 mod screen;
 mod talk;
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use fullduplex_net::proto::Url;
-use fullduplex_net::{ConnectError, connect};
+use fullduplex_net::connect;
 
 pub(crate) use self::args::Probe;
-use self::journey::{Journey, Leg};
+use self::journey::Journey;
+use self::report::{Open, Outcome, Report};
 use self::talk::{Pace, Talk};
 use crate::context::Context;
-use crate::exit::{Exit, Failure, silent};
-use crate::secrets::Secrets;
-
-/// What is known of a server.
-#[derive(Debug)]
-struct Report {
-    url: Url,
-    /// At least one.
-    legs: Vec<Leg>,
-    outcome: Outcome,
-    /// Whether any certificate would have been accepted.
-    takes_any_certificate: bool,
-    /// When it was made.
-    now: SystemTime,
-    secrets: Secrets,
-}
-
-#[derive(Debug)]
-enum Outcome {
-    Failed(ConnectError),
-    /// Interrupted before there was a connection.
-    Interrupted,
-    Open(Open),
-}
-
-#[derive(Debug)]
-struct Open {
-    extensions: String,
-    subprotocol: Option<String>,
-    talk: Talk,
-}
+use crate::exit::Failure;
 
 pub(crate) async fn run(args: Probe, context: &Context) -> Result<(), Failure> {
     let url = args.client.parsed_url()?;
@@ -84,27 +55,4 @@ pub(crate) async fn run(args: Probe, context: &Context) -> Result<(), Failure> {
         }
     }
     report.exit()
-}
-
-impl Report {
-    /// Returns the last leg, which led furthest.
-    fn last_leg(&self) -> &Leg {
-        self.legs.last().expect("there is at least one")
-    }
-
-    fn open(&self) -> Option<&Open> {
-        match &self.outcome {
-            Outcome::Open(open) => Some(open),
-            Outcome::Failed(_) | Outcome::Interrupted => None,
-        }
-    }
-
-    /// Returns the exit code. The screen shows the reason.
-    fn exit(&self) -> Result<(), Failure> {
-        match self.open() {
-            None => Err(silent(Exit::NotConnected)),
-            Some(open) if open.talk.is_clean() => Ok(()),
-            Some(_) => Err(silent(Exit::Failed)),
-        }
-    }
 }

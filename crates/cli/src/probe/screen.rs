@@ -4,8 +4,8 @@ use anstyle::{AnsiColor, Style};
 
 use super::findings::{Finding, findings};
 use super::journey::{Head, Leg, Tried};
+use super::report::{Open, Outcome, Report};
 use super::talk::{Side, Talk};
-use super::{Open, Outcome, Report};
 use crate::figures::{counted, time};
 use crate::output::{Line, cut};
 use crate::secrets::Secrets;

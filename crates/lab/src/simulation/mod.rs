@@ -27,6 +27,7 @@ mod pipe;
 mod plan;
 mod replay;
 mod rng;
+mod run;
 mod script;
 mod sweep;
 mod tally;
@@ -36,7 +37,7 @@ mod verdict;
 mod wire;
 mod world;
 
+pub use run::run;
 pub use sweep::{Sweep, sweep};
 pub use tally::Tally;
 pub use trace::Trace;
-pub use world::run;

@@ -7,9 +7,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+use super::run::run;
 use super::tally::Tally;
 use super::trace::Trace;
-use super::world::run;
 
 /// One of so many seeds is run twice, and must do the same again.
 const TWICE_ONE_IN: u64 = 100;

@@ -12,14 +12,9 @@ use super::pipe::Pipe;
 use super::plan::{Fault, FaultKind, Plan};
 use super::rng::Rng;
 use super::script::Action;
-use super::tally::Tally;
 use super::trace::{Happening, Trace};
 use super::turn::Turn;
-use super::verdict;
 use super::wire::Wire;
-
-/// More turns than any plan has use for: a run that takes them goes round in circles.
-const TURNS: u32 = 1_000_000;
 
 /// After so long a time without a turn, open ends have given back what they can. One that waits for
 /// the rest of a message would look again for ever.
@@ -27,7 +22,7 @@ const QUIET: Duration = Duration::from_secs(60);
 
 /// What an end may do in its turn.
 #[derive(Debug, Clone, Copy)]
-enum Move {
+pub(super) enum Move {
     Act,
     Write,
     Read,
@@ -65,26 +60,8 @@ pub(super) struct World<'a> {
     trace: &'a mut Trace,
 }
 
-/// Simulates the connection that `seed` stands for, from its opening to its end, and panics when
-/// something happens that must not.
-pub fn run(seed: u64, trace: &mut Trace) -> Tally {
-    let mut world = World::new(seed, trace);
-    for _ in 0..TURNS {
-        if let Some((role, turn)) = world.choose() {
-            world.take_turn(role, turn);
-        } else if let Some(next) = world.next_timer() {
-            world.advance(next);
-        } else if world.ends.iter().all(|end| end.phase == Phase::Closed) {
-            return verdict::judge(&mut world);
-        } else {
-            world.unplug();
-        }
-    }
-    panic!("no progress in {TURNS} turns");
-}
-
 impl<'a> World<'a> {
-    fn new(seed: u64, trace: &'a mut Trace) -> Self {
+    pub(super) fn new(seed: u64, trace: &'a mut Trace) -> Self {
         let mut rng = Rng::new(seed);
         let Plan { agreement, behaviours, paces, fault, timeouts, is_gentle } =
             Plan::new(seed, &mut rng);
@@ -116,7 +93,7 @@ impl<'a> World<'a> {
     }
 
     /// Picks one of all that is possible now.
-    fn choose(&mut self) -> Option<(Role, Move)> {
+    pub(super) fn choose(&mut self) -> Option<(Role, Move)> {
         let mut total = 0;
         let mut chosen = None;
         for role in [Role::Client, Role::Server] {
@@ -152,7 +129,7 @@ impl<'a> World<'a> {
         if is_possible { weight } else { 0 }
     }
 
-    fn take_turn(&mut self, role: Role, turn: Move) {
+    pub(super) fn take_turn(&mut self, role: Role, turn: Move) {
         // That an end is asked whether it is alive is no news.
         if matches!(turn, Move::Act) || !self.flows.iter().all(Flow::is_delivered) {
             self.quiet_since = self.now;
@@ -221,7 +198,7 @@ impl<'a> World<'a> {
     }
 
     /// When something may happen next that does not happen now.
-    fn next_timer(&self) -> Option<Instant> {
+    pub(super) fn next_timer(&self) -> Option<Instant> {
         let awake = self.ends.iter().filter(|end| end.attention != Attention::Frozen);
         let is_quiet = self.now >= self.quiet_since + QUIET;
         let ends = awake.flat_map(|end| match end.attention {
@@ -240,7 +217,7 @@ impl<'a> World<'a> {
         ends.flatten().chain(held).chain(talker.map(|talker| talker.next)).min()
     }
 
-    fn advance(&mut self, now: Instant) {
+    pub(super) fn advance(&mut self, now: Instant) {
         assert!(now > self.now, "D3: a timer that is due and does nothing");
         self.now = now;
         self.pipes.iter_mut().for_each(|pipe| pipe.release(now));
@@ -273,7 +250,7 @@ impl<'a> World<'a> {
 
     /// Nothing happens any more, and the connection still stands: that is for open ends to do, and
     /// for frozen ones. Then the transport ends, and whoever is frozen wakes up.
-    fn unplug(&mut self) {
+    pub(super) fn unplug(&mut self) {
         assert!(!self.is_unplugged, "D2: an end outlives its transport");
         self.is_unplugged = true;
         for end in self.ends.iter().filter(|end| end.attention != Attention::Frozen) {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::pool::budget::{Budget, Verdict};
 use crate::pool::network::Network;
 use crate::pool::timers::Tick;
-use crate::pool::{NoPlaceError, Pool};
+use crate::pool::{NoPlaceError, Phase, Pool};
 
 /// One connection of a server, from `accept` until its handler is over.
 ///
@@ -25,9 +25,37 @@ pub(crate) struct ConnectionGuard {
     has_place: bool,
 }
 
+impl Pool {
+    /// Gives a connection from `address` a place, if there is one.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        address: Option<IpAddr>,
+    ) -> Result<ConnectionGuard, NoPlaceError> {
+        self.counters.count_accepted();
+        self.timer_task.get_or_init(|| {
+            let timers = Arc::clone(&self.timers);
+            tokio::spawn(async move { timers.run().await }).abort_handle()
+        });
+        let before = self.open.fetch_add(1, Ordering::SeqCst);
+        self.guards.fetch_add(1, Ordering::SeqCst);
+        // On every return below, dropping the guard gives the place back.
+        let mut guard = ConnectionGuard::new(Arc::clone(self));
+        if before >= self.limits.connections {
+            return Err(NoPlaceError::ServerFull);
+        }
+        if self.phase() != Phase::Serving {
+            return Err(NoPlaceError::ShuttingDown);
+        }
+        if let Some(address) = address {
+            guard.count_for(address)?;
+        }
+        Ok(guard)
+    }
+}
+
 impl ConnectionGuard {
     /// Guards a place that the pool has counted.
-    pub(super) fn new(pool: Arc<Pool>) -> Self {
+    fn new(pool: Arc<Pool>) -> Self {
         let key = pool.timers.add();
         Self { pool, network: None, alarm: None, key, held: 0, has_place: true }
     }

@@ -9,7 +9,6 @@ pub(crate) mod network;
 pub(crate) mod timers;
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -19,7 +18,6 @@ use tokio::task::AbortHandle;
 
 use crate::pool::budget::Budget;
 use crate::pool::counters::{Counters, Counts};
-use crate::pool::guard::ConnectionGuard;
 use crate::pool::network::Network;
 use crate::pool::timers::Timers;
 
@@ -86,32 +84,6 @@ impl Pool {
             budget: Budget::new(limits.memory_bytes),
             counters: Counters::default(),
         }
-    }
-
-    /// Gives a connection from `address` a place, if there is one.
-    pub(crate) fn admit(
-        self: &Arc<Self>,
-        address: Option<IpAddr>,
-    ) -> Result<ConnectionGuard, NoPlaceError> {
-        self.counters.count_accepted();
-        self.timer_task.get_or_init(|| {
-            let timers = Arc::clone(&self.timers);
-            tokio::spawn(async move { timers.run().await }).abort_handle()
-        });
-        let before = self.open.fetch_add(1, Ordering::SeqCst);
-        self.guards.fetch_add(1, Ordering::SeqCst);
-        // On every return below, dropping the guard gives the place back.
-        let mut guard = ConnectionGuard::new(Arc::clone(self));
-        if before >= self.limits.connections {
-            return Err(NoPlaceError::ServerFull);
-        }
-        if self.phase() != Phase::Serving {
-            return Err(NoPlaceError::ShuttingDown);
-        }
-        if let Some(address) = address {
-            guard.count_for(address)?;
-        }
-        Ok(guard)
     }
 
     /// Counts a connection for `network`, unless that has as many as it may have.

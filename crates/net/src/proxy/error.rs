@@ -59,7 +59,7 @@ pub enum ProxyError {
     #[error("the proxy rejected the user or the password")]
     Login,
     /// The SOCKS5 proxy could not connect to the server, or refused to. The value is its reply code.
-    #[error("the proxy answered: {}", super::socks5::reason(*.0))]
+    #[error("the proxy answered: {}", reason(*.0))]
     Socks5(u8),
     /// SOCKS5 allows host names of up to 255 bytes.
     #[error("the host name is longer than the 255 bytes that SOCKS5 allows")]
@@ -78,4 +78,20 @@ fn details(rejected: &Rejected) -> String {
         _ => "",
     };
     quotation.unwrap_or_default() + hint
+}
+
+/// Describes the code of a reply (RFC 1928 section 6).
+fn reason(code: u8) -> String {
+    let reason = match code {
+        1 => "general failure",
+        2 => "its rules do not allow this connection",
+        3 => "the network is unreachable",
+        4 => "the host is unreachable",
+        5 => "the connection was refused",
+        6 => "the time to live has expired",
+        7 => "it does not support CONNECT",
+        8 => "it does not support this type of address",
+        _ => return format!("failure {code}"),
+    };
+    reason.into()
 }

@@ -5,7 +5,7 @@ use fullduplex_proto::Credentials;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::ProxyError;
+use super::error::ProxyError;
 use crate::http1::host_and_port;
 use crate::http1::read::{read_final_response, write_all};
 use crate::http1::rejected::Rejected;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use fullduplex_proto::Credentials;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
-use super::{ProxyError, ProxyUrlError};
+use super::error::{ProxyError, ProxyUrlError};
 use crate::http1::read::OpeningError;
 use crate::http1::read::write_all;
 
@@ -54,22 +54,6 @@ pub(super) fn check(credentials: &Credentials) -> Result<(), ProxyUrlError> {
             "SOCKS5 allows from 1 to 255 bytes for the user and the password each",
         ))
     }
-}
-
-/// Describes the code of a reply (RFC 1928 section 6).
-pub(super) fn reason(code: u8) -> String {
-    let reason = match code {
-        1 => "general failure",
-        2 => "its rules do not allow this connection",
-        3 => "the network is unreachable",
-        4 => "the host is unreachable",
-        5 => "the connection was refused",
-        6 => "the time to live has expired",
-        7 => "it does not support CONNECT",
-        8 => "it does not support this type of address",
-        _ => return format!("failure {code}"),
-    };
-    reason.into()
 }
 
 fn greeting(credentials: Option<&Credentials>) -> Vec<u8> {

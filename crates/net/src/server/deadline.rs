@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use crate::server::accept::AcceptError;
+use crate::server::error::AcceptError;
 use crate::time;
 
 /// The deadline of an opening handshake.

@@ -1,6 +1,7 @@
 pub(crate) mod accept;
 pub(crate) mod connections;
 pub(crate) mod deadline;
+pub(crate) mod error;
 pub(crate) mod fallback;
 pub(crate) mod group;
 pub(crate) mod handler;

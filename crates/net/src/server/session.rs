@@ -14,9 +14,9 @@ use tracing::Span;
 use crate::http1::read::OpeningError;
 use crate::pool::Phase;
 use crate::pool::counters::Counters;
-use crate::server::accept::AcceptError;
 use crate::server::connections::Connections;
 use crate::server::deadline::Deadline;
+use crate::server::error::AcceptError;
 use crate::server::handler::{
     HandlerPanicError, HandlerResult, HandlerTask, IntoHandlerResult, call, poll_caught,
 };

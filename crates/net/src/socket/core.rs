@@ -6,7 +6,6 @@ use bytes::BytesMut;
 use fullduplex_proto::{Closed, Connection, Parked, SendBuffer};
 
 use crate::pool::delta::CounterDelta;
-use crate::socket::link::{Flush, copy};
 use crate::socket::read_buffer::Input;
 
 thread_local! {
@@ -53,6 +52,17 @@ pub(crate) struct Ended {
     pub(crate) queued_bytes: u64,
     /// Whether the application's stream has ended.
     stream_has_ended: bool,
+}
+
+/// How far the transport has been flushed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flush {
+    Due,
+    Done,
+    /// The transport was shut down for writing, after everything was written.
+    ShutDown,
+    /// Writing has failed.
+    Broken,
 }
 
 impl Core {
@@ -228,4 +238,12 @@ fn take<T>(spare: &'static Spare<T>) -> Option<T> {
 
 fn put<T>(spare: &'static Spare<T>, kept: T) {
     let _ = spare.try_with(|spare| spare.set(Some(kept)));
+}
+
+/// Copies an I/O error, as far as that is possible.
+pub(crate) fn copy(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
 }

@@ -1,7 +1,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
-use crate::socket::driver::Wait;
+/// What the application waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    Event,
+    /// That the transport takes bytes.
+    Write,
+}
 
 /// The wakers of two tasks that use one socket. A transport keeps one waker for each direction, and either
 /// task moves bytes in both. So the transport gets a waker that wakes both.

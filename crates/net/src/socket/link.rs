@@ -13,8 +13,8 @@ use tokio::time::Instant;
 
 use crate::pool::Phase;
 use crate::pool::guard::ConnectionGuard;
-use crate::socket::core::{ActiveCore, Core};
-use crate::socket::driver::Poller;
+use crate::socket::core::{ActiveCore, Core, Flush, copy};
+use crate::socket::poller::Poller;
 use crate::socket::sender::{Inbox, Sender};
 use crate::socket::timer::Timer;
 
@@ -42,16 +42,6 @@ pub(crate) struct Link<S> {
     pub(crate) poller: Poller,
     /// Payload bytes that the transport took since [`Link::take_written`].
     payload_written: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Flush {
-    Due,
-    Done,
-    /// The transport was shut down for writing, after everything was written.
-    ShutDown,
-    /// Writing has failed.
-    Broken,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
@@ -628,13 +618,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         if let Some(mailbox) = &self.mailbox {
             mailbox.shut();
         }
-    }
-}
-
-/// Copies an I/O error, as far as that is possible.
-pub(crate) fn copy(error: &io::Error) -> io::Error {
-    match error.raw_os_error() {
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => io::Error::new(error.kind(), error.to_string()),
     }
 }

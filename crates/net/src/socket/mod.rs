@@ -7,6 +7,7 @@ pub(crate) mod error;
 pub(crate) mod halves;
 pub(crate) mod link;
 pub(crate) mod options;
+pub(crate) mod poller;
 pub(crate) mod read_buffer;
 pub(crate) mod sender;
 pub(crate) mod split;
@@ -26,8 +27,8 @@ use fullduplex_proto::{
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::pool::guard::ConnectionGuard;
-use crate::socket::driver::Wait;
 use crate::socket::error::{SendError, SocketError};
+use crate::socket::halves::Wait;
 use crate::socket::link::Link;
 use crate::socket::sender::Sender;
 use crate::transport::Transport;

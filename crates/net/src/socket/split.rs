@@ -10,8 +10,8 @@ use futures_core::Stream;
 use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::socket::driver::Wait;
 use crate::socket::error::{SendError, SocketError};
+use crate::socket::halves::Wait;
 use crate::socket::link::Link;
 use crate::socket::sender::Sender;
 use crate::socket::{Batch, Handle, Shared, Socket, wake};

@@ -1,7 +1,8 @@
 use std::time::{Duration, Instant};
 
 use super::Connection;
-use crate::close::{CloseCode, CloseFrame, CloseReason};
+use crate::close::{CloseFrame, CloseReason};
+use crate::close_code::CloseCode;
 use crate::closing::{Closing, Step};
 use crate::deadline::{Elapsed, Unread};
 use crate::timers::{Timeout, Timers};

@@ -1,0 +1,12 @@
+use std::rc::Rc;
+
+use super::worker::Run;
+use crate::secrets::Secrets;
+
+/// The end of a run. The figures are in its record.
+#[derive(Debug)]
+pub(super) struct Conclusion {
+    pub(super) run: Rc<Run>,
+    pub(super) cut_short: bool,
+    pub(super) secrets: Secrets,
+}

@@ -1,0 +1,26 @@
+use super::end::Phase;
+use super::tally::Tally;
+use super::trace::Trace;
+use super::verdict;
+use super::world::World;
+
+/// More turns than any plan has use for: a run that takes them goes round in circles.
+const TURNS: u32 = 1_000_000;
+
+/// Simulates the connection that `seed` stands for, from its opening to its end, and panics when
+/// something happens that must not.
+pub fn run(seed: u64, trace: &mut Trace) -> Tally {
+    let mut world = World::new(seed, trace);
+    for _ in 0..TURNS {
+        if let Some((role, turn)) = world.choose() {
+            world.take_turn(role, turn);
+        } else if let Some(next) = world.next_timer() {
+            world.advance(next);
+        } else if world.ends.iter().all(|end| end.phase == Phase::Closed) {
+            return verdict::judge(&mut world);
+        } else {
+            world.unplug();
+        }
+    }
+    panic!("no progress in {TURNS} turns");
+}

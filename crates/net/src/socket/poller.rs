@@ -1,0 +1,180 @@
+//! Which task polls the transport, and what the driving task knows.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+use std::time::Duration;
+
+use fullduplex_proto::Received;
+use tokio::time::Instant;
+
+use crate::socket::halves::Halves;
+
+/// An application that takes no message for this long is not expected to. Then the driver reads on, so that it
+/// learns of the end of the connection behind messages that nobody takes (FS-01).
+pub(super) const READ_ON_AFTER: Duration = Duration::from_secs(5);
+
+/// How much of messages that nobody takes is kept.
+pub(super) const READ_AHEAD: usize = 64 << 10;
+
+/// What a kept message counts besides its payload.
+pub(super) const OVERHEAD: usize = 64;
+
+/// Which task polls the transport.
+#[derive(Debug)]
+pub(crate) enum Poller {
+    /// The one task that uses the socket.
+    User,
+    /// Two tasks, each with one half of the socket.
+    Halves(Box<Halves>),
+    /// A task of ours, which drives the link whether or not the application polls.
+    Driver(Driver),
+}
+
+/// The state of the driving task. The transport and the timer wake this task only, and it wakes the
+/// application's tasks.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    pub(super) waker: Waker,
+    pub(super) turn: Turn,
+    pub(super) work: Work,
+    pub(super) waits: Waits,
+    pub(super) socket: SocketState,
+    /// Set while reading waits for the application to take messages.
+    pub(super) ahead: Option<Box<Ahead>>,
+    /// Tasks of the application that wait, other than the driving one.
+    pub(super) waiters: Option<Box<Waiters>>,
+}
+
+/// Events that arrived while the application did not wait for one: one, until it is late.
+#[derive(Debug)]
+pub(super) struct Ahead {
+    pub(super) events: VecDeque<Received>,
+    /// The size of the messages among them.
+    pub(super) bytes: usize,
+    /// When the application is late.
+    pub(super) late: Instant,
+}
+
+impl Ahead {
+    pub(super) fn new() -> Box<Self> {
+        Box::new(Self { events: VecDeque::new(), bytes: 0, late: Instant::now() + READ_ON_AFTER })
+    }
+
+    pub(super) fn push(&mut self, event: Received) {
+        self.bytes += size(&event);
+        self.events.push_back(event);
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Received> {
+        let event = self.events.pop_front()?;
+        self.bytes -= size(&event);
+        self.late = Instant::now() + READ_ON_AFTER;
+        Some(event)
+    }
+
+    /// Whether more may be kept. The parts of a message are not: the application decides how to receive them.
+    pub(super) fn has_room(&self) -> bool {
+        let is_message = |event: &Received| matches!(event, Received::Message(_));
+        self.bytes < READ_AHEAD && self.events.iter().all(is_message)
+    }
+}
+
+pub(super) fn size(event: &Received) -> usize {
+    match event {
+        Received::Message(message) => message.len() + OVERHEAD,
+        _ => OVERHEAD,
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Waiters {
+    pub(super) event: Option<Waker>,
+    pub(super) write: Option<Waker>,
+}
+
+/// What the application waits for in the driving task, since the turn began.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Waits {
+    pub(super) event: bool,
+    pub(super) write: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// The driving task polls the application, and then drives the link.
+    Application,
+    Over,
+}
+
+/// Whether the link must be driven at the end of the turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Work {
+    Due,
+    /// The application has polled for an event, which drove the link.
+    Done,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SocketState {
+    Held,
+    /// Held, with a batch of messages that the application has not taken. Until it has, nothing is read, so
+    /// that a Close is not answered before the messages that precede it.
+    HeldWithBatch,
+    /// Held, and the application has been told that the connection has ended.
+    ToldOfEnd,
+    Dropped,
+}
+
+impl Driver {
+    pub(super) fn new(waker: Waker) -> Self {
+        Self {
+            waker,
+            turn: Turn::Over,
+            work: Work::Due,
+            waits: Waits::default(),
+            socket: SocketState::Held,
+            ahead: None,
+            waiters: None,
+        }
+    }
+
+    /// Whether the application has to take messages before more is read.
+    pub(super) fn waits_for_application(&self) -> bool {
+        self.socket == SocketState::HeldWithBatch || self.ahead.is_some()
+    }
+
+    /// Takes the next event that arrived ahead.
+    pub(super) fn pop_ahead(&mut self) -> Option<Received> {
+        let ahead = self.ahead.as_mut()?;
+        let event = ahead.pop();
+        if ahead.events.is_empty() {
+            self.ahead = None;
+        }
+        event
+    }
+
+    pub(super) fn waiters(&mut self) -> &mut Waiters {
+        self.waiters.get_or_insert_default()
+    }
+}
+
+impl Poller {
+    /// Whether nothing is to be done but to wait.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        match self {
+            Self::Driver(driver) => {
+                driver.turn == Turn::Over
+                    && driver.socket == SocketState::Held
+                    && driver.ahead.is_none()
+            }
+            Self::User | Self::Halves(_) => false,
+        }
+    }
+
+    pub(super) fn driver(&mut self) -> Option<&mut Driver> {
+        match self {
+            Self::Driver(driver) => Some(driver),
+            Self::User | Self::Halves(_) => None,
+        }
+    }
+}

@@ -1,0 +1,92 @@
+use std::fmt;
+use std::num::NonZeroU16;
+
+/// A status code that may stand in a Close frame.
+///
+/// Never one of the codes that only describe an end without one: 1005, 1006, 1015
+/// (RFC6455-7.4.1-1, RFC6455-7.4.1-2, RFC6455-7.4.1-3); never one that nobody assigned
+/// (RFC6455-7.4.2-1).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CloseCode(NonZeroU16);
+
+impl CloseCode {
+    /// 1000: the purpose of the connection is fulfilled.
+    pub const NORMAL: Self = Self::assigned(1000);
+    /// 1001: this end goes away: a server shuts down, a page is left.
+    pub const GOING_AWAY: Self = Self::assigned(1001);
+    /// 1002: the peer broke the protocol.
+    pub const PROTOCOL_ERROR: Self = Self::assigned(1002);
+    /// 1007: the peer sent text that is not UTF-8.
+    pub const INVALID_PAYLOAD: Self = Self::assigned(1007);
+    /// 1008: the peer broke a policy that no other code names.
+    pub const POLICY_VIOLATION: Self = Self::assigned(1008);
+    /// 1009: the peer sent a message larger than this end takes.
+    pub const MESSAGE_TOO_BIG: Self = Self::assigned(1009);
+    /// 1011: this end met a condition that it did not expect.
+    pub const INTERNAL_ERROR: Self = Self::assigned(1011);
+    /// 1013: this end has too much to do; come back later (assigned by IANA since the RFC).
+    pub const TRY_AGAIN_LATER: Self = Self::assigned(1013);
+
+    /// Checks that `code` may be sent and received in a Close frame: 1000–1003, 1007–1014 (IANA has
+    /// assigned 1012–1014 since the RFC) or 3000–4999.
+    ///
+    /// # Errors
+    /// [`CloseCodeError`] for any other number.
+    pub fn new(code: u16) -> Result<Self, CloseCodeError> {
+        match code {
+            1000..=1003 | 1007..=1014 | 3000..=4999 => {
+                NonZeroU16::new(code).map(Self).ok_or(CloseCodeError(code))
+            }
+            _ => Err(CloseCodeError(code)),
+        }
+    }
+
+    /// The number on the wire.
+    pub fn get(self) -> u16 {
+        self.0.get()
+    }
+
+    const fn assigned(code: u16) -> Self {
+        match NonZeroU16::new(code) {
+            Some(code) => Self(code),
+            None => panic!("no close code is zero"),
+        }
+    }
+}
+
+impl TryFrom<u16> for CloseCode {
+    type Error = CloseCodeError;
+
+    fn try_from(code: u16) -> Result<Self, CloseCodeError> {
+        Self::new(code)
+    }
+}
+
+impl From<CloseCode> for u16 {
+    fn from(code: CloseCode) -> Self {
+        code.get()
+    }
+}
+
+impl PartialEq<u16> for CloseCode {
+    fn eq(&self, other: &u16) -> bool {
+        self.get() == *other
+    }
+}
+
+impl fmt::Debug for CloseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CloseCode({self})")
+    }
+}
+
+impl fmt::Display for CloseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The number given may not stand in a Close frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} may not stand in a Close frame: use 1000-1003, 1007-1014 or 3000-4999")]
+pub struct CloseCodeError(pub u16);
