@@ -108,7 +108,7 @@ fn the_environment_is_used_on_request_only() {
         return runtime.block_on(async {
             assert_echoes(WebSocket::builder(&server)).await;
             let socket = WebSocket::builder(&server).proxy(Proxies::from_env().unwrap());
-            Trace::record(socket).await.assert_failed(&[], "by the proxy http://127.0.0.1:");
+            Trace::record(socket).await.assert_failed(&[], "through the proxy http://127.0.0.1:");
         });
     }
     let (_held, nobody) = deaf();
