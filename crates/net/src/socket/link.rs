@@ -130,7 +130,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// checked before each event, whatever arrives.
     fn is_cut_off(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(active) = self.core.active() else { return false };
-        if active.connection.is_open() {
+        // What has ended otherwise is flushed once more.
+        if active.connection.is_open() || active.connection.closed().is_some() {
             return false;
         }
         active.connection.handle_timeout(Instant::now().into_std());
