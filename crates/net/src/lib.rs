@@ -38,6 +38,7 @@
 
 mod client;
 mod http1;
+mod observer;
 mod pool;
 mod proxy;
 mod random;
@@ -54,7 +55,6 @@ pub use client::cookies::CookieStore;
 pub use client::error::{AddressFailure, ConnectError, ConnectPhase};
 pub use client::headers::{HeaderError, is_secret_header};
 pub use client::into_url::IntoUrl;
-pub use client::observer::{ConnectObserver, ConnectStep};
 pub use client::options::{ConnectConcurrency, ConnectOptions};
 pub use client::redirects::{RedirectError, Redirects};
 pub use client::resolve::{Resolve, Resolving};
@@ -62,6 +62,7 @@ pub use client::{connect, connect_over, connect_transport};
 pub use fullduplex_proto as proto;
 pub use http1::read::OpeningError;
 pub use http1::rejected::Rejected;
+pub use observer::{ConnectObserver, ConnectStep};
 pub use pool::counters::Counts;
 pub use proxy::{Proxies, Proxy, ProxyError, ProxyUrlError};
 pub use server::Server;

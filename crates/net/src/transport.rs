@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
-use crate::client::observer::{ConnectObserver, ConnectStep};
+use crate::observer::{ConnectObserver, ConnectStep};
 use crate::tls::Tls;
 
 /// The transport of a [`Socket`](crate::Socket) of [`connect`](crate::connect) or of a

@@ -13,10 +13,10 @@ use tokio::select;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::client::error::{AddressFailure, ConnectError, ConnectPhase};
-use crate::client::observer::ConnectStep;
 use crate::client::options::{ConnectConcurrency, ConnectOptions};
 use crate::client::permit::ConnectPermit;
 use crate::http1::host_and_port;
+use crate::observer::ConnectStep;
 use crate::time;
 
 /// How long an attempt has before the next address is tried in parallel.

@@ -12,9 +12,9 @@ use http::{HeaderMap, HeaderValue};
 use crate::client::connector::Connector;
 use crate::client::cookies::CookieStore;
 use crate::client::headers::{self, HeaderError};
-use crate::client::observer::{ConnectObserver, ConnectStep};
 use crate::client::redirects::Redirects;
 use crate::client::resolve::Resolve;
+use crate::observer::{ConnectObserver, ConnectStep};
 use crate::proxy::Proxies;
 use crate::tls::Tls;
 

@@ -3,11 +3,11 @@ use tokio::time::timeout_at;
 
 use crate::client::dial::dial;
 use crate::client::error::{ConnectError, ConnectPhase};
-use crate::client::observer::ConnectStep;
 use crate::client::options::{ConnectConcurrency, ConnectOptions};
 use crate::client::permit::{ConnectPermit, Remote};
 use crate::client::timeout::Deadline;
 use crate::http1::host_and_port;
+use crate::observer::ConnectStep;
 use crate::proxy::{Proxy, ProxyError};
 use crate::time;
 use crate::transport::Transport;

@@ -15,7 +15,7 @@ use rustls::{AlertDescription, CertificateError, ClientConfig, Error};
 use tokio_rustls::TlsConnector;
 
 use self::verifier::{Observed, Verifier};
-use crate::client::observer::ConnectObserver;
+use crate::observer::ConnectObserver;
 
 pub use builder::{TlsBuilder, TlsConfigError};
 pub use identity::{Identity, IdentityError};

@@ -15,7 +15,7 @@ use rustls::{
 
 use super::der::{Certificate, PublicKey};
 use super::provider;
-use crate::client::observer::{ConnectObserver, ConnectStep};
+use crate::observer::{ConnectObserver, ConnectStep};
 
 /// Verifies a server's certificate and its signature of the handshake.
 #[derive(Debug)]
