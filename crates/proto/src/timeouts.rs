@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 /// How long one end waits for its peer. An open connection with a live peer is limited only by
-/// [`Timeouts::idle`].
+/// [`Timeouts::idle`](field@Timeouts::idle).
 ///
 /// **Zero means "not set"**: a zero `ping`, `message` or `idle` is off, as `None` is, and a zero `close`
 /// or `pong` is the default. So no value makes a connection end at once or flood its peer with Pings.

@@ -76,7 +76,7 @@ pub enum Violation {
         /// The limit in force.
         limit: usize,
     },
-    /// RFC6455-10.4-1: a message took longer than [`Timeouts::message`](crate::Timeouts::message).
+    /// RFC6455-10.4-1: a message took longer than [`Timeouts::message`](field@crate::Timeouts::message).
     #[error("the peer took too long to send a message; raise the limit if it should be allowed")]
     MessageTooSlow,
     /// RFC6455-10.4-1: the unfinished messages of all peers together took more memory than this end has
