@@ -11,7 +11,7 @@ use crate::server::open_files;
 /// The default accepts no subprotocol and no compression, and refuses pages of other origins.
 ///
 /// ```
-/// use fullduplex_net::{AcceptOptions, proto::Deflate};
+/// use fullduplex_net::{AcceptOptions, proto::DeflateConfig};
 ///
 /// let options = AcceptOptions::default().deflate(DeflateConfig::default());
 /// // Or, by struct update:
