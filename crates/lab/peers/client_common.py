@@ -89,14 +89,14 @@ async def silence(context):
     await connection.close(1000, "")
 
 
-async def refusal(context):
+async def rejection(context):
     check(await context.status(urljoin(context.url, "refused")), 404)
 
 
 TRIALS = (
     subprotocol, compression, text, binary, large_message, fragments_sent, fragments_received,
     ping_sent, ping_received, burst_sent, burst_received, close_sent, close_received, silence,
-    refusal,
+    rejection,
 )
 
 

@@ -9,7 +9,7 @@ const SILENCE = 3000; // milliseconds; longer than the patience of the proxies
 // A client is { name, connect(url, protocols, deflate) } and what its library can do besides, which
 // these trials need: ping(ws, payload) resolves with the answer's payload, sendFragments(ws, pieces)
 // sends one message, status(url) resolves with that of the response which refuses to open it.
-const NEEDS = { 'fragments sent': 'sendFragments', 'ping sent': 'ping', refusal: 'status' };
+const NEEDS = { 'fragments sent': 'sendFragments', 'ping sent': 'ping', rejection: 'status' };
 
 const trials = {
   subprotocol({ socket }) {
@@ -76,7 +76,7 @@ const trials = {
     socket.ws.close();
     await socket.closed();
   },
-  async refusal({ url, status }) {
+  async rejection({ url, status }) {
     check(await status(new URL('refused', url).href), 404);
   },
 };

@@ -44,9 +44,11 @@ test('headers', async (t) => {
     const request = await requestWith(t, { headers });
     assert.deepEqual([request.header('authorization'), request.header('x-two')], ['me', 'a, b']);
   }
-  for (const headers of [{ 'bad name': 'x' }, { ok: 'a\r\nb: c' }, { 'Sec-WebSocket-Key': 'x' }, { Host: 'x' }, 'text']) {
+  for (const headers of [{ 'bad name': 'x' }, { ok: 'a\r\nb: c' }, { 'Sec-WebSocket-Key': 'x' }, 'text']) {
     assert.throws(() => new WebSocket('ws://127.0.0.1:9/', [], { headers }), TypeError);
   }
+  // FC-14: Host may be given on purpose.
+  assert.equal((await requestWith(t, { headers: { Host: 'x.example' } })).header('host'), 'x.example');
 });
 
 test('origin', async (t) => {
