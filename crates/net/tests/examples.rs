@@ -172,6 +172,9 @@ async fn shared_state() {
     let example = Example::start("shared_state", &[]);
     let mut ada = example.open("Ada").await;
     let mut bob = example.open("Bob").await;
+    // The server knows Bob when it has read his first message.
+    bob.send("Bob ready").await.unwrap();
+    assert_eq!(recv(&mut bob).await, Some("Bob: ready".into()));
     ada.send("Bob hello").await.unwrap();
     assert_eq!(recv(&mut bob).await, Some("Ada: hello".into()));
     bob.send("Eve hello").await.unwrap();
