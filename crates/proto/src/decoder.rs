@@ -34,7 +34,7 @@ pub enum Received {
     Close(Option<CloseFrame>),
 }
 
-/// What receiving owes the peer; whoever owns the [`Encoder`](crate::Encoder) pays it.
+/// What receiving obliges us to send. The owner of the [`Encoder`](crate::Encoder) sends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     /// A Pong with the Ping's payload (RFC6455-5.5.3-1).

@@ -14,11 +14,11 @@ use super::syntax::{self, Single};
 /// server (RFC6455-10.1-1).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum OriginPolicy {
-    /// Fallback of this server: those whose origin has the host and the port of the request's `Host`
+    /// Pages of this server: those whose origin has the host and the port of the request's `Host`
     /// header. A proxy in between must leave that header as it is.
     #[default]
     Same,
-    /// Fallback of these origins, and no others.
+    /// Pages of these origins, and no others.
     Listed(Vec<Origin>),
     /// Any page. Do not rely on cookies to know the user then.
     Any,
