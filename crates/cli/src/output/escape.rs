@@ -43,7 +43,7 @@ pub(crate) fn escaped(text: &str) -> String {
 
 /// Returns `text` escaped, and cut to `width` characters.
 pub(crate) fn cut(text: &str, width: usize) -> String {
-    // An escape has at most ten characters for one, so no more than `width` of these can be needed.
+    // Each character gives at least one, so `width + 1` of them tell whether the text is cut.
     let beginning: String = text.chars().take(width.saturating_add(1)).collect();
     let shown = escaped(&beginning);
     match shown.char_indices().nth(width) {

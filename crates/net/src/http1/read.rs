@@ -54,7 +54,7 @@ pub(crate) async fn read_head<T>(
     }
 }
 
-/// Reads once, by way of the stack, so that `input` allocates no more than what arrived. The parser refuses
+/// Reads once into a buffer on the stack, so that `input` only allocates what arrived. The parser refuses
 /// a head that is too long, so `input` exceeds that limit by one read at most.
 fn poll_read(
     stream: &mut (impl AsyncRead + Unpin),

@@ -1,4 +1,4 @@
-//! Deadlines hold whatever arrives and whoever reads, over a transport that never runs dry.
+//! Deadlines hold over a transport that always has more to read.
 
 use std::future::poll_fn;
 use std::io;

@@ -11,9 +11,9 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// A rejection with the given status, and a sentence for whoever reads the response: 403 for an
-    /// origin that is not welcome (RFC6455-4.2.2-3), 404 for a resource that is not there
-    /// (RFC6455-4.2.2-5), 401 for a client that has not said who it is (RFC6455-4.2.2-2).
+    /// Returns a rejection with the given status. `reason` is the text of the response. Use 403 for an origin
+    /// that is not allowed (RFC6455-4.2.2-3), 404 for an unknown resource (RFC6455-4.2.2-5), and 401 for a
+    /// client that has not authenticated (RFC6455-4.2.2-2).
     pub fn new(status: StatusCode, reason: impl Into<String>) -> Self {
         Self { status, reason: reason.into(), headers: Vec::new() }
     }

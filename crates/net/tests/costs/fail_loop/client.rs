@@ -87,7 +87,7 @@ pub(crate) async fn play(script: &[Step], stream: DuplexStream) -> Transcript {
                 _ => drop(writer.write_all(&step.bytes(&mut sender)).await),
             }
         }
-        // Whoever has written all does not hang up.
+        // An end that has written everything does not hang up.
         writer
     };
     tokio::join!(hearing, saying).0
