@@ -1,7 +1,6 @@
 //! The frames that pass, as one sees them who only listens.
 
-mod support;
-
+use crate::support::*;
 use bytes::BytesMut;
 use fullduplex_proto::handshake::agreed_deflate;
 use fullduplex_proto::{
@@ -10,7 +9,6 @@ use fullduplex_proto::{
 };
 use http::{HeaderMap, HeaderValue, header::SEC_WEBSOCKET_EXTENSIONS};
 use proptest::prelude::*;
-use support::*;
 
 const RSV1: u8 = 0b100;
 const KEEP: usize = 200;

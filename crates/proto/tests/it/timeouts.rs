@@ -1,15 +1,13 @@
 //! How long an open connection waits for its peer, on a clock that only the test moves: for the Pong
 //! that answers its Ping, for the end of a message, for any message at all.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
+use crate::support::pair::Clock;
+use crate::support::*;
 use allocation_counter::measure;
 use bytes::BytesMut;
 use fullduplex_proto::{Closed, Connection, ConnectionError, Received, Role, Timeouts, Violation};
-use support::pair::Clock;
-use support::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -65,7 +63,7 @@ impl Driven {
             }
             for frame in sent(&mut self.connection) {
                 if frame.opcode == PING && self.peer == Peer::Alive {
-                    self.read(&support::frame(PONG, &frame.payload).to(self.role));
+                    self.read(&crate::support::frame(PONG, &frame.payload).to(self.role));
                 }
                 self.sent.push(frame);
             }

@@ -1,8 +1,8 @@
 //! The opening handshake from end to end: a client's offer to bytes, to the server's offer, to an
 //! answer, to bytes, to the client's answer; whole and one byte at a time.
 
-mod support;
-
+use crate::support::opening::{NONCE, REQUEST, RESPONSE, head};
+use crate::support::*;
 use bytes::BytesMut;
 use fullduplex_proto::handshake::head::{HeadReader, encode_request, encode_response};
 use fullduplex_proto::handshake::{
@@ -11,8 +11,6 @@ use fullduplex_proto::handshake::{
 };
 use fullduplex_proto::{DeflateConfig, Message, Received, Role, Url};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
-use support::opening::{NONCE, REQUEST, RESPONSE, head};
-use support::*;
 
 fn offer(subprotocols: &[&str]) -> Offer {
     Offer::new(Nonce(NONCE), Subprotocols::new(subprotocols.iter().copied()).expect("tokens"))

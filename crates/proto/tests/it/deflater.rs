@@ -1,12 +1,10 @@
 //! What leaves through our deflater: all of a message, and nothing of another one (RFC 7692 section 8).
 
-mod support;
-
+use crate::support::*;
 use fullduplex_proto::{
     Connection, ContextParams, ContextTakeover, DeflateConfig, Message, Outgoing, Prepared,
     Received, Role,
 };
-use support::*;
 
 const TAKEOVERS: [ContextTakeover; 2] = [ContextTakeover::Yes, ContextTakeover::No];
 

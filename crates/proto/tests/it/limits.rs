@@ -1,11 +1,9 @@
 //! A message may be as large as its limits say and not larger, and what a header announces costs
 //! nothing until it arrives (RFC6455-10.4-1, faults FT-18 and FT-20).
 
-mod support;
-
+use crate::support::*;
 use bytes::BytesMut;
 use fullduplex_proto::{DeflateConfig, Delivery, Limits, Message, Part, Received, Role, Violation};
-use support::*;
 
 fn bytes(message_bytes: usize) -> Limits {
     let mut limits = Limits::default();

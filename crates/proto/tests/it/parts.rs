@@ -1,12 +1,10 @@
 //! Messages in parts, both ways, for those that need not fit into memory.
 
-mod support;
-
+use crate::support::*;
 use bytes::BytesMut;
 use fullduplex_proto::{
     Connection, DeflateConfig, Delivery, Limits, Message, Misuse, Part, Received, Role, Violation,
 };
-use support::*;
 
 fn part(content: &str, last: bool) -> Part {
     Part { content: content.into(), last }

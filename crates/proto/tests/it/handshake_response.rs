@@ -1,11 +1,9 @@
 //! Responses that open the connection, and responses that must not: each with the name of what is
 //! wrong with it (RFC 6455 section 4.1; fault FT-30).
 
-mod support;
-
+use crate::support::opening::{NONCE, RESPONSE, head, response};
 use fullduplex_proto::handshake::{Answer, AnswerError, Nonce, Offer, Subprotocol, Subprotocols};
 use http::{StatusCode, Version};
-use support::opening::{NONCE, RESPONSE, head, response};
 
 fn offer() -> Offer {
     Offer::new(Nonce(NONCE), Subprotocols::new(["chat", "v2.chat"]).expect("tokens"))

@@ -1,15 +1,13 @@
 //! A server's connection on which nothing is under way, kept in little memory.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::pair::Clock;
+use crate::support::*;
 use bytes::BytesMut;
 use fullduplex_proto::{
     Connection, Delivery, Limits, Message, Part, Received, Role, Timeouts, Violation,
 };
-use support::pair::Clock;
-use support::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -1,13 +1,11 @@
 //! Ends that the closing handshake does not reach: the transport is lost, takes no more, or the peer
 //! falls silent; and the clock that decides how long to wait.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::pair::Clock;
+use crate::support::*;
 use fullduplex_proto::{Connection, ConnectionError, Message, Misuse, Part, Received, Role};
-use support::pair::Clock;
-use support::*;
 
 fn assert_ended(connection: &Connection, code: u16, clean: bool, failure: Option<ConnectionError>) {
     let closed = connection.closed().expect("the connection has ended");

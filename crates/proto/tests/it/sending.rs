@@ -1,14 +1,12 @@
 //! MessageBatch become bytes: masked by a client and never by a server, in the shortest form, the same
 //! however the transport takes them, and counted as it does.
 
-mod support;
-
 use std::io::IoSlice;
 
+use crate::support::pair::Pair;
+use crate::support::*;
 use bytes::Bytes;
 use fullduplex_proto::{CloseCode, CloseFrame, Connection, Message, Misuse, Received, Role};
-use support::pair::Pair;
-use support::*;
 
 /// A connection that has one of everything to send, large and small.
 fn busy(role: Role) -> Connection {

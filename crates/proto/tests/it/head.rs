@@ -1,12 +1,10 @@
 //! Heads of HTTP/1.1 in any pieces: what follows them is left alone, what is no head is refused as
 //! early as its bytes show it, and none is longer than its limits (faults FT-06 and FT-25).
 
-mod support;
-
+use crate::support::opening::{REQUEST, RESPONSE, head, request, response};
 use bytes::BytesMut;
 use fullduplex_proto::handshake::head::{HeadError, HeadReader, MAX_BYTES, MAX_HEADERS};
 use http::{HeaderMap, Version};
-use support::opening::{REQUEST, RESPONSE, head, request, response};
 
 /// What a reader found: the first line's parts, and the headers; and what it left.
 type Outcome = (Vec<String>, HeaderMap, Vec<u8>);

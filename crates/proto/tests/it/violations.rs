@@ -1,11 +1,9 @@
 //! What the peer may not do: every [`Violation`], in the role that it applies to, with the close
 //! code that the peer is told, as early as the bytes allow.
 
-mod support;
-
+use crate::support::*;
 use bytes::BytesMut;
 use fullduplex_proto::{Limits, Message, Misuse, Received, Role, Violation};
-use support::*;
 
 /// Bytes that break a rule, after bytes that do not.
 struct Case {

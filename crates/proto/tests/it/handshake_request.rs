@@ -1,8 +1,7 @@
 //! Requests that open a connection, in all the ways that they may be written, and requests that do
 //! not: each with the status that it is refused with (RFC 6455 sections 4.2.1 and 4.2.2).
 
-mod support;
-
+use crate::support::opening::{REQUEST, head, request};
 use bytes::BytesMut;
 use fullduplex_proto::handshake::head::{HeadReader, encode_response};
 use fullduplex_proto::handshake::{Offer, Rejection};
@@ -11,7 +10,6 @@ use http::header::{
     UPGRADE,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
-use support::opening::{REQUEST, head, request};
 
 /// A line of the request, what stands in its place, and the status of the rejection.
 type Case = (&'static str, &'static [&'static str], u16);

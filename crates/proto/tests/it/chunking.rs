@@ -1,12 +1,10 @@
 //! However the bytes of a peer are cut on their way, the events are the same (fault FT-06); where
 //! they end, exactly what was whole has been delivered (faults FT-03 and FT-04).
 
-mod support;
-
+use crate::support::*;
 use bytes::BytesMut;
 use fullduplex_proto::{Connection, ConnectionError, Received, Role, Violation};
 use proptest::prelude::*;
-use support::*;
 
 type Outcome = (Vec<Received>, Option<Violation>, Vec<u8>);
 
@@ -72,7 +70,11 @@ fn an_end_at_every_byte_delivers_what_was_whole() {
             let last = &wire[..ends[whole_frames]];
             let mut connection = connection(role);
             let received = events(&mut connection, &wire[..cut]);
-            assert_eq!(received, events(&mut crate::connection(role), last), "cut at {cut}");
+            assert_eq!(
+                received,
+                events(&mut crate::support::connection(role), last),
+                "cut at {cut}"
+            );
             connection.handle_end_of_input();
             assert_lost(&connection);
         }

@@ -1,11 +1,9 @@
 //! What a connection keeps of memory, counted by an allocator for the thread of the test alone.
 
-mod support;
-
+use crate::support::*;
 use allocation_counter::measure;
 use bytes::{Bytes, BytesMut};
 use fullduplex_proto::{Connection, ConnectionError, Limits, Message, Received, Role, Violation};
-use support::*;
 
 /// Fault FT-40: what was read and written leaves nothing behind. Of ten thousand idle connections,
 /// none keeps room for its next message.

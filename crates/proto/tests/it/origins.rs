@@ -1,10 +1,8 @@
 //! Which pages may connect: what browsers send as `Origin`, and what may be claimed instead.
 
-mod support;
-
+use crate::support::opening::{REQUEST, head, request};
 use fullduplex_proto::handshake::{Origin, OriginPolicy};
 use http::HeaderMap;
-use support::opening::{REQUEST, head, request};
 
 /// The headers of a request to `host` with these lines besides.
 fn headers(host: &str, origins: &[&str]) -> HeaderMap {

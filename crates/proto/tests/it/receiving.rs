@@ -1,11 +1,9 @@
 //! What arrives becomes messages: in one frame or many, with control frames between them, as text
 //! checked from its first wrong byte on. Pings are answered, however many they are.
 
-mod support;
-
+use crate::support::*;
 use bytes::{Bytes, BytesMut};
 use fullduplex_proto::{CloseCode, CloseFrame, CloseReason, Message, Received, Role, Violation};
-use support::*;
 
 fn message(message: impl Into<Message>) -> Received {
     Received::Message(message.into())

@@ -1,13 +1,11 @@
 //! The closing handshake between two connections, from either side and from both at once, and what
 //! each end reports of it (RFC 6455 section 7).
 
-mod support;
-
+use crate::support::pair::{Pair, carry};
+use crate::support::*;
 use fullduplex_proto::{
     CloseCode, CloseFrame, CloseReason, ConnectionError, Message, Misuse, Received, Role,
 };
-use support::pair::{Pair, carry};
-use support::*;
 
 fn body(code: u16, reason: &str) -> Option<CloseFrame> {
     let code = CloseCode::new(code).expect("a code that may be sent");

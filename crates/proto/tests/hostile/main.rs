@@ -4,21 +4,15 @@
 //! twice while it is copied: not every system can grow it in place. `cargo test --package
 //! fullduplex-proto --test hostile -- --nocapture` shows the figures.
 
+#[path = "../support/mod.rs"]
 mod support;
 
-#[path = "hostile/contexts.rs"]
 mod contexts;
-#[path = "hostile/control.rs"]
 mod control;
-#[path = "hostile/deflated.rs"]
 mod deflated;
-#[path = "hostile/extensions.rs"]
 mod extensions;
-#[path = "hostile/fragments.rs"]
 mod fragments;
-#[path = "hostile/heads.rs"]
 mod heads;
-#[path = "hostile/lengths.rs"]
 mod lengths;
 
 use std::fmt::Display;
