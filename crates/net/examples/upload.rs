@@ -26,5 +26,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("{} %", 100 * sent / total);
     }
     println!("{:?}", socket.recv().await?);
+    socket.close(None).await?;
     Ok(())
 }
