@@ -3,6 +3,7 @@
 pub(crate) mod byte_stream;
 pub(crate) mod core;
 pub(crate) mod driver;
+mod ending;
 pub(crate) mod error;
 pub(crate) mod halves;
 pub(crate) mod link;
