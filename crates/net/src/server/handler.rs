@@ -97,7 +97,9 @@ enum Stage<F> {
     /// The connection has ended, and the handler has not been told.
     Lingering(Box<Lingering<F>>),
     /// The handler has returned. The connection may still have to be closed.
-    Closing(HandlerResult),
+    ///
+    /// The error is boxed once more, so that a task fits into the smallest cell that tokio allocates.
+    Closing(Result<(), Box<HandlerError>>),
     Over,
 }
 
@@ -124,7 +126,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, F> HandlerTask<S, F> {
 
     /// Closes the connection of a handler that has returned.
     pub(crate) fn closing(socket: Arc<Shared<S>>, result: HandlerResult) -> Self {
-        Self { socket, stage: Stage::Closing(result) }
+        Self { socket, stage: Stage::closing(result) }
     }
 }
 
@@ -151,7 +153,7 @@ where
         }
         drop(link);
         if let Poll::Ready(result) = stage.poll_handler(cx) {
-            *stage = Stage::Closing(result);
+            *stage = Stage::closing(result);
         }
         let close = stage.close();
         let mut link = socket.link();
@@ -221,6 +223,10 @@ impl<F> Stage<F> {
         }
     }
 
+    fn closing(result: HandlerResult) -> Self {
+        Self::Closing(result.map_err(Box::new))
+    }
+
     /// Returns the frame that closes the connection when the socket was dropped.
     fn close(&self) -> CloseFrame {
         CloseFrame::code(match self {
@@ -246,7 +252,7 @@ impl<F> Stage<F> {
 
     fn end(&mut self) -> HandlerResult {
         match std::mem::replace(self, Self::Over) {
-            Self::Closing(result) => result,
+            Self::Closing(result) => result.map_err(|error| *error),
             Self::Handling(_) | Self::Lingering(_) | Self::Over => Ok(()),
         }
     }
