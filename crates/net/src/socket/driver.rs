@@ -33,6 +33,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         driver.waits = Waits::default();
         if !driver.waker.will_wake(cx.waker()) {
             driver.waker.clone_from(cx.waker());
+            // A waiter of the driving task itself was polled before this task drove. It is polled again now.
+            driver.waiters.take_if(|waiters| waiters.are_of(cx.waker()));
             self.register(cx.waker());
         }
     }

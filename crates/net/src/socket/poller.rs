@@ -92,6 +92,13 @@ pub(super) struct Waiters {
     pub(super) write: Option<Waker>,
 }
 
+impl Waiters {
+    /// Whether no other task than that of `waker` waits.
+    pub(super) fn are_of(&self, waker: &Waker) -> bool {
+        [&self.event, &self.write].into_iter().flatten().all(|waiter| waiter.will_wake(waker))
+    }
+}
+
 /// What the application waits for in the driving task, since the turn began.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Waits {
