@@ -29,7 +29,7 @@ impl Deadline {
         limit: Duration,
         progress: u64,
     ) -> Result<Option<Instant>, Elapsed> {
-        match self.at.filter(|_| self.progress == progress) {
+        match self.at(progress) {
             Some(at) if now >= at => Err(Elapsed),
             Some(at) => Ok(Some(at)),
             None => {
@@ -59,7 +59,17 @@ impl Deadline {
 
     /// Whether it has started and there was no progress since.
     pub(crate) fn is_set_for(&self, progress: u64) -> bool {
-        self.at.is_some() && self.progress == progress
+        self.at(progress).is_some()
+    }
+
+    /// Returns the instant of the deadline, if it has started and there was no progress since.
+    pub(crate) fn at(&self, progress: u64) -> Option<Instant> {
+        self.at.filter(|_| self.progress == progress)
+    }
+
+    /// Restores what [`Deadline::at`] returned.
+    pub(crate) fn until(at: Option<Instant>, progress: u64) -> Self {
+        Self { at, progress }
     }
 
     /// Restarts when the time is next told.

@@ -74,15 +74,16 @@ impl Timers {
     }
 
     /// Returns when the next Ping is due, and the idle deadline; `None` while a Ping waits for its Pong.
-    pub(crate) fn resting(&self) -> Option<(Option<Instant>, Deadline)> {
+    pub(crate) fn resting(&self) -> Option<(Option<Instant>, Option<Instant>)> {
         match self.heartbeat {
-            Heartbeat::Resting { due } => Some((due, self.content)),
+            Heartbeat::Resting { due } => Some((due, self.content.at(Timeout::Idle as u64))),
             Heartbeat::Waiting { .. } => None,
         }
     }
 
     /// Restores what [`Timers::resting`] returned.
-    pub(crate) fn rested(due: Option<Instant>, content: Deadline) -> Self {
+    pub(crate) fn rested(due: Option<Instant>, idle_until: Option<Instant>) -> Self {
+        let content = Deadline::until(idle_until, Timeout::Idle as u64);
         Self { heartbeat: Heartbeat::Resting { due }, content, elapsed: None }
     }
 

@@ -18,7 +18,7 @@ pub struct Parked {
     delivery: Delivery,
     timeouts: Arc<Timeouts>,
     next_ping: Option<Instant>,
-    content: Deadline,
+    idle_until: Option<Instant>,
     /// How much was sent so far, which tells one Ping from another.
     sent: u64,
 }
@@ -32,13 +32,13 @@ impl Connection {
         if self.decoder.role() == Role::Client || !is_idle {
             return None;
         }
-        let (next_ping, content) = self.timers.resting()?;
+        let (next_ping, idle_until) = self.timers.resting()?;
         Some(Parked {
             limits: self.decoder.limits(),
             delivery: self.decoder.delivery(),
             timeouts: Arc::clone(&self.timeouts),
             next_ping,
-            content,
+            idle_until,
             sent: self.encoder.position(),
         })
     }
@@ -48,21 +48,21 @@ impl Parked {
     /// The connection as it was, in the place and the memory of another one: a server's that dozes as well,
     /// of which there is nothing else to be kept, therefore.
     pub fn unpark_into(self, place: &mut Connection) {
-        let Self { limits, delivery, timeouts, next_ping, content, sent } = self;
+        let Self { limits, delivery, timeouts, next_ping, idle_until, sent } = self;
         place.decoder.resume(limits, delivery);
         place.encoder.resume_at(sent);
-        place.timers = Timers::rested(next_ping, content);
+        place.timers = Timers::rested(next_ping, idle_until);
         place.timeouts = timeouts;
         (place.deadline, place.context_check) = (Deadline::default(), None);
     }
 
     /// The connection as it was.
     pub fn unpark(self) -> Connection {
-        let Self { limits, delivery, timeouts, next_ping, content, sent } = self;
+        let Self { limits, delivery, timeouts, next_ping, idle_until, sent } = self;
         let encoder = Encoder::server().starting_at(sent);
         let mut connection = Connection::new(Role::Server, limits, timeouts, encoder);
         connection.set_delivery(delivery);
-        connection.timers = Timers::rested(next_ping, content);
+        connection.timers = Timers::rested(next_ping, idle_until);
         connection
     }
 }
