@@ -3,9 +3,11 @@ use std::io;
 use std::thread::LocalKey;
 
 use bytes::BytesMut;
-use fullduplex_proto::{Closed, Connection, Parked, SendBuffer};
+use fullduplex_proto::{Closed, Connection, ConnectionError, Parked, SendBuffer};
 
 use crate::pool::delta::CounterDelta;
+use crate::pool::guard::ConnectionGuard;
+use crate::socket::owner::Owner;
 use crate::socket::read_buffer::Input;
 
 thread_local! {
@@ -16,10 +18,17 @@ thread_local! {
     static BUFFER: Cell<Option<SendBuffer>> = const { Cell::new(None) };
 }
 
-/// The state of a link's connection, in as little memory as it needs. Most connections wait most of the
-/// time, and are parked then.
+/// The connection of a link, and the server that it belongs to.
 #[derive(Debug)]
-pub(crate) enum Core {
+pub(crate) struct Core {
+    state: State,
+    pub(crate) owner: Owner,
+}
+
+/// The state of a connection, in as little memory as it needs. Most connections wait most of the time, and are
+/// parked then.
+#[derive(Debug)]
+enum State {
     Active(Box<ActiveCore>),
     Parked(Parked),
     /// The connection has ended, and everything that it received was delivered.
@@ -66,33 +75,42 @@ pub(crate) enum Flush {
 }
 
 impl Core {
-    pub(crate) fn new(connection: Connection, input: BytesMut) -> Self {
+    pub(crate) fn new(connection: Connection, input: BytesMut, owner: Owner) -> Self {
         let active = ActiveCore::new(connection, Input::new(input));
-        Self::Active(match take(&SPARE) {
+        let state = State::Active(match take(&SPARE) {
             Some(mut spare) => {
                 *spare = active;
                 spare
             }
             None => Box::new(active),
-        })
+        });
+        Self { state, owner }
     }
 
     /// Returns the active core, unparking it if necessary; `None` if the connection has ended.
     #[inline]
     pub(crate) fn active(&mut self) -> Option<&mut ActiveCore> {
-        if let Self::Parked(_) = self {
+        if let State::Parked(_) = self.state {
             self.unpark();
         }
-        match self {
-            Self::Active(active) => Some(active),
+        match &mut self.state {
+            State::Active(active) => Some(active),
+            _ => None,
+        }
+    }
+
+    /// As [`Core::active`], if the connection belongs to a server.
+    pub(crate) fn active_of_server(&mut self) -> Option<(&mut ActiveCore, &mut ConnectionGuard)> {
+        match (&mut self.state, &mut self.owner) {
+            (State::Active(active), Owner::Server(guard)) => Some((active, guard)),
             _ => None,
         }
     }
 
     #[cold]
     fn unpark(&mut self) {
-        if let Self::Parked(parked) = std::mem::replace(self, Self::Moved) {
-            *self = Self::Active(match take(&SPARE) {
+        if let State::Parked(parked) = std::mem::replace(&mut self.state, State::Moved) {
+            self.state = State::Active(match take(&SPARE) {
                 Some(mut spare) => {
                     parked.unpark_into(&mut spare.connection);
                     spare
@@ -104,10 +122,10 @@ impl Core {
 
     /// Parks the core, if nothing is under way.
     pub(crate) fn park(&mut self) {
-        if let Self::Active(active) = self
+        if let State::Active(active) = &self.state
             && active.is_at_rest()
             && let Some(parked) = active.connection.park()
-            && let Self::Active(spare) = std::mem::replace(self, Self::Parked(parked))
+            && let State::Active(spare) = std::mem::replace(&mut self.state, State::Parked(parked))
         {
             put(&SPARE, spare);
         }
@@ -123,14 +141,14 @@ impl Core {
 
     /// Frees the memory of a connection that has ended, if everything that was read is parsed.
     pub(crate) fn end(&mut self) {
-        if let Self::Active(active) = self
+        if let State::Active(active) = &mut self.state
             && let Some(closed) = active.connection.closed()
             && active.input.is_empty()
         {
             let closed = closed.clone();
             let queued_bytes = active.connection.queued_bytes();
             let broken = active.broken.take();
-            *self = Self::Ended(Box::new(Ended {
+            self.state = State::Ended(Box::new(Ended {
                 closed,
                 broken,
                 queued_bytes,
@@ -141,8 +159,8 @@ impl Core {
 
     /// Marks the end of the application's stream. Returns false if that was done before.
     pub(crate) fn end_stream(&mut self) -> bool {
-        match self {
-            Self::Ended(ended) => !std::mem::replace(&mut ended.stream_has_ended, true),
+        match &mut self.state {
+            State::Ended(ended) => !std::mem::replace(&mut ended.stream_has_ended, true),
             _ => true,
         }
     }
@@ -150,28 +168,47 @@ impl Core {
     /// Returns how the connection ended, once it has.
     #[inline]
     pub(crate) fn closed(&self) -> Option<&Closed> {
-        match self {
-            Self::Active(active) => active.connection.closed(),
-            Self::Ended(ended) => Some(&ended.closed),
-            Self::Parked(_) | Self::Moved => None,
+        match &self.state {
+            State::Active(active) => active.connection.closed(),
+            State::Ended(ended) => Some(&ended.closed),
+            State::Parked(_) | State::Moved => None,
         }
     }
 
     /// Returns the bytes that were queued and not taken by the transport.
     pub(crate) fn queued_bytes(&self) -> u64 {
-        match self {
-            Self::Active(active) => active.connection.queued_bytes(),
-            Self::Ended(ended) => ended.queued_bytes,
-            Self::Parked(_) | Self::Moved => 0,
+        match &self.state {
+            State::Active(active) => active.connection.queued_bytes(),
+            State::Ended(ended) => ended.queued_bytes,
+            State::Parked(_) | State::Moved => 0,
         }
     }
 
     /// Returns the first error of the transport.
     pub(crate) fn broken(&self) -> Option<io::Error> {
-        match self {
-            Self::Active(active) => active.broken.as_ref().map(copy),
-            Self::Ended(ended) => ended.broken.as_ref().map(copy),
-            Self::Parked(_) | Self::Moved => None,
+        match &self.state {
+            State::Active(active) => active.broken.as_ref().map(copy),
+            State::Ended(ended) => ended.broken.as_ref().map(copy),
+            State::Parked(_) | State::Moved => None,
+        }
+    }
+
+    /// Returns why the connection failed, as soon as it has.
+    pub(crate) fn failure(&self) -> Option<ConnectionError> {
+        match &self.state {
+            State::Active(active) => active.connection.failure(),
+            State::Ended(ended) => ended.closed.failure(),
+            State::Parked(_) | State::Moved => None,
+        }
+    }
+
+    /// Adds the counts since the last call to those of the server.
+    pub(crate) fn report(&mut self) {
+        if let State::Active(active) = &mut self.state {
+            let delta = std::mem::take(&mut active.delta);
+            if let Owner::Server(guard) = &self.owner {
+                guard.pool().counters.add(&delta);
+            }
         }
     }
 }
@@ -245,5 +282,16 @@ pub(crate) fn copy(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),
         None => io::Error::new(error.kind(), error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fault FT-40: a connection that waits keeps one of these beside its link.
+    #[test]
+    fn a_parked_core_is_small() {
+        assert!(size_of::<Core>() <= 104);
     }
 }

@@ -7,7 +7,6 @@ use fullduplex_proto::Closed;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use crate::pool::guard::ConnectionGuard;
 use crate::socket::core::Flush;
 use crate::socket::link::Link;
 
@@ -34,13 +33,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         if self.core.closed().is_some() {
             return Poll::Ready(());
         }
+        let alarm_is_set = self.core.owner.alarm_is_set();
         let Some(active) = self.core.active() else {
             return Poll::Ready(());
         };
         if !active.connection.has_deadline() {
             return Poll::Pending;
         }
-        let alarm_is_set = self.guard.as_ref().is_some_and(ConnectionGuard::alarm_is_set);
         if alarm_is_set && active.connection.is_settled() {
             return Poll::Pending;
         }
@@ -59,7 +58,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             ready!(self.poll_alarm(Instant::from_std(at), now, cx));
             now = Instant::now();
         }
-        self.timer.clear();
+        self.core.owner.clear_alarm();
         if self.core.closed().is_some() { Poll::Ready(()) } else { Poll::Pending }
     }
 
@@ -90,14 +89,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         now: Instant,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        match &mut self.guard {
-            None => self.timer.poll(at, now, cx),
-            Some(_) if at <= now => Poll::Ready(()),
-            Some(guard) => {
-                guard.set_alarm(at, now);
-                Poll::Pending
-            }
-        }
+        self.core.owner.poll_alarm(at, now, cx)
     }
 
     /// Frees what a connection that has ended holds: its place, the transport, and its memory, but for what
@@ -105,7 +97,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     ///
     /// The transport is shut down in order if that is possible at once (RFC6455-7.1.1-1).
     pub(super) fn end(&mut self, cx: &mut Context<'_>) {
-        self.timer.clear();
+        self.core.owner.clear_alarm();
         let Some(mut stream) = self.stream.take() else {
             return;
         };
@@ -125,10 +117,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Gives the place among the server's connections back, and reports how the connection ended.
     fn release_place(&mut self) {
         self.report();
-        if let Some(guard) = &mut self.guard
+        let code = self.core.closed().map_or(1006, Closed::code);
+        if let Some(guard) = self.core.owner.guard_mut()
             && guard.release_place()
         {
-            let code = self.core.closed().map_or(1006, Closed::code);
             tracing::debug!(code, "connection closed");
             guard.pool().counters.count_closed(code);
         }
@@ -146,11 +138,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
         self.release_place();
         self.core.discard_input();
-        self.guard = None;
+        self.core.owner.forget_server();
     }
 
     /// Forgets the server, once nothing uses its timer any more.
     pub(crate) fn drop_guard(&mut self) {
-        self.guard = None;
+        self.core.owner.forget_server();
     }
 }

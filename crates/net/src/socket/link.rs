@@ -16,7 +16,6 @@ use crate::pool::guard::ConnectionGuard;
 use crate::socket::core::{ActiveCore, Core, Flush, copy};
 use crate::socket::poller::Poller;
 use crate::socket::sender::{Inbox, Sender};
-use crate::socket::timer::Timer;
 
 /// How many reads one poll may do before other tasks get their turn.
 const READS_PER_TURN: usize = 4;
@@ -32,11 +31,8 @@ const SLICES: usize = 16;
 pub(crate) struct Link<S> {
     /// `None` once the connection has ended.
     pub(super) stream: Option<S>,
-    pub(super) core: Core,
-    /// Used if there is no guard, which has a timer of its own.
-    pub(super) timer: Timer,
-    /// If the connection belongs to a server.
-    pub(super) guard: Option<ConnectionGuard>,
+    /// Boxed, since two small pieces of memory fit into the heap's holes better than a large one.
+    pub(super) core: Box<Core>,
     /// What other tasks have sent.
     pub(super) mailbox: Option<Inbox>,
     pub(crate) poller: Poller,
@@ -53,9 +49,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     ) -> Self {
         Self {
             stream: Some(stream),
-            core: Core::new(connection, input),
-            timer: Timer::default(),
-            guard,
+            core: Box::new(Core::new(connection, input, guard.into())),
             mailbox: None,
             poller: Poller::User,
             payload_written: 0,
@@ -284,11 +278,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// Returns why the connection failed, as soon as it has.
     pub(crate) fn failure(&self) -> Option<ConnectionError> {
-        match &self.core {
-            Core::Active(active) => active.connection.failure(),
-            Core::Ended(ended) => ended.closed.failure(),
-            Core::Parked(_) | Core::Moved => None,
-        }
+        self.core.failure()
     }
 
     /// Returns the first error of the transport.
@@ -427,7 +417,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Tells the server how much memory the connection holds: unfinished messages, and what is queued. If the
     /// server's connections hold too much, this one may have to fail, and to give up what it holds.
     fn account(&mut self) {
-        let (Some(guard), Some(active)) = (&mut self.guard, self.core.active()) else { return };
+        let Some((active, guard)) = self.core.active_of_server() else { return };
         let queued = usize::try_from(active.connection.queued_bytes()).unwrap_or(usize::MAX);
         let is_full = queued as u64 >= WRITE_HIGH_WATER;
         // Otherwise the mailbox is empty.
@@ -448,28 +438,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// Tells the server's timer which task drives the link.
     pub(crate) fn register(&mut self, waker: &Waker) {
-        if let Some(guard) = &self.guard {
-            guard.set_waker(waker);
-        }
+        self.core.owner.register(waker);
     }
 
     /// Returns the phase of the server. Without a server, it serves for ever.
     pub(crate) fn phase(&self) -> Phase {
-        self.guard.as_ref().map_or(Phase::Serving, |guard| guard.pool().phase())
+        self.core.owner.phase()
     }
 
     pub(crate) fn guard(&self) -> Option<&ConnectionGuard> {
-        self.guard.as_ref()
+        self.core.owner.guard()
     }
 
     /// Adds the counts since the last call to those of the server.
     pub(crate) fn report(&mut self) {
-        if let Core::Active(active) = &mut self.core {
-            let delta = std::mem::take(&mut active.delta);
-            if let Some(guard) = &self.guard {
-                guard.pool().counters.add(&delta);
-            }
-        }
+        self.core.report();
     }
 
     /// Accepts no more messages from other tasks.

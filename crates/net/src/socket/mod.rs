@@ -8,6 +8,7 @@ pub(crate) mod error;
 pub(crate) mod halves;
 pub(crate) mod link;
 pub(crate) mod options;
+pub(crate) mod owner;
 pub(crate) mod poller;
 pub(crate) mod read_buffer;
 pub(crate) mod sender;

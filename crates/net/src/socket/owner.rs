@@ -1,0 +1,85 @@
+use std::task::{Context, Poll, Waker};
+
+use tokio::time::Instant;
+
+use crate::pool::Phase;
+use crate::pool::guard::ConnectionGuard;
+use crate::socket::timer::Timer;
+
+/// The server that a connection belongs to, which also keeps its time.
+#[derive(Debug)]
+pub(crate) enum Owner {
+    Server(ConnectionGuard),
+    /// Without a server, or once the server has forgotten the connection, it has a timer of its own.
+    Nobody(Timer),
+}
+
+impl From<Option<ConnectionGuard>> for Owner {
+    fn from(guard: Option<ConnectionGuard>) -> Self {
+        guard.map_or_else(|| Self::Nobody(Timer::default()), Self::Server)
+    }
+}
+
+impl Owner {
+    pub(crate) fn guard(&self) -> Option<&ConnectionGuard> {
+        match self {
+            Self::Server(guard) => Some(guard),
+            Self::Nobody(_) => None,
+        }
+    }
+
+    pub(crate) fn guard_mut(&mut self) -> Option<&mut ConnectionGuard> {
+        match self {
+            Self::Server(guard) => Some(guard),
+            Self::Nobody(_) => None,
+        }
+    }
+
+    /// Ready at `at`. Until then, the task is woken at `at` or earlier.
+    pub(crate) fn poll_alarm(
+        &mut self,
+        at: Instant,
+        now: Instant,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        match self {
+            Self::Nobody(timer) => timer.poll(at, now, cx),
+            Self::Server(_) if at <= now => Poll::Ready(()),
+            Self::Server(guard) => {
+                guard.set_alarm(at, now);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Whether the server will wake the task.
+    pub(crate) fn alarm_is_set(&self) -> bool {
+        self.guard().is_some_and(ConnectionGuard::alarm_is_set)
+    }
+
+    /// Frees the connection's own timer. An alarm of the server may still wake the task, once.
+    pub(crate) fn clear_alarm(&mut self) {
+        if let Self::Nobody(timer) = self {
+            timer.clear();
+        }
+    }
+
+    /// Tells the server which task drives the connection.
+    pub(crate) fn register(&self, waker: &Waker) {
+        if let Self::Server(guard) = self {
+            guard.set_waker(waker);
+        }
+    }
+
+    /// Returns the phase of the server. Without a server, it serves for ever.
+    pub(crate) fn phase(&self) -> Phase {
+        self.guard().map_or(Phase::Serving, |guard| guard.pool().phase())
+    }
+
+    /// Gives the place in the server back, and stops its alarms.
+    pub(crate) fn forget_server(&mut self) {
+        if let Self::Server(_) = self {
+            *self = Self::Nobody(Timer::default());
+        }
+    }
+}
