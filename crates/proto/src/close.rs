@@ -3,21 +3,22 @@ use std::fmt;
 use crate::close_code::{CloseCode, CloseCodeError};
 use crate::violation::Violation;
 
-/// Why a connection closes, in words for a developer's log: at most 123 bytes of UTF-8
-/// (RFC6455-5.5.1-2).
+/// The reason in a Close frame: at most 123 bytes of UTF-8 (RFC6455-5.5.1-2).
 ///
-/// It comes from the peer; do not show it to end users (RFC6455-5.5.1-3).
+/// It is meant for a developer's log. A received reason was chosen by the peer, so do not show it to end
+/// users (RFC6455-5.5.1-3).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct CloseReason(String);
 
 impl CloseReason {
-    /// What 125 bytes of a control frame leave beside the code (RFC6455-5.5-1).
+    /// The longest reason in bytes: a control frame has at most 125 (RFC6455-5.5-1), of which the code
+    /// takes two.
     pub const MAX_BYTES: usize = 123;
 
-    /// Checks the length of `reason`.
+    /// Makes a reason of `reason`.
     ///
     /// # Errors
-    /// [`CloseReasonError`] above [`CloseReason::MAX_BYTES`] bytes of UTF-8.
+    /// [`CloseReasonError`] for more than [`CloseReason::MAX_BYTES`] bytes.
     pub fn new(reason: impl Into<String>) -> Result<Self, CloseReasonError> {
         let reason = reason.into();
         if reason.len() > Self::MAX_BYTES {
@@ -26,7 +27,7 @@ impl CloseReason {
         Ok(Self(reason))
     }
 
-    /// The reason's text; empty when none was given.
+    /// Returns the reason's text, which is empty if no reason was given.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -58,25 +59,25 @@ impl PartialEq<&str> for CloseReason {
     }
 }
 
-/// The reason given does not fit in a Close frame.
+/// The reason is too long for a Close frame. Holds its length in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a close reason has room for 123 bytes of UTF-8, and this one has {0}")]
+#[error("a close reason can have at most 123 bytes of UTF-8; this one has {0}")]
 pub struct CloseReasonError(pub usize);
 
-/// The body of a Close frame that has one.
+/// The body of a Close frame: a code and a reason.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CloseFrame {
-    /// Why, as a number.
+    /// The status code.
     pub code: CloseCode,
-    /// Why, in words.
+    /// The reason, which may be empty.
     pub reason: CloseReason,
 }
 
-/// A Close frame cannot have this code or this reason.
+/// The code or the reason cannot be sent in a Close frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CloseFrameError {
-    /// The code may not be sent.
+    /// The code must not be sent.
     #[error(transparent)]
     Code(#[from] CloseCodeError),
     /// The reason is too long.
@@ -85,7 +86,7 @@ pub enum CloseFrameError {
 }
 
 impl CloseFrame {
-    /// Checks the code and the reason, and makes a frame of them.
+    /// Makes a frame with a code and a reason.
     ///
     /// ```
     /// # use fullduplex_proto::CloseFrame;
@@ -94,11 +95,10 @@ impl CloseFrame {
     /// # Ok::<(), fullduplex_proto::CloseFrameError>(())
     /// ```
     ///
-    /// Both often come from a variable, a reason even from another peer. So a wrong one is an error, not
-    /// a panic. [`CloseFrame::code`] cannot fail.
+    /// [`CloseFrame::code`] makes a frame without a reason and cannot fail.
     ///
     /// # Errors
-    /// [`CloseFrameError`] for a code that may not be sent (see [`CloseCode::new`]) or a reason of more
+    /// [`CloseFrameError`] for a code that must not be sent (see [`CloseCode::new`]) or a reason of more
     /// than [`CloseReason::MAX_BYTES`] bytes.
     pub fn new(code: u16, reason: impl Into<String>) -> Result<Self, CloseFrameError> {
         Ok(Self { code: CloseCode::new(code)?, reason: CloseReason::new(reason)? })
@@ -109,10 +109,10 @@ impl CloseFrame {
         Self { code, reason: CloseReason::default() }
     }
 
-    /// Reads the body of a Close frame; `None` when it is empty.
+    /// Parses the body of a Close frame. Returns `None` if it is empty.
     ///
     /// # Errors
-    /// The [`Violation`] of a body of one byte (RFC6455-5.5.1-1), a code that may not be sent
+    /// A [`Violation`] for a body of one byte (RFC6455-5.5.1-1), a code that must not be sent
     /// (RFC6455-7.4.1-1) or a reason that is not UTF-8 (RFC6455-8.1-1).
     pub fn parse(body: &[u8]) -> Result<Option<Self>, Violation> {
         let (code, reason) = match body {
@@ -126,7 +126,7 @@ impl CloseFrame {
         Ok(Some(Self { code, reason }))
     }
 
-    /// The bytes of the body, as [`CloseFrame::parse`] reads them.
+    /// Encodes the body, which [`CloseFrame::parse`] reads.
     pub fn to_body(&self) -> Vec<u8> {
         let mut body = self.code.get().to_be_bytes().to_vec();
         body.extend_from_slice(self.reason.as_str().as_bytes());
@@ -151,9 +151,9 @@ mod tests {
         assert_eq!(
             CloseFrame::parse(&[0x03, 0xE8, 0xC3]),
             Err(Violation::CloseReasonNotUtf8),
-            "a character cut in half"
+            "the character is incomplete"
         );
-        // Four-byte, three-byte, two-byte characters around the limit (fault C13).
+        // Characters of one to four bytes around the limit (fault C13).
         for character in ["a", "é", "€", "𝄞"] {
             for count in 28..=130 {
                 let reason = character.repeat(count);

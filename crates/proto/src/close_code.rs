@@ -1,18 +1,17 @@
 use std::fmt;
 use std::num::NonZeroU16;
 
-/// A status code that may stand in a Close frame.
+/// A status code that may be sent in a Close frame.
 ///
-/// Never one of the codes that only describe an end without one: 1005, 1006, 1015
-/// (RFC6455-7.4.1-1, RFC6455-7.4.1-2, RFC6455-7.4.1-3); never one that nobody assigned
-/// (RFC6455-7.4.2-1).
+/// The codes 1005, 1006 and 1015 are never sent: they report an end without a code (RFC6455-7.4.1-1,
+/// RFC6455-7.4.1-2, RFC6455-7.4.1-3). Neither are codes that are not assigned (RFC6455-7.4.2-1).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CloseCode(NonZeroU16);
 
 impl CloseCode {
-    /// 1000: the purpose of the connection is fulfilled.
+    /// 1000: the connection is no longer needed.
     pub const NORMAL: Self = Self::assigned(1000);
-    /// 1001: this end goes away: a server shuts down, a page is left.
+    /// 1001: this end goes away, such as a server that shuts down or a page that the user leaves.
     pub const GOING_AWAY: Self = Self::assigned(1001);
     /// 1002: the peer broke the protocol.
     pub const PROTOCOL_ERROR: Self = Self::assigned(1002);
@@ -20,15 +19,15 @@ impl CloseCode {
     pub const INVALID_PAYLOAD: Self = Self::assigned(1007);
     /// 1008: the peer broke a policy that no other code names.
     pub const POLICY_VIOLATION: Self = Self::assigned(1008);
-    /// 1009: the peer sent a message larger than this end takes.
+    /// 1009: the peer sent a message that is larger than this end accepts.
     pub const MESSAGE_TOO_BIG: Self = Self::assigned(1009);
-    /// 1011: this end met a condition that it did not expect.
+    /// 1011: an unexpected condition at this end.
     pub const INTERNAL_ERROR: Self = Self::assigned(1011);
-    /// 1013: this end has too much to do; come back later (assigned by IANA since the RFC).
+    /// 1013: this end is overloaded, so the peer should try again later (assigned by IANA since the RFC).
     pub const TRY_AGAIN_LATER: Self = Self::assigned(1013);
 
-    /// Checks that `code` may be sent and received in a Close frame: 1000–1003, 1007–1014 (IANA has
-    /// assigned 1012–1014 since the RFC) or 3000–4999.
+    /// Checks that `code` may be sent in a Close frame: 1000–1003, 1007–1014 (IANA has assigned 1012–1014
+    /// since the RFC) or 3000–4999.
     ///
     /// # Errors
     /// [`CloseCodeError`] for any other number.
@@ -41,7 +40,7 @@ impl CloseCode {
         }
     }
 
-    /// The number on the wire.
+    /// Returns the number that is sent.
     pub fn get(self) -> u16 {
         self.0.get()
     }
@@ -86,7 +85,7 @@ impl fmt::Display for CloseCode {
     }
 }
 
-/// The number given may not stand in a Close frame.
+/// The code must not be sent in a Close frame. Holds the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{0} may not stand in a Close frame: use 1000-1003, 1007-1014 or 3000-4999")]
+#[error("the close code {0} must not be sent: use 1000-1003, 1007-1014 or 3000-4999")]
 pub struct CloseCodeError(pub u16);

@@ -72,8 +72,8 @@ pub enum ConnectionError {
 }
 
 impl Closed {
-    /// The code as the standards report it: the peer's; 1005 when its Close had none; 1006 when it
-    /// sent no Close, or the connection failed (RFC6455-7.1.5-1).
+    /// Returns the code that the standards report: the peer's, 1005 if its Close had none, or 1006 if it
+    /// sent no Close or the connection failed (RFC6455-7.1.5-1).
     pub fn code(&self) -> u16 {
         match &self.received {
             PeerClose::Received(Some(frame)) => frame.code.get(),
@@ -82,7 +82,7 @@ impl Closed {
         }
     }
 
-    /// The peer's reason, or "" (RFC6455-7.1.6-1).
+    /// Returns the peer's reason, or "" (RFC6455-7.1.6-1).
     pub fn reason(&self) -> &str {
         match &self.received {
             PeerClose::Received(Some(frame)) => frame.reason.as_str(),
@@ -90,12 +90,12 @@ impl Closed {
         }
     }
 
-    /// Whether both Close frames crossed before the transport ended (RFC6455-7.1.4-1).
+    /// Returns whether both ends had sent their Close frames before the transport ended (RFC6455-7.1.4-1).
     pub fn was_clean(&self) -> bool {
         self.clean
     }
 
-    /// Why the connection failed; `None` when it was closed.
+    /// Returns why the connection failed, or `None` if it was closed.
     pub fn failure(&self) -> Option<ConnectionError> {
         self.failure
     }
@@ -149,7 +149,7 @@ impl Closing {
                 Self::ended(PeerClose::Received(frame), true, None)
             }
 
-            // Only bytes after our Close were lost, which the peer does not need.
+            // Only bytes after our Close were lost. The peer does not need them.
             (Self::Sent, Step::WriteBroken { close_sent: true }) => Self::Sent,
             (Self::Open | Self::Sent, Step::WriteBroken { .. }) => Self::Readable,
 
@@ -171,7 +171,7 @@ impl Closing {
                 Self::Exchanged { frame, .. },
                 Step::TransportEnded { close_sent } | Step::DeadlineElapsed { close_sent },
             ) => Self::ended(PeerClose::Received(frame), close_sent, None),
-            // A transport may lose what it took just before it broke.
+            // The transport may have lost a Close that it took just before it broke.
             (Self::Exchanged { frame, close_was_sent }, Step::WriteBroken { .. }) => {
                 Self::ended(PeerClose::Received(frame), close_was_sent, None)
             }
@@ -244,7 +244,7 @@ mod tests {
         }
     }
 
-    /// FD-04: the table at the top of this file is complete and true.
+    /// FD-04: the table at the top of this file is complete and correct.
     #[test]
     fn the_table_shows_every_transition() {
         let rows =
@@ -256,7 +256,7 @@ mod tests {
         let kinds = rows[1..].iter().flat_map(|row| steps(row[0]));
         let kinds: std::collections::HashSet<_> =
             kinds.map(|step| std::mem::discriminant(&step)).collect();
-        assert_eq!((rows.len(), kinds.len()), (10, 8), "each step has its row");
+        assert_eq!((rows.len(), kinds.len()), (10, 8), "each step has a row");
         for row in &rows[1..] {
             for (from, to) in STATES.iter().zip(&row[1..]) {
                 for step in steps(row[0]) {
