@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 use percent_encoding::percent_decode_str;
 
-/// A user's name and password. Bytes, as both may be anything.
+/// A user name and a password. Both are bytes, since they need not be UTF-8.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Credentials {
     user: Vec<u8>,
@@ -13,29 +13,30 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Takes both as they are.
+    /// Makes credentials of a user name and a password that are not encoded.
     pub fn new(user: impl Into<Vec<u8>>, password: impl Into<Vec<u8>>) -> Self {
         Self { user: user.into(), password: password.into() }
     }
 
-    /// Takes both as they stand in a URL, percent-encoded; `None` if both are empty.
+    /// Decodes the user name and the password of a URL, which are percent-encoded. Returns `None` if both
+    /// are empty.
     pub fn decode(user: &str, password: &str) -> Option<Self> {
         let decode = |part: &str| -> Vec<u8> { percent_decode_str(part).collect() };
         let is_there = !user.is_empty() || !password.is_empty();
         is_there.then(|| Self::new(decode(user), decode(password)))
     }
 
-    /// The user's name.
+    /// Returns the user name.
     pub fn user(&self) -> &[u8] {
         &self.user
     }
 
-    /// The password.
+    /// Returns the password.
     pub fn password(&self) -> &[u8] {
         &self.password
     }
 
-    /// The value of an `Authorization` or `Proxy-Authorization` header (RFC 7617), marked as
+    /// Returns the value of an `Authorization` or `Proxy-Authorization` header (RFC 7617), marked as
     /// sensitive.
     pub fn to_basic(&self) -> HeaderValue {
         let both = [&self.user[..], b":", &self.password].concat();
@@ -46,7 +47,7 @@ impl Credentials {
     }
 }
 
-/// Who it is, and not the password.
+/// Shows the user name, not the password.
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Credentials({}, …)", self.user.escape_ascii())
@@ -59,7 +60,7 @@ mod tests {
 
     /// The examples of RFC 7617, sections 2 and 2.1.
     #[test]
-    fn basic() {
+    fn basic_credentials_are_encoded_and_decoded() {
         let aladdin = Credentials::new("Aladdin", "open sesame");
         assert_eq!(aladdin.to_basic(), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
         let test = Credentials::decode("test", "123%C2%A3").unwrap();
@@ -67,7 +68,7 @@ mod tests {
         assert!(test.to_basic().is_sensitive());
         assert_eq!(format!("{test:?}"), "Credentials(test, …)");
         assert_eq!(Credentials::decode("", ""), None);
-        // What is no escape stays, and what is no UTF-8 is bytes.
+        // An invalid escape stays as it is, and the bytes need not be UTF-8.
         let odd = Credentials::decode("%zz%", "%ff").unwrap();
         assert_eq!((odd.user(), odd.password()), (&b"%zz%"[..], &b"\xff"[..]));
     }
