@@ -18,33 +18,34 @@ use crate::role::Role;
 use crate::utf8::{Utf8Validator, is_utf8};
 use crate::violation::Violation;
 
-/// What the peer sent, as soon as it is whole.
+/// A message or control frame from the peer, or a part of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Received {
     /// A message.
     Message(Message),
-    /// The next part of a message, where [`Delivery::Parts`] was asked for.
+    /// The next part of a message, with [`Delivery::Parts`].
     Part(Part),
-    /// A Ping; the Pong is [`Reply`].
+    /// A Ping. [`Received::reply`] returns the Pong that is due.
     Ping(Bytes),
-    /// A Pong, asked for or not (RFC6455-5.5.3-3).
+    /// A Pong, solicited or not (RFC6455-5.5.3-3).
     Pong(Bytes),
-    /// The peer's Close, the last event: whatever follows it is discarded. Our own is [`Reply`],
-    /// unless it was sent before.
+    /// The peer's Close, which is the last event. All later input is discarded. [`Received::reply`]
+    /// returns our Close, which is due unless it was sent before.
     Close(Option<CloseFrame>),
 }
 
-/// What receiving obliges us to send. The owner of the [`Encoder`](crate::Encoder) sends it.
+/// A frame that must be sent in reply to something received. Pass it to
+/// [`Encoder::send_reply`](crate::Encoder::send_reply).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     /// A Pong with the Ping's payload (RFC6455-5.5.3-1).
     Pong(Bytes),
-    /// A Close: the answer to the peer's (RFC6455-5.5.1-6), or the reason why the connection failed.
+    /// A Close: the answer to the peer's Close (RFC6455-5.5.1-6), or the report of a [`Violation`].
     Close(Option<CloseFrame>),
 }
 
 impl Received {
-    /// What this event obliges us to send.
+    /// Returns the reply that this event requires.
     pub fn reply(&self) -> Option<Reply> {
         match self {
             Self::Ping(payload) => Some(Reply::Pong(payload.clone())),
@@ -55,7 +56,7 @@ impl Received {
 }
 
 impl Violation {
-    /// The Close frame that tells the peer what it did (RFC6455-7.1.7-2).
+    /// Returns the Close frame that reports this violation to the peer (RFC6455-7.1.7-2).
     pub fn reply(&self) -> Reply {
         Reply::Close(Some(CloseFrame::code(self.close_code())))
     }
@@ -64,36 +65,36 @@ impl Violation {
 /// The receiving half of a connection: bytes in, events out (RFC6455-6.2-1).
 ///
 /// Call [`Decoder::handle`] with the bytes read so far until it returns `None`, then read more and
-/// call it again. It needs no sending half and never waits for one.
+/// call it again. It works without the sending half.
 #[derive(Debug)]
 pub struct Decoder {
     role: Role,
     limits: Limits,
     delivery: Delivery,
-    /// What inflates the peer's messages, if permessage-deflate was agreed on.
+    /// Inflates the peer's messages, if permessage-deflate was agreed on.
     inflater: Option<Box<Inflater>>,
     state: State,
-    /// The message of which frames have been received, and more must follow.
+    /// The fragmented message that has begun, between two of its frames.
     message: Option<Box<Incoming>>,
-    /// Bytes of data frames that arrived before the end of their frame did.
+    /// How many bytes of data frames arrived before the frame was complete.
     arrived_in_part: u64,
 }
 
 #[derive(Debug)]
 enum State {
-    /// A frame begins at the first byte of the input.
+    /// The input begins with a frame header.
     Header,
-    /// The rest of a frame's payload begins at the first byte of the input, and moves to its message.
+    /// The input begins with the rest of a frame's payload, which is moved to the message.
     Moving(Frame, Box<Incoming>),
-    /// The payload of a frame that is an event of its own begins at the first byte of the input, and
-    /// stays there until it is whole. A text is checked as it arrives.
+    /// The input begins with the payload of a control frame or of a message in one frame. The payload
+    /// stays in the input until it is complete. Text is checked as it arrives.
     InPlace(Frame, Utf8Validator),
-    /// After a Close or a violation, nothing has a meaning (RFC6455-7.1.7-3).
+    /// After a Close or a violation, all input is discarded (RFC6455-7.1.7-3).
     Ended,
 }
 
 impl Decoder {
-    /// The receiving half of the end that plays `role`.
+    /// Makes the receiving half of an end with the role `role`.
     pub fn new(role: Role, limits: Limits) -> Self {
         let (delivery, inflater) = (Delivery::Whole, None);
         Self {
@@ -107,25 +108,25 @@ impl Decoder {
         }
     }
 
-    /// Lets the peer compress, as the handshake has agreed (RFC7692-5-11).
+    /// Accepts compressed messages with the parameters agreed on in the handshake (RFC7692-5-11).
     pub fn with_deflate(mut self, agreed: impl Into<AgreedDeflate>) -> Self {
         let agreed = agreed.into();
         self.inflater = Some(Box::new(Inflater::new(agreed.of(self.role.peer()))));
         self
     }
 
-    /// Chooses how messages are delivered from now on. Nothing is lost in between: what is left of a
-    /// message of which parts were delivered comes as one [`Received::Message`], if that is chosen.
+    /// Chooses how messages are delivered from now on. No content is lost: after a change to
+    /// [`Delivery::Whole`] within a message, the rest of that message is one [`Received::Message`].
     pub fn set_delivery(&mut self, delivery: Delivery) {
         self.delivery = delivery;
     }
 
-    /// Takes bytes off the front of `input` until an event is whole.
+    /// Takes bytes off the front of `input` and returns the next event, or `None` if more bytes are
+    /// needed.
     ///
-    /// `None` means that more bytes are needed. A frame's payload is unmasked where it lies, and an
-    /// uncompressed message of one frame becomes the event's payload without a copy; until it is
-    /// whole it stays in `input`, which therefore grows with what arrived, never with what a header
-    /// announces.
+    /// The payload is unmasked in place. An uncompressed message in one frame stays in `input` until it is
+    /// complete, and becomes the event's payload without a copy. So `input` grows with the bytes that
+    /// arrived, never with the length that a header announces.
     ///
     /// # Errors
     /// The peer's [`Violation`], once. From then on all input is discarded.
@@ -141,9 +142,8 @@ impl Decoder {
         event
     }
 
-    /// Takes up to `most` messages off the front of `input` that have arrived whole, each in one frame, and
-    /// to which there is nothing to object: most small messages do, and need no state. Whatever else
-    /// stands there is left for [`Decoder::handle`] to judge, as it was.
+    /// Takes up to `most` messages off the front of `input`. This is the fast path for complete, valid,
+    /// uncompressed messages in one frame. It leaves everything else unchanged for [`Decoder::handle`].
     pub(crate) fn take_messages(&mut self, input: &mut BytesMut, most: usize) -> MessageBatch {
         if !self.is_between_messages() || self.delivery != Delivery::Whole {
             return MessageBatch::default();
@@ -162,8 +162,8 @@ impl Decoder {
         }
     }
 
-    /// Unmasks the message at the front of `input`, if that is as [`Decoder::take_messages`] wants it, and
-    /// returns the length of its frame. To tell what is wrong with any other takes more.
+    /// Unmasks the message at the front of `input` and returns the length of its frame. Returns `None` if
+    /// the message does not fit the fast path.
     #[inline]
     fn unmask_whole(&self, input: &mut [u8]) -> Option<usize> {
         let shape = Shape::parse(input)?;
@@ -177,26 +177,26 @@ impl Decoder {
         let is_ascii = mask.is_some_and(|mask| mask.apply_to_text(0, payload));
         // RFC6455-5.6-1
         if shape.kind == Kind::Text && !is_ascii && !is_utf8(payload) {
-            // As it was.
+            // Leave the frame as it was.
             mask.inspect(|mask| mask.apply(0, payload));
             return None;
         }
         Some(shape.len())
     }
 
-    /// Gives no meaning to anything that follows (RFC6455-7.1.7-3).
+    /// Discards all later input (RFC6455-7.1.7-3).
     pub(crate) fn end(&mut self) {
         self.state = State::Ended;
         self.message = None;
         self.inflater = None;
     }
 
-    /// The role of this end.
+    /// Returns the role of this end.
     pub(crate) fn role(&self) -> Role {
         self.role
     }
 
-    /// Whether a message has begun and not ended.
+    /// Returns whether a message has begun and not ended.
     pub(crate) fn is_amid_message(&self) -> bool {
         let is_amid_frame = match &self.state {
             State::Moving(..) => true,
@@ -206,7 +206,7 @@ impl Decoder {
         is_amid_frame || self.message.is_some()
     }
 
-    /// The memory that is kept of what is not whole, here and in `input`.
+    /// Returns how much memory unfinished messages hold, here and in `input`.
     pub(crate) fn held_bytes(&self, input: &BytesMut) -> usize {
         let moving = match &self.state {
             State::Moving(_, message) => Some(message),
@@ -216,12 +216,12 @@ impl Decoder {
         arrived + moving.map_or(0, |message| message.held_bytes())
     }
 
-    /// A number that grows while bytes of one data frame arrive.
+    /// Returns a number that grows while the bytes of a data frame arrive.
     pub(crate) fn arrived_in_part(&self) -> u64 {
         self.arrived_in_part
     }
 
-    /// How many bytes the frame under way still lacks: a hint for how much to read at once.
+    /// Returns how many bytes the current frame still needs. This is a hint for how much to read.
     pub fn bytes_needed(&self, input: &BytesMut) -> usize {
         match &self.state {
             State::Moving(frame, _) | State::InPlace(frame, _) => frame.bytes_needed(input),
@@ -229,18 +229,18 @@ impl Decoder {
         }
     }
 
-    /// Whether the next byte is the first of a message, or of a control frame between two.
+    /// Returns whether the next frame begins a message or is a control frame between two messages.
     #[inline]
     pub(crate) fn is_between_messages(&self) -> bool {
         matches!(self.state, State::Header) && self.message.is_none()
     }
 
-    /// Goes on where another one was, which was idle, as this one is.
+    /// Reuses this idle decoder for another connection, whose decoder was idle too.
     pub(crate) fn resume(&mut self, limits: Limits, delivery: Delivery) {
         (self.limits, self.delivery, self.arrived_in_part) = (limits, delivery, 0);
     }
 
-    /// Whether nothing is under way, and nothing remembered of what was.
+    /// Returns whether no message has begun and no compression context is kept.
     pub(crate) fn is_idle(&self) -> bool {
         self.is_between_messages() && self.inflater.is_none()
     }
@@ -253,8 +253,8 @@ impl Decoder {
         self.delivery
     }
 
-    /// Gives back the memory of decompression unless it was used since the last call, but for what the
-    /// peer's next message may refer to. Does nothing within a message.
+    /// Frees the memory of decompression if it was not used since the last call. Keeps the window, to which
+    /// the peer's next message may refer. Does nothing within a message.
     pub fn release_unused(&mut self) {
         if self.is_between_messages()
             && let Some(inflater) = &mut self.inflater
@@ -263,7 +263,7 @@ impl Decoder {
         }
     }
 
-    /// Whether there is memory to release.
+    /// Returns whether [`Decoder::release_unused`] could free memory.
     pub fn holds_context(&self) -> bool {
         self.inflater.as_ref().is_some_and(|inflater| inflater.is_held())
     }
@@ -273,7 +273,7 @@ impl Decoder {
             match std::mem::replace(&mut self.state, State::Header) {
                 State::Header => match self.begin_frame(input)? {
                     Some(state) => self.state = state,
-                    // Parts may have been asked for since the last frame.
+                    // `set_delivery` may have chosen parts since the last frame.
                     None => {
                         let message = self.message.as_mut();
                         return Ok(message.and_then(|begun| next_part(begun, self.delivery)));
@@ -329,7 +329,7 @@ impl Decoder {
         }
     }
 
-    /// Reads a header and judges it (RFC6455-10.7-1); as early as its first two bytes allow.
+    /// Reads a header and validates it as early as possible, from its first two bytes (RFC6455-10.7-1).
     fn begin_frame(&mut self, input: &mut BytesMut) -> Result<Option<State>, Violation> {
         let Some(&start) = input.first_chunk::<2>() else {
             return Ok(None);
@@ -342,14 +342,14 @@ impl Decoder {
         let kind = match header.opcode {
             Opcode::Text => Kind::Text,
             Opcode::Binary | Opcode::Continuation => Kind::Binary,
-            // RFC6455-5.4-4: whatever message is under way.
+            // RFC6455-5.4-4: also between the fragments of a message.
             Opcode::Ping | Opcode::Pong | Opcode::Close => {
                 input.advance(header_len);
                 return Ok(Some(State::InPlace(Frame::new(&header), Utf8Validator::default())));
             }
         };
         let compressed = header.reserved == RSV1;
-        // RFC6455-5.4-6: a message of one frame may stay where it is, one of many moves.
+        // RFC6455-5.4-6: a message in one frame can stay in the input; a fragmented one is moved.
         let begun = self.message.take();
         let stays =
             begun.is_none() && header.fin && !compressed && self.delivery == Delivery::Whole;
@@ -367,7 +367,7 @@ impl Decoder {
     }
 }
 
-/// Judges the first two bytes of a frame, for a receiver that plays `role`.
+/// Validates the first two bytes of a frame for a receiver with the role `role`.
 #[inline]
 pub(crate) fn check_start(
     start: FrameStart,
@@ -379,7 +379,7 @@ pub(crate) fn check_start(
         0 => {}
         // RFC7692-6.1-3: on the first frame of a message only.
         RSV1 if inflates && start.opcode.begins_message() => {}
-        // RFC6455-5.2-1: no extension is agreed on that gives the bits a meaning.
+        // RFC6455-5.2-1: no agreed extension uses these bits.
         _ => return Err(Violation::ReservedBit),
     }
     match (role, start.masked) {
@@ -397,7 +397,7 @@ pub(crate) fn check_start(
     }
 }
 
-/// What is to be delivered of a message before its end.
+/// Returns the part of an unfinished message that can be delivered now.
 fn next_part(message: &mut Incoming, delivery: Delivery) -> Option<Received> {
     match delivery {
         Delivery::Whole => None,
@@ -405,7 +405,7 @@ fn next_part(message: &mut Incoming, delivery: Delivery) -> Option<Received> {
     }
 }
 
-/// Makes an event of a frame whose whole payload is in the input.
+/// Makes an event of a frame whose payload is complete in the input.
 fn end_in_place(
     frame: &Frame,
     mut utf8: Utf8Validator,
