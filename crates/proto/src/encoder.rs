@@ -18,27 +18,27 @@ use crate::part::Part;
 use crate::prepared::Prepared;
 use crate::role::Role;
 
-/// While so many bytes wait for the transport, a Pong among them, no further Pong joins them.
+/// While a Pong is queued and at least this many bytes are queued in total, no further Pong is queued.
 const PONG_BACKLOG: u64 = 16 << 10;
 
 /// The sending half of a connection: messages in, bytes out.
 ///
-/// What is sent is queued, whole and in order. Write what [`Encoder::output`] shows, and say with
+/// Frames are queued in order. Write what [`Encoder::output`] returns, and report with
 /// [`Encoder::handle_written`] how much of it the transport took.
 pub struct Encoder {
-    /// A client's; a server never masks (RFC6455-5.1-3).
+    /// A client's masking keys. `None` for a server, which never masks (RFC6455-5.1-3).
     masks: Option<Box<dyn MaskKeys>>,
     /// Set if permessage-deflate was agreed on.
     compression: Option<Box<Compression>>,
     outbox: Outbox,
     state: State,
-    /// The message of which parts have been sent, and more must follow.
+    /// The message that is being sent in parts, between two of them.
     message: Option<Begun>,
-    /// Where in the outbox the last Pong ends.
+    /// The position in the outbox at which the last Pong ends.
     pong_end: u64,
-    /// Where in the outbox our Close ends: nowhere until it is queued.
+    /// The position in the outbox at which our Close ends; `u64::MAX` until it is queued.
     close_end: u64,
-    /// The latest Pong owed while another one waits in the outbox.
+    /// The payload of a Pong that is held back until the queued one is written.
     next_pong: Option<Box<Bytes>>,
 }
 
@@ -57,37 +57,37 @@ struct Begun {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
-    /// Our Close is queued: no data may follow it (RFC6455-5.5.1-5).
+    /// Our Close is queued, and no data may follow it (RFC6455-5.5.1-5).
     Closed,
-    /// The transport is broken: nothing is queued any more.
+    /// The transport is broken, and nothing more is queued.
     Broken,
 }
 
-/// A call that the state of the connection or the protocol does not allow. Nothing was sent.
+/// The state of the connection or the protocol does not allow the call. Nothing was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Misuse {
-    /// RFC6455-6.1-1, RFC6455-5.1-5: messages are sent between the opening and the closing handshake only.
-    #[error("the connection is closing or closed, and takes no more messages")]
+    /// RFC6455-6.1-1, RFC6455-5.1-5: messages are sent only while the connection is open.
+    #[error("could not send: the connection is closing or closed")]
     Closing,
     /// RFC6455-5.4-3: messages are not interleaved.
-    #[error("a message is being sent in parts; send its last part first")]
+    #[error("could not send: another message is being sent in parts; send its last part first")]
     MessageUnderWay,
     /// RFC6455-5.4-10: a message is text or binary as a whole.
-    #[error("the parts of a message are either all text or all binary")]
+    #[error("could not send the part: the parts of a message must be all text or all binary")]
     KindOfPart,
-    /// RFC6455-5.5-1: a Ping has room for 125 bytes.
-    #[error("a ping has room for 125 bytes, and this one has {0}")]
+    /// RFC6455-5.5-1: a Ping can have at most 125 bytes. Holds the length.
+    #[error("could not send the ping: it can have at most 125 bytes, and this one has {0}")]
     PingTooLong(usize),
 }
 
 impl Encoder {
-    /// The sending half of a server.
+    /// Makes the sending half of a server.
     pub fn server() -> Self {
         Self::new(None)
     }
 
-    /// The sending half of a client, which masks every frame (RFC6455-5.1-1).
+    /// Makes the sending half of a client, which masks every frame (RFC6455-5.1-1).
     pub fn client(masks: Box<dyn MaskKeys>) -> Self {
         Self::new(Some(masks))
     }
@@ -105,7 +105,7 @@ impl Encoder {
         }
     }
 
-    /// Compresses messages, as the handshake has agreed (RFC7692-5-11).
+    /// Compresses messages with the parameters agreed on in the handshake (RFC7692-5-11).
     pub fn with_deflate(mut self, agreed: impl Into<AgreedDeflate>) -> Self {
         let agreed = agreed.into();
         let context = agreed.of(if self.masks.is_some() { Role::Client } else { Role::Server });
@@ -114,10 +114,10 @@ impl Encoder {
         self
     }
 
-    /// Queues a message, in one frame (RFC6455-6.1-2).
+    /// Queues a message in one frame (RFC6455-6.1-2).
     ///
     /// # Errors
-    /// [`Misuse::Closing`] after [`Encoder::close`], [`Misuse::MessageUnderWay`] between the parts of
+    /// [`Misuse::Closing`] after [`Encoder::close`]; [`Misuse::MessageUnderWay`] between the parts of
     /// another message.
     #[inline]
     pub fn send(&mut self, message: impl Into<Outgoing>) -> Result<(), Misuse> {
@@ -143,12 +143,13 @@ impl Encoder {
         Ok(())
     }
 
-    /// Queues the next part of a message, in a frame of its own; the first part begins the message.
-    /// It is compressed where that was agreed on, unless it is shorter than the threshold as a whole.
+    /// Queues the next part of a message in its own frame. The first part begins the message. If
+    /// permessage-deflate was agreed on, the message is compressed, unless its first part is also its last
+    /// and shorter than the threshold.
     ///
     /// # Errors
     /// [`Misuse::Closing`] after [`Encoder::close`], which leaves the message unfinished;
-    /// [`Misuse::KindOfPart`] for text after binary parts or the other way round.
+    /// [`Misuse::KindOfPart`] for a text part after binary parts or the reverse.
     pub fn send_part(&mut self, part: &Part) -> Result<(), Misuse> {
         self.check_open()?;
         let Part { content, last } = part;
@@ -171,7 +172,7 @@ impl Encoder {
     /// Queues a Ping (RFC6455-5.5.2-2).
     ///
     /// # Errors
-    /// [`Misuse::PingTooLong`] above 125 bytes, [`Misuse::Closing`] after [`Encoder::close`].
+    /// [`Misuse::PingTooLong`] for more than 125 bytes; [`Misuse::Closing`] after [`Encoder::close`].
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Misuse> {
         self.check_open()?;
         if payload.len() > SHORT_PAYLOAD_MAX {
@@ -181,8 +182,7 @@ impl Encoder {
         Ok(())
     }
 
-    /// Queues the Close frame, behind everything that was sent before it (RFC6455-7.1.2-1). A second
-    /// call does nothing.
+    /// Queues a Close frame after everything sent before (RFC6455-7.1.2-1). A second call does nothing.
     pub fn close(&mut self, frame: Option<&CloseFrame>) {
         if self.state != State::Open {
             return;
@@ -193,23 +193,23 @@ impl Encoder {
         self.state = State::Closed;
     }
 
-    /// Queues what receiving owes the peer.
+    /// Queues a reply.
     ///
-    /// Every Ping has its Pong while little waits for the transport. A peer that asks and does not
-    /// read costs no more memory than that: then only its latest Ping is answered (RFC6455-5.5.3-2).
-    pub fn send_reply(&mut self, owed: Reply) {
-        match owed {
+    /// Every Ping gets a Pong while little output is queued. If a peer sends Pings but does not read, only
+    /// its latest Ping is answered (RFC6455-5.5.3-2), so that the queue does not grow.
+    pub fn send_reply(&mut self, reply: Reply) {
+        match reply {
             _ if self.state == State::Broken => {}
             Reply::Pong(payload) if self.pong_waits() && self.outbox.len() >= PONG_BACKLOG => {
                 self.next_pong = Some(Box::new(payload));
             }
             Reply::Pong(payload) => {
-                // An earlier Ping is not answered after a later one.
+                // The Ping before this one is not answered any more.
                 self.next_pong = None;
                 self.push_pong(&payload);
             }
             Reply::Close(frame) => {
-                // RFC6455-5.5.2-1: after the peer's Close, no Pong is due.
+                // RFC6455-5.5.2-1: no Pong is due after the peer's Close.
                 self.next_pong = None;
                 self.close(frame.as_ref());
             }
@@ -221,18 +221,18 @@ impl Encoder {
         self.outbox.slices(slices)
     }
 
-    /// How much was queued since the beginning.
+    /// Returns how many bytes were queued since the connection began.
     pub(crate) fn position(&self) -> u64 {
         self.outbox.end()
     }
 
-    /// Goes on where another one was.
+    /// Continues at the position of another encoder.
     pub(crate) fn starting_at(mut self, position: u64) -> Self {
         self.outbox = Outbox::starting_at(position);
         self
     }
 
-    /// Goes on where another one was, which was idle, as this one is.
+    /// Reuses this idle encoder for another connection, whose encoder was idle at `position`.
     pub(crate) fn resume_at(&mut self, position: u64) {
         self.outbox.resume_at(position);
         self.pong_end = 0;
@@ -251,53 +251,53 @@ impl Encoder {
         self.outbox.lend_buffer(buffer);
     }
 
-    /// Whether nothing is under way, and nothing remembered of what was.
+    /// Returns whether nothing is queued, no message has begun and no compression context is kept.
     pub(crate) fn is_idle(&self) -> bool {
         let is_silent = self.state == State::Open && self.message.is_none() && self.is_flushed();
         is_silent && self.compression.is_none()
     }
 
-    /// Whether everything was written.
+    /// Returns whether everything queued was written.
     #[inline]
     pub fn is_flushed(&self) -> bool {
         self.outbox.is_empty()
     }
 
-    /// Whether our Close was written: whatever stands behind it is nothing that the peer waits for.
+    /// Returns whether our Close was written. The peer does not wait for anything queued after it.
     pub(crate) fn is_close_written(&self) -> bool {
         self.outbox.written() >= self.close_end
     }
 
-    /// Bytes queued and not written, headers included.
+    /// Returns how many bytes are queued and not written, headers included.
     #[inline]
     pub fn queued_bytes(&self) -> u64 {
         self.outbox.len()
     }
 
-    /// How far writing has come on its way to the end of our Close; what is written behind it, a
-    /// Pong, brings the connection no nearer to its end.
+    /// Returns how far the output was written, at most up to the end of our Close. Writing a Pong that
+    /// follows the Close is no progress of the closing handshake.
     pub(crate) fn progress(&self) -> u64 {
         self.written_up_to(self.close_end)
     }
 
-    /// How far writing has come on its way to `end`, a position in the outbox.
+    /// Returns how far the output was written, at most up to the position `end` in the outbox.
     pub(crate) fn written_up_to(&self, end: u64) -> u64 {
         self.outbox.written().min(end)
     }
 
-    /// Queues a Ping that nobody else sends, while messages may be sent. Returns its payload, and where
-    /// it ends in the outbox.
+    /// Queues a Ping with a payload of its own. Returns the payload, and the position in the outbox at which
+    /// the Ping ends. Call it only while the connection is open.
     pub(crate) fn push_heartbeat(&mut self) -> ([u8; 8], u64) {
-        // Its own position is different from that of any Ping before.
+        // The position differs from that of every earlier Ping.
         let payload = self.outbox.end().to_be_bytes();
         self.push_control(Opcode::Ping, &payload);
         (payload, self.outbox.end())
     }
 
-    /// Takes note that the transport took `count` bytes of the output.
+    /// Handles that the transport took `count` bytes of the output.
     ///
-    /// Returns how many of them were payload of messages: that much `buffered_amount` falls
-    /// (WHATWG WebSockets, "bufferedAmount": framing overhead does not count).
+    /// Returns how many of them were payload of messages. `buffered_amount` falls by that number (WHATWG
+    /// WebSockets, "bufferedAmount": framing overhead does not count).
     pub fn handle_written(&mut self, count: usize) -> usize {
         let payload = self.outbox.handle_written(count);
         if !self.pong_waits()
@@ -308,15 +308,15 @@ impl Encoder {
         payload
     }
 
-    /// Forgets what waits and takes nothing more: the transport is broken.
+    /// Drops everything queued and queues nothing more. Call it when the transport is broken.
     pub fn abandon(&mut self) {
         self.outbox.clear();
         self.next_pong = None;
         self.state = State::Broken;
     }
 
-    /// Gives back the memory of compression unless it was used since the last call; the next message
-    /// begins with an empty window, as any may. Does nothing between the parts of a message.
+    /// Frees the memory of compression if it was not used since the last call. The next message then begins
+    /// with an empty window. Does nothing between the parts of a message.
     pub fn release_unused(&mut self) {
         if self.message.is_none()
             && let Some(compression) = &mut self.compression
@@ -325,7 +325,7 @@ impl Encoder {
         }
     }
 
-    /// Whether there is memory to release.
+    /// Returns whether [`Encoder::release_unused`] could free memory.
     pub fn holds_context(&self) -> bool {
         self.compression.as_ref().is_some_and(|by| by.deflater.is_held())
     }
@@ -373,15 +373,15 @@ impl Encoder {
 
     #[inline]
     fn header(&mut self, fin: bool, reserved: u8, opcode: Opcode, len: usize) -> FrameHeader {
-        // RFC6455-6.1-5, RFC6455-5.5.1-4: data and control frames alike.
+        // RFC6455-6.1-5, RFC6455-5.5.1-4: data and control frames are masked.
         let mask: Option<MaskKey> = self.masks.as_mut().map(|masks| masks.next_key());
         FrameHeader { fin, reserved, opcode, mask, payload_len: len as u64 }
     }
 }
 
 impl Compression {
-    /// The prepared message's compressed payload, of which the deflater knows nothing: what it
-    /// remembers lies no longer where it was in the peer's window.
+    /// Returns the compressed payload of a prepared message. Restarts the deflater, which did not make that
+    /// payload: its window no longer matches the peer's.
     fn take_prepared(&mut self, prepared: &Prepared) -> Bytes {
         self.deflater.restart();
         prepared.deflated(self.deflater.window_bits()).clone()
