@@ -2,16 +2,16 @@ use crate::mask::MaskKey;
 use crate::opcode::Opcode;
 use crate::violation::Violation;
 
-/// The largest payload of a control frame (RFC6455-5.5-1), and of a frame whose length fits in seven bits.
+/// The largest payload of a control frame (RFC6455-5.5-1), and the largest length that fits in seven bits.
 pub(crate) const SHORT_PAYLOAD_MAX: usize = 125;
 
-/// The most bytes of a header.
+/// The length of the longest header.
 pub(crate) const HEADER_MAX: usize = 14;
 
-/// The reserved bit that marks a compressed message, among the three.
+/// The reserved bit that marks a compressed message.
 pub(crate) const RSV1: u8 = 0b100;
 
-/// The first two bytes of a frame: all that decides whether it is allowed, but for its length.
+/// The first two bytes of a frame. They decide whether the frame is allowed, except for its length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FrameStart {
     pub(crate) fin: bool,
@@ -45,7 +45,7 @@ impl FrameStart {
         Ok(start)
     }
 
-    /// The length of the whole header, which these two bytes tell.
+    /// Returns the length of the whole header.
     fn header_len(self) -> usize {
         let length = match self.length {
             126 => 2,
@@ -59,27 +59,27 @@ impl FrameStart {
 /// The header of a frame (RFC 6455 section 5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameHeader {
-    /// Whether this frame is its message's last.
+    /// Whether this is the last frame of its message.
     pub fin: bool,
     /// RSV1, RSV2, RSV3 in the low three bits, RSV1 the highest of them.
     pub reserved: u8,
-    /// What the frame is.
+    /// The kind of the frame.
     pub opcode: Opcode,
-    /// The masking key; present on every frame of a client and on none of a server.
+    /// The masking key. Frames of a client have one, frames of a server have none.
     pub mask: Option<MaskKey>,
     /// The length of the payload in bytes, below 2^63.
     pub payload_len: u64,
 }
 
 impl FrameHeader {
-    /// Reads a header from the beginning of `bytes`, and says how many bytes it takes.
+    /// Parses a header at the beginning of `bytes`, and returns it with its length in bytes.
     ///
-    /// `None` means that the header is not whole yet. What a frame may be at this point of a
-    /// connection is not decided here.
+    /// Returns `None` if the header is incomplete. Does not check whether the frame is allowed in the
+    /// current state of a connection.
     ///
     /// # Errors
-    /// The [`Violation`] of a header that no connection allows: a reserved opcode, a control frame
-    /// that is fragmented or too long, a length of 2^63 and above, or not in its shortest form.
+    /// A [`Violation`] for a reserved opcode, a control frame that is fragmented or too long, and a length
+    /// that is 2^63 or more or not in its shortest form.
     pub fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, Violation> {
         let Some(&start) = bytes.first_chunk::<2>() else {
             return Ok(None);
@@ -103,7 +103,7 @@ impl FrameHeader {
             127 => u64::from_be_bytes(take(&mut rest)),
             short => u64::from(short),
         };
-        // RFC6455-5.2-3; then RFC6455-5.2-4: we refuse what a sender must not do.
+        // RFC6455-5.2-3, RFC6455-5.2-4
         if payload_len > i64::MAX as u64 {
             return Err(Violation::LengthOverflow(payload_len));
         }
@@ -115,10 +115,10 @@ impl FrameHeader {
         Ok(Some((Self { fin, reserved, opcode, mask, payload_len }, header_len)))
     }
 
-    /// Appends the header in its shortest form (RFC6455-5.2-4), and says how many bytes it took.
+    /// Appends the header in its shortest form (RFC6455-5.2-4), and returns its length in bytes.
     #[inline]
     pub fn encode(&self, out: &mut Vec<u8>) -> usize {
-        // Put together in one place, and appended at once: most frames are hardly longer.
+        // Assembled on the stack and appended with one call, which is faster.
         let mut bytes = [0; HEADER_MAX];
         let fin_bit = if self.fin { 0x80 } else { 0 };
         bytes[0] = fin_bit | (self.reserved & 0b111) << 4 | self.opcode as u8;
@@ -151,7 +151,7 @@ fn smallest_in_form(length: u8) -> u64 {
     }
 }
 
-/// Takes `N` bytes off the front. The caller has checked that the header is whole.
+/// Takes `N` bytes off the front. The caller has checked that the header is complete.
 fn take<const N: usize>(bytes: &mut &[u8]) -> [u8; N] {
     let (head, rest) = bytes.split_first_chunk::<N>().expect("the header's length was checked");
     *bytes = rest;
@@ -163,9 +163,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_length_to_70_000_and_the_64_bit_borders_round_trip() {
-        let borders = [1 << 31, (1 << 32) - 1, 1 << 32, (1 << 63) - 1];
-        for payload_len in (0..=70_000).chain(borders) {
+    fn lengths_up_to_70_000_and_64_bit_boundaries_round_trip() {
+        let boundaries = [1 << 31, (1 << 32) - 1, 1 << 32, (1 << 63) - 1];
+        for payload_len in (0..=70_000).chain(boundaries) {
             for mask in [None, Some(MaskKey([1, 2, 3, 4]))] {
                 let opcode = Opcode::Binary;
                 let header = FrameHeader { fin: true, reserved: 0, opcode, mask, payload_len };
@@ -180,9 +180,9 @@ mod tests {
         }
     }
 
-    /// RFC6455-5.2-3, faults L1 to L11: the frame of ten bytes that crashed half of the field.
+    /// RFC6455-5.2-3, faults L1 to L11: many implementations crashed on a frame with such a length.
     #[test]
-    fn lengths_from_2_to_the_63_are_refused() {
+    fn lengths_of_2_to_the_63_and_more_are_refused() {
         for length in [1 << 63, u64::MAX, (1 << 63) + 1] {
             let mut bytes = vec![0x82, 127];
             bytes.extend_from_slice(&length.to_be_bytes());
@@ -192,7 +192,7 @@ mod tests {
 
     /// RFC6455-5.2-4.
     #[test]
-    fn lengths_in_a_longer_form_than_needed_are_refused() {
+    fn lengths_that_are_not_in_the_shortest_form_are_refused() {
         assert_eq!(FrameHeader::parse(&[0x82, 126, 0, 125]), Err(Violation::LengthNotMinimal(125)));
         let in_64_bits = [0x82, 127, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF];
         assert_eq!(FrameHeader::parse(&in_64_bits), Err(Violation::LengthNotMinimal(65_535)));
