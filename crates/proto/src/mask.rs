@@ -1,15 +1,15 @@
 //! Masking (RFC 6455 section 5.3): payload octet `i` is XORed with key octet `i mod 4`.
 
-/// The key of one frame of a client.
+/// The masking key of one frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MaskKey(pub [u8; 4]);
 
-/// Where a client's masking keys come from, one for each frame (RFC6455-5.3-2).
+/// The source of a client's masking keys, one for each frame (RFC6455-5.3-2).
 ///
-/// They must come from a strong source of entropy, so that no page can choose the bytes on the wire
-/// (RFC6455-10.3-1). Any closure that returns four random bytes will do; a test gives one that counts.
+/// The keys must come from a strong source of entropy, so that a web page cannot choose the bytes on
+/// the wire (RFC6455-10.3-1). Any closure that returns four bytes implements this trait.
 pub trait MaskKeys: Send {
-    /// Returns a key that was never returned before and that nobody can predict.
+    /// Returns a fresh key that cannot be predicted.
     fn next_key(&mut self) -> MaskKey;
 }
 
@@ -20,20 +20,20 @@ impl<F: FnMut() -> [u8; 4] + Send> MaskKeys for F {
 }
 
 impl MaskKey {
-    /// Masks or unmasks `payload` in place, the first byte of which stands at `offset` in its frame
-    /// (RFC6455-5.3-4).
+    /// Masks or unmasks `payload` in place (RFC6455-5.3-4). `offset` is the position of its first byte in
+    /// the payload of the frame.
     #[inline]
     pub fn apply(self, offset: usize, payload: &mut [u8]) {
         self.apply_to_text(offset, payload);
     }
 
-    /// As [`MaskKey::apply`], and tells whether the result is ASCII, which costs next to nothing here.
+    /// Does the same as [`MaskKey::apply`], and returns whether the result is ASCII.
     #[inline]
     pub(crate) fn apply_to_text(self, offset: usize, payload: &mut [u8]) -> bool {
         let key = u32::from_le_bytes(self.0).rotate_right(8 * (offset % 4) as u32);
         let wide = u64::from(key) << 32 | u64::from(key);
         let mut seen = 0;
-        // Plain words: the compiler widens them to what the processor has.
+        // The compiler vectorizes this loop.
         let (words, rest) = payload.as_chunks_mut();
         for word in words {
             let masked = u64::from_le_bytes(*word) ^ wide;
@@ -48,16 +48,16 @@ impl MaskKey {
     }
 }
 
-/// The bits of eight bytes that are set in none that is ASCII.
+/// The high bit of each of eight bytes, which ASCII never sets.
 const NOT_ASCII: u64 = u64::from_le_bytes([0x80; 8]);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// RFC6455-5.3-4: every length and offset of the first words against the sentence of the RFC.
+    /// RFC6455-5.3-4: short lengths and offsets, compared with the formula of the RFC.
     #[test]
-    fn equals_octet_i_xor_key_i_mod_4() {
+    fn masking_xors_octet_i_with_key_octet_i_mod_4() {
         let key = MaskKey([0x37, 0xfa, 0x21, 0x3d]);
         for offset in 0..64 {
             for length in 0..256usize {
@@ -74,9 +74,9 @@ mod tests {
         }
     }
 
-    /// No byte is overlooked that is not ASCII.
+    /// A byte that is not ASCII is found at every position.
     #[test]
-    fn tells_ascii_from_the_rest() {
+    fn masking_detects_whether_the_result_is_ascii() {
         let key = MaskKey([0x37, 0xfa, 0x21, 0x3d]);
         for length in 0..200 {
             for odd in 0..=length {
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn in_pieces_as_in_one() {
+    fn masking_in_pieces_equals_masking_at_once() {
         let key = MaskKey([1, 2, 3, 4]);
         let mut whole = [0xAAu8; 100];
         key.apply(0, &mut whole);
