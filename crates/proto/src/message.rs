@@ -8,10 +8,10 @@ use bytes::{Bytes, BytesMut};
 use crate::opcode::Opcode;
 use crate::text::Text;
 
-/// A whole message: what one end sends is what the other end receives. Its bytes are shared, so a clone
-/// copies nothing, and nobody can change them (RFC6455-10.3-2).
+/// A whole message. Its bytes are shared and cannot be changed (RFC6455-10.3-2); a clone does not copy
+/// them.
 ///
-/// Every usual type of string becomes a text message, and every usual type of bytes a binary one:
+/// String types convert into a text message, byte types into a binary one:
 ///
 /// ```
 /// # use fullduplex_proto::Message;
@@ -21,9 +21,9 @@ use crate::text::Text;
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Message {
-    /// Text, which is always valid UTF-8.
+    /// A text message, which is always valid UTF-8.
     Text(Text),
-    /// Bytes.
+    /// A binary message.
     Binary(Bytes),
 }
 
@@ -80,7 +80,7 @@ impl Message {
         matches!(self, Self::Binary(_))
     }
 
-    /// Returns the text of a text message, at no cost; `None` for a binary one.
+    /// Returns the text of a text message, or `None` for a binary one.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -155,7 +155,7 @@ impl fmt::Debug for Message {
     }
 }
 
-/// Each of these types becomes a message by way of `Text` or `Bytes`.
+/// Implements `From` for each type by a conversion into `Text` or `Bytes`.
 macro_rules! message_from {
     ($(($($generic:tt)*) $from:ty => $variant:ident($payload:expr);)*) => {
         $(impl $($generic)* From<$from> for Message {

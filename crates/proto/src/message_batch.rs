@@ -5,11 +5,11 @@ use crate::message::Kind;
 use crate::message::Message;
 use crate::opcode::Opcode;
 
-/// Messages that have arrived together, in order: they share the bytes in which they arrived, until each
-/// is taken.
+/// An iterator over messages that arrived together, in order. They share one buffer with the received
+/// bytes.
 #[derive(Debug, Clone, Default)]
 pub struct MessageBatch {
-    /// Their frames, which are whole, unmasked, and allowed.
+    /// The frames, which are complete, unmasked and valid.
     frames: Bytes,
     count: usize,
 }
@@ -39,8 +39,7 @@ impl Iterator for MessageBatch {
 
 impl ExactSizeIterator for MessageBatch {}
 
-/// What the header of the most common frames says: of a message in one frame, not compressed, and of less
-/// than 64 KiB.
+/// The header of the most common frames: an uncompressed message in one frame, shorter than 64 KiB.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shape {
     pub(crate) kind: Kind,
@@ -50,7 +49,7 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// Reads the header of a frame, unless it is longer than `input` or one of another shape.
+    /// Parses the header of a frame. Returns `None` if it is incomplete or of another shape.
     #[inline]
     pub(crate) fn parse(input: &[u8]) -> Option<Self> {
         let [first, second, ..] = *input else {
@@ -62,7 +61,7 @@ impl Shape {
             _ => return None,
         };
         let (payload_len, length_end) = match second & 0x7F {
-            // RFC6455-5.2-4: a longer form than needed is nothing to pass over.
+            // RFC6455-5.2-4: `is_minimal` below rejects a longer form than needed.
             126 => (u16::from_be_bytes(*input.get(2..)?.first_chunk()?).into(), 4),
             127 => return None,
             short => (usize::from(short), 2),
@@ -73,12 +72,12 @@ impl Shape {
         is_minimal.then_some(Self { kind, is_masked, header_len, payload_len })
     }
 
-    /// The length of the frame.
+    /// Returns the length of the frame.
     pub(crate) fn len(self) -> usize {
         self.header_len + self.payload_len
     }
 }
 
-/// The first byte of a message in one frame, not compressed.
+/// The first byte of an uncompressed message in one frame.
 const TEXT: u8 = 0x80 | Opcode::Text as u8;
 const BINARY: u8 = 0x80 | Opcode::Binary as u8;
