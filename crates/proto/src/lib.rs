@@ -1,15 +1,15 @@
-//! RFC 6455 and RFC 7692 without I/O.
+//! The WebSocket protocol (RFC 6455) and permessage-deflate (RFC 7692) without I/O.
 //!
-//! Bytes, time and randomness are arguments here: no sockets, no clock, no runtime. A
-//! [`Connection`] turns bytes into [`Received`]s and [`Message`]s into bytes, for either [`Role`];
-//! [`handshake`] does the same for the opening handshake, as data on `http` types.
+//! Bytes, time and randomness are arguments: there is no socket, no clock and no runtime. A
+//! [`Connection`] turns bytes into [`Received`] events and [`Message`]s into bytes, for either [`Role`].
+//! [`handshake`] holds the opening handshake, on `http` types.
 //!
-//! Statements of the standards are cited where they are obeyed, by ids such as `RFC6455-5.1-1`:
-//! the RFC, its section, and the number of the requirement within it.
+//! Comments cite the requirements of the standards by ids such as `RFC6455-5.1-1`: the RFC, the section,
+//! and the number of the requirement in that section.
 //!
 //! # Example
 //!
-//! A client's message, read by a server, without a socket:
+//! A client sends a message to a server, without a socket:
 //!
 //! ```
 //! use bytes::BytesMut;
@@ -57,10 +57,7 @@ mod outgoing;
 mod part;
 mod prepared;
 mod role;
-#[allow(
-    unsafe_code,
-    reason = "a text is checked once; reading it must not walk over its bytes again"
-)]
+#[allow(unsafe_code, reason = "a text is checked once; reading it must not check its bytes again")]
 mod text;
 mod timeouts;
 mod timers;
