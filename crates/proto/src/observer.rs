@@ -10,44 +10,43 @@ use crate::role::Role;
 use crate::utf8::Utf8Validator;
 use crate::violation::Violation;
 
-/// What is unmasked or inflated at a time.
+/// How many bytes are unmasked or inflated at a time.
 const STEP: usize = 4 << 10;
 
-/// Reads the frames that one end sends, as they pass, for tools that show what others say to each other.
+/// Parses the frames that one end of a connection sends. This is for tools that show the traffic
+/// between two other programs.
 ///
-/// It is no end of the connection: it owes nothing and refuses nothing. What no receiver would accept
-/// is named, and reading goes on where the next frame begins. Of a frame, however long, the
-/// beginning of its content is kept, and no more.
+/// An observer is passive: it never replies, and continues with the next frame after a violation. It
+/// keeps only the beginning of each frame's content.
 ///
-/// Call [`Observer::observe`] until nothing is left of what has passed, and [`Observer::finish`] at
-/// the end of the stream.
+/// Call [`Observer::observe`] until it returns `None`, and [`Observer::finish`] at the end of the stream.
 #[derive(Debug)]
 pub struct Observer {
-    /// Who sends.
+    /// The role of the end that sends.
     sender: Role,
-    /// How much of a frame's content is kept.
+    /// How many bytes of each frame's content are kept.
     keep: usize,
-    /// What inflates the messages, if permessage-deflate was agreed on.
+    /// Inflates the messages, if permessage-deflate was agreed on.
     inflater: Option<Box<Inflater>>,
     state: State,
-    /// The message of which frames have passed, and more must follow.
+    /// The fragmented message that has begun, between two of its frames.
     message: Option<Message>,
-    /// A Close has passed.
+    /// Whether a Close was observed.
     is_closed: bool,
 }
 
 #[derive(Debug)]
 enum State {
-    /// So many bytes of a header have passed.
+    /// Within a header: its bytes, and how many of them were observed.
     Header([u8; HEADER_MAX], usize),
     Payload(Box<Passing>),
 }
 
-/// A frame whose header has passed.
+/// A frame whose header is complete.
 #[derive(Debug)]
 struct Passing {
     frame: Observed,
-    /// The message to which its payload belongs.
+    /// The message that its payload belongs to.
     message: Option<Message>,
 }
 
@@ -55,7 +54,7 @@ struct Passing {
 struct Message {
     opcode: Opcode,
     compression: Compression,
-    /// What its text is checked with; `None` if it is no text, or was found not to be UTF-8.
+    /// Checks its text. `None` if it is not a text message, or its text is not UTF-8.
     utf8: Option<Utf8Validator>,
 }
 
@@ -63,57 +62,60 @@ struct Message {
 enum Compression {
     None,
     Deflated,
-    /// It is compressed, and cannot be inflated.
+    /// Compressed, but the data is corrupt.
     Unreadable,
 }
 
-/// A frame that has passed.
+/// A frame that was observed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Observed {
-    /// Whether it says that it is its message's last.
+    /// The FIN bit: whether this is the last frame of its message.
     pub fin: bool,
     /// RSV1, RSV2, RSV3 in the low three bits, RSV1 the highest of them.
     pub reserved: u8,
-    /// The four bits that say what it is; [`Opcode::from_bits`] knows those that mean something.
+    /// The four bits of the opcode, which [`Opcode::from_bits`] converts.
     pub opcode: u8,
-    /// What its message is, [`Opcode::Text`] or [`Opcode::Binary`]; `None` if it belongs to no message.
+    /// The kind of its message, [`Opcode::Text`] or [`Opcode::Binary`]. `None` if the frame belongs to no
+    /// message.
     pub message: Option<Opcode>,
-    /// The key that its payload was masked with.
+    /// The masking key, if the frame is masked.
     pub mask: Option<MaskKey>,
-    /// The length that the header announces, which may be one that cannot be.
+    /// The length that the header announces. It may be invalid.
     pub payload_len: u64,
-    /// How many bytes of the payload have passed: fewer if the stream has ended within the frame.
+    /// How many bytes of the payload were observed: less than `payload_len` if the stream ended within the
+    /// frame.
     pub passed: u64,
     /// Whether its message is compressed.
     pub compressed: bool,
-    /// The beginning of its content: of the payload, unmasked, and inflated if it is compressed.
+    /// The beginning of its content: the payload, unmasked and inflated.
     pub content: Vec<u8>,
-    /// How many bytes its content has in all.
+    /// The length of its whole content in bytes.
     pub content_len: u64,
-    /// What a receiver would find wrong with it, the first thing only.
+    /// The first violation that a receiver would find in it.
     pub violation: Option<Violation>,
-    /// A Close was before it, so nobody gives it a meaning.
+    /// Whether it follows a Close. A receiver ignores such a frame.
     pub after_close: bool,
 }
 
 impl Observer {
-    /// Observes what the end that plays `sender` sends once the connection is open, and keeps so many
-    /// bytes of each frame's content; of control frames always all.
+    /// Makes an observer of what the end with the role `sender` sends after the opening handshake. It keeps
+    /// the first `keep` bytes of each frame's content, and always the whole content of control frames.
     pub fn new(sender: Role, keep: usize) -> Self {
         let state = State::Header([0; HEADER_MAX], 0);
         Self { sender, keep, inflater: None, state, message: None, is_closed: false }
     }
 
-    /// Inflates messages, as the handshake has agreed; see
-    /// [`agreed_deflate`](crate::handshake::agreed_deflate).
+    /// Inflates messages with the parameters agreed on in the handshake, which
+    /// [`agreed_deflate`](crate::handshake::agreed_deflate) returns.
     pub fn with_deflate(mut self, agreed: impl Into<AgreedDeflate>) -> Self {
         let agreed = agreed.into();
         self.inflater = Some(Box::new(Inflater::new(agreed.of(self.sender))));
         self
     }
 
-    /// Takes bytes off the front of `input` until a frame has passed whole; `None` when nothing is left.
+    /// Takes bytes off the front of `input` until a frame is complete, and returns the frame. Returns
+    /// `None` when `input` is empty.
     pub fn observe(&mut self, input: &mut &[u8]) -> Option<Observed> {
         loop {
             match &mut self.state {
@@ -150,7 +152,7 @@ impl Observer {
         }
     }
 
-    /// Ends the stream: if that is within a frame, returns what has passed of it.
+    /// Ends the stream. Returns the last frame if it is incomplete.
     pub fn finish(mut self) -> Option<Observed> {
         match &mut self.state {
             State::Header(..) => None,
@@ -158,7 +160,7 @@ impl Observer {
         }
     }
 
-    /// Whether the stream stands between two frames.
+    /// Returns whether the next byte begins a frame.
     pub fn is_between_frames(&self) -> bool {
         matches!(self.state, State::Header(_, 0))
     }
@@ -173,7 +175,7 @@ impl Observer {
             Some(Opcode::Continuation) => self.message.take(),
             _ => None,
         };
-        // The verdict is on what was under way before.
+        // Whether a message had begun before this frame.
         let was_amid_message = match opcode {
             Some(Opcode::Continuation) => message.is_some(),
             _ => self.message.is_some(),
@@ -189,7 +191,7 @@ impl Observer {
             compressed: message.as_ref().is_some_and(|m| m.compression != Compression::None),
             content: Vec::new(),
             content_len: 0,
-            violation: self.judge(header, was_amid_message).err(),
+            violation: self.check(header, was_amid_message).err(),
             after_close: self.is_closed,
         };
         self.state = State::Payload(Box::new(Passing { frame, message }));
@@ -204,8 +206,8 @@ impl Observer {
         }
     }
 
-    /// What a receiver says of this header, in the order in which it looks at it.
-    fn judge(&self, header: &[u8], is_amid_message: bool) -> Result<(), Violation> {
+    /// Checks the header in the same order as a receiver does.
+    fn check(&self, header: &[u8], is_amid_message: bool) -> Result<(), Violation> {
         let start = FrameStart::parse([header[0], header[1]])?;
         check_start(start, self.sender.peer(), self.inflater.is_some(), is_amid_message)?;
         FrameHeader::parse_rest(start, header).map(drop)
@@ -244,7 +246,7 @@ impl Passing {
             let plain = &mut plain[..piece.len()];
             plain.copy_from_slice(piece);
             if let Some(mask) = self.frame.mask {
-                // A key repeats after four bytes.
+                // The key repeats every four bytes.
                 mask.apply((self.frame.passed % 4) as usize, plain);
             }
             self.frame.passed += piece.len() as u64;
@@ -269,7 +271,7 @@ impl Message {
     }
 }
 
-/// Adds what a piece of a compressed payload inflates to.
+/// Inflates a piece of a compressed payload, and adds the result to the frame.
 fn inflate(
     message: &mut Message,
     frame: &mut Observed,
@@ -307,7 +309,7 @@ fn add(message: Option<&mut Message>, frame: &mut Observed, content: &[u8], keep
     }
 }
 
-/// The length of the header that begins so, as far as these bytes tell.
+/// Returns the length of the header that begins with these bytes, or 2 if they are fewer than two.
 fn header_len(header: &[u8]) -> usize {
     let Some(second) = header.get(1) else {
         return 2;
@@ -320,7 +322,7 @@ fn header_len(header: &[u8]) -> usize {
     2 + length + if second & 0x80 != 0 { 4 } else { 0 }
 }
 
-/// The length of the payload that a whole header announces, even one that may not be.
+/// Returns the payload length that a complete header announces, even if it is invalid.
 fn payload_len(header: &[u8]) -> u64 {
     let bytes = match header[1] & 0x7F {
         126 => &header[2..4],
