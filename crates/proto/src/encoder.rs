@@ -216,7 +216,7 @@ impl Encoder {
         }
     }
 
-    /// Fills `slices` with what to write next, in order, and returns how many it filled.
+    /// Fills `slices` with what to write next, and returns how many it filled.
     pub fn output<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         self.outbox.slices(slices)
     }

@@ -7,75 +7,75 @@ use crate::frame::FrameHeader;
 use crate::frame::HEADER_MAX;
 use crate::mask::MaskKey;
 
-/// A payload of a server from this size on is queued by reference; a smaller one is copied behind
-/// its header, which costs less than a further slice for the write.
+/// A server queues a payload of at least this size by reference. It copies a smaller one, which costs
+/// less than one more slice in the write.
 const BY_REFERENCE_FROM: usize = 8 << 10;
 
-/// A client's payload is copied and masked in blocks of this size, so that each byte is still in the
-/// first cache when the mask meets it.
+/// A client copies and masks its payload in blocks of this size, so that the copy is still in the L1
+/// cache when it is masked.
 const MASK_BLOCK: usize = 16 << 10;
 
-/// A queue that is never quite empty is rid of what it has written from this size on.
+/// The tail is compacted when more bytes than this at its front were written.
 const COMPACT_FROM: usize = 4 << 10;
 
-/// An empty queue keeps no more room than this for the next frames: bytes, and frames or pieces.
+/// The largest capacity that an empty queue keeps: in bytes, and in frames or pieces.
 const KEPT_BYTES: usize = 2 << 20;
 const KEPT_FRAMES: usize = 1 << 10;
 
-/// Encoded frames on their way to the transport, every byte of them until the transport has taken it
-/// (RFC6455-6.1-6).
+/// The queue of encoded frames. Each byte is kept until the transport has taken it (RFC6455-6.1-6).
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    /// What waits. It keeps its memory for the next frames until that is taken.
+    /// What is queued. An empty queue keeps its memory until [`Outbox::take_buffer`] takes it.
     queue: Option<Box<Queue>>,
-    /// Bytes queued and bytes written since the beginning.
+    /// How many bytes were queued and written since the connection began.
     queued: u64,
     written: u64,
 }
 
-/// Memory for what will be sent, which holds nothing: a driver keeps it for the next connection that
-/// sends, for most wait most of the time.
+/// The memory of an empty send queue. A driver can take it from an idle connection and lend it to the
+/// next one that sends.
 #[derive(Debug)]
 pub struct SendBuffer(Box<Queue>);
 
 #[derive(Debug, Default)]
 struct Queue {
-    /// Closed pieces, to be written before `tail`.
+    /// Finished pieces, which are written before `tail`.
     pieces: VecDeque<Bytes>,
-    /// The open piece, to which small frames are appended.
+    /// The piece that small frames are appended to.
     tail: Vec<u8>,
-    /// How much of `tail` was written.
+    /// How many bytes of `tail` were written.
     tail_written: usize,
-    /// What the bytes above are made of.
+    /// The frames that make up the bytes above.
     frames: VecDeque<QueuedFrame>,
-    /// How much of them `buffered_amount` counts.
+    /// How many bytes of the frames `buffered_amount` counts.
     payload: usize,
 }
 
-/// How much of a frame is not written yet.
+/// The part of a frame that is not written yet.
 #[derive(Debug)]
 struct QueuedFrame {
-    /// What `buffered_amount` does not count.
+    /// How many bytes `buffered_amount` does not count.
     overhead: usize,
     content: Content,
 }
 
-/// What `buffered_amount` counts of a frame.
+/// The part of a frame that `buffered_amount` counts.
 #[derive(Debug)]
 enum Content {
-    /// So many bytes behind the overhead, each when it is written.
+    /// This many bytes after the overhead. Each counts until it is written.
     Plain(usize),
-    /// The bytes that compressed ones, which are overhead here, stand for: when the last is written.
+    /// The uncompressed length. It counts until the whole frame is written: the compressed bytes belong to
+    /// the overhead.
     Compressed(usize),
 }
 
 impl Outbox {
-    /// An empty one, before which so much was queued and written.
+    /// Makes an empty outbox at this position.
     pub(crate) fn starting_at(position: u64) -> Self {
         Self { queue: None, queued: position, written: position }
     }
 
-    /// As one that starts there, but keeps the memory that this one has; it is empty.
+    /// Sets the position of an empty outbox, and keeps its memory.
     pub(crate) fn resume_at(&mut self, position: u64) {
         (self.queued, self.written) = (position, position);
     }
@@ -85,7 +85,7 @@ impl Outbox {
         self.queue.is_some()
     }
 
-    /// Takes the memory that an empty queue has kept.
+    /// Takes the memory of an empty queue.
     pub(crate) fn take_buffer(&mut self) -> Option<SendBuffer> {
         if self.is_empty() { self.queue.take().map(SendBuffer) } else { None }
     }
@@ -96,7 +96,7 @@ impl Outbox {
         }
     }
 
-    /// Queues a data frame, whose payload is counted when it is written.
+    /// Queues an uncompressed data frame.
     #[inline]
     pub(crate) fn push_data(&mut self, header: &FrameHeader, payload: &Bytes) {
         let queue = self.queue.get_or_insert_default();
@@ -104,16 +104,16 @@ impl Outbox {
         self.queued += queue.count(overhead, Content::Plain(payload.len()));
     }
 
-    /// Queues a data frame with a compressed payload that stands for so many bytes.
+    /// Queues a data frame with a compressed payload. `content_len` is its uncompressed length.
     pub(crate) fn push_deflated(
         &mut self,
         header: &FrameHeader,
         payload: &Bytes,
-        stands_for: usize,
+        content_len: usize,
     ) {
         let queue = self.queue.get_or_insert_default();
         let overhead = queue.push(header, payload) + payload.len();
-        self.queued += queue.count(overhead, Content::Compressed(stands_for));
+        self.queued += queue.count(overhead, Content::Compressed(content_len));
     }
 
     /// Queues a control frame.
@@ -127,27 +127,27 @@ impl Outbox {
         self.queued == self.written
     }
 
-    /// Bytes waiting, headers included.
+    /// Returns how many bytes are queued, headers included.
     pub(crate) fn len(&self) -> u64 {
         self.queued - self.written
     }
 
-    /// The position behind the last byte queued, on a scale that only grows.
+    /// Returns the position after the last queued byte. Positions only grow.
     pub(crate) fn end(&self) -> u64 {
         self.queued
     }
 
-    /// The position behind the last byte written, on the same scale.
+    /// Returns the position after the last written byte.
     pub(crate) fn written(&self) -> u64 {
         self.written
     }
 
-    /// Fills `slices` with what to write next, in order, and returns how many it filled.
+    /// Fills `slices` with what to write next, and returns how many it filled.
     pub(crate) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         self.queue.as_ref().map_or(0, |queue| queue.slices(slices))
     }
 
-    /// Takes note that the transport took `count` bytes; returns how many of them were payload.
+    /// Handles that the transport took `count` bytes. Returns by how much `buffered_amount` falls.
     pub(crate) fn handle_written(&mut self, count: usize) -> usize {
         self.written += count as u64;
         let is_empty = self.is_empty();
@@ -157,7 +157,7 @@ impl Outbox {
         })
     }
 
-    /// Forgets all that waits: the transport takes nothing more.
+    /// Drops everything queued.
     pub(crate) fn clear(&mut self) {
         *self = Self { queue: None, queued: self.written, written: self.written };
     }
@@ -188,7 +188,7 @@ impl Queue {
         payload
     }
 
-    /// Takes note that all was written.
+    /// Handles that everything was written.
     fn clear(&mut self) -> usize {
         let payload = std::mem::take(&mut self.payload);
         let is_large = self.tail.capacity() > KEPT_BYTES
@@ -239,12 +239,12 @@ impl Queue {
         }
     }
 
-    /// Takes note of what the bytes of a frame are, and returns how many they are.
+    /// Records a frame, and returns its length in bytes.
     #[inline]
     fn count(&mut self, overhead: usize, content: Content) -> u64 {
         let (bytes, payload) = match content {
             Content::Plain(plain) => (overhead + plain, plain),
-            Content::Compressed(stands_for) => (overhead, stands_for),
+            Content::Compressed(content_len) => (overhead, content_len),
         };
         self.payload += payload;
         self.frames.push_back(QueuedFrame { overhead, content });
@@ -272,8 +272,8 @@ impl Queue {
             self.tail_written = 0;
             self.tail.clear();
         } else if self.tail_written > COMPACT_FROM && self.tail_written > self.tail.len() / 2 {
-            // A queue that is never quite empty must not keep what it has written. Less is moved
-            // than was written since the last time.
+            // Without this, a queue that is never empty would grow without limit. Fewer bytes are moved
+            // than were written since the last time.
             self.tail.drain(..self.tail_written);
             self.tail_written = 0;
         }
@@ -301,7 +301,7 @@ impl Queue {
                         break;
                     }
                 }
-                Content::Compressed(stands_for) => payload += *stands_for,
+                Content::Compressed(content_len) => payload += *content_len,
             }
             self.frames.pop_front();
         }
