@@ -1,7 +1,7 @@
 /// The kind of a frame (RFC 6455 section 5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Opcode {
-    /// A further fragment of the message under way.
+    /// A further fragment of a message.
     Continuation = 0x0,
     /// The first or only frame of a text message.
     Text = 0x1,
@@ -9,14 +9,14 @@ pub enum Opcode {
     Binary = 0x2,
     /// Starts or answers the closing handshake.
     Close = 0x8,
-    /// Asks for a Pong with the same payload.
+    /// Requests a Pong with the same payload.
     Ping = 0x9,
-    /// Answers a Ping, or says unasked that the sender is alive.
+    /// Answers a Ping. An unsolicited one shows that its sender is alive.
     Pong = 0xA,
 }
 
 impl Opcode {
-    /// Reads the four bits of the wire; `None` for the reserved values (RFC6455-5.2-2).
+    /// Converts the four bits of a frame. Returns `None` for the reserved values (RFC6455-5.2-2).
     pub fn from_bits(bits: u8) -> Option<Self> {
         Some(match bits {
             0x0 => Self::Continuation,
@@ -29,12 +29,12 @@ impl Opcode {
         })
     }
 
-    /// Close, Ping and Pong may stand between the fragments of a message.
+    /// Returns whether this is Close, Ping or Pong. Those may be sent between the fragments of a message.
     pub fn is_control(self) -> bool {
         matches!(self, Self::Close | Self::Ping | Self::Pong)
     }
 
-    /// Text and Binary stand on the first frame of a message.
+    /// Returns whether this is Text or Binary, which only the first frame of a message has.
     pub(crate) fn begins_message(self) -> bool {
         matches!(self, Self::Text | Self::Binary)
     }

@@ -1,26 +1,26 @@
 use crate::message::Message;
 use crate::prepared::Prepared;
 
-/// What can be sent: anything that becomes a [`Message`], a [`Prepared`] one, or one that is not to
-/// be compressed.
+/// What can be sent: a [`Message`] or anything that converts into one, a [`Prepared`] message, or a
+/// message that must not be compressed.
 #[derive(Debug, Clone)]
 pub enum Outgoing {
-    /// A message, compressed where that was agreed on and its length reaches the threshold.
+    /// A message. It is compressed if that was agreed on and its length reaches the threshold.
     Message(Message),
-    /// A message that is sent as it is: it was compressed before, or holds a secret
+    /// A message that is never compressed, because its content is compressed already or secret
     /// (RFC7692-8-1, RFC7692-6.1-2).
     Uncompressed(Message),
-    /// A message that goes to many connections.
+    /// A message for many connections.
     Prepared(Prepared),
 }
 
 impl Outgoing {
-    /// A message that is sent as it is.
+    /// Makes an [`Outgoing::Uncompressed`].
     pub fn uncompressed(message: impl Into<Message>) -> Self {
         Self::Uncompressed(message.into())
     }
 
-    /// The message.
+    /// Returns the message.
     pub fn message(&self) -> &Message {
         match self {
             Self::Message(message) | Self::Uncompressed(message) => message,

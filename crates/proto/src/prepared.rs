@@ -5,36 +5,36 @@ use bytes::Bytes;
 use crate::deflate::{ContextParams, ContextTakeover, Deflater, WindowBits};
 use crate::message::Message;
 
-/// A message for many connections: cloning it copies nothing, no connection of a server copies a
-/// large payload, and it is compressed once for all connections that agreed on the same window.
+/// A message for many connections. A clone copies nothing, the connections of a server do not copy a
+/// large payload, and it is compressed only once for each window size.
 ///
-/// It is compressed on its own, whether or not the connections keep their context; so where they do,
-/// a message that goes to one connection compresses better as a plain [`Message`].
+/// It is compressed without the context of a connection. So for a single connection with context
+/// takeover, a plain [`Message`] compresses better.
 #[derive(Debug, Clone)]
 pub struct Prepared(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     message: Message,
-    /// The payload of the compressed message, for each size of the window.
+    /// The compressed payload for each window size.
     deflated: [OnceLock<Bytes>; WINDOW_SIZES],
 }
 
 const WINDOW_SIZES: usize = (WindowBits::MAX.get() - WindowBits::MIN.get() + 1) as usize;
 
 impl Prepared {
-    /// Prepares a message. It is compressed when the first connection needs it.
+    /// Prepares a message. The first connection with compression that sends it compresses it.
     pub fn new(message: impl Into<Message>) -> Self {
         let deflated = [const { OnceLock::new() }; WINDOW_SIZES];
         Self(Arc::new(Inner { message: message.into(), deflated }))
     }
 
-    /// The message.
+    /// Returns the message.
     pub fn message(&self) -> &Message {
         &self.0.message
     }
 
-    /// The payload of the message compressed for a window of that size, which is empty before it.
+    /// Returns the payload, compressed for a window of that size without context.
     pub(crate) fn deflated(&self, window_bits: WindowBits) -> &Bytes {
         let index = window_bits.get() - WindowBits::MIN.get();
         self.0.deflated[usize::from(index)].get_or_init(|| {

@@ -1,18 +1,18 @@
 /// Which end of the connection this is.
 ///
-/// The role decides three things only: who masks (RFC6455-5.1-1, RFC6455-5.1-3), whose mistake an
-/// unmasked or masked frame is (RFC6455-5.1-2, RFC6455-5.1-4), and who closes TCP first
+/// The role decides only whether this end masks (RFC6455-5.1-1, RFC6455-5.1-3), whether received frames
+/// must be masked (RFC6455-5.1-2, RFC6455-5.1-4), and whether this end closes TCP first
 /// (RFC6455-7.1.1-2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// The end that sent the opening request.
+    /// The end that sent the handshake request.
     Client,
-    /// The end that answered it.
+    /// The end that answered the request.
     Server,
 }
 
 impl Role {
-    /// The other end's role.
+    /// Returns the other end's role.
     pub fn peer(self) -> Self {
         match self {
             Self::Client => Self::Server,
