@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-/// A limit on how long something may take without progress. It starts when the time is first told.
+/// A limit on how long something may take without progress. It starts at the first check.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Deadline {
     at: Option<Instant>,
@@ -12,17 +12,18 @@ pub(crate) struct Deadline {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Elapsed;
 
-/// Whether everything that has arrived was read before the time was told.
+/// Whether input was left unread when the deadline was checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unread {
     /// Nothing is left to read.
     Nothing,
-    /// There is more to read. `read` bytes were read since the time was last told.
+    /// There is more to read. `read` bytes were read since the last check.
     Something { read: usize },
 }
 
 impl Deadline {
-    /// Checks the deadline. Returns when to check again; a limit beyond the end of time is none.
+    /// Checks the deadline, and restarts it after progress. Returns when to check again, or `None` if the
+    /// limit is too long for an [`Instant`].
     pub(crate) fn check(
         &mut self,
         now: Instant,
@@ -39,9 +40,9 @@ impl Deadline {
         }
     }
 
-    /// As [`Deadline::check`], but never blames the peer for a stall of this end: if called more than a
-    /// quarter of the limit late, this end stalled, so the deadline restarts. While there is more to
-    /// read, [`Timers`](crate::timers::Timers) sees to that instead.
+    /// Checks as [`Deadline::check`] does, but restarts the deadline if this end stalled: if it is called
+    /// more than a quarter of the limit late. While there is more to read,
+    /// [`Timers`](crate::timers::Timers) handles such a stall instead.
     pub(crate) fn check_fairly(
         &mut self,
         now: Instant,
@@ -57,7 +58,7 @@ impl Deadline {
         self.check(now, limit, progress)
     }
 
-    /// Whether it has started and there was no progress since.
+    /// Returns whether the deadline has started, with no progress since.
     pub(crate) fn is_set_for(&self, progress: u64) -> bool {
         self.at(progress).is_some()
     }
@@ -72,7 +73,7 @@ impl Deadline {
         Self { at, progress }
     }
 
-    /// Restarts when the time is next told.
+    /// Restarts the deadline at the next check.
     pub(crate) fn clear(&mut self) {
         self.at = None;
     }

@@ -5,10 +5,10 @@ use crate::decoder::Decoder;
 use crate::encoder::Encoder;
 use crate::timeouts::Timeouts;
 
-/// Checks whether the peer is alive, by a Ping that only its own Pong answers (fault FT-16).
+/// Checks whether the peer is alive. Only the Pong with the payload of the last Ping counts (fault FT-16).
 ///
 /// ```text
-///                 the time has come: a Ping is queued
+///                    the interval is over: a Ping is queued
 ///     ┌─────────┐ ──────────────────────────────────▶ ┌─────────┐   nothing moves for too long
 ///     │ Resting │                                     │ Waiting │ ─────────────────────────────▶ Elapsed
 ///     └─────────┘ ◀────────────────────────────────── └─────────┘
@@ -16,12 +16,12 @@ use crate::timeouts::Timeouts;
 /// ```
 #[derive(Debug)]
 pub(crate) enum Heartbeat {
-    /// The last Ping was answered. `due` is when to send the next one; `None` until the time is told.
+    /// The last Ping was answered. `due` is when to send the next one; `None` until the first check.
     Resting { due: Option<Instant> },
     /// A Ping waits for its Pong.
     Waiting {
         payload: [u8; 8],
-        /// Where it ends in the outbox.
+        /// The position in the outbox at which the Ping ends.
         end: u64,
         deadline: Deadline,
     },
@@ -63,19 +63,20 @@ impl Heartbeat {
         deadline.check_fairly(now, timeouts.pong(), progress, unread)
     }
 
-    /// Whether it is known when to check next, and nothing but time changes that.
+    /// Returns whether checking again changes nothing before the instant that the last check returned.
     pub(crate) fn is_settled(&self, timeouts: &Timeouts) -> bool {
         timeouts.ping().is_none() || matches!(self, Self::Resting { due: Some(_) })
     }
 
-    /// Handles a Pong. Only the Pong to the last Ping counts: a peer that reads nothing may send others.
+    /// Handles a Pong. A Pong with another payload is ignored: a peer that reads nothing can send those too.
     pub(crate) fn on_receive(&mut self, pong: &[u8]) {
         if matches!(self, Self::Waiting { payload, .. } if payload == pong) {
             *self = Self::default();
         }
     }
 
-    /// Restarts the deadline for the Pong while nobody reads. The deadline for writing the Ping runs on.
+    /// Restarts the deadline for the Pong while the application does not read. The deadline for writing
+    /// the Ping is not restarted.
     pub(crate) fn pause(&mut self, encoder: &Encoder) {
         if let Self::Waiting { end, deadline, .. } = self
             && encoder.written_up_to(*end) == *end

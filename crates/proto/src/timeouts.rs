@@ -1,24 +1,22 @@
 use std::time::Duration;
 
-/// How long one end waits for its peer. An open connection with a live peer is limited only by
-/// [`Timeouts::idle`](field@Timeouts::idle).
+/// How long one end waits for its peer.
 ///
 /// **Zero means "not set"**: a zero `ping`, `message` or `idle` is off, as `None` is, and a zero `close`
-/// or `pong` is the default. So no value makes a connection end at once or flood its peer with Pings.
+/// or `pong` is the default. So no value ends a connection at once or floods the peer with Pings.
 ///
 /// Connections may share one value: see [`Connection::with_timeouts`](crate::Connection::with_timeouts).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// How long a closing connection lasts at most once its Close frame is written, whatever the peer
-    /// sends and whether or not anybody reads it; and how long the transport may take no byte of what
-    /// precedes the Close. Default: 10 seconds.
+    /// How long a closing connection lasts at most after its Close frame is written, whatever the peer
+    /// sends. Before that, how long the transport may accept no bytes. Default: 10 seconds.
     pub close: Duration,
-    /// How long after the last Pong the next Ping is sent; `None` sends none. At least
+    /// How long after the last Pong the next Ping is sent; `None` sends no Pings. At least
     /// [`Timeouts::PING_MIN`]. Default: 20 seconds.
     pub ping: Option<Duration>,
-    /// How long the Pong may take once the Ping is written, and how long the transport may take no byte
-    /// of what precedes the Ping. Then the connection is lost. Default: 20 seconds.
+    /// How long the Pong may take after the Ping is written. Before that, how long the transport may
+    /// accept no bytes. Then the connection is lost. Default: 20 seconds.
     pub pong: Duration,
     /// How long a message may take from the header of its first frame to its last byte; `None` sets no
     /// limit. It also limits how long a large frame may delay the Pong. Default: 5 minutes.
@@ -44,7 +42,7 @@ impl Timeouts {
     /// The shortest interval between Pings. A shorter one is raised to it.
     pub const PING_MIN: Duration = Duration::from_millis(100);
 
-    /// An open connection may be silent for ever.
+    /// Returns timeouts with which an open connection may stay silent without limit.
     pub(crate) fn for_close(close: Duration) -> Self {
         Self { close, ping: None, message: None, ..Self::default() }
     }

@@ -7,15 +7,15 @@ use crate::heartbeat::Heartbeat;
 use crate::part::Part;
 use crate::timeouts::Timeouts;
 
-/// While there is more to read, a timeout counts once this many bytes were read after it elapsed: more
-/// than a receive buffer of the system holds, so that everything that arrived in time was read.
+/// While there is more to read, a timeout takes effect after this many further bytes were read. A
+/// receive buffer of the system holds fewer, so everything that arrived in time was read by then.
 const BACKLOG_MAX: u32 = 8 << 20;
 
 /// The timeouts of an open connection.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     heartbeat: Heartbeat,
-    /// The deadline for the end of the message that is arriving, or else for the next message.
+    /// The deadline for the end of the message that is arriving, or for the next message.
     content: Deadline,
     /// A timeout that elapsed while there was more to read, and how many bytes were read since.
     elapsed: Option<(Timeout, u32)>,
@@ -87,14 +87,13 @@ impl Timers {
         Self { heartbeat: Heartbeat::Resting { due }, content, elapsed: None }
     }
 
-    /// Whether any timeout is running.
+    /// Returns whether any timeout is running.
     pub(crate) fn run(timeouts: &Timeouts, decoder: &Decoder) -> bool {
         let message = timeouts.message().is_some() && decoder.is_amid_message();
         message || timeouts.ping().is_some() || timeouts.idle().is_some()
     }
 
-    /// Whether every running timeout has started, so that checking again changes nothing before the
-    /// instant that the last check returned.
+    /// Returns whether checking again changes nothing before the instant that the last check returned.
     pub(crate) fn is_settled(&self, timeouts: &Timeouts, decoder: &Decoder) -> bool {
         let (limit, timeout) = content_limit(timeouts, decoder);
         self.heartbeat.is_settled(timeouts)
@@ -133,13 +132,13 @@ impl Timers {
 
     /// Handles a message that was sent.
     pub(crate) fn on_send(&mut self, decoder: &Decoder) {
-        // A message of ours gives the message that is arriving no more time.
+        // Sending does not extend the deadline of a message that is arriving.
         if !decoder.is_amid_message() {
             self.content.clear();
         }
     }
 
-    /// Restarts what the peer may have answered while nobody reads.
+    /// Restarts the timeouts while the application does not read: the peer may have sent in time.
     pub(crate) fn pause(&mut self, encoder: &Encoder) {
         self.heartbeat.pause(encoder);
         self.content.clear();
