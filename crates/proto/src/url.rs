@@ -4,9 +4,9 @@ use http::uri::PathAndQuery;
 
 use crate::credentials::Credentials;
 
-/// A WebSocket URL that can be connected to: `ws` or `wss`, a host, no fragment.
+/// A WebSocket URL: `ws` or `wss`, with a host and without a fragment.
 ///
-/// [`Display`](std::fmt::Display) shows all of it, `Debug` neither the user nor the password.
+/// [`Display`](std::fmt::Display) shows the whole URL. `Debug` omits the user name and the password.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Url {
     url: ::url::Url,
@@ -17,46 +17,46 @@ pub struct Url {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UrlError {
-    /// The URL parser does not accept it.
+    /// The URL parser rejected it.
     #[error("`{input}` is not a URL: {reason}")]
     Invalid {
-        /// What was given, without the user and the password.
+        /// The input, without the user name and the password.
         input: String,
-        /// What the parser says.
+        /// The parser's error.
         reason: String,
     },
-    /// Another scheme than the four that lead to a WebSocket.
-    #[error("the URL's scheme is `{0}`, and must be ws, wss, http or https")]
+    /// The scheme is not `ws`, `wss`, `http` or `https`.
+    #[error("the URL has the scheme `{0}`; it must be ws, wss, http or https")]
     Scheme(String),
-    /// RFC6455-3-1: even an empty fragment.
+    /// RFC6455-3-1: the URL has a fragment, which may be empty.
     #[error(
-        "a WebSocket URL has no fragment: remove `#{0}`, or write %23 for a `#` that belongs to the path"
+        "a WebSocket URL must not have a fragment: remove `#{0}`, or write %23 for a `#` in the path"
     )]
     Fragment(String),
 }
 
 impl Url {
-    /// Parses an absolute URL as the constructor of the standard does: WHATWG's URL parser, then
-    /// `http` becomes `ws` and `https` becomes `wss` (RFC6455-3-3, WS-2.4).
+    /// Parses an absolute URL as the standard's constructor does: with the WHATWG URL parser, and with `http`
+    /// and `https` changed to `ws` and `wss` (RFC6455-3-3, WS-2.4).
     ///
     /// # Errors
-    /// [`UrlError`], which says what is wrong (RFC6455-4.1-2).
+    /// [`UrlError`] if this is not a WebSocket URL (RFC6455-4.1-2).
     pub fn parse(input: &str) -> Result<Self, UrlError> {
         let url = ::url::Url::parse(input);
         Self::new(url.map_err(|error| invalid(input, &error))?, input)
     }
 
-    /// Where a redirect to `location` leads, which is relative to this URL. A fragment is dropped, and
-    /// within an origin the credentials are kept that it does not replace.
+    /// Resolves the `Location` of a redirect from this URL. Drops a fragment. If the target has the same
+    /// origin and no credentials, it gets the credentials of this URL.
     ///
     /// # Errors
-    /// [`UrlError`] if that is not the URL of a WebSocket.
+    /// [`UrlError`] if the target is not a WebSocket URL.
     pub fn redirected(&self, location: &str) -> Result<Self, UrlError> {
         let mut url = self.url.join(location).map_err(|error| invalid(location, &error))?;
         url.set_fragment(None);
         let mut next = Self::new(url, location)?;
         if next.origin() == self.origin() && next.credentials().is_none() {
-            // A URL with a host can have both.
+            // A URL with a host can have both, so this cannot fail.
             next.url.set_username(self.url.username()).ok();
             next.url.set_password(self.url.password()).ok();
         }
@@ -71,41 +71,43 @@ impl Url {
             "wss" => "wss",
             other => return Err(UrlError::Scheme(other.to_owned())),
         };
-        // The four are special schemes, between which a URL may change.
+        // All four are special schemes. A URL may change from one to another.
         url.set_scheme(scheme).map_err(|()| UrlError::Scheme(scheme.to_owned()))?;
-        // RFC6455-3-2: a bare `#` always begins a fragment; one of the path is %23, and stays so.
+        // RFC6455-3-2: a `#` begins a fragment. A `#` in the path is written as %23 and stays escaped.
         if let Some(fragment) = url.fragment() {
             return Err(UrlError::Fragment(fragment.to_owned()));
         }
-        // RFC6455-11.1-2: the URL parser has escaped what a request cannot have.
+        // RFC6455-11.1-2: the URL parser has escaped characters that a request cannot contain.
         let resource_name = &url[::url::Position::BeforePath..::url::Position::AfterQuery];
         let resource_name =
             PathAndQuery::try_from(resource_name).map_err(|error| invalid(input, &error))?;
         Ok(Self { url, resource_name })
     }
 
-    /// The URL, serialized.
+    /// Returns the serialized URL.
     pub fn as_str(&self) -> &str {
         self.url.as_str()
     }
 
-    /// Whether the connection is made over TLS.
+    /// Returns whether the connection uses TLS.
     pub fn is_secure(&self) -> bool {
         self.url.scheme() == "wss"
     }
 
-    /// The host to resolve: a name in its ASCII form (RFC6455-11.1-1), or an address without brackets.
+    /// Returns the host to resolve: a name in its ASCII form (RFC6455-11.1-1), or an address without
+    /// brackets.
     pub fn host(&self) -> &str {
         let host = self.url.host_str().unwrap_or_default();
         host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
     }
 
-    /// The port to connect to: 80 and 443 by default (RFC6455-3-3).
+    /// Returns the port to connect to. The default is 80, and 443 with TLS (RFC6455-3-3).
     pub fn port(&self) -> u16 {
         self.url.port().unwrap_or(if self.is_secure() { 443 } else { 80 })
     }
 
-    /// The value of the `Host` header: the port only when it is not the default (RFC6455-4.1-15).
+    /// Returns the value of the `Host` header. It has a port only if that is not the default
+    /// (RFC6455-4.1-15).
     pub fn authority(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
         match self.url.port() {
@@ -114,24 +116,25 @@ impl Url {
         }
     }
 
-    /// The user's name and password, decoded, if there is one of them.
+    /// Returns the decoded user name and password, or `None` if the URL has neither.
     pub fn credentials(&self) -> Option<Credentials> {
         Credentials::decode(self.url.username(), self.url.password().unwrap_or_default())
     }
 
-    /// What is asked for: the path, and the query behind `?` if there is one (RFC6455-3-3).
+    /// Returns the request target: the path, and the query if there is one (RFC6455-3-3).
     pub fn resource_name(&self) -> &PathAndQuery {
         &self.resource_name
     }
 
-    /// The origin of the URL, serialized: the `origin` of a message event.
+    /// Returns the serialized origin of the URL, which is the `origin` of a message event.
     pub fn origin(&self) -> String {
         self.url.origin().ascii_serialization()
     }
 }
 
 fn invalid(input: &str, reason: &dyn std::fmt::Display) -> UrlError {
-    // An error is printed. Where the password ends is not known of what is no URL.
+    // Errors are printed, so they must not contain a password. An invalid URL has no known end of the
+    // password, so everything before the last `@` is left out.
     let input = match input.rsplit_once('@') {
         Some((before, rest)) => {
             let user = before.find("//").map_or(0, |slashes| slashes + "//".len());
@@ -145,7 +148,7 @@ fn invalid(input: &str, reason: &dyn std::fmt::Display) -> UrlError {
 impl std::fmt::Debug for Url {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut shown = self.url.clone();
-        // A URL with a host can have both, and none of them.
+        // A URL with a host can have credentials or none, so this cannot fail.
         shown.set_username("").ok();
         shown.set_password(None).ok();
         f.debug_tuple("Url").field(&shown.as_str()).finish()
@@ -182,14 +185,14 @@ impl TryFrom<String> for Url {
     }
 }
 
-/// With this, a function that takes `impl TryInto<Url>` takes a `&Url` too.
+/// Lets a function with a parameter `impl TryInto<Url>` accept a `&Url`.
 impl From<&Self> for Url {
     fn from(url: &Self) -> Self {
         url.clone()
     }
 }
 
-/// With this, a function that takes `impl TryInto<Url, Error: Into<UrlError>>` takes a `Url` too.
+/// Lets a function with a parameter `impl TryInto<Url, Error: Into<UrlError>>` accept a `Url`.
 impl From<Infallible> for UrlError {
     fn from(never: Infallible) -> Self {
         match never {}
@@ -210,7 +213,7 @@ mod tests {
 
     /// RFC6455-3-2, RFC6455-3-3, RFC6455-11.1-1, RFC6455-11.1-2.
     #[test]
-    fn parts() {
+    fn a_url_is_split_into_its_parts() {
         for (input, href, host, port, authority, resource) in [
             ("ws://a", "ws://a/", "a", 80, "a", "/"),
             (
@@ -243,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn origin_names_scheme_host_and_port_only() {
+    fn an_origin_has_scheme_host_and_port_only() {
         assert_eq!(Url::parse("ws://u:p@a:81/x?y").unwrap().origin(), "ws://a:81");
         assert_eq!(Url::parse("https://a/x").unwrap().origin(), "wss://a");
     }
@@ -259,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_printed_has_no_password() {
+    fn debug_and_errors_do_not_show_the_password() {
         let url = Url::parse("ws://user:secret@h/x").unwrap();
         assert_eq!(format!("{url:?}"), r#"Url("ws://h/x")"#);
         for (input, shown) in [
@@ -275,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn redirects_lead_somewhere() {
+    fn redirects_are_resolved() {
         let from = Url::parse("wss://u:p@a/x/y?q").unwrap();
         for (location, href) in [
             ("z", "wss://u:p@a/x/z"),
@@ -292,9 +295,9 @@ mod tests {
         assert!(matches!(from.redirected("ws://a b/"), Err(UrlError::Invalid { .. })));
     }
 
-    /// RFC6455-11.1-2: escaped where it has to be.
+    /// RFC6455-11.1-2: characters are escaped where needed.
     #[test]
-    fn every_character_can_stand_in_path_and_query() {
+    fn path_and_query_accept_every_character() {
         for character in ('\0'..='\u{7f}').chain("äλ字𝄞".chars()).filter(|&c| c != '#') {
             for input in [format!("ws://a/x{character}y"), format!("ws://a/?x{character}y")] {
                 assert!(Url::parse(&input).is_ok(), "{input:?}");
@@ -304,7 +307,7 @@ mod tests {
 
     /// RFC6455-3-1, RFC6455-4.1-2.
     #[test]
-    fn what_is_not_a_websocket_url() {
+    fn other_urls_are_refused() {
         for input in ["", "a", "/a", "ws:", "ws://", "ws://a b/", "ws://a:99999/", "ws://[::g]/"] {
             assert!(matches!(Url::parse(input), Err(UrlError::Invalid { .. })), "{input}");
         }
