@@ -1,19 +1,19 @@
 use simdutf8::{basic, compat};
 
-/// Up to this length, it is worth a look whether text is ASCII, before anything else.
+/// Up to this length, checking for ASCII first is faster.
 const SHORT: usize = 128;
 
-/// Whether text that is whole is UTF-8.
+/// Returns whether a complete text is UTF-8.
 #[inline]
 pub(crate) fn is_utf8(text: &[u8]) -> bool {
     (text.len() <= SHORT && text.is_ascii()) || basic::from_utf8(text).is_ok()
 }
 
-/// Checks text as it arrives: fails at the first byte that no UTF-8 can have (RFC6455-8.1-1), and
-/// keeps at most three bytes of a character that is not whole yet.
+/// Checks text as it arrives. It fails at the first byte that is not valid UTF-8 (RFC6455-8.1-1), and
+/// keeps at most three bytes of an incomplete character.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Utf8Validator {
-    /// The beginning of a character: its first `held` bytes.
+    /// The first `held` bytes of an incomplete character.
     character: [u8; 4],
     held: u8,
 }
@@ -23,7 +23,7 @@ pub(crate) struct Utf8Validator {
 pub(crate) struct Utf8Error;
 
 impl Utf8Validator {
-    /// Takes the next bytes of the text.
+    /// Checks the next bytes of the text.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), Utf8Error> {
         let bytes = self.finish_character(bytes)?;
         let Err(error) = compat::from_utf8(bytes) else {
@@ -38,17 +38,17 @@ impl Utf8Validator {
         Ok(())
     }
 
-    /// How many bytes at the end are the beginning of a character.
+    /// Returns how many bytes of an incomplete character are kept.
     pub(crate) fn held(&self) -> usize {
         usize::from(self.held)
     }
 
-    /// Ends the text, which must not end within a character; ready for the next one.
+    /// Ends the text, and prepares for the next one. Fails if the text ends within a character.
     pub(crate) fn finish(&mut self) -> Result<(), Utf8Error> {
         if std::mem::take(&mut self.held) == 0 { Ok(()) } else { Err(Utf8Error) }
     }
 
-    /// Completes the character under way, and returns the bytes after it.
+    /// Completes the incomplete character, and returns the bytes after it.
     fn finish_character<'a>(&mut self, mut bytes: &'a [u8]) -> Result<&'a [u8], Utf8Error> {
         while self.held > 0 {
             let Some((&next, rest)) = bytes.split_first() else {
@@ -60,7 +60,7 @@ impl Utf8Validator {
             match str::from_utf8(&self.character[..self.held()]) {
                 Ok(_) => self.held = 0,
                 Err(error) if error.error_len().is_some() => return Err(Utf8Error),
-                // A fourth byte always decides, so there is room for the next.
+                // A fourth byte completes the character or is an error, so four bytes suffice.
                 Err(_) => {}
             }
         }
@@ -72,7 +72,7 @@ impl Utf8Validator {
 mod tests {
     use super::*;
 
-    /// Whether the bytes are valid so far, could still become valid, or can not.
+    /// Returns whether the bytes are the beginning of valid UTF-8, and whether they are valid UTF-8.
     fn naive(bytes: &[u8]) -> (bool, bool) {
         match str::from_utf8(bytes) {
             Ok(_) => (true, true),
@@ -80,9 +80,9 @@ mod tests {
         }
     }
 
-    /// Without optimisation, most of what begins with ASCII is left out.
+    /// Debug builds skip most of the sequences that begin with ASCII.
     #[test]
-    fn every_prefix_of_three_bytes_at_every_split() {
+    fn three_bytes_are_checked_at_every_split() {
         for first in 0..=255u8 {
             for second in 0..=255u8 {
                 for third in
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn every_character_byte_by_byte() {
+    fn every_character_is_valid_byte_by_byte() {
         let mut validator = Utf8Validator::default();
         for character in '\0'..=char::MAX {
             for byte in character.encode_utf8(&mut [0; 4]).bytes() {

@@ -1,4 +1,4 @@
-//! Text that was checked once. This folder holds all `unsafe` code of the crate.
+//! A string that is checked once. This folder holds all `unsafe` code of the crate.
 
 use std::borrow::{Borrow, Cow};
 use std::cmp::Ordering;
@@ -13,8 +13,8 @@ use crate::utf8::is_utf8;
 
 /// A UTF-8 string in shared bytes: a clone copies nothing.
 ///
-/// It derefs to [`str`], at no cost: `text.len()`, `text.starts_with("x")` and
-/// `serde_json::from_str(&text)` work.
+/// It derefs to [`str`], so `text.len()`, `text.starts_with("x")` and `serde_json::from_str(&text)`
+/// work.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Text(Bytes);
 
@@ -43,8 +43,8 @@ impl Text {
     /// Returns the string.
     #[inline]
     pub fn as_str(&self) -> &str {
-        // SAFETY: the bytes are UTF-8. Each constructor takes a `str`, checks the bytes, or has the
-        // promise of `from_checked`. `Bytes` gives nobody write access to bytes that are shared.
+        // SAFETY: the bytes are UTF-8. Each constructor takes a `str`, checks the bytes, or relies on
+        // the promise of `from_checked`. The bytes of a `Bytes` cannot be changed.
         unsafe { str::from_utf8_unchecked(&self.0) }
     }
 
@@ -87,7 +87,7 @@ impl Borrow<str> for Text {
     }
 }
 
-/// As [`str`], which `Borrow<str>` requires.
+/// Hashes as [`str`] does, which `Borrow<str>` requires.
 impl Hash for Text {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.as_str().hash(state);
