@@ -2,31 +2,33 @@ use zlib_rs::{Inflate, InflateFlush, Status};
 
 use super::{ContextParams, ContextTakeover, TAIL};
 
-/// Inflates the messages of a peer, one after the other (RFC 7692 section 7.2.2).
+/// Inflates the messages of a peer (RFC 7692 section 7.2.2).
 pub(crate) struct Inflater {
     context: ContextParams,
-    /// Made when there is something to inflate.
+    /// Allocated by the first [`Inflater::inflate`].
     stream: Option<Inflate>,
-    /// Since the last [`Inflater::release_unused`].
+    /// Whether it was used since the last [`Inflater::release_unused`].
     used: bool,
-    /// Nothing has come behind a block of this message that called itself the last one. The message
-    /// may go on nevertheless, with the next byte (RFC7692-7.2.1-1, RFC7692-7.2.1-2).
+    /// Whether the last input byte ended a block marked as final. The message may continue after it
+    /// (RFC7692-7.2.1-1, RFC7692-7.2.1-2).
     is_at_end: bool,
-    /// The end of what was inflated: all of the window, and at most as much again. A new stream goes
-    /// on from there, after a block that said it was the last one, or a release.
+    /// The last inflated bytes: at least the window, at most twice its size. After a final block or a
+    /// release, a new stream takes its window from here.
     history: Vec<u8>,
 }
 
-/// The data is not what a deflater makes.
+/// The compressed data is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct InflateError;
 
-/// What one step of inflating took and made, in bytes.
+/// The result of one inflate step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Step {
+    /// How many bytes of input were consumed.
     pub(crate) taken: usize,
+    /// How many bytes of output were produced.
     pub(crate) made: usize,
-    /// What follows is not what a deflater makes.
+    /// Whether the data after these bytes is invalid.
     pub(crate) corrupt: bool,
 }
 
@@ -35,9 +37,9 @@ impl Inflater {
         Self { context, stream: None, used: false, is_at_end: false, history: Vec::new() }
     }
 
-    /// Inflates `input`, a piece of a message, into `out`, which must have room.
+    /// Inflates a piece of a message into `out`, which must not be empty.
     ///
-    /// All is done when the whole input was taken and room is left.
+    /// Repeat this with the rest of the input until all of it was taken and `out` is not full.
     pub(crate) fn inflate(&mut self, input: &[u8], out: &mut [u8]) -> Step {
         self.used = true;
         let (taken, made, result) = self.step(input, out, InflateFlush::NoFlush);
@@ -54,10 +56,10 @@ impl Inflater {
         Step { taken, made, corrupt: result.is_err() || is_stuck }
     }
 
-    /// Ends a message all of whose data is inflated (RFC7692-7.2.2-4).
+    /// Ends a message after all its data was inflated (RFC7692-7.2.2-4).
     pub(crate) fn finish(&mut self) -> Result<(), InflateError> {
-        // Some deflaters end with a last block and leave out the empty one that should follow it
-        // (RFC7692-7.2.1-3), of which the tail is the rest. Nothing is missing then.
+        // Some deflaters end with a final block and omit the empty block that should follow it
+        // (RFC7692-7.2.1-3). The tail is the rest of that empty block, so it is not needed then.
         if !std::mem::take(&mut self.is_at_end) {
             self.take_tail()?;
         }
@@ -68,24 +70,23 @@ impl Inflater {
         Ok(())
     }
 
-    /// The tail must be the rest of an empty block, which inflates to nothing. Told to stop at the end
-    /// of a block, the stream leaves the byte behind it alone, unless it was within something else:
-    /// the data was truncated.
+    /// Inflates the tail, which must complete an empty block. The stream is told to stop at the end of a
+    /// block, so it leaves the probe's last byte. If it does not, the data was truncated.
     fn take_tail(&mut self) -> Result<(), InflateError> {
         let mut probe = [0; TAIL.len() + 1];
         probe[..TAIL.len()].copy_from_slice(&TAIL);
         if self.step(&probe, &mut [0], InflateFlush::Block) != (TAIL.len(), 0, Ok(Status::Ok)) {
             return Err(InflateError);
         }
-        // That block may call itself the last one.
+        // The empty block may be marked as final.
         if let (_, _, Ok(Status::StreamEnd)) = self.step(&[], &mut [0], InflateFlush::NoFlush) {
             self.restart();
         }
         Ok(())
     }
 
-    /// Gives back, between two messages, all that can be made anew, unless it was used since the last
-    /// call.
+    /// Frees the stream if it was not used since the last call. Keeps the window, from which it can be
+    /// restored. Call it only between messages.
     pub(crate) fn release_unused(&mut self) {
         if !std::mem::take(&mut self.used) {
             self.stream = None;
@@ -95,12 +96,12 @@ impl Inflater {
         }
     }
 
-    /// Whether there is something to release.
+    /// Returns whether [`Inflater::release_unused`] could free memory.
     pub(crate) fn is_held(&self) -> bool {
         self.stream.is_some()
     }
 
-    /// One call of the library: the bytes taken and made, and how it ended.
+    /// Calls the library once. Returns the bytes consumed and produced, and the status.
     fn step(
         &mut self,
         input: &[u8],
@@ -120,16 +121,16 @@ impl Inflater {
         (taken, made, result)
     }
 
-    /// Begins a stream whose window is the history.
+    /// Begins a stream with the history as its window.
     fn restart(&mut self) {
-        // The library has room for the largest window in any case (RFC7692-7.2.2-2). What a peer gets
-        // that looks further back than was agreed on is nobody's promise.
+        // The stream always has the largest window (RFC7692-7.2.2-2). The result is unspecified if a
+        // peer refers back further than agreed.
         let stream = self.stream.get_or_insert_with(|| Inflate::new(false, 15));
         stream.reset(false);
         let window = self.history.len().min(self.context.window_bits.bytes());
         if window > 0 {
             let history = &self.history[self.history.len() - window..];
-            stream.set_dictionary(history).expect("a raw stream takes any dictionary");
+            stream.set_dictionary(history).expect("a raw stream accepts any dictionary");
         }
     }
 
@@ -137,7 +138,7 @@ impl Inflater {
         let window = self.context.window_bits.bytes();
         let fresh = &inflated[inflated.len().saturating_sub(window)..];
         if self.history.len() + fresh.len() > 2 * window {
-            // Moves a byte at most once for each byte that comes in.
+            // Moves at most one byte for each byte that is added.
             let kept = window - fresh.len();
             self.history.drain(..self.history.len() - kept);
         }

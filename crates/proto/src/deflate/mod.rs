@@ -1,5 +1,5 @@
-//! permessage-deflate (RFC 7692): what the ends may ask of each other, and the two machines that
-//! keep to it. The negotiation is [`handshake`](crate::handshake)'s.
+//! permessage-deflate (RFC 7692): its parameters, the deflater and the inflater.
+//! [`handshake`](crate::handshake) negotiates the parameters.
 
 mod deflater;
 mod inflater;
@@ -9,22 +9,23 @@ pub(crate) use inflater::{Inflater, Step};
 
 use crate::role::Role;
 
-/// What ends the data of every flush, and is left out at the end of a message (RFC7692-7.2.1-3).
+/// The bytes that end every flush. They are removed at the end of a message (RFC7692-7.2.1-3).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
-/// What one end wants of permessage-deflate. The handshake makes an [`AgreedDeflate`] of it.
+/// The parameters of permessage-deflate that one end wants. The handshake turns them into an
+/// [`AgreedDeflate`].
 ///
-/// Compressing a secret together with bytes that an attacker chooses tells the secret by the length
-/// of the result, and encryption does not hide it (RFC7692-8-1). Send such a message as
+/// **Do not compress a secret together with bytes that an attacker chooses.** The length of the result
+/// reveals the secret, even through TLS (RFC7692-8-1). Send such a message as
 /// [`Outgoing::Uncompressed`](crate::Outgoing::Uncompressed), or leave compression off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct DeflateConfig {
-    /// How the client compresses. A server can limit only the window of a client that offers it.
+    /// How the client compresses. A server can limit the window only of a client that offers this.
     pub client: ContextParams,
     /// How the server compresses.
     pub server: ContextParams,
-    /// Messages with fewer bytes are sent uncompressed. The peer is not told. Default: 64.
+    /// Messages shorter than this many bytes are sent uncompressed. This is not negotiated. Default: 64.
     pub threshold: usize,
 }
 
@@ -45,30 +46,29 @@ pub struct AgreedDeflate {
 pub struct ContextParams {
     /// How far back a repetition may lie. Default: 15 bits, 32 KiB.
     pub window_bits: WindowBits,
-    /// Whether a message may refer to the messages before it. Default: yes, which compresses small
-    /// messages best; either end keeps the window meanwhile, the receiving one as long as the
-    /// connection lasts.
+    /// Whether a message may refer to earlier messages. Default: yes, which compresses small messages
+    /// best. Both ends then keep the window between messages, the receiving end until the connection ends.
     pub takeover: ContextTakeover,
 }
 
-/// Whether the window outlives a message.
+/// Whether the window is kept from one message to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ContextTakeover {
-    /// It may: the receiving end must keep it (RFC7692-7.2.2-1).
+    /// The window is kept. The receiving end must keep it (RFC7692-7.2.2-1).
     #[default]
     Yes,
     /// Each message begins with an empty window.
     No,
 }
 
-/// The size of a window as a power of two, from 8 (256 bytes) to 15 (32 KiB); 10 and more are
-/// recommended (RFC7692-7.3-1).
+/// The size of a window as a power of two, from 8 (256 bytes) to 15 (32 KiB). At least 10 is recommended
+/// (RFC7692-7.3-1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WindowBits(u8);
 
-/// A number of bits that no window can have (RFC7692-7.1.2.1-1).
+/// The number of window bits is not 8 to 15 (RFC7692-7.1.2.1-1). Holds the number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a window has 8 to 15 bits, not {0}")]
+#[error("a compression window must have 8 to 15 bits, not {0}")]
 pub struct WindowBitsError(pub u8);
 
 impl WindowBits {
@@ -77,10 +77,10 @@ impl WindowBits {
     /// The largest window: 32 KiB (RFC7692-7.2.1-4).
     pub const MAX: Self = Self(15);
 
-    /// Checks the number.
+    /// Checks that `bits` is 8 to 15.
     ///
     /// # Errors
-    /// [`WindowBitsError`] below 8 and above 15.
+    /// [`WindowBitsError`] for any other number.
     pub const fn new(bits: u8) -> Result<Self, WindowBitsError> {
         match bits {
             8..=15 => Ok(Self(bits)),
@@ -88,12 +88,12 @@ impl WindowBits {
         }
     }
 
-    /// The number of bits.
+    /// Returns the number of bits.
     pub const fn get(self) -> u8 {
         self.0
     }
 
-    /// The size of the window in bytes.
+    /// Returns the size of the window in bytes.
     pub const fn bytes(self) -> usize {
         1 << self.0
     }
@@ -112,7 +112,7 @@ impl Default for DeflateConfig {
 }
 
 impl ContextParams {
-    /// What both this and `other` allow.
+    /// Returns the parameters that both this and `other` allow.
     pub(crate) fn narrowed_to(self, other: Self) -> Self {
         let takeover = match (self.takeover, other.takeover) {
             (ContextTakeover::Yes, ContextTakeover::Yes) => ContextTakeover::Yes,
@@ -122,7 +122,7 @@ impl ContextParams {
     }
 }
 
-/// What is agreed if the peer accepts everything that `config` asks for.
+/// Assumes that the peer accepts everything in `config`.
 impl From<DeflateConfig> for AgreedDeflate {
     fn from(config: DeflateConfig) -> Self {
         let DeflateConfig { client, server, threshold } = config;
@@ -131,7 +131,7 @@ impl From<DeflateConfig> for AgreedDeflate {
 }
 
 impl AgreedDeflate {
-    /// Returns how the end that plays `role` compresses.
+    /// Returns how the end with the role `role` compresses.
     pub fn of(&self, role: Role) -> ContextParams {
         match role {
             Role::Client => self.client,
