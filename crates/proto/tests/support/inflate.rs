@@ -1,7 +1,7 @@
-//! A slow inflater, written from RFC 1951 and nothing else, which also says how far back the data
-//! refers. Panics at whatever a correct deflater cannot have written.
+//! A slow inflater, written from RFC 1951 alone. It also returns how far back the data refers, and panics
+//! on invalid data.
 
-/// Inflates data that ends with a block, behind what was inflated before, and returns the largest
+/// Inflates data that ends with a whole block, appends the result to `out`, and returns the largest
 /// distance.
 pub(crate) fn inflate(data: &[u8], out: &mut Vec<u8>) -> usize {
     let mut bits = Bits { data, position: 0 };
@@ -20,7 +20,7 @@ pub(crate) fn inflate(data: &[u8], out: &mut Vec<u8>) -> usize {
                 let (literals, distances) = dynamic(&mut bits);
                 farthest = farthest.max(block(&mut bits, out, &literals, &distances));
             }
-            _ => panic!("a reserved type of block"),
+            _ => panic!("a reserved block type"),
         }
     }
     farthest
@@ -41,7 +41,7 @@ impl Bits<'_> {
     }
 }
 
-/// A Huffman code: for each length the symbols that have it, in order (RFC 1951 section 3.2.2).
+/// A Huffman code: the symbols of each code length, in order (RFC 1951 section 3.2.2).
 struct Code(Vec<Vec<usize>>);
 
 impl Code {

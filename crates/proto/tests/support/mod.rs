@@ -1,7 +1,7 @@
-//! What the tests share: frames written and read by hand, from section 5.2 of RFC 6455 and without
-//! the crate's own codec, and the bytes that a connection gives and takes.
+//! Helpers of the tests. Frames are encoded and parsed by code written from RFC 6455 section 5.2, not by
+//! the crate's own codec.
 
-#![allow(dead_code, reason = "every test file compiles this module and uses its part of it")]
+#![allow(dead_code, reason = "each test binary uses a part of this module")]
 
 pub(crate) mod inflate;
 pub(crate) mod opening;
@@ -26,7 +26,7 @@ pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The mask of the frames that a scripted client sends.
 const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
 
-/// One frame, right or wrong. `payload` is always the plain one.
+/// A frame, valid or not. `payload` is not masked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Frame {
     pub(crate) fin: bool,
@@ -36,30 +36,30 @@ pub(crate) struct Frame {
     pub(crate) payload: Vec<u8>,
 }
 
-/// A frame with FIN, without a mask.
+/// Makes an unmasked frame with FIN.
 pub(crate) fn frame(opcode: u8, payload: impl AsRef<[u8]>) -> Frame {
     let payload = payload.as_ref().to_vec();
     Frame { fin: true, reserved: 0, opcode, mask: None, payload }
 }
 
-/// A Close frame with a body.
+/// Makes a Close frame with a body.
 pub(crate) fn close_frame(code: u16, reason: impl AsRef<[u8]>) -> Frame {
     frame(CLOSE, [&code.to_be_bytes(), reason.as_ref()].concat())
 }
 
 impl Frame {
-    /// Without FIN.
+    /// Removes FIN.
     pub(crate) fn unfinished(self) -> Self {
         Self { fin: false, ..self }
     }
 
-    /// With the mask that frames to the end that plays `role` must have, or must not have.
+    /// Encodes the frame as one that is sent to an end with the role `role`: masked only for a server.
     pub(crate) fn to(self, role: Role) -> Vec<u8> {
         let mask = (role == Role::Server).then_some(KEY);
         Self { mask, ..self }.bytes()
     }
 
-    /// The frame on the wire, its length in the shortest form.
+    /// Encodes the frame, with its length in the shortest form.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = header(self.first_byte(), self.mask, self.payload.len() as u64);
         let key = self.mask.unwrap_or_default();
@@ -67,7 +67,7 @@ impl Frame {
         bytes
     }
 
-    /// The code in the body of a Close frame.
+    /// Returns the code in the body of a Close frame.
     pub(crate) fn close_code(&self) -> Option<u16> {
         assert_eq!(self.opcode, CLOSE);
         self.payload.first_chunk().map(|code| u16::from_be_bytes(*code))
@@ -78,7 +78,7 @@ impl Frame {
     }
 }
 
-/// A header on the wire, for any length that its 64 bits can announce.
+/// Encodes a header for any length of up to 64 bits.
 pub(crate) fn header(first_byte: u8, mask: Option<[u8; 4]>, length: u64) -> Vec<u8> {
     let mut bytes = vec![first_byte];
     match length {
@@ -99,13 +99,13 @@ pub(crate) fn header(first_byte: u8, mask: Option<[u8; 4]>, length: u64) -> Vec<
     bytes
 }
 
-/// A header to the end that plays `role`; see [`header`].
+/// Encodes a header that is sent to an end with the role `role`; see [`header`].
 pub(crate) fn header_to(role: Role, first_byte: u8, length: u64) -> Vec<u8> {
     header(first_byte, (role == Role::Server).then_some(KEY), length)
 }
 
-/// Reads frames back, one byte at a time. What a correct sender cannot have written panics: half a
-/// frame, a length in a longer form than needed (RFC6455-5.2-4).
+/// Parses frames. Panics on an incomplete frame and on a length that is not in its shortest form
+/// (RFC6455-5.2-4).
 pub(crate) fn parse_frames(bytes: &[u8]) -> Vec<Frame> {
     let mut rest = bytes.iter().copied();
     let mut frames = Vec::new();
@@ -130,12 +130,12 @@ pub(crate) fn parse_frames(bytes: &[u8]) -> Vec<Frame> {
     frames
 }
 
-/// A connection with the default limits.
+/// Makes a connection with the default limits.
 pub(crate) fn connection(role: Role) -> Connection {
     limited(role, Limits::default())
 }
 
-/// A connection with the given limits. A client's masks count: 1, 2, 3 …
+/// Makes a connection with the given limits. A client's masking keys are 1, 2, 3 …
 pub(crate) fn limited(role: Role, limits: Limits) -> Connection {
     let mut count = 0u32;
     let masks = move || {
@@ -148,13 +148,13 @@ pub(crate) fn limited(role: Role, limits: Limits) -> Connection {
     }
 }
 
-/// Takes all output, as a transport does that takes whatever it is given.
+/// Takes all output, as a transport that accepts everything does.
 pub(crate) fn drain(connection: &mut Connection) -> Vec<u8> {
     let mut wire = Vec::new();
     while !connection.is_flushed() {
         let mut slices = [IoSlice::new(&[]); 4];
         let count = connection.poll_output(&mut slices);
-        assert!(count > 0, "output waits, and none is shown");
+        assert!(count > 0, "output is queued, but no slice is filled");
         let before = wire.len();
         slices[..count].iter().for_each(|slice| wire.extend_from_slice(slice));
         connection.handle_written(wire.len() - before);
@@ -162,12 +162,12 @@ pub(crate) fn drain(connection: &mut Connection) -> Vec<u8> {
     wire
 }
 
-/// Takes all output, as frames.
+/// Takes all output and parses it into frames.
 pub(crate) fn sent(connection: &mut Connection) -> Vec<Frame> {
     parse_frames(&drain(connection))
 }
 
-/// Gives `bytes` to the connection behind what `input` holds, and returns what comes of it.
+/// Appends `bytes` to `input` and lets the connection read it. Returns the events and the violation.
 pub(crate) fn read(
     connection: &mut Connection,
     input: &mut BytesMut,
@@ -184,7 +184,7 @@ pub(crate) fn read(
     }
 }
 
-/// As [`read`], for bytes that arrive at once and need no more.
+/// Does the same as [`read`] with an empty input.
 pub(crate) fn receive(
     connection: &mut Connection,
     bytes: &[u8],
@@ -192,7 +192,7 @@ pub(crate) fn receive(
     read(connection, &mut BytesMut::new(), bytes)
 }
 
-/// The events of bytes that break no rule.
+/// Reads valid bytes, and returns the events.
 pub(crate) fn events(connection: &mut Connection, bytes: &[u8]) -> Vec<Received> {
     let (events, violation) = receive(connection, bytes);
     assert_eq!(violation, None);

@@ -1,10 +1,10 @@
-//! Opening requests and responses as text, and the ways to spoil one line of them.
+//! Handshake requests and responses as text, and a function that changes one line of them.
 
 use bytes::BytesMut;
 use fullduplex_proto::handshake::head::{HeadError, HeadReader};
 use http::{Request, Response};
 
-/// The request of RFC 6455 section 1.3, without what is optional.
+/// The request of RFC 6455 section 1.3, without its optional headers.
 pub(crate) const REQUEST: [&str; 6] = [
     "GET /chat HTTP/1.1",
     "Host: server.example.com",
@@ -22,11 +22,11 @@ pub(crate) const RESPONSE: [&str; 4] = [
     "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
 ];
 
-/// The nonce whose base64 is the key above.
+/// The nonce of the key above.
 pub(crate) const NONCE: [u8; 16] = *b"the sample nonce";
 
-/// The head of `lines`, with the one that begins with `replaced` replaced by others. An empty
-/// `replaced` adds them at the end.
+/// Makes a head of `lines`, in which the lines `by` replace the one that begins with `replaced`. If
+/// `replaced` is empty, they are added at the end.
 pub(crate) fn head(lines: &[&str], replaced: &str, by: &[&str]) -> String {
     let is_replaced = |line: &str| !replaced.is_empty() && line.starts_with(replaced);
     let at = lines.iter().position(|line| is_replaced(line)).unwrap_or(lines.len());
@@ -36,12 +36,12 @@ pub(crate) fn head(lines: &[&str], replaced: &str, by: &[&str]) -> String {
     changed.join("\r\n") + "\r\n\r\n"
 }
 
-/// Reads a whole request.
+/// Parses a request.
 pub(crate) fn request(bytes: impl AsRef<[u8]>) -> Result<Option<Request<()>>, HeadError> {
     HeadReader::new().request(&mut BytesMut::from(bytes.as_ref()))
 }
 
-/// Reads a whole response.
+/// Parses a response.
 pub(crate) fn response(bytes: impl AsRef<[u8]>) -> Result<Option<Response<()>>, HeadError> {
     HeadReader::new().response(&mut BytesMut::from(bytes.as_ref()))
 }

@@ -1,4 +1,4 @@
-//! A client and a server joined by a transport without sockets, and a clock that a test moves.
+//! A client and a server connected without sockets, and a clock that the test controls.
 
 use std::time::{Duration, Instant};
 
@@ -7,12 +7,12 @@ use fullduplex_proto::{Closed, Connection, Received, Role};
 
 use super::{connection, drain, read};
 
-/// One end, and what it has read.
+/// One end, and the events that it received.
 #[derive(Debug)]
 pub(crate) struct End {
     pub(crate) connection: Connection,
     pub(crate) events: Vec<Received>,
-    /// It has ended its direction of the transport.
+    /// Whether it has shut its direction of the transport down.
     pub(crate) shutdown: bool,
     input: BytesMut,
 }
@@ -23,13 +23,13 @@ impl End {
         Self { connection: connection(role), events, shutdown: false, input }
     }
 
-    /// How the end saw the connection end.
+    /// Returns how the connection ended for this end.
     pub(crate) fn closed(&self) -> &Closed {
         self.connection.closed().expect("the connection has ended")
     }
 }
 
-/// Two ends of one connection.
+/// The two ends of one connection.
 #[derive(Debug)]
 pub(crate) struct Pair {
     pub(crate) client: End,
@@ -48,7 +48,7 @@ impl Pair {
         }
     }
 
-    /// Carries bytes, and the ends of the transport, until neither end has anything to say.
+    /// Carries bytes and shutdowns both ways until neither end has output.
     pub(crate) fn shuttle(&mut self) {
         while carry(&mut self.client, &mut self.server) | carry(&mut self.server, &mut self.client)
         {
@@ -56,14 +56,14 @@ impl Pair {
     }
 }
 
-/// Carries what `from` has to say now, and returns whether that was anything.
+/// Carries the output of `from` to `to`. Returns whether there was any.
 pub(crate) fn carry(from: &mut End, to: &mut End) -> bool {
     if from.shutdown {
         return false;
     }
     let bytes = drain(&mut from.connection);
     let (events, violation) = read(&mut to.connection, &mut to.input, &bytes);
-    assert_eq!(violation, None, "of our own two ends");
+    assert_eq!(violation, None, "our own ends break no rule");
     to.events.extend(events);
     if from.connection.wants_shutdown() {
         from.connection.handle_shutdown();
@@ -76,17 +76,14 @@ pub(crate) fn carry(from: &mut End, to: &mut End) -> bool {
     !bytes.is_empty() || from.shutdown
 }
 
-/// A clock that stands still until it is moved.
+/// A clock that only the test advances.
 #[derive(Debug)]
 pub(crate) struct Clock {
     pub(crate) now: Instant,
 }
 
 impl Clock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one instant that all others are counted from"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the instant that all others are relative to")]
     pub(crate) fn new() -> Self {
         Self { now: Instant::now() }
     }
