@@ -1,5 +1,5 @@
-//! However the bytes of a peer are cut on their way, the events are the same (fault FT-06); where
-//! they end, exactly what was whole has been delivered (faults FT-03 and FT-04).
+//! The events do not depend on how the input is split into chunks (fault FT-06). If the input ends early,
+//! exactly the complete messages were delivered (faults FT-03 and FT-04).
 
 use crate::support::*;
 use bytes::BytesMut;
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 type Outcome = (Vec<Received>, Option<Violation>, Vec<u8>);
 
-/// What comes of `chunks` that arrive one after the other, and what is answered in the end.
+/// Reads `chunks` one after the other. Returns the events, the violation, and the bytes of the reply.
 fn outcome<'a>(role: Role, chunks: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     let (mut connection, mut input) = (connection(role), BytesMut::new());
     let (mut events, mut violation) = (Vec::new(), None);
@@ -21,7 +21,7 @@ fn outcome<'a>(role: Role, chunks: impl IntoIterator<Item = &'a [u8]>) -> Outcom
     (events, violation, drain(&mut connection))
 }
 
-/// One of everything, long lengths included, and a violation behind it.
+/// Frames of every kind, with lengths in several forms. The last one is a violation.
 fn script(role: Role) -> Vec<Frame> {
     let frames = [
         frame(TEXT, "Grüße, 𝄞"),
@@ -44,7 +44,7 @@ fn wire(frames: &[Frame]) -> Vec<u8> {
 }
 
 #[test]
-fn every_cut_in_two_and_byte_by_byte() {
+fn every_split_of_the_input_gives_the_same_events() {
     for role in ROLES {
         let wire = wire(&script(role));
         let whole = outcome(role, [&wire[..]]);
@@ -57,22 +57,22 @@ fn every_cut_in_two_and_byte_by_byte() {
     }
 }
 
-/// RFC6455-7.2.1-1: the messages that were whole are delivered, the others are not, and the end is
-/// reported once.
+/// RFC6455-7.2.1-1: complete messages are delivered, incomplete ones are not, and the connection is
+/// reported as lost.
 #[test]
-fn an_end_at_every_byte_delivers_what_was_whole() {
+fn an_early_end_delivers_exactly_the_complete_messages() {
     for role in ROLES {
         let frames: Vec<Frame> = parse_frames(&wire(&script(role))).into_iter().take(9).collect();
         let ends: Vec<usize> = (0..=frames.len()).map(|n| wire(&frames[..n]).len()).collect();
         let wire = wire(&frames);
         for cut in 0..=wire.len() {
-            let whole_frames = ends.iter().filter(|&&end| end <= cut).count() - 1;
-            let last = &wire[..ends[whole_frames]];
+            let complete_frames = ends.iter().filter(|&&end| end <= cut).count() - 1;
+            let complete = &wire[..ends[complete_frames]];
             let mut connection = connection(role);
             let received = events(&mut connection, &wire[..cut]);
             assert_eq!(
                 received,
-                events(&mut crate::support::connection(role), last),
+                events(&mut crate::support::connection(role), complete),
                 "cut at {cut}"
             );
             connection.handle_end_of_input();
@@ -87,7 +87,7 @@ fn assert_lost(connection: &Connection) {
     assert_eq!(closed.failure(), Some(ConnectionError::Lost));
 }
 
-/// A frame of which most are allowed, some only sometimes, and few never.
+/// Generates frames. Most are always allowed, some depend on the state, and a few are never allowed.
 fn any_frame() -> impl Strategy<Value = Frame> {
     let opcode = prop_oneof![
         8 => prop_oneof![Just(CONTINUATION), Just(TEXT), Just(BINARY), Just(PING), Just(PONG)],
@@ -110,7 +110,7 @@ fn any_frame() -> impl Strategy<Value = Frame> {
     )
 }
 
-/// Turns continuations into beginnings and back, so that most scripts live for more than a frame.
+/// Corrects most opcodes for the state of the message, so that most scripts are valid for several frames.
 fn mend(frames: &mut [Frame]) {
     let mut inside = false;
     for (index, frame) in frames.iter_mut().enumerate().filter(|(_, frame)| frame.opcode < 8) {
@@ -129,7 +129,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_script_in_any_chunks(
+    fn random_frames_in_random_chunks_give_the_same_events(
         mut frames in prop::collection::vec(any_frame(), 0..24),
         sizes in prop::collection::vec(1..400usize, 1..40),
         is_client in any::<bool>(),

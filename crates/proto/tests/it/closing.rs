@@ -1,5 +1,5 @@
-//! The closing handshake between two connections, from either side and from both at once, and what
-//! each end reports of it (RFC 6455 section 7).
+//! The closing handshake between two connections (RFC 6455 section 7): started by either end or by both,
+//! and how each end reports it.
 
 use crate::support::pair::{Pair, carry};
 use crate::support::*;
@@ -8,7 +8,7 @@ use fullduplex_proto::{
 };
 
 fn body(code: u16, reason: &str) -> Option<CloseFrame> {
-    let code = CloseCode::new(code).expect("a code that may be sent");
+    let code = CloseCode::new(code).expect("a valid code");
     Some(CloseFrame { code, reason: CloseReason::new(reason).expect("a short reason") })
 }
 
@@ -16,7 +16,7 @@ fn other(role: Role) -> Role {
     if role == Role::Client { Role::Server } else { Role::Client }
 }
 
-/// The bodies that a Close may have, and what is reported of them (RFC6455-7.1.5-1, RFC6455-7.1.6-1).
+/// Bodies of a Close, with the code and the reason that are reported (RFC6455-7.1.5-1, RFC6455-7.1.6-1).
 fn bodies() -> [(Option<CloseFrame>, u16, &'static str); 4] {
     [
         (None, 1005, ""),
@@ -26,9 +26,9 @@ fn bodies() -> [(Option<CloseFrame>, u16, &'static str); 4] {
     ]
 }
 
-/// RFC6455-7.1.2-1: two bytes of code and the reason, or no body at all.
+/// RFC6455-7.1.2-1: the body is empty, or two bytes of code and the reason.
 #[test]
-fn a_close_says_what_it_was_given() {
+fn a_close_has_the_given_code_and_reason() {
     for role in ROLES {
         for (given, bytes) in [
             (None, &b""[..]),
@@ -44,9 +44,10 @@ fn a_close_says_what_it_was_given() {
     }
 }
 
-/// RFC6455-7.1.4-1, RFC6455-5.5.1-6, RFC6455-7.3-1: the answer has the same body, so both report the same.
+/// RFC6455-7.1.4-1, RFC6455-5.5.1-6, RFC6455-7.3-1: the answer has the same body, so both ends report the
+/// same.
 #[test]
-fn either_end_may_close_and_both_report_it_clean() {
+fn either_end_can_close_and_both_report_a_clean_close() {
     for closer in ROLES {
         for (body, code, reason) in bodies() {
             let mut pair = Pair::new();
@@ -63,14 +64,14 @@ fn either_end_may_close_and_both_report_it_clean() {
     }
 }
 
-/// RFC6455-5.5.1-8, fault FT-13: each end reports what the other one said.
+/// RFC6455-5.5.1-8, fault FT-13: each end reports the other end's body.
 #[test]
-fn both_may_close_at_once() {
-    for (clients, client_code, client_reason) in bodies() {
-        for (servers, server_code, server_reason) in bodies() {
+fn both_ends_can_close_at_once() {
+    for (client_body, client_code, client_reason) in bodies() {
+        for (server_body, server_code, server_reason) in bodies() {
             let mut pair = Pair::new();
-            pair.client.connection.close(clients.as_ref());
-            pair.server.connection.close(servers.as_ref());
+            pair.client.connection.close(client_body.as_ref());
+            pair.server.connection.close(server_body.as_ref());
             let crossing = drain(&mut pair.client.connection);
             assert_eq!(parse_frames(&crossing).len(), 1);
             assert_eq!(events(&mut pair.server.connection, &crossing).len(), 1);
@@ -83,9 +84,9 @@ fn both_may_close_at_once() {
     }
 }
 
-/// RFC6455-5.1-5, RFC6455-7.1.3-1: until the peer's Close its messages are messages.
+/// RFC6455-5.1-5, RFC6455-7.1.3-1: the peer's messages are delivered until its Close.
 #[test]
-fn messages_arrive_after_our_close_until_theirs() {
+fn messages_are_delivered_until_the_close_of_the_peer() {
     for closer in ROLES {
         let mut pair = Pair::new();
         pair.end(closer).connection.close(None);
@@ -100,7 +101,7 @@ fn messages_arrive_after_our_close_until_theirs() {
     }
 }
 
-/// Fault FT-11: nothing that was sent before is lost, whoever closes.
+/// Fault FT-11: messages sent before the Close are not lost, whichever end closes.
 #[test]
 fn queued_messages_go_out_before_the_close() {
     for role in ROLES {
@@ -123,9 +124,9 @@ fn queued_messages_go_out_before_the_close() {
     }
 }
 
-/// RFC6455-6.1-1, RFC6455-5.5.1-5: once either end has closed.
+/// RFC6455-6.1-1, RFC6455-5.5.1-5: after either end has closed.
 #[test]
-fn what_is_sent_after_a_close_is_misuse() {
+fn sending_after_a_close_is_misuse() {
     for role in ROLES {
         for peer_closes in [false, true] {
             let mut connection = connection(role);
@@ -138,7 +139,7 @@ fn what_is_sent_after_a_close_is_misuse() {
             let queued = connection.queued_bytes();
             assert_eq!(connection.send(Message::from("x")), Err(Misuse::Closing));
             assert_eq!(connection.ping(b""), Err(Misuse::Closing));
-            // A second Close, with another body, is none.
+            // A second Close is not sent.
             connection.close(body(4000, "again").as_ref());
             assert_eq!(connection.queued_bytes(), queued);
             assert_eq!(sent(&mut connection).len(), 1);
@@ -148,9 +149,10 @@ fn what_is_sent_after_a_close_is_misuse() {
     }
 }
 
-/// RFC6455-7.1.1-2, RFC6455-7.1.2-2, RFC6455-5.5.1-7: the server, once both Closes are exchanged and its own is written.
+/// RFC6455-7.1.1-2, RFC6455-7.1.2-2, RFC6455-5.5.1-7: the server shuts down when both Closes are exchanged
+/// and its own is written.
 #[test]
-fn the_server_ends_the_transport_first() {
+fn the_server_shuts_down_first() {
     for closer in ROLES {
         let mut pair = Pair::new();
         assert!(!pair.client.connection.wants_shutdown());
@@ -178,14 +180,14 @@ fn the_server_ends_the_transport_first() {
     }
 }
 
-/// RFC6455-5.5.2-1: after the peer's Close no Pong is due, not even one that had to wait.
+/// RFC6455-5.5.2-1: no Pong is due after the peer's Close, not even one that was held back.
 #[test]
 fn no_pong_follows_the_close_of_the_peer() {
     for role in ROLES {
         let ping = |payload: &str| frame(PING, payload).to(role);
         let close = close_frame(1000, "").to(role);
         let mut connection = connection(role);
-        // Behind so much that waits, the second Pong has to wait as well.
+        // So much is queued that the second Pong is held back.
         connection.send(Message::from(vec![0; 16 << 10])).unwrap();
         let wire = [ping("first"), ping("waits"), close, ping("ignored")].concat();
         assert_eq!(events(&mut connection, &wire).len(), 3);
@@ -196,7 +198,7 @@ fn no_pong_follows_the_close_of_the_peer() {
     }
 }
 
-/// RFC6455-5.5.2-1: our own Close ends our data, not our answers.
+/// RFC6455-5.5.2-1: Pings are still answered after our own Close.
 #[test]
 fn a_pong_follows_our_own_close() {
     for role in ROLES {
@@ -210,18 +212,19 @@ fn a_pong_follows_our_own_close() {
     }
 }
 
-/// RFC6455-7.1.7-1, RFC6455-7.1.7-2, RFC6455-7.1.7-3: the end that fails tells why, shuts down, and waits for the peer's end.
+/// RFC6455-7.1.7-1, RFC6455-7.1.7-2, RFC6455-7.1.7-3: the end that finds a violation sends a Close, shuts
+/// down, and waits for the end of the transport.
 #[test]
-fn a_failed_connection_tells_and_does_not_wait_for_an_answer() {
+fn a_failed_connection_sends_a_close_and_shuts_down() {
     for role in ROLES {
         let mut connection = connection(role);
         let (_, violation) = receive(&mut connection, &frame(0x3, "").to(role));
-        assert!(!connection.wants_shutdown(), "the peer is not told yet");
+        assert!(!connection.wants_shutdown(), "the Close is not written yet");
         assert_eq!(sent(&mut connection)[0].close_code(), Some(1002));
         assert!(connection.wants_shutdown() && connection.closed().is_none());
         connection.handle_shutdown();
         assert!(!connection.wants_shutdown() && connection.closed().is_none(), "it lingers");
-        // What still arrives is discarded, a Close too.
+        // Further input is discarded, even a Close.
         assert_eq!(events(&mut connection, &close_frame(4001, "").to(role)), []);
         connection.handle_end_of_input();
         let closed = connection.closed().unwrap();

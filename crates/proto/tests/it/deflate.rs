@@ -1,4 +1,4 @@
-//! permessage-deflate on the wire (RFC 7692 sections 6 and 7.2), with another inflater than our own.
+//! permessage-deflate on the wire (RFC 7692 sections 6 and 7.2), checked with a second inflater.
 
 use crate::support::inflate::inflate;
 use crate::support::pair::Clock;
@@ -23,7 +23,7 @@ fn deflating(role: Role) -> Connection {
     connection(role).with_deflate(agreed(15, ContextTakeover::Yes))
 }
 
-/// A compressed message of one frame.
+/// Makes a compressed message in one frame.
 fn compressed(opcode: u8, data: impl AsRef<[u8]>) -> Frame {
     Frame { reserved: RSV1, ..frame(opcode, data) }
 }
@@ -32,8 +32,7 @@ fn text(text: &str) -> Received {
     Received::Message(text.into())
 }
 
-/// RFC7692-vec, RFC7692-6.2-1, RFC7692-7.2.1-1: the examples of section 7.2.3, one after the other in
-/// one connection.
+/// RFC7692-vec, RFC7692-6.2-1, RFC7692-7.2.1-1: the examples of section 7.2.3, in one connection.
 #[test]
 fn the_examples_of_the_rfc_inflate() {
     for role in [Role::Client, Role::Server] {
@@ -44,7 +43,7 @@ fn the_examples_of_the_rfc_inflate() {
         };
         let hello = [text("Hello")];
         assert_eq!(receive(&[compressed(TEXT, b"\xf2\x48\xcd\xc9\xc9\x07\x00")]), hello);
-        // 7.2.3.2: with the window of the message before.
+        // 7.2.3.2: refers to the message before.
         assert_eq!(receive(&[compressed(TEXT, b"\xf2\x00\x11\x00\x00")]), hello);
         // 7.2.3.1: in two frames.
         let fragments = [
@@ -52,21 +51,21 @@ fn the_examples_of_the_rfc_inflate() {
             frame(CONTINUATION, b"\xc9\xc9\x07\x00"),
         ];
         assert_eq!(receive(&fragments), hello);
-        // 7.2.3.3: a block without compression.
+        // 7.2.3.3: a stored block.
         assert_eq!(
             receive(&[compressed(TEXT, b"\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00")]),
             hello
         );
-        // 7.2.3.4: a block that calls itself the last one, and is padded (RFC7692-7.2.1-2).
+        // 7.2.3.4: a final block with padding (RFC7692-7.2.1-2).
         assert_eq!(receive(&[compressed(TEXT, b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00")]), hello);
-        // The window goes on behind it (RFC7692-7.2.2-1).
+        // The window is kept after it (RFC7692-7.2.2-1).
         assert_eq!(receive(&[compressed(TEXT, b"\xf2\x00\x11\x00\x00")]), hello);
         // 7.2.3.5: two blocks.
         let two = b"\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00";
         assert_eq!(receive(&[compressed(TEXT, two)]), hello);
-        // 7.2.3.6: nothing.
+        // 7.2.3.6: an empty message.
         assert_eq!(receive(&[compressed(TEXT, b"\x00")]), [text("")]);
-        // RFC7692-6.2-2: an uncompressed message does not touch the window, in one frame or two.
+        // RFC7692-6.2-2: an uncompressed message does not change the window, in one frame or two.
         assert_eq!(receive(&[frame(TEXT, "World")]), [text("World")]);
         let fragments = [frame(TEXT, "Wo").unfinished(), frame(CONTINUATION, "rld")];
         assert_eq!(receive(&fragments), [text("World")]);
@@ -74,9 +73,9 @@ fn the_examples_of_the_rfc_inflate() {
     }
 }
 
-/// RFC7692-vec: and we make the same of the same messages.
+/// RFC7692-vec: the same messages compress to the bytes of the RFC.
 #[test]
-fn the_examples_of_the_rfc_are_made() {
+fn the_messages_of_the_rfc_compress_to_its_examples() {
     let mut connection = deflating(Role::Server);
     for data in [&b"\xf2\x48\xcd\xc9\xc9\x07\x00"[..], b"\xf2\x00\x11\x00\x00"] {
         connection.send("Hello").unwrap();
@@ -86,17 +85,17 @@ fn the_examples_of_the_rfc_are_made() {
     assert_eq!(sent(&mut connection), [compressed(TEXT, b"\x00")]);
 }
 
-/// The data of a message in one block without compression.
+/// Returns the data of a message in one stored block.
 fn stored(content: &[u8]) -> Vec<u8> {
-    let len = u16::try_from(content.len()).expect("a block has room for it");
+    let len = u16::try_from(content.len()).expect("it fits in a block");
     [&[0x00][..], &len.to_le_bytes(), &(!len).to_le_bytes(), content, &[0x00]].concat()
 }
 
-/// RFC7692-7.2.2-2: as far back as a distance can reach, and one byte less, which is before the
-/// beginning; also when the memory has been given back in between.
+/// RFC7692-7.2.2-2: the largest distance works if so many bytes were sent, and is refused if one byte is
+/// missing. This also holds after the memory was released.
 #[test]
 fn the_receiver_has_the_largest_window() {
-    // In a block of the fixed code: 258 bytes from 32,768 bytes ago.
+    // A block with fixed codes that copies 258 bytes from 32,768 bytes before.
     let far = compressed(BINARY, b"\x1a\xbd\xff\x1f\x00").bytes();
     for released in [false, true] {
         for len in [32_767, 32_768] {
@@ -118,10 +117,10 @@ fn the_receiver_has_the_largest_window() {
     }
 }
 
-/// RFC7692-7.2.1-3, RFC7692-6.1-1, RFC7692-6.1-3: of a message in parts the first frame alone has the
-/// bit, and the last alone lacks the end of its flush; what stands between them is no part of it.
+/// RFC7692-7.2.1-3, RFC7692-6.1-1, RFC7692-6.1-3: only the first frame of a message has RSV1, and only the
+/// last omits the tail of its flush. Control frames in between do not change the stream.
 #[test]
-fn the_parts_of_a_compressed_message_are_one_stream() {
+fn the_parts_of_a_message_are_one_compressed_stream() {
     for role in ROLES {
         let mut connection = deflating(role);
         let mut peer = Peer::default();
@@ -149,18 +148,18 @@ fn the_parts_of_a_compressed_message_are_one_stream() {
     }
 }
 
-/// Faults FT-23: what is not deflated data fails the connection with 1007.
+/// Fault FT-23: invalid compressed data fails the connection with 1007.
 #[test]
-fn corrupt_data_is_refused() {
+fn corrupt_compressed_data_is_refused() {
     let hello = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
     let mut cases: Vec<(&str, Vec<u8>)> = vec![
-        ("nothing at all", b"".to_vec()),
-        ("a reserved type of block", b"\x06".to_vec()),
-        ("a stored block whose length is not confirmed", b"\x00\x05\x00\x05\x00Hello\x00".to_vec()),
+        ("no data", b"".to_vec()),
+        ("a reserved block type", b"\x06".to_vec()),
+        ("a stored block with a wrong complement", b"\x00\x05\x00\x05\x00Hello\x00".to_vec()),
         ("a stored block that the tail would complete", b"\x00\x09\x00\xf6\xffHello\x00".to_vec()),
         ("a stored block that the tail would begin", b"\x00\x05\x00\xfa\xffH".to_vec()),
         ("a distance before the beginning", b"\x02\x00\x11\x00\x00".to_vec()),
-        ("a last block, and half of a block", b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00\x05".to_vec()),
+        ("a final block and half a block", b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00\x05".to_vec()),
         ("the tail itself", [&hello[..], b"\x00\x00\xff\xff"].concat()),
     ];
     cases.extend((1..hello.len()).map(|cut| ("cut off", hello[..cut].to_vec())));
@@ -183,7 +182,7 @@ fn corrupt_data_is_refused() {
     }
 }
 
-/// Letters that repeat at all distances up to some 40,000.
+/// Generates letters with repetitions at all distances up to 40,000.
 fn prose(seed: u32, len: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(2_654_435_761) | 1;
     let mut out = Vec::new();
@@ -203,12 +202,12 @@ fn prose(seed: u32, len: usize) -> Vec<u8> {
     out
 }
 
-/// The peer of a connection, as an inflater of its own: what it has inflated, all of it.
+/// The peer of a connection, with a second inflater. Holds everything that it inflated.
 #[derive(Default)]
 struct Peer(Vec<u8>);
 
 impl Peer {
-    /// A message, and how far back its data refers (RFC7692-7.2.2-4, RFC7692-6.2-1).
+    /// Inflates a message, and returns how far back its data refers (RFC7692-7.2.2-4, RFC7692-6.2-1).
     fn inflate(&mut self, data: &[u8]) -> (Vec<u8>, usize) {
         let before = self.0.len();
         let farthest = inflate(&[data, &[0x00, 0x00, 0xFF, 0xFF]].concat(), &mut self.0);
@@ -216,12 +215,12 @@ impl Peer {
     }
 }
 
-/// RFC7692-6.1-1: what we deflate, another inflater understands, with any window and with or without
-/// takeover; and no distance is larger than was agreed on (RFC7692-7.2.1-4, RFC7692-7.2.1-5,
-/// RFC7692-7.2.1-6, RFC7692-7.2.1-7, RFC7692-7.2.1-8, faults Z6): not even than 256 bytes, which the
-/// library has no setting for.
+/// RFC7692-6.1-1: a second inflater reads our messages, with any window, with and without takeover. No
+/// distance exceeds the agreed window (RFC7692-7.2.1-4, RFC7692-7.2.1-5, RFC7692-7.2.1-6,
+/// RFC7692-7.2.1-7, RFC7692-7.2.1-8, fault Z6), not even one of 256 bytes, which the library does not
+/// support itself.
 #[test]
-fn what_we_deflate_keeps_to_what_was_agreed_on() {
+fn compression_uses_only_the_agreed_window() {
     for role in [Role::Client, Role::Server] {
         for (bits, takeover) in
             (8..=15).flat_map(|bits| [(bits, ContextTakeover::Yes), (bits, ContextTakeover::No)])
@@ -243,14 +242,14 @@ fn what_we_deflate_keeps_to_what_was_agreed_on() {
             }
             let window = 1 << bits;
             assert!(farthest <= window, "{farthest} bytes back, with a window of {window}");
-            // The library looks 262 bytes less far back than it could.
+            // The library refers back at most 262 bytes less than its window.
             assert!(bits == 8 || farthest > window / 4, "{farthest} of {window} are used");
         }
     }
 }
 
-/// RFC7692-7.2.2-1: the window is kept from message to message, however the message was framed; and
-/// also when the memory of idle connections is given back in between.
+/// RFC7692-7.2.2-1: the window is kept from message to message, even if the memory of an idle connection
+/// is released in between.
 #[test]
 fn contexts_outlive_a_release() {
     for (bits, takeover) in
@@ -265,7 +264,7 @@ fn contexts_outlive_a_release() {
             let wire = drain(&mut server);
             assert_eq!(events(&mut client, &wire), [Received::Message(message.into())]);
             if seed % 4 == 3 {
-                // The receiving end gives back, the sending one goes on referring to what it sent.
+                // The receiving end releases memory; the sending end still refers to earlier messages.
                 assert!(client.has_deadline());
                 while let Some(at) = client.handle_timeout(clock.now) {
                     clock.now = at;
@@ -273,7 +272,7 @@ fn contexts_outlive_a_release() {
                 assert!(!client.has_deadline());
             }
         }
-        // The sending end may forget at any time.
+        // The sending end may drop its window at any time.
         while let Some(at) = server.handle_timeout(clock.now) {
             clock.now = at;
         }
@@ -283,14 +282,14 @@ fn contexts_outlive_a_release() {
     }
 }
 
-/// A context that goes on being used is kept, whatever the clock says.
+/// A context that is still used is not released.
 #[test]
 fn contexts_in_use_are_kept() {
     let mut server = deflating(Role::Server);
     let mut clock = Clock::new();
     server.send("first").unwrap();
     for _ in 0..10 {
-        clock.now = server.handle_timeout(clock.now).expect("there is a context to give back");
+        clock.now = server.handle_timeout(clock.now).expect("there is a context to release");
         server.send("again and again").unwrap();
         server.handle_timeout(clock.now);
     }
@@ -301,10 +300,10 @@ fn contexts_in_use_are_kept() {
     assert!(repeated < "again and again".len() / 2, "{repeated} bytes: the window is lost");
 }
 
-/// RFC7692-6.1-2, RFC7692-6.2-2, RFC7692-8-1: short messages, and those that are not to be compressed, go as they
-/// are, and leave the window alone.
+/// RFC7692-6.1-2, RFC7692-6.2-2, RFC7692-8-1: short messages, and those marked as uncompressed, are sent
+/// uncompressed and do not change the window.
 #[test]
-fn some_messages_are_not_compressed() {
+fn short_and_uncompressed_messages_are_not_compressed() {
     let mut deflate = agreed(15, ContextTakeover::Yes);
     deflate.threshold = 10;
     let mut server = connection(Role::Server).with_deflate(deflate);
@@ -330,10 +329,10 @@ fn some_messages_are_not_compressed() {
     }
 }
 
-/// RFC7692-6.1-3, RFC6455-5.4-4: control frames stand between compressed fragments, and are never
-/// compressed themselves.
+/// RFC7692-6.1-3, RFC6455-5.4-4: control frames are allowed between compressed fragments, and must not be
+/// compressed.
 #[test]
-fn control_frames_stand_between_compressed_fragments() {
+fn control_frames_are_allowed_between_compressed_fragments() {
     let mut connection = deflating(Role::Client);
     let ping = Received::Ping("within".into());
     let wire = [
@@ -352,24 +351,23 @@ fn control_frames_stand_between_compressed_fragments() {
     }
 }
 
-/// RFC7692-6.1-4, RFC6455-5.6-1: text is checked when it is inflated, byte by byte as it comes.
+/// RFC7692-6.1-4, RFC6455-5.6-1: compressed text is checked while it is inflated.
 #[test]
-fn compressed_text_is_utf8() {
+fn compressed_text_is_checked_to_be_utf8() {
     let mut server = deflating(Role::Server);
     server.send(b"fine so far \xC3\x28 not fine".to_vec()).unwrap();
     let binary = sent(&mut server).remove(0);
     let mut client = deflating(Role::Client);
     let (events, violation) = receive(&mut client, &Frame { opcode: TEXT, ..binary }.bytes());
     assert_eq!((events, violation), (vec![], Some(Violation::InvalidUtf8)));
-    // Half of a character at the end.
+    // An incomplete character at the end.
     let mut client = deflating(Role::Client);
     let data = b"\x00\x01\x00\xfe\xff\xc3\x00";
     let (events, violation) = receive(&mut client, &compressed(TEXT, data).bytes());
     assert_eq!((events, violation), (vec![], Some(Violation::InvalidUtf8)));
 }
 
-/// Fault Z1, RFC6455-10.4-2: the limit is one of inflated bytes, to the byte, and holds while they
-/// are inflated.
+/// Fault Z1, RFC6455-10.4-2: the limit applies to inflated bytes, exactly, while they are inflated.
 #[test]
 fn the_limit_counts_inflated_bytes() {
     for limit in [0, 1, 1000, 100_000] {
@@ -389,8 +387,7 @@ fn the_limit_counts_inflated_bytes() {
                 assert!(if allowed { received == len } else { received <= limit }, "{received}");
             }
         }
-        // Nor may data that inflates to nothing be of any length: twice the limit, and 1 KiB in each
-        // frame.
+        // Data that inflates to nothing is limited too: to twice the limit, and 1 KiB in each frame.
         let blocks = [0x00, 0x00, 0x00, 0xFF, 0xFF].repeat(200);
         let begun = compressed(BINARY, &blocks).unfinished().bytes();
         for (surplus, expected) in [(0, None), (1, Some(Violation::MessageTooBig { limit }))] {
@@ -403,9 +400,9 @@ fn the_limit_counts_inflated_bytes() {
     }
 }
 
-/// Without agreement the bit means nothing (RFC6455-5.2-1, RFC6455-9.1-5).
+/// RFC6455-5.2-1, RFC6455-9.1-5: without agreement, RSV1 is a violation.
 #[test]
-fn nothing_is_compressed_that_was_not_agreed_on() {
+fn without_agreement_nothing_is_compressed() {
     for role in [Role::Client, Role::Server] {
         let mut plain = connection(role);
         plain.send(vec![0; 1000]).unwrap();
@@ -415,10 +412,10 @@ fn nothing_is_compressed_that_was_not_agreed_on() {
     }
 }
 
-/// WHATWG WebSockets, "bufferedAmount": a compressed message counts as what it stands for, when the
-/// transport has taken the last byte of it.
+/// WHATWG WebSockets, "bufferedAmount": a compressed message counts with its uncompressed length, until
+/// the transport has taken its last byte.
 #[test]
-fn a_compressed_message_counts_in_full_when_it_is_written() {
+fn a_compressed_message_counts_with_its_uncompressed_length() {
     let mut server = deflating(Role::Server);
     server.send(vec![0; 10_000]).unwrap();
     server.send("x").unwrap();
@@ -443,10 +440,10 @@ fn content_len(event: &Received) -> usize {
     }
 }
 
-/// RFC7692-7.2.1-1: a block may call itself the last one anywhere and any number of times; and where
-/// a deflater left out the empty block behind it, nothing is missing.
+/// RFC7692-7.2.1-1: final blocks may appear anywhere and any number of times. The empty block after the
+/// last one may be missing.
 #[test]
-fn last_blocks_end_nothing() {
+fn final_blocks_do_not_end_the_message() {
     let empty = b"\x03\x00";
     let hello = b"\xf3\x48\xcd\xc9\xc9\x07\x00";
     let stored = b"\x01\x05\x00\xfa\xffHello";
@@ -457,7 +454,7 @@ fn last_blocks_end_nothing() {
         (vec![hello.to_vec()], "Hello"),
         (vec![hello.to_vec(), vec![]], "Hello"),
         (vec![stored.to_vec(), hello.to_vec()], "HelloHello"),
-        // The empty block that the tail completes may call itself the last one, too.
+        // The empty block that the tail completes may be final too.
         (vec![b"\x01".to_vec()], ""),
         (vec![stored.to_vec(), b"\x01".to_vec()], "Hello"),
     ] {
@@ -472,7 +469,7 @@ fn last_blocks_end_nothing() {
             })
             .collect();
         assert_eq!(events(&mut connection, &wire), [text(expected)], "{frames:x?}");
-        // The next message finds everything in order, and an empty one is still none.
+        // The next message is read, and a message without data is still refused.
         let next = compressed(TEXT, stored.as_slice()).bytes();
         assert_eq!(events(&mut connection, &next), [text("Hello")], "after {frames:x?}");
         let (_, violation) = receive(&mut connection, &compressed(TEXT, b"").bytes());
@@ -480,9 +477,9 @@ fn last_blocks_end_nothing() {
     }
 }
 
-/// Which fault is named does not depend on how the bytes were cut: the first in the message is.
+/// The first violation in the message is reported, however the bytes are split.
 #[test]
-fn the_first_fault_is_named_however_the_bytes_are_cut() {
+fn the_first_violation_is_reported_at_every_chunk_size() {
     let mut limits = Limits::default();
     limits.message_bytes = 100;
     let bad_text = [b"ab\xFF".as_slice(), &[b'x'; 1000]].concat();
@@ -510,7 +507,7 @@ fn the_first_fault_is_named_however_the_bytes_are_cut() {
     }
 }
 
-/// Parts of a few bytes grow when they are deflated; the limit is one of what they inflate to.
+/// Parts of a few bytes grow when they are compressed. The limit applies to the inflated length.
 #[test]
 fn small_parts_stay_within_the_limit() {
     let mut limits = Limits::default();

@@ -1,4 +1,4 @@
-//! What leaves through our deflater: all of a message, and nothing of another one (RFC 7692 section 8).
+//! The deflater's output is complete, and its length reveals nothing of other messages (RFC 7692 section 8).
 
 use crate::support::*;
 use fullduplex_proto::{
@@ -8,7 +8,7 @@ use fullduplex_proto::{
 
 const TAKEOVERS: [ContextTakeover; 2] = [ContextTakeover::Yes, ContextTakeover::No];
 
-/// An end that compresses whatever it sends.
+/// Makes an end that compresses every message.
 fn deflating(role: Role, takeover: ContextTakeover) -> Connection {
     let context = ContextParams { takeover, ..ContextParams::default() };
     let mut deflate = DeflateConfig::default();
@@ -16,7 +16,7 @@ fn deflating(role: Role, takeover: ContextTakeover) -> Connection {
     connection(role).with_deflate(deflate)
 }
 
-/// Bytes in which nothing repeats.
+/// Generates bytes without repetitions.
 fn noise(seed: usize, len: usize) -> Vec<u8> {
     let mut state = (seed as u32).wrapping_mul(2_654_435_761) | 1;
     let next = |_| {
@@ -28,10 +28,10 @@ fn noise(seed: usize, len: usize) -> Vec<u8> {
     (0..len).map(next).collect()
 }
 
-/// Fault Z12: whatever room the deflater was given, nothing of a message stays behind in it. What
-/// cannot be compressed fills the room to the byte at some length, and what can comes right after.
+/// Fault Z12: a flush outputs the whole message, even if the output just fills the buffer. Incompressible
+/// messages of every length reach that case; a compressible one follows each.
 #[test]
-fn a_message_leaves_whole_at_every_length() {
+fn messages_of_every_length_are_flushed_completely() {
     for (role, takeover) in ROLES.into_iter().flat_map(|role| TAKEOVERS.map(|it| (role, it))) {
         let mut sender = deflating(role, takeover);
         let mut receiver = deflating(role.peer(), takeover);
@@ -45,8 +45,8 @@ fn a_message_leaves_whole_at_every_length() {
     }
 }
 
-/// How many bytes `guess` takes on the wire behind other messages.
-fn len_behind(before: &[Outgoing], guess: &str, takeover: ContextTakeover) -> usize {
+/// Returns how many bytes `guess` takes on the wire after other messages.
+fn len_after(before: &[Outgoing], guess: &str, takeover: ContextTakeover) -> usize {
     let mut server = deflating(Role::Server, takeover);
     before.iter().for_each(|message| server.send(message.clone()).expect("it is open"));
     drain(&mut server);
@@ -54,21 +54,21 @@ fn len_behind(before: &[Outgoing], guess: &str, takeover: ContextTakeover) -> us
     drain(&mut server).len()
 }
 
-/// Fault Z14, RFC7692-8-1: who sees how long messages are, and has one sent that guesses at a secret of
-/// another, learns nothing: without takeover, or where the secret was not compressed, or prepared.
+/// Fault Z14, RFC7692-8-1: an attacker sees the length of a message that guesses a secret in an earlier
+/// one. The length reveals nothing without takeover, or if the secret was sent uncompressed or prepared.
 #[test]
-fn no_length_tells_of_a_secret() {
+fn lengths_do_not_reveal_a_secret() {
     let secret = "session=0123456789abcdefghijklmnopqrstuvwxyz";
-    let alone = len_behind(&[], secret, ContextTakeover::Yes);
-    let told = len_behind(&[secret.into()], secret, ContextTakeover::Yes);
-    assert!(told < alone / 2, "so it would be told: {told} of {alone} bytes");
+    let alone = len_after(&[], secret, ContextTakeover::Yes);
+    let leaked = len_after(&[secret.into()], secret, ContextTakeover::Yes);
+    assert!(leaked < alone / 2, "with takeover the length reveals it: {leaked} of {alone} bytes");
     for (before, takeover) in [
         (secret.into(), ContextTakeover::No),
         (Outgoing::uncompressed(secret), ContextTakeover::Yes),
         (Prepared::new(secret).into(), ContextTakeover::Yes),
     ] {
-        assert_eq!(len_behind(&[before], secret, takeover), alone, "{takeover:?}");
+        assert_eq!(len_after(&[before], secret, takeover), alone, "{takeover:?}");
     }
     let both = [secret.into(), Prepared::new("for all").into()];
-    assert_eq!(len_behind(&both, secret, ContextTakeover::Yes), alone, "the window begins anew");
+    assert_eq!(len_after(&both, secret, ContextTakeover::Yes), alone, "the window is empty again");
 }

@@ -1,5 +1,5 @@
-//! Ends that the closing handshake does not reach: the transport is lost, takes no more, or the peer
-//! falls silent; and the clock that decides how long to wait.
+//! Connections that end without a complete closing handshake: the transport is lost, a write fails, or the
+//! peer is silent; and the deadlines for that.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn assert_ended(connection: &Connection, code: u16, clean: bool, failure: Option
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// RFC6455-7.2.1-1: without the peer's Close the connection was lost, whatever we have sent.
+/// RFC6455-7.2.1-1: without the peer's Close the connection was lost, whatever we sent.
 #[test]
 fn an_end_without_a_close_is_1006() {
     for role in ROLES {
@@ -40,7 +40,7 @@ fn an_end_without_a_close_is_1006() {
     }
 }
 
-/// RFC6455-7.1.5-1, fault FT-14: the code was received; clean it was not.
+/// RFC6455-7.1.5-1, fault FT-14: the received code is reported, and the end is not clean.
 #[test]
 fn a_close_whose_answer_is_not_written_keeps_its_code() {
     type End = fn(&mut Connection);
@@ -61,7 +61,7 @@ fn a_close_whose_answer_is_not_written_keeps_its_code() {
     }
 }
 
-/// The answer written, the transport may end from either side: RFC6455-7.1.4-1.
+/// RFC6455-7.1.4-1: after our answer is written, either end may end the transport.
 #[test]
 fn a_close_whose_answer_is_written_is_clean_when_the_transport_ends() {
     for role in ROLES {
@@ -73,9 +73,9 @@ fn a_close_whose_answer_is_written_is_clean_when_the_transport_ends() {
     }
 }
 
-/// RFC6455-7.1.4-1: both Closes have crossed, and the Pong behind ours has nobody to wait for it.
+/// RFC6455-7.1.4-1: both Closes were exchanged. The peer does not need the Pong that follows ours.
 #[test]
-fn what_is_unwritten_behind_our_close_makes_no_end_unclean() {
+fn an_unwritten_pong_after_our_close_does_not_make_the_end_unclean() {
     type End = fn(&mut Connection);
     let ends: [End; 3] =
         [Connection::handle_end_of_input, Connection::handle_write_failed, |connection| {
@@ -89,11 +89,11 @@ fn what_is_unwritten_behind_our_close_makes_no_end_unclean() {
             drain(&mut connection);
             events(&mut connection, &frame(PING, "x").to(role));
             events(&mut connection, &close_frame(4001, "").to(role));
-            assert!(!connection.is_flushed(), "the Pong waits");
+            assert!(!connection.is_flushed(), "the Pong is queued");
             end(&mut connection);
             assert_ended(&connection, 4001, true, None);
         }
-        // The Pong meets the end of the transport before the peer's Close is read.
+        // Writing the Pong fails before the peer's Close is read.
         let mut connection = connection(role);
         connection.close(None);
         drain(&mut connection);
@@ -106,9 +106,9 @@ fn what_is_unwritten_behind_our_close_makes_no_end_unclean() {
     }
 }
 
-/// RFC6455-6.1-1: nothing that could be sent would arrive.
+/// RFC6455-6.1-1
 #[test]
-fn what_is_sent_after_the_end_is_misuse() {
+fn sending_after_the_end_is_misuse() {
     for role in ROLES {
         let mut connection = connection(role);
         connection.handle_end_of_input();
@@ -121,9 +121,9 @@ fn what_is_sent_after_the_end_is_misuse() {
     }
 }
 
-/// Fault FT-14: what the peer sent before the transport broke is still read, its Close among it.
+/// Fault FT-14: what the peer sent before the transport broke is still read, including its Close.
 #[test]
-fn a_write_that_fails_does_not_hide_the_close_of_the_peer() {
+fn a_failed_write_does_not_hide_the_close_of_the_peer() {
     for role in ROLES {
         for we_closed in [false, true] {
             let mut connection = connection(role);
@@ -140,14 +140,14 @@ fn a_write_that_fails_does_not_hide_the_close_of_the_peer() {
             assert_eq!(received[0], Received::Message("why".into()));
             assert_ended(&connection, 4001, false, None);
             assert_eq!(connection.closed().unwrap().reason(), "that");
-            assert!(connection.is_flushed(), "there is nobody to answer");
+            assert!(connection.is_flushed(), "no answer is queued");
         }
     }
 }
 
-/// A Ping is still an event, and its Pong would go nowhere.
+/// A Ping is still an event, but no Pong is queued.
 #[test]
-fn after_a_write_that_failed_no_ping_is_answered() {
+fn after_a_failed_write_no_ping_is_answered() {
     for role in ROLES {
         for waiting in [0, 1, 2] {
             let mut connection = connection(role);
@@ -160,9 +160,9 @@ fn after_a_write_that_failed_no_ping_is_answered() {
     }
 }
 
-/// And if there is none, the connection was lost; or failed, if the peer broke a rule.
+/// Without a Close the connection was lost, or failed if the peer broke a rule.
 #[test]
-fn after_a_write_that_failed_the_input_decides() {
+fn after_a_failed_write_the_input_decides_how_the_connection_ends() {
     for role in ROLES {
         let mut lost = connection(role);
         lost.handle_write_failed();
@@ -175,14 +175,14 @@ fn after_a_write_that_failed_the_input_decides() {
         assert_ended(&failed, 1006, false, violation.map(ConnectionError::Violation));
         assert!(failed.is_flushed());
 
-        let mut untold = connection(role);
-        let (_, violation) = receive(&mut untold, &frame(0x3, "").to(role));
-        untold.handle_write_failed();
-        assert_ended(&untold, 1006, false, violation.map(ConnectionError::Violation));
+        let mut unwritten = connection(role);
+        let (_, violation) = receive(&mut unwritten, &frame(0x3, "").to(role));
+        unwritten.handle_write_failed();
+        assert_ended(&unwritten, 1006, false, violation.map(ConnectionError::Violation));
     }
 }
 
-/// RFC6455-7.1.7-4, RFC6455-7.3-1: an application that is silent for a year is no concern of the closing handshake.
+/// RFC6455-7.1.7-4, RFC6455-7.3-1: an open connection may be silent for years.
 #[test]
 fn an_open_connection_has_no_deadline() {
     for role in ROLES {
@@ -193,15 +193,15 @@ fn an_open_connection_has_no_deadline() {
             clock.advance(Duration::from_secs(365 * 24 * 3600));
         }
         assert!(connection.is_open());
-        // Nor does the time before the Close count.
+        // The time before the Close does not count.
         connection.close(None);
         assert_eq!(connection.handle_timeout(clock.now), Some(clock.now + CLOSE_TIMEOUT));
     }
 }
 
-/// RFC6455-5.5.1-7, fault FT-12: at the timeout, not before.
+/// RFC6455-5.5.1-7, fault FT-12: exactly at the timeout.
 #[test]
-fn a_silent_peer_is_given_up_at_the_timeout() {
+fn a_silent_peer_is_cut_off_at_the_close_timeout() {
     for role in ROLES {
         let (mut connection, mut clock) = (connection(role), Clock::new());
         connection.close(None);
@@ -218,9 +218,9 @@ fn a_silent_peer_is_given_up_at_the_timeout() {
     }
 }
 
-/// A slow peer that takes our bytes is not a silent one.
+/// A slow transport that takes our bytes does not time out.
 #[test]
-fn each_byte_written_postpones_the_deadline() {
+fn each_written_byte_postpones_the_deadline() {
     for role in ROLES {
         let (mut connection, mut clock) = (connection(role), Clock::new());
         connection.send(Message::from(vec![0; 100])).unwrap();
@@ -236,7 +236,7 @@ fn each_byte_written_postpones_the_deadline() {
     }
 }
 
-/// Nor is a peer one that answers, which only keeps us answering its pings.
+/// Answering the peer's Pings is no progress of the closing handshake.
 #[test]
 fn pings_after_our_close_do_not_postpone_the_deadline() {
     for role in ROLES {
@@ -252,15 +252,15 @@ fn pings_after_our_close_do_not_postpone_the_deadline() {
     }
 }
 
-/// What the deadline makes of each state that has one.
+/// The result of the deadline in each state that has one.
 #[test]
-fn the_deadline_ends_every_state_that_waits() {
+fn the_deadline_ends_every_waiting_state() {
     let close = |role| close_frame(4001, "").to(role);
     for role in ROLES {
         let ended = |connection: &mut Connection, code, clean, failure| {
             let clock = Clock::new();
             let deadline =
-                connection.handle_timeout(clock.now).expect("a closing one has a deadline");
+                connection.handle_timeout(clock.now).expect("a closing connection has a deadline");
             assert_eq!(connection.handle_timeout(deadline), None);
             assert_ended(connection, code, clean, failure);
         };
@@ -268,7 +268,7 @@ fn the_deadline_ends_every_state_that_waits() {
         events(&mut unanswered, &close(role));
         ended(&mut unanswered, 4001, false, None);
 
-        // RFC6455-7.1.1-2: the client may end TCP itself when the server does not.
+        // RFC6455-7.1.1-2: the client may close TCP itself if the server does not.
         let mut exchanged = connection(Role::Client);
         events(&mut exchanged, &close(Role::Client));
         drain(&mut exchanged);

@@ -1,5 +1,5 @@
-//! The opening handshake from end to end: a client's offer to bytes, to the server's offer, to an
-//! answer, to bytes, to the client's answer; whole and one byte at a time.
+//! The opening handshake from end to end: the client's offer is encoded and parsed by the server, whose
+//! answer is encoded and parsed by the client.
 
 use crate::support::opening::{NONCE, REQUEST, RESPONSE, head};
 use crate::support::*;
@@ -24,7 +24,7 @@ fn request_to(url: &str, offer: &Offer) -> Vec<u8> {
     bytes
 }
 
-/// Reads a head in chunks of `size` bytes; returns it and what follows it.
+/// Reads a head in chunks of `size` bytes. Returns it and the bytes that follow it.
 fn read_in<T>(
     bytes: &[u8],
     size: usize,
@@ -33,7 +33,7 @@ fn read_in<T>(
     let mut input = BytesMut::new();
     let mut chunks = bytes.chunks(size);
     loop {
-        input.extend_from_slice(chunks.next().expect("the head is whole before its bytes end"));
+        input.extend_from_slice(chunks.next().expect("the bytes contain a complete head"));
         if let Some(head) = read(&mut input) {
             return (head, [&input[..], &chunks.collect::<Vec<_>>().concat()].concat());
         }
@@ -56,11 +56,11 @@ fn sorted(lines: impl IntoIterator<Item = impl Into<String>>) -> Vec<String> {
     lines
 }
 
-/// The bytes of section 1.3 of the RFC, and nothing besides, in any order (RFC6455-4.1-12,
+/// The heads consist of exactly the lines of section 1.3 of the RFC, in any order (RFC6455-4.1-12,
 /// RFC6455-4.1-13, RFC6455-4.1-16, RFC6455-4.1-17, RFC6455-4.1-20, RFC6455-4.2.2-9,
 /// RFC6455-4.2.2-10).
 #[test]
-fn the_example_of_the_rfc_is_spoken() {
+fn the_heads_equal_the_example_of_the_rfc() {
     let offer = offer(&[]);
     let request = request_to("ws://server.example.com/chat", &offer);
     let text = String::from_utf8(request).unwrap();
@@ -72,14 +72,14 @@ fn the_example_of_the_rfc_is_spoken() {
     encode_response(&Answer::default().to_response(&offer), &mut response);
     let text = String::from_utf8(response).unwrap();
     assert!(text.starts_with("HTTP/1.1 101 Switching Protocols\r\n") && text.ends_with("\r\n\r\n"));
-    // RFC6455-4.2.2-7: no subprotocol, no header.
+    // RFC6455-4.2.2-7: no header without a subprotocol.
     assert_eq!(sorted(text.trim_end().split("\r\n")), sorted(RESPONSE));
     assert!(text.contains(": s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
 }
 
 /// RFC6455-4.1-14, RFC6455-4.1-15: the request's target and host.
 #[test]
-fn the_request_names_resource_and_host() {
+fn the_request_has_the_target_and_host_of_the_url() {
     for (url, target, host) in [
         ("ws://a", "/", "a"),
         ("ws://a:80/x?y=1&z", "/x?y=1&z", "a"),
@@ -93,9 +93,9 @@ fn the_request_names_resource_and_host() {
     }
 }
 
-/// RFC6455-4.1-21, RFC6455-4.2.2-6, fault FT-06: in one piece and byte by byte.
+/// RFC6455-4.1-21, RFC6455-4.2.2-6, fault FT-06: at every chunk size.
 #[test]
-fn both_ends_agree() {
+fn both_ends_agree_on_the_subprotocol() {
     for (offered, chosen) in [
         (vec![], None),
         (vec!["chat"], None),
@@ -104,48 +104,47 @@ fn both_ends_agree() {
         (vec!["a", "b", "c"], Some("c")),
     ] {
         for size in [1, 2, 7, usize::MAX] {
-            let clients = offer(&offered);
-            let (request, _) = read_request(&request_to("wss://a/b?c", &clients), size);
-            let servers = Offer::from_request(&request).unwrap();
-            assert_eq!(servers, clients);
-            let names: Vec<&str> = servers.subprotocols().iter().map(Subprotocol::as_str).collect();
+            let offer = offer(&offered);
+            let (request, _) = read_request(&request_to("wss://a/b?c", &offer), size);
+            let parsed = Offer::from_request(&request).unwrap();
+            assert_eq!(parsed, offer);
+            let names: Vec<&str> = parsed.subprotocols().iter().map(Subprotocol::as_str).collect();
             assert_eq!(names, offered, "in order of preference");
 
             let chosen = chosen.map(|name| Subprotocol::new(name).unwrap());
-            let answer = Answer::new(&servers, chosen.clone()).unwrap();
+            let answer = Answer::new(&parsed, chosen.clone()).unwrap();
             let mut bytes = Vec::new();
-            encode_response(&answer.to_response(&servers), &mut bytes);
+            encode_response(&answer.to_response(&parsed), &mut bytes);
             let (response, _) = read_response(&bytes, size);
-            let read = Answer::from_response(&clients, &response).unwrap();
+            let read = Answer::from_response(&offer, &response).unwrap();
             assert_eq!((read.subprotocol(), &read), (chosen.as_ref(), &answer));
         }
     }
 }
 
-/// Fault FT-27: the first frames come in the same segment as the handshake, whichever way.
+/// Fault FT-27: the first frames may arrive in the same segment as the handshake, in either direction.
 #[test]
-fn frames_behind_a_head_are_left_for_the_connection() {
-    let clients = offer(&[]);
+fn frames_after_a_head_are_left_for_the_connection() {
+    let offer = offer(&[]);
     let hello = [Received::Message(Message::from("hello"))];
     for size in [1, 3, usize::MAX] {
-        let wire =
-            [request_to("ws://a/", &clients), frame(TEXT, "hello").to(Role::Server)].concat();
+        let wire = [request_to("ws://a/", &offer), frame(TEXT, "hello").to(Role::Server)].concat();
         let (request, rest) = read_request(&wire, size);
         assert_eq!(events(&mut connection(Role::Server), &rest), hello);
 
-        let servers = Offer::from_request(&request).unwrap();
+        let parsed = Offer::from_request(&request).unwrap();
         let mut wire = Vec::new();
-        encode_response(&Answer::default().to_response(&servers), &mut wire);
+        encode_response(&Answer::default().to_response(&parsed), &mut wire);
         wire.extend(frame(TEXT, "hello").to(Role::Client));
         let (response, rest) = read_response(&wire, size);
-        assert_eq!(Answer::from_response(&clients, &response), Ok(Answer::default()));
+        assert_eq!(Answer::from_response(&offer, &response), Ok(Answer::default()));
         assert_eq!(events(&mut connection(Role::Client), &rest), hello);
     }
 }
 
-/// RFC6455-4.1-22: a client may add headers, but not those that the handshake makes.
+/// RFC6455-4.1-22: a client may add headers, but not those of the handshake itself.
 #[test]
-fn reserved_headers_are_refused() {
+fn reserved_request_headers_are_refused() {
     let url = Url::parse("ws://a/").unwrap();
     for name in [
         "upgrade",
@@ -166,15 +165,15 @@ fn reserved_headers_are_refused() {
     }
 }
 
-/// A cookie goes along with the answer, and another one; nothing of the handshake can be set.
+/// An answer can have two cookies. Headers of the handshake itself cannot be set.
 #[test]
-fn an_answer_has_further_headers() {
+fn an_answer_can_have_further_headers() {
     let header = |name: &str| HeaderName::try_from(name).expect("a token");
     let value = HeaderValue::from_static;
     let answer = Answer::default()
         .with_header(header("Set-Cookie"), value("a=1"))
         .and_then(|answer| answer.with_header(header("Set-Cookie"), value("b=2")))
-        .expect("it is free to choose");
+        .expect("it is not reserved");
     let response = answer.to_response(&offer(&[]));
     let cookies: Vec<_> = response.headers().get_all("set-cookie").iter().collect();
     assert_eq!(cookies, ["a=1", "b=2"]);
@@ -185,9 +184,9 @@ fn an_answer_has_further_headers() {
     }
 }
 
-/// RFC6455-4.1-19, RFC6455-4.1-22: an origin among them, since whoever is no browser may name one.
+/// RFC6455-4.1-19, RFC6455-4.1-22: including `Origin`, which a client other than a browser may send.
 #[test]
-fn further_headers_are_sent_as_they_are() {
+fn further_request_headers_are_sent_unchanged() {
     let mut further = HeaderMap::new();
     further.append("origin", HeaderValue::from_static("https://a.example"));
     further.append("cookie", HeaderValue::from_static("a=b"));
@@ -204,9 +203,9 @@ fn further_headers_are_sent_as_they_are() {
     assert_eq!(Offer::from_request(&request), Ok(offer(&["x"])));
 }
 
-/// RFC6455-4.1-21: none is offered that is no token, or twice.
+/// RFC6455-4.1-21: every offered subprotocol is a token, and none is offered twice.
 #[test]
-fn subprotocols_that_cannot_be_offered_are_named() {
+fn subprotocols_that_cannot_be_offered_are_errors() {
     let not_a_token = |name: &str| SubprotocolError::NotAToken(name.to_owned());
     for name in ["", " ", "a b", "a,b", "a/b", "a\r\nb: c", "\u{e4}"] {
         assert_eq!(Subprotocols::new(["good", name]), Err(not_a_token(name)));
@@ -215,10 +214,10 @@ fn subprotocols_that_cannot_be_offered_are_named() {
     assert_eq!(Subprotocols::new(["a", "A", "b", "a"]), Err(repeated));
 }
 
-/// Fault H11: an address has its line breaks removed or escaped, and nothing else that is given to a
-/// handshake can have one.
+/// Fault H11: line breaks in a URL are removed or escaped. Header names, header values and subprotocols
+/// cannot contain any.
 #[test]
-fn nothing_that_is_given_ends_a_line() {
+fn no_argument_can_inject_a_line() {
     let plain = request_to("ws://a/x", &offer(&[]));
     let lines = |bytes: &[u8]| bytes.iter().filter(|&&byte| b"\r\n\0".contains(&byte)).count();
     let mut accepted = 0;
@@ -234,7 +233,7 @@ fn nothing_that_is_given_ends_a_line() {
             let Ok(url) = Url::parse(&url) else { continue };
             accepted += 1;
             let request = request_to(url.as_str(), &offer(&[]));
-            // A user is a line of its own, in base64.
+            // A user name adds a line: the Authorization header.
             let authorization = if url.credentials().is_some() { "\r\n".len() } else { 0 };
             let expected = lines(&plain) + authorization;
             assert_eq!(lines(&request), expected, "{}", request.escape_ascii());
@@ -243,10 +242,11 @@ fn nothing_that_is_given_ends_a_line() {
         assert!(HeaderName::from_bytes(injected.as_bytes()).is_err());
         assert!(Subprotocol::new(injected).is_err());
     }
-    assert!(accepted >= 10, "paths and queries can have any character");
+    assert!(accepted >= 10, "paths and queries accept any character");
 }
 
-/// The head with each byte that is not ASCII in each place of each header's value.
+/// Returns copies of the head with one byte that is not ASCII inserted, at each position of each header
+/// value.
 fn with_8_bit_bytes(head: &str) -> Vec<Vec<u8>> {
     let mut heads = Vec::new();
     for (colon, _) in head.match_indices(": ") {
@@ -262,9 +262,9 @@ fn with_8_bit_bytes(head: &str) -> Vec<Vec<u8>> {
     heads
 }
 
-/// Fault H9: none is taken for a letter, and none is a panic.
+/// Fault H9: such a byte is not taken for a letter and causes no panic.
 #[test]
-fn a_header_with_an_8_bit_byte_agrees_to_nothing() {
+fn a_header_with_an_8_bit_byte_is_refused() {
     let lists = ["Sec-WebSocket-Protocol: chat", "Sec-WebSocket-Extensions: permessage-deflate"];
     for wrong in with_8_bit_bytes(&head(&REQUEST, "", &lists)) {
         let (request, _) = read_request(&wrong, usize::MAX);
@@ -279,7 +279,7 @@ fn a_header_with_an_8_bit_byte_agrees_to_nothing() {
     }
 }
 
-/// RFC6455-4.2.2-6: letter by letter.
+/// RFC6455-4.2.2-6: names are compared exactly.
 #[test]
 fn a_subprotocol_that_was_not_offered_cannot_be_chosen() {
     for offered in [&[][..], &["chat"], &["Chat", "cha", "chats"]] {
@@ -289,9 +289,9 @@ fn a_subprotocol_that_was_not_offered_cannot_be_chosen() {
     }
 }
 
-/// RFC6455-4.1-18: the key is the nonce, and another nonce wants another answer.
+/// RFC6455-4.1-18: an answer to one nonce is refused for another.
 #[test]
-fn each_nonce_has_its_own_answer() {
+fn an_answer_to_another_nonce_is_refused() {
     let (one, other) = (offer(&[]), Offer::new(Nonce([7; 16]), Subprotocols::default()));
     let response = Answer::default().to_response(&one);
     assert!(Answer::from_response(&one, &response).is_ok());

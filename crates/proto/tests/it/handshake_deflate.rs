@@ -1,4 +1,4 @@
-//! What the two ends agree on for compression (RFC 7692 sections 5 and 7.1).
+//! The negotiation of compression (RFC 7692 sections 5 and 7.1).
 
 use crate::support::opening::{NONCE, REQUEST, RESPONSE, head, request, response};
 use fullduplex_proto::handshake::{Answer, AnswerError, Nonce, Offer, Subprotocols};
@@ -27,8 +27,8 @@ fn opening(offer: &Offer) -> Request<()> {
     offer.to_request(&url, &HeaderMap::new()).expect("no further headers")
 }
 
-/// What a server that wants `wanted` answers to an offer, as its header says and as it understands it.
-fn accept(offered: &str, wanted: DeflateConfig) -> (String, Option<AgreedDeflate>) {
+/// Returns the answer of a server that wants `wanted` to an offer: its header, and what it agreed on.
+fn server_answers(offered: &str, wanted: DeflateConfig) -> (String, Option<AgreedDeflate>) {
     let line = format!("Sec-WebSocket-Extensions: {offered}");
     let request = request(head(&REQUEST, "", &[&line])).expect("a head").expect("a whole head");
     let offer = Offer::from_request(&request).expect("a valid request");
@@ -41,8 +41,8 @@ fn accept(offered: &str, wanted: DeflateConfig) -> (String, Option<AgreedDeflate
     (answer.extensions(), answer.deflate())
 }
 
-/// How a client that wants `wanted` understands the server's answer.
-fn understand(
+/// Returns what a client that wants `wanted` agrees on, given the server's answer.
+fn client_agrees(
     wanted: DeflateConfig,
     answered: &[&str],
 ) -> Result<Option<AgreedDeflate>, AnswerError> {
@@ -56,8 +56,8 @@ fn understand(
 
 use ContextTakeover::{No, Yes};
 
-/// RFC7692-5-1, RFC7692-5-3, RFC7692-7.3-1, RFC6455-9.1-4: the offer names what is wanted of either end,
-/// and no small window unless one is wanted.
+/// RFC7692-5-1, RFC7692-5-3, RFC7692-7.3-1, RFC6455-9.1-4: the offer has the parameters that the client
+/// wants, and a small window only if it wants one.
 #[test]
 fn a_client_offers_what_it_wants() {
     for (wanted, header) in [
@@ -87,7 +87,7 @@ fn a_server_accepts_no_more_than_was_offered() {
     for (offered, wanted, answered, agreed) in [
         ("permessage-deflate", all, "permessage-deflate", Some(all)),
         ("permessage-deflate; client_max_window_bits", all, "permessage-deflate", Some(all)),
-        // A server may limit its own window unasked, the client's only where that was offered.
+        // A server may always limit its own window, but the client's only if that was offered.
         (
             "permessage-deflate",
             small,
@@ -124,7 +124,7 @@ fn a_server_accepts_no_more_than_was_offered() {
             "permessage-deflate; server_no_context_takeover",
             Some(deflate((15, Yes), (15, No))),
         ),
-        // A hint is taken up.
+        // The server follows a hint.
         (
             "permessage-deflate; client_no_context_takeover",
             all,
@@ -143,21 +143,24 @@ fn a_server_accepts_no_more_than_was_offered() {
         ("x-webkit-deflate-frame", all, "", None),
     ] {
         assert_eq!(
-            accept(offered, wanted),
+            server_answers(offered, wanted),
             (answered.to_owned(), agreed.map(AgreedDeflate::from)),
             "{offered}"
         );
     }
 }
 
-/// RFC7692-5-5, RFC7692-5-7, RFC6455-9-1, RFC6455-4.2.2-8: nothing besides, and nothing unasked.
+/// RFC7692-5-5, RFC7692-5-7, RFC6455-9-1, RFC6455-4.2.2-8: no other extension, and none without an offer.
 #[test]
-fn a_server_accepts_nothing_else() {
+fn a_server_accepts_no_other_extension() {
     let all = DeflateConfig::default();
     for other in ["permessage-bzip2", "x-webkit-deflate-frame", "x; y=z"] {
-        assert_eq!(accept(other, all), (String::new(), None));
+        assert_eq!(server_answers(other, all), (String::new(), None));
         let besides = format!("{other}, permessage-deflate, permessage-deflate, {other}");
-        assert_eq!(accept(&besides, all), ("permessage-deflate".to_owned(), Some(all.into())));
+        assert_eq!(
+            server_answers(&besides, all),
+            ("permessage-deflate".to_owned(), Some(all.into()))
+        );
     }
     let answer = Answer::default().with_deflate(&offer(), all);
     assert_eq!((answer.deflate(), answer.extensions()), (None, String::new()));
@@ -165,7 +168,7 @@ fn a_server_accepts_nothing_else() {
     assert!(!response.headers().contains_key("sec-websocket-extensions"));
 }
 
-/// Parameters that neither an offer nor an answer can have.
+/// Parameters that are invalid in an offer and in an answer.
 const INVALID: [&str; 26] = [
     "window_bits=10",
     "x",
@@ -199,27 +202,31 @@ const INVALID: [&str; 26] = [
     "client_max_window_bits; client_max_window_bits",
 ];
 
-/// RFC7692-7-1, RFC7692-7-2, RFC6455-9-2: a server declines them, a client fails.
+/// RFC7692-7-1, RFC7692-7-2, RFC6455-9-2: a server declines them, a client fails the connection.
 #[test]
-fn invalid_parameters_are_in_no_agreement() {
+fn invalid_parameters_are_never_agreed_on() {
     for params in INVALID {
         let invalid = &*format!("permessage-deflate; {params}");
-        assert_eq!(accept(invalid, DeflateConfig::default()), (String::new(), None), "{params}");
-        let understood = understand(DeflateConfig::default(), &[invalid]);
-        assert!(matches!(understood, Err(AnswerError::DeflateParams(_))), "{params}");
+        assert_eq!(
+            server_answers(invalid, DeflateConfig::default()),
+            (String::new(), None),
+            "{params}"
+        );
+        let agreed = client_agrees(DeflateConfig::default(), &[invalid]);
+        assert!(matches!(agreed, Err(AnswerError::DeflateParams(_))), "{params}");
     }
 }
 
 /// RFC7692-7-2, RFC7692-5-10, RFC7692-7.1.1.2-1.
 #[test]
-fn a_client_takes_only_answers_to_what_it_offered() {
+fn a_client_accepts_only_answers_to_its_offer() {
     let all = DeflateConfig::default();
     let small = deflate((10, Yes), (9, No));
     let bad = |value: &str| Err(AnswerError::DeflateParams(value.to_owned()));
     for (wanted, answered, expected) in [
         (all, &[][..], Ok(None)),
         (all, &["permessage-deflate"], Ok(Some(all))),
-        // What the server does unasked, and what it may ask of any client.
+        // Parameters that a server may always choose for itself, and those it may require of any client.
         (
             all,
             &[
@@ -233,7 +240,7 @@ fn a_client_takes_only_answers_to_what_it_offered() {
             &["permessage-deflate; client_max_window_bits"],
             bad("permessage-deflate; client_max_window_bits"),
         ),
-        // What was asked for must be granted (RFC7692-7.1.1.1-1, RFC7692-7.1.2.1-2).
+        // The server must grant what the client requested (RFC7692-7.1.1.1-1, RFC7692-7.1.2.1-2).
         (small, &["permessage-deflate"], bad("permessage-deflate")),
         (
             small,
@@ -274,22 +281,22 @@ fn a_client_takes_only_answers_to_what_it_offered() {
             &["permessage-deflate", "permessage-deflate"],
             Err(AnswerError::ExtensionRepeated("permessage-deflate".into())),
         ),
-        // RFC7692-5-6, RFC7692-5-8: whatever it is.
+        // RFC7692-5-6, RFC7692-5-8
         (all, &["x; y=z, permessage-deflate"], Err(AnswerError::ExtensionNotOffered("x".into()))),
         (all, &["permessage-deflate, x"], Err(AnswerError::ExtensionNotOffered("x".into()))),
     ] {
         assert_eq!(
-            understand(wanted, answered),
+            client_agrees(wanted, answered),
             expected.map(|agreed| agreed.map(AgreedDeflate::from)),
             "{answered:?}"
         );
     }
 }
 
-/// RFC7692-5-11, RFC6455-5.8-1: all that one of our ends can answer, the other understands in the same
-/// way; and what a client does without is answered, not only offered (RFC7692-7.2.2-3).
+/// RFC7692-5-11, RFC6455-5.8-1: both ends derive the same parameters from every answer that we send. If the
+/// client must not use takeover, the answer says so (RFC7692-7.2.2-3).
 #[test]
-fn both_ends_understand_the_same() {
+fn both_ends_agree_on_the_same_parameters() {
     let contexts = [(8, Yes), (9, No), (12, Yes), (15, No), (15, Yes)];
     for index in 0..contexts.len().pow(4) {
         let pick = |place: u32| contexts[index / contexts.len().pow(place) % contexts.len()];
@@ -297,11 +304,11 @@ fn both_ends_understand_the_same() {
         let offer = offer().with_deflate(client);
         let received = Offer::from_request(&opening(&offer)).expect("our own request");
         let answer = Answer::default().with_deflate(&received, server);
-        let understood =
+        let parsed =
             Answer::from_response(&offer, &answer.to_response(&received)).expect("our own answer");
         let agreed = answer.deflate().expect("there is always agreement");
-        assert_eq!(understood.deflate(), Some(agreed), "{client:?} {server:?}");
-        // No end is asked for more than it wants to do, or given more than it asked for.
+        assert_eq!(parsed.deflate(), Some(agreed), "{client:?} {server:?}");
+        // No window is larger than either end wants.
         assert!(
             agreed.server.window_bits <= client.server.window_bits.min(server.server.window_bits)
         );

@@ -1,5 +1,5 @@
-//! Requests that open a connection, in all the ways that they may be written, and requests that do
-//! not: each with the status that it is refused with (RFC 6455 sections 4.2.1 and 4.2.2).
+//! Valid handshake requests in various spellings, and invalid ones with the status of the rejection
+//! (RFC 6455 sections 4.2.1 and 4.2.2).
 
 use crate::support::opening::{REQUEST, head, request};
 use bytes::BytesMut;
@@ -11,15 +11,15 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-/// A line of the request, what stands in its place, and the status of the rejection.
+/// The line of the request that is replaced, the lines that replace it, and the status of the rejection.
 type Case = (&'static str, &'static [&'static str], u16);
 
 const REFUSED: &[Case] = &[
-    // RFC6455-4.2.1-2: each of them is required, and those that identify stand once.
+    // RFC6455-4.2.1-2: all headers are required, and some must not be repeated.
     ("Host", &[], 400),
     ("Host", &["Host: a", "Host: a"], 400),
     ("Host", &["Host: a", "Host: b"], 400),
-    // RFC 9112 section 3.2: a host, and perhaps a port.
+    // RFC 9112 section 3.2: a host with an optional port.
     ("Host", &["Host: a b"], 400),
     ("Host", &["Host: a, b"], 400),
     ("Host", &["Host: a/b"], 400),
@@ -65,12 +65,12 @@ const REFUSED: &[Case] = &[
     ("GET", &["HEAD /chat HTTP/1.1"], 405),
     ("GET", &["OPTIONS * HTTP/1.1"], 405),
     ("GET", &["GET /chat HTTP/1.0"], 400),
-    // RFC6455-4.2.1-2: a resource name, or an absolute http(s) URI with one.
+    // RFC6455-4.2.1-2: the target is a resource name or an absolute http(s) URI.
     ("GET", &["GET * HTTP/1.1"], 400),
     ("GET", &["GET server.example.com:80 HTTP/1.1"], 400),
     ("GET", &["GET ftp://server.example.com/ HTTP/1.1"], 400),
     ("GET", &["GET ws://server.example.com/chat HTTP/1.1"], 400),
-    // What follows the head are frames: there is no body (faults FT-28 and H13).
+    // There is no body: frames follow the head (faults FT-28 and H13).
     ("", &["Content-Length: 5"], 400),
     ("", &["Content-Length: 0", "Content-Length: 5"], 400),
     ("", &["Content-Length: 0, 5"], 400),
@@ -99,7 +99,7 @@ const REFUSED: &[Case] = &[
 
 const ACCEPTED: &[(&str, &[&str])] = &[
     ("", &[]),
-    // RFC6455-4.1-31, and the values that are compared without regard to case.
+    // RFC6455-4.1-31: names, and these values, are compared without regard to case.
     ("Upgrade", &["UPGRADE: WebSocket"]),
     ("Upgrade", &["upgrade:websocket"]),
     ("Upgrade", &["Upgrade: h2c, websocket"]),
@@ -120,7 +120,7 @@ const ACCEPTED: &[(&str, &[&str])] = &[
     // RFC6455-4.2.1-4
     ("", &["X-Unknown: \u{e4}", "Origin: null", "Sec-WebSocket-Future: 1"]),
     ("", &["Content-Length: 0"]),
-    // RFC6455-9.1-3, RFC6455-11.3.4-1: on several lines.
+    // RFC6455-9.1-3, RFC6455-11.3.4-1: a list on several lines.
     ("", &["Sec-WebSocket-Extensions: a; b=\"c\", d", "Sec-WebSocket-Extensions: a"]),
     ("", &["Sec-WebSocket-Protocol: a, A", "Sec-WebSocket-Protocol:\tb\t,c"]),
 ];
@@ -131,16 +131,16 @@ fn rejection(replaced: &str, by: &[&str]) -> Rejection {
     Offer::from_request(&request).expect_err(&head)
 }
 
-/// RFC6455-4.2.1-1: an HTTP error, never a connection.
+/// RFC6455-4.2.1-1
 #[test]
-fn what_is_no_opening_request_is_refused_with_its_status() {
+fn an_invalid_request_is_refused_with_its_status() {
     for &(replaced, by, status) in REFUSED {
         assert_eq!(rejection(replaced, by).status(), status, "{replaced:?} by {by:?}");
     }
 }
 
 #[test]
-fn what_is_one_is_accepted_however_it_is_written() {
+fn a_valid_request_is_accepted_in_every_spelling() {
     let plain = Offer::from_request(&request(head(&REQUEST, "", &[])).unwrap().unwrap()).unwrap();
     for &(replaced, by) in ACCEPTED {
         let request = request(head(&REQUEST, replaced, by)).unwrap().unwrap();
@@ -151,7 +151,7 @@ fn what_is_one_is_accepted_however_it_is_written() {
     }
 }
 
-/// RFC6455-4.2.2-11, RFC6455-9.1-3, RFC6455-11.3.2-1, RFC6455-11.3.4-1: the lines of a list are one list, in order.
+/// RFC6455-4.2.2-11, RFC6455-9.1-3, RFC6455-11.3.2-1, RFC6455-11.3.4-1
 #[test]
 fn lists_on_several_lines_are_one_list() {
     let lines = [
@@ -178,9 +178,9 @@ fn has_element(headers: &HeaderMap, name: http::HeaderName, wanted: &str) -> boo
     values.flat_map(|value| value.split(',')).any(|element| element.trim() == wanted)
 }
 
-/// RFC6455-7.2.2-1, fault FT-29: what follows a refused request is not another request.
+/// RFC6455-7.2.2-1, fault FT-29: a rejected connection takes no further request.
 #[test]
-fn every_refusal_ends_the_http_connection() {
+fn every_rejection_closes_the_http_connection() {
     for &(replaced, by, status) in REFUSED {
         let response = rejection(replaced, by).to_response();
         assert!(has_element(response.headers(), CONNECTION, "close"), "{by:?}");
@@ -193,11 +193,11 @@ fn every_refusal_ends_the_http_connection() {
         assert_eq!(read.status(), status);
         assert_eq!(read.headers()[CONTENT_LENGTH], (wire.len() - head_len).to_string());
         assert_eq!(input, response.body().as_bytes());
-        assert!(!input.is_empty(), "a sentence says why");
+        assert!(!input.is_empty(), "the body has the reason");
     }
 }
 
-/// RFC6455-4.2.2-4, RFC6455-4.4-1: all versions that are spoken, which is one.
+/// RFC6455-4.2.2-4, RFC6455-4.4-1: the only supported version.
 #[test]
 fn the_426_lists_version_13() {
     let mut count = 0;
@@ -218,9 +218,9 @@ fn the_426_lists_version_13() {
     assert!(count > 10);
 }
 
-/// RFC6455-4.2.2-2, RFC6455-4.2.2-3, RFC6455-4.2.2-5: what a server refuses for reasons of its own ends the same way.
+/// RFC6455-4.2.2-2, RFC6455-4.2.2-3, RFC6455-4.2.2-5: such a rejection closes the connection too.
 #[test]
-fn a_server_may_refuse_with_any_status() {
+fn a_server_may_reject_with_any_status() {
     for status in [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND] {
         let response = Rejection::new(status, "no").to_response();
         assert_eq!((response.status(), &**response.body()), (status, "no\n"));
@@ -228,9 +228,9 @@ fn a_server_may_refuse_with_any_status() {
     }
 }
 
-/// A server may say more, but not where the response ends.
+/// A server may add headers, but not those that frame the body or the connection.
 #[test]
-fn a_refusal_has_further_headers() {
+fn a_rejection_can_have_further_headers() {
     let rejection = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "later")
         .with_header(RETRY_AFTER, HeaderValue::from_static("10"))
         .with_header(CONTENT_LENGTH, HeaderValue::from_static("0"))
@@ -245,9 +245,9 @@ fn a_refusal_has_further_headers() {
     assert!(!headers.contains_key(TRANSFER_ENCODING));
 }
 
-/// Fault H12: whatever it says, the reason of a rejection is its body and nothing else.
+/// Fault H12: a reason with line breaks cannot inject headers.
 #[test]
-fn a_reason_stays_in_the_body() {
+fn the_reason_of_a_rejection_stays_in_the_body() {
     let reason = "no\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n\0";
     let response = Rejection::new(StatusCode::FORBIDDEN, reason).to_response();
     let mut wire = Vec::new();

@@ -1,5 +1,5 @@
-//! Responses that open the connection, and responses that must not: each with the name of what is
-//! wrong with it (RFC 6455 section 4.1; fault FT-30).
+//! Valid handshake responses in various spellings, and invalid ones with their errors (RFC 6455 section
+//! 4.1; fault FT-30).
 
 use crate::support::opening::{NONCE, RESPONSE, head, response};
 use fullduplex_proto::handshake::{Answer, AnswerError, Nonce, Offer, Subprotocol, Subprotocols};
@@ -17,7 +17,7 @@ fn answer(replaced: &str, by: &[&str]) -> Result<Answer, AnswerError> {
 
 /// RFC6455-4.1-25, RFC6455-4.1-26, RFC6455-4.1-27, RFC6455-4.1-28, RFC6455-4.1-29, RFC6455-4.1-30.
 #[test]
-fn a_response_that_does_not_open_the_connection_is_named() {
+fn an_invalid_response_is_an_error() {
     let not_offered = |name: &str| AnswerError::SubprotocolNotOffered(name.to_owned());
     let extension = |name: &str| AnswerError::ExtensionNotOffered(name.to_owned());
     let http_10 = AnswerError::HttpVersion(Version::HTTP_10);
@@ -37,7 +37,7 @@ fn a_response_that_does_not_open_the_connection_is_named() {
         // RFC6455-11.3.3-1
         ("", &["Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="], AnswerError::AcceptRepeated),
         ("Sec-WebSocket-Accept", &["Sec-WebSocket-Accept:"], AnswerError::AcceptMismatch),
-        // The key itself; the answer in other letters; the answer and more.
+        // The key itself; the right value in another case; the right value and more.
         (
             "Sec-WebSocket-Accept",
             &["Sec-WebSocket-Accept: dGhlIHNhbXBsZSBub25jZQ=="],
@@ -75,9 +75,9 @@ fn a_response_that_does_not_open_the_connection_is_named() {
     }
 }
 
-/// RFC6455-4.1-24: everything but 101 is HTTP's affair, other 1xx too.
+/// RFC6455-4.1-24: any status but 101 is an error, even another 1xx.
 #[test]
-fn any_other_status_is_reported() {
+fn any_other_status_is_an_error() {
     for status in [100, 103, 200, 204, 301, 401, 407, 426, 500, 599] {
         let line = format!("HTTP/1.1 {status} Whatever");
         let expected = AnswerError::Status(StatusCode::from_u16(status).unwrap());
@@ -85,9 +85,9 @@ fn any_other_status_is_reported() {
     }
 }
 
-/// RFC6455-4.1-27: each letter counts, and so does the case of each.
+/// RFC6455-4.1-27: every character and its case.
 #[test]
-fn every_letter_of_the_accept_counts() {
+fn every_character_of_the_accept_header_is_compared() {
     let (name, accept) = RESPONSE[3].split_once(": ").unwrap();
     for index in 0..accept.len() {
         for replacement in [b'A', b'b', b'=', accept.as_bytes()[index] ^ 0x20] {
@@ -104,7 +104,7 @@ fn every_letter_of_the_accept_counts() {
 
 /// RFC6455-4.1-25, RFC6455-4.1-26, RFC6455-4.1-31: case, white space, order and further elements do not matter.
 #[test]
-fn a_response_that_opens_it_may_be_written_in_many_ways() {
+fn a_valid_response_is_accepted_in_every_spelling() {
     for (replaced, by) in [
         ("", &[][..]),
         ("HTTP", &["HTTP/1.1 101"]),
@@ -125,7 +125,7 @@ fn a_response_that_opens_it_may_be_written_in_many_ways() {
 
 /// RFC6455-4.1-29.
 #[test]
-fn the_subprotocol_is_one_of_those_offered() {
+fn an_offered_subprotocol_is_accepted() {
     for name in ["chat", "v2.chat"] {
         let line = format!("Sec-WebSocket-Protocol:  {name} ");
         let answer = answer("", &[&line]).unwrap();
@@ -133,9 +133,9 @@ fn the_subprotocol_is_one_of_those_offered() {
     }
 }
 
-/// FC-14: the frames begin after the head, even if headers announce a body.
+/// FC-14: frames begin after the head, even if headers announce a body.
 #[test]
-fn headers_of_a_body_are_ignored() {
+fn headers_that_announce_a_body_are_ignored() {
     for header in ["Transfer-Encoding: chunked", "Content-Length: 5", "Content-Length: 0"] {
         answer("", &[header]).expect(header);
     }

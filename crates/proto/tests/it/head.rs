@@ -1,12 +1,12 @@
-//! Heads of HTTP/1.1 in any pieces: what follows them is left alone, what is no head is refused as
-//! early as its bytes show it, and none is longer than its limits (faults FT-06 and FT-25).
+//! HTTP/1.1 heads in chunks of any size: bytes after the head are left in the input, invalid heads are
+//! refused as early as possible, and limits hold (faults FT-06 and FT-25).
 
 use crate::support::opening::{REQUEST, RESPONSE, head, request, response};
 use bytes::BytesMut;
 use fullduplex_proto::handshake::head::{HeadError, HeadReader, MAX_BYTES, MAX_HEADERS};
 use http::{HeaderMap, Version};
 
-/// What a reader found: the first line's parts, and the headers; and what it left.
+/// The parts of the first line, the headers, and the bytes left in the input.
 type Outcome = (Vec<String>, HeaderMap, Vec<u8>);
 
 #[derive(Debug, Clone, Copy)]
@@ -15,7 +15,7 @@ enum Kind {
     Response,
 }
 
-/// Reads `chunks` one after the other, up to the head or an error, and counts how many that took.
+/// Reads `chunks` until the head is complete or an error. Returns how many chunks that took.
 fn read<'a>(
     kind: Kind,
     chunks: impl IntoIterator<Item = &'a [u8]>,
@@ -54,24 +54,24 @@ fn heads() -> [(Kind, String); 2] {
     [(Kind::Request, request), (Kind::Response, head(&RESPONSE, "", &further))]
 }
 
-/// Fault FT-27: `\r\n\r\n` behind the head is no second end.
-const BEHIND: &[u8] = b"\x81\x05he\r\n\r\n";
+/// Bytes after the head. A second `\r\n\r\n` has no meaning there (fault FT-27).
+const AFTER: &[u8] = b"\x81\x05he\r\n\r\n";
 
 #[test]
-fn every_cut_gives_the_same_head_and_leaves_what_follows() {
+fn every_split_gives_the_same_head_and_leaves_the_bytes_after_it() {
     for (kind, head) in heads() {
-        let wire = [head.as_bytes(), BEHIND].concat();
+        let wire = [head.as_bytes(), AFTER].concat();
         let (_, whole) = read(kind, [&wire[..]]);
-        let (line, headers, behind) = whole.unwrap().unwrap();
+        let (line, headers, after) = whole.unwrap().unwrap();
         match kind {
             Kind::Request => assert_eq!(line, ["GET", "/chat"]),
             Kind::Response => assert_eq!(line, ["101"]),
         }
         let twice: Vec<_> = headers.get_all("x-twice").iter().collect();
         assert_eq!(twice, ["1", "2"]);
-        assert_eq!((headers["x-empty"].as_bytes(), &behind[..]), (&b""[..], BEHIND));
+        assert_eq!((headers["x-empty"].as_bytes(), &after[..]), (&b""[..], AFTER));
         for cut in 0..=wire.len() {
-            // What is behind the head may be cut as well: only what has arrived can be left.
+            // The split may be after the head: only bytes that arrived can be left in the input.
             let (one, two) = wire.split_at(cut);
             let (count, outcome) = read(kind, [one, two]);
             let arrived = if count == 1 { one.len() } else { wire.len() };
@@ -79,12 +79,12 @@ fn every_cut_gives_the_same_head_and_leaves_what_follows() {
             assert_eq!(outcome, Ok(Some((line.clone(), headers.clone(), left))), "cut at {cut}");
         }
         let (count, outcome) = read(kind, wire.chunks(1));
-        assert_eq!(count, head.len(), "the head's last byte is enough");
+        assert_eq!(count, head.len(), "the head is complete with its last byte");
         assert_eq!(outcome, Ok(Some((line, headers, vec![]))));
     }
 }
 
-/// A head of exactly `length` bytes.
+/// Makes a head of exactly `length` bytes.
 fn head_of(kind: Kind, length: usize) -> String {
     let lines: &[&str] = match kind {
         Kind::Request => &REQUEST,
@@ -94,9 +94,9 @@ fn head_of(kind: Kind, length: usize) -> String {
     head(lines, "", &[&format!("x: {}", "y".repeat(rest))])
 }
 
-/// Fault FT-25: to the byte, and without waiting for the end.
+/// Fault FT-25: the limit is exact, and is checked before the head is complete.
 #[test]
-fn a_head_has_at_most_its_limit_of_bytes() {
+fn a_head_is_limited_in_bytes() {
     for (kind, _) in heads() {
         for size in [1, 1000, usize::MAX] {
             let largest = head_of(kind, MAX_BYTES);
@@ -106,7 +106,7 @@ fn a_head_has_at_most_its_limit_of_bytes() {
             let larger = head_of(kind, MAX_BYTES + 1);
             assert_eq!(read(kind, larger.as_bytes().chunks(size)).1, Err(HeadError::TooLong));
         }
-        // A head without end: the byte behind the limit is one too many.
+        // A head that does not end fails at the first byte after the limit.
         let endless = head_of(kind, 1 << 20);
         let (count, outcome) = read(kind, endless.as_bytes().chunks(1));
         assert_eq!((count, outcome), (MAX_BYTES + 1, Err(HeadError::TooLong)));
@@ -117,7 +117,7 @@ fn a_head_has_at_most_its_limit_of_bytes() {
 }
 
 #[test]
-fn a_head_has_at_most_its_limit_of_headers() {
+fn a_head_is_limited_in_headers() {
     for (first, is_ok) in [
         (REQUEST[0], (|bytes| request(bytes).map(|head| head.is_some())) as fn(&str) -> _),
         (RESPONSE[0], |bytes| response(bytes).map(|head| head.is_some())),
@@ -131,7 +131,7 @@ fn a_head_has_at_most_its_limit_of_headers() {
     }
 }
 
-/// Lines that no head has, in the place of a header of one that is good otherwise.
+/// Invalid header lines.
 const MALFORMED: &[&[u8]] = &[
     b"no colon",
     b": no name",
@@ -150,7 +150,7 @@ const MALFORMED: &[&[u8]] = &[
 ];
 
 #[test]
-fn a_line_that_is_no_header_is_malformed() {
+fn an_invalid_header_line_is_malformed() {
     for (kind, good) in heads() {
         let (first, rest) = good.split_once("X-Twice: 1").unwrap();
         for wrong in MALFORMED {
@@ -164,7 +164,7 @@ fn a_line_that_is_no_header_is_malformed() {
     }
 }
 
-/// RFC6455-3-1: `http::Uri` would drop the fragment without a word, and ask for something else.
+/// RFC6455-3-1: `http::Uri` would silently drop the fragment.
 #[test]
 fn a_target_with_a_fragment_is_malformed() {
     for target in ["/chat#", "/chat#x", "/?q#x", "http://a/#x"] {
@@ -173,9 +173,9 @@ fn a_target_with_a_fragment_is_malformed() {
     }
 }
 
-/// RFC 9110 section 5.5: such bytes are opaque data, and passed on as they are.
+/// RFC 9110 section 5.5: such bytes are opaque data, and kept unchanged.
 #[test]
-fn eight_bit_bytes_may_stand_in_a_value() {
+fn a_header_value_may_have_8_bit_bytes() {
     for (kind, good) in heads() {
         let (first, rest) = good.split_once("X-Twice: 1").unwrap();
         let wire = [first.as_bytes(), b"x: \x80\xFF\xC3\xA4 \t", rest.as_bytes()].concat();
@@ -184,7 +184,7 @@ fn eight_bit_bytes_may_stand_in_a_value() {
     }
 }
 
-/// Two parsers that disagree about the end of a line disagree about what a request is.
+/// Parsers that disagree about line ends disagree about where a request ends.
 #[test]
 fn a_bare_line_feed_is_refused_at_once() {
     for (kind, good) in heads() {
@@ -201,9 +201,9 @@ fn a_bare_line_feed_is_refused_at_once() {
     }
 }
 
-/// Bytes that are not HTTP/1 fail at the byte that shows it, instead of waiting for a head.
+/// Bytes that are not HTTP/1 are refused at the first byte that shows it.
 #[test]
-fn another_protocol_is_not_waited_for() {
+fn another_protocol_is_refused_at_once() {
     let hello: &[u8] = &[0x16, 3, 1, 2, 0, 1, 0, 1, 0xFC, 3, 3];
     let line = |text: &'static str| (text.as_bytes(), text.find('\n').map_or(0, |at| at + 1));
     for (kind, (bytes, at)) in [
@@ -232,9 +232,9 @@ fn another_protocol_is_not_waited_for() {
     }
 }
 
-/// What a server answers: 431 to what is too much, 400 to the rest; and it hangs up.
+/// A server answers 431 if a limit is exceeded, 400 otherwise, and closes the connection.
 #[test]
-fn each_error_has_its_refusal() {
+fn each_head_error_has_a_rejection() {
     for (error, status) in [
         (HeadError::TooLong, 431),
         (HeadError::TooManyHeaders, 431),

@@ -1,5 +1,5 @@
-//! A message may be as large as its limits say and not larger, and what a header announces costs
-//! nothing until it arrives (RFC6455-10.4-1, faults FT-18 and FT-20).
+//! The limits of a message are exact, and announced bytes take no memory until they arrive
+//! (RFC6455-10.4-1, faults FT-18 and FT-20).
 
 use crate::support::*;
 use bytes::BytesMut;
@@ -33,9 +33,9 @@ fn the_exact_limit_is_allowed_and_one_more_is_not() {
     }
 }
 
-/// RFC6455-10.4-2: the reassembled size counts, and starts anew with each message.
+/// RFC6455-10.4-2: the limit applies to the size of all fragments of one message.
 #[test]
-fn the_limit_is_across_fragments() {
+fn the_limit_applies_to_all_fragments_together() {
     const LIMIT: usize = 300;
     for role in ROLES {
         for first in 0..=LIMIT {
@@ -53,10 +53,9 @@ fn the_limit_is_across_fragments() {
     }
 }
 
-/// Fault L1: what two headers announce together is more than a sum may wrap at, and is compared all
-/// the same.
+/// Fault L1: the sum of two announced lengths would overflow, and still exceeds the limit.
 #[test]
-fn a_sum_of_lengths_does_not_wrap() {
+fn a_sum_of_lengths_does_not_overflow() {
     for (role, deflate) in [(Role::Client, false), (Role::Server, false), (Role::Client, true)] {
         for length in [1 << 31, 1 << 32, (1 << 62) + 1, i64::MAX as u64] {
             for limit in [100, Limits::default().message_bytes, usize::MAX] {
@@ -80,7 +79,7 @@ fn ends_a_message(event: &Received) -> bool {
     matches!(event, Received::Message(_) | Received::Part(Part { last: true, .. }))
 }
 
-/// Fault F10: any number is a limit, the least and the greatest too, for each way to receive.
+/// Fault F10: zero and the largest number are valid limits, for each way to receive.
 #[test]
 fn a_limit_may_be_any_number() {
     let mut server = connection(Role::Server).with_deflate(DeflateConfig::default());
@@ -112,9 +111,9 @@ fn a_limit_may_be_any_number() {
     }
 }
 
-/// Control frames are limited by the protocol alone.
+/// Only the protocol limits control frames.
 #[test]
-fn control_frames_have_no_other_limit() {
+fn message_limits_do_not_apply_to_control_frames() {
     for role in ROLES {
         let mut connection = limited(role, bytes(0));
         let wire = [frame(PING, [1; 125]), frame(PONG, [2; 125]), close_frame(1000, [b'r'; 123])];
@@ -122,7 +121,7 @@ fn control_frames_have_no_other_limit() {
     }
 }
 
-/// Fault FT-20: empty fragments are fragments.
+/// Fault FT-20: empty fragments count.
 #[test]
 fn a_message_has_at_most_as_many_frames_as_the_limit() {
     for role in ROLES {
@@ -135,7 +134,7 @@ fn a_message_has_at_most_as_many_frames_as_the_limit() {
                 };
                 let message: Vec<u8> =
                     (0..limit).flat_map(|index| fragment(index, index + 1 == limit)).collect();
-                // Each message is counted for itself.
+                // The count restarts with each message.
                 assert_eq!(events(&mut connection, &message.repeat(3)).len(), 3, "{limit}");
                 let too_many: Vec<u8> = (0..=limit).flat_map(|i| fragment(i, i == limit)).collect();
                 let (_, violation) = receive(&mut connection, &too_many);
@@ -146,9 +145,9 @@ fn a_message_has_at_most_as_many_frames_as_the_limit() {
     }
 }
 
-/// Fault FT-20: the default ends a message that never ends.
+/// Fault FT-20
 #[test]
-fn endless_empty_fragments_meet_the_default_limit() {
+fn endless_empty_fragments_exceed_the_default_limit() {
     let role = Role::Server;
     let (mut connection, mut input) = (connection(role), BytesMut::new());
     let begin = frame(TEXT, "").unfinished().to(role);
@@ -158,9 +157,9 @@ fn endless_empty_fragments_meet_the_default_limit() {
     assert_eq!(refused, Some((Limits::default().message_frames).div_ceil(1000)));
 }
 
-/// Fault FT-18: a header of 2^62 bytes reserves nothing, whole frame or fragment.
+/// Fault FT-18: a header that announces 2^62 bytes reserves no memory, for whole messages and fragments.
 #[test]
-fn what_a_header_announces_reserves_no_memory() {
+fn an_announced_length_reserves_no_memory() {
     for role in ROLES {
         for first_byte in [0x82, 0x81, 0x01, 0x02] {
             for announced in [1 << 31, 1 << 32, 1 << 62] {
@@ -180,9 +179,9 @@ fn what_a_header_announces_reserves_no_memory() {
     }
 }
 
-/// A hint that shrinks to zero as the frame arrives.
+/// The hint falls to zero as the frame arrives.
 #[test]
-fn lacking_says_what_the_frame_still_lacks() {
+fn bytes_needed_is_the_rest_of_the_frame() {
     for role in ROLES {
         for first in [frame(BINARY, [7; 500]), frame(BINARY, [7; 500]).unfinished()] {
             let (mut connection, mut input) = (connection(role), BytesMut::new());

@@ -1,14 +1,13 @@
-//! What a connection keeps of memory, counted by an allocator for the thread of the test alone.
+//! The memory of a connection, counted by an allocator for the thread of the test only.
 
 use crate::support::*;
 use allocation_counter::measure;
 use bytes::{Bytes, BytesMut};
 use fullduplex_proto::{Connection, ConnectionError, Limits, Message, Received, Role, Violation};
 
-/// Fault FT-40: what was read and written leaves nothing behind. Of ten thousand idle connections,
-/// none keeps room for its next message.
+/// Fault FT-40: after messages were read and written, an idle connection holds no further memory.
 #[test]
-fn an_idle_connection_keeps_nothing_of_its_messages() {
+fn an_idle_connection_holds_no_memory_of_its_messages() {
     for role in ROLES {
         let mut connection = connection(role);
         let kept = measure(|| {
@@ -26,8 +25,8 @@ fn an_idle_connection_keeps_nothing_of_its_messages() {
     }
 }
 
-/// Fault FT-56, RFC6455-10.4-1: many peers, each of which sends almost as much as it may and never ends
-/// it. A driver that counts what it holds for them keeps to a budget.
+/// Fault FT-56, RFC6455-10.4-1: many peers each send a message almost up to the limit and never end it. A
+/// driver keeps the sum of [`Connection::held_bytes`] within a budget.
 #[test]
 fn a_budget_holds_for_the_unfinished_messages_of_all_peers() {
     const LIMIT: usize = 1 << 20;
@@ -72,9 +71,9 @@ fn a_budget_holds_for_the_unfinished_messages_of_all_peers() {
     assert!(cost.bytes_max < BUDGET as u64 + (4 << 20), "{cost:?}");
 }
 
-/// An end that is over is not failed once more.
+/// A connection that has ended does not fail again.
 #[test]
-fn the_budget_changes_nothing_after_the_end() {
+fn fail_over_budget_does_nothing_after_the_end() {
     for role in ROLES {
         let mut closed = connection(role);
         events(&mut closed, &close_frame(4001, "").to(role));
@@ -89,7 +88,7 @@ fn the_budget_changes_nothing_after_the_end() {
     }
 }
 
-/// A small message takes the memory of its bytes, and of the queue that it stands in until it is written.
+/// The allocations are for the bytes of the message and for the queue.
 #[test]
 fn a_small_message_takes_three_allocations_to_send() {
     let mut connection = connection(Role::Server);

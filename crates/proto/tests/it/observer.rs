@@ -1,4 +1,4 @@
-//! The frames that pass, as one sees them who only listens.
+//! The frames that an observer reports.
 
 use crate::support::*;
 use bytes::BytesMut;
@@ -13,7 +13,7 @@ use proptest::prelude::*;
 const RSV1: u8 = 0b100;
 const KEEP: usize = 200;
 
-/// All frames of what passes in such chunks, and what is left at the end.
+/// Observes `chunks`. Returns all complete frames, and the last one if it is incomplete.
 fn observe<'a>(
     mut observer: Observer,
     chunks: impl IntoIterator<Item = &'a [u8]>,
@@ -23,7 +23,7 @@ fn observe<'a>(
         while let Some(frame) = observer.observe(&mut chunk) {
             frames.push(frame);
         }
-        assert!(chunk.is_empty(), "all that has passed was looked at");
+        assert!(chunk.is_empty(), "the observer takes all bytes");
     }
     (frames, observer.finish())
 }
@@ -33,7 +33,7 @@ fn contents(frames: &[Observed]) -> Vec<(u8, &[u8])> {
 }
 
 #[test]
-fn frames_are_shown_as_they_are_however_the_bytes_are_cut() {
+fn frames_are_observed_at_every_chunk_size() {
     for sender in ROLES {
         let frames = [
             frame(TEXT, "Grü").unfinished(),
@@ -69,7 +69,7 @@ fn frames_are_shown_as_they_are_however_the_bytes_are_cut() {
     }
 }
 
-/// The examples of RFC 7692 section 7.2.3, one after the other in one connection.
+/// The examples of RFC 7692 section 7.2.3, in one connection.
 #[test]
 fn compressed_messages_are_inflated() {
     let deflated = |data: &[u8]| Frame { reserved: RSV1, ..frame(TEXT, data) };
@@ -94,10 +94,10 @@ fn compressed_messages_are_inflated() {
     assert!(observed.iter().all(|frame| frame.violation.is_none()), "{observed:?}");
 }
 
-/// What cannot be read is named, and what follows is read nevertheless.
+/// A violation is reported, and the next frame is read.
 #[test]
-fn faults_are_named_and_passed_by() {
-    let faults: [(Frame, Violation); 9] = [
+fn violations_are_reported_and_passed() {
+    let violations: [(Frame, Violation); 9] = [
         (frame(0x3, "?"), Violation::UnknownOpcode(3)),
         (Frame { reserved: 0b010, ..frame(TEXT, "x") }, Violation::ReservedBit),
         (Frame { reserved: RSV1, ..frame(TEXT, "x") }, Violation::ReservedBit),
@@ -108,8 +108,8 @@ fn faults_are_named_and_passed_by() {
         (frame(TEXT, &"€".as_bytes()[..2]), Violation::InvalidUtf8),
         (Frame { mask: Some([1, 2, 3, 4]), ..frame(TEXT, "x") }, Violation::MaskedFrame),
     ];
-    for (fault, violation) in faults {
-        let wire = [fault.bytes(), frame(TEXT, "next").bytes()].concat();
+    for (wrong, violation) in violations {
+        let wire = [wrong.bytes(), frame(TEXT, "next").bytes()].concat();
         let (observed, rest) = observe(Observer::new(Role::Server, KEEP), [&wire[..]]);
         assert_eq!((observed.len(), rest), (2, None), "{violation}");
         assert_eq!(observed[0].violation, Some(violation));
@@ -118,7 +118,7 @@ fn faults_are_named_and_passed_by() {
 }
 
 #[test]
-fn a_message_that_cannot_be_inflated_is_named_once() {
+fn corrupt_compressed_data_is_reported_once() {
     let corrupt = Frame { reserved: RSV1, ..frame(TEXT, [0xFF; 40]) };
     let wire = [corrupt.unfinished().bytes(), frame(CONTINUATION, "more").bytes()].concat();
     let observer = Observer::new(Role::Server, KEEP).with_deflate(DeflateConfig::default());
@@ -128,15 +128,15 @@ fn a_message_that_cannot_be_inflated_is_named_once() {
 }
 
 #[test]
-fn what_follows_a_close_is_marked() {
+fn frames_after_a_close_are_marked() {
     let wire = [close_frame(1000, "").bytes(), frame(TEXT, "late").bytes()].concat();
     let (observed, _) = observe(Observer::new(Role::Server, KEEP), [&wire[..]]);
     assert_eq!(observed.iter().map(|frame| frame.after_close).collect::<Vec<_>>(), [false, true]);
 }
 
-/// A header may announce what it likes: nothing is kept but the beginning of what came.
+/// Only the beginning of the observed bytes is kept, whatever length the header announces.
 #[test]
-fn announced_lengths_take_no_memory() {
+fn an_observer_reserves_no_memory_for_announced_lengths() {
     for length in [1 << 40, (1 << 63) - 1, 1 << 63, u64::MAX] {
         let mut observer = Observer::new(Role::Server, KEEP);
         let mut wire = &[header(0x82, None, length), vec![b'x'; 100_000]].concat()[..];
@@ -150,7 +150,7 @@ fn announced_lengths_take_no_memory() {
 }
 
 #[test]
-fn the_end_within_a_frame_shows_what_came_of_it() {
+fn an_incomplete_last_frame_is_returned() {
     let wire = frame(TEXT, "hello").bytes();
     let (observed, cut) = observe(Observer::new(Role::Server, KEEP), [&wire[..wire.len() - 2]]);
     assert!(observed.is_empty());
@@ -159,7 +159,7 @@ fn the_end_within_a_frame_shows_what_came_of_it() {
 }
 
 #[test]
-fn a_response_tells_what_was_agreed_on() {
+fn the_agreed_parameters_are_read_from_a_response() {
     let agreed = |value: &'static str| {
         let mut headers = HeaderMap::new();
         headers.insert(SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(value));
@@ -173,15 +173,15 @@ fn a_response_tells_what_was_agreed_on() {
     assert_eq!(agreed("permessage-deflate; unheard_of"), None);
 }
 
-/// The first thing that a receiver finds wrong; `None` if it reads to the end, or to a Close.
-fn verdict(receiver: Role, deflate: Option<DeflateConfig>, wire: &[u8]) -> Option<Violation> {
-    let mut receiver = Decoder::new(receiver, Limits::default());
+/// Returns the violation that a decoder finds, or `None` if it reads to the end or to a Close.
+fn verdict(role: Role, deflate: Option<DeflateConfig>, wire: &[u8]) -> Option<Violation> {
+    let mut decoder = Decoder::new(role, Limits::default());
     if let Some(agreed) = deflate {
-        receiver = receiver.with_deflate(agreed);
+        decoder = decoder.with_deflate(agreed);
     }
     let mut input = BytesMut::from(wire);
     loop {
-        match receiver.handle(&mut input) {
+        match decoder.handle(&mut input) {
             Ok(Some(Received::Close(_)) | None) => return None,
             Ok(Some(_)) => {}
             Err(violation) => return Some(violation),
@@ -206,9 +206,9 @@ fn any_frame() -> impl Strategy<Value = Frame> {
 }
 
 proptest! {
-    /// Whoever listens finds wrong what a receiver does, and nothing else.
+    /// An observer reports the same first violation as a decoder.
     #[test]
-    fn the_first_fault_is_that_of_a_receiver(
+    fn an_observer_and_a_decoder_find_the_same_first_violation(
         frames in prop::collection::vec(any_frame(), 0..8),
         deflates: bool,
         size in 1..50usize,

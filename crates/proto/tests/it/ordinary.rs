@@ -1,4 +1,4 @@
-//! The lines that users of other WebSocket libraries type first.
+//! Lines that users of other WebSocket libraries write first.
 
 #![allow(
     clippy::needless_borrows_for_generic_args,
@@ -16,13 +16,13 @@ use fullduplex_proto::{
     CloseCode, CloseFrame, CloseFrameError, Message, Outgoing, Text, Url, UrlError,
 };
 
-/// What a `send` method takes.
+/// Accepts what a `send` method accepts.
 fn sent(message: impl Into<Outgoing>) -> Message {
     message.into().message().clone()
 }
 
 #[test]
-fn every_usual_string_becomes_a_text_message() {
+fn string_types_become_text_messages() {
     let owned = String::from("hi");
     let text = Text::from("hi");
     for message in [
@@ -43,7 +43,7 @@ fn every_usual_string_becomes_a_text_message() {
 }
 
 #[test]
-fn every_usual_kind_of_bytes_becomes_a_binary_message() {
+fn byte_types_become_binary_messages() {
     let owned = vec![1, 2, 3];
     let bytes = Bytes::from_static(&[1, 2, 3]);
     for message in [
@@ -90,7 +90,7 @@ fn a_text_is_used_as_a_str() {
         (text == "Grüße", "Grüße" == text, text == String::from("Grüße")),
         (true, true, true)
     );
-    // `Borrow<str>` asks for the hash and the order of a `str`.
+    // `Borrow<str>` requires the hash and the order of a `str`.
     let map = HashMap::from([(text, 1)]);
     assert_eq!(map.get("Grüße"), Some(&1));
     assert!(Text::from("a") < Text::from("b"));
@@ -104,7 +104,7 @@ fn bytes_become_a_text_if_they_are_utf8() {
 }
 
 #[test]
-fn messages_tell_their_kind_and_content() {
+fn messages_report_their_kind_and_content() {
     let text = Message::text("hi");
     assert!(text.is_text() && !text.is_binary());
     assert_eq!((text.as_text(), text.to_text(), text.len()), (Some("hi"), Ok("hi"), 2));
@@ -133,7 +133,7 @@ fn a_close_frame_is_a_code_and_a_reason() {
 
 #[test]
 fn a_url_is_parsed_from_a_string() {
-    /// What a `connect` function takes.
+    /// Accepts what a `connect` function accepts.
     fn resolve<U: TryInto<Url, Error: Into<UrlError>>>(url: U) -> Result<Url, UrlError> {
         url.try_into().map_err(Into::into)
     }

@@ -1,10 +1,10 @@
-//! Which pages may connect: what browsers send as `Origin`, and what may be claimed instead.
+//! Which origins an origin policy accepts.
 
 use crate::support::opening::{REQUEST, head, request};
 use fullduplex_proto::handshake::{Origin, OriginPolicy};
 use http::HeaderMap;
 
-/// The headers of a request to `host` with these lines besides.
+/// Returns the headers of a request to `host` with these `Origin` lines.
 fn headers(host: &str, origins: &[&str]) -> HeaderMap {
     let host = format!("Host: {host}");
     let lines: Vec<String> = origins.iter().map(|origin| format!("Origin: {origin}")).collect();
@@ -18,7 +18,7 @@ fn listed(origins: &[&str]) -> OriginPolicy {
     OriginPolicy::Listed(origins.iter().map(|origin| origin.parse().expect(origin)).collect())
 }
 
-/// What is sent by a page that has no origin, and what no browser sends.
+/// The `Origin` of a page without an origin, and values that no browser sends.
 const MALFORMED: &[&[&str]] = &[
     &["null"],
     &["NULL"],
@@ -43,7 +43,8 @@ const MALFORMED: &[&[&str]] = &[
     &["https://a.example", "null"],
 ];
 
-/// RFC6455-10.2-1: the host that was asked, and the port, whether or not they are written out.
+/// RFC6455-10.2-1: the origin has the host and the port of the `Host` header. The default port may be
+/// omitted.
 #[test]
 fn a_page_of_the_same_host_may_connect() {
     for (host, origin) in [
@@ -64,9 +65,9 @@ fn a_page_of_the_same_host_may_connect() {
     }
 }
 
-/// RFC6455-4.2.2-3: a 403 that names the origin.
+/// RFC6455-4.2.2-3: the status is 403, and the body names the origin.
 #[test]
-fn a_page_of_another_host_may_not() {
+fn a_page_of_another_host_is_refused() {
     for (host, origin) in [
         ("a.example", "https://b.example"),
         ("a.example", "https://a.example.b.example"),
@@ -80,7 +81,7 @@ fn a_page_of_another_host_may_not() {
         ("a.example:8443", "https://a.example"),
         ("localhost:3000", "http://localhost:3001"),
         ("127.0.0.1", "http://localhost"),
-        // Whatever has no host and port like those of this server.
+        // Other schemes, and invalid hosts.
         ("a.example", "ftp://a.example"),
         ("a.example", "wss://a.example"),
         ("abcdef", "chrome-extension://abcdef"),
@@ -94,9 +95,9 @@ fn a_page_of_another_host_may_not() {
     }
 }
 
-/// RFC6455-10.2-1: where pages of some others are meant too, this server's are in the list or not.
+/// RFC6455-10.2-1: a list also excludes the server's own origin, unless it is listed.
 #[test]
-fn a_list_allows_what_it_lists_and_nothing_else() {
+fn a_list_allows_only_its_origins() {
     let origins = listed(&["https://a.example", "http://LOCALHOST:80", "chrome-extension://abc"]);
     for allowed in ["https://a.example", "https://a.example:443", "http://localhost"] {
         assert_eq!(origins.check(&headers("server", &[allowed])), Ok(()), "{allowed}");
@@ -112,9 +113,9 @@ fn a_list_allows_what_it_lists_and_nothing_else() {
     assert!(listed(&[]).check(&headers("a", &["https://a"])).is_err());
 }
 
-/// RFC6455-4.2.1-3: what sends no origin is no browser, so there is no page to protect its user from.
+/// RFC6455-4.2.1-3: only browsers send an origin. Without one, there is no user to protect from a page.
 #[test]
-fn who_is_no_browser_may_connect() {
+fn a_client_without_an_origin_may_connect() {
     for origins in
         [OriginPolicy::Same, listed(&["https://a.example"]), listed(&[]), OriginPolicy::Any]
     {
@@ -123,7 +124,7 @@ fn who_is_no_browser_may_connect() {
 }
 
 #[test]
-fn what_is_no_origin_is_refused_unless_any_is_welcome() {
+fn a_malformed_origin_is_refused_unless_any_is_allowed() {
     for &lines in MALFORMED {
         let headers = headers("a.example", lines);
         for origins in [OriginPolicy::Same, listed(&["https://a.example"])] {
@@ -135,9 +136,9 @@ fn what_is_no_origin_is_refused_unless_any_is_welcome() {
     assert_eq!(OriginPolicy::Any.check(&headers("a", &["https://b"])), Ok(()));
 }
 
-/// Who makes a list is told what is wrong with it.
+/// The error says why the value is not an origin.
 #[test]
-fn a_list_has_origins_only() {
+fn a_list_accepts_only_origins() {
     for (input, reason) in [
         ("null", "pages that have none"),
         ("a.example", "scheme"),

@@ -1,4 +1,4 @@
-//! A server's connection on which nothing is under way, kept in little memory.
+//! Idle connections of a server, parked in little memory.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use fullduplex_proto::{
 const SECOND: Duration = Duration::from_secs(1);
 
 fn parked(connection: &Connection) -> Connection {
-    connection.park().expect("nothing is under way").unpark()
+    connection.park().expect("it is idle").unpark()
 }
 
-/// It receives, sends and closes as if it had never dozed.
+/// An unparked connection receives, sends and closes as before.
 #[test]
-fn a_connection_goes_on_where_it_was() {
+fn an_unparked_connection_continues() {
     let mut server = parked(&connection(Role::Server));
     let mut input = BytesMut::from(&frame(TEXT, "hello").to(Role::Server)[..]);
     let event = server.handle_input(&mut input).unwrap();
@@ -30,9 +30,9 @@ fn a_connection_goes_on_where_it_was() {
     assert!(server.park().is_none(), "it is closing");
 }
 
-/// The next Ping comes when it would have come, and each has another payload.
+/// The next Ping is sent at the same time as without parking, and no payload repeats.
 #[test]
-fn pings_go_on() {
+fn pings_continue_after_parking() {
     let mut timeouts = Timeouts::default();
     timeouts.ping = Some(20 * SECOND);
     let mut server = Connection::server(Limits::default(), SECOND).with_timeouts(timeouts);
@@ -47,7 +47,7 @@ fn pings_go_on() {
         let ping = drain(&mut server);
         assert_eq!(ping[..2], [0x89, 8]);
         assert!(!seen.contains(&ping), "{seen:?}");
-        assert!(server.park().is_none(), "a Ping is under way");
+        assert!(server.park().is_none(), "a Ping waits for its Pong");
         let mut pong = BytesMut::from(&frame(PONG, &ping[2..]).to(Role::Server)[..]);
         server.handle_input(&mut pong).unwrap();
         server = parked(&server);
@@ -56,13 +56,13 @@ fn pings_go_on() {
     }
 }
 
-/// Whoever takes messages in parts, because they need not fit into memory, goes on doing so.
+/// An unparked connection keeps its delivery.
 #[test]
-fn messages_go_on_coming_in_parts() {
+fn delivery_in_parts_continues_after_parking() {
     let mut server = connection(Role::Server);
     server.set_delivery(Delivery::Parts);
     let mut place = connection(Role::Server);
-    server.park().expect("nothing is under way").unpark_into(&mut place);
+    server.park().expect("it is idle").unpark_into(&mut place);
     for mut server in [parked(&server), place] {
         let mut input = BytesMut::from(&frame(BINARY, "hello").to(Role::Server)[..9]);
         let event = server.handle_input(&mut input).unwrap();
@@ -70,9 +70,9 @@ fn messages_go_on_coming_in_parts() {
     }
 }
 
-/// Half a frame, half a message, and what is not written are under way.
+/// A connection with an incomplete frame, an incomplete message or unwritten output is not parked.
 #[test]
-fn nothing_under_way_is_forgotten() {
+fn a_busy_connection_is_not_parked() {
     for bytes in [
         frame(TEXT, "hello").to(Role::Server)[..3].to_vec(),
         frame(TEXT, "hel").unfinished().to(Role::Server),
@@ -87,9 +87,9 @@ fn nothing_under_way_is_forgotten() {
     assert!(server.park().is_none());
 }
 
-/// In the place of one that was used, it differs in nothing from one in a place of its own.
+/// A connection that reuses the allocation of another behaves like one that does not.
 #[test]
-fn a_connection_goes_on_in_the_place_of_another() {
+fn a_connection_is_unparked_into_the_place_of_another() {
     let mut timeouts = Timeouts::default();
     timeouts.ping = Some(20 * SECOND);
     let mut limits = Limits::default();
@@ -104,9 +104,9 @@ fn a_connection_goes_on_in_the_place_of_another() {
     }
     place.send(vec![7; 1000]).unwrap();
     drain(&mut place);
-    place.park().expect("nothing is under way");
+    place.park().expect("it is idle");
 
-    server.park().expect("nothing is under way").unpark_into(&mut place);
+    server.park().expect("it is idle").unpark_into(&mut place);
     assert_eq!(format!("{:?}", place.timeouts()), format!("{timeouts:?}"));
     assert_eq!(place.handle_timeout(start + SECOND), Some(start + 20 * SECOND));
     events(&mut place, &frame(PING, "x").to(Role::Server));

@@ -1,4 +1,4 @@
-//! Messages in parts, both ways, for those that need not fit into memory.
+//! Messages that are received and sent in parts, so that they need not fit into memory.
 
 use crate::support::*;
 use bytes::BytesMut;
@@ -16,7 +16,8 @@ fn in_parts(role: Role) -> Connection {
     connection
 }
 
-/// What arrives at once comes in parts nevertheless, frame by frame, and empty frames are none.
+/// Each frame is delivered as a part, even if all arrive at once. An empty frame is no part, except at the
+/// end of the message.
 #[test]
 fn each_frame_is_a_part() {
     let mut connection = in_parts(Role::Client);
@@ -43,7 +44,7 @@ fn each_frame_is_a_part() {
     assert_eq!(events(&mut connection, &wire), expected);
 }
 
-/// RFC6455-5.6-1: each part of a text is text, wherever the bytes are cut; in a frame and between.
+/// RFC6455-5.6-1: each part of a text is valid UTF-8, wherever the frames are split.
 #[test]
 fn no_part_ends_within_a_character() {
     let text = "aé€𝄞z".repeat(3);
@@ -54,18 +55,18 @@ fn no_part_ends_within_a_character() {
                 let frames = [frame(TEXT, head).unfinished(), frame(CONTINUATION, tail)];
                 let wire: Vec<u8> =
                     frames.iter().flat_map(|frame| frame.clone().to(role)).collect();
-                let mut receiver = in_parts(role);
+                let mut connection = in_parts(role);
                 if deflate {
-                    receiver = receiver.with_deflate(DeflateConfig::default());
+                    connection = connection.with_deflate(DeflateConfig::default());
                 }
                 let (mut input, mut joined, mut ended) = (BytesMut::new(), String::new(), false);
                 for byte in wire {
-                    let (events, violation) = read(&mut receiver, &mut input, &[byte]);
+                    let (events, violation) = read(&mut connection, &mut input, &[byte]);
                     assert_eq!(violation, None);
                     for event in events {
                         let Received::Part(Part { content: Message::Text(text), last }) = event
                         else {
-                            panic!("a part of a text: {event:?}")
+                            panic!("not a part of a text: {event:?}")
                         };
                         joined.push_str(text.as_str());
                         ended |= last;
@@ -77,9 +78,9 @@ fn no_part_ends_within_a_character() {
     }
 }
 
-/// A text that ends within a character, or holds what no text does, fails when that is clear.
+/// A text that is not UTF-8, or ends within a character, fails at the first byte that shows it.
 #[test]
-fn parts_of_text_are_checked() {
+fn parts_of_text_are_checked_to_be_utf8() {
     for (bytes, good) in [(&b"fine \xC3"[..], "fine "), (b"fine \xFF", "")] {
         let mut connection = in_parts(Role::Client);
         let unfinished = frame(TEXT, bytes).unfinished().bytes();
@@ -95,9 +96,9 @@ fn parts_of_text_are_checked() {
     }
 }
 
-/// One frame of any length is delivered while it arrives, and never held.
+/// A frame of any length is delivered while it arrives, and is not buffered.
 #[test]
-fn a_frame_beyond_all_memory_passes_through() {
+fn a_frame_larger_than_the_memory_is_delivered_in_parts() {
     const LENGTH: u64 = 1 << 50;
     for role in [Role::Client, Role::Server] {
         let mut limits = Limits::default();
@@ -109,13 +110,13 @@ fn a_frame_beyond_all_memory_passes_through() {
         for _ in 0..100 {
             let (events, violation) = read(&mut connection, &mut input, &[b'x'; 10_000]);
             assert_eq!(violation, None);
-            let [Received::Part(part)] = &events[..] else { panic!("one part: {events:?}") };
+            let [Received::Part(part)] = &events[..] else { panic!("not one part: {events:?}") };
             assert_eq!((part.content.len(), part.last, input.len()), (10_000, false, 0));
         }
     }
 }
 
-/// Megabytes that a few bytes inflate to come in parts of 64 KiB.
+/// A few compressed bytes that inflate to megabytes are delivered in parts of 64 KiB.
 #[test]
 fn inflated_parts_are_small() {
     let mut server = connection(Role::Server).with_deflate(DeflateConfig::default());
@@ -124,7 +125,7 @@ fn inflated_parts_are_small() {
     let mut input = BytesMut::from(&drain(&mut server)[..]);
     let (mut received, mut ended) = (0, false);
     while let Some(event) = client.handle_input(&mut input).unwrap() {
-        let Received::Part(part) = event else { panic!("a part: {event:?}") };
+        let Received::Part(part) = event else { panic!("not a part: {event:?}") };
         assert!(!ended && part.content.len() <= 64 << 10);
         assert!(part.content.payload().iter().all(|&byte| byte == 7));
         received += part.content.len();
@@ -133,9 +134,9 @@ fn inflated_parts_are_small() {
     assert!(ended && received == 10_000_000, "{received}");
 }
 
-/// The limits hold for a message in parts as for a whole one (fault F4).
+/// Fault F4: the limits apply to a message in parts as to a whole one.
 #[test]
-fn limits_hold_for_messages_in_parts() {
+fn limits_apply_to_messages_in_parts() {
     let mut limits = Limits::default();
     (limits.message_bytes, limits.message_frames) = (10, 3);
     let begun = |connection: &mut Connection| {
@@ -153,7 +154,7 @@ fn limits_hold_for_messages_in_parts() {
     assert_eq!(violation, Some(Violation::TooManyFrames { limit: 3 }));
 }
 
-/// Changing one's mind within a message loses nothing of it.
+/// Changing the delivery within a message loses no content.
 #[test]
 fn delivery_may_change_within_a_message() {
     let mut connection = in_parts(Role::Client);
@@ -171,16 +172,16 @@ fn delivery_may_change_within_a_message() {
     assert_eq!(receive(whole, frame(CONTINUATION, "c").unfinished()), []);
     assert_eq!(receive(whole, frame(CONTINUATION, "d")), [Received::Message("cd".into())]);
     assert_eq!(receive(parts, frame(TEXT, "e")), [Received::Part(part("e", true))]);
-    // What has arrived is a part at once, not with the next frame.
+    // What arrived before is delivered at once, not with the next frame.
     assert_eq!(receive(whole, frame(TEXT, "f").unfinished()), []);
     connection.set_delivery(parts);
     assert_eq!(read(&mut connection, &mut input, &[]).0, [Received::Part(part("f", false))]);
 }
 
-/// RFC6455-5.4-1, RFC6455-5.4-10: what is sent in parts is one message, whole for whoever wants it so,
-/// with control frames in between.
+/// RFC6455-5.4-1, RFC6455-5.4-10: a message that is sent in parts can be received as a whole. Control
+/// frames may be sent in between.
 #[test]
-fn parts_that_are_sent_are_one_message() {
+fn parts_are_sent_as_one_message() {
     for deflate in [false, true] {
         let ends = [Role::Server, Role::Client].map(connection);
         let [mut server, mut client] = match deflate {
@@ -211,9 +212,9 @@ fn parts_that_are_sent_are_one_message() {
     }
 }
 
-/// RFC6455-5.4-3: no message begins before the last part of another.
+/// RFC6455-5.4-3
 #[test]
-fn a_message_in_parts_is_finished_before_the_next() {
+fn a_message_in_parts_must_end_before_the_next() {
     let mut server = connection(Role::Server);
     server.send_part(&part("begun", false)).unwrap();
     assert_eq!(server.send("another"), Err(Misuse::MessageUnderWay));

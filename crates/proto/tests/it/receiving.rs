@@ -1,5 +1,5 @@
-//! What arrives becomes messages: in one frame or many, with control frames between them, as text
-//! checked from its first wrong byte on. Pings are answered, however many they are.
+//! Receiving messages in one or many frames, with control frames in between. Text is checked as it
+//! arrives, and Pings are answered.
 
 use crate::support::*;
 use bytes::{Bytes, BytesMut};
@@ -9,9 +9,9 @@ fn message(message: impl Into<Message>) -> Received {
     Received::Message(message.into())
 }
 
-/// RFC6455-5.2-5: each length in its form; RFC6455-6.2-2: the next frame begins a new message.
+/// RFC6455-5.2-5: each form of a length; RFC6455-6.2-2: the next frame begins a new message.
 #[test]
-fn a_message_is_one_frame() {
+fn messages_in_one_frame_are_received() {
     for role in ROLES {
         for length in [0, 1, 125, 126, 127, 65_535, 65_536, 200_000] {
             let payload = "x".repeat(length);
@@ -25,10 +25,10 @@ fn a_message_is_one_frame() {
     }
 }
 
-/// RFC6455-5.4-2, RFC6455-5.4-5, RFC6455-5.4-6, RFC6455-5.4-10: in order, of any size, all of the
-/// first one's kind.
+/// RFC6455-5.4-2, RFC6455-5.4-5, RFC6455-5.4-6, RFC6455-5.4-10: the fragments are joined in order. They
+/// have any size, and the kind of the first one.
 #[test]
-fn a_message_is_the_sum_of_its_fragments() {
+fn fragments_are_joined_into_a_message() {
     let sizes = [0, 1, 3, 125, 126, 0, 65_536, 7, 0];
     let bytes = |count: usize| (0..count).map(|i| b'a' + (i % 23) as u8).collect::<Vec<u8>>();
     for role in ROLES {
@@ -45,16 +45,16 @@ fn a_message_is_the_sum_of_its_fragments() {
                 TEXT => message(String::from_utf8(whole).unwrap()),
                 _ => message(whole),
             };
-            // Twice: the first message leaves nothing behind.
+            // The second message is not affected by the first.
             let received = events(&mut connection(role), &wire.repeat(2));
             assert_eq!(received, [expected.clone(), expected]);
         }
     }
 }
 
-/// RFC6455-5.4-1, RFC6455-5.4-4: control frames are handled where they stand, not after the message.
+/// RFC6455-5.4-1, RFC6455-5.4-4: control frames are handled at once, not after the message.
 #[test]
-fn control_frames_stand_between_fragments() {
+fn control_frames_between_fragments_are_handled_at_once() {
     for role in ROLES {
         let wire = [
             frame(TEXT, "one ").unfinished().to(role),
@@ -79,7 +79,7 @@ fn control_frames_stand_between_fragments() {
     }
 }
 
-/// RFC6455-6.2-3: only the masks differ between a client's bytes and a server's.
+/// RFC6455-6.2-3
 #[test]
 fn every_mask_is_removed() {
     for mask in [[0; 4], [0xFF; 4], [1, 2, 3, 4], [0, 0, 0, 0x80]] {
@@ -90,9 +90,9 @@ fn every_mask_is_removed() {
     }
 }
 
-/// RFC6455-7.1.5-1, RFC6455-7.1.6-1: the peer's Close, with and without a body, in the middle of a message or not.
+/// RFC6455-7.1.5-1, RFC6455-7.1.6-1: the peer's Close within a message, with and without a body.
 #[test]
-fn a_close_is_an_event_with_its_code_and_reason() {
+fn a_close_event_has_the_code_and_reason() {
     let bye = CloseReason::new("bye").unwrap();
     let code = CloseCode::new(4001).unwrap();
     for role in ROLES {
@@ -107,7 +107,7 @@ fn a_close_is_an_event_with_its_code_and_reason() {
     }
 }
 
-/// RFC6455-5.5.2-1, RFC6455-5.5.3-1: each size from 0 to 125.
+/// RFC6455-5.5.2-1, RFC6455-5.5.3-1: for every size from 0 to 125.
 #[test]
 fn a_ping_is_answered_with_its_own_payload() {
     for role in ROLES {
@@ -129,15 +129,15 @@ fn a_ping_is_answered_with_its_own_payload() {
 fn a_pong_is_not_answered() {
     for role in ROLES {
         let mut connection = connection(role);
-        let pongs = frame(PONG, "nobody asked").to(role).repeat(1000);
+        let pongs = frame(PONG, "unsolicited").to(role).repeat(1000);
         assert_eq!(events(&mut connection, &pongs).len(), 1000);
         assert_eq!(connection.queued_bytes(), 0);
     }
 }
 
-/// RFC6455-5.5.2-1: a burst of pings that arrives at once is answered one by one.
+/// RFC6455-5.5.2-1: every Ping of a burst is answered.
 #[test]
-fn each_ping_of_a_burst_has_its_pong() {
+fn each_ping_of_a_burst_is_answered() {
     for role in ROLES {
         let mut connection = connection(role);
         let payloads: Vec<Vec<u8>> = (0..100).map(|count| vec![count; 125]).collect();
@@ -148,22 +148,22 @@ fn each_ping_of_a_burst_has_its_pong() {
     }
 }
 
-/// RFC6455-5.5.3-2: of Pings that wait behind much output some are left out, but what is answered is
-/// answered in order.
+/// RFC6455-5.5.3-2: while much output is queued, some Pings are not answered. The others are answered in
+/// order.
 #[test]
-fn no_earlier_ping_is_answered_after_a_later_one() {
+fn pings_are_answered_in_order() {
     for role in [Role::Client, Role::Server] {
         let mut connection = connection(role);
         connection.send(vec![0; 20_000]).unwrap();
-        for payload in ["first", "left out"] {
+        for payload in ["first", "skipped"] {
             events(&mut connection, &frame(PING, payload).to(role));
         }
-        // There is room again, while the first Pong still waits.
+        // Less output is queued now, and the first Pong is still among it.
         connection.handle_written(10_000);
         events(&mut connection, &frame(PING, "last").to(role));
         let rest = connection.queued_bytes() as usize;
         let wire = drain(&mut connection);
-        assert_eq!(wire.len(), rest, "nothing joins what waits");
+        assert_eq!(wire.len(), rest, "no further Pong is queued");
         let pongs = ["first", "last"].map(|payload| frame(PONG, payload));
         let len = pongs.iter().map(|pong| pong.clone().to(role.peer()).len()).sum::<usize>();
         let mut sent = parse_frames(&wire[wire.len() - len..]);
@@ -172,10 +172,10 @@ fn no_earlier_ping_is_answered_after_a_later_one() {
     }
 }
 
-/// RFC6455-5.5.3-2, fault FT-15: a peer that asks and never reads costs little memory, and its latest
-/// ping is answered once it reads.
+/// RFC6455-5.5.3-2, fault FT-15: Pings of a peer that does not read take little memory. When it reads
+/// again, its latest Ping is answered.
 #[test]
-fn a_million_pings_leave_some_kilobytes_of_pongs_and_the_latest() {
+fn a_million_pings_queue_few_pongs_and_the_latest() {
     for role in ROLES {
         let thousand: Vec<u8> =
             (0..1000).flat_map(|count| frame(PING, format!("{count:0125}")).to(role)).collect();
@@ -190,15 +190,15 @@ fn a_million_pings_leave_some_kilobytes_of_pongs_and_the_latest() {
         let pongs = sent(&mut connection);
         assert!(pongs.iter().all(|pong| pong.opcode == PONG));
         assert_eq!(pongs.last().unwrap().payload, b"the latest");
-        // The debt is paid: the next ping is answered at once.
+        // The next Ping is answered at once.
         events(&mut connection, &frame(PING, "next").to(role));
         assert_eq!(sent(&mut connection)[0].payload, b"next");
     }
 }
 
-/// RFC6455-5.6-1: the message is UTF-8, not the frame.
+/// RFC6455-5.6-1: the whole message must be UTF-8, not each frame.
 #[test]
-fn a_character_may_be_split_between_frames_at_every_byte() {
+fn a_character_may_be_split_between_frames() {
     let text = "aé€𝄞z\u{10FFFF}";
     for role in ROLES {
         for first in 0..=text.len() {
@@ -216,25 +216,25 @@ fn a_character_may_be_split_between_frames_at_every_byte() {
     }
 }
 
-/// RFC6455-8.1-1: what no following byte can repair is refused before it arrives.
+/// RFC6455-8.1-1: text fails as soon as no further byte can make it valid.
 #[test]
 fn invalid_utf8_fails_at_its_first_wrong_byte() {
     let wrong: [(&[u8], &str); 8] = [
         (b"\xFF", "no such byte"),
-        (b"\x80", "a continuation of nothing"),
+        (b"\x80", "a continuation byte without a first byte"),
         (b"\xC0", "always overlong"),
-        (b"\xC3\x28", "no continuation"),
+        (b"\xC3\x28", "no continuation byte"),
         (b"\xE0\x80", "overlong"),
         (b"\xED\xA0", "a surrogate"),
         (b"\xF4\x90", "above U+10FFFF"),
-        (b"\xF0\x9D\x84\x41", "the last byte"),
+        (b"\xF0\x9D\x84\x41", "a wrong last byte"),
     ];
     for role in ROLES {
         for (bytes, why) in wrong {
-            for before in ["", "€", "a much longer text, wide enough for a vector"] {
+            for before in ["", "€", "a text that is long enough for SIMD instructions"] {
                 let header = header_to(role, 0x80 | TEXT, 1 << 20);
                 let text = [before.as_bytes(), bytes].concat();
-                // The masked text: what the frame's bytes would be, without the rest of them.
+                // The masked text, without the header of its short frame.
                 let wire = frame(TEXT, &text).to(role);
                 let start = wire.len() - text.len();
                 let (good, last) = wire[start..].split_at(text.len() - 1);
@@ -249,7 +249,7 @@ fn invalid_utf8_fails_at_its_first_wrong_byte() {
     }
 }
 
-/// RFC6455-5.6-1: and a message may not end within a character, though a frame may.
+/// RFC6455-5.6-1: a message must not end within a character, though a frame may.
 #[test]
 fn text_that_ends_within_a_character_fails() {
     for role in ROLES {
@@ -264,9 +264,9 @@ fn text_that_ends_within_a_character_fails() {
     }
 }
 
-/// Binary is not text, also after one: bytes that are not UTF-8 pass, and leave no trace.
+/// Binary messages need not be UTF-8, and do not affect the check of the next text.
 #[test]
-fn binary_is_not_checked() {
+fn binary_messages_are_not_checked_to_be_utf8() {
     for role in ROLES {
         let wire = [
             frame(BINARY, b"\xC3").to(role),

@@ -1,5 +1,5 @@
-//! MessageBatch become bytes: masked by a client and never by a server, in the shortest form, the same
-//! however the transport takes them, and counted as it does.
+//! Messages become bytes: masked by a client and never by a server, with lengths in the shortest form. The
+//! bytes do not depend on the sizes of the writes.
 
 use std::io::IoSlice;
 
@@ -8,14 +8,14 @@ use crate::support::*;
 use bytes::Bytes;
 use fullduplex_proto::{CloseCode, CloseFrame, Connection, Message, Misuse, Received, Role};
 
-/// A connection that has one of everything to send, large and small.
+/// Makes a connection with frames of every kind in its queue, large and small.
 fn busy(role: Role) -> Connection {
     let mut connection = connection(role);
     let messages = [Message::from("Grüße"), vec![1; 126].into(), "".into()];
     messages.iter().for_each(|message| connection.send(message).expect("it is open"));
     connection.ping(b"ping").expect("it is open");
     events(&mut connection, &frame(PING, "answer this").to(role));
-    // Above the size from which a server queues by reference, and between small ones.
+    // Messages that a server queues by reference, with a small one in between.
     for message in [Message::from(vec![2; 10_000]), "x".into(), vec![3; 70_000].into()] {
         connection.send(&message).expect("it is open");
     }
@@ -23,7 +23,7 @@ fn busy(role: Role) -> Connection {
     connection
 }
 
-/// What [`busy`] sends: the opcode and the payload's length.
+/// The opcodes and payload lengths of the frames that [`busy`] queues.
 const BUSY: [(u8, usize); 9] = [
     (TEXT, 7),
     (BINARY, 126),
@@ -36,7 +36,8 @@ const BUSY: [(u8, usize); 9] = [
     (CLOSE, 2),
 ];
 
-/// All output, through `width` slices at a time, of which the transport takes `step` bytes at most.
+/// Takes all output in writes of `width` slices and at most `step` bytes. Returns the bytes, and the
+/// payload bytes reported for each write.
 fn drain_in_steps(connection: &mut Connection, width: usize, step: usize) -> (Vec<u8>, Vec<usize>) {
     let (mut wire, mut credits) = (Vec::new(), Vec::new());
     loop {
@@ -58,7 +59,7 @@ fn drain_in_steps(connection: &mut Connection, width: usize, step: usize) -> (Ve
 /// RFC6455-6.1-2, RFC6455-6.1-3, RFC6455-6.1-4, RFC6455-5.2-5: one frame for each message, with its
 /// opcode and FIN, in order.
 #[test]
-fn what_is_sent_first_goes_out_first() {
+fn frames_are_sent_in_order() {
     for role in ROLES {
         let frames = sent(&mut busy(role));
         let shape: Vec<_> = frames.iter().map(|f| (f.opcode, f.payload.len())).collect();
@@ -69,14 +70,15 @@ fn what_is_sent_first_goes_out_first() {
     }
 }
 
-/// RFC6455-5.1-1, RFC6455-5.3-1, RFC6455-5.3-2, RFC6455-5.5.1-4, RFC6455-6.1-5: control frames too, each with the next key.
+/// RFC6455-5.1-1, RFC6455-5.3-1, RFC6455-5.3-2, RFC6455-5.5.1-4, RFC6455-6.1-5: control frames are masked
+/// too, each with the next key.
 #[test]
 fn a_client_masks_every_frame_with_a_fresh_key() {
     let frames = sent(&mut busy(Role::Client));
     for (count, frame) in (1u32..).zip(&frames) {
         assert_eq!(frame.mask, Some(count.to_be_bytes()), "{frame:?}");
     }
-    // A Close that answers, and one that tells of a violation.
+    // A Close that answers the peer's, and one that reports a violation.
     for wire in [frame(CLOSE, ""), frame(0x3, "")] {
         let mut connection = connection(Role::Client);
         receive(&mut connection, &wire.bytes());
@@ -84,9 +86,9 @@ fn a_client_masks_every_frame_with_a_fresh_key() {
     }
 }
 
-/// RFC6455-5.3-4: on the wire a client's bytes are masked, not merely marked so.
+/// RFC6455-5.3-4
 #[test]
-fn masked_bytes_are_octet_i_xor_key_i_mod_4() {
+fn the_bytes_of_a_client_are_masked() {
     let masks = Box::new(|| [0xFF, 0x0F, 0xF0, 0x55]);
     let mut connection = Connection::client(Default::default(), CLOSE_TIMEOUT, masks);
     connection.send(Message::from(vec![0x12; 6])).unwrap();
@@ -100,9 +102,9 @@ fn a_server_never_masks() {
     assert!(sent(&mut busy(Role::Server)).iter().all(|frame| frame.mask.is_none()));
 }
 
-/// RFC6455-5.2-4: around every border of the three forms of a length.
+/// RFC6455-5.2-4: lengths around the boundaries of the three forms.
 #[test]
-fn every_length_arrives_both_ways() {
+fn messages_of_every_length_form_arrive() {
     for length in [0, 1, 125, 126, 127, 8191, 8192, 16_383, 16_385, 65_535, 65_536, 1 << 20] {
         let bytes: Vec<u8> = (0..length).map(|i| (i % 251) as u8).collect();
         let messages = [Message::from(bytes), Message::from("é".repeat(length / 2))];
@@ -117,10 +119,10 @@ fn every_length_arrives_both_ways() {
     }
 }
 
-/// WHATWG "bufferedAmount": headers and control frames do not count, and every byte counts when it
-/// is written, not when its message is.
+/// WHATWG "bufferedAmount": headers and control frames do not count, and each payload byte counts until it
+/// is written, not until its whole message is.
 #[test]
-fn byte_by_byte_exactly_the_payload_is_credited() {
+fn buffered_amount_counts_each_payload_byte_until_it_is_written() {
     for role in ROLES {
         let expected: Vec<usize> = BUSY
             .iter()
@@ -136,9 +138,9 @@ fn byte_by_byte_exactly_the_payload_is_credited() {
     }
 }
 
-/// RFC6455-6.1-6, fault FT-05: neither the sizes of the writes nor the number of slices change a byte.
+/// RFC6455-6.1-6, fault FT-05: with every size of the writes and every number of slices.
 #[test]
-fn partial_writes_of_every_size_give_the_same_bytes() {
+fn partial_writes_do_not_change_the_bytes() {
     for role in ROLES {
         let whole = drain(&mut busy(role));
         let steps = (2..64).step_by(7).chain([1, 100, 126, 4095, 4096, 8191, 9999, 10_000]);
@@ -152,9 +154,9 @@ fn partial_writes_of_every_size_give_the_same_bytes() {
     }
 }
 
-/// Fault FT-05: what is queued while the transport is in the middle of a frame stands behind it.
+/// Fault FT-05: a message that is queued while a frame is partly written follows that frame.
 #[test]
-fn messages_queued_between_partial_writes_keep_their_order() {
+fn messages_queued_between_partial_writes_stay_in_order() {
     let sizes = [3, 8191, 0, 8192, 20_000, 126, 8192, 1];
     for role in ROLES {
         for step in [1, 2, 5, 50, 1000, 8193, 12_345] {
@@ -177,8 +179,8 @@ fn messages_queued_between_partial_writes_keep_their_order() {
     }
 }
 
-/// A queue that is never quite empty, as under any steady load, keeps every byte that it ever wrote:
-/// what is shown lies ever farther from the beginning of one allocation.
+/// Under steady load the queue is never empty. It must still free what was written. The test follows the
+/// address of the output: a queue that keeps written bytes moves on and on in one allocation.
 #[test]
 fn a_queue_that_is_never_empty_does_not_grow() {
     for role in ROLES {
@@ -192,7 +194,7 @@ fn a_queue_that_is_never_empty_does_not_grow() {
             let mut slices = [IoSlice::new(&[]); 1];
             assert_eq!(connection.poll_output(&mut slices), 1);
             let start = slices[0].as_ptr();
-            // Bytes written one behind the other, none of them ever reused, are still held.
+            // If the output continues where the last write ended, the written bytes are still held.
             run = if start == expected { run + half } else { 0 };
             longest = longest.max(run);
             expected = start.wrapping_add(half);
@@ -203,9 +205,9 @@ fn a_queue_that_is_never_empty_does_not_grow() {
     }
 }
 
-/// All that waits is shown when there is room, and each byte is counted once.
+/// The slices hold exactly the queued bytes, if there are enough slices.
 #[test]
-fn queued_bytes_is_what_the_slices_show() {
+fn queued_bytes_equals_the_length_of_the_slices() {
     for role in ROLES {
         let mut connection = busy(role);
         while !connection.is_flushed() {
@@ -221,7 +223,7 @@ fn queued_bytes_is_what_the_slices_show() {
     }
 }
 
-/// A large message of a server is written from where it lies; a broadcast shares it.
+/// A server writes a large payload without a copy, so a broadcast shares it.
 #[test]
 fn large_payloads_of_a_server_are_not_copied() {
     let payload = Bytes::from(vec![9; 100_000]);
@@ -229,7 +231,7 @@ fn large_payloads_of_a_server_are_not_copied() {
         let mut connection = connection(Role::Server);
         connection.send(Message::from("small, before it")).unwrap();
         connection.send(Message::from(payload.clone())).unwrap();
-        connection.send(Message::from("small, behind it")).unwrap();
+        connection.send(Message::from("small, after it")).unwrap();
         let mut slices = [IoSlice::new(&[]); 4];
         let count = connection.poll_output(&mut slices);
         assert_eq!(count, 3);
@@ -254,9 +256,9 @@ fn a_ping_of_more_than_125_bytes_is_misuse() {
     }
 }
 
-/// What waits is forgotten, also what was written in part, and nothing more is taken.
+/// Everything queued is dropped, even a frame that is partly written, and nothing more is queued.
 #[test]
-fn a_write_that_fails_empties_the_output() {
+fn a_failed_write_empties_the_queue() {
     for role in ROLES {
         for written in [0, 1, 5, 200, 10_000] {
             let mut connection = busy(role);

@@ -1,11 +1,11 @@
-//! What the peer may not do: every [`Violation`], in the role that it applies to, with the close
-//! code that the peer is told, as early as the bytes allow.
+//! Every [`Violation`], in each role that it applies to, with its close code. Each is found as early as
+//! possible.
 
 use crate::support::*;
 use bytes::BytesMut;
 use fullduplex_proto::{Limits, Message, Misuse, Received, Role, Violation};
 
-/// Bytes that break a rule, after bytes that do not.
+/// Bytes that break a rule, and valid bytes that precede them.
 struct Case {
     role: Role,
     before: Vec<u8>,
@@ -24,7 +24,7 @@ fn limits() -> Limits {
     limits
 }
 
-/// Violations that the first two bytes of a frame show; `before` opens a message or does not.
+/// Violations that the first two bytes of a frame show, between messages and within one.
 fn seen_in_two_bytes(role: Role) -> Vec<Case> {
     let mask_bit = if role == Role::Server { 0x80 } else { 0 };
     let idle = Vec::new;
@@ -60,7 +60,7 @@ fn seen_in_two_bytes(role: Role) -> Vec<Case> {
             cases.push(case(idle(), 0x80 | opcode, length, Violation::ControlFrameTooLong));
         }
     }
-    // RFC6455-5.1-2, RFC6455-5.1-4: with each opcode that may stand here.
+    // RFC6455-5.1-2, RFC6455-5.1-4: with each opcode that is allowed here.
     let violation = match role {
         Role::Server => Violation::UnmaskedFrame,
         Role::Client => Violation::MaskedFrame,
@@ -72,7 +72,7 @@ fn seen_in_two_bytes(role: Role) -> Vec<Case> {
     cases
 }
 
-/// Violations that take a whole header, or the payload.
+/// Violations that only the whole header or the payload shows.
 fn seen_later(role: Role) -> Vec<Case> {
     let case = |before: Vec<u8>, wrong: Vec<u8>, violation, code| Case {
         role,
@@ -112,7 +112,7 @@ fn seen_later(role: Role) -> Vec<Case> {
         case(vec![], close_frame(1000, b"\xC3").to(role), Violation::CloseReasonNotUtf8, 1007),
         case(vec![], frame(TEXT, b"\xC3\x28").to(role), Violation::InvalidUtf8, 1007),
     ];
-    // RFC6455-5.2-3, whatever the limit.
+    // RFC6455-5.2-3: with any limit.
     for length in [1 << 63, (1 << 63) + 1, u64::MAX] {
         let violation = Violation::LengthOverflow(length);
         cases.push(case(vec![], header_to(role, 0x82, length), violation, 1002));
@@ -130,26 +130,27 @@ fn cases() -> Vec<Case> {
     ROLES.into_iter().flat_map(of_role).collect()
 }
 
-/// RFC6455-7.1.7-2, RFC6455-10.7-1, RFC6455-10.7-2, fault FT-19: named, and told to the peer in a Close frame.
+/// RFC6455-7.1.7-2, RFC6455-10.7-1, RFC6455-10.7-2, fault FT-19: each is returned to the caller, and
+/// reported to the peer in a Close frame.
 #[test]
-fn each_violation_is_named_and_told() {
+fn each_violation_is_reported_to_the_caller_and_the_peer() {
     for Case { role, before, wrong, violation, code } in cases() {
         let mut connection = limited(role, limits());
         assert_eq!(events(&mut connection, &before), [], "{violation:?}");
         let (events, found) = receive(&mut connection, &wrong);
         assert_eq!((events, found), (vec![], Some(violation)), "{role:?}: {wrong:x?}");
         assert_eq!(violation.close_code().get(), code, "{violation:?}");
-        let told = sent(&mut connection);
-        assert_eq!(told.len(), 1, "{violation:?}");
-        assert_eq!(told[0].close_code(), Some(code), "{violation:?}");
-        assert_eq!(told[0].mask.is_some(), role == Role::Client);
+        let frames = sent(&mut connection);
+        assert_eq!(frames.len(), 1, "{violation:?}");
+        assert_eq!(frames[0].close_code(), Some(code), "{violation:?}");
+        assert_eq!(frames[0].mask.is_some(), role == Role::Client);
         assert!(!connection.is_open());
     }
 }
 
-/// The table above has each of them, in each role that it applies to.
+/// The table above has each violation, in each role that it applies to.
 #[test]
-fn the_table_is_complete() {
+fn the_table_of_violations_is_complete() {
     let cases = cases();
     let has = |role, wanted: fn(&Violation) -> bool| {
         cases.iter().any(|case| case.role == role && wanted(&case.violation))
@@ -174,9 +175,9 @@ fn the_table_is_complete() {
     assert!(has(Role::Client, |v| matches!(v, Violation::MaskedFrame)));
 }
 
-/// The bytes of each case are the fewest that show the violation; byte by byte they are enough too.
+/// The bytes of each case suffice, even if they arrive one by one.
 #[test]
-fn no_violation_waits_for_more_bytes() {
+fn violations_are_found_as_early_as_possible() {
     for Case { role, before, wrong, violation, .. } in cases() {
         let (mut connection, mut input) = (limited(role, limits()), BytesMut::new());
         read(&mut connection, &mut input, &before);
@@ -190,9 +191,9 @@ fn no_violation_waits_for_more_bytes() {
     }
 }
 
-/// RFC6455-7.1.7-3: not even a Close; RFC6455-5.5.1-5: and nothing more is sent.
+/// RFC6455-7.1.7-3: even a Close is discarded; RFC6455-5.5.1-5: nothing more is sent.
 #[test]
-fn after_a_violation_all_is_discarded() {
+fn after_a_violation_all_input_is_discarded() {
     for Case { role, before, wrong, violation, .. } in cases() {
         let after =
             [frame(TEXT, "x").to(role), frame(PING, "").to(role), frame(CLOSE, "").to(role)]
@@ -210,9 +211,9 @@ fn after_a_violation_all_is_discarded() {
     }
 }
 
-/// RFC6455-7.1.1-1, RFC6455-7.1.3-1, fault FT-13: data, pings and a second Close behind the first are discarded.
+/// RFC6455-7.1.1-1, RFC6455-7.1.3-1, fault FT-13: data, Pings and a second Close are discarded.
 #[test]
-fn after_a_close_all_is_discarded() {
+fn after_a_close_all_input_is_discarded() {
     for role in ROLES {
         let after = [frame(TEXT, "x"), frame(PING, ""), close_frame(4000, ""), frame(0xF, "")]
             .map(|frame| frame.to(role))
