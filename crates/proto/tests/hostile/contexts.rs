@@ -1,4 +1,4 @@
-//! What the contexts of compression take of memory, however many connections have one.
+//! The memory of compression contexts.
 
 use allocation_counter::measure;
 use fullduplex_proto::{
@@ -9,7 +9,7 @@ use crate::show;
 use crate::support::pair::Clock;
 use crate::support::*;
 
-/// Both ends of a connection that compresses both ways.
+/// Makes both ends of a connection with compression in both directions.
 fn ends(window_bits: u8, takeover: ContextTakeover) -> [Connection; 2] {
     let context =
         ContextParams { window_bits: WindowBits::new(window_bits).expect("8 to 15"), takeover };
@@ -18,7 +18,7 @@ fn ends(window_bits: u8, takeover: ContextTakeover) -> [Connection; 2] {
     ROLES.map(|role| connection(role).with_deflate(deflate))
 }
 
-/// A message each way.
+/// Sends a message each way.
 fn converse([client, server]: &mut [Connection; 2], text: &str) {
     say(client, server, text);
     say(server, client, text);
@@ -29,7 +29,7 @@ fn say(from: &mut Connection, to: &mut Connection, text: &str) {
     assert_eq!(events(to, &drain(from)), [Received::Message(text.into())]);
 }
 
-/// Gives back what is not used.
+/// Releases unused memory.
 fn idle(ends: &mut [Connection; 2]) {
     for end in ends {
         let mut clock = Clock::new();
@@ -39,11 +39,11 @@ fn idle(ends: &mut [Connection; 2]) {
     }
 }
 
-/// Fault Z10: nothing before the first message, no more than is documented from then on, and little
-/// once a connection is idle, so that many idle ones are cheap.
+/// Fault Z10: a context takes no memory before the first message, at most the documented amount in use,
+/// and little when the connection is idle.
 #[test]
-fn a_context_takes_what_is_documented() {
-    let text = "so many words, ".repeat(5000);
+fn a_context_takes_at_most_the_documented_memory() {
+    let text = "many words, ".repeat(5000);
     for (window_bits, takeover, in_use, when_idle) in [
         (15, ContextTakeover::Yes, 540 << 10, 36 << 10),
         (15, ContextTakeover::No, 540 << 10, 4 << 10),
@@ -54,7 +54,7 @@ fn a_context_takes_what_is_documented() {
         let mut ends = ends.unwrap();
         let used = made + measure(|| converse(&mut ends, &text)).bytes_current;
         let idle = used + measure(|| idle(&mut ends)).bytes_current;
-        let [made, used, idle] = [made, used, idle].map(|of_both| of_both / 2);
+        let [made, used, idle] = [made, used, idle].map(|both_ends| both_ends / 2);
         show(
             "Z10",
             format!("a window of {window_bits} bits, takeover: {takeover:?}"),
@@ -64,16 +64,16 @@ fn a_context_takes_what_is_documented() {
     }
 }
 
-/// Fault Z9: what compresses is made once, not for each message, whoever else compresses meanwhile.
+/// Fault Z9: a context is allocated once, not for each message, even with many connections in use.
 #[test]
-fn messages_make_no_new_contexts() {
+fn messages_allocate_no_new_contexts() {
     const CONNECTIONS: usize = 64;
     const ROUNDS: usize = 60;
-    let text = "so many words, ".repeat(100);
+    let text = "many words, ".repeat(100);
     for takeover in [ContextTakeover::Yes, ContextTakeover::No] {
         let mut all: Vec<_> = (0..CONNECTIONS).map(|_| ends(15, takeover)).collect();
         let mut round = || all.iter_mut().for_each(|ends| converse(ends, &text));
-        // Windows fill up, and grow to their size.
+        // Fill the windows, so that their buffers have their final size.
         (0..ROUNDS).for_each(|_| round());
         let cost = measure(|| (0..ROUNDS).for_each(|_| round()));
         let messages = 2 * CONNECTIONS * ROUNDS;

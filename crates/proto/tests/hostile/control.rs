@@ -10,10 +10,9 @@ use crate::{Victim, filled, show, time};
 
 const MILLION: usize = 1_000_000;
 
-/// Fault FT-15: a million pings to an end whose peer does not read cost less than 1 MiB, and no depth
-/// of the stack.
+/// Fault FT-15: a million Pings from a peer that does not read take less than 1 MiB and little stack.
 #[test]
-fn a_ping_storm_costs_some_kilobytes() {
+fn a_ping_storm_takes_less_than_a_mebibyte() {
     for role in ROLES {
         for size in [0, 125] {
             let pings = filled(&frame(PING, vec![7; size]).to(role));
@@ -37,9 +36,9 @@ fn a_ping_storm_costs_some_kilobytes() {
     }
 }
 
-/// Fault FT-16: pongs that nobody asked for, twice and with any payload, are events and nothing more.
+/// Fault FT-16: unsolicited Pongs take no memory and queue no output.
 #[test]
-fn a_million_pongs_leave_nothing() {
+fn a_million_pongs_leave_no_memory() {
     for role in ROLES {
         let pongs = filled(&[frame(PONG, ""), frame(PONG, [1; 125])].map(|f| f.to(role)).concat());
         let mut victim = Victim::new(connection(role));
@@ -60,9 +59,9 @@ fn a_million_pongs_leave_nothing() {
     }
 }
 
-/// Fault FT-17: neither limit of a message counts pongs, and no number of them postpones it.
+/// Fault FT-17: Pongs neither count towards the limits of a message nor postpone them.
 #[test]
-fn pongs_do_not_prolong_a_message_that_never_ends() {
+fn pongs_do_not_prolong_a_message_without_end() {
     let mut limits = Limits::default();
     limits.message_bytes = 1 << 20;
     let (limit, frames) = (limits.message_bytes, limits.message_frames);
@@ -79,10 +78,10 @@ fn pongs_do_not_prolong_a_message_that_never_ends() {
             assert_eq!(found, Some(violation));
             assert_eq!(violation.close_code(), code);
             let (pongs, due) = (victim.events, if size == 0 { at } else { at + 1 });
-            assert_eq!(pongs, due, "one before each fragment, the first that is refused too");
+            assert_eq!(pongs, due, "one before each fragment, including the refused one");
             show(
                 "FT-17",
-                format!("{role:?}: fragments of {size} bytes and pongs for ever"),
+                format!("{role:?}: fragments of {size} bytes with pongs, without end"),
                 format!("closed with {} at fragment {}", code.get(), pongs + 1),
             );
         }

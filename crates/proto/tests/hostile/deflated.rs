@@ -1,4 +1,4 @@
-//! What is no deflated data (RFC 1951), and what is, in a form that nobody sends.
+//! Invalid compressed data (RFC 1951), and valid data in unusual forms.
 
 use std::thread;
 
@@ -20,7 +20,7 @@ fn compressed(data: &[u8]) -> Frame {
     Frame { reserved: RSV1, ..frame(BINARY, data) }
 }
 
-/// What comes of a compressed message that arrives in pieces of `size`.
+/// Returns the result of a compressed message that arrives in pieces of `size` bytes.
 fn outcome(data: &[u8], size: usize) -> Result<Received, Violation> {
     let mut victim = Victim::new(deflating());
     let wire = [compressed(data).bytes(), frame(PONG, "next").bytes()].concat();
@@ -33,31 +33,31 @@ fn outcome(data: &[u8], size: usize) -> Result<Received, Violation> {
     panic!("{data:x?}: neither a message nor a violation");
 }
 
-/// Data written bit by bit (RFC 1951 section 3.1.1).
+/// Writes data bit by bit (RFC 1951 section 3.1.1).
 #[derive(Default)]
 struct Bits(Vec<bool>);
 
 impl Bits {
-    /// A block with the codes of RFC 1951 section 3.2.6.
+    /// Begins a block with fixed codes (RFC 1951 section 3.2.6).
     fn fixed() -> Self {
         Self::default().number(0, 1).number(1, 2)
     }
 
-    /// A block that describes so many codes itself, with these lengths for the lengths of codes, in
-    /// their peculiar order (RFC 1951 section 3.2.7).
+    /// Begins a block with dynamic codes (RFC 1951 section 3.2.7): the numbers of literal and distance
+    /// codes, and the lengths of the code-length codes in their special order.
     fn dynamic(literals: usize, distances: usize, lengths: &[usize]) -> Self {
         let block = Self::default().number(0, 1).number(2, 2).number(literals - 257, 5);
         let block = block.number(distances - 1, 5).number(lengths.len() - 4, 4);
         lengths.iter().fold(block, |block, length| block.number(*length, 3))
     }
 
-    /// A number, its lowest bit first.
+    /// Appends a number, lowest bit first.
     fn number(mut self, value: usize, count: usize) -> Self {
         self.0.extend((0..count).map(|bit| value >> bit & 1 == 1));
         self
     }
 
-    /// Codes, as they are read.
+    /// Appends Huffman codes, in the order in which they are read.
     fn code(mut self, bits: &str) -> Self {
         self.0.extend(bits.bytes().map(|bit| bit == b'1'));
         self
@@ -68,8 +68,8 @@ impl Bits {
         self
     }
 
-    /// The bytes of a message that ends here: with the beginning of the empty block whose rest is
-    /// left out (RFC7692-7.2.1-3).
+    /// Returns the bytes of a message that ends here. They end with the beginning of the empty block whose
+    /// rest is the tail (RFC7692-7.2.1-3).
     fn bytes(&self) -> Vec<u8> {
         let bits = [&self.0[..], &[false; 3]].concat();
         let byte =
@@ -78,30 +78,31 @@ impl Bits {
     }
 }
 
-/// The end of a block with the codes of RFC 1951 section 3.2.6.
+/// The end of a block with fixed codes.
 const END_OF_FIXED: &str = "0000000";
-/// Lengths of codes that make `0` mean a code of no length and `1` one of length 1.
+/// Code-length codes in which `0` stands for the length 0 and `1` for the length 1.
 const LENGTHS_0_AND_1: [usize; 18] = [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
-/// The same for the length 2.
+/// Code-length codes in which `0` stands for the length 0 and `1` for the length 2.
 const LENGTHS_0_AND_2: [usize; 16] = [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
-/// `0` means a code of no length, `1` many of them: as many as the next 7 bits say, and 11.
+/// Code-length codes in which `0` stands for the length 0, and `1` for 11 lengths of 0 plus the number in
+/// the next 7 bits.
 const LENGTHS_0_AND_MANY: [usize; 4] = [0, 0, 1, 1];
-/// `1` means the length before once more, 3 times and as often as the next two bits say.
+/// Code-length codes in which `1` repeats the length before, 3 times plus the number in the next two bits.
 const LENGTHS_0_AND_AGAIN: [usize; 4] = [1, 0, 0, 1];
 
-/// A block that describes two literal codes, `0` and the end of the block, and no distance.
+/// Begins a block with two literal codes, for the byte 0 and for the end of the block, and no distance code.
 fn two_codes(literals: usize, distances: usize) -> Bits {
     let block = Bits::dynamic(literals, distances, &LENGTHS_0_AND_1).code("1").zeros(255).code("1");
     block.zeros(literals - 257 + distances)
 }
 
-/// An `a`, and a repetition of three bytes with this distance code.
+/// Makes a block of an `a` and a repetition of three bytes with this distance code.
 fn repetition(distance: &str) -> Bits {
     Bits::fixed().code("10010001").code("0000001").code(distance).code(END_OF_FIXED)
 }
 
-/// What contradicts nothing, so that the fault below is in the data and not in how it is written.
-fn agreements() -> Vec<(&'static [u8], Bits)> {
+/// Valid blocks, which show that [`Bits`] writes data correctly.
+fn valid_blocks() -> Vec<(&'static [u8], Bits)> {
     vec![
         (b"\0\0", two_codes(286, 30).code("001")),
         (b"aaaa", repetition("00000")),
@@ -109,16 +110,19 @@ fn agreements() -> Vec<(&'static [u8], Bits)> {
     ]
 }
 
-/// Each way in which a block contradicts RFC 1951, but for those that `deflate.rs` has.
-fn contradictions() -> Vec<(&'static str, Bits)> {
+/// Blocks that violate RFC 1951, except for those in `deflate.rs`.
+fn invalid_blocks() -> Vec<(&'static str, Bits)> {
     let many = |block: Bits, count: usize| block.code("1").number(count - 11, 7);
     let zeros_138 = || many(Bits::dynamic(257, 1, &LENGTHS_0_AND_MANY), 138);
     vec![
         ("287 literal codes", two_codes(287, 1).code("001")),
         ("31 distance codes", two_codes(257, 31).code("001")),
-        ("too many codes of lengths", Bits::dynamic(257, 1, &[1; 19])),
-        ("too few codes of lengths", Bits::dynamic(257, 1, &[1, 0, 0, 0])),
-        ("a repetition of nothing", Bits::dynamic(257, 1, &LENGTHS_0_AND_AGAIN).code("1")),
+        ("too many code-length codes", Bits::dynamic(257, 1, &[1; 19])),
+        ("too few code-length codes", Bits::dynamic(257, 1, &[1, 0, 0, 0])),
+        (
+            "a repetition without a length before it",
+            Bits::dynamic(257, 1, &LENGTHS_0_AND_AGAIN).code("1"),
+        ),
         ("a repetition beyond the last code", many(zeros_138(), 121)),
         ("no code for the end of the block", many(zeros_138(), 120)),
         (
@@ -137,18 +141,18 @@ fn contradictions() -> Vec<(&'static str, Bits)> {
         ("the literal 287", Bits::fixed().code("11000111").code(END_OF_FIXED)),
         ("the distance code 30", repetition("11110")),
         ("the distance code 31", repetition("11111")),
-        ("a distance of two behind one byte", repetition("00001")),
+        ("a distance of two after one byte", repetition("00001")),
     ]
 }
 
-/// Fault FT-23: refused with 1007, and then nothing is kept to decompress with.
+/// Fault FT-23: each is refused with 1007, and the memory of decompression is freed.
 #[test]
-fn corrupt_blocks_are_refused_and_nothing_is_kept() {
-    for (content, bits) in agreements() {
+fn corrupt_blocks_are_refused_and_free_their_memory() {
+    for (content, bits) in valid_blocks() {
         assert_eq!(outcome(&bits.bytes(), 1), Ok(Received::Message(content.into())));
     }
-    let contradictions = contradictions();
-    for (what, bits) in &contradictions {
+    let invalid_blocks = invalid_blocks();
+    for (what, bits) in &invalid_blocks {
         for size in [1, usize::MAX] {
             assert_eq!(outcome(&bits.bytes(), size), Err(Violation::CorruptDeflate), "{what}");
         }
@@ -160,19 +164,19 @@ fn corrupt_blocks_are_refused_and_nothing_is_kept() {
     }
     show(
         "FT-23",
-        "blocks that contradict RFC 1951",
-        format!("{} of them: 1007", contradictions.len()),
+        "blocks that violate RFC 1951",
+        format!("{} of them: 1007", invalid_blocks.len()),
     );
 }
 
-/// Fault FT-23: a flipped bit makes another message or 1007, the same however it arrives; a cut is
-/// always seen.
+/// Fault FT-23: data with a flipped bit is another message or fails with 1007, at every chunk size.
+/// Truncated data always fails.
 #[test]
-fn any_flipped_bit_and_any_cut_has_one_verdict() {
+fn flipped_bits_and_truncation_have_the_same_result_at_every_chunk_size() {
     let text = (0..40).map(|i| format!("{} bottles of beer, ", i * i % 97)).collect::<String>();
-    let mut sender = connection(Role::Server).with_deflate(DeflateConfig::default());
-    sender.send(text.as_str()).unwrap();
-    let data = sent(&mut sender).remove(0).payload;
+    let mut server = connection(Role::Server).with_deflate(DeflateConfig::default());
+    server.send(text.as_str()).unwrap();
+    let data = sent(&mut server).remove(0).payload;
     let (mut messages, mut refused) = (0, 0);
     for bit in 0..data.len() * 8 {
         let mut flipped = data.clone();
@@ -195,10 +199,10 @@ fn any_flipped_bit_and_any_cut_has_one_verdict() {
     }
 }
 
-/// A block may call itself the last one, and the message goes on (RFC7692-7.2.1-1): in the same memory,
-/// however often that is.
+/// A message may continue after a final block (RFC7692-7.2.1-1). Any number of final blocks uses the same
+/// memory.
 #[test]
-fn blocks_that_call_themselves_the_last_take_no_memory() {
+fn final_blocks_take_no_further_memory() {
     const STREAM: u64 = 64 << 10;
     for (what, block) in [("fixed", &b"\x03\x00"[..]), ("stored", b"\x01\x00\x00\xff\xff")] {
         let blocks = filled(block);
@@ -207,16 +211,16 @@ fn blocks_that_call_themselves_the_last_take_no_memory() {
         let cost = measure(|| victim.read(&wire).unwrap());
         show(
             "FT-23",
-            format!("{} empty last blocks, {what}", blocks.len() / block.len()),
+            format!("{} empty final blocks, {what}", blocks.len() / block.len()),
             format!("{} bytes allocated in all, peak {}", cost.bytes_total, cost.bytes_max),
         );
         assert!(cost.bytes_total < 8 * STREAM, "{} bytes allocated", cost.bytes_total);
     }
 }
 
-/// Fault Z11: hundreds of thousands of blocks in one read take no depth of the stack.
+/// Fault Z11: hundreds of thousands of blocks in one read need little stack.
 #[test]
-fn small_blocks_take_no_stack() {
+fn small_blocks_need_little_stack() {
     for (what, blocks, content) in [
         ("four empty ones, of fixed codes", &b"\x02\x08\x20\x80\x00"[..], 0),
         ("an empty one, stored", b"\x00\x00\x00\xff\xff", 0),

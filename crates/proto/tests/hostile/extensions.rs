@@ -1,5 +1,5 @@
-//! Odd and malformed `Sec-WebSocket-Extensions`, from a client and from a server (RFC 7692 sections 5
-//! and 7.1). What two honest ends agree on is in `handshake_deflate.rs`.
+//! Unusual and malformed `Sec-WebSocket-Extensions` headers, from a client and from a server (RFC 7692
+//! sections 5 and 7.1). `handshake_deflate.rs` tests the usual ones.
 
 use fullduplex_proto::handshake::{Answer, AnswerError, Nonce, Offer, Subprotocols};
 use fullduplex_proto::{AgreedDeflate, DeflateConfig};
@@ -7,24 +7,24 @@ use fullduplex_proto::{AgreedDeflate, DeflateConfig};
 use crate::show;
 use crate::support::opening::{NONCE, REQUEST, RESPONSE, head, request, response};
 
-/// What becomes of a header.
+/// The result of a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     /// Compression is agreed on, with these bits for the client's window and the server's.
     Agreed(u8, u8),
     /// The connection opens without compression.
     Declined,
-    /// The parameters do not exist, or answer nothing: no connection.
+    /// The parameters are invalid, or do not match the offer. The handshake fails.
     BadParams,
-    /// It is not, or not only, what was offered: no connection.
+    /// The header has an extension that was not offered. The handshake fails.
     NotOffered,
-    /// It breaks its grammar: no connection.
+    /// The header is malformed. The handshake fails.
     Malformed,
 }
 
 use Verdict::{Agreed, BadParams, Declined, Malformed, NotOffered};
 
-/// What a server makes of a client's header.
+/// Returns the server's verdict on a client's header.
 fn offered(value: &str) -> Verdict {
     let line = format!("Sec-WebSocket-Extensions: {value}");
     let request = request(head(&REQUEST, "", &[&line])).expect("a head").expect("a whole head");
@@ -35,7 +35,7 @@ fn offered(value: &str) -> Verdict {
     answer.deflate().map_or(Declined, agreed)
 }
 
-/// What a client that offers compression makes of a server's header.
+/// Returns the verdict of a client that offers compression on a server's header.
 fn answered(value: &str) -> Verdict {
     let line = format!("Sec-WebSocket-Extensions: {value}");
     let response = response(head(&RESPONSE, "", &[&line])).expect("a head").expect("a whole head");
@@ -54,10 +54,9 @@ fn agreed(deflate: AgreedDeflate) -> Verdict {
     Agreed(deflate.client.window_bits.get(), deflate.server.window_bits.get())
 }
 
-/// What stands behind the name of a window, and the bits that it means.
+/// Values of a window parameter, with the number of bits or the verdict.
 fn windows() -> impl Iterator<Item = (String, Result<u8, Verdict>)> {
-    // Values, but of no window (RFC7692-7.1.2.1-1): of them a server need only not understand the
-    // offer, and a client must not understand the answer.
+    // Values out of range (RFC7692-7.1.2.1-1): a server declines the offer, a client fails.
     let no_bits = [
         "0",
         "1",
@@ -90,7 +89,7 @@ fn windows() -> impl Iterator<Item = (String, Result<u8, Verdict>)> {
         "0x9",
         "nine",
     ];
-    // No values (RFC6455-9.1-2).
+    // Malformed values (RFC6455-9.1-2).
     let malformed =
         ["=", "=\"\"", "=\"9", "=9\"", "=\"1 0\"", "=1 0", "=\"10,\"", "=\"10;\"", "==10"];
     let ten = ["=\"10\"", " = 10", "=\"1\\0\"", "\t=\t\"\\1\\0\" ", "= 10 "];
@@ -101,9 +100,9 @@ fn windows() -> impl Iterator<Item = (String, Result<u8, Verdict>)> {
     good.chain(ten).chain(no_bits).chain(malformed)
 }
 
-/// Faults FT-24 and Z5: each number of bits and each that is none, for either window, to either end.
+/// Faults FT-24 and Z5: valid and invalid numbers of bits, for either window, to either end.
 #[test]
-fn a_window_has_8_to_15_bits_however_it_is_written() {
+fn window_bits_of_8_to_15_are_accepted_in_every_spelling() {
     let mut count = 0;
     for (value, bits) in windows() {
         let server = format!("permessage-deflate; server_max_window_bits{value}");
@@ -114,7 +113,7 @@ fn a_window_has_8_to_15_bits_however_it_is_written() {
         };
         assert_eq!(answered(&server), server_verdict, "{server}");
         assert_eq!(answered(&client), client_verdict, "{client}");
-        // RFC7692-7-1: what a client must fail for, a server declines.
+        // RFC7692-7-1: a server declines what fails a client.
         let declined = |verdict| if verdict == BadParams { Declined } else { verdict };
         assert_eq!(offered(&server), declined(server_verdict), "{server}");
         assert_eq!(offered(&client), declined(client_verdict), "{client}");
@@ -123,12 +122,12 @@ fn a_window_has_8_to_15_bits_however_it_is_written() {
     show("FT-24", "window bits, of either end, to either end", format!("{count} verdicts"));
 }
 
-/// A header, what a server makes of it, and what a client does.
-const ODD: [(&str, Verdict, Verdict); 49] = [
-    // RFC7692-7.1.2.2-1: only the client's window may be left open, and only by an offer.
+/// A header, the server's verdict and the client's.
+const UNUSUAL: [(&str, Verdict, Verdict); 49] = [
+    // RFC7692-7.1.2.2-1: only an offer may omit the value, and only that of the client's window.
     ("permessage-deflate; server_max_window_bits", Declined, BadParams),
     ("permessage-deflate; client_max_window_bits", Agreed(15, 15), BadParams),
-    // RFC7692-7.1.1.1-1, RFC7692-7.1.1.2-2: without a value.
+    // RFC7692-7.1.1.1-1, RFC7692-7.1.1.2-2: these parameters have no value.
     ("permessage-deflate; server_no_context_takeover", Agreed(15, 15), Agreed(15, 15)),
     ("permessage-deflate; client_no_context_takeover", Agreed(15, 15), Agreed(15, 15)),
     ("permessage-deflate; server_no_context_takeover=true", Declined, BadParams),
@@ -136,7 +135,7 @@ const ODD: [(&str, Verdict, Verdict); 49] = [
     ("permessage-deflate; client_no_context_takeover=0", Declined, BadParams),
     ("permessage-deflate; client_no_context_takeover=\"true\"", Declined, BadParams),
     ("permessage-deflate; client_no_context_takeover=", Malformed, Malformed),
-    // RFC7692-7-1, RFC7692-7-2: repeated, with the same value or another.
+    // RFC7692-7-1, RFC7692-7-2: repeated parameters, with the same value or another.
     (
         "permessage-deflate; server_no_context_takeover; server_no_context_takeover",
         Declined,
@@ -165,7 +164,7 @@ const ODD: [(&str, Verdict, Verdict); 49] = [
     ("permessage-deflate; client_max_window_bits; client_max_window_bits", Declined, BadParams),
     ("permessage-deflate; client_max_window_bits; client_max_window_bits=10", Declined, BadParams),
     ("permessage-deflate; client_max_window_bits=10; client_max_window_bits", Declined, BadParams),
-    // The same: unknown, as is a name in other letters; fault H5: famous names.
+    // Unknown parameters; names are case-sensitive. Fault H5: names of JavaScript properties.
     ("permessage-deflate; level=9", Declined, BadParams),
     ("permessage-deflate; max_window_bits=10", Declined, BadParams),
     ("permessage-deflate; Server_Max_Window_Bits=10", Declined, BadParams),
@@ -180,7 +179,7 @@ const ODD: [(&str, Verdict, Verdict); 49] = [
     ("constructor", Declined, NotOffered),
     ("__proto__; toString=valueOf", Declined, NotOffered),
     ("foo, bar; baz=1", Declined, NotOffered),
-    // RFC7692-5-2, RFC7692-5-10, fault H15: several are a choice for a server, and none of a client's.
+    // RFC7692-5-2, RFC7692-5-10, fault H15: a server chooses from several offers; an answer has only one.
     ("foo, permessage-deflate", Agreed(15, 15), NotOffered),
     ("permessage-deflate, foo", Agreed(15, 15), NotOffered),
     ("permessage-deflate, permessage-deflate", Agreed(15, 15), NotOffered),
@@ -190,7 +189,7 @@ const ODD: [(&str, Verdict, Verdict); 49] = [
         NotOffered,
     ),
     ("permessage-deflate; level=9, permessage-deflate", Agreed(15, 15), BadParams),
-    // Fault H6: a comma between quotes separates nothing.
+    // Fault H6: a comma within quotes is not a separator.
     ("x; y=\",permessage-deflate,\"", Malformed, Malformed),
     ("x; y=\"; permessage-deflate\"", Malformed, Malformed),
     // RFC6455-9.1-1
@@ -210,14 +209,14 @@ const ODD: [(&str, Verdict, Verdict); 49] = [
 
 /// Fault FT-24: the other parameters, and other extensions.
 #[test]
-fn odd_extensions_are_declined_by_a_server_and_fail_a_client() {
-    for (value, to_a_server, to_a_client) in ODD {
+fn unusual_extensions_are_declined_by_a_server_and_fail_a_client() {
+    for (value, to_a_server, to_a_client) in UNUSUAL {
         assert_eq!((offered(value), answered(value)), (to_a_server, to_a_client), "{value}");
     }
-    show("FT-24", "odd extensions, to either end", format!("{} verdicts", 2 * ODD.len()));
+    show("FT-24", "unusual extensions, to either end", format!("{} verdicts", 2 * UNUSUAL.len()));
 }
 
-/// RFC6455-9-1: a client that offered nothing takes nothing.
+/// RFC6455-9-1: a client that offered no extension accepts none.
 #[test]
 fn an_answer_without_an_offer_fails_a_client() {
     let offer = Offer::new(Nonce(NONCE), Subprotocols::default());

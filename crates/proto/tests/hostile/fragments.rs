@@ -1,4 +1,4 @@
-//! Messages in very many parts.
+//! Messages in very many fragments.
 
 use allocation_counter::measure;
 use fullduplex_proto::{Limits, Role};
@@ -6,10 +6,9 @@ use fullduplex_proto::{Limits, Role};
 use crate::support::*;
 use crate::{Victim, assert_linear, filled, show};
 
-/// Fault FT-20: what is kept of a message in fragments of one byte is less than twice what its peer
-/// has sent.
+/// Fault FT-20: a message in fragments of one byte takes at most twice the memory of the bytes received.
 #[test]
-fn fragments_of_one_byte_keep_less_than_they_cost_to_send() {
+fn fragments_of_one_byte_take_memory_in_proportion_to_the_input() {
     let limits = Limits::default();
     for role in ROLES {
         let fragment = frame(CONTINUATION, "x").unfinished().to(role);
@@ -29,9 +28,9 @@ fn fragments_of_one_byte_keep_less_than_they_cost_to_send() {
     }
 }
 
-/// Fault FT-20: and empty fragments keep nothing, were there no limit to their number.
+/// Fault FT-20: empty fragments take no memory, even without a limit on their number.
 #[test]
-fn ten_million_empty_fragments_keep_nothing() {
+fn ten_million_empty_fragments_take_no_memory() {
     const ROLE: Role = Role::Server;
     let mut limits = Limits::default();
     limits.message_frames = usize::MAX;
@@ -54,7 +53,7 @@ fn ten_million_empty_fragments_keep_nothing() {
     assert!(cost.bytes_max <= 64 << 10);
 }
 
-/// Fault FT-20: twice as many fragments take twice as long.
+/// Fault FT-20
 #[test]
 fn fragments_take_linear_time() {
     let fragment = frame(CONTINUATION, "xy").unfinished().to(Role::Server);

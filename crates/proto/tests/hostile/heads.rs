@@ -1,4 +1,4 @@
-//! Opening requests and responses that go on and on.
+//! Handshake requests and responses that are very long.
 
 use allocation_counter::measure;
 use bytes::BytesMut;
@@ -10,7 +10,7 @@ use crate::{assert_linear, show};
 
 type Verdict = Result<bool, HeadError>;
 
-/// Whether a head is whole when `wire` has arrived in pieces of `size`.
+/// Returns whether a head is complete when `wire` has arrived in pieces of `size` bytes.
 fn request_in(size: usize, wire: &[u8]) -> Verdict {
     let (mut reader, mut input) = (HeadReader::new(), BytesMut::new());
     in_pieces(size, wire, &mut input, |input| reader.request(input).map(|head| head.is_some()))
@@ -36,9 +36,10 @@ fn in_pieces(
     Ok(false)
 }
 
-/// Fault FT-25: what is too long costs no more than its limit, and the copy of a buffer that grows.
+/// Fault FT-25: a head that is too long takes at most the memory of the limit, and of the copies while the
+/// buffer grows.
 #[test]
-fn a_head_costs_no_more_than_its_limit() {
+fn a_head_takes_memory_up_to_its_limit() {
     let one_header = format!("x: {}", "y".repeat(64 << 10));
     let endless = vec!["x: y"; (1 << 20) / "x: y\r\n".len()];
     let long_names: Vec<String> = (0..10_000).map(|i| format!("header-{i}: x")).collect();
@@ -64,13 +65,12 @@ fn a_head_costs_no_more_than_its_limit() {
     }
 }
 
-/// So many more elements of a list, no two alike.
+/// Returns `count` further elements of a list, all different.
 fn distinct(count: usize) -> String {
     (0..count).map(|number| format!(", b{number:04}")).collect()
 }
 
-/// Faults FT-25, H1, H3 and H4: a head twice as long takes twice as long, byte by byte, and so do the
-/// lists in it.
+/// Faults FT-25, H1, H3 and H4: heads that arrive byte by byte, and the lists in them.
 #[test]
 fn heads_take_linear_time() {
     let lists: [fn(usize) -> String; 5] = [
@@ -84,7 +84,7 @@ fn heads_take_linear_time() {
         let ratio = assert_linear(12_000, |bytes| {
             let head = head(&REQUEST, "", &[&list(bytes)]);
             assert_eq!(request_in(1, head.as_bytes()), Ok(true));
-            // Good or bad: what matters is that it is said soon.
+            // Only the time matters, not the result.
             drop(Offer::from_request(&request(head).unwrap().unwrap()));
         });
         let figure = format!("{ratio:.2} times the time of 8 times 1.5 KB");

@@ -1,4 +1,4 @@
-//! Headers that announce more than anyone sends.
+//! Headers that announce very long frames.
 
 use allocation_counter::measure;
 use fullduplex_proto::{Limits, Violation};
@@ -6,9 +6,9 @@ use fullduplex_proto::{Limits, Violation};
 use crate::support::*;
 use crate::{Victim, show};
 
-/// Fault FT-18: a header alone costs some bytes of buffer, whether it is refused or believed.
+/// Fault FT-18: a header takes at most a small buffer, whether it is refused or accepted.
 #[test]
-fn a_header_alone_reserves_nothing() {
+fn a_header_alone_reserves_no_memory() {
     let limit = Limits::default().message_bytes;
     let too_big = Some(Violation::MessageTooBig { limit });
     let overflow = |length| Some(Violation::LengthOverflow(length));
@@ -43,9 +43,9 @@ fn a_header_alone_reserves_nothing() {
     }
 }
 
-/// Fault FT-18: what is believed costs what has arrived of it, and the room to receive more.
+/// Fault FT-18: an accepted frame takes memory in proportion to the bytes that arrived.
 #[test]
-fn a_frame_costs_what_has_arrived_of_it() {
+fn a_frame_takes_memory_in_proportion_to_what_arrived() {
     let announced = Limits::default().message_bytes as u64;
     for role in ROLES {
         for arrived in [1, 1000, 100_000, 1_000_000] {

@@ -1,8 +1,8 @@
-//! Peers that want to hurt, and what each attack costs the end that it meets (faults FT-15 to FT-25).
+//! Hostile peers, and the memory and time that each attack takes (faults FT-15 to FT-25).
 //!
-//! Memory is counted by an allocator, for the thread of the test alone. A buffer that grows counts
-//! twice while it is copied: not every system can grow it in place. `cargo test --package
-//! fullduplex-proto --test hostile -- --nocapture` shows the figures.
+//! An allocator counts the memory of the test's own thread. A buffer that grows counts twice while it is
+//! copied, since not every system can grow it in place. `cargo test --package fullduplex-proto --test
+//! hostile -- --nocapture` prints the figures.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -21,14 +21,14 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use fullduplex_proto::{Connection, Received, Violation};
 
-/// As much as a driver reads at once.
+/// How many bytes are read at once.
 const READ: usize = 64 << 10;
 
-/// An end under attack. Its transport brings what the peer sends, and takes nothing.
+/// A connection under attack. Nothing that it sends is written.
 struct Victim {
     connection: Connection,
     input: BytesMut,
-    /// How many events came of it; none is kept.
+    /// How many events there were. They are dropped.
     events: usize,
 }
 
@@ -37,7 +37,7 @@ impl Victim {
         Self { connection, input: BytesMut::new(), events: 0 }
     }
 
-    /// Reads bytes of the peer.
+    /// Reads bytes from the peer.
     fn read(&mut self, wire: &[u8]) -> Result<(), Violation> {
         for piece in wire.chunks(READ) {
             self.input.extend_from_slice(piece);
@@ -53,15 +53,15 @@ impl Victim {
     }
 }
 
-/// `wire` again and again, in one piece that is read at once.
+/// Repeats `wire` up to the size of one read.
 fn filled(wire: &[u8]) -> Vec<u8> {
     wire.repeat(READ / wire.len())
 }
 
-/// Asserts that all at once takes about as long as eight times an eighth, and returns how many times as
-/// long: 8, were it quadratic.
+/// Asserts that one run over everything takes at most twice as long as eight runs over an eighth each.
+/// Returns the ratio, which would be 8 with quadratic time.
 ///
-/// What counts is the best of some runs; of very many, when the machine has other things to do.
+/// Takes the fastest of at least five runs, and of more if the machine is busy.
 fn assert_linear(whole: usize, run: impl Fn(usize)) -> f64 {
     let (mut eighths, mut at_once) = (Duration::MAX, Duration::MAX);
     for round in 1..=40 {
@@ -72,18 +72,18 @@ fn assert_linear(whole: usize, run: impl Fn(usize)) -> f64 {
             return ratio;
         }
     }
-    panic!("all at once takes {at_once:?}, in eighths {eighths:?}");
+    panic!("one run takes {at_once:?}, eight runs over an eighth take {eighths:?}");
 }
 
-#[expect(clippy::disallowed_methods, reason = "a stopwatch: nothing here is decided by a clock")]
+#[expect(clippy::disallowed_methods, reason = "this measures time")]
 fn time(run: impl FnOnce()) -> Duration {
     let start = Instant::now();
     run();
     start.elapsed()
 }
 
-/// A line of the table that `--nocapture` shows.
-#[expect(clippy::print_stdout, reason = "the figures are half of what these tests are for")]
+/// Prints a line of the table that `--nocapture` shows.
+#[expect(clippy::print_stdout, reason = "the figures are part of the result")]
 fn show(fault: &str, attack: impl Display, figure: impl Display) {
     println!("{fault}  {:<56}  {figure}", attack.to_string());
 }
