@@ -1,9 +1,9 @@
-//! Deflate bombs: a few bytes that inflate to very many (fault FT-22). What they cost is the limit of
-//! a message, and the memory of one decompression.
+//! Deflate bombs: a few bytes that inflate to very many (fault FT-22). A bomb takes at most the memory of
+//! the message limit and of one decompression context.
 //!
-//! Alone in its binary, for the allocator that counts knows no threads. It lets a buffer grow in place,
-//! as the system's does. `cargo test --package fullduplex-proto --test bombs -- --nocapture` shows the
-//! figures.
+//! This is a binary of its own because its allocator counts the memory of all threads together. A buffer
+//! can grow in place, as with the system's allocator. `cargo test --package fullduplex-proto --test bombs
+//! -- --nocapture` prints the figures.
 
 mod support;
 
@@ -25,10 +25,10 @@ const RSV1: u8 = 0b100;
 const MIB: usize = 1 << 20;
 const SIZE: usize = 256 * MIB;
 
-/// So many bytes arrive at once.
+/// How many bytes arrive at once.
 const PIECE: usize = 500;
 
-/// How the bomb comes.
+/// How the bomb is framed.
 #[derive(Debug, Clone, Copy)]
 enum Packing {
     OneFrame,
@@ -36,13 +36,13 @@ enum Packing {
 }
 
 #[test]
-fn a_bomb_costs_its_limit_and_is_not_read_to_its_end() {
+fn a_bomb_is_refused_at_the_message_limit() {
     let bomb = deflated_zeros();
     for packing in [Packing::OneFrame, Packing::FragmentsOfOneByte] {
         let wire = pack(&bomb, packing);
         for takeover in [ContextTakeover::Yes, ContextTakeover::No] {
             for limit in [1000, MIB, Limits::default().message_bytes] {
-                alone(&wire, packing, takeover, limit);
+                on_one_connection(&wire, packing, takeover, limit);
             }
         }
     }
@@ -51,13 +51,13 @@ fn a_bomb_costs_its_limit_and_is_not_read_to_its_end() {
     in_parallel(&wire);
 }
 
-/// 256 MiB of zeros.
+/// Compresses 256 MiB of zeros.
 fn deflated_zeros() -> Vec<u8> {
     let mut stream = zlib_rs::Deflate::new(9, false, 15);
     let (zeros, mut out) = (vec![0; MIB], vec![0; MIB]);
     let deflate = |stream: &mut zlib_rs::Deflate, data: &[u8], out: &mut [u8], flush| {
         let made = stream.total_out() as usize;
-        stream.compress(data, &mut out[made..], flush).expect("there is room");
+        stream.compress(data, &mut out[made..], flush).expect("the output fits");
     };
     for _ in 0..SIZE / MIB {
         deflate(&mut stream, &zeros, &mut out, DeflateFlush::NoFlush);
@@ -81,17 +81,17 @@ fn pack(bomb: &[u8], packing: Packing) -> Vec<u8> {
     }
 }
 
-/// An end that reads a bomb, and whatever the driver would hold for it.
+/// A connection that reads a bomb, with the input buffer of its driver.
 struct Victim {
     connection: Connection,
     input: BytesMut,
     limit: usize,
-    /// Bytes that were delivered in parts.
+    /// How many bytes were delivered in parts.
     delivered: usize,
 }
 
 impl Victim {
-    /// A client, behind a first message, whose window it may have to keep.
+    /// Makes a client that has read a first message, whose window it may have to keep.
     fn new(takeover: ContextTakeover, limit: usize) -> Self {
         let mut limits = Limits::default();
         limits.message_bytes = limit;
@@ -108,7 +108,7 @@ impl Victim {
     fn refuses(&mut self, piece: &[u8]) -> bool {
         let (events, violation) = read(&mut self.connection, &mut self.input, piece);
         for event in events {
-            let Received::Part(part) = event else { panic!("{event:?} of a bomb") };
+            let Received::Part(part) = event else { panic!("unexpected event: {event:?}") };
             self.delivered += part.content.len();
         }
         assert!(matches!(violation, None | Some(Violation::MessageTooBig { .. })), "{violation:?}");
@@ -116,7 +116,7 @@ impl Victim {
         violation.is_some()
     }
 
-    /// Reads until it is refused: how many bytes that took.
+    /// Reads until the bomb is refused. Returns how many bytes that took.
     fn read_until_refused(&mut self, wire: &[u8]) -> usize {
         let refused = wire.chunks(PIECE).position(|piece| self.refuses(piece));
         assert_eq!(sent(&mut self.connection)[0].close_code(), Some(1009));
@@ -124,22 +124,22 @@ impl Victim {
     }
 }
 
-/// The most bytes of the heap that `attack` held at once.
+/// Returns the result of `attack`, and the peak of the heap in bytes.
 fn peak<T>(attack: impl FnOnce() -> T) -> (T, usize) {
     HEAP.reset_peak_memory();
     let result = attack();
     (result, HEAP.get_peak_memory())
 }
 
-fn alone(wire: &[u8], packing: Packing, takeover: ContextTakeover, limit: usize) {
+fn on_one_connection(wire: &[u8], packing: Packing, takeover: ContextTakeover, limit: usize) {
     let (bytes, peak) = peak(|| Victim::new(takeover, limit).read_until_refused(wire));
     show(format!("limit {limit}, {packing:?}, takeover {takeover:?}"), bytes, peak);
     assert!(peak <= limit + MIB);
-    // A byte inflates to a thousand, and takes three on the wire if it is a frame of its own.
+    // Each byte inflates to about a thousand, and takes three bytes on the wire as a frame of its own.
     assert!(bytes <= 3 * (limit / 1000) + 4 * PIECE);
 }
 
-/// The limit holds for all parts of a message together, of which no more than one is held.
+/// The limit applies to all parts of a message together. At most one part is held at a time.
 fn in_parts(wire: &[u8]) {
     let limit = Limits::default().message_bytes;
     let (bytes, peak) = peak(|| {
@@ -151,7 +151,7 @@ fn in_parts(wire: &[u8]) {
     assert!(peak <= MIB);
 }
 
-/// A hundred at the same time: what the limit does not say of one, it does not say of all.
+/// A hundred connections at the same time take at most a hundred times the memory.
 fn in_parallel(wire: &[u8]) {
     const COUNT: usize = 100;
     let (bytes, peak) = peak(|| {
@@ -169,7 +169,7 @@ fn in_parallel(wire: &[u8]) {
     assert!(peak <= COUNT * 2 * MIB);
 }
 
-#[expect(clippy::print_stdout, reason = "the figures are half of what this test is for")]
+#[expect(clippy::print_stdout, reason = "the figures are part of the result")]
 fn show(attack: String, bytes: usize, peak: usize) {
     println!("FT-22  {attack:<56}  refused after {bytes} bytes, peak {peak}");
 }

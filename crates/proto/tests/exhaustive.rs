@@ -1,6 +1,6 @@
-//! Every two-byte header, and every sequence of four frames, in both roles, against two oracles
-//! written from section 5 of RFC 6455 and section 6 of RFC 7692 and nothing else (fault FT-19).
-//! Without optimisation, sequences have three frames: `cargo xtask exhaustive` runs it all.
+//! Every two-byte header and every sequence of four frames, in both roles, compared with two oracles that
+//! were written from RFC 6455 section 5 and RFC 7692 section 6 alone (fault FT-19). Debug builds try
+//! sequences of three frames only; `cargo xtask exhaustive` runs everything.
 
 mod support;
 
@@ -8,12 +8,12 @@ use bytes::{Bytes, BytesMut};
 use fullduplex_proto::{CloseCode, Connection, DeflateConfig, Message, Received, Role};
 use support::*;
 
-/// What a receiver says to a frame.
+/// The result of a frame for the end that receives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
-    /// The frame is whole and good, and this is what it is.
+    /// The frame is complete and valid.
     Accepted(What),
-    /// Good so far.
+    /// The frame is valid so far, and incomplete.
     NeedsMore,
     /// The connection fails with this code.
     Fails(u16),
@@ -31,7 +31,7 @@ use Verdict::{Accepted, Fails, NeedsMore};
 const SITUATIONS: [Situation; 3] =
     [Situation::Idle, Situation::InText, Situation::InCompressedText];
 
-/// Where a frame arrives.
+/// The state in which a frame arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Situation {
     Idle,
@@ -39,8 +39,8 @@ enum Situation {
     InCompressedText,
 }
 
-/// The oracle of one frame, all of whose payload, if it has any, is zeros once unmasked. Returns
-/// what is to be said to its first two bytes, and to the whole frame.
+/// The oracle for one frame whose payload is all zeros. Returns the verdict on its first two bytes, and
+/// the verdict on the whole frame.
 fn oracle(
     role: Role,
     deflate: bool,
@@ -86,29 +86,29 @@ fn oracle(
     };
     let compressed = rsv1 || (opcode == 0x0 && situation == Situation::InCompressedText);
     let whole = match (opcode, length) {
-        // RFC 7692: the data and 00 00 FF FF make blocks. Zeros are a stored block, whose length of 0
-        // is not confirmed by FF FF unless the tail does so; no data leaves half of the tail over.
+        // RFC 7692: the data and the tail 00 00 FF FF form blocks. A zero byte begins a stored block of
+        // length 0, whose complement FF FF can only come from the tail. Without data, the tail alone is
+        // not a complete block.
         (0x0..=0x2, 0 | 2..) if compressed && fin => Fails(1007),
         (0x0..=0x2, 5..) if compressed => Fails(1007),
-        // "the first two bytes of the body MUST be a 2-byte unsigned integer": half of one, and 0,
-        // which section 7.4.2 says is not used.
+        // "the first two bytes of the body MUST be a 2-byte unsigned integer": one byte is too few, and
+        // the code 0 is not used (section 7.4.2).
         (0x8, 1..) => Fails(1002),
         _ => Accepted(what),
     };
     if mask || length > 0 { (NeedsMore, whole) } else { (whole, whole) }
 }
 
-/// What the crate says to `bytes` behind what `input` holds.
+/// Returns the crate's verdict on `bytes`, which are appended to `input`.
 fn verdict(connection: &mut Connection, input: &mut BytesMut, bytes: &[u8]) -> Verdict {
     match read(connection, input, bytes) {
         (events, Some(_)) => {
             assert_eq!(events, []);
-            let told = sent(connection);
-            Fails(told.last().and_then(Frame::close_code).expect("a Close with a code goes out"))
+            let frames = sent(connection);
+            Fails(frames.last().and_then(Frame::close_code).expect("a Close with a code is sent"))
         }
         (events, None) => match &events[..] {
-            // A fragment has been taken off the input; an unfinished frame or header has not, or
-            // lacks something.
+            // A complete fragment was taken off the input, and no further bytes are needed.
             [] if input.is_empty() && connection.bytes_needed(input) == 0 => {
                 Accepted(What::Fragment)
             }
@@ -122,7 +122,8 @@ fn verdict(connection: &mut Connection, input: &mut BytesMut, bytes: &[u8]) -> V
     }
 }
 
-/// What makes a whole frame of its first two bytes: the shortest length of its form, a key, zeros.
+/// Returns the bytes that complete a frame: the shortest length of its form, a masking key, and a payload
+/// of zeros.
 fn rest_of(second: u8) -> Vec<u8> {
     let (length, announced) = match second & 0x7F {
         126 => (126usize, 126u16.to_be_bytes().to_vec()),
@@ -136,7 +137,7 @@ fn rest_of(second: u8) -> Vec<u8> {
 
 /// RFC6455-6.2-1, RFC6455-10.7-1.
 #[test]
-fn every_two_byte_header_in_every_situation() {
+fn every_two_byte_header_gets_the_verdict_of_the_oracle() {
     let (mut verdicts, mut accepted) = (0, 0);
     for role in ROLES {
         for (deflate, situation) in [false, true]
@@ -147,7 +148,7 @@ fn every_two_byte_header_in_every_situation() {
                 verdicts += 1;
                 let context = format!("{role:?}, {deflate}, {situation:?}: {start:x?}");
                 let Some((mut connection, mut input)) = at(role, deflate, situation) else {
-                    // It cannot come to this.
+                    // This situation is impossible.
                     assert_eq!((deflate, situation), (false, Situation::InCompressedText));
                     continue;
                 };
@@ -163,17 +164,17 @@ fn every_two_byte_header_in_every_situation() {
         }
     }
     assert_eq!(verdicts, 786_432);
-    // In every situation, Ping and Pong of 126 lengths, and the Close without a body.
+    // In every situation: Ping and Pong with 126 lengths each, and a Close without a body.
     let control = 2 * 126 + 1;
-    // Text and binary with FIN or without, 128 lengths each. Compressed, one length with FIN and five
-    // without. Within a message it is continuations.
+    // For each of text and binary, or for continuations within a message: with FIN or without, 128 lengths
+    // each. Compressed: one length with FIN, five without.
     let (plain, compressed) = (2 * 128, 1 + 5);
     let without = 2 * control + 2 * plain + plain;
     let with = 3 * control + 2 * (plain + compressed) + plain + compressed;
     assert_eq!(accepted, 2 * (without + with));
 }
 
-/// A connection in the given situation, unless it fails on the way there.
+/// Makes a connection in the given situation. Returns `None` if the situation is impossible.
 fn at(role: Role, deflate: bool, situation: Situation) -> Option<(Connection, BytesMut)> {
     let (mut connection, mut input) = (connection(role), BytesMut::new());
     if deflate {
@@ -182,7 +183,7 @@ fn at(role: Role, deflate: bool, situation: Situation) -> Option<(Connection, By
     let begin = match situation {
         Situation::Idle => return Some((connection, input)),
         Situation::InText => frame(TEXT, "a"),
-        // The RFC's example, flushed, with the tail that a fragment keeps.
+        // The RFC's example, flushed: a fragment keeps the tail.
         Situation::InCompressedText => Frame {
             reserved: 0b100,
             ..frame(TEXT, b"\xf2\x48\xcd\xc9\xc9\x07\x00\x00\x00\xff\xff")
@@ -193,7 +194,8 @@ fn at(role: Role, deflate: bool, situation: Situation) -> Option<(Connection, By
     violation.is_none().then_some((connection, input))
 }
 
-/// The oracle of a sequence of empty frames: what becomes of each until the last that is looked at.
+/// The oracle for a sequence of empty frames. Returns a verdict on each, up to the last that is not
+/// discarded.
 fn sequence_oracle(frames: &[(bool, u8)]) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     let mut inside_message = false;
@@ -218,7 +220,7 @@ fn sequence_oracle(frames: &[(bool, u8)]) -> Vec<Verdict> {
 }
 
 #[test]
-fn every_sequence_of_frames() {
+fn every_sequence_of_frames_gets_the_verdicts_of_the_oracle() {
     const FRAMES: u32 = if cfg!(debug_assertions) { 3 } else { 4 };
     let kinds: Vec<(bool, u8)> = (0..32).map(|bits| (bits & 16 != 0, bits & 15)).collect();
     for role in ROLES {
@@ -231,7 +233,7 @@ fn every_sequence_of_frames() {
             let (mut connection, mut input) = (connection(role), BytesMut::new());
             for (position, &kind) in chosen.iter().enumerate() {
                 let Some(&expected) = expected.get(position) else {
-                    // RFC6455-7.1.7-3: after the end nothing has a meaning.
+                    // RFC6455-7.1.7-3: after the end all input is discarded.
                     let after = read(&mut connection, &mut input, &wires[kind]);
                     assert_eq!((after, input.len()), ((vec![], None), 0), "{sequence:x?}");
                     continue;
@@ -243,12 +245,12 @@ fn every_sequence_of_frames() {
     }
 }
 
-/// RFC6455-7.4.1-1, RFC6455-7.4.1-2, RFC6455-7.4.1-3, RFC6455-7.4.2-1: all 65,536 codes, both ways.
+/// RFC6455-7.4.1-1, RFC6455-7.4.1-2, RFC6455-7.4.1-3, RFC6455-7.4.2-1: all 65,536 codes, received and sent.
 #[test]
-fn every_close_code_both_ways() {
+fn every_close_code_is_accepted_or_refused_in_both_directions() {
     for role in ROLES {
         for code in 0..=u16::MAX {
-            // Section 7.4 and the registry it founds: 1012 to 1014 were added to it.
+            // Section 7.4, and the codes 1012 to 1014, which were added to the registry.
             let allowed = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
             let (mut connection, mut input) = (connection(role), BytesMut::new());
             let found = verdict(&mut connection, &mut input, &close_frame(code, "why").to(role));
@@ -256,17 +258,17 @@ fn every_close_code_both_ways() {
             assert_eq!(found, expected, "{role:?}: {code}");
             assert_eq!(CloseCode::new(code).is_ok(), allowed, "{code}");
             if allowed {
-                // The answer has the same code, on the wire as well.
+                // The answer has the same code.
                 assert_eq!(sent(&mut connection)[0].close_code(), Some(code));
             }
         }
     }
 }
 
-/// Faults L13 and L14: messages of all lengths to 70,000 arrive as they were sent, with another
-/// behind them.
+/// Faults L13 and L14: messages of all lengths up to 70,000 arrive unchanged, and so does the message
+/// after each.
 #[test]
-fn every_length_round_trips() {
+fn messages_of_every_length_round_trip() {
     let payload = Bytes::from((0..70_000u32).map(|index| (index % 251) as u8).collect::<Vec<_>>());
     let step = if cfg!(debug_assertions) { 619 } else { 1 };
     for role in ROLES {
