@@ -1,6 +1,7 @@
 import type * as fullduplex from './index';
 
-// `WebSocket` and its events keep the types that lib.dom or @types/node declares: one variable can not have two types.
+// `WebSocket` and its events keep the types that lib.dom or @types/node declares, because a variable cannot have two
+// types.
 declare global {
   interface WebSocketStream extends fullduplex.WebSocketStream {}
   var WebSocketStream: typeof fullduplex.WebSocketStream;

@@ -10,7 +10,7 @@ export { HostEvent as Event, HostEventTarget as EventTarget };
 type HostMessageEvent = typeof globalThis extends { MessageEvent: { prototype: infer E extends Event } } ? E : never;
 type HostCloseEvent = typeof globalThis extends { CloseEvent: { prototype: infer E extends Event } } ? E : CloseEventMembers;
 
-/** The host's own. Its data are a string, a `Blob` or an `ArrayBuffer`, as the socket's `binaryType` says. */
+/** The host's own class. `data` is a string, a `Blob` or an `ArrayBuffer`, depending on the socket's `binaryType`. */
 export type MessageEvent<T = any> = HostMessageEvent & { readonly data: T };
 export declare const MessageEvent: typeof globalThis extends { MessageEvent: infer C } ? C : never;
 
@@ -50,7 +50,7 @@ export interface WebSocketEventMap {
 
 /** Why a connection failed, for logs. */
 export interface WebSocketFailure extends Error {
-  /** What was under way. */
+  /** The phase in which it failed. */
   readonly phase: 'check' | 'resolve' | 'connect' | 'proxy' | 'tls' | 'handshake' | 'open';
   /** The status with which the server refused the opening handshake. */
   readonly status?: number;
@@ -61,31 +61,31 @@ export type BinaryType = 'blob' | 'arraybuffer';
 /** Certificates and keys in PEM. */
 export type Pem = string | ArrayBuffer | ArrayBufferView;
 
-/** Beyond the standard. Unused, they change nothing. Times are in milliseconds. */
+/** Options beyond the standard. Without them, nothing changes. Times are in milliseconds. */
 export interface WebSocketOptions {
-  /** The subprotocols to offer, where the options stand in their place. */
+  /** The subprotocols to offer, if the options take the place of the second argument. */
   protocols?: string | Iterable<string>;
-  /** Further headers of the opening request, such as `Authorization`. */
+  /** Additional headers of the opening request, such as `Authorization`. */
   headers?: Record<string, string | readonly string[] | null | undefined> | Iterable<readonly string[]>;
-  /** What a relative URL is relative to. */
+  /** The base of relative URLs. */
   baseUrl?: string | URL;
   /** The value of the `Origin` header; by default there is none. */
   origin?: string;
   tls?: {
     /** The roots to trust, in place of the platform's. */
     ca?: Pem | readonly Pem[];
-    /** The client's certificate, and those that lead to a root. */
+    /** The client's certificate and its chain. */
     cert?: Pem | readonly Pem[];
     /** Its key. */
     key?: Pem;
     /** The name that the server's certificate must have, in place of the URL's host. */
     servername?: string;
-    /** `false` takes any certificate of anybody. */
+    /** `false` accepts any certificate. Dangerous: anybody can then impersonate the server. */
     rejectUnauthorized?: boolean;
   };
-  /** `http://`, `https://` or `socks5://`; "env" for what `HTTPS_PROXY` and its like say. */
+  /** `http://`, `https://` or `socks5://`; "env" uses `HTTPS_PROXY` and similar environment variables. */
   proxy?: string | URL;
-  /** Whether compression is offered, and how. Default: all of it. */
+  /** Whether compression is offered, and its parameters. Default: all of it. */
   perMessageDeflate?:
     | boolean
     | {
@@ -98,36 +98,36 @@ export interface WebSocketOptions {
       };
   /** The largest message that is received, in bytes. Default: 64 MiB. */
   maxPayload?: number;
-  /** How many bytes may wait for the network; more fails the connection. Default: 256 MiB. */
+  /** How many bytes may wait to be sent; exceeding it fails the connection. Default: 256 MiB. */
   maxBufferedAmount?: number;
-  /** How long it may take to resolve the host and to connect by TCP. Default: 20 s. */
+  /** How long resolving the host and connecting by TCP may take. Default: 20 s. */
   connectTimeout?: number;
   /** How long the opening handshake may take, TLS included. Default: 10 s. */
   handshakeTimeout?: number;
-  /** How long a closing connection waits for a server that does nothing. Default: 10 s. */
+  /** How long a closing connection waits for a server that makes no progress. Default: 10 s. */
   closeTimeout?: number;
-  /** How long after a Pong the next Ping is sent. Default: none is sent. */
+  /** The time from a Pong to the next Ping. Default: no Pings are sent. */
   pingInterval?: number;
   /** How long a Pong may take. Default: 20 s. */
   pingTimeout?: number;
-  /** How long there may be no message either way, until the connection is closed with 1001. */
+  /** After this time without a message in either direction, the connection closes with 1001. Default: none. */
   idleTimeout?: number;
-  /** Whether ports may be connected to that Fetch blocks. */
+  /** Whether ports that Fetch blocks are allowed. */
   anyPort?: boolean;
-  /** Whether messages that arrive after `close()` are delivered. Default: no, as WHATWG has it. */
+  /** Whether messages that arrive after `close()` are delivered. Default: no, as in the WHATWG standard. */
   deliverAfterClose?: boolean;
-  /** A jar of cookies. */
+  /** A cookie jar. */
   cookies?: {
-    /** The value of the `Cookie` header for a URL. */
+    /** Returns the value of the `Cookie` header for a URL. */
     getCookies(url: string): string | null | undefined;
-    /** Takes the `Set-Cookie` headers of a response, before `open` fires. */
+    /** Receives the `Set-Cookie` headers of a response, before `open` fires. */
     setCookies(url: string, setCookies: string[]): void;
   };
 }
 
 type Listener<E> = ((this: globalThis.WebSocket, event: E) => unknown) | { handleEvent(event: E): unknown };
 
-/** A two-way connection with a server, as WHATWG defines it. */
+/** A two-way connection to a server, as WHATWG defines it. */
 export declare class WebSocket extends EventTarget {
   static readonly CONNECTING: 0;
   static readonly OPEN: 1;
@@ -161,19 +161,19 @@ export declare class WebSocket extends EventTarget {
   /** Sends a Ping; resolves when the server has answered it. Not part of the standard. */
   ping(): Promise<void>;
 
-  /** Why the connection failed, once it has closed. Not part of the standard. */
+  /** Why the connection failed, once it has closed; `null` if it did not fail. Not part of the standard. */
   readonly failure: WebSocketFailure | null;
 
-  /** Keeps the process alive while the socket has to do something: the default. Not part of the standard. */
+  /** Keeps the process alive while the socket has work to do; this is the default. Not part of the standard. */
   ref(): this;
 
-  /** Lets the process end although somebody could hear of the socket. Not part of the standard. */
+  /** Lets the process end even if the socket has listeners. Not part of the standard. */
   unref(): this;
 
-  /** As `close()`. */
+  /** Same as `close()`. */
   [Symbol.dispose](): void;
 
-  /** As `close()`; resolves when the socket is closed. */
+  /** Same as `close()`; resolves when the socket is closed. */
   [Symbol.asyncDispose](): Promise<void>;
 
   addEventListener<K extends keyof WebSocketEventMap>(
@@ -214,18 +214,18 @@ export interface WebSocketOpenInfo {
 
 export interface WebSocketStreamOptions extends Omit<WebSocketOptions, 'protocols'> {
   protocols?: Iterable<string>;
-  /** Gives up connecting. */
+  /** Aborts connecting. */
   signal?: AbortSignal;
 }
 
-/** The same as streams, with back-pressure both ways (a proposal: whatwg/websockets#48). */
+/** A WebSocket as streams, with backpressure in both directions (a proposal: whatwg/websockets#48). */
 export declare class WebSocketStream {
   constructor(url: string | URL, options?: WebSocketStreamOptions);
   readonly url: string;
   readonly opened: Promise<WebSocketOpenInfo>;
   readonly closed: Promise<{ closeCode: number; reason: string }>;
   close(info?: WebSocketCloseInfo): void;
-  /** Why the connection failed, once it has closed. Not part of the proposal. */
+  /** Why the connection failed, once it has closed; `null` if it did not fail. Not part of the proposal. */
   readonly failure: WebSocketFailure | null;
 }
 

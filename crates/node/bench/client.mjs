@@ -1,10 +1,10 @@
-// One library in one scenario, in a process of its own: prints messages and processor time.
+// Runs one scenario with one library, in a process of its own. Prints the message rate and the processor time.
 import { createRequire } from 'node:module';
 
 const [library, scenario, server, seconds] = process.argv.slice(2);
 const require = createRequire(import.meta.url);
 
-/** Each opens a connection; `onText` and `onBinary` take the data of messages. */
+/** Functions that open a connection. `onText` and `onBinary` receive the data of messages. */
 const libraries = {
   fullduplex: (url) => standard(require('../lib/index.js').WebSocket, url),
   undici: (url) => standard(require('undici').WebSocket, url),
@@ -36,7 +36,7 @@ async function standard(WebSocket, url) {
 
 const open = (path) => libraries[library](`${server}${path}`);
 
-/** Echoes on `connections` at once, `window` messages under way on each, until `until` says stop. */
+/** Echoes on several connections, with `window` messages in flight on each, until `until` returns true. */
 async function echo(connections, window, data) {
   const sockets = await Promise.all(Array.from({ length: connections }, () => open('/echo')));
   return async (until) => {
@@ -65,7 +65,7 @@ async function echo(connections, window, data) {
   };
 }
 
-/** Messages of 64 bytes, one way: the server is asked for so many, again and again. */
+/** Receives messages of 64 bytes: requests them from the server in batches, again and again. */
 async function flood() {
   const socket = await open('/flood');
   const portion = 100_000;
@@ -82,7 +82,7 @@ async function flood() {
     });
 }
 
-/** The other way: so many are sent, then the server is asked whether it has them. */
+/** Sends messages in batches, and asks the server after each batch whether all have arrived. */
 async function sink() {
   const socket = await open('/sink');
   const portion = 10_000;
@@ -114,7 +114,7 @@ const within = (milliseconds) => {
   const end = performance.now() + milliseconds;
   return () => performance.now() >= end;
 };
-await run(within(300)); // until it is compiled
+await run(within(300)); // warm up the JIT
 const usage = process.cpuUsage();
 const start = performance.now();
 const messages = await run(within(seconds * 1000));

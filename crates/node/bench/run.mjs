@@ -1,6 +1,6 @@
-// Measures the package beside `ws` and `undici`: `npm run bench`, with `--seconds N`, `--rounds N` and the names
-// of scenarios. All talk with one server, written with fullduplex-net; rounds are interleaved, and the
-// median counts.
+// Measures the package against `ws` and `undici`: `npm run bench`, with `--seconds N`, `--rounds N` and the names of
+// scenarios. All use the same server, which is written with fullduplex-net. The rounds are interleaved, and the median
+// is reported.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';

@@ -58,7 +58,7 @@ function checked(code, reason) {
   }
 }
 
-/** The error of a connection that did not close cleanly, with the code that was received, if any. */
+/** Makes the error of a connection that did not close cleanly. `closeCode` is the code received, if any. */
 function connectionError(message, closeCode, reason) {
   fromNetwork = true;
   try {

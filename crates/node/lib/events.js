@@ -1,5 +1,5 @@
 'use strict';
-// The events that a socket fires: those of the host's own classes, marked as trusted.
+// The events that a socket fires: instances of the host's own classes, marked as trusted.
 
 const {
   Event,
@@ -49,14 +49,14 @@ toStringTag(CloseEvent.prototype, 'CloseEvent');
 
 const HostCloseEvent = globalThis.CloseEvent ?? CloseEvent;
 
-/** A dictionary that inherits nothing. An object literal with `__proto__: null` would be several times as slow. */
+/** A dictionary that inherits nothing. An object literal with `__proto__: null` is several times slower. */
 function MessageInit(data, origin) {
   this.data = data;
   this.origin = origin;
 }
 MessageInit.prototype = freeze(Object.create(null));
 
-/** The trusted events that a script has dispatched again: they are trusted no longer. */
+/** Trusted events that a script has dispatched again. They are no longer trusted. */
 const dispatchedAgain = new WeakSet();
 
 /** `isTrusted` is an own accessor of every event in a browser (`[LegacyUnforgeable]`). */
@@ -68,12 +68,12 @@ const TRUSTED = {
   configurable: false,
 };
 
-/** Where the host's events have `isTrusted` themselves already, it says `false` and can not be changed. */
+/** `false` where the host's events already have an own `isTrusted`, which cannot be changed. */
 const canTrust = !hasOwn(new Event('probe'), 'isTrusted');
 
 const trust = (event) => (canTrust ? defineProperty(event, 'isTrusted', TRUSTED) : event);
 
-/** A script dispatches this event. */
+/** Marks an event as untrusted, because a script dispatches it. */
 function distrust(event) {
   if (canTrust && hasOwn(event, 'isTrusted')) weakSetAdd(dispatchedAgain, event);
 }

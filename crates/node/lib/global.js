@@ -1,5 +1,5 @@
 'use strict';
-// Installs the classes as globals. `FULLDUPLEX_OPTIONS`, as JSON, has the default options of the sockets.
+// Installs the classes as globals. `FULLDUPLEX_OPTIONS` may hold default options, as JSON.
 
 const all = require('./index');
 const { process } = require('./primordials');

@@ -1,6 +1,6 @@
 'use strict';
-// Conversions of Web IDL, from any JavaScript value to what the native half takes. They throw a TypeError, or what
-// the getters and methods of the value throw.
+// Web IDL conversions from JavaScript values to the types that the native half takes. They throw a TypeError, or
+// whatever a getter or method of the value throws.
 
 const {
   DOMException,
@@ -58,7 +58,7 @@ function enforcedUnsignedShort(value, name) {
   return number + 0;
 }
 
-/** Iterates over `object` by `method`, its method for iterating, and converts each value. */
+/** Converts each value of an iterable `object`; `method` is the method that returns its iterator. */
 function sequence(object, method, convert = usvString) {
   if (typeof method !== 'function') throw new TypeError('The value is not iterable');
   const iterator = apply(method, object, []);
@@ -73,7 +73,7 @@ function sequence(object, method, convert = usvString) {
   }
 }
 
-/** `Array.prototype.push`, which also works where a setter was put on a shared prototype. */
+/** `Array.prototype.push`, but it works even if a program has put a setter on a shared prototype. */
 function append(array, value) {
   defineProperty(array, array.length, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
 }
@@ -87,7 +87,7 @@ function protocols(value) {
   return [usvString(value)];
 }
 
-/** A dictionary: `undefined` and `null` are empty ones. */
+/** Converts a dictionary. `undefined` and `null` become empty ones. */
 function dictionary(value, name) {
   if (value === undefined || value === null) return { __proto__: null };
   if (!isObject(value)) throw new TypeError(`${name} is not an object`);
@@ -95,8 +95,8 @@ function dictionary(value, name) {
 }
 
 /**
- * Returns a member of a dictionary: its own, or one of its prototypes other than `Object.prototype`. What a program
- * or an attacker adds there is an option of nobody.
+ * Returns a member of a dictionary. Looks at the object and its prototypes except `Object.prototype`, so that prototype
+ * pollution cannot set an option.
  */
 function member(object, name) {
   for (let holder = object; holder !== null; holder = getPrototypeOf(holder)) {
@@ -112,8 +112,8 @@ const isObjectPrototype = (object) =>
   (getPrototypeOf(object) === null && hasOwn(object, 'hasOwnProperty') && hasOwn(object, '__defineGetter__'));
 
 /**
- * `BufferSource`: returns where the bytes lie, or `undefined` if the value is none. Refuses resizable buffers and views
- * of shared ones. A detached buffer is empty.
+ * `BufferSource`: returns where the bytes are, or `undefined` for any other value. Throws for resizable buffers and for
+ * views of shared buffers. A detached buffer is empty.
  */
 function bufferSource(value) {
   if (types.isArrayBuffer(value)) {
@@ -136,7 +136,7 @@ function refuseResizable(buffer) {
   if (arrayBufferResizable(buffer)) throw new TypeError('A resizable ArrayBuffer cannot be sent');
 }
 
-/** Returns the size of a Blob; `undefined` if the value is none. */
+/** Returns the size of a Blob, or `undefined` if the value is not one. */
 function sizeOfBlob(value) {
   if (!isObject(value)) return undefined;
   try {

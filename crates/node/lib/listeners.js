@@ -1,7 +1,8 @@
 'use strict';
-// The listeners of one socket. The host's `EventTarget` keeps the list. Where the list can be read (Node.js), the events
-// of a socket are dispatched here: the host would clear `currentTarget` after the first listener, call listeners that
-// were added meanwhile, and run microtasks only after the last one. Elsewhere the host dispatches.
+// The listeners of one socket. The host's `EventTarget` keeps the list. In Node.js the list can be read, and this file
+// dispatches the events of a socket itself: the host would clear `currentTarget` after the first listener, call
+// listeners that are added during the dispatch, and run microtasks only after the last listener. On other hosts, the
+// host dispatches.
 
 const {
   AsyncResource,
@@ -101,14 +102,14 @@ class Listeners {
     if (host === undefined) this.counted(type, 1);
   }
 
-  /** A type has this many listeners now. */
+  /** Records the number of listeners of a type. */
   counted(type, count) {
     if (this.#counts[type] === undefined || this.#counts[type] === count) return;
     this.#counts[type] = count;
     this.#changed();
   }
 
-  /** Whether events of this type have a listener. Where the host does not tell: whether one was added. */
+  /** Returns whether a type has listeners. If the host does not tell, returns whether one was ever added. */
   hears(type) {
     return this.#counts[type] > 0;
   }
@@ -124,7 +125,7 @@ class Listeners {
   }
 }
 
-/** Calls the listeners of the host's list. Without a scope, a script dispatches. */
+/** Calls the listeners in the host's list. `scope` is undefined when a script dispatches. */
 function dispatch(target, event, type, scope) {
   event[host.target] = target;
   const map = target[host.events];
@@ -134,7 +135,7 @@ function dispatch(target, event, type, scope) {
   if (first.next === undefined) {
     invoke(first, target, event, type, scope);
   } else {
-    // Listeners that are added meanwhile are not called. At the target, those that capture come first.
+    // Listeners that are added from here on are not called. At the target, capturing listeners come first.
     const capturing = [];
     const others = [];
     for (let entry = first; entry !== undefined; entry = entry.next) {
@@ -164,7 +165,7 @@ function invoke(entry, target, event, type, scope) {
   if (scope !== undefined) checkpoint();
 }
 
-/** What `preventDefault` is for a passive listener. */
+/** Replaces `preventDefault` for a passive listener. */
 const IGNORED = { __proto__: null, value: () => {}, configurable: true };
 
 function call(listener, target, event) {
@@ -178,7 +179,7 @@ function call(listener, target, event) {
   }
 }
 
-/** Whether `removeEventListener(type, listener, true)` removes one that captures. Node.js does so since version 26. */
+/** Whether `removeEventListener(type, listener, true)` removes a capturing listener. Node.js does so since version 26. */
 const hostFlattens = (() => {
   const target = new EventTarget();
   let calls = 0;
@@ -191,9 +192,7 @@ const hostFlattens = (() => {
   return calls === 0;
 })();
 
-/**
- * Has the listeners of a class counted. `listenersOf` returns those of an instance, or `undefined`.
- */
+/** Counts the listeners of a class. `listenersOf` returns the `Listeners` of an instance, or `undefined`. */
 function countListeners(prototype, listenersOf) {
   if (!hostFlattens) {
     define(prototype, 'removeEventListener', function removeEventListener(type, callback, options = undefined) {

@@ -1,5 +1,5 @@
 'use strict';
-// The event loop's side of the native half: one call for all sockets that have tasks.
+// The event loop's side of the native half: one call serves all sockets that have tasks.
 
 const {
   DOMException,
@@ -21,17 +21,17 @@ const { append, toException } = require('./idl');
 const { report } = require('./microtasks');
 const native = require('./native');
 
-/** The most events that one socket, and about the most that all sockets fire before timers and files have their turn. */
+/** How many events one socket, and about how many all sockets together, fire before timers and I/O get their turn. */
 const SOCKET_EVENTS_MAX = 1024;
 const TURN_EVENTS_MAX = 4096;
 /** The most messages that cross to JavaScript in one call. */
 const BATCH = 128;
-/** The network hears of what was sent after this many messages, or at the end of the turn. */
+/** Sent messages are handed to the network after this many, or at the end of the turn. */
 const FLUSH_EVERY = 64;
 
 /** The sockets that have not ended, by number. */
 const sockets = [];
-/** Those of them that must not be collected: somebody could hear of them, or they have something to do. */
+/** The sockets that must not be collected: a listener could be called, or they have work left. */
 const kept = [];
 /** The sockets that were sent something since the last flush. */
 let unflushed = [];
@@ -43,7 +43,7 @@ let holders = 0;
 
 const environment = native.enter(turn);
 
-/** Runs the tasks of all sockets that have some. Whatever throws is reported, and the next step runs. */
+/** Runs the tasks of all sockets that have some. Exceptions are reported, and do not stop the other tasks. */
 function turn() {
   inTurn = true;
   try {
@@ -70,7 +70,7 @@ function runTasks() {
       }
     }
   }
-  // A call by the native half would come at once, without a turn of the loop.
+  // A call from the native half would arrive immediately, without a turn of the loop.
   setImmediate(turn);
 }
 
@@ -79,7 +79,7 @@ const find = (number) => {
   return reference === undefined ? undefined : derefWeakRef(reference);
 };
 
-/** Hands over what was sent: at the end of a turn, or of the script that runs. */
+/** Hands sent messages to the network, at the end of a turn or of the running script. */
 function flush() {
   flushing = false;
   const waiting = unflushed;
@@ -93,19 +93,17 @@ function flush() {
   native.flush(numbers);
 }
 
-/**
- * What `WebSocket` and `WebSocketStream` have in common: the native socket, its place in the loop, and its life.
- */
+/** The common part of `WebSocket` and `WebSocketStream`: the native socket, its place in the loop, and its lifetime. */
 class Connection {
   #number;
   #fire;
   #isWanted;
   #fed = 0;
-  /** The pings that wait for a Pong, oldest first. */
+  /** Pings without a Pong, oldest first. */
   #pings = [];
   #wantedMessages;
   #afterTask;
-  /** `close()` has been called: messages that were taken are not fired. */
+  /** Set by `close()`: messages that were already taken are not fired. */
   #dropsTaken = false;
   /** Whether a listener keeps this alive, and whether that may have changed. */
   #isHeard = false;
@@ -117,9 +115,9 @@ class Connection {
   #holds = false;
 
   /**
-   * `url` and `options` are what the native half takes; `fire(event)` takes the events; `isWanted(state)` says whether
-   * somebody could hear of a socket in that state; `wantedMessages()` how many messages may be fired now; `afterTask()`
-   * is called after each event and when tasks have run.
+   * `url` and `options` are what the native half takes. `fire(event)` receives the events. `isWanted(state)` returns
+   * whether an event could reach a listener in that state. `wantedMessages()` returns how many messages may be fired
+   * now. `afterTask()` is called after each event and when all tasks have run.
    */
   constructor({ url, options }, fire, isWanted, wantedMessages = undefined, afterTask = undefined) {
     try {
@@ -135,10 +133,10 @@ class Connection {
     collected.register(this, this.#number);
     if (alive === undefined) start();
     this.update();
-    this.later(); // registers for the events that follow
+    this.later(); // registers for later events
   }
 
-  /** What the native half calls the socket. */
+  /** The number that the native half knows the socket by. */
   get number() {
     return this.#number;
   }
@@ -151,7 +149,7 @@ class Connection {
     return native.bufferedAmount(this.#number);
   }
 
-  /** Something was fed to the native socket. */
+  /** Called after a message was queued on the native socket. */
   fed() {
     this.#fed += 1;
     if (this.#fed === 1) {
@@ -170,18 +168,18 @@ class Connection {
     this.#fed = 0;
   }
 
-  /** Tasks may wait: this has another turn. */
+  /** Requests another turn, because tasks may be waiting. */
   later() {
     native.later(environment, this.#number);
   }
 
-  /** Closes by `how`; throws what that does. */
+  /** Closes with the function `how`; throws what it throws. */
   close(code, reason, how = native.close) {
     if (!how(this.#number, code, reason)) this.#dropsTaken = true;
     this.update();
   }
 
-  /** Runs the tasks that wait, up to a number of events; @returns how many. */
+  /** Runs waiting tasks, up to a number of events; @returns the number of events. */
   drain(events) {
     const number = this.#number;
     const wantedMessages = this.#wantedMessages;
@@ -228,7 +226,7 @@ class Connection {
     }
   }
 
-  /** Tasks have run: what was sent may have left, and Pings been answered. */
+  /** Called when tasks have run: data may have been sent, and Pings answered. */
   #ran() {
     if (this.#needsUpdate || !this.#isHeard) this.update();
     if (this.#afterTask !== undefined) this.#afterTask();
@@ -246,7 +244,7 @@ class Connection {
     if (waiting.length === 0) this.update();
   }
 
-  /** @returns {Promise<void>} that resolves when the Pong has come. */
+  /** @returns {Promise<void>} that resolves when the Pong arrives. */
   ping() {
     return new Promise((resolve, reject) => {
       try {
@@ -262,7 +260,7 @@ class Connection {
 
   /** Why the connection failed: an Error with `phase` and perhaps `status`; `null` if it has not. */
   get failure() {
-    // The events come first: a script must not see the end before them.
+    // Only once CLOSED: a script must not see the failure before the events.
     if (this.#failure === null && this.readyState === CLOSED) {
       const info = native.failure(this.#number);
       if (info !== null) {
@@ -274,15 +272,15 @@ class Connection {
     return this.#failure;
   }
 
-  /** Whether this keeps the process alive while it has to do something. */
+  /** Sets whether this keeps the process alive while it has work to do. */
   setRef(isRef) {
     this.#isRef = isRef;
     this.update();
   }
 
   /**
-   * Keeps this object, and the process, alive: while WHATWG says so ("garbage collection"), while it is closing, and
-   * while a Pong is awaited.
+   * Decides whether this object, and the process, must stay alive: while the "garbage collection" rules of WHATWG say so,
+   * while it is closing, and while a Pong is awaited.
    */
   update() {
     const state = this.readyState;
@@ -304,13 +302,13 @@ class Connection {
     else if (holds && holders === 1) alive.ref();
   }
 
-  /** The program ends by itself: says so to the server, and stays alive until that has answered. */
+  /** Closes the socket because the process is ending, and keeps the process alive until the server has answered. */
   leave() {
     native.disappear(this.#number);
     this.update();
   }
 
-  /** @returns {Promise<void>} that resolves when the last event was fired. */
+  /** @returns {Promise<void>} that resolves after the last event. */
   whenEnded() {
     this.#end ??= new Promise((resolve) => {
       if (sockets[this.#number] === undefined) resolve();
@@ -319,7 +317,7 @@ class Connection {
     return this.#end;
   }
 
-  /** The last event was fired. */
+  /** Called after the last event. */
   ended() {
     this.#resolveEnd?.();
     const pings = this.#pings;
@@ -332,16 +330,16 @@ class Connection {
   }
 }
 
-/** A connection that nobody can hear of any more is given up: if it is open, it closes without a code. */
+/** Releases a connection whose object was collected. If it is open, it closes without a code. */
 const collected = new FinalizationRegistry((number) => {
   sockets[number] = undefined;
   native.release(number);
 });
 
-/** Receives several values from the native half. */
+/** Collects the arguments of a call from the native half. */
 const collect = (...values) => values;
 
-/** Whether no task waits behind the messages that were collected. */
+/** Whether all tasks had run when the last messages were collected. */
 let lastMessages = false;
 
 function collectMessages(isLast, ...messages) {
@@ -360,12 +358,12 @@ function start() {
   });
 }
 
-/** Where each loading of the package on this thread has what it does at a natural end. */
+/** Key of the shared record: what each copy of the package on this thread does when the program ends by itself. */
 const ENDINGS = Symbol.for('fullduplex.endings');
 
 /**
- * Has `close` called when nothing else is left to do. Sockets that nobody hears are closed properly then, which takes as
- * long as the server does. There is one listener for each thread, however often the package is loaded.
+ * Calls `close` when the event loop has no work left, so that sockets without listeners still close properly. There is
+ * one process listener for each thread, however often the package is loaded.
  */
 function whenEnding(close) {
   let endings = process[ENDINGS];
@@ -383,7 +381,7 @@ function whenEnding(close) {
 const OPEN = 1;
 const CLOSING = 2;
 const CLOSED = 3;
-/** The event `error`, as the native half gives it. Its number is also that of CLOSING. */
+/** The event `error`, as the native half reports it. The number is also that of CLOSING. */
 const ERROR = 2;
 
 module.exports = { Connection, ERROR, OPEN, flush };

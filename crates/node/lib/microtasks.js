@@ -2,18 +2,18 @@
 
 const { process, queueMicrotask } = require('./primordials');
 
-/** "Report an exception": it becomes an uncaught one, and the caller goes on. */
+/** "Report an exception": rethrows it later as an uncaught exception, so that the caller continues. */
 function report(error) {
   queueMicrotask(() => {
     throw error;
   });
 }
 
-/** What Node.js runs between two callbacks: ticks and microtasks. It has no public name. */
+/** The function that Node.js runs between two callbacks, for ticks and microtasks. It has no public name. */
 let runTicks = process._tickCallback ?? (() => {});
 
 if (runTicks.name === 'deprecated') {
-  // With --pending-deprecation, the first call warns, and with --throw-deprecation the warning is thrown.
+  // With --pending-deprecation, the first call warns. With --throw-deprecation, it throws the warning.
   const deprecated = runTicks;
   runTicks = () => {
     runTicks = deprecated;
@@ -33,7 +33,7 @@ if (runTicks.name === 'deprecated') {
   };
 }
 
-/** "Perform a microtask checkpoint". What a tick throws is reported, and the next ticks run. */
+/** "Perform a microtask checkpoint". An exception of a tick is reported, and the next ticks run. */
 function checkpoint() {
   for (;;) {
     try {

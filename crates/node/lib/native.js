@@ -1,5 +1,5 @@
 'use strict';
-// Loads the native half: the one that was built in this folder, or that of the package for this platform.
+// Loads the native half: a local build in this folder, or the package for this platform.
 
 const { existsSync } = require('node:fs');
 const path = require('node:path');

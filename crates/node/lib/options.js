@@ -1,5 +1,5 @@
 'use strict';
-// The options beyond the standard, converted. Whether they can be used is decided in the native half.
+// Conversion of the options beyond the standard. The native half decides whether they can be used.
 
 const { readFileSync } = require('node:fs');
 
@@ -26,8 +26,8 @@ const {
 const { append, bufferSource, dictionary, isObject, member, protocols, sequence } = require('./idl');
 
 /**
- * Whether the value in the place of the protocols can only be options: an object that the standard would turn into
- * "[object Object]", which is not the name of a subprotocol.
+ * Returns whether the second argument is an options object: one that the standard would convert to "[object Object]",
+ * which is not a valid subprotocol.
  */
 function isOptions(value) {
   if (typeof value !== 'object' || value === null) return false;
@@ -45,11 +45,11 @@ const boolean = (value) => !!value;
 
 function number(value, name) {
   const converted = +value;
-  if (!(converted >= 0)) throw new TypeError(`The option ${name} is not a number from 0 on`);
+  if (!(converted >= 0)) throw new TypeError(`The option ${name} is not a number of at least 0`);
   return converted;
 }
 
-/** A number of bytes or bits; `Infinity` is no limit. */
+/** A number of bytes or bits. `Infinity` means no limit. */
 function count(value, name) {
   const converted = number(value, name);
   if (converted !== Infinity && !numberIsInteger(converted)) {
@@ -63,7 +63,7 @@ function byteString(value, name) {
   const converted = `${value}`;
   for (let i = 0; i < converted.length; i += 1) {
     if (converted.charCodeAt(i) > 0xff) {
-      throw new TypeError(`The ${name} has a character that is not Latin-1, at index ${i}`);
+      throw new TypeError(`The ${name} has a character outside Latin-1 at index ${i}`);
     }
   }
   return converted;
@@ -112,7 +112,7 @@ function pemPart(part) {
   return bufferFrom(source.buffer, source.offset, source.length);
 }
 
-/** A jar of cookies: both members are called later, on the jar. */
+/** A cookie jar. Its two members are called later, as methods of the jar. */
 function jar(value) {
   if (!isObject(value)) throw new TypeError('The option cookies is not an object');
   const callback = (name) => {
@@ -127,12 +127,12 @@ function jar(value) {
 function cookieOf({ getCookies }, url) {
   const cookie = getCookies(url) ?? '';
   if (isObject(cookie)) {
-    throw new TypeError('getCookies() returned an object. It must return a string: it can not be asynchronous');
+    throw new TypeError('getCookies() returned an object. It must return a string; it cannot be asynchronous');
   }
   return byteString(cookie, 'result of getCookies()');
 }
 
-/** Reads the members of a dictionary once each, in the order of `converters`. `null` is as good as unset. */
+/** Reads each member of a dictionary once, in the order of `converters`. `null` counts as unset. */
 function members(value, name, converters) {
   const given = dictionary(value, `The option ${name}`);
   const read = { __proto__: null };
@@ -154,7 +154,7 @@ const DEFLATE = {
   threshold: count,
 };
 
-/** In the order of their names, as Web IDL has it. */
+/** In alphabetical order, as Web IDL requires. */
 const OPTIONS = {
   __proto__: null,
   anyPort: boolean,
@@ -177,14 +177,14 @@ const OPTIONS = {
   tls: (value) => members(value, 'tls', TLS),
 };
 
-/** Those of `WebSocketStream`. */
+/** The options of `WebSocketStream`. */
 const STREAM_OPTIONS = { __proto__: null };
 for (const name in OPTIONS) {
   STREAM_OPTIONS[name] = name === 'protocols' ? listOfProtocols : OPTIONS[name];
   if (name === 'proxy') STREAM_OPTIONS.signal = abortSignal;
 }
 
-/** `sequence<USVString>`, which a string is not. */
+/** `sequence<USVString>`. A string is not accepted. */
 function listOfProtocols(value) {
   if (!isObject(value)) throw new TypeError('The protocols are not a sequence');
   return sequence(value, value[iteratorSymbol]);
@@ -211,7 +211,7 @@ const extraCa = (() => {
   }
 })();
 
-/** Adds to the option `tls` what the environment says, as `node:tls` does: extra roots, unless `ca` replaces all. */
+/** Adds the environment's TLS settings, as `node:tls` does: extra roots, unless `ca` replaces all roots. */
 function withEnvironment(tls) {
   const verifies = process.env.NODE_TLS_REJECT_UNAUTHORIZED !== '0';
   if (extraCa === undefined && verifies) return tls;
@@ -227,7 +227,7 @@ function withEnvironment(tls) {
  */
 function toNative(address, list, read) {
   const { baseUrl, cookies, perMessageDeflate } = read;
-  // What cannot be resolved is refused as it stands.
+  // If it cannot be resolved, the native half rejects it as it is.
   const url =
     baseUrl !== undefined && urlCanParse(address, baseUrl) ? urlHref(new URL(address, baseUrl)) : address;
   const options = { __proto__: null, ...read };
@@ -239,13 +239,13 @@ function toNative(address, list, read) {
   return { url, options, jar: cookies?.setCookies };
 }
 
-/** Reads the options of `WebSocket`. Each replaces that of `defaults`, which `readDefaults` has returned. */
+/** Reads the options of `WebSocket`. They override `defaults`, the result of `readDefaults`. */
 const options = (address, list, value, defaults) =>
   toNative(address, list, { __proto__: null, ...defaults, ...readDefaults(value) });
 
 const readDefaults = (value) => members(value, 'bag', OPTIONS);
 
-/** Reads the options of `WebSocketStream`, and its signal. */
+/** Reads the options of `WebSocketStream`, and the signal. */
 function streamOptions(address, value) {
   const read = members(value, 'bag', STREAM_OPTIONS);
   const { signal } = read;

@@ -1,6 +1,6 @@
 'use strict';
-// What the package uses of the host, captured when it is loaded. Programs, fake timers and test environments replace
-// globals and methods of shared prototypes later; a socket must go on working.
+// The parts of the host that the package uses, captured at load. Programs, fake timers and test environments may
+// replace globals and methods of shared prototypes later; sockets must keep working.
 
 const { AsyncResource } = require('node:async_hooks');
 const diagnostics = require('node:diagnostics_channel');
@@ -111,7 +111,7 @@ module.exports = {
 
   /** Runs `job` as a microtask. Fake timers do not replace it. */
   soon: (job) => void promiseThen(settled, job),
-  /** Marks a promise as handled: nobody needs to hear that it was rejected. */
+  /** Marks a promise as handled, so that its rejection is never reported. */
   ignoreRejection: (promise) => void promiseThen(promise, undefined, () => {}),
   promiseThen,
   uncurryThis,

@@ -33,14 +33,14 @@ class WebSocketStream {
   #closed = withResolvers();
   #readable;
   #writable;
-  /** The latest read, write and `writer.close()`; the machine knows which of them wait. */
+  /** The latest read, write and `writer.close()`. The state machine knows which of them are pending. */
   #pull;
   #write;
   #ending;
 
-  /** Stops following the signal. */
+  /** Removes the abort listener from the signal. */
   #unfollow;
-  /** With which later writes fail: one object for all of them. */
+  /** The error of all writes after the close: one object for all of them. */
   #closingError;
 
   constructor(url, options = {}) {
@@ -87,7 +87,7 @@ class WebSocketStream {
 
   #close(code, reason, how) {
     this.#connection.close(code, reason, how);
-    // Messages that wait hold nothing up any more: they are dropped.
+    // Drops waiting messages, so that they no longer delay the tasks behind them.
     this.#connection.later();
   }
 
@@ -104,7 +104,7 @@ class WebSocketStream {
     });
   }
 
-  /** Each task is followed by a microtask checkpoint, and what was written meanwhile is handed over apart. */
+  /** Runs a microtask checkpoint after each task, and sends what was written during it separately. */
   #run(event) {
     try {
       this.#runTask(event);
@@ -160,7 +160,7 @@ class WebSocketStream {
     this.#opened.resolve({ readable, writable, extensions, protocol });
   }
 
-  /** The reader wants a message: from now on they are taken. */
+  /** The reader wants a message: messages are taken from now on. */
   #wait() {
     this.#pull = withResolvers();
     native.streamPull(this.#number);
@@ -184,7 +184,7 @@ class WebSocketStream {
     return this.#write.promise;
   }
 
-  /** `writer.close()`: everything is sent, then the connection closes. */
+  /** Implements `writer.close()`: sends everything, then closes the connection. */
   #finish() {
     this.#close();
     native.streamFinish(this.#number);
@@ -192,7 +192,7 @@ class WebSocketStream {
     return this.#ending.promise;
   }
 
-  /** The reader or the writer gives up. Only a WebSocketError says something to the server. */
+  /** Closes because the reader or the writer gave up. Only a WebSocketError has a code and a reason for the server. */
   #closeFor(reason) {
     const { closeCode, reason: text } = reason instanceof WebSocketError ? reason : {};
     this.#close(closeCode ?? undefined, text, native.streamGiveUp);
@@ -212,7 +212,7 @@ class WebSocketStream {
     return this.#closingError;
   }
 
-  /** Carries out the effects that the native half has decided on, given as their numbers. */
+  /** Carries out the effects that the native half returned, given by number. */
   #carryOut(effects, info, makeError) {
     if (effects.length === 0) return;
     const error = makeError?.();
@@ -242,7 +242,7 @@ class WebSocketStream {
 /** The names of the effects, by number. */
 const EFFECTS = native.streamEffects();
 
-/** Calls `abort` when the signal aborts, whatever its listeners do. Returns a function that stops that. */
+/** Calls `abort` when the signal aborts, even if a listener stops the event. Returns a function that removes it again. */
 function follow(signal, abort) {
   if (events.addAbortListener !== undefined) {
     const { [Symbol.dispose]: dispose } = addAbortListener(signal, abort);
@@ -252,7 +252,7 @@ function follow(signal, abort) {
   return () => removeEventListener(signal, 'abort', abort);
 }
 
-/** Ignores the exception of a stream that its user has cancelled. */
+/** Ignores the exception of a stream that its user has already cancelled. */
 function attempt(call) {
   try {
     call();
@@ -261,7 +261,7 @@ function attempt(call) {
   }
 }
 
-/** A promise whose rejection nobody needs to handle. */
+/** Creates a promise whose rejection is never reported as unhandled. */
 function withResolvers() {
   let resolve;
   let reject;

@@ -34,7 +34,7 @@ const { report } = require('./microtasks');
 const native = require('./native');
 const { isOptions, options: readOptions, readDefaults } = require('./options');
 
-/** The names are those of undici, whose tools work with this package too. */
+/** The names of undici's channels, so that its tools work with this package too. */
 const channels = {
   open: channel('undici:websocket:open'),
   close: channel('undici:websocket:close'),
@@ -131,7 +131,7 @@ class WebSocket extends EventTarget {
   }
 
   close(code = undefined, reason = undefined) {
-    const connection = this.#connection; // a TypeError for what is no WebSocket
+    const connection = this.#connection; // throws a TypeError if `this` is not a WebSocket
     const closeCode = code === undefined ? undefined : clampedUnsignedShort(code);
     const closeReason = reason === undefined ? undefined : usvString(reason);
     try {
@@ -142,25 +142,25 @@ class WebSocket extends EventTarget {
   }
 
   /**
-   * Asks the server for a Pong. Not part of the standard.
+   * Sends a Ping. Not part of the standard.
    * @returns {Promise<void>} that resolves when the server has answered.
    */
   ping() {
     return this.#connection.ping();
   }
 
-  /** Why the connection failed, for logs: the events must not tell. `null` if it has not. Not part of the standard. */
+  /** Why the connection failed, for logs; the events must not tell. `null` if it did not fail. Not part of the standard. */
   get failure() {
     return this.#connection.failure;
   }
 
-  /** Keeps the process alive again while the socket has to do something: the default. Not part of the standard. */
+  /** Keeps the process alive while the socket has work to do; this is the default. Not part of the standard. */
   ref() {
     this.#connection.setRef(true);
     return this;
   }
 
-  /** Lets the process end although somebody could hear of the socket. Not part of the standard. */
+  /** Lets the process end even if the socket has listeners. Not part of the standard. */
   unref() {
     this.#connection.setRef(false);
     return this;
@@ -198,7 +198,7 @@ class WebSocket extends EventTarget {
     this.#listeners.setHandler('close', value);
   }
 
-  /** Whether an event could reach somebody in this state: then the socket is not collected. */
+  /** Returns whether an event could still reach a listener in this state. Then the socket is not collected. */
   #isHeard(state) {
     const listeners = this.#listeners;
     return (
@@ -247,12 +247,12 @@ class WebSocket extends EventTarget {
     return native[name](this.#number);
   }
 
-  /** Tells the subscribers of a diagnostics channel. */
+  /** Publishes to a diagnostics channel, if it has subscribers. */
   #publish(channel, message) {
     if (channel.hasSubscribers) channel.publish(message());
   }
 
-  /** Gives the jar the cookies of the response. */
+  /** Passes the cookies of the response to the jar. */
   #keepCookies() {
     const setCookies = this.#jar;
     if (setCookies === undefined) return;
@@ -296,7 +296,7 @@ class WebSocket extends EventTarget {
   }
 }
 
-/** Sends a Blob once it was read. Its place among the messages is taken already. One that cannot be read fails it. */
+/** Fills the reserved place of a Blob with its bytes. A Blob that cannot be read fails the connection. */
 function fill(connection, place, blob) {
   promiseThen(
     blobArrayBuffer(blob),
@@ -306,8 +306,8 @@ function fill(connection, place, blob) {
 }
 
 /**
- * Returns a class whose sockets have default options. It has members of its own, and makes objects with the private
- * members of `WebSocket`, so that it looks like `WebSocket` in every respect.
+ * Returns a class whose sockets have default options. It has its own copies of the members, and its constructor makes
+ * objects with the private members of `WebSocket`, so that it behaves like `WebSocket` in every respect.
  */
 function withDefaults(defaults) {
   const Base = WebSocket;

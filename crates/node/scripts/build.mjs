@@ -1,4 +1,4 @@
-// Builds the native half and puts it beside lib/.
+// Builds the native half and copies it to this folder's parent, beside lib/.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -18,6 +18,6 @@ const built = cargo.stdout
   .find((message) => message.reason === 'compiler-artifact' && message.target.name === 'fullduplex_node');
 const library = built.filenames.find((name) => /\.(so|dylib|dll)$/.test(name));
 const addon = `${folder}/fullduplex.node`;
-// A process that has loaded the old file keeps it.
+// Removed first, because running processes have the old file mapped.
 rmSync(addon, { force: true });
 copyFileSync(library, addon);

@@ -1,4 +1,4 @@
-// Runs before `npm pack`: refuses a package without its native half, and adds the licences of the repository.
+// Runs before `npm pack`: rejects a package without its native half, and copies the licences from the repository.
 import { copyFileSync, existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 

@@ -6,8 +6,8 @@ use http::HeaderValue;
 
 use crate::latin1::latin1;
 
-/// What a jar in JavaScript has to do with one opening: what it said when it was asked, and what it
-/// is to be told.
+/// One opening handshake's view of a JavaScript cookie jar: the `Cookie` header that the jar
+/// returned, and the `Set-Cookie` headers to pass to it.
 #[derive(Debug)]
 pub(crate) struct Jar {
     cookie: Option<HeaderValue>,
@@ -15,7 +15,7 @@ pub(crate) struct Jar {
 }
 
 impl Jar {
-    /// `None` if the value cannot be one of a header.
+    /// Returns `None` if `cookie` is not a valid header value.
     pub(crate) fn new(cookie: &str) -> Option<Self> {
         let cookie = match cookie {
             "" => None,
@@ -24,7 +24,7 @@ impl Jar {
         Some(Self { cookie, set: Mutex::default() })
     }
 
-    /// The `Set-Cookie` headers that came since.
+    /// Takes the `Set-Cookie` headers received since the last call.
     pub(crate) fn take(&self) -> Vec<String> {
         mem::take(&mut *self.set.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -13,20 +13,21 @@ use tokio::runtime::EnterGuard;
 use crate::event::{self, Many};
 use crate::io::Io;
 
-/// Weak: an idle environment may end.
+/// A weak reference, so that an idle environment can exit.
 pub(crate) type Call = ThreadsafeFunction<(), (), (), napi::Status, false, true>;
 
 thread_local! {
-    /// The environments of this JavaScript thread: one for each time that the package was loaded. JavaScript knows them by
-    /// number, as it does the sockets: looking a number up costs less than finding out what a JavaScript object stands for.
+    /// The environments of this JavaScript thread, one for each time the package was loaded.
+    /// JavaScript refers to them, and to sockets, by number: looking up a number is cheaper than
+    /// unwrapping a JavaScript object.
     pub(crate) static ENVIRONMENTS: RefCell<Slab<Arc<Turns>>> = const { RefCell::new(Slab::new()) };
-    /// Serves the sockets of all of them.
+    /// The I/O thread of all these environments.
     pub(crate) static IO: RefCell<Option<Io>> = const { RefCell::new(None) };
-    /// The environments again, for the thread that serves them.
+    /// The same environments, as the I/O thread sees them.
     pub(crate) static CALLERS: Callers = Callers::default();
 }
 
-/// The environments of a thread that wait to be called.
+/// The environments of a JavaScript thread, for its I/O thread to call.
 #[derive(Clone, Default)]
 pub(crate) struct Callers(Arc<Mutex<Vec<Weak<Turns>>>>);
 
@@ -43,7 +44,7 @@ impl Callers {
     }
 }
 
-/// Which sockets have tasks, and how JavaScript hears of it: by one call for all of them.
+/// The sockets that have tasks. JavaScript is called once for all of them.
 pub(crate) struct Turns {
     turn: Call,
     ready: Mutex<Ready>,
@@ -58,18 +59,18 @@ impl Turns {
 #[derive(Default)]
 struct Ready {
     sockets: VecDeque<u32>,
-    /// A call is on its way, or JavaScript is taking the sockets.
+    /// Set while a call is pending or JavaScript is taking the sockets.
     called: bool,
 }
 
-/// Wakes JavaScript for one socket.
+/// The waker of one socket, which schedules a call into JavaScript.
 pub(crate) struct Signal {
     pub(crate) number: u32,
     pub(crate) turns: Arc<Turns>,
 }
 
-/// The numbers of the sockets that have tasks, as what `collect` returns of them; `null` if there are
-/// none.
+/// Passes the numbers of the sockets that have tasks to `collect`, and returns its result. Returns
+/// `null` if there are none.
 #[napi]
 pub fn ready<'env>(
     env: &'env Env,
@@ -90,7 +91,7 @@ pub fn ready<'env>(
     }
 }
 
-/// This socket has more tasks, or may have.
+/// Schedules another turn for a socket that has, or may have, more tasks.
 #[napi]
 pub fn later(environment: u32, socket: u32) {
     with(environment, |turns| {
@@ -99,18 +100,19 @@ pub fn later(environment: u32, socket: u32) {
     });
 }
 
-/// JavaScript has woken sockets itself, and is called for them.
+/// Calls JavaScript for sockets that JavaScript itself has woken.
 pub(crate) fn call_if_due(environment: u32) {
     with(environment, |turns| turns.call_if_due());
 }
 
-/// Runs `open` where the sockets of this thread are served. Starts that if it is not running.
+/// Runs `open` in the runtime of this thread's sockets, which is started if necessary.
 pub(crate) fn serve<T>(
     environment: u32,
     open: impl FnOnce(&Arc<Turns>, EnterGuard<'_>) -> T,
 ) -> std::io::Result<T> {
-    let turns = with(environment, Arc::clone)
-        .ok_or_else(|| std::io::Error::other("there is no such environment"))?;
+    let turns = with(environment, Arc::clone).ok_or_else(|| {
+        std::io::Error::other("could not open a socket: the environment has ended")
+    })?;
     IO.with_borrow_mut(|io| {
         let io = match io {
             Some(io) => io,
@@ -128,8 +130,8 @@ fn with<T>(environment: u32, look: impl FnOnce(&Arc<Turns>) -> T) -> Option<T> {
 }
 
 impl Turns {
-    /// A socket has tasks. JavaScript hears of it when the others that have some have been served, or
-    /// when they have become many.
+    /// Adds a socket that has tasks. JavaScript is called once the I/O thread is idle, or sooner if
+    /// many sockets are waiting.
     fn push(&self, number: u32) {
         let mut ready = lock(&self.ready);
         ready.sockets.push_back(number);
@@ -139,7 +141,7 @@ impl Turns {
         }
     }
 
-    /// Calls JavaScript if sockets have tasks, and it does not know yet.
+    /// Calls JavaScript if sockets have tasks and no call is pending.
     fn call_if_due(&self) {
         let mut ready = lock(&self.ready);
         if !ready.sockets.is_empty() && !std::mem::replace(&mut ready.called, true) {
@@ -149,7 +151,7 @@ impl Turns {
     }
 
     fn call(&self) {
-        // Nobody is there to be called when the environment is ending.
+        // The call fails if the environment is ending; nothing needs to be done then.
         let _: napi::Status = self.turn.call((), ThreadsafeFunctionCallMode::NonBlocking);
     }
 }
@@ -164,7 +166,8 @@ impl Wake for Signal {
     }
 }
 
-/// So many sockets are not kept waiting for the others.
+/// The number of waiting sockets at which JavaScript is called at once. Also the most that one call
+/// of [`ready`] returns.
 const MANY: usize = 64;
 
 /// No code that can panic runs under these locks.

@@ -3,13 +3,13 @@ use fullduplex::{Data, Event};
 use napi::bindgen_prelude::{ArrayBuffer, JsValue, JsValuesTupleIntoVec, Object};
 use napi::{Env, JsString, Result, Unknown, sys};
 
-/// `open`.
+/// The `open` event.
 const OPEN: u32 = 1;
-/// `error`.
+/// The `error` event.
 const ERROR: u32 = 2;
 
-/// An event as one value: 1 is `open` and 2 `error`; a string or an `ArrayBuffer` is the data of a
-/// `message`; an object has the members of a `close`.
+/// Converts an event into one value: 1 for `open`, 2 for `error`, the data of a `message` as a
+/// string or an `ArrayBuffer`, and an object with the members of a `close` event.
 pub(crate) fn to_js<'env>(env: &'env Env, event: Event) -> Result<Unknown<'env>> {
     match event {
         Event::Open => number(env, OPEN),
@@ -25,8 +25,8 @@ pub(crate) fn to_js<'env>(env: &'env Env, event: Event) -> Result<Unknown<'env>>
     }
 }
 
-/// The data of several messages, as the arguments of one call: to put them into an array one by one
-/// takes longer.
+/// Converts several messages into the arguments of one call, which is faster than filling an array.
+/// The first argument tells whether all tasks have run.
 pub(crate) fn many(env: &Env, batch: Batch) -> Result<Many<'_>> {
     let mut values = Vec::with_capacity(batch.messages.len() + 1);
     values.push(number(env, u32::from(batch.rest == Rest::Empty))?);
@@ -36,12 +36,12 @@ pub(crate) fn many(env: &Env, batch: Batch) -> Result<Many<'_>> {
     Ok(Many(values))
 }
 
-/// Numbers, in the same way.
+/// Converts numbers into the arguments of one call.
 pub(crate) fn numbers(env: &Env, numbers: impl Iterator<Item = u32>) -> Result<Many<'_>> {
     numbers.map(|one| number(env, one)).collect::<Result<_>>().map(Many)
 }
 
-/// Arguments of a call.
+/// The arguments of a call into JavaScript.
 pub struct Many<'env>(Vec<Unknown<'env>>);
 
 impl JsValuesTupleIntoVec for Many<'_> {
@@ -53,14 +53,14 @@ impl JsValuesTupleIntoVec for Many<'_> {
 fn data(env: &Env, data: Data) -> Result<Unknown<'_>> {
     match data {
         Data::Text(text) => Ok(string(env, text.as_str())?.to_unknown()),
-        // A buffer that lay outside of JavaScript could not be transferred.
+        // Copied, because an external buffer cannot be transferred.
         Data::Blob(bytes) | Data::ArrayBuffer(bytes) => {
             Ok(ArrayBuffer::copy_from(env, bytes)?.to_unknown())
         }
     }
 }
 
-/// JavaScript keeps ASCII as it is, and has to take everything else apart.
+/// Creates a string. JavaScript stores ASCII as it is, but has to transcode all other UTF-8.
 fn string<'env>(env: &'env Env, text: &str) -> Result<JsString<'env>> {
     if text.is_ascii() { env.create_string_latin1(text) } else { env.create_string(text) }
 }

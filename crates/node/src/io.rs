@@ -5,7 +5,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio::task;
 
-/// A thread that serves all sockets of one JavaScript thread. It ends with that, and leaves nothing behind.
+/// The I/O thread that serves all sockets of one JavaScript thread.
 pub(crate) struct Io {
     handle: Handle,
     stop: oneshot::Sender<task::JoinHandle<()>>,
@@ -13,7 +13,7 @@ pub(crate) struct Io {
 }
 
 impl Io {
-    /// Starts the thread, which calls `idle` whenever it has nothing to do.
+    /// Starts the thread, which calls `idle` whenever it has nothing left to do.
     pub(crate) fn start(idle: impl Fn() + Send + Sync + 'static) -> std::io::Result<Self> {
         let (started, handle) = mpsc::channel();
         let (stop, stopped) = oneshot::channel::<task::JoinHandle<()>>();
@@ -27,7 +27,7 @@ impl Io {
             if let Ok(last) = runtime.block_on(stopped) {
                 runtime.block_on(last).unwrap_or_default();
             }
-            // Names that are being resolved are not waited for.
+            // Does not wait for pending name lookups.
             runtime.shutdown_background();
         })?;
         let handle = handle.recv().map_err(std::io::Error::other)??;
@@ -38,7 +38,7 @@ impl Io {
         &self.handle
     }
 
-    /// Runs `job`, and waits for it.
+    /// Runs `job` on the I/O thread and blocks until it is done.
     pub(crate) fn wait_for(&self, job: impl Future<Output = ()> + Send + 'static) {
         let (done, wait) = mpsc::channel();
         self.handle.spawn(async move {
@@ -48,7 +48,7 @@ impl Io {
         wait.recv().unwrap_or_default();
     }
 
-    /// Runs `last`, then ends the thread, and waits for that.
+    /// Runs `last`, then ends the I/O thread. Blocks until it has ended.
     pub(crate) fn stop(self, last: impl Future<Output = ()> + Send + 'static) {
         let last = self.handle.spawn(last);
         self.stop.send(last).unwrap_or_default();

@@ -1,8 +1,8 @@
 //! The native half of the npm package `fullduplex`.
 //!
-//! It converts shapes: what JavaScript calls goes to a [`fullduplex::WebSocket`], what that has to
-//! tell goes back. The JavaScript half (`lib/`) owns the listeners and fires the events; what the
-//! standard decides is decided in `fullduplex`.
+//! This crate only converts types: calls from JavaScript go to a [`fullduplex::WebSocket`], and its
+//! events go back. The JavaScript half (`lib/`) owns the listeners and fires the events. The rules
+//! of the standard are in `fullduplex`.
 
 #![cfg_attr(test, allow(dead_code, reason = "`#[napi]` exports nothing to a test"))]
 

@@ -1,4 +1,4 @@
-//! How an environment begins and ends.
+//! Start and end of an environment.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use napi_derive::napi;
 use crate::environment::{CALLERS, ENVIRONMENTS, IO, Turns};
 use crate::socket;
 
-/// Makes an environment; `turn` is called when sockets of it have tasks.
+/// Creates an environment. `turn` is called when its sockets have tasks.
 #[napi]
 pub fn enter(env: &Env, turn: Function<'_, (), ()>) -> napi::Result<u32> {
     let turn = turn.build_threadsafe_function::<()>().weak::<true>().build()?;
@@ -22,8 +22,8 @@ pub fn enter(env: &Env, turn: Function<'_, (), ()>) -> napi::Result<u32> {
     Ok(number as u32)
 }
 
-/// The thread ends: closes all its sockets, open ones with 1001, and ends what serves them. Blocks until what was sent and
-/// the closing handshakes are done, or [`LEAVE_TIMEOUT`] has passed.
+/// Closes all sockets of this thread, open ones with 1001, and ends the I/O thread. Blocks until
+/// all sent data and closing handshakes are done, or for [`LEAVE_TIMEOUT`] at most.
 #[napi]
 pub fn leave() {
     let environments: Vec<_> =
@@ -31,7 +31,7 @@ pub fn leave() {
     stop(environments.into_iter().flat_map(socket::end_all).collect());
 }
 
-/// Waits for sockets that are closing, then ends the thread that serves them.
+/// Waits for closing sockets, then ends the I/O thread.
 fn stop(sockets: Vec<WebSocket>) {
     if let Some(io) = IO.with_borrow_mut(Option::take) {
         io.stop(closed(sockets));
@@ -47,10 +47,10 @@ async fn closed(sockets: Vec<WebSocket>) {
     tokio::time::timeout(LEAVE_TIMEOUT, all).await.ok();
 }
 
-/// How long an environment that ends waits for its servers.
+/// How long an ending environment waits for the servers of its sockets.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The environment is torn down: nothing of it remains.
+/// Cleans up when the environment is torn down.
 fn end(environment: u32) {
     let sockets = socket::end_all(environment);
     let is_last = ENVIRONMENTS.with_borrow(|all| all.len() <= 1);

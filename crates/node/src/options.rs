@@ -13,51 +13,51 @@ use crate::cookies::Jar;
 use crate::error::{bad_option, exception};
 use crate::latin1::latin1;
 
-/// What the third argument of the constructor may have, converted. Times are in milliseconds.
+/// The constructor's options, after conversion in JavaScript. Times are in milliseconds.
 #[napi(object)]
 #[derive(Default)]
 pub struct Options {
     /// The subprotocols to offer.
     pub protocols: Vec<String>,
-    /// Names and values, one behind the other.
+    /// Header names and values, alternating.
     pub headers: Option<Vec<String>>,
     /// The value of the `Origin` header.
     pub origin: Option<String>,
-    /// Certificates.
+    /// The TLS options.
     pub tls: Option<TlsOptions>,
     /// The URL of a proxy, or "env".
     pub proxy: Option<String>,
     /// Whether compression is offered.
     pub deflate: Option<bool>,
-    /// How.
+    /// The compression parameters to offer.
     pub deflate_options: Option<DeflateOptions>,
-    /// The largest message received.
+    /// The largest message that is accepted, in bytes.
     pub max_payload: Option<f64>,
-    /// How much may wait for the network.
+    /// How many bytes may wait to be sent.
     pub max_buffered_amount: Option<f64>,
-    /// How long TCP may take.
+    /// How long the TCP connection may take.
     pub connect_timeout: Option<f64>,
     /// How long the opening handshake may take.
     pub handshake_timeout: Option<f64>,
     /// How long the closing handshake may take.
     pub close_timeout: Option<f64>,
-    /// How long after a Pong the next Ping is sent.
+    /// The time from a Pong to the next Ping.
     pub ping_interval: Option<f64>,
     /// How long a Pong may take.
     pub ping_timeout: Option<f64>,
-    /// How long there may be no message.
+    /// How long the connection may stay without messages.
     pub idle_timeout: Option<f64>,
-    /// Whether any port may be connected to.
+    /// Whether ports that Fetch blocks are allowed.
     pub any_port: Option<bool>,
-    /// Whether messages are delivered after `close()`.
+    /// Whether messages that arrive after `close()` are delivered.
     pub deliver_after_close: Option<bool>,
-    /// Whether it is given up before it began.
+    /// Whether the signal had already aborted when the stream was constructed.
     pub abandoned: Option<bool>,
-    /// The value of the `Cookie` header, where there is a jar.
+    /// The value of the `Cookie` header, if there is a jar.
     pub cookie: Option<String>,
 }
 
-/// Certificates, in PEM.
+/// TLS options. Certificates and keys are in PEM.
 #[napi(object)]
 pub struct TlsOptions {
     /// The roots to trust, in place of the platform's.
@@ -66,32 +66,32 @@ pub struct TlsOptions {
     pub extra_ca: Option<Uint8Array>,
     /// The client's certificate.
     pub cert: Option<Uint8Array>,
-    /// Its key.
+    /// The key of the client's certificate.
     pub key: Option<Uint8Array>,
     /// The name that the server's certificate must have.
     pub servername: Option<String>,
-    /// Whether it must be valid.
+    /// Whether the server's certificate must be valid.
     pub reject_unauthorized: Option<bool>,
 }
 
-/// permessage-deflate.
+/// The parameters of permessage-deflate.
 #[napi(object)]
 pub struct DeflateOptions {
-    /// The client's window.
+    /// The window bits of the client's compressor.
     pub client_max_window_bits: Option<u32>,
-    /// The server's window.
+    /// The window bits of the server's compressor.
     pub server_max_window_bits: Option<u32>,
-    /// Whether the client's messages stand alone.
+    /// Whether the client compresses each message on its own.
     pub client_no_context_takeover: Option<bool>,
-    /// Whether the server's do.
+    /// Whether the server does.
     pub server_no_context_takeover: Option<bool>,
     /// The smallest message that is compressed.
     pub threshold: Option<f64>,
 }
 
 impl Options {
-    /// Sets what is given. The subprotocols come first, and the URL before them: these the standard
-    /// knows.
+    /// Applies the options to `builder`. The subprotocols come first, because the standard checks
+    /// them right after the URL.
     pub(crate) fn apply(
         self,
         builder: Builder,
@@ -100,7 +100,7 @@ impl Options {
         let timeouts = self.timeouts();
         let after_close = match self.deliver_after_close {
             Some(true) => AfterClose::Deliver,
-            _ => AfterClose::Drop, // WHATWG's choice
+            _ => AfterClose::Drop, // the default of the WHATWG standard
         };
         let mut builder = builder.protocols(self.protocols).map_err(|error| exception(&error))?;
         builder = builder.after_close(after_close);
@@ -174,7 +174,7 @@ impl TlsOptions {
         match (self.cert, self.key) {
             (Some(cert), Some(key)) => tls = tls.client_certificate(&cert, &key),
             (None, None) => {}
-            _ => return Err(bad_option("`tls.cert` and `tls.key` need each other")),
+            _ => return Err(bad_option("`tls.cert` and `tls.key` must be given together")),
         }
         if let Some(name) = self.servername {
             tls = tls.server_name(&name);
@@ -213,5 +213,5 @@ fn milliseconds(time: f64) -> Duration {
     Duration::from_secs_f64(time.clamp(0.0, MAX_MILLISECONDS) / 1000.0)
 }
 
-/// Some 30,000 years: what is longer has no end.
+/// About 30,000 years; longer times are clamped to it.
 const MAX_MILLISECONDS: f64 = 1e15;

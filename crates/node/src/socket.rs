@@ -17,17 +17,18 @@ use crate::error::{bad_option, exception};
 use crate::event::{self, Many};
 use crate::options::Options;
 
-/// One socket. Its events are taken by [`next`], on JavaScript's thread.
+/// One socket. JavaScript takes its events with [`next`].
 pub(crate) struct Socket {
     pub(crate) socket: WebSocket,
-    /// `None` once the environment is ending: then the socket runs its tasks itself, and nobody hears of them.
+    /// `None` once the environment is ending. The socket then runs its own tasks, and their events
+    /// are dropped.
     events: Option<Events>,
     waker: Waker,
     environment: u32,
     jar: Option<Arc<Jar>>,
     /// Used by a `WebSocketStream` only.
     pub(crate) stream: StreamMachine,
-    /// The places of Blobs that are being read, by the numbers that JavaScript has for them.
+    /// The places reserved for Blobs that are being read.
     reserved: Slab<Reservation>,
 }
 
@@ -37,12 +38,14 @@ thread_local! {
 
 pub(crate) type Result<T> = std::result::Result<T, napi::Error<String>>;
 
-/// Starts to connect; returns the number of the socket, until it is released.
+/// Starts to connect. Returns the number of the socket, which is valid until [`release`].
 #[napi]
 pub fn open(environment: u32, url: String, options: Options) -> Result<u32> {
     let jar = match &options.cookie {
         Some(cookie) => {
-            let jar = Jar::new(cookie).ok_or_else(|| bad_option("the cookie is no header"))?;
+            let jar = Jar::new(cookie).ok_or_else(|| {
+                bad_option("could not send the cookie: it is not a valid header value")
+            })?;
             Some(Arc::new(jar))
         }
         None => None,
@@ -80,19 +83,19 @@ pub fn open(environment: u32, url: String, options: Options) -> Result<u32> {
     })
 }
 
-/// The attribute `url`.
+/// Returns the attribute `url`.
 #[napi]
 pub fn url(number: u32) -> Option<String> {
     with(number, |it| it.socket.url().to_owned())
 }
 
-/// The attribute `readyState`.
+/// Returns the attribute `readyState`.
 #[napi]
 pub fn ready_state(number: u32) -> Option<u32> {
     with(number, |it| it.socket.ready_state() as u32)
 }
 
-/// The attribute `bufferedAmount`.
+/// Returns the attribute `bufferedAmount`.
 #[napi]
 pub fn buffered_amount(number: u32) -> Option<f64> {
     let (amount, environment) = with(number, |it| (it.socket.buffered_amount(), it.environment))?;
@@ -102,19 +105,19 @@ pub fn buffered_amount(number: u32) -> Option<f64> {
     Some(amount as f64)
 }
 
-/// The attribute `protocol`.
+/// Returns the attribute `protocol`.
 #[napi]
 pub fn protocol(number: u32) -> Option<String> {
     with(number, |it| it.socket.protocol())
 }
 
-/// The attribute `extensions`.
+/// Returns the attribute `extensions`.
 #[napi]
 pub fn extensions(number: u32) -> Option<String> {
     with(number, |it| it.socket.extensions())
 }
 
-/// The `Set-Cookie` headers that have come since they were asked for.
+/// Takes the `Set-Cookie` headers received since the last call.
 #[napi]
 pub fn take_cookies(number: u32) -> Vec<String> {
     with(number, |it| it.jar.as_ref().map(|jar| jar.take())).flatten().unwrap_or_default()
@@ -123,9 +126,9 @@ pub fn take_cookies(number: u32) -> Vec<String> {
 /// Why a connection failed.
 #[napi(object)]
 pub struct FailureInfo {
-    /// The error and its sources.
+    /// The message of the error, with those of its sources.
     pub message: String,
-    /// What was under way.
+    /// The phase in which the connection failed.
     pub phase: String,
     /// The status of the server's response.
     pub status: Option<u16>,
@@ -139,7 +142,7 @@ pub fn failure(number: u32) -> Option<FailureInfo> {
     Some(FailureInfo { message: with_sources(&*failure), phase, status })
 }
 
-/// Returns the message of an error, with those of its sources that it does not repeat.
+/// Returns the message of an error, followed by each source's message that it does not contain.
 fn with_sources(error: &dyn std::error::Error) -> String {
     let mut message = error.to_string();
     let mut source = error.source();
@@ -153,22 +156,23 @@ fn with_sources(error: &dyn std::error::Error) -> String {
     message
 }
 
-/// `send` of a string; on its way at [`flush`].
+/// Queues a string to send. [`flush`] hands it to the network.
 #[napi]
 pub fn feed_text(number: u32, text: String) -> Result<()> {
     call(number, |it| it.socket.feed(text))
 }
 
-/// `send` of a part of a buffer; on its way at [`flush`].
+/// Queues a part of a buffer to send. [`flush`] hands it to the network.
 #[napi]
 pub fn feed_bytes(number: u32, buffer: ArrayBuffer<'_>, offset: f64, length: f64) -> Result<()> {
     let range = offset as usize..(offset + length) as usize;
-    // A buffer that was detached meanwhile is empty.
+    // A buffer that has been detached since is empty.
     let bytes = buffer.get(range).unwrap_or_default();
     call(number, |it| it.socket.feed(bytes.to_vec()))
 }
 
-/// `send` of a Blob of so many bytes; returns a number for its place.
+/// Reserves the place of a Blob of `length` bytes among the messages. Returns a number for
+/// [`fill`].
 #[napi]
 pub fn reserve(number: u32, length: f64) -> Result<u32> {
     call(number, |it| {
@@ -177,7 +181,8 @@ pub fn reserve(number: u32, length: f64) -> Result<u32> {
     })
 }
 
-/// A Blob was read; without bytes, it cannot be.
+/// Fills a reserved place with the Blob's bytes. `None` means that the Blob could not be read, and
+/// fails the connection.
 #[napi]
 pub fn fill(number: u32, place: u32, bytes: Option<ArrayBuffer<'_>>) {
     let place = with(number, |it| it.reserved.try_remove(place as usize)).flatten();
@@ -186,7 +191,7 @@ pub fn fill(number: u32, place: u32, bytes: Option<ArrayBuffer<'_>>) {
     }
 }
 
-/// Has what was fed to these sockets sent.
+/// Hands everything queued on these sockets to the network.
 #[napi]
 pub fn flush(numbers: Vec<u32>) {
     SOCKETS.with_borrow(|sockets| {
@@ -196,27 +201,28 @@ pub fn flush(numbers: Vec<u32>) {
     });
 }
 
-/// Asks the server for a Pong; returns the number of the question.
+/// Sends a Ping. Returns its number, or infinity if the socket is closing or closed.
 #[napi]
 pub fn ping(number: u32) -> Result<f64> {
     call(number, |it| Ok(it.socket.ping()?.map_or(f64::INFINITY, |number| number as f64)))
 }
 
-/// The number of the latest question that was answered.
+/// Returns the number of the latest Ping that was answered.
 #[napi]
 pub fn pings_answered(number: u32) -> f64 {
     with(number, |it| it.socket.pings_answered() as f64).unwrap_or_default()
 }
 
-/// `close(code, reason)`. Returns whether messages that JavaScript has taken are still fired.
+/// Implements `close(code, reason)`. Returns whether messages that JavaScript has already taken are
+/// still delivered.
 #[napi]
 pub fn close(number: u32, code: Option<u32>, reason: Option<String>) -> Result<bool> {
     call(number, |it| it.socket.close_as(code.map(close_code_of), reason.as_deref()))
 }
 
-/// Runs the next task that has an event, unless it is a message and none is wanted; or the next
-/// messages, up to so many, which come as what `collect` returns of them; it is told first (by 1) whether all
-/// tasks have run. `null` when they have.
+/// Runs tasks and returns the next event, or `null` if no task is left. Takes up to `messages`
+/// messages at once, and none if it is 0. Several messages are passed to `collect`, whose result is
+/// returned; its first argument is 1 if all tasks have run.
 #[napi]
 pub fn next<'env>(
     env: &'env Env,
@@ -243,27 +249,27 @@ pub fn next<'env>(
     }
 }
 
-/// Nobody asks for this socket any more. If it has not ended, it closes.
+/// Releases a socket that JavaScript no longer refers to. It closes, if it has not ended yet.
 #[napi]
 pub fn release(number: u32) {
     let released = SOCKETS.with_borrow_mut(|sockets| sockets.try_remove(number as usize));
     drop(released);
 }
 
-/// The code that goes with what an application says, if any does.
+/// Checks a close code and reason. Returns the code to send, if any.
 #[napi]
 pub fn close_code(code: Option<u32>, reason: String) -> Result<Option<u16>> {
     let frame = close_frame(code.map(close_code_of), Some(&reason));
     Ok(frame.map_err(|error| exception(&error))?.map(|frame| frame.code.get()))
 }
 
-/// The program ends: an open socket closes with 1001.
+/// Closes an open socket with 1001, because the program ends.
 #[napi]
 pub fn disappear(number: u32) {
     with(number, |it| it.socket.disappear());
 }
 
-/// The environment ends: all its sockets close, open ones with 1001. Returns them.
+/// Closes all sockets of an ending environment, open ones with 1001, and returns them.
 pub(crate) fn end_all(environment: u32) -> Vec<WebSocket> {
     SOCKETS.with_borrow_mut(|sockets| {
         let ours = sockets.iter_mut().filter(|(_, it)| it.environment == environment);
@@ -277,7 +283,7 @@ pub(crate) fn end_all(environment: u32) -> Vec<WebSocket> {
     })
 }
 
-/// The environment has ended.
+/// Releases all sockets of an environment that has ended.
 pub(crate) fn release_all(environment: u32) {
     let mut released = Vec::new();
     SOCKETS.with_borrow_mut(|sockets| {

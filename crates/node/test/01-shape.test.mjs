@@ -49,7 +49,7 @@ test('1.3 attributes are accessors of the prototype', () => {
     assert.throws(() => get.call(Object.create(WebSocket.prototype)), TypeError);
     assert.throws(() => WebSocket.prototype[name], TypeError);
     const before = socket[name];
-    // Modules are strict, where an assignment throws; sloppy code ignores it.
+    // An assignment throws in modules, which are strict, and is ignored in sloppy code.
     new Function('socket', 'name', 'socket[name] = "other"')(socket, name);
     assert.equal(socket[name], before);
     assert.ok(delete socket[name]);

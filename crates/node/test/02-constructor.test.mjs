@@ -14,7 +14,7 @@ test('2.1 the URL is a USVString', () => {
   assert.throws(() => new WebSocket({ toString() { throw new RangeError('mine'); } }), RangeError);
 });
 
-test('2.2 a relative URL has no base here, unless one is given', () => {
+test('2.2 a relative URL needs the option baseUrl', () => {
   for (const relative of ['test', '?', null, 123, '', '/path', '//host']) refused(relative);
   const base = { baseUrl: 'https://127.0.0.1:9/app/' };
   assert.equal(url('test', base), 'wss://127.0.0.1:9/app/test');
@@ -23,7 +23,7 @@ test('2.2 a relative URL has no base here, unless one is given', () => {
   assert.equal(url('ws://127.0.0.1:9', base), PORT9);
 });
 
-test('2.3 what cannot be parsed is a SyntaxError', () => {
+test('2.3 an invalid URL is a SyntaxError', () => {
   const bad = ['ws://foo bar.com/', 'ws://a b/', 'ws://a:65536/', 'ws://a:x/', 'ws://[::1', 'ws:', 'ws://', 'ws://a<b/', 'ws://a^b/', 'ws://%00/'];
   for (const input of bad) refused(input);
   assert.throws(() => new WebSocket('ws://a b/'), (error) => !(error instanceof SyntaxError) && error.code === 12);
@@ -38,11 +38,11 @@ test('2.5 other schemes are SyntaxErrors', () => {
   for (const input of ['ftp://a/', 'mailto:a@b', 'about:blank', 'data:,x', 'file:///a', 'javascript:1', 'wsx://a/']) refused(input);
 });
 
-test('2.6 a fragment is a SyntaxError, an empty one too', () => {
+test('2.6 a fragment is a SyntaxError, even an empty one', () => {
   for (const input of ['ws://a/#', 'ws://a/#frag', 'http://a#']) refused(input);
 });
 
-test('2.7 the parser tidies up', () => {
+test('2.7 the URL is normalized', () => {
   assert.equal(url('ws:127.0.0.1:9'), PORT9);
   assert.equal(url('ws:/127.0.0.1:9'), PORT9);
   assert.equal(url('WS://127.0.0.1:9'), PORT9);
@@ -96,13 +96,13 @@ test('2.9 a protocol is a token', () => {
   }
 });
 
-test('2.10 repeated protocols are a SyntaxError; upper and lower case differ', () => {
+test('2.10 duplicate protocols are a SyntaxError; case matters', () => {
   refused(PORT9, ['a', 'b', 'a']);
-  // Neither standard says that case does not matter (whatwg/websockets#47).
+  // Neither standard makes subprotocols case-insensitive (whatwg/websockets#47).
   new WebSocket(PORT9, ['echo', 'eCho']);
 });
 
-test('2.11 the URL is looked at first, and nothing is sent when it throws', async (t) => {
+test('2.11 the URL is checked first, and nothing is sent if the constructor throws', async (t) => {
   assert.throws(() => new WebSocket('ws://a/#', ['b', 'b']), /fragment/i);
   const server = await echoing(t);
   refused(server.url, 'a b');
@@ -113,20 +113,20 @@ test('2.11 the URL is looked at first, and nothing is sent when it throws', asyn
   good.close();
 });
 
-test('2.12 what fails later is no exception', async () => {
+test('2.12 later failures are events, not exceptions', async () => {
   await fails(assert, new WebSocket(PORT9));
   await fails(assert, new WebSocket('ws://host.invalid/'));
   await fails(assert, new WebSocket('ws://127.0.0.1:1025/'));
 });
 
-test('2.13 what a new socket says', () => {
+test('2.13 attributes of a new socket', () => {
   const socket = new WebSocket(PORT9);
   const { readyState, protocol, extensions, bufferedAmount, binaryType } = socket;
   assert.deepEqual([readyState, protocol, extensions, bufferedAmount, binaryType], [0, '', '', 0, 'blob']);
   for (const name of ['onopen', 'onmessage', 'onerror', 'onclose']) assert.equal(socket[name], null);
 });
 
-test('what is exported is the host\u2019s where it has it', () => {
+test('the host\u2019s own event classes are exported where they exist', () => {
   assert.equal(fullduplex.Event, Event);
   assert.equal(fullduplex.EventTarget, EventTarget);
   assert.equal(fullduplex.MessageEvent, MessageEvent);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { WebSocket, event, fails, frame, meanwhile, serve, until, untilClosed } from './support.mjs';
+import { WebSocket, event, fails, frame, settle, serve, until, untilClosed } from './support.mjs';
 
-/** The request that a socket makes, and its events when it is refused. */
+/** Returns the request of a socket, and its events when the request is refused. */
 async function requestOf(t, path, ...rest) {
   let request;
   const server = await serve(t, async (peer) => {
@@ -13,7 +13,7 @@ async function requestOf(t, path, ...rest) {
   return request;
 }
 
-/** A socket whose server answers with these bytes, or with what `answer(peer)` makes. */
+/** Returns a socket whose server answers with these bytes, or with the result of `answer(peer)`. */
 async function answered(t, answer, ...rest) {
   const server = await serve(t, async (peer) => {
     await peer.request();
@@ -67,7 +67,7 @@ test('3.10 one handshake at a time for each address', async (t) => {
     under += 1;
     most = Math.max(most, under);
     await peer.request();
-    await meanwhile(t);
+    await settle(t);
     under -= 1;
     peer.write(peer.response());
     await peer.echo();
@@ -78,7 +78,7 @@ test('3.10 one handshake at a time for each address', async (t) => {
   for (const socket of sockets) socket.close();
 });
 
-test('3.11 only a right response opens the socket', async (t) => {
+test('3.11 only a valid response opens the socket', async (t) => {
   const bad = [
     () => 'garbage\r\n\r\n',
     (peer) => peer.response().replace('101', '200'),
@@ -95,7 +95,7 @@ test('3.11 only a right response opens the socket', async (t) => {
   await event(good, 'open');
 });
 
-test('3.12 the subprotocol must be one that was asked for', async (t) => {
+test('3.12 the subprotocol must be one that was offered', async (t) => {
   const respond = (name) => (peer) => peer.response({ 'Sec-WebSocket-Protocol': name });
   await fails(assert, await answered(t, respond('chat')));
   await fails(assert, await answered(t, respond('CHAT'), 'chat'));
@@ -106,7 +106,7 @@ test('3.12 the subprotocol must be one that was asked for', async (t) => {
   assert.equal(good.protocol, 'more');
 });
 
-test('3.13 extensions that were not offered', async (t) => {
+test('3.13 an extension that was not offered fails the connection', async (t) => {
   const respond = (value) => (peer) => peer.response({ 'Sec-WebSocket-Extensions': value });
   for (const value of ['x-other', 'permessage-deflate; unknown', 'permessage-deflate; server_max_window_bits=7', 'permessage-deflate, permessage-deflate']) {
     await fails(assert, await answered(t, respond(value)));
@@ -145,7 +145,7 @@ test('3.15 open is a task that sets readyState, extensions and protocol', async 
   socket.close();
 });
 
-test('3.15 a script that runs sees no change', async (t) => {
+test('3.15 a running script sees no change', async (t) => {
   const server = await serve(t, async (peer) => (await peer.accept()).echo());
   const socket = new WebSocket(server.url);
   for (let i = 0; i < 1000; i += 1) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { WebSocket, deferred, echoing, event, opened, serve, throwsDom, turn, until, untilClosed } from './support.mjs';
 
-/** An open socket and a list of what its server gets. */
+/** Returns an open socket and a list of the messages that its server receives. */
 async function collecting(t) {
   const received = [];
   const socket = await opened(t, async (peer) => {
@@ -19,7 +19,7 @@ async function collecting(t) {
   return { socket, received };
 }
 
-/** What the server gets of these. */
+/** Sends the values, and returns what the server receives. */
 async function sent(t, ...values) {
   const { socket, received } = await collecting(t);
   for (const value of values) assert.equal(socket.send(value), undefined);
@@ -34,7 +34,7 @@ test('4.1 while CONNECTING every type is an InvalidStateError', async (t) => {
   for (const value of ['x', new Uint8Array(1), new ArrayBuffer(1), new SharedArrayBuffer(1), new Blob(['x']), null, 5]) {
     throwsDom(assert, () => socket.send(value), 'InvalidStateError');
   }
-  // The argument is converted first.
+  // The argument is converted before the state is checked.
   assert.throws(() => socket.send({ toString() { throw new RangeError('mine'); } }), RangeError);
   assert.throws(() => socket.send(new Uint8Array(new SharedArrayBuffer(1))), TypeError);
   assert.throws(() => socket.send(Symbol('x')), TypeError);
@@ -43,7 +43,7 @@ test('4.1 while CONNECTING every type is an InvalidStateError', async (t) => {
   socket.close();
 });
 
-test('4.2 what becomes binary', async (t) => {
+test('4.2 buffers, views and Blobs are sent as binary', async (t) => {
   const bytes = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
   const types = [Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array, BigInt64Array, BigUint64Array, DataView, globalThis.Float16Array].filter(Boolean);
   const views = types.map((type) => new type(bytes.slice().buffer));
@@ -52,7 +52,7 @@ test('4.2 what becomes binary', async (t) => {
   for (const one of got) assert.deepEqual([...one], [...bytes]);
 });
 
-test('4.2 everything else becomes a string', async (t) => {
+test('4.2 everything else is sent as a string', async (t) => {
   const error = new Error('mine');
   const values = [null, undefined, 1, -0, 1.5, NaN, true, 10n, {}, [1, [2]], () => 1, error, new Date(0), /x/];
   assert.deepEqual(await sent(t, ...values), values.map((value) => `${value}`));
@@ -63,7 +63,7 @@ test('4.3 lone surrogates become U+FFFD', async (t) => {
   assert.deepEqual(await sent(t, ...values), values.map((value) => `${value}`.toWellFormed()));
 });
 
-test('4.4 only what is viewed', async (t) => {
+test('4.4 a view sends only its own bytes', async (t) => {
   const { buffer } = Uint8Array.from({ length: 16 }, (_, i) => i);
   const got = await sent(t, new Uint8Array(buffer, 3, 2), new Uint16Array(buffer, 4, 1), new DataView(buffer, 5, 3), new Uint8Array(buffer, 16), new DataView(buffer, 7));
   assert.deepEqual(got.map((bytes) => [...bytes]), [[3, 4], [4, 5], [5, 6, 7], [], [7, 8, 9, 10, 11, 12, 13, 14, 15]]);
@@ -94,7 +94,7 @@ test('4.6 resizable buffers and views of shared ones are TypeErrors, a detached 
   assert.deepEqual(received.slice(0, -1).map((bytes) => [...bytes]), [[], [], []]);
 });
 
-// FN-20: Web IDL has no type for it, so that it falls through to a string.
+// FN-20: Web IDL has no type for it, so it is converted to a string.
 test('4.6 a SharedArrayBuffer is sent as a string', async (t) => {
   const { socket, received } = await collecting(t);
   socket.send(new SharedArrayBuffer(4));
@@ -103,7 +103,7 @@ test('4.6 a SharedArrayBuffer is sent as a string', async (t) => {
   assert.equal(received[0], '[object SharedArrayBuffer]');
 });
 
-test('4.6 what only looks like a buffer or a Blob is a string', async (t) => {
+test('4.6 an object that only looks like a buffer or a Blob is sent as a string', async (t) => {
   const values = [
     { byteLength: 4, buffer: new ArrayBuffer(4) },
     Object.create(Uint8Array.prototype, { toString: { value: () => 'not an array' } }),
@@ -113,7 +113,7 @@ test('4.6 what only looks like a buffer or a Blob is a string', async (t) => {
   assert.deepEqual(await sent(t, ...values), ['[object Object]', 'not an array', 'not a blob', 'a proxy']);
 });
 
-test('4.6 what a view says of itself does not count', async (t) => {
+test('4.6 overridden properties of a view are ignored', async (t) => {
   const lying = Uint8Array.of(1, 2, 3);
   for (const name of ['buffer', 'byteOffset', 'byteLength', 'length']) Object.defineProperty(lying, name, { value: 7 });
   assert.deepEqual((await sent(t, lying)).map((bytes) => [...bytes]), [[1, 2, 3]]);
@@ -135,7 +135,7 @@ test('4.7 the bytes are those at the time of the call', async (t) => {
   assert.ok(received[2].length === 1 << 20 && received[2].every((byte) => byte === 1));
 });
 
-test('4.8 messages keep their order, Blobs included, and the Close comes last', async (t) => {
+test('4.8 messages keep their order, Blobs included, and the Close is last', async (t) => {
   const { socket, received } = await collecting(t);
   const blob = new Blob(['b'.repeat(300_000)]);
   socket.send('1');
@@ -151,7 +151,7 @@ test('4.8 messages keep their order, Blobs included, and the Close comes last', 
   assert.deepEqual(received.at(-1), ['close', Buffer.from('\x0b\xb9last', 'latin1')]);
 });
 
-test('4.9 after close() nothing is sent, nothing thrown, and bufferedAmount grows', async (t) => {
+test('4.9 send() after close() sends nothing, throws nothing, and increases bufferedAmount', async (t) => {
   const { socket, received } = await collecting(t);
   socket.close();
   const before = socket.bufferedAmount;
@@ -168,7 +168,7 @@ test('4.9 after close() nothing is sent, nothing thrown, and bufferedAmount grow
   assert.equal(received.length, 1);
 });
 
-test('4.10 bufferedAmount counts bytes of payload, at once', async (t) => {
+test('4.10 bufferedAmount counts payload bytes immediately', async (t) => {
   const { socket } = await collecting(t);
   const expected = [];
   let total = 0;
@@ -186,7 +186,7 @@ test('4.11 bufferedAmount falls only between tasks', async (t) => {
   const { socket } = await collecting(t);
   const size = 100_000;
   socket.send(new Uint8Array(size));
-  // The network takes the bytes meanwhile; neither the script nor its microtasks may see it.
+  // The network takes the bytes during this loop; neither the script nor its microtasks may see it.
   const end = performance.now() + 50;
   while (performance.now() < end) assert.equal(socket.bufferedAmount, size);
   for (let i = 0; i < 100; i += 1) {
@@ -231,7 +231,7 @@ test('4.13 a full buffer closes the connection', async (t) => {
   assert.ok(socket.bufferedAmount >= 900);
 });
 
-test('4.14 many large messages against a peer that is slow to read', async (t) => {
+test('4.14 many large messages to a peer that reads slowly', async (t) => {
   const count = 200;
   let received = 0;
   const socket = await opened(t, async (peer) => {

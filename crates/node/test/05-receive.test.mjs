@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { WebSocket, closeBody, event, fails, frame, opened, serve, turn } from './support.mjs';
 
-/** The `message` events of what the server writes. */
+/** Returns the `message` events for what the server writes. */
 async function received(t, script, prepare = () => {}) {
   const server = await serve(t, async (peer) => {
     await peer.accept();
@@ -62,7 +62,7 @@ test('5.2 binary is a Blob or an ArrayBuffer, by binaryType when it fires', asyn
   }
 });
 
-test('5.2 each ArrayBuffer is its own, of every size', async (t) => {
+test('5.2 each message has its own ArrayBuffer, whatever its size', async (t) => {
   const sizes = [0, 1, 65_535, 65_536, 1 << 20];
   const events = await received(
     t,
@@ -101,7 +101,7 @@ test('5.3 binaryType', async (t) => {
   check();
 });
 
-test('5.4 what a MessageEvent says', async (t) => {
+test('5.4 the attributes of a MessageEvent', async (t) => {
   const [message] = await received(t, (peer) => peer.text('x'));
   assert.ok(message instanceof MessageEvent && message instanceof Event);
   const { type, origin, lastEventId, source, ports, bubbles, cancelable, isTrusted, constructor } = message;
@@ -121,19 +121,19 @@ const invalid = {
   'a Ping above 125 bytes': [frame(9, Buffer.alloc(126))],
   'a fragmented Ping': [frame(9, Buffer.alloc(0), { fin: false })],
   'a fragmented Close': [frame(8, Buffer.alloc(0), { fin: false })],
-  'a continuation of nothing': [frame(0, Buffer.from('x'))],
-  'a new message in the middle of one': [frame(1, Buffer.from('x'), { fin: false }), frame(1, Buffer.from('y'))],
+  'a continuation without a first frame': [frame(0, Buffer.from('x'))],
+  'a new message inside a fragmented one': [frame(1, Buffer.from('x'), { fin: false }), frame(1, Buffer.from('y'))],
   'invalid UTF-8': [frame(1, Buffer.from([0xff]))],
-  'UTF-8 that is cut off': [frame(1, Buffer.from([0xe2, 0x82]))],
-  'a surrogate in UTF-8': [frame(1, Buffer.from([0xed, 0xa0, 0x80]))],
-  'invalid UTF-8 over fragments': [frame(1, Buffer.from([0xe2]), { fin: false }), frame(0, Buffer.from([0x28]))],
+  'truncated UTF-8': [frame(1, Buffer.from([0xe2, 0x82]))],
+  'a surrogate encoded in UTF-8': [frame(1, Buffer.from([0xed, 0xa0, 0x80]))],
+  'invalid UTF-8 across fragments': [frame(1, Buffer.from([0xe2]), { fin: false }), frame(0, Buffer.from([0x28]))],
   'a Close body of one byte': [frame(8, Buffer.from([3]))],
   'the close code 999': [frame(8, closeBody(999))],
   'the close code 1005': [frame(8, closeBody(1005))],
   'the close code 1006': [frame(8, closeBody(1006))],
   'the close code 1015': [frame(8, closeBody(1015))],
   'the close code 5000': [frame(8, closeBody(5000))],
-  'invalid UTF-8 in the reason': [frame(8, Buffer.concat([closeBody(1000), Buffer.from([0xff])]))],
+  'a Close reason that is not UTF-8': [frame(8, Buffer.concat([closeBody(1000), Buffer.from([0xff])]))],
 };
 for (const [name, frames] of Object.entries(invalid)) {
   test(`5.5 ${name} fails the connection`, async (t) => {
@@ -148,13 +148,13 @@ for (const [name, frames] of Object.entries(invalid)) {
   });
 }
 
-test('5.6 lengths at their borders', async (t) => {
+test('5.6 payload lengths at the encoding boundaries', async (t) => {
   const sizes = [125, 126, 127, 65_535, 65_536, 65_537];
   const events = await received(t, (peer) => sizes.forEach((size) => peer.text('x'.repeat(size))));
   assert.deepEqual(events.map(({ data }) => data.length), sizes);
 });
 
-test('5.7 a Ping is answered, a Pong ignored, and script sees neither', async (t) => {
+test('5.7 a Ping is answered and a Pong ignored, without events', async (t) => {
   let pong;
   const socket = await opened(t, async (peer) => {
     peer.write(frame(10, Buffer.from('unasked')));
@@ -170,7 +170,7 @@ test('5.7 a Ping is answered, a Pong ignored, and script sees neither', async (t
   await event(socket, 'close');
 });
 
-test('5 a flood leaves the loop its other tasks', async (t) => {
+test('5 a flood of messages does not starve the event loop', async (t) => {
   const count = 20_000;
   const socket = await opened(t, async (peer) => {
     const one = frame(1, Buffer.from('flood'));

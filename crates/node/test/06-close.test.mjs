@@ -4,7 +4,7 @@ import { WebSocket, closeBody, deferred, echoing, event, opened, serve, throwsDo
 
 const NOWHERE = 'ws://127.0.0.1:9/';
 
-/** The body of the Close frame that the server gets, and the close event. */
+/** Returns the body of the Close frame that the server receives, and the close event. */
 async function closing(t, ...args) {
   const got = deferred();
   const socket = await opened(t, async (peer) => {
@@ -47,7 +47,7 @@ test('6.3 a reason of more than 123 bytes of UTF-8 is a SyntaxError', async (t) 
   assert.equal(reason, '€'.repeat(41));
 });
 
-test('6.4 both are checked in every state', async (t) => {
+test('6.4 code and reason are checked in every state', async (t) => {
   const check = (socket) => {
     throwsDom(assert, () => socket.close(999), 'InvalidAccessError');
     throwsDom(assert, () => socket.close(1000, 'x'.repeat(124)), 'SyntaxError');
@@ -64,7 +64,7 @@ test('6.4 both are checked in every state', async (t) => {
   check(socket);
 });
 
-test('6.5 close(undefined) is close()', async (t) => {
+test('6.5 close(undefined) is the same as close()', async (t) => {
   const { body, close } = await closing(t, undefined, undefined);
   assert.equal(body.length, 0);
   assert.equal(close.code, 1005);
@@ -87,7 +87,7 @@ test('6.6 closing twice does nothing', async (t) => {
   assert.deepEqual([code, frames], [1000, 1]);
 });
 
-test('6.7 close() while CONNECTING: state at once, events as a task', async (t) => {
+test('6.7 close() while CONNECTING changes the state at once and fires events in a task', async (t) => {
   const { url } = await echoing(t);
   for (const wait of [() => {}, turn]) {
     const socket = new WebSocket(url);
@@ -106,7 +106,7 @@ test('6.7 close() while CONNECTING: state at once, events as a task', async (t) 
   }
 });
 
-test('6.8 close() while OPEN: state at once, no body', async (t) => {
+test('6.8 close() while OPEN changes the state at once and sends no body', async (t) => {
   const socket = await opened(t);
   socket.close();
   assert.equal(socket.readyState, 2);

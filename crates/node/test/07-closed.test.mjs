@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { WebSocket, closeBody, event, fails, frame, opened, serve, until, untilClosed } from './support.mjs';
 
-/** The events of a socket that the server ends by `script`. */
+/** Returns the events of a socket whose server runs `script`. */
 async function ended(t, script) {
   const server = await serve(t, async (peer) => {
     await peer.accept();
@@ -21,7 +21,7 @@ const closeWith = (body) => async (peer) => {
   peer.socket.end();
 };
 
-test('7.1 the server starts: CLOSING in a task, then CLOSED', async (t) => {
+test('7.1 when the server closes, the state is CLOSING in a task, then CLOSED', async (t) => {
   let reply;
   const states = [];
   const server = await serve(t, async (peer) => {
@@ -41,7 +41,7 @@ test('7.1 the server starts: CLOSING in a task, then CLOSED', async (t) => {
   assert.ok(states.includes(2));
 });
 
-test('7.2 error and close are one task, and see CLOSED; error is a plain Event', async (t) => {
+test('7.2 error and close fire in one task, in state CLOSED; error is a plain Event', async (t) => {
   const server = await serve(t, async (peer) => {
     await peer.accept();
     peer.socket.destroy();
@@ -72,7 +72,7 @@ test('7.4 wasClean', async (t) => {
   assert.equal((await ended(t, (peer) => peer.socket.end())).wasClean, false);
 });
 
-test('7.5 codes: none is 1005, no Close is 1006', async (t) => {
+test('7.5 the code is 1005 for a Close without code, and 1006 without a Close', async (t) => {
   assert.equal((await ended(t, closeWith(Buffer.alloc(0)))).code, 1005);
   assert.equal((await ended(t, (peer) => peer.socket.end())).code, 1006);
 });
@@ -81,7 +81,7 @@ test('7.6 the reason keeps its BOM', async (t) => {
   assert.equal((await ended(t, closeWith(closeBody(1000, '\ufeffreason')))).reason, '\ufeffreason');
 });
 
-test('7.7 all failures look alike; the cause is not in the events', async (t) => {
+test('7.7 all failures fire the same events, without the cause', async (t) => {
   await fails(assert, new WebSocket('ws://127.0.0.1:9/'));
   await fails(assert, new WebSocket('wss://127.0.0.1:1025/'));
   const { names, code, reason, wasClean } = await ended(t, (peer) => peer.write(frame(3)));
@@ -95,18 +95,18 @@ test('7.8 TCP ends without a Close', async (t) => {
   }
 });
 
-test('7.9 the peer is told why it failed, the application is not', async (t) => {
+test('7.9 the peer receives the cause of a failure, the application does not', async (t) => {
   let told;
   const { code } = await ended(t, async (peer) => {
     peer.write(frame(1, Buffer.from([0xff])));
     told = await peer.frame();
     peer.socket.end();
   });
-  await until(() => told !== undefined); // the application hears of it first, or the peer
+  await until(() => told !== undefined); // either side may notice first
   assert.deepEqual([told.payload.readUInt16BE(), code], [1007, 1006]);
 });
 
-test('7.10 what comes behind a Close is ignored', async (t) => {
+test('7.10 data after a Close is ignored', async (t) => {
   const socket = await opened(t, async (peer) => {
     peer.write(Buffer.concat([frame(8, closeBody(1000)), frame(1, Buffer.from('late')), frame(9)]));
     const reply = await peer.frame();

@@ -25,7 +25,7 @@ test('8.1 handlers are null, functions or objects', () => {
   }
 });
 
-test('8.2 a handler has its place among the listeners', () => {
+test('8.2 a handler keeps its place among the listeners', () => {
   const socket = new WebSocket(NOWHERE);
   let calls = [];
   const listener = (name) => () => calls.push(name);
@@ -98,7 +98,7 @@ test('8.4 listeners', () => {
   socket.removeEventListener('x', () => calls.push('a'));
   assert.equal(fire(), 'a');
   socket.addEventListener('x', () => calls.push('c'), { capture: true });
-  assert.equal(fire(), 'ca'); // those that capture come first
+  assert.equal(fire(), 'ca'); // capturing listeners come first
   socket.removeEventListener('x', a, { capture: false, once: true });
   assert.equal(fire(), 'c');
   socket.addEventListener('y', () => calls.push('o'), { once: true });
@@ -120,7 +120,7 @@ test('8.4 listeners', () => {
   assert.throws(() => WebSocket.prototype.addEventListener.call({}, 'y', a), TypeError);
 });
 
-test('8.4 listeners that come and go while an event is fired', () => {
+test('8.4 listeners that are added or removed during dispatch', () => {
   const socket = new WebSocket(NOWHERE);
   const calls = [];
   const third = () => calls.push('third');
@@ -135,7 +135,7 @@ test('8.4 listeners that come and go while an event is fired', () => {
   assert.deepEqual(calls, ['first', 'second']);
 });
 
-test('8.4 stopping, cancelling, and the handler that returns false', () => {
+test('8.4 stopping, cancelling, and a handler that returns false', () => {
   const socket = new WebSocket(NOWHERE);
   const calls = [];
   socket.addEventListener('x', (event) => {
@@ -197,7 +197,7 @@ test('8.5 no bubbling, no cancelling, trusted', async (t) => {
   assert.deepEqual(seen, TYPES.map((type) => [type, false, false, false, true, false, true]));
 });
 
-test('8.6 microtasks run behind each listener', async (t) => {
+test('8.6 microtasks run after each listener', async (t) => {
   const socket = await opened(t, (peer) => peer.text('x'));
   const order = [];
   for (const name of ['a', 'b', 'c']) {
@@ -213,7 +213,7 @@ test('8.6 microtasks run behind each listener', async (t) => {
   assert.deepEqual(order.map((name) => name[0]), [...'aaabbbccc']);
 });
 
-test('8.6 not when a script dispatches', () => {
+test('8.6 microtasks do not run between listeners when a script dispatches', () => {
   const socket = new WebSocket(NOWHERE);
   const order = [];
   for (const name of ['a', 'b']) {
@@ -264,7 +264,7 @@ test('8.8 CloseEvent', () => {
   assert.ok(plain instanceof Event && !plain.isTrusted);
   const full = new CloseEvent('x', { wasClean: 1, code: 65_536 + 5, reason: 'a\ud800', cancelable: true });
   assert.deepEqual([full.wasClean, full.code, full.reason, full.cancelable], [true, 5, 'a\ufffd', true]);
-  // Node.js's own, where it has one, takes -1 as it is.
+  // Node.js's own class, where it exists, takes -1 as it is.
   if (!globalThis.CloseEvent) assert.equal(new CloseEvent('x', { code: -1 }).code, 65_535);
   assert.equal(new CloseEvent('x', undefined).code, 0);
   assert.throws(() => new CloseEvent(), TypeError);
@@ -278,7 +278,7 @@ test('8.8 CloseEvent', () => {
   }
 });
 
-test('8.8 the close event of a socket is one', async () => {
+test('8.8 the close event of a socket is a CloseEvent', async () => {
   const close = await event(new WebSocket(NOWHERE), 'close');
   assert.ok(close instanceof CloseEvent);
   assert.equal(close.constructor, CloseEvent);

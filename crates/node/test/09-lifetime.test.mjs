@@ -8,7 +8,7 @@ import { WebSocket, deferred, event, opened, serve, turn, until } from './suppor
 
 const index = fileURLToPath(new URL('../lib/index.js', import.meta.url));
 
-/** Runs a script in a process of its own; resolves with its exit code and what it wrote. */
+/** Runs a script in a process of its own. Resolves with its exit code and output. */
 async function script(t, source, ...args) {
   const child = spawn(process.execPath, ['--expose-gc', '-e', source, index, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   t.after(() => child.kill());
@@ -25,11 +25,11 @@ async function script(t, source, ...args) {
 
 const start = `const { WebSocket, WebSocketStream } = require(process.argv[1]); const url = process.argv[2];\n`;
 
-/** A server that keeps the body of the Close that it gets. */
+/** Starts a server that records the body of the Close it receives. */
 async function closes(t) {
   const bodies = [];
   const server = await serve(t, async (peer) => {
-    // A process that ends need not have asked for anything.
+    // A process may end before it sends its request.
     if (!(await peer.accept().catch(() => undefined))) return;
     for (let next = await peer.frame(); next !== undefined; next = await peer.frame()) {
       if (next.opcode !== 8) continue;
@@ -42,7 +42,7 @@ async function closes(t) {
   return { ...server, bodies };
 }
 
-/** Collects garbage until the condition holds. What it looks at by `deref` lives until the next turn. */
+/** Collects garbage until the condition holds. An object that the condition reads by `deref` lives until the next turn. */
 const collect = async (condition) => {
   do {
     await turn();
@@ -51,7 +51,7 @@ const collect = async (condition) => {
   } while (!condition());
 };
 
-test('9.1 a socket that somebody could hear of is not collected', async (t) => {
+test('9.1 a socket whose listeners could still be called is not collected', async (t) => {
   const server = await serve(t, async (peer) => {
     await peer.accept();
     peer.go = deferred();
@@ -76,7 +76,7 @@ test('9.1 a socket that somebody could hear of is not collected', async (t) => {
   assert.equal(await heard.promise, 'x');
 });
 
-test('9.1 a socket with data to send is not collected before they have left', async (t) => {
+test('9.1 a socket with unsent data is not collected', async (t) => {
   let bytes = 0;
   const held = deferred();
   const server = await serve(t, async (peer) => {
@@ -120,7 +120,7 @@ test('9.2 a socket that is collected while open closes without a code', async (t
   assert.equal(server.bodies[0].length, 0);
 });
 
-test('9.2 sockets that have ended leave nothing behind', async (t) => {
+test('9.2 closed sockets leave nothing behind', async (t) => {
   const references = [];
   const live = async () => {
     const socket = await opened(t);
@@ -134,7 +134,7 @@ test('9.2 sockets that have ended leave nothing behind', async (t) => {
   await collect(() => references.every((reference) => reference.deref() === undefined));
 });
 
-test('9.3 the process stays alive while somebody listens, and ends when nobody does', async (t) => {
+test('9.3 a socket keeps the process alive only while it has listeners', async (t) => {
   const server = await closes(t);
   const alone = await script(t, `${start} new WebSocket(url);`, server.url);
   assert.deepEqual([alone.code, alone.output], [0, '']);
@@ -144,7 +144,7 @@ test('9.3 the process stays alive while somebody listens, and ends when nobody d
   assert.deepEqual([opened.code, opened.output], [0, 'open\n']);
 });
 
-test('9.3 process.exit() says 1001', async (t) => {
+test('9.3 process.exit() closes sockets with 1001', async (t) => {
   const server = await closes(t);
   for (let i = 0; i < 3; i += 1) {
     const { code, output } = await script(t, `${start} const s = new WebSocket(url); s.onopen = () => process.exit(7);`, server.url);
@@ -154,7 +154,7 @@ test('9.3 process.exit() says 1001', async (t) => {
   assert.deepEqual(server.bodies.map((body) => body.readUInt16BE()), [1001, 1001, 1001]);
 });
 
-test('9.3 worker.terminate() says 1001', async (t) => {
+test('9.3 worker.terminate() closes sockets with 1001', async (t) => {
   const server = await closes(t);
   for (let i = 0; i < 3; i += 1) {
     const worker = new Worker(

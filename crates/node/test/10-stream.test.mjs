@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { closeBody, deferred, echoing, frame, fullduplex, meanwhile, serve, throwsDom, until } from './support.mjs';
+import { closeBody, deferred, echoing, frame, fullduplex, settle, serve, throwsDom, until } from './support.mjs';
 
 const { WebSocketError, WebSocketStream } = fullduplex;
 const NOWHERE = 'ws://127.0.0.1:9/';
@@ -10,7 +10,7 @@ const quiet = (stream) => {
   return stream;
 };
 
-/** A server whose peers run `script` once they have accepted, and a stream of it that is open. */
+/** Starts a server that runs `script` with each accepted peer. Returns an open stream to it. */
 async function opened(t, script = (peer) => peer.echo()) {
   const server = await serve(t, async (peer) => {
     await peer.accept();
@@ -30,7 +30,7 @@ async function isFailure(promise, code = 1006) {
   return error;
 }
 
-test('10.1 what the constructor refuses', () => {
+test('10.1 the constructor rejects invalid arguments', () => {
   assert.throws(() => new WebSocketStream(), TypeError);
   assert.throws(() => WebSocketStream(NOWHERE), TypeError);
   for (const url of ['invalid', 'ws://a/#', 'ftp://a/']) throwsDom(assert, () => new WebSocketStream(url), 'SyntaxError');
@@ -45,7 +45,7 @@ test('10.1 what the constructor refuses', () => {
   assert.equal(Object.prototype.toString.call(WebSocketStream.prototype), '[object WebSocketStream]');
 });
 
-test('10.2 opened', async (t) => {
+test('10.2 opened resolves with the streams and the negotiated values', async (t) => {
   const server = await serve(t, async (peer) => {
     await peer.accept({ 'Sec-WebSocket-Protocol': 'chat' });
     await peer.finish();
@@ -61,7 +61,7 @@ test('10.2 opened', async (t) => {
   await stream.closed;
 });
 
-test('10.3 a failed handshake rejects both', async (t) => {
+test('10.3 a failed handshake rejects opened and closed', async (t) => {
   const refused = quiet(new WebSocketStream(NOWHERE));
   assert.equal(await isFailure(refused.opened), await isFailure(refused.closed));
   const { url } = await echoing(t);
@@ -71,7 +71,7 @@ test('10.3 a failed handshake rejects both', async (t) => {
   await isFailure(closed.closed);
 });
 
-test('10.4 signal', async (t) => {
+test('10.4 the signal aborts connecting, and nothing later', async (t) => {
   const server = await serve(t, async (peer) => {
     await peer.request();
     if (server.answers) await (peer.write(peer.response()), peer.echo());
@@ -110,7 +110,7 @@ test('10.5 text is a string, binary a Uint8Array', async (t) => {
   await stream.closed;
 });
 
-test('10.5 who does not read holds up the sender', async (t) => {
+test('10.5 a reader that does not read slows down the sender', async (t) => {
   let written = 0;
   const { stream, reader } = await opened(t, async (peer) => {
     const chunk = frame(2, Buffer.alloc(1 << 20));
@@ -122,7 +122,7 @@ test('10.5 who does not read holds up the sender', async (t) => {
   let before = -1;
   while (before !== written) {
     before = written;
-    await meanwhile(t);
+    await settle(t);
   }
   assert.ok(written < 32, `${written} MiB were taken`);
   for (let i = 0; i < 64; i += 1) await reader.read();
@@ -149,7 +149,7 @@ test('10.6 writing', async (t) => {
   await stream.closed;
 });
 
-test('10.6 what cannot be written rejects the write', async (t) => {
+test('10.6 an invalid chunk rejects the write', async (t) => {
   const bad = [new Uint8Array(new SharedArrayBuffer(1)), new ArrayBuffer(1, { maxByteLength: 2 }), Symbol('x'), { toString() { throw new RangeError('mine'); } }];
   for (const value of bad) {
     const { stream, writer } = await opened(t);
@@ -170,7 +170,7 @@ test('10.6 a write resolves when there is room', async (t) => {
   const big = writer.write(new Uint8Array(12 << 20)).then(() => {
     resolved = true;
   });
-  await meanwhile(t);
+  await settle(t);
   assert.equal(resolved, false);
   held.resolve();
   await big;
@@ -202,7 +202,7 @@ test('10.7 close()', async (t) => {
   await stream.closed;
 });
 
-test('10.8 cancelling and aborting close; a WebSocketError says why', async (t) => {
+test('10.8 cancelling and aborting close the connection; a WebSocketError gives code and reason', async (t) => {
   const cases = [
     [({ reader }) => reader.cancel(), closeBody()],
     [({ reader }) => reader.cancel(new Error('mine')), closeBody()],
@@ -226,10 +226,10 @@ test('10.8 cancelling and aborting close; a WebSocketError says why', async (t) 
   }
 });
 
-test('10.8 a code that has come from elsewhere is not sent', async (t) => {
+test('10.8 the code of an error received from the server is not sent back', async (t) => {
   const { stream, writer, reader } = await opened(t, async (peer) => {
     peer.close(1001);
-    peer.socket.end(); // and no answer is waited for
+    peer.socket.end(); // and does not wait for the answer
   });
   await stream.closed.catch(() => {});
   await Promise.allSettled([writer.closed, reader.closed]);
@@ -251,7 +251,7 @@ test('10.9 writer.close() resolves when the closing handshake has finished', asy
     resolved = true;
   });
   await got.promise;
-  await meanwhile(t);
+  await settle(t);
   assert.equal(resolved, false);
   held.resolve();
   await closed;
@@ -274,7 +274,7 @@ test('10.10 a clean close of the server', async (t) => {
   }
 });
 
-test('10.10 a clean close that nobody reads', async (t) => {
+test('10.10 a clean close without a reader', async (t) => {
   const { stream } = await opened(t, async (peer) => {
     peer.close(1000);
     await peer.frame();
@@ -283,20 +283,20 @@ test('10.10 a clean close that nobody reads', async (t) => {
   assert.equal((await stream.closed).closeCode, 1000);
 });
 
-test('10.11 an unclean end gives all the same error', async (t) => {
+test('10.11 an unclean end rejects all promises with the same error', async (t) => {
   const { stream, reader, writer } = await opened(t, (peer) => peer.socket.destroy());
   const error = await isFailure(stream.closed);
   assert.equal(await rejection(reader.read()), error);
   assert.equal(await rejection(writer.closed), error);
 });
 
-test('10.12 a Close while a big write is unsent is not clean', async (t) => {
+test('10.12 a Close during an unfinished large write is not clean', async (t) => {
   const { stream, writer } = await opened(t, async (peer) => {
-    await meanwhile(t);
+    await settle(t);
     peer.close(1000);
     peer.socket.end();
     peer.socket.pause();
-    await meanwhile(t);
+    await settle(t);
     peer.socket.destroy();
   });
   const write = writer.write(new Uint8Array(64 << 20));
@@ -306,13 +306,13 @@ test('10.12 a Close while a big write is unsent is not clean', async (t) => {
 });
 
 // FN-04
-test('10.12 a write that was incomplete at the end and later ones reject with the same object', async (t) => {
+test('10.12 a write that was unfinished at the end and later writes reject with the same error', async (t) => {
   const { stream, writer } = await opened(t, async (peer) => {
-    await meanwhile(t);
+    await settle(t);
     peer.close(1000);
     peer.socket.end();
     peer.socket.pause();
-    await meanwhile(t);
+    await settle(t);
     peer.socket.destroy();
   });
   const error = await rejection(writer.write(new Uint8Array(64 << 20)));
@@ -332,7 +332,7 @@ test('10.12 a write that was incomplete at the end and later ones reject with th
 });
 
 // FN-04
-test('10.14 what is written when `opened` resolves leaves before the Close that came with the response', async (t) => {
+test('10.14 data written when `opened` resolves is sent before answering a Close that came with the response', async (t) => {
   for (let i = 0; i < 20; i += 1) {
     const server = await serve(t, async (peer) => {
       await peer.request();
@@ -354,7 +354,7 @@ test('10.14 what is written when `opened` resolves leaves before the Close that 
   }
 });
 
-test('10.13 collecting a stream with writes under way', async (t) => {
+test('10.13 garbage collection during unfinished writes', async (t) => {
   const server = await serve(t, async (peer) => {
     await peer.accept();
   });

@@ -1,4 +1,4 @@
-// Faults that have ended processes elsewhere. `npm run soak` repeats those of teardown a thousand times.
+// Faults that crashed other implementations. `npm run soak` repeats those of teardown a thousand times.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -34,7 +34,7 @@ test('FT-50 buffers that are changed, detached, resized or shared after send()',
   assert.equal(received, trials);
 });
 
-test('FT-51 nobody listens, and everything fails', async (t) => {
+test('FT-51 failures without listeners', async (t) => {
   const failures = [
     (peer) => peer.socket.destroy(),
     (peer) => peer.socket.resetAndDestroy(),
@@ -64,8 +64,8 @@ test('FT-51 nobody listens, and everything fails', async (t) => {
   assert.deepEqual([code, signal, output], [0, null, '']);
 });
 
-test('FT-52 workers that are terminated, processes that exit', async (t) => {
-  // Many end before they have asked for anything.
+test('FT-52 terminated workers and exiting processes', async (t) => {
+  // Many of them end before they send a request.
   const server = await serve(t, (peer) => peer.accept().then(() => peer.echo(), () => {}));
   await teardown(server.url, { workers: SHORT, exits: 3 });
 });
@@ -124,6 +124,6 @@ test('FT-53 every method in every state, with values that throw', async (t) => {
   }
 });
 
-test('FT-54 memory is flat', async () => {
+test('FT-54 memory use stays flat', async () => {
   assert.deepEqual(excess(await grow(50_000)), []);
 });

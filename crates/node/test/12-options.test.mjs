@@ -1,4 +1,4 @@
-// Beyond the standard: options and ping().
+// Features beyond the standard: options and ping().
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,7 +15,7 @@ import { Peer, WebSocket, event, fails, frame, fullduplex, needs, opened, serve,
 const { WebSocketStream } = fullduplex;
 const index = fileURLToPath(new URL('../lib/index.js', import.meta.url));
 
-/** The request that a socket makes with these options. */
+/** Returns the request of a socket with these options. */
 async function requestWith(t, options) {
   let request;
   const server = await serve(t, async (peer) => {
@@ -47,7 +47,7 @@ test('headers', async (t) => {
   for (const headers of [{ 'bad name': 'x' }, { ok: 'a\r\nb: c' }, { 'Sec-WebSocket-Key': 'x' }, 'text']) {
     assert.throws(() => new WebSocket('ws://127.0.0.1:9/', [], { headers }), TypeError);
   }
-  // FC-14: Host may be given on purpose.
+  // FC-14: a program may set Host on purpose.
   assert.equal((await requestWith(t, { headers: { Host: 'x.example' } })).header('host'), 'x.example');
 });
 
@@ -202,7 +202,7 @@ test('tls', needs('openssl'), async (t) => {
   assert.equal((await outcome({ NODE_TLS_REJECT_UNAUTHORIZED: '0' }, 'plain')).stdout, 'open\n');
   assert.equal((await outcome({ NODE_EXTRA_CA_CERTS: join(folder, 'none') })).stdout, 'failed\n');
   await fails(assert, new WebSocket(url));
-  await fails(assert, new WebSocket(url, [], { tls: { ca } })); // not its name
+  await fails(assert, new WebSocket(url, [], { tls: { ca } })); // the certificate has another name
   for (const tls of [{ ca: 'no PEM' }, { cert: ca }, { servername: 'not a name' }]) {
     assert.throws(() => new WebSocket(url, [], { tls }), TypeError);
   }
@@ -222,7 +222,7 @@ test('ping() resolves with the Pong', async (t) => {
   await assert.rejects(socket.ping(), { name: 'InvalidStateError' });
 });
 
-test('ping() rejects when there is no answer any more', async (t) => {
+test('ping() rejects if the connection ends first', async (t) => {
   const connecting = new WebSocket('ws://127.0.0.1:9/');
   await assert.rejects(connecting.ping(), { name: 'InvalidStateError' });
   const socket = await opened(t, async (peer) => {
@@ -233,7 +233,7 @@ test('ping() rejects when there is no answer any more', async (t) => {
 });
 
 // FN-09
-test('a Blob that cannot be read fails the connection, and nothing else', async (t) => {
+test('a Blob that cannot be read fails only its connection', async (t) => {
   const socket = await opened(t);
   const uncaught = [];
   const others = process.listeners('uncaughtException');
@@ -248,17 +248,17 @@ test('a Blob that cannot be read fails the connection, and nothing else', async 
   const path = join(folder, 'blob');
   writeFileSync(path, 'before');
   const blob = await openAsBlob(path);
-  writeFileSync(path, 'it has changed since'); // so that reading it fails
+  writeFileSync(path, 'it has changed since'); // changed since, so that reading it fails
   socket.send(blob);
   await fails(assert, socket);
   assert.deepEqual(uncaught, []);
 });
 
 // FN-09
-test('a jar of cookies is checked when the socket is made', () => {
+test('a cookie jar is checked by the constructor', () => {
   const jar = (cookies) => () => new WebSocket('ws://127.0.0.1:9/', [], { cookies });
   const setCookies = () => {};
-  assert.throws(jar({ getCookies: async () => 'a=1', setCookies }), /can not be asynchronous/);
+  assert.throws(jar({ getCookies: async () => 'a=1', setCookies }), /cannot be asynchronous/);
   assert.throws(jar({ getCookies: () => '' }), /no function setCookies/);
   assert.throws(jar({ setCookies }), /no function getCookies/);
   assert.throws(jar(5), TypeError);
@@ -267,7 +267,7 @@ test('a jar of cookies is checked when the socket is made', () => {
 });
 
 // FN-15
-test('options of a polluted Object.prototype are not read', async (t) => {
+test('options on a polluted Object.prototype are ignored', async (t) => {
   const polluted = { tls: { rejectUnauthorized: false }, proxy: 'ftp://no', headers: { 'X-Polluted': '1' }, origin: 'https://polluted.example', cookies: 5 };
   for (const name in polluted) Object.defineProperty(Object.prototype, name, { value: polluted[name], configurable: true, writable: true });
   const clean = () => {
@@ -287,7 +287,7 @@ test('options of a polluted Object.prototype are not read', async (t) => {
 });
 
 // FN-15
-test('options are read once each, in the order of their names, also inherited ones', () => {
+test('each option is read once, in alphabetical order, inherited ones too', () => {
   const makers = [(options) => new WebSocket('ws://127.0.0.1:9/', [], options), (options) => new WebSocketStream('ws://127.0.0.1:9/', options)];
   for (const make of makers) {
     const read = [];
@@ -311,7 +311,7 @@ test('options are read once each, in the order of their names, also inherited on
 });
 
 // FN-15
-test('null is as good as unset, and numbers of bits are integers', async (t) => {
+test('null counts as unset, and numbers of bits must be integers', async (t) => {
   const request = await requestWith(t, { headers: { Authorization: undefined, 'X-Null': null, 'X-One': '1' }, tls: null, proxy: null, origin: null, perMessageDeflate: null, maxPayload: null, cookies: null });
   assert.deepEqual([request.header('authorization'), request.header('x-null'), request.header('x-one')], [undefined, undefined, '1']);
   assert.match(request.header('sec-websocket-extensions'), /^permessage-deflate/);
@@ -321,7 +321,7 @@ test('null is as good as unset, and numbers of bits are integers', async (t) => 
 });
 
 // FN-22
-test('values of headers are Latin-1', async (t) => {
+test('header values are Latin-1', async (t) => {
   const cookies = { getCookies: () => 'c=\u00fc', setCookies() {} };
   const request = await requestWith(t, { headers: { 'X-Name': 'J\u00fcrgen' }, cookies });
   assert.deepEqual([request.header('x-name'), request.header('cookie')], ['J\u00fcrgen', 'c=\u00fc']); // the head is read as Latin-1

@@ -1,4 +1,4 @@
-// No code of an application, and no failure of the host, reaches another socket.
+// Exceptions of the application or the host never affect another socket.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { serve } from './support.mjs';
 
 // FN-01
-test('13.1 whatever throws, other sockets go on, and the exception is reported', async (t) => {
+test('13.1 whatever throws, other sockets keep working and the exception is reported', async (t) => {
   const server = await serve(t, async (peer) => {
     await peer.accept({ 'Set-Cookie': 'a=1' });
     await peer.echo();
@@ -26,6 +26,6 @@ test('13.1 whatever throws, other sockets go on, and the exception is reported',
   for (const name of ['a listener', 'a handler', 'the getter handleEvent', 'a microtask', 'a tick', 'the jar', 'new MessageEvent']) {
     assert.ok(reported(name) > 0, `${name} was not reported`);
   }
-  // Nothing of the package reads what a subclass overrides.
+  // The package never reads members that a subclass overrides.
   for (const { name, reported } of results) if (name.startsWith('overridden')) assert.equal(reported, 0, name);
 });

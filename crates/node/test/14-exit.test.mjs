@@ -1,4 +1,5 @@
-// What `send()` took and `close()` promised is kept when the program ends. `npm run exits` repeats these.
+// When the program ends, accepted messages are still delivered and the Close has its code. `npm run exits` repeats
+// these.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,7 +14,7 @@ const index = fileURLToPath(new URL('../lib/index.js', import.meta.url));
 for (const name of Object.keys(variants)) test(`14.1 a program ${name}`, (t) => run(t, name));
 
 // FN-10
-test('14.2 a ping that waits keeps the process alive', async (t) => {
+test('14.2 an unanswered ping keeps the process alive', async (t) => {
   const server = await serve(t, async (peer) => (await peer.accept()).echo());
   const source = `import all from ${JSON.stringify(index)};
     const socket = new all.WebSocket(${JSON.stringify(server.url)});

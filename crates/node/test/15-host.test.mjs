@@ -1,4 +1,4 @@
-// The host's own classes, listener lists, signals and async contexts; and globals that are replaced later.
+// The host's own classes, listener lists, signals and async contexts, and globals that are replaced after loading.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { AsyncLocalStorage } from 'node:async_hooks';
@@ -11,7 +11,7 @@ const { CloseEvent, WebSocketStream } = fullduplex;
 const NOWHERE = 'ws://127.0.0.1:9/';
 const index = fileURLToPath(new URL('../lib/index.js', import.meta.url));
 
-/** Runs a script that has `WebSocket`, `WebSocketStream` and the URL of an echo server; resolves with its output. */
+/** Runs a script with `WebSocket`, `WebSocketStream` and the URL of an echo server. Resolves with its output. */
 async function script(t, source, ...flags) {
   const { url } = await echoing(t);
   const prelude = `const url = ${JSON.stringify(url)}; const load = () => require(${JSON.stringify(index)});\n`;
@@ -25,7 +25,7 @@ async function script(t, source, ...flags) {
 }
 
 // FN-03
-test('15.1 events are plain events of the host', async (t) => {
+test('15.1 events are ordinary events of the host', async (t) => {
   const socket = await opened(t, async (peer) => {
     peer.text('x');
     peer.close(3000, 'why');
@@ -44,7 +44,7 @@ test('15.1 events are plain events of the host', async (t) => {
 });
 
 // FN-05
-test('15.2 a function that is handler and listener is called twice', () => {
+test('15.2 a function that is both handler and listener is called twice', () => {
   const socket = new WebSocket(NOWHERE);
   let calls = 0;
   const both = () => (calls += 1);
@@ -75,7 +75,7 @@ test('15.2 the methods of EventTarget work on a socket', async (t) => {
 });
 
 // FN-06
-test('15.3 a signal aborts, whatever its listeners do', async (t) => {
+test('15.3 a signal aborts even if its listeners stop the event', async (t) => {
   const stopped = () => {
     const abort = new AbortController();
     abort.signal.addEventListener('abort', (event) => event.stopImmediatePropagation());
@@ -95,7 +95,7 @@ test('15.3 a signal aborts, whatever its listeners do', async (t) => {
 });
 
 // FN-06
-test('15.3 a signal that lives long keeps no socket', async (t) => {
+test('15.3 a long-lived signal does not keep sockets alive', async (t) => {
   const { url } = await echoing(t);
   const { signal } = new AbortController();
   const references = [];
@@ -147,7 +147,7 @@ test('15.4 handlers run in the async context in which the socket was made', asyn
 });
 
 // FN-08
-test('15.5 fake timers and globals that are replaced change nothing', async (t) => {
+test('15.5 fake timers and replaced globals change nothing', async (t) => {
   const names = ['setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask', 'Event', 'EventTarget', 'MessageEvent', 'CloseEvent', 'Blob', 'URL', 'DOMException', 'AbortSignal', 'WeakRef', 'FinalizationRegistry', 'ReadableStream', 'WritableStream', 'Promise', 'ArrayBuffer', 'Uint8Array', 'Buffer'];
   const { code, output } = await script(t, `
     const { WebSocket, WebSocketStream } = load();
@@ -169,7 +169,7 @@ test('15.5 a buffer of another realm is a buffer', async (t) => {
   const { code, output } = await script(t, `
     const vm = require('node:vm');
     const context = vm.createContext({ require, console, url, load, Event, EventTarget, MessageEvent, Blob, URL, DOMException, AbortSignal, ReadableStream, WritableStream, Buffer, queueMicrotask });
-    // As a test environment loads a module: with the globals of its own realm.
+    // Loads the module the way a test environment does, with the globals of another realm.
     const path = require('node:path'), fs = require('node:fs');
     const modules = new Map();
     const loadIn = (file) => {
@@ -194,7 +194,7 @@ test('15.5 a buffer of another realm is a buffer', async (t) => {
 });
 
 // FN-16
-test('15.6 a passive listener cannot prevent', () => {
+test('15.6 a passive listener cannot prevent the default', () => {
   const socket = new WebSocket(NOWHERE);
   const event = new Event('x', { cancelable: true });
   socket.addEventListener('x', (event) => event.preventDefault(), { passive: true });
@@ -204,7 +204,7 @@ test('15.6 a passive listener cannot prevent', () => {
 });
 
 // FN-16
-test('15.6 an event that a script dispatches again is not trusted', async (t) => {
+test('15.6 an event that a script dispatches again is no longer trusted', async (t) => {
   const socket = await opened(t, (peer) => peer.text('x'));
   const message = await event(socket, 'message');
   assert.equal(message.isTrusted, true);
@@ -225,7 +225,7 @@ test('15.6 --throw-deprecation throws nothing', async (t) => {
 });
 
 // FN-21
-test('15.7 methods of shared prototypes that throw change nothing', async (t) => {
+test('15.7 throwing methods on shared prototypes change nothing', async (t) => {
   const { code, output } = await script(t, `
     const { WebSocket } = load();
     const { log } = console;
@@ -243,7 +243,7 @@ test('15.7 methods of shared prototypes that throw change nothing', async (t) =>
       patch(String.prototype, 'toWellFormed');
       patch(Array.prototype, Symbol.iterator);
       const made = new WebSocket(url, { headers: { 'X-A': 'b' } });
-      // The host's MessageEvent uses the last two itself.
+      // The host's MessageEvent itself uses the last two.
       patched.slice(-2).forEach((one) => Object.defineProperty(one[0], one[1], one[2]));
       return made;
     })();
@@ -259,10 +259,10 @@ test('15.7 methods of shared prototypes that throw change nothing', async (t) =>
 });
 
 // FN-16
-test('15.8 loading the package again starts no further thread', { skip: process.platform !== 'linux' }, async (t) => {
+test('15.8 loading the package again starts no second thread', { skip: process.platform !== 'linux' }, async (t) => {
   const { code, output } = await script(t, `
     const { readdirSync, readFileSync } = require('node:fs');
-    // The host starts threads of its own when it likes.
+    // Counts by name, because the host starts threads of its own.
     const isOurs = (task) => { try { return readFileSync(\`/proc/self/task/\${task}/comm\`, 'utf8') === 'fullduplex\\n'; } catch { return false; } };
     const threads = () => readdirSync('/proc/self/task').filter(isOurs).length;
     const counts = [];

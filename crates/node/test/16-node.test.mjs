@@ -1,4 +1,4 @@
-// Beyond the standard: what programs on a server need.
+// Features beyond the standard that server programs need.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { channel } from 'node:diagnostics_channel';
@@ -22,7 +22,7 @@ async function output(t, source, env = {}) {
   return text;
 }
 
-/** The server closes. */
+/** Closes from the server's side. */
 async function closeFirst(peer, code, reason) {
   peer.close(code, reason);
   await peer.frame();
@@ -40,7 +40,7 @@ test('16.1 unref() lets the process end, ref() does not', async (t) => {
 });
 
 // FN-17
-test('16.2 disposing closes', async (t) => {
+test('16.2 disposing a socket closes it', async (t) => {
   const socket = await opened(t);
   socket[Symbol.dispose]();
   assert.equal(socket.readyState, WebSocket.CLOSING);
@@ -84,7 +84,7 @@ test('16.5 the default export is WebSocket', async () => {
 });
 
 // FN-18
-test('16.6 failure says what, where and in which phase', async (t) => {
+test('16.6 failure has the message, phase and status', async (t) => {
   const failed = async (url, options) => {
     const socket = new WebSocket(url, [], options);
     assert.equal(socket.failure, null);
@@ -118,7 +118,7 @@ test('16.6 failure says what, where and in which phase', async (t) => {
   assert.equal(stream.failure.phase, 'check');
 });
 
-test('16.7 withDefaults() makes a class that looks the same', async (t) => {
+test('16.7 withDefaults() returns a class that looks the same', async (t) => {
   const Mine = WebSocket.withDefaults({ headers: { 'X-Default': '1' }, origin: 'https://default.example' });
   assert.deepEqual([Mine.name, Mine.length, Mine.OPEN, Object.getPrototypeOf(Mine)], ['WebSocket', 1, 1, EventTarget]);
   assert.deepEqual(Reflect.ownKeys(Mine.prototype), Reflect.ownKeys(WebSocket.prototype).toSorted((a, b) => Reflect.ownKeys(Mine.prototype).indexOf(a) - Reflect.ownKeys(Mine.prototype).indexOf(b)));

@@ -1,4 +1,4 @@
-// The package, as npm packs it.
+// The npm package as `npm pack` builds it.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 const folder = fileURLToPath(new URL('..', import.meta.url));
 
 // FN-13
-test('17.1 the package has its licences, and an unbuilt one cannot be packed', (t) => {
+test('17.1 the package has its licences, and cannot be packed before it is built', (t) => {
   const [{ files }] = JSON.parse(execFileSync('npm', ['pack', '--dry-run', '--json', '--loglevel=error'], { cwd: folder, encoding: 'utf8' }).replace(/^[^[]*/, ''));
   const names = files.map(({ path }) => path);
   for (const name of ['LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'index.d.ts', 'fullduplex.node']) assert.ok(names.includes(name), name);
@@ -23,7 +23,7 @@ test('17.1 the package has its licences, and an unbuilt one cannot be packed', (
 });
 
 // FN-13
-test('17.2 without a native half, require() says which package is missing', (t) => {
+test('17.2 without a native half, require() names the missing package', (t) => {
   const unbuilt = mkdtempSync(join(tmpdir(), 'fullduplex-'));
   t.after(() => rmSync(unbuilt, { recursive: true }));
   cpSync(join(folder, 'lib'), join(unbuilt, 'lib'), { recursive: true });

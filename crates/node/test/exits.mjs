@@ -1,5 +1,5 @@
-// Programs that send and end: `npm run exits`, a thousand of them in ten variants. What they sent must arrive, and the
-// Close must have the code that was asked for.
+// Programs that send and then end. `npm run exits` runs a thousand of them in ten variants. What they sent must arrive,
+// and the Close must have the requested code.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,14 +9,14 @@ import { frame, serve } from './support.mjs';
 const index = fileURLToPath(new URL('../lib/index.js', import.meta.url));
 const MIB = 1 << 20;
 
-/** Programs, and how their server behaves: it may talk all the time, read slowly, or never answer the Close. */
+/** Programs, and the behaviour of their server: it may send all the time, read slowly, or never answer the Close. */
 export const variants = {
-  'sends and closes, while the server talks': {
+  'sends and closes, while the server sends': {
     program: `const s = new WebSocket(url); s.onopen = () => { three(s); s.close(4001); };`,
     server: { talks: true },
     code: 4001,
   },
-  'sends and ends without closing, while the server talks': {
+  'sends and ends without closing, while the server sends': {
     program: `const s = new WebSocket(url); s.onopen = () => three(s);`,
     server: { talks: true },
     code: 1001,
@@ -28,9 +28,9 @@ export const variants = {
     bytes: 4 * MIB,
     code: 1000,
   },
-  'sends megabytes to a slow server that talks, and ends': {
+  'sends megabytes to a slow server that sends, and ends': {
     program: `const s = new WebSocket(url); s.onopen = () => megabytes(s);`,
-    server: { delay: 45, talks: true }, // longer than the end of an environment would wait
+    server: { delay: 45, talks: true }, // longer than the timeout of an ending environment
     messages: 64,
     bytes: 4 * MIB,
     code: 1001,
@@ -40,7 +40,7 @@ export const variants = {
     server: { isMute: true },
     code: 4001,
   },
-  'sends and calls process.exit(), while the server talks': {
+  'sends and calls process.exit(), while the server sends': {
     program: `const s = new WebSocket(url); s.onopen = () => { three(s); process.exit(7); };`,
     server: { talks: true },
     code: 1001,
@@ -72,7 +72,7 @@ export const variants = {
   },
 };
 
-/** Reads until the Close, and says what has come. */
+/** Reads until the Close, and returns what arrived. */
 async function receive(peer, { talks, delay, isMute }) {
   const got = { messages: 0, bytes: 0, code: undefined, hasClose: false };
   await peer.accept();

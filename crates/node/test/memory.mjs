@@ -1,5 +1,5 @@
-// Memory while messages come and go: `npm run memory`, a million of them each way. Fails unless heap, external
-// and resident memory are flat. Run with --expose-gc.
+// Memory under load: `npm run memory` echoes a million messages. Fails unless heap, external and resident memory stay
+// flat. Needs --expose-gc.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -7,10 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { WebSocket, event } from './support.mjs';
 
 const MIB = 1 << 20;
-/** How much more may be in use after the last messages than after the first. */
+/** How much memory use may grow between the first tenth of the messages and the last. */
 const ALLOWED = { heapUsed: 2 * MIB, external: 2 * MIB, rss: 24 * MIB };
 
-/** Echoes so many messages, of several kinds; returns what grew from after a tenth of them to the end. */
+/** Echoes `messages` messages of several kinds. Returns the growth between the first tenth and the end. */
 export async function grow(messages, log = () => {}) {
   const path = fileURLToPath(new URL('./workers/echo.mjs', import.meta.url));
   const server = spawn(process.execPath, [path], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -37,7 +37,7 @@ export async function grow(messages, log = () => {}) {
   }
 }
 
-/** What grew by more than it may. */
+/** Returns the entries that grew by more than is allowed. */
 export const excess = (grown) => Object.entries(ALLOWED).filter(([kind, most]) => grown[kind] > most);
 
 function echo(socket, payloads, window, count) {
@@ -53,7 +53,7 @@ function echo(socket, payloads, window, count) {
       if (sent < count) send();
       if (received === sent) resolve(received);
     };
-    // Listeners come and go as well.
+    // Adds and removes listeners as well.
     const listener = () => socket.removeEventListener('message', listener);
     socket.addEventListener('message', listener);
     for (let i = 0; i < window; i += 1) send();

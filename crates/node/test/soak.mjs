@@ -1,4 +1,4 @@
-// Environments that end while sockets are open: `npm run soak`, a thousand workers and a thousand processes.
+// Environments that end while sockets are open: `npm run soak` runs a thousand workers and a thousand processes.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,7 +8,7 @@ import { Worker } from 'node:worker_threads';
 
 const index = fileURLToPath(new URL('../lib/index.js', import.meta.url));
 
-/** Sockets in all states: connecting, open with messages under way, closing, and a stream. */
+/** Sockets in all states: connecting, open with messages in flight, closing, and a stream. */
 const source = (url, then) => `
   const { WebSocket, WebSocketStream } = require(${JSON.stringify(index)});
   const url = ${JSON.stringify(url)};
@@ -24,7 +24,7 @@ const source = (url, then) => `
 export async function teardown(url, { workers, exits }, log = () => {}) {
   const random = (most) => Math.floor(Math.random() * most);
   for (let done = 0; done < workers; done += 1) {
-    // Three at once, of which one is terminated at any time.
+    // Three workers at once; the first is terminated at a random moment.
     const ready = `require('node:worker_threads').parentPort.postMessage('ready');`;
     const three = Array.from({ length: 3 }, () => new Worker(source(url, ready), { eval: true }));
     const failed = three.map((worker) => once(worker, 'error').then(([error]) => { throw error; }));

@@ -1,4 +1,4 @@
-// A server whose every byte is scripted, on a real socket, and what the tests have in common.
+// A scripted server on a real socket, and helpers that the tests share.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -8,14 +8,14 @@ import { createRequire } from 'node:module';
 export const fullduplex = createRequire(import.meta.url)('../lib/index.js');
 export const { WebSocket } = fullduplex;
 
-/** Options for a test that runs `program`: skips it, and says why, where there is none. */
+/** Returns test options that skip the test if `program` is not installed. */
 export function needs(program) {
   return spawnSync(program, ['--version']).error ? { skip: `needs ${program}` } : {};
 }
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
-/** One connection, as the server sees it. */
+/** The server's end of one connection. */
 export class Peer {
   #chunks;
   #buffer = Buffer.alloc(0);
@@ -26,7 +26,7 @@ export class Peer {
     socket.on('error', () => {}); // a client may reset the connection
   }
 
-  /** Reads until so many bytes are there; `false` at the end of the stream. */
+  /** Reads until `length` bytes are buffered. Returns `false` at the end of the stream. */
   async #fill(length) {
     while (this.#buffer.length < length) {
       const { value, done } = await this.#chunks.next().catch(() => ({ done: true }));
@@ -42,7 +42,7 @@ export class Peer {
     return taken;
   }
 
-  /** Reads the request. */
+  /** Reads the opening request. */
   async request() {
     for (let length = 1; ; length = this.#buffer.length + 1) {
       const end = this.#buffer.indexOf('\r\n\r\n');
@@ -70,7 +70,7 @@ export class Peer {
     return createHash('sha1').update(this.header('sec-websocket-key') + GUID).digest('base64');
   }
 
-  /** The response that accepts, with headers changed, added or (`undefined`) left out. */
+  /** Returns the accepting response. `headers` changes headers, adds them or (`undefined`) omits them. */
   response(headers = {}) {
     const all = {
       Upgrade: 'websocket',
@@ -104,7 +104,7 @@ export class Peer {
     this.write(frame(8, closeBody(code, reason)));
   }
 
-  /** The next frame: `undefined` at the end of the stream. */
+  /** Returns the next frame, or `undefined` at the end of the stream. */
   async frame() {
     if (!(await this.#fill(2))) return undefined;
     const [first, second] = this.#take(2);
@@ -124,13 +124,13 @@ export class Peer {
     return { fin: first >> 7 === 1, opcode: first & 15, rsv: (first >> 4) & 7, payload };
   }
 
-  /** The next message that is not fragmented, as a string or as bytes. */
+  /** Returns the next unfragmented message, as a string or as bytes. */
   async message() {
     const { opcode, payload } = await this.frame();
     return opcode === 1 ? payload.toString() : payload;
   }
 
-  /** Answers the closing handshake, and ends. */
+  /** Answers the closing handshake, and ends the connection. */
   async finish() {
     for (let next = await this.frame(); next !== undefined; next = await this.frame()) {
       if (next.opcode === 8) {
@@ -141,7 +141,7 @@ export class Peer {
     this.socket.end();
   }
 
-  /** Sends back every message, until the end. */
+  /** Echoes every message until the end. */
   async echo() {
     for (let next = await this.frame(); next !== undefined; next = await this.frame()) {
       this.write(frame(next.opcode === 9 ? 10 : next.opcode, next.payload));
@@ -170,7 +170,7 @@ export function closeBody(code, reason = '') {
   return Buffer.concat([Buffer.from([code >> 8, code & 255]), Buffer.from(reason)]);
 }
 
-/** A server that runs `script` with each peer; ends with the test `t`. */
+/** Starts a server that runs `script` with each peer. It ends with the test `t`. */
 export async function serve(t, script) {
   const sockets = new Set();
   const peers = [];
@@ -197,7 +197,7 @@ export async function serve(t, script) {
 
 export const echoing = (t) => serve(t, async (peer) => (await peer.accept()).echo());
 
-/** A socket that is open, and whose server runs `script` once it has accepted. */
+/** Returns an open socket whose server runs `script` after accepting it. */
 export async function opened(t, script = (peer) => peer.echo(), ...protocols) {
   const server = await serve(t, async (peer) => {
     await peer.accept();
@@ -208,11 +208,11 @@ export async function opened(t, script = (peer) => peer.echo(), ...protocols) {
   return socket;
 }
 
-/** The next event of a type. */
+/** Waits for the next event of a type. */
 export const event = (target, type) =>
   new Promise((resolve) => target.addEventListener(type, resolve, { once: true }));
 
-/** The names of all events until `close`, and that event. */
+/** Waits for `close`; returns it and the names of all events. */
 export function untilClosed(socket) {
   return new Promise((resolve) => {
     const names = [];
@@ -225,7 +225,7 @@ export function untilClosed(socket) {
   });
 }
 
-/** That the connection fails as all failures do. */
+/** Asserts that the connection fails the way all failures do. */
 export async function fails(assert, socket) {
   const { names, event } = await untilClosed(socket);
   assert.deepEqual(names.filter((name) => name !== 'message'), ['error', 'close']);
@@ -239,7 +239,7 @@ export const throwsDom = (assert, call, name) =>
     return true;
   });
 
-/** A promise and what settles it. */
+/** Returns a promise and its `resolve`. */
 export function deferred() {
   let resolve;
   const promise = new Promise((settle) => {
@@ -248,19 +248,19 @@ export function deferred() {
   return { promise, resolve };
 }
 
-/** The next turn of the event loop. */
+/** Waits for the next turn of the event loop. */
 export const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Turns until `condition` holds; the test's own timeout is the limit. */
+/** Waits until `condition` holds. The test's own timeout is the limit. */
 export async function until(condition) {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
 }
 
 /**
- * Lets what is under way go as far as it goes: meanwhile a message goes to and fro on another connection of this
- * environment, which the same thread serves, a hundred times.
+ * Waits until pending work has had time to finish: echoes a hundred messages on another connection of the same
+ * environment, which the same I/O thread serves.
  */
-export async function meanwhile(t) {
+export async function settle(t) {
   const server = await serve(t, async (peer) => {
     await peer.accept();
     await peer.echo();

@@ -1,4 +1,4 @@
-// An echo server in a process of its own: prints its port.
+// An echo server in a process of its own. Prints its port.
 import { createRequire } from 'node:module';
 
 const { WebSocketServer } = createRequire(import.meta.url)('ws');

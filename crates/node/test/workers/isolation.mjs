@@ -1,5 +1,5 @@
-// Makes one thing after the other throw while a socket lives, and prints as JSON whether another socket went on and
-// what was reported. Run with the URL of an echo server.
+// Makes each step of a socket's life throw, and prints as JSON whether another socket kept working and what was
+// reported. Its argument is the URL of an echo server.
 import { createRequire } from 'node:module';
 
 const [url] = process.argv.slice(2);
@@ -9,7 +9,7 @@ const fail = (name) => {
   if (failing === name) throw new Injected(name);
 };
 
-// Host constructors that can fail, in place before the package is loaded.
+// Host constructors that can be made to fail, replaced before the package is loaded.
 const constructors = ['Event', 'MessageEvent', 'CloseEvent', 'Blob', 'URL', 'ReadableStream', 'WritableStream', 'DOMException', 'WeakRef', 'AbortSignal'];
 for (const name of constructors) {
   const Host = globalThis[name];
@@ -36,7 +36,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 const other = new WebSocket(url);
 await next(other, 'open');
-/** Whether the other socket still sends and receives: two messages, for one turn may carry both sockets' events. */
+/** Checks that the other socket still sends and receives. Uses two messages, because one turn may carry events of both. */
 async function otherWorks() {
   for (const text of ['a', 'b']) {
     const answer = next(other, 'message');
@@ -63,7 +63,7 @@ for (const name of members) {
   });
 }
 
-/** A socket that opens, receives text and bytes, and closes: with something of its own that throws. */
+/** Lets a socket open, receive text and binary, and close, while something of its own throws. */
 async function live(name, { socket, listener }) {
   let hasOpened = false;
   let hasClosed = false;
@@ -88,7 +88,7 @@ async function live(name, { socket, listener }) {
       hasClosed = true;
       if (!isLooking) resolve();
     });
-    // An event that could not be made reaches nobody: then the other socket goes on, and this one is closed.
+    // If an event could not be created, no listener is called. The other socket must go on, and this one is closed.
     const look = () => {
       if (hasClosed) return;
       if (!hasOpened || failing !== undefined) return void setTimeout(look, 1);
@@ -131,7 +131,7 @@ for (const name in cases) {
   results.push({ name, works, strangers: uncaught.filter((error) => !(error instanceof Injected)).map(String), reported: uncaught.length });
 }
 
-// A stream that was cancelled while messages come.
+// A stream that is cancelled while messages arrive.
 uncaught = [];
 const stream = new WebSocketStream(url, { deliverAfterClose: true });
 const { readable, writable } = await stream.opened;
