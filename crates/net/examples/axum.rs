@@ -1,7 +1,7 @@
-//! A WebSocket beside other resources of an HTTP server, until Ctrl-C.
+//! Serves a WebSocket beside other routes of an axum server. Ctrl-C shuts it down gracefully.
 //!
 //! `cargo run --example axum --features axum [ADDRESS]`
-#![allow(clippy::print_stdout, reason = "a server says where it listens")]
+#![allow(clippy::print_stdout, reason = "the server prints its address")]
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -33,7 +33,7 @@ async fn main() -> std::io::Result<()> {
 }
 
 async fn count(State(connections): State<Connections>) -> String {
-    format!("{} are connected\n", connections.counts().open)
+    format!("{} connected\n", connections.counts().open)
 }
 
 async fn open(

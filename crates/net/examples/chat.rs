@@ -1,12 +1,13 @@
-//! A room in which everybody hears everybody. Who does not listen is shown out.
+//! Serves a chat room: every message goes to all members. A member that reads too slowly is
+//! disconnected.
 //!
 //! `cargo run --example chat [ADDRESS]`
-#![allow(clippy::print_stdout, reason = "a server says where it listens")]
+#![allow(clippy::print_stdout, reason = "the server prints its address")]
 
 use fullduplex_net::{Group, HandlerResult, OverflowPolicy, Request, Server, ServerOptions};
 
-/// How much may wait for a member that reads slowly.
-const PATIENCE: usize = 256 << 10;
+/// How many bytes may wait for a slow member.
+const BACKLOG: usize = 256 << 10;
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
@@ -21,8 +22,8 @@ async fn main() -> std::io::Result<()> {
 async fn chat(request: Request, room: Group) -> HandlerResult {
     let name = request.uri().path().trim_start_matches('/').to_owned();
     let mut socket = request.accept().await?;
-    let _member = room.join(socket.sender().with_capacity(PATIENCE));
-    room.send(format!("{name} has come, and we are {}", room.len()), OverflowPolicy::Close);
+    let _member = room.join(socket.sender().with_capacity(BACKLOG));
+    room.send(format!("{name} joined; {} connected", room.len()), OverflowPolicy::Close);
     while let Some(message) = socket.recv().await? {
         let text = String::from_utf8_lossy(message.payload());
         room.send(format!("{name}: {text}"), OverflowPolicy::Close);

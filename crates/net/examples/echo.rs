@@ -1,7 +1,7 @@
-//! Sends every message back.
+//! Echoes every message.
 //!
 //! `cargo run --example echo [ADDRESS]`
-#![allow(clippy::print_stdout, reason = "a server says where it listens")]
+#![allow(clippy::print_stdout, reason = "the server prints its address")]
 
 use fullduplex_net::{HandlerResult, Request, Server, ServerOptions};
 

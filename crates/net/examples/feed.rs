@@ -1,4 +1,4 @@
-//! Prints a feed over `wss` from a server of a private CA, and reconnects with growing pauses.
+//! Prints a feed over `wss` from a server with a private CA, and reconnects with increasing delays.
 //!
 //! `cargo run --example feed URL CA.pem`
 #![allow(clippy::print_stdout, reason = "the feed is printed")]

@@ -1,4 +1,4 @@
-//! Sends the lines of stdin and prints what it receives, in two tasks, and pings every 20 seconds.
+//! Sends lines of stdin and prints received messages, in two tasks, and pings every 20 seconds.
 //!
 //! `cargo run --example ping_timer URL`
 #![allow(clippy::print_stdout, reason = "received messages are printed")]

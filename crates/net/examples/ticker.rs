@@ -1,8 +1,8 @@
-//! Tells everybody, once a second, how long it has been running. One message is made for all, and
-//! compressed once.
+//! Sends the uptime to all clients once a second. Each message is built and compressed once for all
+//! of them.
 //!
 //! `cargo run --example ticker [ADDRESS]`
-#![allow(clippy::print_stdout, reason = "a server says where it listens")]
+#![allow(clippy::print_stdout, reason = "the server prints its address")]
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ async fn tick(listeners: Group) {
     loop {
         let now = seconds.tick().await;
         let message = Prepared::new(format!("{} s", (now - start).as_secs()));
-        // Who is late gets the next one.
+        // A slow client misses this message and gets the next one.
         listeners.send(&message, OverflowPolicy::Drop);
     }
 }

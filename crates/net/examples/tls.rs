@@ -1,7 +1,7 @@
-//! Sends every message back, over TLS, until Ctrl-C.
+//! Echoes every message over TLS, until Ctrl-C.
 //!
 //! `cargo run --example tls CERTIFICATES.pem KEY.pem [ADDRESS]`
-#![allow(clippy::print_stdout, reason = "a server says where it listens")]
+#![allow(clippy::print_stdout, reason = "the server prints its address")]
 
 use std::error::Error;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The examples as their users meet them: processes with arguments, which say where they listen.
+//! Runs the examples as processes with arguments, and finds their addresses in the output.
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 use std::error::Error;
@@ -47,13 +47,13 @@ impl Example {
         guarded("the connection", connect(&url, options)).await.unwrap().0
     }
 
-    /// What it says when it is interrupted as by Ctrl-C.
+    /// Interrupts the example as Ctrl-C does. Returns the rest of its output.
     fn interrupt(mut self) -> String {
         signal(&self.process, "INT");
-        let mut said = String::new();
-        self.stdout.read_to_string(&mut said).unwrap();
+        let mut output = String::new();
+        self.stdout.read_to_string(&mut output).unwrap();
         assert!(self.process.wait().unwrap().success());
-        said
+        output
     }
 }
 
@@ -64,7 +64,7 @@ impl Drop for Example {
     }
 }
 
-/// Beside the tests in the folder of the build.
+/// Returns the path of an example, in the build folder beside this test.
 fn path(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     test.ancestors().nth(2).unwrap().join("examples").join(name)
@@ -89,10 +89,10 @@ async fn echo() {
 async fn chat() {
     let example = Example::start("chat", &[]);
     let mut ada = example.open("Ada").await;
-    assert_eq!(recv(&mut ada).await, Some("Ada has come, and we are 1".into()));
+    assert_eq!(recv(&mut ada).await, Some("Ada joined; 1 connected".into()));
     let mut bob = example.open("Bob").await;
     for socket in [&mut ada, &mut bob] {
-        assert_eq!(recv(socket).await, Some("Bob has come, and we are 2".into()));
+        assert_eq!(recv(socket).await, Some("Bob joined; 2 connected".into()));
     }
     ada.send("hello").await.unwrap();
     for socket in [&mut ada, &mut bob] {
@@ -107,7 +107,7 @@ async fn ticker() {
     let mut seconds = Vec::new();
     for _ in 0..2 {
         let Some(Message::Text(text)) = recv(&mut socket).await else {
-            panic!("the ticker tells the time");
+            panic!("the ticker sends text");
         };
         seconds.push(text.as_str().strip_suffix(" s").unwrap().parse::<u32>().unwrap());
     }
@@ -120,8 +120,8 @@ async fn axum() {
     let mut socket = example.open("").await;
     assert_echo(&mut socket).await;
     let closing = tokio::spawn(async move { recv(&mut socket).await });
-    let said = tokio::task::spawn_blocking(|| example.interrupt()).await.unwrap();
-    assert_eq!(said, "closed 1 connections, cut 0 off\n");
+    let output = tokio::task::spawn_blocking(|| example.interrupt()).await.unwrap();
+    assert_eq!(output, "closed 1 connections, cut 0 off\n");
     assert_eq!(closing.await.unwrap(), None);
 }
 
@@ -139,9 +139,9 @@ async fn tls() {
     let mut socket = example.open_as("", &options).await;
     assert_echo(&mut socket).await;
     let closing = tokio::spawn(async move { recv(&mut socket).await });
-    let said = tokio::task::spawn_blocking(|| example.interrupt()).await.unwrap();
-    assert!(said.starts_with("closed 1 connections, cut 0 off\n"), "{said}");
-    assert!(said.contains("opened: 1"), "{said}");
+    let output = tokio::task::spawn_blocking(|| example.interrupt()).await.unwrap();
+    assert!(output.starts_with("closed 1 connections, cut 0 off\n"), "{output}");
+    assert!(output.contains("opened: 1"), "{output}");
     assert_eq!(closing.await.unwrap(), None);
 }
 
@@ -213,7 +213,7 @@ async fn receive_upload(request: Request) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The server closes each connection after one message, so the feed reconnects.
+/// The server closes each connection after one message, so the feed has to reconnect.
 #[tokio::test]
 async fn feed() {
     let authority = Authority::new();

@@ -134,7 +134,7 @@ fn what_was_typed_is_remembered() {
 /// A message that arrives while a line is being typed appears above it.
 #[tokio::test]
 #[ignore = "needs tmux"]
-async fn a_message_does_not_disturb_the_line() {
+async fn a_message_does_not_disturb_the_typed_line() {
     let (typing, has_typed) = tokio::sync::oneshot::channel::<()>();
     let server = script(async move |mut peer: Peer| {
         peer.shake_hands().await;

@@ -11,7 +11,7 @@ use fullduplex_lab::script::SAMPLE_REQUEST;
 use fullduplex_net::{HandlerResult, Request, Server, ServerOptions};
 use socket2::{Domain, Socket, Type};
 
-/// The limit of descriptors for the server, and how many it needs at most without connections.
+/// The server's limit of descriptors, and how many of them it uses at most without connections.
 const DESCRIPTORS: usize = 40;
 const OWN: usize = 20;
 
@@ -21,7 +21,7 @@ const IS_SERVER: &str = "FULLDUPLEX_LAB_SERVER";
 /// The limit of descriptors for a server with default options.
 const DEFAULT_DESCRIPTORS: usize = 128;
 
-/// Prints its address and serves until it is killed.
+/// Prints the server's address and serves until it is killed.
 #[tokio::main]
 async fn serve(options: ServerOptions) {
     let server = Server::bind("127.0.0.1:0", options).await.unwrap();
@@ -68,7 +68,7 @@ fn ask(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Whether an answer arrives within this time.
+/// Returns whether an answer arrives within this time.
 fn is_answered(stream: &mut TcpStream, within: Duration) -> bool {
     stream.set_read_timeout(Some(within)).unwrap();
     matches!(stream.read(&mut [0; 512]), Ok(1..))
@@ -87,7 +87,7 @@ const TEST: &str = "descriptors::a_server_without_descriptors_waits_and_recovers
 #[test]
 fn a_server_without_descriptors_waits_and_recovers() {
     if std::env::var_os(IS_SERVER).is_some() {
-        // More than there are descriptors.
+        // More connections than there are descriptors.
         let options = ServerOptions::default();
         return serve(options.connections(1 << 16).connections_per_address(1 << 16));
     }
@@ -111,7 +111,7 @@ fn a_server_without_descriptors_waits_and_recovers() {
 
     let start = Instant::now();
     drop(clients);
-    assert!(is_answered(&mut waiting, Duration::from_secs(1)), "the server does not recover");
+    assert!(is_answered(&mut waiting, Duration::from_secs(1)), "the server did not recover");
     let figure =
         format!("{computed:?} of CPU in a second, served again after {:?}", start.elapsed());
     show("FT-38", "out of file descriptors", figure);
@@ -119,7 +119,7 @@ fn a_server_without_descriptors_waits_and_recovers() {
 
 const DEFAULT_TEST: &str = "descriptors::no_address_takes_all_descriptors";
 
-/// Connects from an address of this machine and returns the connection and the status of the answer.
+/// Connects from the given local address. Returns the connection and the status of the response.
 fn ask_from(source: [u8; 4], address: SocketAddr) -> (TcpStream, String) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
@@ -132,7 +132,8 @@ fn ask_from(source: [u8; 4], address: SocketAddr) -> (TcpStream, String) {
     (stream, String::from_utf8_lossy(&head[9..]).into_owned())
 }
 
-/// FS-14: by default an address may have half of the connections, and a reserve of descriptors answers the rest.
+/// FS-14: by default, one address may have half of the connections, and the server keeps
+/// descriptors in reserve to answer the rest.
 #[test]
 fn no_address_takes_all_descriptors() {
     if std::env::var_os(IS_SERVER).is_some() {

@@ -1,5 +1,5 @@
-//! The client's version of `fail_loop`: every I/O operation of a handshake and a conversation fails in turn
-//! (fault FT-07).
+//! The client's version of `fail_loop`: each I/O operation of a handshake and a conversation fails
+//! in turn (fault FT-07).
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, copy, duple
 use tokio::time::timeout;
 
 /// Longer than all deadlines of a connection together. The clock is virtual.
-const FOR_EVER: Duration = Duration::from_secs(3600);
+const STALLED: Duration = Duration::from_secs(3600);
 
-/// Less than a message, so that each takes many operations.
+/// Smaller than a message, so that each takes many operations.
 const TRANSPORT: usize = 512;
 
 /// The results of the client's calls.
@@ -57,7 +57,7 @@ async fn serve(mut stream: DuplexStream) {
     copy(&mut reader, &mut sink()).await.ok();
 }
 
-/// Reads up to the client's Close or the end of the stream.
+/// Reads up to the client's Close, or to the end of the stream.
 async fn read_close(reader: &mut ReadHalf<DuplexStream>) {
     let mut receiver = Decoder::new(Role::Server, Limits::default());
     let mut input = BytesMut::new();
@@ -70,7 +70,8 @@ async fn read_close(reader: &mut ReadHalf<DuplexStream>) {
     }
 }
 
-/// Answers each message until the connection ends. Asks for the end twice, which must give the same result.
+/// Answers each message until the connection ends. Reads the end twice, which must give the same
+/// result.
 async fn talk(stream: Faulty<DuplexStream>) -> Report {
     let url = Url::parse("ws://server.example/").unwrap();
     let (mut socket, _) = match connect_over(stream, &url, &ConnectOptions::default()).await {
@@ -99,7 +100,7 @@ fn run(failing: Failing) -> (Report, Vec<Operation>) {
     let (ours, theirs) = duplex(TRANSPORT);
     let (stream, operations) = Faulty::new(ours, failing);
     let both =
-        async { timeout(FOR_EVER, async { tokio::join!(talk(stream), serve(theirs)) }).await };
+        async { timeout(STALLED, async { tokio::join!(talk(stream), serve(theirs)) }).await };
     let Ok((report, ())) = runtime.block_on(both) else {
         panic!("{failing:?}: no progress after {:?}", operations.borrow());
     };
@@ -117,7 +118,7 @@ fn assert_consistent(report: &Report, failing: Failing) {
 
 #[test]
 fn every_fault_is_reported_once_and_leaks_nothing() {
-    // The first run allocates what the process keeps.
+    // The first run makes allocations that the process keeps.
     let (expected, operations) = run(Failing::Never);
     let Report::Ended { received, closed } = &expected else { panic!("{expected:?}") };
     assert_eq!((received, closed.was_clean(), closed.code()), (&messages(), true, 1000));
@@ -125,7 +126,7 @@ fn every_fault_is_reported_once_and_leaks_nothing() {
     for fault in FAULTS {
         for at in 0..operations.len() {
             for failing in [Failing::Once(at, fault), Failing::From(at, fault)] {
-                // An operation that can be repeated forever is an endless loop, not a fault.
+                // An operation that may be retried forever would be an endless loop, not a fault.
                 if fault.is_passing() && matches!(failing, Failing::From(..)) {
                     continue;
                 }
@@ -136,7 +137,7 @@ fn every_fault_is_reported_once_and_leaks_nothing() {
                     if fault == Fault::Pending {
                         assert_eq!(report, expected, "{failing:?}");
                     }
-                    // A connection without faults leaves the buffers of the thread as they were.
+                    // A run without faults restores the buffers of the thread.
                     run(Failing::Never);
                 });
                 let left = (memory.count_current, memory.bytes_current);

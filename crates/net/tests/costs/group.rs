@@ -15,28 +15,29 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-/// The members that read. There is one more.
+/// The number of members that read. There is one more member.
 const READERS: usize = 999;
 const MEMBERS: usize = READERS + 1;
 
 const PAYLOAD: usize = 64 << 10;
 
-/// The limit of the queue of the member that never reads, without the obstacle.
+/// The queue limit of the member that never reads, not counting the obstacle.
 const CAPACITY: usize = 2 * PAYLOAD;
 
-/// More than the system's buffers take.
+/// More than the socket buffers of the system hold.
 const OBSTACLE: usize = 32 << 20;
 
-/// What sending one message may allocate. A payload for each member would take 64 MB, and a compressor for
-/// each, hundreds.
+/// How much sending one message may allocate. A payload per member would take 64 MB, and a
+/// compressor per member hundreds of megabytes.
 const ALLOCATED: u64 = 16 << 20;
 
-/// A server on this thread, whose connections are all in `group`. The readers run on another thread.
+/// A server on this thread whose connections all belong to `group`. The readers run on another
+/// thread.
 struct Room {
     runtime: Runtime,
     connections: Connections,
     group: Group,
-    /// The messages that the readers receive, each once per reader.
+    /// The messages that the readers receive, once per reader.
     received: mpsc::UnboundedReceiver<Message>,
     /// The member that never reads.
     silent: Option<Socket>,

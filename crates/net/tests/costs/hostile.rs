@@ -1,5 +1,5 @@
-//! The cost of hostile clients (faults FT-15, FT-18, FT-21 and FT-25) for the task that serves them and for
-//! other tasks. `fullduplex-proto` has tests of the same name for the protocol alone.
+//! The cost of hostile clients (faults FT-15, FT-18, FT-21 and FT-25) for the task that serves them
+//! and for other tasks. `fullduplex-proto` has tests of the same name for the protocol alone.
 
 use std::cell::Cell;
 use std::io::Write;
@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::task::yield_now;
 
-/// Returns a runtime on this thread, whose allocations are counted.
+/// Returns a runtime on this thread, so that its allocations are counted.
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
 }
@@ -38,7 +38,7 @@ async fn opened(transport: usize) -> (Socket<DuplexStream>, DuplexStream) {
     (socket, client)
 }
 
-/// Fault FT-18: a header that announces 64 MiB costs one read buffer.
+/// Fault FT-18: a frame header that announces 64 MiB costs one read buffer.
 #[test]
 fn a_header_alone_costs_one_read_buffer() {
     let runtime = runtime();
@@ -85,8 +85,8 @@ fn a_ping_flood_costs_a_few_kilobytes() {
     }
 }
 
-/// Fault FT-25: a malformed or too large head is answered, the connection ends, and little is read beyond
-/// the limit.
+/// Fault FT-25: a malformed or oversized head is answered and ends the connection. Little is read
+/// beyond the limit.
 #[test]
 fn a_bad_head_is_answered_before_much_is_read() {
     let runtime = runtime();
@@ -132,7 +132,7 @@ fn read(operations: &[Operation]) -> usize {
     reads.map(|operation| operation.outcome.unwrap()).sum()
 }
 
-/// Sends all of `bytes`, even if the server does not read them, and returns the response.
+/// Sends all of `bytes`, even if the server does not read them. Returns the response.
 async fn pour(client: DuplexStream, bytes: &[u8]) -> Vec<u8> {
     let (mut reader, mut writer) = tokio::io::split(client);
     let mut response = Vec::new();
@@ -142,8 +142,8 @@ async fn pour(client: DuplexStream, bytes: &[u8]) -> Vec<u8> {
     response
 }
 
-/// Fault FT-21: a task that receives tiny messages yields after at most 10,000, which is one millisecond
-/// at ten million messages a second.
+/// Fault FT-21: a task that receives tiny messages yields after 10,000 of them at most: one
+/// millisecond at ten million messages a second.
 #[tokio::test]
 async fn a_flood_of_tiny_messages_lets_other_tasks_run() {
     const COUNT: usize = 999_999;
@@ -176,7 +176,8 @@ async fn a_flood_of_tiny_messages_lets_other_tasks_run() {
     assert!(longest <= 10_000);
 }
 
-/// A client that keeps sending after our Close is dropped at the deadline, and other tasks run meanwhile.
+/// A client that keeps sending after our Close is dropped at the deadline. Other tasks keep
+/// running.
 #[tokio::test]
 async fn a_closing_peer_that_never_pauses_is_dropped() {
     let fragment = masked_frame(0x00, "");

@@ -1,4 +1,4 @@
-//! Tests that measure: memory per thread, CPU time, descriptors and round trips.
+//! Tests that measure memory per thread, CPU time, descriptors and round trips.
 //!
 //! `cargo test --package fullduplex-net --test costs -- --nocapture` prints the figures.
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]

@@ -24,7 +24,8 @@ const MIB: usize = 1 << 20;
 /// How many bytes the transport in memory buffers.
 const TRANSPORT: usize = 16 << 10;
 
-/// Returns a client whose connection runs this handler, and the receiver of the handler's result.
+/// Starts a connection with this handler. Returns its client, and a receiver of the handler's
+/// result.
 async fn driven<F>(
     handler: impl FnOnce(Socket) -> F + Send + 'static,
 ) -> (Peer<DuplexStream>, oneshot::Receiver<HandlerResult>)
@@ -44,9 +45,9 @@ where
     (client, rx)
 }
 
-/// `feed` and `flush` fail at once when the client that they wait for has gone.
+/// `feed` and `flush` fail as soon as the client that they wait for has disconnected.
 #[tokio::test(start_paused = true)]
-async fn waiting_for_a_client_that_has_gone_fails_at_once() {
+async fn waiting_for_a_client_that_disconnected_fails_at_once() {
     for flushes in [false, true] {
         let (client, ended) = driven(move |mut socket| async move {
             loop {
@@ -67,8 +68,8 @@ async fn waiting_for_a_client_that_has_gone_fails_at_once() {
     }
 }
 
-/// Fault FT-09: messages for a client that never reads cost at most the limit of its queue, whatever is done
-/// when that is full.
+/// Fault FT-09: messages for a client that never reads cost at most the limit of its queue,
+/// whatever the overflow policy.
 #[test]
 fn a_client_that_never_reads_costs_the_limit_of_its_queue() {
     const OFFERED: usize = 1 << 30;
@@ -91,7 +92,7 @@ fn a_client_that_never_reads_costs_the_limit_of_its_queue() {
     }
 }
 
-/// Sends `bytes` in messages of 10,000, until the policy ends it.
+/// Sends `bytes` in messages of 10,000, until the policy stops it.
 async fn offer(sender: &Sender, policy: &str, bytes: usize) {
     const SIZE: usize = 10_000;
     let count = bytes / SIZE;
@@ -118,7 +119,7 @@ async fn offer(sender: &Sender, policy: &str, bytes: usize) {
     assert_eq!(policy == "wait", is_waiting);
 }
 
-/// Fault FT-08: `send` waits at the high-water mark, which one message may exceed.
+/// Fault FT-08: `send` waits at the high-water mark, which a single message may exceed.
 #[test]
 fn send_to_a_slow_reader_waits_at_the_high_water_mark() {
     const SIZE: usize = 10_000;
@@ -150,7 +151,7 @@ fn send_to_a_slow_reader_waits_at_the_high_water_mark() {
     assert!(taken <= HIGH_WATER + TRANSPORT + SIZE);
     assert!(cost.bytes_max as usize <= 2 * (HIGH_WATER + TRANSPORT + SIZE));
 
-    // It continues when the client reads.
+    // Sending continues when the client reads.
     runtime.block_on(async {
         let mut wire = opened.unwrap().0.into_inner().take((COUNT * (SIZE + 4)) as u64);
         let mut sink = tokio::io::sink();

@@ -1,4 +1,4 @@
-//! `accept` and `Socket` with clients that are slow, that send too much, or that do not read.
+//! `accept` and `Socket` with clients that are slow, send too much, or do not read.
 
 use std::future::pending;
 use std::io::IoSlice;
@@ -112,7 +112,7 @@ fn deflated_zeros(count: usize) -> Vec<u8> {
     slices[0][2..].to_vec() // skips the header of a short, unmasked frame
 }
 
-/// Receives whole messages or parts until that fails.
+/// Receives whole messages or parts until an error.
 async fn receive_all(mut socket: Socket<DuplexStream>, in_parts: bool) -> SocketError {
     loop {
         let received = match in_parts {

@@ -1,4 +1,4 @@
-//! Deadlines hold over a transport that always has more to read.
+//! Deadlines hold even if the transport always has more to read.
 
 use std::future::poll_fn;
 use std::io;
@@ -12,7 +12,7 @@ use fullduplex_net::{AcceptOptions, Socket, accept};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep};
 
-/// A peer that takes everything, and sends one frame for ever.
+/// A peer that reads everything and sends one frame over and over.
 struct Talker {
     request: &'static [u8],
     frames: Vec<u8>,
@@ -30,7 +30,7 @@ impl AsyncRead for Talker {
             self.request = rest;
             return Poll::Ready(Ok(()));
         }
-        // Whole frames, as many as there is room for, or the beginning of one that is continued.
+        // As many whole frames as there is room for, or the start of one.
         let count = buf.remaining().min(self.frames.len());
         buf.put_slice(&self.frames[..count]);
         self.frames.rotate_left(count);
@@ -56,13 +56,13 @@ impl AsyncWrite for Talker {
     }
 }
 
-/// Returns the server's end of a connection to a client that sends `frame` for ever.
+/// Returns the server's socket of a client that sends `frame` over and over.
 async fn accepted(frame: Vec<u8>, options: &AcceptOptions) -> Socket<Talker> {
     let frames = frame.repeat(512);
     accept(Talker { request: SAMPLE_REQUEST.as_bytes(), frames }, options).await.unwrap()
 }
 
-/// How the host reads while it closes.
+/// How the application reads while the connection closes.
 #[derive(Debug, Clone, Copy)]
 enum Host {
     ReadsAll,
@@ -71,7 +71,8 @@ enum Host {
     Closes,
 }
 
-/// FS-02: a peer that ignores our Close and talks on is cut off, however the host reads.
+/// FS-02: a peer that ignores our Close and keeps sending is cut off, however the application
+/// reads.
 #[tokio::test]
 async fn a_closing_connection_ends_at_its_deadline() {
     let mut options = AcceptOptions::default();
@@ -108,7 +109,7 @@ async fn a_closing_connection_ends_at_its_deadline() {
     }
 }
 
-/// FS-03: a flood of Pings does not outlive the idle limit.
+/// FS-03: a flood of Pings does not keep an idle connection open.
 #[tokio::test]
 async fn a_ping_flood_does_not_outlive_the_idle_limit() {
     let mut options = AcceptOptions::default();

@@ -1,4 +1,4 @@
-//! `Group` and foreign code.
+//! A `Group` and wakers that call back into it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use fullduplex_net::proto::Role;
 use fullduplex_net::{Group, OverflowPolicy, Socket, UpgradedOptions};
 use tokio::io::duplex;
 
-/// Uses the group when it is woken.
+/// A waker that uses the group.
 struct UsesGroup {
     group: Group,
     wakes: AtomicUsize,
@@ -36,7 +36,7 @@ async fn a_waker_may_use_the_group() {
         assert_eq!((sent.queued, sent.closed), (1, 0));
         assert_eq!(waker.wakes.load(Ordering::SeqCst), wakes);
     }
-    // The queue is full, so the member is closed; its task is woken once more.
+    // The queue is full, so the member is closed, which wakes its task once more.
     assert_eq!(group.send("too much", OverflowPolicy::Close).closed, 1);
     assert_eq!(waker.wakes.load(Ordering::SeqCst), 3);
 }

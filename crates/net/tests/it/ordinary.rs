@@ -21,7 +21,7 @@ fn pair() -> (Socket<tokio::io::DuplexStream>, Socket<tokio::io::DuplexStream>) 
     )
 }
 
-/// Serves `handler`, and expects it to send one message back.
+/// Runs `handler`, and expects it to echo one message.
 async fn serve<F>(handler: impl Fn(Request) -> F + Send + Sync + 'static)
 where
     F: Future<Output: IntoHandlerResult> + Send + 'static,
@@ -101,7 +101,7 @@ async fn a_socket_is_a_stream_and_a_sink() {
     assert!(client.close_result().unwrap().was_clean());
 }
 
-/// Each half in a task of its own, without a driver.
+/// Uses each half in a task of its own, without a driver.
 #[tokio::test]
 async fn the_halves_of_a_socket_serve_two_tasks() {
     const COUNT: usize = 1_000;
@@ -118,7 +118,7 @@ async fn the_halves_of_a_socket_serve_two_tasks() {
             sink.send(number.to_string().into()).await.unwrap();
         }
         sink.close().await.unwrap();
-        // The connection lives as long as one half does.
+        // The connection stays open while one half exists.
         drop(sink);
     });
     for number in 0..COUNT {
@@ -130,7 +130,7 @@ async fn the_halves_of_a_socket_serve_two_tasks() {
     echoing.await.unwrap();
 }
 
-/// The halves in two tasks, of a socket whose handler only waits for them.
+/// Uses the halves in two tasks; the handler of the socket only waits for them.
 #[tokio::test]
 async fn the_halves_of_a_handlers_socket_serve_two_tasks() {
     serve(|request: Request| async move {
@@ -153,7 +153,7 @@ async fn the_halves_of_a_handlers_socket_serve_two_tasks() {
     .await;
 }
 
-/// A part of the handler receives while another one sends, in one task and with one waker.
+/// One future of the handler receives while another sends, in one task and with one waker.
 #[tokio::test]
 async fn the_halves_of_a_handlers_socket_serve_one_task() {
     serve(|request: Request| async move {
@@ -185,7 +185,7 @@ fn options_are_built_or_updated() {
     assert_eq!((server.connections, server.accept.handshake_timeout.as_secs()), (7, 1));
 }
 
-/// The request and the response are at hand before the connection is open.
+/// A handler can read the request and the response before the connection is open.
 #[tokio::test]
 async fn a_handler_sees_both_sides_of_the_handshake() {
     serve(|request: Request| async move {

@@ -23,7 +23,7 @@ async fn connected(deflate: Option<DeflateConfig>) -> (Socket, Socket<TcpStream>
 const PARTS: usize = 500;
 const PART_LEN: usize = 64 << 10;
 
-/// Returns a byte of a message in which every part is different.
+/// Returns a byte of a message in which all parts differ.
 fn byte_at(position: usize) -> u8 {
     ((position / PART_LEN) >> (position % 2 * 8)) as u8
 }
@@ -33,7 +33,7 @@ fn part(index: usize) -> Part {
     Part { content: content.into(), last: index + 1 == PARTS }
 }
 
-/// A message of 31 MiB, of which no part larger than 128 KiB is delivered.
+/// A message of 31 MiB arrives in parts of 128 KiB at most.
 #[tokio::test]
 async fn a_message_is_sent_and_received_in_parts() {
     for deflate in [None, Some(DeflateConfig::default())] {

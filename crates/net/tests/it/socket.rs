@@ -60,7 +60,8 @@ async fn accepted() -> (Socket<Link>, DuplexStream, Arc<AtomicBool>) {
     (accept(link, &AcceptOptions::default()).await.unwrap(), client, broken)
 }
 
-/// RFC6455-4.2.1-1, RFC6455-7.2.2-1: the client gets one HTTP error, and nothing after it is read.
+/// RFC6455-4.2.1-1, RFC6455-7.2.2-1: the client receives one HTTP error, and nothing after the
+/// request is read.
 #[tokio::test]
 async fn a_request_for_something_else_is_rejected_and_ends_the_connection() {
     let (mut client, stream) = duplex(1 << 20);
@@ -77,13 +78,13 @@ async fn a_request_for_something_else_is_rejected_and_ends_the_connection() {
     assert!(matches!(refused, Err(AcceptError::Rejected(rejection)) if rejection.status() == 426));
 }
 
-/// `flush` and `send` fail after a write error, even if `recv` met the error first.
+/// `flush` and `send` fail after a write error, even if `recv` saw the error first.
 #[tokio::test]
 async fn a_discarded_message_is_never_reported_as_sent() {
     let (mut socket, _client, broken) = accepted().await;
     broken.store(true, Ordering::Relaxed);
     socket.feed("discarded").await.unwrap();
-    assert!(socket.recv().now_or_never().is_none(), "recv meets the error and keeps reading");
+    assert!(socket.recv().now_or_never().is_none(), "recv sees the error and keeps reading");
     for _ in 0..2 {
         assert!(matches!(socket.flush().await, Err(SendError::Io(_))));
         assert!(matches!(socket.send("further").await, Err(SendError::Io(_))));
@@ -102,8 +103,8 @@ async fn messages_still_arrive_after_a_write_error() {
     assert!(socket.recv().await.is_err(), "every further call reports it too");
 }
 
-/// A large message owns the buffer in which it arrived; later messages do not share it. A thread reuses
-/// a buffer below 5 MiB, but not while a message still refers to it.
+/// A large message owns the buffer in which it arrived; later messages do not share it. A thread
+/// reuses a buffer below 5 MiB, but not while a message still refers to it.
 #[tokio::test]
 async fn a_large_message_owns_its_memory() {
     let (mut socket, mut client, _) = accepted().await;
@@ -138,7 +139,7 @@ async fn dropped_futures_lose_nothing() {
     }
     assert_eq!(socket.recv().await.unwrap(), Some(Message::from("byte by byte")));
 
-    // The stream takes 1 MiB; the socket keeps the other messages whole.
+    // The stream takes 1 MiB. The socket keeps the remaining messages complete.
     for number in 0..8u8 {
         drop(socket.send(vec![number; 300_000]).now_or_never());
     }

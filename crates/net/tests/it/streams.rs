@@ -74,7 +74,7 @@ async fn bytes_pass_both_ways_in_pieces_of_all_sizes() {
     guarded("the bytes", async { tokio::join!(writing, reading) }).await;
     assert!(received == down);
     let service = guarded("the service", serving).await.unwrap();
-    // The tunnel ends when its streams do.
+    // The tunnel ends when its streams are dropped.
     drop((application, service));
     for tunnel in tunnels {
         guarded("the end of the tunnel", tunnel).await.unwrap().ok();
@@ -244,8 +244,8 @@ async fn two_tasks_use_the_halves_of_a_message_stream() {
     echo.abort();
 }
 
-/// The halves work in a handler, too. The client reads nothing until it has written everything, so the
-/// server has to read while it cannot write.
+/// The halves work in a handler too. The client reads nothing until it has written everything, so
+/// the server must read while it cannot write.
 #[tokio::test]
 async fn two_tasks_use_the_halves_of_a_driven_byte_stream() {
     const LEN: usize = 4 << 20;

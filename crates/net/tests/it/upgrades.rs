@@ -29,7 +29,7 @@ use tokio::net::{TcpListener, TcpStream};
 /// The number of requests for `/other`, which is not a WebSocket.
 static OTHER_REQUESTS: AtomicUsize = AtomicUsize::new(0);
 
-/// Sends each message back, and answers `transport?` with the type of the transport.
+/// Echoes each message, and answers `transport?` with the type of the transport.
 async fn echo(mut socket: Socket) -> HandlerResult {
     while let Some(message) = socket.recv().await? {
         match &message {
@@ -120,7 +120,7 @@ async fn replaced(upgrade: WebSocketUpgrade) -> &'static str {
     "another answer"
 }
 
-/// Starts a server of each, which share `connections`.
+/// Starts a hyper and an axum server, which share `connections`.
 async fn start_both(connections: &Connections) -> [SocketAddr; 2] {
     [start_hyper(connections).await, start_axum(connections).await]
 }
@@ -187,31 +187,31 @@ async fn tcp_streams_are_used_directly() {
 async fn frames_after_the_request_are_received() {
     let connections = Connections::new(ServerOptions::default());
     for address in start_both(&connections).await {
-        for split in 0..=early_bird().len() {
+        for split in 0..=early_request().len() {
             let stream = TcpStream::connect(address).await.unwrap();
             stream.set_nodelay(true).unwrap();
             guarded("the echo", send_in_two(stream, split)).await;
         }
     }
-    for split in 0..=early_bird().len() {
+    for split in 0..=early_request().len() {
         let (client, server) = duplex(1 << 16);
         tokio::spawn(serve_hyper(server, connections.clone()));
         guarded("the echo", send_in_two(client, split)).await;
     }
     until_none_is_open(&connections).await;
-    let sessions = 3 * (early_bird().len() as u64 + 1);
+    let sessions = 3 * (early_request().len() as u64 + 1);
     assert_eq!(connections.counts().closed, [(1000, sessions)].into());
 }
 
-/// Returns all that a client sends that does not wait for the response.
-fn early_bird() -> Vec<u8> {
+/// Returns everything that a client sends without waiting for the response.
+fn early_request() -> Vec<u8> {
     let close = masked_frame(FIN | CLOSE, 1000_u16.to_be_bytes());
     let messages = [masked_frame(FIN | TEXT, "a"), masked_frame(FIN | TEXT, "bird"), close];
     [SAMPLE_REQUEST.as_bytes().to_vec(), messages.concat()].concat()
 }
 
 async fn send_in_two(mut stream: impl AsyncRead + AsyncWrite + Unpin, split: usize) {
-    let sent = early_bird();
+    let sent = early_request();
     let (first, second) = sent.split_at(split);
     stream.write_all(first).await.unwrap();
     stream.flush().await.unwrap();
@@ -231,7 +231,8 @@ async fn send_in_two(mut stream: impl AsyncRead + AsyncWrite + Unpin, split: usi
     assert_eq!(answer, expected.concat(), "split at {split}");
 }
 
-/// Fault FT-29, RFC6455-4.2.2-3: nothing after a request from a foreign origin is read as a request.
+/// Fault FT-29, RFC6455-4.2.2-3: bytes after a request from a foreign origin are not read as a
+/// request.
 #[tokio::test]
 async fn nothing_after_a_rejected_request_is_processed() {
     let connections = Connections::new(ServerOptions::default());
@@ -248,7 +249,7 @@ async fn nothing_after_a_rejected_request_is_processed() {
     assert_eq!((counts.refused, counts.open), ([(403, 2)].into(), 0));
 }
 
-/// Sends the request and returns all that the server sends.
+/// Sends the request. Returns everything the server sends.
 async fn ask(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -257,7 +258,7 @@ async fn ask(address: SocketAddr, request: &str) -> String {
     answer
 }
 
-/// RFC6455-4.2.1-1: the rules are those of our own server.
+/// RFC6455-4.2.1-1: the rules are those of `Server`.
 #[tokio::test]
 async fn invalid_opening_requests_are_rejected() {
     let connections = Connections::new(ServerOptions::default());
@@ -327,7 +328,7 @@ async fn the_application_chooses_subprotocol_headers_and_rejection() {
 }
 
 #[tokio::test]
-async fn an_upgrade_that_is_not_used_frees_its_place() {
+async fn an_unused_upgrade_frees_its_slot() {
     let connections = Connections::new(ServerOptions::default());
     let address = start_axum(&connections).await;
     assert_eq!(status(address, "/forgotten").await, 200);

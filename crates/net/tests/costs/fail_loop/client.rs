@@ -1,4 +1,5 @@
-//! The client. It sends what its script says, whether or not the server reads it, and reads to the end.
+//! The client. It sends its whole script, whether or not the server reads it, then reads to the
+//! end.
 
 use std::io::IoSlice;
 
@@ -87,7 +88,7 @@ pub(crate) async fn play(script: &[Step], stream: DuplexStream) -> Transcript {
                 _ => drop(writer.write_all(&step.bytes(&mut sender)).await),
             }
         }
-        // An end that has written everything does not hang up.
+        // Sending everything does not shut down the client's direction.
         writer
     };
     tokio::join!(hearing, saying).0
@@ -101,7 +102,7 @@ impl Transcript {
             };
             self.head = input.split_to(end + 4);
         }
-        // A rejection has a body, and no frames.
+        // A rejection has a body, not frames.
         if self.head.starts_with(b"HTTP/1.1 101 ") {
             while let Some(event) = receiver.handle(input).expect("a server sends valid frames") {
                 self.events.push(event);

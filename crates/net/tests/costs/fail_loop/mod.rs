@@ -1,8 +1,9 @@
-//! Every scenario with its first I/O operation failing, then its second, and so on, for eight kinds of fault
-//! (fault FT-07).
+//! Runs every scenario with its first I/O operation failing, then its second, and so on, for eight
+//! kinds of fault (fault FT-07).
 //!
-//! Whatever fails, the server reports one end, and the same whenever asked. Nothing hangs; the clock is
-//! virtual. The messages delivered are a prefix of those sent, and no memory is leaked.
+//! Whatever fails, the server reports the end once, and repeats the same result when asked again.
+//! Nothing hangs (the clock is virtual), the delivered messages are a prefix of those sent, and no
+//! memory leaks.
 
 mod client;
 mod scenarios;
@@ -19,11 +20,11 @@ use tokio::time::timeout;
 use self::scenarios::{End, Scenario, scenarios};
 use self::server::Report;
 
-/// Longer than all deadlines of a connection together. The virtual clock jumps there when nothing can
-/// make progress.
-const FOR_EVER: Duration = Duration::from_secs(3600);
+/// Longer than all deadlines of a connection together. The virtual clock jumps by this much if
+/// nothing makes progress.
+const STALLED: Duration = Duration::from_secs(3600);
 
-/// Less than a large message, so that each takes many operations.
+/// Smaller than a large message, so that each takes many operations.
 const TRANSPORT: usize = 4 << 10;
 
 /// The results of both ends.
@@ -34,7 +35,7 @@ struct Outcome {
 }
 
 impl Outcome {
-    /// Checks the results without a fault.
+    /// Checks the results of a run without faults.
     fn assert_complete(&self, scenario: &Scenario) {
         let status =
             |status| self.transcript.head.starts_with(format!("HTTP/1.1 {status} ").as_bytes());
@@ -50,7 +51,7 @@ impl Outcome {
         self.assert_consistent(scenario, Failing::Never);
     }
 
-    /// Checks what holds whatever fails.
+    /// Checks what must hold whichever operation fails.
     fn assert_consistent(&self, scenario: &Scenario, failing: Failing) {
         let Report::Ended { sent, received, closed } = &self.server else {
             return assert!(self.transcript.events.is_empty(), "{}: {failing:?}", scenario.name);
@@ -71,8 +72,8 @@ impl Outcome {
 fn every_fault_is_reported_once_and_leaks_nothing() {
     let mut total = 0;
     for scenario in scenarios() {
-        // The first run allocates what the process keeps. It runs on another thread, because its messages
-        // keep the read buffers of that thread.
+        // The first run makes allocations that the process keeps. It runs on another thread,
+        // because its messages keep the read buffers of that thread.
         let (expected, operations) = std::thread::scope(|scope| {
             scope.spawn(|| run(&scenario, Failing::Never)).join().expect("no fault is injected")
         });
@@ -95,7 +96,7 @@ fn every_fault_is_reported_once_and_leaks_nothing() {
 /// Plays a scenario with a fault and checks the results. Returns whether the fault happened.
 fn try_once(scenario: &Scenario, failing: Failing, expected: &Outcome) -> bool {
     let mut failed = false;
-    // This run leaves the buffers of the thread in the state in which the measured run leaves them.
+    // Leaves the buffers of the thread as the measured run leaves them.
     run(scenario, failing);
     let memory = measure(|| {
         let (outcome, operations) = run(scenario, failing);
@@ -111,8 +112,8 @@ fn try_once(scenario: &Scenario, failing: Failing, expected: &Outcome) -> bool {
     failed
 }
 
-/// Whether only faults happened from which a socket recovers: pending operations, and interrupted reads and
-/// writes after the response.
+/// Returns whether a socket recovers from all faults that happened: pending operations, and
+/// interrupted reads and writes after the response.
 fn is_recovered(operations: &[Operation]) -> bool {
     let opened = operations.iter().position(|operation| operation.kind == Kind::Flush);
     operations.iter().enumerate().all(|(number, operation)| match operation.outcome {
@@ -134,7 +135,7 @@ fn run(scenario: &Scenario, failing: Failing) -> (Outcome, Vec<Operation>) {
     let both = async {
         let server = server::play(&scenario.server, stream);
         let client = client::play(&scenario.client, theirs);
-        timeout(FOR_EVER, async { tokio::join!(server, client) }).await
+        timeout(STALLED, async { tokio::join!(server, client) }).await
     };
     let played = runtime.block_on(both);
     let Ok((server, transcript)) = played else {

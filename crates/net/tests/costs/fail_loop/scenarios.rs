@@ -202,7 +202,7 @@ fn scenario(
     Scenario { name, client, server, end }
 }
 
-/// A scenario after the handshake. At the end the client closes or answers the server's Close.
+/// A scenario after the handshake. At the end the client closes, or answers the server's Close.
 fn talk(
     name: &'static str,
     client: impl IntoIterator<Item = Client>,

@@ -111,14 +111,14 @@ fn joined(parts: &[Message]) -> Message {
     bytes.into()
 }
 
-/// Records a message that was written, perhaps in part.
+/// Records a message that was written completely or in part.
 fn note(sent: &mut Vec<Message>, message: &Message, result: Result<(), SendError>) {
     if matches!(result, Ok(()) | Err(SendError::Io(_))) {
         sent.push(message.clone());
     }
 }
 
-/// Checks that every method reports the same end, however often it is called.
+/// Checks that every method reports the same end, no matter how often it is called.
 async fn ended<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut Socket<S>) -> Closed {
     let closed =
         socket.close_result().expect("receiving ends when the connection has ended").clone();

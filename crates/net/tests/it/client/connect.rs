@@ -1,4 +1,4 @@
-//! What a user of `connect` writes first: text as the URL, options in both forms, the response.
+//! Typical first uses of `connect`: text as the URL, options in both forms, the response.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use fullduplex_net::{
     connect_over,
 };
 
-/// Serves an echo on a port of its own, and returns its URL.
+/// Starts an echo server on a free port. Returns its URL.
 async fn echo_server() -> String {
     let server = Server::bind("127.0.0.1:0", ServerOptions::default()).await.unwrap();
     let url = format!("ws://{}/", server.local_addr().unwrap());
@@ -37,7 +37,7 @@ async fn every_form_of_a_url_connects() {
 
 /// RFC6455-4.1-2.
 #[tokio::test]
-async fn a_bad_url_is_an_error_of_its_own() {
+async fn an_invalid_url_has_its_own_error() {
     let error = connect("localhost:9001", &ConnectOptions::new()).await.unwrap_err();
     assert!(matches!(error, ConnectError::Url(_)), "{error:?}");
 }
@@ -50,7 +50,7 @@ async fn connect_returns_the_headers_of_the_response() {
     assert!(response.headers().contains_key("sec-websocket-accept"));
 }
 
-/// FC-11: nothing keeps a program from holding an unfinished connection while it opens another.
+/// FC-11: `connect` does not wait for another unfinished connection to the same address.
 #[tokio::test]
 async fn connections_to_one_address_do_not_wait_for_each_other() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -63,9 +63,9 @@ async fn connections_to_one_address_do_not_wait_for_each_other() {
         (first, silent.accept().await.unwrap())
     };
     tokio::select! {
-        _ = async { tokio::join!(first, second) } => panic!("nobody answers"),
+        _ = async { tokio::join!(first, second) } => panic!("the server does not answer"),
         _ = both_arrive => {}
-        () = tokio::time::sleep(Duration::from_secs(10)) => panic!("the second one waits"),
+        () = tokio::time::sleep(Duration::from_secs(10)) => panic!("the second connection waits"),
     }
 }
 
@@ -104,7 +104,7 @@ fn headers_are_added_by_name_and_value() {
     );
 }
 
-/// FC-02, FC-14: names have the usual capitals, and `Host` may be given.
+/// FC-02, FC-14: header names have the usual capitals, and the caller may set `Host`.
 #[tokio::test]
 async fn the_request_has_the_usual_capitals_and_a_given_host() {
     let options = ConnectOptions::new().deflate(None);
@@ -123,7 +123,7 @@ async fn the_request_has_the_usual_capitals_and_a_given_host() {
         assert_eq!(names.iter().filter(|other| **other == name).count(), 1, "{name}: {request}");
     }
     assert!(request.contains("Host: a.b:1\r\n"), "{request}");
-    // FC-14: nothing of a body is expected.
+    // FC-14: the client does not wait for a body.
     let lines = [
         "HTTP/1.1 101 Switching Protocols",
         "Upgrade: websocket",

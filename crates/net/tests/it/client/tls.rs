@@ -1,4 +1,4 @@
-//! Certificates that are unusual but in use, and certificates that are renewed.
+//! Unusual certificates that are in use, and certificates that are renewed.
 
 use std::process::Command;
 
@@ -11,12 +11,12 @@ use fullduplex_net::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-/// X.509 version 1, as `openssl x509 -req -signkey` makes it.
+/// X.509 version 1, as `openssl x509 -req -signkey` creates it.
 const VERSION_1: &[u8] = include_bytes!("../../../src/tls/testdata/v1.pem");
 const RSA_1024: &[u8] = include_bytes!("testdata/rsa1024.pem");
 const P_521: &[u8] = include_bytes!("testdata/p521.pem");
 
-/// Serves on a port of its own with `identity`, and returns the port.
+/// Starts a server with `identity` on a free port. Returns the port.
 async fn serve(identity: Identity) -> u16 {
     let server = Server::bind("127.0.0.1:0", ServerOptions::default()).await.unwrap();
     let server = server.with_tls(&identity);
@@ -41,7 +41,7 @@ fn trusting(pem: impl AsRef<[u8]>) -> TlsBuilder {
 
 /// FC-03
 #[tokio::test]
-async fn a_self_signed_ca_that_is_given_is_trusted_as_itself() {
+async fn a_given_self_signed_certificate_is_trusted() {
     for alternative in [true, false] {
         let identity = Authority::self_signed("localhost", alternative);
         let port = serve(identity.of_server()).await;
@@ -56,11 +56,11 @@ async fn a_self_signed_ca_that_is_given_is_trusted_as_itself() {
     }
 }
 
-/// FC-03: the file of `SSL_CERT_FILE` counts too. This process sets the variable for a child, which runs
-/// this test as the client.
+/// FC-03: the file of `SSL_CERT_FILE` is trusted too. The test sets the variable for a child
+/// process, which runs this test as the client.
 #[tokio::test]
 #[cfg(target_os = "linux")]
-async fn a_self_signed_ca_in_ssl_cert_file_is_trusted_as_itself() {
+async fn a_self_signed_certificate_in_ssl_cert_file_is_trusted() {
     const PORT: &str = "FULLDUPLEX_TEST_PORT";
     if let Ok(port) = std::env::var(PORT) {
         open("localhost", port.parse().unwrap(), Tls::builder()).await.unwrap();
@@ -70,7 +70,7 @@ async fn a_self_signed_ca_in_ssl_cert_file_is_trusted_as_itself() {
     let port = serve(identity.of_server()).await;
     let folder = Folder::new();
     folder.write("ca.pem", &identity.cert_pem);
-    let name = "client::tls::a_self_signed_ca_in_ssl_cert_file_is_trusted_as_itself";
+    let name = "client::tls::a_self_signed_certificate_in_ssl_cert_file_is_trusted";
     let mut child = Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", name]).env(PORT, port.to_string());
     child.env("SSL_CERT_FILE", folder.path().join("ca.pem"));
@@ -99,7 +99,7 @@ fn an_encrypted_key_is_called_encrypted() {
 
 /// FC-12
 #[tokio::test]
-async fn a_version_1_certificate_serves_and_is_trusted_as_itself() {
+async fn a_given_version_1_certificate_is_trusted() {
     let port = serve(Identity::from_pem(VERSION_1, VERSION_1).unwrap()).await;
     open("localhost", port, Tls::builder().danger_accept_any_certificate()).await.unwrap();
     open("127.0.0.1", port, Tls::builder().danger_accept_any_certificate()).await.unwrap();
@@ -123,8 +123,8 @@ async fn a_client_may_present_a_version_1_certificate() {
     assert!(reason.contains("does not belong to the first certificate"), "{reason}");
 }
 
-/// FC-12: a key whose signatures cannot be checked is named. The server signs with another key here, which
-/// the client cannot tell.
+/// FC-12: the error names a key whose signatures cannot be checked. The server signs with another
+/// key here, which the client cannot tell.
 #[tokio::test]
 async fn a_key_that_cannot_be_checked_is_named() {
     let identity = Authority::self_signed("localhost", true);
@@ -150,7 +150,7 @@ async fn a_key_that_cannot_be_checked_is_named() {
     }
 }
 
-/// FC-16: an alert of a server that has only CBC, DHE or RSA key exchange.
+/// FC-16: the alert of a server that has only CBC, DHE or RSA key exchange.
 #[tokio::test]
 async fn a_server_without_a_common_cipher_is_explained() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -198,7 +198,7 @@ async fn tls_options_for_all_proxies() {
     let tls = trusting(&identity.cert_pem).build().unwrap();
     let trusted = through(proxies.with_tls(&tls)).await;
     assert!(trusted.contains("the proxy answered 502"), "{trusted}");
-    // Options of the proxy itself come first.
+    // Options of the proxy itself take precedence.
     let other = trusting(Authority::self_signed("localhost", true).cert_pem).build().unwrap();
     let own = Proxy::parse(&proxy).unwrap().with_tls(other);
     let refused = through(Proxies::from(own).with_tls(&tls)).await;
@@ -245,9 +245,9 @@ async fn client_certificates_are_required_or_requested() {
     assert!(matches!(bad, Err(IdentityError::ClientRoots(_))), "{bad:?}");
 }
 
-/// FC-09: a chain of causes says nothing twice.
+/// FC-09: a message does not repeat its source.
 #[tokio::test]
-async fn no_cause_is_printed_and_is_also_the_source() {
+async fn a_message_does_not_repeat_its_source() {
     let (_held, nobody) = fullduplex_lab::script::deaf();
     let through_nobody = Proxy::parse(&format!("http://{nobody}")).unwrap();
     let own = Authority::self_signed("localhost", true);

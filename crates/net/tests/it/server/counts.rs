@@ -42,7 +42,7 @@ fn request(path: &str) -> String {
         .replace("Upgrade: ", &format!("{secrets}Upgrade: "))
 }
 
-/// Connects clients that end in every way, and returns those that stay.
+/// Connects clients that end in every way. Returns those that stay.
 async fn come_and_go(served: &Served) -> Vec<Peer> {
     let mut staying = Vec::new();
     for (path, then) in [

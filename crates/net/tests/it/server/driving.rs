@@ -26,7 +26,7 @@ use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
-/// How often a stream was written, and how much was read.
+/// Counts the writes to a stream and the bytes read from it.
 #[derive(Debug, Default)]
 struct Uses {
     writes: AtomicUsize,
@@ -70,7 +70,7 @@ impl AsyncWrite for Counting {
     }
 }
 
-/// Returns a client whose connection another task drives, with this handler.
+/// Returns a client whose connection runs this handler in another task.
 async fn driven<F>(
     handler: impl FnOnce(Socket) -> F + Send + 'static,
 ) -> (Peer<DuplexStream>, Arc<Uses>)
@@ -96,7 +96,7 @@ fn text(text: &str) -> Vec<u8> {
     masked_frame(FIN | TEXT, text)
 }
 
-/// Sends each message back from within a `FuturesUnordered`, which polls with its own wakers.
+/// Echoes each message from within a `FuturesUnordered`, which polls with its own wakers.
 async fn echo_in_a_set(mut socket: Socket) -> HandlerResult {
     loop {
         let step = async {
@@ -111,8 +111,8 @@ async fn echo_in_a_set(mut socket: Socket) -> HandlerResult {
     }
 }
 
-/// The socket reads on only after the handler has taken the messages of the last read. So a slow handler
-/// can still answer, although the peer has sent a Close after them.
+/// The socket reads again only after the handler has taken the messages of the last read. So a slow
+/// handler can still answer them, even if a Close has already arrived behind them.
 #[tokio::test]
 async fn a_burst_is_answered_before_the_close_after_it() {
     let (mut client, _) = driven(|mut socket| async move {
@@ -125,14 +125,14 @@ async fn a_burst_is_answered_before_the_close_after_it() {
     .await;
     let close = masked_frame(FIN | CLOSE, [0x03, 0xE8]);
     client.send([text("again").repeat(8), close].concat()).await;
-    // The handler reads the Close with the last message, so its answer is dropped.
+    // The handler reads the Close with the last message, so its last answer is dropped.
     for _ in 0..7 {
         assert_eq!(client.read_payload(FIN | TEXT).await, b"again");
     }
     assert_eq!(client.read_payload(FIN | CLOSE).await, [0x03, 0xE8]);
 }
 
-/// The socket reads on once the handler has taken the last message of a burst.
+/// The socket reads again once the handler has taken the last message of a burst.
 #[tokio::test]
 async fn reading_continues_after_a_burst() {
     for elsewhere in [false, true] {
@@ -263,8 +263,8 @@ async fn counted(
     .await
 }
 
-/// A handler is polled only if there is something for it to do, also if it polls the socket with a waker
-/// of its own.
+/// A handler is polled only if it can make progress, even if it polls the socket with another
+/// waker.
 #[tokio::test]
 async fn a_waiting_handler_is_not_polled() {
     for in_a_set in [false, true] {
@@ -292,8 +292,8 @@ async fn a_waiting_handler_is_not_polled() {
     }
 }
 
-/// Fault FT-10: one read is taken from a client whose handler does not receive. The rest stays in the
-/// transport.
+/// Fault FT-10: if the handler does not receive, one read is taken from the client. The rest stays
+/// in the transport.
 #[tokio::test]
 async fn a_handler_that_does_not_receive_stops_reading() {
     let (open, opened) = tokio::sync::oneshot::channel::<()>();

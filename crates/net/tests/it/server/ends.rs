@@ -1,5 +1,5 @@
-//! Clients of a `Server` whose stream ends at any byte (faults FT-03 and FT-04), that send two requests
-//! (FT-29), and that connect and disconnect often (FT-39).
+//! Clients of a `Server` whose stream ends at any byte (faults FT-03 and FT-04), that send two
+//! requests (FT-29), and that connect and disconnect often (FT-39).
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ async fn receive(request: Request, reports: mpsc::UnboundedSender<Report>) -> Ha
     Ok(reports.send((received, failure))?)
 }
 
-/// The handler gets the messages that arrived whole, and then one error.
+/// The handler receives the messages that arrived completely, and then one error.
 #[tokio::test]
 async fn a_connection_may_end_at_any_byte() {
     let (reports, mut reported) = mpsc::unbounded_channel();
@@ -93,7 +93,7 @@ async fn nothing_is_read_after_a_rejected_request() {
     }
 }
 
-/// Fault FT-39: 2,000 connections leave no task.
+/// Fault FT-39: 2,000 connections leave no task behind.
 #[tokio::test]
 async fn ended_connections_leave_no_task() {
     let served = Served::by(ServerOptions::default(), |request| async move {

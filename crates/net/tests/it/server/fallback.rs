@@ -1,4 +1,4 @@
-//! How a `Server` answers requests that do not ask for a WebSocket.
+//! How a `Server` answers requests that are not WebSocket handshakes.
 
 use bytes::Bytes;
 use fullduplex_lab::echo;
@@ -40,7 +40,7 @@ async fn the_fallback_answers_plain_requests() {
         (get("/health?deep"), 200),
         (get("/down"), 503),
         (get("/elsewhere"), 426),
-        // Requests for another upgrade do not reach the fallback.
+        // Requests for another upgrade are not passed to the fallback.
         (SAMPLE_REQUEST.replace("/chat", "/health").replace("websocket", "h2c"), 426),
         (SAMPLE_REQUEST.replace("/chat", "/health").replace("13\r\n", "12\r\n"), 426),
         (get("/health").replace("GET", "POST"), 405),
@@ -99,7 +99,7 @@ async fn a_transport_is_connected_without_a_handshake() {
     opening.await.unwrap().unwrap();
 }
 
-/// What health checkers send, and the status that they get. FS-04.
+/// Requests of common health checkers, and the status of the response. FS-04.
 #[tokio::test]
 async fn health_checks_of_every_form_are_answered() {
     let server = Server::bind("127.0.0.1:0", ServerOptions::default()).await.unwrap();
@@ -113,7 +113,7 @@ async fn health_checks_of_every_form_are_answered() {
         ("HEAD /health HTTP/1.0\r\n\r\n", 200, false),
         ("OPTIONS /health HTTP/1.1\r\nHost: check\r\n\r\n", 200, true),
         ("HEAD /health HTTP/1.1\r\nHost: check\r\n\r\n", 200, false),
-        // `curl -I`, and a probe of Kubernetes.
+        // `curl -I`, and a Kubernetes probe.
         (
             "HEAD /health HTTP/1.1\r\nHost: a:80\r\nUser-Agent: curl/8.5.0\r\nAccept: */*\r\n\r\n",
             200,
@@ -124,7 +124,7 @@ async fn health_checks_of_every_form_are_answered() {
             200,
             true,
         ),
-        // HTTP/1.0 cannot upgrade; HTTP/1.1 names one host.
+        // HTTP/1.0 cannot upgrade, and HTTP/1.1 requires exactly one Host header.
         ("GET /health HTTP/1.0\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", 200, true),
         ("GET /health HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, true),
         ("HEAD /elsewhere HTTP/1.1\r\nHost: a\r\n\r\n", 405, false),
@@ -139,7 +139,8 @@ async fn health_checks_of_every_form_are_answered() {
     }
 }
 
-/// FS-12: a panic of the fallback is answered with 500; a response without a body has none.
+/// FS-12: a panic of the fallback is answered with 500. A response that must not have a body is
+/// sent without one.
 #[tokio::test]
 async fn the_fallback_cannot_break_http() {
     let server = Server::bind("127.0.0.1:0", ServerOptions::default()).await.unwrap();

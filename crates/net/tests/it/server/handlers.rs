@@ -49,7 +49,7 @@ async fn decide(request: Request) -> HandlerResult {
     Ok(())
 }
 
-/// Returns the head with which the server answers a request for `path`.
+/// Returns the head of the response to a request for `path`.
 async fn answer(served: &Served, path: &str) -> String {
     let mut peer = Peer::connect(served.address()).await;
     let offer = "Sec-WebSocket-Protocol: first, second\r\n\r\n";
@@ -137,8 +137,8 @@ async fn echo_elsewhere(request: Request) -> HandlerResult {
     using.await?
 }
 
-/// A request and its socket may move to another task. The handler's task still drives the socket, so
-/// pings are answered whether or not the other task receives.
+/// A request and its socket may move to another task. The handler's task keeps driving the socket,
+/// so pings are answered whether or not the other task receives.
 #[tokio::test]
 async fn another_task_may_use_the_socket() {
     let served = Served::by(ServerOptions::default(), echo_elsewhere).await;
@@ -193,7 +193,7 @@ async fn tls_and_unix_sockets_are_served() {
     assert_eq!(peer.read_payload(FIN | TEXT).await, b"by a path");
 }
 
-/// Dropping the future of `drive` ends the connection, also for another task that owns the socket.
+/// Dropping the future of `drive` ends the connection, even if another task owns the socket.
 #[tokio::test]
 async fn a_socket_ends_with_its_driver() {
     let (client, stream) = duplex(1 << 12);

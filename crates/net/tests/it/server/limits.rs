@@ -44,7 +44,7 @@ async fn connections_beyond_the_limits_are_rejected() {
     let answered = guarded("an answer", fourth.read_head()).await;
     assert!(answered.starts_with("HTTP/1.1 503 "), "{answered}");
 
-    // A place becomes free when its connection ends.
+    // A slot becomes free when its connection ends.
     clients.remove(0);
     served.until_open(2).await;
     clients.push(served.client().await);
@@ -54,7 +54,7 @@ async fn connections_beyond_the_limits_are_rejected() {
     assert_eq!((counts.refused[&429], counts.refused[&503], counts.open), (1, 1, 3));
 }
 
-/// Fault FT-25: a malformed or too large head is rejected, and the connection is closed.
+/// Fault FT-25: a malformed or oversized head is rejected, and the connection is closed.
 #[tokio::test]
 async fn heads_have_limits() {
     let served = Served::by(ServerOptions::default(), echo::requests).await;
@@ -74,7 +74,7 @@ async fn heads_have_limits() {
     }
 }
 
-/// Fault FT-26: slow requests are dropped at the deadline and delay no other client.
+/// Fault FT-26: slow requests are dropped at the deadline and do not delay other clients.
 #[tokio::test(start_paused = true)]
 async fn slow_requests_are_dropped() {
     allow_many_files();
@@ -125,8 +125,8 @@ async fn foreign_origins_are_rejected() {
     }
 }
 
-/// Fault FT-56: the unfinished messages of all clients share one limit. A client that exceeds it fails
-/// alone, and its memory is freed.
+/// Fault FT-56: the unfinished messages of all clients share one limit. Only the client that
+/// exceeds it fails, and its memory is freed.
 #[tokio::test]
 async fn unfinished_messages_share_one_limit() {
     const LENGTH: usize = 1_000_000;
@@ -185,7 +185,8 @@ async fn a_client_over_the_limit_frees_its_memory() {
 
 const TRY_AGAIN_LATER: [u8; 2] = 1013u16.to_be_bytes();
 
-// FS-06: the address that holds the most pays, not the client that comes next.
+// FS-06: over the limit, the address that uses the most memory loses a connection, not the next
+// client.
 #[tokio::test]
 async fn an_address_cannot_use_up_the_memory_of_others() {
     let options = ServerOptions::default().memory_bytes(1_000_000);
@@ -214,9 +215,9 @@ async fn an_address_cannot_use_up_the_memory_of_others() {
     drop(attackers);
 }
 
-// FS-07: what is queued for a peer that does not read counts too.
+// FS-07: data queued for a peer that does not read counts too.
 #[tokio::test]
-async fn what_a_peer_does_not_read_counts() {
+async fn data_queued_for_a_peer_counts() {
     let options = ServerOptions::default().memory_bytes(20 << 20);
     let served = Served::by(options, |request: Request| async move {
         let mut socket = request.accept().await?;

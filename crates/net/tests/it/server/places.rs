@@ -1,4 +1,5 @@
-//! FS-01: the place of a connection is free as soon as the connection has ended, whatever its handler waits for.
+//! FS-01: a connection's slot is free as soon as the connection has ended, whatever its handler
+//! waits for.
 
 use std::future::pending;
 use std::net::SocketAddr;
@@ -26,7 +27,7 @@ fn three_places() -> ServerOptions {
     ServerOptions::default().connections_per_address(3)
 }
 
-/// Sends what is new, and never receives.
+/// Sends every news item, and never receives.
 async fn push(mut socket: Socket, mut news: broadcast::Receiver<String>) -> HandlerResult {
     while let Ok(item) = news.recv().await {
         socket.send(item).await?;
@@ -34,7 +35,7 @@ async fn push(mut socket: Socket, mut news: broadcast::Receiver<String>) -> Hand
     Ok(())
 }
 
-/// Opens a connection and closes it, until TCP has ended.
+/// Opens a connection and closes it. Returns when TCP has ended.
 async fn come_and_go(address: SocketAddr) {
     let mut client = Peer::connect(address).await;
     client.open(SAMPLE_REQUEST).await;
@@ -43,7 +44,7 @@ async fn come_and_go(address: SocketAddr) {
     client.await_end().await;
 }
 
-/// Asks, and returns the status.
+/// Sends an opening request. Returns the status of the response.
 async fn ask(address: SocketAddr) -> String {
     let mut client = Peer::connect(address).await;
     client.send(SAMPLE_REQUEST).await;
@@ -52,7 +53,7 @@ async fn ask(address: SocketAddr) -> String {
 
 // FS-01
 #[tokio::test]
-async fn a_push_only_handler_holds_no_place_of_a_client_that_left() {
+async fn a_push_only_handler_does_not_keep_the_slot_of_a_client_that_left() {
     let (news, _) = broadcast::channel::<String>(1);
     let served = Served::by(three_places(), {
         let news = news.clone();
@@ -68,7 +69,7 @@ async fn a_push_only_handler_holds_no_place_of_a_client_that_left() {
     assert_eq!(ask(served.address()).await, "101");
     assert_eq!(served.connections().counts().refused, [].into());
     assert_eq!(served.connections().counts().closed, [(1000, 3)].into());
-    assert_eq!(news.receiver_count(), 4, "the handlers go on until they are told");
+    assert_eq!(news.receiver_count(), 4, "the handlers run until their next send");
 }
 
 async fn open(
@@ -97,7 +98,7 @@ impl axum::extract::FromRef<AppState> for (Connections, broadcast::Sender<String
 
 // FS-01
 #[tokio::test]
-async fn a_push_only_handler_of_axum_holds_no_place_of_a_client_that_left() {
+async fn a_push_only_handler_of_axum_does_not_keep_the_slot_of_a_client_that_left() {
     let (news, _) = broadcast::channel::<String>(1);
     let connections = Connections::new(three_places());
     let router = Router::new()
@@ -115,7 +116,7 @@ async fn a_push_only_handler_of_axum_holds_no_place_of_a_client_that_left() {
 
 // FS-01: `Sender::close` ends the connection while the handler waits for something else.
 #[tokio::test]
-async fn a_sender_that_closes_frees_the_place() {
+async fn closing_through_a_sender_frees_the_slot() {
     let (tell, mut senders) = mpsc::unbounded_channel::<Sender>();
     let served = Served::by(three_places(), move |request: Request| {
         let tell = tell.clone();
@@ -140,7 +141,7 @@ async fn a_sender_that_closes_frees_the_place() {
     assert_eq!(ask(served.address()).await, "101");
 }
 
-// FS-01: the descriptor too, of a stream that `Socket::drive` drives.
+// FS-01: `Socket::drive` closes the descriptor of its stream too.
 #[tokio::test]
 async fn a_driven_socket_closes_its_stream_while_its_handler_waits() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -155,7 +156,7 @@ async fn a_driven_socket_closes_its_stream_while_its_handler_waits() {
     }));
     peer.read_head().await;
     peer.send(masked_frame(FIN | CLOSE, CLOSE_NORMAL)).await;
-    // Were the stream only shut down, the client's write would be accepted for ever.
+    // If the stream were only shut down, the client could keep writing.
     let mut rest = Vec::new();
     guarded("the end of TCP", client.read_to_end(&mut rest)).await.unwrap();
     let writing = async {
@@ -178,9 +179,9 @@ impl Drop for OnDrop {
     }
 }
 
-// FS-01: handlers that wait for something else do not pile up.
+// FS-01: handlers that wait for something else do not accumulate.
 #[tokio::test]
-async fn a_handler_that_is_never_told_is_dropped_after_the_grace() {
+async fn a_handler_that_never_sees_the_end_is_dropped_after_the_grace_period() {
     let dropped = Arc::new(AtomicUsize::new(0));
     let options = ServerOptions::default().handler_grace(Duration::from_millis(100));
     let served = Served::by(options, {
@@ -207,9 +208,9 @@ async fn a_handler_that_is_never_told_is_dropped_after_the_grace() {
     assert_eq!(served.shutdown(Duration::from_secs(5)).await.cut, 0);
 }
 
-// FS-01: a handler that knows of the end may take longer than the grace.
+// FS-01: a handler that has seen the end may take longer than the grace period.
 #[tokio::test]
-async fn a_handler_that_was_told_is_never_cut_off() {
+async fn a_handler_that_has_seen_the_end_is_never_cut_off() {
     let (tell, told) = oneshot::channel();
     let (clean, cleaning) = oneshot::channel::<()>();
     let cells = Arc::new(std::sync::Mutex::new(Some((tell, cleaning))));
@@ -223,7 +224,6 @@ async fn a_handler_that_was_told_is_never_cut_off() {
                 return Ok(());
             };
             assert_eq!(socket.recv().await?, None);
-            // The clean-up.
             cleaning.await?;
             tell.send(()).unwrap();
             Ok(())
@@ -231,7 +231,8 @@ async fn a_handler_that_was_told_is_never_cut_off() {
     })
     .await;
     come_and_go(served.address()).await;
-    // One that was not told is dropped meanwhile, so the grace has passed for both.
+    // The other handler has not seen the end and is dropped, so the grace period has passed for
+    // both.
     come_and_go(served.address()).await;
     served.until(|counts| counts.handlers_dropped == 1).await;
     clean.send(()).unwrap();
@@ -240,7 +241,7 @@ async fn a_handler_that_was_told_is_never_cut_off() {
     assert_eq!(served.shutdown(Duration::from_secs(5)).await.cut, 0);
 }
 
-/// `closed` of a socket and of its senders returns at the end, also behind messages that nobody takes.
+/// `closed` of a socket and of its senders returns at the end, even if messages are still unread.
 #[tokio::test]
 async fn the_end_can_be_awaited() {
     let (tell, mut told) = mpsc::unbounded_channel();
@@ -275,9 +276,9 @@ async fn the_end_can_be_awaited() {
     assert_eq!(ends, [Some("sender"), Some("socket")]);
 }
 
-// FS-01: a client that sent something nobody receives, and then left, holds no place.
+// FS-01: a client that sent unread messages and then left does not occupy a slot.
 #[tokio::test]
-async fn a_client_that_left_behind_unread_messages_holds_no_place() {
+async fn unread_messages_do_not_keep_a_slot_occupied() {
     let served = Served::by(three_places(), |request: Request| async move {
         let socket = request.accept().await?;
         pending::<()>().await;
@@ -295,12 +296,12 @@ async fn a_client_that_left_behind_unread_messages_holds_no_place() {
         }
         drop(client);
     }
-    // The handler has 5 s to come back.
+    // The handler has 5 s to return.
     served.until_open(0).await;
     assert_eq!(ask(served.address()).await, "101");
 }
 
-/// What arrived ahead is received in order, and the Close after it.
+/// Messages that arrived early are received in order, and the Close after them.
 #[tokio::test]
 async fn messages_before_a_close_are_received_in_order_by_a_late_handler() {
     let (go, gone) = oneshot::channel::<()>();

@@ -15,8 +15,8 @@ use tokio::time::{Instant, sleep};
 const GRACE: Duration = Duration::from_secs(5);
 const GOING_AWAY: [u8; 2] = 1001u16.to_be_bytes();
 
-/// Messages that a handler or a `Sender` has queued are delivered before the Close. The server ends once
-/// all connections have closed.
+/// Messages that a handler or a `Sender` has queued are delivered before the Close. `shutdown`
+/// returns once all connections have closed.
 #[tokio::test(start_paused = true)]
 async fn queued_messages_are_delivered_before_the_close() {
     const COUNT: usize = 50;
@@ -26,7 +26,7 @@ async fn queued_messages_are_delivered_before_the_close() {
         async move {
             let mut socket = request.accept().await?;
             senders.send(socket.sender())?;
-            // More than the transport takes at once.
+            // More than the transport accepts at once.
             socket.feed("x".repeat(8 << 20)).await?;
             while socket.recv().await?.is_some() {}
             Ok(())
@@ -58,8 +58,8 @@ async fn queued_messages_are_delivered_before_the_close() {
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
 }
 
-/// Clients that do not answer or do not read are cut off at the deadline, and handlers that do not end are
-/// dropped.
+/// Clients that do not answer or do not read are cut off at the deadline. Handlers that do not
+/// return are dropped.
 #[tokio::test(start_paused = true)]
 async fn clients_and_handlers_that_do_not_end_are_cut_off() {
     struct OnDrop(Option<oneshot::Sender<()>>);
@@ -130,7 +130,8 @@ async fn clients_and_handlers_that_do_not_end_are_cut_off() {
     }
 }
 
-/// No connection is accepted, no unfinished request is read on, and no pending request is granted.
+/// No connection is accepted, no unfinished request is read further, and no pending request is
+/// accepted.
 #[tokio::test(start_paused = true)]
 async fn no_further_client_is_accepted() {
     let decide = std::sync::Arc::new(Notify::new());

@@ -45,7 +45,7 @@ async fn wait(request: Request, senders: mpsc::UnboundedSender<Sender>) -> Handl
 /// How long the handler of `/busy-then-receiving` is busy.
 const BUSY: Duration = Duration::from_secs(100);
 
-/// Returns a server of these handlers, and a `Sender` for each connection.
+/// Returns a server with this handler, and a `Sender` for each connection.
 async fn waiting(options: ServerOptions) -> (Served, mpsc::UnboundedReceiver<Sender>) {
     let (senders, sent) = mpsc::unbounded_channel();
     (Served::by(options, move |request| wait(request, senders.clone())).await, sent)
@@ -67,13 +67,13 @@ async fn until_none(served: &Served) -> Duration {
     start.elapsed()
 }
 
-/// Faults FT-01 and FT-02: a client that answers no Ping is dropped, whatever its handler waits for and
-/// whatever it has sent, and leaves no task.
+/// Faults FT-01 and FT-02: a client that answers no Ping is dropped and leaves no task, whatever
+/// its handler waits for and whatever it has sent.
 #[tokio::test(start_paused = true)]
 async fn a_vanished_client_is_dropped() {
     let unread = masked_frame(FIN | TEXT, "unread").repeat(3);
     let half = header(BINARY, 5);
-    for (path, said) in [
+    for (path, sent) in [
         ("/receiving", &[][..]),
         ("/receiving", &half),
         ("/sending", &[]),
@@ -84,7 +84,7 @@ async fn a_vanished_client_is_dropped() {
         let (served, _senders) = waiting(ServerOptions::default()).await;
         let tasks = Handle::current().metrics().num_alive_tasks();
         let mut vanished = client_of(&served, path).await;
-        vanished.send(said).await;
+        vanished.send(sent).await;
         let elapsed = until_none(&served).await;
         assert!(elapsed <= Duration::from_secs(41), "{path}: {elapsed:?}");
         let timer = 1;
@@ -103,21 +103,21 @@ async fn a_client_that_shuts_down_and_does_not_read_is_dropped() {
     }
 }
 
-/// Fault FT-12: a client that does not answer the Close is dropped at the close timeout, whatever the
-/// handler waits for.
+/// Fault FT-12: a client that does not answer the Close is dropped at the close timeout, whatever
+/// the handler waits for.
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_answer_the_close_is_dropped() {
     let timeout = ServerOptions::default().accept.timeouts.close;
-    for said in [vec![], masked_frame(FIN | TEXT, "unread").repeat(3)] {
+    for sent in [vec![], masked_frame(FIN | TEXT, "unread").repeat(3)] {
         for path in ["/closing", "/dropping", "/receiving", "/sending", "/feeding", "/flushing"] {
             let (served, mut senders) = waiting(ServerOptions::default()).await;
             let mut client = client_of(&served, path).await;
-            client.send(&said).await;
+            client.send(&sent).await;
             let sender = senders.recv().await.unwrap();
             sender.close(None);
             let elapsed = until_none(&served).await;
             let most = timeout + Duration::from_millis(100);
-            assert!((timeout..=most).contains(&elapsed), "{path}, {}: {elapsed:?}", said.len());
+            assert!((timeout..=most).contains(&elapsed), "{path}, {}: {elapsed:?}", sent.len());
             assert!(sender.is_closed());
         }
     }
@@ -142,7 +142,7 @@ async fn a_client_that_answers_pings_is_kept() {
     }
 }
 
-/// The Pong timeout does not count while an unread message is in front of the Pong.
+/// The Pong timeout is paused while an unread message is in front of the Pong.
 #[tokio::test(start_paused = true)]
 async fn a_client_is_not_blamed_for_a_busy_handler() {
     let (served, _senders) = waiting(ServerOptions::default()).await;
@@ -164,7 +164,8 @@ async fn guarded_for<T>(duration: Duration, future: impl Future<Output = T>) -> 
     tokio::time::timeout(duration * 2, future).await.unwrap()
 }
 
-/// After a stall of the server, a Pong that has already arrived is read before its deadline is checked.
+/// After a stall of the server, a Pong that has already arrived is read before its deadline is
+/// checked.
 #[tokio::test(start_paused = true)]
 async fn a_client_is_not_blamed_for_a_stalled_server() {
     let (served, _senders) = waiting(ServerOptions::default()).await;
@@ -201,7 +202,8 @@ async fn an_idle_client_is_closed() {
     assert_eq!(start.elapsed().as_secs(), 60);
 }
 
-/// Fault FT-17: a message that is not complete at its deadline fails, although Pings are answered.
+/// Fault FT-17: a message that is not complete at its deadline fails the connection, even if Pings
+/// are answered.
 #[tokio::test(start_paused = true)]
 async fn a_message_that_never_ends_fails() {
     let served = Served::by(ServerOptions::default(), echo::requests).await;
@@ -225,7 +227,7 @@ async fn a_message_that_never_ends_fails() {
     assert_eq!(start.elapsed().as_secs(), 300);
 }
 
-/// Idle connections have one task each, and one timer in common.
+/// Idle connections have one task each, and share one timer.
 #[tokio::test(start_paused = true)]
 async fn a_thousand_connections_share_a_timer() {
     const COUNT: usize = 1000;
