@@ -1,5 +1,4 @@
-//! Lines that users of other WebSocket libraries write first.
-#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+//! Code that users of other WebSocket libraries write first.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -13,7 +12,7 @@ use fullduplex_lab::echo;
 use fullduplex_lab::script::SAMPLE_REQUEST;
 use fullduplex_net::proto::{CloseFrame, Message, Prepared, Role, Text};
 use fullduplex_net::{
-    ConnectOptions, IntoHandlerResult, Request, Server, ServerOptions, Socket, Tls,
+    AcceptOptions, ConnectOptions, IntoHandlerResult, Request, Server, ServerOptions, Socket, Tls,
     UpgradedOptions, connect,
 };
 use futures_util::{SinkExt, StreamExt};
@@ -58,6 +57,16 @@ async fn options_are_built_by_methods_or_by_struct_update() {
         .unwrap()
         .connect_timeout(Duration::from_secs(5));
     connect(&url, &built).await.unwrap();
+}
+
+#[test]
+fn options_are_built_or_updated() {
+    let built = AcceptOptions::default().handshake_timeout(Duration::from_secs(1));
+    let updated =
+        AcceptOptions { handshake_timeout: Duration::from_secs(1), ..AcceptOptions::default() };
+    assert_eq!(built.handshake_timeout, updated.handshake_timeout);
+    let server = ServerOptions { connections: 7, ..Default::default() }.accept(built);
+    assert_eq!((server.connections, server.accept.handshake_timeout.as_secs()), (7, 1));
 }
 
 #[tokio::test]
@@ -192,10 +201,27 @@ async fn a_handler_returns_nothing_or_any_error() {
         request.accept().await?.send("hello").await?;
         Err("an error of the application".into())
     }
+    async fn text_error(request: Request) -> Result<(), &'static str> {
+        drop(request.accept().await);
+        Err("a text")
+    }
     assert_eq!(close_code_of(nothing).await, 1000);
     assert_eq!(close_code_of(io_error).await, 1011);
     assert_eq!(close_code_of(own_error).await, 1011);
+    assert_eq!(close_code_of(text_error).await, 1011);
     assert_eq!(close_code_of(boxed_error).await, 1011);
+}
+
+/// A handler can read the request and the response before the connection is open.
+#[tokio::test]
+async fn a_handler_sees_both_sides_of_the_handshake() {
+    let sees = |request: Request| async move {
+        assert_eq!(request.http_request().method(), http::Method::GET);
+        assert_eq!(request.http_response().status(), 101);
+        assert!(request.http_response().headers().contains_key("sec-websocket-accept"));
+        drop(request.accept().await);
+    };
+    assert_eq!(close_code_of(sees).await, 1000);
 }
 
 #[tokio::test]
