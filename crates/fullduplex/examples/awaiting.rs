@@ -1,4 +1,4 @@
-//! The same events, awaited: `cargo run --example awaiting ws://127.0.0.1:9001/`
+//! Awaits events instead of handling them: `cargo run --example awaiting ws://127.0.0.1:9001/`
 #![allow(clippy::print_stdout, reason = "an example shows what happens")]
 
 use fullduplex::{Error, Event, WebSocket};

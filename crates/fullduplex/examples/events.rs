@@ -1,4 +1,4 @@
-//! Handlers, without an async runtime: `cargo run --example events ws://127.0.0.1:9001/`
+//! Handles events without an async runtime: `cargo run --example events ws://127.0.0.1:9001/`
 #![allow(clippy::print_stdout, reason = "an example shows what happens")]
 
 use fullduplex::{Error, WebSocket};

@@ -1,4 +1,4 @@
-//! A loop that draws frames and takes the events in between, without blocking:
+//! Takes events between the frames of a drawing loop, without blocking:
 //! `cargo run --example game ws://127.0.0.1:9001/`
 #![allow(clippy::print_stdout, reason = "an example shows what happens")]
 
@@ -12,13 +12,13 @@ fn main() -> Result<(), Error> {
     Ok(())
 }
 
-/// Sends moves to an echo server until three came back. Returns the number of frames.
+/// Sends moves to an echo server until three have come back. Returns the number of frames.
 pub(crate) fn run(url: &str) -> Result<u64, Error> {
     let socket = WebSocket::new(url, ())?;
     let mut events = socket.events();
     let mut moves = 0;
     for frame in 1.. {
-        // All handlers and events run here, on the thread of the game.
+        // All handlers and events run here, on the game's thread.
         while let Some(event) = events.try_next() {
             match event {
                 Event::Open => socket.send("move 1")?,
@@ -33,5 +33,5 @@ pub(crate) fn run(url: &str) -> Result<u64, Error> {
         }
         std::thread::sleep(Duration::from_millis(16)); // draw
     }
-    unreachable!("the loop ends with the socket")
+    unreachable!("the close event ends the loop")
 }

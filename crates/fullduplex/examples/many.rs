@@ -1,4 +1,4 @@
-//! Many sockets at once, each in a task: `cargo run --example many ws://127.0.0.1:9001/ 100`
+//! Opens many sockets, each in a task: `cargo run --example many ws://127.0.0.1:9001/ 100`
 #![allow(clippy::print_stdout, reason = "an example shows what happens")]
 
 use std::error::Error;
@@ -12,13 +12,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let url = arguments.next().ok_or("usage: many URL [COUNT]")?;
     let count = arguments.next().map_or(Ok(100), |count| count.parse())?;
-    println!("{} of {count} sockets got an answer", run(&url, count).await?);
+    println!("{} of {count} sockets were answered", run(&url, count).await?);
     Ok(())
 }
 
-/// Opens `count` sockets to an echo server. Returns how many got an answer.
+/// Opens `count` sockets to an echo server. Returns how many were answered.
 pub(crate) async fn run(url: &str, count: usize) -> Result<usize, Box<dyn Error>> {
-    // Like a browser, the object opens one connection to an address after the other by default.
+    // By default the object, like a browser, opens connections to one address one at a time.
     let builder = WebSocket::builder(url).concurrency(ConnectConcurrency::Unlimited);
     let mut tasks = JoinSet::new();
     for number in 0..count {

@@ -1,4 +1,4 @@
-//! TLS with a certificate authority of your own:
+//! Connects to a server whose certificate is signed by a private certificate authority:
 //! `cargo run --example private_ca wss://localhost:8443/ ca.pem`
 #![allow(clippy::print_stdout, reason = "an example shows what happens")]
 
@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Greets an echo server. Returns its answer.
 pub(crate) fn run(url: &str, ca: &[u8]) -> Result<Option<String>, Box<dyn Error>> {
-    // `only_roots` trusts nobody else; `extra_roots` trusts the platform's roots as well.
+    // `only_roots` trusts only these roots; `extra_roots` trusts the platform's roots as well.
     let tls = Tls::builder().only_roots(ca).build()?;
     let (answered, answer) = std::sync::mpsc::channel();
     let socket = WebSocket::builder(url).tls(tls).open_with(|socket| {

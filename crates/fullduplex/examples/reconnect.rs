@@ -1,4 +1,4 @@
-//! Connects again when the connection ends, with a fresh token each time:
+//! Reconnects when the connection ends, with a new token each time:
 //! `cargo run --example reconnect ws://127.0.0.1:9001/`
 #![allow(clippy::print_stdout, reason = "an example shows what happens")]
 
@@ -9,7 +9,7 @@ fn main() {
     println!("ended with code {}", close.code);
 }
 
-/// Follows a server until that closes with code 1008.
+/// Stays connected to a server until it closes with code 1008.
 pub(crate) fn run(url: String) -> CloseEvent {
     let socket = ReconnectingWebSocket::provided_by(move |retry| {
         let url = url.clone();
@@ -22,7 +22,7 @@ pub(crate) fn run(url: String) -> CloseEvent {
     .open_with(|socket| {
         socket.set_onopen(|socket| socket.send("subscribe").expect("the outbox has room"));
         socket.set_onmessage(|_, message| println!("received {:?}", message.data));
-        socket.set_onlost(|_, lost| println!("connects again in {:?}", lost.retry_in));
+        socket.set_onlost(|_, lost| println!("reconnects in {:?}", lost.retry_in));
         socket.set_onundelivered(|_, lost| println!("{} messages were not sent", lost.count));
     });
     socket.wait()

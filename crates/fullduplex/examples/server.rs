@@ -1,4 +1,4 @@
-//! A server and a client of it, in one program: `cargo run --example server`
+//! Runs a server and a client in one program: `cargo run --example server`
 #![allow(clippy::print_stdout, reason = "an example shows what happens")]
 
 use std::error::Error;
@@ -13,7 +13,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Returns what the server answered.
+/// Returns the server's answer.
 pub(crate) async fn run() -> Result<Option<Event>, Box<dyn Error>> {
     let server = Server::bind("127.0.0.1:0", ServerOptions::default()).await?;
     let url = format!("ws://{}/", server.local_addr()?);

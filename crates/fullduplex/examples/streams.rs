@@ -1,4 +1,4 @@
-//! Sends much and receives much at the same time, at the pace of the network:
+//! Sends and receives a lot of data at the same time, at the pace of the network:
 //! `cargo run --example streams ws://127.0.0.1:9001/`
 #![allow(clippy::print_stdout, reason = "an example shows what happens")]
 

@@ -1,4 +1,4 @@
-//! What the objects need of a backend. Another one, for browsers, would be chosen here.
+//! The items that the objects use of a backend. A backend for browsers would be selected here.
 
 pub(crate) use crate::native::failure::Failure;
 pub(crate) use crate::native::outbox::PlaceNumber;

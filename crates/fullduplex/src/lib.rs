@@ -1,8 +1,8 @@
-//! The standard `WebSocket` object for Rust, over a fast and strict protocol engine.
+//! The standard `WebSocket` object for Rust, with a fast and strict protocol engine.
 //!
-//! [`WebSocket`] is the class that [WHATWG defines](https://websockets.spec.whatwg.org/), with the names
-//! of the standard in snake case: the constructor returns at once, and everything else is an event. It
-//! works with and without an async runtime, and `wss://` works out of the box.
+//! [`WebSocket`] is the class that [WHATWG defines](https://websockets.spec.whatwg.org/), with the
+//! standard's names in snake case. The constructor returns immediately, and everything else is an
+//! event. It works with and without an async runtime, and `wss://` needs no setup.
 //!
 //! ```sh
 //! cargo add fullduplex
@@ -31,18 +31,19 @@
 //! | await events | [`WebSocket::events`], a [`Stream`](futures_core::Stream) |
 //! | take events in a loop of your own, such as a game's | [`Events::try_next`] |
 //! | send at the pace of the network | [`WebSocket::buffered_below`] |
-//! | connect again when a connection ends | [`ReconnectingWebSocket`] |
+//! | reconnect when a connection ends | [`ReconnectingWebSocket`] |
 //! | set headers, TLS, a proxy, timeouts, limits, compression | [`WebSocket::builder`] |
 //! | learn why a connection failed | [`WebSocket::failure`] |
 //! | detect a dead server | [`Builder::timeouts`], [`WebSocket::round_trip`] |
 //! | await messages without the object, or run a server | [`net`]: `connect`, `Server` |
 //! | accept WebSockets in hyper or axum | the features `hyper` and `axum`, and [`net`] |
-//! | bring the object to another language | [`rules`] and [`host`] |
+//! | bind the object to another language | [`rules`] and [`host`] |
 //!
-//! Messages are compressed if the server agrees. Without a runtime, one background thread serves all sockets of the process.
-//! Inside a tokio runtime, which must have I/O and time enabled, each socket is a task.
+//! Messages are compressed if the server agrees. Inside a tokio runtime, which must have I/O and
+//! time enabled, each socket is a task. Without a runtime, one background thread serves all sockets
+//! of the process.
 //!
-//! The folder `examples` has a short program for most of these lines.
+//! The folder `examples` has a short program for most of these rows.
 
 mod backend;
 pub mod host;
@@ -78,7 +79,7 @@ pub use rules::event::{BinaryType, CloseEvent, Data, Event, EventType, MessageEv
 pub use rules::machine::AfterClose;
 pub use rules::ports::Ports;
 
-/// The examples of the README, compiled.
+/// Compiles the examples of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;

@@ -1,5 +1,5 @@
-//! Failed connections leave no file descriptor and no task. This is a binary of one test, because tests in
-//! the same process would open files.
+//! Failed connections leave no file descriptor and no task behind. A binary of its own, because
+//! other tests in the process would open files.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-/// How often each failure is repeated.
+/// How many times each failure is repeated.
 const ROUNDS: usize = 6;
 
 #[tokio::test]
 async fn failures_leave_no_descriptor_and_no_task() {
-    // The first round allocates what the process keeps.
+    // The first round makes allocations that the process keeps.
     fail_in_every_way().await;
     let before = held();
     for _ in 0..ROUNDS {
@@ -80,7 +80,7 @@ async fn after<F: Future<Output = ()> + Send + 'static>(
     server.record_as(socket).await.0
 }
 
-/// Records a client that does not trust the certificate of its server.
+/// Records a client that does not trust its server's certificate.
 async fn untrusted() -> Trace {
     let acceptor = Authority::new().issue(&["localhost"], Validity::Now).acceptor();
     let server = script(async move |peer: Peer| peer.tls(&acceptor).await.is_err()).await;

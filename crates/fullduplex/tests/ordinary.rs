@@ -1,4 +1,4 @@
-//! Lines that users of the browser's `WebSocket` and of other libraries write first.
+//! Code that users of the browser's `WebSocket` and of other libraries write first.
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 use std::sync::{Arc, mpsc};
@@ -56,7 +56,7 @@ async fn send_takes_every_usual_type() {
 }
 
 #[tokio::test]
-async fn net_is_at_hand_without_a_second_crate() {
+async fn net_is_reexported() {
     use fullduplex::net::{ConnectOptions, connect};
     let (mut socket, _) = connect(echo_url(), &ConnectOptions::new()).await.unwrap();
     socket.send("hello").await.unwrap();

@@ -1,5 +1,5 @@
-//! What a binding to another language needs beyond the object: messages whose bytes follow later, batches
-//! of messages, and streams that leave messages waiting. Applications do not need it.
+//! Additions to the object for bindings to other languages: messages whose bytes follow later,
+//! batches of messages, and streams that leave messages waiting. Applications do not need them.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -28,7 +28,7 @@ impl Events {
 
     /// Fires the next messages, at most `most`, in one call. Takes none if there are listeners to call.
     ///
-    /// If the application closes the socket before the host has delivered them all, see
+    /// If the application closes the socket before the host has delivered all of them, see
     /// [`WebSocket::close_as`].
     pub fn take_messages(&mut self, cx: &Context<'_>, most: usize) -> Batch {
         if self.stream.has_fired() {
@@ -48,13 +48,13 @@ impl WebSocket {
         self.target().feed(data.into())
     }
 
-    /// Sends what was [fed](Self::feed).
+    /// Sends the messages that [`feed`](Self::feed) queued.
     pub fn flush(&self) {
         self.target().flush();
     }
 
     /// Reserves the place of a message of `len` bytes that is still being read, such as a `Blob`.
-    /// `bufferedAmount` counts it now. Messages and a close that follow wait for it.
+    /// `bufferedAmount` includes it immediately. Later messages and the Close wait for it.
     ///
     /// # Errors
     /// As [`send`](Self::send).
@@ -74,7 +74,7 @@ impl WebSocket {
         Ok(self.target().state().object.machine.delivers())
     }
 
-    /// Closes because the environment of the socket ends: with code 1001 if it is open ("make
+    /// Closes the socket because its environment ends, with code 1001 if it is open ("make
     /// disappear").
     pub fn disappear(&self) {
         self.target().disappear();
@@ -85,7 +85,7 @@ impl WebSocket {
 /// connection, because later messages wait for it.
 pub struct Reservation {
     target: Arc<SocketTarget>,
-    /// `None` once it is filled, and if the socket was closing.
+    /// `None` once filled, or if the socket was already closing.
     place: Option<PlaceNumber>,
 }
 

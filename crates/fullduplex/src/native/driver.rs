@@ -1,4 +1,4 @@
-//! The network side of a socket: one task that connects, reads, writes, and posts what happens.
+//! The network side of a socket: one task that connects, reads, writes, and posts tasks.
 
 use std::future::poll_fn;
 use std::iter;
@@ -17,7 +17,7 @@ use crate::rules::machine::Task;
 use crate::rules::ports::Ports;
 
 /// Serves a socket from its construction to its `close` event. Dropping the future ends the socket,
-/// also before the first poll.
+/// even before the first poll.
 pub(crate) fn run(
     target: Arc<SocketTarget>,
     options: ConnectOptions,
@@ -42,8 +42,8 @@ pub(crate) fn run(
             }
             Err(failure) => target.post_failure(failure),
         }
-        // The application learns of a failure at once. Meanwhile the Close frame is sent to the peer,
-        // and a stream may still have to run the last task.
+        // The application sees a failure immediately. The driver goes on: it sends the Close frame,
+        // and an event stream may still have to run the last task.
         poll_fn(|cx| {
             let has_ended =
                 lingering.as_mut().is_none_or(|socket| socket.poll_event(cx).is_ready());
@@ -57,7 +57,7 @@ pub(crate) fn run(
     }
 }
 
-/// Ends the socket when its driver ends, also if its runtime is dropped or it panics.
+/// Ends the socket when its driver ends, even if the runtime is dropped or the driver panics.
 struct EndGuard(Arc<SocketTarget>);
 
 impl Drop for EndGuard {
@@ -66,7 +66,7 @@ impl Drop for EndGuard {
     }
 }
 
-/// Connects, unless the application gives up first.
+/// Connects, unless the application closes the socket first.
 async fn open(
     target: &Arc<SocketTarget>,
     options: &ConnectOptions,
@@ -105,7 +105,7 @@ fn poll_open(
         }
         hand_over(target, socket);
         let polled = if target.state().object.inbox.is_full() {
-            // Only what was sent is written. Reading meets the errors later.
+            // Only writes queued data. Errors are reported by the next read.
             let _ = socket.poll_without_reading(cx);
             Poll::Pending
         } else {
@@ -134,8 +134,8 @@ fn poll_open(
 /// Posts a message and those that arrived together with it, all at once because the host may be on
 /// another thread. Returns `Pending` if there is nothing.
 ///
-/// Other events that arrived behind them, such as a Close, are left for the next call, because the host
-/// may answer the messages first.
+/// Leaves events behind the messages, such as a Close, for the next call, because the host may
+/// answer the messages first.
 fn poll_received(target: &SocketTarget, socket: &mut Socket, cx: &mut Context<'_>) -> Poll<()> {
     let mut tasks = Vec::new();
     let polled = match socket.poll_event(cx) {
@@ -170,8 +170,8 @@ fn take_abort(target: &SocketTarget, cx: &Context<'_>) -> Option<Failure> {
     state.object.outbox.abort.take()
 }
 
-/// Hands over what the application sends, as far as the connection has room. Before a Close it hands
-/// over everything, so that the connection sends the Close and its deadline starts.
+/// Hands queued messages to the connection while it has room. Before a Close it hands over all
+/// messages, so that the connection sends the Close and its deadline starts.
 fn hand_over(target: &SocketTarget, socket: &mut Socket) {
     loop {
         let mut state = target.state();
@@ -184,7 +184,7 @@ fn hand_over(target: &SocketTarget, socket: &mut Socket) {
         }
         if let Some(message) = outbox.pop() {
             drop(state);
-            // A connection that is closing drops it, as the standard says.
+            // A closing connection drops the message, as the standard requires.
             socket.queue(message).ok();
         } else {
             if let Some(close) = outbox.take_close() {

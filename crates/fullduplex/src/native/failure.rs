@@ -1,7 +1,7 @@
 use fullduplex_net::{ConnectError, ConnectPhase, SocketError};
 
-/// Why a connection failed, for a developer's log. The events do not say it, because a web page must not
-/// learn what is in its user's network (WS-err-1).
+/// Why a connection failed, for logs. The events do not contain it, because a web page must not
+/// learn about its user's network (WS-err-1).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
@@ -39,13 +39,13 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Returns why a driver ends too early. Called while it is dropped.
+    /// Returns why a driver ended too early. Called while the driver is dropped.
     pub(crate) fn of_lost_driver() -> Self {
         if std::thread::panicking() { Self::Panicked } else { Self::RuntimeGone }
     }
 
-    /// Returns what was under way: "check" before anything was sent, "resolve", "connect", "proxy", "tls", "handshake",
-    /// or "open" once the connection was open.
+    /// Returns the phase in which the connection failed: "check" before anything was sent,
+    /// "resolve", "connect", "proxy", "tls", "handshake", or "open" once the connection was open.
     pub fn phase(&self) -> &'static str {
         match self {
             Self::BlockedPort(_) => "check",

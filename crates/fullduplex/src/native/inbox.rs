@@ -6,17 +6,17 @@ use fullduplex_proto::Message;
 use crate::object::target::MessageDemand;
 use crate::rules::machine::Task;
 
-/// What the network has brought and no host has run yet.
+/// Tasks from the network that no host has run yet.
 #[derive(Default)]
 pub(crate) struct Inbox {
     tasks: VecDeque<Task>,
     bytes: usize,
-    /// Bytes written since a host last ran a task for them. They need not wait behind messages.
+    /// Bytes written since a host last ran a task for them. They do not wait behind messages.
     transmitted: u64,
     end: End,
 }
 
-/// Whether the last task was posted. It may have been run since.
+/// Whether the last task was posted. It may already have run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum End {
     #[default]
@@ -75,7 +75,7 @@ impl Inbox {
         self.tasks.len() >= INBOX_TASKS || self.bytes >= INBOX_BYTES
     }
 
-    /// Returns whether no task waits, apart from one that says what was written.
+    /// Returns whether no task waits, except for one that reports written bytes.
     pub(crate) fn is_empty(&self) -> bool {
         self.tasks.is_empty()
     }

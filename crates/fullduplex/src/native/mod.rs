@@ -1,4 +1,4 @@
-//! The backend for native programs: each socket has a driver, which is a task of tokio.
+//! The backend for native programs. Each socket has a driver, which is a tokio task.
 
 pub(crate) mod builder;
 pub(crate) mod driver;

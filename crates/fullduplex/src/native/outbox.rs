@@ -4,7 +4,7 @@ use fullduplex_proto::{CloseFrame, Message};
 
 use crate::native::failure::Failure;
 
-/// What the application wants of the network, in the order in which the driver does it.
+/// Requests of the application to the network, in the order in which the driver carries them out.
 #[derive(Default)]
 pub(crate) struct Outbox {
     messages: VecDeque<Place>,
@@ -52,7 +52,7 @@ impl From<Option<CloseFrame>> for CloseRequest {
 }
 
 impl Outbox {
-    /// Returns whether too many messages wait for another one.
+    /// Returns whether there is no room for another message.
     pub(crate) fn is_full(&self) -> bool {
         self.messages.len() >= OUTBOX_MESSAGES
     }
@@ -93,7 +93,7 @@ impl Outbox {
         }
     }
 
-    /// Takes the request to close, once all messages before it were taken.
+    /// Takes the request to close once all earlier messages were taken.
     pub(crate) fn take_close(&mut self) -> Option<CloseRequest> {
         if self.messages.is_empty() { self.close.take() } else { None }
     }

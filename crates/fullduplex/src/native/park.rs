@@ -10,7 +10,7 @@ use crate::object::callback;
 /// Blocks this thread until the future is ready.
 ///
 /// # Panics
-/// Panics in a handler and in an async task, where it would wait for ever (FC-10).
+/// Panics in a handler and in an async task, where it would wait forever (FC-10).
 #[track_caller]
 pub(crate) fn wait_for<F: Future>(future: F) -> F::Output {
     assert!(
@@ -18,7 +18,7 @@ pub(crate) fn wait_for<F: Future>(future: F) -> F::Output {
         "could not wait inside a handler: the close event fires after the handler has returned; use \
          a `close` handler, or await `closed()` in a task"
     );
-    // tokio knows whether this thread may block. A call on a channel that is ready asks it.
+    // tokio knows whether this thread may block, and checks it even if the channel is ready.
     let (sender, receiver) = oneshot::channel();
     sender.send(()).ok();
     receiver.blocking_recv().ok();

@@ -16,8 +16,7 @@ pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) {
     };
 }
 
-/// A future whose panics, such as those of a connector of the application, end nothing but itself
-/// (FC-10).
+/// A future that contains panics, such as those of an application's connector (FC-10).
 struct Contained(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
 
 impl Future for Contained {

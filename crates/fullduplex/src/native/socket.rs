@@ -1,4 +1,5 @@
-//! The native backend of a `WebSocket`: the standard's machine, and the queues between it and the driver.
+//! The native backend of a `WebSocket`: the state machine of the standard, and the queues between
+//! it and the driver.
 
 use std::mem;
 use std::sync::Arc;
@@ -30,15 +31,15 @@ pub(crate) struct SocketState {
     pings: Pings,
 }
 
-/// Whether the application watches `buffered_amount`. Waking a stream for each message that was written
-/// would double its work, so it is woken only if somebody has seen that bytes wait.
+/// Whether the application watches `buffered_amount`. Waking a stream for each written message
+/// would double its work, so it is woken only if the application has read a positive amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Amount {
     Unwatched,
     Watched,
 }
 
-/// How many Pings the application has asked for, and the latest one that was answered.
+/// The number of Pings that the application has requested, and the latest one that was answered.
 #[derive(Debug, Default)]
 struct Pings {
     sent: u64,
@@ -58,7 +59,7 @@ impl SocketState {
         }
     }
 
-    /// Asks the machine for a message of `len` bytes. Returns whether it goes into the outbox.
+    /// Passes a message of `len` bytes to the machine. Returns whether it goes into the outbox.
     fn admit(&mut self, len: usize) -> Result<bool, Error> {
         let full = match self.machine.send(len, self.inbox.transmitted())? {
             Sending::Transmit => self.outbox.is_full(),
@@ -135,7 +136,7 @@ impl Object for SocketState {
     }
 }
 
-/// Calls of the application.
+/// Called by the application.
 impl SocketTarget {
     pub(crate) fn send(&self, message: Message) -> Result<(), Error> {
         self.feed(message)?;
@@ -143,7 +144,7 @@ impl SocketTarget {
         Ok(())
     }
 
-    /// As `send`, but does not wake the driver.
+    /// Queues a message like `send`, without waking the driver.
     pub(crate) fn feed(&self, message: Message) -> Result<(), Error> {
         let mut state = self.claimed();
         if state.object.admit(message.len())? {
@@ -152,7 +153,7 @@ impl SocketTarget {
         Ok(())
     }
 
-    /// Wakes the driver for what was fed.
+    /// Wakes the driver for messages queued by `feed`.
     pub(crate) fn flush(&self) {
         self.state().wakers.wake_driver();
     }
@@ -179,7 +180,8 @@ impl SocketTarget {
         Ok(object.admit(len)?.then(|| object.outbox.reserve(len)))
     }
 
-    /// Fills a reserved place. Without a message, or with one of another length, the connection fails.
+    /// Fills a reserved place. Without a message, or with one of another length, the connection
+    /// fails.
     pub(crate) fn fill(&self, place: PlaceNumber, message: Option<Message>) {
         let mut state = self.state();
         let filled = message.is_some_and(|message| state.object.outbox.fill(place, message));
@@ -205,9 +207,9 @@ impl SocketTarget {
     }
 }
 
-/// Calls of the driver.
+/// Called by the driver.
 impl SocketTarget {
-    /// Queues tasks. The host is told by [`State::announce`].
+    /// Queues tasks. [`State::announce`] notifies the host.
     pub(crate) fn post(&self, tasks: impl IntoIterator<Item = Task>) {
         let mut state = self.state();
         tasks.into_iter().for_each(|task| state.object.inbox.push(task));
@@ -221,7 +223,7 @@ impl SocketTarget {
         state.announce();
     }
 
-    /// Handles a Pong. It answers all Pings up to its own (RFC6455-5.5.3-2).
+    /// Handles a Pong. It answers its Ping and all earlier ones (RFC6455-5.5.3-2).
     pub(crate) fn handle_pong(&self, payload: &[u8]) {
         let Ok(number) = payload.try_into().map(u64::from_be_bytes) else { return };
         let mut state = self.state();
@@ -241,8 +243,8 @@ impl SocketTarget {
         self.driver_gone();
     }
 
-    /// Runs the tasks of the messages that come next, at most `most`, if `stream` is the host and there
-    /// are no listeners.
+    /// Runs the tasks of the next messages, at most `most`, if `stream` is the host and there are
+    /// no listeners.
     pub(crate) fn run_messages(&self, stream: Host, cx: &Context<'_>, most: usize) -> Batch {
         let mut state = self.state();
         if !state.may_run(stream) || !state.listeners.is_empty() {
@@ -282,7 +284,8 @@ impl State<SocketState> {
         }
     }
 
-    /// The attribute `bufferedAmount`. Who reads a positive amount is woken when it falls.
+    /// Returns the attribute `bufferedAmount`. If it is positive, the caller is woken when it
+    /// falls.
     pub(crate) fn buffered_amount(&mut self) -> u64 {
         let amount = self.object.machine.buffered_amount();
         if amount > 0 {

@@ -3,18 +3,18 @@ use crate::rules::event::MessageEvent;
 /// Messages that a host took at once.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// The messages, in order. There may be none.
+    /// The messages, in order. May be empty.
     pub messages: Vec<MessageEvent>,
-    /// What follows them.
+    /// Whether more tasks wait behind them.
     pub rest: Rest,
 }
 
 /// Whether tasks wait behind a [`Batch`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Rest {
-    /// Some may: the host has to look again.
+    /// Unknown: the host must check again.
     #[default]
     Unknown,
-    /// None does: the host is woken for the next one.
+    /// None: the host is woken for the next task.
     Empty,
 }

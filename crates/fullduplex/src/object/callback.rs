@@ -8,12 +8,13 @@ thread_local! {
     static RUNNING: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Calls code of the application. If it panics, the panic hook reports it, and the caller goes on
+/// Runs code of the application. If it panics, the panic hook reports it and the caller continues
 /// (HTML, "report an exception").
 pub(crate) fn undisturbed(code: impl FnOnce()) {
     RUNNING.set(RUNNING.get() + 1);
     if let Err(payload) = catch_unwind(AssertUnwindSafe(code)) {
-        // FC-10: the destructor of a payload may panic too, and that panic's payload again.
+        // FC-10: the destructor of a panic payload may panic too, and so may the payload of that
+        // panic.
         catch_unwind(AssertUnwindSafe(|| drop(payload))).unwrap_or_else(mem::forget);
     }
     RUNNING.set(RUNNING.get() - 1);

@@ -8,14 +8,14 @@ use crate::object::stream::EventStream;
 use crate::object::target::{Handle, MessageDemand};
 use crate::rules::event::Event;
 
-/// The events of a socket as a stream, to await them or to drain them on a thread of your own.
+/// The events of a socket as a stream, to await them or to drain them on your own thread.
 ///
 /// While it exists, states change and events fire only when the stream is polled. Handlers and listeners
 /// are called before the stream yields the event. If many events wait here, the network is not read.
 /// Dropping the stream gives the events back to the handlers.
 ///
-/// The stream is woken for written bytes only if [`WebSocket::buffered_amount`](crate::WebSocket::buffered_amount) was read before, which
-/// falls then.
+/// The stream is woken for written bytes only after
+/// [`WebSocket::buffered_amount`](crate::WebSocket::buffered_amount) has returned a positive value.
 ///
 /// ```
 /// use fullduplex::{Event, WebSocket};
@@ -51,7 +51,7 @@ impl Events {
 impl Stream for Events {
     type Item = Event;
 
-    /// Returns `None` after the `close` event, and after another stream of the socket was made.
+    /// Returns `None` after the `close` event, and after another stream of the socket was created.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         self.stream.poll_next(cx, MessageDemand::Take)
     }

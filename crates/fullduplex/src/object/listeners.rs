@@ -65,7 +65,7 @@ impl<C: Clone, T: Copy + PartialEq> Listeners<C, T> {
         of_type.map(|listener| listener.id).collect()
     }
 
-    /// Returns the callback of a listener, unless it was removed meanwhile. Removes a `once` listener.
+    /// Returns the callback of a listener, unless it has been removed. Removes a `once` listener.
     pub(crate) fn take_call(&mut self, id: ListenerId) -> Option<C> {
         let index = self.position(id)?;
         match self.list[index].kind {

@@ -1,4 +1,4 @@
-//! The objects as an application sees them, on any backend.
+//! The objects that applications use, on any backend.
 
 pub(crate) mod batch;
 pub(crate) mod callback;

@@ -49,7 +49,7 @@ impl<O: Object> EventStream<O> {
     }
 
     /// Polls for the next event. Returns `None` after the close event, and after another stream was
-    /// made.
+    /// created.
     pub(crate) fn poll_next(
         &mut self,
         cx: &Context<'_>,
@@ -68,7 +68,7 @@ impl<O: Object> EventStream<O> {
             }
             state.wakers.register_stream(cx);
         }
-        // A task that was posted before the waker was registered must not be missed.
+        // A task may have been posted before the waker was registered.
         self.try_next(demand).map_or(Poll::Pending, |event| Poll::Ready(Some(event)))
     }
 

@@ -1,4 +1,4 @@
-//! The event target that every object of this crate is built on.
+//! The event target of both objects of this crate.
 //!
 //! The driver of an object posts tasks. One *host* at a time runs them, in order: the driver itself, or
 //! an [`EventStream`](crate::object::stream::EventStream). Running a task changes the object and returns
@@ -14,12 +14,12 @@ use crate::object::listeners::Listeners;
 use crate::object::wakers::{Host, Wakers};
 use crate::rules::event::CloseEvent;
 
-/// What one kind of object adds to its event target.
+/// The part of an event target that differs between the objects.
 pub(crate) trait Object: Send + Sized + 'static {
     type Event: Clone + Send;
     type EventType: Copy + PartialEq + Send;
     type Task;
-    /// What outlives the object's end, to be dropped without the lock.
+    /// State that is left after the object's end. It is dropped outside the lock.
     type Remains: Send;
 
     fn event_type(event: &Self::Event) -> Self::EventType;
@@ -33,25 +33,26 @@ pub(crate) trait Object: Send + Sized + 'static {
     /// Changes the object as the task says and returns the events to fire.
     fn run(&mut self, task: Self::Task, wakers: &mut Wakers) -> Fired<Self::Event>;
 
-    /// Returns whether so much waits for the host that the driver should not read from the network.
+    /// Returns whether many tasks wait for the host, so that the driver should not read from the
+    /// network.
     fn is_full(&self) -> bool;
 
-    /// Returns whether a listener for `event_type` keeps an object alive that has no handle left.
+    /// Returns whether a listener for `event_type` keeps an object without handles alive.
     fn can_fire(&self, event_type: Self::EventType) -> bool;
 
     /// Takes what is not needed after the close event.
     fn finish(&mut self, listeners: &mut Callbacks<Self>) -> Self::Remains;
 
-    /// Closes the object because nobody can observe it any more.
+    /// Closes the object because no handle or listener is left.
     fn close_unobserved(&mut self, wakers: &mut Wakers);
 }
 
 /// Whether a host wants the next message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MessageDemand {
-    /// Takes whatever is next.
+    /// Takes the next task.
     Take,
-    /// Takes what is next, unless that is a message.
+    /// Takes the next task unless it is a message.
     Leave,
 }
 
@@ -80,8 +81,8 @@ pub(crate) struct Target<O: Object> {
     handles: AtomicUsize,
 }
 
-/// Holds an object open. When the last handle is dropped, and no listener can be called any more, the
-/// object closes (WHATWG WebSockets, "garbage collection").
+/// A handle of an object. When the last handle is dropped and no listener can be called any more,
+/// the object closes (WHATWG WebSockets, "garbage collection").
 pub(crate) struct Handle<O: Object>(Arc<Target<O>>);
 
 pub(crate) struct State<O: Object> {
@@ -112,21 +113,22 @@ impl<O: Object> Target<O> {
         Self { state: Mutex::new(state), handles: AtomicUsize::new(0) }
     }
 
-    /// Locks the state. While it is locked, only wakers are cloned of what belongs to the application:
-    /// callbacks, messages and listeners are dropped and called without the lock.
+    /// Locks the state. Of the application's code, only the clone of a waker runs under the lock.
+    /// Callbacks, messages and listeners are called and dropped outside it.
     pub(crate) fn state(&self) -> Locked<'_, O> {
         // Nothing that can panic runs under the lock.
         Locked(Some(self.state.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
-    /// Locks the state for a call of the application that does not add a listener or a stream.
+    /// Locks the state for a call of the application, except for one that adds a listener or a
+    /// stream.
     pub(crate) fn claimed(&self) -> Locked<'_, O> {
         self.claim();
         self.state()
     }
 
-    /// Ends the time in which tasks wait for a listener (FC-01). If there is no host yet, runs the waiting
-    /// tasks now. Their events fire without listeners, as in the standard.
+    /// Ends the wait for a first listener (FC-01). If there is no host yet, runs the waiting tasks
+    /// now. Their events fire without listeners, as in the standard.
     pub(crate) fn claim(&self) {
         let mut state = self.state();
         if state.wakers.host() != Host::Unclaimed {
@@ -147,12 +149,12 @@ impl<O: Object> Target<O> {
         added
     }
 
-    /// Makes a new stream the host in place of any other. Returns its number.
+    /// Makes a new stream the host, replacing any other. Returns its number.
     pub(crate) fn add_stream(&self) -> u64 {
         self.state().wakers.add_stream()
     }
 
-    /// Gives the tasks back to the driver, if this stream is the host.
+    /// Makes the driver the host again, if this stream is the host.
     pub(crate) fn drop_stream(self: &Arc<Self>, stream: u64) {
         let state = self.state();
         if state.wakers.host() == Host::Stream(stream) {
@@ -174,7 +176,7 @@ impl<O: Object> Target<O> {
         while self.run_one(Host::Driver, MessageDemand::Take).is_some() {}
     }
 
-    /// Handles the end of the driver. From now on, the caller that posts a task or drops a stream runs the
+    /// Handles the end of the driver. From now on, whoever posts a task or drops a stream runs the
     /// tasks.
     pub(crate) fn driver_gone(self: &Arc<Self>) {
         self.state().wakers.set_driver_gone();
@@ -206,7 +208,7 @@ impl<O: Object> Target<O> {
         }
         let mut state = self.state();
         state.dispatch = Dispatch::Idle;
-        // Another host may have come meanwhile and found this task running.
+        // Another host may have taken over while this task was running.
         let orphaned = state.wakers.host() != caller && !state.wakers.wake_host();
         let remains = fired.iter().find_map(O::close_event).map(|close| state.finish(close));
         drop(state);
@@ -233,7 +235,7 @@ impl<O: Object> Target<O> {
         }
     }
 
-    /// Polls the state. If `look` finds nothing, the task of `cx` is woken when the state changes.
+    /// Polls the state. If `look` returns `None`, the task of `cx` is woken when the state changes.
     pub(crate) fn poll_state<T>(
         &self,
         cx: &Context<'_>,
@@ -306,7 +308,7 @@ impl<O: Object> State<O> {
         Some(self.object.run(task, &mut self.wakers))
     }
 
-    /// Runs the tasks that waited for a listener and makes the driver the host. There are no listeners.
+    /// Runs the tasks that waited for a listener, without listeners, and makes the driver the host.
     fn run_unheard(&mut self) -> Option<O::Remains> {
         self.wakers.set_host(Host::Driver);
         let mut remains = None;
@@ -325,7 +327,7 @@ impl<O: Object> State<O> {
     }
 }
 
-/// The locked state. Wakers that were taken meanwhile are woken after the lock is released.
+/// The locked state. Wakers collected while it is locked are woken after the lock is released.
 pub(crate) struct Locked<'a, O: Object>(Option<MutexGuard<'a, State<O>>>);
 
 impl<O: Object> Deref for Locked<'_, O> {

@@ -4,15 +4,15 @@ use std::task::{Context, Poll, Waker};
 /// Who runs the tasks of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Host {
-    /// Nobody yet: the application has not used the object since its construction (FC-01).
+    /// No one: the application has not used the object since its construction (FC-01).
     Unclaimed,
-    /// The driver, when they are posted.
+    /// The driver runs them when they are posted.
     Driver,
-    /// The stream of this number, when it is polled.
+    /// The stream with this number runs them when it is polled.
     Stream(u64),
 }
 
-/// The wakers of everybody who waits for an object. The methods named `wake_` only collect wakers;
+/// The wakers of all tasks that wait for an object. The methods named `wake_` only collect wakers;
 /// [`Locked`](crate::object::target::Locked) wakes them after it has released the lock.
 #[derive(Debug)]
 pub(crate) struct Wakers {
@@ -20,11 +20,11 @@ pub(crate) struct Wakers {
     host: Host,
     /// The waker of the stream that is the host, while it waits.
     stream: Option<Waker>,
-    /// The number of streams made so far.
+    /// The number of streams created so far.
     streams: u64,
-    /// Those who wait for a change of the state.
+    /// The tasks that wait for a change of the state.
     waiting: Vec<Waker>,
-    /// To be woken when the lock is released.
+    /// The wakers to wake when the lock is released.
     due: Vec<Waker>,
 }
 
@@ -72,7 +72,7 @@ impl Wakers {
         self.wake_driver();
     }
 
-    /// Makes a new stream the host in place of any other. Returns its number.
+    /// Makes a new stream the host, replacing any other. Returns its number.
     pub(crate) fn add_stream(&mut self) -> u64 {
         self.streams += 1;
         self.set_host(Host::Stream(self.streams));
@@ -88,12 +88,12 @@ impl Wakers {
         self.driver = Driver::Gone;
     }
 
-    /// A new driver was started in place of one that had ended.
+    /// Handles the start of a new driver after the old one has ended.
     pub(crate) fn set_driver_alive(&mut self) {
         self.driver = Driver::alive();
     }
 
-    /// Registers the driver, which is woken when the application wants something of it.
+    /// Registers the driver, which is woken when the application requests something.
     pub(crate) fn register_driver(&mut self, cx: &Context<'_>) {
         if let Driver::Alive { waker, .. } = &mut self.driver {
             self.due.extend(register(waker, cx));
@@ -111,7 +111,8 @@ impl Wakers {
         Poll::Pending
     }
 
-    /// Registers the stream that is the host. It is woken when there is a task or another host.
+    /// Registers the stream that is the host. It is woken for the next task, or if another host
+    /// takes over.
     pub(crate) fn register_stream(&mut self, cx: &Context<'_>) {
         if let Host::Stream(_) = self.host {
             self.due.extend(register(&mut self.stream, cx));
@@ -140,7 +141,7 @@ impl Wakers {
         self.due.append(&mut self.waiting);
     }
 
-    /// Wakes the host. Returns `false` if that is a driver that has ended.
+    /// Wakes the host. Returns `false` if the host is a driver that has ended.
     pub(crate) fn wake_host(&mut self) -> bool {
         match self.host {
             Host::Driver if self.driver_is_gone() => return false,
@@ -157,13 +158,13 @@ impl Wakers {
         self.wake_stream();
     }
 
-    /// Takes the wakers to be woken. A waker is code of an executor, so it is woken without the lock.
+    /// Takes the wakers to wake. A waker is code of an executor, so it is woken outside the lock.
     pub(crate) fn take_due(&mut self) -> Vec<Waker> {
         mem::take(&mut self.due)
     }
 }
 
-/// Puts the waker of `cx` into the slot. Returns the waker of another task that was there.
+/// Stores the waker of `cx` in the slot. Returns the replaced waker, if it belongs to another task.
 fn register(slot: &mut Option<Waker>, cx: &Context<'_>) -> Option<Waker> {
     match slot {
         Some(waker) if waker.will_wake(cx.waker()) => None,

@@ -12,16 +12,16 @@ use crate::object::target::{Callback, Handle, State};
 use crate::rules::error::Error;
 use crate::rules::event::{BinaryType, CloseEvent, Event, EventType, MessageEvent, ReadyState};
 
-/// A two-way connection with a server, as the standard defines it.
+/// A two-way connection to a server, as the standard defines it.
 ///
-/// Clones are handles of the same socket. Handlers receive one, so they need not capture any. A socket
-/// whose last handle is dropped stays open while one of its listeners can still be called; otherwise it
-/// closes.
+/// Clones are handles of the same socket. Handlers receive a handle, so they do not need to capture
+/// one. After the last handle is dropped, the socket stays open while one of its listeners can
+/// still be called; otherwise it closes.
 ///
 /// # When events fire
 ///
-/// The constructor returns at once and connects in the background. Events fire one at a time, in
-/// order, and never during a call of yours.
+/// The constructor returns immediately and connects in the background. Events fire one at a time,
+/// in order, and never during a call into the socket.
 ///
 /// Events wait until the socket is used for the first time after its construction:
 ///
@@ -30,11 +30,12 @@ use crate::rules::event::{BinaryType, CloseEvent, Event, EventType, MessageEvent
 ///   they fire when your task yields, as in a browser. Elsewhere another thread fires them, so a
 ///   *second* handler on the next line may miss an event. Use [`WebSocket::with`] to add several.
 /// - Any other call, such as [`ready_state`](Self::ready_state), [`send`](Self::send) or
-///   [`closed`](Self::closed), says that nobody listens: events that waited are dropped, and the
-///   state is up to date. [`url`](Self::url), [`binary_type`](Self::binary_type),
-///   [`set_binary_type`](Self::set_binary_type) and `clone` do not count as a call.
+///   [`closed`](Self::closed), means that the application does not listen: the waiting events are
+///   dropped, and the state is up to date. [`url`](Self::url), [`binary_type`](Self::binary_type),
+///   [`set_binary_type`](Self::set_binary_type) and `clone` do not count.
 ///
-/// At most 1 MiB of messages wait. A socket that is never used is not read beyond that.
+/// At most 1 MiB of messages wait. Beyond that, nothing is read from the connection of an unused
+/// socket.
 ///
 /// A handler that blocks delays its socket; without a runtime, it delays all sockets of the process.
 /// Handlers run inside an async runtime, so they cannot use `block_on`.
@@ -45,7 +46,7 @@ pub struct WebSocket {
 }
 
 impl WebSocket {
-    /// Returns the parsed URL. The schemes `http` and `https` have become `ws` and `wss`.
+    /// Returns the parsed URL. The schemes `http` and `https` are replaced by `ws` and `wss`.
     pub fn url(&self) -> &str {
         self.url.as_str()
     }
@@ -55,8 +56,9 @@ impl WebSocket {
         self.handle.claimed().object.machine.ready_state()
     }
 
-    /// Returns the bytes of payload that [`send`](Self::send) took and the network has not. It falls only
-    /// between events. Sending after a close increases it, and it is never reset.
+    /// Returns the number of payload bytes passed to [`send`](Self::send) that were not written to
+    /// the network yet. It falls only between events. Sending after a close increases it, and it is
+    /// never reset.
     pub fn buffered_amount(&self) -> u64 {
         self.handle.claimed().buffered_amount()
     }
@@ -85,8 +87,8 @@ impl WebSocket {
 
     /// Queues a message: text from a `&str` or `String`, binary from bytes. Does not block.
     ///
-    /// A socket that is closing or closed drops the message without an error, as the standard says. Only
-    /// [`buffered_amount`](Self::buffered_amount) counts it.
+    /// A closing or closed socket drops the message without an error, as the standard requires.
+    /// Only [`buffered_amount`](Self::buffered_amount) includes it.
     ///
     /// # Errors
     /// Returns [`Error::Connecting`] before the `open` event.
@@ -129,8 +131,8 @@ impl WebSocket {
         Ok(is_answered.await.then(|| start.elapsed()))
     }
 
-    /// Starts the closing handshake without a code; the peer sees 1005. Messages that were sent before are
-    /// still sent, and messages may arrive until the socket is CLOSED.
+    /// Starts the closing handshake without a code; the peer sees 1005. Messages sent before are
+    /// still delivered, and messages may arrive until the socket is CLOSED.
     ///
     /// In state CONNECTING it stops connecting. In state CLOSING or CLOSED it does nothing.
     pub fn close(&self) {

@@ -17,7 +17,7 @@ use crate::rules::error::Error;
 
 /// Constructors.
 impl ReconnectingWebSocket {
-    /// Starts to connect, like [`WebSocket::new`], and connects again as [`Backoff`] says.
+    /// Starts to connect, like [`WebSocket::new`], and reconnects as [`Backoff`] specifies.
     ///
     /// # Errors
     /// As [`WebSocket::new`].
@@ -25,8 +25,8 @@ impl ReconnectingWebSocket {
         Ok(Self::builder(WebSocket::builder(url).protocols(protocols)?).open())
     }
 
-    /// Returns a builder for a socket whose connections all have the same options. It ends when another
-    /// attempt must fail too: see [`Lost::is_permanent`].
+    /// Returns a builder for a socket whose connections all have the same options. The socket ends
+    /// when another attempt would fail too: see [`Lost::is_permanent`].
     pub fn builder(options: Builder) -> ReconnectingBuilder {
         let provided = Self::provided_by(move |_| {
             let options = options.clone();
@@ -35,12 +35,12 @@ impl ReconnectingWebSocket {
         provided.stop_when(Lost::is_permanent)
     }
 
-    /// Returns a builder for a socket that asks `provider` for the options of each attempt: for a token that
-    /// expires, or a server that another one names.
+    /// Returns a builder for a socket that asks `provider` for the options of each attempt, for
+    /// example because a token expires or a directory names the server.
     ///
-    /// `provider` receives the number of the attempt since the waits were reset, 0 for the first one. If it
-    /// returns an error, the attempt has failed. Its future may take long: it delays only the attempt, and is
-    /// dropped when the attempt is no longer wanted.
+    /// `provider` receives the number of the attempt since the waits were reset, 0 for the first
+    /// one. If it returns an error, the attempt has failed. Its future may take a long time: it
+    /// delays only this attempt, and is dropped when the attempt is no longer needed.
     pub fn provided_by<F, E>(provider: impl FnMut(u32) -> F + Send + 'static) -> ReconnectingBuilder
     where
         F: Future<Output = Result<Builder, E>> + Send + 'static,
@@ -50,7 +50,7 @@ impl ReconnectingWebSocket {
     }
 }
 
-/// Builds a [`ReconnectingWebSocket`]. From [`ReconnectingWebSocket::builder`] or
+/// Builds a [`ReconnectingWebSocket`]. Created by [`ReconnectingWebSocket::builder`] and
 /// [`ReconnectingWebSocket::provided_by`].
 #[must_use = "a builder does nothing until it is opened"]
 pub struct ReconnectingBuilder {
@@ -85,15 +85,16 @@ impl ReconnectingBuilder {
         self
     }
 
-    /// Ends the socket at a loss for which `stop` returns true, such as one with a close code by which the
-    /// server rejects the client. It replaces the default: [`Lost::is_permanent`] with fixed options, none
-    /// with a provider. [`Lost::retry_in`] is zero, because it is not drawn yet.
+    /// Ends the socket at a loss for which `stop` returns true, such as one with a close code by
+    /// which the server rejects the client. Replaces the default: [`Lost::is_permanent`] with fixed
+    /// options, nothing with a provider. [`Lost::retry_in`] is zero in the argument, because it is
+    /// not decided yet.
     pub fn stop_when(mut self, stop: impl FnMut(&Lost) -> bool + Send + 'static) -> Self {
         self.plan.stop_when = Box::new(stop);
         self
     }
 
-    /// Starts to connect and returns at once.
+    /// Starts to connect and returns immediately.
     pub fn open(self) -> ReconnectingWebSocket {
         self.open_with(|_| {})
     }

@@ -1,4 +1,4 @@
-//! The task that opens one connection after the other and posts what happens to them.
+//! The task that opens one connection after another and posts their events.
 
 use std::future::{pending, poll_fn};
 use std::pin::pin;
@@ -24,11 +24,11 @@ use crate::reconnect::rejection;
 use crate::reconnect::schedule::{Phase, Verdict};
 use crate::rules::event::{CloseEvent, Event};
 
-/// Messages are handed over while less than this waits in the connection. What it has when it ends is not
-/// sent again.
+/// Messages are handed over while the connection has fewer bytes than this to write. Messages that
+/// it has when it ends are not sent again.
 const HAND_OVER_HIGH_WATER: u64 = 16 << 10;
 
-/// The high water mark that hands over all messages: a Close follows them.
+/// A high-water mark that hands over all messages, because a Close follows them.
 const EVERYTHING: u64 = u64::MAX;
 
 /// Starts the driver, unless it is running.
@@ -57,7 +57,7 @@ fn run(target: Arc<ReconnectTarget>, plan: Plan) -> impl Future<Output = ()> + S
     }
 }
 
-/// Ends the socket when its driver ends, also if its runtime is dropped or it panics.
+/// Ends the socket when its driver ends, even if the runtime is dropped or the driver panics.
 struct EndGuard {
     target: Arc<ReconnectTarget>,
     plan: Option<Plan>,
@@ -70,7 +70,7 @@ impl Drop for EndGuard {
             let mut state = target.state();
             state.object.plan = self.plan.take();
             if state.object.schedule.phase() == Phase::Stopped {
-                // `reconnect()` may have been called while the driver ended.
+                // `reconnect()` may have been called while the driver was ending.
                 let starts_again = state.object.wish == Some(Wish::Reconnect);
                 drop(state);
                 target.driver_gone();
@@ -92,11 +92,11 @@ impl Drop for EndGuard {
 
 /// How an attempt or its connection has ended.
 enum End {
-    /// By itself.
+    /// Without a request of the application.
     Lost(CloseEvent, Option<LostCause>),
-    /// The application has closed it.
+    /// Because the application closed it.
     Closed(CloseEvent),
-    /// The application wants another connection.
+    /// Because the application wants another connection.
     Replaced,
 }
 
@@ -219,7 +219,7 @@ impl ReconnectTarget {
         }
     }
 
-    /// Asks the provider, once the host has room for the events of another attempt.
+    /// Calls the provider, once the host has room for the events of another attempt.
     async fn provide(&self, plan: &mut Plan) -> Result<Builder, LostCause> {
         poll_fn(|cx| self.poll_state(cx, |state| (!state.object.is_full()).then_some(()))).await;
         let retry = self.state().object.schedule.retries();
@@ -231,7 +231,7 @@ impl ReconnectTarget {
         }
     }
 
-    /// Waits until the application no longer wants the attempt.
+    /// Waits until the application no longer wants this attempt.
     async fn unwanted(self: &Arc<Self>) -> End {
         loop {
             self.turn();
@@ -244,7 +244,7 @@ impl ReconnectTarget {
         }
     }
 
-    /// Serves a connection, which is not open yet, to its end.
+    /// Serves a connection from before it opens until it ends.
     async fn serve(self: &Arc<Self>, connection: WebSocket, events: Events) -> End {
         let mut events = pin!(events);
         {
@@ -264,7 +264,7 @@ impl ReconnectTarget {
                 Some(Wish::Close(frame)) if closing == Closing::No => {
                     closing = Closing::Yes;
                     self.hand_over(&connection, EVERYTHING);
-                    // The arguments were checked before.
+                    // The arguments were checked by `close_with`.
                     match frame {
                         Some(frame) if frame.code == CloseCode::GOING_AWAY => {
                             connection.disappear()
@@ -313,7 +313,7 @@ impl ReconnectTarget {
         }
     }
 
-    /// Hands messages over to an open connection while less than `high_water` waits there.
+    /// Hands messages to an open connection while it has fewer than `high_water` bytes to write.
     fn hand_over(&self, connection: &WebSocket, high_water: u64) {
         if !self.state().object.is_open() {
             return;
@@ -328,7 +328,7 @@ impl ReconnectTarget {
         connection.target().flush();
     }
 
-    /// Does what may be due at any time: reports dropped messages and fires waiting events.
+    /// Reports dropped messages and fires waiting events.
     fn turn(self: &Arc<Self>) {
         self.drop_unheard();
         let dropped = self.state().object.outbox.take_dropped();
@@ -365,7 +365,7 @@ impl ReconnectTarget {
         self.post(ReconnectingEvent::Close(close.clone()));
     }
 
-    /// Waits until the application wants something of the driver.
+    /// Waits for a request of the application.
     async fn wanted(&self) {
         poll_fn(|cx| self.state().wakers.poll_wanted(cx)).await;
     }

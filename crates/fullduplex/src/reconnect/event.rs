@@ -13,18 +13,18 @@ use crate::rules::event::{CloseEvent, MessageEvent};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ReconnectingEvent {
-    /// A connection is established: the first one or a later one.
+    /// A connection was established: the first one or a later one.
     Open,
-    /// A message has arrived.
+    /// A message arrived.
     Message(MessageEvent),
-    /// The connection has ended or an attempt has failed. Another attempt follows.
+    /// The connection ended or an attempt failed. Another attempt follows.
     Lost(Lost),
-    /// Messages were not sent, or possibly not completely.
+    /// Messages were not sent, or perhaps not completely.
     Undelivered(Undelivered),
-    /// The socket has failed. Fires immediately before [`Close`](Self::Close).
-    /// [`ReconnectingWebSocket::failure`](super::ReconnectingWebSocket::failure) says why.
+    /// The socket failed. Fires immediately before [`Close`](Self::Close).
+    /// [`ReconnectingWebSocket::failure`](super::ReconnectingWebSocket::failure) tells why.
     Error,
-    /// The socket has ended. No event follows, unless the application calls `reconnect()`.
+    /// The socket ended. No event follows, unless the application calls `reconnect()`.
     Close(CloseEvent),
 }
 
@@ -75,8 +75,9 @@ pub struct Lost {
 }
 
 impl Lost {
-    /// Returns whether the same options will fail again: the server or the proxy rejected the request with
-    /// a 4xx status that does not heal with time, such as 401, or the options are unusable.
+    /// Returns whether an attempt with the same options would fail again: the server or the proxy
+    /// rejected the request with a 4xx status that waiting does not change, such as 401, or the
+    /// options are invalid.
     ///
     /// A [`ReconnectingWebSocket`](super::ReconnectingWebSocket) with fixed options stops then (FC-07).
     /// One with a provider asks it again, unless
@@ -112,7 +113,7 @@ impl fmt::Display for LostCause {
     }
 }
 
-/// Messages that `send` took and that are not sent again.
+/// Messages that were passed to `send` and will not be sent again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Undelivered {
@@ -128,11 +129,12 @@ pub struct Undelivered {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Undelivery {
-    /// They were dropped for newer ones: [`OutboxOverflow::DropOldest`](super::OutboxOverflow::DropOldest).
+    /// They were dropped to make room for newer ones:
+    /// [`OutboxOverflow::DropOldest`](super::OutboxOverflow::DropOldest).
     OutboxFull,
-    /// They were handed over to a connection that ended before the network had taken them completely.
-    /// The server may have received some of them, so they are not sent again.
+    /// They were handed to a connection that ended before they were written completely. The server
+    /// may have received some of them, so they are not sent again.
     Interrupted,
-    /// The socket has ended.
+    /// The socket ended.
     Ended,
 }

@@ -13,7 +13,7 @@ use crate::reconnect::reconnection::Reconnection;
 /// While it exists, events fire only when the stream is polled. Handlers and listeners are called before the
 /// stream yields the event. If many events wait here, the network is not read.
 ///
-/// It ends after the `close` event, and after another stream of the socket was made.
+/// It ends after the `close` event, and after another stream of the socket was created.
 pub struct ReconnectingEvents {
     stream: EventStream<Reconnection>,
 }

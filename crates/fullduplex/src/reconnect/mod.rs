@@ -1,7 +1,8 @@
-//! A socket that connects again when its connection ends.
+//! A socket that reconnects when its connection ends.
 //!
-//! `schedule.rs` decides when to connect, and `outbox.rs` which connection sends which message, both without
-//! a network. `driver.rs` obeys them. Each connection is a [`WebSocket`](crate::WebSocket).
+//! `schedule.rs` decides when to connect, and `outbox.rs` decides which connection sends which
+//! message; neither uses a network. `driver.rs` carries out their decisions. Each connection is a
+//! [`WebSocket`](crate::WebSocket).
 
 mod backoff;
 mod builder;

@@ -5,16 +5,16 @@ use fullduplex_proto::Message;
 
 use crate::reconnect::options::{OutboxFullError, OutboxLimits, OutboxOverflow};
 
-/// The messages that were sent and that no connection has taken completely.
+/// Messages passed to `send` that were not written completely by any connection.
 #[derive(Debug)]
 pub(super) struct Outbox {
     limits: OutboxLimits,
     waiting: VecDeque<Message>,
     waiting_bytes: usize,
-    /// Handed over to the current connection. They are not handed over to another one.
+    /// Messages handed to the current connection. They are not handed to another one.
     handed_over: VecDeque<Message>,
     handed_over_bytes: u64,
-    /// Dropped for newer messages and not reported yet.
+    /// Messages dropped for newer ones and not reported yet.
     dropped: Dropped,
 }
 
@@ -81,8 +81,8 @@ impl Outbox {
         Some(message)
     }
 
-    /// Forgets the messages that the network has taken completely. `buffered` bytes of the connection still
-    /// wait for the network.
+    /// Removes the messages that were written completely. `buffered` bytes of the connection are
+    /// still to be written.
     pub(super) fn handle_taken(&mut self, buffered: u64) {
         while let Some(message) = self.handed_over.front()
             && self.handed_over_bytes - message.len() as u64 >= buffered
@@ -92,13 +92,13 @@ impl Outbox {
         }
     }
 
-    /// Takes the messages that the connection had when it ended.
+    /// Takes the messages that the connection had not written when it ended.
     pub(super) fn take_interrupted(&mut self) -> Vec<Message> {
         self.handed_over_bytes = 0;
         mem::take(&mut self.handed_over).into()
     }
 
-    /// Takes the messages that still wait, for a socket that ends.
+    /// Takes the messages that still wait, because the socket ends.
     pub(super) fn take_waiting(&mut self) -> Vec<Message> {
         self.waiting_bytes = 0;
         mem::take(&mut self.waiting).into()
@@ -110,7 +110,7 @@ impl Outbox {
 }
 
 impl Dropped {
-    /// Adds a message. Unreported messages take no more memory than an outbox.
+    /// Adds a message. Unreported messages use at most as much memory as an outbox.
     fn push(&mut self, message: Message, limit: usize) {
         self.count += 1;
         if self.bytes + message.len() <= limit && self.messages.len() < REPORTED_MAX {
@@ -166,14 +166,14 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_was_taken_in_part_was_interrupted() {
+    fn a_partly_written_message_is_interrupted() {
         let mut outbox = outbox(OutboxOverflow::Refuse);
         for text in ["one", "", "three"] {
             outbox.push(text.into()).unwrap();
         }
         while outbox.hand_over().is_some() {}
         outbox.handle_taken(8);
-        outbox.handle_taken(6); // of `one`, two bytes
+        outbox.handle_taken(6); // two bytes of `one`
         outbox.handle_taken(5);
         assert_eq!(texts(&outbox.take_interrupted()), ["three"]);
     }

@@ -9,7 +9,7 @@ use crate::reconnect::event::Lost;
 pub(super) type Provided =
     Pin<Box<dyn Future<Output = Result<Builder, Box<dyn StdError + Send + Sync>>> + Send>>;
 
-/// What the application decides about reconnection.
+/// The application's decisions about reconnecting.
 pub(super) struct Plan {
     pub(super) provider: Box<dyn FnMut(u32) -> Provided + Send>,
     pub(super) stop_when: Box<dyn FnMut(&Lost) -> bool + Send>,

@@ -1,4 +1,4 @@
-//! What a reconnecting socket adds to its event target: the state that its handles and its driver share.
+//! The state of a reconnecting socket that its handles and its driver share.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,30 +23,30 @@ pub(super) type ReconnectTarget = Target<Reconnection>;
 
 pub(crate) struct Reconnection {
     pub(super) schedule: Schedule,
-    /// The connection that is open or is being opened.
+    /// The connection that is open or connecting.
     pub(super) connection: Option<WebSocket>,
     pub(super) wish: Option<Wish>,
     pub(super) outbox: Outbox,
-    /// Bytes sent to a socket that was closing or closed. They are counted, as in the standard.
+    /// Bytes sent to a closing or closed socket. They count, as in the standard.
     discarded: u64,
     pub(super) binary_type: BinaryType,
     inbox: Inbox,
     usage: Usage,
-    /// Why the latest connection has ended or the latest attempt has failed.
+    /// Why the latest connection ended or the latest attempt failed.
     pub(super) failure: Option<LostCause>,
     /// `None` while the driver has it.
     pub(super) plan: Option<Plan>,
 }
 
-/// What the application wants of the driver.
+/// A request of the application to the driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Wish {
     Close(Option<CloseFrame>),
     Reconnect,
 }
 
-/// Whether the application has sent something. Events that wait for a first listener then stop the
-/// reading only until many wait: an application that sends may never listen.
+/// Whether the application has sent a message. If so, events that wait for a first listener stop
+/// the reading only until there are many: an application that sends may never listen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Usage {
     Unused,
@@ -175,12 +175,12 @@ impl Object for Reconnection {
         self.inbox.is_full()
     }
 
-    /// The socket may connect again, so every listener counts.
+    /// Every listener counts, because the socket may connect again.
     fn can_fire(&self, _: ReconnectingEventType) -> bool {
         true
     }
 
-    /// The listeners stay: the socket may connect again.
+    /// The listeners stay, because the socket may connect again.
     fn finish(&mut self, _: &mut Callbacks<Self>) {}
 
     fn close_unobserved(&mut self, wakers: &mut Wakers) {
@@ -188,7 +188,7 @@ impl Object for Reconnection {
     }
 }
 
-/// Calls of the application.
+/// Called by the application.
 impl ReconnectTarget {
     pub(super) fn send(&self, message: Message) -> Result<(), OutboxFullError> {
         let mut state = self.state();
@@ -211,7 +211,7 @@ impl ReconnectTarget {
     }
 }
 
-/// Calls of the driver.
+/// Called by the driver.
 impl ReconnectTarget {
     /// Posts an event, and fires it if the driver is the host.
     pub(super) fn post(self: &Arc<Self>, event: ReconnectingEvent) {
@@ -224,7 +224,8 @@ impl ReconnectTarget {
         self.run_as_driver();
     }
 
-    /// Drops the events that wait for a first listener, if they are too many and the application sends.
+    /// Drops the events that wait for a first listener, if there are too many and the application
+    /// sends.
     pub(super) fn drop_unheard(&self) {
         let drops = {
             let state = self.state();

@@ -1,4 +1,4 @@
-//! What a rejected opening handshake says about the next attempt.
+//! What a rejected opening handshake means for the next attempt.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,10 +8,10 @@ use http::{HeaderMap, HeaderName, StatusCode};
 
 use crate::native::failure::Failure;
 
-/// The longest time that a `Retry-After` header can ask for.
+/// The longest wait that a `Retry-After` header can request.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
-/// Returns whether another attempt with the same options must fail too (FC-07).
+/// Returns whether another attempt with the same options would fail too (FC-07).
 pub(super) fn is_permanent(failure: &Failure) -> bool {
     match failure {
         Failure::BlockedPort(_)
@@ -20,18 +20,19 @@ pub(super) fn is_permanent(failure: &Failure) -> bool {
     }
 }
 
-/// Returns how long the server asks to wait before the next attempt (RFC 9110, section 10.2.3), up to an
-/// hour.
+/// Returns how long the server asks the client to wait before the next attempt (RFC 9110, section
+/// 10.2.3), up to an hour.
 pub(super) fn retry_after(failure: &Failure) -> Option<Duration> {
     let headers = &rejected(failure)?.headers;
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match value.parse() {
         Ok(seconds) => Duration::from_secs(seconds),
-        // More seconds than a u64 has.
+        // A number of seconds that does not fit into a u64.
         Err(_) if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
             Duration::MAX
         }
-        // The server's clock may differ from ours, so the date is compared with its own.
+        // The server's clock may differ from ours, so the date is compared with the response's own
+        // date.
         Err(_) => {
             let now = date(headers, &DATE).unwrap_or_else(SystemTime::now);
             date(headers, &RETRY_AFTER)?.duration_since(now).unwrap_or_default()
@@ -51,10 +52,10 @@ fn rejected(failure: &Failure) -> Option<&Rejected> {
     }
 }
 
-/// Returns whether a status will be the answer to the next request too. A 5xx, and a 4xx of this list, can
+/// Returns whether the next request would get the same status. A 5xx, and the 4xx of this list, can
 /// change while a server or its load balancer restarts.
 fn is_permanent_status(status: StatusCode) -> bool {
-    let can_heal = matches!(
+    let can_change = matches!(
         status,
         StatusCode::NOT_FOUND
             | StatusCode::REQUEST_TIMEOUT
@@ -64,7 +65,7 @@ fn is_permanent_status(status: StatusCode) -> bool {
             | StatusCode::TOO_EARLY
             | StatusCode::TOO_MANY_REQUESTS
     );
-    status.is_client_error() && !can_heal
+    status.is_client_error() && !can_change
 }
 
 fn date(headers: &HeaderMap, name: &HeaderName) -> Option<SystemTime> {
@@ -81,8 +82,11 @@ mod tests {
         for permanent in [400, 401, 402, 403, 405, 406, 407, 410, 414, 426, 431, 451] {
             assert!(is_permanent_status(StatusCode::from_u16(permanent).unwrap()), "{permanent}");
         }
-        for can_heal in [200, 302, 404, 408, 409, 421, 423, 425, 429, 500, 502, 503, 504] {
-            assert!(!is_permanent_status(StatusCode::from_u16(can_heal).unwrap()), "{can_heal}");
+        for can_change in [200, 302, 404, 408, 409, 421, 423, 425, 429, 500, 502, 503, 504] {
+            assert!(
+                !is_permanent_status(StatusCode::from_u16(can_change).unwrap()),
+                "{can_change}"
+            );
         }
     }
 }

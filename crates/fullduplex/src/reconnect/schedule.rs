@@ -32,7 +32,7 @@ pub(super) enum Phase {
     Stopped,
 }
 
-/// What follows the end of a connection or attempt.
+/// What follows the end of a connection or an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Another attempt, not before this time has passed.
@@ -72,7 +72,8 @@ impl Schedule {
         let is_last = self.backoff.max_retries.is_some_and(|max| self.retries >= max);
         let wait = self.backoff.wait(self.retries, chance);
         self.phase = match verdict {
-            // The wait is added, so that clients with the same `Retry-After` do not come back together.
+            // The random wait is added, so that clients with the same `Retry-After` do not
+            // reconnect at once.
             Verdict::Retry { after } if !is_last => {
                 match now.checked_add(after.saturating_add(wait)) {
                     Some(until) => Phase::Waiting { until },
@@ -84,7 +85,7 @@ impl Schedule {
         self.retries = self.retries.saturating_add(1);
     }
 
-    /// Changes from Waiting to Connecting, if it is time.
+    /// Changes from Waiting to Connecting when the wait is over.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         if let Phase::Waiting { until } = self.phase
             && now >= until
@@ -110,7 +111,7 @@ mod tests {
         Backoff { max_retries: None, ..Backoff::default() }
     }
 
-    /// Returns the longest wait that can be drawn.
+    /// Returns the longest wait that can be chosen.
     fn longest_wait(schedule: &mut Schedule, now: Instant) -> Duration {
         schedule.handle_end(now, RETRY, u32::MAX);
         match schedule.phase() {
@@ -135,7 +136,7 @@ mod tests {
         assert_eq!(bounds, [1, 2, 4, 8, 16, 30, 30]);
         schedule.handle_open(now);
         let lived = now + Duration::from_secs(4);
-        assert_eq!(seconds(longest_wait(&mut schedule, lived)), 30, "it was lost too early");
+        assert_eq!(seconds(longest_wait(&mut schedule, lived)), 30, "it was too short");
         schedule.handle_open(now);
         let lived = now + Duration::from_secs(5);
         assert_eq!(seconds(longest_wait(&mut schedule, lived)), 1);
@@ -143,7 +144,7 @@ mod tests {
 
     /// RFC6455-7.2.3-1.
     #[test]
-    fn the_first_wait_is_drawn_too() {
+    fn the_first_wait_is_random_too() {
         let now = Instant::now();
         for (chance, millis) in [(0, 0), (1 << 30, 250), (1 << 31, 500), (3 << 30, 750)] {
             let mut schedule = Schedule::new(backoff());

@@ -22,22 +22,23 @@ use crate::rules::event::{BinaryType, CloseEvent, MessageEvent, ReadyState};
 /// A [`WebSocket`] that opens another connection when one ends, until it is closed.
 ///
 /// It has the same attributes, methods and events. `open` fires for each connection, `lost` when a
-/// connection has ended or an attempt has failed, and `close` once, at the end. While no connection is open,
-/// `send` keeps messages in a bounded outbox.
+/// connection has ended or an attempt has failed, and `close` once, at the end. While no connection
+/// is open, `send` keeps messages in a bounded outbox.
 ///
-/// Each message is handed over to one connection only, so the server receives none twice. Messages that a
-/// connection had not written when it ended are reported as [`Undelivered`]. Written messages may still be
-/// lost on the way: only an answer of the server tells that they arrived.
+/// Each message is handed to one connection only, so the server never receives it twice. Messages
+/// that a connection had not written when it ended are reported as [`Undelivered`]. Written
+/// messages may still be lost on the way: only an answer of the server confirms that they arrived.
 ///
-/// With fixed options, the socket ends when another attempt must fail too ([`Lost::is_permanent`]), such as
-/// after 401. `Retry-After` delays the next attempt by up to an hour.
+/// With fixed options, the socket ends when another attempt would fail too
+/// ([`Lost::is_permanent`]), such as after 401. `Retry-After` delays the next attempt by up to an
+/// hour.
 ///
 /// ```no_run
 /// use fullduplex::{ReconnectingWebSocket, WebSocket};
 ///
 /// # fn token() -> std::future::Ready<Result<String, fullduplex::Error>> { unimplemented!() }
 /// let socket = ReconnectingWebSocket::provided_by(|_retry| async {
-///     let token = token().await?; // a fresh one for each attempt
+///     let token = token().await?; // a new one for each attempt
 ///     WebSocket::builder("wss://example.com/").header("Authorization", &format!("Bearer {token}"))
 /// })
 /// .stop_when(|lost| lost.close.code == 1008)
@@ -85,18 +86,18 @@ impl ReconnectingWebSocket {
         self.of_connection(WebSocket::extensions)
     }
 
-    /// Returns the bytes of payload that [`send`](Self::send) took and no network has. It also falls when
-    /// messages are reported as [`Undelivered`].
+    /// Returns the number of payload bytes passed to [`send`](Self::send) that were not written to
+    /// a network yet. It also falls when messages are reported as [`Undelivered`].
     pub fn buffered_amount(&self) -> u64 {
         self.handle.state().object.buffered_amount()
     }
 
-    /// How binary messages are shown.
+    /// Returns the type in which binary messages are delivered.
     pub fn binary_type(&self) -> BinaryType {
         self.handle.state().object.binary_type
     }
 
-    /// Sets how binary messages are shown, from the next event on.
+    /// Sets the type in which binary messages are delivered, from the next event on.
     pub fn set_binary_type(&self, binary_type: BinaryType) {
         let mut state = self.handle.state();
         state.object.binary_type = binary_type;
@@ -105,23 +106,23 @@ impl ReconnectingWebSocket {
         }
     }
 
-    /// Queues a message for the connection, or for the next one. Never blocks. On a socket that is closing or
-    /// closed it is dropped, as the standard has it.
+    /// Queues a message for the connection, or for the next one. Never blocks. A closing or closed
+    /// socket drops it, as the standard requires.
     ///
     /// # Errors
-    /// [`OutboxFullError`] gives the message back.
+    /// [`OutboxFullError`] returns the message.
     pub fn send(&self, data: impl Into<Message>) -> Result<(), OutboxFullError> {
         self.handle.send(data.into())
     }
 
-    /// Asks the server for a Pong, and waits for it: how long it took. `None` if there is no connection, or
-    /// it ends before.
+    /// Sends a Ping and waits for the Pong. Returns the time between them, or `None` if no
+    /// connection is open or it ends first.
     ///
     /// # Cancel safety
-    /// Safe: the Ping is sent all the same.
+    /// Cancel safe: the Ping is sent anyway.
     pub async fn round_trip(&self) -> Option<Duration> {
         let connection = self.handle.state().object.connection.clone()?;
-        // One that is still connecting is none.
+        // A connection that is not open yet returns an error.
         connection.round_trip().await.ok().flatten()
     }
 
@@ -140,8 +141,8 @@ impl ReconnectingWebSocket {
         .await;
     }
 
-    /// Closes the connection after the messages that were sent, and opens no other. Without a connection, the
-    /// socket ends at once.
+    /// Closes the connection after sending the queued messages, and opens no other. Without a
+    /// connection, the socket ends immediately.
     pub fn close(&self) {
         // Cannot fail: there is no code and no reason to check.
         self.handle.close(None, None).ok();
@@ -155,8 +156,8 @@ impl ReconnectingWebSocket {
         self.handle.close(Some(code), Some(reason))
     }
 
-    /// Closes because the program ends: with code 1001 if the connection is open. Further attempts are not
-    /// made.
+    /// Closes because the program ends, with code 1001 if the connection is open. No further
+    /// attempts are made.
     pub fn disappear(&self) {
         let mut state = self.handle.state();
         let state = &mut *state;
@@ -176,7 +177,7 @@ impl ReconnectingWebSocket {
         driver::start(self.target());
     }
 
-    /// Returns why the latest connection has ended or the latest attempt has failed.
+    /// Returns why the latest connection ended or the latest attempt failed.
     pub fn failure(&self) -> Option<LostCause> {
         self.handle.state().object.failure.clone()
     }

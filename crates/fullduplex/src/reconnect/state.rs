@@ -4,7 +4,7 @@ use tokio::time::Instant;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReconnectState {
-    /// An attempt is under way.
+    /// An attempt is in progress.
     Connecting {
         /// The number of attempts since the waits were reset. The first attempt has number 0.
         retry: u32,
@@ -18,7 +18,7 @@ pub enum ReconnectState {
         /// The time of that attempt.
         until: Instant,
     },
-    /// The closing handshake is under way.
+    /// The closing handshake is in progress.
     Closing,
     /// The socket has ended. `reconnect()` starts it again.
     Stopped,

@@ -32,11 +32,11 @@ pub enum BinaryType {
 /// The types of events that a socket fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventType {
-    /// `open`: the connection is established. Fires once.
+    /// `open`: the connection was established. Fires once.
     Open,
-    /// `message`: a message has arrived.
+    /// `message`: a message arrived.
     Message,
-    /// `error`: the connection has failed. Fires once, immediately before `close`.
+    /// `error`: the connection failed. Fires once, immediately before `close`.
     Error,
     /// `close`: the connection is closed. Fires once, as the last event.
     Close,
@@ -57,11 +57,11 @@ impl EventType {
 /// An event of a socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// The connection is established.
+    /// The connection was established.
     Open,
-    /// A message has arrived.
+    /// A message arrived.
     Message(MessageEvent),
-    /// The connection has failed. The event does not say why;
+    /// The connection failed. The event does not tell why;
     /// [`WebSocket::failure`](crate::WebSocket::failure) does.
     Error,
     /// The connection is closed.
@@ -80,7 +80,7 @@ impl Event {
     }
 }
 
-/// A message has arrived.
+/// A message that arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageEvent {
     /// The message.
@@ -136,7 +136,7 @@ impl From<Data> for Message {
     }
 }
 
-/// The connection is closed.
+/// The end of the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloseEvent {
     /// Whether both ends completed the closing handshake.

@@ -1,9 +1,10 @@
-//! The algorithms of the standard, without a network and without a thread.
+//! The algorithms of the standard, without network and threads.
 //!
-//! A [`Machine`] is the state of one socket. Its host is this crate's [`WebSocket`](crate::WebSocket) or a
-//! binding to another language. The host calls the machine for each call of the application and does
-//! what the result says. It queues a [`Task`] for each input of the network. It runs the tasks one by one
-//! on its event loop, and fires the events of a task before it runs the next task.
+//! A [`Machine`] is the state of one socket. Its host is this crate's
+//! [`WebSocket`](crate::WebSocket) or a binding to another language. The host calls the machine for
+//! each call of the application and acts on the result. It queues a [`Task`] for each input from
+//! the network. It runs the tasks one by one on its event loop, and fires the events of a task
+//! before it runs the next task.
 
 use std::sync::Arc;
 
@@ -198,7 +199,7 @@ impl Machine {
         })
     }
 
-    /// "Make disappear": the environment of the object ends before the object does.
+    /// Implements "make disappear": the environment of the object ends before the object does.
     pub fn disappear(&mut self) -> Closing {
         match self.ready_state {
             ReadyState::Closing | ReadyState::Closed => Closing::Nothing,
@@ -239,7 +240,7 @@ impl Machine {
 
     fn give_up(&mut self) -> Closing {
         self.ready_state = ReadyState::Closing;
-        // No message without an `open` event, even if their tasks wait already.
+        // Without an `open` event there must be no messages, even if their tasks already wait.
         self.after_close = AfterClose::Drop;
         Closing::GiveUp
     }

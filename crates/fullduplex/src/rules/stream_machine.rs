@@ -1,8 +1,9 @@
-//! The rules of `WebSocketStream`, as [whatwg/websockets#48](https://github.com/whatwg/websockets/pull/48)
-//! proposes it, beside those of [`machine`].
+//! The rules of `WebSocketStream`, as
+//! [whatwg/websockets#48](https://github.com/whatwg/websockets/pull/48) proposes it, in addition to
+//! those of [`machine`].
 //!
-//! A host has a [`StreamMachine`] for each stream and calls it for each thing that happens. It applies the
-//! [`Effect`]s that the machine returns, in order, to its promises and its two streams.
+//! A host has a [`StreamMachine`] for each stream and calls it for each input. It applies the
+//! returned [`Effect`]s, in order, to its promises and its two streams.
 
 use fullduplex_proto::CloseFrame;
 
@@ -81,8 +82,8 @@ impl Effect {
 }
 
 impl StreamMachine {
-    /// Returns whether the host takes the next message. It does if a read is pending. It also does once
-    /// the connection is not open: then nobody reads, and a message must not delay the end.
+    /// Returns whether the host takes the next message: if a read is pending, or once the
+    /// connection is not open, because a message that is not read must not delay the end.
     pub fn wants_message(&self, state: ReadyState) -> bool {
         self.pull == Promise::Waits || state != ReadyState::Open
     }
@@ -128,7 +129,7 @@ impl StreamMachine {
 
     /// Handles the end of the connection, when `buffered` bytes waited for the network.
     pub fn handle_end(&mut self, was_clean: bool, code: u16, buffered: u64) -> Vec<Effect> {
-        // Bytes that were sent and not written are lost, so the end is not clean.
+        // Bytes that were sent but not written are lost, so the end is not clean.
         if !was_clean || buffered > 0 {
             let closing = code != 1006 && self.take_write();
             let closing = closing.then_some(Effect::RejectWriteAsClosing);
@@ -167,8 +168,9 @@ impl StreamMachine {
     }
 }
 
-/// Returns the Close frame for a stream that was cancelled or aborted. `code` and `reason` are those of the
-/// error, if it is a `WebSocketError`. A code that applications may not send gives a frame without a body.
+/// Returns the Close frame for a stream that was cancelled or aborted. `code` and `reason` are
+/// those of the error, if it is a `WebSocketError`. If applications may not send the code, the
+/// frame has no body.
 pub fn close_frame_of_error(code: Option<u16>, reason: Option<&str>) -> Option<CloseFrame> {
     machine::close_frame(code, reason).unwrap_or_default()
 }

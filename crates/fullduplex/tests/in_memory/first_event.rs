@@ -15,14 +15,16 @@ use crate::memory;
 const HANG: Duration = Duration::from_secs(60);
 
 /// FC-01: four threads open `count` sockets, which the four threads of a runtime serve, and call
-/// `events()` on the next line. Returns how many streams did not begin with `open` and the greeting.
+/// `events()` on the next line. Returns the number of streams that did not begin with `open` and
+/// the greeting.
 fn missed(count: usize) -> usize {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(4).enable_all().build().unwrap();
     let open_all = || {
         let mut missed = 0;
         for _ in 0..count / 4 {
-            // Not a task of the runtime: its workers may run the socket before the next line.
+            // Not on a task of the runtime, whose other workers may run the socket before the next
+            // line.
             let _inside = runtime.enter();
             let socket = memory::builder(memory::greet).open().unwrap();
             let mut events = socket.events();
@@ -42,7 +44,7 @@ fn missed(count: usize) -> usize {
     })
 }
 
-/// `FULLDUPLEX_SOCKETS=1000000` runs the long form, which takes some minutes.
+/// `FULLDUPLEX_SOCKETS=1000000` runs the long version, which takes a few minutes.
 #[test]
 fn a_stream_on_the_next_line_misses_no_event() {
     let sockets =
@@ -83,9 +85,9 @@ fn a_handler_on_the_next_line_misses_no_event_without_a_runtime() {
     }
 }
 
-/// FC-01: the state of a socket without listeners is seen to change up to CLOSED.
+/// FC-01: the state of a socket without listeners changes up to CLOSED.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_state_of_a_socket_without_listeners_changes() {
+async fn the_state_changes_without_listeners() {
     let socket = memory::builder(memory::greet_and_close).open().unwrap();
     timeout(HANG, async {
         while socket.ready_state() != ReadyState::Closed {
@@ -97,7 +99,7 @@ async fn the_state_of_a_socket_without_listeners_changes() {
     assert!(socket.closed().await.was_clean);
 }
 
-/// FC-01: the first call on an unused socket finds its state up to date.
+/// FC-01: the first call on an unused socket updates its state.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_call_finds_the_state_up_to_date() {
     let (socket, _ended) = memory::greeted_but_unused().await;
@@ -114,7 +116,7 @@ async fn an_unused_socket_closes_when_it_is_dropped() {
     assert!(timeout(HANG, ended).await.unwrap().unwrap());
 }
 
-/// FC-01: the first stream of a reconnecting socket receives every event, also after `send`.
+/// FC-01: the first stream of a reconnecting socket receives every event, even after `send`.
 #[test]
 fn a_stream_on_the_next_line_misses_no_event_of_a_reconnecting_socket() {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();

@@ -1,4 +1,4 @@
-//! Code of the application that panics or blocks.
+//! Application code that panics or blocks.
 
 use std::pin::Pin;
 use std::sync::{Arc, mpsc};
@@ -13,7 +13,7 @@ use crate::memory;
 
 const HANG: Duration = Duration::from_secs(60);
 
-/// Panics when it is dropped, with a payload of the same kind, `0` times more.
+/// Panics when dropped. The payload is another `Bomb`, as often as the number says.
 struct Bomb(u32);
 
 impl Drop for Bomb {
@@ -36,7 +36,7 @@ async fn a_panic_whose_payload_panics_when_dropped_disturbs_no_other_handler() {
     assert!(timeout(HANG, socket.closed()).await.unwrap().was_clean);
 }
 
-/// Panics instead of connecting.
+/// A connector that panics.
 #[derive(Debug)]
 struct Panicking;
 
@@ -46,7 +46,7 @@ impl Connector for Panicking {
     }
 }
 
-/// FC-10: neither the socket nor the thread that serves all sockets without a runtime is lost.
+/// FC-10: only this socket ends. The thread that serves all sockets without a runtime continues.
 #[test]
 fn a_connector_that_panics_ends_only_its_own_connection() {
     let open = || {
@@ -90,7 +90,7 @@ fn panic_of(wait: impl FnOnce()) -> String {
 
 /// FC-10
 #[test]
-fn wait_in_a_handler_panics_and_says_why() {
+fn wait_in_a_handler_panics_with_an_explanation() {
     let (panicked, panics) = mpsc::channel();
     let again = panicked.clone();
     let wait = move |socket: &WebSocket| {
@@ -113,7 +113,7 @@ fn wait_in_a_handler_panics_and_says_why() {
     socket.wait();
 }
 
-/// FC-10: `try_next` calls the handler on the thread of the test.
+/// FC-10: `try_next` calls the handler on the test's thread.
 #[test]
 fn wait_in_a_handler_of_a_drained_stream_panics() {
     let (panicked, panics) = mpsc::channel();

@@ -23,7 +23,7 @@ where
         let handler = handler.clone();
         tokio::spawn(async move {
             let socket = accept(stream, &AcceptOptions::default()).await;
-            handler(socket.expect("the client shakes hands")).await;
+            handler(socket.expect("the handshake succeeds")).await;
         });
     };
     connected_to(Box::new(serve))
@@ -41,8 +41,8 @@ pub(crate) async fn greet_and_close(mut socket: Client) {
     socket.close(None).await.ok();
 }
 
-/// Opens a socket that the server greets. Returns it unused once it has read the greeting, and a
-/// receiver of whether the connection ended with a closing handshake.
+/// Opens a socket that the server greets. Returns it, still unused, once it has read the greeting,
+/// and a receiver of whether the connection ended with a closing handshake.
 pub(crate) async fn greeted_but_unused() -> (WebSocket, oneshot::Receiver<bool>) {
     let (greeted, is_greeted) = oneshot::channel();
     let (ended, has_ended) = oneshot::channel();
@@ -53,7 +53,7 @@ pub(crate) async fn greeted_but_unused() -> (WebSocket, oneshot::Receiver<bool>)
         async move {
             socket.send("welcome").await.expect("the client is there");
             socket.ping(b"").expect("the socket is open");
-            // The Pong says that the client has read what came before the Ping.
+            // The Pong shows that the client has read everything before the Ping.
             let pong = poll_fn(|cx| socket.poll_event(cx)).await;
             assert!(matches!(pong, Some(Received::Pong(_))), "{pong:?}");
             greeted.send(()).expect("the test waits");
@@ -63,11 +63,14 @@ pub(crate) async fn greeted_but_unused() -> (WebSocket, oneshot::Receiver<bool>)
     })
     .open()
     .expect("the URL is valid");
-    timeout(Duration::from_secs(60), is_greeted).await.expect("in time").expect("it is greeted");
+    timeout(Duration::from_secs(60), is_greeted)
+        .await
+        .expect("in time")
+        .expect("the client is greeted");
     (socket, has_ended)
 }
 
-/// Returns the options of a client whose connections are answered with these bytes, whatever it asks.
+/// Returns the options of a client whose requests are answered with these bytes.
 pub(crate) fn answered_with(response: String) -> Builder {
     let serve = move |mut stream: DuplexStream| {
         let response = response.clone();

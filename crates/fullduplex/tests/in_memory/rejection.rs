@@ -1,4 +1,4 @@
-//! What a reconnecting socket does after a rejected handshake.
+//! How a reconnecting socket handles a rejected handshake.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -29,7 +29,7 @@ async fn first_loss(builder: Builder) -> Lost {
 
 /// FC-07
 #[tokio::test(start_paused = true)]
-async fn a_rejection_that_does_not_heal_ends_a_socket_with_fixed_options() {
+async fn a_permanent_rejection_ends_a_socket_with_fixed_options() {
     for status in [400, 401, 403, 407, 410] {
         let socket = ReconnectingWebSocket::builder(rejecting(status, "")).open();
         let event = first_event(&socket).await;
@@ -42,9 +42,9 @@ async fn a_rejection_that_does_not_heal_ends_a_socket_with_fixed_options() {
     }
 }
 
-/// FC-07: options that cannot work end the socket too.
+/// FC-07: invalid options end the socket too.
 #[tokio::test(start_paused = true)]
-async fn unusable_options_end_a_socket_with_fixed_options() {
+async fn invalid_options_end_a_socket_with_fixed_options() {
     for url in ["nonsense", "ws://127.0.0.1:6000/"] {
         let socket = ReconnectingWebSocket::builder(WebSocket::builder(url)).open();
         let event = first_event(&socket).await;
@@ -84,7 +84,7 @@ async fn the_predicate_of_the_application_replaces_the_default() {
     assert!(matches!(events.next().await, Some(ReconnectingEvent::Error)));
 }
 
-/// FC-07: the wait of the backoff, below one second, comes on top.
+/// FC-07: the wait of the backoff, below one second, is added.
 #[tokio::test(start_paused = true)]
 async fn retry_after_delays_the_next_attempt_by_up_to_an_hour() {
     for (header, seconds) in [

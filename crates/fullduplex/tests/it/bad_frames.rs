@@ -1,5 +1,5 @@
-//! Peers that send invalid frames. They get a Close with the code for the violation, and the `WebSocket`
-//! fails once, reports the cause, and delivers nothing of the invalid message.
+//! Servers that send invalid frames. They receive a Close with the code of the violation. The
+//! `WebSocket` fails once, reports the cause, and delivers nothing of the invalid message.
 
 use fullduplex::{Limits, WebSocket};
 use fullduplex_lab::script::{
@@ -26,7 +26,7 @@ async fn sending(bytes: Vec<u8>) -> Scripted<Option<u16>> {
     .await
 }
 
-/// Checks how the client fails and which close code the server gets, for each of `outputs`.
+/// Checks how the client fails, and which close code the server receives, for each of `outputs`.
 async fn fail_with(code: u16, cause: &str, outputs: impl IntoIterator<Item = Vec<u8>>) {
     for output in outputs {
         let context = format!("{:02x?}", &output[..output.len().min(20)]);
@@ -54,10 +54,10 @@ async fn the_limit_is_the_largest_size_allowed() {
     limits.message_bytes = 1000;
     let x = |count: usize| "x".repeat(count);
     let outputs = [
-        // The header is enough.
+        // The header alone exceeds the limit.
         header(FIN | TEXT, 1001),
         [frame(TEXT, x(600)), header(FIN | CONTINUATION, 401)].concat(),
-        // A peer that keeps sending more than the system buffers still gets the code.
+        // A peer that keeps sending more than the socket buffers hold still receives the code.
         frame(FIN | TEXT, x(16 << 20)),
     ];
     let delivered = format!("message {:?}", x(1000));
@@ -90,7 +90,7 @@ async fn text_that_is_not_utf8_fails() {
         // An invalid message fails before it is complete.
         frame(TEXT, b"\xE2\x28"),
         [header(FIN | TEXT, 1000), b"\xFF".to_vec()].concat(),
-        // Nothing after it is read.
+        // Nothing after the invalid frame is read.
         [frame(FIN | TEXT, b"\xFF"), frame(FIN | TEXT, "after")].concat(),
     ];
     fail_with(INVALID_PAYLOAD, "text that is not valid UTF-8", outputs).await;

@@ -11,7 +11,7 @@ use fullduplex_lab::trace::Trace;
 use fullduplex_net::proto::Url;
 use fullduplex_net::{ConnectError, ConnectOptions, connect};
 
-/// Starts a server that answers with these lines, and then sends a Close.
+/// Starts a server that answers with these lines and then sends a Close.
 async fn answering(lines: &[&str]) -> Scripted<()> {
     let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
     script(async move |mut peer: Peer| {
@@ -22,12 +22,13 @@ async fn answering(lines: &[&str]) -> Scripted<()> {
     .await
 }
 
-/// Records a client that offers nothing and is answered with these lines.
+/// Records a client that offers nothing and receives these lines.
 async fn answered_with(lines: &[&str]) -> Trace {
     answering(lines).await.record().await.0
 }
 
-/// Records a client that offers two subprotocols and gets a valid answer with this header added.
+/// Records a client that offers two subprotocols and receives a valid response with this extra
+/// header.
 async fn choosing(header: &str) -> Trace {
     let server = answering(&[SWITCHING, UPGRADE, CONNECTION, ACCEPT, header]).await;
     let socket = WebSocket::builder(&server.url()).protocols(["chat", "v2.chat"]);

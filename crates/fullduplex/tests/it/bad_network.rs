@@ -1,5 +1,5 @@
-//! Networks that refuse, drop and cut connections. The `WebSocket` fails once, reports the cause, and
-//! never delivers part of a message.
+//! Networks that refuse, drop and cut connections. The `WebSocket` fails once, reports the cause,
+//! and never delivers part of a message.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const AT_ONCE: usize = 16;
 /// The server sends a handshake, three messages and a Close. Each causes one event.
 const PARTS: usize = 5;
 
-/// The events that the parts cause.
+/// The events that these parts cause.
 const OPENED: [&str; PARTS - 1] =
     ["open", r#"message "one""#, "message [2, 2]", r#"message "thr€e""#];
 const CLEAN: &str = r#"close 1000 "bye" clean"#;
@@ -46,7 +46,7 @@ async fn an_unknown_host_fails() {
     trace.assert_failed(&[], "could not resolve the host `no-such-host.invalid`");
 }
 
-/// A full backlog ignores connections, as a missing host does.
+/// A full backlog ignores connections, like an unreachable host.
 #[tokio::test]
 async fn a_black_hole_fails_at_the_deadline() {
     let (hole, address) = deaf();
@@ -78,7 +78,7 @@ async fn a_reset_at_any_byte_never_delivers_part_of_a_message() {
     cut_everywhere(Cut::Reset).await;
 }
 
-/// Plays the script once for every byte at which it can be cut.
+/// Plays the script once for each byte at which it can be cut.
 async fn cut_everywhere(how: Cut) {
     let mut cuts = 0..=parts(SAMPLE_REQUEST).concat().len();
     let mut running = JoinSet::new();
@@ -120,7 +120,7 @@ async fn cut_once(how: Cut, at: usize) {
             assert!(OPENED.starts_with(arrived), "{context}");
             match how {
                 Cut::Fin => assert_eq!(arrived.len(), whole, "{context}"),
-                // A reset drops what was not read.
+                // A reset discards unread data.
                 Cut::Reset => assert!(arrived.len() <= whole, "{context}"),
             }
             let cause =
@@ -133,7 +133,7 @@ async fn cut_once(how: Cut, at: usize) {
 
 /// Returns the bytes of the parts.
 fn parts(request: &str) -> [Vec<u8>; PARTS] {
-    // Splits a character.
+    // The split is inside a character.
     let (begin, end) = "thr€e".as_bytes().split_at(4);
     let fragments = [frame(TEXT, begin), frame(FIN | CONTINUATION, end)];
     [

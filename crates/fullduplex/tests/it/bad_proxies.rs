@@ -1,5 +1,5 @@
-//! Proxies that do not connect (fault FT-34). The `WebSocket` fails once, reports the cause, and never takes
-//! bytes of the proxy for bytes of the server.
+//! Proxies that do not connect (fault FT-34). The `WebSocket` fails once, reports the cause, and
+//! never interprets the proxy's bytes as the server's.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::io::AsyncReadExt;
 
 /// Returns a client that connects through this proxy, with a short deadline.
 fn through(proxy: &str) -> Builder {
-    let proxy = Proxy::parse(proxy).expect("the URL is one of a proxy");
+    let proxy = Proxy::parse(proxy).expect("the URL of the proxy is valid");
     WebSocket::builder("ws://server.example/").proxy(proxy).connect_timeout(Duration::from_secs(2))
 }
 
@@ -60,9 +60,9 @@ async fn an_answer_without_success_fails() {
     }
 }
 
-/// Bytes after the success could be a forged response of the server.
+/// Bytes after the success could be a forged server response.
 #[tokio::test]
-async fn bytes_after_the_answer_fail() {
+async fn bytes_after_the_proxys_response_fail() {
     let proxy = http("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101 Switching Protocols\r\n\r\n").await;
     let socket = by_http(proxy.address());
     let (trace, ()) = proxy.record_as(socket).await;
@@ -95,10 +95,10 @@ async fn an_endless_head_of_a_proxy_fails() {
     proxy.record_as(socket).await.0.assert_failed(&[], "longer than 16384 bytes");
 }
 
-/// Starts a proxy that sends a byte from time to time and never a complete answer.
-async fn slow(said: &'static str) -> Scripted<()> {
+/// Starts a proxy that sends a byte now and then, but never a complete response.
+async fn slow(sent: &'static str) -> Scripted<()> {
     script(async move |mut peer: Peer| {
-        let mut bytes = said.bytes().chain(std::iter::repeat(b'a'));
+        let mut bytes = sent.bytes().chain(std::iter::repeat(b'a'));
         while peer.try_send([bytes.next().expect("the bytes are endless")]).await.is_ok() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -122,10 +122,10 @@ async fn a_slow_proxy_fails_at_the_deadline() {
     proxy.record_as(socket).await.0.assert_failed(&[], "the proxy did not connect within 200ms");
 }
 
-/// The number of bytes that a proxy reads, and its answer.
+/// The number of bytes that a proxy reads, and its answer to them.
 type Part = (usize, &'static [u8]);
 
-/// Starts a proxy that plays these parts and then ends.
+/// Starts a proxy that plays these parts and then closes.
 async fn socks(parts: &[Part]) -> Scripted<()> {
     let parts = parts.to_vec();
     script(async move |peer: Peer| {
@@ -170,8 +170,8 @@ async fn a_socks_proxy_that_does_not_connect_fails() {
     }
 }
 
-/// RFC6455-4.1-6: the proxy resolves the name. No byte after its reply is read, whatever address type the
-/// reply has.
+/// RFC6455-4.1-6: the proxy resolves the name. The client reads no byte after the proxy's reply,
+/// whatever address type the reply has.
 #[tokio::test]
 async fn socks5_follows_rfc_1928() {
     let long = [&[3, 255][..], &[b'x'; 255]].concat();

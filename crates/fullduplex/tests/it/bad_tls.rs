@@ -73,14 +73,14 @@ async fn an_unknown_authority_fails() {
     let trace = try_wss(&identity, "localhost", &Authority::new()).await;
     trace.assert_failed(&[], "signed by an unknown authority");
 
-    // The same with the platform's roots only, which is the default.
+    // The same with the default, which trusts only the platform's roots.
     let server = secured(&identity).await;
     let socket = WebSocket::builder(&server.wss_url("localhost"));
     server.record_as(socket).await.0.assert_failed(&[], "signed by an unknown authority");
 }
 
-/// RFC6455-4.1-9, RFC6455-4.1-10, RFC6455-4.1-11: only the host name (SNI) is sent in the clear, also if TLS
-/// fails.
+/// RFC6455-4.1-9, RFC6455-4.1-10, RFC6455-4.1-11: only the host name (SNI) is sent in the clear,
+/// even if TLS fails.
 #[tokio::test]
 async fn the_request_is_only_sent_over_tls() {
     let server = script(async |peer: Peer| {

@@ -7,11 +7,12 @@ use fullduplex_lab::script::{Peer, Scripted, close_frame, script};
 use fullduplex_lab::trace::Trace;
 use tokio_rustls::TlsAcceptor;
 
-/// Starts a server that opens the connection and closes it. It returns the server name of the client.
+/// Starts a server that opens the connection and closes it. Returns the server name that the client
+/// sent.
 async fn secured(acceptor: TlsAcceptor) -> Scripted<Option<String>> {
     script(async move |peer: Peer| {
         let mut peer = peer.tls(&acceptor).await.ok()?;
-        // In TLS 1.3 a client learns only now that its certificate was rejected.
+        // In TLS 1.3, a client learns only now that its certificate was rejected.
         peer.shake_hands().await;
         peer.send(close_frame(1000, "")).await;
         peer.read_close().await;
@@ -23,7 +24,7 @@ async fn secured(acceptor: TlsAcceptor) -> Scripted<Option<String>> {
     .await
 }
 
-/// Records a client with these options, and returns its server name too.
+/// Records a client with these options. Also returns its server name.
 async fn try_with(acceptor: TlsAcceptor, host: &str, tls: TlsBuilder) -> (Trace, Option<String>) {
     let server = secured(acceptor).await;
     let socket =
@@ -178,7 +179,7 @@ fn invalid_options_fail_at_build() {
     assert!(matches!(error, TlsConfigError::Client(_)), "{error:?}");
 }
 
-/// The environment names the file, so this runs in another process.
+/// Runs in another process, because an environment variable names the file.
 #[test]
 fn tls_secrets_are_logged_on_request_only() {
     const CHILD: &str = "FULLDUPLEX_LAB_LOGS";

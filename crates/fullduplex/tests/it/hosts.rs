@@ -1,5 +1,5 @@
-//! The host that runs the events of a socket may change at any moment, and the runtime may end at any moment.
-//! No event is lost, nothing waits forever, and no code of the application runs under a lock.
+//! The host that runs a socket's events may change at any moment, and the runtime may end at any
+//! moment. No event is lost, nothing waits forever, and no application code runs under a lock.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,7 +20,8 @@ fn echo() -> String {
     format!("ws://127.0.0.1:{}/", fullduplex_lab::echo::start(None))
 }
 
-/// A stream that is made later could miss what another thread has fired meanwhile.
+/// Creates the stream in the setup, because a later one could miss events that another thread has
+/// already fired.
 fn with_events(url: &str) -> (WebSocket, Events) {
     let mut events = None;
     let socket = WebSocket::with(url, (), |socket| events = Some(socket.events())).unwrap();
@@ -102,8 +103,8 @@ async fn with_two_waiting_messages() -> (WebSocket, Events) {
     (socket, events)
 }
 
-/// The driver runs a slow handler while a message waits. An event stream that becomes the host meanwhile is
-/// woken when the handler returns.
+/// The driver runs a slow handler while a message waits. An event stream that becomes the host
+/// during that time is woken when the handler returns.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_host_is_woken_after_a_running_handler() {
     let (socket, events) = with_two_waiting_messages().await;
@@ -156,7 +157,7 @@ fn dropping_the_runtime_ends_its_sockets() {
     assert_eq!(wait(&socket), 1006, "dropping the event stream runs the last tasks");
 }
 
-/// A handler drops the last event stream after the driver has ended, while more tasks wait.
+/// A handler drops the last event stream after the driver has ended, while tasks still wait.
 #[test]
 fn tasks_without_a_host_are_still_run() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -167,7 +168,7 @@ fn tasks_without_a_host_are_still_run() {
     assert_eq!(wait(&socket), 1006);
 }
 
-/// The runtime ends while the thread of an event stream runs the close handler.
+/// The runtime ends while the event stream's thread runs the close handler.
 #[test]
 fn the_close_event_fires_once() {
     let url = echo();
@@ -226,8 +227,8 @@ async fn a_close_after_queued_messages_times_out() {
     assert_eq!(guarded("the end", events.next()).await, Some(Event::Error));
 }
 
-/// Fault C12: the close timeout also applies to a connection that was not read because nobody took its
-/// events.
+/// Fault C12: the close timeout also applies to a connection that is not read because its events
+/// are not taken.
 #[tokio::test]
 async fn a_close_while_nothing_is_read_times_out() {
     let (closing, is_closing) = oneshot::channel();
@@ -248,7 +249,8 @@ async fn a_close_while_nothing_is_read_times_out() {
     server.finish().await;
 }
 
-/// FS-02: the deadline of the closing handshake is absolute, also while the host does not read the answer.
+/// FS-02: the deadline of the closing handshake is absolute, even if the host does not read the
+/// answer.
 #[tokio::test]
 async fn the_close_timeout_holds_while_the_host_is_busy() {
     let (answered, was_answered) = oneshot::channel();
@@ -349,7 +351,7 @@ async fn reading_stops_while_many_events_wait() {
         if events.try_next().is_some() {
             taken += 1;
         }
-        // Lets the driver run, which must not read everything.
+        // Gives the driver time to run; it must not read everything.
         for _ in 0..16 {
             tokio::task::yield_now().await;
         }

@@ -1,4 +1,4 @@
-//! Tests of the WebSocket object over real connections, as one binary: it links once.
+//! Tests of the WebSocket object over real connections, in one binary to link only once.
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 mod bad_frames;

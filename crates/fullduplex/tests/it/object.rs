@@ -1,5 +1,5 @@
-//! The `WebSocket` object with peers that stall, close or stay silent, and with handlers that are added,
-//! removed or panic.
+//! The `WebSocket` object with peers that stall, close or stay silent, and with handlers that are
+//! added or removed or that panic.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -26,7 +26,7 @@ const MIB: usize = 1 << 20;
 fn message(event: Option<Event>) -> Data {
     match event {
         Some(Event::Message(message)) => message.data,
-        other => panic!("a message should come, not {other:?}"),
+        other => panic!("expected a message, not {other:?}"),
     }
 }
 
@@ -39,7 +39,7 @@ async fn read_to_close(peer: &mut Peer) -> (Vec<Vec<u8>>, Vec<u8>) {
     let mut payloads = Vec::new();
     loop {
         let frame = peer.read_frame().await.expect("a Close arrives before the end");
-        assert!(frame.masked, "RFC6455-5.1-1: every frame of a client: {frame:?}");
+        assert!(frame.masked, "RFC6455-5.1-1: a client masks every frame: {frame:?}");
         if frame.first_byte == FIN | CLOSE {
             return (payloads, frame.payload);
         }
@@ -51,13 +51,13 @@ async fn read_to_close(peer: &mut Peer) -> (Vec<Vec<u8>>, Vec<u8>) {
 
 /// RFC6455-4.1-1, RFC6455-4.1-13, RFC6455-4.1-14, RFC6455-4.1-15, RFC6455-4.1-16, RFC6455-4.1-17,
 /// RFC6455-4.1-18, RFC6455-4.1-20, RFC6455-4.1-21, WS-3.1, WS-3.2: every line of the request.
-/// RFC6455-4.1-23: nothing is sent after it before the response.
+/// RFC6455-4.1-23: the client sends nothing else before the response.
 #[tokio::test]
 async fn the_opening_request_follows_the_standards() {
     let server = script(async move |mut peer: Peer| {
         let choosing = [&OPENING[..], &["Sec-WebSocket-Protocol: chat"]].concat();
         let request = peer.answer(&choosing).await;
-        assert_eq!(peer.read_close().await, None, "the first bytes after the request");
+        assert_eq!(peer.read_close().await, None, "nothing precedes the Close");
         peer.send(close_frame(1000, "")).await;
         peer.fin().await;
         request
@@ -108,7 +108,7 @@ async fn a_stalled_peer_keeps_buffered_amount_high() {
     assert_eq!(socket.buffered_amount(), total, "counted the moment that send returns");
     drop(events); // the driver now runs the tasks
 
-    // The system buffers some megabytes, no more.
+    // The system buffers a few megabytes, not more.
     guarded("the first bytes", socket.buffered_below(total)).await;
     assert!(socket.buffered_amount() > total / 2, "{}", socket.buffered_amount());
     read_on.send(()).unwrap();
@@ -132,13 +132,13 @@ async fn buffered_amount_falls_between_events_only() {
     assert_eq!(events.next().await, Some(Event::Open));
     socket.send("hello").unwrap();
     guarded("the peer's receipt", was_received).await.unwrap();
-    assert_eq!(socket.buffered_amount(), 5, "the peer has it, but no task has run");
+    assert_eq!(socket.buffered_amount(), 5, "the peer has received it, but no task has run");
     assert_eq!(events.try_next(), None);
     assert_eq!(socket.buffered_amount(), 0);
 }
 
-/// Writing a message does not wake a host that has not read `buffered_amount`. Written messages do not
-/// count for the limit, whether or not the host has run that task.
+/// Writing a message does not wake a host that has not read `buffered_amount`. Written messages do
+/// not count towards the limit, whether or not the host has run their task.
 #[tokio::test]
 async fn writes_wake_a_host_that_reads_buffered_amount() {
     let (received, mut was_received) = tokio::sync::mpsc::channel(1);
@@ -161,16 +161,16 @@ async fn writes_wake_a_host_that_reads_buffered_amount() {
         socket.send("hello").unwrap();
         assert_eq!(events.poll_next_unpin(&mut cx), Poll::Pending);
         guarded("the peer's receipt", was_received.recv()).await.unwrap();
-        assert_eq!(wakeups.count(), 0, "nobody has looked");
+        assert_eq!(wakeups.count(), 0, "the amount was not read");
     }
     assert_eq!(socket.buffered_amount(), 5);
-    assert_eq!(wakeups.count(), 1, "it is to fall now");
+    assert_eq!(wakeups.count(), 1, "the amount falls now");
     assert_eq!(events.poll_next_unpin(&mut cx), Poll::Pending);
     assert_eq!(socket.buffered_amount(), 0);
 
     socket.send("hello").unwrap();
     assert_eq!(socket.buffered_amount(), 5);
-    assert_eq!(wakeups.count(), 1, "it will fall when it is written");
+    assert_eq!(wakeups.count(), 1, "not before the message is written");
     guarded("the peer's receipt", was_received.recv()).await.unwrap();
     assert_eq!(wakeups.count(), 2);
     assert_eq!(events.poll_next_unpin(&mut cx), Poll::Pending);
@@ -248,7 +248,7 @@ async fn fragments_and_pings_make_one_message() {
 }
 
 #[tokio::test]
-async fn binary_type_counts_when_the_event_fires() {
+async fn binary_type_is_read_when_the_event_fires() {
     let server = script(async move |mut peer: Peer| {
         peer.shake_hands().await;
         peer.send([frame(FIN | BINARY, [1]), frame(FIN | BINARY, [2])].concat()).await;
@@ -295,8 +295,8 @@ async fn messages_after_close_are_delivered_or_dropped() {
     }
 }
 
-/// Fault C11: messages that other threads send while one closes are written before the Close, in order and
-/// whole, or dropped. Messages sent earlier are written.
+/// Fault C11: messages that other threads send during a close are written before the Close,
+/// complete and in order, or dropped. Messages sent earlier are written.
 #[tokio::test]
 async fn messages_that_race_with_a_close_are_written_before_it() {
     for before_close in 0..40 {
@@ -418,10 +418,10 @@ async fn handlers_change_while_events_fire() {
     let url = texts(&["1", "2", "3"]).await;
     let logged = Arc::clone(&log);
     let socket = WebSocket::with(&url, (), |socket| {
-        let note = move |who: &'static str| {
+        let note = move |name: &'static str| {
             let log = Arc::clone(&logged);
             move |data: &Data| {
-                log.lock().unwrap().push(format!("{who} {}", data.as_text().unwrap()))
+                log.lock().unwrap().push(format!("{name} {}", data.as_text().unwrap()))
             }
         };
         let listener = |note: Box<dyn Fn(&Data) + Send>| {
@@ -541,7 +541,8 @@ fn a_dropped_runtime_closes_its_sockets() {
 fn a_host_drains_the_events_on_its_own_thread() {
     let port = fullduplex_lab::echo::start(None);
     let mut events = None;
-    // Made later, it could miss what the thread in the background has fired meanwhile.
+    // Created in the setup, because a later one could miss events that the background thread has
+    // fired.
     let setup = |socket: &WebSocket| events = Some(socket.events());
     let socket = WebSocket::with(&format!("ws://127.0.0.1:{port}/"), (), setup).unwrap();
     let mut events = events.unwrap();

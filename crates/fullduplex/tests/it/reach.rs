@@ -1,5 +1,5 @@
-//! How a client reaches a server: several addresses, a resolver, a local address, a Unix socket, a given
-//! stream, and one opening handshake per address at a time.
+//! How a client reaches a server: several addresses, a resolver, a local address, a Unix socket, a
+//! given stream, and one opening handshake per address at a time.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -43,7 +43,8 @@ fn known(addresses: &[SocketAddr]) -> Arc<Known> {
     Arc::new(Known(addresses.to_vec()))
 }
 
-/// Returns an address that ignores connections, as a missing host does, while the first two are kept.
+/// Returns an address that ignores connections, like an unreachable host, while the first two
+/// values are alive.
 async fn black_hole() -> (TcpListener, TcpStream, SocketAddr) {
     let (hole, address) = deaf();
     let hole = hole.listen(0).expect("the socket listens");
@@ -101,7 +102,7 @@ async fn the_losing_attempt_is_cancelled() {
     server.finish().await;
 }
 
-/// Waits until a socket is connecting to `address`, or none is.
+/// Waits until a socket is connecting to `address`, or until none is.
 #[cfg(target_os = "linux")]
 async fn until_connecting(address: SocketAddr, is_connecting: bool) {
     let SocketAddr::V4(address) = address else { panic!("not an IPv4 address") };
@@ -239,8 +240,8 @@ async fn a_given_stream_is_used() {
 
 // One handshake at a time.
 
-/// Starts a server that delays its answers until `together` clients wait at the same time, and counts the
-/// most that did.
+/// Starts a server that delays its answers until `together` clients wait at the same time. Also
+/// returns the highest number that did.
 async fn counting(together: usize) -> (Served, Arc<AtomicUsize>) {
     let (waiting, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let counted = Arc::clone(&most);
@@ -326,8 +327,8 @@ async fn a_second_object_waits_for_the_first_through_a_proxy() {
     assert_second_waits(listener, socket).await;
 }
 
-/// RFC6455-4.1-3: a server that does not answer delays only connections to itself, and only until the
-/// deadline.
+/// RFC6455-4.1-3: a server that does not answer delays only connections to itself, and only until
+/// the deadline.
 #[tokio::test]
 async fn a_hanging_server_delays_no_other() {
     let (listener, address) = listener().await;
@@ -388,7 +389,7 @@ async fn waiting_for_a_turn_ends_at_the_connect_timeout() {
     assert!(error.to_string().contains("other connections to it were opened first"), "{error}");
 }
 
-/// The connect timeout restarts when the server answers the connection in front.
+/// The connect timeout restarts whenever the server answers the connection ahead in the queue.
 #[tokio::test]
 async fn the_connect_timeout_restarts_while_the_server_answers() {
     const PATIENCE: Duration = Duration::from_secs(1);

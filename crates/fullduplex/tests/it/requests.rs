@@ -12,7 +12,8 @@ use http::HeaderValue;
 use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
 use tokio::net::TcpListener;
 
-/// Starts a server that opens the connection with these headers added, and closes it. It returns the request.
+/// Starts a server that opens the connection with these extra headers, and closes it. Returns the
+/// request.
 async fn server(headers: &'static [&'static str]) -> Scripted<String> {
     script(async move |mut peer: Peer| {
         let request = peer.answer(&[&OPENING[..], headers].concat()).await;
@@ -125,8 +126,8 @@ async fn the_cookie_store_is_read_and_updated() {
     assert_eq!(*jar.heard.lock().unwrap(), [(url, values)]);
 }
 
-/// Starts a server that redirects to each location in turn, and then opens the connection. It returns the
-/// requests.
+/// Starts a server that redirects to each location in turn, and then opens the connection. Returns
+/// the requests.
 async fn redirecting(locations: &[String]) -> (String, tokio::task::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
     let url = format!("ws://{}/", listener.local_addr().expect("a bound socket has an address"));

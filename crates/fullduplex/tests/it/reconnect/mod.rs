@@ -193,7 +193,7 @@ async fn reconnect_works_in_every_state() {
     let before = Instant::now();
     socket.reconnect();
     expect!(&mut events, ReconnectingEvent::Open);
-    assert_eq!(Instant::now(), before, "without waiting");
+    assert_eq!(Instant::now(), before, "did not wait");
     // While connected.
     socket.reconnect();
     expect!(&mut events, ReconnectingEvent::Open);
@@ -304,7 +304,8 @@ async fn a_full_outbox_rejects_or_drops() {
     }
 }
 
-/// The server reads nothing and crashes. Messages that were not written are reported, not sent again.
+/// The server reads nothing and crashes. Messages that were not written are reported and not sent
+/// again.
 #[tokio::test(start_paused = true)]
 async fn messages_not_written_are_reported_and_not_sent_again() {
     let (received, mut heard) = mpsc::unbounded_channel();
@@ -374,9 +375,9 @@ async fn handlers_are_called_and_may_panic() {
     heard("close").await;
 }
 
-/// Real sockets, without a runtime.
+/// Uses real sockets, without a runtime.
 #[test]
-fn it_works_without_a_runtime() {
+fn a_reconnecting_socket_works_without_a_runtime() {
     let port = fullduplex_lab::echo::start(None);
     let socket = ReconnectingWebSocket::new(&format!("ws://127.0.0.1:{port}/"), ()).unwrap();
     socket.set_onmessage(|socket, _| socket.close());
@@ -395,8 +396,8 @@ struct Record {
 
 const CLIENTS: u32 = 1000;
 
-/// Runs clients that send a message each second, and a server that crashes and starts again after `outage`.
-/// Returns the time of the crash and of each attempt.
+/// Runs clients that send a message each second, and a server that crashes and restarts after
+/// `outage`. Returns the time of the crash and of each attempt.
 async fn crowd(outage: Duration) -> (Instant, Vec<(Instant, bool)>) {
     let received = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&received);
@@ -464,24 +465,28 @@ fn numbers(message: &Message) -> (u32, u32) {
 /// Checks that every client reconnected, and that each message was received once or reported.
 fn check(records: &[Record], received: &[(u32, u32)]) {
     let came: HashSet<_> = received.iter().copied().collect();
-    assert_eq!(came.len(), received.len(), "nothing comes twice");
+    assert_eq!(came.len(), received.len(), "no message is received twice");
     for (client, record) in (0..).zip(records) {
-        assert_eq!(record.backs, 2, "client {client} was back once");
+        assert_eq!(record.backs, 2, "client {client} reconnected once");
         let reported: HashSet<_> = record.undelivered.iter().map(|(number, _)| *number).collect();
         assert_eq!(reported.len(), record.undelivered.len(), "reported once");
         let lost: Vec<_> = (0..record.sent)
             .filter(|number| !came.contains(&(client, *number)) && !reported.contains(number))
             .collect();
-        // Messages written just before the crash may be lost without a report: those of that second.
+        // Messages written in the last second before the crash may be lost without a report.
         assert!(lost.iter().all(|number| *number == 20), "client {client} lost {lost:?}");
         for (number, why) in &record.undelivered {
             let is_lost = !came.contains(&(client, *number));
-            assert!(is_lost || *why == Undelivery::Interrupted, "{number} was dropped, and came");
+            assert!(
+                is_lost || *why == Undelivery::Interrupted,
+                "{number} was reported as dropped but received"
+            );
         }
     }
 }
 
-/// Returns the attempts in the busiest tenth between two instants, and the average of all tenths.
+/// Divides the time between two instants into ten parts. Returns the highest number of attempts in one
+/// part, and the average.
 fn tenths(attempts: &[Instant], start: Instant, end: Instant) -> (usize, f64) {
     let mut counts = [0usize; 10];
     let width = (end - start).as_secs_f64() / 10.0;
@@ -520,7 +525,7 @@ async fn a_thousand_clients_reconnect_spread_out() {
             all.len(),
             (last - back).as_secs_f64()
         );
-        // At most twice as many as if 1,000 clients chose a moment within a second at random.
+        // At most twice the number expected if 1,000 clients chose a random moment within a second.
         assert!(busiest <= 200, "{busiest} in 100 ms");
         if outage.is_zero() {
             assert!(ratio <= 2.0, "{ratio}");
