@@ -117,12 +117,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ByteStream<S> {
         let refused = |misuse| io::Error::new(io::ErrorKind::BrokenPipe, misuse);
         socket.queue(message).map_err(refused)?;
         // What the transport does not take now it takes later. The next call returns its error.
-        let _ = socket.shared().poll_writing(cx, Link::poll_flush);
+        let _ = socket.shared().poll_writing(cx, Link::poll_flush_or_end);
         Poll::Ready(Ok(amount))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.shared().poll_writing(cx, Link::poll_flush)
+        self.socket.shared().poll_writing(cx, Link::poll_flush_or_end)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -115,6 +115,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         let Some(ActiveCore { connection, input, delta, .. }) = self.core.active() else {
             return MessageBatch::default();
         };
+        // A closing connection checks its deadline before each message.
+        if !connection.is_open() {
+            return MessageBatch::default();
+        }
         let messages = connection.take_messages(input.bytes());
         delta.count_messages(messages.len());
         messages
@@ -206,6 +210,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check_broken()?;
         while !self.has_room() {
+            // A sender may close meanwhile, and then no message is accepted.
+            self.collect_mail(cx);
+            if self.has_room() {
+                break;
+            }
             ready!(self.poll_write(cx))?;
         }
         Poll::Ready(Ok(()))

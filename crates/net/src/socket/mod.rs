@@ -508,7 +508,7 @@ fn poll_sent<S: AsyncRead + AsyncWrite + Unpin>(
         wake(link);
         return Poll::Ready(Ok(()));
     }
-    link.poll_as_user(cx, Wait::Write, Link::poll_flush).map_err(SendError::Io)
+    link.poll_as_user(cx, Wait::Write, Link::poll_flush_or_end).map_err(SendError::Io)
 }
 
 /// Wakes the driver of the link, if there is one and it would not look by itself. The lock is released before,

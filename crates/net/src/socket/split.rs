@@ -130,7 +130,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     /// Closes with 1000, and polls until the transport has taken everything.
     pub(crate) fn poll_close(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.start_close(Some(&CloseFrame::code(CloseCode::NORMAL)));
-        match ready!(self.poll_writing(cx, Link::poll_flush)) {
+        match ready!(self.poll_writing(cx, Link::poll_flush_or_end)) {
             Err(_) if self.link().close_result().is_some_and(Closed::was_clean) => {
                 Poll::Ready(Ok(()))
             }
@@ -173,7 +173,7 @@ macro_rules! sink {
                 self: Pin<&mut Self>,
                 cx: &mut Context<'_>,
             ) -> Poll<Result<(), SendError>> {
-                self.handle.0.poll_writing(cx, Link::poll_flush).map_err(SendError::Io)
+                self.handle.0.poll_writing(cx, Link::poll_flush_or_end).map_err(SendError::Io)
             }
 
             fn poll_close(
