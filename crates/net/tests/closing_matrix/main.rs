@@ -1,0 +1,94 @@
+//! FS-02: a closing connection ends at its deadline. Every host that does not read properly, with every peer
+//! that talks on, as server and as client, over TCP and over TLS: 400 connections.
+#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+
+mod connected;
+mod hosts;
+mod peers;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::connected::{Connected, End, Lab, Via};
+use crate::hosts::{HOSTS, Host};
+use crate::peers::{PEERS, Peer};
+
+/// The close timeout of our end.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(300);
+/// How late the end may come.
+const MARGIN: Duration = Duration::from_secs(1);
+/// When a connection counts as endless.
+const HANG: Duration = Duration::from_secs(5);
+/// How many connections are tried at once. Most peers keep our end busy, and all share the processors.
+const AT_ONCE: usize = 20;
+
+/// One combination.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    host: Host,
+    peer: Peer,
+    end: End,
+    via: Via,
+}
+
+impl Row {
+    fn all() -> Vec<Self> {
+        let mut rows = Vec::new();
+        for host in HOSTS {
+            for peer in PEERS {
+                for end in [End::Server, End::Client] {
+                    for via in [Via::Tcp, Via::Tls] {
+                        rows.push(Self { host, peer, end, via });
+                    }
+                }
+            }
+        }
+        rows
+    }
+
+    /// Connects, starts to close, and waits until the peer sees the end of the connection. Returns what is
+    /// wrong, if anything is.
+    async fn fault(self, lab: &Lab) -> Option<String> {
+        let Connected { socket, stream } = lab.connect(self.end, self.via).await;
+        let begun = Instant::now();
+        let host = tokio::spawn((self.host.run)(socket));
+        let ended = timeout(HANG, self.peer.talk(stream, self.end)).await;
+        let elapsed = begun.elapsed();
+        // It holds its socket until now, so that the end was not that of the host.
+        host.abort();
+        if ended.is_err() {
+            Some(format!("has not ended after {HANG:?}"))
+        } else if elapsed > CLOSE_TIMEOUT + MARGIN {
+            Some(format!("ended after {elapsed:?}"))
+        } else if elapsed < CLOSE_TIMEOUT {
+            Some(format!("ended early, after {elapsed:?}"))
+        } else {
+            None
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_closing_connection_ends_at_its_deadline() {
+    assert!(HOSTS.len() >= 20 && PEERS.len() >= 5);
+    let lab = Arc::new(Lab::new().await);
+    let permits = Arc::new(Semaphore::new(AT_ONCE));
+    let mut running = JoinSet::new();
+    for row in Row::all() {
+        let (lab, permits) = (Arc::clone(&lab), Arc::clone(&permits));
+        running.spawn(async move {
+            let _permit = permits.acquire().await;
+            let fault = row.fault(&lab).await?;
+            let Row { host, peer, end, via } = row;
+            Some(format!("{} / {peer:?} / {end:?} / {via:?}: {fault}", host.name))
+        });
+    }
+    let count = running.len();
+    let mut faults: Vec<_> = running.join_all().await.into_iter().flatten().collect();
+    faults.sort();
+    assert!(faults.is_empty(), "{} of {count}:\n{}", faults.len(), faults.join("\n"));
+}
