@@ -7,6 +7,11 @@ pub(crate) fn churn(cycles: u32) -> Result<(), Failure> {
     load("churn", &[cycles])
 }
 
+/// Lets clients come and go at handlers that only push.
+pub(crate) fn push(clients: u32, seconds: u32) -> Result<(), Failure> {
+    load("push", &[clients, seconds])
+}
+
 /// Measures good clients beside hostile ones.
 pub(crate) fn crowd(seconds: u32) -> Result<(), Failure> {
     load("crowd", &[seconds])

@@ -97,6 +97,16 @@ enum Task {
         #[arg(long, default_value_t = 100_000)]
         cycles: u32,
     },
+    /// Lets clients come and go at handlers that only push. Fails if a place is not free within a second of the
+    /// end of its connection, or if the server grows.
+    Push {
+        /// The number of clients for each of `Server`, axum and `Socket::drive`.
+        #[arg(long, default_value_t = 100_000)]
+        clients: u32,
+        /// The seconds between two pushes.
+        #[arg(long, default_value_t = 60)]
+        every: u32,
+    },
     /// Puts a thousand hostile peers beside good ones. Fails if the good ones have to wait, or if the
     /// server takes more than 512 MiB.
     Crowd {
@@ -154,6 +164,7 @@ fn main() -> ExitCode {
         Task::Bench(options) => bench::speed(&options),
         Task::Engine { write } => engine::engine(write),
         Task::Churn { cycles } => load::churn(cycles),
+        Task::Push { clients, every } => load::push(clients, every),
         Task::Crowd { seconds } => load::crowd(seconds),
         Task::Chat { minutes, clients } => load::chat(minutes, clients),
         Task::Interop { client } => peers::interop(client.as_deref()),

@@ -1,10 +1,11 @@
-//! Load tests of our server: `load churn CYCLES`, `load crowd SECONDS` and `load chat SECONDS CLIENTS`. Each
-//! starts `load serve` as a child process and measures it from outside.
+//! Load tests of our server: `load churn CYCLES`, `load push CLIENTS SECONDS`, `load crowd SECONDS`
+//! and `load chat SECONDS CLIENTS`. Each starts a server as a child process and measures it from outside.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
 
 mod chat;
 mod churn;
 mod crowd;
+mod push;
 mod raw;
 mod serve;
 
@@ -18,7 +19,7 @@ use fullduplex_lab::process::Program;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-const USAGE: &str = "usage: load churn CYCLES, load crowd SECONDS, or load chat SECONDS CLIENTS";
+const USAGE: &str = "usage: load churn CYCLES, load push CLIENTS SECONDS, load crowd SECONDS, or load chat SECONDS CLIENTS";
 
 fn main() -> ExitCode {
     match load() {
@@ -33,10 +34,18 @@ fn main() -> ExitCode {
 fn load() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
     let task = arguments.next().unwrap_or_default();
+    if task == "serve-push" {
+        let way = arguments.next().as_deref().and_then(push::serve::Way::of).ok_or(USAGE)?;
+        let seconds = arguments.next().ok_or(USAGE)?.parse()?;
+        return Ok(push::serve::serve(way, Duration::from_secs(seconds))?);
+    }
     let numbers = arguments.map(|text| text.parse()).collect::<Result<Vec<u32>, _>>()?;
     match (task.as_str(), numbers.as_slice()) {
         ("serve", []) => Ok(serve::serve()?),
         ("churn", &[cycles]) => churn::churn(cycles as usize),
+        ("push", &[clients, seconds]) => {
+            push::push(clients as usize, Duration::from_secs(seconds.into()))
+        }
         ("crowd", &[seconds]) => crowd::crowd(Duration::from_secs(seconds.into())),
         ("chat", &[seconds, clients]) => {
             chat::chat(Duration::from_secs(seconds.into()), clients as usize)

@@ -1,0 +1,177 @@
+//! Clients that come and go at handlers that only push, now and then (fault FS-01). The place, the descriptor
+//! and the memory of each must be free within a second of its end, though no handler has noticed it.
+
+pub(crate) mod serve;
+
+use std::io;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use fullduplex_lab::process::Program;
+use fullduplex_lab::script::{CLOSE, FIN, frame, masked_frame};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use self::serve::{GRACE, Way};
+use crate::{Failure, mebibytes, raw, run};
+
+/// The number of concurrent clients. Each has an address of its own.
+const CLIENTS: usize = 32;
+/// How long a place may stay taken after the end of its connection.
+const LIMIT: Duration = Duration::from_secs(1);
+/// How much the memory of the server may grow after the first tenth of the clients.
+const GROWTH: u64 = 2 << 20;
+const QUIET: Duration = Duration::from_millis(500);
+/// When a client counts as hanging.
+const HANG: Duration = Duration::from_secs(20);
+
+/// How a client ends its connection.
+#[derive(Debug, Clone, Copy)]
+enum Course {
+    Close,
+    Fin,
+    Reset,
+}
+
+/// A server, and what is known of it.
+struct Served {
+    program: Program,
+    way: Way,
+    /// How long a handler may wait after the end of its connection.
+    told_after: Duration,
+    /// The open files without a connection.
+    files: usize,
+}
+
+/// Runs this many clients for each way to serve. The handlers push every `interval`.
+pub(crate) fn push(clients: usize, interval: Duration) -> Result<(), Failure> {
+    Way::ALL.into_iter().try_for_each(|way| serve_by(way, clients, interval))
+}
+
+fn serve_by(way: Way, clients: usize, interval: Duration) -> Result<(), Failure> {
+    let mut command = Command::new(std::env::current_exe()?);
+    let seconds = interval.as_secs().to_string();
+    let program = Program::start(command.args(["serve-push", way.name(), &seconds]))?;
+    let told_after = match way {
+        Way::Server | Way::Axum => GRACE,
+        Way::Drive => interval,
+    };
+    // Until the allocator and the runtime have what they need.
+    run(come_and_go(program.address, 0..1000))??;
+    let mut server = Served { program, way, told_after, files: 0 };
+    server.wait_until_told()?;
+    server.files = server.program.process.open_files()?;
+    let tenth = clients / 10;
+    let early = server.measure(0..tenth)?;
+    let late = server.measure(tenth..clients)?;
+    if late > early + GROWTH {
+        return Err(format!("the server has grown by {:.2} MiB", mebibytes(late - early)).into());
+    }
+    Ok(())
+}
+
+impl Served {
+    /// Runs clients, and returns the memory of the server once no handler waits.
+    fn measure(&self, numbers: Range<usize>) -> Result<u64, Failure> {
+        let Self { program: Program { address, process, .. }, way, files, .. } = self;
+        let (way, end) = (way.name(), numbers.end);
+        let begun = Instant::now();
+        let slowest = run(come_and_go(*address, numbers.clone()))??;
+        let rate = numbers.len() as f64 / begun.elapsed().as_secs_f64();
+        if slowest > LIMIT {
+            return Err(format!("{way}: a place was taken {slowest:?} after the end").into());
+        }
+        // Handlers that were not told wait, but hold no descriptor.
+        std::thread::sleep(LIMIT);
+        let left = process.open_files()?;
+        if left != *files {
+            return Err(format!("{way}: {left} files are open, not {files}").into());
+        }
+        self.wait_until_told()?;
+        let (memory, peak) = (mebibytes(process.memory()?), mebibytes(process.peak_memory()?));
+        println!(
+            "{way}: {end} clients, {rate:.0} a second, a place free after {:.0} ms at most, {left} open \
+             files, {memory:.2} MiB resident, {peak:.2} MiB at the peak",
+            slowest.as_secs_f64() * 1000.0,
+        );
+        Ok(process.memory()?)
+    }
+
+    /// Waits until every handler was told, or was dropped because it never looked.
+    fn wait_until_told(&self) -> io::Result<()> {
+        std::thread::sleep(self.told_after + Duration::from_secs(1));
+        self.program.process.wait_until_quiet(QUIET)
+    }
+}
+
+/// Returns the longest time from the end of a connection until the next of the same address was open.
+async fn come_and_go(server: SocketAddr, numbers: Range<usize>) -> Result<Duration, Failure> {
+    let next = Arc::new(AtomicUsize::new(numbers.start));
+    let clients: JoinSet<_> =
+        (0..CLIENTS).map(|index| go_on(server, index, Arc::clone(&next), numbers.end)).collect();
+    let slowest = clients.join_all().await.into_iter().collect::<io::Result<Vec<_>>>()?;
+    Ok(slowest.into_iter().max().unwrap_or_default())
+}
+
+async fn go_on(
+    server: SocketAddr,
+    index: usize,
+    next: Arc<AtomicUsize>,
+    end: usize,
+) -> io::Result<Duration> {
+    let mut slowest = Duration::ZERO;
+    let mut ended = None;
+    loop {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        if number >= end {
+            return Ok(slowest);
+        }
+        let mut stream = timeout(HANG, open(server, index)).await??;
+        slowest = slowest.max(ended.as_ref().map_or(Duration::ZERO, Instant::elapsed));
+        let course = [Course::Close, Course::Fin, Course::Reset][number % 3];
+        ended = Some(Instant::now());
+        match course {
+            Course::Reset => raw::reset(stream)?,
+            Course::Close => {
+                let payload = 1000_u16.to_be_bytes();
+                stream.write_all(&masked_frame(FIN | CLOSE, payload)).await?;
+                let expected = frame(FIN | CLOSE, payload);
+                timeout(HANG, expect_end(stream, &expected)).await??;
+            }
+            Course::Fin => {
+                stream.shutdown().await?;
+                timeout(HANG, expect_end(stream, &[])).await??;
+            }
+        }
+    }
+}
+
+/// Connects again until the server has a place.
+async fn open(server: SocketAddr, index: usize) -> io::Result<TcpStream> {
+    loop {
+        let mut stream = raw::connect(server, index).await?;
+        match raw::shake_hands(&mut stream, "/").await {
+            Ok(()) => return Ok(stream),
+            Err(refused) if refused.to_string().contains(" 429 ") => {
+                sleep(Duration::from_millis(1)).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Reads the rest of the connection.
+async fn expect_end(mut stream: TcpStream, expected: &[u8]) -> io::Result<()> {
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).await?;
+    if rest == expected {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("the server sent {rest:?} at the end, not {expected:?}")))
+}
