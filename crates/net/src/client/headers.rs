@@ -26,9 +26,9 @@ pub(super) fn parse(name: &str, value: &[u8]) -> Result<(HeaderName, HeaderValue
     let error = |reason| HeaderError { name: name.escape_debug().to_string(), reason };
     let header = HeaderName::try_from(name)
         .map_err(|_| error("the name is not a token; a name has letters, digits and `-`"))?;
-    is_reserved_header(&header).map_err(|_| {
-        error("the opening handshake sets it; use the option for it, or leave it out")
-    })?;
+    if is_reserved_header(&header) {
+        return Err(error("the opening handshake sets it; use the option for it, or leave it out"));
+    }
     let mut value = HeaderValue::from_bytes(value)
         .map_err(|_| error("the value contains a line break or another control character"))?;
     let is_host = |host: Authority| !host.as_str().contains('@');

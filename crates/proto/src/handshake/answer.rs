@@ -4,7 +4,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 
 use super::deflate::{self, Params};
-use super::offer::{ReservedHeaderError, ascii, is_reserved_header};
+use super::offer::{ReservedHeaderError, ascii, check_not_reserved};
 use super::syntax::{self, Single};
 use super::{Extension, Offer, Subprotocol, Subprotocols};
 use crate::deflate::{AgreedDeflate, DeflateConfig};
@@ -135,7 +135,7 @@ impl Answer {
         name: HeaderName,
         value: HeaderValue,
     ) -> Result<Self, ReservedHeaderError> {
-        is_reserved_header(&name)?;
+        check_not_reserved(&name)?;
         self.headers.push((name, value));
         Ok(self)
     }

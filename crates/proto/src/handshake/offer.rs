@@ -28,12 +28,14 @@ const RESERVED: [HeaderName; 9] = [
     SEC_WEBSOCKET_VERSION,
 ];
 
-/// Whether a header may stand in an opening request or its response beside those of the handshake.
-///
-/// # Errors
-/// [`ReservedHeaderError`] if it is the handshake's own.
-pub fn is_reserved_header(name: &HeaderName) -> Result<(), ReservedHeaderError> {
-    if RESERVED.contains(name) { Err(ReservedHeaderError(name.clone())) } else { Ok(()) }
+/// Returns whether the opening handshake sets this header itself, so that an application cannot add it to a
+/// request or a response.
+pub fn is_reserved_header(name: &HeaderName) -> bool {
+    RESERVED.contains(name)
+}
+
+pub(super) fn check_not_reserved(name: &HeaderName) -> Result<(), ReservedHeaderError> {
+    if is_reserved_header(name) { Err(ReservedHeaderError(name.clone())) } else { Ok(()) }
 }
 
 /// What a client proposes in its opening request.
@@ -96,7 +98,7 @@ impl Offer {
         url: &Url,
         further: &HeaderMap,
     ) -> Result<Request<()>, ReservedHeaderError> {
-        further.keys().try_for_each(is_reserved_header)?;
+        further.keys().try_for_each(check_not_reserved)?;
         let mut request = Request::new(());
         *request.method_mut() = Method::GET; // RFC6455-4.1-13
         *request.version_mut() = Version::HTTP_11;
