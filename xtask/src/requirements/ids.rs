@@ -24,7 +24,7 @@ fn is_id(word: &str) -> bool {
     let Some((family, rest)) = word.split_once('-') else { return false };
     let starts_with_digit = rest.starts_with(|character: char| character.is_ascii_digit());
     match family {
-        "WS" | "FT" | "FS" | "FC" | "FK" | "FN" | "FD" => starts_with_digit,
+        "WS" | "FT" | "FS" | "FC" | "FK" | "FN" | "FD" | "HUB" => starts_with_digit,
         family => family.strip_prefix("RFC").is_some_and(is_number) && !rest.is_empty(),
     }
 }
@@ -61,6 +61,7 @@ mod tests {
                 &["RFC6455-7.4.1-1", "RFC7692-vec", "RFC6455-9-1"],
             ),
             ("/// Faults FT-15 and L13: (WS-2.4)", &["FT-15", "L13", "WS-2.4"]),
+            ("HUB-1, and HUB-3: HUB", &["HUB-1", "HUB-3"]),
             ("test('10.3 a failed handshake', async () => {", &["WS-10.3"]),
             ("test('13.1 one socket does not stop others', () => {", &[]),
             ("RFC 6455 section 5.1, RFC6455, L13, UTF-8, FT-", &[]),

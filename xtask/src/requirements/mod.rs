@@ -15,7 +15,7 @@ use citations::{Citations, citations};
 /// The lists whose requirements need evidence.
 const RFCS: [&str; 2] = ["rfc6455.md", "rfc7692.md"];
 /// The lists that only define ids.
-const OTHERS: [&str; 2] = ["whatwg.md", "faults.md"];
+const OTHERS: [&str; 3] = ["whatwg.md", "faults.md", "hub.md"];
 
 /// The levels. Nothing has to obey the last one.
 const LEVELS: [&str; 4] = ["MUST", "SHOULD", "definition", MAY];

@@ -1,0 +1,53 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Numbers of a [`Hub`](crate::Hub) on this node, for a metrics exporter. From [`Hub::stats`](crate::Hub::stats).
+/// All but `topics` and `connected` only grow.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HubStats {
+    /// Topics that this node follows.
+    pub topics: usize,
+    /// Whether there is a connection to the broker. A local hub needs none.
+    pub connected: bool,
+    /// Messages that were published here, and confirmed.
+    pub published: u64,
+    /// Messages that could not be published, or were not confirmed.
+    pub failed: u64,
+    /// Messages that reached this node.
+    pub received: u64,
+    /// Messages that were queued for subscribers.
+    pub delivered: u64,
+    /// Messages that slow subscribers did not get.
+    pub dropped: u64,
+    /// Gaps that topics had, besides those of slow subscribers.
+    pub gaps: u64,
+    /// Requests to the broker for messages that were missed.
+    pub fetches: u64,
+    /// Connections to the broker after the first one.
+    pub reconnects: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) published: Counter,
+    pub(crate) failed: Counter,
+    pub(crate) received: Counter,
+    pub(crate) delivered: Counter,
+    pub(crate) dropped: Counter,
+    pub(crate) gaps: Counter,
+    pub(crate) fetches: Counter,
+    pub(crate) reconnects: Counter,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,54 @@
+//! What can go wrong with a broker.
+
+/// A hub could not connect to its broker for the first time.
+#[derive(Debug, thiserror::Error)]
+#[error("could not connect to {broker}: {reason}")]
+pub struct ConnectError {
+    /// The address, without credentials.
+    pub(crate) broker: String,
+    pub(crate) reason: String,
+}
+
+/// A topic could not be subscribed to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// The broker did not answer within [`HubOptions::timeout`](crate::HubOptions::timeout). Try again later.
+    #[error("could not subscribe: the broker cannot be reached")]
+    Unavailable,
+    /// The broker refused, for this reason.
+    #[error("could not subscribe: the broker refused: {0}")]
+    Refused(String),
+}
+
+/// A message could not be published.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// There is no connection to the broker. Nobody gets the message.
+    #[error("could not publish: the broker cannot be reached")]
+    Unavailable,
+    /// As many messages as [`Outbox::Wait`](crate::Outbox::Wait) allows are waiting. Nobody gets the message.
+    #[error("could not publish: {0} messages wait for the broker already")]
+    Full(usize),
+    /// The connection was lost before the broker confirmed the message. It may have been published, or may be
+    /// still.
+    #[error("could not learn whether the message was published: the broker did not confirm it")]
+    Unknown,
+    /// The broker refused, for this reason, such as its limit for the size of a message. Nobody gets the
+    /// message.
+    #[error("could not publish: the broker refused: {0}")]
+    Refused(String),
+}
+
+/// The members of a topic could not be read or changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PresenceError {
+    /// The broker did not answer within [`HubOptions::timeout`](crate::HubOptions::timeout). Try again later.
+    #[error("could not reach the members of the topic: the broker cannot be reached")]
+    Unavailable,
+    /// The broker refused, for this reason.
+    #[error("could not reach the members of the topic: the broker refused: {0}")]
+    Refused(String),
+}

@@ -1,0 +1,257 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fullduplex_proto::{Message, Prepared};
+use tracing::Instrument as _;
+
+use crate::backend::Backend;
+use crate::counters::HubStats;
+use crate::entry::Content;
+use crate::error::{PresenceError, PublishError, SubscribeError};
+use crate::event::Event;
+use crate::feed::GapReason;
+use crate::local::Local;
+use crate::member::Member;
+use crate::options::{HubOptions, SubscribeOptions};
+use crate::position::Position;
+use crate::presence::MemberInfo;
+use crate::queue::Queue;
+use crate::slot::{Attached, Slot, Start, events, gap};
+use crate::subscription::{SubscriberId, Subscription};
+use crate::topic::Topic;
+use crate::topics::{Topics, now};
+
+/// How often a log is read that grows faster than it can be read.
+const MAX_READS: u32 = 8;
+
+/// Topics, to which messages are published, and from which subscribers get them. Cloning it is cheap; all clones
+/// are the same hub.
+///
+/// A local hub ([`Hub::local`]) joins the tasks of this process. A hub on a broker joins all processes that use
+/// the same broker and the same prefix; everything else is the same (HUB-8).
+///
+/// # Example
+///
+/// ```
+/// use fullduplex_hub::{Event, Hub, Topic};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let hub = Hub::local();
+/// let room = Topic::new("rooms/7")?;
+/// let mut subscription = hub.subscribe(&room, Default::default()).await?;
+/// hub.publish(&room, "hello").await?;
+/// match subscription.recv().await {
+///     Some(Event::Message(delivery)) => assert_eq!(delivery.message.message(), &"hello".into()),
+///     Some(Event::Gap(gap)) => panic!("some may be missing since {:?}", gap.since),
+///     None => panic!("the subscription has ended"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Hub {
+    pub(crate) topics: Arc<Topics>,
+    pub(crate) backend: Arc<dyn Backend>,
+}
+
+impl Hub {
+    /// Makes a hub within this process. It needs no runtime and no broker.
+    pub fn local() -> Self {
+        Self::local_with(HubOptions::default())
+    }
+
+    /// Makes a hub within this process, with options. Those that speak of a broker have no effect.
+    pub fn local_with(options: HubOptions) -> Self {
+        let topics = Topics::new(options);
+        Self { backend: Arc::new(Local::new(Arc::clone(&topics))), topics }
+    }
+
+    /// Subscribes to a topic. The subscription gets every message that is published after this has returned;
+    /// with [`SubscribeOptions::recover`] it first gets what followed a position, without a hole and without
+    /// a repetition (HUB-3).
+    ///
+    /// # Errors
+    /// [`SubscribeError`] if the broker cannot be reached or refuses. A local hub always succeeds.
+    ///
+    /// # Cancel safety
+    /// Safe: a subscription that was not returned leaves nothing.
+    pub async fn subscribe(
+        &self,
+        topic: &Topic,
+        options: SubscribeOptions,
+    ) -> Result<Subscription, SubscribeError> {
+        let span = tracing::debug_span!("subscribe", topic = topic.as_str());
+        self.subscribe_to(topic, options).instrument(span).await
+    }
+
+    async fn subscribe_to(
+        &self,
+        topic: &Topic,
+        options: SubscribeOptions,
+    ) -> Result<Subscription, SubscribeError> {
+        let slot = self.topics.slot(topic);
+        self.backend.open(&slot).await?;
+        let id = SubscriberId(self.topics.ids.next());
+        let queue = Queue::new(options.capacity, options.slow);
+        let (first, attached) = self.attach(&slot, id, &queue, &options).await?;
+        Ok(Subscription {
+            first,
+            queue,
+            key: attached.key,
+            position: attached.position,
+            slot,
+            id,
+            _backend: Arc::clone(&self.backend),
+        })
+    }
+
+    /// Adds a subscriber at the place where it begins. Returns the events before its queue.
+    async fn attach(
+        &self,
+        slot: &Arc<Slot>,
+        id: SubscriberId,
+        queue: &Arc<Queue>,
+        options: &SubscribeOptions,
+    ) -> Result<(VecDeque<Event>, Attached), SubscribeError> {
+        let mut first = VecDeque::new();
+        let attach = |start| slot.attach(id.0, Arc::clone(queue), start);
+        if slot.history.is_none() && options.recover.is_some() {
+            // Nothing is known of what was missed.
+            first.push_back(Event::Gap(gap(GapReason::Disconnected, now())));
+        }
+        let begin = match options.recover {
+            Some(position) if slot.history.is_some() => Start::Behind(position),
+            _ => Start::End,
+        };
+        let needs_log = slot.history.is_some() && options.recover.is_none() && options.latest > 0;
+        if !needs_log && let Some(mut attached) = attach(begin) {
+            first.extend(events(std::mem::take(&mut attached.entries), id.0));
+            return Ok((first, attached));
+        }
+        let mut after = options.recover;
+        for _ in 0..MAX_READS {
+            let fetched = self.backend.fetch(slot, after).await?;
+            self.topics.counters.fetches.add(1);
+            let mut entries = fetched.entries;
+            let recovers = after.is_some();
+            if let Err(reason) = fetched.complete
+                && recovers
+            {
+                first.push_back(Event::Gap(gap(reason, now())));
+            }
+            if !recovers || fetched.complete.is_err() {
+                entries.retain(|entry| entry.content.message.is_some());
+                entries.drain(..entries.len().saturating_sub(options.latest));
+            }
+            first.extend(events(entries, id.0));
+            if let Some(mut attached) = attach(Start::BehindChecked(fetched.end)) {
+                first.extend(events(std::mem::take(&mut attached.entries), id.0));
+                return Ok((first, attached));
+            }
+            after = Some(fetched.end);
+        }
+        Err(SubscribeError::Unavailable)
+    }
+
+    /// Publishes a message to all subscribers of a topic, on all nodes. Returns its position if the topic has
+    /// a history.
+    ///
+    /// Messages that one task publishes one after the other arrive in that order (HUB-1).
+    ///
+    /// # Errors
+    /// [`PublishError`] tells whether the message was not published, or whether that is not known (HUB-5). A
+    /// local hub always succeeds.
+    ///
+    /// # Cancel safety
+    /// The message may be published or not if the future is dropped.
+    pub async fn publish(
+        &self,
+        topic: &Topic,
+        message: impl Into<Message>,
+    ) -> Result<Option<Position>, PublishError> {
+        self.publish_content(topic, message.into(), 0).await
+    }
+
+    /// As [`Hub::publish`], to all subscribers but one.
+    ///
+    /// # Errors
+    /// As [`Hub::publish`].
+    ///
+    /// # Cancel safety
+    /// As [`Hub::publish`].
+    pub async fn publish_to_others(
+        &self,
+        topic: &Topic,
+        message: impl Into<Message>,
+        except: SubscriberId,
+    ) -> Result<Option<Position>, PublishError> {
+        self.publish_content(topic, message.into(), except.0).await
+    }
+
+    async fn publish_content(
+        &self,
+        topic: &Topic,
+        message: Message,
+        except: u64,
+    ) -> Result<Option<Position>, PublishError> {
+        let id = self.topics.ids.next();
+        let content = Content { id, except, message: Some(Prepared::new(message)) };
+        let span = tracing::trace_span!("publish", topic = topic.as_str(), id);
+        let published = self.backend.publish(topic, content).instrument(span).await;
+        let counters = &self.topics.counters;
+        let counter = if published.is_ok() { &counters.published } else { &counters.failed };
+        counter.add(1);
+        published
+    }
+
+    /// Adds a member to a topic, with data of the application, until the returned [`Member`] is dropped. If
+    /// this process dies, it is listed for at most [`HubOptions::presence_ttl`] more (HUB-6).
+    ///
+    /// Members and subscribers are independent of each other.
+    ///
+    /// # Errors
+    /// [`PresenceError`] if the broker cannot be reached or refuses. A local hub always succeeds.
+    ///
+    /// # Cancel safety
+    /// Safe: a member that was not returned is removed.
+    pub async fn join(
+        &self,
+        topic: &Topic,
+        data: impl Into<Bytes>,
+    ) -> Result<Member, PresenceError> {
+        let id = self.topics.ids.next();
+        let member = Member { backend: Arc::clone(&self.backend), topic: topic.clone(), id };
+        self.backend.join(topic, id, data.into()).await?;
+        Ok(member)
+    }
+
+    /// Returns the members of a topic on all nodes, in no order. Their number is the length of the list.
+    ///
+    /// # Errors
+    /// As [`Hub::join`].
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn members(&self, topic: &Topic) -> Result<Vec<MemberInfo>, PresenceError> {
+        self.backend.members(topic).await
+    }
+
+    /// Returns numbers for a metrics exporter.
+    pub fn stats(&self) -> HubStats {
+        let counters = &self.topics.counters;
+        HubStats {
+            topics: self.topics.len(),
+            connected: self.backend.is_connected(),
+            published: counters.published.get(),
+            failed: counters.failed.get(),
+            received: counters.received.get(),
+            delivered: counters.delivered.get(),
+            dropped: counters.dropped.get(),
+            gaps: counters.gaps.get(),
+            fetches: counters.fetches.get(),
+            reconnects: counters.reconnects.get(),
+        }
+    }
+}

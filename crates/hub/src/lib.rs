@@ -1,0 +1,79 @@
+//! Topics for WebSocket servers: on one machine, or across machines by NATS or Redis.
+//!
+//! A [`Hub`] delivers each message of a [`Topic`] to all its subscribers, in order and once. With a [`History`],
+//! a client that comes back names the [`Position`] of its last message, and gets what it missed. Where messages
+//! may be missing, the subscriber is told: [`Event::Gap`]. A hub also knows the members of a topic
+//! ([`Hub::members`]).
+//!
+//! [`Hub::local`] needs nothing. `Hub::nats` and `Hub::redis` join many processes, and need the feature of that
+//! name; nothing else of a program changes.
+//!
+//! A hub knows no sockets. A handler of a server subscribes, and sends what it receives:
+//!
+//! ```no_run
+//! # struct Socket;
+//! # impl Socket {
+//! #     async fn recv(&mut self) -> Result<Option<String>, std::io::Error> { Ok(None) }
+//! #     async fn send(&mut self, _: fullduplex_proto::Prepared) -> Result<(), std::io::Error> { Ok(()) }
+//! # }
+//! use fullduplex_hub::{Event, Hub, Topic};
+//!
+//! async fn chat(mut socket: Socket, hub: Hub, room: Topic) -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut subscription = hub.subscribe(&room, Default::default()).await?;
+//!     loop {
+//!         tokio::select! {
+//!             message = socket.recv() => match message? {
+//!                 Some(message) => { hub.publish(&room, message).await?; }
+//!                 None => return Ok(()),
+//!             },
+//!             event = subscription.recv() => match event {
+//!                 Some(Event::Message(delivery)) => socket.send(delivery.message).await?,
+//!                 Some(Event::Gap(_)) => {} // tell the client to load the state anew
+//!                 None => return Ok(()),
+//!             },
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! What each guarantee costs is in the chapter "Rooms across machines" of the guide. [`feed`] is the log of a topic
+//! as one node follows it, without I/O.
+
+mod backend;
+mod counters;
+mod entry;
+mod error;
+mod event;
+pub mod feed;
+mod history;
+mod hub;
+mod ids;
+mod local;
+mod member;
+mod options;
+mod position;
+mod presence;
+mod queue;
+#[cfg_attr(
+    not(any(feature = "nats", feature = "redis")),
+    allow(dead_code, reason = "parts of it are for brokers only")
+)]
+mod slot;
+mod subscription;
+mod topic;
+mod topics;
+
+pub use counters::HubStats;
+pub use entry::{Content, Entry};
+pub use error::{ConnectError, PresenceError, PublishError, SubscribeError};
+pub use event::{Delivery, Event, Gap};
+pub use feed::GapReason;
+pub use fullduplex_proto as proto;
+pub use history::History;
+pub use hub::Hub;
+pub use member::Member;
+pub use options::{HubOptions, Outbox, Prefix, PrefixError, SlowPolicy, SubscribeOptions};
+pub use position::{Position, PositionError};
+pub use presence::MemberInfo;
+pub use subscription::{SubscriberId, Subscription};
+pub use topic::{Topic, TopicError};

@@ -1,0 +1,28 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::backend::Backend;
+use crate::topic::Topic;
+
+/// A member of a topic, until it is dropped. From [`Hub::join`](crate::Hub::join).
+#[derive(Debug)]
+#[must_use = "dropping it leaves the topic"]
+pub struct Member {
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) topic: Topic,
+    pub(crate) id: u64,
+}
+
+impl Member {
+    /// Returns a number that no other member has.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.backend.leave(&self.topic, self.id);
+    }
+}

@@ -1,0 +1,174 @@
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::history::History;
+use crate::position::Position;
+use crate::topic::Topic;
+
+/// Options of a [`Hub`](crate::Hub). All nodes of a hub need the same `prefix` and `histories`.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct HubOptions {
+    /// Begins all names at the broker. Hubs with different prefixes on one broker know nothing of each other
+    /// (HUB-7). Default: `fullduplex`.
+    pub prefix: Prefix,
+    /// The topics with a history: those whose names begin with the text. The longest text counts, and an empty
+    /// one stands for all topics. Default: none.
+    pub histories: Vec<(String, History)>,
+    /// What happens to messages that are published without a connection to the broker. Default:
+    /// [`Outbox::Fail`].
+    pub outbox: Outbox,
+    /// How long subscribing, publishing and presence may wait for the broker. Default: 5 seconds.
+    pub timeout: Duration,
+    /// How often an idle connection to the broker is tried. A broker that does not answer within `timeout` is
+    /// taken for lost. Default: 5 seconds.
+    pub keepalive: Duration,
+    /// How long a topic is followed after its last subscriber on this node has gone. Default: 5 seconds.
+    pub linger: Duration,
+    /// How long the members of a node that has died are still listed. Default: 30 seconds.
+    pub presence_ttl: Duration,
+}
+
+impl Default for HubOptions {
+    fn default() -> Self {
+        Self {
+            prefix: Prefix("fullduplex".into()),
+            histories: Vec::new(),
+            outbox: Outbox::Fail,
+            timeout: Duration::from_secs(5),
+            keepalive: Duration::from_secs(5),
+            linger: Duration::from_secs(5),
+            presence_ttl: Duration::from_secs(30),
+        }
+    }
+}
+
+impl HubOptions {
+    /// Gives the topics whose names begin with `names` a history.
+    pub fn with_history(mut self, names: impl Into<String>, history: History) -> Self {
+        self.histories.push((names.into(), history));
+        self
+    }
+
+    /// Returns the history of a topic.
+    pub(crate) fn history(&self, topic: &Topic) -> Option<History> {
+        let fitting = self.histories.iter().filter(|(names, _)| topic.as_str().starts_with(names));
+        fitting.max_by_key(|(names, _)| names.len()).map(|(_, history)| *history)
+    }
+}
+
+/// The beginning of all names of a hub at its broker: 1 to 32 letters, digits, `-` and `_`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Prefix(String);
+
+/// A text is not a [`Prefix`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("could not use the prefix {0:?}: it must be 1 to 32 letters, digits, `-` and `_`")]
+pub struct PrefixError(String);
+
+impl FromStr for Prefix {
+    type Err = PrefixError;
+
+    fn from_str(text: &str) -> Result<Self, PrefixError> {
+        let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        let good = (1..=32).contains(&text.len()) && text.bytes().all(is_good);
+        good.then(|| Self(text.to_owned())).ok_or_else(|| PrefixError(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What happens to messages that are published without a connection to the broker (HUB-5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outbox {
+    /// Publishing fails at once.
+    Fail,
+    /// Publishing waits for a connection, for at most [`HubOptions::timeout`], while at most this many wait.
+    Wait(usize),
+}
+
+/// Options of a [`Subscription`](crate::Subscription).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SubscribeOptions {
+    /// Delivers first what followed this position (HUB-3). If that is not known any more, a gap is told and
+    /// the newest messages are delivered as `latest` says. Default: none.
+    pub recover: Option<Position>,
+    /// Delivers first this many of the newest messages, where the topic has a history and nothing is
+    /// recovered. Default: 0.
+    pub latest: usize,
+    /// The bytes of messages that may wait for the subscriber. Default: 1 MiB.
+    pub capacity: usize,
+    /// What happens when more would wait. Default: [`SlowPolicy::Drop`].
+    pub slow: SlowPolicy,
+}
+
+impl Default for SubscribeOptions {
+    fn default() -> Self {
+        Self { recover: None, latest: 0, capacity: 1 << 20, slow: SlowPolicy::Drop }
+    }
+}
+
+impl SubscribeOptions {
+    /// Sets the position from which the subscriber goes on.
+    pub fn recover(mut self, position: impl Into<Option<Position>>) -> Self {
+        self.recover = position.into();
+        self
+    }
+
+    /// Sets how many of the newest messages are delivered first.
+    pub fn latest(mut self, count: usize) -> Self {
+        self.latest = count;
+        self
+    }
+
+    /// Sets what happens to a subscriber that is slow.
+    pub fn slow(mut self, policy: SlowPolicy) -> Self {
+        self.slow = policy;
+        self
+    }
+
+    /// Sets the bytes of messages that may wait for the subscriber.
+    pub fn capacity(mut self, bytes: usize) -> Self {
+        self.capacity = bytes;
+        self
+    }
+}
+
+/// What happens when a subscriber does not take messages as fast as they come. No subscriber delays another
+/// (HUB-4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlowPolicy {
+    /// Messages are dropped, and the subscriber is told of the gap.
+    Drop,
+    /// The subscription ends: behind what is queued it is told of the gap, and then receives `None`.
+    Close,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_beginning_of_a_name_decides_the_history() {
+        let [all, rooms] = [1, 2].map(|size| History::new(size, Duration::from_secs(1)));
+        let options = HubOptions::default().with_history("", all).with_history("rooms/", rooms);
+        let history = |name| options.history(&Topic::new(name).unwrap());
+        assert_eq!([history("rooms/1"), history("room")], [Some(rooms), Some(all)]);
+        assert_eq!(HubOptions::default().history(&Topic::new("a").unwrap()), None);
+    }
+
+    /// HUB-7.
+    #[test]
+    fn a_prefix_has_no_syntax() {
+        assert!("tenant-1_a".parse::<Prefix>().is_ok());
+        for bad in ["", "a.b", "a b", "*", ">", "{a}", "a:b", "é", &"a".repeat(33)] {
+            assert!(bad.parse::<Prefix>().is_err(), "{bad}");
+        }
+    }
+}

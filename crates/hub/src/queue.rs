@@ -1,0 +1,119 @@
+//! The queue between a topic and one subscriber.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, UNIX_EPOCH};
+
+use crate::event::{Delivery, Event, Gap};
+use crate::feed::GapReason;
+use crate::options::SlowPolicy;
+
+/// What a queued message counts besides its payload.
+const OVERHEAD: usize = 64;
+
+/// The queue of one subscriber.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    capacity: usize,
+    policy: SlowPolicy,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    events: VecDeque<Event>,
+    /// The bytes of the messages among them.
+    bytes: usize,
+    /// Messages that did not fit, behind what is queued.
+    missed: Option<Missed>,
+    /// Nothing more is queued.
+    ended: bool,
+    reader: Option<Waker>,
+}
+
+#[derive(Debug)]
+struct Missed {
+    since: Duration,
+    messages: u64,
+}
+
+impl Queue {
+    pub(crate) fn new(capacity: usize, policy: SlowPolicy) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default(), capacity, policy })
+    }
+
+    /// Queues a message. Returns whether it fitted, and adds the waker to be called without locks.
+    pub(crate) fn message(
+        &self,
+        delivery: Delivery,
+        now: Duration,
+        wakers: &mut Vec<Waker>,
+    ) -> bool {
+        let mut state = self.lock();
+        if state.ended {
+            return true; // it is about to be removed
+        }
+        let fits = state.bytes < self.capacity;
+        if fits {
+            if let Some(missed) = state.missed.take() {
+                state.events.push_back(missed.event());
+            }
+            state.bytes += cost(&delivery);
+            state.events.push_back(Event::Message(delivery));
+        } else {
+            let missed = state.missed.get_or_insert(Missed { since: now, messages: 0 });
+            missed.messages += 1;
+            state.ended = self.policy == SlowPolicy::Close;
+        }
+        wakers.extend(state.reader.take());
+        fits
+    }
+
+    /// Queues a gap, which always fits: a second one in a row is the same one.
+    pub(crate) fn gap(&self, gap: Gap, wakers: &mut Vec<Waker>) {
+        let mut state = self.lock();
+        let repeats = state.missed.is_some()
+            || matches!(state.events.back(), Some(Event::Gap(last)) if last.reason == gap.reason);
+        if !state.ended && !repeats {
+            state.events.push_back(Event::Gap(gap));
+            wakers.extend(state.reader.take());
+        }
+    }
+
+    /// Returns the next event, or `None` at the end.
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        let mut state = self.lock();
+        if let Some(event) = state.events.pop_front() {
+            if let Event::Message(delivery) = &event {
+                state.bytes -= cost(delivery);
+            }
+            return Poll::Ready(Some(event));
+        }
+        if let Some(missed) = state.missed.take() {
+            return Poll::Ready(Some(missed.event()));
+        }
+        if state.ended {
+            return Poll::Ready(None);
+        }
+        state.events = VecDeque::new(); // the memory of a burst is given back
+        state.reader.get_or_insert_with(|| cx.waker().clone()).clone_from(cx.waker());
+        Poll::Pending
+    }
+
+    /// A panic elsewhere leaves nothing half-done here, so poisoning means nothing.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Missed {
+    fn event(self) -> Event {
+        let since = UNIX_EPOCH + self.since;
+        Event::Gap(Gap { reason: GapReason::Slow, since, messages: Some(self.messages) })
+    }
+}
+
+fn cost(delivery: &Delivery) -> usize {
+    delivery.message.message().len() + OVERHEAD
+}

@@ -1,0 +1,77 @@
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use crate::backend::Backend;
+use crate::event::Event;
+use crate::position::Position;
+use crate::queue::Queue;
+use crate::slot::Slot;
+use crate::topics::now;
+
+/// Receives the messages of a topic, until it is dropped. From [`Hub::subscribe`](crate::Hub::subscribe).
+///
+/// Messages are queued from the moment when `subscribe` has returned. The queue is bounded:
+/// [`SlowPolicy`](crate::SlowPolicy) decides what happens when it is full.
+#[derive(Debug)]
+#[must_use = "dropping it ends the subscription"]
+pub struct Subscription {
+    /// Delivered before what is queued.
+    pub(crate) first: VecDeque<Event>,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) slot: Arc<Slot>,
+    pub(crate) key: usize,
+    pub(crate) id: SubscriberId,
+    pub(crate) position: Option<Position>,
+    /// Keeps the connection to the broker.
+    pub(crate) _backend: Arc<dyn Backend>,
+}
+
+/// Names a [`Subscription`] to [`Hub::publish_to_others`](crate::Hub::publish_to_others).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SubscriberId(pub(crate) u64);
+
+impl Subscription {
+    /// Waits for the next event. Returns `None` when the subscription has ended by
+    /// [`SlowPolicy::Close`](crate::SlowPolicy::Close).
+    ///
+    /// # Cancel safety
+    /// Safe: an event is returned, or stays queued.
+    pub async fn recv(&mut self) -> Option<Event> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// As [`Subscription::recv`], for a future of one's own.
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        match self.first.pop_front() {
+            Some(event) => Poll::Ready(Some(event)),
+            None => {
+                let polled = self.queue.poll(cx);
+                if let Poll::Ready(Some(Event::Message(delivery))) = &polled {
+                    self.position = delivery.position;
+                }
+                polled
+            }
+        }
+    }
+
+    /// Returns the position up to which the topic has been received: that of the last message, or of the
+    /// moment of subscribing. `None` if the topic has no history.
+    ///
+    /// While messages that were recovered are still being received, it is the position behind them.
+    pub fn position(&self) -> Option<Position> {
+        self.position
+    }
+
+    /// Returns a name for [`Hub::publish_to_others`](crate::Hub::publish_to_others).
+    pub fn id(&self) -> SubscriberId {
+        self.id
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.slot.detach(self.key, now());
+    }
+}

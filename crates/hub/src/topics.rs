@@ -1,0 +1,73 @@
+//! The topics that this node follows.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::counters::Counters;
+use crate::ids::Ids;
+use crate::options::HubOptions;
+use crate::slot::Slot;
+use crate::topic::Topic;
+
+/// What all parts of a hub share.
+#[derive(Debug)]
+pub(crate) struct Topics {
+    pub(crate) options: HubOptions,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) ids: Ids,
+    slots: Mutex<HashMap<Topic, Arc<Slot>>>,
+}
+
+impl Topics {
+    pub(crate) fn new(options: HubOptions) -> Arc<Self> {
+        let (counters, ids, slots) = (Arc::default(), Ids::new(), Mutex::default());
+        Arc::new(Self { options, counters, ids, slots })
+    }
+
+    /// Returns the slot of a topic, which is made if there is none.
+    pub(crate) fn slot(&self, topic: &Topic) -> Arc<Slot> {
+        let mut slots = self.slots();
+        if let Some(slot) = slots.get(topic) {
+            return Arc::clone(slot);
+        }
+        let history = self.options.history(topic);
+        let slot = Slot::new(topic.clone(), history, Arc::clone(&self.counters), now());
+        let slot = Arc::new(slot);
+        slots.insert(topic.clone(), Arc::clone(&slot));
+        slot
+    }
+
+    /// Returns the slot of a topic if there is one.
+    pub(crate) fn find(&self, topic: &Topic) -> Option<Arc<Slot>> {
+        self.slots().get(topic).cloned()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Slot>> {
+        self.slots().values().cloned().collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots().len()
+    }
+
+    /// Removes a slot that only the map and the caller hold. Returns whether it is removed.
+    pub(crate) fn remove_unused(&self, slot: &Arc<Slot>) -> bool {
+        let mut slots = self.slots();
+        // Others get the slot from the map only, which is locked.
+        let removed = Arc::strong_count(slot) <= 2;
+        if removed {
+            slots.remove(&slot.topic);
+        }
+        removed
+    }
+
+    fn slots(&self) -> MutexGuard<'_, HashMap<Topic, Arc<Slot>>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The time since 1970.
+pub(crate) fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}

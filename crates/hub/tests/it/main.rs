@@ -1,0 +1,4 @@
+//! Hubs, as an application uses them.
+
+mod local;
+mod support;
