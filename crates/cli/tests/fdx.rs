@@ -119,7 +119,7 @@ fn a_failure_is_one_line_and_an_exit_code() {
     for (url, code, cause) in [
         (format!("ws://{nobody}/"), 3, "refused"),
         ("ftp://127.0.0.1/".to_owned(), 2, "must be ws, wss, http or https"),
-        ("ws://127.0.0.1/#top".to_owned(), 2, "no fragment"),
+        ("ws://127.0.0.1/#top".to_owned(), 2, "must not have a fragment"),
         ("ws://127.0.0.1:25/".to_owned(), 3, "could not connect to port 25"),
         (
             "ws://no-such-host.invalid/".to_owned(),

@@ -82,13 +82,18 @@ async fn every_closing_connection_ends_at_its_deadline() {
         let (lab, permits) = (Arc::clone(&lab), Arc::clone(&permits));
         running.spawn(async move {
             let _permit = permits.acquire().await;
-            let fault = row.fault(&lab).await?;
-            let Row { host, peer, end, via } = row;
-            Some(format!("{} / {peer:?} / {end:?} / {via:?}: {fault}", host.name))
+            row.fault(&lab).await.is_some().then_some(row)
         });
     }
     let count = running.len();
-    let mut faults: Vec<_> = running.join_all().await.into_iter().flatten().collect();
-    faults.sort();
+    let suspects: Vec<_> = running.join_all().await.into_iter().flatten().collect();
+    // A busy machine delays many connections at once. A connection with a fault is late alone, too.
+    let mut faults = Vec::new();
+    for row in suspects {
+        if let Some(fault) = row.fault(&lab).await {
+            let Row { host, peer, end, via } = row;
+            faults.push(format!("{} / {peer:?} / {end:?} / {via:?}: {fault}", host.name));
+        }
+    }
     assert!(faults.is_empty(), "{} of {count}:\n{}", faults.len(), faults.join("\n"));
 }
