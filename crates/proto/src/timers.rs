@@ -73,7 +73,8 @@ impl Timers {
         Ok(heartbeat.into_iter().chain(content).min())
     }
 
-    /// Returns when the next Ping is due, and the idle deadline; `None` while a Ping waits for its Pong.
+    /// Returns when the next Ping is due, and the idle deadline. Returns `None` while a Ping waits for its
+    /// Pong.
     pub(crate) fn resting(&self) -> Option<(Option<Instant>, Option<Instant>)> {
         match self.heartbeat {
             Heartbeat::Resting { due } => Some((due, self.content.at(Timeout::Idle as u64))),
