@@ -1,4 +1,4 @@
-//! The opening handshake, as far as it decides how messages are compressed.
+//! The negotiation of compression in the opening handshake.
 
 use fullduplex_proto::handshake::{Answer, Nonce, Offer, Subprotocols};
 use fullduplex_proto::{
@@ -9,7 +9,7 @@ use http::HeaderMap;
 use super::inflater::Inflater;
 use super::rng::Rng;
 
-/// What each end takes the two to have agreed on, and what the server's response says.
+/// The parameters that each end has derived, and the extensions header of the response.
 #[derive(Debug, Default)]
 pub(super) struct Agreement {
     pub(super) ends: [Option<AgreedDeflate>; 2],
@@ -17,7 +17,7 @@ pub(super) struct Agreement {
 }
 
 impl Agreement {
-    /// Shakes hands, if the client wants compression; the server may decline.
+    /// Negotiates if the client wants compression. The server may decline.
     pub(super) fn reach([offered, accepted]: [Option<DeflateConfig>; 2]) -> Self {
         let Some(offered) = offered else {
             return Self::default();
@@ -25,20 +25,19 @@ impl Agreement {
         let offer = Offer::new(Nonce([7; 16]), Subprotocols::default()).with_deflate(offered);
         let url = Url::parse("ws://server.example.com/").expect("it is a URL");
         let request = offer.to_request(&url, &HeaderMap::new()).expect("no header is added");
-        let read = Offer::from_request(&request).expect("the request of a client of ours");
+        let read = Offer::from_request(&request).expect("our own request");
         let mut answer = Answer::default();
         if let Some(wanted) = accepted {
             answer = answer.with_deflate(&read, wanted);
         }
         let response = answer.to_response(&read);
-        let understood =
-            Answer::from_response(&offer, &response).expect("the response of a server of ours");
+        let parsed = Answer::from_response(&offer, &response).expect("our own response");
         let extensions = answer.extensions();
-        Self { ends: [understood.deflate(), answer.deflate()], extensions }
+        Self { ends: [parsed.deflate(), answer.deflate()], extensions }
     }
 
-    /// What inflates the messages of the end that plays `writer`, by the words of RFC 7692 section
-    /// 7.1 in the response.
+    /// Makes an inflater for the messages of the end with the role `writer`, with the parameters in the
+    /// response (RFC 7692 section 7.1).
     pub(super) fn inflater(&self, writer: Role) -> Option<Inflater> {
         let mut words = self.extensions.split(';').map(str::trim);
         if words.next() != Some("permessage-deflate") {
@@ -59,18 +58,18 @@ impl Agreement {
     }
 }
 
-/// What an end wants of compression.
-pub(super) fn wish(rng: &mut Rng) -> DeflateConfig {
-    let mut wish = DeflateConfig::default();
-    wish.client = context(rng);
-    wish.server = context(rng);
-    wish.threshold = rng.log_uniform(256) as usize;
-    wish
+/// Chooses the compression that an end wants.
+pub(super) fn config(rng: &mut Rng) -> DeflateConfig {
+    let mut config = DeflateConfig::default();
+    config.client = context(rng);
+    config.server = context(rng);
+    config.threshold = rng.log_uniform(256) as usize;
+    config
 }
 
 fn context(rng: &mut Rng) -> ContextParams {
     let bits = if rng.one_in(2) { 15 } else { 8 + rng.below(8) as u8 };
-    let window_bits = WindowBits::new(bits).expect("a window may have so many bits");
+    let window_bits = WindowBits::new(bits).expect("8 to 15");
     let takeover = *rng.pick(&[ContextTakeover::Yes, ContextTakeover::Yes, ContextTakeover::No]);
     ContextParams { window_bits, takeover }
 }

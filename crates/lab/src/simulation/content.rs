@@ -1,22 +1,22 @@
-//! What the messages of a simulation say.
+//! Random content of messages, Pings and Closes.
 
 use bytes::Bytes;
 use fullduplex_proto::{CloseCode, CloseFrame, CloseReason, Message, Part, Text};
 
 use super::rng::Rng;
 
-/// What text is made of: characters of one to four bytes, words that compress.
+/// The words of texts: characters of one to four bytes, and words that compress.
 const WORDS: [&str; 10] =
     ["the ", "quick ", "Grüße, ", "{\"id\": ", "}", "é", "€", "𝄞", "0123456789", "\0"];
 
-/// Lengths at which a frame's header changes its form, and their neighbours.
-const BORDERS: [usize; 6] = [125, 126, 127, 65_535, 65_536, 65_537];
+/// Lengths at which the form of a frame's length changes, and their neighbours.
+const BOUNDARIES: [usize; 6] = [125, 126, 127, 65_535, 65_536, 65_537];
 
-/// A message of at most `max` bytes.
+/// Makes a message of at most `max` bytes.
 pub(super) fn message(rng: &mut Rng, max: usize) -> Message {
     let mut length = rng.log_uniform(max as u64) as usize;
     if rng.one_in(16) {
-        length = max.min(*rng.pick(&BORDERS));
+        length = max.min(*rng.pick(&BOUNDARIES));
     }
     match rng.below(4) {
         0 => Message::from(bytes(rng, length)),
@@ -25,7 +25,7 @@ pub(super) fn message(rng: &mut Rng, max: usize) -> Message {
     }
 }
 
-/// A message in parts, of which some may be empty.
+/// Splits a message into parts, of which some may be empty.
 pub(super) fn parts(rng: &mut Rng, message: &Message) -> Vec<Part> {
     let len = message.len();
     let mut cuts: Vec<usize> = (0..rng.log_uniform(12)).map(|_| rng.index(len + 1)).collect();
@@ -51,22 +51,22 @@ pub(super) fn parts(rng: &mut Rng, message: &Message) -> Vec<Part> {
     cuts.iter().enumerate().map(part).collect()
 }
 
-/// The payload of a Ping.
+/// Makes the payload of a Ping.
 pub(super) fn ping(rng: &mut Rng) -> Bytes {
     let length = rng.log_uniform(125) as usize;
     bytes(rng, length).into()
 }
 
-/// What a Close says, if it says anything.
+/// Makes the body of a Close, which may be empty.
 pub(super) fn close(rng: &mut Rng) -> Option<CloseFrame> {
     let number = *rng.pick(&[1000, 1001, 1003, 1008, 1011, 1014, 3000, 4999]);
-    let code = CloseCode::new(number).expect("each of these may be sent");
+    let code = CloseCode::new(number).expect("each of these is valid");
     let length = rng.log_uniform(CloseReason::MAX_BYTES as u64) as usize;
     let reason = CloseReason::new(text(rng, length)).expect("it is short enough");
     (!rng.one_in(4)).then_some(CloseFrame { code, reason })
 }
 
-/// Text of exactly `length` bytes.
+/// Makes a text of exactly `length` bytes.
 fn text(rng: &mut Rng, length: usize) -> String {
     let mut text = String::with_capacity(length);
     loop {
@@ -80,7 +80,7 @@ fn text(rng: &mut Rng, length: usize) -> String {
     text
 }
 
-/// Bytes that do not compress, or that do.
+/// Makes bytes that compress, or bytes that do not.
 fn bytes(rng: &mut Rng, length: usize) -> Vec<u8> {
     let mut bytes = vec![rng.next() as u8; length];
     if rng.one_in(2) {

@@ -1,4 +1,4 @@
-//! One end: a connection of the product, and what its driver remembers.
+//! One end: a connection of `fullduplex-proto`, and the state of its driver.
 
 use std::time::{Duration, Instant};
 
@@ -15,21 +15,21 @@ use super::script::Action;
 pub(super) struct End {
     pub(super) role: Role,
     pub(super) connection: Connection,
-    /// What was left when the connection dozed, in the place of which it wakes up the next time.
+    /// The connection that was parked last. The next one is unparked into its place.
     spare: Option<Connection>,
     pub(super) limits: Limits,
-    /// What was agreed on for compression.
+    /// The agreed parameters of compression.
     pub(super) deflate: Option<AgreedDeflate>,
-    /// What the application will do, the last of it first.
+    /// The remaining actions of the application, the next one last.
     pub(super) actions: Vec<Action>,
     pub(super) eagerness: [u64; 3],
     pub(super) attention: Attention,
     /// Until when the application does nothing.
     pub(super) rests_until: Option<Instant>,
-    /// Read and not yet understood.
+    /// The bytes that were read and not yet parsed.
     pub(super) input: BytesMut,
     pub(super) reading: Reading,
-    /// All that was read, and all that came of it.
+    /// All bytes that were read, and all events.
     pub(super) received: Vec<u8>,
     pub(super) events: Vec<Received>,
     pub(super) violation: Option<Violation>,
@@ -39,34 +39,34 @@ pub(super) struct End {
     pub(super) closed: Option<Closed>,
     pub(super) deadline: Option<Instant>,
     close_timeout: Duration,
-    /// It asks whether the other end is alive.
+    /// Whether it sends heartbeat Pings.
     pub(super) has_heartbeat: bool,
-    /// Since when a closing connection has made no progress.
+    /// When a closing connection last made progress.
     idle_since: Instant,
 }
 
-/// Whether the end does anything.
+/// Whether the end is active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Attention {
     Full,
-    /// It does not read until then.
+    /// It does not read until this instant.
     Paused(Instant),
     /// It does nothing.
     Frozen,
 }
 
-/// How far reading has come.
+/// The state of reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reading {
-    /// All that was read is understood, as far as it goes.
+    /// Everything read was parsed, as far as possible.
     Drained,
     /// There may be more events in what was read.
     Undrained,
-    /// The transport brings no more, and the connection was told.
+    /// The end of the transport was handled.
     Ended,
 }
 
-/// I10: the states of a connection, in the only order in which they come.
+/// I10: the states of a connection, in their only order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     Open,
@@ -122,17 +122,17 @@ impl End {
         }
     }
 
-    /// Whether the peer has said its last word.
-    pub(super) fn is_deaf(&self) -> bool {
+    /// Returns whether a Close or a violation was received, after which input is discarded.
+    pub(super) fn discards_input(&self) -> bool {
         self.violation.is_some() || matches!(self.events.last(), Some(Received::Close(_)))
     }
 
-    /// Takes note that a closing connection has come nearer to its end.
+    /// Records progress of a closing connection.
     pub(super) fn note_progress(&mut self, now: Instant) {
         self.idle_since = now;
     }
 
-    /// Stops reading for a while.
+    /// Stops reading until `until`.
     pub(super) fn pause(&mut self, until: Instant) {
         self.attention = Attention::Paused(until);
         self.connection.handle_pause();
@@ -141,17 +141,17 @@ impl End {
         }
     }
 
-    /// Reads again, or does everything again.
-    pub(super) fn wake(&mut self) {
+    /// Ends a pause or a freeze.
+    pub(super) fn resume(&mut self) {
         self.attention = Attention::Full;
     }
 
-    /// Keeps as little of the connection as a driver of many would, for a moment.
+    /// Parks and unparks the connection, as a driver with many idle connections does.
     pub(super) fn park(&mut self) {
         let Some(parked) = self.connection.park() else {
             return;
         };
-        let mut awake = match self.spare.take() {
+        let mut unparked = match self.spare.take() {
             Some(mut place) => {
                 parked.unpark_into(&mut place);
                 place
@@ -159,37 +159,37 @@ impl End {
             None => parked.unpark(),
         };
         if let Some(buffer) = self.connection.take_buffer() {
-            awake.lend_buffer(buffer);
+            unparked.lend_buffer(buffer);
         }
-        self.spare = Some(std::mem::replace(&mut self.connection, awake));
+        self.spare = Some(std::mem::replace(&mut self.connection, unparked));
     }
 
-    /// Tells the connection the time, and judges how it goes on.
+    /// Calls `handle_timeout`, and checks the deadline that it returns.
     pub(super) fn settle(&mut self, now: Instant) {
         if self.phase() == Phase::Closing && self.phase == Phase::Open {
             self.idle_since = now;
         }
-        // A driver tells the time of a closing connection also while nobody reads.
-        let is_told = match self.attention {
+        // A driver calls `handle_timeout` on a closing connection even during a pause of reading.
+        let handles_timeout = match self.attention {
             Attention::Full => true,
             Attention::Paused(_) => self.phase() == Phase::Closing,
             Attention::Frozen => false,
         };
-        if is_told {
+        if handles_timeout {
             let before = self.phase();
             let settled_until = self.deadline.filter(|_| self.connection.is_settled());
             self.deadline = self.connection.handle_timeout(now);
-            let is_needless = settled_until.is_some_and(|at| now < at);
-            assert!(!is_needless || self.deadline == settled_until, "D3: it was not settled");
-            assert_eq!(self.connection.handle_timeout(now), self.deadline, "I12: told twice");
+            let was_settled = settled_until.is_some_and(|at| now < at);
+            assert!(!was_settled || self.deadline == settled_until, "D3: it was not settled");
+            assert_eq!(self.connection.handle_timeout(now), self.deadline, "I12: a second call");
             let expected = self.idle_since + self.close_timeout;
             if before == Phase::Closing {
                 let due = (expected > now).then_some(expected);
-                assert_eq!(self.deadline, due, "D3: every state has its deadline");
-                assert_eq!(self.phase() == Phase::Closed, due.is_none(), "D3: and keeps it");
+                assert_eq!(self.deadline, due, "D3: the close deadline");
+                assert_eq!(self.phase() == Phase::Closed, due.is_none(), "D3: the deadline holds");
             } else {
                 let idle = self.deadline.is_none_or(|at| at > now && before == Phase::Open);
-                assert!(idle, "D3: an open connection waits, and one that has ended does not");
+                assert!(idle, "D3: only an open connection has a deadline, in the future");
             }
             assert_eq!(self.connection.has_deadline(), self.deadline.is_some(), "D3: a deadline");
         }

@@ -1,4 +1,4 @@
-//! All that one end says to the other: accepted for sending, on the wire, and delivered.
+//! Everything that one end sends to the other: accepted for sending, on the wire, and delivered.
 
 use std::collections::VecDeque;
 
@@ -8,38 +8,38 @@ use fullduplex_proto::{CloseFrame, Message, Misuse, Part, Received, Text, Timeou
 use super::trace::Summary;
 use super::wire::{Content, Wire};
 
-/// One direction of a connection, as it should be: the model that both ends are held against.
+/// The model of one direction of a connection.
 ///
-/// What was accepted must pass on the wire unaltered and in order, and what has passed must be
+/// What was accepted for sending must be written unaltered and in order, and what was written must be
 /// delivered unaltered and in order.
 #[derive(Debug)]
 pub(super) struct Flow {
     wire: Wire,
-    /// Messages that were accepted, and the one of which parts were accepted, and more must follow.
-    sent: Vec<Said>,
-    begun: Option<Said>,
+    /// The accepted messages, and the message that is being sent in parts.
+    sent: Vec<SentMessage>,
+    begun: Option<SentMessage>,
     accepted_bytes: u64,
-    /// How many of them have passed on the wire, and were delivered.
+    /// How many of the messages were written, and how many were delivered.
     passed: usize,
     delivered: usize,
     /// How many bytes of the next message were delivered in parts.
     delivered_bytes: usize,
-    /// Pings that were accepted and have not passed.
+    /// Pings that were accepted and not written.
     pings: VecDeque<Bytes>,
-    /// The end asks by Pings of its own, which nobody has accepted.
+    /// Whether the end sends heartbeat Pings, which were not accepted before.
     has_heartbeat: bool,
-    /// Pings of the other end that were heard and not answered, and the last answer.
+    /// Pings of the other end that were received and not answered, and the last Pong.
     unanswered: VecDeque<Bytes>,
     last_pong: Option<Bytes>,
-    /// What the Close must say, once one is due.
+    /// The body that the Close must have, once one is due.
     close: Option<Option<CloseFrame>>,
-    /// What has passed on the wire and was not delivered.
+    /// What was written and not delivered.
     on_the_way: VecDeque<Received>,
 }
 
-/// A message, and the number of its frames.
+/// An accepted message, and the number of its frames.
 #[derive(Debug)]
-pub(super) struct Said {
+pub(super) struct SentMessage {
     pub(super) message: Message,
     pub(super) frames: usize,
     pub(super) compressed: bool,
@@ -68,31 +68,31 @@ impl Flow {
         &self.wire
     }
 
-    /// How many bytes of payload were accepted.
+    /// Returns how many bytes of payload were accepted.
     pub(super) fn accepted_bytes(&self) -> u64 {
         self.accepted_bytes
     }
 
-    pub(super) fn delivered(&self) -> &[Said] {
+    pub(super) fn delivered(&self) -> &[SentMessage] {
         &self.sent[..self.delivered]
     }
 
-    /// Whether more parts of a message must follow.
+    /// Returns whether a message is being sent in parts.
     pub(super) fn is_amid_message(&self) -> bool {
         self.begun.is_some()
     }
 
-    /// The message that must be delivered next, as far as it was accepted.
-    pub(super) fn next(&self) -> Option<&Said> {
+    /// Returns the message that must be delivered next, as far as it was accepted.
+    pub(super) fn next(&self) -> Option<&SentMessage> {
         self.sent.get(self.delivered).or(self.begun.as_ref())
     }
 
-    /// What an open connection answers to a message that is sent now.
+    /// Returns the result of sending a message on an open connection.
     pub(super) fn check_message(&self) -> Result<(), Misuse> {
         if self.begun.is_some() { Err(Misuse::MessageUnderWay) } else { Ok(()) }
     }
 
-    /// What an open connection answers to a part that is sent now.
+    /// Returns the result of sending a part on an open connection.
     pub(super) fn check_part(&self, part: &Part) -> Result<(), Misuse> {
         match &self.begun {
             Some(begun) if !is_same_kind(&begun.message, &part.content) => Err(Misuse::KindOfPart),
@@ -100,52 +100,56 @@ impl Flow {
         }
     }
 
-    /// Takes note that a message was accepted, or a part of one. The first part decides whether it is
+    /// Records that a message or a part of one was accepted. The first part decides whether the message is
     /// compressed.
     pub(super) fn send(&mut self, Part { content, last }: Part, compressed: bool) {
         self.accepted_bytes += content.len() as u64;
         let bytes = content.len();
-        let said = match self.begun.take() {
+        let sent = match self.begun.take() {
             Some(begun) => begun.with(&content),
-            None => Said { message: content, frames: 1, compressed },
+            None => SentMessage { message: content, frames: 1, compressed },
         };
-        self.wire.expect(Content { bytes, compressed: said.compressed });
+        self.wire.expect(Content { bytes, compressed: sent.compressed });
         if last {
-            self.sent.push(said);
+            self.sent.push(sent);
         } else {
-            self.begun = Some(said);
+            self.begun = Some(sent);
         }
     }
 
-    /// Takes note that a Ping was accepted.
+    /// Records that a Ping was accepted.
     pub(super) fn ping(&mut self, payload: Bytes) {
         self.pings.push_back(payload);
     }
 
-    /// Takes note that a Ping of the other end was heard.
+    /// Records that a Ping of the other end was received.
     pub(super) fn owe_pong(&mut self, payload: Bytes) {
         self.unanswered.push_back(payload);
     }
 
-    /// Takes note that a Close is due; the first one counts.
+    /// Records that a Close is due. Only the first one counts.
     pub(super) fn close(&mut self, frame: Option<CloseFrame>) {
         self.close.get_or_insert(frame);
     }
 
-    /// Judges bytes that were written.
+    /// Checks bytes that were written.
     pub(super) fn pass(&mut self, mut bytes: &[u8]) {
         while let Some(event) = self.wire.read(&mut bytes) {
             match &event {
                 Received::Message(message) => {
-                    let expected = self.sent.get(self.passed).map(|said| &said.message);
-                    assert!(expected == Some(message), "D1: {} was not sent so", shown(&event));
+                    let expected = self.sent.get(self.passed).map(|sent| &sent.message);
+                    assert!(
+                        expected == Some(message),
+                        "D1: {} differs from what was sent",
+                        shown(&event)
+                    );
                     self.passed += 1;
                 }
                 Received::Part(_) => {}
                 Received::Ping(payload) if self.pings.front() == Some(payload) => {
                     self.pings.pop_front();
                 }
-                Received::Ping(_) => assert!(self.has_heartbeat, "D1: a Ping that nobody has sent"),
+                Received::Ping(_) => assert!(self.has_heartbeat, "D1: a Ping that was not sent"),
                 Received::Pong(payload) => {
                     let answered = self.unanswered.iter().position(|ping| ping == payload);
                     let answered = answered.expect("I9: a Pong without its Ping");
@@ -160,12 +164,13 @@ impl Flow {
         }
     }
 
-    /// Takes a control frame that the end has not sent.
+    /// Records a control frame that the connection did not write itself.
     pub(super) fn pass_foreign(&mut self, mut bytes: &[u8]) {
         self.on_the_way.extend(self.wire.read(&mut bytes));
     }
 
-    /// Judges what the other end was given, and returns it if it is whole.
+    /// Checks what was delivered to the other end. Returns it, or `None` if it is a part of an unfinished
+    /// message.
     pub(super) fn deliver(&mut self, event: Received) -> Option<Received> {
         let whole = match event {
             Received::Message(content) => self.deliver_part(&Part { content, last: true })?,
@@ -183,12 +188,12 @@ impl Flow {
     }
 
     fn deliver_part(&mut self, Part { content, last }: &Part) -> Option<Received> {
-        let next = self.next().expect("D1: a message that nobody has sent");
+        let next = self.next().expect("D1: a message that was not sent");
         let message = next.message.clone();
         let end = self.delivered_bytes + content.len();
         let expected = message.payload().get(self.delivered_bytes..end);
         let is_right = is_same_kind(&message, content) && expected == Some(content.payload());
-        assert!(is_right, "D1: bytes {}..{end} are others", self.delivered_bytes);
+        assert!(is_right, "D1: bytes {}..{end} differ from what was sent", self.delivered_bytes);
         self.delivered_bytes = end;
         if !last {
             return None;
@@ -199,33 +204,33 @@ impl Flow {
         Some(Received::Message(message))
     }
 
-    /// Whether nothing of a message is on its way.
+    /// Returns whether all accepted messages were delivered.
     pub(super) fn is_delivered(&self) -> bool {
         self.delivered == self.sent.len()
     }
 
-    /// A Close stands behind all messages: whoever has it has them (D1).
+    /// D1: an end that has received the Close has received all messages.
     pub(super) fn assert_all_delivered(&self) {
         let Self { sent, passed, delivered, .. } = self;
         assert_eq!((*passed, *delivered), (sent.len(), sent.len()), "D1: messages are lost");
     }
 
-    /// Nothing is under way any more, and no answer is missing.
+    /// Asserts that everything was delivered, and every Ping answered.
     pub(super) fn assert_at_rest(&self) {
         self.assert_all_delivered();
         assert!(self.on_the_way.is_empty() && self.pings.is_empty(), "D1: a control frame is lost");
         self.assert_answered();
     }
 
-    /// I9: at least the last Ping has its answer.
+    /// I9: asserts that at least the last Ping was answered.
     pub(super) fn assert_answered(&self) {
-        // Equal Pings cannot be told apart: the answer may have been to the last one.
+        // Equal Pings cannot be distinguished: the Pong may have answered the last one.
         let last = self.unanswered.back();
         assert!(last.is_none() || last == self.last_pong.as_ref(), "I9: a Ping has no answer");
     }
 }
 
-impl Said {
+impl SentMessage {
     fn with(self, content: &Message) -> Self {
         let payload = Bytes::from([self.message.payload().as_ref(), content.payload()].concat());
         let message = match self.message {

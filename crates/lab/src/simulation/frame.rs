@@ -1,5 +1,4 @@
-//! Frames as section 5.2 of RFC 6455 draws them, read and written by hand: slow, and independent of
-//! the codec that is tested.
+//! A slow codec for frames, written from RFC 6455 section 5.2 alone.
 
 use fullduplex_proto::Role;
 
@@ -9,10 +8,10 @@ pub(super) const BINARY: u8 = 0x2;
 pub(super) const CLOSE: u8 = 0x8;
 pub(super) const PING: u8 = 0x9;
 pub(super) const PONG: u8 = 0xA;
-/// The bit of compressed messages (RFC 7692 section 6), among the reserved ones.
+/// The reserved bit that marks compressed messages (RFC 7692 section 6).
 pub(super) const RSV1: u8 = 0b100;
 
-/// The mask of frames that are given one here.
+/// The masking key of frames that are written here.
 const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
 
 /// A frame's header.
@@ -29,7 +28,7 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Reads a header; `None` when it is not whole.
+    /// Parses a header. Returns `None` if it is incomplete.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let (&first, rest) = bytes.split_first()?;
         let (&second, rest) = rest.split_first()?;
@@ -43,7 +42,7 @@ impl Header {
             0 => u64::from(second & 0x7F),
             _ => long.iter().fold(0, |length, &byte| length << 8 | u64::from(byte)),
         };
-        assert!(length >= least, "I1: the length {length} is longer written than it needs");
+        assert!(length >= least, "I1: the length {length} is not in its shortest form");
         let masked = second >= 0x80;
         let mask = if masked { Some(*rest.first_chunk()?) } else { None };
         Some(Self {
@@ -60,7 +59,7 @@ impl Header {
         self.opcode >= 0x8
     }
 
-    /// Masks or unmasks bytes of the frame, the first of which has the index `offset`.
+    /// Masks or unmasks bytes of the payload, the first of which is at `offset`.
     pub(super) fn unmask(&self, offset: u64, bytes: &mut [u8]) {
         if let Some(key) = self.mask {
             for (index, byte) in (offset..).zip(bytes) {
@@ -87,7 +86,7 @@ impl Header {
     }
 }
 
-/// A control frame as the end that plays `writer` sends it.
+/// Encodes a control frame of an end with the role `writer`.
 pub(super) fn control(writer: Role, opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mask = (writer == Role::Client).then_some(KEY);
     let length = payload.len() as u64;
@@ -100,8 +99,8 @@ pub(super) fn control(writer: Role, opcode: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The same frames as the other role would write them: masks taken off, or put on. The last frame
-/// may lack its end.
+/// Converts frames into those of an end with the role `writer`: masks or unmasks them. The last frame may
+/// be incomplete.
 pub(super) fn mirrored(mut wire: &[u8], writer: Role) -> Vec<u8> {
     let mut out = Vec::with_capacity(wire.len() * 2);
     while let Some(header) = Header::read(wire) {

@@ -1,4 +1,4 @@
-//! An inflater that other people wrote, for a window of exactly the agreed size.
+//! An inflater of another project, with a window of exactly the agreed size.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_HAS_MORE_INPUT;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 
-/// Inflates the messages of one end, one after the other (RFC 7692 section 7.2.2).
+/// Inflates the messages of one end (RFC 7692 section 7.2.2).
 pub(super) struct Inflater {
     stream: Box<DecompressorOxide>,
-    /// The last bytes that were inflated, as a ring: a distance beyond it is an error.
+    /// The last inflated bytes, as a ring buffer. A larger distance is an error.
     window: Vec<u8>,
     position: usize,
     keeps_window: bool,
@@ -21,7 +21,7 @@ impl Inflater {
         Self { stream, window, position: 0, keeps_window }
     }
 
-    /// Inflates the payload of a whole message.
+    /// Inflates the payload of a message.
     pub(super) fn inflate(&mut self, mut payload: Vec<u8>) -> Vec<u8> {
         payload.extend([0x00, 0x00, 0xFF, 0xFF]);
         let mut rest = &payload[..];
@@ -40,7 +40,7 @@ impl Inflater {
             match status {
                 TINFLStatus::HasMoreOutput => {}
                 TINFLStatus::NeedsMoreInput => break,
-                _ => panic!("I8: data that no deflater makes for this window: {status:?}"),
+                _ => panic!("I8: the data is invalid for this window: {status:?}"),
             }
         }
         if !self.keeps_window {

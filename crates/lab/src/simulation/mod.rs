@@ -1,19 +1,20 @@
-//! Deterministic simulation: a client and a server of `fullduplex-proto`, joined by a transport
-//! that does what transports do, under a clock of their own. A seed decides everything: what both
-//! ends say and when, how their bytes are cut and held up, and what breaks.
+//! Deterministic simulation of a client and a server of `fullduplex-proto` over a simulated transport
+//! and clock. A seed decides everything: what both ends send and when, how the transport splits and
+//! delays bytes, and which faults it has.
 //!
-//! A model that knows the RFCs and nothing of the implementation watches: `flow` and `wire`. What it
-//! asserts is named by these:
+//! A model (`flow` and `wire`), written from the RFCs alone, checks these invariants:
 //!
-//! - I1: frames parse, their lengths in the shortest form. I2: a client masks, a server does not.
-//! - I3: no data behind a Close. I4: one Close each way. I5: control frames are whole and short.
-//! - I6: fragments of two messages do not mix. I7: text is UTF-8. I8: reserved bits mean something.
-//! - I9: a Pong answers a Ping. I10: open, closing, closed, in this order.
-//! - I11: what waits is what was accepted and not written. I12: asking changes nothing.
-//! - I13: the same bytes in other chunks are the same. I14: and in the other role.
-//! - I15: nothing has a meaning behind a Close or a violation.
-//! - D1: delivered is what was sent, in order, up to some message; all of it when the peer's Close has
-//!   arrived. D2: each end ends once. D3: whatever waits for the peer has a deadline and keeps it.
+//! - I1: frames parse, and lengths are in their shortest form. I2: a client masks, a server does not.
+//! - I3: no data follows a Close. I4: each end sends one Close. I5: control frames are short and not
+//!   fragmented.
+//! - I6: fragments of two messages are not interleaved. I7: text is UTF-8. I8: reserved bits are set only
+//!   as agreed.
+//! - I9: a Pong answers a Ping. I10: a connection is open, then closing, then closed.
+//! - I11: the queued bytes are those accepted and not written. I12: queries do not change the state.
+//! - I13: the events do not depend on how the input is split. I14: nor on the role.
+//! - I15: input after a Close or a violation is discarded.
+//! - D1: messages are delivered unaltered and in order; if the peer's Close arrived, all of them.
+//!   D2: each end ends once. D3: every state that waits for the peer has a deadline, which holds.
 
 mod agreement;
 mod content;

@@ -1,4 +1,4 @@
-//! One direction of a transport that does what transports do.
+//! One direction of the simulated transport.
 
 use std::io::IoSlice;
 use std::time::{Duration, Instant};
@@ -7,14 +7,14 @@ use bytes::{Buf, BytesMut};
 
 use super::rng::Rng;
 
-/// How a pipe carries.
+/// How a pipe carries bytes.
 #[derive(Debug)]
 pub(super) struct Pace {
-    /// The most bytes that one write or read moves.
+    /// How many bytes one write or read moves at most.
     pub(super) chunk: usize,
-    /// The most bytes in flight.
+    /// How many bytes can be in flight.
     pub(super) capacity: usize,
-    /// How often it may carry nothing for a while, and for how long at most.
+    /// How often it pauses, and for how long at most.
     pub(super) holds: u32,
     pub(super) longest_hold: Duration,
 }
@@ -25,7 +25,7 @@ pub(super) struct Pipe {
     pace: Pace,
     in_flight: BytesMut,
     held_until: Option<Instant>,
-    /// How many bytes the writer got rid of, and where a fault waits.
+    /// How many bytes were written, and after how many a fault is due.
     taken: u64,
     fault_at: u64,
     writer: Writer,
@@ -35,20 +35,20 @@ pub(super) struct Pipe {
 #[derive(Debug, PartialEq, Eq)]
 enum Writer {
     Open,
-    /// It has ended this direction; the end arrives behind what is in flight.
+    /// The writer has shut this direction down. The end arrives after the bytes in flight.
     ShutDown,
-    /// The transport takes no more; the end arrives as above.
+    /// The transport is broken for writing. The end arrives after the bytes in flight.
     Cut,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum Reader {
     Open,
-    /// What is written is lost, and the writer is not told.
+    /// The reader is gone. Written bytes are lost, and writing does not fail.
     Gone,
 }
 
-/// What a read brings.
+/// The result of a read.
 #[derive(Debug)]
 pub(super) enum Read {
     Bytes(usize),
@@ -68,12 +68,12 @@ impl Pipe {
         }
     }
 
-    /// Takes no byte beyond the first `count` until [`Pipe::release_fault`].
+    /// Accepts only the first `count` bytes until [`Pipe::release_fault`].
     pub(super) fn set_fault(&mut self, count: u64) {
         self.fault_at = count;
     }
 
-    /// Whether the byte has been taken behind which a fault waits; once.
+    /// Returns whether the fault is due. Returns true only once.
     pub(super) fn release_fault(&mut self) -> bool {
         let is_due = self.taken >= self.fault_at;
         if is_due {
@@ -86,7 +86,7 @@ impl Pipe {
         self.held_until
     }
 
-    /// Sometimes the pipe carries nothing for a while.
+    /// Sometimes begins a pause, and returns its length.
     pub(super) fn maybe_hold(&mut self, now: Instant, rng: &mut Rng) -> Option<Duration> {
         if self.pace.holds == 0 || !rng.one_in(32) {
             return None;
@@ -98,7 +98,7 @@ impl Pipe {
         Some(hold)
     }
 
-    /// Lets go what was held until now.
+    /// Ends a pause that is over.
     pub(super) fn release(&mut self, now: Instant) {
         self.held_until = self.held_until.filter(|&until| until > now);
     }
@@ -113,12 +113,12 @@ impl Pipe {
         self.held_until.is_none() && has_more && self.reader == Reader::Open
     }
 
-    /// Whether writing and shutting down fail.
+    /// Returns whether writing and shutting down fail.
     pub(super) fn is_broken(&self) -> bool {
         self.writer == Writer::Cut
     }
 
-    /// Takes some bytes, at least one, and returns them.
+    /// Takes some bytes from the writer, at least one, and returns them.
     pub(super) fn write(&mut self, slices: &[IoSlice<'_>], rng: &mut Rng) -> Vec<u8> {
         let room = (self.pace.capacity - self.in_flight.len()) as u64;
         let room = room.min(self.fault_at - self.taken).min(self.some(rng) as u64) as usize;
@@ -134,7 +134,7 @@ impl Pipe {
         bytes
     }
 
-    /// Takes bytes that nobody has written, whole, if there is room; returns whether there was.
+    /// Puts bytes in flight that the writer did not write, if there is room. Returns whether there was.
     pub(super) fn inject(&mut self, bytes: &[u8]) -> bool {
         let has_room = self.in_flight.len() < self.pace.capacity;
         let is_open = self.writer == Writer::Open && self.reader == Reader::Open;
@@ -155,27 +155,27 @@ impl Pipe {
         Read::Bytes(count)
     }
 
-    /// The writer ends this direction.
+    /// Shuts this direction down, as the writer does.
     pub(super) fn shutdown(&mut self) {
         if self.writer == Writer::Open {
             self.writer = Writer::ShutDown;
         }
     }
 
-    /// The reader goes, or cannot be reached: what it has not read is lost, and so is what is still
-    /// written, the end included.
+    /// Removes the reader. Bytes that it has not read are lost, and so is everything written later,
+    /// including the end.
     pub(super) fn lose_reader(&mut self) {
         self.in_flight.clear();
         self.reader = Reader::Gone;
     }
 
-    /// The transport ends this direction behind what is in flight.
+    /// Breaks this direction after the bytes in flight.
     pub(super) fn cut(&mut self) {
         self.writer = Writer::Cut;
         self.reader = Reader::Open;
     }
 
-    /// The transport ends this direction, and what is in flight is lost.
+    /// Breaks this direction and loses the bytes in flight.
     pub(super) fn reset(&mut self) {
         self.in_flight.clear();
         self.held_until = None;

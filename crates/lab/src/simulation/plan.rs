@@ -1,4 +1,4 @@
-//! What a seed decides before the run begins.
+//! What the seed decides before the run begins.
 
 use std::time::Duration;
 
@@ -10,38 +10,39 @@ use super::pipe::Pace;
 use super::rng::Rng;
 use super::script::{self, Action};
 
-/// In one of so many patient runs, both ends ask whether the other is alive.
+/// In one of this many patient runs, both ends send heartbeat Pings.
 const HEARTBEAT_ONE_IN: u64 = 10;
 
-/// How long an application pauses that never reads again: longer than anybody waits.
+/// The pause of an application that never reads again: longer than every timeout.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// What both ends do and what happens to them. The first of two is the client's, here and elsewhere.
+/// What both ends do, and what happens to them. In pairs, the client's value is the first, here and
+/// elsewhere.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) agreement: Agreement,
     pub(super) behaviours: [Behaviour; 2],
-    /// How the transport carries what each end writes.
+    /// How the transport carries the bytes of each end.
     pub(super) paces: [Pace; 2],
     pub(super) fault: Option<Fault>,
-    /// How long the ends wait for each other while they are open.
+    /// The timeouts of both ends while they are open.
     pub(super) timeouts: Timeouts,
-    /// Nothing but an end's own limits keeps the connection from a clean end.
-    pub(super) is_gentle: bool,
+    /// Whether only a limit of an end can prevent a clean close.
+    pub(super) expects_clean_end: bool,
 }
 
-/// What one end is, and does.
+/// The properties and actions of one end.
 #[derive(Debug)]
 pub(super) struct Behaviour {
     pub(super) limits: Limits,
     pub(super) close_timeout: Duration,
-    /// What the application does, the last of it first.
+    /// The actions of the application, the first one last.
     pub(super) actions: Vec<Action>,
     /// How eagerly the end acts, writes and reads.
     pub(super) eagerness: [u64; 3],
 }
 
-/// Something that befalls the connection as soon as an end has written so much.
+/// A fault that happens when an end has written `after` bytes.
 #[derive(Debug)]
 pub(super) struct Fault {
     pub(super) kind: FaultKind,
@@ -51,24 +52,24 @@ pub(super) struct Fault {
 
 #[derive(Debug, Clone, Copy, Hash)]
 pub(super) enum FaultKind {
-    /// The transport ends what the end writes, behind what it has written.
+    /// The transport breaks for writing by the end. What was written arrives.
     Cut,
-    /// The transport ends both directions, and loses what is in flight.
+    /// The transport breaks in both directions, and loses the bytes in flight.
     Reset,
-    /// The transport loses what the end writes, and nobody is told.
+    /// The transport silently loses everything that the end writes.
     Silence,
-    /// The end does nothing any more.
+    /// The end stops doing anything.
     Freeze,
-    /// The end ignores what the other says, and talks for ever; the other closes.
+    /// The end ignores its input and sends Pings without end. The other end closes.
     Talk,
 }
 
-/// How much there is to do.
+/// The size of the run.
 #[derive(Debug)]
 struct Scale {
     largest_message: usize,
     messages: u64,
-    /// The least that the transport must be able to carry at once, so that a run does not take long.
+    /// How many bytes the transport can always carry at once, so that a run does not take long.
     chunk: usize,
 }
 
@@ -79,7 +80,7 @@ impl Plan {
         let prepared = [(); 2].map(|()| content::message(rng, scale.largest_message));
         let prepared = prepared.map(Prepared::new);
         let mut behaviours = [(); 2].map(|()| Behaviour::new(rng, &scale, &prepared, is_patient));
-        // One in eight: nobody closes; one: both do; else one of the two.
+        // In one of eight runs no end closes, in one both do, in the others one end does.
         let who_closes = rng.below(8);
         for (index, behaviour) in (0..).zip(&mut behaviours) {
             if who_closes == 1 || who_closes > 1 && who_closes % 2 == index {
@@ -87,25 +88,25 @@ impl Plan {
             }
         }
         let fault = rng.one_in(4).then(|| Fault::new(rng, &behaviours));
-        let is_gentle = is_patient && fault.is_none();
-        if !is_gentle && rng.one_in(4) {
+        let expects_clean_end = is_patient && fault.is_none();
+        if !expects_clean_end && rng.one_in(4) {
             let actions = &mut behaviours[rng.index(2)].actions;
             let at = rng.index(actions.len() + 1);
             actions.insert(at, Action::Pause(NEVER));
         }
-        let wishes = [(); 2].map(|()| (!rng.one_in(4)).then(|| agreement::wish(rng)));
+        let configs = [(); 2].map(|()| (!rng.one_in(4)).then(|| agreement::config(rng)));
         Self {
-            agreement: Agreement::reach(wishes),
+            agreement: Agreement::reach(configs),
             behaviours,
             paces: [(); 2].map(|()| Pace::new(rng, &scale, is_patient)),
             timeouts: timeouts(is_patient && seed.is_multiple_of(HEARTBEAT_ONE_IN)),
-            is_gentle,
+            expects_clean_end,
             fault,
         }
     }
 }
 
-/// What holds a Pong up, where the transport is patient, takes less time than it may take.
+/// Returns the timeouts. In a patient run, delays of the transport are shorter than the Pong timeout.
 fn timeouts(has_heartbeat: bool) -> Timeouts {
     let mut timeouts = Timeouts::default();
     timeouts.message = None;
@@ -143,7 +144,7 @@ impl Behaviour {
         Self { limits, close_timeout, actions, eagerness }
     }
 
-    /// Closes behind everything else, or earlier.
+    /// Inserts a Close, at the end or earlier.
     fn insert_close(&mut self, rng: &mut Rng) {
         let at = if rng.one_in(4) { rng.index(self.actions.len() + 1) } else { 0 };
         self.actions.insert(at, Action::Close(content::close(rng)));

@@ -1,4 +1,4 @@
-//! What an end has received, once more: all at once, and as the other role would receive it.
+//! Replays what an end has received: all at once, and in the other role.
 
 use bytes::BytesMut;
 use fullduplex_proto::{AgreedDeflate, Decoder, Received, Role, Violation};
@@ -6,32 +6,32 @@ use fullduplex_proto::{AgreedDeflate, Decoder, Received, Role, Violation};
 use super::end::{End, Reading};
 use super::frame::mirrored;
 
-/// I13, I14: neither the chunks nor the role make a difference.
+/// I13, I14: neither the chunks nor the role change the events.
 pub(super) fn check(end: &End) {
     let writer = end.role.peer();
-    check_as(end, end.role, end.deflate, &end.received, "I13: in other chunks");
+    check_as(end, end.role, end.deflate, &end.received, "I13: in one chunk");
     let deflate = end.deflate.map(swapped);
     check_as(end, writer, deflate, &mirrored(&end.received, writer), "I14: in the other role");
 }
 
 fn check_as(end: &End, role: Role, deflate: Option<AgreedDeflate>, wire: &[u8], how: &str) {
-    let mut receiver = Decoder::new(role, end.limits);
+    let mut decoder = Decoder::new(role, end.limits);
     if let Some(agreed) = deflate {
-        receiver = receiver.with_deflate(agreed);
+        decoder = decoder.with_deflate(agreed);
     }
-    let (events, violation) = receive_all(receiver, wire);
-    let as_far = events.len().min(end.events.len());
-    assert!(events[..as_far] == end.events[..], "{how} other events arrive");
-    // An end that was given up may have left something unread.
+    let (events, violation) = receive_all(decoder, wire);
+    let common = events.len().min(end.events.len());
+    assert!(events[..common] == end.events[..], "{how} the events differ");
+    // An end that timed out may have left input unparsed.
     if end.reading != Reading::Undrained {
-        assert_eq!((events.len(), violation), (as_far, end.violation), "{how}");
+        assert_eq!((events.len(), violation), (common, end.violation), "{how}");
     }
 }
 
-fn receive_all(mut receiver: Decoder, wire: &[u8]) -> (Vec<Received>, Option<Violation>) {
+fn receive_all(mut decoder: Decoder, wire: &[u8]) -> (Vec<Received>, Option<Violation>) {
     let (mut input, mut events) = (BytesMut::from(wire), Vec::new());
     loop {
-        match receiver.handle(&mut input) {
+        match decoder.handle(&mut input) {
             Ok(Some(event)) => events.push(event),
             Ok(None) => return (events, None),
             Err(violation) => return (events, Some(violation)),

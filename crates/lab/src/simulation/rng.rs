@@ -1,6 +1,6 @@
-//! Numbers that a seed decides.
+//! Random numbers from a seed.
 
-/// The generator SplitMix64: the same numbers for the same seed, on every machine.
+/// The generator SplitMix64. The same seed gives the same numbers on every machine.
 #[derive(Debug)]
 pub(super) struct Rng(u64);
 
@@ -16,12 +16,12 @@ impl Rng {
         mixed ^ mixed >> 31
     }
 
-    /// A number from 0 to `end`, without `end`.
+    /// Returns a number from 0 to `end`, exclusive.
     pub(super) fn below(&mut self, end: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(end)) >> 64) as u64
     }
 
-    /// An index of a list of `len`.
+    /// Returns an index into a list of `len` elements.
     pub(super) fn index(&mut self, len: usize) -> usize {
         self.below(len as u64) as usize
     }
@@ -30,12 +30,12 @@ impl Rng {
         &from[self.index(from.len())]
     }
 
-    /// Whether something happens that happens once in `times`.
+    /// Returns true once in `times` calls, on average.
     pub(super) fn one_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
     }
 
-    /// A number from 0 to `max`, each order of magnitude as likely as the next.
+    /// Returns a number from 0 to `max`. Each order of magnitude is equally likely.
     pub(super) fn log_uniform(&mut self, max: u64) -> u64 {
         let bits = self.below(u64::from(u64::BITS - max.leading_zeros()) + 1);
         self.below(1 << bits).min(max)

@@ -4,11 +4,10 @@ use super::trace::Trace;
 use super::verdict;
 use super::world::World;
 
-/// More turns than any plan has use for: a run that takes them goes round in circles.
+/// More turns than any plan needs. A run that takes them makes no progress.
 const TURNS: u32 = 1_000_000;
 
-/// Simulates the connection that `seed` stands for, from its opening to its end, and panics when
-/// something happens that must not.
+/// Simulates the connection of `seed` from its opening to its end. Panics if an invariant is violated.
 pub fn run(seed: u64, trace: &mut Trace) -> Tally {
     let mut world = World::new(seed, trace);
     for _ in 0..TURNS {
@@ -17,9 +16,9 @@ pub fn run(seed: u64, trace: &mut Trace) -> Tally {
         } else if let Some(next) = world.next_timer() {
             world.advance(next);
         } else if world.ends.iter().all(|end| end.phase == Phase::Closed) {
-            return verdict::judge(&mut world);
+            return verdict::check(&mut world);
         } else {
-            world.unplug();
+            world.end_transport();
         }
     }
     panic!("no progress in {TURNS} turns");

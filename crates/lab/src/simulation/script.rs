@@ -1,4 +1,4 @@
-//! What the application of one end does.
+//! The actions of one end's application.
 
 use std::time::Duration;
 
@@ -8,25 +8,25 @@ use fullduplex_proto::{CloseFrame, Delivery, Message, Outgoing, Part, Prepared};
 use super::content;
 use super::rng::Rng;
 
-/// Something that an application does.
+/// An action of an application.
 #[derive(Debug)]
 pub(super) enum Action {
     Send(Outgoing),
     SendPart(Part),
     Ping(Bytes),
     Close(Option<CloseFrame>),
-    /// Takes messages in another way from now on.
+    /// Changes the delivery of messages.
     Deliver(Delivery),
-    /// Reads nothing for a while.
+    /// Stops reading for this long.
     Pause(Duration),
-    /// Does nothing for a while; what arrives is read.
+    /// Does nothing for this long. Input is still read.
     Rest(Duration),
 }
 
-/// In milliseconds; longer than it takes until unused contexts of compression are given back.
+/// The longest rest in milliseconds: longer than it takes to release unused compression contexts.
 const LONGEST_REST: u64 = 45_000;
 
-/// All that an application does, in order, but for a close.
+/// Chooses the actions of an application, in order, without a Close.
 pub(super) fn write(
     rng: &mut Rng,
     largest: usize,
@@ -35,11 +35,11 @@ pub(super) fn write(
 ) -> Vec<Action> {
     let mut actions = Vec::new();
     let mut earlier: Vec<Message> = Vec::new();
-    // Of 32 actions, so many are Pings: few, or a flood.
+    // How many of 32 actions are Pings: few, or a flood.
     let pings = *rng.pick(&[1, 2, 2, 16]);
     for _ in 0..rng.below(messages) {
         let message = match earlier.len() {
-            // Compression has something to look back at.
+            // A repeated message, for compression.
             1.. if rng.one_in(4) => rng.pick(&earlier).clone(),
             _ => content::message(rng, largest),
         };
@@ -59,7 +59,7 @@ pub(super) fn write(
     actions
 }
 
-/// Something that may stand anywhere, between the parts of a message as well.
+/// Chooses an action that may also happen between the parts of a message.
 fn interruption(rng: &mut Rng) -> Action {
     match rng.below(6) {
         0 => Action::Ping(content::ping(rng)),
@@ -72,7 +72,7 @@ fn interruption(rng: &mut Rng) -> Action {
 }
 
 impl Action {
-    /// About how many bytes it puts on the wire.
+    /// Returns about how many bytes it writes.
     pub(super) fn size(&self) -> u64 {
         let payload = match self {
             Self::Send(outgoing) => outgoing.message().len(),

@@ -1,4 +1,4 @@
-//! Many runs, on all cores.
+//! Runs of many seeds, on all cores.
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -11,15 +11,15 @@ use super::run::run;
 use super::tally::Tally;
 use super::trace::Trace;
 
-/// One of so many seeds is run twice, and must do the same again.
+/// One of this many seeds is run twice, and must do the same both times.
 const TWICE_ONE_IN: u64 = 100;
 
-/// What came of many runs.
+/// The results of many runs.
 #[derive(Debug, Default)]
 pub struct Sweep {
-    /// What happened in those that held.
+    /// The counts of the runs that passed.
     pub tally: Tally,
-    /// The seeds of those that did not.
+    /// The seeds of the runs that failed.
     pub failed: Vec<u64>,
 }
 
@@ -41,13 +41,13 @@ pub fn sweep(seeds: Range<u64>) -> Sweep {
                         Err(_) => own.failed.push(seed),
                     }
                 }
-                let mut all = all.lock().expect("nothing panics with the lock");
+                let mut all = all.lock().expect("no thread panics with the lock");
                 all.tally += own.tally;
                 all.failed.append(&mut own.failed);
             });
         }
     });
-    let mut sweep = all.into_inner().expect("nothing panics with the lock");
+    let mut sweep = all.into_inner().expect("no thread panics with the lock");
     sweep.failed.sort_unstable();
     sweep
 }
@@ -59,7 +59,7 @@ fn check(seed: u64) -> Tally {
             run(seed, &mut trace);
             trace.hash()
         });
-        assert_eq!(one, other, "a seed that does not decide what happens");
+        assert_eq!(one, other, "two runs of the same seed differ");
     }
     run(seed, &mut Trace::off())
 }
@@ -69,10 +69,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn five_hundred_seeds() {
+    fn five_hundred_seeds_violate_no_invariant() {
         let Sweep { tally, failed } = sweep(0..500);
         assert!(failed.is_empty(), "see `cargo xtask simulate --seed` {failed:?}");
-        // Whoever finds nothing may have tried nothing.
+        // The runs did enough to find something.
         let Tally { messages, compressed, fragmented, .. } = tally;
         assert!(messages > 20_000 && compressed > 2_000 && fragmented > 1_000, "{tally}");
         let Tally { clean, unclean, lost, timed_out, violated, .. } = tally;

@@ -1,4 +1,4 @@
-//! What happened in many runs, counted.
+//! Counts of what happened in many runs.
 
 use std::fmt;
 use std::ops::AddAssign;
@@ -8,37 +8,37 @@ use fullduplex_proto::{Closed, ConnectionError};
 use super::end::End;
 use super::flow::Flow;
 
-/// How often things happened.
+/// Counts of what happened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Runs.
+    /// How many seeds were run.
     pub seeds: u64,
-    /// Messages that were delivered.
+    /// How many messages were delivered.
     pub messages: u64,
-    /// Those of them that were compressed, and those that came in several frames.
+    /// How many of them were compressed.
     pub compressed: u64,
-    /// See [`Tally::compressed`].
+    /// How many of them were fragmented.
     pub fragmented: u64,
-    /// Bytes that were read from the transport.
+    /// How many bytes were read from the transport.
     pub bytes: u64,
-    /// Ends that closed with a whole closing handshake.
+    /// How many ends completed the closing handshake.
     pub clean: u64,
-    /// Ends that heard a Close, and could not finish the handshake.
+    /// How many ends received a Close, but could not complete the handshake.
     pub unclean: u64,
-    /// Ends without a Close from the peer.
+    /// How many ends received no Close.
     pub lost: u64,
-    /// Ends whose peer did not answer in time.
+    /// How many ends had a peer that did not answer in time.
     pub timed_out: u64,
-    /// Ends that refused a message.
+    /// How many ends refused a message.
     pub violated: u64,
 }
 
 impl Tally {
-    pub(super) fn count(&mut self, end: &End, heard: &Flow, closed: &Closed) {
-        let delivered = heard.delivered();
+    pub(super) fn count(&mut self, end: &End, incoming_flow: &Flow, closed: &Closed) {
+        let delivered = incoming_flow.delivered();
         self.messages += delivered.len() as u64;
-        self.compressed += delivered.iter().filter(|said| said.compressed).count() as u64;
-        self.fragmented += delivered.iter().filter(|said| said.frames > 1).count() as u64;
+        self.compressed += delivered.iter().filter(|message| message.compressed).count() as u64;
+        self.fragmented += delivered.iter().filter(|message| message.frames > 1).count() as u64;
         self.bytes += end.received.len() as u64;
         *match closed.failure() {
             None if closed.was_clean() => &mut self.clean,

@@ -1,4 +1,4 @@
-//! A run, written down.
+//! The record of a run.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,12 +9,12 @@ use fullduplex_proto::{Closed, Message, Part, Received, Role};
 
 use super::plan::FaultKind;
 
-/// What happened in a run: the last lines of it, and a hash of all.
+/// The last lines of a run, and a hash of all lines.
 #[derive(Debug)]
 pub struct Trace {
     lines: VecDeque<Line>,
     keep: usize,
-    /// `None` in a trace that takes nothing.
+    /// `None` if the trace is off.
     hasher: Option<DefaultHasher>,
 }
 
@@ -22,12 +22,12 @@ pub struct Trace {
 struct Line {
     at: Duration,
     who: Role,
-    what: Happening,
+    what: TraceEvent,
 }
 
-/// Something that happened to an end, or that it did.
+/// Something that an end did, or that happened to it.
 #[derive(Debug, Hash)]
-pub(super) enum Happening {
+pub(super) enum TraceEvent {
     Sent(Summary),
     Rejected,
     Delivers {
@@ -42,13 +42,13 @@ pub(super) enum Happening {
     Read {
         bytes: usize,
     },
-    Heard(Summary),
+    Received(Summary),
     Failed(String),
-    HeardEnd,
+    ReadEnd,
     ShutDown,
-    /// The transport carries nothing from this end for a while.
+    /// The transport pauses for this long.
     Held(Duration),
-    /// The application does not read for a while.
+    /// The application does not read for this long.
     Paused(Duration),
     Fault(FaultKind),
     Ended {
@@ -58,7 +58,7 @@ pub(super) enum Happening {
     },
 }
 
-/// A message or a control frame in few words.
+/// A short description of a message or a control frame.
 #[derive(Debug, Hash)]
 pub(super) enum Summary {
     Text(usize),
@@ -71,22 +71,22 @@ pub(super) enum Summary {
 }
 
 impl Trace {
-    /// A trace that will keep the last `keep` lines, and the hash.
+    /// Makes a trace that keeps the last `keep` lines and the hash.
     pub fn keeping(keep: usize) -> Self {
         Self { lines: VecDeque::new(), keep, hasher: Some(DefaultHasher::new()) }
     }
 
-    /// A trace that takes nothing, which saves time.
+    /// Makes a trace that records nothing, which saves time.
     pub fn off() -> Self {
         Self { lines: VecDeque::new(), keep: 0, hasher: None }
     }
 
-    /// A number that two different runs hardly share.
+    /// Returns the hash of all lines and all written bytes, or `None` if the trace is off.
     pub fn hash(&self) -> Option<u64> {
         self.hasher.as_ref().map(DefaultHasher::finish)
     }
 
-    pub(super) fn note(&mut self, at: Duration, who: Role, what: Happening) {
+    pub(super) fn note(&mut self, at: Duration, who: Role, what: TraceEvent) {
         let Some(hasher) = &mut self.hasher else {
             return;
         };
@@ -98,7 +98,7 @@ impl Trace {
         }
     }
 
-    /// Takes bytes on the wire into the hash.
+    /// Adds written bytes to the hash.
     pub(super) fn note_wire(&mut self, bytes: &[u8]) {
         if let Some(hasher) = &mut self.hasher {
             hasher.write(bytes);
@@ -142,7 +142,7 @@ impl From<&Received> for Summary {
     }
 }
 
-impl From<&Closed> for Happening {
+impl From<&Closed> for TraceEvent {
     fn from(closed: &Closed) -> Self {
         let failure = closed.failure().map(|failure| failure.to_string()).unwrap_or_default();
         Self::Ended { code: closed.code(), clean: closed.was_clean(), failure }

@@ -1,4 +1,4 @@
-//! What one end does next, as any driver might do it.
+//! One turn of one end.
 
 use std::time::{Duration, Instant};
 
@@ -9,25 +9,25 @@ use super::flow::Flow;
 use super::pipe::Pipe;
 use super::rng::Rng;
 use super::script::Action;
-use super::trace::{Happening, Summary, Trace};
+use super::trace::{Summary, Trace, TraceEvent};
 
-/// One end, what it can reach, and what is known of both directions.
+/// One end, with the pipes and the models of both directions.
 #[derive(Debug)]
 pub(super) struct Turn<'a> {
     pub(super) end: &'a mut End,
-    pub(super) said: &'a mut Flow,
-    pub(super) heard: &'a mut Flow,
+    pub(super) outgoing_flow: &'a mut Flow,
+    pub(super) incoming_flow: &'a mut Flow,
     pub(super) outgoing: &'a mut Pipe,
     pub(super) incoming: &'a mut Pipe,
     pub(super) now: Instant,
     pub(super) rng: &'a mut Rng,
     pub(super) trace: &'a mut Trace,
-    /// The time since the beginning.
+    /// The time since the beginning of the run.
     pub(super) at: Duration,
 }
 
 impl Turn<'_> {
-    /// Does what the application does next.
+    /// Does the next action of the application.
     pub(super) fn act(&mut self) {
         let Some(action) = self.end.actions.pop() else {
             return;
@@ -39,24 +39,24 @@ impl Turn<'_> {
                 let expected = self.if_open(Ok(()));
                 let result = self.end.connection.ping(&payload);
                 if self.is_accepted(result, expected, (&Received::Ping(payload.clone())).into()) {
-                    self.said.ping(payload);
+                    self.outgoing_flow.ping(payload);
                 }
             }
             Action::Close(frame) => {
                 self.end.connection.close(frame.as_ref());
-                self.said.close(frame.clone());
-                self.note(Happening::Sent((&Received::Close(frame)).into()));
+                self.outgoing_flow.close(frame.clone());
+                self.note(TraceEvent::Sent((&Received::Close(frame)).into()));
             }
             Action::Deliver(delivery) => {
                 self.end.connection.set_delivery(delivery);
-                self.note(Happening::Delivers { parts: delivery == Delivery::Parts });
+                self.note(TraceEvent::Delivers { parts: delivery == Delivery::Parts });
             }
             Action::Pause(pause) => {
-                self.note(Happening::Paused(pause));
+                self.note(TraceEvent::Paused(pause));
                 self.end.pause(self.now + pause);
             }
             Action::Rest(rest) => {
-                self.note(Happening::Rests(rest));
+                self.note(TraceEvent::Rests(rest));
                 self.end.rests_until = Some(self.now + rest);
             }
         }
@@ -66,24 +66,24 @@ impl Turn<'_> {
         let content = outgoing.message().clone();
         let compressed =
             self.compresses(&content) && !matches!(outgoing, Outgoing::Uncompressed(_));
-        let expected = self.if_open(self.said.check_message());
+        let expected = self.if_open(self.outgoing_flow.check_message());
         let result = self.end.connection.send(outgoing);
         if self.is_accepted(result, expected, (&content).into()) {
-            self.said.send(Part { content, last: true }, compressed);
+            self.outgoing_flow.send(Part { content, last: true }, compressed);
         }
     }
 
     fn send_part(&mut self, part: Part) {
-        // Nobody knows how long the message will be.
+        // The length of the message is not known yet, so the threshold does not apply.
         let compressed = self.compresses(&part.content) || !part.last && self.end.deflate.is_some();
-        let expected = self.if_open(self.said.check_part(&part));
+        let expected = self.if_open(self.outgoing_flow.check_part(&part));
         let result = self.end.connection.send_part(&part);
         if self.is_accepted(result, expected, (&part).into()) {
-            self.said.send(part, compressed);
+            self.outgoing_flow.send(part, compressed);
         }
     }
 
-    /// Whether a message of one frame is long enough to be compressed.
+    /// Returns whether a message in one frame is long enough to be compressed.
     fn compresses(&self, message: &Message) -> bool {
         self.end.deflate.is_some_and(|deflate| message.len() >= deflate.threshold)
     }
@@ -99,11 +99,11 @@ impl Turn<'_> {
         what: Summary,
     ) -> bool {
         assert_eq!(result, expected, "{what:?} is sent");
-        self.note(if result.is_ok() { Happening::Sent(what) } else { Happening::Rejected });
+        self.note(if result.is_ok() { TraceEvent::Sent(what) } else { TraceEvent::Rejected });
         result.is_ok()
     }
 
-    pub(super) fn note(&mut self, what: Happening) {
+    pub(super) fn note(&mut self, what: TraceEvent) {
         self.trace.note(self.at, self.end.role, what);
     }
 }

@@ -1,4 +1,4 @@
-//! What must hold when both ends have ended.
+//! Checks that are made when both ends have ended.
 
 use fullduplex_proto::{Closed, ConnectionError, Received};
 
@@ -8,24 +8,26 @@ use super::replay;
 use super::tally::Tally;
 use super::world::World;
 
-/// One of so many runs is looked at once more, which takes as long as the run.
+/// One of this many runs is replayed, which takes as long as the run.
 const REPLAY_ONE_IN: u64 = 4;
 
-pub(super) fn judge(world: &mut World<'_>) -> Tally {
+pub(super) fn check(world: &mut World<'_>) -> Tally {
     let is_replayed = world.rng.one_in(REPLAY_ONE_IN);
     let mut tally = Tally { seeds: 1, ..Tally::default() };
     let [client, server] = &mut world.ends;
     let [by_client, by_server] = &world.flows;
-    // A limit of an end is its own decision against a clean end.
-    let is_clean = world.is_gentle
-        && !world.is_unplugged
+    // An end whose limit was exceeded does not close cleanly.
+    let is_clean = world.expects_clean_end
+        && !world.transport_was_ended
         && client.violation.is_none()
         && server.violation.is_none();
-    for (end, said, heard) in [(client, by_client, by_server), (server, by_server, by_client)] {
-        let closed = end.closed.clone().expect("an end that has ended says how");
-        judge_end(end, &closed, said);
+    for (end, outgoing_flow, incoming_flow) in
+        [(client, by_client, by_server), (server, by_server, by_client)]
+    {
+        let closed = end.closed.clone().expect("the end has ended");
+        check_end(end, &closed, outgoing_flow);
         let is_lost = closed.failure() == Some(ConnectionError::PongTimeout);
-        assert!(!is_lost || !world.is_gentle, "{:?} was alive", end.role.peer());
+        assert!(!is_lost || !world.expects_clean_end, "{:?} was alive", end.role.peer());
         if is_clean {
             assert!(
                 closed.was_clean() || !end.connection.is_flushed(),
@@ -34,19 +36,19 @@ pub(super) fn judge(world: &mut World<'_>) -> Tally {
             );
         }
         if closed.was_clean() {
-            heard.assert_all_delivered();
+            incoming_flow.assert_all_delivered();
         }
         stays_ended(end, &closed);
         if is_replayed {
             replay::check(end);
         }
-        tally.count(end, heard, &closed);
+        tally.count(end, incoming_flow, &closed);
     }
     tally
 }
 
-/// The end reports what happened.
-fn judge_end(end: &End, closed: &Closed, said: &Flow) {
+/// Checks that the end reports what happened.
+fn check_end(end: &End, closed: &Closed, outgoing_flow: &Flow) {
     let reported = (closed.code(), closed.reason());
     match (end.events.last(), end.violation) {
         (_, Some(violation)) => {
@@ -63,11 +65,12 @@ fn judge_end(end: &End, closed: &Closed, said: &Flow) {
             assert!(closed.failure().is_some(), "D2: an end without a Close is a failure");
         }
     }
-    let exchanged = end.violation.is_none() && end.is_deaf() && said.wire().is_closed();
+    let exchanged =
+        end.violation.is_none() && end.discards_input() && outgoing_flow.wire().is_closed();
     assert!(!closed.was_clean() || exchanged, "RFC6455-7.1.4-1: clean without both Closes");
 }
 
-/// D2: exactly one end; whatever a driver still says changes nothing.
+/// D2: later calls of the driver do not change the reported end.
 fn stays_ended(end: &mut End, closed: &Closed) {
     let connection = &mut end.connection;
     connection.close(None);

@@ -1,4 +1,4 @@
-//! What passes on the wire in one direction, judged by the RFC alone.
+//! Checks the bytes of one direction against the RFCs.
 
 use std::collections::VecDeque;
 
@@ -8,32 +8,32 @@ use fullduplex_proto::{CloseCode, CloseFrame, CloseReason, Message, Received, Ro
 use super::frame::{BINARY, CLOSE, CONTINUATION, Header, PING, PONG, RSV1, TEXT};
 use super::inflater::Inflater;
 
-/// Reads the bytes that one end writes, and holds the rules for a sender against them.
+/// Parses the bytes that one end writes, and checks them against the rules for a sender.
 #[derive(Debug)]
 pub(super) struct Wire {
     writer: Role,
-    /// What inflates its messages, if compression was agreed on.
+    /// Inflates its messages, if compression was agreed on.
     inflater: Option<Inflater>,
-    /// What the next data frames must contain.
+    /// The expected contents of the next data frames.
     contents: VecDeque<Content>,
-    /// The bytes of a header that is not whole yet.
+    /// The bytes of an incomplete header.
     start: Vec<u8>,
     frame: Option<Frame>,
     message: Option<Fragments>,
     closed: bool,
-    /// Payload bytes of messages that have passed; those that a compressed frame stands for pass with
-    /// its last byte.
+    /// How many payload bytes of messages were written. Those of a compressed frame count when its last
+    /// byte is written.
     data_bytes: u64,
 }
 
-/// What a data frame contains.
+/// The content of a data frame.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Content {
     pub(super) bytes: usize,
     pub(super) compressed: bool,
 }
 
-/// A frame of which the header has passed.
+/// A frame whose header is complete.
 #[derive(Debug)]
 struct Frame {
     header: Header,
@@ -42,7 +42,7 @@ struct Frame {
     payload: Vec<u8>,
 }
 
-/// A message of which the last frame is still to come.
+/// A message whose last frame is not complete.
 #[derive(Debug)]
 struct Fragments {
     opcode: u8,
@@ -64,17 +64,17 @@ impl Wire {
         }
     }
 
-    /// Takes note that a data frame will follow all others.
+    /// Adds a data frame to the expected ones.
     pub(super) fn expect(&mut self, content: Content) {
         self.contents.push_back(content);
     }
 
-    /// Whether a frame has begun and not ended.
+    /// Returns whether a frame has begun and not ended.
     pub(super) fn is_within_frame(&self) -> bool {
         self.frame.is_some() || !self.start.is_empty()
     }
 
-    /// Whether the writer's Close has passed.
+    /// Returns whether the Close was written.
     pub(super) fn is_closed(&self) -> bool {
         self.closed
     }
@@ -83,8 +83,8 @@ impl Wire {
         self.data_bytes
     }
 
-    /// Reads on, up to the end of the next message or control frame, and takes what it read off
-    /// `bytes`; `None` when they are used up before.
+    /// Takes bytes off the front of `bytes` up to the end of the next message or control frame, and returns
+    /// it. Returns `None` if `bytes` ends before.
     pub(super) fn read(&mut self, bytes: &mut &[u8]) -> Option<Received> {
         loop {
             if self.frame.is_none() {
@@ -93,7 +93,7 @@ impl Wire {
                 self.start.push(next);
                 if let Some(header) = Header::read(&self.start) {
                     self.start.clear();
-                    self.judge(&header);
+                    self.check(&header);
                     let content =
                         if header.is_control() { None } else { self.contents.pop_front() };
                     self.frame = Some(Frame { header, content, payload: Vec::new() });
@@ -119,7 +119,7 @@ impl Wire {
         }
     }
 
-    fn judge(&self, header: &Header) {
+    fn check(&self, header: &Header) {
         let Header { fin, reserved, opcode, mask, length, .. } = *header;
         assert_eq!(
             mask.is_some(),
@@ -134,13 +134,13 @@ impl Wire {
             return;
         }
         assert!(matches!(opcode, CONTINUATION | TEXT | BINARY), "I1: opcode {opcode}");
-        assert!(!self.closed, "I3: data behind a Close");
+        assert!(!self.closed, "I3: data after a Close");
         let continues = opcode == CONTINUATION;
         assert_eq!(continues, self.message.is_some(), "I6: {header:?} among fragments");
-        let content = self.contents.front().expect("D1: a frame that nobody has sent");
+        let content = self.contents.front().expect("D1: a frame that was not sent");
         let compressed = content.compressed && !continues;
         assert_eq!(reserved, if compressed { RSV1 } else { 0 }, "I8: {header:?}");
-        assert!(!compressed || self.inflater.is_some(), "I8: nothing was agreed on");
+        assert!(!compressed || self.inflater.is_some(), "I8: compression was not agreed on");
         assert!(content.compressed || content.bytes as u64 == length, "D1: {header:?}");
     }
 
@@ -183,9 +183,9 @@ fn close_frame(body: &[u8]) -> Option<CloseFrame> {
     if body.is_empty() {
         return None;
     }
-    let (code, reason) = body.split_first_chunk().expect("I1: a Close has no body, or a code");
-    let code = CloseCode::new(u16::from_be_bytes(*code)).expect("I1: a code that may be sent");
-    let reason = str::from_utf8(reason).expect("I7: a reason is UTF-8");
-    let reason = CloseReason::new(reason).expect("I5: a reason of at most 123 bytes");
+    let (code, reason) = body.split_first_chunk().expect("I1: the body has a whole code");
+    let code = CloseCode::new(u16::from_be_bytes(*code)).expect("I1: the code is valid");
+    let reason = str::from_utf8(reason).expect("I7: the reason is UTF-8");
+    let reason = CloseReason::new(reason).expect("I5: the reason has at most 123 bytes");
     Some(CloseFrame { code, reason })
 }

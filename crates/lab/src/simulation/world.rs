@@ -1,4 +1,4 @@
-//! Two ends, what is between them, and the clock.
+//! Both ends, the transport and the clock.
 
 use std::time::{Duration, Instant};
 
@@ -12,15 +12,15 @@ use super::pipe::Pipe;
 use super::plan::{Fault, FaultKind, Plan};
 use super::rng::Rng;
 use super::script::Action;
-use super::trace::{Happening, Trace};
+use super::trace::{Trace, TraceEvent};
 use super::turn::Turn;
 use super::wire::Wire;
 
-/// After so long a time without a turn, open ends have given back what they can. One that waits for
-/// the rest of a message would look again for ever.
+/// If no end had a turn for this long, open ends have released all unused memory, and their deadlines are
+/// ignored. Otherwise a run with an unfinished message would not end.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// What an end may do in its turn.
+/// What an end does in its turn.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Move {
     Act,
@@ -31,7 +31,7 @@ pub(super) enum Move {
 
 const MOVES: [Move; 4] = [Move::Act, Move::Write, Move::Read, Move::ShutDown];
 
-/// An end that sends a Ping from time to time, and reads nothing.
+/// An end that sends a Ping at every interval and reads nothing ([`FaultKind::Talk`]).
 #[derive(Debug)]
 struct Talker {
     from: Role,
@@ -44,29 +44,29 @@ pub(super) struct World<'a> {
     pub(super) rng: Rng,
     epoch: Instant,
     now: Instant,
-    /// When an end last had a turn.
+    /// When an end last acted or a message was on its way.
     quiet_since: Instant,
     pub(super) ends: [End; 2],
-    /// What each end says, and the pipe for it.
+    /// The model and the pipe for what each end sends.
     pub(super) flows: [Flow; 2],
     pipes: [Pipe; 2],
-    /// What will befall the connection.
+    /// The fault that will happen.
     fault: Option<Fault>,
-    /// An end that ignores the other's Close and goes on talking.
+    /// The end that ignores the other's Close and keeps sending.
     talker: Option<Talker>,
-    pub(super) is_gentle: bool,
-    /// Whether the transport was ended because nothing happened any more.
-    pub(super) is_unplugged: bool,
+    pub(super) expects_clean_end: bool,
+    /// Whether the transport was ended because nothing else could happen.
+    pub(super) transport_was_ended: bool,
     trace: &'a mut Trace,
 }
 
 impl<'a> World<'a> {
     pub(super) fn new(seed: u64, trace: &'a mut Trace) -> Self {
         let mut rng = Rng::new(seed);
-        let Plan { agreement, behaviours, paces, fault, timeouts, is_gentle } =
+        let Plan { agreement, behaviours, paces, fault, timeouts, expects_clean_end } =
             Plan::new(seed, &mut rng);
         let [client, server] = behaviours;
-        // No duration depends on when this is.
+        // Only differences from this instant matter.
         let now = Instant::now();
         let mut pipes = paces.map(Pipe::new);
         if let Some(fault) = &fault {
@@ -86,13 +86,13 @@ impl<'a> World<'a> {
             pipes,
             fault,
             talker: None,
-            is_gentle,
-            is_unplugged: false,
+            expects_clean_end,
+            transport_was_ended: false,
             trace,
         }
     }
 
-    /// Picks one of all that is possible now.
+    /// Chooses one of the moves that are possible now.
     pub(super) fn choose(&mut self) -> Option<(Role, Move)> {
         let mut total = 0;
         let mut chosen = None;
@@ -108,7 +108,7 @@ impl<'a> World<'a> {
         chosen
     }
 
-    /// How likely this is; zero when it is not possible.
+    /// Returns the weight of a move, which is zero if the move is impossible.
     fn weight(&self, role: Role, turn: Move) -> u64 {
         let end = &self.ends[role as usize];
         let (outgoing, incoming) = (&self.pipes[role as usize], &self.pipes[1 - role as usize]);
@@ -130,20 +130,30 @@ impl<'a> World<'a> {
     }
 
     pub(super) fn take_turn(&mut self, role: Role, turn: Move) {
-        // That an end is asked whether it is alive is no news.
+        // Heartbeats do not count.
         if matches!(turn, Move::Act) || !self.flows.iter().all(Flow::is_delivered) {
             self.quiet_since = self.now;
         }
         let [client, server] = &mut self.ends;
         let [to_server, to_client] = &mut self.pipes;
         let [by_client, by_server] = &mut self.flows;
-        let (end, said, heard, outgoing, incoming) = match role {
+        let (end, outgoing_flow, incoming_flow, outgoing, incoming) = match role {
             Role::Client => (client, by_client, by_server, to_server, to_client),
             Role::Server => (server, by_server, by_client, to_client, to_server),
         };
         let (rng, trace) = (&mut self.rng, &mut *self.trace);
         let at = self.now - self.epoch;
-        let mut this = Turn { end, said, heard, outgoing, incoming, now: self.now, rng, trace, at };
+        let mut this = Turn {
+            end,
+            outgoing_flow,
+            incoming_flow,
+            outgoing,
+            incoming,
+            now: self.now,
+            rng,
+            trace,
+            at,
+        };
         match turn {
             Move::Act => this.act(),
             Move::Write => this.write(),
@@ -154,11 +164,11 @@ impl<'a> World<'a> {
         if self.pipes[role as usize].release_fault()
             && let Some(fault) = self.fault.take()
         {
-            self.befall(&fault);
+            self.inject(&fault);
         }
     }
 
-    /// Looks at what has become of an end; one that has ended drops its transport.
+    /// Checks the deadlines of an end. If the end has ended, it drops its transport.
     fn settle(&mut self, role: Role) {
         let end = &mut self.ends[role as usize];
         end.settle(self.now);
@@ -166,16 +176,16 @@ impl<'a> World<'a> {
             && let Some(closed) = end.connection.closed()
         {
             end.closed = Some(closed.clone());
-            let ended = Happening::from(closed);
+            let ended = TraceEvent::from(closed);
             self.note(role, ended);
             self.pipes[role as usize].shutdown();
             self.pipes[1 - role as usize].lose_reader();
         }
     }
 
-    fn befall(&mut self, fault: &Fault) {
+    fn inject(&mut self, fault: &Fault) {
         let from = fault.from as usize;
-        self.note(fault.from, Happening::Fault(fault.kind));
+        self.note(fault.from, TraceEvent::Fault(fault.kind));
         match fault.kind {
             FaultKind::Cut => self.pipes[from].cut(),
             FaultKind::Reset => self.pipes.iter_mut().for_each(Pipe::reset),
@@ -197,7 +207,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// When something may happen next that does not happen now.
+    /// Returns the next instant at which something may happen.
     pub(super) fn next_timer(&self) -> Option<Instant> {
         let awake = self.ends.iter().filter(|end| end.attention != Attention::Frozen);
         let is_quiet = self.now >= self.quiet_since + QUIET;
@@ -218,7 +228,7 @@ impl<'a> World<'a> {
     }
 
     pub(super) fn advance(&mut self, now: Instant) {
-        assert!(now > self.now, "D3: a timer that is due and does nothing");
+        assert!(now > self.now, "D3: a timer is due and has no effect");
         self.now = now;
         self.pipes.iter_mut().for_each(|pipe| pipe.release(now));
         for role in [Role::Client, Role::Server] {
@@ -226,7 +236,7 @@ impl<'a> World<'a> {
             end.rests_until = end.rests_until.filter(|&until| until > now);
             match end.attention {
                 Attention::Frozen => continue,
-                Attention::Paused(until) if until <= now => end.wake(),
+                Attention::Paused(until) if until <= now => end.resume(),
                 _ => {}
             }
             self.settle(role);
@@ -240,7 +250,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Sends a Ping by hand, in place of an end that does nothing else any more.
+    /// Sends a Ping in place of an end that does nothing else.
     fn talk(&mut self, from: Role) {
         let bytes = frame::control(from, PING, &self.rng.next().to_be_bytes());
         if self.pipes[from as usize].inject(&bytes) {
@@ -248,31 +258,31 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Nothing happens any more, and the connection still stands: that is for open ends to do, and
-    /// for frozen ones. Then the transport ends, and whoever is frozen wakes up.
-    pub(super) fn unplug(&mut self) {
-        assert!(!self.is_unplugged, "D2: an end outlives its transport");
-        self.is_unplugged = true;
+    /// Ends the transport when nothing else can happen, and resumes frozen ends. Only open and frozen ends
+    /// may still exist then.
+    pub(super) fn end_transport(&mut self) {
+        assert!(!self.transport_was_ended, "D2: an end outlives its transport");
+        self.transport_was_ended = true;
         for end in self.ends.iter().filter(|end| end.attention != Attention::Frozen) {
             assert_ne!(end.phase, Phase::Closing, "D3: {:?} is stuck", end.role);
         }
-        if self.is_gentle && self.ends.iter().all(|end| end.phase == Phase::Open) {
+        if self.expects_clean_end && self.ends.iter().all(|end| end.phase == Phase::Open) {
             self.flows.iter().for_each(Flow::assert_at_rest);
             let is_amid_message = self.flows.iter().any(Flow::is_amid_message);
             for end in &self.ends {
                 let may_wait = is_amid_message || end.has_heartbeat;
                 assert!(
                     may_wait || !end.connection.has_deadline(),
-                    "{:?} keeps its contexts",
+                    "{:?} has not released its contexts",
                     end.role
                 );
             }
         }
         self.pipes.iter_mut().for_each(Pipe::reset);
-        self.ends.iter_mut().for_each(End::wake);
+        self.ends.iter_mut().for_each(End::resume);
     }
 
-    fn note(&mut self, who: Role, what: Happening) {
+    fn note(&mut self, who: Role, what: TraceEvent) {
         self.trace.note(self.now - self.epoch, who, what);
     }
 }
