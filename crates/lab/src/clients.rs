@@ -7,22 +7,22 @@ use crate::peers::{node, python};
 
 /// The trials of a client, in order, and what each expects. A client prints the names of those it has passed.
 pub const TRIALS: [(&str, &str); 16] = [
-    ("subprotocol", "of `nope` and `echo` the server chooses `echo`"),
+    ("subprotocol", "the server chooses `echo` of `nope` and `echo`"),
     ("compression", "permessage-deflate is agreed on if it was offered"),
-    ("text", "of 0 bytes to 1 MiB, and with characters of 1 to 4 bytes, comes back"),
-    ("binary", "of 0 bytes to 1 MiB comes back"),
-    ("large message", "of 8 MB, which compresses well, comes back"),
+    ("text", "texts of 0 bytes to 1 MiB, with characters of 1 to 4 bytes, come back"),
+    ("binary", "binary messages of 0 bytes to 1 MiB come back"),
+    ("large message", "8 MB that compress well come back"),
     ("fragments sent", "a message in three frames comes back as one"),
     ("fragments received", "a message in ten frames arrives as one"),
-    ("ping sent", "is answered with its payload"),
-    ("ping received", "is answered with its payload"),
+    ("ping sent", "the server answers with the same payload"),
+    ("ping received", "the client answers with the same payload"),
     ("burst sent", "1,000 messages come back in order"),
     ("burst received", "1,000 messages arrive in order"),
-    ("close sent", "code and reason come back; `aiohttp` shows the code only"),
-    ("close sent without a code", "comes back without a code"),
+    ("close sent", "code and reason come back; `aiohttp` shows only the code"),
+    ("close sent without a code", "the answer has no code"),
     ("close received", "code and reason arrive"),
-    ("silence", "of 3 s is survived, since the server pings"),
-    ("rejection", "404, for a resource that is not there, arrives"),
+    ("silence", "the connection survives 3 s without messages, because the server pings"),
+    ("rejection", "404 arrives for an unknown resource"),
 ];
 
 /// A client.
@@ -108,7 +108,7 @@ impl Client {
     /// Runs the client against our echo server at `url`. For `wss` it trusts the root in the file `ca`.
     ///
     /// # Errors
-    /// The failures, and the names of trials that were not passed.
+    /// The failures, and the names of the trials that did not pass.
     ///
     /// # Panics
     /// If the client is not installed.

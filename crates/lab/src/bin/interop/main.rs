@@ -1,6 +1,6 @@
 //! Interoperability with other projects. `interop` tries everything and writes `docs/interop.md`, `interop
 //! CLIENT` tries one client with our server, and `interop servers` our client with other servers.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its results")]
 
 mod our_client;
 mod our_server;
@@ -34,7 +34,7 @@ fn interop(chosen: Option<&str>) -> Result<(), Failure> {
     let clients: Vec<Client> = Client::ALL.into_iter().filter(is_chosen).collect();
     if clients.is_empty() {
         let names = Client::ALL.map(Client::name).join(", ");
-        return Err(format!("there are these clients: {names}, and `servers`").into());
+        return Err(format!("unknown client: use one of {names}, or `servers`").into());
     }
     let mut tables = our_server::try_with(&clients)?;
     if chosen.is_none() {
@@ -54,8 +54,8 @@ fn document(tables: &str) -> Result<String, Failure> {
     let date = date.trim();
     Ok(format!(
         "# Interoperability\n\n\
-         Written by `cargo xtask interop` on {date}. It fails unless all of this passes; CI runs it \
-         too.\n\n\
+         Written by `cargo xtask interop` on {date}. The command fails unless all trials pass; CI runs \
+         it too.\n\n\
          {tables}"
     ))
 }

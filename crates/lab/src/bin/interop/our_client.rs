@@ -95,7 +95,7 @@ pub(crate) fn try_all() -> Result<String, Failure> {
         io::Result::Ok(Relay { name, url, _proxy: proxy })
     });
     let relays = relays.into_iter().collect::<io::Result<Vec<_>>>()?;
-    let mut document = format!("## Our client, with servers of others\n\n{ABOUT}");
+    let mut document = format!("## Our client with servers of other projects\n\n{ABOUT}");
     for (deflate, title) in [(true, "permessage-deflate offered"), (false, "uncompressed")] {
         let columns = PEERS.map(|peer| peer.try_by_all(deflate, &identity, &tls, &relays));
         let columns = columns.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -126,13 +126,13 @@ fn table(columns: &[Column]) -> String {
 }
 
 const ABOUT: &str = "\
-How many trials our client has passed with each server, by each way to it: directly, through reverse proxies, whose TLS
-is theirs, and through forward proxies, with and without a user, to `ws` and to `wss` URLs. The trials: messages of 0
-bytes to 1 MiB come back, as text and as binary; one of 8 MB comes back; one in three frames comes back as one; 1,000 in
-a row come back in order; a Ping is answered; a close is answered; permessage-deflate is agreed on where both ends have
-it; and, where a server has means for it, it chooses a subprotocol, sends 1,000 messages in a row, closes with a code
-and a reason, and refuses with 404, which arrives. tokio-tungstenite does not agree to permessage-deflate. The programs
-in Rust do not speak TLS themselves (–). undici has no server.
+The number of trials that our client passed with each server, by each route to it: directly, through reverse proxies,
+which terminate TLS, and through forward proxies, with and without a login, to `ws` and `wss` URLs. The trials: text and
+binary messages of 0 bytes to 1 MiB come back; a message of 8 MB comes back; a message in three frames comes back as
+one; 1,000 messages in a row come back in order; the server answers a Ping and a Close; and permessage-deflate is agreed
+on if both ends support it. Where the server has an API for it: it chooses a subprotocol, sends 1,000 messages in a row,
+closes with a code and a reason, and rejects with 404. tokio-tungstenite does not support permessage-deflate. The
+programs in Rust do not support TLS themselves (–). undici has no server.
 ";
 
 impl<'a> Route<'a> {
@@ -233,8 +233,7 @@ impl Peer {
             if let Some(origin) = &route.origin {
                 let options = route.options(deflate, tls)?;
                 let trying = async { timeout(LIMIT, self.try_by(origin, &options)).await };
-                let tried =
-                    runtime.block_on(trying).unwrap_or_else(|_| Err("it takes too long".into()));
+                let tried = runtime.block_on(trying).unwrap_or_else(|_| Err("timed out".into()));
                 let number = tried.map_err(|error| {
                     format!("our client, {}, {what}, {}: {error}", self.name, route.name)
                 })?;
@@ -274,7 +273,7 @@ impl Peer {
         Ok(format!("{} {version}", self.name))
     }
 
-    fn obeys(self) -> bool {
+    fn has_commands(self) -> bool {
         matches!(self.kind, Kind::Library(_))
     }
 
@@ -282,14 +281,14 @@ impl Peer {
     async fn try_by(self, origin: &str, options: &ConnectOptions) -> Result<usize, Failure> {
         let url = Url::parse(&format!("{origin}/"))?;
         let mut options = options.clone();
-        if self.obeys() {
+        if self.has_commands() {
             options.subprotocols = Subprotocols::new(["nope", "echo"])?;
         }
         let (mut socket, _) = connect(&url, &options).await?;
         let compresses = self.name != "tokio-tungstenite" && options.deflate.is_some();
         expect(socket.extensions().is_empty() != compresses, "compression", socket.extensions())?;
         let mut passed = 1;
-        if self.obeys() {
+        if self.has_commands() {
             let chosen = socket.subprotocol().map(ToString::to_string);
             expect(chosen.as_deref() == Some("echo"), "the subprotocol", chosen)?;
             passed += 1;
@@ -300,7 +299,7 @@ impl Peer {
         burst_sent(&mut socket).await?;
         ping(&mut socket).await?;
         passed += 6; // text and binary count twice
-        if self.obeys() {
+        if self.has_commands() {
             burst_received(&mut socket).await?;
             close_received(socket).await?;
             refused(&Url::parse(&format!("{origin}/nowhere"))?, &options).await?;
@@ -380,7 +379,7 @@ async fn ping(socket: &mut Socket) -> Result<(), Failure> {
                 return expect(payload == "are you there?", "a Pong", payload);
             }
             Some(_) => {}
-            None => return Err("the connection ended instead of a Pong".into()),
+            None => return Err("the connection ended before a Pong".into()),
         }
     }
 }
@@ -389,7 +388,7 @@ async fn close_received(mut socket: Socket) -> Result<(), Failure> {
     socket.send("close 4001 enough").await?;
     let received = socket.recv().await?;
     expect(received.is_none(), "the end", received)?;
-    let closed = socket.close_result().ok_or("it is not closed")?;
+    let closed = socket.close_result().ok_or("the connection is not closed")?;
     let is_so = closed.was_clean() && closed.code() == 4001 && closed.reason() == "enough";
     expect(is_so, "the server's close", (closed.code(), closed.reason().to_owned()))
 }

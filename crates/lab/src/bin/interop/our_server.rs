@@ -26,7 +26,7 @@ pub(crate) fn try_with(clients: &[Client]) -> Result<String, Failure> {
     });
     let passed = reports.into_iter().map(|row| row.into_iter().collect());
     let passed: Option<Vec<Vec<Report>>> = passed.collect();
-    let passed = passed.ok_or("not all clients are content with our server: see above")?;
+    let passed = passed.ok_or("some trials failed: see above")?;
     Ok(table_of_routes(&rows, routes, &passed) + "\n" + &table_of_trials(clients))
 }
 
@@ -68,10 +68,10 @@ impl Row {
 
 fn table_of_routes(rows: &[Row], routes: &Routes, reports: &[Vec<Report>]) -> String {
     let mut table = String::from(
-        "## Our server, with clients of others\n\n\
-         How many of the trials below each has passed, by each way to the server. Behind a proxy, TLS \
-         is the proxy's.\nThe proxies cut what is silent for 2 s, as is checked first. undici does not \
-         compress what it sends.\n\n",
+        "## Our server with clients of other projects\n\n\
+         The number of trials below that each client passed, by each route to the server. Behind a \
+         proxy, the proxy terminates TLS.\nThe proxies drop connections that are idle for 2 s, which is \
+         checked first. undici does not compress what it sends.\n\n",
     );
     let names = routes.all.iter().map(|route| route.name.as_str());
     table += &head(["client", ""].into_iter().chain(names));
@@ -87,7 +87,7 @@ fn table_of_routes(rows: &[Row], routes: &Routes, reports: &[Vec<Report>]) -> St
 }
 
 fn table_of_trials(clients: &[Client]) -> String {
-    let mut table = String::from("What is missing is what a client has no means for.\n\n");
+    let mut table = String::from("A dash means that the client has no API for the trial.\n\n");
     let names = clients.iter().map(|client| client.name());
     table += &head(["trial", ""].into_iter().chain(names));
     for (name, what) in TRIALS {

@@ -24,9 +24,9 @@ pub(crate) fn check(software: Software, identity: &Identity) -> Result<(), Failu
     if end.is_err() || silence < PATIENCE || !received.starts_with(b"HTTP/1.1 101 ") {
         let received = String::from_utf8_lossy(&received);
         return Err(
-            format!("{name} was to open and to cut a connection: {received}, {end:?}").into()
+            format!("{name} did not open and then drop a connection: {received}, {end:?}").into()
         );
     }
-    println!("{name} cuts a connection that is silent for {:.1} s", silence.as_secs_f64());
+    println!("{name} drops a connection that is idle for {:.1} s", silence.as_secs_f64());
     Ok(())
 }
