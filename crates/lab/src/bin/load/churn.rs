@@ -33,7 +33,7 @@ const WARM_UP: usize = 1000;
 
 const PATH: &str = "/";
 
-/// The course of a connection.
+/// How a connection is used and ended.
 #[derive(Debug, Clone, Copy)]
 enum Course {
     /// A message, and the closing handshake.
@@ -72,7 +72,7 @@ pub(crate) fn churn(cycles: usize) -> Result<(), Failure> {
     let tenth = cycles / 10;
     let early = measure(&server, 0..tenth, files)?;
     let late = measure(&server, tenth..cycles, files)?;
-    println!("{files} open files before, and at both looks");
+    println!("{files} open files before, and at both measurements");
     if late > early + GROWTH {
         return Err(format!("the server has grown by {:.2} MiB", mebibytes(late - early)).into());
     }

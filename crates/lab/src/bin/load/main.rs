@@ -1,6 +1,6 @@
 //! Load tests of our server: `load churn CYCLES`, `load push CLIENTS SECONDS`, `load crowd SECONDS`
 //! and `load chat SECONDS CLIENTS`. Each starts a server as a child process and measures it from outside.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its results")]
 
 mod chat;
 mod churn;

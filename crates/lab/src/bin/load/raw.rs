@@ -1,4 +1,4 @@
-//! Clients that send raw bytes, also invalid ones.
+//! Clients that send raw bytes, valid or not.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

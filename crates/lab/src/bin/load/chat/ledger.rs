@@ -98,7 +98,7 @@ impl fmt::Display for Fault {
             Self::Again { author, last, received } => {
                 write!(f, "author {author}: {received} received after {last}")
             }
-            Self::Nonsense(text) => write!(f, "nobody has said {text:?}"),
+            Self::Nonsense(text) => write!(f, "no author has sent {text:?}"),
         }
     }
 }
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sent_before_may_be_heard_or_not() {
+    fn messages_sent_before_joining_may_be_received_or_not() {
         for first in [1, 2, 3] {
             let (_, mut ledger) = ledger();
             assert_eq!(ledger.receive(&format!("1 {first}")), Ok(()));
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_heard_twice_or_late() {
+    fn repeated_and_late_messages_are_faults() {
         let (_, mut ledger) = ledger();
         assert_eq!([ledger.receive("1 2"), ledger.receive("1 3")], [Ok(()), Ok(())]);
         for received in [1, 2, 3] {
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_at_the_end_is_known() {
+    fn missing_messages_are_counted() {
         let (authors, mut ledger) = ledger();
         assert_eq!(ledger.missing(&authors), 0);
         let text = Ledger::text(1, authors.next(1));
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_noticed() {
+    fn unknown_messages_are_faults() {
         let (_, mut ledger) = ledger();
         for text in ["", "1", "1 x", "2 1", "welcome"] {
             assert_eq!(ledger.receive(text), Err(Fault::Nonsense(text.to_owned())));

@@ -21,14 +21,14 @@ pub(super) struct Member {
     socket: Socket,
     ledger: Ledger,
     /// The number of messages received before a restart.
-    heard_before: u64,
+    received_before: u64,
 }
 
 impl Member {
     /// Joins the room.
     pub(super) async fn enter(plan: Arc<Plan>, number: usize) -> Result<Self, Failure> {
         let (socket, ledger) = join(&plan).await?;
-        Ok(Self { plan, number, socket, ledger, heard_before: 0 })
+        Ok(Self { plan, number, socket, ledger, received_before: 0 })
     }
 
     /// Receives, sends and restarts as planned.
@@ -67,7 +67,7 @@ impl Member {
 
     async fn restart(&mut self) -> Result<(), Failure> {
         timeout(PATIENCE, self.socket.close(None)).await??;
-        self.heard_before += self.ledger.count;
+        self.received_before += self.ledger.count;
         (self.socket, self.ledger) = join(&self.plan).await?;
         Ok(())
     }
@@ -88,16 +88,14 @@ impl Member {
         while let Some(message) = timeout(PATIENCE, self.socket.recv()).await?? {
             self.receive(Some(message))?;
         }
-        Ok(self.heard_before + self.ledger.count)
+        Ok(self.received_before + self.ledger.count)
     }
 
     fn receive(&mut self, message: Option<Message>) -> Result<(), Failure> {
         match message {
             Some(Message::Text(text)) => Ok(self.ledger.receive(text.as_str())?),
             Some(Message::Binary(_)) => Err("a binary message was received".into()),
-            None => {
-                Err(format!("the server has ended it: {:?}", self.socket.close_result()).into())
-            }
+            None => Err(format!("the server closed: {:?}", self.socket.close_result()).into()),
         }
     }
 }
@@ -110,7 +108,7 @@ async fn join(plan: &Plan) -> Result<(Socket, Ledger), Failure> {
         match timeout(PATIENCE, socket.recv()).await?? {
             Some(message) if message.payload() == WELCOME.as_bytes() => break,
             Some(_) => {}
-            None => return Err("the room does not let everybody in".into()),
+            None => return Err("the room rejected a member".into()),
         }
     }
     let ledger = Ledger::new(&plan.authors);

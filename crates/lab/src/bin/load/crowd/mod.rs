@@ -35,7 +35,7 @@ const ROUNDS: u32 = 3;
 const MEMORY: u64 = 512 << 20;
 
 /// How often each attack started.
-type Begun = [AtomicUsize; Attack::ALL.len()];
+type Started = [AtomicUsize; Attack::ALL.len()];
 
 /// Two servers at the same time, which the load of the machine slows down equally.
 #[derive(Debug)]
@@ -57,20 +57,20 @@ pub(crate) fn crowd(duration: Duration) -> Result<(), Failure> {
     let servers = Servers { attacked: start_server()?, spared: start_server()? };
     println!("without a crowd:");
     let without = servers.measure(duration)?;
-    let begun = Arc::new(Begun::default());
-    let crowd = gather(servers.attacked.address, &begun)?;
+    let started = Arc::new(Started::default());
+    let crowd = gather(servers.attacked.address, &started)?;
     thread::sleep(ARRIVAL * HOSTILE as u32 + RETURN);
     servers.compare(&without, duration)?;
     crowd.shutdown_background();
-    for (attack, begun) in Attack::ALL.iter().zip(&*begun) {
-        println!("{attack:?}: begun {} times", begun.load(Ordering::Relaxed));
+    for (attack, started) in Attack::ALL.iter().zip(&*started) {
+        println!("{attack:?}: started {} times", started.load(Ordering::Relaxed));
     }
     match servers.attacked.process.peak_memory()? {
         peak @ 0..=MEMORY => {
-            println!("the attacked server never had more than {:.1} MiB", mebibytes(peak));
+            println!("the attacked server used at most {:.1} MiB", mebibytes(peak));
             Ok(())
         }
-        peak => Err(format!("the attacked server has had {:.1} MiB", mebibytes(peak)).into()),
+        peak => Err(format!("the attacked server used {:.1} MiB", mebibytes(peak)).into()),
     }
 }
 
@@ -84,7 +84,7 @@ impl Servers {
             println!("  attacked server: {files} open files");
             // Some peers are about to connect again.
             if files < HOSTILE / 4 {
-                return Err("there is no crowd".into());
+                return Err("too few hostile peers are connected".into());
             }
             let usual = without.attacked.permille(990).max(with.spared.permille(990));
             if with.attacked.permille(990) <= usual * SLOWER {
@@ -118,15 +118,15 @@ impl Servers {
 }
 
 /// Starts the hostile peers in another thread.
-fn gather(server: SocketAddr, begun: &Arc<Begun>) -> Result<Runtime, Failure> {
+fn gather(server: SocketAddr, started: &Arc<Started>) -> Result<Runtime, Failure> {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     for number in 0..HOSTILE {
-        let begun = Arc::clone(begun);
+        let started = Arc::clone(started);
         let kind = number % Attack::ALL.len();
         runtime.spawn(async move {
             sleep(ARRIVAL * number as u32).await;
             for round in number.. {
-                begun[kind].fetch_add(1, Ordering::Relaxed);
+                started[kind].fetch_add(1, Ordering::Relaxed);
                 // The result of an attack does not matter, only whether others wait.
                 Attack::ALL[kind].run(server, round).await.ok();
                 sleep(RETURN).await;
