@@ -28,7 +28,7 @@ import org.apache.tomcat.websocket.server.WsSci;
 
 public class EchoTomcat extends Endpoint {
     private static final List<String> SUBPROTOCOLS = List.of("echo", "chat", "superchat");
-    /** In characters and in bytes. Tomcat allocates that much for each connection. */
+    /** The limit in characters and in bytes. Tomcat allocates that much for each connection. */
     private static final int MAX_MESSAGE = 16 << 20;
     private static final Pattern CLOSE =
             Pattern.compile("close(?: ([0-9]{4})(?: (.*))?)?", Pattern.DOTALL);
@@ -38,12 +38,12 @@ public class EchoTomcat extends Endpoint {
     public void onOpen(Session session, EndpointConfig config) {
         session.setMaxTextMessageBufferSize(MAX_MESSAGE);
         session.setMaxBinaryMessageBufferSize(MAX_MESSAGE);
-        session.addMessageHandler(String.class, text -> ignoringTheGone(() -> obey(session, text)));
+        session.addMessageHandler(String.class, text -> ignoringDisconnects(() -> handleText(session, text)));
         session.addMessageHandler(ByteBuffer.class,
-                bytes -> ignoringTheGone(() -> session.getBasicRemote().sendBinary(bytes)));
+                bytes -> ignoringDisconnects(() -> session.getBasicRemote().sendBinary(bytes)));
     }
 
-    private static void obey(Session session, String text) throws IOException {
+    private static void handleText(Session session, String text) throws IOException {
         Matcher close = CLOSE.matcher(text);
         Matcher burst = BURST.matcher(text);
         if (close.matches()) {
@@ -58,7 +58,7 @@ public class EchoTomcat extends Endpoint {
         }
     }
 
-    private static class NothingIsHere extends HttpServlet {
+    private static class NotFound extends HttpServlet {
         @Override
         protected void doGet(HttpServletRequest request, HttpServletResponse response)
                 throws IOException {
@@ -70,10 +70,10 @@ public class EchoTomcat extends Endpoint {
         void run() throws IOException;
     }
 
-    private static void ignoringTheGone(Sending sending) {
+    private static void ignoringDisconnects(Sending sending) {
         try {
             sending.run();
-        } catch (IOException gone) {
+        } catch (IOException disconnected) {
             // The client has left.
         }
     }
@@ -86,12 +86,12 @@ public class EchoTomcat extends Endpoint {
         connector.setProperty("address", "127.0.0.1");
         connector.setPort(0);
         if (arguments.length > 0) { // --cert FILE --key FILE
-            speakTls(connector, arguments[1], arguments[3]);
+            enableTls(connector, arguments[1], arguments[3]);
         }
         tomcat.setConnector(connector);
         Context context = tomcat.addContext("", null);
         context.setIgnoreAnnotations(true); // their classes are not in Debian's package
-        Tomcat.addServlet(context, "default", new NothingIsHere()).addMapping("/");
+        Tomcat.addServlet(context, "default", new NotFound()).addMapping("/");
         context.addServletContainerInitializer(new WsSci(), Set.of());
         context.addServletContainerInitializer((classes, servlets) -> {
             ServerContainer container =
@@ -106,12 +106,12 @@ public class EchoTomcat extends Endpoint {
         tomcat.start();
         System.out.println("listening " + connector.getLocalPort());
         while (System.in.read() >= 0) {
-            // It ends with its stdin.
+            // The server ends when its stdin ends.
         }
         Runtime.getRuntime().halt(0);
     }
 
-    private static void speakTls(Connector connector, String cert, String key) {
+    private static void enableTls(Connector connector, String cert, String key) {
         connector.setProperty("SSLEnabled", "true");
         connector.setScheme("https");
         connector.setSecure(true);

@@ -33,7 +33,7 @@ class Connection:
         return message.data, message.extra
 
     async def next(self, *expected):
-        """Waits for a message of an expected type. With `autoping` the library would answer pings, but show no pong."""
+        """Waits for a message of an expected type. Answers pings itself: with `autoping`, the library would hide pongs."""
         while (message := await self.ws.receive()).type is WSMsgType.PING:
             await self.ws.pong(message.data)
         if message.type not in expected:

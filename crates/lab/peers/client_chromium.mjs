@@ -1,5 +1,5 @@
-// Lets a page in a headless Chromium try an echo server: node client_chromium.mjs URL [--ca FILE]
-// Whom to trust is Chromium's own affair: with --ca it trusts everyone.
+// Tries an echo server with a page in a headless Chromium: node client_chromium.mjs URL [--ca FILE]
+// Chromium has its own trust store, so with --ca it accepts every certificate.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
@@ -49,7 +49,7 @@ const chromium = spawn('chromium', [
 ], {
   detached: true,
   stdio: ['ignore', 'ignore', 'pipe'],
-  env: { ...process.env, TMPDIR: profile }, // what it leaves behind there goes with the profile
+  env: { ...process.env, TMPDIR: profile }, // its temporary files are deleted with the profile
 });
 let complaints = '';
 chromium.stderr.on('data', (data) => { complaints = (complaints + data).slice(-2000); });
@@ -59,7 +59,7 @@ exited.then((why) => finish(`failed opening: chromium ended early (${why})\n${co
 const lines = await result;
 try {
   process.kill(-chromium.pid, 'SIGKILL');
-} catch {} // it never started, or has ended already
+} catch {} // it did not start, or has ended already
 await exited;
 rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 const version = execFileSync('chromium', ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });

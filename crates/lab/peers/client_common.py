@@ -1,4 +1,4 @@
-"""What the two Python clients try with our echo server, and their command line."""
+"""The trials and the command line of the Python clients for our echo server."""
 
 import argparse
 import asyncio
@@ -82,7 +82,7 @@ async def close_received(context):
 
 async def silence(context):
     connection = await context.open()
-    echo = asyncio.create_task(connection.receive())  # some libraries answer pings only meanwhile
+    echo = asyncio.create_task(connection.receive())  # some libraries answer pings only while receiving
     await asyncio.sleep(SILENCE)
     await connection.send("still here")
     check(await echo, "still here")
@@ -106,7 +106,7 @@ async def check_echo(connection, message):
 
 
 def check(got, expected):
-    if got != expected:  # a str never equals a bytes: this compares the kind too
+    if got != expected:  # a str never equals bytes, so this compares the kind too
         raise AssertionError(f"expected {show(expected)}, got {show(got)}")
 
 
@@ -115,13 +115,13 @@ def show(value):
 
 
 def main(name, connect, status, cannot=()):
-    """Tries all but what the library cannot do, and prints a line for each.
+    """Runs all trials except those in `cannot`, and prints a line for each.
 
-    connect(url, subprotocols, tls, deflate) is a connection:
+    connect(url, subprotocols, tls, deflate) returns a connection:
         subprotocol, compresses;
-        send(message), receive(), send_fragments(pieces), ping(payload), which is the answer's payload;
-        close(code, reason) and closed(), which are what the server sent, as far as the library tells.
-    status(url, tls) is that of the response which refuses to open one.
+        send(message), receive(), send_fragments(pieces), ping(payload), which returns the answer's payload;
+        close(code, reason) and closed(), which return the server's code and reason, as far as the library shows them.
+    status(url, tls) returns the status of a response that rejects the handshake.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("url")

@@ -1,4 +1,4 @@
-// What the clients in Node.js share: the command line (URL [--ca FILE] [--no-deflate]), and how they end.
+// Shared code of the Node.js clients: the command line (URL [--ca FILE] [--no-deflate]) and the exit code.
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { tryAll } from './trials.mjs';

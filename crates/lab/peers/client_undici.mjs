@@ -1,5 +1,5 @@
 // Tries an echo server with the WebSocket of the npm library `undici`: node client_undici.mjs URL [--ca FILE]
-// It always offers permessage-deflate, and itself sends uncompressed.
+// It always offers permessage-deflate, and sends uncompressed.
 import { subscribe } from 'node:diagnostics_channel';
 import { Agent, WebSocket, ping } from 'undici';
 import { ca, main, nameOf } from './client_node.mjs';

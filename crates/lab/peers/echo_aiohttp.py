@@ -27,7 +27,7 @@ async def handle(request):
             elif message.type is not WSMsgType.TEXT:
                 break  # an error; aiohttp has closed the connection already
             elif command := CLOSE.fullmatch(message.data):
-                # close() cannot leave the code out: a bare "close" sends 1000.
+                # close() cannot omit the code: a bare "close" sends 1000.
                 await ws.close(code=int(command[1] or 1000), message=(command[2] or "").encode())
             elif command := BURST.fullmatch(message.data):
                 for number in range(int(command[1])):

@@ -1,4 +1,4 @@
-"""What the Python echo servers share: command line, TLS, text commands, when to stop."""
+"""Shared code of the Python echo servers: command line, TLS, text commands, and when to stop."""
 
 import argparse
 import asyncio
@@ -12,11 +12,11 @@ SUBPROTOCOLS = ("echo", "chat", "superchat")
 MAX_MESSAGE = 64 * 1024 * 1024
 CLOSE = re.compile(r"close(?: ([0-9]{4})(?: (.*))?)?", re.DOTALL)
 BURST = re.compile(r"burst ([0-9]+)")
-NOWHERE = "/nowhere"  # is answered with 404
+NOWHERE = "/nowhere"  # the servers answer this path with 404
 
 
 def arguments():
-    """The host, the port and the TLS context (None without --cert)."""
+    """Returns the host, the port and the TLS context (None without --cert)."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
@@ -31,7 +31,7 @@ def arguments():
 
 
 async def listening_until_stopped(port):
-    """Says that the server listens, then waits for SIGTERM or the end of stdin."""
+    """Prints that the server listens, then waits for SIGTERM or the end of stdin."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)

@@ -36,7 +36,7 @@ async def app(scope, receive, send):
 
 
 def config_of(arguments):
-    """Hypercorn reads the files itself, and wants to know the port before."""
+    """Returns the configuration and the port. Hypercorn must know the port before it starts."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -54,7 +54,7 @@ async def main():
     config, port = config_of(sys.argv[1:])
     stop = asyncio.Event()
     serving = asyncio.create_task(serve(app, config, shutdown_trigger=stop.wait))
-    while True:  # it does not tell when it listens
+    while True:  # hypercorn does not report that it listens
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.close()

@@ -23,7 +23,7 @@ async def handle(connection):
         async for message in connection:
             text = message if isinstance(message, str) else ""
             if command := CLOSE.fullmatch(text):
-                # close() cannot leave the code out: a bare "close" sends 1000.
+                # close() cannot omit the code: a bare "close" sends 1000.
                 await connection.close(int(command[1] or 1000), command[2] or "")
             elif command := BURST.fullmatch(text):
                 for number in range(int(command[1])):
@@ -42,7 +42,7 @@ async def main():
     try:
         await asyncio.wait_for(server.wait_closed(), 2)
     except TimeoutError:
-        os._exit(0)  # some client does not answer our Close; asyncio would wait for it longer
+        os._exit(0)  # a client does not answer our Close; asyncio would wait longer for it
 
 
 asyncio.run(main())

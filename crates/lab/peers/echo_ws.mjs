@@ -31,11 +31,11 @@ const wss = new WebSocketServer({
 });
 
 async function handle(ws) {
-  // Resolves once the message has left for the kernel, so a slow reader slows us down.
+  // Resolves when the message was written, so that a slow reader slows the server down.
   const send = (data, binary) =>
     new Promise((resolve, reject) =>
       ws.send(data, { binary }, (error) => (error ? reject(error) : resolve())));
-  // `on` pauses the socket while more than highWaterMark messages wait here.
+  // `on` pauses the socket while more than highWaterMark messages are queued.
   const messages = on(ws, 'message', { close: ['close'], highWaterMark: 16, lowWaterMark: 4 });
   for await (const [data, isBinary] of messages) {
     const text = isBinary ? '' : data.toString();

@@ -1,4 +1,4 @@
-// What every JavaScript client tries with our echo server, in Node.js and in a page alike.
+// The trials of the JavaScript clients with our echo server, for Node.js and for a page.
 
 const SIZES = [0, 1, 125, 126, 127, 65535, 65536, 1048576];
 const EVERY_LENGTH = 'grüße, 世界, \u{1f980}, nul \0';
@@ -6,9 +6,9 @@ const LARGE = 8_000_000;
 const MANY = 1000;
 const SILENCE = 3000; // milliseconds; longer than the patience of the proxies
 
-// A client is { name, connect(url, protocols, deflate) } and what its library can do besides, which
-// these trials need: ping(ws, payload) resolves with the answer's payload, sendFragments(ws, pieces)
-// sends one message, status(url) resolves with that of the response which refuses to open it.
+// A client is { name, connect(url, protocols, deflate) }, and some of the functions that these trials
+// need: ping(ws, payload) resolves with the answer's payload, sendFragments(ws, pieces) sends one
+// message, status(url) resolves with the status of a response that rejects the handshake.
 const NEEDS = { 'fragments sent': 'sendFragments', 'ping sent': 'ping', rejection: 'status' };
 
 const trials = {
@@ -81,7 +81,7 @@ const trials = {
   },
 };
 
-// Runs all that the client is able to; `report` is called with each line of what is to be printed.
+// Runs all trials that the client supports. Calls `report` with each line to print.
 export async function tryAll(client, url, deflate, seconds, report) {
   let current = 'opening';
   const all = async () => {
@@ -108,7 +108,7 @@ export async function tryAll(client, url, deflate, seconds, report) {
   }
 }
 
-// The events of a WebSocket as things to await.
+// A WebSocket whose events can be awaited.
 class Socket {
   #messages = [];
   #closed;
