@@ -55,15 +55,15 @@ impl Authority {
         self.0.pem()
     }
 
-    /// Creates a certificate that is signed by itself and is a CA, as `openssl req -x509` makes it:
-    /// with the name as common name only, or as an alternative name too.
+    /// Creates a self-signed CA certificate, as `openssl req -x509` does. `name` is the common name, and also
+    /// an alternative name if `alternative` is true.
     pub fn self_signed(name: &str, alternative: bool) -> Identity {
         let names = if alternative { vec![name.to_owned()] } else { Vec::new() };
-        let mut params = CertificateParams::new(names).expect("the name is a name");
+        let mut params = CertificateParams::new(names).expect("the name is valid");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, name);
         let key = new_key();
-        let cert = params.self_signed(&key).expect("a key of ours signs for itself");
+        let cert = params.self_signed(&key).expect("the key signs its own certificate");
         Identity { cert_pem: cert.pem(), key_pem: key.serialize_pem() }
     }
 

@@ -37,7 +37,7 @@ pub const FAULTS: [Fault; 8] = [
 ];
 
 impl Fault {
-    /// Whether the operation may succeed when repeated.
+    /// Returns whether the operation may succeed when repeated.
     pub fn is_passing(self) -> bool {
         matches!(self, Self::Interrupted | Self::Pending)
     }

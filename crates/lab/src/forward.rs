@@ -18,7 +18,7 @@ pub enum Software {
     Squid,
     /// microsocks, over SOCKS5.
     Microsocks,
-    /// Dante, over SOCKS5. It only knows users of the system, so it runs without a login here.
+    /// Dante, over SOCKS5. It supports only users of the system, so it runs without a login here.
     Dante,
 }
 
@@ -89,7 +89,7 @@ impl Forward {
                 }
             }
         }
-        // Both log their connections.
+        // The proxies log their connections.
         let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let mut forward = Self { software, process, port, _folder: folder };
         wait_until_it_listens(&mut forward.process, port)?;
@@ -119,7 +119,7 @@ impl Drop for Forward {
     }
 }
 
-/// Whether the process ends within a few seconds.
+/// Returns whether the process ends within a few seconds.
 fn wait_briefly(process: &mut Child) -> io::Result<bool> {
     let begin = Instant::now();
     while process.try_wait()?.is_none() {

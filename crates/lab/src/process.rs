@@ -66,7 +66,7 @@ pub fn allow_many_files() {
 #[cfg(not(unix))]
 pub fn allow_many_files() {}
 
-/// Whether a socket of this machine is connecting to this IPv4 address and has no answer yet (Linux).
+/// Returns whether a socket of this machine is connecting to this IPv4 address and has no answer yet (Linux).
 ///
 /// # Panics
 /// If the system does not list its sockets.

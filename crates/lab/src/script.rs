@@ -59,7 +59,7 @@ pub const SAMPLE_ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 /// A free port of 127.0.0.1.
 const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// Returns a frame of a server, such as `frame(FIN | TEXT, "hello")`.
+/// Encodes a frame of a server, such as `frame(FIN | TEXT, "hello")`.
 pub fn frame(first_byte: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
     let payload = payload.as_ref();
     let mut bytes = header(first_byte, payload.len() as u64);
@@ -67,7 +67,7 @@ pub fn frame(first_byte: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
     bytes
 }
 
-/// Returns a frame of a client, which is masked.
+/// Encodes a frame of a client, which is masked.
 pub fn masked_frame(first_byte: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
     let payload = payload.as_ref();
     let key = MaskKey([1, 2, 3, 4]);
@@ -80,7 +80,7 @@ pub fn masked_frame(first_byte: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
     bytes
 }
 
-/// Returns the header of a frame of a server, with any length of 64 bits in its shortest form.
+/// Encodes a frame header of a server, for any length of up to 64 bits.
 pub fn header(first_byte: u8, length: u64) -> Vec<u8> {
     let mut bytes = vec![first_byte];
     match length {
@@ -97,7 +97,7 @@ pub fn header(first_byte: u8, length: u64) -> Vec<u8> {
     bytes
 }
 
-/// Returns a Close frame of a server.
+/// Encodes a Close frame of a server.
 pub fn close_frame(code: u16, reason: &str) -> Vec<u8> {
     frame(FIN | CLOSE, [&code.to_be_bytes(), reason.as_bytes()].concat())
 }
@@ -352,7 +352,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_answer_to_the_sample_request_is_that_of_the_rfc() {
+    fn the_answer_to_the_sample_request_equals_the_example_of_the_rfc() {
         assert_eq!(
             answer_to(SAMPLE_REQUEST, &["{accept}"]),
             format!("{SAMPLE_ACCEPT}\r\n\r\n").as_bytes()

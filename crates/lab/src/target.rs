@@ -83,7 +83,7 @@ impl Target {
         self.extensions
     }
 
-    /// Returns a socket to be opened, which trusts the authority of the server.
+    /// Returns a builder for a socket that trusts the authority of the server.
     pub fn socket(&self) -> Builder {
         let builder = WebSocket::builder(&self.url);
         match &self.tls {

@@ -69,7 +69,7 @@ async fn an_excluded_host_is_connected_directly() {
     assert!(text.contains(&format!("could not connect to {nobody}")), "{text}");
 }
 
-/// TLS to the proxy, and in it TLS to the server, each with its own roots.
+/// TLS to the proxy, and within it TLS to the server, each with its own roots.
 #[tokio::test]
 async fn an_https_proxy_is_connected_over_tls() {
     let [of_proxy, of_server] = [Authority::new(), Authority::new()];

@@ -1,11 +1,11 @@
-//! The rows of the reference page, one test each, over real connections: to our own server and to
-//! servers of other libraries, over `ws://` and `wss://`.
-#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+//! The rows of the reference page, one test each, with our own server and with servers of other libraries,
+//! over `ws://` and `wss://`.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "reference_page/rows.rs"]
 mod rows;
 
-/// The whole suite against one server, which all its tests share.
+/// Runs the whole suite with one server, which all its tests share.
 macro_rules! suite {
     ($name:ident, $target:expr $(, $ignore:meta)?) => {
         mod $name {

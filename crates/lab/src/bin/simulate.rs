@@ -1,5 +1,5 @@
 //! Simulates connections. `simulate FIRST COUNT` runs many seeds, and `simulate SEED` runs one and prints it.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its results")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -36,7 +36,7 @@ fn run_many(first: u64, count: u64) -> ExitCode {
     };
     let some = &failed[..failed.len().min(20)];
     println!(
-        "{} of {count} seeds failed, among them {some:?}. The first one ends so:",
+        "{} of {count} seeds failed, such as {some:?}. The end of the first one:",
         failed.len()
     );
     show(seed, LAST_LINES)

@@ -85,14 +85,14 @@ pub(crate) fn buffered_amount(target: &Target) {
         assert_eq!(socket.buffered_amount(), 1004, "payload only");
         next_message(&mut events).await;
         next_message(&mut events).await;
-        assert_eq!(socket.buffered_amount(), 0, "what came back was written");
+        assert_eq!(socket.buffered_amount(), 0, "a message that came back was written");
 
         socket.close();
         socket.send("dropped").unwrap();
         assert_eq!(socket.buffered_amount(), 7, "it grows while CLOSING");
         next_close(&mut events).await;
         socket.send("dropped").unwrap();
-        assert_eq!(socket.buffered_amount(), 14, "it is not reset by CLOSED, and grows on");
+        assert_eq!(socket.buffered_amount(), 14, "it is not reset by CLOSED, and still grows");
     });
 }
 
