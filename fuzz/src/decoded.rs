@@ -1,21 +1,21 @@
 use bytes::BytesMut;
 use fullduplex_proto::{Decoder, Message, Received, Violation};
 
-/// What came of all bytes that a receiver was given.
+/// The results of decoding some bytes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Decoded {
-    /// Messages are whole, however they were delivered.
+    /// The events. Messages are whole, even if they were delivered in parts.
     pub events: Vec<Received>,
     pub violation: Option<Violation>,
 }
 
 impl Decoded {
-    /// Gives `pieces` to the receiver, one after the other.
+    /// Gives `pieces` to the decoder, one after the other.
     ///
-    /// Nothing may come after a violation or a Close, no message may be larger than `limit`, and no
-    /// more may wait in the input than that and a header.
+    /// Asserts that nothing follows a violation or a Close, that no message is larger than `limit`, and
+    /// that the input holds at most a message and a header.
     pub fn from<'a>(
-        mut receiver: Decoder,
+        mut decoder: Decoder,
         limit: usize,
         pieces: impl IntoIterator<Item = &'a [u8]>,
     ) -> Self {
@@ -26,7 +26,7 @@ impl Decoded {
         let mut input = BytesMut::new();
         for piece in pieces {
             input.extend_from_slice(piece);
-            while let Some(outcome) = receiver.handle(&mut input).transpose() {
+            while let Some(outcome) = decoder.handle(&mut input).transpose() {
                 assert!(!received.is_over(), "{outcome:?} after the end");
                 match outcome.map(|event| parts.join(event)) {
                     Ok(event) => received.events.extend(event),
@@ -54,8 +54,7 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Puts an event with a part aside, and returns the message when it has ended; any other event at
-    /// once.
+    /// Joins parts. Returns the message after its last part, and any other event unchanged.
     pub fn join(&mut self, event: Received) -> Option<Received> {
         let (content, last) = match event {
             Received::Part(part) => (part.content, part.last),
@@ -63,7 +62,7 @@ impl Parts {
             other => return Some(other),
         };
         if let Message::Text(text) = &content {
-            // Panics unless this part alone is UTF-8.
+            // Panics in debug builds unless this part alone is UTF-8.
             text.as_str();
         }
         self.payload.extend_from_slice(content.payload());

@@ -1,8 +1,9 @@
-//! What the targets share.
+//! Shared code of the targets.
 //!
-//! A target is a file of `src/bin`. An input is its `Input`, whose fields take the first bytes in
-//! their order, a slice at the end takes the rest. `seeds/TARGET.txt` has inputs to begin with, one on
-//! each line, escaped as in a Rust literal; `seeds/TARGET.dict` has words for libFuzzer to put in.
+//! Each file of `src/bin` is a target. Its `Input` is made from the bytes of an input: the fields take
+//! the first bytes in order, and a slice at the end takes the rest. `seeds/TARGET.txt` has the first
+//! inputs, one per line, escaped as in a Rust literal. `seeds/TARGET.dict` has words for libFuzzer to
+//! insert.
 
 mod decoded;
 mod wire;
@@ -13,7 +14,7 @@ pub use wire::{drain, masks, pieces};
 use fullduplex_proto::{ContextParams, ContextTakeover, DeflateConfig, Role, WindowBits};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 
-/// How both ends compress, as an input chooses it.
+/// Parameters of compression, chosen by an input.
 #[derive(Debug, Clone, Copy, Arbitrary)]
 pub struct Agreement {
     client: u8,
@@ -21,7 +22,7 @@ pub struct Agreement {
 }
 
 impl Agreement {
-    /// The agreement, under which every message is compressed.
+    /// Returns the parameters, with which every message is compressed.
     pub fn deflate(self) -> DeflateConfig {
         let mut deflate = DeflateConfig::default();
         deflate.client = context(self.client);
@@ -31,14 +32,14 @@ impl Agreement {
     }
 }
 
-/// Three bits for the window, one for the takeover.
+/// Uses three bits for the window and one for the takeover.
 fn context(choice: u8) -> ContextParams {
     let window_bits = WindowBits::new(8 + choice % 8).expect("8 to 15");
     let takeover = if choice & 8 == 0 { ContextTakeover::Yes } else { ContextTakeover::No };
     ContextParams { window_bits, takeover }
 }
 
-/// One of the two roles, as an input chooses it.
+/// Returns the role that an input chooses.
 pub fn role(is_client: bool) -> Role {
     if is_client { Role::Client } else { Role::Server }
 }

@@ -2,7 +2,7 @@ use std::io::IoSlice;
 
 use fullduplex_proto::{Encoder, MaskKeys};
 
-/// Cuts `bytes` into pieces of the given lengths plus one, over and over.
+/// Splits `bytes` into pieces. Their lengths are those in `lengths` plus one, repeated.
 pub fn pieces(bytes: &[u8], lengths: [u8; 4]) -> impl Iterator<Item = &[u8]> {
     let mut rest = bytes;
     lengths.into_iter().cycle().map_while(move |length| {
@@ -12,7 +12,7 @@ pub fn pieces(bytes: &[u8], lengths: [u8; 4]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Keys that count.
+/// Returns masking keys that are all different and reproducible.
 pub fn masks() -> Box<dyn MaskKeys> {
     let mut count = 0u32;
     Box::new(move || {
@@ -22,15 +22,15 @@ pub fn masks() -> Box<dyn MaskKeys> {
 }
 
 /// Takes all output.
-pub fn drain(sender: &mut Encoder) -> Vec<u8> {
+pub fn drain(encoder: &mut Encoder) -> Vec<u8> {
     let mut wire = Vec::new();
-    while !sender.is_flushed() {
+    while !encoder.is_flushed() {
         let mut slices = [IoSlice::new(&[]); 4];
-        let count = sender.output(&mut slices);
-        assert!(count > 0, "output waits, and none is shown");
+        let count = encoder.output(&mut slices);
+        assert!(count > 0, "output is queued, but no slice is filled");
         let before = wire.len();
         slices[..count].iter().for_each(|slice| wire.extend_from_slice(slice));
-        sender.handle_written(wire.len() - before);
+        encoder.handle_written(wire.len() - before);
     }
     wire
 }

@@ -1,8 +1,8 @@
-//! What our deflater writes another inflater reads, and finds it within the window and the takeover
-//! that were agreed on; what another deflater writes we read. Over several messages of a connection.
+//! Another inflater reads what our deflater writes, and checks that it stays within the agreed window and
+//! takeover. Our inflater reads what another deflater writes. Both over several messages.
 #![no_main]
 
-// A slow inflater that panics at whatever a correct deflater cannot have written.
+// A slow inflater that panics on invalid data.
 #[path = "../../../crates/proto/tests/support/inflate.rs"]
 mod reference;
 
@@ -41,20 +41,20 @@ enum How {
     Message,
     Prepared,
     Uncompressed,
-    /// The first part has so many bytes.
+    /// In two parts, of which the first has this many bytes.
     InParts(u16),
-    /// After the memory of compression was given back.
+    /// After the memory of compression was released.
     Released,
 }
 
 fuzz_target!(|input: Input<'_>| {
     let role = role(input.is_client);
     let agreed = AgreedDeflate::from(input.agreement.deflate());
-    let mut sender = match role {
+    let mut encoder = match role {
         Role::Client => Encoder::client(masks()),
         Role::Server => Encoder::server(),
     };
-    sender = sender.with_deflate(agreed);
+    encoder = encoder.with_deflate(agreed);
     let mut peer = Peer { context: agreed.of(role), inflated: Vec::new() };
     let mut foreign =
         CompressorOxide::with_format_and_level(DataFormat::Raw, CompressionLevel::DefaultLevel);
@@ -62,40 +62,40 @@ fuzz_target!(|input: Input<'_>| {
     let mut messages = Vec::new();
     for Sent { how, doubled, content } in input.messages {
         let content = content.repeat(1 << (doubled % 8));
-        send(&mut sender, how, &content);
-        assert_eq!(peer.receive(&drain(&mut sender)), content);
+        send(&mut encoder, how, &content);
+        assert_eq!(peer.receive(&drain(&mut encoder)), content);
         let finish = matches!(how, How::Released);
         foreign_wire.extend(compress(&mut foreign, &content, finish));
         messages.push(Received::Message(content.into()));
     }
-    // Nobody promises to use the smallest windows, so the other deflater gets the largest.
-    let receiver =
+    // The other deflater always uses the largest window.
+    let decoder =
         Decoder::new(Role::Client, Limits::default()).with_deflate(DeflateConfig::default());
-    let received = Decoded::from(receiver, usize::MAX, [&foreign_wire[..]]);
+    let received = Decoded::from(decoder, usize::MAX, [&foreign_wire[..]]);
     assert_eq!((received.events, received.violation), (messages, None));
 });
 
-fn send(sender: &mut Encoder, how: How, content: &[u8]) {
+fn send(encoder: &mut Encoder, how: How, content: &[u8]) {
     let sent = match how {
-        How::Message => sender.send(content),
-        How::Prepared => sender.send(Prepared::new(content)),
-        How::Uncompressed => sender.send(Outgoing::uncompressed(content)),
+        How::Message => encoder.send(content),
+        How::Prepared => encoder.send(Prepared::new(content)),
+        How::Uncompressed => encoder.send(Outgoing::uncompressed(content)),
         How::InParts(first) => {
             let (first, second) = content.split_at(content.len().min(first.into()));
-            sender
+            encoder
                 .send_part(&Part { content: first.into(), last: false })
-                .and_then(|()| sender.send_part(&Part { content: second.into(), last: true }))
+                .and_then(|()| encoder.send_part(&Part { content: second.into(), last: true }))
         }
         How::Released => {
-            // The first call only notes that nothing was used since.
-            (0..2).for_each(|_| sender.release_unused());
-            sender.send(content)
+            // The first call only records that the memory was not used since.
+            (0..2).for_each(|_| encoder.release_unused());
+            encoder.send(content)
         }
     };
-    sent.expect("an open connection");
+    sent.expect("the connection is open");
 }
 
-/// Reads what was sent, by the letter of RFC 7692.
+/// Reads what was sent, as RFC 7692 specifies.
 struct Peer {
     context: ContextParams,
     inflated: Vec<u8>,
@@ -132,8 +132,8 @@ impl Peer {
     }
 }
 
-/// A server's frame of a message that another deflater has compressed; whose last block may say that
-/// it is the last one (RFC7692-7.2.1-1).
+/// Encodes a server's frame with a message that another deflater compressed. Its last block is final if
+/// `finish` is true (RFC7692-7.2.1-1).
 fn compress(deflater: &mut CompressorOxide, content: &[u8], finish: bool) -> Vec<u8> {
     let mut payload = vec![0; content.len() + content.len() / 8 + 64];
     let flush = if finish { MZFlush::Finish } else { MZFlush::Sync };

@@ -1,5 +1,5 @@
-//! A client's bytes, read by our server and by tungstenite's: the same messages, and the same
-//! verdict but for the differences that [`is_known`] lists.
+//! Our server and tungstenite's read the same bytes of a client, and must report the same messages and the
+//! same end, except for the differences in [`is_known`].
 #![no_main]
 
 use std::io::{self, Read, Write};
@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use tungstenite::error::ProtocolError;
 use tungstenite::protocol::{self, WebSocket, WebSocketConfig};
 
-/// The largest message; tungstenite knows no other limit for control frames, so it is above theirs.
+/// The largest message. It exceeds the length of control frames, because tungstenite applies it to them too.
 const LIMIT: usize = 512;
 
 fuzz_target!(|wire: &[u8]| {
@@ -23,7 +23,7 @@ fuzz_target!(|wire: &[u8]| {
 
 #[derive(Debug, PartialEq)]
 struct Outcome {
-    /// All but the Close.
+    /// All events except the Close.
     events: Vec<Received>,
     end: End,
 }
@@ -37,7 +37,7 @@ enum End {
     Failed(Failure),
 }
 
-/// Why an end failed; any failure of one end equals any of the other.
+/// Why an end failed. All failures are equal.
 #[derive(Debug)]
 enum Failure {
     Ours(Violation),
@@ -50,28 +50,28 @@ impl PartialEq for Failure {
     }
 }
 
-/// Where tungstenite is more lenient than RFC 6455, or decides later.
+/// Returns whether tungstenite is known to be more lenient than RFC 6455 here, or to decide later.
 fn is_known(ours: &Outcome, theirs: &Outcome) -> bool {
     if !theirs.events.starts_with(&ours.events) {
         return false;
     }
     let same_events = ours.events.len() == theirs.events.len();
     match (&ours.end, &theirs.end) {
-        // RFC6455-5.2-4: tungstenite takes lengths that are not in their shortest form, which for a
-        // control frame has seven bits.
+        // RFC6455-5.2-4: tungstenite accepts lengths that are not in their shortest form. For a control
+        // frame that form has seven bits.
         (
             End::Failed(Failure::Ours(
                 Violation::LengthNotMinimal(_) | Violation::ControlFrameTooLong,
             )),
             _,
         ) => true,
-        // We judge a header by its first bytes and text as it arrives, tungstenite whole frames.
+        // We check a header at its first bytes and text as it arrives; tungstenite checks whole frames.
         (End::Failed(_), End::Open) => same_events,
-        // RFC6455-7.4.1-1: a code that may not be sent is a Close all the same, and replaced by 1002.
+        // RFC6455-7.4.1-1: tungstenite accepts a code that must not be sent, and replaces it by 1002.
         (End::Failed(Failure::Ours(Violation::CloseCode(_))), End::Closed(Some((1002, _)))) => {
             same_events
         }
-        // IANA has assigned 1014 since the RFC; tungstenite does not know it.
+        // IANA has assigned 1014 since the RFC; tungstenite does not support it.
         (End::Closed(Some((1014, _))), End::Closed(Some((1002, _)))) => same_events,
         _ => false,
     }
@@ -111,7 +111,7 @@ fn theirs(wire: &[u8]) -> Outcome {
                 let frame = frame.map(|frame| (frame.code.into(), frame.reason.to_string()));
                 break End::Closed(frame);
             }
-            Ok(tungstenite::Message::Frame(_)) => unreachable!("it is never read"),
+            Ok(tungstenite::Message::Frame(_)) => unreachable!("`read` does not return frames"),
             Err(tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => {
                 break End::Open;
             }
@@ -121,7 +121,7 @@ fn theirs(wire: &[u8]) -> Outcome {
     Outcome { events, end }
 }
 
-/// Brings the bytes, then ends; takes whatever is written.
+/// A transport that brings the bytes and then ends. It accepts all writes.
 struct Transport<'a>(&'a [u8]);
 
 impl Read for Transport<'_> {

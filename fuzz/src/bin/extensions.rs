@@ -1,5 +1,5 @@
-//! `Sec-WebSocket-Extensions`: the header against a second parser, and what comes of it: an offer that
-//! a client of ours or any other makes, an answer of a server of ours or any other.
+//! `Sec-WebSocket-Extensions`: the header is compared with a second parser. Then the negotiation is checked:
+//! with our client or another one, and with our server or another one.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -16,7 +16,7 @@ use libfuzzer_sys::fuzz_target;
 struct Input<'a> {
     client: Agreement,
     server: Agreement,
-    /// A peer's; the lines end with LF.
+    /// The peer's header. LF separates its lines.
     header: &'a [u8],
 }
 
@@ -32,17 +32,17 @@ fuzz_target!(|input: Input<'_>| {
     check_foreign_answer(&lines, listed.as_deref(), client);
 });
 
-/// Two ends of ours agree on the same, which is no more than either wants.
+/// Checks that our own two ends agree on the same parameters, within what either end wants.
 fn check_ours(client: DeflateConfig, server: DeflateConfig) {
     let offer = offer(client);
     let read = Offer::from_request(&request(&offer)).expect("our own request");
     assert_eq!(read.extensions(), offer.extensions());
     let answer = Answer::default().with_deflate(&read, server);
-    let understood = Answer::from_response(&offer, &answer.to_response(&read));
-    let understood = understood.expect("our own answer");
-    assert_eq!(understood.extensions(), answer.extensions());
-    let [agreed, understood] = [answer, understood].map(|end| end.deflate().expect("both want it"));
-    assert_eq!((agreed.client, agreed.server), (understood.client, understood.server));
+    let parsed = Answer::from_response(&offer, &answer.to_response(&read));
+    let parsed = parsed.expect("our own answer");
+    assert_eq!(parsed.extensions(), answer.extensions());
+    let [agreed, parsed] = [answer, parsed].map(|end| end.deflate().expect("both want it"));
+    assert_eq!((agreed.client, agreed.server), (parsed.client, parsed.server));
     for wanted in [client, server] {
         assert!(is_within(agreed.client, wanted.client));
         assert!(is_within(agreed.server, wanted.server));
@@ -73,17 +73,17 @@ fn check_foreign_answer(
     set(response.headers_mut(), lines);
     if let Ok(answer) = Answer::from_response(&offer, &response) {
         // RFC7692-5-10, RFC7692-7-2
-        let [extension] = listed.expect("a header that matches its grammar") else {
-            panic!("none or several extensions: {listed:?}");
+        let [extension] = listed.expect("the header matches its grammar") else {
+            panic!("not exactly one extension: {listed:?}");
         };
         assert!(is_deflate(extension));
-        let agreed = answer.deflate().expect("the server said so");
+        let agreed = answer.deflate().expect("the server accepted it");
         assert!(is_within(agreed.server, client.server));
         assert!(agreed.client.window_bits <= client.client.window_bits);
     }
 }
 
-/// Whether a context asks no more of the other end than `limit` does.
+/// Returns whether a context requires no more of the other end than `limit` does.
 fn is_within(context: ContextParams, limit: ContextParams) -> bool {
     context.window_bits <= limit.window_bits
         && (limit.takeover == ContextTakeover::Yes || context.takeover == ContextTakeover::No)
@@ -105,7 +105,7 @@ fn set(headers: &mut HeaderMap, lines: &[HeaderValue]) {
     }
 }
 
-/// Whether it is permessage-deflate with parameters that exist, in the table of RFC 7692 section 7.1.
+/// Returns whether this is permessage-deflate with valid parameters (RFC 7692 section 7.1).
 fn is_deflate(extension: &Extension) -> bool {
     let is_bits = |value: &str| (8..=15).any(|bits: u8| bits.to_string() == value);
     let is_right = |param: &Param| match (param.name.as_str(), param.value.as_deref()) {
@@ -127,7 +127,7 @@ enum Lexeme {
     Quoted(String),
 }
 
-/// The grammar of RFC 6455 section 9.1, first cut into lexemes, then at its separators.
+/// Parses the grammar of RFC 6455 section 9.1: first into lexemes, then at the separators.
 fn naive(lines: &[HeaderValue]) -> Option<Vec<Extension>> {
     let mut extensions = Vec::new();
     for line in lines {

@@ -1,4 +1,4 @@
-//! Frame headers against a second parser, which reads section 5.2 of RFC 6455 bit by bit.
+//! Frame headers are compared with a second parser, which follows RFC 6455 section 5.2 bit by bit.
 #![no_main]
 
 use fullduplex_proto::{FrameHeader, MaskKey, Opcode, Violation};
@@ -8,7 +8,7 @@ fuzz_target!(|bytes: &[u8]| {
     let parsed = FrameHeader::parse(bytes);
     assert_eq!(parsed, naive(bytes));
     if let Ok(Some((header, len))) = parsed {
-        // There is one form of each header, so what was read must be what is written.
+        // Each header has only one valid form, so encoding it gives the same bytes.
         let mut written = Vec::new();
         assert_eq!(header.encode(&mut written), len);
         assert_eq!(written, bytes[..len]);

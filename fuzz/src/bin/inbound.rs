@@ -1,5 +1,4 @@
-//! However a peer's bytes are cut on their way and its messages are delivered, the events and the
-//! verdict are the same.
+//! The events and the violation depend neither on how the input is split nor on the delivery.
 #![no_main]
 
 use fullduplex_fuzz::{Agreement, Decoded, pieces, role};
@@ -25,18 +24,18 @@ fuzz_target!(|input: Input<'_>| {
         some => usize::from(some) * 4,
     };
     limits.message_frames = usize::from(input.message_frames);
-    let receiver = |delivery| {
-        let mut receiver = Decoder::new(role(input.is_client), limits);
-        receiver.set_delivery(delivery);
+    let decoder = |delivery| {
+        let mut decoder = Decoder::new(role(input.is_client), limits);
+        decoder.set_delivery(delivery);
         match input.agreement {
-            Some(agreement) => receiver.with_deflate(agreement.deflate()),
-            None => receiver,
+            Some(agreement) => decoder.with_deflate(agreement.deflate()),
+            None => decoder,
         }
     };
     let limit = limits.message_bytes;
     let delivery = if input.in_parts { Delivery::Parts } else { Delivery::Whole };
-    let whole = Decoded::from(receiver(Delivery::Whole), limit, [input.wire]);
-    let cut = Decoded::from(receiver(delivery), limit, pieces(input.wire, input.lengths));
-    assert_eq!(cut.events, whole.events);
-    assert_eq!(cut.violation, whole.violation);
+    let whole = Decoded::from(decoder(Delivery::Whole), limit, [input.wire]);
+    let split = Decoded::from(decoder(delivery), limit, pieces(input.wire, input.lengths));
+    assert_eq!(split.events, whole.events);
+    assert_eq!(split.violation, whole.violation);
 });

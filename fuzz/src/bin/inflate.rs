@@ -1,5 +1,5 @@
-//! Whatever a peer calls compressed: what we make of it another inflater makes of it too, and it is
-//! never more than the limit. Over two messages of a connection.
+//! Any data as compressed messages: our result equals that of another inflater, and never exceeds the
+//! limit. Over two messages of a connection.
 #![no_main]
 
 use fullduplex_fuzz::{Agreement, Decoded};
@@ -26,7 +26,7 @@ const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 struct Input<'a> {
     agreement: Agreement,
     limit: u16,
-    /// How many bytes of the data are the first message's; the others are the second's.
+    /// How many bytes of the data belong to the first message. The others belong to the second.
     first: u8,
     data: &'a [u8],
 }
@@ -36,10 +36,10 @@ fuzz_target!(|input: Input<'_>| {
     let agreed = input.agreement.deflate();
     let mut limits = Limits::default();
     limits.message_bytes = limit;
-    let receiver = Decoder::new(Role::Client, limits).with_deflate(agreed);
+    let decoder = Decoder::new(Role::Client, limits).with_deflate(agreed);
     let (first, second) = input.data.split_at(input.data.len().min(input.first.into()));
     let frames = [first, second].map(frame).concat();
-    let received = Decoded::from(receiver, limit, [&frames[..]]);
+    let received = Decoded::from(decoder, limit, [&frames[..]]);
 
     let mut other = Other { context: agreed.server, inflated: Vec::new() };
     let mut verdicts = [first, second].into_iter().map(|data| other.inflate(data, limit));
@@ -53,9 +53,9 @@ fuzz_target!(|input: Input<'_>| {
     match received.violation {
         None => assert_eq!(verdict, None),
         Some(Violation::MessageTooBig { .. }) => assert_eq!(verdict, Some(Verdict::TooBig)),
-        // The other inflater may see what lies beyond the window that was agreed on.
+        // The other inflater accepts distances beyond the agreed window.
         Some(Violation::CorruptDeflate) if agreed.server.window_bits < WindowBits::MAX => {}
-        // The other inflater does not mind a code that has no end of the block, and inflates for ever.
+        // The other inflater accepts a code without an end of the block, and then never stops inflating.
         Some(Violation::CorruptDeflate) => {
             assert!(
                 matches!(verdict, Some(Verdict::InflateError | Verdict::TooBig)),
@@ -66,7 +66,7 @@ fuzz_target!(|input: Input<'_>| {
     }
 });
 
-/// A server's frame whose payload claims to be compressed.
+/// Encodes a server's frame whose payload is marked as compressed.
 fn frame(payload: &[u8]) -> Vec<u8> {
     let (opcode, payload_len) = (Opcode::Binary, payload.len() as u64);
     let header = FrameHeader { fin: true, reserved: 0b100, opcode, mask: None, payload_len };
@@ -83,7 +83,7 @@ enum Verdict {
     InflateError,
 }
 
-/// Another inflater, which keeps all that it has inflated.
+/// Another inflater, which keeps everything that it inflated.
 struct Other {
     context: ContextParams,
     inflated: Vec<u8>,
@@ -100,8 +100,8 @@ impl Other {
         let (end, status) = self.step(&mut stream, data, start);
         let (tail_end, tail_status) = self.step(&mut stream, &TAIL, end);
         self.inflated.truncate(end);
-        // RFC7692-7.2.2-4: the tail ends a block, and inflates to nothing. Nothing is missing either
-        // when the data ends with a last block.
+        // RFC7692-7.2.2-4: the tail ends a block and inflates to nothing. Data that ends with a final
+        // block is complete without it.
         let is_whole = status == TINFLStatus::Done
             || end == tail_end
                 && matches!(tail_status, TINFLStatus::BlockBoundary | TINFLStatus::Done);
@@ -114,7 +114,7 @@ impl Other {
         }
     }
 
-    /// Inflates `rest` to what is behind `end`. Returns the new end, and where in a block that is.
+    /// Inflates `rest` and writes the result at `end`. Returns the new end and the status.
     fn step(
         &mut self,
         stream: &mut DecompressorOxide,

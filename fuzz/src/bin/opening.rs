@@ -1,5 +1,5 @@
-//! Opening requests and responses: the verdict does not depend on how the bytes are cut, and what a
-//! server answers to a request is what the request's client accepts.
+//! Handshake requests and responses: the result does not depend on how the bytes are split, and a client
+//! accepts the server's answer to its request.
 #![no_main]
 
 use std::fmt::Debug;
@@ -36,7 +36,7 @@ fuzz_target!(|input: Input<'_>| {
     }
 });
 
-/// Reads a head at once and in pieces, and compares what `essence` tells of both.
+/// Reads a head at once and in pieces, and compares what `essence` returns for both.
 fn read<T, E: PartialEq + Debug>(
     handle: fn(&mut HeadReader, &mut BytesMut) -> Result<Option<T>, HeadError>,
     essence: fn(&T) -> E,
@@ -55,7 +55,7 @@ fn read<T, E: PartialEq + Debug>(
         }
         None
     };
-    // The text of an error shows what had arrived, which is not the same.
+    // The text of an error shows the bytes that had arrived, which differ.
     let comparable = |outcome: &Option<Result<(T, usize), HeadError>>| {
         outcome.as_ref().map(|outcome| match outcome {
             Ok((head, len)) => Ok((essence(head), *len)),
@@ -90,14 +90,14 @@ fn check_request(request: &Request<()>) {
     let answer = Answer::choosing(&offer, &subprotocols());
     let response = over_the_wire(&answer.to_response(&offer));
     assert_eq!(Answer::from_response(&offer, &response).as_ref(), Ok(&answer));
-    // What we understood is what we would have asked for.
+    // The parsed offer makes an equivalent request.
     let url = Url::parse("ws://example.com/").expect("a URL");
     let request = offer.to_request(&url, &HeaderMap::new()).expect("no further headers");
     let mut wire = Vec::new();
     head::encode_request(&request, &mut wire);
     let read = HeadReader::new().request(&mut BytesMut::from(&wire[..]));
-    let request = read.expect("our own request").expect("the whole of it");
-    let again = Offer::from_request(&request).expect("an offer of ours");
+    let request = read.expect("our own request").expect("it is complete");
+    let again = Offer::from_request(&request).expect("our own offer");
     assert_eq!(again.subprotocols(), offer.subprotocols());
     assert_eq!(answer.to_response(&again).headers(), answer.to_response(&offer).headers());
 }
@@ -111,7 +111,7 @@ fn check_response(response: &Response<()>) {
     }
 }
 
-/// What an opening request must have at least (RFC6455-4.2.1-2).
+/// Returns whether a request has the required headers of the handshake (RFC6455-4.2.1-2).
 fn is_opening_request(request: &Request<()>) -> bool {
     let headers = request.headers();
     let key = only(headers, SEC_WEBSOCKET_KEY);
@@ -124,7 +124,7 @@ fn is_opening_request(request: &Request<()>) -> bool {
         && key.is_some_and(|key| key.len() == 24 && key.ends_with("=="))
 }
 
-/// What the response to our offer must have at least (RFC6455-4.1-25 to RFC6455-4.1-30).
+/// Returns whether a response has the required headers for our offer (RFC6455-4.1-25 to RFC6455-4.1-30).
 fn is_opening_response(response: &Response<()>) -> bool {
     let headers = response.headers();
     let subprotocol = only(headers, SEC_WEBSOCKET_PROTOCOL);
@@ -138,7 +138,7 @@ fn is_opening_response(response: &Response<()>) -> bool {
         && !headers.contains_key(SEC_WEBSOCKET_EXTENSIONS)
 }
 
-/// The value of a header that stands there once.
+/// Returns the value of a header, if there is exactly one.
 fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     let values: Vec<_> = headers.get_all(name).iter().collect();
     let [value] = values[..] else {
@@ -156,7 +156,7 @@ fn over_the_wire<B>(response: &Response<B>) -> Response<()> {
     let mut wire = Vec::new();
     head::encode_response(response, &mut wire);
     let read = HeadReader::new().response(&mut BytesMut::from(&wire[..]));
-    read.expect("our own response").expect("the whole of it")
+    read.expect("our own response").expect("it is complete")
 }
 
 fn subprotocols() -> Subprotocols {

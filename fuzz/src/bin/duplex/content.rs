@@ -9,12 +9,12 @@ pub(crate) enum Sending {
     Uncompressed,
 }
 
-/// What a message or a part of one is made of.
+/// The content of a message or of a part of one.
 #[derive(Debug, Clone, Copy, Arbitrary)]
 pub(crate) struct Content {
     is_text: bool,
     len: u16,
-    /// By how many bits the length is shortened: most messages are short.
+    /// By how many bits the length is shifted right, so that most messages are short.
     shorter: u8,
 }
 
@@ -29,7 +29,7 @@ impl Sending {
 }
 
 impl Content {
-    /// The content, which its number makes different from all others.
+    /// Makes a message. `number` makes its content unique.
     pub(crate) fn message(self, number: usize) -> Message {
         let len = usize::from(self.len >> (self.shorter % 16));
         if self.is_text {

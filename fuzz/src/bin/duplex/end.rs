@@ -14,7 +14,7 @@ use crate::pipe::Pipe;
 
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// One end, and what the model knows of it.
+/// One end, and its model.
 #[derive(Debug)]
 pub(crate) struct End {
     role: Role,
@@ -25,16 +25,16 @@ pub(crate) struct End {
     input: BytesMut,
     input_ended: bool,
     parts: Parts,
-    /// What this end has sent, as the events that the other end must see; pongs apart.
+    /// What this end has sent, as the events that the other end must receive, without Pongs.
     sent: Vec<Received>,
-    /// The message of which parts were sent, and its kind.
+    /// The message that is being sent in parts, and its kind.
     begun: Parts,
     begun_kind: Option<Discriminant<Message>>,
-    /// How many of the other end's `sent` have been seen.
+    /// How many of the other end's `sent` were received.
     seen: usize,
-    /// Where in `sent` to look for the next ping that is answered.
+    /// The index in `sent` after the last Ping that was answered.
     unanswered: usize,
-    /// The bytes of messages that were sent, and how many of them the connection says are written.
+    /// How many payload bytes were sent, and how many were reported as written.
     payload_sent: usize,
     payload_written: usize,
     write_failed: bool,
@@ -141,7 +141,8 @@ impl End {
         self.pipe.cut(lossy);
     }
 
-    /// Lets the transport take up to `count` bytes, even if nobody will read them. Returns whether anything happened.
+    /// Lets the transport take up to `count` bytes, even if the peer will not read them. Returns whether
+    /// anything happened.
     pub(crate) fn write(&mut self, count: usize) -> bool {
         if self.pipe.is_broken && !self.connection.is_flushed() {
             self.connection.handle_write_failed();
@@ -156,12 +157,12 @@ impl End {
         taken > 0
     }
 
-    /// Lets up to `count` bytes arrive, or the end behind them. Returns whether anything happened.
+    /// Lets up to `count` bytes arrive, or the end of the transport. Returns whether anything happened.
     pub(crate) fn read(&mut self, peer: &mut Self, count: usize) -> bool {
         let arrived = peer.pipe.read(count);
         if !arrived.is_empty() {
             self.input.extend_from_slice(arrived);
-            // Those at the front by one way, and the rest by the other.
+            // The first messages as a batch, the other events one by one.
             for message in self.connection.take_messages(&mut self.input) {
                 self.see(Received::Message(message), &peer.sent);
             }
@@ -179,12 +180,12 @@ impl End {
         true
     }
 
-    /// Does all that can be done now. Returns whether that was anything.
+    /// Writes and reads everything possible. Returns whether anything happened.
     pub(crate) fn write_and_read(&mut self, peer: &mut Self) -> bool {
         !self.has_ended() && (self.write(usize::MAX) | self.read(peer, usize::MAX))
     }
 
-    /// What holds at any time.
+    /// Checks what must hold at any time.
     pub(crate) fn check(&self) {
         assert_eq!(self.is_open(), self.may_send() && !self.has_ended());
         assert_eq!(self.connection.is_flushed(), self.connection.queued_bytes() == 0);
@@ -194,8 +195,8 @@ impl End {
         }
     }
 
-    /// What holds when both ends have ended.
-    pub(crate) fn judge(&self, peer: &Self, is_undisturbed: bool) {
+    /// Checks what must hold when both ends have ended.
+    pub(crate) fn check_end(&self, peer: &Self, is_undisturbed: bool) {
         let closed = self.connection.closed().expect("it has ended");
         let close_written = frames::check(&self.pipe.wire, self.role, self.agreement.is_some());
         assert!(closed.was_clean() || !is_undisturbed, "{closed:?}");
@@ -203,7 +204,7 @@ impl End {
             assert!(close_written);
             assert_eq!(self.seen, peer.sent.len());
             let Some(Received::Close(frame)) = peer.sent.last() else {
-                panic!("clean, without a Close of the peer");
+                panic!("a clean end without a Close from the peer");
             };
             let frame = frame.as_ref().map(|frame| (frame.code.get(), frame.reason.as_str()));
             assert_eq!((closed.code(), closed.reason()), frame.unwrap_or((1005, "")));
@@ -214,7 +215,7 @@ impl End {
         !self.write_failed && !matches!(self.sent.last(), Some(Received::Close(_)))
     }
 
-    /// A Close was queued, unless it could not be.
+    /// Records that a Close was queued, if that was possible.
     fn has_closed(&mut self, frame: Option<CloseFrame>) {
         if self.may_send() {
             self.sent.push(Received::Close(frame));
@@ -232,8 +233,8 @@ impl End {
         taken
     }
 
-    /// Every event is the next one that the peer has sent. A pong answers one of our pings, in order;
-    /// some may stay without.
+    /// Checks that an event is the next one that the peer has sent. Pongs must answer our Pings in order, but
+    /// some Pings may stay unanswered.
     fn see(&mut self, event: Received, sent: &[Received]) {
         let Some(event) = self.parts.join(event) else {
             return;
@@ -241,7 +242,7 @@ impl End {
         if let Received::Pong(payload) = event {
             let ping = Received::Ping(payload);
             let answered = self.sent[self.unanswered..].iter().position(|sent| *sent == ping);
-            self.unanswered += answered.expect("a pong for a ping") + 1;
+            self.unanswered += answered.expect("the Pong answers a Ping") + 1;
             return;
         }
         assert_eq!(Some(&event), sent.get(self.seen));

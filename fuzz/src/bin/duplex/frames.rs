@@ -3,14 +3,14 @@ use fullduplex_proto::{FrameHeader, Opcode, Role};
 /// RSV1, which marks a compressed message.
 const RSV1: u8 = 0b100;
 
-/// Checks the frames that an end has written, the last of which may be cut off, and returns whether
-/// a whole Close is among them.
+/// Checks the frames that an end has written. The last one may be incomplete. Returns whether a complete
+/// Close is among them.
 pub(crate) fn check(wire: &[u8], role: Role, may_compress: bool) -> bool {
     let (mut rest, mut is_within, mut is_closed) = (wire, false, false);
-    while let Some((header, header_len)) = FrameHeader::parse(rest).expect("nothing but frames") {
+    while let Some((header, header_len)) = FrameHeader::parse(rest).expect("valid frames") {
         // RFC6455-5.1-1, RFC6455-5.1-3
         assert_eq!(header.mask.is_some(), role == Role::Client);
-        // RFC6455-5.5.1-5; a Pong is no data.
+        // RFC6455-5.5.1-5: only Pongs may follow a Close.
         assert!(!is_closed || header.opcode == Opcode::Pong);
         // RFC7692-6.1-3
         let is_begin = matches!(header.opcode, Opcode::Text | Opcode::Binary);

@@ -1,5 +1,5 @@
-//! A client and a server over a transport that a script drives and may cut, against a simple model:
-//! what arrives is what was sent, in order; all of it if the connection was closed cleanly.
+//! A client and a server over a transport that a script controls and may break, compared with a simple
+//! model: messages arrive unaltered and in order, and all of them if the connection was closed cleanly.
 #![no_main]
 
 mod content;
@@ -40,14 +40,14 @@ enum Operation {
         code: Option<u16>,
         reason: u8,
     },
-    /// The transport takes so many bytes of what the end has to say.
+    /// The transport takes up to this many bytes from the end.
     Write(u16),
-    /// So many bytes arrive at the end.
+    /// Up to this many bytes arrive at the end.
     Read(u16),
     DeliverInParts(bool),
-    /// So many seconds pass, for both ends.
+    /// This many seconds pass, for both ends.
     Wait(u8),
-    /// The transport breaks, for both ends; what is on its way may be lost.
+    /// The transport breaks for both ends. Bytes in flight may be lost.
     Cut {
         lossy: bool,
     },
@@ -60,14 +60,14 @@ fuzz_target!(|input: Input| {
     }
     pair.settle();
     let [client, server] = &pair.ends;
-    client.judge(server, pair.is_undisturbed);
-    server.judge(client, pair.is_undisturbed);
+    client.check_end(server, pair.is_undisturbed);
+    server.check_end(client, pair.is_undisturbed);
 });
 
 struct Pair {
     ends: [End; 2],
     now: Instant,
-    /// Nothing has happened after which the closing handshake may fail.
+    /// Whether nothing has happened that may prevent a clean close.
     is_undisturbed: bool,
 }
 
@@ -113,7 +113,7 @@ impl Pair {
         }
     }
 
-    /// Lets both ends say and hear all, then one close, then the time pass, until both have ended.
+    /// Exchanges all data, then closes, then advances the clock, until both ends have ended.
     fn settle(&mut self) {
         let mut stalls = 0;
         while self.ends.iter().any(|end| !end.has_ended()) {
@@ -121,7 +121,7 @@ impl Pair {
                 continue;
             }
             stalls += 1;
-            assert!(stalls < 8, "an end that never ends");
+            assert!(stalls < 8, "an end does not end");
             if stalls == 1 {
                 let open = self.ends.iter_mut().filter(|end| end.is_open());
                 open.for_each(|end| end.close(None));

@@ -1,17 +1,17 @@
 /// One direction of the transport.
 #[derive(Debug, Default)]
 pub(crate) struct Pipe {
-    /// All that was ever written.
+    /// Everything that was written.
     pub(crate) wire: Vec<u8>,
     read: usize,
-    /// Nothing more is written.
+    /// Whether the writer has shut down, or the transport is broken.
     pub(crate) has_ended: bool,
-    /// Nothing more can be written.
+    /// Whether the transport is broken.
     pub(crate) is_broken: bool,
 }
 
 impl Pipe {
-    /// The next bytes that arrive.
+    /// Returns the next bytes that arrive.
     pub(crate) fn read(&mut self, count: usize) -> &[u8] {
         let unread = &self.wire[self.read..];
         let arrived = &unread[..unread.len().min(count)];
@@ -19,12 +19,12 @@ impl Pipe {
         arrived
     }
 
-    /// Whether all that was written has arrived.
+    /// Returns whether everything written has arrived.
     pub(crate) fn is_empty(&self) -> bool {
         self.read == self.wire.len()
     }
 
-    /// Breaks, and loses what is on its way, or not.
+    /// Breaks the transport. If `lossy` is true, bytes in flight are lost.
     pub(crate) fn cut(&mut self, lossy: bool) {
         (self.has_ended, self.is_broken) = (true, true);
         if lossy {
