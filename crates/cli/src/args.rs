@@ -10,12 +10,13 @@ use crate::tap::Tap;
 
 /// WebSockets in a terminal.
 ///
-/// Without a command, fdx shows the life of a WebSocket on a real connection within this machine.
+/// Without a command, fdx demonstrates the life of a WebSocket on a real connection within this
+/// machine.
 #[derive(Debug, Parser)]
 #[command(name = "fdx", version, after_help = AFTER)]
 pub(crate) struct Args {
-    /// Print secrets too: passwords, tokens, cookies and keys in URLs, headers and subprotocols. By default
-    /// `…` stands in their place. The content of messages is always printed.
+    /// Print secrets too: passwords, tokens, cookies and keys in URLs, headers and subprotocols. By
+    /// default they are replaced by `…`. The content of messages is always printed.
     #[arg(long, global = true)]
     show_secrets: bool,
     #[command(subcommand)]

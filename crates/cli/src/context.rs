@@ -2,7 +2,7 @@ use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::secrets::Secrets;
 
-/// What every command is given besides its arguments.
+/// The values that every command receives besides its arguments.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) output: Output,

@@ -1,29 +1,29 @@
 use std::error::Error;
 use std::fmt;
 
-/// Why a command failed: one sentence for its user. An [`Ended`] also has an exit code; for every other
-/// error it is [`Exit::Failed`].
+/// Why a command failed, in one sentence for the user. An [`Ended`] also has an exit code; every
+/// other error has [`Exit::Failed`].
 pub(crate) type Failure = Box<dyn Error>;
 
-/// The exit codes of `fdx`, besides 0. `clap` ends with [`Exit::Usage`] too.
+/// The exit codes of `fdx` other than 0. `clap` also exits with [`Exit::Usage`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// A connection was lost, or an answer did not come.
+    /// A connection was lost, or an answer did not arrive.
     Failed = 1,
-    /// The arguments cannot be used.
+    /// The arguments are invalid.
     Usage = 2,
     /// No connection was opened.
     NotConnected = 3,
 }
 
-/// The end of a command with an exit code of its own.
+/// The end of a command with its own exit code.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) exit: Exit,
     reason: String,
 }
 
-/// Returns the failure for arguments that cannot be used.
+/// Returns the failure for invalid arguments.
 pub(crate) fn usage(reason: impl fmt::Display) -> Failure {
     Box::new(Ended { exit: Exit::Usage, reason: reason.to_string() })
 }
@@ -33,7 +33,7 @@ pub(crate) fn not_connected(reason: impl fmt::Display) -> Failure {
     Box::new(Ended { exit: Exit::NotConnected, reason: reason.to_string() })
 }
 
-/// Returns the failure of a command that has already told its reason.
+/// Returns the failure of a command that has already printed the reason.
 pub(crate) fn silent(exit: Exit) -> Failure {
     Box::new(Ended { exit, reason: String::new() })
 }

@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Numbers formatted for people.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub(crate) fn bytes(number: f64) -> String {
     format!("{} GiB", three_digits(value))
 }
 
-/// Formats a whole number with its thousands apart, such as `1 234 567`.
+/// Formats a whole number with separated thousands, such as `1 234 567`.
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     digits.char_indices().fold(String::new(), |mut text, (at, digit)| {
@@ -37,7 +37,7 @@ pub(crate) fn count(number: u64) -> String {
     })
 }
 
-/// Formats a number of things whose plural ends with an s.
+/// Formats a number of things. The plural of `noun` ends with an s.
 pub(crate) fn counted(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
 }

@@ -1,4 +1,4 @@
-//! What is generated from the description of the arguments.
+//! Completions and manual pages, generated from the definition of the arguments.
 
 use clap::Args;
 use clap_complete::Shell;
@@ -20,7 +20,7 @@ pub(crate) struct Completions {
 #[derive(Debug, Args)]
 #[command(after_help = MAN)]
 pub(crate) struct Man {
-    /// The command to describe; by default fdx itself.
+    /// The command to describe. Default: fdx itself.
     command: Option<String>,
 }
 

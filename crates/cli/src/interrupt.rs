@@ -3,15 +3,15 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-/// How long an interrupted command takes to end in order.
+/// How long an interrupted command may take to end in order.
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
-/// Ctrl-C and SIGTERM, counted from the start of the command.
+/// Counts Ctrl-C and SIGTERM from the start of the command.
 #[derive(Debug, Clone)]
 pub(crate) struct Interrupt(watch::Receiver<u32>);
 
 impl Interrupt {
-    /// Begins to count. The third interrupt ends the process at once.
+    /// Starts to count. The third interrupt ends the process immediately.
     pub(crate) fn listen() -> std::io::Result<Self> {
         let mut signals = Signals::new()?;
         let (count, counted) = watch::channel(0);
@@ -27,17 +27,17 @@ impl Interrupt {
         Ok(Self(counted))
     }
 
-    /// Waits for the first interrupt, which may have come before.
+    /// Waits for the first interrupt, which may already have happened.
     pub(crate) async fn first(&self) {
         self.nth(1).await;
     }
 
-    /// Waits for the second interrupt: the user does not want to wait.
+    /// Waits for the second interrupt, which means that the user does not want to wait.
     pub(crate) async fn second(&self) {
         self.nth(2).await;
     }
 
-    /// Waits until the time to end in order is over.
+    /// Waits until the grace period after the first interrupt is over.
     pub(crate) async fn grace(&self) {
         self.first().await;
         sleep(GRACE).await;
@@ -46,13 +46,13 @@ impl Interrupt {
     async fn nth(&self, number: u32) {
         let mut counted = self.0.clone();
         if counted.wait_for(|count| *count >= number).await.is_err() {
-            // Nobody counts: the runtime ends.
+            // The runtime is ending.
             std::future::pending().await
         }
     }
 }
 
-/// The exit code of a shell for a process that SIGINT has ended.
+/// A shell's exit code for a process that SIGINT has ended.
 const INTERRUPTED: i32 = 130;
 
 #[cfg(unix)]

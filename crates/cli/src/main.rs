@@ -42,12 +42,12 @@ fn main() -> ExitCode {
             Err(error) => wrong_arguments(&error, &output).await,
         }
     });
-    // A read of the terminal that is under way would delay an orderly end.
+    // A pending read of the terminal would delay the exit.
     runtime.shutdown_background();
     exit
 }
 
-/// Runs the command, says why it failed, and waits until everything is written.
+/// Runs the command, prints why it failed, and waits until all output is written.
 async fn run_to_end(args: Args, output: Output) -> ExitCode {
     let secrets = args.secrets();
     let (outcome, interrupt) = match Interrupt::listen() {
@@ -99,10 +99,10 @@ async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     }
 }
 
-/// Shows what is wrong with the arguments, or the help that they ask for.
+/// Prints what is wrong with the arguments, or the help that they request.
 async fn wrong_arguments(error: &clap::Error, output: &Output) -> ExitCode {
     if !error.use_stderr() {
-        // Help and version: text of this command only.
+        // Help and version contain only text of this command.
         error.print().ok();
         return ExitCode::SUCCESS;
     }

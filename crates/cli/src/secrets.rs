@@ -1,4 +1,5 @@
-//! The one rule for what may hold a secret: URLs, headers and subprotocols are shown through [`Secrets`].
+//! Which parts of URLs, headers and subprotocols may be secret. They are shown only through
+//! [`Secrets`].
 
 use std::borrow::Cow;
 
@@ -8,20 +9,20 @@ use http::header::{
     SEC_WEBSOCKET_PROTOCOL,
 };
 
-/// Whether secrets are shown, which `--show-secrets` asks for.
+/// Whether secrets are shown, as `--show-secrets` requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Secrets {
     Hidden,
     Shown,
 }
 
-/// What stands in place of a secret.
+/// The replacement of a secret.
 const HIDDEN: &str = "…";
 
-/// A value that mixes letters and digits is taken for a key or a token from this length on.
+/// A value with letters and digits counts as a key or a token from this length on.
 const TOKEN_LEN: usize = 20;
 
-/// Parts of names whose values are secret.
+/// Substrings of names whose values are secret.
 const NAMES: [&str; 16] = [
     "token",
     "secret",
@@ -41,11 +42,11 @@ const NAMES: [&str; 16] = [
     "hmac",
 ];
 
-/// Whole names whose values are secret.
+/// Complete names whose values are secret.
 const SHORT_NAMES: [&str; 8] = ["key", "sig", "sid", "pass", "pwd", "pin", "otp", "code"];
 
 impl Secrets {
-    /// Returns a URL without the secrets in its user information, path, query and fragment.
+    /// Returns a URL without secrets in its user information, path, query and fragment.
     pub(crate) fn url(self, url: &str) -> String {
         let Some((scheme, rest)) = url.split_once("://").filter(|_| self == Self::Hidden) else {
             return self.target(url);
@@ -59,7 +60,7 @@ impl Secrets {
         format!("{scheme}://{authority}{}", self.target(target))
     }
 
-    /// Returns a path with its query, without the secrets in either.
+    /// Returns a path with its query, without secrets in either.
     pub(crate) fn target(self, target: &str) -> String {
         if self == Self::Shown {
             return target.to_owned();
@@ -77,7 +78,7 @@ impl Secrets {
         shown
     }
 
-    /// Returns the value of a header, or a mark in place of a secret.
+    /// Returns the value of a header, or the replacement if it is secret.
     pub(crate) fn header(self, name: &HeaderName, value: &HeaderValue) -> String {
         let text = String::from_utf8_lossy(value.as_bytes());
         if self == Self::Shown {
@@ -93,8 +94,8 @@ impl Secrets {
         }
     }
 
-    /// Returns a list of subprotocols. Some clients send a token in one of them, or in the one behind a
-    /// name such as `access_token`.
+    /// Returns a list of subprotocols without secrets. Some clients send a token as a subprotocol,
+    /// or as the one after a name such as `access_token`.
     pub(crate) fn subprotocols(self, list: &str) -> String {
         if self == Self::Shown {
             return list.to_owned();
@@ -113,7 +114,7 @@ impl Secrets {
         })
     }
 
-    /// Returns text, such as an error, without the secrets of the URLs in it.
+    /// Returns text, such as an error, without secrets in the URLs that it contains.
     pub(crate) fn text(self, text: &str) -> String {
         each(text, &[' ', '`', '"', '\'', '<', '>', '(', ')', '\n'], |word| {
             if word.contains("://") { self.url(word).into() } else { word.into() }
@@ -151,21 +152,21 @@ fn is_secret_name(name: &str) -> bool {
 }
 
 fn holds_secret(name: &HeaderName) -> bool {
-    // They are what a handshake is about, a challenge, or a rule of the server.
+    // They are part of the handshake, a challenge, or a rule of the server.
     let is_public = name == SEC_WEBSOCKET_KEY
         || name.as_str().ends_with("-authenticate")
         || name.as_str().starts_with("access-control-");
     !is_public && (is_secret_header(name) || is_secret_name(name.as_str()))
 }
 
-/// Whether the value of a header is a login, or has a JSON Web Token in it.
+/// Returns whether the value of a header is a login or contains a JSON Web Token.
 fn has_credentials(value: &str) -> bool {
     let scheme = value.split(' ').next().unwrap_or_default();
     ["bearer", "basic"].iter().any(|name| scheme.eq_ignore_ascii_case(name))
         || value.contains("eyJ") && value.matches('.').count() >= 2
 }
 
-/// Whether text looks like a key, a token or a session.
+/// Returns whether text looks like a key, a token or a session.
 fn is_token(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_~.+=%:".contains(&byte);
     let has_all = text.bytes().all(is_plain);

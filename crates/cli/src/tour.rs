@@ -10,7 +10,7 @@ use crate::exit::Failure;
 use crate::listen;
 use crate::output::{Line, Output};
 
-/// Shows the life of a WebSocket, and the life of one that fails.
+/// Demonstrates the life of a WebSocket, and of one that fails.
 pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
     let tour = Tour(&context.output);
     tokio::select! {
@@ -35,10 +35,10 @@ impl Tour<'_> {
         .await;
         self.life(&url).await?;
         let nobody = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
-        self.title("The life of a WebSocket that fails: nobody listens there").await;
+        self.title("The life of a WebSocket that fails: no server listens there").await;
         self.failing_life(&format!("ws://{nobody}/")).await?;
         self.title("Now you").await;
-        // With cargo, fdx is not on the path yet.
+        // Under `cargo run`, fdx is not on the path.
         let fdx = if std::env::var_os("CARGO").is_some() { "cargo run --" } else { "fdx" };
         let server = format!("{fdx} listen 127.0.0.1:9001 --echo");
         self.call(&server, "a server to try things with").await;
@@ -53,13 +53,13 @@ impl Tour<'_> {
         let mut events = socket.events();
         self.state(&socket, "the constructor returns before the connection exists").await;
         if let Err(error) = socket.send("too early") {
-            let remark = "sending starts with the open event";
+            let remark = "messages can be sent after the open event";
             self.field("send(\"too early\")", error.name(), remark).await;
         }
         self.next(&mut events, &socket).await;
         self.field("url", socket.url(), "").await;
         let protocol = format!("{:?}", socket.protocol());
-        self.field("protocol", protocol, "the server's choice of the two").await;
+        self.field("protocol", protocol, "the server selected one of the two").await;
 
         for message in ["Hello, world!", "Grüße, 世界"] {
             self.call(&format!("socket.send({message:?})"), "").await;
@@ -71,11 +71,11 @@ impl Tour<'_> {
             self.next(&mut events, &socket).await;
         }
         let amount = socket.buffered_amount();
-        self.field("buffered_amount", amount, "the network took everything").await;
+        self.field("buffered_amount", amount, "everything was written to the network").await;
 
         self.call("socket.close_with(1000, \"that was all\")", "").await;
         socket.close_with(1000, "that was all")?;
-        self.state(&socket, "our Close is on its way, and the server answers it").await;
+        self.state(&socket, "our Close was sent; the server will answer it").await;
         self.next(&mut events, &socket).await;
         Ok(())
     }
@@ -130,7 +130,7 @@ impl Tour<'_> {
         let before = socket.buffered_amount();
         send()?;
         let amount = format!("{before} → {}", socket.buffered_amount());
-        self.field("buffered_amount", amount, "payload bytes that wait for the network").await;
+        self.field("buffered_amount", amount, "payload bytes that wait to be written").await;
         Ok(())
     }
 
@@ -170,7 +170,7 @@ impl Tour<'_> {
     }
 }
 
-/// Adds a remark, in a column of its own where the line leaves room.
+/// Adds a remark, aligned in a column if there is room.
 fn with_remark(line: Line, remark: &str) -> Line {
     if remark.is_empty() {
         return line;

@@ -3,19 +3,19 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Parses a number of seconds, such as `0.5`. Zero is allowed where it has a meaning of its own.
+/// Parses a number of seconds, such as `0.5`. Use it where zero has a meaning.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().filter(|seconds| (0.0..=1e6).contains(seconds));
     seconds.map(Duration::from_secs_f64).ok_or("give a number of seconds, up to 1000000".into())
 }
 
-/// Parses a number of seconds for something that must take time.
+/// Parses a number of seconds that must not be zero.
 pub(crate) fn positive_seconds(text: &str) -> Result<Duration, String> {
     let positive = seconds(text)?;
     if positive.is_zero() { Err("give a number of seconds above 0".into()) } else { Ok(positive) }
 }
 
-/// The interval of pings; `None` for never.
+/// The interval of pings; `None` means no pings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PingInterval(pub(crate) Option<Duration>);
 
@@ -26,14 +26,14 @@ impl FromStr for PingInterval {
         match seconds(text)? {
             Duration::ZERO => Ok(Self(None)),
             interval if interval < SHORTEST_PING => {
-                Err("give 0 for no pings, or 0.1 seconds and more".into())
+                Err("give 0 for no pings, or at least 0.1 seconds".into())
             }
             interval => Ok(Self(Some(interval))),
         }
     }
 }
 
-/// Pings that follow each other faster are a flood.
+/// More frequent pings would be a flood.
 const SHORTEST_PING: Duration = Duration::from_millis(100);
 
 /// Parses a number of bytes, such as `512`, `64k`, `1M` or `2G`.

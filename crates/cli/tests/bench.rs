@@ -1,4 +1,4 @@
-//! `fdx bench` with servers that answer, stall, fail and vanish, and with stalls of its own.
+//! `fdx bench` with servers that answer, stall, fail and vanish, and with its own stalls.
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 mod support;
@@ -27,7 +27,7 @@ fn result(output: &Output) -> Value {
         .unwrap_or_else(|error| panic!("{error}: {}{}", stdout(output), stderr(output)))
 }
 
-/// Answers each message by `answer` until the client closes.
+/// Answers each message with `answer`, until the client closes.
 async fn serve(mut peer: Peer, mut answer: impl AsyncFnMut(&mut Peer, Frame, usize)) {
     peer.shake_hands().await;
     let mut number = 0;
@@ -42,7 +42,7 @@ async fn serve(mut peer: Peer, mut answer: impl AsyncFnMut(&mut Peer, Frame, usi
 }
 
 #[test]
-fn the_text_shows_how_fast_all_messages_were_answered() {
+fn the_text_shows_the_latency_of_all_messages() {
     let server = Listening::start(&[]);
     for load in [&["--rate", "1000"][..], &["--in-flight", "3"]] {
         let common = ["bench", &server.url, "-c", "5", "--duration", "0.5", "--warmup", "0.1"];
@@ -59,7 +59,10 @@ fn the_text_shows_how_fast_all_messages_were_answered() {
         ] {
             assert!(text.contains(expected), "`{expected}` is missing in {text}");
         }
-        assert!(stderr(&output).is_empty() && !text.contains('\x1b'), "quiet in scripts");
+        assert!(
+            stderr(&output).is_empty() && !text.contains('\x1b'),
+            "no progress line in scripts"
+        );
     }
 }
 
@@ -79,7 +82,7 @@ fn an_open_loop_keeps_its_rate_and_draws_a_picture() {
     assert!(svg.starts_with("<svg") && svg.contains("99.9") && svg.ends_with("</svg>\n"), "{svg}");
 }
 
-/// There is no coordinated omission: a stall of the server delays all messages that were due meanwhile.
+/// No coordinated omission: a server stall delays all messages that were due during it.
 #[tokio::test]
 async fn a_stall_of_the_server_delays_all_messages_that_were_due() {
     const STALL: Duration = Duration::from_millis(300);
@@ -101,17 +104,19 @@ async fn a_stall_of_the_server_delays_all_messages_that_were_due() {
     let [latency, apart] = [&result["latency"], &result["tool"]["apart"]];
     let counted = latency["count"].as_u64().unwrap();
     assert_eq!(counted + apart["count"].as_u64().unwrap(), 200);
-    // On a busy machine some are kept apart, but hardly any that waited for long.
+    // On a busy machine some messages are kept apart, but hardly any that waited long.
     assert!(counted >= 40, "{result}");
-    // 60 of 200 messages waited for 0 to 300 ms, evenly, so that half of them waited for over 150 ms.
+    // 60 of 200 messages waited for 0 to 300 ms, evenly distributed, so half of them waited over
+    // 150 ms.
     let [max, p90] = ["max", "p90"].map(|part| latency[part].as_f64().unwrap());
     assert!(max >= 0.25 && p90 >= 0.1, "{result}");
 }
 
-/// The system stops the process. The server is not blamed, not even for the message in flight.
+/// The system stops the process. The server's latency does not include it, not even for the message
+/// in flight.
 #[cfg(unix)]
 #[tokio::test]
-async fn a_stall_of_the_tool_is_kept_apart() {
+async fn a_stall_of_the_tool_is_kept_separate() {
     const STALL: Duration = Duration::from_millis(600);
     let (stop, stopping) = tokio::sync::oneshot::channel();
     let (stopped, is_stopped) = tokio::sync::oneshot::channel();
@@ -144,9 +149,12 @@ async fn a_stall_of_the_tool_is_kept_apart() {
     let tool = &result["tool"];
     assert!(tool["stalled"].as_f64().unwrap() >= 0.55, "{result}");
     assert!(tool["late"]["max"].as_f64().unwrap() >= 0.5, "{result}");
-    // 120 messages were due meanwhile.
+    // 120 messages were due during the stall.
     assert!(tool["apart"]["count"].as_u64().unwrap() >= 100, "{result}");
-    assert!(result["latency"]["max"].as_f64().unwrap() < 0.3, "the server is not blamed: {result}");
+    assert!(
+        result["latency"]["max"].as_f64().unwrap() < 0.3,
+        "the stall counts for the server: {result}"
+    );
 }
 
 #[tokio::test]
@@ -174,9 +182,9 @@ async fn a_wrong_answer_is_an_error() {
     assert_eq!(result["errors"]["an answer differs from its message: is it an echo server?"], 2);
 }
 
-/// FK-02: messages that the server sends on its own, answers out of order, and one answer twice.
+/// FK-02: messages that the server sends on its own, answers out of order, and a duplicate answer.
 #[tokio::test]
-async fn messages_that_answer_nothing_are_counted_apart() {
+async fn messages_that_are_not_answers_are_counted_separately() {
     let server = script(|peer| {
         let mut held = None;
         serve(peer, async move |peer, received, number| {
@@ -246,7 +254,7 @@ fn a_refused_connection_is_exit_code_3() {
     }
 }
 
-/// Ctrl-C, during the measurement.
+/// Ctrl-C during the measurement.
 #[cfg(unix)]
 #[tokio::test]
 async fn an_interrupted_run_shows_its_result() {

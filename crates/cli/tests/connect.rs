@@ -1,4 +1,4 @@
-//! `fdx connect` in a pipe: its input, its output, and its end.
+//! `fdx connect` in a pipe: its input, its output and its end.
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 mod support;
@@ -45,7 +45,7 @@ fn events_are_json() {
     let server = Listening::start(&[]);
     let mut arguments = vec!["connect", &server.url, "--ndjson", "--protocol", "chat"];
     let refused = pipe(&arguments, "");
-    assert_eq!(refused.status.code(), Some(3), "no subprotocol");
+    assert_eq!(refused.status.code(), Some(3), "the server selects no subprotocol");
     arguments.truncate(3);
     let output = pipe(&arguments, "hello\n\"\n");
     assert!(output.status.success());
@@ -58,7 +58,7 @@ fn events_are_json() {
     assert_eq!((&events[3]["code"], &events[3]["clean"]), (&1005.into(), &true.into()));
 }
 
-/// The server sends more messages than `--count` asks for, and stdin is empty.
+/// The server sends more messages than `--count` requests, and stdin is empty.
 #[tokio::test]
 async fn count_limits_the_messages() {
     let server = script(async |mut peer: Peer| {
@@ -95,9 +95,9 @@ async fn wait_forever_ends_when_the_server_closes() {
     assert_eq!(stdout(&output), "6c617465\n");
 }
 
-/// The server is killed and started again at the same address while lines are written.
+/// The server is killed and restarted at the same address while lines are written.
 #[test]
-fn it_connects_again() {
+fn connect_reconnects() {
     let server = Listening::start(&[]);
     let address = server.url.trim_start_matches("ws://").trim_end_matches('/').to_owned();
     let mut process = fdx(&["connect", "--reconnect", "--ndjson", &server.url]).spawn().unwrap();
@@ -125,9 +125,9 @@ fn it_connects_again() {
     assert!(process.wait().unwrap().success());
 }
 
-/// When its reader ends, the command ends without an error.
+/// The command ends without an error when the reader of its output ends.
 #[test]
-fn it_ends_with_its_reader() {
+fn connect_ends_with_the_reader_of_its_output() {
     let server = Listening::start(&[]);
     let script = "seq 100000 | \"$FDX\" connect \"$URL\" --ndjson | head -2; echo ${PIPESTATUS[1]}";
     let output = Command::new("bash")
@@ -141,10 +141,10 @@ fn it_ends_with_its_reader() {
     assert_eq!(stderr(&output), "");
 }
 
-/// FK-11: `--count 0` closes at once; a message that does not arrive is waited for as long as `--wait`
-/// says; `--wait 0` waits for no answer.
+/// FK-11: `--count 0` closes immediately. The command waits for a missing message as long as
+/// `--wait` says. `--wait 0` does not wait for answers.
 #[tokio::test]
-async fn missing_messages_are_waited_for_as_long_as_asked() {
+async fn wait_limits_the_time_for_missing_messages() {
     for (arguments, code, complaint) in [
         (&["--count", "0"][..], 0, ""),
         (&["--count", "2", "--wait", "0.1"], 1, "2 of the messages"),
@@ -173,7 +173,7 @@ async fn missing_messages_are_waited_for_as_long_as_asked() {
 
 /// FK-12, FK-14
 #[test]
-fn a_url_needs_no_scheme_and_first_messages_no_stdin() {
+fn a_url_without_a_scheme_and_messages_without_stdin_work() {
     let server = Listening::start(&[]);
     let address = server.url.trim_start_matches("ws://");
     let output = pipe(&["connect", "-x", "one", "--send", "two", address], "three\n");
@@ -185,9 +185,9 @@ fn a_url_needs_no_scheme_and_first_messages_no_stdin() {
     assert!(!stderr(&lifted).contains("browsers"), "{}", stderr(&lifted));
 }
 
-/// What was read of stdin is kept while messages arrive.
+/// The part of stdin that was read is kept while messages arrive.
 #[tokio::test]
-async fn a_file_is_sent_whole_though_messages_arrive_meanwhile() {
+async fn a_file_is_sent_whole_while_messages_arrive() {
     let (heard, has_heard) = tokio::sync::oneshot::channel();
     let server = script(async |mut peer: Peer| {
         peer.shake_hands().await;

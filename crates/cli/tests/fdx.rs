@@ -11,7 +11,7 @@ use fullduplex_lab::script::{FIN, Peer, TEXT, close_frame, deaf, frame, script};
 use support::{Listening, fdx, pipe, run_blocking, stderr, stdout};
 
 #[test]
-fn the_tour_shows_a_life_and_a_failing_life() {
+fn the_tour_shows_a_connection_and_a_failure() {
     let output = pipe(&[], "");
     let tour = stdout(&output);
     assert!(output.status.success() && stderr(&output).is_empty(), "{output:?}");
@@ -144,7 +144,7 @@ fn wrong_arguments_are_exit_code_2() {
 }
 
 #[test]
-fn a_reader_of_stdout_that_ends_is_not_a_failure() {
+fn closing_stdout_is_not_a_failure() {
     let server = Listening::start(&[]);
     let mut process = fdx(&["connect", &server.url]).spawn().unwrap();
     let mut stdin = process.stdin.take().unwrap();
@@ -154,13 +154,13 @@ fn a_reader_of_stdout_that_ends_is_not_a_failure() {
     stdout.read_line(&mut line).unwrap();
     assert_eq!(line, "1\n");
     drop(stdout);
-    // Write until the command has ended.
+    // Writes until the command has ended.
     while stdin.write_all(b"2\n").is_ok() {}
     let output = process.wait_with_output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
 
-/// There is nothing left to send or to receive, so the server may close first.
+/// Everything was sent and received, so the server may close first.
 #[tokio::test]
 async fn a_server_that_closes_after_the_last_message_is_not_a_failure() {
     let server = script(async |mut peer: Peer| {
@@ -176,7 +176,7 @@ async fn a_server_that_closes_after_the_last_message_is_not_a_failure() {
     assert_eq!(stdout(&output), "news\n");
 }
 
-/// `fdx connect --echo`: the server sends, and closes.
+/// `fdx connect --echo`: the server sends, and then closes.
 #[tokio::test]
 async fn connect_can_be_the_echo() {
     let server = script(async |mut peer: Peer| {
@@ -196,7 +196,7 @@ async fn connect_can_be_the_echo() {
 }
 
 #[test]
-fn connect_trusts_a_ca_that_it_is_given() {
+fn connect_trusts_a_given_ca() {
     let authority = Authority::new();
     let port = fullduplex_lab::echo::start(Some(&authority.issue(&["localhost"], Validity::Now)));
     let url = format!("wss://localhost:{port}/");

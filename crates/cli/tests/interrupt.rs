@@ -20,10 +20,10 @@ use tokio::time::timeout;
 
 use support::{Listening, fdx, run_blocking, stderr};
 
-/// An end takes no longer than the time of grace, twice, and what a busy machine adds.
+/// A command ends within twice the grace period, plus the delays of a busy machine.
 const IN_TIME: Duration = Duration::from_secs(10);
 
-/// Starts `fdx connect` and waits until it has told that the connection is open. Its stdin does not end.
+/// Starts `fdx connect` and waits until it reports an open connection. Its stdin does not end.
 async fn opened(url: &str) -> (Child, ChildStdin) {
     let mut process = fdx(&["connect", "--wait", "forever", "--ndjson", url]).spawn().unwrap();
     let mut stdout = BufReader::new(process.stdout.take().unwrap());
@@ -104,20 +104,20 @@ async fn connect_does_not_wait_for_a_server_that_does_not_close() {
     drop(stdin);
 }
 
-/// FK-06: nobody reads stdout, and its pipe is full.
+/// FK-06: stdout is not read, and its pipe is full.
 #[tokio::test]
 async fn a_full_pipe_stops_neither_the_server_nor_an_interrupt() {
     let mut server = Listening::piping(&[]);
     let address = server.url.trim_start_matches("ws://").trim_end_matches('/').to_owned();
-    // A client sends until the server takes no more.
+    // A client sends until the server accepts no more data.
     let mut talker = Peer::connect(address.parse().unwrap()).await;
     let request = SAMPLE_REQUEST.replace("server.example.com", &address);
     talker.open(&request).await;
     let message = masked_frame(FIN | TEXT, "x".repeat(60_000));
     let flood = async { while talker.try_send(&message).await.is_ok() {} };
-    // The pipe and the room behind it are full long before.
+    // Long before the timeout, the pipe and the queue behind it are full.
     assert!(timeout(Duration::from_secs(1), flood).await.is_err(), "the connection has ended");
-    // Others are served: the page, pings, and the lines of stdin.
+    // Others are still served: the page, pings, and the lines of stdin.
     let mut page = TcpStream::connect(&address).await.unwrap();
     page.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         .await
@@ -128,7 +128,7 @@ async fn a_full_pipe_stops_neither_the_server_nor_an_interrupt() {
     let mut other = client(&server.url).await;
     writeln!(server.process.stdin.as_mut().unwrap(), "hello").unwrap();
     assert_eq!(guarded("a line", other.recv()).await.unwrap(), Some("hello".into()));
-    // And so is an interrupt.
+    // An interrupt works too.
     let start = Instant::now();
     server.interrupt();
     assert_eq!(guarded("the Close", other.recv()).await.unwrap(), None);

@@ -41,7 +41,7 @@ async fn a_subprotocol_is_agreed() {
     assert_eq!(socket.subprotocol().map(|name| name.as_str()), Some("superchat"));
 }
 
-/// Lines wait for the first client, and then go to all clients. Messages are printed.
+/// Lines wait for the first client and then go to all clients. Messages are printed.
 #[tokio::test]
 async fn lines_go_to_all_clients_and_messages_become_lines() {
     let mut server = Listening::piping(&[]);
@@ -51,7 +51,7 @@ async fn lines_go_to_all_clients_and_messages_become_lines() {
     let mut one = client(&server.url).await;
     assert_eq!(receive(&mut one).await, "for the first".into());
     let mut two = client(&server.url).await;
-    // A message shows that the server has accepted the client.
+    // The message shows that the server has accepted the client.
     two.send("I am here").await.unwrap();
     assert_eq!(stdout.next().unwrap().unwrap(), "I am here");
     writeln!(stdin, "for both, äöü").unwrap();
@@ -60,7 +60,7 @@ async fn lines_go_to_all_clients_and_messages_become_lines() {
     }
     one.send(vec![0, 255]).await.unwrap();
     assert_eq!(stdout.next().unwrap().unwrap(), "00ff");
-    // The end of stdin does not end the server.
+    // The server continues after the end of stdin.
     drop(stdin);
     one.send("still there").await.unwrap();
     assert_eq!(stdout.next().unwrap().unwrap(), "still there");
@@ -158,7 +158,7 @@ async fn once_fails_if_the_connection_was_lost() {
 }
 
 #[tokio::test]
-async fn a_reader_of_stdout_that_ends_is_not_a_failure() {
+async fn closing_stdout_ends_listen() {
     let mut server = Listening::piping(&[]);
     let mut socket = client(&server.url).await;
     drop(server.process.stdout.take());
@@ -257,7 +257,7 @@ fn a_message_above_the_limit_is_refused() {
     assert!(stderr(&output).contains("1009"), "{}", stderr(&output));
 }
 
-/// FS-05: a page that has let its own name resolve to this machine, and the page of the server under it.
+/// FS-05: a page whose host name resolves to this machine, and the server's page under that name.
 #[tokio::test]
 async fn a_foreign_host_is_misdirected() {
     let plain = "GET / HTTP/1.1\r\nHost: NAME\r\nConnection: close\r\n\r\n";
@@ -292,7 +292,7 @@ fn a_stale_socket_is_replaced_and_a_foreign_file_stays() {
     first.process.wait().unwrap();
     assert!(path.exists(), "the killed server has not removed it");
     let mut second = Listening::at(&address, &["--echo"]);
-    // Another file takes its place.
+    // Another file replaces it.
     std::fs::remove_file(&path).unwrap();
     std::fs::write(&path, "precious").unwrap();
     second.interrupt();
@@ -306,7 +306,7 @@ fn a_stale_socket_is_replaced_and_a_foreign_file_stays() {
 
 /// FK-13
 #[tokio::test]
-async fn a_rejected_origin_is_told_in_a_short_line() {
+async fn a_rejected_origin_is_reported_in_a_short_line() {
     let mut server = Listening::piping(&[]);
     let mut options = ConnectOptions::default();
     let origin = format!("http://{}.example", "x".repeat(10_000));
@@ -321,7 +321,7 @@ async fn a_rejected_origin_is_told_in_a_short_line() {
     assert!(complaint.contains("--origin http://xxx") && complaint.len() < 400, "{complaint}");
 }
 
-/// FK-06: a message takes little more memory when it is printed, in any form.
+/// FK-06: printing a message takes little additional memory, in any form.
 #[tokio::test]
 async fn printing_does_not_amplify_a_message() {
     const SIZE: usize = 8 << 20;

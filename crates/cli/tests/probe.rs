@@ -106,7 +106,7 @@ async fn a_rejection_is_shown_with_its_status_and_body() {
     assert!(!stdout(&output).contains("secret"));
 }
 
-/// It does not close when the client closes.
+/// The server does not close when the client closes.
 #[tokio::test]
 async fn a_server_that_answers_neither_ping_nor_close() {
     let server = script(async |mut peer: Peer| {
@@ -202,7 +202,7 @@ async fn a_server_that_vanishes() {
     assert_screen(&output, 1, &told);
 }
 
-/// It accepts connections, as a server of another protocol does.
+/// The server accepts connections like a server of another protocol.
 #[tokio::test]
 async fn a_server_that_sends_nothing() {
     let server = script(async |mut peer: Peer| peer.await_end().await).await;

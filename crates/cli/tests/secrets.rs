@@ -1,4 +1,4 @@
-//! Secrets in URLs, headers and subprotocols: no command prints them unless it is asked to.
+//! Secrets in URLs, headers and subprotocols are printed only on request.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
@@ -27,7 +27,7 @@ fn assert_hidden(arguments: &[&str], is_hidden: bool) {
 
 /// FK-04
 #[test]
-fn commands_print_no_secret_unless_asked() {
+fn commands_hide_secrets_by_default() {
     let server = Listening::start(&["--protocol", TOKEN]);
     let url = secret_url(&server.url);
     let request = ["-H", "X-Api-Key: hunter2", "--protocol", TOKEN];
@@ -52,7 +52,7 @@ fn commands_print_no_secret_unless_asked() {
 
 /// FK-04
 #[tokio::test]
-async fn tap_and_listen_print_no_secret_unless_asked() {
+async fn tap_and_listen_hide_secrets_by_default() {
     for asked in [&[][..], &["--show-secrets"]] {
         let mut server = Listening::start_mode("--echo", &[&["--ndjson"], asked].concat());
         let mut tap = Tap::start(&secret_url(&server.url), asked);
@@ -68,9 +68,9 @@ async fn tap_and_listen_print_no_secret_unless_asked() {
     }
 }
 
-/// FK-04: a header that cannot be read is not shown in the error.
+/// FK-04: the error for an invalid header does not show it.
 #[test]
-fn a_bad_header_is_not_shown() {
+fn the_error_for_an_invalid_header_does_not_show_it() {
     let output = fdx(&["connect", "ws://[::1]/", "-H", "Authorization hunter2"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(!stderr(&output).contains(SECRET), "{}", stderr(&output));

@@ -22,7 +22,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use support::{Listening, fdx, pipe, run_blocking, stderr, stdout};
 use tapping::Tap;
 
-/// `fdx tap` for people. It ends when this is dropped.
+/// `fdx tap` with text output. It ends when this is dropped.
 struct Shown {
     process: Child,
     address: String,
@@ -44,7 +44,7 @@ impl Shown {
         Self { process, address, lines: Box::new(lines), complaints }
     }
 
-    /// The lines until a connection is over.
+    /// Returns the lines up to the end of a connection.
     fn until_over(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
         while lines.last().is_none_or(|line: &String| !line.contains(" over; ")) {
@@ -61,8 +61,8 @@ impl Drop for Shown {
     }
 }
 
-/// Starts a server that opens the connection with these further lines, sends these bytes, and returns what
-/// it read after the request.
+/// Starts a server that opens the connection with these extra headers, sends these bytes, and
+/// returns what it read after the request.
 async fn sending(lines: &'static [&'static str], bytes: Vec<u8>) -> Scripted<(String, Vec<u8>)> {
     script(async move |mut peer: Peer| {
         let request = peer.answer(&[&OPENING[..], lines].concat()).await;
@@ -80,7 +80,7 @@ async fn client_of(tap: &Tap) -> Peer {
     Peer::connect(tap.address.parse().unwrap()).await
 }
 
-/// Sends these bytes after the request, and returns what it read after the response.
+/// Sends these bytes after the request. Returns what it read after the response.
 async fn converse(tap: &Tap, request: &str, bytes: &[u8]) -> Vec<u8> {
     let mut client = client_of(tap).await;
     guarded("an open connection", client.open(request)).await;
@@ -125,7 +125,7 @@ async fn bytes_pass_unchanged_and_frames_are_shown() {
     let authority = server.address().to_string();
     let heard = converse(&tap, &request, &answered).await;
     let (asked, server_heard) = server.finish().await;
-    assert!(heard == said && server_heard == answered, "verbatim, both ways");
+    assert!(heard == said && server_heard == answered, "unchanged in both directions");
     assert_eq!(asked, request.replace("server.example.com", &authority));
 
     let events = tap.until_over();
@@ -150,7 +150,7 @@ async fn bytes_pass_unchanged_and_frames_are_shown() {
     );
     let binary = events.iter().find(|event| event["kind"] == "binary").unwrap();
     assert_eq!((&binary["length"], &binary["mask"]), (&json!(70_000), &json!("01020304")));
-    assert_eq!(binary["hex"].as_str().unwrap().len(), 2 * 1024, "its beginning");
+    assert_eq!(binary["hex"].as_str().unwrap().len(), 2 * 1024, "only its beginning");
     let over = events.last().unwrap();
     assert_eq!(over["server"], json!({ "frames": 6, "bytes": said.len() }));
     assert_eq!(over["client"], json!({ "frames": 3, "bytes": answered.len() }));
@@ -184,7 +184,7 @@ async fn violations_are_named_and_pass() {
 }
 
 #[tokio::test]
-async fn a_reset_by_the_server_is_passed_on() {
+async fn a_reset_by_the_server_is_forwarded() {
     let server = script(async |mut peer: Peer| {
         peer.shake_hands().await;
         peer.reset_after(&frame(FIN | TEXT, "last words")).await;
@@ -261,10 +261,10 @@ async fn a_server_that_does_not_answer_is_a_bad_gateway() {
     guarded("the answer", client.into_inner().read_to_string(&mut heard)).await.unwrap();
     assert!(heard.starts_with("HTTP/1.1 502 "), "{heard}");
     let failed = tap.events.nth(1).unwrap();
-    assert!(failed["error"].as_str().unwrap().contains("has not answered"), "{failed}");
+    assert!(failed["error"].as_str().unwrap().contains("could not read a response"), "{failed}");
 }
 
-/// A response that is not HTTP passes too: the client may judge.
+/// A response that is not HTTP passes too, for the client to interpret.
 #[tokio::test]
 async fn a_response_that_is_not_http_passes() {
     let server = script(async |mut peer: Peer| {
@@ -339,7 +339,7 @@ async fn messages_within_tls_are_shown() {
     }
 }
 
-/// A frame is passed on as it arrives, and memory does not grow with it.
+/// A frame is forwarded as it arrives, and does not increase memory use.
 #[tokio::test]
 async fn large_frames_pass_in_little_memory() {
     const SIZE: usize = 64 << 20;
@@ -353,9 +353,9 @@ async fn large_frames_pass_in_little_memory() {
     assert!(grown < 4 << 20, "{grown} bytes");
 }
 
-/// People read lines, in which control characters are escaped.
+/// The text output has one line per event, with escaped control characters.
 #[tokio::test]
-async fn people_read_lines() {
+async fn text_output_has_one_line_per_event() {
     let echo = Listening::start(&[]);
     let mut tap = Shown::start(&echo.url, &[]);
     let url = format!("ws://{}/", tap.address);
@@ -379,7 +379,7 @@ async fn people_read_lines() {
     signal(&tap.process, "INT");
     let mut summary = String::new();
     tap.complaints.read_to_string(&mut summary).unwrap();
-    assert!(summary.starts_with("1 connection; of those that are over: → 3 frames"), "{summary}");
+    assert!(summary.starts_with("1 connection; of those that ended: → 3 frames"), "{summary}");
     assert!(tap.process.wait().unwrap().success());
 }
 
@@ -410,7 +410,7 @@ async fn full_shows_headers_and_content() {
 }
 
 #[tokio::test]
-async fn it_ends_when_its_reader_ends() {
+async fn tap_ends_with_the_reader_of_its_output() {
     let echo = Listening::start(&[]);
     let mut tap = Tap::start(&echo.url, &[]);
     tap.events = Box::new(std::iter::empty());
@@ -419,7 +419,7 @@ async fn it_ends_when_its_reader_ends() {
     assert!(tap.process.wait().unwrap().success());
 }
 
-/// FS-05: a page that has let its own name resolve to this machine.
+/// FS-05: a page whose host name resolves to this machine.
 #[tokio::test]
 async fn a_foreign_host_is_misdirected() {
     let (_held, nobody) = deaf();
@@ -433,7 +433,7 @@ async fn a_foreign_host_is_misdirected() {
     assert!(failed["error"].as_str().unwrap().contains("rebound.example"), "{failed}");
 }
 
-/// FK-05: a further request on the connection never reaches the server, rewritten or not.
+/// FK-05: a further request on the connection never reaches the server.
 #[tokio::test]
 async fn a_second_request_does_not_pass() {
     let first = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -442,7 +442,7 @@ async fn a_second_request_does_not_pass() {
     for (request, body) in [(first, ""), (post, "body"), (refused, "")] {
         let server = script(async |mut peer: Peer| {
             let head = peer.read_head().await;
-            // It would keep the connection.
+            // The server would keep the connection open.
             peer.send("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno").await;
             let mut rest = Vec::new();
             peer.into_inner().read_to_end(&mut rest).await.ok();

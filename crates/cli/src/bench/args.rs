@@ -8,13 +8,13 @@ use crate::values::{positive_seconds, seconds, size};
 
 /// Load an echo server, and measure how fast it answers.
 ///
-/// By default each connection sends a message when the last one was answered: a closed loop. It shows how
-/// much a server can do, and slows down with the server. With --rate, messages are sent at fixed times
-/// whatever the answers do: an open loop, as with users. A delay then counts for all messages that were
-/// due.
+/// By default each connection sends the next message when the last one was answered: a closed loop.
+/// It shows the server's capacity, and slows down with the server. With --rate, messages are sent
+/// at fixed times, whether or not the server keeps up: an open loop, like real users. A delay then
+/// counts for all messages that were due.
 ///
-/// Answers are recognized by the number in each message, so a server may send other messages too. Where
-/// fdx itself stalled, it says so, and keeps the messages concerned apart.
+/// Answers are recognized by the number in each message, so the server may send other messages too.
+/// If fdx itself stalls, it reports that and keeps the affected messages apart.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Bench {
@@ -38,7 +38,7 @@ pub(crate) struct Bench {
     /// Open the connections evenly over this time.
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds, help_heading = LOAD)]
     pub(super) ramp: Duration,
-    /// Run at most this many opening handshakes at once.
+    /// Run at most this many opening handshakes at the same time.
     #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..), help_heading = LOAD)]
     pub(super) handshakes: u32,
     /// The size of a message in bytes. Units: k, M.
@@ -47,14 +47,14 @@ pub(crate) struct Bench {
     /// Send binary messages instead of text.
     #[arg(long, help_heading = MESSAGES)]
     pub(super) binary: bool,
-    /// The content of messages, which matters where they are compressed.
+    /// The content of messages, which matters if they are compressed.
     #[arg(long, value_enum, default_value_t = Content::Words, help_heading = MESSAGES)]
     pub(super) content: Content,
-    /// Write the result as JSON to this file; `-` writes it to stdout instead of the text. Times are in
-    /// seconds.
+    /// Write the result as JSON to this file; `-` writes it to stdout instead of the text. Times
+    /// are in seconds.
     #[arg(long, value_name = "FILE", help_heading = RESULT)]
     pub(super) json: Option<PathBuf>,
-    /// Draw the latency by percentiles into this SVG file.
+    /// Draw the latency percentiles into this SVG file.
     #[arg(long, value_name = "FILE", help_heading = RESULT)]
     pub(super) svg: Option<PathBuf>,
 }

@@ -6,7 +6,7 @@ use super::conclusion::Conclusion;
 use super::record::Times;
 use super::worker::Load;
 
-/// Returns the result for machines. Times are in seconds.
+/// Returns the result as JSON. Times are in seconds.
 pub(super) fn value(conclusion: &Conclusion) -> Value {
     let Conclusion { run, cut_short, secrets } = conclusion;
     let record = run.record.borrow();

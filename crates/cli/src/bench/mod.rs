@@ -63,7 +63,7 @@ pub(crate) async fn run(args: Bench, context: &Context) -> Result<(), Failure> {
     conclusion.exit()
 }
 
-/// Opens the connections, measures, and closes them. Returns whether it was interrupted.
+/// Opens the connections, measures, and closes them. Returns whether the run was interrupted.
 async fn load(
     run: &Rc<Run>,
     phase: &channel::Sender<RunPhase>,
@@ -82,7 +82,7 @@ async fn load(
         biased;
         () = interrupt.first() => true,
         () = measure(run, args) => false,
-        // All of them have failed.
+        // All connections have failed.
         () = async { while connections.join_next().await.is_some() {} } => false,
     };
     let now = run.now();
@@ -103,7 +103,7 @@ async fn load(
     cut_short
 }
 
-/// Waits until the connections are open, the warm-up is over, and the measurement too.
+/// Waits until the connections are open, then for the warm-up and the measurement.
 async fn measure(run: &Run, args: &Bench) {
     while run.counts.settled.get() < args.connections {
         sleep(TICK).await;
@@ -123,7 +123,7 @@ async fn tick(run: Rc<Run>) {
 }
 
 impl Conclusion {
-    /// Counts an error if the server has answered nothing.
+    /// Counts an error if the server has not answered any message.
     fn check_answers(&self) {
         let record = &mut *self.run.record.borrow_mut();
         let is_silent = if self.cut_short {
@@ -165,7 +165,7 @@ impl Conclusion {
         }
         let has_failed =
             record.lost() + record.unsent + record.own_unsent + record.error_count() > 0;
-        // What was under way may have been about to be answered.
+        // Messages in flight at the interrupt could still have been answered.
         let has_failed = has_failed && !(self.cut_short && record.error_count() == 0);
         if has_failed { Err(silent(Exit::Failed)) } else { Ok(()) }
     }

@@ -1,14 +1,14 @@
 use std::time::Duration;
 
-/// Decides when the messages of a connection are due in an open loop, independently of the answers. All
-/// times count from the start of the run.
+/// Decides when the messages of a connection are due in an open loop, independently of the answers.
+/// All times count from the start of the run.
 #[derive(Debug)]
 pub(super) struct Pacer {
-    /// In seconds, as the interval.
+    /// In seconds, like the interval.
     first: f64,
     interval: f64,
     sent: u64,
-    /// The last time at which the transport took no more.
+    /// The last time at which the transport accepted no more data.
     blocked: Duration,
 }
 
@@ -16,13 +16,13 @@ pub(super) struct Pacer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Due {
     pub(super) intended: Duration,
-    /// How late this tool is.
+    /// How late this tool sends it.
     pub(super) own_delay: Duration,
 }
 
 impl Pacer {
-    /// Creates the pacer of connection `number`. The connections take turns, so that together they keep an
-    /// even `rate` per second. This one begins with its first turn after `now`.
+    /// Creates the pacer of connection `number`. The connections take turns, so that together they
+    /// send at an even `rate` per second. This one starts with its first turn after `now`.
     pub(super) fn new(rate: f64, connections: u32, number: u32, now: Duration) -> Self {
         let interval = f64::from(connections) / rate;
         let offset = f64::from(number) / rate;
@@ -36,7 +36,7 @@ impl Pacer {
             .unwrap_or(Duration::MAX)
     }
 
-    /// Returns the next message that is due, if there is one.
+    /// Returns the next message, if it is due.
     pub(super) fn poll_due(&mut self, now: Duration) -> Option<Due> {
         let intended = self.due();
         if intended > now {
@@ -46,7 +46,7 @@ impl Pacer {
         Some(Due { intended, own_delay: now - intended.max(self.blocked.min(now)) })
     }
 
-    /// Notes that the transport takes no more: delays until now are the server's.
+    /// Records that the transport accepts no more data: delays up to now are the server's.
     pub(super) fn handle_blocked(&mut self, now: Duration) {
         self.blocked = now;
     }
@@ -71,12 +71,12 @@ mod tests {
             .collect();
         all.sort_unstable();
         assert_eq!(all, (0..100).map(|number| number * 1000).collect::<Vec<_>>());
-        // One that opens late does not catch up.
+        // A connection that opens late does not catch up.
         assert_eq!(Pacer::new(1000.0, 4, 1, ms(50)).due(), ms(53));
     }
 
     #[test]
-    fn the_delay_is_the_tools_unless_the_transport_was_blocked() {
+    fn a_delay_counts_for_the_tool_unless_the_transport_was_blocked() {
         let mut pacer = Pacer::new(100.0, 1, 0, Duration::ZERO);
         assert_eq!(pacer.poll_due(ms(1)).unwrap().own_delay, ms(1));
         assert_eq!(pacer.poll_due(ms(9)), None);

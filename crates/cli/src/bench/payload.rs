@@ -3,10 +3,10 @@ use fullduplex_net::proto::{Message, Text};
 
 use super::args::Content;
 
-/// Makes messages of one size, and recognizes the echo of each.
+/// Creates messages of one size, and recognizes their echoes.
 #[derive(Debug)]
 pub(super) struct Payload {
-    /// Each message is another part of this, so that none repeats the one before.
+    /// Each message is a different part of this, so that none repeats the previous one.
     pool: Bytes,
     size: usize,
     kind: Kind,
@@ -18,10 +18,10 @@ enum Kind {
     Binary,
 }
 
-/// Large enough that the window of compression, 32 KiB, rarely holds a part of the next message.
+/// So large that the compression window of 32 KiB rarely contains a part of the next message.
 const POOL: usize = 1 << 20;
 
-/// A message begins with its number in this many hex digits, if it has room for them.
+/// A message begins with its number in this many hex digits, if it is long enough.
 const NUMBER: usize = 16;
 
 impl Payload {
@@ -55,17 +55,17 @@ impl Payload {
         let bytes = self.bytes(number);
         match self.kind {
             Kind::Binary => Message::Binary(bytes),
-            // All of it is ASCII.
+            // Always ASCII.
             Kind::Text => Text::from_utf8(bytes).map_or_else(Message::Binary, Message::Text),
         }
     }
 
-    /// Returns the number that an answer begins with; `None` if it has none, or messages are too short for
-    /// one.
+    /// Returns the number at the start of an answer, or `None` if there is none or messages are too
+    /// short for one.
     pub(super) fn number_of(&self, answer: &Message) -> Option<u64> {
         let digits = answer.payload().get(..NUMBER).filter(|_| self.has_number())?;
         let digits = str::from_utf8(digits).ok()?;
-        // `from_str_radix` takes a sign, which is not a digit.
+        // `from_str_radix` would also accept a sign.
         let is_number = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
         u64::from_str_radix(digits, 16).ok().filter(|_| is_number)
     }
@@ -111,7 +111,7 @@ fn hex(number: u64) -> String {
     format!("{number:0NUMBER$x}")
 }
 
-/// A pseudorandom sequence, the same in every run (splitmix64).
+/// A pseudorandom sequence that is the same in every run (splitmix64).
 struct Random(u64);
 
 impl Random {
@@ -126,7 +126,7 @@ impl Random {
 
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// Pieces of which messages of applications consist.
+/// Typical pieces of application messages.
 const WORDS: [&str; 32] = [
     "{\"id\":",
     "\"type\":\"",

@@ -12,16 +12,16 @@ const RIGHT: f64 = 40.0;
 const TOP: f64 = 56.0;
 const BOTTOM: f64 = 56.0;
 
-/// The points of the curve for each further nine of a percentile.
+/// The number of points of the curve for each additional nine of a percentile.
 const STEPS: u32 = 40;
 
-/// Returns a drawing of the latency by percentiles, in one file. The axis gives each further nine the same
-/// room, because the rarest latencies matter most.
+/// Returns an SVG drawing of the latency percentiles. Each additional nine has the same width on
+/// the axis, because the rarest latencies matter most.
 pub(super) fn svg(conclusion: &Conclusion) -> String {
     let run = &conclusion.run;
     let record = run.record.borrow();
     let times = &record.latency;
-    // As many as the number of messages supports.
+    // As many nines as the number of messages supports.
     let nines = (times.len().max(10) as f64).log10().ceil().clamp(1.0, 6.0);
     let top = round_up(times.max());
     let x = |nine: f64| LEFT + nine / nines * (WIDTH - LEFT - RIGHT);

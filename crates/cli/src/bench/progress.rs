@@ -9,7 +9,7 @@ use crate::output::Output;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Rewrites a line of progress every second.
+/// Updates the progress line every second.
 pub(super) async fn show(run: Rc<Run>, output: Output) {
     let mut seconds = interval_at(Instant::now() + SECOND, SECOND);
     loop {

@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 
 use super::watch::TOLERANCE;
 
-/// A histogram of times, with three digits.
+/// A histogram of times with a precision of three digits.
 #[derive(Debug, Clone)]
 pub(super) struct Times(Histogram<u64>);
 
@@ -14,57 +14,57 @@ pub(super) struct Times(Histogram<u64>);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sent {
     pub(super) number: u64,
-    /// When it was due.
+    /// When the message was due.
     pub(super) intended: Duration,
     /// How late this tool sent it.
     pub(super) own_delay: Duration,
     pub(super) is_answered: bool,
 }
 
-/// What was measured, on all connections.
+/// The measurements of all connections.
 #[derive(Debug, Default)]
 pub(super) struct Record {
-    /// Messages that are due within this time count. Those before it warm up.
+    /// Messages that are due within this time count. Earlier ones are warm-up.
     window: Option<Range<Duration>>,
     pub(super) sent: u64,
     pub(super) answered: u64,
-    /// Answers whose number is right and whose content is not.
+    /// Answers with the right number but different content.
     pub(super) wrong: u64,
-    /// Messages that answer nothing: the server sent them on its own.
+    /// Messages that are not answers: the server sent them on its own.
     pub(super) unasked: u64,
-    /// Messages sent and answered at any time, also during the warm-up.
+    /// Messages sent and answered at any time, including the warm-up.
     pub(super) sent_ever: u64,
     pub(super) answered_ever: u64,
-    /// Messages that were due while the server took no more.
+    /// Messages that were due while the server accepted no more data.
     pub(super) unsent: u64,
-    /// Messages that were due while this tool did not keep up.
+    /// Messages that were due while this tool could not keep up.
     pub(super) own_unsent: u64,
     /// Answers that arrived within the window, to any message.
     pub(super) arrived: u64,
-    /// The time from when a message was due to its answer, without the delay of this tool.
+    /// The time from when a message was due to its answer, minus the delay of this tool.
     pub(super) latency: Times,
-    /// The latency of messages that this tool sent late, or whose answer it may have seen late because it
-    /// stalled: either the tool or the server may be the cause.
+    /// The latency of messages that this tool sent late, or whose answer it may have seen late
+    /// because it stalled. The cause may be the tool or the server.
     pub(super) apart: Times,
     /// How late this tool sent messages.
     pub(super) own_delay: Times,
-    /// The time to connect, with the opening handshake.
+    /// The time to connect, including the opening handshake.
     pub(super) connecting: Times,
-    /// Each error, and how often it occurred.
+    /// Each error, with the number of times it occurred.
     pub(super) errors: BTreeMap<String, u64>,
-    /// The latencies since [`Record::take_recent`].
+    /// The latencies since the last [`Record::take_recent`].
     recent: Times,
 }
 
-/// Further kinds of errors are counted together.
+/// Beyond this number, errors of other kinds are counted together.
 const KINDS: usize = 8;
 
-/// A stall of this tool is subtracted from a latency if it is less than one part in this many of it.
-/// Otherwise the message is kept apart.
+/// A stall of this tool is subtracted from a latency if it is less than one part in this many of
+/// it. Otherwise the message is kept apart.
 const SHARE: u32 = 10;
 
 impl Sent {
-    /// Returns when it was sent: from then on the server and the network take the time.
+    /// Returns when the message was sent. From then on, the time is the server's and the network's.
     pub(super) fn start(&self) -> Duration {
         self.intended + self.own_delay
     }
@@ -91,14 +91,15 @@ impl Record {
         }
     }
 
-    /// Counts a message that was due and was not sent; `is_blocked` if the server took no more.
+    /// Counts a message that was due and was not sent. `is_blocked` tells whether the server
+    /// accepted no more data.
     pub(super) fn handle_unsent(&mut self, intended: Duration, is_blocked: bool) {
         if self.counts(intended) {
             *if is_blocked { &mut self.unsent } else { &mut self.own_unsent } += 1;
         }
     }
 
-    /// Counts the right answer. This tool may have seen it late by `stalled`.
+    /// Counts a correct answer. This tool may have seen it late by `stalled`.
     pub(super) fn handle_answer(&mut self, sent: &Sent, now: Duration, stalled: Duration) {
         self.answered_ever += 1;
         let latency = now.saturating_sub(sent.start());
@@ -117,7 +118,7 @@ impl Record {
         }
     }
 
-    /// Counts an answer with another content.
+    /// Counts an answer with different content.
     pub(super) fn handle_wrong(&mut self, sent: &Sent, reason: &str) {
         self.answered_ever += 1;
         if self.counts(sent.intended) {
@@ -126,7 +127,7 @@ impl Record {
         self.handle_error(reason);
     }
 
-    /// Counts a message that answers nothing.
+    /// Counts a message that is not an answer.
     pub(super) fn handle_unasked(&mut self) {
         self.unasked += 1;
     }
@@ -137,7 +138,7 @@ impl Record {
         *self.errors.entry(reason.to_owned()).or_default() += 1;
     }
 
-    /// Returns how many messages were sent and not answered.
+    /// Returns the number of messages that were sent and not answered.
     pub(super) fn lost(&self) -> u64 {
         self.sent.saturating_sub(self.answered + self.wrong)
     }
@@ -169,7 +170,7 @@ impl Times {
         self.0.len()
     }
 
-    /// Returns the time that this part of all, from 0 to 1, did not exceed.
+    /// Returns the time that this part of all messages, from 0 to 1, did not exceed.
     pub(super) fn at(&self, part: f64) -> Duration {
         Duration::from_nanos(self.0.value_at_quantile(part))
     }
@@ -199,8 +200,8 @@ mod tests {
         Duration::from_millis(number)
     }
 
-    /// Simulates a second with 1000 messages on a clock of its own. The server answers after a millisecond.
-    /// It stalls between two times, and so does the tool.
+    /// Simulates a second with 1000 messages on a clock of its own. The server answers after a
+    /// millisecond. The server and the tool stall during the given times.
     fn simulate(server: Range<u64>, tool: Range<u64>) -> Record {
         let mut record = Record::default();
         record.measure(ms(0)..ms(1000));
@@ -234,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stall_of_the_server_counts_for_every_message_that_was_due_meanwhile() {
+    fn a_server_stall_counts_for_every_message_due_during_it() {
         let record = simulate(400..700, 0..0);
         assert_eq!((record.sent, record.answered, record.apart.len()), (1000, 1000, 0));
         let close_to = |time: Duration, expected: u64| {
@@ -249,20 +250,20 @@ mod tests {
     }
 
     #[test]
-    fn a_stall_of_the_tool_is_the_tools() {
+    fn a_tool_stall_counts_for_the_tool() {
         let record = simulate(0..0, 400..700);
         assert_eq!((record.sent, record.answered), (1000, 1000));
         assert!(record.latency.max() <= ms(2), "{:?}", record.latency.max());
-        // One message was under way and 300 were due during the stall. The last of them were no later than
-        // timers are.
+        // One message was in flight and 300 were due during the stall. The last of them were not
+        // later than the tolerance of a timer.
         assert!((296..=302).contains(&record.apart.len()), "{}", record.apart.len());
         assert!(record.own_delay.max() >= ms(299), "{:?}", record.own_delay.max());
     }
 
     #[test]
-    fn a_stall_of_the_tool_is_not_counted_for_a_server_that_stalls_too() {
+    fn a_tool_stall_does_not_count_for_a_server_that_stalls_too() {
         let record = simulate(600..800, 400..700);
-        // After the tool is awake again, the server is late by 100 ms at most.
+        // When the tool continues, the server is 100 ms late at most.
         assert!(record.latency.max() <= ms(102), "{:?}", record.latency.max());
         assert!(record.latency.at(0.99) >= ms(80), "{:?}", record.latency.at(0.99));
     }
@@ -280,7 +281,7 @@ mod tests {
 
     /// The tool looked for answers after its stall, and there were none.
     #[test]
-    fn a_short_stall_of_the_tool_hides_none_of_the_server() {
+    fn a_short_tool_stall_does_not_hide_a_server_stall() {
         let record = simulate(400..700, 500..510);
         assert_eq!(record.apart.len(), 0);
         let (max, p90) = (record.latency.max(), record.latency.at(0.9));
@@ -288,12 +289,12 @@ mod tests {
     }
 
     #[test]
-    fn a_short_stall_of_the_tool_is_subtracted_from_a_long_one_of_the_server() {
-        // The answers of 701 ms are seen at 705 ms, and may have arrived from 695 ms on.
+    fn a_short_tool_stall_is_subtracted_from_a_long_server_stall() {
+        // Answers due at 701 ms are seen at 705 ms, and may have arrived from 695 ms on.
         let record = simulate(400..700, 695..705);
         let max = record.latency.max();
         assert!(max >= ms(294) && max <= ms(302), "{max:?}");
-        // For messages that waited for less than 100 ms, the stall is too large a part.
+        // For messages that waited less than 100 ms, the stall is too large a part.
         assert!((90..=100).contains(&record.apart.len()), "{}", record.apart.len());
     }
 

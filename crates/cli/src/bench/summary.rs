@@ -16,7 +16,7 @@ const LATENCY: [(&str, f64); 6] =
     [("p50", 0.5), ("p75", 0.75), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
 const FEW: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("max", 1.0)];
 
-/// Returns the result for people.
+/// Returns the result as text.
 pub(super) fn lines(conclusion: &Conclusion) -> Vec<Line> {
     let Conclusion { run, cut_short, secrets } = conclusion;
     let record = run.record.borrow();
@@ -46,7 +46,7 @@ pub(super) fn lines(conclusion: &Conclusion) -> Vec<Line> {
     );
     let unsent = match record.unsent {
         0 => String::new(),
-        unsent => format!("  {} that it did not take", count(unsent)),
+        unsent => format!("  {} that it did not accept", count(unsent)),
     };
     text.row(
         "messages",
@@ -71,7 +71,7 @@ pub(super) fn lines(conclusion: &Conclusion) -> Vec<Line> {
     text.own(conclusion);
     if record.unasked > 0 {
         let unasked = counted(record.unasked, "message");
-        text.row("unasked", format_args!("{unasked} that answered nothing"));
+        text.row("unasked", format_args!("{unasked} that were not answers"));
     }
     if !record.errors.is_empty() {
         text.gap();
@@ -90,7 +90,7 @@ pub(super) fn lines(conclusion: &Conclusion) -> Vec<Line> {
 struct Summary(Vec<Line>);
 
 impl Summary {
-    /// Shows what this tool was late with, and which messages it therefore keeps apart.
+    /// Shows the delays of this tool, and the messages that it keeps apart because of them.
     fn own(&mut self, Conclusion { run, .. }: &Conclusion) {
         let record = run.record.borrow();
         let window = record.window();

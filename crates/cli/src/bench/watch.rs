@@ -1,29 +1,29 @@
 use std::time::Duration;
 
-/// Detects stalls of this tool. A tick is due at short intervals; while a tick is late, nothing else was
-/// done in time either. All times count from the start of the run.
+/// Detects stalls of this tool. A tick is due at short intervals. While a tick is late, nothing
+/// else was done in time either. All times count from the start of the run.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     due: Duration,
     /// The start and the end of each stall, in order.
     stalls: Vec<(Duration, Duration)>,
-    /// How many of the last stalls were not followed by a tick in time.
+    /// The number of stalls at the end of the list without a timely tick after them.
     chain: usize,
 }
 
 /// How often a tick is due.
 pub(super) const TICK: Duration = Duration::from_millis(5);
 
-/// How late a tick may be: a timer is not exact.
+/// How late a tick may be, because timers are not exact.
 pub(super) const TOLERANCE: Duration = Duration::from_millis(3);
 
 impl Watch {
-    /// The first tick is due a [`TICK`] from now.
+    /// Starts the ticks: the first is due a [`TICK`] from now.
     pub(super) fn handle_start(&mut self, now: Duration) {
         self.due = now + TICK;
     }
 
-    /// Takes a tick. The next is due a [`TICK`] later.
+    /// Handles a tick. The next one is due a [`TICK`] later.
     pub(super) fn handle_tick(&mut self, now: Duration) {
         if now > self.due + TOLERANCE {
             self.stalls.push((self.due, now));
@@ -34,8 +34,9 @@ impl Watch {
         self.due = now + TICK;
     }
 
-    /// Returns how long the tool has stalled since `from`: it may have seen an answer late by this much. A
-    /// stall that was followed by a tick in time does not count, because the tool has looked since.
+    /// Returns how long the tool has stalled since `from`: it may have seen an answer late by this
+    /// much. A stall before a timely tick does not count, because the tool has looked for answers
+    /// since.
     pub(super) fn stalled(&self, from: Duration, now: Duration) -> Duration {
         let under_way = (now > self.due + TOLERANCE).then_some((self.due, now));
         let ended = self.stalls.iter().rev().take(self.chain).copied();
@@ -43,7 +44,7 @@ impl Watch {
         under_way.into_iter().chain(ended).map(overlap).sum()
     }
 
-    /// Returns the number of stalls between two times, and how long they were in all.
+    /// Returns the number of stalls between two times, and their total length.
     pub(super) fn stalls(&self, from: Duration, to: Duration) -> (usize, Duration) {
         let within = self.stalls.iter().filter_map(|(start, end)| {
             let overlap = (*end).min(to).checked_sub((*start).max(from))?;
@@ -62,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_by_which_a_tick_is_late_is_a_stall() {
+    fn a_stall_is_as_long_as_a_tick_is_late() {
         let mut watch = Watch::default();
         (0..10).for_each(|tick| watch.handle_tick(ms(5 * tick)));
         assert_eq!(watch.stalled(ms(0), ms(52)), ms(0));
@@ -74,7 +75,7 @@ mod tests {
         assert_eq!(watch.stalled(ms(0), ms(366)), ms(310));
         assert_eq!(watch.stalled(ms(349), ms(366)), ms(11));
         assert_eq!(watch.stalled(ms(365), ms(366)), ms(0));
-        // It has looked: what arrives now was not there before.
+        // The tool has looked: an answer that it sees now has just arrived.
         watch.handle_tick(ms(370));
         assert_eq!(watch.stalled(ms(0), ms(371)), ms(0));
         assert_eq!(watch.stalls(ms(0), ms(1000)), (2, ms(310)));

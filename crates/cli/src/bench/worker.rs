@@ -15,7 +15,7 @@ use super::payload::Payload;
 use super::record::{Record, Sent};
 use super::watch::{TICK, Watch};
 
-/// What the connections of a run share, on one thread.
+/// State that the connections of a run share, on one thread.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) url: Url,
@@ -25,7 +25,7 @@ pub(super) struct Run {
     pub(super) payload: Payload,
     pub(super) handshakes: Semaphore,
     pub(super) phase: watch::Receiver<RunPhase>,
-    /// The start, from which all times count.
+    /// The start of the run, from which all times count.
     pub(super) start: Instant,
     pub(super) record: RefCell<Record>,
     pub(super) watch: RefCell<Watch>,
@@ -58,13 +58,13 @@ pub(super) enum RunPhase {
     },
 }
 
-/// While more bytes are queued, no further message is.
+/// No further message is queued while more bytes than this are.
 const HIGH_WATER: u64 = 1 << 20;
 
 /// How many messages are sent before other tasks run.
 const BURST: usize = 64;
 
-/// When messages have no numbers, an answer is compared with this many messages.
+/// Without numbers in the messages, an answer is compared with this many messages.
 const SEARCHED: usize = 128;
 
 /// How long a connection may take to close.
@@ -130,9 +130,9 @@ struct Conversation {
     run: Rc<Run>,
     socket: Socket,
     pace: Pace,
-    /// The messages that were sent, in order, from the first that is not answered on.
+    /// The messages that were sent, in order, starting with the first unanswered one.
     in_flight: VecDeque<Sent>,
-    /// How many of them are not answered.
+    /// The number of unanswered messages.
     unanswered: usize,
     sent: u64,
 }
@@ -143,7 +143,7 @@ enum Pace {
 }
 
 impl Conversation {
-    /// Sends and receives until the run ends; fails if the connection ends earlier.
+    /// Sends and receives until the run ends. Fails if the connection ends earlier.
     async fn hold(mut self, mut phase: watch::Receiver<RunPhase>) -> Result<(), String> {
         let patience = loop {
             let is_blocked = self.is_blocked().await;
@@ -178,16 +178,16 @@ impl Conversation {
         }
     }
 
-    /// Tries to write, and returns whether the transport takes no more.
+    /// Tries to write. Returns whether the transport accepts no more data.
     async fn is_blocked(&mut self) -> bool {
         if self.socket.queued_bytes() > HIGH_WATER {
-            // An error is seen when receiving.
+            // The next receive reports an error.
             let _tried = poll_fn(|cx| Poll::Ready(self.socket.poll_flush(cx))).await;
         }
         self.socket.queued_bytes() > HIGH_WATER
     }
 
-    /// Sends the messages that are due. Returns when to look again, if nothing arrives before.
+    /// Sends the messages that are due. Returns when to check again, if nothing arrives before.
     fn send_due(&mut self, is_blocked: bool) -> Option<Duration> {
         let now = self.run.now();
         match &mut self.pace {
@@ -212,7 +212,7 @@ impl Conversation {
 
     fn send(&mut self, intended: Duration, own_delay: Duration) {
         let sent = Sent { number: self.sent, intended, own_delay, is_answered: false };
-        // A message that cannot be queued because the connection ends is lost with the rest.
+        // If the connection is ending, the message is lost like those in flight.
         self.socket.queue(self.run.payload.message(sent.number)).ok();
         self.sent += 1;
         self.in_flight.push_back(sent);
@@ -274,8 +274,8 @@ impl Conversation {
         }
     }
 
-    /// Takes the message that this answers: the one with its number, or if messages are too short for
-    /// numbers, the first of those in flight with its content.
+    /// Takes the message that this answers: the one with its number, or, if messages are too short
+    /// for numbers, the first one in flight with its content.
     fn find(&mut self, answer: &Message) -> Option<Sent> {
         let payload = &self.run.payload;
         let at = if payload.has_number() {

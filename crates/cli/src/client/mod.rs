@@ -20,8 +20,8 @@ use crate::values::{PingInterval, positive_seconds, size};
 /// How to reach the server, and what to send in the opening request.
 #[derive(Debug, Args)]
 pub(crate) struct Client {
-    /// The server: ws://HOST/PATH or wss://HOST/PATH. Without a scheme it is ws://, and a port alone is one
-    /// of this machine.
+    /// The server: ws://HOST/PATH or wss://HOST/PATH. Without a scheme, ws:// is used. A port alone
+    /// means this machine.
     #[arg(value_name = "URL", value_parser = with_scheme)]
     pub(crate) url: String,
     /// Offer a subprotocol. Repeat the option for several, the preferred one first.
@@ -33,8 +33,8 @@ pub(crate) struct Client {
     /// Send this Origin header, such as https://example.com, as a page of that site would.
     #[arg(long, help_heading = REQUEST)]
     origin: Option<Origin>,
-    /// Log in with a user and a password (HTTP Basic). Without a password, fdx takes the environment
-    /// variable FDX_PASSWORD, which other users of this machine cannot see.
+    /// Log in with a user and a password (HTTP Basic). Without a password, fdx reads it from the
+    /// environment variable FDX_PASSWORD, which other users of this machine cannot see.
     #[arg(long, short, value_name = "USER[:PASSWORD]", help_heading = REQUEST)]
     user: Option<String>,
     /// Follow up to this many redirects.
@@ -61,11 +61,11 @@ pub(crate) struct Client {
     /// Wait at most this long for the connection, and again for the opening handshake.
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = positive_seconds, help_heading = WAY)]
     timeout: Duration,
-    /// Send a Ping at this interval, and give the connection up if no Pong comes within as long again. By
+    /// Send a Ping at this interval, and give up if no Pong arrives within the same time. By
     /// default, and with 0, no Ping is sent.
     #[arg(long, value_name = "SECONDS", help_heading = WAY)]
     keepalive: Option<PingInterval>,
-    /// Fail when a message from the server has more bytes. Units: k, M, G.
+    /// Fail if a message from the server has more bytes. Units: k, M, G.
     #[arg(long, value_name = "SIZE", value_parser = size, help_heading = WAY)]
     max_message: Option<usize>,
     #[command(flatten)]
@@ -76,7 +76,7 @@ const REQUEST: &str = "The opening request";
 const WAY: &str = "The way to the server";
 
 impl Client {
-    /// Returns how to connect, for a command that does so without the object.
+    /// Returns the options for a command that connects without the object.
     pub(crate) fn connect_options(&self) -> Result<ConnectOptions, Failure> {
         let mut options = ConnectOptions::new()
             .subprotocols(Subprotocols::new(self.protocols.clone()).map_err(usage)?)
@@ -109,7 +109,7 @@ impl Client {
         Ok(options)
     }
 
-    /// Returns the same for the object.
+    /// Returns the same options for the object.
     pub(crate) fn builder(&self) -> Result<Builder, Failure> {
         let options = self.connect_options()?;
         let mut builder = WebSocket::builder(&self.url)
@@ -180,7 +180,7 @@ impl Client {
     }
 }
 
-/// Parses a header. The error does not show it, because it may hold a secret.
+/// Parses a header. The error does not show it, because it may contain a secret.
 fn header(line: &str) -> Result<(String, String), Failure> {
     let (name, value) = line.split_once(':').ok_or_else(|| {
         usage("could not read a header: there is no colon; write it as `Name: value`")
@@ -205,7 +205,7 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
         .map_err(|error| usage(format!("could not read the file {}: {error}", file.display())))
 }
 
-/// Adds what a URL lacks that a person leaves out.
+/// Adds the parts of a URL that people leave out.
 fn with_scheme(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Err("give a URL, such as ws://localhost:9001/".into());

@@ -9,25 +9,27 @@ use crate::exit::{Failure, usage};
 /// Which certificates to trust and to send.
 #[derive(Debug, Args)]
 pub(super) struct Trust {
-    /// Trust the certificates in this PEM file too, besides those that this machine trusts.
+    /// Trust the certificates in this PEM file too, in addition to those that this machine trusts.
     #[arg(long, value_name = "FILE", help_heading = TLS)]
     ca: Option<PathBuf>,
     /// Trust only the certificates of --ca.
     #[arg(long, requires = "ca", help_heading = TLS)]
     only_ca: bool,
-    /// Send this client certificate to a server that asks for one: PEM, followed by its intermediates.
+    /// Send this client certificate if the server asks for one: PEM, followed by its intermediates.
     #[arg(long, value_name = "FILE", requires = "key", help_heading = TLS)]
     cert: Option<PathBuf>,
     /// The private key of --cert, in PEM.
     #[arg(long, value_name = "FILE", requires = "cert", help_heading = TLS)]
     key: Option<PathBuf>,
-    /// Ask for the server of this name (SNI), and expect its certificate.
+    /// Request the server with this name (SNI), and expect its certificate.
     #[arg(long, value_name = "NAME", help_heading = TLS)]
     server_name: Option<String>,
-    /// Accept any certificate. Anyone on the way can then read and change everything.
+    /// Accept any certificate. Anyone between fdx and the server can then read and change
+    /// everything.
     #[arg(long, short = 'k', conflicts_with_all = ["ca", "only_ca"], help_heading = TLS)]
     insecure: bool,
-    /// Write the secrets of TLS to the file named by the environment variable SSLKEYLOGFILE, for Wireshark.
+    /// Write the TLS secrets to the file named by the environment variable SSLKEYLOGFILE, for
+    /// Wireshark.
     #[arg(long, help_heading = TLS)]
     log_keys: bool,
 }

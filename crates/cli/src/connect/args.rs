@@ -7,9 +7,9 @@ use crate::values::seconds;
 
 /// Connect to a server: each line of input is sent as a message, each message is printed as a line.
 ///
-/// In a terminal, lines are edited and kept in a history; type /help for commands. In a pipe, fdx sends all
-/// of stdin, waits for one answer to each message, and closes. When stdout is a terminal, received messages
-/// begin with `<`, and their further lines with `|`.
+/// In a terminal, lines can be edited and are kept in a history; type /help for commands. In a
+/// pipe, fdx sends all of stdin, waits for one answer to each message, and closes. If stdout is a
+/// terminal, received messages begin with `<`, and their further lines with `|`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Connect {
@@ -27,15 +27,15 @@ pub(crate) struct Connect {
     /// Close after this many messages have arrived.
     #[arg(long, value_name = "COUNT", help_heading = END)]
     pub(super) count: Option<u64>,
-    /// In a pipe, wait at most this long for the next message after stdin has ended, while answers or
-    /// messages of --count are missing. `forever` waits until the server closes; 0 does not wait for
-    /// answers.
+    /// In a pipe, wait at most this long for the next message after stdin has ended, while answers
+    /// or messages of --count are missing. `forever` waits until the server closes; 0 does not wait
+    /// for answers.
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = wait, help_heading = END)]
     pub(super) wait: Wait,
-    /// Connect again when the connection is lost or cannot be opened, until fdx closes it.
+    /// Reconnect when the connection is lost or cannot be opened, until fdx closes it.
     #[arg(long, help_heading = END)]
     pub(super) reconnect: bool,
-    /// Send every message back, until the server closes. Stdin is not read.
+    /// Echo every message until the server closes. Stdin is not read.
     #[arg(long, conflicts_with_all = ["first", "input", "output", "json", "timestamps", "ndjson", "count", "wait", "reconnect"])]
     pub(super) echo: bool,
     /// Keep no history of typed lines.
@@ -52,7 +52,7 @@ pub(super) struct Printing {
     /// Indent text that is JSON, up to 1 MiB.
     #[arg(long, help_heading = MESSAGES)]
     pub(super) json: bool,
-    /// Print in front of each message the seconds since the connection opened.
+    /// Print before each message the seconds since the connection opened.
     #[arg(long, help_heading = MESSAGES)]
     pub(super) timestamps: bool,
     /// Print each event as a line of JSON: open, message, lost, undelivered, close.

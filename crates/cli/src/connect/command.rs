@@ -3,7 +3,7 @@ use fullduplex::Message;
 use super::args::Input;
 use super::form::{self, from_base64, from_hex};
 
-/// What a typed line asks for.
+/// The meaning of a typed line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Command {
     Send(Message),
@@ -47,7 +47,9 @@ pub(super) fn parse(line: &str, input: Input) -> Result<Command, String> {
         "close" => close(argument),
         "reconnect" => Ok(Command::Reconnect),
         "help" => Ok(Command::Help),
-        _ => Err(format!("there is no command /{name}: /help lists them, //{name} sends the text")),
+        _ => Err(format!(
+            "unknown command /{name}: /help lists the commands, //{name} sends the text"
+        )),
     }
 }
 
@@ -67,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_and_messages_are_told_apart() {
+    fn a_slash_marks_a_command() {
         assert_eq!(parse("hello /ping", Input::Text), Ok(Command::Send("hello /ping".into())));
         assert_eq!(parse("//ping", Input::Text), Ok(Command::Send("/ping".into())));
         assert_eq!(parse("", Input::Text), Ok(Command::Nothing));

@@ -1,4 +1,4 @@
-//! How a connection ends, and what that means for the exit code.
+//! The end of a connection, and its exit code.
 
 use fullduplex::{
     CloseEvent, Failure as Cause, LostCause, ReconnectingEvent, ReconnectingEvents,
@@ -11,8 +11,8 @@ use crate::context::Context;
 use crate::exit::{Failure, not_connected, usage};
 use crate::interrupt::GRACE;
 
-/// Closes an interrupted connection with 1001, and waits a moment for the server's Close. Messages that
-/// arrive meanwhile are dropped.
+/// Closes an interrupted connection with 1001, and waits briefly for the server's Close. Messages
+/// that arrive during the wait are dropped.
 pub(super) async fn go_away(
     socket: &ReconnectingWebSocket,
     events: &mut ReconnectingEvents,
@@ -30,7 +30,7 @@ pub(super) async fn go_away(
     timeout(GRACE, closed).await.ok().flatten()
 }
 
-/// Returns what an interrupt means for the exit code.
+/// Returns the result of an interrupted command.
 pub(super) fn interrupted(close: Option<&CloseEvent>, was_open: bool) -> Result<(), Failure> {
     match close {
         _ if !was_open => Err(not_connected("interrupted before the connection was open")),
@@ -40,7 +40,7 @@ pub(super) fn interrupted(close: Option<&CloseEvent>, was_open: bool) -> Result<
     }
 }
 
-/// Returns what the end of the last connection means for the exit code.
+/// Returns the result of a command whose last connection ended like this.
 pub(super) fn verdict(
     cause: Option<LostCause>,
     close: &CloseEvent,

@@ -1,4 +1,4 @@
-//! Messages in the form in which they are typed.
+//! Conversion of typed messages.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,7 +6,7 @@ use fullduplex::Message;
 
 use super::args::Input;
 
-/// Returns the message that a line means.
+/// Converts a line into a message.
 pub(super) fn message(line: &str, input: Input) -> Result<Message, String> {
     match input {
         Input::Text | Input::TextFile | Input::File => Ok(line.into()),
@@ -26,7 +26,7 @@ pub(super) fn from_hex(text: &str) -> Result<Vec<u8>, String> {
         Some(digits) if digits.len() % 2 == 0 => {
             Ok(digits.chunks_exact(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect())
         }
-        Some(_) => Err(format!("`{text}` has an odd number of hex digits: add one")),
+        Some(_) => Err(format!("`{text}` has an odd number of hex digits: give pairs")),
         None => Err(format!("`{text}` is not hex: give pairs of 0-9 and a-f")),
     }
 }

@@ -39,24 +39,24 @@ pub(crate) async fn run(args: Connect, context: &Context) -> Result<(), Failure>
     }
 }
 
-/// Opens a socket, which connects again only if it is asked to.
+/// Opens a socket, which reconnects only on request.
 fn open(builder: Builder, reconnect: bool) -> ReconnectingWebSocket {
-    // Lines are read while there is room, so that there is no other bound.
+    // The input is read only while there is room, so the outbox needs no other limit.
     let mut outbox = OutboxLimits::default();
     outbox.bytes = usize::MAX;
     outbox.messages = usize::MAX;
     ReconnectingWebSocket::builder(builder)
         .outbox(outbox)
-        // An error in the arguments does not go away.
+        // Invalid options do not become valid.
         .stop_when(move |lost| !reconnect || matches!(lost.cause, Some(LostCause::Options(_))))
         .open()
 }
 
-/// Sends every message back until the server closes.
+/// Echoes every message until the server closes.
 async fn echo(builder: Builder, context: &Context) -> Result<(), Failure> {
     let socket = builder.open_with(|socket| {
         socket.set_onmessage(|socket, message| {
-            // A message arrives while the socket is open, or while it drops what is sent.
+            // A send to a closing socket is dropped, like any other.
             socket.send(message.data.clone()).ok();
         });
     });

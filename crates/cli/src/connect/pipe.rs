@@ -17,10 +17,10 @@ use crate::context::Context;
 use crate::exit::Failure;
 use crate::interrupt::GRACE;
 
-/// Lines are read while less than this waits for the network.
+/// Lines are read while less than this waits to be sent.
 const HIGH_WATER: u64 = 1 << 20;
 
-/// How long a line that is on its way into stdin may take.
+/// How long a line that is already on its way into stdin may take.
 const MOMENT: Duration = Duration::from_millis(200);
 
 pub(super) async fn run(
@@ -66,32 +66,32 @@ struct Pipe<'a> {
     source: Source,
     show: Show,
     wait: Wait,
-    /// How many messages may still arrive, if there is a limit.
+    /// How many more messages may arrive, if there is a limit.
     left: Option<u64>,
-    /// The messages that were sent and not yet answered, if each has one answer.
+    /// The number of sent messages without an answer, if each has one answer.
     due: u64,
     undelivered: u64,
     step: PipeStep,
     /// Why the input ended early. Lines before the error are still sent and answered.
     unusable: Option<String>,
-    /// What had not arrived when the wait was over.
+    /// The answers or messages that had not arrived at the end of the wait.
     missing: Option<String>,
 }
 
-/// How far the pipe has come.
+/// The progress of the pipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PipeStep {
-    /// Nothing is read before there is a connection.
+    /// Waiting for a connection. Nothing is read before.
     Connecting,
-    /// Lines are read and sent.
+    /// Reading and sending lines.
     Sending,
-    /// The input has ended. Answers are awaited until this time, or without limit.
+    /// The input has ended. Waits for answers until this time, or without limit.
     Awaiting(Option<Instant>),
     Closing,
 }
 
 impl Pipe<'_> {
-    /// Returns how the socket was closed.
+    /// Runs until the socket is closed. Returns how it was closed.
     async fn talk(&mut self) -> Result<Option<CloseEvent>, Failure> {
         loop {
             self.close_when_done();
@@ -169,7 +169,7 @@ impl Pipe<'_> {
         }
     }
 
-    /// Sends what was read, if it was not the end.
+    /// Sends the message that was read. The end of the input sends nothing.
     fn send(&mut self, message: Result<Option<Message>, String>) -> Result<(), Failure> {
         match message {
             Ok(Some(message)) => {
@@ -192,7 +192,7 @@ impl Pipe<'_> {
         });
     }
 
-    /// Closes when everything that was asked for has arrived.
+    /// Closes when everything that was requested has arrived.
     fn close_when_done(&mut self) {
         let is_done = match (self.step, self.left) {
             (PipeStep::Connecting | PipeStep::Closing, _) => false,
@@ -206,7 +206,7 @@ impl Pipe<'_> {
         }
     }
 
-    /// The wait is over: closes without what is missing.
+    /// Closes without the missing answers, because the wait is over.
     fn give_up(&mut self) {
         let missing = match self.left {
             Some(left) => format!("{left} of the messages that --count asks for did not arrive"),
@@ -251,14 +251,14 @@ impl Pipe<'_> {
     }
 }
 
-/// Answers are not waited for.
+/// Means not to wait for answers.
 const NO_WAIT: Wait = Wait::For(Duration::ZERO);
 
-/// Where messages come from.
+/// The source of messages.
 struct Source {
     lines: Lines<BufReader<Stdin>>,
     input: Input,
-    /// What has been read of a message that is all of stdin.
+    /// The part read so far of a message that is all of stdin.
     bytes: Vec<u8>,
 }
 
@@ -267,7 +267,7 @@ impl Source {
         Self { lines: BufReader::new(tokio::io::stdin()).lines(), input, bytes: Vec::new() }
     }
 
-    /// Returns the next message, or why there is none. It may be dropped while it waits for a line.
+    /// Returns the next message, or an error. Cancel safe.
     async fn next(&mut self) -> Result<Option<Message>, String> {
         if matches!(self.input, Input::File | Input::TextFile) {
             return self.whole().await;
@@ -277,12 +277,12 @@ impl Source {
         line.map(|line| form::message(&line, self.input)).transpose()
     }
 
-    /// Returns all that is left, once. What was read is kept when this is dropped.
+    /// Returns the rest of the input, once. Cancel safe: keeps what it has read.
     async fn whole(&mut self) -> Result<Option<Message>, String> {
         let read = |error: std::io::Error| error.to_string();
         while self.lines.get_mut().read_buf(&mut self.bytes).await.map_err(read)? > 0 {}
         let is_text = self.input == Input::TextFile;
-        self.input = Input::Text; // of which nothing is left
+        self.input = Input::Text; // the input is empty now
         let bytes = std::mem::take(&mut self.bytes);
         if !is_text {
             return Ok(Some(bytes.into()));
@@ -292,8 +292,8 @@ impl Source {
         Ok(Some(text.into()))
     }
 
-    /// Returns whether no line follows, as far as can be told in a moment: a person or a slow program had
-    /// nothing to send when the server closed.
+    /// Returns whether the input seems to be at its end: no line arrives within a moment. If the
+    /// server closes then, nothing was left to send.
     async fn has_ended(&mut self) -> bool {
         !matches!(timeout(MOMENT, self.lines.next_line()).await, Ok(Ok(Some(_))))
     }

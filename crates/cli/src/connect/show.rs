@@ -7,7 +7,7 @@ use super::args::{BinaryForm, Printing};
 use crate::output::{Line, Pen};
 use crate::secrets::Secrets;
 
-/// Writes what happens on a connection, for people or for machines.
+/// Writes the events of a connection, as text or as JSON.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Show {
     form: Form,
@@ -23,7 +23,7 @@ enum Form {
     Lines { binary: BinaryForm, indented: bool, timed: bool },
 }
 
-/// What is known of a connection when it opens.
+/// The data of a connection that has opened.
 #[derive(Debug, Clone)]
 pub(super) struct Opened {
     pub(super) url: String,
@@ -31,7 +31,7 @@ pub(super) struct Opened {
     pub(super) extensions: String,
 }
 
-/// Longer text is not parsed as JSON: the parsed form takes many times its memory.
+/// Longer text is not parsed as JSON, because the parsed form takes many times its memory.
 const INDENTED_MAX: usize = 1 << 20;
 
 impl Show {
@@ -47,7 +47,7 @@ impl Show {
         self.form == Form::Ndjson
     }
 
-    /// Begins to count time for a connection.
+    /// Restarts the clock for a new connection.
     pub(super) fn restart(&mut self) {
         self.opened = Instant::now();
     }
@@ -60,7 +60,7 @@ impl Show {
             .end();
     }
 
-    /// Writes a message, which arrived at `now`. A terminal is shown a mark in front of it.
+    /// Writes a message, which arrived at `now`. In a terminal, a mark precedes it.
     pub(super) fn message(&self, pen: &mut Pen, message: &MessageEvent, now: Instant) {
         let (text, bytes) = (message.data.as_text(), message.data.as_bytes());
         let seconds = now.saturating_duration_since(self.opened).as_millis() as f64 / 1e3;
@@ -114,16 +114,16 @@ impl Show {
     }
 }
 
-/// Says for people why a connection was lost, and when the next attempt follows.
+/// Describes why a connection was lost, and when the next attempt follows.
 pub(super) fn in_words(lost: &Lost, secrets: Secrets) -> String {
     let why = match &lost.cause {
         Some(cause) => secrets.text(&cause.to_string()),
         None => format!("the server closed with code {}", lost.close.code),
     };
-    format!("{why}; connecting again in {:.1} s", lost.retry_in.as_secs_f64())
+    format!("{why}; reconnecting in {:.1} s", lost.retry_in.as_secs_f64())
 }
 
-/// Returns JSON with one member on each line. Other text is returned unchanged.
+/// Returns JSON with one member per line. Other text is returned unchanged.
 fn indent(text: &str) -> String {
     if text.len() > INDENTED_MAX {
         return text.to_owned();

@@ -1,4 +1,4 @@
-//! Lines that are typed, with messages and notes above them.
+//! Typed lines, with messages and notes above them.
 
 use std::future::pending;
 use std::io;
@@ -59,8 +59,8 @@ pub(super) async fn run(
         End::Interrupted => go_away(socket, &mut talk.events).await,
     };
     if is_edited {
-        // The editor may still be reading: it writes what it was given, and would leave the terminal as it
-        // has it.
+        // The editor thread may still be running. Gives it time to finish, because it would write
+        // to the terminal and set its mode.
         sleep(MOMENT).await;
         saved.restore();
         context.output.leave_prompt();
@@ -78,7 +78,7 @@ pub(super) async fn run(
     }
 }
 
-/// How a talk ends.
+/// How a session ends.
 enum End {
     /// The connection has ended, or was never opened.
     Closed(Option<CloseEvent>),
@@ -86,7 +86,7 @@ enum End {
     Interrupted,
 }
 
-/// What was typed.
+/// Input from the user.
 enum Typed {
     Line(String),
     /// Ctrl-D.
@@ -101,9 +101,9 @@ struct Talk<'a> {
     screen: Screen<'a>,
     input: Input,
     was_open: bool,
-    /// What was typed is sent before the connection is closed.
+    /// A close command that was typed before the connection opened.
     close_when_open: Option<Command>,
-    /// How many messages may still arrive, if there is a limit.
+    /// How many more messages may arrive, if there is a limit.
     left: Option<u64>,
 }
 
@@ -182,7 +182,7 @@ impl Talk<'_> {
             Command::Send(message) => socket.send(message).map_err(|error| error.to_string())?,
             Command::SendFile(path) => {
                 let file = path.clone();
-                // It may be a pipe to which nobody writes.
+                // On another thread, because the file may be a pipe without a writer.
                 let read = tokio::task::spawn_blocking(move || std::fs::read(file)).await;
                 let bytes = read.unwrap_or_else(|error| Err(error.into()));
                 let bytes =
@@ -208,7 +208,7 @@ impl Talk<'_> {
     }
 }
 
-/// What the user sees besides the line that is being typed.
+/// The part of the terminal above the line being typed.
 struct Screen<'a> {
     output: &'a Output,
     show: Show,
@@ -247,7 +247,7 @@ impl Screen<'_> {
             Some(time) => {
                 self.note(format!("pong after {:.1} ms", time.as_secs_f64() * 1e3)).await;
             }
-            None => self.note("no pong: there is no connection").await,
+            None => self.note("no pong: the connection is not open").await,
         }
     }
 
@@ -256,13 +256,13 @@ impl Screen<'_> {
     }
 }
 
-/// Returns whether the terminal has no cursor to move, so that lines cannot be edited.
+/// Returns whether the terminal cannot move its cursor, so that lines cannot be edited.
 fn is_dumb() -> bool {
     let name = std::env::var("TERM").unwrap_or_default();
     ["dumb", "cons25", "emacs"].iter().any(|dumb| name.eq_ignore_ascii_case(dumb))
 }
 
-/// Reads lines as they are, on a thread of its own.
+/// Reads lines without editing, on a thread of its own.
 fn read_lines() -> mpsc::UnboundedReceiver<Typed> {
     let (lines, typed) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
@@ -276,13 +276,13 @@ fn read_lines() -> mpsc::UnboundedReceiver<Typed> {
     typed
 }
 
-/// Starts the line editor, on a thread of its own: it waits for keys.
+/// Starts the line editor on a thread of its own, because it blocks on keys.
 fn edit_lines(args: &Connect, output: &Output) -> Result<mpsc::UnboundedReceiver<Typed>, Failure> {
     let config = Config::builder().auto_add_history(true).max_history_size(1000)?.build();
     let mut editor: Editor<(), FileHistory> = Editor::with_config(config)?;
     let history = if args.no_history { None } else { history() };
     if let Some(file) = &history {
-        editor.load_history(file).ok(); // the first time there is none
+        editor.load_history(file).ok(); // missing the first time
     }
     output.show_above(editor.create_external_printer()?);
     let (lines, typed) = mpsc::unbounded_channel();
@@ -291,21 +291,21 @@ fn edit_lines(args: &Connect, output: &Output) -> Result<mpsc::UnboundedReceiver
             let next = match editor.readline(PROMPT) {
                 Ok(line) => Typed::Line(line),
                 Err(ReadlineError::Interrupted) => Typed::Interrupt,
-                Err(_) => Typed::End, // Ctrl-D, or the terminal is gone
+                Err(_) => Typed::End, // Ctrl-D, or the terminal was closed
             };
             let is_line = matches!(next, Typed::Line(_));
             if lines.send(next).is_err() || !is_line {
                 return;
             }
             if let Some(file) = &history {
-                editor.append_history(file).ok(); // a line that cannot be kept is forgotten
+                editor.append_history(file).ok(); // the history is optional
             }
         }
     });
     Ok(typed)
 }
 
-/// Returns the file in which typed lines are kept, for this user alone.
+/// Returns the file of the history, which belongs to this user alone.
 fn history() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
@@ -314,7 +314,7 @@ fn history() -> Option<PathBuf> {
     Some(folder.join("history"))
 }
 
-/// The modes that the terminal had.
+/// The saved modes of the terminal.
 struct Modes(#[cfg(unix)] Option<rustix::termios::Termios>);
 
 impl Modes {
@@ -328,8 +328,8 @@ impl Modes {
         Self()
     }
 
-    /// Turns line mode off, and keeps it off between two lines that the editor reads. Keys that arrive
-    /// between the two would otherwise be handled by the system: it drops Ctrl-D and echoes the rest.
+    /// Turns off line mode, also between two lines that the editor reads. Otherwise the system
+    /// would handle keys in between: it drops Ctrl-D and echoes the rest.
     #[cfg(unix)]
     fn enter_raw(&self) {
         use rustix::termios::{InputModes, LocalModes};
@@ -353,7 +353,7 @@ impl Modes {
 #[cfg(unix)]
 fn set(modes: &rustix::termios::Termios) {
     let now = rustix::termios::OptionalActions::Now;
-    // A terminal that is gone has no modes.
+    // Fails if the terminal was closed.
     rustix::termios::tcsetattr(io::stdin(), now, modes).ok();
 }
 

@@ -18,7 +18,7 @@ pub(crate) enum Address {
 }
 
 impl Address {
-    /// Listens. The file of a Unix socket is removed when it is dropped.
+    /// Starts to listen. The file of a Unix socket is removed when the server is dropped.
     pub(super) async fn bind(
         &self,
         options: ServerOptions,
@@ -32,7 +32,7 @@ impl Address {
         }
     }
 
-    /// Returns the host, if clients can ask for one.
+    /// Returns the host, unless clients cannot name it.
     pub(super) fn host(&self) -> Option<&str> {
         let Self::Tcp(address) = self else { return None };
         let (host, _) = address.rsplit_once(':')?;

@@ -8,9 +8,9 @@ use crate::values::{PingInterval, size};
 
 /// Serve WebSockets, and at / a page that lets a browser connect.
 ///
-/// By default, each line of stdin is sent to all clients, and each message from a client is printed as a
-/// line: text as it is, binary messages as hex. Lines wait until the first client connects. The server runs
-/// until it is interrupted, also after stdin has ended.
+/// By default, each line of stdin is sent to all clients, and each message from a client is printed
+/// as a line: text as it is, binary messages as hex. Lines wait until the first client connects.
+/// The server runs until it is interrupted, even after stdin has ended.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Listen {
@@ -19,10 +19,11 @@ pub(crate) struct Listen {
     pub(super) address: Address,
     #[command(flatten)]
     pub(super) mode: ModeArgs,
-    /// Accept one client only, and end when its connection ends; with exit code 1 if it was lost.
+    /// Accept only one client, and exit when its connection ends, with exit code 1 if the
+    /// connection was lost.
     #[arg(long)]
     pub(super) once: bool,
-    /// Print what happens as JSON, one event on each line.
+    /// Print events as JSON, one per line.
     #[arg(long)]
     pub(super) ndjson: bool,
     /// Log connections on stderr: who connects and closes, and why.
@@ -37,7 +38,7 @@ pub(crate) struct Listen {
 /// What the server does with messages.
 #[derive(Debug, Args)]
 pub(super) struct ModeArgs {
-    /// Send every message back to its sender.
+    /// Echo every message to its sender.
     #[arg(long, conflicts_with = "broadcast")]
     pub(super) echo: bool,
     /// Send every message to all other clients.
@@ -45,34 +46,34 @@ pub(super) struct ModeArgs {
     pub(super) broadcast: bool,
 }
 
-/// Who may connect, and how.
+/// Which clients may connect, and with which options.
 #[derive(Debug, Args)]
 pub(super) struct Clients {
-    /// Support a subprotocol. Repeat the option for several. The server selects the first that the client
-    /// offers.
+    /// Support a subprotocol. Repeat the option for several. The server selects the first one that
+    /// the client offers.
     #[arg(long = "protocol", value_name = "NAME", help_heading = CLIENTS)]
     pub(super) protocols: Vec<String>,
-    /// Let web pages of this origin connect, such as http://localhost:3000. Repeat the option for several.
-    /// By default the pages of this server may connect, and with --echo all pages.
+    /// Let web pages of this origin connect, such as http://localhost:3000. Repeat the option for
+    /// several. By default, pages of this server may connect, and with --echo all pages.
     #[arg(long = "origin", value_name = "ORIGIN", help_heading = CLIENTS)]
     pub(super) origins: Vec<Origin>,
-    /// Let all web pages connect. Any site that a user of this machine visits can then read and send
-    /// messages here.
+    /// Let all web pages connect. Any site that a user of this machine visits can then read and
+    /// send messages here.
     #[arg(long, conflicts_with = "origins", help_heading = CLIENTS)]
     pub(super) any_origin: bool,
-    /// On a loopback address, also answer requests for this host name, such as that of a reverse proxy;
-    /// `*` for any. Repeat the option for several. By default the server answers to localhost and to
-    /// addresses, so that no web page can reach it under a name of its own.
+    /// On a loopback address, also answer requests for this host name, such as that of a reverse
+    /// proxy; `*` allows any. Repeat the option for several. By default the server answers only to
+    /// localhost and to addresses, so that no web page can reach it under a host name of its own.
     #[arg(long = "host", value_name = "NAME", help_heading = CLIENTS)]
     pub(super) hosts: Vec<String>,
     /// Do not accept compression.
     #[arg(long, help_heading = CLIENTS)]
     pub(super) no_compression: bool,
-    /// Close with 1009 when a message has more bytes. Units: k, M, G.
+    /// Close with 1009 if a message has more bytes. Units: k, M, G.
     #[arg(long, value_name = "SIZE", value_parser = size, help_heading = CLIENTS)]
     pub(super) max_message: Option<usize>,
-    /// Send a Ping at this interval, and close the connection if no Pong comes within as long again. 0
-    /// sends none.
+    /// Send a Ping at this interval, and close the connection if no Pong arrives within the same
+    /// time. 0 disables Pings.
     #[arg(long, value_name = "SECONDS", default_value = "20", help_heading = CLIENTS)]
     pub(super) ping: PingInterval,
 }

@@ -9,10 +9,10 @@ use ring::digest::{SHA256, digest};
 use super::args::TlsArgs;
 use crate::exit::{Failure, usage};
 
-/// How long a new certificate is valid. Some clients reject certificates that are valid for years.
+/// How long a new certificate is valid. Some clients reject certificates with a validity of years.
 const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// How far the clocks of clients may be behind.
+/// How far clients' clocks may be behind.
 const SLACK: Duration = Duration::from_secs(24 * 3600);
 
 /// The certificate of a server.
@@ -22,8 +22,8 @@ pub(super) struct Certificate {
     pub(super) fingerprint: Option<String>,
 }
 
-/// Returns the certificate that the arguments ask for: none, one from files, or a new one for `host` and
-/// the names of this machine.
+/// Returns the certificate that the arguments request: none, one from files, or a new one for
+/// `host` and the names of this machine.
 pub(super) fn certificate(
     args: &TlsArgs,
     host: Option<&str>,

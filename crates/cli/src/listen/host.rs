@@ -33,29 +33,29 @@ pub(super) enum ClientLimit {
     One,
 }
 
-/// What all clients have in common.
+/// The state that all clients share.
 #[derive(Debug)]
 pub(super) struct Host {
     pub(super) mode: Mode,
     pub(super) limit: ClientLimit,
-    /// The names that it answers to.
+    /// The host names that the server answers to.
     pub(super) hosts: Hosts,
-    /// A page may connect if one of these allows it.
+    /// A page may connect if one of these allows its origin.
     pub(super) origins: Vec<OriginPolicy>,
     pub(super) screen: Screen,
     pub(super) room: Room,
-    /// How many clients were accepted.
+    /// The number of clients accepted so far.
     pub(super) clients: AtomicU64,
     /// How the connection of the only client ended.
     pub(super) end: OnceLock<Result<(), String>>,
     pub(super) gone: Notify,
 }
 
-/// An Origin is shown up to this length.
+/// An Origin is cut to this length.
 const ORIGIN_WIDTH: usize = 100;
 
 impl Host {
-    /// Serves a client, from its request to the end of its connection.
+    /// Serves a client from its request to the end of its connection.
     pub(super) async fn serve(&self, request: Request) -> HandlerResult {
         let checked = self.hosts.check(request.headers());
         if let Err(rejection) = checked.and_then(|()| self.check_origin(&request)) {
@@ -63,7 +63,7 @@ impl Host {
         }
         let client = self.clients.fetch_add(1, Ordering::Relaxed) + 1;
         if self.limit == ClientLimit::One && client > 1 {
-            let reason = "this server accepts one client only, and has had it";
+            let reason = "this server accepts one client only, and has already served it";
             let rejection = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, reason);
             return Ok(request.reject(rejection).await?);
         }
@@ -99,7 +99,8 @@ impl Host {
         Ok(())
     }
 
-    /// Sends the lines of stdin to all clients, until stdin ends. Each line waits until there is a client.
+    /// Sends the lines of stdin to all clients, until stdin ends. Each line waits until there is a
+    /// client.
     pub(super) async fn read_lines(&self) -> Result<(), Failure> {
         let mut lines = BufReader::new(tokio::io::stdin()).lines();
         let unreadable = |error| format!("could not read stdin as text: {error}");
@@ -110,8 +111,8 @@ impl Host {
         Ok(())
     }
 
-    /// Waits until the connection of the only client has ended, if there is to be only one, and returns
-    /// how it ended.
+    /// With `--once`, waits until the connection of the client has ended, and returns how.
+    /// Otherwise waits forever.
     pub(super) async fn until_gone(&self) -> Result<(), Failure> {
         match self.limit {
             ClientLimit::None => std::future::pending().await,
@@ -120,8 +121,8 @@ impl Host {
         self.end.get().cloned().unwrap_or(Ok(())).map_err(Failure::from)
     }
 
-    /// Checks the origin of a page. A browser does not tell its user why a page was rejected, so this says
-    /// what to change.
+    /// Checks the origin of a page. Browsers do not show why a page was rejected, so the server
+    /// prints which option allows it.
     fn check_origin(&self, request: &Request) -> Result<(), Rejection> {
         let mut verdict = Ok(());
         for origins in &self.origins {

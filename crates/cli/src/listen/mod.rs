@@ -57,7 +57,7 @@ fn host(args: &Listen, address: Option<SocketAddr>, context: &Context) -> Host {
     let listed = &args.clients.origins;
     let origins = match (args.clients.any_origin, mode) {
         (true, _) => vec![OriginPolicy::Any],
-        // An echo tells a page nothing that the page did not send itself.
+        // An echo gives a page only its own data.
         (false, Mode::Echo) if listed.is_empty() => vec![OriginPolicy::Any],
         (false, _) if listed.is_empty() => vec![OriginPolicy::Same],
         (false, _) => vec![OriginPolicy::Same, OriginPolicy::Listed(listed.clone())],
@@ -81,7 +81,7 @@ fn options(args: &Listen) -> Result<ServerOptions, Failure> {
     let accept = &mut options.accept;
     accept.subprotocols = Subprotocols::new(args.clients.protocols.clone()).map_err(usage)?;
     accept.deflate = (!args.clients.no_compression).then(DeflateConfig::default);
-    // The host checks the origin, and tells its user whom it rejects.
+    // The host checks the origin itself, to print a note for rejected pages.
     accept.origins = OriginPolicy::Any;
     if let Some(bytes) = args.clients.max_message {
         accept.limits.message_bytes = bytes;
@@ -90,7 +90,7 @@ fn options(args: &Listen) -> Result<ServerOptions, Failure> {
     if let Some(interval) = args.clients.ping.0 {
         accept.timeouts.pong = interval;
     }
-    // All clients may have one address: that of this machine.
+    // All clients may have the same address: that of this machine.
     options.connections_per_address = options.connections;
     Ok(options)
 }
@@ -124,7 +124,7 @@ async fn announce(
     Ok(())
 }
 
-/// Serves until it is interrupted or its work is done, and then closes connections in order.
+/// Serves until it is interrupted or its work is done, then closes all connections.
 async fn serve(server: Server, host: Arc<Host>, context: &Context) -> Result<(), Failure> {
     let connections = server.connections().clone();
     let for_clients = Arc::clone(&host);
@@ -134,7 +134,7 @@ async fn serve(server: Server, host: Arc<Host>, context: &Context) -> Result<(),
     });
     let reading = async {
         match host.mode {
-            // At the end of stdin, clients may still send.
+            // Clients may still send after the end of stdin.
             Mode::Pipe => match host.read_lines().await {
                 Ok(()) => std::future::pending().await,
                 Err(failure) => failure,
@@ -145,7 +145,7 @@ async fn serve(server: Server, host: Arc<Host>, context: &Context) -> Result<(),
     let (served, all_served) = oneshot::channel();
     let serving = async {
         serving.await;
-        served.send(()).ok(); // it may be too late
+        served.send(()).ok(); // the receiver may be gone
         std::future::pending().await
     };
     let until_done = async {
@@ -156,7 +156,7 @@ async fn serve(server: Server, host: Arc<Host>, context: &Context) -> Result<(),
             failure = reading => Err(failure),
         };
         connections.shutdown(GRACE).await;
-        // A handler may wait for a stdout that nobody reads.
+        // A handler may be waiting for a stdout that is not read.
         timeout(GRACE, all_served).await.ok();
         outcome
     };
@@ -166,7 +166,7 @@ async fn serve(server: Server, host: Arc<Host>, context: &Context) -> Result<(),
     }
 }
 
-/// Sends back what a client sends.
+/// Echoes every message of a client.
 pub(crate) async fn echo(request: Request) -> HandlerResult {
     let mut socket = request.accept().await?;
     while let Some(message) = socket.recv().await? {

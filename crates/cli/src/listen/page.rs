@@ -11,10 +11,10 @@ use ring::digest::{SHA256, digest};
 
 use crate::hosts::Hosts;
 
-/// The page: a console in one file.
+/// The page: a console in one HTML file.
 const CONSOLE: &str = include_str!("page.html");
 
-/// Returns the page at /, 404 for other paths, and 421 for a host that is not this server's.
+/// Returns the page at /, 404 for other paths, and 421 for a foreign host.
 pub(super) fn find(hosts: &Hosts, request: &Request<()>) -> Option<Response<Bytes>> {
     let text = "text/plain; charset=utf-8";
     let (status, content_type, body) = match (hosts.check(request.headers()), request.uri().path())
@@ -42,7 +42,7 @@ pub(super) fn find(hosts: &Hosts, request: &Request<()>) -> Option<Response<Byte
     Some(response)
 }
 
-/// Allows the script and the style within the page, and connections to WebSockets only.
+/// Allows only the page's own script and style, and WebSocket connections.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let policy = format!(
         "default-src 'none'; script-src '{}'; style-src '{}'; img-src data:; connect-src ws: wss:; \
@@ -53,7 +53,7 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 });
 
-/// Returns the hash of the content of this element, as the policy lists it.
+/// Returns the hash of an element's content, as the policy lists it.
 fn hash(element: &str) -> String {
     let within = CONSOLE
         .split_once(&format!("<{element}>"))

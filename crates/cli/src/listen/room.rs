@@ -10,16 +10,16 @@ use tokio::time::{Instant, timeout_at};
 /// How long clients that do not read may delay a message to all.
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The clients to which a message for all is sent.
+/// The clients that receive messages to all.
 #[derive(Debug, Default)]
 pub(super) struct Room {
     members: Mutex<BTreeMap<u64, Sender>>,
     joined: Notify,
-    /// Held while a message is sent, so that all clients get messages in one order.
+    /// Held while a message is sent, so that all clients receive messages in the same order.
     sending: tokio::sync::Mutex<()>,
 }
 
-/// A client's membership in a room, which ends when this is dropped.
+/// A client's membership in a room. Ends when dropped.
 #[must_use]
 pub(super) struct Membership<'a> {
     room: &'a Room,
@@ -44,8 +44,9 @@ impl Room {
         }
     }
 
-    /// Sends a message to all clients but `except`, as fast as they read, so that nothing is lost. Clients
-    /// that do not read are closed with 1008: there is one deadline for all of them.
+    /// Sends a message to all clients except `except`. Waits for clients that read slowly, so that
+    /// nothing is lost. Clients that do not read are closed with 1008, after one deadline for all
+    /// of them.
     pub(super) async fn send(&self, message: Message, except: Option<u64>) {
         let _sending = self.sending.lock().await;
         let message = Prepared::new(message);
@@ -58,7 +59,7 @@ impl Room {
         let now = Instant::now();
         let mut waiting = Vec::new();
         for sender in members {
-            // Clients with room get the message before slow clients are waited for.
+            // Clients with room receive the message first, before waiting for the slow ones.
             if timeout_at(now, sender.send(message.clone())).await.is_err() {
                 waiting.push(sender);
             }
@@ -70,7 +71,7 @@ impl Room {
         }
     }
 
-    /// Locks the list. Nothing of a client runs under the lock.
+    /// Locks the list. No client code runs under the lock.
     fn members(&self) -> MutexGuard<'_, BTreeMap<u64, Sender>> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -87,8 +88,8 @@ mod tests {
     use super::*;
     use fullduplex_net::{AcceptOptions, ConnectOptions, accept, connect_over};
 
-    /// FK-07: five clients do not read. They are closed after one timeout for all, and the client that reads
-    /// gets everything.
+    /// FK-07: five clients do not read. They are closed after one timeout for all of them, and the
+    /// client that reads receives everything.
     #[tokio::test(start_paused = true)]
     async fn a_client_that_does_not_read_delays_the_others_once() {
         let room = Room::default();

@@ -7,7 +7,7 @@ use fullduplex_net::proto::{Closed, Message};
 use crate::output::{Line, Output, Pen, stderr_is_terminal};
 use crate::secrets::Secrets;
 
-/// Writes what happens, for people or for machines.
+/// Writes the events of the server, as text or as JSON.
 #[derive(Debug)]
 pub(super) struct Screen {
     form: Form,
@@ -15,15 +15,15 @@ pub(super) struct Screen {
     secrets: Secrets,
 }
 
-/// What is written.
+/// The form of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// Everything, as JSON.
+    /// All events, as JSON.
     Json,
-    /// Messages as lines on stdout, in a terminal with the number of the client; on a person's stderr who
-    /// connects and closes.
+    /// Messages as lines on stdout, with the client's number in a terminal. If stderr is a
+    /// terminal, also who connects and closes.
     Lines,
-    /// Nothing: the messages are answered.
+    /// Nothing, because messages are answered.
     Silent,
 }
 
@@ -42,7 +42,7 @@ impl Screen {
         Self { form, output, secrets }
     }
 
-    /// Tells where clients can connect: on stdout, unless that is for messages.
+    /// Prints where clients can connect: on stdout, unless that is for messages.
     pub(super) async fn listening(&self, url: &str, page: Option<&str>) {
         let line = format!("listening at {url}");
         match self.form {
@@ -91,8 +91,8 @@ impl Screen {
         }
     }
 
-    /// Writes a message. Waits until there is room, so that a slow reader of stdout slows down the clients
-    /// whose messages it reads, and no others.
+    /// Writes a message. Waits until there is room, so that a slow reader of stdout slows down only
+    /// the client that sent the message.
     pub(super) async fn message(&self, client: u64, message: &Message) {
         if self.form == Form::Silent {
             return;

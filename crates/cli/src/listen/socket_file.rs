@@ -12,8 +12,8 @@ mod unix {
 
     use fullduplex_net::{Server, ServerOptions};
 
-    /// A socket that a server has made. It is removed when this is dropped, unless another file has taken
-    /// its place.
+    /// The file of a Unix socket that this server created. It is removed on drop, unless another
+    /// file has replaced it.
     #[derive(Debug)]
     pub(crate) struct SocketFile {
         path: PathBuf,
@@ -21,7 +21,7 @@ mod unix {
     }
 
     impl SocketFile {
-        /// Listens at `path`, in place of a socket at which nobody answers.
+        /// Listens at `path`. Replaces a socket file without a server.
         pub(crate) fn bind(path: &Path, options: ServerOptions) -> io::Result<(Server, Self)> {
             remove_stale(path)?;
             let server = Server::bind_unix(path, options)?;
@@ -32,7 +32,7 @@ mod unix {
     impl Drop for SocketFile {
         fn drop(&mut self) {
             if self.identity.is_some() && identity(&self.path) == self.identity {
-                fs::remove_file(&self.path).ok(); // it may be gone
+                fs::remove_file(&self.path).ok(); // it may have been removed already
             }
         }
     }
@@ -53,13 +53,13 @@ mod unix {
         }
     }
 
-    /// Returns what tells a file from another one at the same path.
+    /// Returns what distinguishes a file from another one at the same path.
     fn identity(path: &Path) -> Option<(u64, u64)> {
         fs::symlink_metadata(path).ok().map(|file| (file.dev(), file.ino()))
     }
 }
 
-/// This system has no Unix sockets.
+/// The replacement on systems without Unix sockets.
 #[cfg(not(unix))]
 #[derive(Debug)]
 pub(super) struct SocketFile;

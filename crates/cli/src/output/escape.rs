@@ -1,14 +1,14 @@
-//! The one rule for text that a terminal shows.
+//! Escaping of text for terminals.
 
-/// Returns whether a character may move the cursor, change the terminal, reorder text or hide in it: a
-/// control character, or one that is invisible by default in Unicode. Variation selectors are allowed,
-/// because emoji need them.
+/// Returns whether a character may move the cursor, change the terminal, reorder text or be
+/// invisible: a control character, or one that Unicode ignores by default. Variation selectors are
+/// allowed, because emoji need them.
 pub(super) fn is_hostile(character: char) -> bool {
     matches!(character,
         '\0'..='\x1f' | '\x7f'..='\u{9f}' // C0, DEL and C1
         | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
         | '\u{180b}'..='\u{180f}'
-        | '\u{200b}'..='\u{200f}' // zero width, and marks of direction
+        | '\u{200b}'..='\u{200f}' // zero width, and direction marks
         | '\u{2028}'..='\u{202e}' // separators, embeddings and overrides
         | '\u{2060}'..='\u{206f}' // joiners and isolates
         | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
@@ -17,8 +17,8 @@ pub(super) fn is_hostile(character: char) -> bool {
     )
 }
 
-/// Calls `take` with pieces of `text` that together show it: hostile characters as escapes, which are
-/// those of Rust, and all else as it is.
+/// Calls `take` with the pieces of the escaped text: hostile characters in Rust's escape syntax,
+/// and everything else as it is.
 pub(super) fn escape(text: &str, mut take: impl FnMut(&str)) {
     let mut rest = text;
     while let Some((at, hostile)) = rest.char_indices().find(|(_, c)| is_hostile(*c)) {
@@ -34,16 +34,16 @@ pub(super) fn escape(text: &str, mut take: impl FnMut(&str)) {
     take(rest);
 }
 
-/// Returns `text` with its hostile characters as escapes.
+/// Returns `text` with its hostile characters escaped.
 pub(crate) fn escaped(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     escape(text, |piece| shown.push_str(piece));
     shown
 }
 
-/// Returns `text` escaped, and cut to `width` characters.
+/// Returns `text` escaped and cut to `width` characters.
 pub(crate) fn cut(text: &str, width: usize) -> String {
-    // Each character gives at least one, so `width + 1` of them tell whether the text is cut.
+    // Each character yields at least one, so `width + 1` of them show whether the text is cut.
     let beginning: String = text.chars().take(width.saturating_add(1)).collect();
     let shown = escaped(&beginning);
     match shown.char_indices().nth(width) {

@@ -4,8 +4,8 @@ use anstyle::Style;
 
 use super::escape::escaped;
 
-/// A line of text for people, in pieces that each have a style. Whatever is in a piece, the terminal is
-/// shown text: control characters are escaped when the line is written.
+/// A line of text for people, in styled pieces. Hostile characters in a piece are escaped when the
+/// line is written.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Line {
     pub(super) pieces: Vec<(Style, String)>,
@@ -39,7 +39,7 @@ impl Line {
         self
     }
 
-    /// Returns the number of characters that are shown.
+    /// Returns the number of characters on the screen.
     pub(crate) fn width(&self) -> usize {
         self.pieces.iter().map(|(_, text)| escaped(text).chars().count()).sum()
     }

@@ -1,8 +1,8 @@
-//! What this command says, on stdout and on stderr.
+//! The output of this command, on stdout and on stderr.
 //!
-//! Everything goes through a [`Pen`], on a thread of its own: a terminal or a pipe that takes nothing
-//! delays only who waits for it. `clippy.toml` bans the other ways to stdout and stderr.
-#![allow(clippy::disallowed_methods, reason = "this is the one door to stdout and stderr")]
+//! All output goes through a [`Pen`] on a thread of its own, so that a blocked terminal or pipe
+//! delays only the tasks that wait for it. `clippy.toml` bans all other ways to stdout and stderr.
+#![allow(clippy::disallowed_methods, reason = "all output goes through this module")]
 
 mod escape;
 mod line;
@@ -26,31 +26,32 @@ use self::pen::Reader;
 pub(crate) use self::pen::{Event, Pen};
 use crate::exit::Failure;
 
-/// How many bytes may wait for stdout, and how many lines for stderr. One message that is larger may wait
-/// alone.
+/// The bytes that may wait for stdout, and the lines that may wait for stderr. A single larger
+/// message may wait alone.
 const ROOM: usize = 1 << 20;
 const NOTES: usize = 256;
 
-/// What a job holds besides the content that it prints.
+/// The size of a job apart from the content that it prints.
 const OVERHEAD: usize = 256;
 
-/// Nobody reads stdout any more: the end of a pipe, which ends a command without an error.
+/// The reader of stdout has closed the pipe, which ends a command without an error.
 #[derive(Debug)]
 pub(crate) struct NobodyReads;
 
 impl fmt::Display for NobodyReads {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("nobody reads stdout")
+        f.write_str("the reader of stdout has closed it")
     }
 }
 
 impl Error for NobodyReads {}
 
-/// Stdout for results and stderr for notes. Clones share them.
+/// Stdout for results and stderr for notes. Clones share both.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
     stdout: Channel,
-    /// The same thread as that of `stdout` where both are terminals, so that a person sees one order.
+    /// The same thread as that of `stdout` if both are terminals, so that the order of lines is
+    /// kept.
     stderr: Channel,
     room: Arc<Semaphore>,
     notes: Arc<Semaphore>,
@@ -61,7 +62,7 @@ pub(crate) struct Output {
 #[derive(Debug, Clone)]
 struct Channel(mpsc::UnboundedSender<Job>);
 
-/// Something to write, and its part of the room, which is free when it is written.
+/// Output to write, and its share of the room, which is released after writing.
 struct Job {
     draw: Box<dyn FnOnce(&mut Pens) + Send>,
     _room: Option<OwnedSemaphorePermit>,
@@ -90,7 +91,7 @@ impl Output {
         Self { stdout, stderr, room, notes, failure }
     }
 
-    /// Writes to stdout what `draw` draws, which holds `weight` bytes. Waits until there is room.
+    /// Writes to stdout what `draw` draws, which has `weight` bytes. Waits until there is room.
     pub(crate) async fn print(&self, weight: usize, draw: impl FnOnce(&mut Pen) + Send + 'static) {
         let weight = u32::try_from((weight + OVERHEAD).min(ROOM)).unwrap_or(u32::MAX);
         // The semaphore is never closed.
@@ -104,13 +105,13 @@ impl Output {
         self.print(line.width(), move |pen| pen.line(&line)).await;
     }
 
-    /// Writes a line for people to stderr, unless too many lines wait there already.
+    /// Writes a line for people to stderr. Drops it if too many lines wait already.
     pub(crate) fn note(&self, line: impl Into<Line>) {
         let line = line.into();
         self.on_stderr(move |pen| pen.line(&line));
     }
 
-    /// Rewrites the line of progress on stderr, if that is a terminal; `None` wipes it.
+    /// Rewrites the progress line on stderr, if that is a terminal. `None` removes it.
     pub(crate) fn progress(&self, line: Option<Line>) {
         if stderr_is_terminal() {
             self.on_stderr(move |pen| pen.status(&line.unwrap_or_default()));
@@ -123,7 +124,7 @@ impl Output {
         }
     }
 
-    /// Shows everything for a terminal above the prompt of a line editor.
+    /// Writes terminal output above the prompt of a line editor.
     pub(crate) fn show_above(&self, printer: impl ExternalPrinter + Send + 'static) {
         let printer = Arc::new(Mutex::new(printer));
         self.stdout.send(None, |pens| {
@@ -132,7 +133,8 @@ impl Output {
         });
     }
 
-    /// Undoes [`show_above`](Self::show_above), when the line editor has ended, and removes its prompt.
+    /// Ends [`show_above`](Self::show_above) after the line editor has ended, and removes its
+    /// prompt.
     pub(crate) fn leave_prompt(&self) {
         self.stdout.send(None, |pens| {
             pens.stdout.redirect(Box::new(io::stdout()));
@@ -141,24 +143,24 @@ impl Output {
         });
     }
 
-    /// Waits until everything printed so far is written, or cannot be.
+    /// Waits until all output so far was written or has failed.
     pub(crate) async fn written(&self) {
         for channel in [&self.stdout, &self.stderr] {
             let (done, is_done) = oneshot::channel();
             channel.send(None, |pens| {
                 pens.flush();
-                done.send(()).ok(); // it may have given up
+                done.send(()).ok(); // the caller may have stopped waiting
             });
             is_done.await.ok();
         }
     }
 
-    /// As [`written`](Self::written), for `limit` at most.
+    /// Waits like [`written`](Self::written), for `limit` at most.
     pub(crate) async fn written_within(&self, limit: Duration) {
         timeout(limit, self.written()).await.ok();
     }
 
-    /// Waits until stdout cannot be written to, and returns what that means for the command.
+    /// Waits until writing to stdout fails. Returns the resulting failure of the command.
     pub(crate) async fn until_failed(&self) -> Failure {
         loop {
             let failed = self.failure.failed.notified();
@@ -191,12 +193,12 @@ impl Channel {
         room: Option<OwnedSemaphorePermit>,
         draw: impl FnOnce(&mut Pens) + Send + 'static,
     ) {
-        // The thread ends with the last channel.
+        // The thread ends when the last channel is dropped.
         self.0.send(Job { draw: Box::new(draw), _room: room }).ok();
     }
 }
 
-/// Runs jobs, and hands their output to the system whenever no job is waiting.
+/// Runs jobs, and flushes the output whenever no job is waiting.
 fn run(mut jobs: mpsc::UnboundedReceiver<Job>, failure: &StdoutFailure) {
     let mut pens = Pens::new();
     while let Some(job) = jobs.blocking_recv() {
@@ -238,17 +240,17 @@ pub(crate) fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Returns whether a person reads stdout.
+/// Returns whether stdout is a terminal.
 pub(crate) fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// Returns whether a person reads stderr.
+/// Returns whether stderr is a terminal.
 pub(crate) fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Hands whole lines to a line editor, which shows them above its prompt.
+/// Passes complete lines to a line editor, which shows them above its prompt.
 struct AbovePrompt<P> {
     printer: Arc<Mutex<P>>,
     line: Vec<u8>,
@@ -268,7 +270,7 @@ impl<P: ExternalPrinter> Write for AbovePrompt<P> {
             let lines = String::from_utf8_lossy(&self.line).into_owned();
             self.line = rest;
             let mut printer = self.printer.lock().unwrap_or_else(PoisonError::into_inner);
-            printer.print(lines).ok(); // a terminal that is gone ends the editor
+            printer.print(lines).ok(); // the editor ends with its terminal
         }
         Ok(bytes.len())
     }
@@ -278,7 +280,7 @@ impl<P: ExternalPrinter> Write for AbovePrompt<P> {
     }
 }
 
-/// Writes the log of the libraries to stderr, through the same door.
+/// Writes the libraries' log to stderr, through the same channel.
 impl<'a> MakeWriter<'a> for Output {
     type Writer = Log<'a>;
 
@@ -301,13 +303,13 @@ impl Write for Log<'_> {
     }
 }
 
-/// Returns what a person at a terminal without colours sees, for tests.
+/// Returns the output for a terminal without colours, for tests.
 #[cfg(test)]
 pub(crate) fn seen(draw: impl FnOnce(&mut Pen)) -> String {
     drawn(Reader::Terminal { colours: false }, draw)
 }
 
-/// Returns what a program behind a pipe reads, for tests.
+/// Returns the output for a pipe, for tests.
 #[cfg(test)]
 pub(crate) fn piped(draw: impl FnOnce(&mut Pen)) -> String {
     drawn(Reader::Pipe, draw)
@@ -338,7 +340,8 @@ impl Write for Sink {
     }
 }
 
-/// Fails if a terminal would obey something of this, or if a line does not begin with one of these.
+/// Fails if a terminal would interpret something in the output, or if a line does not start with
+/// one of `beginnings`.
 #[cfg(test)]
 #[track_caller]
 pub(crate) fn assert_harmless(seen: &str, beginnings: &[&str]) {

@@ -9,36 +9,35 @@ use serde_json::Value;
 use super::escape::{escape, is_hostile};
 use super::line::Line;
 
-/// Output is handed to the system in pieces of about this size.
+/// Output is written in pieces of about this size.
 const PIECE: usize = 64 << 10;
 
 /// A line for people is cut after this many bytes.
 const LINE_MAX: usize = 16 << 10;
 
-/// What stands in front of the second and later lines of a message, so that none of them looks like a
-/// line of this command.
+/// Starts the second and later lines of a message, so that none looks like a line of this command.
 pub(crate) const CONTINUED: &str = "| ";
 
-/// What reads the output.
+/// The reader of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reader {
-    /// A person at a terminal, with or without colours.
+    /// A terminal, with or without colours.
     Terminal { colours: bool },
     /// A file or another program.
     Pipe,
 }
 
-/// Where a piece of JSON stands.
+/// The position of a piece of JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Within {
-    /// Between quotation marks, which it does not have.
+    /// Inside a string whose quotation marks are written separately.
     String,
-    /// It is a document, and escaped as JSON asks for.
+    /// A complete document, already escaped as JSON requires.
     Document,
 }
 
-/// The last place before stdout or stderr. All that this command writes passes through one of these
-/// methods; those for terminals let no control character through but their own.
+/// The last stage before stdout or stderr. All output passes through these methods. Those for
+/// terminals write no control characters except their own.
 pub(crate) struct Pen {
     sink: Box<dyn Write + Send>,
     reader: Reader,
@@ -51,13 +50,13 @@ impl Pen {
         Self { sink, reader, buffer: Vec::new(), failure: None }
     }
 
-    /// Replaces what is written to.
+    /// Replaces the sink.
     pub(super) fn redirect(&mut self, sink: Box<dyn Write + Send>) {
         self.flush();
         self.sink = sink;
     }
 
-    /// Hands everything that was written to the system.
+    /// Flushes all output to the system.
     pub(super) fn flush(&mut self) {
         self.hand_over();
         if self.failure.is_none() {
@@ -69,12 +68,12 @@ impl Pen {
         self.failure.take()
     }
 
-    /// Returns whether a terminal shows what is written.
+    /// Returns whether the output goes to a terminal.
     pub(crate) fn is_terminal(&self) -> bool {
         matches!(self.reader, Reader::Terminal { .. })
     }
 
-    /// Writes a line for people, and its end.
+    /// Writes a line for people, with its end.
     pub(crate) fn line(&mut self, line: &Line) {
         self.begin_line(line);
         self.push(b"\n");
@@ -95,8 +94,8 @@ impl Pen {
         }
     }
 
-    /// Writes `before` and the text of a message: to a pipe as it is. A terminal is shown the style, and each
-    /// line but the first begins with [`CONTINUED`].
+    /// Writes `before` and the text of a message. A pipe receives the text unchanged. In a terminal
+    /// it has the style, and each line after the first begins with [`CONTINUED`].
     pub(crate) fn message(&mut self, before: &Line, style: Style, text: &str) {
         self.begin_line(before);
         match self.reader {
@@ -118,7 +117,7 @@ impl Pen {
 
     fn encoded_line(&mut self, before: &Line, bytes: &[u8], encode: impl Fn(&mut Self, &[u8])) {
         self.begin_line(before);
-        // Three bytes are four digits of base64: pieces of such a length can be joined.
+        // Three bytes are four digits of base64, so pieces of this length can be concatenated.
         for (number, bytes) in bytes.chunks(3 << 11).enumerate() {
             if number > 0 && self.is_terminal() {
                 self.push(b"\n");
@@ -169,8 +168,8 @@ impl Pen {
         self.push(format!("{:indent$}{CONTINUED}", "").as_bytes());
     }
 
-    /// Writes bytes unchanged to a pipe. A terminal is shown text: invalid UTF-8 and control characters, except
-    /// for line feed and tab, become escapes.
+    /// Writes bytes unchanged to a pipe. In a terminal, invalid UTF-8 and control characters except
+    /// line feed and tab are escaped.
     pub(crate) fn exact(&mut self, bytes: &[u8]) {
         if self.reader == Reader::Pipe {
             return self.push(bytes);
@@ -208,21 +207,21 @@ impl Pen {
         }
     }
 
-    /// Begins an event: an object of JSON on a line of its own.
+    /// Begins an event: a JSON object on a line of its own.
     pub(crate) fn event(&mut self, name: &str) -> Event<'_> {
         self.push(b"{\"event\":");
         self.json_string(name);
         Event(self)
     }
 
-    /// Writes an object of JSON on a line of its own.
+    /// Writes a JSON object on a line of its own.
     pub(crate) fn json(&mut self, value: &Value) {
         self.json_value(value);
         self.push(b"\n");
     }
 
     fn json_value(&mut self, value: &Value) {
-        // In JSON, hostile characters stand in strings only, where they may be escaped.
+        // In JSON, hostile characters occur only in strings, where escapes are allowed.
         self.json_text(&value.to_string(), Within::Document);
     }
 
@@ -232,8 +231,8 @@ impl Pen {
         self.push(b"\"");
     }
 
-    /// Writes text that stands within JSON. Hostile characters become escapes of JSON: a program reads the
-    /// same, and a terminal is not harmed.
+    /// Writes text that is part of JSON. Hostile characters become JSON escapes, so a program reads
+    /// the same text and a terminal is not affected.
     fn json_text(&mut self, text: &str, within: Within) {
         let mut start = 0;
         for (at, character) in text.char_indices() {
@@ -259,14 +258,14 @@ impl Pen {
         self.push(&text.as_bytes()[start..]);
     }
 
-    /// Rewrites the line on which the cursor is.
+    /// Rewrites the current line.
     pub(crate) fn status(&mut self, line: &Line) {
         self.push(b"\r");
         self.begin_line(line);
         self.push(b"\x1b[K");
     }
 
-    /// Removes the prompt of the line editor, and ends its marks around pasted text.
+    /// Removes the prompt of the line editor, and turns off its bracketed paste.
     pub(crate) fn leave_prompt(&mut self) {
         self.push(b"\r\x1b[K\x1b[?2004l");
     }
@@ -307,9 +306,9 @@ impl fmt::Debug for Pen {
     }
 }
 
-/// An event that is being written. Its members stand in the order in which they are added.
+/// An event that is being written. Its members keep the order in which they are added.
 #[derive(Debug)]
-#[must_use = "an event has an end"]
+#[must_use = "call `end` to finish the event"]
 pub(crate) struct Event<'a>(&'a mut Pen);
 
 impl Event<'_> {
@@ -320,14 +319,14 @@ impl Event<'_> {
         self
     }
 
-    /// Adds text, which is encoded piece by piece.
+    /// Adds text, encoded in pieces.
     pub(crate) fn text(mut self, name: &str, text: &str) -> Self {
         self.name(name);
         self.0.json_string(text);
         self
     }
 
-    /// Adds bytes in hex, which are encoded piece by piece.
+    /// Adds bytes in hex, encoded in pieces.
     pub(crate) fn hex(mut self, name: &str, bytes: &[u8]) -> Self {
         self.name(name);
         self.0.push(b"\"");
@@ -348,7 +347,7 @@ impl Event<'_> {
     }
 }
 
-/// Returns the last boundary between two characters that is not behind `at`.
+/// Returns the last character boundary at or before `at`.
 fn boundary(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
 }
@@ -383,7 +382,7 @@ mod tests {
         assert!(seen(|pen| pen.line(&line)).len() <= LINE_MAX + 4);
     }
 
-    /// FK-03: text that has something of everything hostile in it.
+    /// FK-03: text with hostile pieces of every kind.
     fn hostile() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             ".{0,4}",
@@ -441,7 +440,7 @@ mod tests {
             prop_assert_eq!(without, seen(coloured));
         }
 
-        /// FK-03: a pipe reads what was sent, U+007F included.
+        /// FK-03: a pipe receives exactly what was sent, including U+007F.
         #[test]
         fn a_pipe_reads_exactly_what_was_sent(text in hostile(), bytes in prop::collection::vec(any::<u8>(), 0..50)) {
             let line = piped(|pen| pen.message(&Line::new(), Style::new(), &text));

@@ -5,9 +5,9 @@ use clap::Args;
 use crate::client::Client;
 use crate::values::{positive_seconds, seconds};
 
-/// Show how a server is reached, what it agrees to, how fast it answers, and what looks wrong.
+/// Show how a server is reached, what it negotiates, how fast it answers, and what looks wrong.
 ///
-/// fdx connects once, sends pings, and closes. It sends no message.
+/// fdx connects once, sends pings, and closes. It sends no messages.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Probe {
@@ -22,7 +22,7 @@ pub(crate) struct Probe {
     /// Wait at most this long for a Pong, and for the answer to a Close.
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = positive_seconds)]
     pub(super) patience: Duration,
-    /// Print everything as one object of JSON. Times are in seconds.
+    /// Print everything as one JSON object. Times are in seconds.
     #[arg(long)]
     pub(super) json: bool,
 }

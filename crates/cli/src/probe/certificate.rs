@@ -7,7 +7,7 @@ use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::time::Time;
 
-/// The content of a certificate.
+/// The contents of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Certificate {
     pub(super) subject: String,
@@ -18,7 +18,7 @@ pub(super) struct Certificate {
     pub(super) not_after: Day,
 }
 
-/// A point in time, and how it is shown.
+/// A point in time, and its printed form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Day {
     pub(super) date: String,
@@ -46,7 +46,7 @@ impl Certificate {
         self.subject == self.issuer
     }
 
-    /// Returns for how many more days it is valid; a negative number if it has expired.
+    /// Returns how many more days it is valid. Negative if it has expired.
     pub(super) fn days_left(&self, now: SystemTime) -> i64 {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
         (self.not_after.timestamp - i64::try_from(now).unwrap_or(i64::MAX)).div_euclid(DAY)

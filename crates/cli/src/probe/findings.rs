@@ -8,7 +8,7 @@ use super::report::{Open, Outcome, Report};
 use super::talk::{Side, Talk};
 use crate::figures::{counted, time};
 
-/// Something that looks wrong, and advice.
+/// Something that looks wrong, with advice.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) what: String,
@@ -21,13 +21,13 @@ const SOON: i64 = 21;
 /// A phase that takes longer is slow.
 const SLOW: Duration = Duration::from_millis(500);
 
-/// A delay that users notice when everything else is quick.
+/// A delay that users notice if everything else is fast.
 const HICCUP: Duration = Duration::from_millis(100);
 
-/// How much longer than the network a Pong may take.
+/// How much longer than TCP a Pong may take.
 const THOUGHT: Duration = Duration::from_millis(20);
 
-/// Returns what looks wrong, in the order in which it happened.
+/// Returns what looks wrong, in chronological order.
 pub(super) fn findings(report: &Report) -> Vec<Finding> {
     let mut list = List::default();
     if report.legs.len() > 1 {
@@ -40,8 +40,8 @@ pub(super) fn findings(report: &Report) -> Vec<Finding> {
     match &report.outcome {
         Outcome::Failed(error) => list.failure(leg, error),
         Outcome::Interrupted => list.add(
-            "interrupted before there was a connection",
-            "the screen shows how far it came; --timeout limits the wait",
+            "interrupted before the connection was open",
+            "the lines above show the steps that were done; --timeout limits the wait",
         ),
         Outcome::Open(open) => {
             list.agreement(leg, open);
@@ -69,7 +69,7 @@ impl List {
                 match (&tried.began, &tried.outcome) {
                     (_, Some((_, Err(error)))) => self.add(
                         format!("could not connect to {} ({family}): {error}", tried.address),
-                        "clients try it too: let it answer, or remove it from the addresses of the name",
+                        "clients try it too: make the server listen there, or remove the address from DNS",
                     ),
                     (Some(_), None) => self.add(
                         format!("{} ({family}) did not answer before another did", tried.address),
@@ -101,7 +101,7 @@ impl List {
         match certificate.days_left(report.now) {
             ..0 => self.add(
                 format!("the certificate has expired on {}", certificate.not_after.date),
-                "renew it: no client accepts it",
+                "renew it: clients reject it",
             ),
             days @ 0..SOON => self.add(
                 format!("the certificate expires in {}", counted(days.unsigned_abs(), "day")),
@@ -310,7 +310,7 @@ mod tests {
         let found: Vec<_> = findings(report).into_iter().map(|finding| finding.what).collect();
         let is_expected = |(found, expected): (&String, &&str)| found.contains(expected);
         assert!(
-            // The missing end is one more finding.
+            // The missing end is an additional finding.
             found.len() == expected.len() + 1 && found.iter().zip(expected).all(is_expected),
             "{found:?}"
         );

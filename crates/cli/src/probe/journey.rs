@@ -8,20 +8,20 @@ use http::{HeaderName, HeaderValue};
 use super::certificate::Certificate;
 use crate::secrets::Secrets;
 
-/// The way to a server: a leg for each request. Each redirect adds one.
+/// The steps to a server, with one leg for each request. Each redirect adds a leg.
 #[derive(Debug)]
 pub(super) struct Journey {
     start: Instant,
     legs: Mutex<Vec<Leg>>,
 }
 
-/// The way from a name to a response, as far as it led.
+/// The steps from a name to a response, as far as they were done.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Leg {
     pub(super) proxy: Option<String>,
     pub(super) host: Option<String>,
     pub(super) addresses: Vec<Tried>,
-    /// The certificates that the server sent, whether or not they were trusted.
+    /// The certificates that the server sent, trusted or not.
     pub(super) certificates: Vec<Certificate>,
     pub(super) tls: Option<Secured>,
     pub(super) request: Option<Head>,
@@ -40,7 +40,7 @@ pub(super) struct Times {
     pub(super) answered: Option<Duration>,
 }
 
-/// An address, and the outcome of connecting to it.
+/// An address, and the result of connecting to it.
 #[derive(Debug, Clone)]
 pub(super) struct Tried {
     pub(super) address: SocketAddr,
@@ -66,7 +66,7 @@ impl Journey {
         Self { start: Instant::now(), legs: Mutex::default() }
     }
 
-    /// Returns the legs so far: at least one.
+    /// Returns the legs so far; at least one.
     pub(super) fn legs(&self) -> Vec<Leg> {
         let legs = self.legs.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if legs.is_empty() { vec![Leg::default()] } else { legs }
@@ -136,7 +136,7 @@ impl Leg {
         &mut self.addresses[at]
     }
 
-    /// Returns the phases in order, and how long each took.
+    /// Returns the phases in order, with the duration of each.
     pub(super) fn phases(&self) -> Vec<(&'static str, Duration)> {
         let times = &self.times;
         let mut last = times.began;
@@ -173,7 +173,7 @@ impl Head {
         Self { first_line, headers: headers.collect() }
     }
 
-    /// Returns the first line without the secrets of its target.
+    /// Returns the first line without secrets in the target.
     pub(super) fn shown_first_line(&self, secrets: Secrets) -> String {
         let words: Vec<_> = self.first_line.split(' ').map(|word| secrets.target(word)).collect();
         words.join(" ")

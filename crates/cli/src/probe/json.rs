@@ -8,7 +8,7 @@ use super::report::{Open, Outcome, Report};
 use super::talk::Side;
 use crate::secrets::Secrets;
 
-/// Returns the report for machines. Times are in seconds.
+/// Returns the report as JSON. Times are in seconds.
 pub(super) fn value(report: &Report) -> Value {
     let secrets = report.secrets;
     let findings = findings(report);

@@ -8,7 +8,7 @@ use super::talk::Talk;
 use crate::exit::{Exit, Failure, silent};
 use crate::secrets::Secrets;
 
-/// What is known of a server.
+/// The results of a probe.
 #[derive(Debug)]
 pub(super) struct Report {
     pub(super) url: Url,
@@ -17,7 +17,7 @@ pub(super) struct Report {
     pub(super) outcome: Outcome,
     /// Whether any certificate would have been accepted.
     pub(super) takes_any_certificate: bool,
-    /// When it was made.
+    /// When the report was made.
     pub(super) now: SystemTime,
     pub(super) secrets: Secrets,
 }
@@ -25,7 +25,7 @@ pub(super) struct Report {
 #[derive(Debug)]
 pub(super) enum Outcome {
     Failed(ConnectError),
-    /// Interrupted before there was a connection.
+    /// Interrupted before the connection was open.
     Interrupted,
     Open(Open),
 }
@@ -38,7 +38,7 @@ pub(super) struct Open {
 }
 
 impl Report {
-    /// Returns the last leg, which led furthest.
+    /// Returns the last leg, which got furthest.
     pub(super) fn last_leg(&self) -> &Leg {
         self.legs.last().expect("there is at least one")
     }

@@ -10,7 +10,7 @@ use crate::figures::{counted, time};
 use crate::output::{Line, cut};
 use crate::secrets::Secrets;
 
-/// Returns the report for people: one screen.
+/// Returns the report as text: one screen.
 pub(super) fn lines(report: &Report) -> Vec<Line> {
     let mut screen = Screen { lines: Vec::new(), secrets: report.secrets };
     screen.title(report);
@@ -29,7 +29,7 @@ pub(super) fn lines(report: &Report) -> Vec<Line> {
 const WIDTH: usize = 100;
 const LABEL: usize = 13;
 
-/// More addresses, headers and names of certificates are only counted.
+/// More addresses, headers and certificate names than this are only counted.
 const ADDRESSES: usize = 4;
 const HEADERS: usize = 8;
 const NAMES: usize = 4;
@@ -151,7 +151,7 @@ impl Screen {
         }
     }
 
-    /// Adds a row for each line, with the label before the first. Those above `most` are counted.
+    /// Adds a row for each line, with the label on the first. Lines beyond `most` are only counted.
     fn rows(&mut self, label: &str, lines: impl IntoIterator<Item = String>, most: usize) {
         let lines: Vec<_> = lines.into_iter().collect();
         let shown = if lines.len() > most { most - 1 } else { most };
@@ -268,8 +268,8 @@ mod tests {
     use crate::output::{assert_harmless, seen};
 
     proptest! {
-        /// FK-03: whatever a server puts into its certificate, its headers and its errors, and a proxy into its
-        /// name.
+        /// FK-03: whatever a server puts into its certificate, headers and errors, and a proxy into
+        /// its name.
         #[test]
         fn a_terminal_obeys_no_server(text in "(.|\\n|\\x1b|\\r|\u{9b}|\u{202e}){0,20}") {
             let value = HeaderValue::from_bytes(text.as_bytes());

@@ -8,15 +8,15 @@ use tokio::time::{sleep, timeout};
 
 use crate::interrupt::Interrupt;
 
-/// What happened on an open connection, from the first ping to the end.
+/// The results of an open connection, from the first ping to the end.
 #[derive(Debug, Default)]
 pub(super) struct Talk {
     pub(super) asked: usize,
-    /// The round trips of the pings that were answered, in order.
+    /// The round trips of the answered pings, in order.
     pub(super) round_trips: Vec<Duration>,
-    /// The number of messages, which arrived unasked.
+    /// The number of messages that the server sent.
     pub(super) messages: usize,
-    /// Whether the server sent its Close before it had ours.
+    /// Whether the server sent its Close before it received ours.
     pub(super) server_closed_first: bool,
     pub(super) end: Option<End>,
 }
@@ -38,7 +38,7 @@ pub(super) struct End {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Server,
-    /// The server should have ended it and took too long (RFC6455-7.1.1-2).
+    /// The server should have ended it, but took too long (RFC6455-7.1.1-2).
     Client,
 }
 
@@ -51,7 +51,7 @@ pub(super) struct Pace {
 }
 
 impl Talk {
-    /// Pings the server and closes; earlier if the user interrupts.
+    /// Pings the server, then closes. Closes earlier if the user interrupts.
     pub(super) async fn hold(socket: &mut Socket, pace: Pace, interrupt: &Interrupt) -> Self {
         let mut talk = Self::default();
         let code = tokio::select! {
@@ -73,7 +73,7 @@ impl Talk {
             }
             self.asked += 1;
             let sent = Instant::now();
-            // After one that is not answered, no further Ping is sent.
+            // After an unanswered Ping, no further Ping is sent.
             match timeout(pace.patience, self.pong(socket, &payload)).await {
                 Ok(Some(())) => self.round_trips.push(sent.elapsed()),
                 Ok(None) | Err(_) => return,
@@ -85,7 +85,7 @@ impl Talk {
         }
     }
 
-    /// Waits for a Pong; `None` when the connection closes first.
+    /// Waits for a Pong. Returns `None` if the connection closes first.
     async fn pong(&mut self, socket: &mut Socket, payload: &[u8]) -> Option<()> {
         loop {
             match self.next(socket).await? {
@@ -96,7 +96,7 @@ impl Talk {
         }
     }
 
-    /// Takes what arrives during `pause`; fails when the connection closes.
+    /// Receives events during `pause`. Fails if the connection closes.
     async fn listen_until(
         &mut self,
         socket: &mut Socket,
@@ -140,7 +140,8 @@ impl Talk {
         let all = start.elapsed();
         let ended = all.saturating_sub(heard.unwrap_or_default());
         let Some(closed) = socket.close_result() else { return };
-        // The deadline started with the first Close. Little else ends a connection this late.
+        // The deadline started with the first Close. Hardly anything else ends a connection this
+        // late.
         let late = all >= patience.mul_f32(0.9);
         self.end = Some(End {
             failure: socket.error().map(|error| error.to_string()),
@@ -159,7 +160,7 @@ impl Talk {
         sorted.get(rank.saturating_sub(1)).copied()
     }
 
-    /// Returns whether the connection closed in order.
+    /// Returns whether the connection closed cleanly.
     pub(super) fn is_clean(&self) -> bool {
         self.end.as_ref().is_some_and(|end| end.closed.was_clean())
     }

@@ -5,13 +5,13 @@ use crate::values::tcp_address;
 
 /// Show every frame between clients and a server, as a proxy between them.
 ///
-/// Clients connect to LISTEN instead of the server. fdx sends their requests to URL: with its host, its
-/// path if it has one, and the headers that the options ask for. Everything else passes unchanged, byte by
-/// byte, including what breaks the protocol.
+/// Clients connect to LISTEN instead of the server. fdx forwards their requests to URL, with its
+/// host, with its path if it has one, and with the headers of the options. Everything else passes
+/// unchanged, byte by byte, including protocol violations.
 ///
-/// Each line shows the number of the connection, the time since the client connected, and the time since
-/// the line before. A frame has its direction, its flags (F for FIN, 1, 2, 3 for the reserved bits, M for
-/// masked), its opcode, its length, and its content, decompressed.
+/// Each line shows the number of the connection, the time since the client connected, and the time
+/// since the previous line. For a frame it shows the direction, the flags (F for FIN, 1, 2, 3 for
+/// the reserved bits, M for masked), the opcode, the length, and the decompressed content.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Tap {
@@ -20,15 +20,15 @@ pub(crate) struct Tap {
     pub(super) listen: String,
     #[command(flatten)]
     pub(super) client: Client,
-    /// On a loopback address, also accept requests for this host name; `*` for any. Repeat the option for
-    /// several. By default only localhost and addresses are accepted, so that no web page can come here
-    /// under a name of its own.
+    /// On a loopback address, also accept requests for this host name; `*` allows any. Repeat the
+    /// option for several. By default only localhost and addresses are accepted, so that no web
+    /// page can connect under a host name of its own.
     #[arg(long = "host", value_name = "NAME")]
     pub(super) hosts: Vec<String>,
     /// Show all headers, and the content of each frame up to 16 MiB.
     #[arg(long)]
     pub(super) full: bool,
-    /// Print what happens as JSON, one event on each line.
+    /// Print events as JSON, one per line.
     #[arg(long)]
     pub(super) ndjson: bool,
 }

@@ -4,45 +4,45 @@ use std::time::Duration;
 use fullduplex_net::proto::{Observed, Role};
 use http::{Request, Response};
 
-/// What happens on a connection.
+/// An event on a tapped connection.
 #[derive(Debug)]
 pub(super) enum Happening {
-    /// A client at this address has sent a request.
+    /// The client at this address sent a request.
     Request(SocketAddr, Request<()>),
-    /// The server has sent a response.
+    /// The server sent a response.
     Response(Response<()>),
-    /// A frame from this end has passed.
+    /// A frame from this end passed.
     Frame(Role, Observed),
-    /// This end sends no more. Of the frame within which it ended, the part that passed.
+    /// This end stopped sending. The frame is the incomplete one at the end, if any.
     End(Role, Option<Observed>),
-    /// The stream of this end broke.
+    /// The stream of this end failed.
     Broken(Role, String),
-    /// The ends were not connected, for this reason.
+    /// The connection could not be established.
     Failed(String),
-    /// The connection is over. This much has passed from the client and from the server.
+    /// The connection has ended. The totals are those of the client and of the server.
     Over(Passed, Passed),
 }
 
-/// How much has passed.
+/// Totals of one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Passed {
     pub(super) frames: u64,
-    /// Bytes of the stream, without the heads of HTTP.
+    /// Bytes of the stream, without the HTTP heads.
     pub(super) bytes: u64,
 }
 
-/// When something happened on a connection.
+/// When an event happened on a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct When {
     pub(super) connection: u64,
     /// The time since the client connected.
     pub(super) time: Duration,
-    /// The time since the last happening.
+    /// The time since the previous event.
     pub(super) since: Duration,
 }
 
 impl Happening {
-    /// Returns how many bytes this holds.
+    /// Returns the size of the event in bytes.
     pub(super) fn weight(&self) -> usize {
         match self {
             Self::Request(_, request) => request.headers().len() * HEADER,
@@ -53,5 +53,5 @@ impl Happening {
     }
 }
 
-/// About the memory of a header.
+/// The approximate memory of a header.
 const HEADER: usize = 128;

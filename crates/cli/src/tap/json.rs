@@ -1,4 +1,4 @@
-//! What happens, for machines.
+//! Events as JSON.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ pub(super) fn event(pen: &mut Pen, when: When, happening: &Happening, secrets: S
     .end();
 }
 
-/// Adds a frame that has passed. Where `passed` is below `length`, the stream ended within it.
+/// Adds a frame. If `passed` is less than `length`, the stream ended within the frame.
 fn frame<'a>(event: Event<'a>, frame: &Observed) -> Event<'a> {
     let mut event = event
         .with("fin", frame.fin)
@@ -81,7 +81,7 @@ fn frame<'a>(event: Event<'a>, frame: &Observed) -> Event<'a> {
     if frame.after_close { event.with("after_close", true) } else { event }
 }
 
-/// Returns a list: a name may occur twice, and the order differs between clients.
+/// Returns a list, because a name may occur twice and the order differs between clients.
 fn headers(headers: &HeaderMap, secrets: Secrets) -> Value {
     headers
         .iter()
@@ -93,7 +93,7 @@ fn passed(passed: Passed) -> Value {
     json!({ "frames": passed.frames, "bytes": passed.bytes })
 }
 
-/// Rounds to microseconds: no clock is better.
+/// Rounds to microseconds, the resolution of clocks.
 fn seconds(time: Duration) -> f64 {
     time.as_micros() as f64 / 1e6
 }

@@ -9,19 +9,19 @@ use super::screen::Connection;
 /// How much is read at once.
 const READ: usize = 16 << 10;
 
-/// One direction of a connection: from its sender to the other end.
+/// One direction of a connection, from its sender to the other end.
 pub(super) struct Lane<'a> {
     sender: Role,
-    /// Reads the frames.
+    /// Parses the frames.
     observer: Option<Observer>,
     connection: &'a Connection<'a>,
     pub(super) passed: Passed,
 }
 
-/// A stream that broke.
+/// A stream that failed.
 #[derive(Debug)]
 pub(super) struct Broken {
-    /// The end whose stream it is.
+    /// The end whose stream failed.
     pub(super) end: Role,
     pub(super) error: io::Error,
 }
@@ -31,8 +31,8 @@ impl<'a> Lane<'a> {
         Self { sender, observer: Some(observer), connection, passed: Passed::default() }
     }
 
-    /// Passes on the bytes that were read before, and then all that arrive until the stream ends. The end
-    /// is passed on too.
+    /// Forwards the bytes that were already read, and then everything until the stream ends. The
+    /// end is forwarded too.
     ///
     /// Reads no faster than it can write and show.
     pub(super) async fn pass(
@@ -60,7 +60,7 @@ impl<'a> Lane<'a> {
         }
         let cut = self.observer.take().and_then(Observer::finish);
         self.connection.tell(Happening::End(self.sender, cut)).await;
-        // The other end may be gone, and then it need not be told.
+        // Fails if the other end has already disconnected.
         to.shutdown().await.ok();
         Ok(())
     }

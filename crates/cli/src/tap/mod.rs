@@ -26,14 +26,14 @@ use crate::hosts::Hosts;
 use crate::interrupt::GRACE;
 use crate::output::stdout_is_terminal;
 
-/// How much of a frame's content is kept: more than a line shows, or all that anybody reads.
+/// How much of a frame's content is kept: more than a line shows, and the maximum for `--full`.
 const BEGINNING: usize = 1 << 10;
 const ALL: usize = 16 << 20;
 
-/// The width of lines that no terminal shows.
+/// The width of lines without a terminal.
 const WIDTH: usize = 160;
 
-/// How long to wait after accepting has failed. The system may be out of file descriptors.
+/// How long to wait after an accept error. The system may be out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 pub(crate) async fn run(args: Tap, context: &Context) -> Result<(), Failure> {
@@ -56,7 +56,7 @@ pub(crate) async fn run(args: Tap, context: &Context) -> Result<(), Failure> {
         failure = context.output.until_failed() => return Err(failure),
     };
     if screen.form != Form::Json {
-        // Behind the lines of the connections.
+        // After the lines of the connections.
         context.output.written_within(GRACE).await;
         context.output.note(tapped.summary());
     }
@@ -76,11 +76,11 @@ fn form(args: &Tap) -> Form {
     }
 }
 
-/// How much was tapped, in all connections together.
+/// The totals of all connections.
 #[derive(Debug, Default)]
 struct Tapped {
     connections: u64,
-    /// In the connections that are over.
+    /// Of the connections that have ended.
     client: Passed,
     server: Passed,
 }
@@ -96,14 +96,11 @@ impl Tapped {
     fn summary(&self) -> String {
         let s = if self.connections == 1 { "" } else { "s" };
         let (client, server) = (amount(self.client), amount(self.server));
-        format!(
-            "{} connection{s}; of those that are over: → {client}, ← {server}",
-            self.connections
-        )
+        format!("{} connection{s}; of those that ended: → {client}, ← {server}", self.connections)
     }
 }
 
-/// Taps each client that connects, until this is dropped.
+/// Taps each client that connects, until the future is dropped.
 async fn accept(
     listener: &TcpListener,
     wire: &Arc<Wire>,

@@ -9,7 +9,7 @@ use super::{json, text};
 use crate::output::{Output, Pen};
 use crate::secrets::Secrets;
 
-/// Writes what happens, for people or for machines.
+/// Writes events, as text or as JSON.
 #[derive(Debug)]
 pub(super) struct Screen {
     pub(super) form: Form,
@@ -17,12 +17,12 @@ pub(super) struct Screen {
     pub(super) secrets: Secrets,
 }
 
-/// How it is written.
+/// The form of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// As JSON, one event on each line.
+    /// JSON, one event per line.
     Json,
-    /// As lines.
+    /// Lines of text.
     Text(text::Layout),
 }
 
@@ -34,12 +34,12 @@ pub(super) struct Connection<'a> {
     pub(super) peer: SocketAddr,
     screen: &'a Screen,
     start: Instant,
-    /// The time of the last happening.
+    /// The time of the previous event.
     last: Mutex<Instant>,
 }
 
 impl Screen {
-    /// Tells where clients can connect, and to which server they are led.
+    /// Prints where clients can connect, and to which server.
     pub(super) async fn listening(&self, address: SocketAddr, target: &Url) {
         let url = format!("ws://{address}/");
         let target = self.secrets.url(target.as_str());
@@ -58,7 +58,7 @@ impl<'a> Connection<'a> {
         Self { number, peer, screen, start: now, last: Mutex::new(now) }
     }
 
-    /// Writes what has happened. Waits until there is room.
+    /// Writes an event. Waits until there is room.
     pub(super) async fn tell(&self, happening: Happening) {
         let now = Instant::now();
         let before = {

@@ -1,4 +1,4 @@
-//! What happens, for people.
+//! Events as text.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -14,19 +14,19 @@ use super::happening::{Happening, Passed, When};
 use crate::output::{Line, Pen, escaped, to_hex};
 use crate::secrets::Secrets;
 
-/// How many bytes stand on a line of a dump.
+/// The number of bytes on each line of a dump.
 const DUMPED: usize = 16;
 
-/// How much of a happening is shown.
+/// How much of an event is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
-    /// A line of at most this many characters, and lines for the headers that matter.
+    /// A line of at most this many characters, and lines for the relevant headers.
     Short(usize),
-    /// All headers, and below the line all of the content.
+    /// All headers, and all of the content below the line.
     Full,
 }
 
-/// Writes what happened, on one line or more.
+/// Writes an event, on one or more lines.
 pub(super) fn show(
     pen: &mut Pen,
     when: When,
@@ -69,7 +69,7 @@ pub(super) fn show(
     }
 }
 
-/// Formats how much has passed.
+/// Formats the totals of a direction.
 pub(super) fn amount(passed: Passed) -> String {
     let s = if passed.frames == 1 { "" } else { "s" };
     format!("{} frame{s} in {}", passed.frames, size(passed.bytes))
@@ -104,12 +104,12 @@ impl Lines<'_> {
         self.pen.line(&first);
     }
 
-    /// Writes a further line, below the first.
+    /// Writes an additional line below the first.
     fn note(&mut self, note: Line) {
         self.pen.line(&Line::from(format_args!("{:INDENT$}", "")).and(note));
     }
 
-    /// Writes the headers that matter for the WebSocket; all of them if everything is to be shown.
+    /// Writes the headers that matter for the WebSocket, or all of them in the full layout.
     fn headers(&mut self, headers: &HeaderMap, telling: &[(HeaderName, &str)]) {
         if self.layout == Layout::Full {
             for (name, value) in headers {
@@ -171,7 +171,7 @@ impl Lines<'_> {
         }
     }
 
-    /// Writes bytes with their position and the letters among them.
+    /// Writes bytes as hex, with their position and the printable characters.
     fn dump(&mut self, bytes: &[u8]) {
         for (number, bytes) in bytes.chunks(DUMPED).enumerate() {
             self.note(dump_line(number * DUMPED, bytes).into());
@@ -208,7 +208,7 @@ fn close_of(frame: &Observed) -> String {
     }
 }
 
-/// Returns as much of the content as there is room for.
+/// Returns as much of the content as fits.
 fn shortened(text: Option<&str>, content: &[u8], is_cut: bool, room: usize) -> String {
     let whole = match text {
         Some(text) => escaped(text),
@@ -247,7 +247,7 @@ fn short(time: Duration) -> String {
     }
 }
 
-/// The column of the content: further lines are indented to it.
+/// The column of the content. Additional lines are indented to it.
 const INDENT: usize = 27;
 
 const OFFERED: [(HeaderName, &str); 3] = [

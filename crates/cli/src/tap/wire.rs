@@ -1,7 +1,7 @@
 //! One tapped connection, from its request to its end.
 //!
 //! A connection carries one request, which is checked and rewritten. If the server does not switch
-//! protocols, nothing else that the client sends reaches it except for the body of that request.
+//! protocols, nothing else from the client reaches the server except the body of that request.
 
 use std::io;
 
@@ -21,35 +21,35 @@ use super::lane::{Broken, Lane};
 use super::screen::Connection;
 use crate::hosts::Hosts;
 
-/// Where connections lead, and how much of them is kept.
+/// The server that connections are forwarded to, and how much of frames is kept.
 #[derive(Debug)]
 pub(super) struct Wire {
     pub(super) url: Url,
     pub(super) options: ConnectOptions,
-    /// The names under which clients may come here.
+    /// The host names under which clients may connect.
     pub(super) hosts: Hosts,
-    /// The port at which clients come here.
+    /// The port that clients connect to.
     pub(super) port: u16,
     /// How many bytes of a frame's content are shown.
     pub(super) keep: usize,
 }
 
-/// What the server has answered.
+/// The server's response.
 enum Answer {
     /// The connection is open.
     Open(Response<()>),
-    /// A body of this length follows; `None` if it ends with the connection.
+    /// A body of this length follows. `None`: it ends with the connection.
     Http(Option<u64>),
 }
 
-/// Why the ends were not connected.
+/// Why the connection was not established.
 enum Unopened {
-    /// The client sent no request: browsers open connections that they may need later.
+    /// The client sent no request, as when a browser opens a connection in advance.
     Unasked,
     For(String),
 }
 
-/// A server that has answered, and what was read behind the request and behind the response.
+/// A server that has answered, with the bytes read after the request and after the response.
 struct Opened {
     server: Transport,
     answer: Answer,
@@ -58,7 +58,7 @@ struct Opened {
 }
 
 impl Wire {
-    /// Passes everything on between a client and the server, and shows it. Returns how much it was.
+    /// Forwards and shows everything between a client and the server. Returns the totals.
     pub(super) async fn tap(
         &self,
         mut client: TcpStream,
@@ -84,7 +84,7 @@ impl Wire {
         Default::default()
     }
 
-    /// Passes the opening handshake on.
+    /// Forwards the opening handshake.
     async fn open(
         &self,
         client: &mut TcpStream,
@@ -145,7 +145,7 @@ impl Wire {
         server.flush().await
     }
 
-    /// Passes on what the server answers, interim responses included.
+    /// Forwards the server's responses, including interim ones.
     async fn answer(
         &self,
         client: &mut TcpStream,
@@ -158,21 +158,21 @@ impl Wire {
             let response = match read_response(server, input, limit).await {
                 Ok(response) => response,
                 Err(NoHead::Malformed(error)) => {
-                    // It passes unchanged, and the client may judge.
+                    // Forwards it unchanged; the client may interpret it.
                     let reason = format!("could not read the server's response: {error}");
                     connection.tell(Happening::Failed(reason)).await;
                     return Ok(Answer::Http(None));
                 }
                 Err(error) => {
-                    let reason = format!("the server has not answered: {error}");
+                    let reason = format!("could not read a response from the server: {error}");
                     reject(client, &Rejection::new(StatusCode::BAD_GATEWAY, &*reason)).await;
                     return Err(Unopened::For(reason));
                 }
             };
             connection.tell(Happening::Response(response.content.clone())).await;
-            write(client, &response.bytes)
-                .await
-                .map_err(|error| Unopened::For(format!("the client is gone: {error}")))?;
+            write(client, &response.bytes).await.map_err(|error| {
+                Unopened::For(format!("could not send the response to the client: {error}"))
+            })?;
             let status = response.content.status();
             if status == StatusCode::SWITCHING_PROTOCOLS {
                 return Ok(Answer::Open(response.content));
@@ -183,8 +183,8 @@ impl Wire {
         }
     }
 
-    /// Passes on the body of a response, and ends the connection. The client may only end it earlier: a
-    /// further request would not be rewritten.
+    /// Forwards the body of a response, and ends the connection. The client can only end it
+    /// earlier, because a further request would not be rewritten.
     async fn finish_http(
         &self,
         (mut client, server): (TcpStream, Transport),
@@ -236,31 +236,30 @@ impl Wire {
         );
         if let Err(Broken { end, error }) = passed {
             connection.tell(Happening::Broken(end, error.to_string())).await;
-            // A stream that broke for one end breaks for the other.
+            // A stream that fails for one end fails for the other.
             client_reads.unsplit(client_writes).set_zero_linger().ok();
         }
         (up.passed, down.passed)
     }
 }
 
-/// Returns how many bytes of body follow the head of a request.
+/// Returns the length of the body that follows the head of a request.
 ///
 /// # Errors
-/// The rejection of a body whose end is not announced in the head.
+/// Returns a rejection if the head does not tell where the body ends.
 fn body_length(headers: &HeaderMap) -> Result<u64, Rejection> {
     if headers.contains_key(TRANSFER_ENCODING) {
-        let reason = "fdx tap passes on a body with Content-Length only";
+        let reason = "fdx tap forwards a request body only if it has a Content-Length";
         return Err(Rejection::new(StatusCode::LENGTH_REQUIRED, reason));
     }
     match content_length(headers) {
         Ok(length) => Ok(length.unwrap_or(0)),
-        Err(()) => {
-            Err(Rejection::new(StatusCode::BAD_REQUEST, "the Content-Length cannot be read"))
-        }
+        Err(()) => Err(Rejection::new(StatusCode::BAD_REQUEST, "the Content-Length is invalid")),
     }
 }
 
-/// Returns how many bytes of body follow the head of a response; `None` if it ends with the connection.
+/// Returns the length of the body that follows the head of a response. `None`: it ends with the
+/// connection.
 fn response_length(response: &Response<()>) -> Option<u64> {
     if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         return Some(0);
@@ -276,7 +275,7 @@ fn content_length(headers: &HeaderMap) -> Result<Option<u64>, ()> {
     let (Some(value), None) = (values.next(), values.next()) else {
         return if headers.contains_key(CONTENT_LENGTH) { Err(()) } else { Ok(None) };
     };
-    // `parse` takes a plus sign, which is not a digit.
+    // `parse` would also accept a plus sign.
     let digits = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     digits.and_then(|digits| digits.parse().ok()).map(Some).ok_or(())
 }
@@ -292,7 +291,7 @@ async fn reject(client: &mut TcpStream, rejection: &Rejection) {
     let mut bytes = Vec::new();
     encode_response(&response, &mut bytes);
     bytes.extend_from_slice(response.body().as_bytes());
-    // The client may be gone.
+    // Fails if the client has disconnected.
     write(client, &bytes).await.ok();
     client.shutdown().await.ok();
 }

@@ -6,7 +6,7 @@ use crate::browser::Page;
 use crate::support::Listening;
 use crate::tapping::Tap;
 
-/// Lets the user of the page say something.
+/// Returns a script that enters and sends a message on the page.
 fn say(text: &str, kind: &str) -> String {
     format!(
         "document.getElementById('message').value = {};
@@ -16,7 +16,7 @@ fn say(text: &str, kind: &str) -> String {
     )
 }
 
-/// Whether the last line of the page's log has this sign and this text.
+/// Returns a condition: the last line of the page's log has this sign and this text.
 fn logged(sign: &str, text: &str) -> String {
     format!(
         "document.querySelector('#log li:last-child b')?.textContent === {sign:?}
@@ -74,7 +74,7 @@ async fn the_page_connects_sends_shows_and_closes() {
     assert_eq!(page.complaints, Vec::<Value>::new());
 }
 
-/// The page and its connection come through the tap, and the server takes them for its own.
+/// The page and its connection pass through the tap, and the server accepts its origin.
 #[tokio::test]
 #[ignore = "needs chromium"]
 async fn the_page_comes_through_a_tap() {

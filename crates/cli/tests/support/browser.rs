@@ -1,4 +1,4 @@
-//! A page in Chromium, driven by the developer tools protocol over a WebSocket.
+//! A page in Chromium, controlled through its DevTools protocol over a WebSocket.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -17,12 +17,12 @@ pub(crate) struct Page {
     commands: u64,
     /// The exceptions and log entries of the page.
     pub(crate) complaints: Vec<Value>,
-    /// The files of the browser.
+    /// The browser's files.
     _folder: Folder,
 }
 
 impl Page {
-    /// Opens a page in a browser of its own, and waits until it is loaded.
+    /// Opens a page in a new browser, and waits until it has loaded.
     pub(crate) async fn open(url: &str) -> Self {
         let folder = Folder::new();
         let mut browser = Command::new("chromium")
@@ -80,7 +80,7 @@ impl Page {
         guarded(condition, self.run(&wait)).await;
     }
 
-    /// Sends a command to the browser and returns its outcome. Keeps complaints that arrive meanwhile.
+    /// Sends a command to the browser and returns its result. Records errors that arrive before it.
     pub(crate) async fn command(&mut self, method: &str, params: Value) -> Value {
         self.commands += 1;
         let mut command = json!({ "id": self.commands, "method": method, "params": params });
@@ -104,7 +104,7 @@ impl Page {
     }
 }
 
-/// The events of the console, of which our page must cause none.
+/// The console events; our page must not cause any.
 const COMPLAINTS: [&str; 3] =
     ["Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled"];
 

@@ -45,7 +45,7 @@ impl Listening {
         Self::start_mode("--echo", arguments)
     }
 
-    /// Starts a server that announces itself on stdout.
+    /// Starts a server that prints its URL on stdout.
     pub(crate) fn start_mode(mode: &str, arguments: &[&str]) -> Self {
         Self::at("127.0.0.1:0", &[&[mode], arguments].concat())
     }
@@ -59,13 +59,13 @@ impl Listening {
         Self { process, url }
     }
 
-    /// Returns the events that it prints with `--ndjson`, from now on.
+    /// Returns the events that it prints with `--ndjson` from now on.
     pub(crate) fn events(&mut self) -> impl Iterator<Item = Value> + use<> {
         let lines = BufReader::new(self.process.stdout.take().unwrap()).lines();
         lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap())
     }
 
-    /// Starts a server that prints messages, and announces itself on stderr.
+    /// Starts a server that prints messages, and its URL on stderr.
     pub(crate) fn piping(arguments: &[&str]) -> Self {
         let mut process = fdx(&["listen", "127.0.0.1:0"]).args(arguments).spawn().unwrap();
         let mut stderr = process.stderr.take().unwrap();
@@ -74,14 +74,14 @@ impl Listening {
         Self { process, url }
     }
 
-    /// Interrupts it, as Ctrl-C does.
+    /// Interrupts the server, as Ctrl-C does.
     #[cfg(unix)]
     pub(crate) fn interrupt(&mut self) {
         fullduplex_lab::process::signal(&self.process, "INT");
     }
 }
 
-/// Returns the URL in the line that announces a server. Reads no byte after the line.
+/// Returns the URL in the line with which a server starts. Reads nothing after the line.
 fn announced(output: &mut impl Read) -> String {
     let mut line = Vec::new();
     while line.last() != Some(&b'\n') {

@@ -11,7 +11,7 @@ use crate::support::fdx;
 /// `fdx tap`. It ends when this is dropped.
 pub(crate) struct Tap {
     pub(crate) process: Child,
-    /// Where it listens: a host and a port.
+    /// The host and the port at which it listens.
     pub(crate) address: String,
     pub(crate) events: Box<dyn Iterator<Item = Value> + Send>,
 }
@@ -28,7 +28,7 @@ impl Tap {
         Self { process, address, events: Box::new(events) }
     }
 
-    /// Returns the events until a connection is over.
+    /// Returns the events up to the end of a connection.
     pub(crate) fn until_over(&mut self) -> Vec<Value> {
         let mut events = Vec::new();
         while events.last().is_none_or(|event: &Value| event["event"] != "over") {

@@ -1,4 +1,4 @@
-//! `fdx connect` in tmux: types keys and reads the screen.
+//! `fdx connect` in tmux: presses keys and reads the screen.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use fullduplex_lab::script::{FIN, Peer, TEXT, close_frame, frame, script};
 
 use crate::support::Listening;
 
-/// A terminal of 80 by 24, in a tmux server of its own.
+/// A terminal of 80 by 24 characters, in a tmux server of its own.
 struct Terminal {
     name: String,
 }
@@ -18,7 +18,7 @@ impl Terminal {
         Self::open_as("", name, folder, arguments)
     }
 
-    /// Opens a terminal that calls itself `term`, if it is not empty.
+    /// Opens a terminal with this value of `TERM`, if it is not empty.
     fn open_as(term: &str, name: &str, folder: &Folder, arguments: &str) -> Self {
         let terminal = Self { name: format!("fdx-{name}-{}", std::process::id()) };
         let fdx = env!("CARGO_BIN_EXE_fdx");
@@ -53,7 +53,7 @@ impl Terminal {
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
 
-    /// Waits until the screen has this line, and returns all lines.
+    /// Waits until the screen has this line. Returns all lines.
     fn until(&self, line: &str) -> Vec<String> {
         self.until_all(&[line])
     }
@@ -99,7 +99,8 @@ fn lines_are_edited_and_commands_are_obeyed() {
     terminal.until("< /slash");
     terminal.write("/nonsense");
     terminal.press(&["Enter"]);
-    terminal.until("there is no command /nonsense: /help lists them, //nonsense sends the text");
+    terminal
+        .until("unknown command /nonsense: /help lists the commands, //nonsense sends the text");
     terminal.write("/ping");
     terminal.press(&["Enter"]);
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -110,12 +111,12 @@ fn lines_are_edited_and_commands_are_obeyed() {
     terminal.write("/close 4000 bye");
     terminal.press(&["Enter"]);
     let lines = terminal.until_all(&["closed with code 4000 bye", "exit code 0"]);
-    assert!(!lines.iter().any(|line| line.contains("/nonsense is")), "nothing of it was sent");
+    assert!(!lines.iter().any(|line| line.contains("/nonsense is")), "it was not sent");
 }
 
 #[test]
 #[ignore = "needs tmux"]
-fn what_was_typed_is_remembered() {
+fn typed_lines_are_kept_in_the_history() {
     let folder = Folder::new();
     let server = Listening::start(&[]);
     let first = Terminal::open("first", &folder, &server.url);
@@ -131,7 +132,7 @@ fn what_was_typed_is_remembered() {
     second.until("< remember me");
 }
 
-/// A message that arrives while a line is being typed appears above it.
+/// A message that arrives while a line is being typed is shown above the line.
 #[tokio::test]
 #[ignore = "needs tmux"]
 async fn a_message_does_not_disturb_the_typed_line() {
@@ -164,7 +165,7 @@ async fn a_message_does_not_disturb_the_typed_line() {
 /// FK-01: lines that arrive in one read, as `expect` and a paste without brackets send them.
 #[test]
 #[ignore = "needs tmux"]
-fn lines_that_come_in_one_read_are_all_sent() {
+fn all_lines_of_one_read_are_sent() {
     let folder = Folder::new();
     let server = Listening::start(&[]);
     let terminal = Terminal::open("burst", &folder, &server.url);
@@ -175,7 +176,7 @@ fn lines_that_come_in_one_read_are_all_sent() {
     terminal.until_all(&["< four", "exit code 0"]);
 }
 
-/// FK-01: type-ahead, with the end of input, before there is a connection.
+/// FK-01: lines and the end of input are typed before the connection is open.
 #[tokio::test]
 #[ignore = "needs tmux"]
 async fn lines_typed_before_the_connection_opens_are_sent() {
@@ -205,7 +206,7 @@ async fn lines_typed_before_the_connection_opens_are_sent() {
     server.finish().await;
 }
 
-/// FK-03: what a server sends is text, whatever is in it, and looks like no line of ours.
+/// FK-03: text from a server is shown as text, and never looks like a line of fdx.
 #[tokio::test]
 #[ignore = "needs tmux"]
 async fn hostile_text_is_shown_as_text() {
@@ -235,7 +236,7 @@ async fn hostile_text_is_shown_as_text() {
     }
 }
 
-/// FK-09: lines are not edited where there is no cursor to move.
+/// FK-09: lines are not edited in a terminal that cannot move its cursor.
 #[test]
 #[ignore = "needs tmux"]
 fn a_dumb_terminal_has_plain_lines() {
@@ -264,7 +265,7 @@ fn first_messages_are_sent_before_lines_are_typed() {
     terminal.until("< typed");
 }
 
-/// FK-10: Ctrl-C is an interrupt, also before there is a connection.
+/// FK-10: Ctrl-C is an interrupt, even before the connection is open.
 #[tokio::test]
 #[ignore = "needs tmux"]
 async fn ctrl_c_closes_with_1001() {
