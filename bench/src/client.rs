@@ -1,29 +1,29 @@
-//! As much of a WebSocket client as measuring needs, so that no library measures itself.
+//! A minimal WebSocket client, so that no library measures itself.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// A server that does not answer for so long has failed.
+/// A server that does not answer within this time has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The key of the example in RFC 6455 section 1.3, and its answer.
+/// The key of the example in RFC 6455 section 1.3, and its accept value.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// The first byte of a frame that is a whole text.
+/// The first byte of a frame with a complete text message.
 pub const TEXT: u8 = 0x81;
-/// The first byte of a frame that is a whole binary message.
+/// The first byte of a frame with a complete binary message.
 pub const BINARY: u8 = 0x82;
-/// The first byte of a Close.
+/// The first byte of a Close frame.
 pub const CLOSE: u8 = 0x88;
-/// The bit in it that says that the payload is compressed.
+/// The bit of the first byte that marks a compressed payload.
 pub const COMPRESSED: u8 = 0x40;
 const MASKED: u8 = 0x80;
 
-/// A text message, and the frame that carries it.
+/// A text message, and its frame.
 #[derive(Debug)]
 pub struct Message {
     text: Vec<u8>,
@@ -31,14 +31,14 @@ pub struct Message {
     frame: Vec<u8>,
 }
 
-/// What of permessage-deflate the server is offered; it has to agree.
+/// The offer of permessage-deflate, which the server has to accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offer {
     /// No compression.
     Nothing,
-    /// Compression, with whatever parameters the server likes.
+    /// Compression, with any parameters of the server.
     Deflate,
-    /// Compression of each message for itself, in both directions.
+    /// Compression without context takeover, in both directions.
     DeflateWithoutTakeover,
 }
 
@@ -48,7 +48,7 @@ pub struct Client {
     stream: TcpStream,
 }
 
-/// A connection on which the handshake was asked for.
+/// A connection whose handshake was requested.
 #[derive(Debug)]
 pub struct Opening {
     stream: TcpStream,
@@ -56,20 +56,20 @@ pub struct Opening {
     offer: Offer,
 }
 
-/// Connects, and shakes hands unless the server is one that sends the request back. Reading from the
-/// stream fails if nothing comes for long.
+/// Connects, and performs the opening handshake, unless the server is one that echoes the request.
+/// A read from the stream fails after a timeout.
 ///
 /// # Errors
-/// The server does not accept, or does not agree to what is offered.
+/// Fails if the server does not accept the handshake or the offer.
 pub fn open(address: SocketAddr, offer: Offer) -> io::Result<TcpStream> {
     Opening::start(address, offer)?.finish()
 }
 
 impl Opening {
-    /// Connects, and asks.
+    /// Connects, and sends the request.
     ///
     /// # Errors
-    /// There is no server.
+    /// Fails if there is no server.
     pub fn start(address: SocketAddr, offer: Offer) -> io::Result<Self> {
         let mut stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
@@ -84,10 +84,10 @@ impl Opening {
         Ok(Self { stream, request, offer })
     }
 
-    /// Waits for the answer.
+    /// Waits for the response.
     ///
     /// # Errors
-    /// The server does not accept, or does not agree to what is offered.
+    /// Fails if the server does not accept the handshake or the offer.
     pub fn finish(mut self) -> io::Result<TcpStream> {
         let response = read_head(&mut self.stream)?;
         let is_accepted = response.starts_with("HTTP/1.1 101 ")
@@ -101,7 +101,7 @@ impl Opening {
     }
 }
 
-/// A frame of a client: masked, and with this as its first byte.
+/// Returns a client's frame: masked, with `first` as its first byte.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     match u16::try_from(payload.len()) {
@@ -137,7 +137,7 @@ impl Offer {
         let has_takeover = !response.contains("server_no_context_takeover");
         match self {
             Self::Nothing => !has_deflate,
-            // A server may do without takeover unasked.
+            // A server may disable takeover without being asked.
             Self::Deflate => has_deflate,
             Self::DeflateWithoutTakeover => has_deflate && !has_takeover,
         }
@@ -145,8 +145,8 @@ impl Offer {
 }
 
 impl Message {
-    /// Some text of this length, compressed as one that does not get any shorter by it: the
-    /// receiver has to inflate it all the same.
+    /// Creates a text message of this length. Compressed, it is a stored block, so it does not get
+    /// shorter, but the receiver still has to inflate it.
     pub fn new(len: u16, compressed: bool) -> Self {
         let text: Vec<u8> = (b'a'..=b'z').cycle().take(len.into()).collect();
         let payload = if compressed { stored(len, &text) } else { text.clone() };
@@ -157,10 +157,10 @@ impl Message {
 }
 
 impl Client {
-    /// As [`open`].
+    /// Connects like [`open`].
     ///
     /// # Errors
-    /// Those of [`open`].
+    /// Fails like [`open`].
     pub fn connect(address: SocketAddr, offer: Offer) -> io::Result<Self> {
         Ok(Self { stream: open(address, offer)? })
     }
@@ -168,15 +168,15 @@ impl Client {
     /// Sends a message.
     ///
     /// # Errors
-    /// The connection broke.
+    /// Fails if the connection is lost.
     pub fn send(&mut self, message: &Message) -> io::Result<()> {
         self.stream.write_all(&message.frame)
     }
 
-    /// Waits for the message to come back.
+    /// Waits for the echo of the message.
     ///
     /// # Errors
-    /// The connection broke, or something else came.
+    /// Fails if the connection is lost, or if another message arrives.
     pub fn expect(&mut self, message: &Message) -> io::Result<()> {
         let [first, second] = self.read()?;
         let len = match second & !MASKED {
@@ -184,7 +184,7 @@ impl Client {
             127 => u64::from_be_bytes(self.read()?),
             len => len.into(),
         };
-        // Only a server that knows nothing of frames sends back what is masked.
+        // Only a server that does not parse frames echoes masked bytes.
         let mask = if second & MASKED == 0 { [0; 4] } else { self.read()? };
         let mut payload = Vec::new();
         (&self.stream).take(len).read_to_end(&mut payload).map_err(explain)?;
@@ -193,7 +193,7 @@ impl Client {
         } else {
             first == TEXT && masked(&payload, mask).eq(message.text.iter().copied())
         };
-        if is_echo { Ok(()) } else { Err(io::Error::other("what came back is another message")) }
+        if is_echo { Ok(()) } else { Err(io::Error::other("the reply is not the message")) }
     }
 
     fn read<const COUNT: usize>(&mut self) -> io::Result<[u8; COUNT]> {
@@ -203,7 +203,7 @@ impl Client {
     }
 }
 
-/// One stored block and the beginning of an empty one (RFC 7692 section 7.2.1).
+/// Returns a stored block and the beginning of an empty one (RFC 7692 section 7.2.1).
 fn stored(len: u16, text: &[u8]) -> Vec<u8> {
     let [low, high] = len.to_le_bytes();
     [&[0, low, high, !low, !high], text, &[0]].concat()
@@ -213,7 +213,7 @@ fn masked(payload: &[u8], mask: [u8; 4]) -> impl Iterator<Item = u8> {
     payload.iter().zip(mask.into_iter().cycle()).map(|(byte, mask)| byte ^ mask)
 }
 
-/// Reads up to the empty line. Nothing follows it: the server speaks when it is spoken to.
+/// Reads up to the empty line. Nothing follows it, because the server only answers.
 fn read_head(stream: &mut TcpStream) -> io::Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -227,7 +227,7 @@ fn read_head(stream: &mut TcpStream) -> io::Result<String> {
     String::from_utf8(head).map_err(io::Error::other)
 }
 
-/// A read that takes too long fails as if the socket did not block.
+/// Explains the error of a read that timed out.
 fn explain(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::WouldBlock => io::Error::other(format!("no answer for {PATIENCE:?}")),

@@ -1,25 +1,26 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// What messages carry, and how many bytes of it. No two are the same, and each run has the same ones.
+/// The kind and the length of the messages' content. No two messages are the same, and each run
+/// uses the same ones.
 #[derive(Debug, Clone, Copy)]
 pub struct Content {
-    /// What it looks like.
+    /// The kind.
     pub kind: Kind,
-    /// Its length in bytes.
+    /// The length in bytes.
     pub len: usize,
 }
 
-/// What content looks like.
+/// A kind of content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// No text.
+    /// Random bytes.
     Binary,
-    /// English.
+    /// English text.
     Ascii,
-    /// Two bytes for each letter, and some spaces.
+    /// Cyrillic text: two bytes for each letter, and some spaces.
     Cyrillic,
-    /// Objects with the same members, of which the values differ.
+    /// JSON objects with the same members and different values.
     Json,
 }
 
@@ -39,12 +40,12 @@ const PLACES: [&str; 8] =
 const STATES: [&str; 4] = ["queued", "accepted", "on its way", "delivered"];
 
 impl Content {
-    /// Whether it is text.
+    /// Returns whether it is text.
     pub fn is_text(self) -> bool {
         self.kind != Kind::Binary
     }
 
-    /// The message with this number.
+    /// Returns the message with this number.
     pub fn make(self, number: usize) -> Vec<u8> {
         match self.kind {
             Kind::Binary => binary(self.len, number),
@@ -70,7 +71,7 @@ impl FromStr for Content {
             let (_, kind) = NAMES.iter().find(|(each, _)| *each == name)?;
             Some(Self { kind: *kind, len: len.parse().ok()? })
         });
-        parsed.ok_or_else(|| format!("`{text}` is not such as `binary:64`"))
+        parsed.ok_or_else(|| format!("`{text}` is not a content such as `binary:64`"))
     }
 }
 
@@ -84,7 +85,7 @@ fn binary(len: usize, number: usize) -> Vec<u8> {
     bytes
 }
 
-/// The number, and a text over and over, filled up with dots.
+/// Returns the number followed by a repeated text, padded with dots.
 fn repeated(text: &str, len: usize, number: usize) -> Vec<u8> {
     let mut all = format!("{number} ");
     for letter in text.chars().cycle() {
@@ -98,7 +99,7 @@ fn repeated(text: &str, len: usize, number: usize) -> Vec<u8> {
     all
 }
 
-/// A document such as a service sends of what has happened, filled up with spaces.
+/// Returns a document like those of an event service, padded with spaces.
 fn json(len: usize, number: usize) -> Vec<u8> {
     let mut numbers = Numbers(number as u64);
     let mut all = format!(
@@ -132,7 +133,7 @@ fn json(len: usize, number: usize) -> Vec<u8> {
     all
 }
 
-/// SplitMix64: the same numbers in each run.
+/// SplitMix64, with the same numbers in each run.
 struct Numbers(u64);
 
 impl Numbers {

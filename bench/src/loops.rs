@@ -1,4 +1,4 @@
-//! Loops of servers whose libraries have the same shape.
+//! Server loops for libraries with the same API.
 
 use std::error::Error;
 use std::future::ready;
@@ -19,10 +19,10 @@ pub trait Messages<M, E>: Stream<Item = Result<M, E>> + Sink<M, Error = E> + Unp
 
 impl<S, M, E> Messages<M, E> for S where S: Stream<Item = Result<M, E>> + Sink<M, Error = E> + Unpin {}
 
-/// Sends each data message back.
+/// Echoes each data message.
 ///
 /// # Errors
-/// Those of the library.
+/// Returns the errors of the library.
 pub async fn echo<M, E>(
     mut socket: impl Messages<M, E>,
     is_data: impl Fn(&M) -> bool,
@@ -36,10 +36,10 @@ pub async fn echo<M, E>(
     Ok(())
 }
 
-/// Sends each data message to the room, and what is said in the room to the client.
+/// Sends each data message to the room, and the messages of the room to the client.
 ///
 /// # Errors
-/// Those of the library.
+/// Returns the errors of the library.
 pub async fn chat<M: Clone, E>(
     mut socket: impl Messages<M, E>,
     room: Room<M>,
@@ -60,10 +60,11 @@ pub async fn chat<M: Clone, E>(
     }
 }
 
-/// Serves a connection by hyper, and handles what `upgrade` makes of its request in a task.
+/// Serves a connection with hyper, and runs the future that `upgrade` returns for its request in a
+/// task.
 ///
 /// # Errors
-/// Those of hyper.
+/// Returns the errors of hyper.
 pub async fn serve_upgrade<U, B, E, F>(
     stream: TcpStream,
     upgrade: impl Fn(&mut Request<Incoming>) -> Result<(Response<B>, U), E>,

@@ -7,26 +7,26 @@ use crate::server::Mode;
 /// A server or a client that can be started.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer {
-    /// The crate, by its name in the lock file.
+    /// The name of the crate in the lock file.
     pub name: &'static str,
-    /// The program of this package.
+    /// The program in this package.
     pub program: &'static str,
-    /// What it can do.
+    /// Its features.
     pub kind: Kind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Sends back whatever comes, without a runtime: what the system costs.
+    /// Echoes bytes without a runtime: the cost of the system.
     System,
-    /// Sends back whatever comes: what the runtime costs without any protocol.
+    /// Echoes bytes: the cost of the runtime without a protocol.
     Raw,
     WebSocket,
-    /// A WebSocket server that knows permessage-deflate.
+    /// A WebSocket server with permessage-deflate.
     Deflating,
 }
 
-/// The servers: ours first, then the others, and last what none of them goes below.
+/// The servers: fullduplex, then the others, then the lower bounds without a protocol.
 pub const SERVERS: [Peer; 9] = [
     Peer { name: "fullduplex-net", program: "serve_fullduplex", kind: Kind::Deflating },
     Peer { name: "fastwebsockets", program: "serve_fastwebsockets", kind: Kind::WebSocket },
@@ -51,7 +51,7 @@ pub const CLIENTS: [Peer; 7] = [
 ];
 
 impl Kind {
-    /// Whether it knows nothing of WebSocket.
+    /// Returns whether it does not use WebSocket.
     pub fn is_raw(self) -> bool {
         matches!(self, Self::System | Self::Raw)
     }
@@ -61,20 +61,20 @@ impl Peer {
     /// Starts the server.
     ///
     /// # Errors
-    /// The program is not there, or did not say where it listens.
+    /// Fails if there is no such program, or if it did not print its address.
     pub fn start(&self, mode: Mode) -> io::Result<Program> {
         Program::start(self.command()?.arg(mode.argument()))
     }
 
-    /// Its program, which lies beside that of the caller.
+    /// Returns its program, which is in the folder of the calling program.
     ///
     /// # Errors
-    /// Nobody knows where that is.
+    /// Fails if that folder is unknown.
     pub fn command(&self) -> io::Result<Command> {
         Ok(Command::new(std::env::current_exe()?.with_file_name(self.program)))
     }
 
-    /// Whether the server can do this.
+    /// Returns whether the server has this mode.
     pub fn can(&self, mode: Mode) -> bool {
         match mode {
             Mode::Echo => true,
@@ -83,7 +83,7 @@ impl Peer {
         }
     }
 
-    /// What it is.
+    /// Returns its name.
     pub fn title(&self) -> &'static str {
         match self.kind {
             Kind::System => "plain TCP on epoll",
@@ -92,7 +92,7 @@ impl Peer {
         }
     }
 
-    /// What it is, with the version in use.
+    /// Returns its name, with the version in use.
     pub fn label(&self) -> String {
         match self.kind {
             Kind::System => self.title().to_owned(),
@@ -105,7 +105,7 @@ impl Peer {
     }
 }
 
-/// The version of a crate that the lock file has.
+/// Returns the version of a crate in the lock file.
 pub fn version(name: &str) -> &'static str {
     let entry = format!("name = \"{name}\"\nversion = \"");
     let found = include_str!("../Cargo.lock").split_once(&entry);

@@ -1,4 +1,4 @@
-//! What the servers have in common.
+//! The common part of the servers.
 
 use std::future::Future;
 use std::io;
@@ -7,29 +7,29 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
 
-/// What a server was started to do.
+/// The mode of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mode {
-    /// Sends each message back.
+    /// Echoes each message.
     Echo,
-    /// The same, and agrees to permessage-deflate.
+    /// Echoes each message, and accepts permessage-deflate.
     Deflate,
-    /// Sends each message to all who are connected.
+    /// Sends each message to all clients.
     Broadcast,
 }
 
-/// Where the connections of a server get what is for all of them, if its library has nothing for that:
-/// each has a task, and a place in this channel.
+/// How a server sends to all connections, if its library has no API for that: each connection has a
+/// task and subscribes to this channel.
 pub type Room<T> = broadcast::Sender<T>;
 
-/// What the servers without a protocol read at most at a time.
+/// The most that the servers without a protocol read at once.
 pub const RAW_BUFFER: usize = 256 << 10;
 
-/// More than are ever under way.
+/// More messages than are ever in flight.
 const ROOM_CAPACITY: usize = 64;
 
 impl Mode {
-    /// The one of this process.
+    /// Returns the mode of this process.
     pub fn of_this() -> Self {
         let given = |mode: &Mode| std::env::args().any(|argument| argument == mode.argument());
         [Self::Deflate, Self::Broadcast].into_iter().find(given).unwrap_or(Self::Echo)
@@ -46,16 +46,16 @@ impl Mode {
 
 /// Runs a server until stdin ends.
 ///
-/// All servers have one thread, so that a figure does not depend on how many processors there are.
+/// All servers have one thread, so that the figures do not depend on the number of processors.
 ///
 /// # Errors
-/// Those of the server.
+/// Returns the errors of the server.
 pub fn run(server: impl Future<Output = io::Result<()>>) -> io::Result<()> {
     end_with_stdin();
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(server)
 }
 
-/// Ends this process when stdin ends, so that no server outlives whoever has started it.
+/// Exits when stdin ends, so that no server outlives the program that started it.
 pub fn end_with_stdin() {
     std::thread::spawn(|| {
         io::copy(&mut io::stdin(), &mut io::sink()).ok();
@@ -63,11 +63,11 @@ pub fn end_with_stdin() {
     });
 }
 
-/// Listens, and handles each connection in a task of its own. How a connection ends is between its
-/// ends: the client notices if it is too early.
+/// Listens, and handles each connection in a task of its own. The result of a connection is
+/// ignored: the client notices if it ends too early.
 ///
 /// # Errors
-/// Listening or accepting failed.
+/// Fails if listening or accepting fails.
 pub async fn serve_each<F>(handle: impl Fn(TcpStream) -> F) -> io::Result<()>
 where
     F: Future<Output: Send> + Send + 'static,
@@ -81,12 +81,12 @@ where
     }
 }
 
-/// A room in which nobody is yet.
+/// Creates an empty room.
 pub fn room<T: Clone>() -> Room<T> {
     broadcast::channel(ROOM_CAPACITY).0
 }
 
-/// Tells whoever has started this server where it listens.
+/// Prints the address for the program that has started this server.
 pub fn announce(address: SocketAddr) {
     println!("{address}");
 }

@@ -1,4 +1,4 @@
-//! What the clients have in common.
+//! The common part of the clients.
 
 use std::error::Error;
 use std::future::Future;
@@ -11,15 +11,15 @@ use tokio::net::TcpStream;
 
 use crate::content::Content;
 
-/// Why a client gave up.
+/// Why a client failed.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
-/// The failure of a client whose server has closed the connection.
+/// The failure of a client whose server closed the connection.
 pub const CLOSED: &str = "the connection was closed";
 
 /// One connection of a client.
 pub trait Connection: Sized + Send + 'static {
-    /// What is sent, made beforehand.
+    /// The type of a prepared message.
     type Message: Send + Sync + 'static;
 
     /// Makes a text message.
@@ -45,7 +45,7 @@ pub trait Client: Connection {
 
 /// A connection of a library that sends and receives message by message.
 pub trait Socket: Connection {
-    /// Sends a message, and leaves it in the library's buffer if the library has a call for that.
+    /// Sends a message. Leaves it in the library's buffer if the library has an API for that.
     fn feed(
         &mut self,
         message: &Self::Message,
@@ -57,7 +57,7 @@ pub trait Socket: Connection {
     fn send(&mut self, message: &Self::Message)
     -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// Receives a message, and checks it.
+    /// Receives a message and checks it.
     fn receive(&mut self, echo: &Echo) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
@@ -79,14 +79,14 @@ impl<S: Socket> Client for S {
     }
 }
 
-/// What has to come back.
+/// The expected reply.
 #[derive(Debug)]
 pub struct Echo {
     content: Vec<u8>,
     is_compared: bool,
 }
 
-/// What a client is to do, as its arguments say.
+/// The task of a client, from its arguments.
 #[derive(Debug, Clone, Copy)]
 struct Task {
     address: SocketAddr,
@@ -95,11 +95,11 @@ struct Task {
     content: Content,
 }
 
-/// Connects, and says so. Then exchanges messages whenever a line on stdin says for how many
-/// milliseconds, and prints how many there were.
+/// Connects, and reports that. Then each line on stdin gives a number of milliseconds: exchanges
+/// messages for that time, and prints how many.
 ///
 /// # Errors
-/// Those of the client, and what came back was something else.
+/// Returns the errors of the client. Fails if another message is received.
 pub fn run<C: Client>() -> Result<(), Failure> {
     let task = Task::of_this()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -120,10 +120,10 @@ pub fn run<C: Client>() -> Result<(), Failure> {
     Ok(())
 }
 
-/// A connection by TCP, for libraries that do not care how it comes about.
+/// Connects by TCP, for libraries that take any stream.
 ///
 /// # Errors
-/// There is no server.
+/// Fails if there is no server.
 pub async fn stream(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
@@ -131,17 +131,17 @@ pub async fn stream(address: SocketAddr) -> io::Result<TcpStream> {
 }
 
 impl Echo {
-    /// Looks at a message that has come back.
+    /// Checks a received message.
     ///
     /// # Errors
-    /// It is another one.
+    /// Fails if it is another message.
     pub fn check(&self, content: &[u8]) -> Result<(), Failure> {
         let is_it =
             content.len() == self.content.len() && (!self.is_compared || content == self.content);
-        if is_it { Ok(()) } else { Err("what came back is another message".into()) }
+        if is_it { Ok(()) } else { Err("the reply is not the message".into()) }
     }
 
-    /// How long a message is.
+    /// Returns the length of a message.
     pub fn content_len(&self) -> usize {
         self.content.len()
     }
@@ -151,7 +151,10 @@ impl Task {
     fn of_this() -> Result<Self, Failure> {
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         let [address, connections, burst, content] = &arguments[..] else {
-            return Err("give an address, the number of connections and messages, a content".into());
+            return Err(
+                "give an address, the number of connections, the number of messages, and a content"
+                    .into(),
+            );
         };
         Ok(Self {
             address: address.parse()?,
@@ -185,7 +188,7 @@ async fn talk<C: Client>(
     Ok((connections, sum))
 }
 
-/// Compares what comes back first, and looks at the length of what comes then.
+/// Compares the first reply, and checks the length of the later ones.
 async fn talk_on<C: Client>(
     mut connection: C,
     message: Arc<C::Message>,

@@ -1,5 +1,5 @@
-//! Tries an echo server with `tokio-tungstenite`: `client_tungstenite URL [--ca FILE]`. The trials are
-//! those of `crates/lab/src/clients.rs`. It has no compression.
+//! Tests an echo server with `tokio-tungstenite`: `client_tungstenite URL [--ca FILE]`. The trials
+//! are those of `crates/lab/src/clients.rs`. The library has no compression.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ const SIZES: [usize; 8] = [0, 1, 125, 126, 127, 65_535, 65_536, 1_048_576];
 const EVERY_LENGTH: &str = "grüße, 世界, \u{1f980}, nul \0";
 const LARGE: usize = 8_000_000;
 const MANY: u32 = 1000;
-/// Longer than the patience of the proxies.
+/// Longer than the timeouts of the proxies.
 const SILENCE: Duration = Duration::from_secs(3);
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -37,7 +37,7 @@ type Socket = WebSocketStream<Box<dyn Stream>>;
 trait Stream: AsyncRead + AsyncWrite + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
 
-/// Where the server is, and whom to trust.
+/// The server's address and the certificates to trust.
 struct Target {
     uri: Uri,
     tls: Option<TlsConnector>,
@@ -206,7 +206,7 @@ async fn check_echo(socket: &mut Socket, message: Message) -> Outcome {
     check(receive(socket).await?, message)
 }
 
-/// The other end closes with this, and nothing follows.
+/// Checks that the other end closes with this frame and sends nothing after it.
 async fn check_end(mut socket: Socket, close: Option<CloseFrame>) -> Outcome {
     check(receive(&mut socket).await?, Message::Close(close))?;
     check(socket.next().await.map(|end| end.is_ok()), None)
@@ -220,7 +220,7 @@ fn check<T: PartialEq + std::fmt::Debug>(got: T, expected: T) -> Outcome {
     Err(format!("expected {expected:.120}, got {got:.120}").into())
 }
 
-/// The next message that is no Ping or Pong.
+/// Returns the next message that is not a Ping or a Pong.
 async fn receive(socket: &mut Socket) -> Result<Message, Failure> {
     loop {
         match next(socket).await? {
@@ -231,7 +231,7 @@ async fn receive(socket: &mut Socket) -> Result<Message, Failure> {
 }
 
 async fn next(socket: &mut Socket) -> Result<Message, Failure> {
-    Ok(socket.next().await.ok_or("the connection ended while a message was awaited")??)
+    Ok(socket.next().await.ok_or("the connection ended before the next message")??)
 }
 
 impl Target {
@@ -272,7 +272,7 @@ fn connector(root: &str) -> Result<TlsConnector, Failure> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// The version that the lock file holds.
+/// Returns the version in the lock file.
 fn version() -> &'static str {
     let lock = include_str!("../../Cargo.lock");
     let package = lock.split("name = \"tokio-tungstenite\"\nversion = \"").nth(1);

@@ -1,4 +1,4 @@
-//! Sends bytes back as they come, without a runtime: what the system itself costs.
+//! Echoes bytes without a runtime, to measure what the system itself costs.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -13,7 +13,7 @@ const EVENTS: usize = 1024;
 
 struct Connection {
     stream: TcpStream,
-    /// What could not be written yet.
+    /// Data that could not be written yet.
     unsent: Vec<u8>,
 }
 
@@ -26,7 +26,7 @@ fn main() -> io::Result<()> {
     epoll::add(&epoll, &listener, EventData::new_u64(at_listener), EventFlags::IN)?;
 
     let mut connections = HashMap::new();
-    // One for all connections.
+    // One buffer for all connections.
     let mut buffer = vec![0; RAW_BUFFER];
     let mut events = Vec::<Event>::with_capacity(EVENTS);
     loop {
@@ -55,7 +55,7 @@ fn accept(listener: &TcpListener, epoll: &OwnedFd) -> io::Result<Connection> {
 }
 
 impl Connection {
-    /// Writes what is left, or else reads and writes once. Returns whether there can be more.
+    /// Writes pending data, or else reads and writes once. Returns whether there may be more to do.
     fn echo(&mut self, epoll: &OwnedFd, buffer: &mut [u8]) -> io::Result<bool> {
         if !self.unsent.is_empty() {
             let count = self.write(&self.unsent)?;
@@ -74,7 +74,7 @@ impl Connection {
         let written = self.write(&buffer[..count])?;
         if written < count {
             self.unsent.extend_from_slice(&buffer[written..count]);
-            // Nothing more is read until this has gone.
+            // Reads no more until this is written.
             self.listen(epoll, EventFlags::OUT)?;
         }
         Ok(true)

@@ -38,8 +38,8 @@ async fn echo(upgraded: UpgradeFut) -> Result<(), WebSocketError> {
     }
 }
 
-/// Giving up a read that waits loses nothing as long as nothing has come: only one client speaks here,
-/// and it waits for the answer.
+/// Cancelling a waiting read loses nothing if no data has arrived. Here only one client sends, and
+/// it waits for the answer.
 async fn chat(upgraded: UpgradeFut, room: Room<Bytes>) -> Result<(), WebSocketError> {
     let mut socket = FragmentCollector::new(upgraded.await?);
     let mut messages = room.subscribe();

@@ -11,9 +11,9 @@ fn main() -> io::Result<()> {
     run(async move {
         let mut options = ServerOptions::default();
         options.accept.deflate = (mode == Mode::Deflate).then(DeflateConfig::default);
-        // The clients are too simple for pings; the alarms are set nevertheless.
+        // The benchmark clients do not answer pings, but the timers are set anyway.
         options.accept.timeouts.ping = Some(Duration::from_secs(3600));
-        // All clients come from this machine.
+        // All clients connect from this machine.
         options.connections_per_address = usize::MAX;
         let server = Server::bind((Ipv4Addr::LOCALHOST, 0), options).await?;
         announce(server.local_addr()?);

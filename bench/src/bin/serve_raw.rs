@@ -1,4 +1,4 @@
-//! Sends bytes back as they come: what a connection costs on this runtime without any protocol.
+//! Echoes bytes on tokio, to measure what a connection costs without a protocol.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -11,11 +11,11 @@ use tokio::net::TcpStream;
 use tokio::select;
 
 thread_local! {
-    /// One buffer for all connections: there is one thread.
+    /// One buffer for all connections, because there is one thread.
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; RAW_BUFFER]);
 }
 
-/// The longest message that is sent to all, or a request.
+/// The longest message to all, and the longest request.
 const LONGEST: usize = 1024;
 
 fn main() -> io::Result<()> {
@@ -30,7 +30,7 @@ fn main() -> io::Result<()> {
 
 async fn echo(mut stream: TcpStream) -> io::Result<()> {
     loop {
-        // `readable()` would need room for a waiter.
+        // `readable()` would allocate a waiter.
         poll_fn(|cx| stream.poll_read_ready(cx)).await?;
         match BUFFER.with_borrow_mut(|buffer| echo_once(&stream, buffer)) {
             Ok(None) => return Ok(()),
@@ -41,7 +41,8 @@ async fn echo(mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
-/// Reads once, writes once, and returns what could not be written; or `None` at the end of the stream.
+/// Reads once and writes once. Returns the data that could not be written, or `None` at the end of
+/// the stream.
 fn echo_once(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<Option<Vec<u8>>> {
     let count = stream.try_read(buffer)?;
     if count == 0 {
@@ -56,7 +57,7 @@ fn echo_once(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<Option<Vec<u8>
 
 async fn chat(mut stream: TcpStream, room: Room<Bytes>) -> io::Result<()> {
     let mut bytes = BytesMut::with_capacity(LONGEST);
-    // The request, which is for nobody else.
+    // Reads the request, which is not sent to the others.
     stream.read_buf(&mut bytes).await?;
     stream.write_all_buf(&mut bytes).await?;
     let mut messages = room.subscribe();

@@ -30,7 +30,7 @@ async fn serve(mut stream: TcpStream) -> Result<(), Error> {
     echo(WebSocketStream::server(stream, config())).await
 }
 
-/// As `server_handshake`, which does not negotiate extensions.
+/// Like `server_handshake`, which does not negotiate extensions.
 async fn serve_deflating(mut stream: TcpStream) -> Result<(), Error> {
     let mut input = BytesMut::with_capacity(4096);
     let agreed = loop {
@@ -91,7 +91,7 @@ async fn chat(mut stream: TcpStream, room: Arc<PubSub>) -> Result<(), Error> {
 
 const TOPIC: &str = "all";
 
-/// Without pings and a limit of idle time, which the other servers have not.
+/// Without pings and idle timeouts, which the other servers do not have.
 fn config() -> Config {
     Config::builder().auto_ping(false).idle_timeout(0).build()
 }

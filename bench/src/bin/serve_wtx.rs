@@ -34,8 +34,8 @@ async fn echo<C: Compression<false>>(stream: TcpStream, compression: C) -> wtx::
     }
 }
 
-/// Giving up a read that waits loses nothing as long as nothing has come: only one client speaks here,
-/// and it waits for the answer.
+/// Cancelling a waiting read loses nothing if no data has arrived. Here only one client sends, and
+/// it waits for the answer.
 async fn chat(stream: TcpStream, room: Room<Vec<u8>>) -> wtx::Result<()> {
     let mut socket = WebSocketAcceptor::default().accept(stream).await?;
     let mut messages = room.subscribe();

@@ -52,7 +52,7 @@ async fn chat(upgraded: UpgradeFut, room: Room<Frame>) -> Result<()> {
     }
 }
 
-/// Texts are not validated by default, as RFC 6455 wants them to be; and 1 MiB is too large.
+/// By default text is not validated, although RFC 6455 requires it, and 1 MiB is too large.
 fn options() -> Options {
     let options = Options::default().with_utf8().with_max_payload_read(2 << 20);
     match Mode::of_this() {

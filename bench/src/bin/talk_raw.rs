@@ -1,5 +1,5 @@
-//! Sends frames that were made beforehand, and counts what comes back: what a client costs on this
-//! runtime without any protocol.
+//! Sends prepared frames and counts the bytes that come back, to measure what a client costs on
+//! tokio without a protocol.
 
 use std::cell::RefCell;
 use std::io;
@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 thread_local! {
-    /// One buffer for all connections: there is one thread.
+    /// One buffer for all connections, because there is one thread.
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; RAW_BUFFER]);
 }
 
@@ -22,7 +22,7 @@ fn main() -> Result<(), Failure> {
 
 struct Talk {
     stream: TcpStream,
-    /// Those of a burst.
+    /// The frames of a burst.
     frames: Vec<u8>,
 }
 
@@ -66,14 +66,15 @@ impl Client for Talk {
         while left > 0 {
             self.stream.readable().await?;
             let count = BUFFER.with_borrow_mut(|buffer| self.read(buffer, left, echo))?;
-            left = left.checked_sub(count).ok_or("more came than was sent")?;
+            left = left.checked_sub(count).ok_or("more was received than sent")?;
         }
         Ok(())
     }
 }
 
 impl Talk {
-    /// Reads once. If the end of the last reply comes, that one is compared, as far as it is there.
+    /// Reads once. If the end of the last reply arrives, compares that reply, as far as it is in
+    /// the buffer.
     fn read(&self, buffer: &mut [u8], left: usize, echo: &Echo) -> Result<usize, Failure> {
         match self.stream.try_read(buffer) {
             Ok(0) => Err("the connection was closed".into()),

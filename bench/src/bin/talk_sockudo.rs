@@ -43,7 +43,7 @@ impl Socket for Talk {
     async fn receive(&mut self, echo: &Echo) -> Result<(), Failure> {
         match self.0.next().await.ok_or(CLOSED)?? {
             Message::Text(bytes) | Message::Binary(bytes) => echo.check(&bytes),
-            _ => Err("a control frame came".into()),
+            _ => Err("received a control frame".into()),
         }
     }
 }

@@ -24,7 +24,7 @@ impl Connection for Talk {
 
     async fn connect(address: SocketAddr) -> Result<Self, Failure> {
         let url = format!("ws://{address}/").parse()?;
-        // Texts are not validated by default, as RFC 6455 wants them to be; and 1 MiB is too large.
+        // By default text is not validated, although RFC 6455 requires it, and 1 MiB is too large.
         let options = Options::default().with_utf8().with_max_payload_read(2 << 20);
         Ok(Self(WebSocket::handshake(url, stream(address).await?, options).await?))
     }

@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 
-/// One kind of work, of which each message takes the same.
+/// One kind of work, which is the same for each message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Case {
     pub(crate) role: Role,
@@ -26,11 +26,11 @@ pub(crate) enum Direction {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Content {
-    /// Text of which each character is one byte.
+    /// Text with one byte per character.
     Ascii,
-    /// Text of which most characters are two bytes.
+    /// Text in which most characters have two bytes.
     Cyrillic,
-    /// No text: nothing to validate.
+    /// Binary, so that nothing is validated.
     Binary,
 }
 
@@ -42,7 +42,7 @@ const SMALL: Size = Size(64);
 const MEDIUM: Size = Size(1 << 10);
 const LARGE: Size = Size(64 << 10);
 
-/// What is received, in either role.
+/// The payloads that are received, in either role.
 const RECEIVED: [(Content, Size); 8] = [
     (Content::Ascii, SMALL),
     (Content::Ascii, MEDIUM),
@@ -54,12 +54,13 @@ const RECEIVED: [(Content, Size); 8] = [
     (Content::Binary, LARGE),
 ];
 
-/// What is sent. A text is known to be one when it is sent, so that it takes what bytes take.
+/// The payloads that are sent. Text is sent as binary, because a sender knows that its text is
+/// valid.
 const SENT: [(Content, Size); 3] =
     [(Content::Binary, SMALL), (Content::Binary, MEDIUM), (Content::Binary, LARGE)];
 
 impl Case {
-    /// All there are.
+    /// Returns all cases.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         [Role::Server, Role::Client].into_iter().flat_map(|role| {
             let received = RECEIVED.map(|what| (Direction::Receive, what));
@@ -69,12 +70,12 @@ impl Case {
         })
     }
 
-    /// Whether the messages are text.
+    /// Returns whether the messages are text.
     pub(crate) fn is_text(&self) -> bool {
         self.content != Content::Binary
     }
 
-    /// The payload of each message.
+    /// Returns the payload of each message.
     pub(crate) fn payload(&self) -> Bytes {
         let pattern: &[u8] = match self.content {
             Content::Ascii => b"The quick brown fox jumps over the lazy dog. ",
@@ -83,7 +84,7 @@ impl Case {
         };
         let Size(size) = self.size;
         let mut payload = pattern.repeat(size / pattern.len());
-        // Whole characters.
+        // Cuts at a character boundary.
         payload.resize(size, b'.');
         payload.into()
     }

@@ -1,4 +1,4 @@
-//! `fastwebsockets`: its `FragmentCollector`, which is what yields whole messages.
+//! `fastwebsockets`: its `FragmentCollector`, which returns whole messages.
 
 use bytes::Bytes;
 use fastwebsockets::{FragmentCollector, Frame, Payload, Role as Theirs, WebSocket};
@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use crate::case::Role;
 use crate::wire::Wire;
 
-/// Receives so many messages, and returns the length of their payloads.
+/// Receives `count` messages. Returns the total length of their payloads.
 pub(crate) fn receive(role: Role, wire: Wire, count: usize) -> usize {
     let mut socket = socket(role, wire);
     let mut bytes = 0;
@@ -18,7 +18,8 @@ pub(crate) fn receive(role: Role, wire: Wire, count: usize) -> usize {
     bytes
 }
 
-/// Sends the payload so many times, each time all the way to the wire, and returns what it wrote.
+/// Sends the payload `count` times, flushing each message to the wire. Returns the number of bytes
+/// written.
 pub(crate) fn send(role: Role, wire: Wire, payload: &Bytes, count: usize) -> usize {
     let mut socket = socket(role, wire);
     for _ in 0..count {

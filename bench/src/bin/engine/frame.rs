@@ -7,7 +7,7 @@ const TEXT: u8 = 0x81;
 const BINARY: u8 = 0x82;
 const MASKED: u8 = 0x80;
 
-/// The frame that each message of the case is on the wire, whichever end it comes from.
+/// Returns the frame of each message of the case.
 pub(crate) fn frame(case: &Case) -> Vec<u8> {
     let payload = case.payload();
     let (masked, mask) = match (case.role, case.direction) {

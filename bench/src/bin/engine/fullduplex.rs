@@ -1,4 +1,4 @@
-//! Ours: `Connection`, driven as `fullduplex-net` drives it, without a clock.
+//! fullduplex: `Connection`, driven as `fullduplex-net` drives it, without a clock.
 
 use std::io::{IoSlice, Write};
 use std::time::Duration;
@@ -9,14 +9,15 @@ use fullduplex_proto::{Connection, Limits, Message, Received};
 use crate::case::Role;
 use crate::wire::Wire;
 
-/// As many slices as `fullduplex-net` writes at once.
+/// The number of slices that `fullduplex-net` writes at once.
 const SLICES: usize = 16;
 
-/// As much as `fullduplex-net` reads at once, and the least for which it reads.
+/// The number of bytes that `fullduplex-net` reads at once, and the smallest room for which it
+/// reads.
 const READ_MAX: usize = 64 << 10;
 const READ_MIN: usize = 16 << 10;
 
-/// Receives so many messages, and returns the length of their payloads.
+/// Receives `count` messages. Returns the total length of their payloads.
 pub(crate) fn receive(role: Role, mut wire: Wire, count: usize) -> usize {
     let mut connection = connection(role);
     let mut input = BytesMut::with_capacity(READ_MAX);
@@ -27,7 +28,7 @@ pub(crate) fn receive(role: Role, mut wire: Wire, count: usize) -> usize {
                 received += 1;
                 bytes += message.len();
             }
-            Some(event) => panic!("{event:?} is no message"),
+            Some(event) => panic!("{event:?} is not a message"),
             None => {
                 input.reserve(connection.bytes_needed(&input).clamp(READ_MIN, READ_MAX));
                 wire.read_behind(&mut input);
@@ -37,7 +38,8 @@ pub(crate) fn receive(role: Role, mut wire: Wire, count: usize) -> usize {
     bytes
 }
 
-/// Sends the payload so many times, each time all the way to the wire, and returns what it wrote.
+/// Sends the payload `count` times, flushing each message to the wire. Returns the number of bytes
+/// written.
 pub(crate) fn send(role: Role, mut wire: Wire, payload: &Bytes, count: usize) -> usize {
     let mut connection = connection(role);
     for _ in 0..count {

@@ -8,7 +8,7 @@ use crate::frame::frame;
 use crate::wire::Wire;
 use crate::{fastwebsockets, fullduplex, tokio_websockets, tungstenite};
 
-/// Whose engine.
+/// A library to measure.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Library {
     Fullduplex,
@@ -18,11 +18,11 @@ pub(crate) enum Library {
 }
 
 impl Library {
-    /// Ours first.
+    /// fullduplex is the first.
     pub(crate) const ALL: [Self; 4] =
         [Self::Fullduplex, Self::Fastwebsockets, Self::TokioWebsockets, Self::Tungstenite];
 
-    /// The crate, by its name in the lock file.
+    /// Returns the name of the crate in the lock file.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Fullduplex => "fullduplex-proto",
@@ -36,10 +36,10 @@ impl Library {
         version(self.name())
     }
 
-    /// Receives or sends so many messages.
+    /// Receives or sends `count` messages.
     ///
     /// # Panics
-    /// They were not what the case says: then it is not its work that was counted.
+    /// Panics if the total length is not that of the case: then the counts would be wrong.
     pub(crate) fn run(self, case: &Case, count: usize) {
         let (payload, frame) = (case.payload(), frame(case));
         let wire = Wire::new(&frame);
@@ -74,6 +74,6 @@ impl FromStr for Library {
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         let found = Self::ALL.into_iter().find(|library| library.name() == name);
-        found.ok_or_else(|| "no such library; see `engine list`".into())
+        found.ok_or_else(|| "unknown library; `engine list` lists them".into())
     }
 }

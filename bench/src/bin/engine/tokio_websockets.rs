@@ -7,7 +7,7 @@ use tokio_websockets::{ClientBuilder, Message, ServerBuilder, WebSocketStream};
 use crate::case::Role;
 use crate::wire::Wire;
 
-/// Receives so many messages, and returns the length of their payloads.
+/// Receives `count` messages. Returns the total length of their payloads.
 pub(crate) fn receive(role: Role, wire: Wire, count: usize) -> usize {
     let mut socket = socket(role, wire);
     let mut bytes = 0;
@@ -19,7 +19,8 @@ pub(crate) fn receive(role: Role, wire: Wire, count: usize) -> usize {
     bytes
 }
 
-/// Sends the payload so many times, each time all the way to the wire, and returns what it wrote.
+/// Sends the payload `count` times, flushing each message to the wire. Returns the number of bytes
+/// written.
 pub(crate) fn send(role: Role, wire: Wire, payload: &Bytes, count: usize) -> usize {
     let mut socket = socket(role, wire);
     for _ in 0..count {

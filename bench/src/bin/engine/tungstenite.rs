@@ -1,4 +1,4 @@
-//! `tungstenite`: its `WebSocket` over a stream that does not block.
+//! `tungstenite`: its `WebSocket` over a stream that never blocks.
 
 use bytes::Bytes;
 use tungstenite::Message;
@@ -7,13 +7,14 @@ use tungstenite::protocol::{Role as Theirs, WebSocket};
 use crate::case::Role;
 use crate::wire::Wire;
 
-/// Receives so many messages, and returns the length of their payloads.
+/// Receives `count` messages. Returns the total length of their payloads.
 pub(crate) fn receive(role: Role, wire: Wire, count: usize) -> usize {
     let mut socket = socket(role, wire);
     (0..count).map(|_| socket.read().expect("the frames are correct").len()).sum()
 }
 
-/// Sends the payload so many times, each time all the way to the wire, and returns what it wrote.
+/// Sends the payload `count` times, flushing each message to the wire. Returns the number of bytes
+/// written.
 pub(crate) fn send(role: Role, wire: Wire, payload: &Bytes, count: usize) -> usize {
     let mut socket = socket(role, wire);
     for _ in 0..count {

@@ -6,14 +6,14 @@ use std::task::{Context, Poll};
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A read copies so much at once, if the reader has room for it.
+/// The most that a read copies at once.
 const BLOCK: usize = 128 << 10;
 
-/// A transport in memory, never empty and never full: a read takes what the reader has room for, a
-/// write all that there is. What is read is one frame, again and again.
+/// A transport in memory that is never empty and never full: a read fills the reader's buffer, and
+/// a write takes everything. Reading yields one frame over and over.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    /// Whole frames.
+    /// A number of whole frames.
     block: Bytes,
     /// How much of the block was read.
     read: usize,
@@ -25,12 +25,12 @@ impl Wire {
         Self { block: frame.repeat(BLOCK.div_ceil(frame.len())).into(), read: 0, written: 0 }
     }
 
-    /// How many bytes were written.
+    /// Returns the number of bytes written.
     pub(crate) fn written(&self) -> usize {
         self.written
     }
 
-    /// Reads into the room that there is behind the bytes.
+    /// Reads into the free room behind the bytes.
     pub(crate) fn read_behind(&mut self, bytes: &mut BytesMut) {
         let room = bytes.capacity() - bytes.len();
         bytes.put_slice(self.next(room));

@@ -8,33 +8,34 @@ use fullduplex_bench::server::Mode;
 /// The message that each connection carries.
 const MESSAGE: u16 = 16 << 10;
 
-/// How many of them are under way at a time.
+/// The number of messages in flight at a time.
 const BATCH: usize = 100;
 
-/// Connections that are opened and used before the first look, and stay: what a server has once, such
-/// as a buffer for all connections, is there then.
+/// Connections that are opened and used before the first measurement, and stay open. They make a
+/// server allocate what it needs only once, such as a buffer for all connections.
 const WARM_UP: usize = 10;
 
-/// What they carry with deflate is too short to be compressed: each connection has its own contexts.
+/// With deflate, the messages are too short to be compressed well: each connection has its own
+/// contexts.
 const SHORT_MESSAGE: u16 = 5;
 
 const QUIET: Duration = Duration::from_millis(500);
 
-/// Ours keeps contexts of compression for up to half a minute; all servers get that time.
+/// fullduplex keeps compression contexts for up to half a minute, so all servers get that time.
 const QUIET_AFTER_COMPRESSION: Duration = Duration::from_secs(35);
 
-/// What connections cost a server: bytes of resident memory for each.
+/// The memory cost of connections to a server: bytes of resident memory per connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cost {
-    /// Open, and never used.
+    /// Open and never used.
     pub(crate) idle: f64,
-    /// Idle again after a message has gone both ways.
+    /// Idle again after a message in each direction.
     pub(crate) used: f64,
     /// Closed.
     pub(crate) closed: f64,
 }
 
-/// Opens connections to a server of its own, uses them and closes them.
+/// Opens connections to a new server, uses them and closes them.
 pub(crate) fn measure(peer: &Peer, deflate: bool, connections: usize) -> io::Result<Cost> {
     let (mode, offer) =
         if deflate { (Mode::Deflate, Offer::Deflate) } else { (Mode::Echo, Offer::Nothing) };

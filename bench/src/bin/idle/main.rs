@@ -1,4 +1,4 @@
-//! What an idle connection costs a server in memory, ours beside others.
+//! Measures the memory of idle connections, for fullduplex and other libraries.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
 
 mod cost;
@@ -13,22 +13,22 @@ use rustix::thread::disable_transparent_huge_pages;
 
 use crate::cost::{Cost, measure};
 
-/// What an idle connection costs a server in memory, ours beside others.
+/// Measures the memory of idle connections, for fullduplex and other libraries.
 #[derive(Debug, Parser)]
 struct Options {
-    /// How many connections each server gets.
+    /// The number of connections to each server.
     #[arg(long, default_value_t = 10_000)]
     connections: usize,
 }
 
-/// What a connection of ours may cost in bytes, without TLS and compression.
+/// The most that a connection of fullduplex may use in bytes, without TLS and compression.
 const LIMIT: f64 = 1280.0;
 
-/// The files that this program and the servers have open besides the connections.
+/// The number of files that this program and the servers open besides the connections.
 const OTHER_FILES: usize = 100;
 
-/// Servers that only their speed is measured of: this takes minutes as it is, and wtx compresses what is
-/// too short for it.
+/// Servers whose memory is not measured: this takes minutes as it is, and wtx compresses messages
+/// that are too short for it.
 const OTHERS: [&str; 3] = ["serve_wtx", "serve_yawc", "serve_epoll"];
 
 #[derive(Debug)]
@@ -52,10 +52,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// Measures, prints the figures, and returns what is wrong with ours.
+/// Measures, prints the figures, and returns what is wrong with fullduplex.
 fn compare(options: &Options) -> io::Result<Vec<String>> {
     allow_files(options.connections + OTHER_FILES)?;
-    // The servers inherit this too. A huge page is resident as a whole, whatever is used of it.
+    // Inherited by the servers. A huge page is resident as a whole, however little of it is used.
     disable_transparent_huge_pages(true)?;
     let mut rows = Vec::new();
     for peer in SERVERS.into_iter().filter(|peer| !OTHERS.contains(&peer.program)) {
@@ -71,7 +71,7 @@ fn compare(options: &Options) -> io::Result<Vec<String>> {
     Ok(faults(&rows))
 }
 
-/// The servers inherit the limit.
+/// Raises the limit of open files. The servers inherit it.
 fn allow_files(count: usize) -> io::Result<()> {
     let mut limit = getrlimit(Resource::Nofile);
     let count = count as u64;
@@ -105,7 +105,7 @@ fn print(rows: &[Row]) {
     }
 }
 
-/// What is wrong with the first row, which is ours.
+/// Returns what is wrong with the first row, which is fullduplex.
 fn faults(rows: &[Row]) -> Vec<String> {
     let Some((ours, others)) = rows.split_first() else { return Vec::new() };
     let mut faults = Vec::new();

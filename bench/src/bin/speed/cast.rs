@@ -6,8 +6,8 @@ use fullduplex_bench::process::Program;
 use fullduplex_bench::server::Mode;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// The servers, each started when it is needed first, and two processors: one for the peer that is
-/// measured, of which one at a time has something to do, and one for the other end.
+/// The servers, each started when it is first needed, and two processors: one for the measured peer
+/// (only one peer is active at a time), and one for the other end.
 #[derive(Debug)]
 pub(crate) struct Cast {
     measured: usize,
@@ -15,14 +15,14 @@ pub(crate) struct Cast {
     servers: HashMap<(&'static str, Mode, Place), Program>,
 }
 
-/// On which processor a server runs.
+/// Which processor a server runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Place {
     Measured,
     Other,
 }
 
-/// What all clients talk to.
+/// The server that all clients connect to.
 const FOR_CLIENTS: Peer = SERVERS[0];
 
 impl Cast {
@@ -37,17 +37,17 @@ impl Cast {
         Ok(Self { measured, other, servers: HashMap::new() })
     }
 
-    /// The server to measure.
+    /// Returns the server to measure.
     pub(crate) fn server(&mut self, peer: &Peer, mode: Mode) -> io::Result<&Program> {
         self.server_at(peer, mode, Place::Measured)
     }
 
-    /// The server to which a client talks that is measured.
+    /// Returns the server for the clients to measure.
     pub(crate) fn server_for_clients(&mut self) -> io::Result<&Program> {
         self.server_at(&FOR_CLIENTS, Mode::Echo, Place::Other)
     }
 
-    /// Starts programs such that they are measured.
+    /// Starts programs on the processor that is measured.
     pub(crate) fn start_measured<T>(&self, start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         run_on(self.measured)?;
         let started = start();
@@ -68,7 +68,7 @@ impl Cast {
     }
 }
 
-/// Keeps this thread, and the programs that it starts from now on, to one processor.
+/// Pins this thread, and the programs that it starts from now on, to one processor.
 fn run_on(processor: usize) -> io::Result<()> {
     let mut set = CpuSet::new();
     set.set(processor);

@@ -7,16 +7,16 @@ use fullduplex_bench::client::{self, Offer};
 use crate::replies::{Check, Replies};
 use crate::script::{Burst, Script};
 
-/// A connection of the generator.
+/// A connection of the load generator.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) stream: TcpStream,
     script: Script,
-    /// Which of the script is under way, or the next.
+    /// The index of the current or next burst of the script.
     burst: usize,
-    /// How many bytes of it have gone.
+    /// The number of its bytes that were sent.
     sent: usize,
-    /// When it began.
+    /// When it was started.
     pub(crate) since: Instant,
     replies: Replies,
 }
@@ -29,14 +29,14 @@ impl Connection {
         Ok(Self { stream, script, burst: 0, sent: 0, since, replies })
     }
 
-    /// Begins a burst, and returns whether all of it could go.
+    /// Starts a burst. Returns whether all of it was sent.
     pub(crate) fn start(&mut self, now: Instant) -> io::Result<bool> {
         self.since = now;
         self.sent = 0;
         self.send()
     }
 
-    /// Sends what is left of a burst, and returns whether all of it could go.
+    /// Sends the rest of a burst. Returns whether all of it was sent.
     pub(crate) fn send(&mut self) -> io::Result<bool> {
         let frames = &self.script.bursts[self.burst].frames;
         while self.sent < frames.len() {
@@ -49,7 +49,7 @@ impl Connection {
         Ok(true)
     }
 
-    /// Reads once, and returns whether all of a burst has come back.
+    /// Reads once. Returns whether all replies of a burst have arrived.
     pub(crate) fn receive(&mut self, buffer: &mut [u8], check: Check) -> io::Result<bool> {
         let count = match self.stream.read(buffer) {
             Ok(0) => return Err(io::Error::other("the server closed a connection")),
@@ -65,7 +65,7 @@ impl Connection {
         Ok(is_complete)
     }
 
-    /// How many bytes have come.
+    /// Returns the number of bytes received.
     pub(crate) fn received(&self) -> u64 {
         self.replies.bytes
     }

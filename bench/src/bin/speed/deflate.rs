@@ -1,15 +1,16 @@
-//! Compression by RFC 7692.
+//! Compression (RFC 7692).
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use fullduplex_bench::client::Offer;
 
-/// What an empty block ends with that does not go over the wire (section 7.2.1).
+/// The end of an empty block, which is not sent (section 7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
-/// More than a message gets longer by being compressed.
+/// A limit for the growth of a message by compression.
 const ROOM: usize = 64;
 
-/// Compresses a message such that nothing before it is needed to inflate it. A client may always do so.
+/// Compresses a message so that it can be inflated without the previous ones. A client may always
+/// do so.
 pub(crate) fn compressed(message: &[u8]) -> Vec<u8> {
     let mut payload = Vec::with_capacity(message.len() + ROOM);
     let mut compress = Compress::new(Compression::default(), false);
@@ -32,7 +33,7 @@ impl Inflater {
         Self { decompress: Decompress::new(false), offer, message: Vec::new() }
     }
 
-    /// Inflates a message, and tells whether it is the expected one.
+    /// Inflates a message. Returns whether it is the expected one.
     pub(crate) fn yields(&mut self, payload: &mut Vec<u8>, expected: &[u8]) -> bool {
         if self.offer == Offer::DeflateWithoutTakeover {
             self.decompress.reset(false);

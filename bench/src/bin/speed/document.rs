@@ -26,12 +26,11 @@ fn document(tables: &[Table], rounds: usize) -> io::Result<String> {
          Written by `cargo xtask bench --write` on {date} at the commit `{commit}`: {processor}, \
          {system}, {compiler}, {rounds} rounds. [performance.md](performance.md#speed) says how it \
          is measured.\n\n\
-         The picture shows what a message costs in time of the processor, as a multiple of what it \
-         costs without any protocol on the same runtime: shorter is better.\n\n\
+         The picture shows the processor time of a message, as a multiple of the time without a \
+         protocol on the same runtime. Shorter is better.\n\n\
          ![Cost of a message, for each workload and library](speed.svg)\n\n\
-         In the tables, \"to raw\" is that multiple, the median of those of all rounds; what is in brackets is the least and the most of \
-         the rounds; all else is their median. \"(!)\": the other end was so busy that it may have \
-         limited how many messages there were a second.\n\n\
+         In the tables, \"to raw\" is that multiple. All figures are medians of the rounds; the minimum and the maximum are in brackets. \
+         \"(!)\" marks figures whose other end was so busy that it may have limited the rate.\n\n\
          {tables}"
     ))
 }

@@ -1,4 +1,4 @@
-/// Something measured several times.
+/// A quantity that was measured several times.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Figure {
     pub(crate) least: f64,
@@ -7,7 +7,7 @@ pub(crate) struct Figure {
 }
 
 impl Figure {
-    /// The figure that these samples have in common. There is at least one of them.
+    /// Returns the figure of these samples, of which there is at least one.
     pub(crate) fn of<S>(samples: &[S], value: impl Fn(&S) -> f64) -> Self {
         let mut values: Vec<f64> = samples.iter().map(value).collect();
         values.sort_unstable_by(f64::total_cmp);

@@ -14,7 +14,7 @@ use crate::script::Script;
 use crate::traffic::Traffic;
 use crate::workload::{Action, Workload};
 
-/// Sends the bursts of a workload on all of its connections, from one thread.
+/// Sends the bursts of a workload on all connections, from one thread.
 pub(crate) struct Generator {
     workload: Workload,
     epoll: OwnedFd,
@@ -47,8 +47,8 @@ impl Generator {
         Ok(Self { workload: *workload, epoll, connections, buffer: vec![0; BUFFER], events })
     }
 
-    /// Bursts one after the other, until so much time is over and all has come back. There is at least
-    /// one, on each connection or from one to all.
+    /// Sends bursts one after another, until the time is over and all replies have arrived. Sends
+    /// at least one burst on each connection, or one from one connection to all.
     pub(crate) fn run(&mut self, time: Duration, check: Check) -> io::Result<Traffic> {
         let start = Instant::now();
         let received = self.received();
@@ -87,7 +87,8 @@ impl Generator {
         Ok(traffic)
     }
 
-    /// Begins a burst wherever there is one, and returns on how many connections it has to come back.
+    /// Starts a burst on each connection that has one. Returns the number of connections that wait
+    /// for replies.
     fn start_all(&mut self, now: Instant) -> io::Result<usize> {
         let senders = match self.workload.action {
             Action::Broadcast => 1,
@@ -104,12 +105,12 @@ impl Generator {
         Ok(())
     }
 
-    /// Does what a connection is ready for, and returns whether all of its burst has come back.
+    /// Does the I/O that a connection is ready for. Returns whether all of its burst has arrived.
     fn proceed(&mut self, number: usize, flags: EventFlags, check: Check) -> io::Result<bool> {
         if flags.contains(EventFlags::OUT) && self.connections[number].send()? {
             self.listen(number, EventFlags::IN)?;
         }
-        // With a context for all messages, one connection has all of them inflated.
+        // With context takeover, one connection inflates all of its messages.
         let is_witness = number == 0 && self.workload.offer != Offer::Nothing;
         let check = if is_witness { Check::All } else { check };
         self.connections[number].receive(&mut self.buffer, check)
@@ -120,10 +121,10 @@ impl Generator {
         Ok(epoll::modify(&self.epoll, &self.connections[number].stream, data, flags)?)
     }
 
-    /// Waits until there is something to do, and returns how long there was not.
+    /// Waits until a connection is ready. Returns the time that it waited.
     ///
-    /// It stays awake: to wake this process up would be a part of what the server does, all the more often
-    /// the slower it is.
+    /// Polls without sleeping. Waking this process would be part of the server's work, and happen
+    /// more often the slower the server is.
     fn wait(&mut self) -> io::Result<Duration> {
         self.events.clear();
         let start = Instant::now();

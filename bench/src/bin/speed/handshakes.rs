@@ -6,14 +6,13 @@ use fullduplex_bench::client::{CLOSE, Offer, Opening, frame};
 
 use crate::traffic::Traffic;
 
-/// So many are under way at a time, in step.
+/// The number of connections at a time, in step.
 const BATCH: usize = 10;
 
-/// The code of a normal end.
+/// The close code of a normal end.
 const NORMAL: [u8; 2] = 1000_u16.to_be_bytes();
 
-/// Connections that shake hands and close properly, until so much time is over. There is at least one.
-/// Each counts as one message.
+/// Opens and closes connections until the time is over, at least one. Each counts as one message.
 pub(crate) fn shake_hands(
     address: SocketAddr,
     is_raw: bool,
@@ -39,7 +38,7 @@ pub(crate) fn shake_hands(
     Ok(traffic)
 }
 
-/// A Close and then the end, which a server comes to first (RFC 6455 section 7.1.1).
+/// Expects a Close and then the end of TCP, which the server closes first (RFC 6455 section 7.1.1).
 fn expect_close(stream: &mut TcpStream) -> io::Result<()> {
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest)?;

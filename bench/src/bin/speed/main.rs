@@ -1,4 +1,4 @@
-//! What a message costs a server or a client, ours beside others.
+//! Measures the cost of a message for a server or a client, for fullduplex and other libraries.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
 
 mod cast;
@@ -29,22 +29,23 @@ use crate::meter::Pace;
 use crate::table::Table;
 use crate::workload::{Action, WORKLOADS, Workload};
 
-/// What a message costs a server or a client, ours beside others.
+/// Measures the cost of a message for a server or a client, for fullduplex and other libraries.
 #[derive(Debug, Parser)]
 struct Options {
-    /// Three short rounds instead of seven.
+    /// Run three short rounds instead of seven.
     #[arg(long)]
     quick: bool,
-    /// How many rounds.
+    /// The number of rounds.
     #[arg(long)]
     rounds: Option<usize>,
-    /// The workloads, such as `w3,w4`; all by default. A name stands for all that begin with it.
+    /// The workloads, such as `w3,w4`; all by default. A name stands for all workloads that start
+    /// with it.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// The libraries, such as `fullduplex,raw`; all by default.
     #[arg(long, value_delimiter = ',')]
     peers: Vec<String>,
-    /// Write the tables to `docs/speed.md` and a picture of them to `docs/speed.svg`.
+    /// Write the tables to `docs/speed.md` and their picture to `docs/speed.svg`.
     #[arg(long, conflicts_with_all = ["quick", "only", "peers"])]
     write: bool,
 }
@@ -72,7 +73,7 @@ fn compare(options: &Options) -> io::Result<()> {
 }
 
 impl Options {
-    /// What is to be measured.
+    /// Returns the tables to fill.
     fn tables(&self) -> io::Result<Vec<Table>> {
         let workloads =
             chosen(&WORKLOADS, &self.only, |workload, name| workload.name.starts_with(name))?;
@@ -92,14 +93,14 @@ impl Options {
     }
 }
 
-/// Those of all that are asked for, or all if none is.
+/// Returns the items with the given names, or all if no name is given.
 fn chosen<T: Copy>(
     all: &[T],
     names: &[String],
     is: impl Fn(&T, &str) -> bool,
 ) -> io::Result<Vec<T>> {
     if let Some(name) = names.iter().find(|name| !all.iter().any(|each| is(each, name))) {
-        return Err(io::Error::other(format!("there is no `{name}`")));
+        return Err(io::Error::other(format!("unknown name `{name}`")));
     }
     let is_chosen = |each: &&T| names.is_empty() || names.iter().any(|name| is(each, name));
     Ok(all.iter().filter(is_chosen).copied().collect())

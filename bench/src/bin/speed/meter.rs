@@ -11,28 +11,29 @@ use crate::talker::Talker;
 use crate::traffic::Traffic;
 use crate::workload::{Action, Workload};
 
-/// How long is measured.
+/// How long to measure.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
     pub(crate) warm_up: Duration,
     pub(crate) measure: Duration,
 }
 
-/// What was measured of one peer at one time.
+/// One measurement of one peer.
 #[derive(Debug)]
 pub(crate) struct Sample {
     traffic: Traffic,
     elapsed: Duration,
-    /// How long the peer ran.
+    /// The processor time of the peer.
     cpu: Duration,
-    /// How long the other end ran.
+    /// The processor time of the other end.
     other_cpu: Duration,
 }
 
-/// So long have all connections joined a room, and the last ones left it.
+/// How long it takes all connections to join a room and the previous ones to leave it.
 const QUIET: Duration = Duration::from_millis(40);
 
-/// Puts a workload on a server, and looks at the content of what comes back before and afterwards.
+/// Puts a workload on a server. Compares the content of the replies before and after the
+/// measurement.
 pub(crate) fn measure_server(
     peer: &Peer,
     server: &Program,
@@ -54,7 +55,7 @@ pub(crate) fn measure_server(
     Ok(sample)
 }
 
-/// Has a client talk to a server.
+/// Runs a client against a server.
 pub(crate) fn measure_client(
     client: &mut Talker,
     server: &Program,
@@ -64,7 +65,7 @@ pub(crate) fn measure_client(
     measure([&process, &server.process], pace, |time| client.run(time))
 }
 
-/// Lets something run, and looks at the clocks of both ends, of which the first is measured.
+/// Runs a task, and reads the processor time of both ends. The first end is the measured one.
 fn measure(
     [measured, other]: [&Process; 2],
     pace: Pace,
@@ -81,35 +82,35 @@ fn measure(
 }
 
 impl Sample {
-    /// Time of the processor for each message, in microseconds.
+    /// Returns the processor time per message, in microseconds.
     pub(crate) fn cost(&self) -> f64 {
         self.cpu.as_secs_f64() * 1e6 / self.messages()
     }
 
-    /// Messages in a second.
+    /// Returns the messages per second.
     pub(crate) fn rate(&self) -> f64 {
         self.messages() / self.elapsed.as_secs_f64()
     }
 
-    /// The share of the time in which the peer ran.
+    /// Returns the share of the time in which the peer ran.
     pub(crate) fn busy(&self) -> f64 {
         self.cpu.as_secs_f64() / self.elapsed.as_secs_f64()
     }
 
-    /// The share of the time in which the other end had something to do.
+    /// Returns the share of the time in which the other end was busy.
     pub(crate) fn other_busy(&self) -> f64 {
         let busy = self.other_cpu.saturating_sub(self.traffic.waited);
         busy.as_secs_f64() / self.elapsed.as_secs_f64()
     }
 
-    /// How long so many hundredths of the bursts took at most, in microseconds, if that was measured.
+    /// Returns the given percentile of the burst times in microseconds, if they were measured.
     pub(crate) fn percentile(&self, hundredths: usize) -> Option<f64> {
         let trips = &self.traffic.round_trips;
         let index = trips.len().checked_sub(1)? * hundredths / 100;
         Some(trips[index].as_secs_f64() * 1e6)
     }
 
-    /// The mean length of a reply, its header included.
+    /// Returns the mean length of a reply, including its header.
     pub(crate) fn reply_len(&self) -> f64 {
         self.traffic.bytes as f64 / self.messages()
     }

@@ -1,5 +1,5 @@
-//! The tables as a picture: for each workload a bar for each peer, as long as its cost is a multiple of
-//! what it costs without a protocol.
+//! The tables as a picture: for each workload one bar per peer. The length of a bar is the cost as
+//! a multiple of the cost without a protocol.
 
 use std::fmt::Write;
 
@@ -10,16 +10,17 @@ use crate::table::Table;
 const COLUMNS: usize = 2;
 const PANEL_WIDTH: usize = 470;
 const MARGIN: usize = 16;
-/// The names of the peers.
+/// The width of the names.
 const NAMES_WIDTH: usize = 132;
-/// The numbers behind the bars.
+/// The width of the numbers after the bars.
 const NUMBERS_WIDTH: usize = 44;
 const BARS_WIDTH: usize = PANEL_WIDTH - 2 * MARGIN - NAMES_WIDTH - NUMBERS_WIDTH;
 const HEAD_HEIGHT: usize = 34;
 const ROW_HEIGHT: usize = 19;
 const BAR_HEIGHT: usize = 12;
 
-/// Readable on light and on dark ground, with the finer tones of each where the viewer says which it is.
+/// Readable on light and dark backgrounds, with better colours where the viewer reports which one
+/// it is.
 const STYLE: &str = "\
 text{font:12px system-ui,sans-serif;fill:#59636e}\
 .title{font-weight:600;fill:#24292f}\
@@ -32,7 +33,7 @@ text{fill:#9198a1}.title{fill:#f0f6fc}\
 .ours{fill:#4493f8}.theirs{fill:#656c76}.raw{fill:#3d444d}\
 .one{stroke:#9198a1}.ground{fill:#0d1117}}";
 
-/// Draws those tables of which there are ratios.
+/// Draws the tables that have ratios.
 pub(crate) fn svg(tables: &[Table]) -> String {
     let panels: Vec<(&Table, Vec<(Peer, f64)>)> = tables.iter().filter_map(bars).collect();
     let mut body = String::new();
@@ -52,7 +53,7 @@ pub(crate) fn svg(tables: &[Table]) -> String {
     )
 }
 
-/// The ratios of a table.
+/// Returns the ratios of a table.
 fn bars(table: &Table) -> Option<(&Table, Vec<(Peer, f64)>)> {
     let rows = table.rows.iter();
     let bars: Option<Vec<_>> =
@@ -75,7 +76,7 @@ fn panel(table: &Table, bars: &[(Peer, f64)], x: usize, y: usize) -> String {
         let top = first + index * ROW_HEIGHT;
         let base = top + BAR_HEIGHT - 2;
         let class = class(index, peer);
-        // Writing to a string does not fail.
+        // Writing to a String cannot fail.
         writeln!(
             out,
             "<text x=\"{}\" y=\"{base}\" text-anchor=\"end\">{}</text>\
@@ -99,7 +100,7 @@ fn panel(table: &Table, bars: &[(Peer, f64)], x: usize, y: usize) -> String {
     out
 }
 
-/// Ours is the first.
+/// The first bar is fullduplex.
 fn class(index: usize, peer: &Peer) -> &'static str {
     match (index, peer.kind) {
         (_, Kind::Raw | Kind::System) => "raw",

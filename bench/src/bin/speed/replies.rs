@@ -5,26 +5,26 @@ use fullduplex_bench::client::Offer;
 use crate::deflate::Inflater;
 use crate::script::Reply;
 
-/// Follows the frames that come back on one connection, as they arrive, in whatever pieces.
+/// Parses the frames of the replies on one connection as they arrive, in pieces of any size.
 #[derive(Debug)]
 pub(crate) struct Replies {
-    /// The header of a frame, as far as it has come.
+    /// The part of a frame header that has arrived.
     header: [u8; HEADER],
     header_len: usize,
-    /// What of the payload of this frame is still to come; `None` within the header.
+    /// The rest of the frame's payload; `None` within the header.
     left: Option<usize>,
-    /// Which reply of the burst this is, and how much of its payload has come.
+    /// The index of the current reply in the burst, and the length of its payload so far.
     index: usize,
     len: usize,
-    /// That payload, if it is to be inflated.
+    /// Its payload, if it has to be inflated.
     payload: Vec<u8>,
-    /// Gone when a message was not inflated, as those behind it may need it.
+    /// `None` once a message was not inflated, because later ones may depend on it.
     inflater: Option<Inflater>,
-    /// All bytes that have come.
+    /// The total number of bytes received.
     pub(crate) bytes: u64,
 }
 
-/// How closely replies are looked at.
+/// How thoroughly replies are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Check {
     /// Opcodes and lengths.
@@ -33,7 +33,7 @@ pub(crate) enum Check {
     All,
 }
 
-/// The longest header.
+/// The length of the longest header.
 const HEADER: usize = 14;
 
 const FIN: u8 = 0x80;
@@ -53,8 +53,8 @@ impl Replies {
         }
     }
 
-    /// Takes what has come, and returns whether that is all of the burst. If so, the next one is
-    /// expected from now on.
+    /// Parses received bytes. Returns whether the burst is complete. If so, the next one is
+    /// expected.
     pub(crate) fn take(
         &mut self,
         mut bytes: &[u8],
@@ -63,7 +63,8 @@ impl Replies {
     ) -> io::Result<bool> {
         self.bytes += bytes.len() as u64;
         while !bytes.is_empty() {
-            let reply = burst.get(self.index).ok_or_else(|| fault("more came than was sent"))?;
+            let reply =
+                burst.get(self.index).ok_or_else(|| fault("more was received than sent"))?;
             match self.left {
                 None => bytes = self.take_header(bytes, reply)?,
                 Some(left) => {
@@ -84,7 +85,7 @@ impl Replies {
         Ok(is_complete)
     }
 
-    /// Takes some bytes of a header, and returns the others.
+    /// Parses bytes of a header. Returns the rest.
     fn take_header<'a>(&mut self, mut bytes: &'a [u8], reply: &Reply) -> io::Result<&'a [u8]> {
         while let Some((&byte, rest)) = bytes.split_first() {
             bytes = rest;
@@ -108,7 +109,7 @@ impl Replies {
         } else if check == Check::All {
             let expected = reply.content.get(self.len..self.len + part.len());
             if expected != Some(part) {
-                return Err(fault("what came back is another message"));
+                return Err(fault("the reply is not the message"));
             }
         }
         self.len += part.len();
@@ -124,13 +125,13 @@ impl Replies {
         match (reply.is_compressed, check, &mut self.inflater) {
             (true, Check::All, Some(inflater)) => {
                 if !inflater.yields(&mut self.payload, &reply.content) {
-                    return Err(fault("what came back is another message, inflated"));
+                    return Err(fault("the inflated reply is not the message"));
                 }
             }
             (true, _, inflater) => *inflater = None,
             (false, ..) if self.len != reply.content.len() => {
                 let expected = reply.content.len();
-                return Err(fault(&format!("{} bytes came back, not {expected}", self.len)));
+                return Err(fault(&format!("{} bytes were received, not {expected}", self.len)));
             }
             (false, ..) => {}
         }
@@ -141,7 +142,7 @@ impl Replies {
     }
 }
 
-/// The length of the payload, if the header is complete.
+/// Returns the length of the payload, if the header is complete.
 fn payload_len(header: &[u8]) -> Option<usize> {
     let [_, second, rest @ ..] = header else { return None };
     let mask = if second & MASKED == 0 { 0 } else { 4 };

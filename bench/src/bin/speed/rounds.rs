@@ -8,8 +8,8 @@ use crate::table::Table;
 use crate::talker::Talker;
 use crate::workload::{Action, Workload};
 
-/// Fills the tables: each peer does what each workload asks, so many times. All take turns, so that
-/// whatever else the machine does hits all of them.
+/// Fills the tables: in each round, each peer runs each workload. The peers alternate, so that
+/// other load on the machine affects all of them.
 pub(crate) fn run(tables: &mut [Table], rounds: usize, pace: Pace) -> io::Result<()> {
     let mut cast = Cast::new()?;
     for round in 1..=rounds {

@@ -4,41 +4,42 @@ use fullduplex_bench::content::Kind;
 use crate::deflate::compressed;
 use crate::workload::{Action, Workload};
 
-/// What one connection sends, and what has to come back. When it is over it begins anew.
+/// The bursts that a connection sends, and the expected replies. After the last burst it starts
+/// again.
 #[derive(Debug)]
 pub(crate) struct Script {
     pub(crate) bursts: Vec<Burst>,
 }
 
-/// What goes at once.
+/// Data that is sent at once.
 #[derive(Debug, Default)]
 pub(crate) struct Burst {
-    /// The frames, one behind the other.
+    /// The frames, concatenated.
     pub(crate) frames: Vec<u8>,
-    /// One for each of them.
+    /// One reply per frame.
     pub(crate) replies: Vec<Reply>,
 }
 
-/// A message that has to come back.
+/// An expected reply.
 #[derive(Debug)]
 pub(crate) struct Reply {
     /// The first byte of its frame.
     pub(crate) first: u8,
     pub(crate) content: Vec<u8>,
-    /// Whether it comes back compressed, in however many bytes.
+    /// Whether it is compressed, to an unknown length.
     pub(crate) is_compressed: bool,
 }
 
-/// How many documents each connection sends before it begins anew: more than the window of a compressor
-/// holds, which would refer to what it has seen whole otherwise.
+/// The number of documents that each connection sends before it starts again: more than the window
+/// of a compressor holds, which could otherwise refer to a whole earlier document.
 const DOCUMENTS: usize = 40;
 
 impl Script {
-    /// What the connection with this number sends. A raw server sends back the bytes of the frames as
-    /// they are, masked.
+    /// Returns the script of the connection with this number. A raw server echoes the bytes of the
+    /// frames as they are, masked.
     pub(crate) fn new(workload: &Workload, connection: usize, is_raw: bool) -> Self {
         let bursts = if workload.content.kind == Kind::Json { DOCUMENTS } else { 1 };
-        // All get what the first one sends.
+        // All connections receive what the first one sends.
         let connection = if workload.action == Action::Broadcast { 0 } else { connection };
         let burst = |burst| {
             let first = (connection * bursts + burst) * workload.burst;
@@ -49,7 +50,7 @@ impl Script {
 }
 
 impl Burst {
-    /// The messages that begin with this number.
+    /// Returns the burst that begins with this message number.
     fn new(workload: &Workload, number: usize, is_raw: bool) -> Self {
         let mut burst = Self::default();
         let opcode = if workload.content.is_text() { TEXT } else { BINARY };

@@ -7,20 +7,20 @@ use crate::figure::Figure;
 use crate::meter::Sample;
 use crate::workload::{Action, Workload};
 
-/// What was measured of several peers with one workload.
+/// The measurements of several peers with one workload.
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) workload: Workload,
     pub(crate) rows: Vec<(Peer, Vec<Sample>)>,
 }
 
-/// Another end that is busier than this may have been what the peer waited for.
+/// If the other end is busier than this, the peer may have waited for it.
 const TOO_BUSY: f64 = 0.95;
 
 impl Table {
-    /// What a message costs this peer, as a multiple of what it costs one without a protocol on the
-    /// same runtime, if that was measured. Each round is compared with itself: the machine may have
-    /// been slower in some of them.
+    /// Returns the cost of a message as a multiple of the cost without a protocol on the same
+    /// runtime, if that was measured. Each round is compared with itself, because the machine may
+    /// have been slower in some rounds.
     pub(crate) fn ratio(&self, samples: &[Sample]) -> Option<f64> {
         let (_, raw) = self.rows.iter().find(|(peer, _)| peer.kind == Kind::Raw)?;
         let rounds: Vec<(&Sample, &Sample)> = samples.iter().zip(raw).collect();
@@ -78,7 +78,7 @@ impl Table {
     }
 }
 
-/// In Markdown, with columns of one width.
+/// Formats the table in Markdown, with aligned columns.
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "**{}**: {}\n", self.workload.name, self.workload.title)?;

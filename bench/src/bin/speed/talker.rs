@@ -9,7 +9,7 @@ use fullduplex_bench::process::Process;
 use crate::traffic::Traffic;
 use crate::workload::Workload;
 
-/// A client in a process of its own, which ends with this value.
+/// A client in a process of its own, which ends when this is dropped.
 pub(crate) struct Talker {
     child: Child,
     stdin: ChildStdin,
@@ -17,7 +17,7 @@ pub(crate) struct Talker {
 }
 
 impl Talker {
-    /// Starts it, and waits until it has connected to this server.
+    /// Starts the client, and waits until it has connected to this server.
     pub(crate) fn start(peer: &Peer, server: SocketAddr, workload: &Workload) -> io::Result<Self> {
         let Workload { connections, burst, content, .. } = workload;
         let arguments =
@@ -32,12 +32,12 @@ impl Talker {
         Ok(talker)
     }
 
-    /// What there is to know about it.
+    /// Returns its process.
     pub(crate) fn process(&self) -> Process {
         Process::of(&self.child)
     }
 
-    /// Has it talk for so long.
+    /// Lets it exchange messages for this time.
     pub(crate) fn run(&mut self, time: Duration) -> io::Result<Traffic> {
         writeln!(self.stdin, "{}", time.as_millis())?;
         let messages = self.read()?.parse().map_err(io::Error::other)?;

@@ -1,13 +1,13 @@
 use std::time::Duration;
 
-/// What came back.
+/// The replies that were received.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
     pub(crate) messages: u64,
-    /// All bytes of them, headers included.
+    /// Their total number of bytes, including headers.
     pub(crate) bytes: u64,
-    /// How long the other end had nothing to do, and looked for it all the same.
+    /// How long the other end had nothing to do. It polls during that time.
     pub(crate) waited: Duration,
-    /// How long each burst took.
+    /// The time of each burst.
     pub(crate) round_trips: Vec<Duration>,
 }

@@ -2,35 +2,36 @@ use fullduplex_bench::client::Offer;
 use fullduplex_bench::content::{Content, Kind};
 use fullduplex_bench::server::Mode;
 
-/// What servers or clients are asked to do.
+/// A task for servers or clients.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Workload {
-    /// How it is called in short.
+    /// The short name.
     pub(crate) name: &'static str,
-    /// What it is.
+    /// The description.
     pub(crate) title: &'static str,
     pub(crate) connections: usize,
-    /// How many messages are sent at once. So many have to come back before the next ones go.
+    /// The number of messages sent at once. Their replies must arrive before the next ones are
+    /// sent.
     pub(crate) burst: usize,
     pub(crate) content: Content,
     pub(crate) offer: Offer,
     pub(crate) action: Action,
 }
 
-/// Who is measured, and with what.
+/// Which end is measured, and with what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// A server sends back what comes.
+    /// A server echoes messages.
     Echo,
-    /// A server sends what comes on one connection to all of them.
+    /// A server sends the messages of one connection to all connections.
     Broadcast,
-    /// A server shakes hands, and closes.
+    /// A server accepts handshakes, and closes.
     Handshake,
-    /// A client sends to a server that sends it back.
+    /// A client sends to an echo server.
     Client,
 }
 
-/// In the order in which they are shown. The eighth is what an idle connection costs, which another
+/// In the order of the document. The eighth is the memory of an idle connection, which another
 /// program measures.
 pub(crate) const WORKLOADS: [Workload; 16] = [
     ONE,
@@ -155,7 +156,7 @@ const DEFLATE: Workload = Workload {
 };
 
 impl Workload {
-    /// What the server has to be started for.
+    /// Returns the mode in which the server is started.
     pub(crate) fn mode(&self) -> Mode {
         match (self.action, self.offer) {
             (Action::Broadcast, _) => Mode::Broadcast,
