@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use crate::run::{Failure, build_fdx, fdx, output, root, run};
 use crate::shell::{ECHO, Shell};
 
-/// The role that is tested.
+/// The role to test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Role {
     /// `fdx connect --echo`
@@ -17,8 +17,9 @@ pub(crate) enum Role {
     Server,
 }
 
-/// The cases to run and their number: a broken installation would "pass" none. The quick form leaves out
-/// the large messages of section 9 and most parameters of compression.
+/// The cases to run and their number. Checking the number detects a broken installation, which
+/// would pass no cases. The quick form omits the large messages of section 9 and most compression
+/// parameters.
 const QUICK: (&str, usize) = (
     "1.*,2.*,3.*,4.*,5.*,6.*,7.*,10.*,\
      12.1.3,12.2.4,12.3.5,12.4.6,12.5.3,13.1.4,13.2.3,13.3.4,13.4.5,13.5.3,13.6.4,13.7.6",
@@ -26,10 +27,10 @@ const QUICK: (&str, usize) = (
 );
 const ALL: (&str, usize) = ("*", 517);
 
-/// The port of the suite's server while a client is tested.
+/// The port of the suite's server, for testing a client.
 const PORT: &str = "9012";
 
-/// Runs the suite, and fails unless every case is passed strictly.
+/// Runs the suite. Fails unless every case passes strictly.
 pub(crate) fn test(role: Option<Role>, quick: bool) -> Result<(), Failure> {
     let suite = root().join("target/autobahn");
     if !suite.join("wstest").exists() {

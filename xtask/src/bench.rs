@@ -10,13 +10,13 @@ use crate::run::{Failure, cargo, root, run};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Measure few and short rounds: a minute.
+    /// Measure a few short rounds: a minute.
     #[arg(long)]
     quick: bool,
     /// The number of rounds.
     #[arg(long)]
     rounds: Option<u32>,
-    /// The workloads, such as `w3,w4`; a name stands for all that start with it.
+    /// The workloads, such as `w3,w4`; a name stands for all workloads that start with it.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// The libraries to build and measure, such as `fullduplex,raw`.
@@ -30,7 +30,7 @@ pub(crate) struct Options {
 /// The server that all clients connect to.
 const FOR_CLIENTS: &str = "serve_fullduplex";
 
-/// Measures the memory of idle connections, ours and those of others.
+/// Measures the memory of idle connections, for fullduplex and other libraries.
 pub(crate) fn idle(connections: usize) -> Result<(), Failure> {
     let servers = peers(|name| name.starts_with("serve_"))?;
     let folder = build(["idle"].into_iter().chain(servers.iter().map(String::as_str)))?;
@@ -38,7 +38,7 @@ pub(crate) fn idle(connections: usize) -> Result<(), Failure> {
     run(program.args(["--connections", &connections.to_string()]))
 }
 
-/// Measures the processor time of a message, ours and those of others.
+/// Measures the processor time of a message, for fullduplex and other libraries.
 pub(crate) fn speed(options: &Options) -> Result<(), Failure> {
     let peers = options.peers()?;
     let folder = build(["speed", FOR_CLIENTS].into_iter().chain(peers.iter().map(String::as_str)))?;
@@ -65,7 +65,7 @@ impl Options {
     }
 }
 
-/// Returns the programs of the servers and clients that `is_wanted`.
+/// Returns the server and client programs for which `is_wanted` returns true.
 fn peers(is_wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, Failure> {
     let mut programs = Vec::new();
     for entry in fs::read_dir(root().join("bench/src/bin"))? {
@@ -78,14 +78,14 @@ fn peers(is_wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, Failure> {
     Ok(programs)
 }
 
-/// Builds programs, and returns their folder. Linking all of them takes minutes.
+/// Builds programs. Returns their folder. Linking all of them takes minutes.
 pub(crate) fn build<'a>(programs: impl IntoIterator<Item = &'a str>) -> Result<PathBuf, Failure> {
     let folder = root().join("target/bench");
     let arguments = programs.into_iter().flat_map(|program| ["--bin", program]);
     run(cargo(["build", "--locked", "--release", "--target-dir"])
         .arg(&folder)
         .args(arguments)
-        // CI switches it off for what is not measured.
+        // CI switches it off for programs that are not measured.
         .env_remove("CARGO_PROFILE_RELEASE_LTO")
         .current_dir(root().join("bench")))?;
     Ok(folder.join("release"))

@@ -20,7 +20,7 @@ pub(crate) fn all() -> Result<(), Failure> {
     deny()
 }
 
-/// Checks the other workspaces, whose dependencies are not the product's.
+/// Checks the other workspaces, whose dependencies must not reach the product.
 fn other_workspaces() -> Result<(), Failure> {
     for folder in ["fuzz", "bench"] {
         let manifest = format!("--manifest-path={folder}/Cargo.toml");
@@ -30,8 +30,9 @@ fn other_workspaces() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Checks that the protocol builds alone and depends on no crate that does I/O or draws random numbers.
-/// Calls to clocks and sockets of `std` are for clippy: `crates/proto/clippy.toml`.
+/// Checks that the protocol crate builds alone, and depends on no crate that does I/O or generates
+/// random numbers. Clippy checks calls to clocks and sockets of `std`: see
+/// `crates/proto/clippy.toml`.
 fn proto_alone() -> Result<(), Failure> {
     run(&mut cargo(["build", "--package", "fullduplex-proto"]))?;
     let tree = ["tree", "--package", "fullduplex-proto", "--edges", "normal", "--prefix", "none"];
@@ -45,8 +46,8 @@ fn proto_alone() -> Result<(), Failure> {
     }
 }
 
-/// Checks that no dependency needs a newer compiler than the workspace declares. Our own code is checked
-/// by clippy's `incompatible_msrv`.
+/// Checks that no dependency needs a newer compiler than the workspace declares. Clippy's
+/// `incompatible_msrv` checks our own code.
 fn rust_version() -> Result<(), Failure> {
     let metadata = output(&mut cargo(["metadata", "--format-version", "1"]))?;
     let metadata: Value = serde_json::from_str(&metadata)?;

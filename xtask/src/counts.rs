@@ -5,15 +5,15 @@ use crate::run::Failure;
 /// The percentage by which a count may differ from the table.
 const TOLERANCE: u64 = 3;
 
-/// What separates the columns of the table.
+/// The separator of the table's columns.
 const GAP: &str = "  ";
 
 /// The table of `bench/engine.txt`: instructions per message.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Counts {
-    /// The versions that the counts depend on besides those of the libraries.
+    /// The versions that affect the counts, besides those of the libraries.
     pub(crate) counted_with: String,
-    /// The columns: libraries with their versions, ours first.
+    /// The columns: libraries with their versions, fullduplex first.
     pub(crate) libraries: Vec<String>,
     /// The rows.
     pub(crate) cases: Vec<Case>,
@@ -22,11 +22,11 @@ pub(crate) struct Counts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Case {
     pub(crate) name: String,
-    /// One for each library.
+    /// One count for each library.
     pub(crate) counts: Vec<u64>,
 }
 
-/// A count of ours that differs from the table.
+/// A count of fullduplex that differs from the table.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Change {
     case: String,
@@ -35,7 +35,7 @@ pub(crate) struct Change {
 }
 
 impl Counts {
-    /// Reads a table as [`Counts`] prints it.
+    /// Parses a table in the form that [`Counts`] prints.
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
         let mut lines = text.lines().filter(|line| !line.is_empty());
         let mut line = || lines.next().ok_or_else(|| Failure("the table has no head".into()));
@@ -55,10 +55,10 @@ impl Counts {
         Ok(Self { counted_with, libraries: libraries.into_iter().map(Into::into).collect(), cases })
     }
 
-    /// Returns the counts of ours that differ by more than the tolerance.
+    /// Returns the counts of fullduplex that differ by more than the tolerance.
     ///
     /// # Errors
-    /// The table has other libraries or cases.
+    /// Fails if the table has other libraries or cases.
     pub(crate) fn compare(
         &self,
         libraries: &[String],
@@ -93,7 +93,7 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { case, written, counted } = self;
         let percent = (*counted as f64 / *written as f64 - 1.0) * 100.0;
-        write!(f, "{case}: {counted} instructions, {percent:+.1} % from the {written} written down")
+        write!(f, "{case}: {counted} instructions, {percent:+.1} % from the recorded {written}")
     }
 }
 
@@ -125,7 +125,7 @@ mod tests {
         }
     }
 
-    /// How many changes for the worse and for the better there are.
+    /// Returns the number of worse and of better counts.
     fn compared(ours: [(&str, u64); 2]) -> Option<(usize, usize)> {
         let ours = ours.map(|(name, count)| (name.to_owned(), count));
         let changes = written().compare(&written().libraries, &ours).ok()?;
@@ -134,13 +134,13 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_read_as_it_was_written() {
+    fn a_printed_table_can_be_parsed() {
         let text = written().to_string();
         assert_eq!(Counts::parse(&text).ok(), Some(written()), "{text}");
     }
 
     #[test]
-    fn a_broken_table_is_no_table() {
+    fn a_malformed_table_is_rejected() {
         for text in ["", "rustc", "rustc\n a  b\ncase 1", "rustc\n a  b\ncase 1 2 3", "r\n a\nc x"]
         {
             assert!(Counts::parse(text).is_err(), "{text:?}");
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn a_change_names_the_case_and_both_counts() {
         let change = Change { case: "client-sends".into(), written: 100, counted: 110 };
-        let said = "client-sends: 110 instructions, +10.0 % from the 100 written down";
+        let said = "client-sends: 110 instructions, +10.0 % from the recorded 100";
         assert_eq!(change.to_string(), said);
     }
 }

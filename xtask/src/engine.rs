@@ -1,4 +1,4 @@
-//! Counts instructions per message: runs `bench/src/bin/engine/` under Valgrind.
+//! Counts instructions per message. Runs `bench/src/bin/engine/` under Valgrind.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,12 +12,13 @@ use crate::run::{Failure, output, root};
 #[derive(Debug)]
 struct Engine {
     program: PathBuf,
-    /// Names and versions, ours first.
+    /// Names and versions, fullduplex first.
     libraries: Vec<String>,
     cases: Vec<String>,
 }
 
-/// Counts ours and compares them with `bench/engine.txt`, or counts all and writes that file.
+/// Counts for fullduplex and compares with `bench/engine.txt`, or counts for all libraries and
+/// writes that file.
 pub(crate) fn engine(write: bool) -> Result<(), Failure> {
     let counted_with = counted_with()?;
     let engine = Engine::build()?;
@@ -59,7 +60,7 @@ impl Engine {
             0 if changes.is_empty() => {}
             0 => println!("to keep the better counts, run `cargo xtask engine --write`"),
             _ if written.counted_with != counted_with => println!(
-                "this is {counted_with}, but bench/engine.txt is of {}, so this does not fail",
+                "this is {counted_with}, but bench/engine.txt was written with {}; differences are not a failure",
                 written.counted_with
             ),
             worse => {
@@ -72,7 +73,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Returns the instructions of one message: the difference of two runs, without their start and end.
+    /// Returns the instructions per message: the difference of two runs, which excludes startup and
+    /// exit.
     fn count(&self, library: &str, case: &str) -> Result<u64, Failure> {
         let size = case.rsplit('-').next().unwrap_or_default().parse()?;
         let few = messages(size);
@@ -81,7 +83,7 @@ impl Engine {
         Ok((more.saturating_sub(less) + messages / 2) / messages)
     }
 
-    /// Returns the instructions of the program for `messages` messages.
+    /// Returns the instructions that the program executes for `messages` messages.
     fn instructions(&self, library: &str, case: &str, messages: u64) -> Result<u64, Failure> {
         let library = library.split(' ').next().unwrap_or_default();
         let log = output(
@@ -96,7 +98,7 @@ impl Engine {
     }
 }
 
-/// Returns the versions that the counts depend on besides those of the libraries.
+/// Returns the versions that affect the counts, besides those of the libraries.
 fn counted_with() -> Result<String, Failure> {
     let rustc = output(Command::new("rustc").arg("--version"))?;
     let valgrind = output(Command::new("valgrind").arg("--version"))?;
@@ -116,5 +118,5 @@ fn messages(size: u64) -> u64 {
 /// The messages of the longer run, as a multiple of those of the shorter one.
 const MORE: u64 = 3;
 
-/// Stops glibc from copying blocks by one instruction that Valgrind counts once for each byte.
+/// Keeps glibc from copying blocks with an instruction that Valgrind counts once per byte.
 const TUNABLES: &str = "glibc.cpu.hwcaps=-ERMS";

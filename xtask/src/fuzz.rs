@@ -1,6 +1,6 @@
 //! Fuzzing: the targets of the workspace `fuzz/` under libFuzzer, on stable Rust.
 //!
-//! Sanitizers would need nightly, and look for faults that code without `unsafe` does not have.
+//! Sanitizers would need nightly, and they look for faults that cannot occur without `unsafe`.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -15,19 +15,19 @@ use crate::run::{Failure, cargo, output, root, run};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// The target; all by default, as many at a time as there are processors.
+    /// The target; by default all, as many at a time as there are processors.
     #[arg(value_parser = TARGETS.map(|target| target.name))]
     target: Option<String>,
-    /// How many inputs each target tries; by default what is worth its time.
+    /// How many inputs each target tries. Default: see the table of targets.
     #[arg(long)]
     runs: Option<u64>,
-    /// How long each target tries.
+    /// How long each target runs.
     #[arg(long, conflicts_with = "runs")]
     seconds: Option<u64>,
-    /// A short time: what CI does.
+    /// Run for a short time, as in CI.
     #[arg(long, conflicts_with_all = ["runs", "seconds"])]
     quick: bool,
-    /// Try this one input, such as one that a finding was saved in.
+    /// Run only this input, such as one saved by a finding.
     #[arg(long, value_name = "FILE", requires = "target")]
     replay: Option<PathBuf>,
 }
@@ -35,7 +35,7 @@ pub(crate) struct Options {
 #[derive(Debug, Clone, Copy)]
 struct Target {
     name: &'static str,
-    /// The longest input, in bytes: room for what is interesting, short enough to be quick.
+    /// The longest input in bytes: large enough for interesting inputs, small enough to be fast.
     max_len: usize,
     /// How many inputs a full run tries.
     runs: u64,
@@ -52,21 +52,21 @@ const TARGETS: [Target; 8] = [
     Target { name: "header", max_len: 16, runs: 75_000_000 },
 ];
 
-/// What each target gets with `--quick`.
+/// The effort of each target with `--quick`.
 const QUICK_SECONDS: u64 = 15;
 
-/// Counters for libFuzzer. It could also be told of each comparison, but then it finds less in the
-/// same time: inflating is made of comparisons.
+/// Coverage counters for libFuzzer. It could trace comparisons too, but then it finds less in the
+/// same time, because inflating consists of comparisons.
 const COVERAGE: &str = "-Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
     -Cllvm-args=-sanitizer-coverage-pc-table";
 
-/// The address space of a target in KiB. It takes the place of `-malloc_limit_mb`, which needs a
-/// sanitizer; libFuzzer itself fills some hundred MiB in the course of a million inputs.
+/// The address space of a target in KiB. It replaces `-malloc_limit_mb`, which needs a sanitizer.
+/// libFuzzer itself uses a few hundred MiB over a million inputs.
 const MEMORY: &str = "524288";
 
-/// Runs targets, and fails if one of them finds something.
+/// Runs targets. Fails if one of them finds something.
 pub(crate) fn fuzz(options: &Options) -> Result<(), Failure> {
     let programs = build()?;
     let chosen = |name| options.target.as_deref().is_none_or(|target| target == name);
@@ -102,7 +102,7 @@ impl Options {
     }
 }
 
-/// Builds the targets, and returns the folder in which they are.
+/// Builds the targets. Returns their folder.
 fn build() -> Result<PathBuf, Failure> {
     let version = output(Command::new("rustc").arg("-vV"))?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
@@ -116,7 +116,7 @@ fn build() -> Result<PathBuf, Failure> {
     Ok(folder().join("build").join(host).join("release"))
 }
 
-/// Lets libFuzzer run a target, and returns a line for people.
+/// Runs a target with libFuzzer. Returns a summary line.
 fn try_inputs(programs: &Path, target: &Target, effort: &str) -> Result<String, Failure> {
     let name = target.name;
     let [corpus, findings] = ["corpus", "findings"].map(|kind| folder().join(kind).join(name));
@@ -125,7 +125,8 @@ fn try_inputs(programs: &Path, target: &Target, effort: &str) -> Result<String, 
     let log = folder().join(name).with_extension("log");
     let mut command = limited(programs, target);
     command.arg(&corpus).arg(effort);
-    // Seconds of the wall clock: on a busy machine one is too few for what takes a millisecond.
+    // In seconds of wall-clock time: on a busy machine, one second may be too short for a
+    // millisecond of work.
     command.args(["-timeout=10".to_owned(), format!("-max_len={}", target.max_len)]);
     command.arg(format!("-artifact_prefix={}/", findings.display()));
     let dictionary = seeds().join(name).with_extension("dict");
@@ -142,14 +143,14 @@ fn try_inputs(programs: &Path, target: &Target, effort: &str) -> Result<String, 
     let executed: f64 = said
         .lines()
         .find_map(|line| line.strip_prefix("stat::number_of_executed_units: ")?.parse().ok())
-        .ok_or(Failure(format!("{name} does not tell what it did; see {}", log.display())))?;
+        .ok_or(Failure(format!("{name} printed no summary; see {}", log.display())))?;
     let coverage = said.lines().rev().find_map(|line| Some(line.split_once("cov: ")?.1));
     let coverage = coverage.and_then(|rest| Some(rest.split_once(" corp:")?.0)).unwrap_or("none");
     let speed = executed / seconds;
     Ok(format!("{name:12} {executed:11} inputs, {speed:9.0} a second; coverage {coverage}"))
 }
 
-/// What libFuzzer said of the input that it stopped at, and how to see it again.
+/// Describes libFuzzer's finding, and how to reproduce it.
 fn finding(target: &str, said: &str) -> String {
     let causes = ["panicked at", "memory allocation of", "libFuzzer: "];
     let is_cause = |line: &&str| causes.iter().any(|cause| line.contains(cause));
@@ -157,17 +158,18 @@ fn finding(target: &str, said: &str) -> String {
     let saved = said.lines().find_map(|line| Some(line.split_once("Test unit written to ")?.1));
     let saved = saved.unwrap_or("FILE");
     let cause = cause.join("\n");
-    format!("{target} FAILED: {cause}\nSee it again: cargo xtask fuzz {target} --replay {saved}")
+    format!("{target} FAILED: {cause}\nReproduce it: cargo xtask fuzz {target} --replay {saved}")
 }
 
-/// A target that has no more memory than it may need.
+/// Returns the command of a target, with its memory limit.
 fn limited(programs: &Path, target: &Target) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -v \"$0\" && exec \"$@\"", MEMORY]).arg(programs.join(target.name));
     command
 }
 
-/// Puts the inputs of `fuzz/seeds/` into the corpus: one on each line, escaped as in a Rust literal.
+/// Adds the inputs of `fuzz/seeds/` to the corpus. Each line is one input, escaped as in a Rust
+/// literal.
 fn plant_seeds(target: &str, corpus: &Path) -> Result<(), Failure> {
     fs::create_dir_all(corpus)?;
     let seeds = seeds().join(target).with_extension("txt");

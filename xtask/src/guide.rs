@@ -1,4 +1,4 @@
-//! The guide: builds it with mdBook, and checks the links of all Markdown files.
+//! The guide: builds it with mdBook, and checks the links in all Markdown files.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ use crate::run::{Failure, cargo, output, root, run};
 
 const MDBOOK_VERSION: &str = "0.5.4";
 
-/// Builds docs/guide into target/guide; installs mdBook below target/ first.
+/// Builds docs/guide into target/guide. Installs mdBook below target/ first.
 pub(crate) fn build() -> Result<(), Failure> {
     check_links()?;
     let mdbook = install()?;
@@ -29,7 +29,7 @@ fn install() -> Result<PathBuf, Failure> {
     Ok(mdbook)
 }
 
-/// Fails if a link between files of the repository leads to no file, or to no heading in it.
+/// Fails if a link within the repository points to a file or a heading that does not exist.
 fn check_links() -> Result<(), Failure> {
     let listed = output(Command::new("git").args(["ls-files", "*.md"]).current_dir(root()))?;
     let mut dead = Vec::new();
@@ -59,7 +59,8 @@ fn leads_somewhere(file: &Path, link: &str) -> Result<bool, Failure> {
     Ok(heading.is_empty() || headings(&fs::read_to_string(path)?).contains(heading))
 }
 
-/// The targets of `[text](target)` and `[name]: target` outside of code, except those on other hosts.
+/// Returns the targets of `[text](target)` and `[name]: target` outside code, except those on other
+/// hosts.
 fn links(markdown: &str) -> BTreeSet<String> {
     let mut links = BTreeSet::new();
     for line in prose(markdown) {
@@ -73,7 +74,7 @@ fn links(markdown: &str) -> BTreeSet<String> {
     links.into_iter().filter(is_local).map(str::to_owned).collect()
 }
 
-/// The anchors of the headings, as GitHub and mdBook make them.
+/// Returns the anchors of the headings, as GitHub and mdBook generate them.
 fn headings(markdown: &str) -> BTreeSet<String> {
     let headings = prose(markdown).filter(|line| line.starts_with('#'));
     let anchor = |heading: &str| {
@@ -84,7 +85,7 @@ fn headings(markdown: &str) -> BTreeSet<String> {
     headings.map(anchor).collect()
 }
 
-/// The lines outside of fenced code.
+/// Returns the lines outside fenced code.
 fn prose(markdown: &str) -> impl Iterator<Item = &str> {
     let mut is_code = false;
     markdown.lines().filter(move |line| {
@@ -99,13 +100,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_links_outside_of_code() {
+    fn links_outside_code_are_found() {
         let markdown = "[a](b.md#c) and [d](https://e/)\n```\n[f](g.md)\n```\n[h]: i.md\n";
         assert_eq!(links(markdown), ["b.md#c", "i.md"].map(str::to_owned).into());
     }
 
     #[test]
-    fn makes_the_anchors_of_headings() {
+    fn headings_have_the_anchors_of_github() {
         let anchors = headings("# A client, and `more`\n```\n# no heading\n```\n");
         assert_eq!(anchors, ["a-client-and-more".to_owned()].into());
     }

@@ -1,4 +1,4 @@
-//! Runs `crates/lab/src/bin/load/`: our server under many clients.
+//! Runs `crates/lab/src/bin/load/`: our server with many clients.
 
 use crate::run::{Failure, cargo, run};
 
@@ -7,12 +7,12 @@ pub(crate) fn churn(cycles: u32) -> Result<(), Failure> {
     load("churn", &[cycles])
 }
 
-/// Lets clients come and go at handlers that only push.
+/// Connects and disconnects clients of handlers that only push.
 pub(crate) fn push(clients: u32, seconds: u32) -> Result<(), Failure> {
     load("push", &[clients, seconds])
 }
 
-/// Measures good clients beside hostile ones.
+/// Measures well-behaved clients while hostile ones are connected.
 pub(crate) fn crowd(seconds: u32) -> Result<(), Failure> {
     load("crowd", &[seconds])
 }

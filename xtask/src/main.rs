@@ -1,5 +1,5 @@
 //! The project's own commands: `cargo xtask …`.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its results")]
 
 mod autobahn;
 mod bench;
@@ -32,10 +32,10 @@ use crate::run::{Failure, cargo};
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Task {
-    /// Runs all tests, also those against peers and those of the npm package. Installs the peers below
-    /// target/. Leaves out tests whose programs are not installed, and lists them.
+    /// Runs all tests, including those against peers and those of the npm package. Installs the
+    /// peers below target/. Skips tests whose programs are not installed, and lists them.
     Test {
-        /// Fail if a program is missing, instead of leaving tests out.
+        /// Fail if a program is missing, instead of skipping tests.
         #[arg(long)]
         everything: bool,
         /// Arguments for `cargo test`, such as the name of a test.
@@ -44,25 +44,25 @@ enum Task {
     },
     /// Checks formatting, lints, docs, the walls between the crates, and licences.
     Check,
-    /// Prints where each requirement of the RFCs is cited. Fails if the code or the tests cite one nowhere
-    /// and specs/exceptions.md has no reason, if a cited id is not defined in specs/, or if a document
-    /// names a test that does not exist.
+    /// Prints where each requirement of the RFCs is cited. Fails if the code or the tests do not
+    /// cite a requirement and specs/exceptions.md gives no reason, if a cited id is not defined in
+    /// specs/, or if a document names a test that does not exist.
     Requirements,
     /// Runs the Autobahn test suite, ten minutes for each role. Sets it up below target/.
     Autobahn {
         /// The role to test; both by default.
         #[arg(long)]
         role: Option<autobahn::Role>,
-        /// Leave out the large messages and most of compression: 20 seconds.
+        /// Omit the large messages and most of compression: 20 seconds.
         #[arg(long)]
         quick: bool,
     },
-    /// Builds the guide into target/guide with mdBook, which it installs below target/. Fails if a Markdown
-    /// file of the repository has a dead link.
+    /// Builds the guide into target/guide with mdBook, which it installs below target/. Fails if a
+    /// Markdown file of the repository has a dead link.
     Guide,
     /// Tries every header, sequence of frames, close code, length and start of UTF-8.
     Exhaustive,
-    /// Simulates connections: two ends and the network between them, decided by a seed.
+    /// Simulates connections: two ends and the network between them, controlled by a seed.
     Simulate {
         /// The number of seeds.
         #[arg(long, default_value_t = 20_000)]
@@ -70,35 +70,37 @@ enum Task {
         /// The first seed.
         #[arg(long, default_value_t = 0)]
         first: u64,
-        /// Simulate this seed only, and print what happens.
+        /// Simulate only this seed, and print what happens.
         #[arg(long, conflicts_with_all = ["seeds", "first"])]
         seed: Option<u64>,
     },
     /// Runs the fuzz targets of fuzz/.
     Fuzz(fuzz::Options),
-    /// Measures the memory of an idle connection, beside other libraries. Fails if it is more than 1,280
-    /// bytes, or not the least.
+    /// Measures the memory of an idle connection and compares other libraries. Fails if it is more
+    /// than 1,280 bytes, or not the smallest.
     Idle {
         /// The number of connections of each server.
         #[arg(long, default_value_t = 10_000)]
         connections: usize,
     },
-    /// Measures the processor time of a message, beside other libraries, for servers and clients.
+    /// Measures the processor time of a message for servers and clients, and compares other
+    /// libraries.
     Bench(bench::Options),
-    /// Counts the instructions of a message by Valgrind. Fails if they are more than in bench/engine.txt.
+    /// Counts the instructions per message with Valgrind. Fails if there are more than in
+    /// bench/engine.txt.
     Engine {
         /// Count those of other libraries too, and write bench/engine.txt.
         #[arg(long)]
         write: bool,
     },
-    /// Opens and ends connections in every way. Fails if the server keeps anything of them.
+    /// Opens and ends connections in every way. Fails if the server keeps any resources of them.
     Churn {
         /// The number of connections.
         #[arg(long, default_value_t = 100_000)]
         cycles: u32,
     },
-    /// Lets clients come and go at handlers that only push. Fails if a place is not free within a second of the
-    /// end of its connection, or if the server grows.
+    /// Connects and disconnects clients of handlers that only push. Fails if a slot is not free within a
+    /// second of the end of its connection, or if the server grows.
     Push {
         /// The number of clients for each of `Server`, axum and `Socket::drive`.
         #[arg(long, default_value_t = 100_000)]
@@ -107,44 +109,45 @@ enum Task {
         #[arg(long, default_value_t = 60)]
         every: u32,
     },
-    /// Puts a thousand hostile peers beside good ones. Fails if the good ones have to wait, or if the
-    /// server takes more than 512 MiB.
+    /// Connects a thousand hostile clients beside well-behaved ones. Fails if the latter have to
+    /// wait, or if the server uses more than 512 MiB.
     Crowd {
-        /// The seconds to measure, without and with the crowd.
+        /// The seconds to measure, without and with the hostile clients.
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
     /// Runs a chat room in which clients come and go. Fails if a message is lost, repeated or out of order.
     Chat {
-        /// The minutes for which they talk.
+        /// The minutes to run.
         #[arg(long, default_value_t = 10.0)]
         minutes: f64,
         /// The number of clients.
         #[arg(long, default_value_t = 2_000)]
         clients: u32,
     },
-    /// Tries our server with clients of others, and our client with servers of others, directly and through
-    /// proxies. Needs Chromium, nginx, HAProxy, Squid, tinyproxy, microsocks, Dante, Tomcat and a JDK.
-    /// Writes docs/interop.md.
+    /// Tests our server with other clients, and our client with other servers, directly and through
+    /// proxies. Needs Chromium, nginx, HAProxy, Squid, tinyproxy, microsocks, Dante, Tomcat and a
+    /// JDK. Writes docs/interop.md.
     Interop {
-        /// The client to try, such as `chromium`, or `servers` for our own client; all by default.
+        /// The client to test, such as `chromium`, or `servers` for our own client; all by default.
         client: Option<String>,
     },
-    /// Runs the terminal sessions of docs/fdx.md, and writes what they print into it. Needs bash and tmux.
+    /// Runs the terminal sessions of docs/fdx.md, and writes their output into it. Needs bash and
+    /// tmux.
     Sessions {
-        /// Compare with docs/fdx.md instead, except for numbers.
+        /// Compare with docs/fdx.md instead, ignoring numbers.
         #[arg(long)]
         check: bool,
     },
-    /// Prints what hostile peers and failing I/O cost, as the tests measure it.
+    /// Prints the costs of hostile peers and failing I/O, as the tests measure them.
     Costs,
-    /// Runs another of these commands, and writes what it prints to docs/figures/.
+    /// Runs another of these commands, and writes its output to docs/figures/.
     Record {
         /// The command, such as `churn --cycles 1000`.
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<String>,
     },
-    /// Tries the same tasks with `fdx`, websocat and wscat, which it installs below target/. Writes
+    /// Runs the same tasks with `fdx`, websocat and wscat, which it installs below target/. Writes
     /// docs/tools.md.
     Tools,
 }

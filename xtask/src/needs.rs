@@ -1,8 +1,8 @@
-//! The programs that some tests need, and the tests that are left out where a program is missing.
+//! The programs that some tests need, and the tests that are skipped if a program is missing.
 //!
-//! A Rust test that needs tmux stands in a module `needs_tmux` and is marked `#[ignore = "needs tmux"]`, so
-//! plain `cargo test` lists it as ignored. A module may name several programs:
-//! `needs_nginx_and_openssl`. A test of the npm package takes the options `needs('tmux')`.
+//! A Rust test that needs tmux is in a module `needs_tmux` and is marked `#[ignore = "needs
+//! tmux"]`, so plain `cargo test` lists it as ignored. A module may name several programs, as in
+//! `needs_nginx_and_openssl`. A test of the npm package has the options `needs('tmux')`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -14,11 +14,11 @@ use std::process::Command;
 
 use crate::run::{Failure, output, root};
 
-/// The need of the tests that talk to the peers, which are Python and npm packages.
+/// The need of the tests that use the peers, which are Python and npm packages.
 const PEERS: &str = "peers";
 pub(crate) const VENV: &str = "python3 with venv";
 
-/// The Debian packages whose name is not the program's.
+/// The Debian packages whose name differs from the program's.
 const PACKAGES: [(&str, &str); 4] = [
     ("danted", "dante-server"),
     ("geckodriver", "firefox-esr"),
@@ -26,7 +26,7 @@ const PACKAGES: [(&str, &str); 4] = [
     (VENV, "python3-venv"),
 ];
 
-/// The programs that are missing, each with the tests that it leaves out.
+/// The missing programs, each with the tests that need it.
 #[derive(Debug, Default)]
 pub(crate) struct LeftOut {
     tests: BTreeMap<String, BTreeSet<String>>,
@@ -51,7 +51,8 @@ impl LeftOut {
         left_out
     }
 
-    /// Adds the tests of the npm package: all of them without npm, else those that name a program.
+    /// Adds tests of the npm package: all of them without npm, otherwise those that need a missing
+    /// program.
     pub(crate) fn npm(&mut self, has: impl Fn(&str) -> bool) -> Result<(), Failure> {
         if !has("npm") {
             self.add("npm", "all tests of the npm package".into());
@@ -75,12 +76,12 @@ impl LeftOut {
         self.tests.is_empty()
     }
 
-    /// The arguments that make libtest skip these tests.
+    /// Returns the arguments that make libtest skip these tests.
     pub(crate) fn skip(&self) -> impl Iterator<Item = &str> {
         self.modules.iter().flat_map(|module| ["--skip", module])
     }
 
-    /// Whether the tests that need this program are left out.
+    /// Returns whether tests that need this program are skipped.
     pub(crate) fn lacks(&self, program: &str) -> bool {
         self.tests.contains_key(program)
     }
@@ -106,7 +107,8 @@ impl fmt::Display for LeftOut {
     }
 }
 
-/// Fails if a test in a module `needs_…` is not marked as ignored: plain `cargo test` would run it.
+/// Fails if a test in a module `needs_…` is not marked as ignored, because plain `cargo test` would
+/// run it.
 pub(crate) fn check_ignored(all: &str, ignored: &str) -> Result<(), Failure> {
     let ignored: BTreeSet<_> = ignored.lines().collect();
     let is_wrong = |line: &&str| modules(line).next().is_some() && !ignored.contains(line);
@@ -116,18 +118,18 @@ pub(crate) fn check_ignored(all: &str, ignored: &str) -> Result<(), Failure> {
     }
 }
 
-/// The modules that name what the tests in them need.
+/// Returns the modules of a test that name its needs.
 fn modules(test: &str) -> impl Iterator<Item = &str> {
     let (modules, _name) = test.rsplit_once("::").unwrap_or_default();
     modules.split("::").filter(|module| module.starts_with("needs_"))
 }
 
-/// The programs behind the name of a need.
+/// Returns the programs of a need.
 fn programs(need: &str) -> Vec<&str> {
     if need == PEERS { vec![VENV, "npm"] } else { vec![need] }
 }
 
-/// Whether a program is installed.
+/// Returns whether a program is installed.
 pub(crate) fn has(program: &str) -> bool {
     match program {
         VENV => {
@@ -138,7 +140,8 @@ pub(crate) fn has(program: &str) -> bool {
     }
 }
 
-/// The search path, with the folders of servers, which Debian leaves out for ordinary users.
+/// Returns the search path, extended by the folders of servers, which ordinary users on Debian do
+/// not have.
 pub(crate) fn search_path() -> OsString {
     env::join_paths(folders()).unwrap_or_default()
 }
@@ -150,7 +153,8 @@ fn folders() -> impl Iterator<Item = PathBuf> {
     folders.into_iter().chain(servers)
 }
 
-/// The program and the name of each test that is declared as `test('name', needs('program'), …)`.
+/// Returns the program and the name of each test that is declared as `test('name',
+/// needs('program'), …)`.
 fn npm_needs(source: &str) -> impl Iterator<Item = (&str, &str)> {
     source.split("test('").skip(1).filter_map(|declared| {
         let (name, rest) = declared.split_once("', ")?;
@@ -167,7 +171,7 @@ mod tests {
         needs_nginx_and_openssl::tls: test\nother: test\n\n4 tests, 0 benchmarks\n";
 
     #[test]
-    fn a_missing_program_leaves_out_the_tests_that_need_it() {
+    fn tests_that_need_a_missing_program_are_skipped() {
         let left_out = LeftOut::rust(LIST, |program| !["tmux", "nginx"].contains(&program));
         let skipped: Vec<_> = left_out.skip().collect();
         assert_eq!(skipped, ["--skip", "needs_nginx_and_openssl::", "--skip", "needs_tmux::"]);
@@ -193,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_out_where_all_is_installed() {
+    fn nothing_is_skipped_if_all_programs_are_installed() {
         assert!(LeftOut::rust(LIST, |_| true).is_empty());
     }
 

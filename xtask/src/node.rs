@@ -4,7 +4,8 @@ use std::process::Command;
 
 use crate::run::{Failure, root, run};
 
-/// Installs its dependencies, builds it, and tests it on the installed Node.js and on the newest.
+/// Installs the package's dependencies, builds it, and tests it on the installed Node.js and on the
+/// newest one.
 pub(crate) fn test() -> Result<(), Failure> {
     npm(&["ci", "--no-audit", "--no-fund", "--loglevel=error"])?;
     npm(&["run", "--silent", "build"])?;

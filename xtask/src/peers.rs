@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::bench;
 use crate::run::{Failure, cargo, root, run};
 
-/// Installs the peers, unless the versions that the repository asks for are installed.
+/// Installs the peers, unless the requested versions are already installed.
 pub(crate) fn install() -> Result<(), Failure> {
     let source = root().join("crates/lab/peers");
     let target = folder();
@@ -35,7 +35,7 @@ pub(crate) fn install() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Tries our server and client with those of others, directly and through proxies.
+/// Tests our server and client with those of other projects, directly and through proxies.
 pub(crate) fn interop(client: Option<&str>) -> Result<(), Failure> {
     install()?;
     bench::build(["client_tungstenite", "serve_sockudo", "serve_tungstenite"])?;

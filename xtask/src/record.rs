@@ -1,4 +1,4 @@
-//! Keeps what a command prints in `docs/figures/`, so that no figure is copied by hand.
+//! Writes the output of a command to `docs/figures/`, so that no figure is copied by hand.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -7,7 +7,7 @@ use std::thread::available_parallelism;
 
 use crate::run::{Failure, output, root};
 
-/// Runs `cargo xtask` with these words, and writes what it prints to a file named after the first.
+/// Runs `cargo xtask` with these words, and writes the output to a file named after the first one.
 pub(crate) fn record(words: &[String]) -> Result<(), Failure> {
     let mut command = Command::new(std::env::current_exe()?);
     let mut process = command.args(words).stdout(Stdio::piped()).spawn()?;
@@ -16,7 +16,7 @@ pub(crate) fn record(words: &[String]) -> Result<(), Failure> {
     for line in BufReader::new(stdout).lines() {
         let line = line?;
         println!("{line}");
-        // Commands show what they run.
+        // Commands print the processes that they run.
         if !line.starts_with("$ ") {
             printed += &format!("{line}\n");
         }
@@ -34,7 +34,7 @@ pub(crate) fn record(words: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// When, of what and on which machine.
+/// Describes the date, the commit and the machine.
 fn circumstances() -> Result<String, Failure> {
     let ask = |program: &str, words: &[&str]| output(Command::new(program).args(words));
     let date = ask("date", &["--utc", "+%F"])?;

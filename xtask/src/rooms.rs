@@ -1,5 +1,5 @@
-//! The rooms inside each crate: no file imports, over others, itself; none imports its neighbour through the
-//! root of its crate.
+//! Checks the imports within each crate: no circles of files, and no import of a neighbour through
+//! the root of the crate.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,14 +7,14 @@ use std::path::Path;
 
 use crate::run::{Failure, root};
 
-/// A file as the path of its module, such as `["socket", "link"]`; the root of a crate is empty.
+/// A file as the path of its module, such as `["socket", "link"]`. The root of a crate is empty.
 type Module = Vec<String>;
 
-/// The imports of a crate: for each module the modules that it names.
+/// The imports of a crate: for each module, the modules that it names.
 #[derive(Default)]
 struct Imports {
     named: BTreeMap<Module, BTreeSet<Module>>,
-    /// Items named through the root of the crate, where their module has a path of its own.
+    /// Items named through the root of the crate although their module has its own path.
     through_root: Vec<String>,
 }
 
@@ -63,7 +63,7 @@ impl Imports {
         Ok(imports)
     }
 
-    /// One circle for each module that is in one, without repeating those already shown.
+    /// Returns one circle for each module that is part of one, without repetitions.
     fn circles(&self) -> Vec<String> {
         let mut seen = BTreeSet::new();
         let mut circles = Vec::new();
@@ -125,7 +125,7 @@ fn without_comments_and_tests(text: &str) -> String {
         .join("\n")
 }
 
-/// The paths that begin with `crate::` or `super::`, from the root of the crate.
+/// Returns the paths that begin with `crate::` or `super::`, from the root of the crate.
 fn paths(code: &str, module: &[String]) -> Vec<Module> {
     let mut paths = Vec::new();
     for (at, keyword) in [("crate::", 0), ("super::", 1)].into_iter().flat_map(|(word, up)| {
@@ -135,7 +135,7 @@ fn paths(code: &str, module: &[String]) -> Vec<Module> {
         let start = &code[before.len()..at];
         let ups = start.matches("super::").count();
         let is_start = start == "crate::" || start.len() == ups * "super::".len();
-        // Of `super::super::x` only the whole is a path.
+        // Of `super::super::x`, only the whole is a path.
         if !is_start || (keyword == 1 && code[at..].starts_with("super::")) {
             continue;
         }
@@ -145,7 +145,7 @@ fn paths(code: &str, module: &[String]) -> Vec<Module> {
     paths
 }
 
-/// Adds the paths of a tree such as `a::{b, c::d}`; returns the rest of the code.
+/// Adds the paths of a tree such as `a::{b, c::d}`. Returns the rest of the code.
 fn expand<'a>(base: &[String], code: &'a str, paths: &mut Vec<Module>) -> &'a str {
     let mut path = base.to_vec();
     let mut rest = code.trim_start();
@@ -177,7 +177,7 @@ fn expand<'a>(base: &[String], code: &'a str, paths: &mut Vec<Module>) -> &'a st
     }
 }
 
-/// Whether a module uses what its child has, rather than passing it on by `pub use`.
+/// Returns whether a module uses items of its child, rather than only re-exporting them.
 fn uses_child(code: &str, child: &[String]) -> bool {
     let Some(name) = child.last() else { return false };
     let lines = code.lines().filter(|line| !line.trim_start().starts_with("pub"));
@@ -205,20 +205,20 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_paths_of_trees() {
+    fn all_paths_of_a_tree_are_found() {
         let code =
             "use crate::a::{self, b::{C, D as E}, f};\nuse crate::g;\nfn h() { crate::i::j() }";
         assert_eq!(named(code, &["k"]), ["a", "a::b::C", "a::b::D", "a::f", "g", "i::j"]);
     }
 
     #[test]
-    fn follows_super_to_the_parent() {
+    fn super_is_the_parent_module() {
         assert_eq!(named("use super::b::C;", &["a", "d"]), ["a::b::C"]);
         assert_eq!(named("use super::super::{e, F};", &["a", "d"]), ["e", "F"]);
     }
 
     #[test]
-    fn shows_a_circle_once() {
+    fn a_circle_is_shown_once() {
         let module = |name: &str| vec![name.to_owned()];
         let mut imports = Imports::default();
         for (from, to) in [("a", "b"), ("b", "c"), ("c", "a"), ("d", "a")] {

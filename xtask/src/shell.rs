@@ -1,4 +1,4 @@
-//! Commands of a shell, in a folder of their own and with our programs on the search path.
+//! Shell commands, in a folder of their own and with our programs in the search path.
 
 use std::env;
 use std::ffi::OsString;
@@ -22,7 +22,7 @@ pub(crate) struct Shell {
 }
 
 impl Shell {
-    /// Empties `target/NAME` for the commands, and puts `programs` in front of the search path.
+    /// Empties `target/NAME` for the commands, and adds `programs` to the front of the search path.
     pub(crate) fn new(name: &str, programs: &[PathBuf]) -> Result<Self, Failure> {
         let folder = root().join("target").join(name);
         fs::remove_dir_all(&folder).ok();
@@ -32,7 +32,7 @@ impl Shell {
         Ok(Self { folder, path })
     }
 
-    /// A program that sees nothing of the user's settings.
+    /// Returns a command that does not read the user's settings.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.folder).env("PATH", &self.path);
@@ -44,7 +44,7 @@ impl Shell {
         command
     }
 
-    /// Runs a command and returns what it printed, and its exit code if that is not 0.
+    /// Runs a command. Returns its output, and its exit code if that is not 0.
     pub(crate) fn run(&self, line: &str) -> Result<String, Failure> {
         println!("$ {line}");
         let output = self.bash(&format!("exec 2>&1\n{line}")).stdin(Stdio::null()).output()?;
@@ -55,12 +55,12 @@ impl Shell {
         Ok(printed)
     }
 
-    /// Starts a command that goes on, and waits until it has printed something.
+    /// Starts a background command, and waits until it has printed something.
     pub(crate) fn start(&self, line: &str) -> Result<Background, Failure> {
         println!("$ {line} &");
         let path = self.folder.join(format!("output-{:?}", Instant::now()));
         let file = File::create(&path)?;
-        // Without `exec` the signal would end the shell only.
+        // Without `exec`, the signal would only end the shell.
         let mut bash = self.bash(&format!("exec {line} 2>&1"));
         let process = bash.stdin(Stdio::piped()).stdout(file).spawn()?;
         let mut background =
@@ -76,7 +76,7 @@ impl Shell {
         Ok(background)
     }
 
-    /// A script of bash.
+    /// Returns a command that runs a bash script.
     pub(crate) fn bash(&self, script: &str) -> Command {
         let mut command = self.command("bash");
         command.args(["-c", script]);
@@ -84,7 +84,7 @@ impl Shell {
     }
 }
 
-/// A command that goes on while others run.
+/// A background command.
 pub(crate) struct Background {
     process: Child,
     output: File,
@@ -92,7 +92,7 @@ pub(crate) struct Background {
 }
 
 impl Background {
-    /// The URL at the end of what `fdx listen` printed first.
+    /// Returns the URL at the end of the first line that `fdx listen` printed.
     pub(crate) fn url(&self) -> String {
         let printed = String::from_utf8_lossy(&self.printed);
         printed.lines().next().and_then(|line| line.rsplit(' ').next()).unwrap_or_default().into()

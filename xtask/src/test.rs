@@ -4,9 +4,10 @@ use crate::needs::{self, LeftOut, VENV, has, search_path};
 use crate::run::{Failure, cargo, output, run};
 use crate::{node, peers};
 
-/// Runs the tests. Lists those left out because a program is missing, or fails if there must be none.
+/// Runs the tests. Lists those that were skipped because a program is missing, or fails if `everything`
+/// must run.
 pub(crate) fn test(everything: bool, arguments: &[String]) -> Result<(), Failure> {
-    // Arguments select tests of Rust, so no test of the npm package.
+    // Arguments select Rust tests, so the npm package is not tested then.
     let selects = !arguments.is_empty();
     let mut split = arguments.splitn(2, |argument| argument == "--");
     let of_cargo = split.next().unwrap_or_default();
@@ -37,7 +38,7 @@ pub(crate) fn test(everything: bool, arguments: &[String]) -> Result<(), Failure
         node::test()?;
     }
     if !left_out.is_empty() {
-        println!("\nAll tests passed, but these were left out:\n{left_out}");
+        println!("\nAll tests passed, but these were skipped:\n{left_out}");
     }
     Ok(())
 }

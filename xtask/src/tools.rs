@@ -1,4 +1,4 @@
-//! `fdx` beside websocat and wscat: each row of docs/tools.md is a script that is run for each of them.
+//! Compares `fdx` with websocat and wscat. Each row of docs/tools.md is a script for each of them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 use crate::run::{Failure, build_fdx, output, root, run};
 use crate::shell::{ECHO, Shell};
 
-/// What one expects of such a command, and for each of the three a script that succeeds if it is so; none
-/// where its help has nothing for it. `$URL` is an echo server, `$NEWS` one that says something after a
-/// second, `$WSS` one with a certificate that `cert.pem` vouches for.
+/// A feature, and for each of the three programs a script that succeeds if the program has it;
+/// `None` if its help does not mention it. `$URL` is an echo server, `$NEWS` a server that sends a
+/// message after a second, and `$WSS` a server whose certificate is signed by `cert.pem`.
 struct Row {
     what: &'static str,
     fdx: Option<&'static str>,
@@ -19,56 +19,56 @@ struct Row {
 
 const ROWS: [Row; 14] = [
     Row {
-        what: "lines in, answers out, and then it ends",
+        what: "sends lines, prints answers, and ends",
         fdx: Some("[ \"$(printf 'a\\nb\\n' | fdx connect $URL)\" = $'a\\nb' ]"),
         websocat: Some("[ \"$(printf 'a\\nb\\n' | websocat $URL)\" = $'a\\nb' ]"),
         wscat: Some("[ \"$(printf 'a\\nb\\n' | wscat -c $URL)\" = $'a\\nb' ]"),
     },
     Row {
-        what: "an answer that takes a second is waited for",
+        what: "waits for an answer that takes a second",
         fdx: Some("[ \"$(echo hi | fdx connect $NEWS)\" = news ]"),
         websocat: Some("[ \"$(echo hi | websocat -n1 $NEWS)\" = news ]"),
         wscat: Some("[ \"$(sleep 3 | wscat -c $NEWS -x hi -w 2)\" = news ]"),
     },
     Row {
-        what: "a message of the command line is sent, its answer printed",
+        what: "sends a message from the command line and prints the answer",
         fdx: Some("[ \"$(fdx connect $URL <<<hello)\" = hello ]"),
         websocat: Some("[ \"$(websocat -1 $URL <<<hello)\" = hello ]"),
         wscat: Some("[ \"$(sleep 2 | wscat -c $URL -x hello -w 1)\" = hello ]"),
     },
     Row {
-        what: "the first message, and no more",
+        what: "prints the first message only",
         fdx: Some("[ \"$(fdx connect --count 1 $NEWS </dev/null)\" = news ]"),
         websocat: Some("[ \"$(websocat -n1 $NEWS </dev/null)\" = news ]"),
         wscat: None,
     },
     Row {
-        what: "its reader ends, and it does without a word",
+        what: "ends silently when the reader of its output ends",
         fdx: Some("yes | head -100000 | fdx connect $URL 2>errors | head -1; [ ! -s errors ]"),
         websocat: Some("yes | head -100000 | websocat $URL 2>errors | head -1; [ ! -s errors ]"),
         wscat: Some("yes | head -100000 | wscat -c $URL 2>errors | grep -q y && [ ! -s errors ]"),
     },
     Row {
-        what: "the exit code tells that nobody listens",
+        what: "a failed connection has a nonzero exit code",
         fdx: Some("! fdx connect $NOBODY </dev/null"),
         websocat: Some("! websocat $NOBODY </dev/null"),
         wscat: Some("! wscat -c $NOBODY </dev/null"),
     },
     Row {
-        what: "and its code differs from that of a connection that is lost",
+        what: "its exit code differs from that of a lost connection",
         fdx: Some("fdx connect $NOBODY </dev/null; [ $? = 3 ]"),
         websocat: Some("websocat $NOBODY </dev/null; [ $? = 3 ]"),
         wscat: None,
     },
     Row {
-        what: "bytes go in and come out as they are",
+        what: "binary data is unchanged",
         fdx: Some("head -c 4096 /dev/urandom >in
             fdx connect --input file --output raw $URL <in | cmp - in"),
         websocat: Some("head -c 4096 /dev/urandom >in; websocat -b $URL <in | cmp - in"),
         wscat: None,
     },
     Row {
-        what: "messages are compressed",
+        what: "compresses messages",
         fdx: Some("fdx tap 9361 $URL --ndjson >frames & sleep 0.5
             printf '%0300d\\n' 0 | fdx connect ws://127.0.0.1:9361/; kill $!
             grep -q 'permessage-deflate' frames && grep '\"opcode\":1' frames | grep -q '\"reserved\":4'"),
@@ -80,20 +80,20 @@ const ROWS: [Row; 14] = [
             grep '\"opcode\":1' frames | grep -q '\"reserved\":4'"),
     },
     Row {
-        what: "a certificate of one's own is trusted, and no other",
+        what: "trusts a given certificate, and no other",
         fdx: Some("! fdx connect $WSS <<<x && [ \"$(fdx connect --ca cert.pem $WSS <<<hi)\" = hi ]"),
         websocat: Some("! websocat -1 $WSS <<<x
             [ \"$(SSL_CERT_FILE=cert.pem websocat -1 $WSS <<<hi)\" = hi ]"),
         wscat: Some("[ \"$(sleep 2 | wscat --ca cert.pem -c $WSS -x hi -w 1)\" = hi ]"),
     },
     Row {
-        what: "events are JSON for machines",
+        what: "prints events as JSON",
         fdx: Some("fdx connect --ndjson $URL <<<hi | grep -q '\"event\":\"message\".*\"text\":\"hi\"'"),
         websocat: None,
         wscat: None,
     },
     Row {
-        what: "a server that echoes, for a test",
+        what: "echo server for tests",
         fdx: Some("fdx listen 9364 --echo >log & sleep 0.5
             fdx connect ws://127.0.0.1:9364/ <<<hi; [ $? = 0 ] && kill $!"),
         websocat: Some("websocat -s 127.0.0.1:9365 mirror: & sleep 0.5
@@ -102,13 +102,13 @@ const ROWS: [Row; 14] = [
         wscat: None,
     },
     Row {
-        what: "how a server is reached, and what looks wrong",
+        what: "diagnosis of a server",
         fdx: Some("fdx probe $URL | grep -q 'Nothing looks wrong'"),
         websocat: None,
         wscat: None,
     },
     Row {
-        what: "load, with percentiles",
+        what: "load test with percentiles",
         fdx: Some("fdx bench --duration 1 $URL | grep -q p99.9"),
         websocat: None,
         wscat: None,
@@ -118,7 +118,7 @@ const ROWS: [Row; 14] = [
 const WEBSOCAT: &str = "1.14.1";
 const WSCAT: &str = "6.1.0";
 
-/// Runs every row and writes docs/tools.md; fails if `fdx` does not do what it says.
+/// Runs every row and writes docs/tools.md. Fails if `fdx` fails in a row.
 pub(crate) fn tools() -> Result<(), Failure> {
     install()?;
     build_fdx()?;
@@ -139,7 +139,7 @@ pub(crate) fn tools() -> Result<(), Failure> {
         }
         println!("{}: {}", row.what, cells.join(", "));
         if cells[0] != "yes" {
-            return Err(Failure(format!("fdx does not do what it says: {}", row.what)));
+            return Err(Failure(format!("fdx failed: {}", row.what)));
         }
         table += &format!("| {} | {} |\n", row.what, cells.join(" | "));
     }
@@ -152,17 +152,17 @@ pub(crate) fn tools() -> Result<(), Failure> {
 const ABOUT: &str = "\
 # fdx beside websocat and wscat
 
-Written by `cargo xtask tools`, which runs a script for each cell (`xtask/src/tools.rs`): `no` is one that failed, with the
-options that the command's help has for it, and `–` stands where its help has nothing.
+Written by `cargo xtask tools`, which runs a script for each cell (`xtask/src/tools.rs`). `no`: the script failed, with the
+options from the command's help. `–`: the help mentions no such feature.
 ";
 
 const BESIDES: &str = "
-What a script cannot tell: in a terminal, fdx and wscat have a history and commands (`/ping`, `/close`), websocat has not;
-fdx and websocat have proxies by SOCKS5, fdx and wscat by HTTP. websocat connects anything with anything, such as a
-program for each client, which fdx does not; wscat closes with a code from the command line.
+Not covered by the scripts: in a terminal, fdx and wscat have a history and commands (`/ping`, `/close`); websocat does not.
+fdx and websocat support SOCKS5 proxies, fdx and wscat HTTP proxies. websocat can connect other kinds of streams, such as a
+program for each client; fdx cannot. wscat can close with a code given on the command line.
 ";
 
-/// Whether the script succeeds within a while.
+/// Returns whether the script succeeds within the time limit.
 fn try_out(shell: &Shell, script: &str, url: &str) -> Result<bool, Failure> {
     let prelude = "
         fdx listen 9367 --echo --tls --write-cert cert.pem >/dev/null 2>&1 & tls=$!
@@ -195,7 +195,7 @@ fn install() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Where they are installed.
+/// Returns the folder of the installed programs.
 fn folder() -> PathBuf {
     root().join("target/tools")
 }

@@ -30,12 +30,12 @@ impl Citations {
         self.0.remove(id).unwrap_or_default()
     }
 
-    /// The tests that cite an id.
+    /// Returns the tests that cite an id.
     pub(super) fn tests(&self, id: &str) -> &[String] {
         self.0.get(id).map_or(&[], |places| &places.test)
     }
 
-    /// The remaining ids that are not defined, each with a place.
+    /// Returns the remaining ids that are not defined, each with a place.
     pub(super) fn undefined(
         &self,
         defined: &BTreeSet<String>,
@@ -67,7 +67,7 @@ fn read(file: &Path, citations: &mut Citations) -> Result<(), Failure> {
     let path = path.strip_prefix("crates/").unwrap_or(&path);
     let mut side = side(path);
     for (number, line) in (1..).zip(fs::read_to_string(file)?.lines()) {
-        // Unit tests are the end of a source file.
+        // Unit tests are at the end of a source file.
         if line == "#[cfg(test)]" {
             side = Side::Test;
         }

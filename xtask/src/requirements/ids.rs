@@ -1,12 +1,13 @@
 //! Ids in a line of code, of a test or of a document.
 
-/// The letters of the faults of others: `L1` is one on a line that says "fault".
+/// The letters of the faults of other implementations. `L1` is an id on a line that contains
+/// "fault".
 const OF_OTHERS: &str = "LFZHCMO";
 
-/// The sections of `specs/whatwg.md`. Tests of other sections are not named after one of its lines.
+/// The sections of `specs/whatwg.md`. Tests of other sections are not named after its lines.
 const SECTIONS: std::ops::RangeInclusive<u32> = 1..=10;
 
-/// Returns the ids in a line, such as `RFC6455-5.1-1`, `WS-2.4`, `FT-15`, and `L1` behind "fault".
+/// Returns the ids in a line, such as `RFC6455-5.1-1`, `WS-2.4`, `FT-15`, and `L1` after "fault".
 pub(super) fn ids(line: &str) -> Vec<String> {
     let is_part = |character: char| character.is_ascii_alphanumeric() || ".-_".contains(character);
     let words = line.split(|character| !is_part(character));

@@ -1,5 +1,5 @@
-//! The ids that code, tests and documents cite are defined in `specs/`, and the code and the tests cite
-//! each requirement of the RFCs, or `specs/exceptions.md` says why not.
+//! Checks citations: `specs/` must define each id that code, tests and documents cite. Code and
+//! tests must cite each requirement of the RFCs, unless `specs/exceptions.md` gives a reason.
 
 mod citations;
 mod ids;
@@ -17,7 +17,7 @@ const RFCS: [&str; 2] = ["rfc6455.md", "rfc7692.md"];
 /// The lists that only define ids.
 const OTHERS: [&str; 3] = ["whatwg.md", "faults.md", "hub.md"];
 
-/// The levels. Nothing has to obey the last one.
+/// The levels. Requirements of the last level are optional.
 const LEVELS: [&str; 4] = ["MUST", "SHOULD", "definition", MAY];
 const MAY: &str = "MAY";
 
@@ -29,14 +29,14 @@ struct Requirement {
     test: Evidence,
 }
 
-/// Where the code or the tests cite a requirement, and whether an exception excuses them.
+/// Where the code or the tests cite a requirement, and whether an exception applies.
 struct Evidence {
     places: Vec<String>,
     excused: bool,
 }
 
-/// Prints the evidence for each requirement. Fails if some is missing, if a cited id is not defined, or if
-/// a document names a test that does not exist.
+/// Prints the evidence for each requirement. Fails if evidence is missing, if a cited id is not
+/// defined, or if a document names a test that does not exist.
 pub(crate) fn check() -> Result<(), Failure> {
     let mut cited = citations()?;
     let mut excused = exceptions()?;
@@ -77,7 +77,7 @@ pub(crate) fn check() -> Result<(), Failure> {
     faults.extend(
         excused
             .keys()
-            .map(|id| format!("specs/exceptions.md excuses {id}, which is no requirement")),
+            .map(|id| format!("specs/exceptions.md excuses {id}, which is not a requirement")),
     );
     faults.extend(named_tests::missing()?);
     faults.iter().for_each(|fault| println!("{fault}"));
@@ -95,7 +95,7 @@ impl Requirement {
         let sides = [("code", &self.code), ("test", &self.test)];
         let faults = sides.map(|(name, side)| match (side.places.first(), side.excused) {
             (None, false) if self.level != MAY => {
-                Some(format!("{} is cited in no {name}", self.id))
+                Some(format!("{} is not cited in the {name}", self.id))
             }
             (Some(place), true) => {
                 Some(format!("{} needs no exception for its {name}: {place}", self.id))
@@ -144,7 +144,7 @@ fn print_tested(list: &str, ids: &[String], cited: &Citations) {
     println!("{list}: tests cite {} of {}", tested.count(), ids.len());
 }
 
-/// The cells of the rows of the tables in a file of `specs/`, without their heads.
+/// Returns the cells of the table rows in a file of `specs/`, without the headings.
 fn rows(file: &str) -> Result<Vec<Vec<String>>, Failure> {
     let text = fs::read_to_string(root().join("specs").join(file))?;
     let rows = text.lines().filter_map(|line| line.strip_prefix("| "));
@@ -152,7 +152,7 @@ fn rows(file: &str) -> Result<Vec<Vec<String>>, Failure> {
     Ok(rows.map(|row| row.split('|').map(|cell| cell.trim().to_owned()).collect()).collect())
 }
 
-/// For each exception, whether it excuses the code and the tests.
+/// Returns for each exception whether it applies to the code and to the tests.
 fn exceptions() -> Result<BTreeMap<String, (bool, bool)>, Failure> {
     let exceptions = rows("exceptions.md")?.into_iter().map(|cells| {
         let sides = match cells.get(1).map(String::as_str) {

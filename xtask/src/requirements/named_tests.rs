@@ -1,11 +1,11 @@
-//! The tests that documents name exist.
+//! Checks that the tests named in documents exist.
 
 use std::fs;
 
 use crate::run::{Failure, root};
 
-/// Returns a complaint for each `path::name` in backticks in `docs/` or `specs/` that is no function of
-/// the file at that path.
+/// Returns a message for each `path::name` in backticks in `docs/` or `specs/` that is not a
+/// function in the file at that path.
 pub(super) fn missing() -> Result<Vec<String>, Failure> {
     let mut missing = Vec::new();
     for folder in ["docs", "specs"] {
@@ -27,7 +27,7 @@ pub(super) fn missing() -> Result<Vec<String>, Failure> {
     Ok(missing)
 }
 
-/// The path of the file and the name of each test that a document names.
+/// Returns the path of the file and the name of each test that a document names.
 fn tests(document: &str) -> impl Iterator<Item = (String, &str)> {
     let quoted = document.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
     quoted.filter_map(|quoted| {

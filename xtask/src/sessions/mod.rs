@@ -1,9 +1,9 @@
-//! The sessions in a terminal that docs/fdx.md shows: run, and written down or compared.
+//! The terminal sessions in docs/fdx.md. Runs them, and writes or compares their output.
 //!
-//! A block ```` ```console ```` is a terminal, its lines that begin with `$ ` are what is typed there, and
-//! what stands below them is what came of it. In a block `console background` the last command goes on
-//! until the next heading, while other terminals talk to it. A block `console screen` is what a terminal
-//! shows when the lines of the comment above it, `<!-- typed: one ; two -->`, are typed into its command.
+//! A block ```` ```console ```` is a terminal. Lines that begin with `$ ` are typed, and the lines
+//! below them are the output. In a block `console background` the last command keeps running until
+//! the next heading, while other terminals use it. A block `console screen` shows the screen after
+//! the lines of the comment above it, `<!-- typed: one ; two -->`, were typed into its command.
 
 mod screen;
 
@@ -13,9 +13,9 @@ use std::net::TcpListener;
 use crate::run::{Failure, cargo, root, run};
 use crate::shell::{Background, Shell};
 
-/// Runs all sessions. Compares with what the page says but for its numbers, or else writes the page anew.
+/// Runs all sessions. Compares the output with the page, ignoring numbers, or rewrites the page.
 pub(crate) fn sessions(check: bool) -> Result<(), Failure> {
-    // The page shows what users run; for a comparison the quicker build will do.
+    // The page shows what users run. For a comparison, the faster build is enough.
     let profile = if check { "debug" } else { "release" };
     let release = if check { None } else { Some("--release") };
     run(cargo(["build", "--package", "fullduplex-cli"]).args(release))?;
@@ -27,7 +27,7 @@ pub(crate) fn sessions(check: bool) -> Result<(), Failure> {
         println!("wrote {}", page.display());
         return Ok(());
     }
-    // Which of two ends is the first to end is left to chance, now and then.
+    // Now and then, chance decides which of two ends finishes first.
     let mut compared = compare(&written, &record(&written, &shell)?);
     for _ in 0..2 {
         if compared.is_err() {
@@ -43,13 +43,13 @@ fn compare(written: &str, recorded: &str) -> Result<(), Failure> {
         None if old.len() == new.len() => Ok(()),
         None => Err(Failure("docs/fdx.md: a session has become longer or shorter".into())),
         Some((old, new)) => Err(Failure(format!(
-            "docs/fdx.md shows what is no longer so; `cargo xtask sessions` writes it anew\n  page: \
+            "docs/fdx.md is out of date; `cargo xtask sessions` rewrites it\n  page: \
              {old}\n  now:  {new}"
         ))),
     }
 }
 
-/// The page with what its commands print now.
+/// Returns the page with the current output of its commands.
 fn record(page: &str, shell: &Shell) -> Result<String, Failure> {
     let mut recorded = Vec::new();
     let mut lines = page.lines();
@@ -98,16 +98,16 @@ fn record(page: &str, shell: &Shell) -> Result<String, Failure> {
     Ok(recorded.join("\n") + "\n")
 }
 
-/// What goes on between two headings.
+/// The background commands between two headings.
 #[derive(Default)]
 struct Section {
     ports: Ports,
-    /// The commands that go on, and the lines of the page above which their output belongs.
+    /// The running commands, and the line of the page before which each output belongs.
     background: Vec<(usize, Background)>,
 }
 
 impl Section {
-    /// Ends what goes on, and puts its output where it belongs.
+    /// Stops the running commands, and inserts their output.
     fn end(&mut self, recorded: &mut Vec<String>) -> Result<(), Failure> {
         for (at, background) in self.background.drain(..).rev() {
             let output = background.end()?;
@@ -119,14 +119,14 @@ impl Section {
     }
 }
 
-/// The ports 9001 to 9009 of the page, and those that stand for them where these are taken.
+/// The ports 9001 to 9009 of the page, and the free ports that replace them.
 #[derive(Default)]
 struct Ports {
     pairs: Vec<(String, String)>,
 }
 
 impl Ports {
-    /// The command with ports that are free.
+    /// Returns the command with free ports.
     fn real(&mut self, command: &str) -> String {
         let mut command = command.to_owned();
         for port in 9001..=9009u16 {
@@ -135,7 +135,7 @@ impl Ports {
                 continue;
             }
             if !self.pairs.iter().any(|(of, _)| *of == shown) {
-                // Of four digits too, so that columns keep their width.
+                // Also four digits, to keep the width of columns.
                 let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
                 let real = std::iter::once(port).chain(9010..=9999).find(is_free);
                 self.pairs.push((shown, real.unwrap_or(port).to_string()));
@@ -147,14 +147,15 @@ impl Ports {
         command
     }
 
-    /// A line of output with the ports of the page.
+    /// Returns a line of output with the ports of the page.
     fn shown(&self, line: &str) -> String {
         let shown = |line: String, (shown, real): &(String, String)| line.replace(real, shown);
         self.pairs.iter().fold(line.trim_end().to_owned(), shown)
     }
 }
 
-/// The lines, with each number and its unit as `0` and each gap as one space: what differs from run to run.
+/// Returns the lines with each number and its unit replaced by `0`, and each gap by one space,
+/// because these differ from run to run.
 fn without_numbers(page: &str) -> Vec<String> {
     page.lines()
         .map(|line| {

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use crate::run::{Failure, output, run};
 use crate::shell::{LOOK_AGAIN, PATIENCE, Shell};
 
-/// What a terminal shows when these lines are typed into the command, each when the screen is at rest.
+/// Returns the screen after these lines were typed into the command, each once the screen is
+/// stable.
 pub(super) fn record(
     shell: &Shell,
     command: &str,
@@ -21,20 +22,20 @@ pub(super) fn record(
     Ok(screen.trim_end().lines().map(str::to_owned).collect())
 }
 
-/// A terminal of its own server of tmux, so that nobody's sessions are touched.
+/// A terminal in a tmux server of its own, separate from the user's sessions.
 struct Terminal;
 
 impl Terminal {
     fn open(shell: &Shell, command: &str) -> Result<Self, Failure> {
         let mut tmux = shell.command("tmux");
         tmux.args(["-L", NAME, "-f", "/dev/null", "new-session", "-d", "-s", NAME]);
-        // What it showed last stays when the command has ended.
+        // The screen stays after the command has ended.
         tmux.args(["-x", "100", "-y", "40", &format!("{command}; exec sleep 60")]);
         run(&mut tmux)?;
         Ok(Self)
     }
 
-    /// The screen, when it is another than before and has not changed for a while.
+    /// Waits until the screen differs from `before` and has not changed for a while. Returns it.
     fn at_rest(&self, before: &str) -> Result<String, Failure> {
         let deadline = Instant::now() + PATIENCE;
         let mut last = (Instant::now(), before.to_owned());
@@ -45,7 +46,7 @@ impl Terminal {
             } else if now != before && last.0.elapsed() > REST {
                 return Ok(now);
             } else if Instant::now() > deadline {
-                return Err(Failure(format!("the terminal still shows what it did\n{now}")));
+                return Err(Failure(format!("the screen did not change\n{now}")));
             }
             thread::sleep(LOOK_AGAIN);
         }
