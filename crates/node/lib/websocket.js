@@ -42,8 +42,8 @@ const channels = {
 };
 
 const STATES = ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'];
-const CONNECTING = 0;
-const CLOSING = 2;
+/** The types of events that can still fire, for each state. */
+const FIRING = native.firingEvents();
 
 /** The default options of the socket that is constructed next. */
 let nextDefaults;
@@ -200,13 +200,11 @@ class WebSocket extends EventTarget {
 
   /** Returns whether an event could still reach a listener in this state. Then the socket is not collected. */
   #isHeard(state) {
-    const listeners = this.#listeners;
-    return (
-      listeners.hears('error') ||
-      listeners.hears('close') ||
-      (state < CLOSING && listeners.hears('message')) ||
-      (state === CONNECTING && listeners.hears('open'))
-    );
+    const types = FIRING[state];
+    for (let i = 0; i < types.length; i += 1) {
+      if (this.#listeners.hears(types[i])) return true;
+    }
+    return false;
   }
 
   #fire(event) {

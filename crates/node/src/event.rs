@@ -1,12 +1,23 @@
 use fullduplex::host::{Batch, Rest};
-use fullduplex::{Data, Event};
+use fullduplex::{Data, Event, EventType, ReadyState};
 use napi::bindgen_prelude::{ArrayBuffer, JsValue, JsValuesTupleIntoVec, Object};
 use napi::{Env, JsString, Result, Unknown, sys};
+use napi_derive::napi;
 
 /// The `open` event.
 const OPEN: u32 = 1;
 /// The `error` event.
 const ERROR: u32 = 2;
+
+/// Returns the types of events that can still fire, for each `readyState`.
+#[napi]
+pub fn firing_events() -> Vec<Vec<String>> {
+    let names = |state| {
+        let types = EventType::ALL.into_iter().filter(move |event_type| event_type.can_fire(state));
+        types.map(|event_type| event_type.name().to_owned()).collect()
+    };
+    ReadyState::ALL.into_iter().map(names).collect()
+}
 
 /// Converts an event into one value: 1 for `open`, 2 for `error`, the data of a `message` as a
 /// string or an `ArrayBuffer`, and an object with the members of a `close` event.

@@ -121,7 +121,7 @@ impl Object for SocketState {
     }
 
     fn can_fire(&self, event_type: EventType) -> bool {
-        self.machine.can_fire(event_type)
+        event_type.can_fire(self.machine.ready_state())
     }
 
     fn finish(&mut self, listeners: &mut Callbacks<Self>) -> Self::Remains {

@@ -17,6 +17,11 @@ pub enum ReadyState {
     Closed = 3,
 }
 
+impl ReadyState {
+    /// All states, in order.
+    pub const ALL: [Self; 4] = [Self::Connecting, Self::Open, Self::Closing, Self::Closed];
+}
+
 /// The type in which binary messages are delivered.
 ///
 /// In Rust both are the same bytes. The difference matters to bindings to other languages.
@@ -43,6 +48,19 @@ pub enum EventType {
 }
 
 impl EventType {
+    /// All types.
+    pub const ALL: [Self; 4] = [Self::Open, Self::Message, Self::Error, Self::Close];
+
+    /// Returns whether an event of this type can still fire for a socket in this state. A listener for
+    /// such an event keeps the object alive (WHATWG WebSockets, "garbage collection").
+    pub fn can_fire(self, state: ReadyState) -> bool {
+        match self {
+            Self::Open => state == ReadyState::Connecting,
+            Self::Message => state <= ReadyState::Open,
+            Self::Error | Self::Close => state <= ReadyState::Closing,
+        }
+    }
+
     /// Returns the name in the standard.
     pub fn name(self) -> &'static str {
         match self {

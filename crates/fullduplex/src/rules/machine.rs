@@ -12,7 +12,7 @@ use fullduplex_proto::{CloseCode, CloseFrame, CloseReason, Message};
 
 use crate::rules::error::Error;
 use crate::rules::event::{
-    BinaryType, CloseEvent, Data, Event, EventType, MessageEvent, ReadyState,
+    BinaryType, CloseEvent, Data, Event, MessageEvent, ReadyState,
 };
 
 /// What happens to messages that arrive after `close()`, while the peer is still sending.
@@ -225,16 +225,6 @@ impl Machine {
             ReadyState::Open => true,
             ReadyState::Closing => self.after_close == AfterClose::Deliver,
             ReadyState::Connecting | ReadyState::Closed => false,
-        }
-    }
-
-    /// Returns whether an event of this type can still fire. A listener for such an event keeps the
-    /// object alive (WHATWG WebSockets, "garbage collection").
-    pub fn can_fire(&self, event_type: EventType) -> bool {
-        match event_type {
-            EventType::Open => self.ready_state == ReadyState::Connecting,
-            EventType::Message => self.ready_state <= ReadyState::Open,
-            EventType::Error | EventType::Close => self.ready_state <= ReadyState::Closing,
         }
     }
 
