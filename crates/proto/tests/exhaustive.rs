@@ -87,9 +87,8 @@ fn oracle(
     let compressed = rsv1 || (opcode == 0x0 && situation == Situation::InCompressedText);
     let whole = match (opcode, length) {
         // RFC 7692: the data and the tail 00 00 FF FF form blocks. A zero byte begins a stored block of
-        // length 0, whose complement FF FF can only come from the tail. Without data, the tail alone is
-        // not a complete block.
-        (0x0..=0x2, 0 | 2..) if compressed && fin => Fails(1007),
+        // length 0, whose complement FF FF can only come from the tail. No data is an empty message (FC-15).
+        (0x0..=0x2, 2..) if compressed && fin => Fails(1007),
         (0x0..=0x2, 5..) if compressed => Fails(1007),
         // "the first two bytes of the body MUST be a 2-byte unsigned integer": one byte is too few, and
         // the code 0 is not used (section 7.4.2).
@@ -167,8 +166,8 @@ fn every_two_byte_header_gets_the_verdict_of_the_oracle() {
     // In every situation: Ping and Pong with 126 lengths each, and a Close without a body.
     let control = 2 * 126 + 1;
     // For each of text and binary, or for continuations within a message: with FIN or without, 128 lengths
-    // each. Compressed: one length with FIN, five without.
-    let (plain, compressed) = (2 * 128, 1 + 5);
+    // each. Compressed: two lengths with FIN, five without.
+    let (plain, compressed) = (2 * 128, 2 + 5);
     let without = 2 * control + 2 * plain + plain;
     let with = 3 * control + 2 * (plain + compressed) + plain + compressed;
     assert_eq!(accepted, 2 * (without + with));

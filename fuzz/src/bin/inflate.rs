@@ -100,11 +100,14 @@ impl Other {
         let (end, status) = self.step(&mut stream, data, start);
         let (tail_end, tail_status) = self.step(&mut stream, &TAIL, end);
         self.inflated.truncate(end);
-        // RFC7692-7.2.2-4: the tail ends a block and inflates to nothing. Data that ends with a final
-        // block is complete without it.
-        let is_whole = status == TINFLStatus::Done
-            || end == tail_end
-                && matches!(tail_status, TINFLStatus::BlockBoundary | TINFLStatus::Done);
+        // RFC7692-7.2.2-4: the tail ends a block and inflates to nothing. Data is also complete if it ends
+        // with a final block or with the tail, or is empty (FC-15).
+        let is_whole = if data.ends_with(&TAIL) {
+            matches!(status, TINFLStatus::BlockBoundary | TINFLStatus::Done)
+        } else {
+            let ends_block = matches!(tail_status, TINFLStatus::BlockBoundary | TINFLStatus::Done);
+            data.is_empty() || status == TINFLStatus::Done || end == tail_end && ends_block
+        };
         if end - start > limit {
             Verdict::TooBig
         } else if is_whole {

@@ -2,26 +2,34 @@ use zlib_rs::{Inflate, InflateFlush, Status};
 
 use super::{ContextParams, ContextTakeover, TAIL};
 
+/// An empty block: its header and the tail.
+const EMPTY_BLOCK: [u8; 5] = [0x00, 0x00, 0x00, 0xFF, 0xFF];
+
+/// The value of [`Inflater::ending`] at the beginning of a message: anything but the tail.
+const NO_ENDING: [u8; TAIL.len()] = [0xAA; 4];
+
 /// Inflates the messages of a peer (RFC 7692 section 7.2.2).
 pub(crate) struct Inflater {
     context: ContextParams,
-    /// Allocated by the first [`Inflater::inflate`].
+    /// Created when there is data to inflate.
     stream: Option<Inflate>,
-    /// Whether it was used since the last [`Inflater::release_unused`].
+    /// Whether anything was inflated since the last [`Inflater::release_unused`].
     used: bool,
-    /// Whether the last input byte ended a block marked as final. The message may continue after it
-    /// (RFC7692-7.2.1-1, RFC7692-7.2.1-2).
-    is_at_end: bool,
-    /// The last inflated bytes: at least the window, at most twice its size. After a final block or a
-    /// release, a new stream takes its window from here.
+    /// Whether the message needs the tail: it has data, and its last block was not marked as the last
+    /// one. Data may follow such a block, with the next byte (RFC7692-7.2.1-1, RFC7692-7.2.1-2).
+    needs_tail: bool,
+    /// The last bytes of the message's data.
+    ending: [u8; TAIL.len()],
+    /// The last inflated bytes: the whole window, and at most as much again. After a release, or a block
+    /// that is marked as the last one, a new stream starts with them.
     history: Vec<u8>,
 }
 
-/// The compressed data is invalid.
+/// The data is not valid DEFLATE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct InflateError;
 
-/// The result of one inflate step.
+/// How many bytes one step of inflating has taken and made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Step {
     /// How many bytes of input were consumed.
@@ -34,7 +42,14 @@ pub(crate) struct Step {
 
 impl Inflater {
     pub(crate) fn new(context: ContextParams) -> Self {
-        Self { context, stream: None, used: false, is_at_end: false, history: Vec::new() }
+        Self {
+            context,
+            stream: None,
+            used: false,
+            needs_tail: false,
+            ending: NO_ENDING,
+            history: Vec::new(),
+        }
     }
 
     /// Inflates a piece of a message into `out`, which must not be empty.
@@ -45,24 +60,29 @@ impl Inflater {
         let (taken, made, result) = self.step(input, out, InflateFlush::NoFlush);
         self.remember(&out[..made]);
         if taken > 0 {
-            self.is_at_end = false;
+            self.needs_tail = true;
+            self.note_ending(&input[..taken]);
         }
         let was_last_block = result == Ok(Status::StreamEnd);
         if was_last_block {
             self.restart();
-            self.is_at_end = true;
+            self.needs_tail = false;
         }
         let is_stuck = taken == 0 && made == 0 && !input.is_empty() && !was_last_block;
         Step { taken, made, corrupt: result.is_err() || is_stuck }
     }
 
-    /// Ends a message after all its data was inflated (RFC7692-7.2.2-4).
+    /// Ends a message, after all of its data was inflated (RFC7692-7.2.2-4).
     pub(crate) fn finish(&mut self) -> Result<(), InflateError> {
-        // Some deflaters end with a final block and omit the empty block that should follow it
-        // (RFC7692-7.2.1-3). The tail is the rest of that empty block, so it is not needed then.
-        if !std::mem::take(&mut self.is_at_end) {
-            self.take_tail()?;
+        // Three violations of RFC7692-7.2.1-3 are accepted, because no data can be lost (FC-15): the data
+        // ends with a block that is marked as the last one, without the empty block that should follow it; an
+        // empty message has no data at all; the tail was not removed.
+        if std::mem::take(&mut self.needs_tail) {
+            // If the tail was removed, the highest bit of the last byte is zero.
+            let is_unstripped = self.ending == TAIL;
+            self.take_empty_block(if is_unstripped { &EMPTY_BLOCK } else { &TAIL })?;
         }
+        self.ending = NO_ENDING;
         if self.context.takeover == ContextTakeover::No {
             self.history.clear();
             self.restart();
@@ -70,12 +90,14 @@ impl Inflater {
         Ok(())
     }
 
-    /// Inflates the tail, which must complete an empty block. The stream is told to stop at the end of a
-    /// block, so it leaves the probe's last byte. If it does not, the data was truncated.
-    fn take_tail(&mut self) -> Result<(), InflateError> {
-        let mut probe = [0; TAIL.len() + 1];
-        probe[..TAIL.len()].copy_from_slice(&TAIL);
-        if self.step(&probe, &mut [0], InflateFlush::Block) != (TAIL.len(), 0, Ok(Status::Ok)) {
+    /// Checks that the data is not truncated, by a block that inflates to nothing, or the rest of one.
+    /// Told to stop at the end of a block, the stream leaves the byte after it alone, unless the data
+    /// ended inside something else.
+    fn take_empty_block(&mut self, block: &[u8]) -> Result<(), InflateError> {
+        let mut probe = [0; EMPTY_BLOCK.len() + 1];
+        probe[..block.len()].copy_from_slice(block);
+        let probe = &probe[..=block.len()];
+        if self.step(probe, &mut [0], InflateFlush::Block) != (block.len(), 0, Ok(Status::Ok)) {
             return Err(InflateError);
         }
         // The empty block may be marked as final.
@@ -131,6 +153,17 @@ impl Inflater {
         if window > 0 {
             let history = &self.history[self.history.len() - window..];
             stream.set_dictionary(history).expect("a raw stream accepts any dictionary");
+        }
+    }
+
+    fn note_ending(&mut self, data: &[u8]) {
+        match data.last_chunk() {
+            Some(last) => self.ending = *last,
+            None => {
+                self.ending.rotate_left(data.len());
+                let start = self.ending.len() - data.len();
+                self.ending[start..].copy_from_slice(data);
+            }
         }
     }
 

@@ -153,14 +153,18 @@ fn the_parts_of_a_message_are_one_compressed_stream() {
 fn corrupt_compressed_data_is_refused() {
     let hello = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
     let mut cases: Vec<(&str, Vec<u8>)> = vec![
-        ("no data", b"".to_vec()),
         ("a reserved block type", b"\x06".to_vec()),
         ("a stored block with a wrong complement", b"\x00\x05\x00\x05\x00Hello\x00".to_vec()),
         ("a stored block that the tail would complete", b"\x00\x09\x00\xf6\xffHello\x00".to_vec()),
         ("a stored block that the tail would begin", b"\x00\x05\x00\xfa\xffH".to_vec()),
         ("a distance before the beginning", b"\x02\x00\x11\x00\x00".to_vec()),
         ("a final block and half a block", b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00\x05".to_vec()),
-        ("the tail itself", [&hello[..], b"\x00\x00\xff\xff"].concat()),
+        ("half of the tail", [&hello[..], b"\x00\x00"].concat()),
+        ("the tail twice", [&hello[..], b"\x00\x00\xff\xff\x00\x00\xff\xff"].concat()),
+        (
+            "a truncated stored block like the tail",
+            b"\x00\x05\x00\xfa\xff\x00\x00\xff\xff".to_vec(),
+        ),
     ];
     cases.extend((1..hello.len()).map(|cut| ("cut off", hello[..cut].to_vec())));
     for (what, data) in cases {
@@ -469,11 +473,11 @@ fn final_blocks_do_not_end_the_message() {
             })
             .collect();
         assert_eq!(events(&mut connection, &wire), [text(expected)], "{frames:x?}");
-        // The next message is read, and a message without data is still refused.
+        // The next messages are read.
         let next = compressed(TEXT, stored.as_slice()).bytes();
         assert_eq!(events(&mut connection, &next), [text("Hello")], "after {frames:x?}");
-        let (_, violation) = receive(&mut connection, &compressed(TEXT, b"").bytes());
-        assert_eq!(violation, Some(Violation::CorruptDeflate), "after {frames:x?}");
+        let next = compressed(TEXT, b"").bytes();
+        assert_eq!(events(&mut connection, &next), [text("")], "after {frames:x?}");
     }
 }
 
@@ -521,4 +525,32 @@ fn small_parts_stay_within_the_limit() {
     }
     let events = events(&mut client, &drain(&mut server));
     assert_eq!(events.iter().map(content_len).sum::<usize>(), 4096);
+}
+
+/// FC-15: an empty message without data, and data with the tail that should have been removed, are
+/// accepted in any frames: nothing can be lost.
+#[test]
+fn messages_without_data_or_with_the_tail_are_accepted() {
+    let hello = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+    let stored = b"\x00\x05\x00\xfa\xffHello\x00";
+    let tail = b"\x00\x00\xff\xff";
+    for takeover in [ContextTakeover::Yes, ContextTakeover::No] {
+        let mut connection = connection(Role::Client).with_deflate(agreed(15, takeover));
+        for (data, expected) in [
+            (b"".to_vec(), ""),
+            ([&hello[..], tail].concat(), "Hello"),
+            ([&stored[..], tail].concat(), "Hello"),
+            (hello.to_vec(), "Hello"),
+            (b"".to_vec(), ""),
+        ] {
+            let whole = compressed(TEXT, &data).bytes();
+            assert_eq!(events(&mut connection, &whole), [text(expected)], "{data:x?}");
+            let mut pieces = compressed(TEXT, []).unfinished().bytes();
+            for byte in &data {
+                pieces.extend(frame(CONTINUATION, [*byte]).unfinished().bytes());
+            }
+            pieces.extend(frame(CONTINUATION, []).bytes());
+            assert_eq!(events(&mut connection, &pieces), [text(expected)], "{data:x?}");
+        }
+    }
 }
