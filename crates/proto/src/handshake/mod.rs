@@ -23,5 +23,5 @@ pub use extension::{Extension, Param};
 pub use key::Nonce;
 pub use offer::{Offer, ReservedHeaderError, is_reserved_header};
 pub use origin::{Origin, OriginError, OriginPolicy};
-pub use rejection::Rejection;
+pub use rejection::{Rejection, RejectionStatusError};
 pub use subprotocol::{Subprotocol, SubprotocolError, Subprotocols};

@@ -1,7 +1,7 @@
 use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderName, HeaderValue, Response, StatusCode, Version};
 
-/// Why a server does not open the connection: an HTTP error (RFC6455-4.2.1-1).
+/// An HTTP error with which a server refuses to open a connection (RFC6455-4.2.1-1), or a redirect.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{status}: {reason}")]
 pub struct Rejection {
@@ -10,12 +10,39 @@ pub struct Rejection {
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
+/// A [`Rejection`] cannot have this status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("could not reject a request with {0}: use 400 to 599, or a redirect")]
+pub struct RejectionStatusError(pub StatusCode);
+
 impl Rejection {
-    /// Returns a rejection with the given status. `reason` is the text of the response. Use 403 for an origin
-    /// that is not allowed (RFC6455-4.2.2-3), 404 for an unknown resource (RFC6455-4.2.2-5), and 401 for a
-    /// client that has not authenticated (RFC6455-4.2.2-2).
+    /// Creates a rejection. `reason` is the text of the response. Use 403 for an origin that is not allowed
+    /// (RFC6455-4.2.2-3), 404 for an unknown resource (RFC6455-4.2.2-5), and 401 for a client that has not
+    /// authenticated (RFC6455-4.2.2-2).
+    ///
+    /// # Panics
+    /// If the status does not reject: see [`try_new`](Self::try_new). Use that method for a status that is
+    /// not a constant.
+    #[track_caller]
     pub fn new(status: StatusCode, reason: impl Into<String>) -> Self {
-        Self { status, reason: reason.into(), headers: Vec::new() }
+        Self::try_new(status, reason).expect("the status rejects")
+    }
+
+    /// Creates a rejection, as [`new`](Self::new) does.
+    ///
+    /// # Errors
+    /// [`RejectionStatusError`] if the status is not 300 to 599, or is 304: 1xx does not end the response, 2xx
+    /// tells the client that the request succeeded, and a 304 has no text (FS-12).
+    pub fn try_new(
+        status: StatusCode,
+        reason: impl Into<String>,
+    ) -> Result<Self, RejectionStatusError> {
+        match status.as_u16() {
+            300..=303 | 305..=599 => {
+                Ok(Self { status, reason: reason.into(), headers: Vec::new() })
+            }
+            _ => Err(RejectionStatusError(status)),
+        }
     }
 
     pub(super) fn bad_request(reason: impl Into<String>) -> Self {
@@ -31,24 +58,24 @@ impl Rejection {
     pub(super) fn upgrade_required(reason: impl Into<String>) -> Self {
         Self::new(StatusCode::UPGRADE_REQUIRED, reason)
             .with_header(UPGRADE, HeaderValue::from_static("websocket"))
-            // RFC6455-4.2.2-4, RFC6455-4.4-1: all versions that are understood.
+            // RFC6455-4.2.2-4, RFC6455-4.4-1: all supported versions.
             .with_header(super::offer::VERSION, HeaderValue::from_static("13"))
     }
 
-    /// Adds a header to the response, such as `Retry-After` to a 503. Those that say how the response
-    /// ends are not free to choose.
+    /// Adds a header to the response, such as `Retry-After` to a 503. `Connection`, `Content-Length`,
+    /// `Content-Type` and `Transfer-Encoding` are replaced.
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
     }
 
-    /// The status of the response.
+    /// Returns the status of the response.
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The response: the reason as its body, and the end of the HTTP connection (RFC6455-7.2.2-1), so
-    /// that nothing that follows can be taken for another request (fault O2).
+    /// Returns the response, with the reason as its body. It ends the HTTP connection (RFC6455-7.2.2-1), so
+    /// that bytes after the request are not taken for another request (fault O2).
     pub fn to_response(&self) -> Response<String> {
         let body = format!("{}\n", self.reason);
         let mut response = Response::new(String::new());

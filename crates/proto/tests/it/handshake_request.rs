@@ -228,6 +228,25 @@ fn a_server_may_reject_with_any_status() {
     }
 }
 
+/// FS-12: a 101 is not a rejection, a 2xx says that the request succeeded, and a 304 has no body.
+#[test]
+fn a_rejection_has_a_status_that_rejects() {
+    for status in 100..=999 {
+        let status = StatusCode::from_u16(status).unwrap();
+        let rejects = matches!(status.as_u16(), 300..=303 | 305..=599);
+        match Rejection::try_new(status, "no") {
+            Ok(rejection) => assert_eq!((rejection.status(), rejects), (status, true)),
+            Err(error) => {
+                assert!(!rejects, "{status}");
+                assert!(error.to_string().contains(status.as_str()), "{error}");
+            }
+        }
+    }
+    for status in [StatusCode::SWITCHING_PROTOCOLS, StatusCode::NO_CONTENT] {
+        assert!(std::panic::catch_unwind(|| Rejection::new(status, "no")).is_err());
+    }
+}
+
 /// A server may add headers, but not those that frame the body or the connection.
 #[test]
 fn a_rejection_can_have_further_headers() {
