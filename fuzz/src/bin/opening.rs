@@ -130,7 +130,8 @@ fn is_opening_response(response: &Response<()>) -> bool {
     let subprotocol = only(headers, SEC_WEBSOCKET_PROTOCOL);
     response.status() == StatusCode::SWITCHING_PROTOCOLS
         && response.version() == Version::HTTP_11
-        && only(headers, UPGRADE).is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
+        && only(headers, UPGRADE).is_some()
+        && lists(headers, UPGRADE, "websocket")
         && lists(headers, CONNECTION, "upgrade")
         && only(headers, SEC_WEBSOCKET_ACCEPT) == Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
         && (!headers.contains_key(SEC_WEBSOCKET_PROTOCOL)

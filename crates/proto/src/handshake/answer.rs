@@ -9,23 +9,23 @@ use super::syntax::{self, Single};
 use super::{Extension, Offer, Subprotocol, Subprotocols};
 use crate::deflate::{AgreedDeflate, DeflateConfig};
 
-/// What a server agrees to.
+/// What a server agrees to in its response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
     subprotocol: Option<Subprotocol>,
     deflate: Option<Agreement>,
-    /// Further headers of the response.
+    /// Additional headers of the response.
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// permessage-deflate, as the server's answer has it, and what that means.
+/// The element of permessage-deflate in the server's response, and the parameters agreed on by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Agreement {
     extension: Extension,
     agreed: AgreedDeflate,
 }
 
-/// A server may only choose what was offered (RFC6455-4.2.2-6).
+/// A server can choose only a subprotocol that was offered (RFC6455-4.2.2-6).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the subprotocol `{0}` was not offered by the client and cannot be chosen")]
 pub struct SubprotocolNotOfferedError(pub Subprotocol);
@@ -34,10 +34,10 @@ pub struct SubprotocolNotOfferedError(pub Subprotocol);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AnswerError {
-    /// RFC6455-4.1-24: the server answered, and not with an upgrade.
+    /// RFC6455-4.1-24: the status is not 101.
     #[error("the server answered {0} instead of 101 Switching Protocols")]
     Status(StatusCode),
-    /// RFC6455-4.1-30: an upgrade needs HTTP/1.1.
+    /// RFC6455-4.1-30: the response is not one of HTTP/1.1.
     #[error("the server answered with {0:?} instead of HTTP/1.1")]
     HttpVersion(Version),
     /// RFC6455-4.1-25.
@@ -46,22 +46,22 @@ pub enum AnswerError {
     /// RFC6455-4.1-26.
     #[error("the response's Connection header does not contain `Upgrade`")]
     Connection,
-    /// RFC6455-4.1-27: no proof that the server speaks WebSocket.
+    /// RFC6455-4.1-27: nothing proves that the server speaks WebSocket.
     #[error("the response has no Sec-WebSocket-Accept header")]
     AcceptMissing,
     /// RFC6455-11.3.3-1.
     #[error("the response's Sec-WebSocket-Accept header is repeated")]
     AcceptRepeated,
-    /// RFC6455-4.1-27: the answer to another key.
+    /// RFC6455-4.1-27: the header is the answer to another key.
     #[error("the response's Sec-WebSocket-Accept does not match the key of the request")]
     AcceptMismatch,
     /// RFC6455-4.1-28, RFC6455-9-1.
     #[error("the server chose the extension `{0}`, which was not offered")]
     ExtensionNotOffered(String),
-    /// RFC7692-5-10: an extension can be agreed on once.
+    /// RFC7692-5-10: an extension can be agreed on only once.
     #[error("the server chose the extension `{0}` twice")]
     ExtensionRepeated(String),
-    /// RFC7692-7-2: parameters that do not exist, or do not answer those of the offer.
+    /// RFC7692-7-2: the parameters do not exist, or are not a valid answer to the offer.
     #[error("the server answered `{0}`, which does not match what was offered")]
     DeflateParams(String),
     /// RFC6455-9.1-1.
@@ -76,7 +76,7 @@ pub enum AnswerError {
 }
 
 impl Answer {
-    /// An answer to `offer` that chooses a subprotocol, or none.
+    /// Creates an answer to `offer` that chooses a subprotocol, or none.
     ///
     /// # Errors
     /// [`SubprotocolNotOfferedError`] if the client did not offer it.
@@ -92,7 +92,7 @@ impl Answer {
         }
     }
 
-    /// The same answer to `offer`, but with this subprotocol.
+    /// Chooses this subprotocol instead.
     ///
     /// # Errors
     /// As [`Answer::new`].
@@ -105,17 +105,16 @@ impl Answer {
         Ok(Self { subprotocol, ..self })
     }
 
-    /// An answer to `offer` that chooses the first subprotocol offered that is among `spoken`.
+    /// Creates an answer to `offer` that chooses the first offered subprotocol that is in `spoken`.
     pub fn choosing(offer: &Offer, spoken: &Subprotocols) -> Self {
         let mut offered = offer.subprotocols().iter();
         let subprotocol = offered.find(|name| spoken.contains(name.as_str())).cloned();
         Self { subprotocol, ..Self::default() }
     }
 
-    /// Agrees to permessage-deflate as well, if `offer` has it in a form that can be accepted: to the
-    /// first such form (RFC7692-5-2, RFC7692-5-4). Others are declined (RFC7692-7-1, RFC7692-5-9), and so
-    /// is every other extension, which may want RSV1 or the frames as they are (RFC7692-5-5,
-    /// RFC7692-5-7).
+    /// Agrees to permessage-deflate, if `offer` has an acceptable form of it: to the first one (RFC7692-5-2,
+    /// RFC7692-5-4). Other forms are declined (RFC7692-7-1, RFC7692-5-9). All other extensions are declined,
+    /// too, since they may use RSV1 or change frames (RFC7692-5-5, RFC7692-5-7).
     pub fn with_deflate(mut self, offer: &Offer, wanted: DeflateConfig) -> Self {
         let mut elements =
             offer.extensions().iter().filter(|element| element.name == deflate::NAME);
@@ -126,10 +125,10 @@ impl Answer {
         self
     }
 
-    /// Adds a further header to the response, such as a cookie.
+    /// Adds a header to the response, such as a cookie.
     ///
     /// # Errors
-    /// [`ReservedHeaderError`] if it is the handshake's own.
+    /// [`ReservedHeaderError`] if the handshake sets this header itself.
     pub fn with_header(
         mut self,
         name: HeaderName,
@@ -140,22 +139,22 @@ impl Answer {
         Ok(self)
     }
 
-    /// The subprotocol agreed on.
+    /// Returns the agreed subprotocol.
     pub fn subprotocol(&self) -> Option<&Subprotocol> {
         self.subprotocol.as_ref()
     }
 
-    /// What both ends agreed on for compression, if they did.
+    /// Returns the agreed parameters of compression, if it is used.
     pub fn deflate(&self) -> Option<AgreedDeflate> {
         self.deflate.as_ref().map(|agreement| agreement.agreed)
     }
 
-    /// The extensions in use, as the server's header lists them; empty if there are none.
+    /// Returns the extensions in use, as the server's header lists them; empty if there are none.
     pub fn extensions(&self) -> String {
         self.deflate.as_ref().map(|agreement| agreement.extension.to_string()).unwrap_or_default()
     }
 
-    /// The response that opens the connection (RFC6455-4.2.2-9).
+    /// Returns the response that opens the connection (RFC6455-4.2.2-9).
     pub fn to_response(&self, offer: &Offer) -> Response<()> {
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -164,7 +163,7 @@ impl Answer {
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(SEC_WEBSOCKET_ACCEPT, ascii(&offer.accept()));
-        // RFC6455-4.2.2-7: without agreement there is no header.
+        // RFC6455-4.2.2-7: without a subprotocol there is no header.
         if let Some(subprotocol) = &self.subprotocol {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, ascii(subprotocol.as_str()));
         }
@@ -176,10 +175,10 @@ impl Answer {
         response
     }
 
-    /// Reads the server's answer to `offer` from its response (RFC 6455 section 4.1).
+    /// Parses the server's answer to `offer` in its response (RFC 6455 section 4.1).
     ///
     /// # Errors
-    /// [`AnswerError`]: what must fail the connection.
+    /// [`AnswerError`]: the client must fail the connection.
     pub fn from_response<B>(offer: &Offer, response: &Response<B>) -> Result<Self, AnswerError> {
         let headers = response.headers();
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -189,9 +188,13 @@ impl Answer {
             return Err(AnswerError::HttpVersion(response.version()));
         }
         // RFC 9112 section 6.3: a 101 ends with its head, whatever Content-Length and Transfer-Encoding say.
-        match syntax::single(headers, UPGRADE) {
-            Single::Once(value) if value.as_bytes().eq_ignore_ascii_case(b"websocket") => {}
-            _ => return Err(AnswerError::Upgrade),
+        let is_once = matches!(syntax::single(headers, UPGRADE), Single::Once(_));
+        let mut protocols = syntax::elements(headers, UPGRADE).map(str::to_ascii_lowercase);
+        if !is_once
+            || protocols.next().as_deref() != Some("websocket")
+            || protocols.next().is_some()
+        {
+            return Err(AnswerError::Upgrade);
         }
         if !syntax::has_element(headers, CONNECTION, "upgrade") {
             return Err(AnswerError::Connection);
@@ -212,8 +215,8 @@ fn check_accept(headers: &HeaderMap, expected: &str) -> Result<(), AnswerError> 
     }
 }
 
-/// The only extension that can be offered, if it was chosen (RFC6455-9-1). Another beside it, which may
-/// not go together with it, was not offered (RFC7692-5-6, RFC7692-5-8).
+/// Returns the agreement on permessage-deflate, if the server chose it (RFC6455-9-1). No other extension can be
+/// offered, so there is none that conflicts with it (RFC7692-5-6, RFC7692-5-8).
 fn chosen_deflate(headers: &HeaderMap, offer: &Offer) -> Result<Option<Agreement>, AnswerError> {
     let chosen = Extension::parse_all(headers.get_all(SEC_WEBSOCKET_EXTENSIONS))
         .map_err(|_| AnswerError::ExtensionsMalformed)?;
@@ -229,7 +232,7 @@ fn chosen_deflate(headers: &HeaderMap, offer: &Offer) -> Result<Option<Agreement
         let params = Params::parse(&extension).filter(|params| params.answers(offered));
         let params = params.ok_or_else(|| AnswerError::DeflateParams(extension.to_string()))?;
         let mut agreed = params.agreed(wanted);
-        // What the client wanted to do without, it does without, whether or not the server needs that.
+        // The client keeps to its own limits, also where the server does not ask for them.
         agreed.client = agreed.client.narrowed_to(wanted.client);
         agreement = Some(Agreement { extension, agreed });
     }

@@ -13,7 +13,7 @@ const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
 const SERVER_MAX_WINDOW_BITS: &str = "server_max_window_bits";
 const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
 
-/// The parameters of one element that offers or accepts the extension.
+/// The parameters of an element that offers or accepts the extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Params {
     server_no_context_takeover: bool,
@@ -26,14 +26,14 @@ pub(super) struct Params {
 enum ClientWindow {
     #[default]
     Absent,
-    /// Without a value, which only an offer may be: any limit will do.
+    /// Without a value, which is valid in an offer only: the client accepts any limit.
     Any,
     AtMost(WindowBits),
 }
 
 impl Params {
-    /// Reads the parameters of an element; `None` if one does not exist, is repeated, or has a value
-    /// that it cannot have (RFC7692-7-1, RFC7692-7-2).
+    /// Parses the parameters of an element. Returns `None` if one is unknown, repeated or has an invalid value
+    /// (RFC7692-7-1, RFC7692-7-2).
     pub(super) fn parse(element: &Extension) -> Option<Self> {
         let mut params = Self::default();
         element.params.iter().try_for_each(|param| params.add(param))?;
@@ -67,7 +67,7 @@ impl Params {
         (!repeated).then_some(())
     }
 
-    /// What a client that wants `wanted` offers.
+    /// Returns the offer of a client with this configuration.
     pub(super) fn offer(wanted: DeflateConfig) -> Self {
         Self {
             server_no_context_takeover: wanted.server.takeover == ContextTakeover::No,
@@ -81,18 +81,18 @@ impl Params {
         }
     }
 
-    /// What a server that wants `wanted` answers to this offer.
+    /// Returns the answer of a server with this configuration to this offer.
     pub(super) fn accept(self, wanted: DeflateConfig) -> Self {
         let server_bits = self.server_max_window_bits.unwrap_or(WindowBits::MAX);
         let server_bits = server_bits.min(wanted.server.window_bits);
         Self {
-            // RFC7692-7.1.1.1-2: also where it was not asked for.
+            // RFC7692-7.1.1.1-2: also if it was not asked for.
             server_no_context_takeover: self.server_no_context_takeover
                 || wanted.server.takeover == ContextTakeover::No,
-            // RFC7692-7.1.1.2-2: a client that hints at it is taken at its word, which saves memory.
+            // RFC7692-7.1.1.2-2: if the client offers it, it is accepted, which saves memory.
             client_no_context_takeover: self.client_no_context_takeover
                 || wanted.client.takeover == ContextTakeover::No,
-            // RFC7692-7.1.2.1-2: the same or less, also where it was not asked for.
+            // RFC7692-7.1.2.1-2: the same or less, also if it was not asked for.
             server_max_window_bits: self
                 .server_max_window_bits
                 .map_or(limit(server_bits), |_| Some(server_bits)),
@@ -109,9 +109,9 @@ impl Params {
         }
     }
 
-    /// Whether a server may answer this, if the client has offered `offer`.
+    /// Returns whether this is a valid answer to `offer`.
     pub(super) fn answers(self, offer: Self) -> bool {
-        // RFC7692-7.1.1.1-1, RFC7692-7.1.2.1-2: what the server accepts, it says.
+        // RFC7692-7.1.1.1-1, RFC7692-7.1.2.1-2: the answer repeats what the server accepts.
         let server_takeover = self.server_no_context_takeover || !offer.server_no_context_takeover;
         let server_window = match (offer.server_max_window_bits, self.server_max_window_bits) {
             (None, _) => true,
@@ -125,11 +125,11 @@ impl Params {
             // RFC7692-7.1.2.2-3
             (ClientWindow::AtMost(offered), ClientWindow::AtMost(bits)) => bits <= offered,
         };
-        // RFC7692-7.1.1.2-1: that the client forgets its window may be asked of any.
+        // RFC7692-7.1.1.2-1: a server can ask any client for no context takeover.
         server_takeover && server_window && client_window
     }
 
-    /// The element that offers or accepts it (RFC7692-5-1).
+    /// Returns the element with these parameters (RFC7692-5-1).
     pub(super) fn to_extension(self) -> Extension {
         let flag =
             |set: bool, name: &str| set.then(|| Param { name: name.to_owned(), value: None });
@@ -149,8 +149,8 @@ impl Params {
         Extension { name: NAME.to_owned(), params: params.into_iter().flatten().collect() }
     }
 
-    /// What an end that wanted `wanted` has agreed on, when this is the server's answer. What the offer
-    /// said beyond it does not count (RFC7692-7.2.2-3).
+    /// Returns the agreed parameters, given our configuration, when this is the server's answer. Parameters that
+    /// only the offer has do not count (RFC7692-7.2.2-3).
     pub(super) fn agreed(self, wanted: DeflateConfig) -> AgreedDeflate {
         let client_bits = match self.client_max_window_bits {
             ClientWindow::AtMost(bits) => bits,
@@ -167,8 +167,8 @@ impl Params {
     }
 }
 
-/// What the response of a server agrees on, for one who only listens and does not compare it with what
-/// was offered: `None` where there is no compression, or none that could be understood.
+/// Returns the parameters that a server's response agrees on, without comparing them with the offer. This is for
+/// an observer of the connection. Returns `None` if there is no compression, or the header is invalid.
 pub fn agreed_deflate(headers: &HeaderMap) -> Option<AgreedDeflate> {
     let extensions = Extension::parse_all(headers.get_all(SEC_WEBSOCKET_EXTENSIONS)).ok()?;
     let element = extensions.iter().find(|element| element.name == NAME)?;
@@ -180,12 +180,12 @@ fn context(no_takeover: bool, window_bits: WindowBits) -> ContextParams {
     ContextParams { window_bits, takeover }
 }
 
-/// A limit, where one is wanted.
+/// Returns the window if it is smaller than the default.
 fn limit(bits: WindowBits) -> Option<WindowBits> {
     (bits < WindowBits::MAX).then_some(bits)
 }
 
-/// A decimal number from 8 to 15 without a leading zero.
+/// Parses a decimal number from 8 to 15 without a leading zero.
 fn window_bits(value: &str) -> Option<WindowBits> {
     let plain = value.bytes().all(|byte| byte.is_ascii_digit()) && !value.starts_with('0');
     value.parse().ok().filter(|_| plain).and_then(|bits| WindowBits::new(bits).ok())

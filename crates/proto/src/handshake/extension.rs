@@ -18,30 +18,34 @@ pub struct Param {
     pub value: Option<String>,
 }
 
-/// The header does not match its grammar.
+/// The header does not match the grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Malformed;
 
 impl Extension {
-    /// Reads the values of all lines of the header (RFC6455-4.2.2-11, RFC6455-9.1-3; in a response too,
-    /// RFC6455-11.3.2-1). No line is empty of extensions (RFC6455-4.2.2-8).
+    /// Parses all lines of the header (RFC6455-4.2.2-11, RFC6455-9.1-3), in a response too
+    /// (RFC6455-11.3.2-1). If there are any, one of them must have an extension (RFC6455-4.2.2-8).
     pub(super) fn parse_all<'a>(
         values: impl IntoIterator<Item = &'a http::HeaderValue>,
     ) -> Result<Vec<Self>, Malformed> {
         let mut extensions = Vec::new();
+        let mut is_present = false;
         for value in values {
+            is_present = true;
             let mut rest = Scanner(value.to_str().map_err(|_| Malformed)?);
             loop {
-                extensions.push(rest.extension()?);
-                if !rest.skip(',') {
+                // RFC 9110 section 5.6.1.2: empty elements are ignored (FS-11).
+                while rest.skip(',') {}
+                if rest.0.is_empty() {
                     break;
                 }
-            }
-            if !rest.0.is_empty() {
-                return Err(Malformed);
+                extensions.push(rest.extension()?);
+                if !rest.skip(',') && !rest.0.is_empty() {
+                    return Err(Malformed);
+                }
             }
         }
-        Ok(extensions)
+        if is_present && extensions.is_empty() { Err(Malformed) } else { Ok(extensions) }
     }
 }
 
@@ -91,7 +95,7 @@ impl Scanner<'_> {
         if token.is_empty() { Err(Malformed) } else { Ok(token.to_owned()) }
     }
 
-    /// A token, or a quoted string that unescapes to one (RFC6455-4.3-1).
+    /// Takes a token, or a quoted string that unescapes to one (RFC6455-4.3-1).
     fn value(&mut self) -> Result<String, Malformed> {
         let Some(quoted) = self.0.strip_prefix('"') else {
             return self.token();
@@ -136,6 +140,10 @@ mod tests {
             ("foo, bar; baz=2", "foo,bar;baz=2"),
             ("a ; b = \"c\" ;d\t,e", "a;b=c;d,e"),
             ("a; b=\"\\c\"", "a;b=c"),
+            // FS-11
+            ("a,", "a"),
+            (",a", "a"),
+            (" , a,, ,b ,", "a,b"),
         ] {
             assert_eq!(parse(value).as_deref(), Ok(expected), "{value}");
         }
@@ -147,8 +155,8 @@ mod tests {
         for value in [
             "",
             ",",
-            "a,",
-            ",a",
+            ", ,",
+            "a,b c",
             "a;",
             "a;=b",
             "a; b=",
@@ -160,12 +168,20 @@ mod tests {
             "a=b",
             "\"a\"",
             "a; b=\"\\",
-            // Fault H6: the comma within the quotes begins no second offer.
+            // Fault H6: the comma within the quotes does not begin a second offer.
             "x; y=\",permessage-deflate,\"",
         ] {
             assert_eq!(parse(value), Err(Malformed), "{value}");
         }
         assert_eq!(parse("a\u{fc}"), Err(Malformed));
+    }
+
+    /// FS-11: the lines of a header are one list.
+    #[test]
+    fn a_line_may_be_empty_beside_another() {
+        let [line, empty] = ["a", ""].map(HeaderValue::from_static);
+        assert_eq!(Extension::parse_all([&line, &empty]).unwrap().len(), 1);
+        assert_eq!(Extension::parse_all([&empty, &empty]), Err(Malformed));
     }
 
     /// Faults H3 and H4: each character is looked at a bounded number of times.

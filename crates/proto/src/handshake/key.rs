@@ -3,17 +3,17 @@ use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use sha1::{Digest, Sha1};
 
-/// What RFC 6455 section 1.3 appends to the key.
+/// RFC 6455 section 1.3 appends this to the key.
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// As `STANDARD`, but it does not mind what the four spare bits of the last letter are, which the
-/// grammar of the header leaves open.
+/// As `STANDARD`, but with any value in the four unused bits of the last letter, since the grammar of the header
+/// allows it.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
 );
 
-/// Sixteen random bytes, new for each connection (RFC6455-4.1-18).
+/// Sixteen random bytes, fresh for each connection (RFC6455-4.1-18).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Nonce(pub [u8; 16]);
 
@@ -26,7 +26,7 @@ impl Key {
         Self(STANDARD.encode(nonce))
     }
 
-    /// `None` unless the value decodes to 16 bytes (RFC6455-4.2.1-2).
+    /// Parses a key. Returns `None` unless it decodes to 16 bytes (RFC6455-4.2.1-2).
     pub(super) fn parse(value: &str) -> Option<Self> {
         let mut nonce = [0; 18];
         let len = LENIENT.decode_slice(value, &mut nonce).ok()?;
@@ -37,7 +37,7 @@ impl Key {
         &self.0
     }
 
-    /// The value of `Sec-WebSocket-Accept` that answers this key (RFC6455-4.2.2-10).
+    /// Returns the value of `Sec-WebSocket-Accept` for this key (RFC6455-4.2.2-10).
     pub(super) fn accept(&self) -> String {
         STANDARD.encode(Sha1::new().chain_update(&self.0).chain_update(GUID).finalize())
     }
@@ -65,12 +65,12 @@ mod tests {
         ] {
             assert_eq!(Key::parse(bad), None, "{bad}");
         }
-        assert!(Key::parse("dGhlIHNhbXBsZSBub25jZR==").is_some(), "spare bits do not matter");
+        assert!(Key::parse("dGhlIHNhbXBsZSBub25jZR==").is_some(), "unused bits do not matter");
     }
 
-    /// Erratum 3150: the last letter of a key that we make is A, Q, g or w.
+    /// Erratum 3150: the last letter of our keys is A, Q, g or w.
     #[test]
-    fn our_keys_leave_the_spare_bits_zero() {
+    fn our_keys_have_zero_in_the_unused_bits() {
         for last in 0..=255 {
             let key = Key::new(Nonce([last; 16]));
             assert!("AQgw".contains(&key.as_str()[21..22]), "{key:?}");

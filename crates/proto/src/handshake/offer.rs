@@ -15,7 +15,7 @@ use crate::url::Url;
 
 pub(super) const VERSION: HeaderName = SEC_WEBSOCKET_VERSION;
 
-/// The headers that the handshake itself writes.
+/// The headers that the handshake sets itself.
 const RESERVED: [HeaderName; 9] = [
     UPGRADE,
     CONNECTION,
@@ -38,46 +38,46 @@ pub(super) fn check_not_reserved(name: &HeaderName) -> Result<(), ReservedHeader
     if is_reserved_header(name) { Err(ReservedHeaderError(name.clone())) } else { Ok(()) }
 }
 
-/// What a client proposes in its opening request.
+/// What a client offers in its opening request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
     key: Key,
     subprotocols: Subprotocols,
     extensions: Vec<Extension>,
-    /// What a client that offers permessage-deflate wants of it.
+    /// The client's parameters of permessage-deflate, if it offers the extension.
     deflate: Option<DeflateConfig>,
 }
 
-/// A further header of the request or the response that is not free to choose.
+/// A header cannot be added to a request or a response, because the handshake sets it itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the header `{0}` belongs to the handshake and cannot be set")]
 pub struct ReservedHeaderError(pub HeaderName);
 
 impl Offer {
-    /// A client's offer. `nonce` is random and new for each connection (RFC6455-4.1-18).
+    /// Creates the offer of a client. `nonce` must be random and fresh for each connection (RFC6455-4.1-18).
     pub fn new(nonce: Nonce, subprotocols: Subprotocols) -> Self {
         Self { key: Key::new(nonce), subprotocols, extensions: Vec::new(), deflate: None }
     }
 
-    /// Offers permessage-deflate as well (RFC6455-5.8-1): what `wanted` says of the server is asked of
-    /// it, and what it says of the client's window is a limit that the server may lower.
+    /// Offers permessage-deflate too (RFC6455-5.8-1). The server is asked to use the server parameters of
+    /// `wanted`, and can lower the client's window.
     pub fn with_deflate(mut self, wanted: DeflateConfig) -> Self {
         self.extensions = vec![Params::offer(wanted).to_extension()];
         self.deflate = Some(wanted);
         self
     }
 
-    /// The subprotocols offered, in order of preference.
+    /// Returns the offered subprotocols, in order of preference.
     pub fn subprotocols(&self) -> &Subprotocols {
         &self.subprotocols
     }
 
-    /// The extensions offered, in order of preference.
+    /// Returns the offered extensions, in order of preference.
     pub fn extensions(&self) -> &[Extension] {
         &self.extensions
     }
 
-    /// What permessage-deflate was offered for, and its parameters.
+    /// Returns the client's configuration of permessage-deflate, and the parameters that it offers.
     pub(super) fn deflate(&self) -> Option<(DeflateConfig, Params)> {
         self.deflate.map(|wanted| (wanted, Params::offer(wanted)))
     }
@@ -86,13 +86,14 @@ impl Offer {
         self.key.accept()
     }
 
-    /// The opening request for `url` (RFC 6455 section 4.1), with further headers. The URL's user and
-    /// password become an `Authorization` header, unless there is one (RFC6455-4.1-22).
+    /// Returns the opening request for `url` (RFC 6455 section 4.1), with additional headers. The URL's user and
+    /// password become the `Authorization` header, unless the additional headers have one (RFC6455-4.1-22). A
+    /// `Host` among them replaces that of the URL.
     ///
     /// Send nothing after it until the response has arrived (RFC6455-4.1-23).
     ///
     /// # Errors
-    /// [`ReservedHeaderError`] if one of the further headers is the handshake's own.
+    /// [`ReservedHeaderError`] if the handshake sets one of the additional headers itself.
     pub fn to_request(
         &self,
         url: &Url,
@@ -125,11 +126,11 @@ impl Offer {
         Ok(request)
     }
 
-    /// Reads a client's offer from its opening request (RFC6455-4.2.1-2). Unknown headers are ignored
+    /// Parses the offer in a client's opening request (RFC6455-4.2.1-2). Unknown headers are ignored
     /// (RFC6455-4.2.1-4).
     ///
     /// # Errors
-    /// The [`Rejection`] to answer with when the request is not a valid opening request.
+    /// The [`Rejection`] to answer with, if the request is not a valid opening request.
     pub fn from_request<B>(request: &Request<B>) -> Result<Self, Rejection> {
         let headers = request.headers();
         if request.method() != Method::GET {
@@ -168,7 +169,7 @@ impl Offer {
     }
 }
 
-/// A resource name, or an absolute http(s) URI with one.
+/// RFC6455-4.2.1-2: the target is a resource name, or an absolute http(s) URI with one.
 fn check_target(target: &Uri) -> Result<(), Rejection> {
     let is_http = matches!(target.scheme_str(), None | Some("http" | "https"));
     if is_http && target.path().starts_with('/') {
@@ -178,8 +179,7 @@ fn check_target(target: &Uri) -> Result<(), Rejection> {
     }
 }
 
-/// RFC 9112 section 3.2: one header, with a host and perhaps a port; or empty, where the target has no
-/// host.
+/// RFC 9112 section 3.2: there is one header, with a host and optionally a port. It can be empty.
 fn check_host(headers: &HeaderMap) -> Result<(), Rejection> {
     let Single::Once(host) = syntax::single(headers, HOST) else {
         return Err(Rejection::bad_request("the request must have one Host header"));
@@ -192,7 +192,7 @@ fn check_host(headers: &HeaderMap) -> Result<(), Rejection> {
     }
 }
 
-/// RFC6455-4.3-2: there is one way to write the number.
+/// RFC6455-4.3-2: the number has no leading zero.
 fn check_version(headers: &HeaderMap) -> Result<(), Rejection> {
     match syntax::single(headers, SEC_WEBSOCKET_VERSION) {
         Single::Once(value) if value == "13" => Ok(()),
@@ -203,17 +203,23 @@ fn check_version(headers: &HeaderMap) -> Result<(), Rejection> {
     }
 }
 
-/// RFC6455-11.3.4-1: the header may stand on several lines of a request.
+/// RFC6455-11.3.4-1: the header may have several lines in a request.
 fn offered_subprotocols(headers: &HeaderMap) -> Result<Subprotocols, Rejection> {
-    let not_ascii = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().any(|v| v.to_str().is_err());
-    match Subprotocols::new(syntax::elements(headers, SEC_WEBSOCKET_PROTOCOL)) {
-        Ok(subprotocols) if !not_ascii => Ok(subprotocols),
-        Ok(_) => Err(Rejection::bad_request("Sec-WebSocket-Protocol is not ASCII")),
-        Err(error) => Err(Rejection::bad_request(format!("Sec-WebSocket-Protocol: {error}"))),
+    let mut lines = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+    if lines.any(|line| line.to_str().is_err()) {
+        return Err(Rejection::bad_request("Sec-WebSocket-Protocol is not ASCII"));
     }
+    let offered = Subprotocols::new(syntax::elements(headers, SEC_WEBSOCKET_PROTOCOL));
+    let offered = offered
+        .map_err(|error| Rejection::bad_request(format!("Sec-WebSocket-Protocol: {error}")))?;
+    // RFC 6455 section 4.3: the list has at least one element.
+    if offered.is_empty() && headers.contains_key(SEC_WEBSOCKET_PROTOCOL) {
+        return Err(Rejection::bad_request("Sec-WebSocket-Protocol names no subprotocol"));
+    }
+    Ok(offered)
 }
 
-/// A value that was made of ASCII above.
+/// Creates a header value of ASCII text.
 pub(super) fn ascii(value: &str) -> HeaderValue {
     HeaderValue::from_str(value).expect("tokens, base64 and hosts are header values")
 }

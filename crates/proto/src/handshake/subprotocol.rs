@@ -6,7 +6,7 @@ use super::syntax;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Subprotocol(String);
 
-/// A list of subprotocols that cannot be offered.
+/// Why a list of subprotocols cannot be offered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubprotocolError {
@@ -21,10 +21,10 @@ pub enum SubprotocolError {
 }
 
 impl Subprotocol {
-    /// Checks the name.
+    /// Creates a subprotocol from its name.
     ///
     /// # Errors
-    /// [`SubprotocolError::NotAToken`].
+    /// [`SubprotocolError::NotAToken`] if the name is not a token.
     pub fn new(name: impl Into<String>) -> Result<Self, SubprotocolError> {
         let name = name.into();
         if syntax::is_token(&name) {
@@ -34,7 +34,7 @@ impl Subprotocol {
         }
     }
 
-    /// The name.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -46,14 +46,14 @@ impl std::fmt::Display for Subprotocol {
     }
 }
 
-/// Subprotocols in order of preference, none of them twice.
+/// A list of different subprotocols, in order of preference.
 ///
-/// Names are compared as they are: `chat` and `Chat` are two subprotocols.
+/// The case of names counts: `chat` and `Chat` are two subprotocols.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Subprotocols(Vec<Subprotocol>);
 
 impl Subprotocols {
-    /// Checks the names.
+    /// Creates a list from names.
     ///
     /// # Errors
     /// [`SubprotocolError`], for the first name that is not a token or is repeated.
@@ -68,22 +68,22 @@ impl Subprotocols {
         }
     }
 
-    /// The names, in order.
+    /// Returns the subprotocols, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Subprotocol> {
         self.0.iter()
     }
 
-    /// Whether there are none.
+    /// Returns whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether `name` is among them, letter by letter.
+    /// Returns whether the list has a subprotocol of exactly this name.
     pub fn contains(&self, name: &str) -> bool {
         self.0.iter().any(|subprotocol| subprotocol.0 == name)
     }
 
-    /// The value of the header that offers them.
+    /// Returns the value of the header that offers the subprotocols.
     pub(super) fn to_header(&self) -> String {
         self.0.iter().map(Subprotocol::as_str).collect::<Vec<_>>().join(", ")
     }

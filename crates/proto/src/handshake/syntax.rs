@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::{AsHeaderName, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 
-/// Whether `text` is a token: one or more visible ASCII characters, none of them a separator.
+/// Returns whether `text` is a token: one or more visible ASCII characters without separators.
 pub(super) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_token_byte)
 }
@@ -29,20 +29,20 @@ pub(super) fn single(headers: &HeaderMap, name: impl AsHeaderName) -> Single<'_>
     }
 }
 
-/// The elements of a comma-separated header that may stand on several lines. A value that is not
-/// ASCII has no elements.
+/// Returns the elements of a comma-separated header, which may have several lines. Empty elements are
+/// ignored (RFC 9110 section 5.6.1.2, FS-11). A line that is not ASCII has no elements.
 pub(super) fn elements(headers: &HeaderMap, name: impl AsHeaderName) -> impl Iterator<Item = &str> {
     let values = headers.get_all(name).iter();
-    values.flat_map(|value| value.to_str().unwrap_or_default().split(',')).map(trim)
+    let elements = values.flat_map(|value| value.to_str().unwrap_or_default().split(','));
+    elements.map(trim).filter(|element| !element.is_empty())
 }
 
-/// Whether a list header has the given element, compared without regard to case.
+/// Returns whether a list header has the given element, compared without case.
 pub(super) fn has_element(headers: &HeaderMap, name: impl AsHeaderName, wanted: &str) -> bool {
     elements(headers, name).any(|element| element.eq_ignore_ascii_case(wanted))
 }
 
-/// Whether a request or response that opens a connection claims to have a body: what follows it are
-/// frames (faults H13).
+/// Returns whether an opening request claims to have a body. The bytes after it are frames (faults H13).
 pub(super) fn announces_body(headers: &HeaderMap) -> bool {
     let is_zero = |value: &HeaderValue| value == "0";
     headers.contains_key(TRANSFER_ENCODING) || !headers.get_all(CONTENT_LENGTH).iter().all(is_zero)

@@ -123,7 +123,7 @@ fn window_bits_of_8_to_15_are_accepted_in_every_spelling() {
 }
 
 /// A header, the server's verdict and the client's.
-const UNUSUAL: [(&str, Verdict, Verdict); 49] = [
+const UNUSUAL: [(&str, Verdict, Verdict); 50] = [
     // RFC7692-7.1.2.2-1: only an offer may omit the value, and only that of the client's window.
     ("permessage-deflate; server_max_window_bits", Declined, BadParams),
     ("permessage-deflate; client_max_window_bits", Agreed(15, 15), BadParams),
@@ -194,9 +194,11 @@ const UNUSUAL: [(&str, Verdict, Verdict); 49] = [
     ("x; y=\"; permessage-deflate\"", Malformed, Malformed),
     // RFC6455-9.1-1
     ("permessage-deflate;", Malformed, Malformed),
-    ("permessage-deflate,", Malformed, Malformed),
-    (", permessage-deflate", Malformed, Malformed),
-    ("permessage-deflate,, foo", Malformed, Malformed),
+    (",", Malformed, Malformed),
+    // FS-11
+    ("permessage-deflate,", Agreed(15, 15), Agreed(15, 15)),
+    (", permessage-deflate", Agreed(15, 15), Agreed(15, 15)),
+    ("permessage-deflate,, foo", Agreed(15, 15), NotOffered),
     ("permessage-deflate; ;", Malformed, Malformed),
     ("permessage-deflate client_max_window_bits", Malformed, Malformed),
     ("permessage-deflate=1", Malformed, Malformed),

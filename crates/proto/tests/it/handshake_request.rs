@@ -81,15 +81,15 @@ const REFUSED: &[Case] = &[
     ("", &["Transfer-Encoding: identity"], 400),
     // RFC6455-9.1-1, RFC6455-4.3-1
     ("", &["Sec-WebSocket-Extensions:"], 400),
-    ("", &["Sec-WebSocket-Extensions: a,"], 400),
+    ("", &["Sec-WebSocket-Extensions: ,"], 400),
     ("", &["Sec-WebSocket-Extensions: a;"], 400),
     ("", &["Sec-WebSocket-Extensions: a; b=\"c d\""], 400),
     ("", &["Sec-WebSocket-Extensions: a; b=\"c"], 400),
     ("", &["Sec-WebSocket-Extensions: a", "Sec-WebSocket-Extensions: a b"], 400),
     // RFC6455-4.1-21
     ("", &["Sec-WebSocket-Protocol:"], 400),
-    ("", &["Sec-WebSocket-Protocol: a,"], 400),
-    ("", &["Sec-WebSocket-Protocol: a,,b"], 400),
+    ("", &["Sec-WebSocket-Protocol: , ,"], 400),
+    ("", &["Sec-WebSocket-Protocol: ,", "Sec-WebSocket-Protocol:"], 400),
     ("", &["Sec-WebSocket-Protocol: a b"], 400),
     ("", &["Sec-WebSocket-Protocol: a/b"], 400),
     ("", &["Sec-WebSocket-Protocol: \u{e4}"], 400),
@@ -171,6 +171,32 @@ fn lists_on_several_lines_are_one_list() {
         .collect();
     let expected = [("x", vec![Some("1"), None]), ("y", vec![]), ("x", vec![Some("2")])];
     assert_eq!(extensions, expected);
+}
+
+/// FS-11: RFC 9110 section 5.6.1.2, in every header that is a list.
+#[test]
+fn empty_elements_of_lists_are_ignored() {
+    for (replaced, line) in [
+        ("Upgrade", "Upgrade: ,websocket"),
+        ("Upgrade", "Upgrade: websocket, "),
+        ("Connection", "Connection: , ,Upgrade,,"),
+        ("", "Sec-WebSocket-Protocol: chat, "),
+        ("", "Sec-WebSocket-Protocol: ,chat,,superchat"),
+        ("", "Sec-WebSocket-Extensions: x, "),
+        ("", "Sec-WebSocket-Extensions: ,x; y=1,\t,z"),
+    ] {
+        let request = request(head(&REQUEST, replaced, &[line])).unwrap().unwrap();
+        let offer = Offer::from_request(&request).unwrap_or_else(|error| panic!("{line}: {error}"));
+        let names =
+            |list: &str| list.split([',', ' ', '\t']).filter(|name| !name.is_empty()).count();
+        match line.split_once(": ").unwrap() {
+            ("Sec-WebSocket-Protocol", list) => {
+                assert_eq!(offer.subprotocols().iter().count(), names(list));
+            }
+            ("Sec-WebSocket-Extensions", _) => assert!(offer.extensions()[0].name == "x"),
+            _ => {}
+        }
+    }
 }
 
 fn has_element(headers: &HeaderMap, name: http::HeaderName, wanted: &str) -> bool {
