@@ -84,6 +84,15 @@ impl Transport {
         })
     }
 
+    /// Returns the certificates of a client that has connected over TLS, in DER, its own first.
+    pub(crate) fn client_certificates(&self) -> impl Iterator<Item = &[u8]> {
+        let chain = match &self.0 {
+            Kind::Tls(stream) => stream.get_ref().1.peer_certificates(),
+            _ => None,
+        };
+        chain.unwrap_or_default().iter().map(|certificate| certificate.as_ref())
+    }
+
     fn tls(stream: impl Into<TlsStream<TcpStream>>) -> Self {
         Self(Kind::Tls(Box::new(stream.into())))
     }

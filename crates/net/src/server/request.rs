@@ -208,6 +208,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
     }
 }
 
+impl Request<Transport> {
+    /// Returns the certificates that the client presented over TLS, in DER: its own, then those that lead to a
+    /// root. They are verified. There are none without TLS, or if the server does not ask for them: see
+    /// [`Identity::require_client_certificate`](crate::Identity::require_client_certificate).
+    pub fn client_certificates(&self) -> impl Iterator<Item = &[u8]> {
+        self.pending().stream.client_certificates()
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
     async fn accept(self: Box<Self>) -> Result<Socket<S>, AcceptError> {
         if self.guard.as_ref().is_some_and(|guard| guard.pool().phase() != Phase::Serving) {

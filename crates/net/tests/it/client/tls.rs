@@ -8,6 +8,8 @@ use fullduplex_net::{
     ConnectError, ConnectOptions, HandlerResult, Identity, IdentityError, Proxies, Proxy, Request,
     Server, ServerOptions, Tls, TlsBuilder, TlsConfigError, connect,
 };
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -243,6 +245,49 @@ async fn client_certificates_are_required_or_requested() {
     open("localhost", requested, anonymous()).await.unwrap();
     let bad = server.of_server().require_client_certificate(b"");
     assert!(matches!(bad, Err(IdentityError::ClientRoots(_))), "{bad:?}");
+}
+
+/// FS-10: the handler sees the verified chain of a client, also when the session is resumed.
+#[tokio::test]
+async fn a_request_has_the_certificates_of_its_client() {
+    let server = Authority::self_signed("localhost", true);
+    let clients = Authority::new();
+    let own = clients.issue(&["somebody"], Validity::Now);
+    let roots = clients.root_pem();
+    let identity = server.of_server().request_client_certificate(roots.as_bytes()).unwrap();
+    let listening = Server::bind("127.0.0.1:0", ServerOptions::default()).await.unwrap();
+    let listening = listening.with_tls(&identity);
+    let url = format!("wss://localhost:{}/", listening.local_addr().unwrap().port());
+    let (tx, mut rx) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(listening.serve(move |request: Request| {
+        let chain: Vec<Vec<u8>> = request.client_certificates().map(<[u8]>::to_vec).collect();
+        tx.send(chain).unwrap();
+        async { request.accept().await.map(drop) }
+    }));
+    let der = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).unwrap().to_vec();
+    let chain_pem = own.cert_pem.clone() + &roots;
+    for (presented, chain) in [
+        (Some(&own.cert_pem), vec![der(&own.cert_pem)]),
+        (Some(&chain_pem), vec![der(&own.cert_pem), der(&roots)]),
+        (None, vec![]),
+    ] {
+        let mut tls = trusting(&server.cert_pem);
+        if let Some(presented) = presented {
+            tls = tls.client_certificate(presented.as_bytes(), own.key_pem.as_bytes());
+        }
+        let options = ConnectOptions::new().tls(tls.build().unwrap());
+        for _ in 0..3 {
+            connect(&url, &options).await.unwrap().0.close(None).await.unwrap();
+            assert_eq!(rx.recv().await.unwrap(), chain);
+        }
+    }
+    let plain = Server::bind("127.0.0.1:0", ServerOptions::default()).await.unwrap();
+    let url = format!("ws://{}/", plain.local_addr().unwrap());
+    tokio::spawn(plain.serve(|request: Request| {
+        assert_eq!(request.client_certificates().count(), 0);
+        async { request.accept().await.map(drop) }
+    }));
+    connect(&url, &ConnectOptions::new()).await.unwrap();
 }
 
 /// FC-09: a message does not repeat its source.
