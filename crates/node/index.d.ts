@@ -98,6 +98,10 @@ export interface WebSocketOptions {
       };
   /** The largest message that is received, in bytes. Default: 64 MiB. */
   maxPayload?: number;
+  /** The largest head of the server's response, in bytes. Default: 16 KiB. */
+  maxHeaderSize?: number;
+  /** The most headers in it. Default: 100. */
+  maxHeadersCount?: number;
   /** How many bytes may wait to be sent; exceeding it fails the connection. Default: 256 MiB. */
   maxBufferedAmount?: number;
   /** How long resolving the host and connecting by TCP may take. Default: 20 s. */

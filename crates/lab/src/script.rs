@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use fullduplex::{Builder, WebSocket};
 use fullduplex_proto::MaskKey;
+use fullduplex_proto::Limits;
 use fullduplex_proto::handshake::head::HeadReader;
 use fullduplex_proto::handshake::{Answer, Offer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -105,7 +106,7 @@ pub fn close_frame(code: u16, reason: &str) -> Vec<u8> {
 /// Returns a response of these lines and an empty one. `{accept}` is replaced by the value of
 /// `Sec-WebSocket-Accept` for the request.
 pub fn answer_to(request: &str, lines: &[&str]) -> Vec<u8> {
-    let head = HeadReader::new().request(&mut BytesMut::from(request));
+    let head = HeadReader::new(Limits::default()).request(&mut BytesMut::from(request));
     let request = head.expect("the head is valid").expect("the head is complete");
     let offer = Offer::from_request(&request).expect("the request is an opening request");
     let response = Answer::default().to_response(&offer);

@@ -167,6 +167,8 @@ const OPTIONS = {
   headers,
   idleTimeout: number,
   maxBufferedAmount: count,
+  maxHeaderSize: count,
+  maxHeadersCount: count,
   maxPayload: count,
   origin: text,
   perMessageDeflate: (value) => (isObject(value) ? members(value, 'perMessageDeflate', DEFLATE) : !!value),

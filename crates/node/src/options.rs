@@ -33,6 +33,10 @@ pub struct Options {
     pub deflate_options: Option<DeflateOptions>,
     /// The largest message that is accepted, in bytes.
     pub max_payload: Option<f64>,
+    /// The largest head of the server's response.
+    pub max_header_size: Option<f64>,
+    /// The most headers in it.
+    pub max_headers_count: Option<f64>,
     /// How many bytes may wait to be sent.
     pub max_buffered_amount: Option<f64>,
     /// How long the TCP connection may take.
@@ -123,11 +127,17 @@ impl Options {
         } else if let Some(options) = self.deflate_options {
             builder = builder.deflate(options.build()?);
         }
-        if let Some(bytes) = self.max_payload {
-            let mut limits = Limits::default();
-            limits.message_bytes = bytes as usize;
-            builder = builder.limits(limits);
+        let mut limits = Limits::default();
+        for (limit, given) in [
+            (&mut limits.message_bytes, self.max_payload),
+            (&mut limits.head_bytes, self.max_header_size),
+            (&mut limits.head_headers, self.max_headers_count),
+        ] {
+            if let Some(given) = given {
+                *limit = given as usize;
+            }
         }
+        builder = builder.limits(limits);
         if let Some(bytes) = self.max_buffered_amount {
             builder = builder.buffer_limit(bytes as u64);
         }

@@ -78,6 +78,20 @@ test('maxPayload', async (t) => {
   assert.deepEqual(names, ['open', 'message', 'error', 'close']);
 });
 
+// FS-09
+test('maxHeaderSize and maxHeadersCount', async (t) => {
+  const server = await serve(t, async (peer) => {
+    await peer.request();
+    peer.write(peer.response({ 'Content-Security-Policy': 'x'.repeat(20_000) }));
+    await peer.finish();
+  });
+  await fails(assert, new WebSocket(server.url));
+  await fails(assert, new WebSocket(server.url, [], { maxHeaderSize: 32_768, maxHeadersCount: 3 }));
+  const socket = new WebSocket(server.url, [], { maxHeaderSize: 32_768 });
+  await event(socket, 'open');
+  socket.close();
+});
+
 test('handshakeTimeout', async (t) => {
   const server = await serve(t, (peer) => peer.request());
   const start = performance.now();

@@ -17,7 +17,7 @@ use crate::decoder::{Decoder, Received};
 use crate::deflate::AgreedDeflate;
 use crate::encoder::{Encoder, Misuse};
 use crate::incoming::Delivery;
-use crate::limits::Limits;
+use crate::limits::{Limits, MessageLimits};
 use crate::mask::MaskKeys;
 use crate::message_batch::MessageBatch;
 use crate::outbox::SendBuffer;
@@ -74,18 +74,18 @@ impl Connection {
     /// the only one.
     pub fn client(limits: Limits, close_timeout: Duration, masks: Box<dyn MaskKeys>) -> Self {
         let timeouts = Timeouts::for_close(close_timeout).into();
-        Self::new(Role::Client, limits, timeouts, Encoder::client(masks))
+        Self::new(Role::Client, limits.into(), timeouts, Encoder::client(masks))
     }
 
     /// The server's end of a connection whose opening handshake succeeded; see [`Connection::client`].
     pub fn server(limits: Limits, close_timeout: Duration) -> Self {
         let timeouts = Timeouts::for_close(close_timeout).into();
-        Self::new(Role::Server, limits, timeouts, Encoder::server())
+        Self::new(Role::Server, limits.into(), timeouts, Encoder::server())
     }
 
-    fn new(role: Role, limits: Limits, timeouts: Arc<Timeouts>, encoder: Encoder) -> Self {
+    fn new(role: Role, limits: MessageLimits, timeouts: Arc<Timeouts>, encoder: Encoder) -> Self {
         Self {
-            decoder: Decoder::new(role, limits),
+            decoder: Decoder::with_limits(role, limits),
             encoder,
             closing: Closing::Open,
             timeouts,

@@ -7,7 +7,7 @@ use crate::frame::FrameHeader;
 use crate::frame::{FrameStart, RSV1};
 use crate::incoming::Delivery;
 use crate::incoming::{Frame, Fresh, Incoming, Taken};
-use crate::limits::Limits;
+use crate::limits::{Limits, MessageLimits};
 use crate::mask::MaskKey;
 use crate::message::Kind;
 use crate::message::Message;
@@ -69,7 +69,7 @@ impl Violation {
 #[derive(Debug)]
 pub struct Decoder {
     role: Role,
-    limits: Limits,
+    limits: MessageLimits,
     delivery: Delivery,
     /// Inflates the peer's messages, if permessage-deflate was agreed on.
     inflater: Option<Box<Inflater>>,
@@ -96,6 +96,10 @@ enum State {
 impl Decoder {
     /// Makes the receiving half of an end with the role `role`.
     pub fn new(role: Role, limits: Limits) -> Self {
+        Self::with_limits(role, limits.into())
+    }
+
+    pub(crate) fn with_limits(role: Role, limits: MessageLimits) -> Self {
         let (delivery, inflater) = (Delivery::Whole, None);
         Self {
             role,
@@ -236,7 +240,7 @@ impl Decoder {
     }
 
     /// Reuses this idle decoder for another connection, whose decoder was idle too.
-    pub(crate) fn resume(&mut self, limits: Limits, delivery: Delivery) {
+    pub(crate) fn resume(&mut self, limits: MessageLimits, delivery: Delivery) {
         (self.limits, self.delivery, self.arrived_in_part) = (limits, delivery, 0);
     }
 
@@ -245,7 +249,7 @@ impl Decoder {
         self.is_between_messages() && self.inflater.is_none()
     }
 
-    pub(crate) fn limits(&self) -> Limits {
+    pub(crate) fn limits(&self) -> MessageLimits {
         self.limits
     }
 

@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use crate::deflate::{Inflater, Step};
 use crate::frame::FrameHeader;
-use crate::limits::Limits;
+use crate::limits::MessageLimits;
 use crate::mask::MaskKey;
 use crate::message::Kind;
 use crate::message::Message;
@@ -116,7 +116,7 @@ pub enum Delivery {
     #[default]
     Whole,
     /// As [`Received::Part`](crate::Received::Part)s, as it arrives, so that it need not fit into memory.
-    /// [`Limits`] hold for the message nevertheless.
+    /// [`Limits`](crate::Limits) hold for the message nevertheless.
     Parts,
 }
 
@@ -137,9 +137,9 @@ impl Incoming {
     pub(crate) fn begin_frame(
         &mut self,
         header: &FrameHeader,
-        limits: Limits,
+        limits: MessageLimits,
     ) -> Result<(), Violation> {
-        let Limits { message_bytes, message_frames } = limits;
+        let MessageLimits { message_bytes, message_frames } = limits;
         let most = if self.compressed {
             let extra = DEFLATED_EXTRA.saturating_mul(self.frames + 1);
             message_bytes.saturating_mul(2).saturating_add(extra)

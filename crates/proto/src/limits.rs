@@ -1,5 +1,5 @@
 /// The limits on what one connection accepts from its peer (RFC6455-10.4-1). Each field may be set to
-/// any value.
+/// any value; zero allows nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -10,10 +10,37 @@ pub struct Limits {
     /// The maximum number of frames of one message, including empty ones (RFC6455-5.4-5). Default:
     /// 131,072.
     pub message_frames: usize,
+    /// The maximum size of an HTTP head in bytes: of the opening request for a server, of each response to it
+    /// for a client. Default: 16 KiB.
+    ///
+    /// Raise it for large cookies or tokens. Each connection can take this much memory before it is open. A
+    /// server answers a longer head with 431.
+    pub head_bytes: usize,
+    /// The maximum number of headers in an HTTP head. Default: 100.
+    pub head_headers: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { message_bytes: 64 << 20, message_frames: 1 << 17 }
+        Self {
+            message_bytes: 64 << 20,
+            message_frames: 1 << 17,
+            head_bytes: 16 << 10,
+            head_headers: 100,
+        }
+    }
+}
+
+/// The part of [`Limits`] that an open connection needs. Idle connections keep it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MessageLimits {
+    pub(crate) message_bytes: usize,
+    pub(crate) message_frames: usize,
+}
+
+impl From<Limits> for MessageLimits {
+    fn from(limits: Limits) -> Self {
+        let Limits { message_bytes, message_frames, .. } = limits;
+        Self { message_bytes, message_frames }
     }
 }

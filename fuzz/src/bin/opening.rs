@@ -7,9 +7,9 @@ use std::mem::discriminant;
 
 use bytes::BytesMut;
 use fullduplex_fuzz::pieces;
-use fullduplex_proto::Url;
 use fullduplex_proto::handshake::head::{self, HeadError, HeadReader};
 use fullduplex_proto::handshake::{Answer, Nonce, Offer, Subprotocols};
+use fullduplex_proto::{Limits, Url};
 use http::header::{
     CONNECTION, HOST, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
     SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
@@ -44,14 +44,14 @@ fn read<T, E: PartialEq + Debug>(
     lengths: [u8; 4],
 ) -> Option<T> {
     let read = |pieces: &mut dyn Iterator<Item = &[u8]>| {
-        let (mut reader, mut input, mut arrived) = (HeadReader::new(), BytesMut::new(), 0);
+        let (mut reader, mut input, mut arrived) = (HeadReader::new(Limits::default()), BytesMut::new(), 0);
         for piece in pieces {
             input.extend_from_slice(piece);
             arrived += piece.len();
             if let Some(outcome) = handle(&mut reader, &mut input).transpose() {
                 return Some(outcome.map(|head| (head, arrived - input.len())));
             }
-            assert!(input.len() <= head::MAX_BYTES);
+            assert!(input.len() <= Limits::default().head_bytes);
         }
         None
     };
@@ -95,7 +95,7 @@ fn check_request(request: &Request<()>) {
     let request = offer.to_request(&url, &HeaderMap::new()).expect("no further headers");
     let mut wire = Vec::new();
     head::encode_request(&request, &mut wire);
-    let read = HeadReader::new().request(&mut BytesMut::from(&wire[..]));
+    let read = HeadReader::new(Limits::default()).request(&mut BytesMut::from(&wire[..]));
     let request = read.expect("our own request").expect("it is complete");
     let again = Offer::from_request(&request).expect("our own offer");
     assert_eq!(again.subprotocols(), offer.subprotocols());
@@ -156,7 +156,7 @@ fn lists(headers: &HeaderMap, name: HeaderName, wanted: &str) -> bool {
 fn over_the_wire<B>(response: &Response<B>) -> Response<()> {
     let mut wire = Vec::new();
     head::encode_response(response, &mut wire);
-    let read = HeadReader::new().response(&mut BytesMut::from(&wire[..]));
+    let read = HeadReader::new(Limits::default()).response(&mut BytesMut::from(&wire[..]));
     read.expect("our own response").expect("it is complete")
 }
 

@@ -68,6 +68,12 @@ pub(crate) struct Client {
     /// Fail if a message from the server has more bytes. Units: k, M, G.
     #[arg(long, value_name = "SIZE", value_parser = size, help_heading = WAY)]
     max_message: Option<usize>,
+    /// Fail when the head of the server's response has more bytes. Units: k, M, G. Default: 16k.
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = WAY)]
+    max_head: Option<usize>,
+    /// Fail when the server's response has more headers. Default: 100.
+    #[arg(long, value_name = "COUNT", help_heading = WAY)]
+    max_headers: Option<usize>,
     #[command(flatten)]
     tls: Trust,
 }
@@ -103,6 +109,12 @@ impl Client {
         }
         if let Some(bytes) = self.max_message {
             options.limits.message_bytes = bytes;
+        }
+        if let Some(bytes) = self.max_head {
+            options.limits.head_bytes = bytes;
+        }
+        if let Some(count) = self.max_headers {
+            options.limits.head_headers = count;
         }
         options.tls = self.tls.tls()?;
         options.local_address = self.bind;

@@ -72,6 +72,12 @@ pub(super) struct Clients {
     /// Close with 1009 if a message has more bytes. Units: k, M, G.
     #[arg(long, value_name = "SIZE", value_parser = size, help_heading = CLIENTS)]
     pub(super) max_message: Option<usize>,
+    /// Answer an opening request with 431 if its head has more bytes. Units: k, M, G. Default: 16k.
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = CLIENTS)]
+    pub(super) max_head: Option<usize>,
+    /// Answer an opening request with 431 if it has more headers. Default: 100.
+    #[arg(long, value_name = "COUNT", help_heading = CLIENTS)]
+    pub(super) max_headers: Option<usize>,
     /// Send a Ping at this interval, and close the connection if no Pong arrives within the same
     /// time. 0 disables Pings.
     #[arg(long, value_name = "SECONDS", default_value = "20", help_heading = CLIENTS)]

@@ -86,6 +86,12 @@ fn options(args: &Listen) -> Result<ServerOptions, Failure> {
     if let Some(bytes) = args.clients.max_message {
         accept.limits.message_bytes = bytes;
     }
+    if let Some(bytes) = args.clients.max_head {
+        accept.limits.head_bytes = bytes;
+    }
+    if let Some(count) = args.clients.max_headers {
+        accept.limits.head_headers = count;
+    }
     accept.timeouts.ping = args.clients.ping.0;
     if let Some(interval) = args.clients.ping.0 {
         accept.timeouts.pong = interval;

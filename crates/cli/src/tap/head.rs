@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use fullduplex_net::ConnectOptions;
-use fullduplex_net::proto::Url;
 use fullduplex_net::proto::handshake::head::{HeadError, HeadReader};
+use fullduplex_net::proto::{Limits, Url};
 use http::header::{
     AUTHORIZATION, CONNECTION, HOST, HeaderName, ORIGIN, SEC_WEBSOCKET_EXTENSIONS,
     SEC_WEBSOCKET_PROTOCOL, UPGRADE,
@@ -51,14 +51,15 @@ pub(super) enum Sender {
     ForeignPage,
 }
 
-/// Reads the head of a request within `limit`. What follows the head is left in `input`; if the head is
-/// malformed, everything is.
+/// Reads the head of a request within the time `limit`. What follows the head is left in `input`; if the head
+/// is malformed, everything is.
 pub(super) async fn read_request(
     stream: &mut (impl AsyncRead + Unpin),
     input: &mut BytesMut,
+    limits: Limits,
     limit: Duration,
 ) -> Result<Head<Request<()>>, NoHead> {
-    let mut reader = HeadReader::new();
+    let mut reader = HeadReader::new(limits);
     read(stream, input, limit, |input| reader.request(input)).await
 }
 
@@ -66,9 +67,10 @@ pub(super) async fn read_request(
 pub(super) async fn read_response(
     stream: &mut (impl AsyncRead + Unpin),
     input: &mut BytesMut,
+    limits: Limits,
     limit: Duration,
 ) -> Result<Head<Response<()>>, NoHead> {
-    let mut reader = HeadReader::new();
+    let mut reader = HeadReader::new(limits);
     read(stream, input, limit, |input| reader.response(input)).await
 }
 
@@ -85,6 +87,9 @@ async fn read<T>(
             Ok(None) => {}
             Ok(Some(content)) => {
                 bytes.truncate(bytes.len() - input.len());
+                // The reader has ignored empty lines before a request.
+                let start = bytes.iter().position(|byte| !b"\r\n".contains(byte));
+                bytes.drain(..start.unwrap_or(0));
                 return Ok(Head { bytes, content });
             }
             Err(error) => {
@@ -187,7 +192,7 @@ pub(super) fn sender_of(headers: &HeaderMap, port: u16) -> Sender {
     let is_own = match headers.get(ORIGIN) {
         Some(origin) => {
             let host = origin.as_bytes().strip_prefix(b"http://");
-            // The browser sends one host in both; `Hosts` has checked that it is one of this tap.
+            // The browser sends one host in both; `HostPolicy` has checked that it is one of this tap.
             host.is_some()
                 && host == headers.get(HOST).map(|host| host.as_bytes())
                 && host.is_some_and(|host| port_of(host) == Some(port))
@@ -224,7 +229,9 @@ mod tests {
     async fn rewritten(request: &str, url: &str, options: &ConnectOptions) -> String {
         let mut input = BytesMut::new();
         let limit = Duration::from_secs(1);
-        let head = read_request(&mut request.as_bytes(), &mut input, limit).await.unwrap();
+        let head = read_request(&mut request.as_bytes(), &mut input, Limits::default(), limit)
+            .await
+            .unwrap();
         assert_eq!(input, "rest");
         let url = Url::parse(url).unwrap();
         let sender = sender_of(head.content.headers(), 1);
@@ -242,6 +249,14 @@ mod tests {
             "GET /room?a=b HTTP/1.1\r\nHost: example.com\r\nX-Odd:  two  spaces\r\n\
              Sec-WebSocket-Extensions: x\r\nUpgrade: websocket\r\n\r\n"
         );
+    }
+
+    /// FS-11
+    #[tokio::test]
+    async fn empty_lines_before_a_request_do_not_pass() {
+        let request = format!("\r\n\r\n{REQUEST}");
+        let request = rewritten(&request, "ws://a/", &ConnectOptions::default()).await;
+        assert!(request.starts_with("GET /room?a=b HTTP/1.1\r\nHost: a\r\nX-Odd"), "{request}");
     }
 
     #[tokio::test]

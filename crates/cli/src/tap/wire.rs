@@ -92,7 +92,7 @@ impl Wire {
     ) -> Result<Opened, Unopened> {
         let mut from_client = BytesMut::new();
         let limit = self.options.handshake_timeout;
-        let request = match read_request(client, &mut from_client, limit).await {
+        let request = match read_request(client, &mut from_client, self.options.limits, limit).await {
             Ok(request) => request,
             Err(NoHead::Nothing) => return Err(Unopened::Unasked),
             Err(error) => {
@@ -155,7 +155,7 @@ impl Wire {
     ) -> Result<Answer, Unopened> {
         loop {
             let limit = self.options.handshake_timeout;
-            let response = match read_response(server, input, limit).await {
+            let response = match read_response(server, input, self.options.limits, limit).await {
                 Ok(response) => response,
                 Err(NoHead::Malformed(error)) => {
                     // Forwards it unchanged; the client may interpret it.

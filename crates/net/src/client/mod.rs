@@ -224,7 +224,8 @@ async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
     write_all(&mut stream, &bytes).await.map_err(opening)?;
 
     let mut input = BytesMut::new();
-    let response = read_final_response(&mut stream, &mut input).await.map_err(opening)?;
+    let response = read_final_response(&mut stream, &mut input, options.limits).await;
+    let response = response.map_err(opening)?;
     options.observe(ConnectStep::Response(&response));
     if let Some(cookies) = &options.cookies
         && response.headers().contains_key(SET_COOKIE)

@@ -73,7 +73,8 @@ async fn through_proxy(
         }
     };
     let deadline = time::after(limit);
-    let tunnel = timeout_at(deadline, proxy.tunnel(tcp, (host, port), deadline)).await;
+    let tunnel = proxy.tunnel(tcp, (host, port), options.limits, deadline);
+    let tunnel = timeout_at(deadline, tunnel).await;
     // RFC6455-4.1-8
     match tunnel.unwrap_or(Err(ProxyError::Timeout(limit))) {
         Ok(stream) => {

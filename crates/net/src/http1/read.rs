@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
+use fullduplex_proto::Limits;
 use fullduplex_proto::handshake::head::{HeadError, HeadReader};
 use http::{Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -72,9 +73,10 @@ fn poll_read(
 pub(crate) async fn read_final_response(
     stream: &mut (impl AsyncRead + Unpin),
     input: &mut BytesMut,
+    limits: Limits,
 ) -> Result<Response<()>, OpeningError> {
     for _ in 0..=INTERIM_RESPONSES {
-        let mut reader = HeadReader::new();
+        let mut reader = HeadReader::new(limits);
         let response = read_head(stream, input, |input| reader.response(input)).await?;
         let status = response.status();
         if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {

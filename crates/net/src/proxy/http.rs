@@ -1,7 +1,7 @@
 //! The method CONNECT (RFC 9110 section 9.3.6).
 
 use bytes::BytesMut;
-use fullduplex_proto::Credentials;
+use fullduplex_proto::{Credentials, Limits};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
@@ -16,11 +16,12 @@ pub(super) async fn open(
     proxy: &str,
     (host, port): (&str, u16),
     credentials: Option<&Credentials>,
+    limits: Limits,
     deadline: Instant,
 ) -> Result<(), ProxyError> {
     write_all(stream, &request(host, port, credentials)).await?;
     let mut input = BytesMut::new();
-    let response = read_final_response(stream, &mut input).await?;
+    let response = read_final_response(stream, &mut input, limits).await?;
     if !response.status().is_success() {
         let rejected = Rejected::read(proxy.to_owned(), response, stream, input, deadline).await;
         return Err(ProxyError::Rejected(Box::new(rejected)));

@@ -9,7 +9,7 @@ mod socks5;
 use std::fmt;
 use std::str::FromStr;
 
-use fullduplex_proto::Credentials;
+use fullduplex_proto::{Credentials, Limits};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -115,6 +115,7 @@ impl Proxy {
         &self,
         tcp: TcpStream,
         (host, port): (&str, u16),
+        limits: Limits,
         deadline: Instant,
     ) -> Result<Transport, ProxyError> {
         let mut stream = Transport::from(tcp);
@@ -128,8 +129,8 @@ impl Proxy {
         }
         match self.protocol {
             Protocol::Http | Protocol::Https => {
-                http::open(&mut stream, &self.to_string(), (host, port), credentials, deadline)
-                    .await?;
+                let (target, proxy) = ((host, port), self.to_string());
+                http::open(&mut stream, &proxy, target, credentials, limits, deadline).await?;
             }
             Protocol::Socks5 => socks5::open(&mut stream, (host, port), credentials).await?,
         }

@@ -30,7 +30,8 @@ pub struct AcceptOptions {
     /// A connection that compresses both ways holds about 500 KiB more, and up to 36 KiB after half a minute
     /// without messages, if its task receives. Smaller windows and no context takeover need less.
     pub deflate: Option<DeflateConfig>,
-    /// What the client may send.
+    /// What the client may send. The limits of HTTP heads do not hold for requests that hyper reads, which has
+    /// limits of its own.
     pub limits: Limits,
     /// The time for the opening handshake, TLS included. Default: 10 s.
     pub handshake_timeout: Duration,

@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use fullduplex_proto::Limits;
 use fullduplex_proto::handshake::head::{self, HeadReader};
 use fullduplex_proto::handshake::{
     Rejection, ReservedHeaderError, Subprotocol, SubprotocolNotOfferedError, Subprotocols,
@@ -86,7 +87,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
     ) -> Result<Self, AcceptError> {
         let Origination { peer, guard, fallback } = origination;
         let mut input = BytesMut::new();
-        let read = deadline.limit(read_request(&mut stream, &mut input)).await??;
+        let reading = read_request(&mut stream, &mut input, terms.options.limits);
+        let read = deadline.limit(reading).await??;
         let (rejection, method) = match read {
             Err(rejection) => (rejection, Method::GET),
             Ok(head) => {
@@ -267,8 +269,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Request<S> {
 async fn read_request(
     stream: &mut (impl AsyncRead + Unpin),
     input: &mut BytesMut,
+    limits: Limits,
 ) -> Result<Result<http::Request<()>, Rejection>, OpeningError> {
-    let mut reader = HeadReader::new();
+    let mut reader = HeadReader::new(limits);
     match read_head(stream, input, |input| reader.request(input)).await {
         Ok(request) => Ok(Ok(request)),
         Err(OpeningError::Head(error)) => Ok(Err(error.rejection())),

@@ -13,13 +13,16 @@ use fullduplex_lab::script::{
     BINARY, FIN, PING, PONG, SAMPLE_REQUEST, TEXT, guarded, header, masked_frame,
 };
 use fullduplex_net::proto::ConnectionError;
-use fullduplex_net::proto::handshake::head::{MAX_BYTES, MAX_HEADERS};
 use fullduplex_net::{AcceptError, AcceptOptions, Socket, accept};
 use futures_util::FutureExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::task::yield_now;
+
+/// The defaults of `Limits::head_bytes` and `Limits::head_headers`.
+const MAX_BYTES: usize = 16 << 10;
+const MAX_HEADERS: usize = 100;
 
 /// Returns a runtime on this thread, so that its allocations are counted.
 fn runtime() -> Runtime {

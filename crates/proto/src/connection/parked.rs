@@ -5,7 +5,7 @@ use super::Connection;
 use crate::deadline::Deadline;
 use crate::encoder::Encoder;
 use crate::incoming::Delivery;
-use crate::limits::Limits;
+use crate::limits::MessageLimits;
 use crate::role::Role;
 use crate::timeouts::Timeouts;
 use crate::timers::Timers;
@@ -14,7 +14,7 @@ use crate::timers::Timers;
 /// [`Connection::park`].
 #[derive(Debug)]
 pub struct Parked {
-    limits: Limits,
+    limits: MessageLimits,
     delivery: Delivery,
     timeouts: Arc<Timeouts>,
     next_ping: Option<Instant>,

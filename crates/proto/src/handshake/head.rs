@@ -1,118 +1,153 @@
-//! The head of an HTTP/1.1 message: its first line and its headers, as bytes.
+//! The head of an HTTP/1.1 message, its first line and its headers, as bytes.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
 };
 
 use super::Rejection;
+use crate::limits::Limits;
 
-/// The most headers of one head.
-pub const MAX_HEADERS: usize = 100;
-
-/// The most bytes of one head.
-pub const MAX_BYTES: usize = 16 << 10;
-
-/// Why bytes are not the head of an HTTP/1.1 message that this end takes.
+/// Why bytes are not the head of an HTTP/1.1 message, or exceed [`Limits`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeadError {
-    /// The first line is no line of HTTP/1.x.
+    /// The first line is not one of HTTP/1.x.
     #[error("the peer does not speak HTTP/1.1: it sent {0}")]
     NotHttp(String),
     /// A line ends with LF alone, which two HTTP parsers may read differently.
     #[error("a line of the HTTP head does not end with CR LF")]
     BareLineFeed,
-    /// More than [`MAX_BYTES`].
-    #[error("the HTTP head is longer than {MAX_BYTES} bytes")]
-    TooLong,
-    /// More than [`MAX_HEADERS`].
-    #[error("the HTTP head has more than {MAX_HEADERS} headers")]
-    TooManyHeaders,
-    /// Something else that RFC 9112 does not allow.
+    /// The head has more bytes than this, the value of [`Limits::head_bytes`].
+    #[error("the HTTP head exceeds the limit of {0} bytes")]
+    TooLong(usize),
+    /// The head has more headers than this, the value of [`Limits::head_headers`].
+    #[error("the HTTP head exceeds the limit of {0} headers")]
+    TooManyHeaders(usize),
+    /// The head breaks another rule of RFC 9112.
     #[error("the HTTP head is malformed: {0}")]
     Malformed(String),
 }
 
 impl HeadError {
-    /// The answer of a server that read this instead of a request.
+    /// Returns the answer of a server that read this instead of a request.
     pub fn rejection(&self) -> Rejection {
         let status = match self {
-            Self::TooLong | Self::TooManyHeaders => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::TooLong(_) | Self::TooManyHeaders(_) => {
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+            }
             _ => StatusCode::BAD_REQUEST,
         };
         Rejection::new(status, self.to_string())
     }
 }
 
-/// Finds the end of a head in bytes that arrive in any pieces, looking at each of them once.
+/// Reads one head from bytes that arrive in any pieces. It looks at each byte once.
 ///
-/// Call [`HeadReader::request`] or [`HeadReader::response`] after each read with all bytes read so
-/// far; once it returns the head, what follows it is left in the input.
-#[derive(Debug, Default)]
+/// After each read, call [`HeadReader::request`] or [`HeadReader::response`] with all bytes that were read so
+/// far. When the method returns the head, the bytes after it are left in the input.
+#[derive(Debug)]
 pub struct HeadReader {
+    max_bytes: usize,
+    max_headers: usize,
+    /// How many bytes of the input were looked at.
     scanned: usize,
     line_start: usize,
+    /// The headers so far. A continued one counts once.
+    headers: usize,
+    /// The bytes of the empty lines before a request, which are no longer in the input.
+    skipped: usize,
 }
 
 impl HeadReader {
-    /// A reader at the beginning of a head.
-    pub fn new() -> Self {
-        Self::default()
+    /// Creates a reader of one head, of which [`Limits::head_bytes`] and [`Limits::head_headers`] hold.
+    pub fn new(limits: Limits) -> Self {
+        let Limits { head_bytes: max_bytes, head_headers: max_headers, .. } = limits;
+        Self { max_bytes, max_headers, scanned: 0, line_start: 0, headers: 0, skipped: 0 }
     }
 
-    /// Takes a request's head off `input`, once it is whole; `None` asks for more bytes.
+    /// Takes the head of a request off `input`, once it is whole. `None` asks for more bytes.
+    ///
+    /// Empty lines before it are ignored.
     ///
     /// # Errors
-    /// [`HeadError`], as early as the bytes allow it.
+    /// [`HeadError`], as early as the bytes allow.
     pub fn request(&mut self, input: &mut BytesMut) -> Result<Option<Request<()>>, HeadError> {
-        if input.first().is_some_and(|byte| !byte.is_ascii_uppercase()) {
+        self.skip_empty_lines(input)?;
+        if !matches!(input[..], [] | [b'\r'] | [b'A'..=b'Z', ..]) {
             return Err(not_http(input));
         }
-        self.take_head(input, |line| httparse::Request::new(&mut []).parse(line).err())?
-            .map(parse_request)
-            .transpose()
+        let head = self.take_head(input, |line| {
+            httparse::Request::new(&mut []).parse(line).err().map(|_| bad_request_line(line))
+        })?;
+        head.map(|head| parse_request(&head, self.headers)).transpose()
     }
 
-    /// Takes a response's head off `input`, once it is whole; `None` asks for more bytes.
+    /// Takes the head of a response off `input`, once it is whole. `None` asks for more bytes.
     ///
     /// # Errors
-    /// [`HeadError`], as early as the bytes allow it.
+    /// [`HeadError`], as early as the bytes allow.
     pub fn response(&mut self, input: &mut BytesMut) -> Result<Option<Response<()>>, HeadError> {
         let expected = b"HTTP/1.";
         let arrived = input.len().min(expected.len());
         if input[..arrived] != expected[..arrived] {
             return Err(not_http(input));
         }
-        self.take_head(input, |line| httparse::Response::new(&mut []).parse(line).err())?
-            .map(parse_response)
-            .transpose()
+        let head = self.take_head(input, |line| {
+            httparse::Response::new(&mut []).parse(line).err().map(|_| not_http(line))
+        })?;
+        let headers = self.headers;
+        head.map(|mut head| {
+            unfold(&mut head);
+            parse_response(&head, headers)
+        })
+        .transpose()
     }
 
-    /// Splits the head off, empty line included. The first line is judged when it is whole, so that
-    /// a peer of another protocol is not waited for.
+    /// RFC 9112 section 2.2: a server ignores empty lines before the request line (FS-11). They count for
+    /// the limit.
+    fn skip_empty_lines(&mut self, input: &mut BytesMut) -> Result<(), HeadError> {
+        const EMPTY: &[u8] = b"\r\n";
+        while self.line_start == 0 && input.starts_with(EMPTY) {
+            input.advance(EMPTY.len());
+            self.scanned = 0;
+            self.skipped += EMPTY.len();
+            if self.skipped > self.max_bytes {
+                return Err(HeadError::TooLong(self.max_bytes));
+            }
+        }
+        Ok(())
+    }
+
+    /// Splits the head off, with the empty line at its end. The first line is checked when it is whole, so
+    /// that a peer of another protocol fails at once.
     fn take_head(
         &mut self,
         input: &mut BytesMut,
-        first_line_error: impl Fn(&[u8]) -> Option<httparse::Error>,
-    ) -> Result<Option<Bytes>, HeadError> {
+        first_line_error: impl Fn(&[u8]) -> Option<HeadError>,
+    ) -> Result<Option<BytesMut>, HeadError> {
         while let Some(&byte) = input.get(self.scanned) {
             self.scanned += 1;
-            if self.scanned > MAX_BYTES {
-                return Err(HeadError::TooLong);
+            if self.skipped + self.scanned > self.max_bytes {
+                return Err(HeadError::TooLong(self.max_bytes));
             }
             if byte != b'\n' {
                 continue;
             }
-            let line = &input[self.line_start..self.scanned];
-            if !line.ends_with(b"\r\n") {
-                return Err(HeadError::BareLineFeed);
-            }
-            if line == b"\r\n" {
-                return Ok(Some(input.split_to(self.scanned).freeze()));
-            }
-            if self.line_start == 0 && first_line_error(line).is_some() {
-                return Err(not_http(input));
+            match &input[self.line_start..self.scanned] {
+                b"\r\n" => return Ok(Some(input.split_to(self.scanned))),
+                line if !line.ends_with(b"\r\n") => return Err(HeadError::BareLineFeed),
+                line if self.line_start == 0 => {
+                    if let Some(error) = first_line_error(line) {
+                        return Err(error);
+                    }
+                }
+                // It continues the header before it.
+                [b' ' | b'\t', ..] => {}
+                _ if self.headers == self.max_headers => {
+                    return Err(HeadError::TooManyHeaders(self.max_headers));
+                }
+                _ => self.headers += 1,
             }
             self.line_start = self.scanned;
         }
@@ -120,14 +155,14 @@ impl HeadReader {
     }
 }
 
-/// Appends a request's head to `out` (RFC6455-4.1-12).
+/// Appends the head of a request to `out` (RFC6455-4.1-12).
 pub fn encode_request<B>(request: &Request<B>, out: &mut Vec<u8>) {
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     out.extend_from_slice(format!("{} {target} HTTP/1.1\r\n", request.method()).as_bytes());
     encode_headers(request.headers(), out);
 }
 
-/// Appends a response's head to `out`.
+/// Appends the head of a response to `out`.
 pub fn encode_response<B>(response: &Response<B>, out: &mut Vec<u8>) {
     let status = response.status();
     let reason = status.canonical_reason().unwrap_or_default();
@@ -135,8 +170,8 @@ pub fn encode_response<B>(response: &Response<B>, out: &mut Vec<u8>) {
     encode_headers(response.headers(), out);
 }
 
-/// A `HeaderName` is a token and a `HeaderValue` has no line break: nothing can be injected here
-/// (faults H11 and H12).
+/// A `HeaderName` is a token and a `HeaderValue` has no line break, so nothing can be injected here (faults
+/// H11 and H12).
 fn encode_headers(headers: &HeaderMap, out: &mut Vec<u8>) {
     for (name, value) in headers {
         encode_name(name.as_str(), out);
@@ -167,28 +202,23 @@ fn encode_name(name: &str, out: &mut Vec<u8>) {
     }
 }
 
-fn parse_request(head: Bytes) -> Result<Request<()>, HeadError> {
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+fn parse_request(head: &[u8], headers: usize) -> Result<Request<()>, HeadError> {
+    let mut headers = vec![httparse::EMPTY_HEADER; headers];
     let mut parsed = httparse::Request::new(&mut headers);
-    parsed.parse(&head).map_err(not_parsed)?;
+    parsed.parse(head).map_err(malformed)?;
     let mut request = Request::new(());
     let method = parsed.method.unwrap_or_default();
     *request.method_mut() = Method::from_bytes(method.as_bytes()).map_err(malformed)?;
-    let target = parsed.path.unwrap_or_default();
-    if target.contains('#') {
-        // `Uri` would drop it without a word.
-        return Err(malformed("a request target has no fragment"));
-    }
-    *request.uri_mut() = Uri::try_from(target).map_err(malformed)?;
+    *request.uri_mut() = parse_target(parsed.path.unwrap_or_default())?;
     *request.version_mut() = version(parsed.version);
     *request.headers_mut() = copy_headers(parsed.headers)?;
     Ok(request)
 }
 
-fn parse_response(head: Bytes) -> Result<Response<()>, HeadError> {
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+fn parse_response(head: &[u8], headers: usize) -> Result<Response<()>, HeadError> {
+    let mut headers = vec![httparse::EMPTY_HEADER; headers];
     let mut parsed = httparse::Response::new(&mut headers);
-    parsed.parse(&head).map_err(not_parsed)?;
+    parsed.parse(head).map_err(malformed)?;
     let mut response = Response::new(());
     let status = parsed.code.unwrap_or_default();
     *response.status_mut() = StatusCode::from_u16(status).map_err(malformed)?;
@@ -197,12 +227,14 @@ fn parse_response(head: Bytes) -> Result<Response<()>, HeadError> {
     Ok(response)
 }
 
+/// A `HeaderMap` holds 32,768 headers at most; `Limits` may allow more.
 fn copy_headers(parsed: &[httparse::Header<'_>]) -> Result<HeaderMap, HeadError> {
-    let mut headers = HeaderMap::with_capacity(parsed.len());
+    let mut headers = HeaderMap::try_with_capacity(parsed.len()).map_err(malformed)?;
     for header in parsed {
         // RFC6455-4.1-31: from here on all names are in lower case.
         let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(malformed)?;
-        headers.append(name, HeaderValue::from_bytes(header.value).map_err(malformed)?);
+        let value = HeaderValue::from_bytes(header.value).map_err(malformed)?;
+        headers.try_append(name, value).map_err(malformed)?;
     }
     Ok(headers)
 }
@@ -211,10 +243,57 @@ fn version(minor: Option<u8>) -> Version {
     if minor == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 }
 }
 
-fn not_parsed(error: httparse::Error) -> HeadError {
-    match error {
-        httparse::Error::TooManyHeaders => HeadError::TooManyHeaders,
-        other => malformed(other),
+/// Parses a request target.
+///
+/// Some clients send characters that RFC 3986 does not allow, as in `/?f={"a":1}`, and other servers accept
+/// them. These are percent-encoded, as a browser does before it sends them (FS-11).
+fn parse_target(target: &str) -> Result<Uri, HeadError> {
+    if target.contains('#') {
+        // `Uri` drops it, and would ask for something else.
+        return Err(malformed("a request target has no fragment"));
+    }
+    Uri::try_from(target).or_else(|_| {
+        let mut encoded = String::with_capacity(target.len());
+        for character in target.chars() {
+            match character {
+                '"' => encoded.push_str("%22"),
+                '<' => encoded.push_str("%3C"),
+                '>' => encoded.push_str("%3E"),
+                '`' => encoded.push_str("%60"),
+                other => encoded.push(other),
+            }
+        }
+        Uri::try_from(encoded).map_err(malformed)
+    })
+}
+
+/// Says what is wrong with a first line that is not a request line.
+fn bad_request_line(line: &[u8]) -> HeadError {
+    let is_http = line.ends_with(b" HTTP/1.1\r\n") || line.ends_with(b" HTTP/1.0\r\n");
+    if is_http && str::from_utf8(line).is_err() {
+        // FC-08: for example a path in Latin-1.
+        return malformed("the request target is not UTF-8; percent-encode it");
+    }
+    not_http(line)
+}
+
+/// RFC 9112 section 5.2: a client replaces the line breaks within a header of a response by spaces (FC-08).
+/// A server rejects such requests.
+fn unfold(head: &mut [u8]) {
+    let Some(status_line) = head.windows(2).position(|pair| pair == b"\r\n") else {
+        return;
+    };
+    // RFC 9112 section 2.2: a line after the status line that begins with a space continues nothing.
+    let mut lines_start = status_line + 2;
+    if matches!(head[lines_start..], [b' ' | b'\t', ..]) {
+        return;
+    }
+    while let Some(end) = head[lines_start..].windows(2).position(|pair| pair == b"\r\n") {
+        let end = lines_start + end;
+        if let [b'\r', b'\n', b' ' | b'\t', ..] = head[end..] {
+            head[end..end + 2].fill(b' ');
+        }
+        lines_start = end + 2;
     }
 }
 
@@ -222,7 +301,7 @@ fn malformed(error: impl ToString) -> HeadError {
     HeadError::Malformed(error.to_string())
 }
 
-/// What arrived, for the message: its beginning, readable.
+/// Shows the beginning of what arrived.
 fn not_http(input: &[u8]) -> HeadError {
     if let [0x15 | 0x16, 0x03, ..] = input {
         // An alert or a handshake of TLS.

@@ -2,8 +2,9 @@
 
 use allocation_counter::measure;
 use bytes::BytesMut;
+use fullduplex_proto::Limits;
 use fullduplex_proto::handshake::Offer;
-use fullduplex_proto::handshake::head::{HeadError, HeadReader, MAX_BYTES, MAX_HEADERS};
+use fullduplex_proto::handshake::head::{HeadError, HeadReader};
 
 use crate::support::opening::*;
 use crate::{assert_linear, show};
@@ -12,12 +13,12 @@ type Verdict = Result<bool, HeadError>;
 
 /// Returns whether a head is complete when `wire` has arrived in pieces of `size` bytes.
 fn request_in(size: usize, wire: &[u8]) -> Verdict {
-    let (mut reader, mut input) = (HeadReader::new(), BytesMut::new());
+    let (mut reader, mut input) = (HeadReader::new(Limits::default()), BytesMut::new());
     in_pieces(size, wire, &mut input, |input| reader.request(input).map(|head| head.is_some()))
 }
 
 fn response_in(size: usize, wire: &[u8]) -> Verdict {
-    let (mut reader, mut input) = (HeadReader::new(), BytesMut::new());
+    let (mut reader, mut input) = (HeadReader::new(Limits::default()), BytesMut::new());
     in_pieces(size, wire, &mut input, |input| reader.response(input).map(|head| head.is_some()))
 }
 
@@ -45,10 +46,10 @@ fn a_head_takes_memory_up_to_its_limit() {
     let long_names: Vec<String> = (0..10_000).map(|i| format!("header-{i}: x")).collect();
     let long_names: Vec<&str> = long_names.iter().map(String::as_str).collect();
     for (attack, lines, error) in [
-        ("one header of 64 KiB", &[&*one_header][..], HeadError::TooLong),
-        ("a head of 1 MiB", &endless, HeadError::TooLong),
-        ("10,000 headers", &long_names, HeadError::TooLong),
-        ("101 headers", &vec!["a: b"; MAX_HEADERS + 1], HeadError::TooManyHeaders),
+        ("one header of 64 KiB", &[&*one_header][..], HeadError::TooLong(MAX_BYTES)),
+        ("a head of 1 MiB", &endless, HeadError::TooManyHeaders(MAX_HEADERS)),
+        ("10,000 headers", &long_names, HeadError::TooManyHeaders(MAX_HEADERS)),
+        ("101 headers", &vec!["a: b"; MAX_HEADERS + 1], HeadError::TooManyHeaders(MAX_HEADERS)),
     ] {
         let mut most = 0;
         for (first, read) in

@@ -9,7 +9,7 @@ use fullduplex_proto::handshake::{
     Answer, Nonce, Offer, ReservedHeaderError, Subprotocol, SubprotocolError,
     SubprotocolNotOfferedError, Subprotocols,
 };
-use fullduplex_proto::{DeflateConfig, Message, Received, Role, Url};
+use fullduplex_proto::{DeflateConfig, Limits, Message, Received, Role, Url};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 
 fn offer(subprotocols: &[&str]) -> Offer {
@@ -41,12 +41,12 @@ fn read_in<T>(
 }
 
 fn read_request(bytes: &[u8], size: usize) -> (Request<()>, Vec<u8>) {
-    let mut reader = HeadReader::new();
+    let mut reader = HeadReader::new(Limits::default());
     read_in(bytes, size, |input| reader.request(input).expect("a request"))
 }
 
 fn read_response(bytes: &[u8], size: usize) -> (Response<()>, Vec<u8>) {
-    let mut reader = HeadReader::new();
+    let mut reader = HeadReader::new(Limits::default());
     read_in(bytes, size, |input| reader.response(input).expect("a response"))
 }
 

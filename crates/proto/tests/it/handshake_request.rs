@@ -3,6 +3,7 @@
 
 use crate::support::opening::{REQUEST, head, request};
 use bytes::BytesMut;
+use fullduplex_proto::Limits;
 use fullduplex_proto::handshake::head::{HeadReader, encode_response};
 use fullduplex_proto::handshake::{Offer, Rejection};
 use http::header::{
@@ -215,7 +216,7 @@ fn every_rejection_closes_the_http_connection() {
         let head_len = wire.len();
         wire.extend_from_slice(response.body().as_bytes());
         let mut input = BytesMut::from(&wire[..]);
-        let read = HeadReader::new().response(&mut input).unwrap().unwrap();
+        let read = HeadReader::new(Limits::default()).response(&mut input).unwrap().unwrap();
         assert_eq!(read.status(), status);
         assert_eq!(read.headers()[CONTENT_LENGTH], (wire.len() - head_len).to_string());
         assert_eq!(input, response.body().as_bytes());
@@ -299,7 +300,7 @@ fn the_reason_of_a_rejection_stays_in_the_body() {
     encode_response(&response, &mut wire);
     wire.extend_from_slice(response.body().as_bytes());
     let mut input = BytesMut::from(&wire[..]);
-    let head = HeadReader::new().response(&mut input).unwrap().unwrap();
+    let head = HeadReader::new(Limits::default()).response(&mut input).unwrap().unwrap();
     assert_eq!(input, format!("{reason}\n"));
     let lengths: Vec<_> = head.headers().get_all(CONTENT_LENGTH).iter().collect();
     assert_eq!(lengths, [&input.len().to_string()]);

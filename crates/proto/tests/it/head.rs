@@ -1,9 +1,10 @@
 //! HTTP/1.1 heads in chunks of any size: bytes after the head are left in the input, invalid heads are
 //! refused as early as possible, and limits hold (faults FT-06 and FT-25).
 
-use crate::support::opening::{REQUEST, RESPONSE, head, request, response};
+use crate::support::opening::{MAX_BYTES, MAX_HEADERS, REQUEST, RESPONSE, head, request, response};
 use bytes::BytesMut;
-use fullduplex_proto::handshake::head::{HeadError, HeadReader, MAX_BYTES, MAX_HEADERS};
+use fullduplex_proto::Limits;
+use fullduplex_proto::handshake::head::{HeadError, HeadReader};
 use http::{HeaderMap, Version};
 
 /// The parts of the first line, the headers, and the bytes left in the input.
@@ -20,7 +21,15 @@ fn read<'a>(
     kind: Kind,
     chunks: impl IntoIterator<Item = &'a [u8]>,
 ) -> (usize, Result<Option<Outcome>, HeadError>) {
-    let (mut reader, mut input) = (HeadReader::new(), BytesMut::new());
+    read_within(Limits::default(), kind, chunks)
+}
+
+fn read_within<'a>(
+    limits: Limits,
+    kind: Kind,
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+) -> (usize, Result<Option<Outcome>, HeadError>) {
+    let (mut reader, mut input) = (HeadReader::new(limits), BytesMut::new());
     let mut count = 0;
     for chunk in chunks {
         count += 1;
@@ -104,16 +113,19 @@ fn a_head_is_limited_in_bytes() {
             let (_, outcome) = read(kind, largest.as_bytes().chunks(size));
             assert!(matches!(outcome, Ok(Some(_))), "{outcome:?}");
             let larger = head_of(kind, MAX_BYTES + 1);
-            assert_eq!(read(kind, larger.as_bytes().chunks(size)).1, Err(HeadError::TooLong));
+            assert_eq!(
+                read(kind, larger.as_bytes().chunks(size)).1,
+                Err(HeadError::TooLong(MAX_BYTES))
+            );
         }
         // A head that does not end fails at the first byte after the limit.
         let endless = head_of(kind, 1 << 20);
         let (count, outcome) = read(kind, endless.as_bytes().chunks(1));
-        assert_eq!((count, outcome), (MAX_BYTES + 1, Err(HeadError::TooLong)));
+        assert_eq!((count, outcome), (MAX_BYTES + 1, Err(HeadError::TooLong(MAX_BYTES))));
     }
     let endless_line = "GET /".to_owned() + &"x".repeat(1 << 20);
     let (count, outcome) = read(Kind::Request, endless_line.as_bytes().chunks(1));
-    assert_eq!((count, outcome), (MAX_BYTES + 1, Err(HeadError::TooLong)));
+    assert_eq!((count, outcome), (MAX_BYTES + 1, Err(HeadError::TooLong(MAX_BYTES))));
 }
 
 #[test]
@@ -125,9 +137,9 @@ fn a_head_is_limited_in_headers() {
         let with = |count: usize| head(&[first], "", &vec!["a: b"; count]);
         assert_eq!(is_ok(&with(0)), Ok(true));
         assert_eq!(is_ok(&with(MAX_HEADERS)), Ok(true));
-        assert_eq!(is_ok(&with(MAX_HEADERS + 1)), Err(HeadError::TooManyHeaders));
-        assert_eq!(is_ok(&with(2000)), Err(HeadError::TooManyHeaders));
-        assert_eq!(is_ok(&with(10_000)), Err(HeadError::TooLong));
+        assert_eq!(is_ok(&with(MAX_HEADERS + 1)), Err(HeadError::TooManyHeaders(MAX_HEADERS)));
+        assert_eq!(is_ok(&with(2000)), Err(HeadError::TooManyHeaders(MAX_HEADERS)));
+        assert_eq!(is_ok(&with(10_000)), Err(HeadError::TooManyHeaders(MAX_HEADERS)));
     }
 }
 
@@ -136,9 +148,6 @@ const MALFORMED: &[&[u8]] = &[
     b"no colon",
     b": no name",
     b"space before : colon",
-    b" leading space: x",
-    b"x: folded\r\n value",
-    b"x: folded\r\n\tvalue",
     b"x: a\0b",
     b"x\0: a",
     b"x: a\x01b",
@@ -161,6 +170,124 @@ fn an_invalid_header_line_is_malformed() {
                 assert!(is_malformed, "{}: {outcome:?}", wrong.escape_ascii());
             }
         }
+    }
+}
+
+/// FC-08: RFC 9112 section 5.2 has a client read a header that continues on the next line, and lets a server
+/// reject it.
+#[test]
+fn only_a_client_takes_folded_headers() {
+    let folded: &[u8] = b"X-Folded: a\r\n b\r\n\t c\r\n \r\nX-Empty:\r\n d\r\n";
+    for (kind, good) in heads() {
+        let (first, rest) = good.split_once("X-Twice: 1").unwrap();
+        let wire = [first.as_bytes(), folded, b"X-Twice: 1", rest.as_bytes(), AFTER].concat();
+        for size in [1, 7, usize::MAX] {
+            let (_, outcome) = read(kind, wire.chunks(size));
+            match (kind, outcome) {
+                (Kind::Request, outcome) => {
+                    assert!(matches!(outcome, Err(HeadError::Malformed(_))), "{outcome:?}");
+                }
+                (Kind::Response, outcome) => {
+                    let (_, headers, _) = outcome.unwrap().unwrap();
+                    assert_eq!(headers["x-folded"], "a   b  \t c");
+                    assert_eq!(headers["x-empty"], "d");
+                    assert_eq!(headers.get_all("x-twice").iter().count(), 2);
+                }
+            }
+        }
+    }
+    // RFC 9112 section 2.2: here is no header that the line could continue.
+    let outcome = response("HTTP/1.1 101 X\r\n Upgrade: websocket\r\n\r\n");
+    assert!(matches!(outcome, Err(HeadError::Malformed(_))), "{outcome:?}");
+    // A continued header counts once.
+    let mut limits = Limits::default();
+    limits.head_headers = 1;
+    let wire = b"HTTP/1.1 200 X\r\na: b\r\n c\r\n d\r\n\r\n";
+    assert!(read_within(limits, Kind::Response, [&wire[..]]).1.is_ok());
+}
+
+/// FC-08: the error names the path, not the protocol. A reason phrase may have any bytes.
+#[test]
+fn a_path_in_latin_1_is_named() {
+    for line in [&b"GET /caf\xE9 HTTP/1.1\r\n"[..], b"GET /caf\xE9?x HTTP/1.0\r\n"] {
+        let error = read(Kind::Request, [line]).1.unwrap_err();
+        assert!(error.to_string().contains("not UTF-8"), "{error}");
+        assert_eq!(error.rejection().status(), 400);
+    }
+    let binary = b"GET /\xE9\r\n";
+    assert!(matches!(read(Kind::Request, [&binary[..]]).1, Err(HeadError::NotHttp(_))));
+    let (_, outcome) = read(Kind::Response, [&b"HTTP/1.1 404 Non trouv\xE9\r\n\r\n"[..]]);
+    assert_eq!(outcome.unwrap().unwrap().0, ["404"]);
+}
+
+/// FS-11: RFC 9112 section 2.2.
+#[test]
+fn a_server_ignores_empty_lines_before_a_request() {
+    let (kind, good) = &heads()[0];
+    for count in [1, 2, 100] {
+        let wire = ["\r\n".repeat(count).as_bytes(), good.as_bytes(), AFTER].concat();
+        for size in [1, 2, 3, usize::MAX] {
+            let (_, outcome) = read(*kind, wire.chunks(size));
+            let (line, headers, left) = outcome.unwrap().unwrap();
+            assert_eq!(line, ["GET", "/chat"]);
+            assert_eq!(headers.len(), 8);
+            assert!(AFTER.starts_with(&left));
+        }
+    }
+    // They count for the limit, alone or with a head.
+    for size in [1, 2, usize::MAX] {
+        let endless = "\r\n".repeat(1 << 16);
+        let (count, outcome) = read(*kind, endless.as_bytes().chunks(size));
+        assert_eq!(outcome, Err(HeadError::TooLong(MAX_BYTES)));
+        assert!(count <= MAX_BYTES + 2);
+        let wire = "\r\n".to_owned() + &head_of(*kind, MAX_BYTES - 1);
+        assert_eq!(read(*kind, wire.as_bytes().chunks(size)).1, Err(HeadError::TooLong(MAX_BYTES)));
+    }
+    assert_eq!(read(*kind, [&b"\n"[..]]).1.unwrap_err().rejection().status(), 400);
+}
+
+/// FS-11: other servers accept these characters, and a browser percent-encodes them.
+#[test]
+fn characters_that_clients_do_not_encode_are_accepted() {
+    for (target, uri) in [
+        ("/?f={\"a\":1}", "/?f={%22a%22:1}"),
+        ("/a|b^[c]\\?<d>", "/a|b^[c]\\?%3Cd%3E"),
+        ("/<`>", "/%3C%60%3E"),
+        ("/?%22\"", "/?%22%22"),
+        ("/{\"a\"}", "/{\"a\"}"),
+        ("/\u{e9}", "/\u{e9}"),
+    ] {
+        let outcome = request(head(&REQUEST, "GET", &[&format!("GET {target} HTTP/1.1")]));
+        assert_eq!(outcome.unwrap().unwrap().uri().to_string(), uri);
+    }
+}
+
+/// FS-09
+#[test]
+fn the_limits_of_a_head_can_be_set() {
+    for (kind, first) in [(Kind::Request, REQUEST[0]), (Kind::Response, RESPONSE[0])] {
+        let with = |bytes, headers| {
+            let mut limits = Limits::default();
+            (limits.head_bytes, limits.head_headers) = (bytes, headers);
+            move |wire: &str| read_within(limits, kind, [wire.as_bytes()]).1.map(|_| ())
+        };
+        let cookie = head(&[first], "", &[&format!("Cookie: {}", "x".repeat(20_000))]);
+        assert_eq!(with(16 << 10, 100)(&cookie), Err(HeadError::TooLong(16 << 10)));
+        assert_eq!(with(cookie.len() - 1, 100)(&cookie), Err(HeadError::TooLong(cookie.len() - 1)));
+        assert_eq!(with(cookie.len(), 1)(&cookie), Ok(()));
+        assert_eq!(with(usize::MAX, usize::MAX)(&cookie), Ok(()));
+        let three = head(&[first], "", &["a: b"; 3]);
+        assert_eq!(with(1000, 2)(&three), Err(HeadError::TooManyHeaders(2)));
+        assert_eq!(with(1000, 3)(&three), Ok(()));
+        assert_eq!(with(1000, 0)(&head(&[first], "", &[])), Ok(()));
+        assert_eq!(with(0, 100)(&three), Err(HeadError::TooLong(0)));
+        // Fault H8: more than a map of headers can hold.
+        let many: Vec<String> = (0..40_000).map(|number| format!("a{number}: b")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let outcome = with(usize::MAX, usize::MAX)(&head(&[first], "", &many));
+        assert!(matches!(outcome, Err(HeadError::Malformed(_))), "{outcome:?}");
+        let outcome = with(usize::MAX, usize::MAX)(&head(&[first], "", &["a: b"; 40_000]));
+        assert!(!matches!(outcome, Err(HeadError::TooLong(_))), "{outcome:?}");
     }
 }
 
@@ -216,7 +343,9 @@ fn another_protocol_is_refused_at_once() {
         (Kind::Request, line("GET / HTTP/2.0\r\nHost: a\r\n")),
         (Kind::Request, line("GET / x HTTP/1.1\r\nHost: a\r\n")),
         (Kind::Request, (b"get / HTTP/1.1\r\n", 1)),
-        (Kind::Request, (b"\r\n\r\n", 1)),
+        (Kind::Request, (b"\r\nget", 3)),
+        (Kind::Request, (b"\rG", 2)),
+        (Kind::Response, (b"\r\nHTTP/1.1 101", 1)),
         (Kind::Request, (b"\x81\x85", 1)),
         (Kind::Response, (b"220 smtp\r\n", 1)),
         (Kind::Response, (b"ICY 200 OK\r\n", 1)),
@@ -236,8 +365,8 @@ fn another_protocol_is_refused_at_once() {
 #[test]
 fn each_head_error_has_a_rejection() {
     for (error, status) in [
-        (HeadError::TooLong, 431),
-        (HeadError::TooManyHeaders, 431),
+        (HeadError::TooLong(1), 431),
+        (HeadError::TooManyHeaders(1), 431),
         (HeadError::BareLineFeed, 400),
         (HeadError::NotHttp("x".to_owned()), 400),
         (HeadError::Malformed("x".to_owned()), 400),

@@ -1,8 +1,13 @@
 //! Handshake requests and responses as text, and a function that changes one line of them.
 
 use bytes::BytesMut;
+use fullduplex_proto::Limits;
 use fullduplex_proto::handshake::head::{HeadError, HeadReader};
 use http::{Request, Response};
+
+/// The defaults of `Limits::head_bytes` and `Limits::head_headers`.
+pub(crate) const MAX_BYTES: usize = 16 << 10;
+pub(crate) const MAX_HEADERS: usize = 100;
 
 /// The request of RFC 6455 section 1.3, without its optional headers.
 pub(crate) const REQUEST: [&str; 6] = [
@@ -38,10 +43,10 @@ pub(crate) fn head(lines: &[&str], replaced: &str, by: &[&str]) -> String {
 
 /// Parses a request.
 pub(crate) fn request(bytes: impl AsRef<[u8]>) -> Result<Option<Request<()>>, HeadError> {
-    HeadReader::new().request(&mut BytesMut::from(bytes.as_ref()))
+    HeadReader::new(Limits::default()).request(&mut BytesMut::from(bytes.as_ref()))
 }
 
 /// Parses a response.
 pub(crate) fn response(bytes: impl AsRef<[u8]>) -> Result<Option<Response<()>>, HeadError> {
-    HeadReader::new().response(&mut BytesMut::from(bytes.as_ref()))
+    HeadReader::new(Limits::default()).response(&mut BytesMut::from(bytes.as_ref()))
 }

@@ -74,6 +74,42 @@ async fn heads_have_limits() {
     }
 }
 
+/// FS-09
+#[tokio::test]
+async fn the_limits_of_heads_can_be_set() {
+    let cookie = format!("Cookie: {}", "x".repeat(20_000));
+    let many = (0..200).map(|number| format!("X-{number}: y\r\n")).collect::<String>();
+    for (line, bytes, count, status) in [
+        (&*cookie, 16 << 10, 100, 431),
+        (&cookie, 32 << 10, 100, 101),
+        (&cookie, 32 << 10, 4, 431),
+        (many.trim_end(), 16 << 10, 100, 431),
+        (many.trim_end(), 16 << 10, 300, 101),
+    ] {
+        let mut options = ServerOptions::default();
+        options.accept.limits.head_bytes = bytes;
+        options.accept.limits.head_headers = count;
+        let served = Served::by(options, echo::requests).await;
+        let request = SAMPLE_REQUEST.replace("\r\n\r\n", &format!("\r\n{line}\r\n\r\n"));
+        let answered = answer(&served, &request).await;
+        assert!(answered.starts_with(&format!("HTTP/1.1 {status} ")), "{status}: {answered}");
+    }
+}
+
+/// FS-11
+#[tokio::test]
+async fn what_the_rfc_tolerates_is_accepted() {
+    let served = Served::by(ServerOptions::default(), echo::requests).await;
+    for (right, tolerated) in [
+        ("GET", "\r\nGET"),
+        ("Upgrade: websocket", "Upgrade: , websocket,"),
+        ("/chat", "/?f={\"a\":1}"),
+    ] {
+        let answered = answer(&served, &SAMPLE_REQUEST.replacen(right, tolerated, 1)).await;
+        assert!(answered.starts_with("HTTP/1.1 101 "), "{tolerated}: {answered}");
+    }
+}
+
 /// Fault FT-26: slow requests are dropped at the deadline and do not delay other clients.
 #[tokio::test(start_paused = true)]
 async fn slow_requests_are_dropped() {
