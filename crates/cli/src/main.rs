@@ -9,7 +9,6 @@ mod context;
 mod exit;
 mod figures;
 mod generated;
-mod hosts;
 mod interrupt;
 mod listen;
 mod output;

@@ -3,6 +3,8 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use fullduplex_net::proto::handshake::{HostName, HostPolicy};
+
 /// Parses a number of seconds, such as `0.5`. Use it where zero has a meaning.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().filter(|seconds| (0.0..=1e6).contains(seconds));
@@ -50,6 +52,36 @@ pub(crate) fn size(text: &str) -> Result<usize, String> {
         .ok_or("give a number of bytes, such as 512, 64k or 1M".into())
 }
 
+/// A name of `--host`: a host name, or `*` for any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum AllowedHost {
+    Any,
+    Name(HostName),
+}
+
+impl FromStr for AllowedHost {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "*" => Ok(Self::Any),
+            name => HostName::parse(name).map(Self::Name).map_err(|error| error.to_string()),
+        }
+    }
+}
+
+/// Returns which hosts a server answers for, given the values of `--host`.
+pub(crate) fn host_policy(allowed: &[AllowedHost]) -> HostPolicy {
+    let mut names = Vec::new();
+    for host in allowed {
+        match host {
+            AllowedHost::Any => return HostPolicy::Any,
+            AllowedHost::Name(name) => names.push(name.clone()),
+        }
+    }
+    if names.is_empty() { HostPolicy::Auto } else { HostPolicy::Local(names) }
+}
+
 /// Parses an address to listen at: a port on 127.0.0.1, such as `9001`, or a host and a port, such as
 /// `[::1]:9001`.
 pub(crate) fn tcp_address(text: &str) -> Result<String, String> {
@@ -77,6 +109,20 @@ mod tests {
         assert_eq!(size("3M"), Ok(3 << 20));
         for bad in ["", "k", "-1", "1.5M", "99999999999999999999", "99999999999999G", "1kk", "ä"] {
             assert!(size(bad).is_err(), "{bad}");
+        }
+    }
+
+    /// FS-05
+    #[test]
+    fn hosts_are_names_or_a_star() {
+        let name = |text: &str| text.parse::<AllowedHost>();
+        let (dev, any) = (name("Dev.example.").unwrap(), name("*").unwrap());
+        assert_eq!(host_policy(&[]), HostPolicy::Auto);
+        assert_eq!(host_policy(&[dev.clone(), any]), HostPolicy::Any);
+        let listed = vec!["dev.example".parse().unwrap()];
+        assert_eq!(host_policy(&[dev]), HostPolicy::Local(listed));
+        for bad in ["", "dev.example:80", "http://dev.example", "*.example", "a b"] {
+            assert!(name(bad).is_err(), "{bad}");
         }
     }
 

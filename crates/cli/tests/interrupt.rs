@@ -111,7 +111,7 @@ async fn a_full_pipe_stops_neither_the_server_nor_an_interrupt() {
     let address = server.url.trim_start_matches("ws://").trim_end_matches('/').to_owned();
     // A client sends until the server accepts no more data.
     let mut talker = Peer::connect(address.parse().unwrap()).await;
-    let request = SAMPLE_REQUEST.replace("server.example.com", &address);
+    let request = SAMPLE_REQUEST.replace("localhost", &address);
     talker.open(&request).await;
     let message = masked_frame(FIN | TEXT, "x".repeat(60_000));
     let flood = async { while talker.try_send(&message).await.is_ok() {} };

@@ -32,10 +32,7 @@ struct Shown {
 
 impl Shown {
     fn start(url: &str, arguments: &[&str]) -> Self {
-        let mut process = fdx(&["tap", "0", url, "--host", "server.example.com"])
-            .args(arguments)
-            .spawn()
-            .unwrap();
+        let mut process = fdx(&["tap", "0", url]).args(arguments).spawn().unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
         let mut complaints = BufReader::new(process.stderr.take().unwrap());
         let mut announced = String::new();
@@ -126,7 +123,7 @@ async fn bytes_pass_unchanged_and_frames_are_shown() {
     let heard = converse(&tap, &request, &answered).await;
     let (asked, server_heard) = server.finish().await;
     assert!(heard == said && server_heard == answered, "unchanged in both directions");
-    assert_eq!(asked, request.replace("server.example.com", &authority));
+    assert_eq!(asked, request.replace("localhost", &authority));
 
     let events = tap.until_over();
     assert_eq!(events[0]["target"], "/chat");
@@ -425,7 +422,7 @@ async fn a_foreign_host_is_misdirected() {
     let (_held, nobody) = deaf();
     let mut tap = Tap::start(&format!("ws://{nobody}/"), &[]);
     let mut client = client_of(&tap).await;
-    client.send(SAMPLE_REQUEST.replace("server.example.com", "rebound.example")).await;
+    client.send(SAMPLE_REQUEST.replace("localhost", "rebound.example")).await;
     let mut heard = String::new();
     guarded("the answer", client.into_inner().read_to_string(&mut heard)).await.unwrap();
     assert!(heard.starts_with("HTTP/1.1 421 ") && heard.contains("rebound.example"), "{heard}");

@@ -6,7 +6,7 @@
 use std::future::poll_fn;
 use std::net::TcpListener;
 
-use fullduplex_net::proto::handshake::{OriginPolicy, Rejection, Subprotocols};
+use fullduplex_net::proto::handshake::{HostPolicy, OriginPolicy, Rejection, Subprotocols};
 use fullduplex_net::proto::{
     CloseCode, CloseFrame, CloseReason, DeflateConfig, Message, Part, Received, Timeouts,
 };
@@ -55,6 +55,7 @@ pub fn start_with(identity: Option<&Identity>, timeouts: Timeouts) -> u16 {
     let tls = identity.map(Identity::of_server);
     let mut options = ServerOptions::default();
     options.accept.deflate = Some(DeflateConfig::default());
+    options.accept.hosts = HostPolicy::Any;
     options.accept.origins = OriginPolicy::Any;
     options.accept.subprotocols =
         Subprotocols::new(["echo", "chat", "superchat"]).expect("these are names");

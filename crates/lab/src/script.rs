@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use fullduplex::{Builder, WebSocket};
-use fullduplex_proto::MaskKey;
 use fullduplex_proto::Limits;
+use fullduplex_proto::MaskKey;
 use fullduplex_proto::handshake::head::HeadReader;
 use fullduplex_proto::handshake::{Answer, Offer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -51,7 +51,7 @@ pub const ACCEPT: &str = "Sec-WebSocket-Accept: {accept}";
 pub const OPENING: [&str; 4] = [SWITCHING, UPGRADE, CONNECTION, ACCEPT];
 
 /// The opening request of RFC 6455 section 1.3.
-pub const SAMPLE_REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\n\
+pub const SAMPLE_REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: localhost\r\n\
     Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13\r\n\r\n";
 /// The value of `Sec-WebSocket-Accept` for [`SAMPLE_REQUEST`].

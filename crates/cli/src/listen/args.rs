@@ -4,7 +4,7 @@ use clap::Args;
 use fullduplex::Origin;
 
 use super::address::Address;
-use crate::values::{PingInterval, size};
+use crate::values::{AllowedHost, PingInterval, size};
 
 /// Serve WebSockets, and at / a page that lets a browser connect.
 ///
@@ -61,11 +61,12 @@ pub(super) struct Clients {
     /// send messages here.
     #[arg(long, conflicts_with = "origins", help_heading = CLIENTS)]
     pub(super) any_origin: bool,
-    /// On a loopback address, also answer requests for this host name, such as that of a reverse
-    /// proxy; `*` allows any. Repeat the option for several. By default the server answers only to
-    /// localhost and to addresses, so that no web page can reach it under a host name of its own.
+    /// Answer requests for this host name, such as that of a reverse proxy, and for localhost and IP
+    /// addresses; `*` allows any host. Repeat the option for several. By default, a server on a
+    /// loopback address answers requests for localhost and IP addresses only, so that no web page can
+    /// reach it under another host name.
     #[arg(long = "host", value_name = "NAME", help_heading = CLIENTS)]
-    pub(super) hosts: Vec<String>,
+    pub(super) hosts: Vec<AllowedHost>,
     /// Do not accept compression.
     #[arg(long, help_heading = CLIENTS)]
     pub(super) no_compression: bool,

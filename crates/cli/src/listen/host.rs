@@ -1,7 +1,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use fullduplex_net::proto::handshake::{OriginPolicy, Rejection};
+use fullduplex_net::proto::handshake::{Endpoint, OriginPolicy, Rejection};
 use fullduplex_net::{HandlerResult, Request, Socket};
 use http::StatusCode;
 use http::header::ORIGIN;
@@ -11,7 +11,6 @@ use tokio::sync::Notify;
 use super::room::Room;
 use super::screen::Screen;
 use crate::exit::Failure;
-use crate::hosts::Hosts;
 use crate::output::cut;
 
 /// What the server does with messages.
@@ -38,8 +37,7 @@ pub(super) enum ClientLimit {
 pub(super) struct Host {
     pub(super) mode: Mode,
     pub(super) limit: ClientLimit,
-    /// The host names that the server answers to.
-    pub(super) hosts: Hosts,
+    pub(super) endpoint: Endpoint,
     /// A page may connect if one of these allows its origin.
     pub(super) origins: Vec<OriginPolicy>,
     pub(super) screen: Screen,
@@ -57,8 +55,7 @@ const ORIGIN_WIDTH: usize = 100;
 impl Host {
     /// Serves a client from its request to the end of its connection.
     pub(super) async fn serve(&self, request: Request) -> HandlerResult {
-        let checked = self.hosts.check(request.headers());
-        if let Err(rejection) = checked.and_then(|()| self.check_origin(&request)) {
+        if let Err(rejection) = self.check_origin(&request) {
             return Ok(request.reject(rejection).await?);
         }
         let client = self.clients.fetch_add(1, Ordering::Relaxed) + 1;
@@ -126,7 +123,7 @@ impl Host {
     fn check_origin(&self, request: &Request) -> Result<(), Rejection> {
         let mut verdict = Ok(());
         for origins in &self.origins {
-            verdict = origins.check(request.headers());
+            verdict = origins.check(request.http_request(), self.endpoint);
             if verdict.is_ok() {
                 break;
             }

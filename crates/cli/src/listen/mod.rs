@@ -7,11 +7,10 @@ mod room;
 mod screen;
 mod socket_file;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use fullduplex_net::proto::DeflateConfig;
-use fullduplex_net::proto::handshake::{OriginPolicy, Subprotocols};
+use fullduplex_net::proto::handshake::{Endpoint, OriginPolicy, Subprotocols};
 use fullduplex_net::{HandlerResult, Request, Server, ServerOptions};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -24,8 +23,8 @@ use self::host::{ClientLimit, Host, Mode};
 use self::screen::Screen;
 use crate::context::Context;
 use crate::exit::{Failure, usage};
-use crate::hosts::Hosts;
 use crate::interrupt::GRACE;
+use crate::values::host_policy;
 
 pub(crate) async fn run(args: Listen, context: &Context) -> Result<(), Failure> {
     let level = if args.verbose { Level::DEBUG } else { Level::WARN };
@@ -37,18 +36,19 @@ pub(crate) async fn run(args: Listen, context: &Context) -> Result<(), Failure> 
         .bind(options(&args)?)
         .await
         .map_err(|error| format!("could not listen at {}: {error}", args.address))?;
-    let host = Arc::new(host(&args, server.local_addr().ok(), context));
+    let address = server.local_addr().ok().map(|address| address.ip());
+    let endpoint = Endpoint { address, is_tls: certificate.is_some() };
+    let host = Arc::new(host(&args, endpoint, context));
     announce(&host, &args, &server, certificate.as_ref()).await?;
     let server = match &certificate {
         Some(certificate) => server.with_tls(&certificate.identity),
         None => server,
     };
-    let hosts = host.hosts.clone();
-    let server = server.with_fallback(move |request| page::find(&hosts, request));
+    let server = server.with_fallback(page::find);
     serve(server, host, context).await
 }
 
-fn host(args: &Listen, address: Option<SocketAddr>, context: &Context) -> Host {
+fn host(args: &Listen, endpoint: Endpoint, context: &Context) -> Host {
     let mode = match (args.mode.echo, args.mode.broadcast) {
         (true, _) => Mode::Echo,
         (false, true) => Mode::Broadcast,
@@ -66,7 +66,7 @@ fn host(args: &Listen, address: Option<SocketAddr>, context: &Context) -> Host {
     Host {
         mode,
         limit: if args.once { ClientLimit::One } else { ClientLimit::None },
-        hosts: Hosts::at(address, &args.clients.hosts),
+        endpoint,
         origins,
         screen: Screen::new(args.ndjson, mode == Mode::Pipe, output, context.secrets),
         room: Default::default(),
@@ -81,6 +81,7 @@ fn options(args: &Listen) -> Result<ServerOptions, Failure> {
     let accept = &mut options.accept;
     accept.subprotocols = Subprotocols::new(args.clients.protocols.clone()).map_err(usage)?;
     accept.deflate = (!args.clients.no_compression).then(DeflateConfig::default);
+    accept.hosts = host_policy(&args.clients.hosts);
     // The host checks the origin itself, to print a note for rejected pages.
     accept.origins = OriginPolicy::Any;
     if let Some(bytes) = args.clients.max_message {

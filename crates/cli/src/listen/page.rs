@@ -9,29 +9,19 @@ use http::header::{
 use http::{HeaderValue, Request, Response, StatusCode};
 use ring::digest::{SHA256, digest};
 
-use crate::hosts::Hosts;
-
 /// The page: a console in one HTML file.
 const CONSOLE: &str = include_str!("page.html");
 
-/// Returns the page at /, 404 for other paths, and 421 for a foreign host.
-pub(super) fn find(hosts: &Hosts, request: &Request<()>) -> Option<Response<Bytes>> {
-    let text = "text/plain; charset=utf-8";
-    let (status, content_type, body) = match (hosts.check(request.headers()), request.uri().path())
-    {
-        (Err(rejection), _) => {
-            let response = rejection.to_response();
-            (response.status(), text, Bytes::from(response.into_body()))
-        }
-        (Ok(()), "/") => {
-            (StatusCode::OK, "text/html; charset=utf-8", Bytes::from_static(CONSOLE.as_bytes()))
-        }
-        (Ok(()), _) => {
+/// Returns the page at /, and 404 for other paths.
+pub(super) fn find(request: &Request<()>) -> Option<Response<Bytes>> {
+    let (status, content_type, body) = match request.uri().path() {
+        "/" => (StatusCode::OK, "text/html; charset=utf-8", CONSOLE),
+        _ => {
             let body = "the page is at /; WebSockets can connect to any path\n";
-            (StatusCode::NOT_FOUND, text, Bytes::from_static(body.as_bytes()))
+            (StatusCode::NOT_FOUND, "text/plain; charset=utf-8", body)
         }
     };
-    let mut response = Response::new(body);
+    let mut response = Response::new(Bytes::from_static(body.as_bytes()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

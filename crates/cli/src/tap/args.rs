@@ -1,7 +1,7 @@
 use clap::Args;
 
 use crate::client::Client;
-use crate::values::tcp_address;
+use crate::values::{AllowedHost, tcp_address};
 
 /// Show every frame between clients and a server, as a proxy between them.
 ///
@@ -20,11 +20,11 @@ pub(crate) struct Tap {
     pub(super) listen: String,
     #[command(flatten)]
     pub(super) client: Client,
-    /// On a loopback address, also accept requests for this host name; `*` allows any. Repeat the
-    /// option for several. By default only localhost and addresses are accepted, so that no web
-    /// page can connect under a host name of its own.
+    /// Accept requests for this host name, and for localhost and IP addresses; `*` allows any host.
+    /// Repeat the option for several. By default, on a loopback address, only requests for localhost
+    /// and IP addresses are accepted, so that no web page can connect under another host name.
     #[arg(long = "host", value_name = "NAME")]
-    pub(super) hosts: Vec<String>,
+    pub(super) hosts: Vec<AllowedHost>,
     /// Show all headers, and the content of each frame up to 16 MiB.
     #[arg(long)]
     pub(super) full: bool,

@@ -22,9 +22,9 @@ use self::text::{Layout, amount};
 use self::wire::Wire;
 use crate::context::Context;
 use crate::exit::Failure;
-use crate::hosts::Hosts;
 use crate::interrupt::GRACE;
 use crate::output::stdout_is_terminal;
+use crate::values::host_policy;
 
 /// How much of a frame's content is kept: more than a line shows, and the maximum for `--full`.
 const BEGINNING: usize = 1 << 10;
@@ -47,8 +47,7 @@ pub(crate) async fn run(args: Tap, context: &Context) -> Result<(), Failure> {
     let output = context.output.clone();
     let screen = Arc::new(Screen { form: form(&args), output, secrets: context.secrets });
     screen.listening(address, &url).await;
-    let hosts = Hosts::at(Some(address), &args.hosts);
-    let wire = Arc::new(Wire { url, options, hosts, port: address.port(), keep });
+    let wire = Arc::new(Wire { url, options, hosts: host_policy(&args.hosts), address, keep });
     let mut tapped = Tapped::default();
     let outcome = tokio::select! {
         never = accept(&listener, &wire, &screen, &mut tapped) => never,

@@ -4,10 +4,11 @@
 //! protocols, nothing else from the client reaches the server except the body of that request.
 
 use std::io;
+use std::net::SocketAddr;
 
 use bytes::BytesMut;
 use fullduplex_net::proto::handshake::head::encode_response;
-use fullduplex_net::proto::handshake::{Rejection, agreed_deflate};
+use fullduplex_net::proto::handshake::{Endpoint, HostPolicy, Rejection, agreed_deflate};
 use fullduplex_net::proto::{Observer, Role, Url};
 use fullduplex_net::{ConnectOptions, Transport, connect_transport};
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
@@ -19,7 +20,6 @@ use super::happening::{Happening, Passed};
 use super::head::{Head, NoHead, read_request, read_response, rewrite, sender_of};
 use super::lane::{Broken, Lane};
 use super::screen::Connection;
-use crate::hosts::Hosts;
 
 /// The server that connections are forwarded to, and how much of frames is kept.
 #[derive(Debug)]
@@ -27,9 +27,9 @@ pub(super) struct Wire {
     pub(super) url: Url,
     pub(super) options: ConnectOptions,
     /// The host names under which clients may connect.
-    pub(super) hosts: Hosts,
-    /// The port that clients connect to.
-    pub(super) port: u16,
+    pub(super) hosts: HostPolicy,
+    /// The address that clients connect to.
+    pub(super) address: SocketAddr,
     /// How many bytes of a frame's content are shown.
     pub(super) keep: usize,
 }
@@ -92,7 +92,8 @@ impl Wire {
     ) -> Result<Opened, Unopened> {
         let mut from_client = BytesMut::new();
         let limit = self.options.handshake_timeout;
-        let request = match read_request(client, &mut from_client, self.options.limits, limit).await {
+        let request = match read_request(client, &mut from_client, self.options.limits, limit).await
+        {
             Ok(request) => request,
             Err(NoHead::Nothing) => return Err(Unopened::Unasked),
             Err(error) => {
@@ -102,8 +103,9 @@ impl Wire {
                 return Err(Unopened::For(format!("could not read the client's request: {error}")));
             }
         };
-        let headers = request.content.headers();
-        let length = self.hosts.check(headers).and_then(|()| body_length(headers));
+        let endpoint = Endpoint { address: Some(self.address.ip()), is_tls: false };
+        let checked = self.hosts.check(&request.content, endpoint);
+        let length = checked.and_then(|()| body_length(request.content.headers()));
         let (peer, shown) = (connection.peer, request.content.clone());
         connection.tell(Happening::Request(peer, shown)).await;
         let length = match length {
@@ -137,7 +139,7 @@ impl Wire {
         from_client: &mut BytesMut,
         server: &mut Transport,
     ) -> io::Result<()> {
-        let sender = sender_of(request.content.headers(), self.port);
+        let sender = sender_of(request.content.headers(), self.address.port());
         server.write_all(&rewrite(request, sender, &self.url, &self.options)).await?;
         let at_hand = from_client.len().min(usize::try_from(length).unwrap_or(usize::MAX));
         server.write_all(&from_client.split_to(at_hand)).await?;

@@ -18,7 +18,7 @@ pub(crate) struct Tap {
 
 impl Tap {
     pub(crate) fn start(url: &str, arguments: &[&str]) -> Self {
-        let mut command = fdx(&["tap", "0", url, "--ndjson", "--host", "server.example.com"]);
+        let mut command = fdx(&["tap", "0", url, "--ndjson"]);
         let mut process = command.args(arguments).spawn().unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let mut events = lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap());

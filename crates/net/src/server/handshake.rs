@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use fullduplex_proto::handshake::{
-    Answer, Offer, Rejection, ReservedHeaderError, Subprotocol, SubprotocolNotOfferedError,
+    Answer, Endpoint, Offer, Rejection, ReservedHeaderError, Subprotocol,
+    SubprotocolNotOfferedError,
 };
 use fullduplex_proto::{Connection, Limits, Timeouts};
 use http::{HeaderName, HeaderValue, Request, Response};
@@ -19,11 +20,16 @@ pub(crate) struct Handshake {
 }
 
 impl Handshake {
-    /// Checks a request and its origin, and chooses the answer.
-    pub(crate) fn begin<B>(request: &Request<B>, terms: &Terms) -> Result<Self, Rejection> {
+    /// Checks a request and its origin, and chooses the answer. [`AcceptOptions::hosts`] was checked before,
+    /// since it holds for requests that do not ask for a WebSocket, too.
+    pub(crate) fn begin<B>(
+        request: &Request<B>,
+        terms: &Terms,
+        endpoint: Endpoint,
+    ) -> Result<Self, Rejection> {
         let Terms { options, timeouts } = terms;
         let offer = Offer::from_request(request)?;
-        options.origins.check(request.headers())?;
+        options.origins.check(request, endpoint)?;
         let mut answer = Answer::choosing(&offer, &options.subprotocols);
         if let Some(deflate) = options.deflate {
             answer = answer.with_deflate(&offer, deflate);

@@ -12,7 +12,7 @@ pub(crate) mod request;
 pub(crate) mod session;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 #[cfg(unix)]
 use std::path::Path;
 use std::pin::pin;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fullduplex_proto::handshake::Rejection;
+use fullduplex_proto::handshake::{Endpoint, Rejection};
 use http::Method;
 #[cfg(unix)]
 use tokio::net::UnixListener;
@@ -116,7 +116,8 @@ impl Server {
     /// balancer for a health check. If `find` returns `None`, the response is an error that says how to open a
     /// WebSocket.
     ///
-    /// `find` gets requests with GET, HEAD and OPTIONS, of any origin, and also of HTTP/1.0. Other methods are answered
+    /// `find` gets requests with GET, HEAD and OPTIONS, of any origin, and also of HTTP/1.0, if their host is one
+    /// of [`AcceptOptions::hosts`](crate::AcceptOptions::hosts). Other methods are answered
     /// with 405. The response to HEAD is sent without its body. Each response closes the connection. For anything
     /// more, use an HTTP server and `WebSocketUpgrade`.
     ///
@@ -158,6 +159,9 @@ impl Server {
     /// Runs `handler` for each client that asks for a WebSocket, in a task of its own. Returns after
     /// [`Connections::shutdown`], when all handlers have ended.
     ///
+    /// On a loopback address, requests for hosts other than `localhost` and IP addresses are answered with 421; see
+    /// [`AcceptOptions::hosts`](crate::AcceptOptions::hosts).
+    ///
     /// The handler accepts or rejects the [`Request`]. [`Socket::drive`] tells how it uses the socket, and what
     /// happens at the end of a connection. An error or a panic of one handler does not affect others.
     ///
@@ -170,9 +174,11 @@ impl Server {
         F: Future<Output: IntoHandlerResult> + Send + 'static,
     {
         let pool = Arc::clone(self.connections.pool());
+        let address = self.local_addr().ok().map(|address| address.ip());
         let host = Arc::new(Host {
             handler,
             tls: self.tls.as_ref().map(Identity::acceptor),
+            address,
             fallback: self.fallback,
             connections: self.connections,
             turned_away: Arc::new(Semaphore::new(turned_away())),
@@ -229,6 +235,8 @@ impl Listener {
 struct Host<H> {
     handler: H,
     tls: Option<TlsAcceptor>,
+    /// The address at which it listens, if that is not a path.
+    address: Option<IpAddr>,
     fallback: Option<Fallback>,
     connections: Connections,
     turned_away: Arc<Semaphore>,
@@ -247,7 +255,8 @@ where
                 // A client that speaks TLS connects over TCP.
                 let tls = self.tls.clone().filter(|_| peer.is_some());
                 let fallback = self.fallback.clone();
-                let origination = Origination { peer, guard: Some(guard), fallback };
+                let endpoint = Endpoint { address: self.address, is_tls: tls.is_some() };
+                let origination = Origination { peer, guard: Some(guard), fallback, endpoint };
                 let opening = session::open(transport, tls, &self.connections, origination);
                 let host = Arc::clone(self);
                 let handler = move |request| (host.handler)(request);

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use fullduplex_proto::handshake::{OriginPolicy, Subprotocols};
+use fullduplex_proto::handshake::{HostPolicy, OriginPolicy, Subprotocols};
 use fullduplex_proto::{DeflateConfig, Limits, Timeouts};
 
 use crate::pool::PoolLimits;
@@ -23,7 +23,11 @@ pub struct AcceptOptions {
     /// The subprotocols that the server speaks. The first of the client's offers that is among them is
     /// chosen. Default: none.
     pub subprotocols: Subprotocols,
-    /// Which web pages may connect. Default: those of the server's own origin.
+    /// Which hosts the server answers for, against DNS rebinding. Default: any, but for a [`Server`](crate::Server)
+    /// on a loopback address `localhost` and IP addresses only. **Behind a reverse proxy** on the same machine, list
+    /// the names that the proxy passes on.
+    pub hosts: HostPolicy,
+    /// Which web pages can connect. Default: those of the server's own origin.
     pub origins: OriginPolicy,
     /// Whether permessage-deflate is agreed to, and how. Default: `None`.
     ///
@@ -43,6 +47,7 @@ impl Default for AcceptOptions {
     fn default() -> Self {
         Self {
             subprotocols: Subprotocols::default(),
+            hosts: HostPolicy::default(),
             origins: OriginPolicy::default(),
             deflate: None,
             limits: Limits::default(),
@@ -59,7 +64,13 @@ impl AcceptOptions {
         self
     }
 
-    /// Sets which web pages may connect.
+    /// Sets which hosts the server answers for.
+    pub fn hosts(mut self, hosts: HostPolicy) -> Self {
+        self.hosts = hosts;
+        self
+    }
+
+    /// Sets which web pages can connect.
     pub fn origins(mut self, origins: OriginPolicy) -> Self {
         self.origins = origins;
         self

@@ -1,11 +1,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use fullduplex_proto::Limits;
 use fullduplex_proto::handshake::head::{self, HeadReader};
 use fullduplex_proto::handshake::{
-    Rejection, ReservedHeaderError, Subprotocol, SubprotocolNotOfferedError, Subprotocols,
+    Endpoint, Rejection, ReservedHeaderError, Subprotocol, SubprotocolNotOfferedError, Subprotocols,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -63,11 +63,16 @@ pub(crate) struct Origination {
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) guard: Option<ConnectionGuard>,
     pub(crate) fallback: Option<Fallback>,
+    pub(crate) endpoint: Endpoint,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
     /// Reads the opening request of a client that has connected over `stream`: TCP, or TLS after its handshake.
-    /// A request that does not ask for a WebSocket, or whose origin is not allowed, is answered with an error.
+    /// A request that does not ask for a WebSocket, or whose host or origin is not allowed, is answered with an
+    /// error.
+    ///
+    /// The address and the scheme of the server are unknown here: set [`AcceptOptions::hosts`] to
+    /// [`HostPolicy::Local`](crate::proto::handshake::HostPolicy::Local) if it listens on a loopback address.
     ///
     /// # Errors
     /// [`AcceptError`]; the stream is closed.
@@ -85,28 +90,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
         terms: Terms,
         origination: Origination,
     ) -> Result<Self, AcceptError> {
-        let Origination { peer, guard, fallback } = origination;
+        let Origination { peer, guard, fallback, endpoint } = origination;
         let mut input = BytesMut::new();
         let reading = read_request(&mut stream, &mut input, terms.options.limits);
-        let read = deadline.limit(reading).await??;
-        let (rejection, method) = match read {
+        let (rejection, method) = match deadline.limit(reading).await?? {
             Err(rejection) => (rejection, Method::GET),
-            Ok(head) => {
-                if let Some(response) = fallback.and_then(|fallback| fallback.find(&head)) {
+            Ok(head) => match answer(&head, &terms, endpoint, fallback) {
+                Ok(Answer::Page(response)) => {
                     let status = response.status();
                     deadline.limit(answer_last(stream, &response, head.method())).await??;
                     return Err(AcceptError::Answered(status));
                 }
-                match Handshake::begin(&head, &terms) {
-                    Ok(handshake) => {
-                        let decided = None;
-                        let pending =
-                            Pending { stream, input, head, handshake, terms, peer, guard, decided };
-                        return Ok(Self { pending: Some(Box::new(pending)) });
-                    }
-                    Err(rejection) => (rejection, head.method().clone()),
+                Ok(Answer::Handshake(handshake)) => {
+                    let decided = None;
+                    let pending =
+                        Pending { stream, input, head, handshake, terms, peer, guard, decided };
+                    return Ok(Self { pending: Some(Box::new(pending)) });
                 }
-            }
+                Err(rejection) => (rejection, head.method().clone()),
+            },
         };
         // The caller needs the rejection, whether or not the client receives it.
         deadline.limit(reject(stream, &rejection, &method)).await.ok();
@@ -263,6 +265,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Request<S> {
         {
             decided.send(Decision::Dropped(pending)).ok();
         }
+    }
+}
+
+/// The answer to a request that is not rejected at once.
+enum Answer {
+    Page(Response<Bytes>),
+    Handshake(Handshake),
+}
+
+fn answer(
+    request: &http::Request<()>,
+    terms: &Terms,
+    endpoint: Endpoint,
+    fallback: Option<Fallback>,
+) -> Result<Answer, Rejection> {
+    terms.options.hosts.check(request, endpoint)?;
+    match fallback.and_then(|fallback| fallback.find(request)) {
+        Some(page) => Ok(Answer::Page(page)),
+        None => Handshake::begin(request, terms, endpoint).map(Answer::Handshake),
     }
 }
 

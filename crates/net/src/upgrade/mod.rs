@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use fullduplex_proto::handshake::{
-    Rejection, ReservedHeaderError, Subprotocol, SubprotocolNotOfferedError, Subprotocols,
+    Endpoint, Rejection, ReservedHeaderError, Subprotocol, SubprotocolNotOfferedError, Subprotocols,
 };
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -88,8 +88,13 @@ pub struct WebSocketUpgrade {
 }
 
 impl WebSocketUpgrade {
-    /// Checks that the request is a valid opening request, that its origin is allowed, and that there is a place
-    /// for one more connection.
+    /// Checks that the request is a valid opening request, that its host and its origin are allowed, and that there
+    /// is a place for one more connection.
+    ///
+    /// The address at which hyper listens is unknown here. If that is a loopback address, set
+    /// [`AcceptOptions::hosts`](crate::AcceptOptions::hosts) to
+    /// [`HostPolicy::Local`](crate::proto::handshake::HostPolicy::Local), and check the host of other requests of the
+    /// HTTP server with [`HostPolicy::check`](crate::proto::handshake::HostPolicy::check) as well.
     ///
     /// # Errors
     /// The [`Rejection`] to answer with. Its response also closes the HTTP connection, so that bytes after the
@@ -99,7 +104,9 @@ impl WebSocketUpgrade {
         connections: &Connections,
     ) -> Result<Self, Rejection> {
         let begun = connections.admit(None).and_then(|guard| {
-            let handshake = Handshake::begin(request, connections.terms())?;
+            let (terms, endpoint) = (connections.terms(), Endpoint::default());
+            terms.options.hosts.check(request, endpoint)?;
+            let handshake = Handshake::begin(request, terms, endpoint)?;
             let upgraded = request.extensions_mut().remove().ok_or_else(|| {
                 let reason = "this HTTP server does not serve its connections with upgrades";
                 Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, reason)

@@ -11,11 +11,11 @@ use axum::routing::{Router, any};
 use fullduplex_lab::script::{
     CLOSE, FIN, Peer, SAMPLE_REQUEST, TEXT, close_frame, frame, guarded, masked_frame,
 };
-use fullduplex_net::proto::handshake::{Rejection, Subprotocol, Subprotocols};
+use fullduplex_net::proto::handshake::{HostPolicy, Rejection, Subprotocol, Subprotocols};
 use fullduplex_net::proto::{DeflateConfig, Message, Url};
 use fullduplex_net::{
-    ConnectError, ConnectOptions, Connections, Drained, HandlerResult, ServerOptions, Socket,
-    UpgradeRejection, WebSocketUpgrade, connect,
+    AcceptOptions, ConnectError, ConnectOptions, Connections, Drained, HandlerResult,
+    ServerOptions, Socket, UpgradeRejection, WebSocketUpgrade, connect,
 };
 use futures_util::future::join_all;
 use http_body_util::Full;
@@ -238,7 +238,7 @@ async fn nothing_after_a_rejected_request_is_processed() {
     let connections = Connections::new(ServerOptions::default());
     let foreign = SAMPLE_REQUEST.replace("\r\n\r\n", "\r\nOrigin: https://foreign.example\r\n\r\n");
     for address in start_both(&connections).await {
-        let sent = format!("{foreign}GET /other HTTP/1.1\r\nHost: a\r\n\r\n");
+        let sent = format!("{foreign}GET /other HTTP/1.1\r\nHost: localhost\r\n\r\n");
         let answer = guarded("the answer", ask(address, &sent)).await;
         assert!(answer.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{answer}");
         assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
@@ -266,7 +266,7 @@ async fn invalid_opening_requests_are_rejected() {
         for (right, wrong, status) in [
             ("HTTP/1.1", "HTTP/1.0", 400),
             ("GET", "POST", 405),
-            ("Host: server.example.com\r\n", "", 400),
+            ("Host: localhost\r\n", "", 400),
             ("Upgrade: websocket\r\n", "", 426),
             ("Connection: Upgrade\r\n", "", 400),
             ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "", 400),
@@ -280,6 +280,26 @@ async fn invalid_opening_requests_are_rejected() {
         }
     }
     assert_eq!(connections.counts().opened, 0);
+}
+
+/// FS-05: hyper's address is unknown, so any host is allowed unless the options say otherwise.
+#[tokio::test]
+async fn foreign_hosts_are_misdirected_if_the_options_say_so() {
+    let foreign = SAMPLE_REQUEST.replace("localhost", "app.example");
+    for (hosts, request, status) in [
+        (HostPolicy::Local(Vec::new()), &*foreign, "421"),
+        (HostPolicy::Local(Vec::new()), SAMPLE_REQUEST, "101"),
+        (HostPolicy::Auto, &foreign, "101"),
+    ] {
+        let accept = AcceptOptions::default().hosts(hosts);
+        let connections = Connections::new(ServerOptions::default().accept(accept));
+        for address in start_both(&connections).await {
+            let mut peer = Peer::connect(address).await;
+            peer.send(request).await;
+            let answer = guarded("the answer", peer.read_head()).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        }
+    }
 }
 
 /// A request without hyper's `OnUpgrade`.

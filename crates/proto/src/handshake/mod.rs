@@ -1,15 +1,15 @@
-//! The opening handshake (RFC 6455 section 4), as data to data on `http` types.
+//! The opening handshake (RFC 6455 section 4), on the types of the `http` crate and without I/O.
 //!
 //! A client makes an [`Offer`], sends [`Offer::to_request`] and reads the [`Answer`] with
 //! [`Answer::from_response`]. A server reads the offer with [`Offer::from_request`], which may be a
-//! [`Rejection`], asks [`OriginPolicy`] whether the page may connect, and sends [`Answer::to_response`].
-//! [`head`] reads and writes the requests and responses of HTTP/1.1 for those who have no HTTP library
-//! at hand.
+//! [`Rejection`], checks [`HostPolicy`] and [`OriginPolicy`], and sends [`Answer::to_response`]. [`head`] reads
+//! and writes the requests and responses of HTTP/1.1, for use without an HTTP library.
 
 mod answer;
 mod deflate;
 mod extension;
 pub mod head;
+mod host;
 mod key;
 mod offer;
 mod origin;
@@ -20,6 +20,7 @@ mod syntax;
 pub use answer::{Answer, AnswerError, SubprotocolNotOfferedError};
 pub use deflate::agreed_deflate;
 pub use extension::{Extension, Param};
+pub use host::{Endpoint, HostName, HostNameError, HostPolicy};
 pub use key::Nonce;
 pub use offer::{Offer, ReservedHeaderError, is_reserved_header};
 pub use origin::{Origin, OriginError, OriginPolicy};

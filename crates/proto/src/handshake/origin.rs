@@ -2,30 +2,33 @@ use std::fmt;
 use std::str::FromStr;
 
 use http::header::{HOST, ORIGIN};
-use http::{HeaderMap, StatusCode};
+use http::{Request, StatusCode};
 
-use super::Rejection;
 use super::syntax::{self, Single};
+use super::{Endpoint, Rejection};
 
-/// Which pages may connect (RFC6455-10.2-1). A browser says truthfully where the page comes from that
-/// opens a connection; and it sends the user's cookies along, whatever page that is.
+/// Which web pages can connect (RFC6455-10.2-1).
 ///
-/// Whoever is no browser can claim any origin, or none: this protects users of browsers, not the
-/// server (RFC6455-10.1-1).
+/// A browser says truthfully which page opens a connection, and sends the user's cookies with the request,
+/// whatever page that is. Other clients can claim any origin, or none: this check protects users of browsers,
+/// not the server (RFC6455-10.1-1).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum OriginPolicy {
-    /// Pages of this server: those whose origin has the host and the port of the request's `Host`
-    /// header. A proxy in between must leave that header as it is.
+    /// Pages of this server: the host and the port of their origin are those of the request's `Host` header,
+    /// which a reverse proxy must pass on unchanged. If the server itself speaks TLS, their scheme must be
+    /// `https`; otherwise a proxy may have ended TLS, so `http` and `https` are both allowed.
+    ///
+    /// See [`HostPolicy`](super::HostPolicy) for a server on a loopback address.
     #[default]
     Same,
-    /// Pages of these origins, and no others.
+    /// Pages of these origins only.
     Listed(Vec<Origin>),
-    /// Any page. Do not rely on cookies to know the user then.
+    /// Any page. Then cookies do not show that the user wants the connection.
     Any,
 }
 
-/// Where a page comes from: scheme, host and port, as in `https://example.com` or
-/// `http://localhost:3000` (RFC 6454).
+/// The origin of a page: scheme, host and port, as in `https://example.com` or `http://localhost:3000`
+/// (RFC 6454).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Origin {
     scheme: String,
@@ -44,38 +47,41 @@ pub struct OriginError {
 
 impl OriginPolicy {
     /// Checks the origin of the page that sent an opening request. A request without an `Origin` header
-    /// passes: it does not come from a browser (RFC6455-4.2.1-3).
+    /// passes, since it does not come from a browser (RFC6455-4.2.1-3).
     ///
     /// # Errors
-    /// The [`Rejection`] to answer with, a 403 (RFC6455-4.2.2-3). Unless any page may connect, that is
-    /// also for a header that is repeated or malformed, and for `null`, which a page sends that has no
-    /// origin or hides it.
-    pub fn check(&self, headers: &HeaderMap) -> Result<(), Rejection> {
-        let claimed = match (self, syntax::single(headers, ORIGIN)) {
+    /// The [`Rejection`] to answer with: 403 (RFC6455-4.2.2-3). Unless any page can connect, this includes a
+    /// header that is repeated or malformed, and `null`, which a page sends that has no origin or hides it.
+    pub fn check<B>(&self, request: &Request<B>, endpoint: Endpoint) -> Result<(), Rejection> {
+        let claimed = match (self, syntax::single(request.headers(), ORIGIN)) {
             (Self::Any, _) | (_, Single::Absent) => return Ok(()),
             (_, Single::Repeated) => return Err(forbidden("the Origin header is repeated")),
             (_, Single::Once(claimed)) => claimed,
         };
         let origin = claimed.to_str().ok().and_then(|claimed| Origin::parse(claimed).ok());
         let (is_allowed, rule) = match self {
-            Self::Listed(listed) => {
-                (origin.is_some_and(|origin| listed.contains(&origin)), "the server lists others")
-            }
-            _ => (origin.is_some_and(|origin| origin.is_of(headers)), "it is not that of the host"),
+            Self::Listed(listed) => (
+                origin.is_some_and(|origin| listed.contains(&origin)),
+                "this server lists other origins",
+            ),
+            _ => (
+                origin.is_some_and(|origin| origin.is_of(request, endpoint)),
+                "it is not the origin of this server",
+            ),
         };
         if is_allowed {
             return Ok(());
         }
-        let claimed = claimed.as_bytes().escape_ascii();
+        let claimed = syntax::shown(claimed.as_bytes());
         Err(forbidden(format!(
-            "pages of the origin `{claimed}` may not connect here: {rule}; add it to the origins that the server allows if they should"
+            "pages of `{claimed}` cannot connect: {rule}; to let them, add the origin to those that the server allows"
         )))
     }
 }
 
 impl Origin {
-    /// Parses an origin as WHATWG's URL parser reads it: upper case, international names and default
-    /// ports make no difference.
+    /// Parses an origin as WHATWG's URL parser does: case, international names and default ports make no
+    /// difference.
     ///
     /// # Errors
     /// [`OriginError`], which says what is wrong.
@@ -83,12 +89,12 @@ impl Origin {
         let invalid =
             |reason: &str| OriginError { input: input.to_owned(), reason: reason.to_owned() };
         if input == "null" {
-            return Err(invalid("pages that have none say so"));
+            return Err(invalid("it stands for pages that have none"));
         }
         let Some((_, authority)) = input.split_once("://") else {
             return Err(invalid("it begins with a scheme, such as https://"));
         };
-        // The URL parser drops some of these, or takes them for others.
+        // The URL parser removes or replaces some of these.
         if input.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(invalid("it has no space"));
         }
@@ -111,15 +117,21 @@ impl Origin {
         }
     }
 
-    /// Whether this is a page of the server to which the request goes.
-    fn is_of(&self, headers: &HeaderMap) -> bool {
-        let Single::Once(host) = syntax::single(headers, HOST) else {
-            return false;
+    /// Returns whether this is the origin of the server's own pages.
+    fn is_of<B>(&self, request: &Request<B>, endpoint: Endpoint) -> bool {
+        let is_scheme = match &*self.scheme {
+            "https" => true,
+            "http" => !endpoint.is_tls,
+            _ => false,
         };
-        // The Host header does not tell the scheme, and a proxy may speak another.
-        let is_http = matches!(&*self.scheme, "http" | "https");
-        let of_host = host.to_str().ok().map(|host| format!("{}://{host}", self.scheme));
-        is_http && of_host.is_some_and(|origin| Self::parse(&origin).as_ref() == Ok(self))
+        // RFC 9112 section 3.2.2: the host of an absolute target replaces the Host header.
+        let host = match (request.uri().authority(), syntax::single(request.headers(), HOST)) {
+            (Some(authority), _) => Some(authority.as_str()),
+            (None, Single::Once(host)) => host.to_str().ok(),
+            (None, _) => None,
+        };
+        let own = host.and_then(|host| Self::parse(&format!("{}://{host}", self.scheme)).ok());
+        is_scheme && own.is_some_and(|own| own == *self)
     }
 }
 

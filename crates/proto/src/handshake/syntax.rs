@@ -53,6 +53,16 @@ pub(super) fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
+/// Returns a value of the peer for an error message: escaped, and cut if it is long.
+pub(super) fn shown(value: &[u8]) -> String {
+    match value.get(..SHOWN_BYTES) {
+        Some(start) if value.len() > SHOWN_BYTES => format!("{}...", start.escape_ascii()),
+        _ => value.escape_ascii().to_string(),
+    }
+}
+
+const SHOWN_BYTES: usize = 100;
+
 #[cfg(test)]
 mod tests {
     use super::*;

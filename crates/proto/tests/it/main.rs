@@ -13,6 +13,7 @@ mod handshake_deflate;
 mod handshake_request;
 mod handshake_response;
 mod head;
+mod hosts;
 mod limits;
 mod memory;
 mod observer;

@@ -1,17 +1,20 @@
 //! Which origins an origin policy accepts.
 
 use crate::support::opening::{REQUEST, head, request};
-use fullduplex_proto::handshake::{Origin, OriginPolicy};
-use http::HeaderMap;
+use fullduplex_proto::handshake::{Endpoint, Origin, OriginPolicy, Rejection};
+use http::Request;
 
-/// Returns the headers of a request to `host` with these `Origin` lines.
-fn headers(host: &str, origins: &[&str]) -> HeaderMap {
+/// Returns a request to `host` with these `Origin` lines.
+fn asked(host: &str, origins: &[&str]) -> Request<()> {
     let host = format!("Host: {host}");
     let lines: Vec<String> = origins.iter().map(|origin| format!("Origin: {origin}")).collect();
     let lines: Vec<&str> = [&*host].into_iter().chain(lines.iter().map(|line| &**line)).collect();
-    let request =
-        request(head(&REQUEST, "Host", &lines)).expect("a head of HTTP").expect("a whole head");
-    request.headers().clone()
+    request(head(&REQUEST, "Host", &lines)).expect("a head of HTTP").expect("a whole head")
+}
+
+/// The verdict of a server that knows nothing of its own address.
+fn check(policy: &OriginPolicy, request: &Request<()>) -> Result<(), Rejection> {
+    policy.check(request, Endpoint::default())
 }
 
 fn listed(origins: &[&str]) -> OriginPolicy {
@@ -60,9 +63,39 @@ fn a_page_of_the_same_host_may_connect() {
         ("127.1", "http://127.0.0.1"),
         ("xn--bcher-kva.example", "https://xn--bcher-kva.example"),
     ] {
-        let headers = headers(host, &[origin]);
-        assert_eq!(OriginPolicy::Same.check(&headers), Ok(()), "{host}: {origin}");
+        let request = asked(host, &[origin]);
+        assert_eq!(check(&OriginPolicy::Same, &request), Ok(()), "{host}: {origin}");
     }
+}
+
+/// FS-05: a server that speaks TLS itself has no pages at http.
+#[test]
+fn the_scheme_counts_where_it_is_known() {
+    let tls = Endpoint { is_tls: true, ..Endpoint::default() };
+    for (origin, over_tls) in
+        [("https://a.example", true), ("http://a.example", false), ("http://a.example:443", false)]
+    {
+        let request = asked("a.example", &[origin]);
+        assert_eq!(OriginPolicy::Same.check(&request, tls).is_ok(), over_tls, "{origin}");
+    }
+    let request = asked("a.example", &["http://a.example"]);
+    assert_eq!(check(&OriginPolicy::Same, &request), Ok(()));
+    assert_eq!(listed(&["http://a.example"]).check(&request, tls), Ok(()));
+}
+
+/// FS-05: RFC 9112 section 3.2.2.
+#[test]
+fn the_host_of_an_absolute_target_counts() {
+    let absolute = |host: &str| {
+        let lines = [
+            &*format!("GET http://{host}/ HTTP/1.1"),
+            "Host: a.example",
+            "Origin: http://a.example",
+        ];
+        request(head(&lines, "", &[])).unwrap().unwrap()
+    };
+    assert_eq!(check(&OriginPolicy::Same, &absolute("a.example")), Ok(()));
+    assert!(check(&OriginPolicy::Same, &absolute("b.example")).is_err());
 }
 
 /// RFC6455-4.2.2-3: the status is 403, and the body names the origin.
@@ -89,7 +122,7 @@ fn a_page_of_another_host_is_refused() {
         ("a.example/b", "https://a.example"),
         ("u@a.example", "https://a.example"),
     ] {
-        let rejection = OriginPolicy::Same.check(&headers(host, &[origin])).expect_err(origin);
+        let rejection = check(&OriginPolicy::Same, &asked(host, &[origin])).expect_err(origin);
         assert_eq!(rejection.status(), 403, "{host}: {origin}");
         assert!(rejection.to_string().contains(origin), "{rejection}");
     }
@@ -100,17 +133,17 @@ fn a_page_of_another_host_is_refused() {
 fn a_list_allows_only_its_origins() {
     let origins = listed(&["https://a.example", "http://LOCALHOST:80", "chrome-extension://abc"]);
     for allowed in ["https://a.example", "https://a.example:443", "http://localhost"] {
-        assert_eq!(origins.check(&headers("server", &[allowed])), Ok(()), "{allowed}");
+        assert_eq!(check(&origins, &asked("server", &[allowed])), Ok(()), "{allowed}");
     }
-    assert_eq!(origins.check(&headers("server", &["chrome-extension://abc"])), Ok(()));
+    assert_eq!(check(&origins, &asked("server", &["chrome-extension://abc"])), Ok(()));
     for refused in
         ["http://a.example", "https://localhost", "https://server", "chrome-extension://abcd"]
     {
-        let rejection = origins.check(&headers("server", &[refused])).expect_err(refused);
+        let rejection = check(&origins, &asked("server", &[refused])).expect_err(refused);
         assert_eq!(rejection.status(), 403);
         assert!(rejection.to_string().contains(refused), "{rejection}");
     }
-    assert!(listed(&[]).check(&headers("a", &["https://a"])).is_err());
+    assert!(check(&listed(&[]), &asked("a", &["https://a"])).is_err());
 }
 
 /// RFC6455-4.2.1-3: only browsers send an origin. Without one, there is no user to protect from a page.
@@ -119,21 +152,21 @@ fn a_client_without_an_origin_may_connect() {
     for origins in
         [OriginPolicy::Same, listed(&["https://a.example"]), listed(&[]), OriginPolicy::Any]
     {
-        assert_eq!(origins.check(&headers("b.example", &[])), Ok(()));
+        assert_eq!(check(&origins, &asked("b.example", &[])), Ok(()));
     }
 }
 
 #[test]
 fn a_malformed_origin_is_refused_unless_any_is_allowed() {
     for &lines in MALFORMED {
-        let headers = headers("a.example", lines);
+        let request = asked("a.example", lines);
         for origins in [OriginPolicy::Same, listed(&["https://a.example"])] {
-            let rejection = origins.check(&headers).expect_err(lines[0]);
+            let rejection = check(&origins, &request).expect_err(lines[0]);
             assert_eq!(rejection.status(), 403, "{lines:?}");
         }
-        assert_eq!(OriginPolicy::Any.check(&headers), Ok(()));
+        assert_eq!(check(&OriginPolicy::Any, &request), Ok(()));
     }
-    assert_eq!(OriginPolicy::Any.check(&headers("a", &["https://b"])), Ok(()));
+    assert_eq!(check(&OriginPolicy::Any, &asked("a", &["https://b"])), Ok(()));
 }
 
 /// The error says why the value is not an origin.

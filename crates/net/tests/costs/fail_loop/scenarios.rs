@@ -43,7 +43,7 @@ fn handshakes() -> Vec<Scenario> {
     let (first, rest) = SAMPLE_REQUEST.split_at(50);
     let with_ping = [SAMPLE_REQUEST.as_bytes(), &masked_frame(FIN | PING, "early")].concat();
     let nonsense = raw(&"NONSENSE\r\n\r\n".repeat(1000));
-    let not_for_us = raw("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let not_for_us = raw("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let early = [Raw(with_ping), Write("early".into()), Read(2), close(1001)];
     let pieces = [raw(first), raw(rest), Read(1), close(1000)];
     vec![

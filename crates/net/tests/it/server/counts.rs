@@ -82,7 +82,7 @@ async fn come_and_go(served: &Served) -> Vec<Peer> {
     begun.send("GET /s3cret-path HTTP/1.1\r\nCookie: s3cret").await;
     drop(begun);
     let mut other = Peer::connect(served.address()).await;
-    other.send("GET /s3cret-path HTTP/1.1\r\nHost: a\r\nCookie: s3cret\r\n\r\n").await;
+    other.send("GET /s3cret-path HTTP/1.1\r\nHost: localhost\r\nCookie: s3cret\r\n\r\n").await;
     other.await_end().await;
     staying
 }

@@ -85,7 +85,10 @@ async fn nothing_is_read_after_a_rejected_request() {
     let served =
         Served::by(ServerOptions::default(), |_| async { unreachable!("no request is valid") });
     let served = served.await;
-    for refused in ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "POST /chat HTTP/1.1\r\nHost: a\r\n\r\n"] {
+    for refused in [
+        "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "POST /chat HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ] {
         let mut client = Peer::connect(served.address()).await;
         client.send([refused, SAMPLE_REQUEST].concat()).await;
         let answers = String::from_utf8(read_to_end(client).await).unwrap();

@@ -4,14 +4,15 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use fullduplex_lab::ca::Authority;
 use fullduplex_lab::echo;
 use fullduplex_lab::process::allow_many_files;
 use fullduplex_lab::script::{
     BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame,
 };
 use fullduplex_lab::served::Served;
-use fullduplex_net::proto::handshake::{Origin, OriginPolicy};
-use fullduplex_net::{Request, ServerOptions};
+use fullduplex_net::proto::handshake::{HostPolicy, Origin, OriginPolicy};
+use fullduplex_net::{ConnectError, ConnectOptions, Request, Server, ServerOptions, Tls, connect};
 use tokio::net::TcpSocket;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
@@ -66,7 +67,7 @@ async fn heads_have_limits() {
         (with("X-Folded: a\r\n b"), 400),
         (with("X-Nul: \0"), 400),
         (SAMPLE_REQUEST.replace("\r\n", "\n"), 400),
-        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n".into(), 426),
+        ("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".into(), 426),
     ] {
         let answered = answer(&served, &request).await;
         assert!(answered.starts_with(&format!("HTTP/1.1 {status} ")), "{status}: {answered}");
@@ -110,6 +111,79 @@ async fn what_the_rfc_tolerates_is_accepted() {
     }
 }
 
+/// FS-05: on a loopback address, for WebSockets and for pages.
+#[tokio::test]
+async fn foreign_hosts_are_misdirected() {
+    let listed = HostPolicy::Local(vec!["app.example".parse().unwrap()]);
+    let page = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    for (hosts, host, is_allowed) in [
+        (HostPolicy::Auto, "localhost", true),
+        (HostPolicy::Auto, "127.0.0.1:80", true),
+        (HostPolicy::Auto, "app.example", false),
+        (listed.clone(), "app.example", true),
+        (listed, "rebound.example", false),
+        (HostPolicy::Any, "rebound.example", true),
+    ] {
+        let mut options = ServerOptions::default();
+        options.accept.hosts = hosts.clone();
+        let server = Server::bind("127.0.0.1:0", options).await.unwrap();
+        let server = server.with_fallback(|_| Some(http::Response::new("page".into())));
+        let (address, connections) = (server.local_addr().unwrap(), server.connections().clone());
+        tokio::spawn(server.serve(echo::requests));
+        // As a browser sends it from a page of that host.
+        let origin = format!("Host: {host}\r\nOrigin: http://{host}\r\n");
+        for (request, status) in [(SAMPLE_REQUEST, "101"), (page, "200")] {
+            let mut peer = Peer::connect(address).await;
+            peer.send(request.replace("Host: localhost\r\n", &origin)).await;
+            let answered = guarded("an answer", peer.read_head()).await;
+            let expected = format!("HTTP/1.1 {} ", if is_allowed { status } else { "421" });
+            assert!(answered.starts_with(&expected), "{hosts:?}, {host}: {answered}");
+        }
+        let expected = (!is_allowed).then_some(2);
+        guarded("the counts", async {
+            while connections.counts().refused.get(&421).copied() != expected {
+                yield_now().await;
+            }
+        })
+        .await;
+    }
+}
+
+/// FS-05: what every machine of the network can reach is not protected by a name.
+#[tokio::test]
+async fn a_server_for_the_network_answers_for_any_host() {
+    let server = Server::bind("0.0.0.0:0", ServerOptions::default()).await.unwrap();
+    let port = server.local_addr().unwrap().port();
+    tokio::spawn(server.serve(echo::requests));
+    let mut peer = Peer::connect((Ipv4Addr::LOCALHOST, port).into()).await;
+    peer.send(SAMPLE_REQUEST.replace("localhost", "app.example")).await;
+    let answered = guarded("an answer", peer.read_head()).await;
+    assert!(answered.starts_with("HTTP/1.1 101 "), "{answered}");
+}
+
+/// FS-05: a server that speaks TLS knows that its pages are at https.
+#[tokio::test]
+async fn a_page_at_http_is_foreign_to_a_server_with_tls() {
+    let identity = Authority::self_signed("localhost", true);
+    let server = Server::bind("127.0.0.1:0", ServerOptions::default()).await.unwrap();
+    let server = server.with_tls(&identity.of_server());
+    let port = server.local_addr().unwrap().port();
+    tokio::spawn(server.serve(echo::requests));
+    let tls = Tls::builder().only_roots(identity.cert_pem.as_bytes()).build().unwrap();
+    for (scheme, is_allowed) in [("https", true), ("http", false)] {
+        let origin = Origin::parse(&format!("{scheme}://localhost:{port}")).unwrap();
+        let options = ConnectOptions::new().tls(tls.clone()).origin(&origin);
+        let connected = connect(format!("wss://localhost:{port}/"), &options).await;
+        match connected {
+            Ok(_) => assert!(is_allowed, "{scheme}"),
+            Err(ConnectError::Rejected(rejected)) => {
+                assert_eq!((rejected.status.as_u16(), is_allowed), (403, false), "{scheme}");
+            }
+            Err(error) => panic!("{scheme}: {error}"),
+        }
+    }
+}
+
 /// Fault FT-26: slow requests are dropped at the deadline and do not delay other clients.
 #[tokio::test(start_paused = true)]
 async fn slow_requests_are_dropped() {
@@ -139,7 +213,7 @@ async fn slow_requests_are_dropped() {
 
 #[tokio::test]
 async fn foreign_origins_are_rejected() {
-    let own = "Origin: http://server.example.com\r\n";
+    let own = "Origin: http://localhost\r\n";
     let listed = "Origin: https://app.example.org\r\n";
     let foreign = "Origin: https://evil.example\r\n";
     let list = OriginPolicy::Listed(vec![Origin::parse("https://app.example.org").unwrap()]);
