@@ -1,18 +1,47 @@
 //! Tests the npm package.
 
 use std::process::Command;
+use std::thread;
 
-use crate::run::{Failure, root, run};
+use crate::run::{Failure, output, root, run};
 
 /// Installs the package's dependencies, builds it, and tests it on the installed Node.js and on the
-/// newest one.
-pub(crate) fn test() -> Result<(), Failure> {
-    npm(&["ci", "--no-audit", "--no-fund", "--loglevel=error"])?;
-    npm(&["run", "--silent", "build"])?;
-    npm(&["run", "--silent", "test"])?;
-    npm(&["run", "--silent", "test:newest"])
+/// newest one. With
+/// `everything`, also on Bun and Deno.
+pub(crate) fn test(everything: bool) -> Result<(), Failure> {
+    run(&mut npm(&["ci", "--no-audit", "--no-fund", "--loglevel=error"]))?;
+    run(&mut npm(&["run", "--silent", "build"]))?;
+    run(&mut npm(&["run", "--silent", "test"]))?;
+    run(&mut npm(&["run", "--silent", "test:newest"]))?;
+    if everything { other_hosts() } else { Ok(()) }
 }
 
-fn npm(arguments: &[&str]) -> Result<(), Failure> {
-    run(Command::new("npm").args(arguments).current_dir(root().join("crates/node")))
+/// Runs the tests on Bun and Deno at the same time, because most of them wait, and prints how many passed.
+fn other_hosts() -> Result<(), Failure> {
+    let test = |script| move || output(&mut npm(&["run", "--silent", script]));
+    let (bun, deno) = thread::scope(|scope| {
+        let bun = scope.spawn(test("test:bun"));
+        let deno = scope.spawn(test("test:deno"));
+        (bun.join(), deno.join())
+    });
+    for (host, printed) in [("Bun", bun), ("Deno", deno)] {
+        let printed = printed.map_err(|_| Failure(format!("could not run {host}")))??;
+        for line in printed.lines().filter(|line| is_count(line)) {
+            println!("{host}: {}", line.trim());
+        }
+    }
+    Ok(())
+}
+
+/// Whether a line of a test runner says how many tests passed, failed or were skipped.
+fn is_count(line: &str) -> bool {
+    let counts =
+        |word| line.trim().ends_with(word) && line.trim().starts_with(|c: char| c.is_ascii_digit());
+    line.contains(" passed") || [" pass", " skip", " fail"].into_iter().any(counts)
+}
+
+fn npm(arguments: &[&str]) -> Command {
+    let mut npm = Command::new("npm");
+    npm.args(arguments).current_dir(root().join("crates/node"));
+    npm
 }

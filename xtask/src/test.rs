@@ -35,7 +35,7 @@ pub(crate) fn test(everything: bool, arguments: &[String]) -> Result<(), Failure
     tests.args(of_cargo).args(["--", "--include-ignored"]).args(left_out.skip()).args(of_tests);
     run(tests.env("PATH", search_path()))?;
     if !selects && !left_out.lacks("npm") {
-        node::test()?;
+        node::test(everything)?;
     }
     if !left_out.is_empty() {
         println!("\nAll tests passed, but these were skipped:\n{left_out}");

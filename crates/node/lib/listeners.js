@@ -1,14 +1,15 @@
 'use strict';
 // The listeners of one socket. The host's `EventTarget` keeps the list. In Node.js the list can be read, and this file
 // dispatches the events of a socket itself: the host would clear `currentTarget` after the first listener, call
-// listeners that are added during the dispatch, and run microtasks only after the last listener. On other hosts, the
-// host dispatches.
+// listeners that are added during the dispatch, and run microtasks only after the last listener. On other hosts
+// (Bun, Deno), the host dispatches to a wrapper of each listener, which runs the microtasks.
 
 const {
   AsyncResource,
   Event,
   EventTarget,
   TypeError,
+  WeakMap,
   defineProperty,
   derefWeakRef,
   functionCall,
@@ -19,6 +20,8 @@ const {
   propagationStopped,
   runInAsyncScope,
   uncurryThis,
+  weakMapGet,
+  weakMapSet,
 } = require('./primordials');
 const { distrust } = require('./events');
 const { append, isObject } = require('./idl');
@@ -81,7 +84,7 @@ class Listeners {
     if (!isObject(value)) {
       if (handler === undefined) return;
       this.#handlers[type] = undefined;
-      hostRemove(this.#target, type, handler.listener);
+      hostRemove(this.#target, type, host === undefined ? wrapped(handler.listener) : handler.listener);
     } else if (handler !== undefined) {
       handler.callback = value;
     } else {
@@ -98,7 +101,7 @@ class Listeners {
   }
 
   add(type, listener, options) {
-    hostAdd(this.#target, type, listener, options);
+    hostAdd(this.#target, type, host === undefined ? wrapped(listener) : listener, options);
     if (host === undefined) this.counted(type, 1);
   }
 
@@ -114,15 +117,44 @@ class Listeners {
     return this.#counts[type] > 0;
   }
 
+  /** Whether events of this type must be fired. Where the host does not tell, they always are. */
+  needs(type) {
+    return host === undefined || this.#counts[type] > 0;
+  }
+
   /** Fires an event of the socket, with a microtask checkpoint after each listener. */
   fire(event, type) {
     if (host !== undefined) {
       dispatch(this.#target, event, type, this.#scope);
     } else {
+      fired = event;
       runInAsyncScope(this.#scope, hostDispatch, undefined, this.#target, event);
+      fired = undefined;
       checkpoint();
     }
   }
+}
+
+/** The event of a socket that the host is dispatching. */
+let fired;
+/** The wrapper of each listener that was added. */
+const wrappers = new WeakMap();
+
+/** Returns the wrapper of a listener. It reports exceptions, and runs microtasks after an event of a socket. */
+function wrapped(listener) {
+  if (!isObject(listener)) return listener;
+  const known = weakMapGet(wrappers, listener);
+  if (known !== undefined) return known;
+  const wrapper = function (event) {
+    try {
+      call(listener, this, event);
+    } catch (error) {
+      report(error);
+    }
+    if (event === fired) checkpoint();
+  };
+  weakMapSet(wrappers, listener, wrapper);
+  return wrapper;
 }
 
 /** Calls the listeners in the host's list. `scope` is undefined when a script dispatches. */
@@ -194,19 +226,24 @@ const hostFlattens = (() => {
 
 /** Counts the listeners of a class. `listenersOf` returns the `Listeners` of an instance, or `undefined`. */
 function countListeners(prototype, listenersOf) {
-  if (!hostFlattens) {
+  if (host === undefined || !hostFlattens) {
     define(prototype, 'removeEventListener', function removeEventListener(type, callback, options = undefined) {
       if (arguments.length < 2) throw new TypeError('removeEventListener needs 2 arguments');
       const capture = typeof options === 'boolean' ? options : isObject(options) && !!options.capture;
-      hostRemove(this, type, callback, { __proto__: null, capture });
+      const listener = host === undefined ? wrapped(callback) : callback;
+      hostRemove(this, type, listener, { __proto__: null, capture });
     });
   }
   if (host === undefined) {
     define(prototype, 'addEventListener', function addEventListener(type, callback, options = undefined) {
       if (arguments.length < 2) throw new TypeError('addEventListener needs 2 arguments');
       const name = `${type}`;
-      hostAdd(this, name, callback, options);
+      hostAdd(this, name, wrapped(callback), options);
       if (isObject(callback)) listenersOf(this)?.counted(name, 1);
+    });
+    define(prototype, 'dispatchEvent', function dispatchEvent(event) {
+      if (isObject(event)) distrust(event);
+      return hostDispatch(this, event);
     });
     return;
   }

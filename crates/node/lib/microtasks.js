@@ -9,8 +9,15 @@ function report(error) {
   });
 }
 
-/** The function that Node.js runs between two callbacks, for ticks and microtasks. It has no public name. */
-let runTicks = process._tickCallback ?? (() => {});
+/** The function that the host runs between two callbacks: for microtasks, and in Node.js for ticks. It has no public name. */
+let runTicks = findRunTicks();
+
+function findRunTicks() {
+  // Not `require`: bundlers look for what it names.
+  if (process.versions.bun !== undefined) return process.getBuiltinModule('bun:jsc').drainMicrotasks;
+  const { Deno } = globalThis;
+  return Deno?.[Deno.internal]?.core?.runNextTicks ?? process._tickCallback ?? (() => {});
+}
 
 if (runTicks.name === 'deprecated') {
   // With --pending-deprecation, the first call warns. With --throw-deprecation, it throws the warning.

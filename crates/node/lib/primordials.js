@@ -45,6 +45,7 @@ module.exports = {
   TypeError,
   URL,
   Uint8Array,
+  WeakMap,
   WeakRef,
   WeakSet,
   WritableStream,
@@ -101,6 +102,8 @@ module.exports = {
   typedArrayByteOffset: getter(TypedArrayPrototype, 'byteOffset'),
   urlHref: getter(URL.prototype, 'href'),
   urlOrigin: getter(URL.prototype, 'origin'),
+  weakMapGet: uncurryThis(WeakMap.prototype.get),
+  weakMapSet: uncurryThis(WeakMap.prototype.set),
   weakSetAdd: uncurryThis(WeakSet.prototype.add),
   weakSetHas: uncurryThis(WeakSet.prototype.has),
 

@@ -213,10 +213,10 @@ class WebSocket extends EventTarget {
     } else if (event === OPEN) {
       this.#keepCookies();
       this.#publish(channels.open, () => ({ websocket: this, protocol: this.#text('protocol'), extensions: this.#text('extensions') }));
-      if (this.#listeners.hears('open')) this.#listeners.fire(openEvent(), 'open');
+      if (this.#listeners.needs('open')) this.#listeners.fire(openEvent(), 'open');
     } else if (event === ERROR) {
       this.#publish(channels.error, () => this.#connection.failure);
-      if (this.#listeners.hears('error')) this.#listeners.fire(errorEvent(), 'error');
+      if (this.#listeners.needs('error')) this.#listeners.fire(errorEvent(), 'error');
     } else if (types.isArrayBuffer(event)) {
       this.#fireMessage(event);
     } else {
@@ -225,7 +225,7 @@ class WebSocket extends EventTarget {
   }
 
   #fireMessage(data) {
-    if (!this.#listeners.hears('message')) return;
+    if (!this.#listeners.needs('message')) return;
     this.#origin ??= urlOrigin(new URL(native.url(this.#number)));
     const isBlob = this.#binaryType === 'blob' && typeof data !== 'string';
     this.#listeners.fire(messageEvent(isBlob ? new Blob([data]) : data, this.#origin), 'message');
@@ -235,7 +235,7 @@ class WebSocket extends EventTarget {
     try {
       this.#keepCookies();
       this.#publish(channels.close, () => ({ websocket: this, code, reason }));
-      if (this.#listeners.hears('close')) this.#listeners.fire(closeEvent(wasClean, code, reason), 'close');
+      if (this.#listeners.needs('close')) this.#listeners.fire(closeEvent(wasClean, code, reason), 'close');
     } finally {
       this.#connection.ended();
     }
@@ -317,7 +317,7 @@ function withDefaults(defaults) {
       }
     },
   }.WebSocket;
-  copyMembers(WebSocket, made, ['length', 'name', 'prototype']);
+  copyMembers(WebSocket, made, ['prototype']); // among them `name` and `length`
   copyMembers(WebSocket.prototype, made.prototype, ['constructor']);
   return addWithDefaults(made, defaults);
 }

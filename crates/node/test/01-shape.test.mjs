@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { WebSocket, fullduplex, opened } from './support.mjs';
+import { WebSocket, fullduplex, opened, test } from './support.mjs';
 
 const NOWHERE = 'ws://127.0.0.1:9/'; // a blocked port: nothing is sent
 const descriptor = (name) => Object.getOwnPropertyDescriptor(WebSocket.prototype, name);

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { WebSocket, echoing, event, fails, fullduplex, serve, throwsDom } from './support.mjs';
+import { WebSocket, echoing, event, fails, fullduplex, serve, test, throwsDom } from './support.mjs';
 
 const url = (input, ...rest) => new WebSocket(input, ...rest).url;
 const refused = (...args) => throwsDom(assert, () => new WebSocket(...args), 'SyntaxError');

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { WebSocket, event, fails, frame, settle, serve, until, untilClosed } from './support.mjs';
+import { WebSocket, event, fails, frame, settle, serve, test, until, untilClosed } from './support.mjs';
 
 /** Returns the request of a socket, and its events when the request is refused. */
 async function requestOf(t, path, ...rest) {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { WebSocket, deferred, echoing, event, opened, serve, throwsDom, turn, until, untilClosed } from './support.mjs';
+import { WebSocket, deferred, echoing, event, opened, serve, test, throwsDom, turn, until, untilClosed } from './support.mjs';
 
 /** Returns an open socket and a list of the messages that its server receives. */
 async function collecting(t) {

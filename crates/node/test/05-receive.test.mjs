@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { WebSocket, closeBody, event, fails, frame, opened, serve, turn } from './support.mjs';
+import { WebSocket, closeBody, event, fails, frame, opened, serve, test, turn } from './support.mjs';
 
 /** Returns the `message` events for what the server writes. */
 async function received(t, script, prepare = () => {}) {

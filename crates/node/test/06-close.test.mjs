@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { WebSocket, closeBody, deferred, echoing, event, opened, serve, throwsDom, turn, untilClosed } from './support.mjs';
+import { WebSocket, closeBody, deferred, echoing, event, opened, serve, test, throwsDom, turn, untilClosed } from './support.mjs';
 
 const NOWHERE = 'ws://127.0.0.1:9/';
 

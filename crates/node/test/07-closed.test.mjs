@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { WebSocket, closeBody, event, fails, frame, opened, serve, until, untilClosed } from './support.mjs';
+import { WebSocket, closeBody, event, fails, frame, opened, serve, test, until, untilClosed } from './support.mjs';
 
 /** Returns the events of a socket whose server runs `script`. */
 async function ended(t, script) {

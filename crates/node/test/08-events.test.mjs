@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { test } from 'node:test';
-import { WebSocket, event, fullduplex, opened, serve, turn } from './support.mjs';
+import { WebSocket, event, fullduplex, opened, serve, test, turn } from './support.mjs';
 
 const { CloseEvent } = fullduplex;
 const NOWHERE = 'ws://127.0.0.1:9/';

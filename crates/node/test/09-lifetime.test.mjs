@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { WebSocket, deferred, event, opened, serve, turn, until } from './support.mjs';
+import { WebSocket, deferred, event, opened, serve, test, turn, until } from './support.mjs';
 
 const index = fileURLToPath(new URL('../lib/index.js', import.meta.url));
 
@@ -23,7 +22,10 @@ async function script(t, source, ...args) {
   return { code, signal, output };
 }
 
-const start = `const { WebSocket, WebSocketStream } = require(process.argv[1]); const url = process.argv[2];\n`;
+const start = `
+  const [index, url] = process.argv.slice(globalThis.Deno ? 2 : 1);
+  const { WebSocket, WebSocketStream } = require(index);
+`;
 
 /** Starts a server that records the body of the Close it receives. */
 async function closes(t) {

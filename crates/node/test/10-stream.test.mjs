@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { closeBody, deferred, echoing, frame, fullduplex, settle, serve, throwsDom, until } from './support.mjs';
+import { closeBody, deferred, echoing, frame, fullduplex, settle, serve, test, throwsDom, until } from './support.mjs';
 
 const { WebSocketError, WebSocketStream } = fullduplex;
 const NOWHERE = 'ws://127.0.0.1:9/';

@@ -2,10 +2,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { excess, grow } from './memory.mjs';
-import { WebSocket, closeBody, event, frame, opened, serve, turn } from './support.mjs';
+import { WebSocket, closeBody, event, frame, opened, serve, test, turn } from './support.mjs';
 import { teardown } from './soak.mjs';
 
 const SHORT = 20;

@@ -6,11 +6,10 @@ import { mkdtempSync, openAsBlob, readFileSync, rmSync, writeFileSync } from 'no
 import { createServer as createTcpServer, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { Peer, WebSocket, event, fails, frame, fullduplex, needs, opened, serve, untilClosed } from './support.mjs';
+import { Peer, WebSocket, event, fails, frame, fullduplex, needs, opened, serve, test, untilClosed } from './support.mjs';
 
 const { WebSocketStream } = fullduplex;
 const index = fileURLToPath(new URL('../lib/index.js', import.meta.url));

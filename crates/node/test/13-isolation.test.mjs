@@ -2,9 +2,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { serve } from './support.mjs';
+import { serve, test } from './support.mjs';
 
 // FN-01
 test('13.1 whatever throws, other sockets keep working and the exception is reported', async (t) => {

@@ -3,10 +3,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { run, variants } from './exits.mjs';
-import { serve } from './support.mjs';
+import { serve, test } from './support.mjs';
 
 const index = fileURLToPath(new URL('../lib/index.js', import.meta.url));
 

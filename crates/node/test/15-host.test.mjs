@@ -3,9 +3,8 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { getEventListeners, once } from 'node:events';
-import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { WebSocket, echoing, event, fullduplex, opened, serve, turn, until } from './support.mjs';
+import { WebSocket, echoing, event, fullduplex, opened, serve, test, turn, until } from './support.mjs';
 
 const { CloseEvent, WebSocketStream } = fullduplex;
 const NOWHERE = 'ws://127.0.0.1:9/';

@@ -4,9 +4,20 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { createRequire } from 'node:module';
+import { test as hostTest } from 'node:test';
+import { limits } from './limits.mjs';
 
 export const fullduplex = createRequire(import.meta.url)('../lib/index.js');
 export const { WebSocket } = fullduplex;
+
+// Bun has no flag for it.
+if (process.versions.bun !== undefined) globalThis.gc = () => globalThis.Bun.gc(true);
+
+/** Declares a test. One that this host cannot pass is skipped, with the reason. */
+export function test(name, ...rest) {
+  const reason = limits[name];
+  return reason === undefined ? hostTest(name, ...rest) : hostTest(name, { skip: reason }, rest.at(-1));
+}
 
 /** Returns test options that skip the test if `program` is not installed. */
 export function needs(program) {
