@@ -6,6 +6,8 @@ mod bench;
 mod check;
 mod costs;
 mod counts;
+mod dist;
+mod dist_try;
 mod engine;
 mod fuzz;
 mod guide;
@@ -147,6 +149,9 @@ enum Task {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<String>,
     },
+    /// Builds the npm packages into target/dist: `fullduplex`, and one with a binary for each platform that
+    /// this machine can build for. Installs cargo-zigbuild and zig below target/.
+    Dist(dist::Options),
     /// Runs the same tasks with `fdx`, websocat and wscat, which it installs below target/. Writes
     /// docs/tools.md.
     Tools,
@@ -174,6 +179,7 @@ fn main() -> ExitCode {
         Task::Sessions { check } => sessions::sessions(check),
         Task::Costs => costs::costs(),
         Task::Record { command } => record::record(&command),
+        Task::Dist(options) => dist::dist(&options),
         Task::Tools => tools::tools(),
     };
     match outcome {
