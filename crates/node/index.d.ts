@@ -54,6 +54,8 @@ export interface WebSocketFailure extends Error {
   readonly phase: 'check' | 'resolve' | 'connect' | 'proxy' | 'tls' | 'handshake' | 'open';
   /** The status with which the server refused the opening handshake. */
   readonly status?: number;
+  /** The number of the alert with which the server ended TLS (RFC 8446, section 6), such as 40, `handshake_failure`. */
+  readonly tlsAlert?: number;
 }
 
 export type BinaryType = 'blob' | 'arraybuffer';

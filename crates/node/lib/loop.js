@@ -258,7 +258,7 @@ class Connection {
     });
   }
 
-  /** Why the connection failed: an Error with `phase` and perhaps `status`; `null` if it has not. */
+  /** Why the connection failed: an Error with `phase`, perhaps `status` and `tlsAlert`; `null` if it has not. */
   get failure() {
     // Only once CLOSED: a script must not see the failure before the events.
     if (this.#failure === null && this.readyState === CLOSED) {
@@ -267,6 +267,7 @@ class Connection {
         this.#failure = new Error(info.message);
         this.#failure.phase = info.phase;
         if (typeof info.status === 'number') this.#failure.status = info.status;
+        if (typeof info.tlsAlert === 'number') this.#failure.tlsAlert = info.tlsAlert;
       }
     }
     return this.#failure;

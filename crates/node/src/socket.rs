@@ -132,6 +132,8 @@ pub struct FailureInfo {
     pub phase: String,
     /// The status of the server's response.
     pub status: Option<u16>,
+    /// The number of the TLS alert that the server sent.
+    pub tls_alert: Option<u8>,
 }
 
 /// Returns why the connection failed, once it has.
@@ -139,7 +141,8 @@ pub struct FailureInfo {
 pub fn failure(number: u32) -> Option<FailureInfo> {
     let failure = with(number, |it| it.socket.failure()).flatten()?;
     let (phase, status) = (failure.phase().to_owned(), failure.status());
-    Some(FailureInfo { message: with_sources(&*failure), phase, status })
+    let tls_alert = failure.tls_alert();
+    Some(FailureInfo { message: with_sources(&*failure), phase, status, tls_alert })
 }
 
 /// Returns the message of an error, followed by each source's message that it does not contain.

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { channel } from 'node:diagnostics_channel';
 import { once } from 'node:events';
-import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
-import { WebSocket, echoing, event, fullduplex, opened, serve } from './support.mjs';
+import workers from 'node:worker_threads';
+import { WebSocket, echoing, event, fullduplex, opened, serve, test } from './support.mjs';
 
 const { WebSocketStream } = fullduplex;
 const NOWHERE = 'ws://127.0.0.1:9/';
@@ -105,7 +105,11 @@ test('16.6 failure has the message, phase and status', async (t) => {
   assert.deepEqual([forbidden.phase, forbidden.status], ['handshake', 403]);
   const noTls = await serve(t, (peer) => peer.socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
   const plain = await failed(noTls.url.replace('ws:', 'wss:'));
-  assert.equal(plain.phase, 'tls');
+  assert.deepEqual([plain.phase, plain.tlsAlert], ['tls', undefined]);
+  const alert = Buffer.from([21, 3, 3, 0, 2, 2, 40]); // fatal, handshake_failure
+  const alerts = await serve(t, (peer) => peer.socket.end(alert));
+  const refuses = await failed(alerts.url.replace('ws:', 'wss:'));
+  assert.deepEqual([refuses.phase, refuses.tlsAlert], ['tls', 40]);
   const cut = await opened(t, (peer) => peer.socket.destroy());
   await event(cut, 'close');
   assert.equal(cut.failure.phase, 'open');
@@ -149,4 +153,9 @@ test('16.7 fullduplex/global takes defaults from the environment', async (t) => 
   const text = await output(t, based, { FULLDUPLEX_OPTIONS: '{"baseUrl":"ws://127.0.0.1:9/base/"}' });
   assert.equal(text, 'ws://127.0.0.1:9/base/path\n');
   assert.match(await output(t, based, { FULLDUPLEX_OPTIONS: '{' }), /could not read FULLDUPLEX_OPTIONS/);
+});
+
+// FN-16: Node.js 20 has no way to say so of an object.
+test('16.8 a socket cannot be cloned', { skip: workers.markAsUncloneable === undefined && 'needs markAsUncloneable()' }, () => {
+  assert.throws(() => structuredClone(new WebSocket(NOWHERE)), { name: 'DataCloneError' });
 });

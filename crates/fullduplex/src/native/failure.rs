@@ -63,6 +63,16 @@ impl Failure {
             _ => None,
         }
     }
+
+    /// Returns the number of the alert with which the server ended TLS (RFC 8446, section 6), such as 40,
+    /// `handshake_failure`.
+    pub fn tls_alert(&self) -> Option<u8> {
+        match self {
+            Self::Connect(error) => error.tls_alert(),
+            Self::Lost(error) => error.tls_alert(),
+            _ => None,
+        }
+    }
 }
 
 fn phase_of(error: &ConnectError) -> &'static str {

@@ -155,6 +155,17 @@ pub enum ConnectPhase {
     Handshake,
 }
 
+impl ConnectError {
+    /// Returns the number of the alert with which the server ended the TLS handshake (RFC 8446, section 6),
+    /// such as 40, `handshake_failure`.
+    pub fn tls_alert(&self) -> Option<u8> {
+        match self {
+            Self::Tls { error, .. } => tls::alert(error),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for ConnectPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

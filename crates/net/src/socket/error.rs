@@ -2,6 +2,8 @@ use std::{fmt, io};
 
 use fullduplex_proto::{ConnectionError, Misuse};
 
+use crate::tls;
+
 /// The connection failed, by a fault of the peer or of the transport.
 #[derive(Debug, thiserror::Error)]
 pub struct SocketError {
@@ -18,6 +20,12 @@ impl SocketError {
     /// Returns what went wrong.
     pub fn failure(&self) -> ConnectionError {
         self.failure
+    }
+
+    /// Returns the number of the alert with which the peer ended TLS (RFC 8446, section 6). With TLS 1.3, a
+    /// server that refuses the client's certificate sends it after the handshake.
+    pub fn tls_alert(&self) -> Option<u8> {
+        self.io.as_ref().and_then(tls::alert)
     }
 }
 

@@ -101,6 +101,14 @@ impl std::fmt::Debug for Tls {
     }
 }
 
+/// Returns the number of the alert with which the peer ended TLS (RFC 8446, section 6).
+pub(crate) fn alert(error: &io::Error) -> Option<u8> {
+    match error.get_ref().and_then(|error| error.downcast_ref::<Error>()) {
+        Some(Error::AlertReceived(alert)) => Some((*alert).into()),
+        _ => None,
+    }
+}
+
 /// Explains a TLS error to a user, and says what to do where that is known.
 pub(crate) fn explain(error: &io::Error) -> String {
     let Some(cause) = error.get_ref().and_then(|error| error.downcast_ref::<Error>()) else {
