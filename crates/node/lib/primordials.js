@@ -18,6 +18,9 @@ const getter = (prototype, name) => {
   return get && uncurryThis(get);
 };
 
+/** A class of the web. Test environments (jsdom) leave some of them out. */
+const webClass = (name, module) => globalThis[name] ?? require(module)[name];
+
 const TypedArrayPrototype = Object.getPrototypeOf(Uint8Array.prototype);
 const promiseThen = uncurryThis(Promise.prototype.then);
 const settled = Promise.resolve();
@@ -39,7 +42,7 @@ module.exports = {
   Object,
   ObjectPrototype: Object.prototype,
   Promise,
-  ReadableStream,
+  ReadableStream: webClass('ReadableStream', 'node:stream/web'),
   Reflect,
   Symbol,
   TypeError,
@@ -48,7 +51,7 @@ module.exports = {
   WeakMap,
   WeakRef,
   WeakSet,
-  WritableStream,
+  WritableStream: webClass('WritableStream', 'node:stream/web'),
   events,
   inspect: Symbol.for('nodejs.util.inspect.custom'),
   process,
