@@ -152,7 +152,9 @@ fn cell(
     let emulated = |it: &&Emulated| it.platform == platform.name && it.runtime == runtime.name;
     let Some(it) = EMULATED.iter().find(emulated) else { return Ok("not tried".into()) };
     let [emulator, rest @ ..] = it.with else { return Ok("not tried".into()) };
-    if !has(emulator) && !Path::new(emulator).exists() {
+    let has_loader =
+        it.with.iter().filter(|word| word.starts_with('/')).all(|path| Path::new(path).exists());
+    if !has_loader || (!emulator.starts_with('/') && !has(emulator)) {
         return Ok("not tried".into());
     }
     let flags = platform.npm_flags();
@@ -284,7 +286,7 @@ impl Registry {
     fn install(&self, project: &Path, runtime: &Runtime, program: &Path) -> Result<(), Failure> {
         let words: &[&str] = match runtime.name {
             "Bun" => &["add", "fullduplex"],
-            "Deno" => &["install", "npm:fullduplex"],
+            "Deno" => &["install", "--minimum-dependency-age=0", "npm:fullduplex"],
             _ => return self.install_by_npm(project, &[]),
         };
         fs::create_dir_all(project)?;

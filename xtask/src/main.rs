@@ -8,6 +8,7 @@ mod costs;
 mod counts;
 mod dist;
 mod dist_try;
+mod ecosystem;
 mod engine;
 mod fuzz;
 mod guide;
@@ -152,6 +153,9 @@ enum Task {
     /// Builds the npm packages into target/dist: `fullduplex`, and one with a binary for each platform that
     /// this machine can build for. Installs cargo-zigbuild and zig below target/.
     Dist(dist::Options),
+    /// Tries the npm package with fifteen client libraries against their servers, with jest, vitest and
+    /// node:test, and in bundles of esbuild, Rollup and webpack. Installs them below target/.
+    Ecosystem,
     /// Runs the same tasks with `fdx`, websocat and wscat, which it installs below target/. Writes
     /// docs/tools.md.
     Tools,
@@ -180,6 +184,7 @@ fn main() -> ExitCode {
         Task::Costs => costs::costs(),
         Task::Record { command } => record::record(&command),
         Task::Dist(options) => dist::dist(&options),
+        Task::Ecosystem => ecosystem::ecosystem(),
         Task::Tools => tools::tools(),
     };
     match outcome {
