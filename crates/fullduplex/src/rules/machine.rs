@@ -11,9 +11,7 @@ use std::sync::Arc;
 use fullduplex_proto::{CloseCode, CloseFrame, CloseReason, Message};
 
 use crate::rules::error::Error;
-use crate::rules::event::{
-    BinaryType, CloseEvent, Data, Event, MessageEvent, ReadyState,
-};
+use crate::rules::event::{BinaryType, CloseEvent, Data, Event, MessageEvent, ReadyState};
 
 /// What happens to messages that arrive after `close()`, while the peer is still sending.
 ///
