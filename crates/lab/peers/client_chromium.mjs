@@ -1,5 +1,5 @@
-// Tries an echo server with a page in a headless Chromium: node client_chromium.mjs URL [--ca FILE]
-// Chromium has its own trust store, so with --ca it accepts every certificate.
+// Tests an echo server from a page in headless Chromium: node client_chromium.mjs URL [--ca FILE]
+// Chromium has its own trust store, so with --ca it accepts any certificate.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createReadStream, mkdtempSync, rmSync } from 'node:fs';

@@ -106,7 +106,7 @@ Examples:
   fdx connect -x '{\"subscribe\":\"news\"}' wss://news.example/
   fdx connect --count 1 --wait 60 wss://news.example/ </dev/null      the first message, and no more
   fdx connect --wait forever --ndjson wss://news.example/ </dev/null | jq .text
-  fdx connect --wait 0 wss://log.example/ <log            send lines that nobody answers
+  fdx connect --wait 0 wss://log.example/ <log            send lines without waiting for answers
   fdx connect --input file --output raw ws://127.0.0.1:9001/ <photo.jpg >answer.jpg
   fdx connect --reconnect -H @headers wss://example.com/
   fdx connect --ca ca.pem wss://localhost:9443/           a server with a certificate of your own

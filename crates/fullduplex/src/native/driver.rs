@@ -131,11 +131,11 @@ fn poll_open(
     }
 }
 
-/// Posts a message and those that arrived together with it, all at once because the host may be on
-/// another thread. Returns `Pending` if there is nothing.
+/// Posts the messages that have arrived, in one step, because the host may be on another thread.
+/// Returns `Pending` if there are none.
 ///
-/// Leaves events behind the messages, such as a Close, for the next call, because the host may
-/// answer the messages first.
+/// Other events after the messages, such as a Close, are left for the next call, so that the host
+/// can answer the messages first.
 fn poll_received(target: &SocketTarget, socket: &mut Socket, cx: &mut Context<'_>) -> Poll<()> {
     let mut tasks = Vec::new();
     let polled = match socket.poll_event(cx) {

@@ -176,7 +176,7 @@ impl<O: Object> Target<O> {
         while self.run_one(Host::Driver, MessageDemand::Take).is_some() {}
     }
 
-    /// Handles the end of the driver. From now on, whoever posts a task or drops a stream runs the
+    /// Handles the end of the driver. From now on, the caller that posts a task or drops a stream runs the
     /// tasks.
     pub(crate) fn driver_gone(self: &Arc<Self>) {
         self.state().wakers.set_driver_gone();

@@ -251,7 +251,7 @@ impl WebSocket {
     /// exists, another thread must keep polling it.
     ///
     /// # Panics
-    /// Panics in a handler and in an async task, which it would block for ever. Await
+    /// Panics in a handler and in an async task, which would block forever. Await
     /// [`closed`](Self::closed) there.
     #[track_caller]
     pub fn wait(&self) -> CloseEvent {

@@ -275,7 +275,7 @@ impl ReconnectingWebSocket {
     /// Blocks this thread until the `close` event has fired, and returns it.
     ///
     /// # Panics
-    /// Panics in a handler and in an async task, which it would block for ever. Await
+    /// Panics in a handler and in an async task, which would block forever. Await
     /// [`closed`](Self::closed) there.
     #[track_caller]
     pub fn wait(&self) -> CloseEvent {
