@@ -1,4 +1,4 @@
-//! Connections over loopback: our socket at one end, the raw stream of the peer at the other.
+//! Connections over loopback: our socket at one end, and the peer's raw stream at the other.
 
 use fullduplex_lab::ca::{Authority, Validity};
 use fullduplex_lab::script::{Peer, SAMPLE_REQUEST, guarded};
@@ -37,7 +37,7 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// What all connections share.
+/// State that all connections share.
 pub(crate) struct Lab {
     acceptor: TlsAcceptor,
     connect: ConnectOptions,
@@ -49,7 +49,7 @@ impl Lab {
         let authority = Authority::new();
         let mut timeouts = Timeouts::default();
         timeouts.close = CLOSE_TIMEOUT;
-        // So that a message that never ends fails no limit before the deadline.
+        // So that a message without an end exceeds no limit before the deadline.
         let mut limits = Limits::default();
         limits.message_frames = usize::MAX;
         let tls = Tls::builder().only_roots(authority.root_pem().as_bytes()).build().unwrap();

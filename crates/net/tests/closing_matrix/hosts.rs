@@ -27,9 +27,9 @@ impl fmt::Debug for Host {
     }
 }
 
-/// How long a slow host does something else after each step.
+/// How long a slow host pauses after each step.
 const PAUSE: Duration = Duration::from_millis(20);
-/// More than the buffers of the system hold, so that a peer that reads nothing keeps our Close from leaving.
+/// More than the system's buffers hold, so that a peer that reads nothing blocks our Close.
 const BACKLOG: usize = 8 << 20;
 
 macro_rules! hosts {
@@ -286,7 +286,7 @@ async fn flush_until_closed(mut socket: Socket) -> Socket {
     hold(socket).await
 }
 
-/// Keeps what would end the connection if it were dropped.
+/// Keeps a value whose drop would end the connection.
 async fn hold<T>(held: T) -> T {
     pending::<()>().await;
     held

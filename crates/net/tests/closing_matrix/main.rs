@@ -1,5 +1,6 @@
-//! FS-02: a closing connection ends at its deadline. Every host that does not read properly, with every peer
-//! that talks on, as server and as client, over TCP and over TLS: 400 connections.
+//! FS-02: a closing connection ends at its deadline. Combines every host that does not read
+//! properly with every peer that keeps sending, as server and as client, over TCP and TLS: 400
+//! connections.
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 mod connected;
@@ -19,11 +20,12 @@ use crate::peers::{PEERS, Peer};
 
 /// The close timeout of our end.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(300);
-/// How late the end may come.
+/// How late the end may be.
 const MARGIN: Duration = Duration::from_secs(1);
-/// When a connection counts as endless.
+/// After this time, a connection counts as endless.
 const HANG: Duration = Duration::from_secs(5);
-/// How many connections are tried at once. Most peers keep our end busy, and all share the processors.
+/// How many connections are tested at once. Most peers keep our end busy, and all share the
+/// processors.
 const AT_ONCE: usize = 20;
 
 /// One combination.
@@ -50,15 +52,15 @@ impl Row {
         rows
     }
 
-    /// Connects, starts to close, and waits until the peer sees the end of the connection. Returns what is
-    /// wrong, if anything is.
+    /// Connects, starts to close, and waits until the peer sees the end of the connection. Returns
+    /// what is wrong, if anything.
     async fn fault(self, lab: &Lab) -> Option<String> {
         let Connected { socket, stream } = lab.connect(self.end, self.via).await;
         let begun = Instant::now();
         let host = tokio::spawn((self.host.run)(socket));
         let ended = timeout(HANG, self.peer.talk(stream, self.end)).await;
         let elapsed = begun.elapsed();
-        // It holds its socket until now, so that the end was not that of the host.
+        // The host holds its socket until now, so the host did not cause the end.
         host.abort();
         if ended.is_err() {
             Some(format!("has not ended after {HANG:?}"))

@@ -1,4 +1,4 @@
-//! Peers that ignore our Close and talk on.
+//! Peers that ignore our Close and keep sending.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(crate) enum Peer {
     Fragments,
     /// A large frame, a byte at a time.
     SingleBytes,
-    /// Short texts, as fast as they are read. It reads nothing.
+    /// Short texts, as fast as they are read. The peer reads nothing.
     TextsOfTheDeaf,
 }
 
@@ -30,7 +30,7 @@ pub(crate) const PEERS: [Peer; 5] =
 const FRAMES: usize = 512;
 
 impl Peer {
-    /// Talks to `end` until the connection has ended.
+    /// Sends to `end` until the connection has ended.
     pub(crate) async fn talk(self, stream: Box<dyn Stream>, end: End) {
         let make = |first_byte: u8, payload: &str| match end {
             End::Server => masked_frame(first_byte, payload),
