@@ -206,18 +206,51 @@ impl Connection {
         self.encoder.lend_buffer(buffer);
     }
 
-    /// How much memory is kept of messages that are not whole: here, and in `input`, of which all room
-    /// counts when something lies in it.
+    /// Returns how much memory the connection holds: unfinished messages, here and in `input`; contexts of
+    /// compression; and what is queued. `input` counts with its capacity, unless it is empty.
     ///
-    /// [`Limits`] hold for each message; many peers that each send a large one and never end it are for a
-    /// driver to count, and to stop by [`Connection::fail_over_budget`].
+    /// [`Limits`] hold for each message. A driver with many connections adds up what they hold, and keeps to a
+    /// budget by [`Connection::allow_context`], [`Connection::release_contexts`] and
+    /// [`Connection::fail_over_budget`].
     pub fn held_bytes(&self, input: &BytesMut) -> usize {
-        self.decoder.held_bytes(input)
+        let queued = usize::try_from(self.queued_bytes()).unwrap_or(usize::MAX);
+        (self.decoder.held_bytes(input) + self.context_bytes()).saturating_add(queued)
     }
 
-    /// Fails the connection, as [`Violation::OverBudget`] says, and gives up what it keeps of messages
-    /// that are not whole. Go on driving it until [`Connection::closed`]. Does nothing once the peer
-    /// has closed, or the connection failed.
+    /// Returns how much memory the contexts of compression take.
+    pub fn context_bytes(&self) -> usize {
+        self.decoder.context_bytes() + self.encoder.context_bytes()
+    }
+
+    /// Returns the memory of the compression context that sending `message` would make. Zero if it makes none.
+    #[inline]
+    pub fn context_needed(&self, message: &Outgoing) -> usize {
+        self.encoder.context_needed(message)
+    }
+
+    /// As [`Connection::context_needed`], for the next part of a message.
+    pub fn context_needed_for_part(&self, part: &Part) -> usize {
+        self.encoder.context_needed_for_part(part)
+    }
+
+    /// Sets whether sending may make a compression context. If not, messages are sent uncompressed while there is
+    /// none. Default: it may.
+    ///
+    /// The peer's messages make a context nevertheless: once compression is agreed on, it may compress any of
+    /// them.
+    pub fn allow_context(&mut self, allowed: bool) {
+        self.encoder.allow_context(allowed);
+    }
+
+    /// Frees the compression contexts now, but for what the peer's next message may refer to. The next messages make
+    /// new ones. Does nothing in a direction in which a message is under way.
+    pub fn release_contexts(&mut self) {
+        self.decoder.release_context();
+        self.encoder.release_context();
+    }
+
+    /// Fails the connection with [`Violation::OverBudget`], and frees its unfinished messages and its contexts. Go on
+    /// driving it until [`Connection::closed`]. Does nothing once the peer has closed, or the connection failed.
     pub fn fail_over_budget(&mut self) {
         if let Closing::Open | Closing::Sent | Closing::Readable = self.closing {
             self.fail(Violation::OverBudget);

@@ -220,6 +220,20 @@ impl Decoder {
         arrived + moving.map_or(0, |message| message.held_bytes())
     }
 
+    /// Returns the memory that decompression takes.
+    pub(crate) fn context_bytes(&self) -> usize {
+        self.inflater.as_ref().map_or(0, |inflater| inflater.held_bytes())
+    }
+
+    /// Frees the memory of decompression between two messages, but for what the next one may refer to.
+    pub(crate) fn release_context(&mut self) {
+        if self.is_between_messages()
+            && let Some(inflater) = &mut self.inflater
+        {
+            inflater.release();
+        }
+    }
+
     /// Returns a number that grows while the bytes of a data frame arrive.
     pub(crate) fn arrived_in_part(&self) -> u64 {
         self.arrived_in_part

@@ -46,6 +46,8 @@ pub struct Encoder {
 struct Compression {
     threshold: usize,
     deflater: Deflater,
+    /// Whether a context may be made.
+    context_allowed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +112,11 @@ impl Encoder {
         let agreed = agreed.into();
         let context = agreed.of(if self.masks.is_some() { Role::Client } else { Role::Server });
         let deflater = Deflater::new(context);
-        self.compression = Some(Box::new(Compression { threshold: agreed.threshold, deflater }));
+        self.compression = Some(Box::new(Compression {
+            threshold: agreed.threshold,
+            deflater,
+            context_allowed: true,
+        }));
         self
     }
 
@@ -134,6 +140,7 @@ impl Encoder {
         let compression = self.compression.as_mut().filter(|by| message.len() >= by.threshold);
         let deflated = match (outgoing, compression) {
             (Outgoing::Uncompressed(_), _) | (_, None) => None,
+            (Outgoing::Message(_), Some(by)) if !by.may_deflate() => None,
             (Outgoing::Message(message), Some(by)) => {
                 Some(by.deflater.deflate(message.payload(), true).into())
             }
@@ -156,7 +163,10 @@ impl Encoder {
         let kind = content.kind();
         let begun = match self.message {
             None if *last => return self.send(content),
-            None => Begun { kind, compressed: self.compression.is_some() },
+            None => {
+                let compressed = self.compression.as_ref().is_some_and(|by| by.may_deflate());
+                Begun { kind, compressed }
+            }
             Some(begun) if begun.kind == kind => begun,
             Some(_) => return Err(Misuse::KindOfPart),
         };
@@ -191,6 +201,7 @@ impl Encoder {
         self.push_control(Opcode::Close, &body);
         self.close_end = self.outbox.end();
         self.state = State::Closed;
+        self.compression = None;
     }
 
     /// Queues a reply.
@@ -313,6 +324,52 @@ impl Encoder {
         self.outbox.clear();
         self.next_pong = None;
         self.state = State::Broken;
+        self.compression = None;
+    }
+
+    /// Returns the memory of the context that sending `outgoing` would make; zero if it makes none.
+    #[inline]
+    pub(crate) fn context_needed(&self, outgoing: &Outgoing) -> usize {
+        match (&self.compression, outgoing) {
+            (Some(by), Outgoing::Message(message)) if message.len() >= by.threshold => {
+                by.context_needed()
+            }
+            _ => 0,
+        }
+    }
+
+    /// As [`Encoder::context_needed`], for the next part of a message.
+    pub(crate) fn context_needed_for_part(&self, part: &Part) -> usize {
+        match &self.compression {
+            Some(by) if self.message.is_none() => {
+                let is_short = part.last && part.content.len() < by.threshold;
+                if is_short { 0 } else { by.context_needed() }
+            }
+            _ => 0,
+        }
+    }
+
+    /// Sets whether a context may be made. While there is none and none may be made, messages are sent
+    /// uncompressed.
+    pub(crate) fn allow_context(&mut self, allowed: bool) {
+        if let Some(compression) = &mut self.compression {
+            compression.context_allowed = allowed;
+        }
+    }
+
+    /// Returns the memory that compression takes.
+    pub(crate) fn context_bytes(&self) -> usize {
+        let held = self.compression.as_ref().filter(|by| by.deflater.is_held());
+        held.map_or(0, |by| by.deflater.context_bytes())
+    }
+
+    /// Frees the memory of compression, unless a message is being sent in parts.
+    pub(crate) fn release_context(&mut self) {
+        if self.message.is_none()
+            && let Some(compression) = &mut self.compression
+        {
+            compression.deflater.release();
+        }
     }
 
     /// Frees the memory of compression if it was not used since the last call. The next message then begins
@@ -380,6 +437,14 @@ impl Encoder {
 }
 
 impl Compression {
+    fn may_deflate(&self) -> bool {
+        self.context_allowed || self.deflater.is_held()
+    }
+
+    fn context_needed(&self) -> usize {
+        if self.deflater.is_held() { 0 } else { self.deflater.context_bytes() }
+    }
+
     /// Returns the compressed payload of a prepared message. Restarts the deflater, which did not make that
     /// payload: its window no longer matches the peer's.
     fn take_prepared(&mut self, prepared: &Prepared) -> Bytes {

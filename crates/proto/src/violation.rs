@@ -79,10 +79,10 @@ pub enum Violation {
     /// RFC6455-10.4-1: a message took longer than [`Timeouts::message`](field@crate::Timeouts::message).
     #[error("the peer took too long to send a message; raise the limit if it should be allowed")]
     MessageTooSlow,
-    /// RFC6455-10.4-1: the unfinished messages of all peers together exceeded this end's memory budget; see
+    /// RFC6455-10.4-1: all connections together held more memory than they may; see
     /// [`Connection::fail_over_budget`](crate::Connection::fail_over_budget).
     #[error(
-        "the message that the peer was sending exceeded the memory budget; raise the budget if it should be allowed"
+        "the connections of this end held too much memory, and this one held the most; raise the budget if it should be allowed"
     )]
     OverBudget,
 }

@@ -11,6 +11,9 @@ const STEP_MAX: usize = 32 << 10;
 /// is 2 % longer.
 const LEVEL: i32 = 5;
 
+/// What the library allocates for any window: a table of 64 Ki hashes, buffers, and its state.
+const FIXED_BYTES: usize = (128 << 10) + (112 << 10) + (6 << 10);
+
 /// Compresses messages (RFC 7692 section 7.2.1).
 pub(crate) struct Deflater {
     context: ContextParams,
@@ -23,6 +26,13 @@ pub(crate) struct Deflater {
 impl Deflater {
     pub(crate) fn new(context: ContextParams) -> Self {
         Self { context, stream: None, used: false }
+    }
+
+    /// Returns the memory that a context takes, whether or not there is one.
+    pub(crate) fn context_bytes(&self) -> usize {
+        let window = 1 << library_bits(self.context.window_bits);
+        // Two windows of bytes, and for each byte of one a position.
+        FIXED_BYTES + 4 * window
     }
 
     /// Returns the size of the window that the receiving end needs.
@@ -74,8 +84,13 @@ impl Deflater {
     /// Frees all memory if it was not used since the last call. This empties the window.
     pub(crate) fn release_unused(&mut self) {
         if !std::mem::take(&mut self.used) {
-            self.stream = None;
+            self.release();
         }
+    }
+
+    /// Frees the context, and forgets the messages before.
+    pub(crate) fn release(&mut self) {
+        self.stream = None;
     }
 
     /// Returns whether [`Deflater::release_unused`] could free memory.
@@ -86,16 +101,21 @@ impl Deflater {
 
 /// Makes a stream that refers back no further than the window (RFC7692-7.2.1-7, RFC7692-7.2.1-8).
 fn new_stream(window_bits: WindowBits) -> Deflate {
-    // The library has no window of 8 bits (RFC7692-7.1.2.1-1). But with 9 bits it refers back at most
-    // 512 - 262 = 250 bytes, which an 8-bit window covers.
-    let bits = window_bits.get().max(9);
     // A negative number means raw data without a zlib header.
-    let window_bits = -i32::from(bits);
+    let window_bits = -i32::from(library_bits(window_bits));
     Deflate::new_with_config(DeflateConfig {
         window_bits,
         level: LEVEL,
         ..DeflateConfig::default()
     })
+}
+
+/// Returns the window of the library for a window that was agreed on.
+///
+/// The library has no window of 8 bits (RFC7692-7.1.2.1-1). But with 9 bits it refers back at most 512 - 262 = 250
+/// bytes, which an 8-bit window covers.
+fn library_bits(window_bits: WindowBits) -> u8 {
+    window_bits.get().max(9)
 }
 
 /// Removes the tail, which the receiving end adds again (RFC7692-7.2.1-3). Without a tail, the flush

@@ -25,6 +25,9 @@ pub(crate) struct Inflater {
     history: Vec<u8>,
 }
 
+/// What the library allocates for a stream: the largest window, and its state.
+const STREAM_BYTES: usize = 48 << 10;
+
 /// The data is not valid DEFLATE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct InflateError;
@@ -107,15 +110,26 @@ impl Inflater {
         Ok(())
     }
 
+    /// Returns the memory that the context takes.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let stream = if self.is_held() { STREAM_BYTES } else { 0 };
+        stream + self.history.capacity()
+    }
+
     /// Frees the stream if it was not used since the last call. Keeps the window, from which it can be
     /// restored. Call it only between messages.
     pub(crate) fn release_unused(&mut self) {
         if !std::mem::take(&mut self.used) {
-            self.stream = None;
-            let surplus = self.history.len().saturating_sub(self.context.window_bits.bytes());
-            self.history.drain(..surplus);
-            self.history.shrink_to_fit();
+            self.release();
         }
+    }
+
+    /// Frees, between two messages, everything but the history that the next message may refer to.
+    pub(crate) fn release(&mut self) {
+        self.stream = None;
+        // Copied even if it has the right size: so it moves into a hole that a stream has left in the heap.
+        let start = self.history.len().saturating_sub(self.context.window_bits.bytes());
+        self.history = Vec::from(&self.history[start..]);
     }
 
     /// Returns whether [`Inflater::release_unused`] could free memory.

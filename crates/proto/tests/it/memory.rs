@@ -3,7 +3,10 @@
 use crate::support::*;
 use allocation_counter::measure;
 use bytes::{Bytes, BytesMut};
-use fullduplex_proto::{Connection, ConnectionError, Limits, Message, Received, Role, Violation};
+use fullduplex_proto::{
+    Connection, ConnectionError, ContextParams, ContextTakeover, DeflateConfig, Limits, Message,
+    Outgoing, Part, Received, Role, Violation, WindowBits,
+};
 
 /// Fault FT-40: after messages were read and written, an idle connection holds no further memory.
 #[test]
@@ -98,4 +101,110 @@ fn a_small_message_takes_three_allocations_to_send() {
         assert_eq!(connection.handle_written(7), 5);
     });
     assert!(sent.count_total <= 3 && sent.bytes_max <= 512, "{sent:?}");
+}
+
+fn deflate_config(bits: u8, takeover: ContextTakeover) -> DeflateConfig {
+    let window_bits = WindowBits::new(bits).expect("it is a number of bits");
+    let params = ContextParams { window_bits, takeover };
+    let mut config = DeflateConfig::default();
+    (config.client, config.server) = (params, params);
+    config
+}
+
+/// FS-07: contexts of compression count with the memory that they take.
+#[test]
+fn contexts_take_the_memory_that_is_counted() {
+    for bits in [8, 9, 12, 15] {
+        let config = deflate_config(bits, ContextTakeover::Yes);
+        let [mut client, mut server] =
+            [Role::Client, Role::Server].map(|role| connection(role).with_deflate(config));
+        let message = Message::from(vec![7; 100 << 10]);
+        client.send(message.clone()).expect("it is open");
+        let wire = drain(&mut client);
+        let received = measure(|| drop(events(&mut server, &wire)));
+        let needed = server.context_needed(&Outgoing::from(message.clone()));
+        let to_receive = server.context_bytes();
+        let sent = measure(|| {
+            server.send(message.clone()).expect("it is open");
+            drop(drain(&mut server));
+            drop(server.take_buffer());
+        });
+        assert_eq!(server.context_bytes(), to_receive + needed);
+        for (taken, counted) in [(received, to_receive), (sent, needed)] {
+            let (taken, counted) = (taken.bytes_current as f64, counted as f64);
+            assert!((0.85..=1.0).contains(&(taken / counted)), "{bits}: {taken} of {counted}");
+        }
+
+        let released = measure(|| server.release_contexts());
+        let window = server.context_bytes();
+        assert!(window <= 1 << bits, "{bits}: {window}");
+        let freed = -released.bytes_current as f64 / (to_receive + needed - window) as f64;
+        assert!((0.85..=1.0).contains(&freed), "{bits}: {freed}");
+        // Both ends go on.
+        client.send(message.clone()).expect("it is open");
+        let wire = drain(&mut client);
+        assert_eq!(events(&mut server, &wire), [Received::Message(message)]);
+    }
+}
+
+/// Without context takeover, nothing is left of compression once it is not used.
+#[test]
+fn no_context_is_left_where_both_ends_gave_theirs_up() {
+    for role in ROLES {
+        let config = deflate_config(15, ContextTakeover::No);
+        let mut connection = connection(role).with_deflate(config);
+        let mut peer = self::connection(role.peer()).with_deflate(config);
+        let message = Message::from(vec![7; 16 << 10]);
+        peer.send(message.clone()).expect("it is open");
+        let wire = drain(&mut peer);
+        let kept = measure(|| {
+            assert_eq!(events(&mut connection, &wire).len(), 1);
+            connection.send(message.clone()).expect("it is open");
+            drop(drain(&mut connection));
+            drop(connection.take_buffer());
+            let start = std::time::Instant::now();
+            for seconds in [0, 15, 30] {
+                connection.handle_timeout(start + std::time::Duration::from_secs(seconds));
+            }
+        });
+        assert_eq!((kept.bytes_current, connection.context_bytes()), (0, 0), "{role:?}");
+    }
+}
+
+/// FS-07: without memory for a context, messages go uncompressed, and a context that exists is used.
+#[test]
+fn messages_go_uncompressed_while_no_context_may_be_made() {
+    let config = deflate_config(15, ContextTakeover::Yes);
+    let mut connection = connection(Role::Server).with_deflate(config);
+    let message = Message::from(vec![7; 1000]);
+    let part = |last| Part { content: message.clone(), last };
+    let is_compressed = |connection: &mut Connection| {
+        let frames = sent(connection);
+        frames.iter().map(|frame| frame.reserved != 0).collect::<Vec<_>>()
+    };
+    for (allowed, expected) in [(false, false), (true, true), (false, true)] {
+        connection.allow_context(allowed);
+        connection.send(message.clone()).expect("it is open");
+        connection.send_part(&part(false)).expect("it is open");
+        connection.send_part(&part(true)).expect("it is open");
+        assert_eq!(is_compressed(&mut connection), [expected, expected, false]);
+    }
+    connection.release_contexts();
+    connection.send_part(&part(false)).expect("it is open");
+    // Not within a message, though.
+    connection.allow_context(true);
+    connection.send_part(&part(true)).expect("it is open");
+    assert_eq!(is_compressed(&mut connection), [false, false]);
+    assert_eq!(connection.context_bytes(), 0);
+}
+
+/// An end that sends no more messages needs no context to send.
+#[test]
+fn a_closing_end_frees_its_context() {
+    let config = deflate_config(15, ContextTakeover::Yes);
+    let mut connection = connection(Role::Server).with_deflate(config);
+    connection.send(vec![7; 1000]).expect("it is open");
+    assert!(connection.context_bytes() > 0);
+    connection.close(None);
+    assert_eq!(connection.context_bytes(), 0);
 }
