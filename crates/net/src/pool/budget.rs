@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -7,22 +8,31 @@ use crate::pool::network::Network;
 /// A connection that holds less is not tracked.
 const TRACKED_FROM: usize = 4 << 10;
 
-/// The memory that the connections of a server may hold together (FS-06, FS-07).
+/// The memory that the connections of a server may hold, all together and those of one address (FS-06, FS-07).
 ///
-/// Over the limit, the largest holder of the address that holds the most is evicted: no address can use up the
-/// budget of the others.
+/// Over the limit of an address, its largest holder is evicted. Over the limit of all, the largest holder of the
+/// address that holds the most is: no address can use up the budget of the others.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    limit: usize,
+    limits: BudgetLimits,
     holders: Mutex<Holders>,
     /// How many holders are evicted and do not know yet.
     evicting: AtomicUsize,
 }
 
+/// The bounds of a [`Budget`], in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BudgetLimits {
+    pub(crate) total: usize,
+    pub(crate) per_address: usize,
+}
+
 #[derive(Debug, Default)]
 struct Holders {
     by_key: HashMap<u32, Holder>,
-    /// What the holders that are not evicted hold.
+    /// What the holders of each address hold that are not evicted.
+    by_network: HashMap<Network, usize>,
+    /// What all holders hold that are not evicted.
     sum: usize,
 }
 
@@ -34,18 +44,18 @@ struct Holder {
 }
 
 /// What a connection has to do after its memory has changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Keep,
-    /// It is evicted.
-    Evicted,
-    /// Another connection is evicted, and its task is to be woken.
-    Wake(u32),
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[must_use]
+pub(crate) struct Verdict {
+    /// It holds nothing any more, and has to free what it can.
+    pub(crate) is_evicted: bool,
+    /// Other connections that were evicted. Their tasks are to be woken.
+    pub(crate) others: Vec<u32>,
 }
 
 impl Budget {
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, holders: Mutex::default(), evicting: AtomicUsize::new(0) }
+    pub(crate) fn new(limits: BudgetLimits) -> Self {
+        Self { limits, holders: Mutex::default(), evicting: AtomicUsize::new(0) }
     }
 
     /// Rounds what a connection holds to what is tracked.
@@ -58,39 +68,53 @@ impl Budget {
         self.evicting.load(Ordering::Relaxed) > 0
     }
 
+    /// Returns what all connections hold.
+    pub(crate) fn held(&self) -> usize {
+        self.holders().sum
+    }
+
     /// Sets what a connection holds.
     pub(crate) fn hold(&self, key: u32, network: Option<Network>, bytes: usize) -> Verdict {
         let mut holders = self.holders();
-        let before = holders.by_key.remove(&key);
-        match before {
-            Some(before) if before.is_evicted => {
-                self.evicting.fetch_sub(1, Ordering::Relaxed);
-                return if bytes == 0 { Verdict::Keep } else { Verdict::Evicted };
-            }
-            Some(before) => holders.sum -= before.bytes,
-            None => {}
+        if holders.remove(key) {
+            self.evicting.fetch_sub(1, Ordering::Relaxed);
+            return Verdict { is_evicted: bytes > 0, others: Vec::new() };
         }
+        let mut verdict = Verdict::default();
         if bytes == 0 {
-            return Verdict::Keep;
+            return verdict;
         }
-        holders.by_key.insert(key, Holder { bytes, network, is_evicted: false });
-        holders.sum += bytes;
-        if holders.sum <= self.limit {
-            return Verdict::Keep;
+        holders.add(key, network, bytes);
+        while let Some(victim) = holders.victim(self.limits, network) {
+            if victim == key {
+                holders.remove(key);
+                verdict.is_evicted = true;
+            } else {
+                holders.evict(victim);
+                verdict.others.push(victim);
+            }
         }
-        let victim = holders.victim().unwrap_or(key);
-        if victim == key {
-            holders.by_key.remove(&key);
-            holders.sum -= bytes;
-            return Verdict::Evicted;
+        self.evicting.fetch_add(verdict.others.len(), Ordering::Relaxed);
+        verdict
+    }
+
+    /// Sets what a connection holds, if that evicts nobody.
+    pub(crate) fn try_hold(&self, key: u32, network: Option<Network>, bytes: usize) -> bool {
+        let mut holders = self.holders();
+        let before = holders.by_key.get(&key).copied();
+        if before.is_some_and(|before| before.is_evicted) {
+            return false;
         }
-        if let Some(holder) = holders.by_key.get_mut(&victim) {
-            holder.is_evicted = true;
-            let bytes = holder.bytes;
-            holders.sum -= bytes;
-            self.evicting.fetch_add(1, Ordering::Relaxed);
+        holders.remove(key);
+        holders.add(key, network, bytes);
+        let fits = !holders.is_over(self.limits, network);
+        if !fits {
+            holders.remove(key);
+            if let Some(before) = before {
+                holders.add(key, network, before.bytes);
+            }
         }
-        Verdict::Wake(victim)
+        fits
     }
 
     /// No foreign code runs under the lock, so poisoning means nothing.
@@ -100,19 +124,68 @@ impl Budget {
 }
 
 impl Holders {
-    /// Returns the largest holder of the address that holds the most. A connection without an address counts as
-    /// one of its own.
-    fn victim(&self) -> Option<u32> {
-        let mut by_network: HashMap<Option<Network>, usize> = HashMap::new();
-        let staying = || self.by_key.iter().filter(|(_, holder)| !holder.is_evicted);
-        for (_, holder) in staying().filter(|(_, holder)| holder.network.is_some()) {
-            *by_network.entry(holder.network).or_default() += holder.bytes;
+    fn add(&mut self, key: u32, network: Option<Network>, bytes: usize) {
+        self.by_key.insert(key, Holder { bytes, network, is_evicted: false });
+        self.sum += bytes;
+        if let Some(network) = network {
+            *self.by_network.entry(network).or_default() += bytes;
         }
-        let weight = |holder: &Holder| match holder.network {
-            Some(_) => by_network.get(&holder.network).copied().unwrap_or_default(),
-            None => holder.bytes,
+    }
+
+    /// Removes a holder. Returns whether it was evicted.
+    fn remove(&mut self, key: u32) -> bool {
+        let Some(holder) = self.by_key.remove(&key) else { return false };
+        if !holder.is_evicted {
+            self.subtract(holder);
+        }
+        holder.is_evicted
+    }
+
+    fn evict(&mut self, key: u32) {
+        if let Some(holder) = self.by_key.get_mut(&key) {
+            holder.is_evicted = true;
+            let holder = *holder;
+            self.subtract(holder);
+        }
+    }
+
+    fn subtract(&mut self, holder: Holder) {
+        self.sum -= holder.bytes;
+        if let Some(network) = holder.network
+            && let Entry::Occupied(mut sum) = self.by_network.entry(network)
+        {
+            *sum.get_mut() -= holder.bytes;
+            if *sum.get() == 0 {
+                sum.remove();
+            }
+        }
+    }
+
+    fn of(&self, network: Option<Network>) -> usize {
+        network.and_then(|network| self.by_network.get(&network)).copied().unwrap_or_default()
+    }
+
+    /// Whether all connections, or those of one address, hold too much.
+    fn is_over(&self, limits: BudgetLimits, network: Option<Network>) -> bool {
+        self.sum > limits.total || self.of(network) > limits.per_address
+    }
+
+    /// Returns the connection to evict after one of `network` has grown. A connection without an address counts
+    /// as one of its own.
+    fn victim(&self, limits: BudgetLimits, network: Option<Network>) -> Option<u32> {
+        let staying = self.by_key.iter().filter(|(_, holder)| !holder.is_evicted);
+        let victim = if self.of(network) > limits.per_address {
+            staying.filter(|(_, holder)| holder.network == network).max_by_key(|(_, h)| h.bytes)
+        } else if self.sum > limits.total {
+            let weight = |holder: &Holder| match holder.network {
+                Some(_) => self.of(holder.network),
+                None => holder.bytes,
+            };
+            staying.max_by_key(|(_, holder)| (weight(holder), holder.bytes))
+        } else {
+            None
         };
-        staying().max_by_key(|(_, holder)| (weight(holder), holder.bytes)).map(|(key, _)| *key)
+        victim.map(|(key, _)| *key)
     }
 }
 
@@ -126,34 +199,88 @@ mod tests {
         Some(Network::from(IpAddr::from(Ipv4Addr::new(192, 0, 2, last))))
     }
 
-    // FS-06
+    fn budget(total: usize, per_address: usize) -> Budget {
+        Budget::new(BudgetLimits { total, per_address })
+    }
+
+    fn kept() -> Verdict {
+        Verdict::default()
+    }
+
+    fn evicted() -> Verdict {
+        Verdict { is_evicted: true, others: Vec::new() }
+    }
+
+    fn others(others: impl Into<Vec<u32>>) -> Verdict {
+        Verdict { is_evicted: false, others: others.into() }
+    }
+
+    /// FS-06
     #[test]
     fn the_largest_holder_of_the_largest_address_is_evicted() {
-        let budget = Budget::new(1_000_000);
+        let budget = budget(1_000_000, 1_000_000);
         for key in 0..9 {
-            assert_eq!(budget.hold(key, network(1), 100_000 + key as usize), Verdict::Keep);
+            assert_eq!(budget.hold(key, network(1), 100_000 + key as usize), kept());
         }
         // An innocent client pushes the sum over the limit.
-        assert_eq!(budget.hold(100, network(2), 140_000), Verdict::Wake(8));
+        assert_eq!(budget.hold(100, network(2), 140_000), others([8]));
         assert!(budget.is_evicting());
-        assert_eq!(budget.hold(100, network(2), 150_000), Verdict::Keep);
-        assert_eq!(budget.hold(8, network(1), 100_008), Verdict::Evicted);
+        assert_eq!(budget.hold(100, network(2), 150_000), kept());
+        assert_eq!(budget.hold(8, network(1), 100_008), evicted());
         assert!(!budget.is_evicting());
         // One of the largest address pays itself.
-        assert_eq!(budget.hold(9, network(1), 300_000), Verdict::Evicted);
-        assert_eq!(budget.hold(100, network(2), 160_000), Verdict::Keep);
+        assert_eq!(budget.hold(9, network(1), 300_000), evicted());
+        assert_eq!(budget.hold(100, network(2), 160_000), kept());
+    }
+
+    /// FS-06: one address can fill its own share only.
+    #[test]
+    fn an_address_pays_for_what_exceeds_its_share() {
+        let budget = budget(1_000_000, 400_000);
+        assert_eq!(budget.hold(1, network(1), 300_000), kept());
+        assert_eq!(budget.hold(9, network(2), 390_000), kept());
+        assert_eq!(budget.hold(2, network(1), 90_000), kept());
+        assert_eq!(budget.hold(3, network(1), 90_000), others([1]));
+        assert_eq!(budget.hold(4, network(1), 500_000), evicted());
+        // Connections without an address have no share in common.
+        assert_eq!(budget.hold(5, None, 300_000), kept());
+        assert_eq!(budget.held(), 870_000);
+    }
+
+    #[test]
+    fn as_many_are_evicted_as_it_takes() {
+        let budget = budget(1_000_000, 1_000_000);
+        for key in 0..9 {
+            assert_eq!(budget.hold(key, network(1), 100_000), kept());
+        }
+        let Verdict { is_evicted, others } = budget.hold(20, network(2), 350_000);
+        assert_eq!((is_evicted, others.len()), (false, 3));
+        assert_eq!(budget.held(), 950_000);
+    }
+
+    /// FS-07
+    #[test]
+    fn a_context_evicts_nobody() {
+        let budget = budget(1_000_000, 600_000);
+        assert!(budget.try_hold(1, network(1), 500_000));
+        assert!(!budget.try_hold(2, network(1), 200_000));
+        assert!(!budget.try_hold(1, network(1), 700_000));
+        assert!(budget.try_hold(3, network(2), 500_000));
+        assert!(!budget.try_hold(4, network(3), 1));
+        assert_eq!(budget.held(), 1_000_000);
+        assert!(!budget.is_evicting());
     }
 
     #[test]
     fn what_is_given_back_can_be_used_again() {
-        let budget = Budget::new(100_000);
+        let budget = budget(100_000, 100_000);
         for _ in 0..10 {
-            assert_eq!(budget.hold(1, None, 90_000), Verdict::Keep);
-            assert_eq!(budget.hold(1, None, 0), Verdict::Keep);
+            assert_eq!(budget.hold(1, None, 90_000), kept());
+            assert_eq!(budget.hold(1, None, 0), kept());
         }
-        assert_eq!(budget.hold(1, None, 90_000), Verdict::Keep);
-        assert_eq!(budget.hold(2, None, 20_000), Verdict::Wake(1));
-        assert_eq!(budget.hold(1, None, 0), Verdict::Keep);
+        assert_eq!(budget.hold(1, None, 90_000), kept());
+        assert_eq!(budget.hold(2, None, 20_000), others([1]));
+        assert_eq!(budget.hold(1, None, 0), kept());
         assert!(!budget.is_evicting());
     }
 }

@@ -31,9 +31,14 @@ pub struct Counts {
     /// [`ServerOptions::handler_grace`](crate::ServerOptions::handler_grace) after the end of their
     /// connection.
     pub handlers_dropped: u64,
-    /// Connections that were closed because the connections of the server held more than
-    /// [`ServerOptions::memory_bytes`](crate::ServerOptions::memory_bytes).
+    /// Bytes that the connections hold now, as
+    /// [`ServerOptions::memory_bytes`](crate::ServerOptions::memory_bytes) counts them.
+    pub held_bytes: u64,
+    /// Connections that were closed with 1013 because the connections of the server, or those of one address, held
+    /// too much memory.
     pub evicted: u64,
+    /// Messages that were sent uncompressed because there was no memory left for a compression context.
+    pub uncompressed: u64,
     /// Messages received.
     pub messages_received: u64,
     /// Messages sent.
@@ -51,6 +56,7 @@ pub(crate) struct Counters {
     failed: AtomicU64,
     handlers_dropped: AtomicU64,
     evicted: AtomicU64,
+    uncompressed: AtomicU64,
     messages_received: AtomicU64,
     messages_sent: AtomicU64,
     bytes_received: AtomicU64,
@@ -82,6 +88,10 @@ impl Counters {
         self.evicted.fetch_add(1, Relaxed);
     }
 
+    pub(crate) fn count_uncompressed(&self) {
+        self.uncompressed.fetch_add(1, Relaxed);
+    }
+
     pub(crate) fn count_handler_dropped(&self) {
         self.handlers_dropped.fetch_add(1, Relaxed);
     }
@@ -111,7 +121,7 @@ impl Counters {
         *by_code.closed.entry(code).or_default() += 1;
     }
 
-    pub(super) fn read(&self, open: usize) -> Counts {
+    pub(super) fn read(&self, open: usize, held: usize) -> Counts {
         let by_code = self.by_code.lock().unwrap_or_else(PoisonError::into_inner);
         Counts {
             accepted: self.accepted.load(Relaxed),
@@ -121,7 +131,9 @@ impl Counters {
             failed: self.failed.load(Relaxed),
             closed: by_code.closed.clone(),
             handlers_dropped: self.handlers_dropped.load(Relaxed),
+            held_bytes: held as u64,
             evicted: self.evicted.load(Relaxed),
+            uncompressed: self.uncompressed.load(Relaxed),
             messages_received: self.messages_received.load(Relaxed),
             messages_sent: self.messages_sent.load(Relaxed),
             bytes_received: self.bytes_received.load(Relaxed),

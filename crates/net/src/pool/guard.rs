@@ -5,7 +5,7 @@ use std::task::Waker;
 
 use tokio::time::Instant;
 
-use crate::pool::budget::{Budget, Verdict};
+use crate::pool::budget::Budget;
 use crate::pool::network::Network;
 use crate::pool::timers::Tick;
 use crate::pool::{NoPlaceError, Phase, Pool};
@@ -108,19 +108,20 @@ impl ConnectionGuard {
         if bytes == self.held && (bytes == 0 || !self.pool.budget.is_evicting()) {
             return true;
         }
-        match self.pool.budget.hold(self.key, self.network, bytes as usize) {
-            Verdict::Keep => self.held = bytes,
-            Verdict::Wake(key) => {
-                self.held = bytes;
-                self.pool.timers.wake(key);
-            }
-            Verdict::Evicted => {
-                self.held = 0;
-                self.pool.counters.count_evicted();
-                return false;
-            }
+        let verdict = self.pool.budget.hold(self.key, self.network, bytes as usize);
+        self.held = if verdict.is_evicted { 0 } else { bytes };
+        verdict.others.into_iter().for_each(|key| self.pool.timers.wake(key));
+        !verdict.is_evicted
+    }
+
+    /// Holds `bytes` more, if the budget has room for them.
+    pub(crate) fn try_hold_more(&mut self, bytes: usize) -> bool {
+        let held = self.held.saturating_add(bytes.try_into().unwrap_or(u32::MAX));
+        let fits = self.pool.budget.try_hold(self.key, self.network, held as usize);
+        if fits {
+            self.held = held;
         }
-        true
+        fits
     }
 
     /// Gives the place back. Returns false if that was done before.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use crate::pool::budget::Budget;
+use crate::pool::budget::{Budget, BudgetLimits};
 use crate::pool::counters::{Counters, Counts};
 use crate::pool::network::Network;
 use crate::pool::timers::Timers;
@@ -26,7 +26,7 @@ use crate::pool::timers::Timers;
 pub(crate) struct PoolLimits {
     pub(crate) connections: usize,
     pub(crate) connections_per_address: usize,
-    pub(crate) memory_bytes: usize,
+    pub(crate) memory: BudgetLimits,
     pub(crate) handler_grace: Duration,
 }
 
@@ -81,7 +81,7 @@ impl Pool {
             guards: AtomicUsize::new(0),
             empty: Notify::new(),
             per_address: Mutex::default(),
-            budget: Budget::new(limits.memory_bytes),
+            budget: Budget::new(limits.memory),
             counters: Counters::default(),
         }
     }
@@ -125,7 +125,7 @@ impl Pool {
 
     /// Returns the counters' values.
     pub(crate) fn counts(&self) -> Counts {
-        self.counters.read(self.open.load(Ordering::Relaxed))
+        self.counters.read(self.open.load(Ordering::Relaxed), self.budget.held())
     }
 
     pub(crate) fn phase(&self) -> Phase {

@@ -4,6 +4,7 @@ use fullduplex_proto::handshake::{HostPolicy, OriginPolicy, Subprotocols};
 use fullduplex_proto::{DeflateConfig, Limits, Timeouts};
 
 use crate::pool::PoolLimits;
+use crate::pool::budget::BudgetLimits;
 use crate::server::open_files;
 
 /// Options for each connection that a server accepts.
@@ -31,8 +32,9 @@ pub struct AcceptOptions {
     pub origins: OriginPolicy,
     /// Whether permessage-deflate is agreed to, and how. Default: `None`.
     ///
-    /// A connection that compresses both ways holds about 500 KiB more, and up to 36 KiB after half a minute
+    /// A connection that compresses both ways holds up to 480 KiB more, and up to 36 KiB after half a minute
     /// without messages, if its task receives. Smaller windows and no context takeover need less.
+    /// [`ServerOptions::memory_bytes`] bounds the sum.
     pub deflate: Option<DeflateConfig>,
     /// What the client may send. The limits of HTTP heads do not hold for requests that hyper reads, which has
     /// limits of its own.
@@ -119,11 +121,29 @@ pub struct ServerOptions {
     ///
     /// Default: 4,096, or half of [`connections`](Self::connections)' default if that is less.
     pub connections_per_address: usize,
-    /// How many bytes the connections may hold together: of unfinished messages, and of what is queued for peers
-    /// that do not read. Over it, the connection that holds the most, of the address that holds the most, fails with
-    /// 1013. What a connection holds below 4 KiB does not count, nor do the contexts of compression; see
-    /// [`AcceptOptions::deflate`]. Default: 1 GiB.
+    /// How many bytes the connections may hold together. Default: 1 GiB.
+    ///
+    /// What counts for each connection, if it is 4 KiB or more:
+    ///
+    /// - Messages that have not arrived completely: up to twice `Limits::message_bytes`.
+    /// - Messages that were read ahead of a handler that does not receive: up to 64 KiB, or one message.
+    /// - Messages that are queued for a peer that does not read: up to 64 KiB and one message of
+    ///   [`Socket::send`](crate::Socket::send), up to the capacity of a [`Sender`](crate::Sender).
+    /// - Contexts of compression: up to 368 KiB to send, and up to 112 KiB to receive.
+    ///
+    /// The messages that the handler itself holds do not count. When the memory is used up:
+    ///
+    /// 1. No context to send is made: messages are sent uncompressed, and counted in
+    ///    [`Counts::uncompressed`](crate::Counts::uncompressed).
+    /// 2. If the sum grows nevertheless, the largest holder of the address that holds the most frees its contexts.
+    ///    It keeps what the peer's next message may refer to, which is at most 32 KiB.
+    /// 3. If that is not enough, the connection fails with 1013, and is counted in
+    ///    [`Counts::evicted`](crate::Counts::evicted).
     pub memory_bytes: usize,
+    /// How many of [`memory_bytes`](Self::memory_bytes) the connections from one IPv4 address, or from one IPv6
+    /// network of 64 bits, may hold. Over it, its own connections pay as above. Behind a proxy all connections
+    /// come from one address: raise it there. Default: 512 MiB.
+    pub memory_bytes_per_address: usize,
     /// How long a handler may go on after its connection has ended, if it was not told. Then it is dropped.
     /// Default: 60 s.
     ///
@@ -142,6 +162,7 @@ impl Default for ServerOptions {
             connections,
             connections_per_address: (connections / 2).min(1 << 12),
             memory_bytes: 1 << 30,
+            memory_bytes_per_address: 1 << 29,
             handler_grace: Duration::from_secs(60),
         }
     }
@@ -172,6 +193,12 @@ impl ServerOptions {
         self
     }
 
+    /// Sets how many bytes the connections from one address may hold together.
+    pub fn memory_bytes_per_address(mut self, bytes: usize) -> Self {
+        self.memory_bytes_per_address = bytes;
+        self
+    }
+
     /// Sets how long a handler that was not told may go on after its connection has ended.
     pub fn handler_grace(mut self, grace: Duration) -> Self {
         self.handler_grace = grace;
@@ -182,7 +209,10 @@ impl ServerOptions {
         PoolLimits {
             connections: self.connections,
             connections_per_address: self.connections_per_address,
-            memory_bytes: self.memory_bytes,
+            memory: BudgetLimits {
+                total: self.memory_bytes,
+                per_address: self.memory_bytes_per_address,
+            },
             handler_grace: self.handler_grace,
         }
     }

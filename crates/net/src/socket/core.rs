@@ -107,6 +107,23 @@ impl Core {
         }
     }
 
+    /// Asks the server for the memory of a compression context, if a message needs one (FS-07).
+    #[inline]
+    pub(crate) fn ask_for_context(&mut self, needed: impl FnOnce(&Connection) -> usize) {
+        if let State::Active(active) = &mut self.state {
+            let needed = needed(&active.connection);
+            if needed > 0
+                && let Owner::Server(guard) = &mut self.owner
+            {
+                let has_memory = guard.try_hold_more(needed);
+                active.connection.allow_context(has_memory);
+                if !has_memory {
+                    guard.pool().counters.count_uncompressed();
+                }
+            }
+        }
+    }
+
     #[cold]
     fn unpark(&mut self) {
         if let State::Parked(parked) = std::mem::replace(&mut self.state, State::Moved) {

@@ -43,6 +43,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         if alarm_is_set && active.connection.is_settled() {
             return Poll::Pending;
         }
+        let polled = self.poll_timeouts(cx);
+        if polled.is_pending() {
+            // Contexts of compression may have been freed.
+            self.account(cx);
+        }
+        polled
+    }
+
+    fn poll_timeouts(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut now = Instant::now();
         while let Some(active) = self.core.active()
             && let Some(at) = active.connection.handle_timeout(now.into_std())

@@ -127,7 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Lets other tasks run while there is more to read. Timeouts are checked here, because the transport may
     /// never run dry.
     fn yield_now(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
-        self.account();
+        self.account(cx);
         cx.waker().wake_by_ref();
         if let Some(ActiveCore { connection, read_since, .. }) = self.core.active() {
             let read = std::mem::take(read_since);
@@ -170,7 +170,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
         // A write error is recorded.
         let _ = self.poll_flush(cx);
-        self.account();
+        self.account(cx);
         if self.core.closed().is_none() {
             ready!(self.poll_deadline(cx));
         }
@@ -233,6 +233,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Queues a message, whether or not there is room.
     #[inline]
     pub(crate) fn queue(&mut self, message: &Outgoing) -> Result<(), Misuse> {
+        self.core.ask_for_context(|connection| connection.context_needed(message));
         let Some(active) = self.core.active() else {
             return Err(Misuse::Closing);
         };
@@ -244,6 +245,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// Queues the next part of a message, whether or not there is room.
     pub(crate) fn queue_part(&mut self, part: &Part) -> Result<(), Misuse> {
+        self.core.ask_for_context(|connection| connection.context_needed_for_part(part));
         let active = self.core.active().ok_or(Misuse::Closing)?;
         active.connection.send_part(part)
     }
@@ -390,7 +392,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         let polled = pin!(stream.read_buf(input.bytes())).poll(cx);
         let Poll::Ready(read) = polled else {
             active.settle();
-            self.account();
+            self.account(cx);
             return Poll::Pending;
         };
         match read {
@@ -423,26 +425,50 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
-    /// Tells the server how much memory the connection holds: unfinished messages, and what is queued. If the
-    /// server's connections hold too much, this one may have to fail, and to give up what it holds.
-    fn account(&mut self) {
+    /// Tells the server how much memory the connection holds. If the server's connections hold too much, this one may
+    /// have to free its contexts, or to fail.
+    pub(super) fn account(&mut self, cx: &Context<'_>) {
+        if self.hold() {
+            return;
+        }
+        let Some(active) = self.core.active() else { return };
+        if active.connection.context_bytes() > 0 {
+            active.connection.release_contexts();
+            if self.hold() {
+                return;
+            }
+        }
         let Some((active, guard)) = self.core.active_of_server() else { return };
-        let queued = usize::try_from(active.connection.queued_bytes()).unwrap_or(usize::MAX);
-        let is_full = queued as u64 >= WRITE_HIGH_WATER;
-        // Otherwise the mailbox is empty.
-        let mail = self.mailbox.as_ref().filter(|_| is_full).map_or(0, Inbox::bytes);
-        let unfinished = active.connection.held_bytes(active.input.bytes());
-        if !guard.hold(unfinished.saturating_add(queued).saturating_add(mail)) {
+        let was_ending = active.connection.failure().is_some();
+        active.connection.fail_over_budget();
+        let has_failed = !was_ending && active.connection.failure().is_some();
+        if has_failed {
             tracing::warn!(
                 "connection closed: the connections of this server hold too much memory"
             );
-            active.connection.fail_over_budget();
-            if is_full {
-                // The peer does not read, so it would not read a Close either.
-                active.connection.handle_write_failed();
-                self.shut_mailbox();
-            }
+            guard.pool().counters.count_evicted();
         }
+        if active.connection.queued_bytes() >= WRITE_HIGH_WATER {
+            // The peer does not read, so it would not read a Close either.
+            active.connection.handle_write_failed();
+            self.shut_mailbox();
+        }
+        self.poller.drop_ahead();
+        if has_failed {
+            // The Close is still to be written.
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    /// Returns false if the connection has to give up what it holds.
+    fn hold(&mut self) -> bool {
+        let ahead = self.poller.ahead_bytes();
+        let Some((active, guard)) = self.core.active_of_server() else { return true };
+        let is_full = active.connection.queued_bytes() >= WRITE_HIGH_WATER;
+        // Otherwise the mailbox is empty.
+        let mail = self.mailbox.as_ref().filter(|_| is_full).map_or(0, Inbox::bytes);
+        let held = active.connection.held_bytes(active.input.bytes());
+        guard.hold(held.saturating_add(mail).saturating_add(ahead))
     }
 
     /// Tells the server's timer which task drives the link.

@@ -72,6 +72,11 @@ impl Ahead {
         Some(event)
     }
 
+    pub(super) fn clear(&mut self) {
+        self.events = VecDeque::new();
+        self.bytes = 0;
+    }
+
     /// Whether more may be kept. The parts of a message are not: the application decides how to receive them.
     pub(super) fn has_room(&self) -> bool {
         let is_message = |event: &Received| matches!(event, Received::Message(_));
@@ -175,6 +180,23 @@ impl Poller {
                     && driver.ahead.is_none()
             }
             Self::User | Self::Halves(_) => false,
+        }
+    }
+
+    /// Returns how many bytes arrived ahead of the application.
+    pub(super) fn ahead_bytes(&self) -> usize {
+        match self {
+            Self::Driver(Driver { ahead: Some(ahead), .. }) => ahead.bytes,
+            _ => 0,
+        }
+    }
+
+    /// Drops what arrived ahead of the application.
+    pub(super) fn drop_ahead(&mut self) {
+        if let Self::Driver(driver) = self
+            && let Some(ahead) = &mut driver.ahead
+        {
+            ahead.clear();
         }
     }
 

@@ -8,4 +8,5 @@ mod fail_loop;
 mod fail_loop_client;
 mod group;
 mod hostile;
+mod memory_budget;
 mod slow_readers;
