@@ -80,7 +80,7 @@ enum Task {
     /// Runs the fuzz targets of fuzz/.
     Fuzz(fuzz::Options),
     /// Measures the memory of an idle connection and compares other libraries. Fails if it is more
-    /// than 1,280 bytes, or not the smallest.
+    /// than 1,024 bytes, or not the smallest.
     Idle {
         /// The number of connections of each server.
         #[arg(long, default_value_t = 10_000)]

@@ -22,7 +22,7 @@ struct Options {
 }
 
 /// The most that a connection of fullduplex may use in bytes, without TLS and compression.
-const LIMIT: f64 = 1280.0;
+const LIMIT: f64 = 1024.0;
 
 /// The number of files that this program and the servers open besides the connections.
 const OTHER_FILES: usize = 100;
