@@ -6,6 +6,7 @@ use fullduplex_proto::{
 };
 
 use crate::show;
+
 use crate::support::pair::Clock;
 use crate::support::*;
 

@@ -5,8 +5,9 @@ use std::thread;
 use allocation_counter::measure;
 use fullduplex_proto::{CloseCode, Limits, Violation};
 
-use crate::support::*;
 use crate::{Victim, filled, show, time};
+
+use crate::support::*;
 
 const MILLION: usize = 1_000_000;
 

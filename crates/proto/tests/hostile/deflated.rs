@@ -5,8 +5,9 @@ use std::thread;
 use allocation_counter::measure;
 use fullduplex_proto::{Connection, DeflateConfig, Limits, Received, Role, Violation};
 
-use crate::support::*;
 use crate::{Victim, filled, show};
+
+use crate::support::*;
 
 const RSV1: u8 = 0b100;
 

@@ -5,6 +5,7 @@ use fullduplex_proto::handshake::{Answer, AnswerError, Nonce, Offer, Subprotocol
 use fullduplex_proto::{AgreedDeflate, DeflateConfig};
 
 use crate::show;
+
 use crate::support::opening::{NONCE, REQUEST, RESPONSE, head, request, response};
 
 /// The result of a header.

@@ -3,8 +3,9 @@
 use allocation_counter::measure;
 use fullduplex_proto::{Limits, Role};
 
-use crate::support::*;
 use crate::{Victim, assert_linear, filled, show};
+
+use crate::support::*;
 
 /// Fault FT-20: a message in fragments of one byte takes at most twice the memory of the bytes received.
 #[test]

@@ -6,8 +6,9 @@ use fullduplex_proto::Limits;
 use fullduplex_proto::handshake::Offer;
 use fullduplex_proto::handshake::head::{HeadError, HeadReader};
 
-use crate::support::opening::*;
 use crate::{assert_linear, show};
+
+use crate::support::opening::*;
 
 type Verdict = Result<bool, HeadError>;
 

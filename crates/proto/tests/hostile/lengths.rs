@@ -3,8 +3,9 @@
 use allocation_counter::measure;
 use fullduplex_proto::{Limits, Violation};
 
-use crate::support::*;
 use crate::{Victim, show};
+
+use crate::support::*;
 
 /// Fault FT-18: a header takes at most a small buffer, whether it is refused or accepted.
 #[test]

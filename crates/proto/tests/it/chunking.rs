@@ -1,10 +1,11 @@
 //! The events do not depend on how the input is split into chunks (fault FT-06). If the input ends early,
 //! exactly the complete messages were delivered (faults FT-03 and FT-04).
 
-use crate::support::*;
 use bytes::BytesMut;
 use fullduplex_proto::{Connection, ConnectionError, Received, Role, Violation};
 use proptest::prelude::*;
+
+use crate::support::*;
 
 type Outcome = (Vec<Received>, Option<Violation>, Vec<u8>);
 

@@ -1,11 +1,12 @@
 //! The closing handshake between two connections (RFC 6455 section 7): started by either end or by both,
 //! and how each end reports it.
 
-use crate::support::pair::{Pair, carry};
-use crate::support::*;
 use fullduplex_proto::{
     CloseCode, CloseFrame, CloseReason, ConnectionError, Message, Misuse, Received, Role,
 };
+
+use crate::support::pair::{Pair, carry};
+use crate::support::*;
 
 fn body(code: u16, reason: &str) -> Option<CloseFrame> {
     let code = CloseCode::new(code).expect("a valid code");

@@ -1,13 +1,14 @@
 //! permessage-deflate on the wire (RFC 7692 sections 6 and 7.2), checked with a second inflater.
 
-use crate::support::inflate::inflate;
-use crate::support::pair::Clock;
-use crate::support::*;
 use bytes::BytesMut;
 use fullduplex_proto::{
     Connection, ContextParams, ContextTakeover, DeflateConfig, Delivery, Limits, Outgoing, Part,
     Prepared, Received, Role, Violation, WindowBits,
 };
+
+use crate::support::inflate::inflate;
+use crate::support::pair::Clock;
+use crate::support::*;
 
 const RSV1: u8 = 0b100;
 

@@ -1,10 +1,11 @@
 //! The deflater's output is complete, and its length reveals nothing of other messages (RFC 7692 section 8).
 
-use crate::support::*;
 use fullduplex_proto::{
     Connection, ContextParams, ContextTakeover, DeflateConfig, Message, Outgoing, Prepared,
     Received, Role,
 };
+
+use crate::support::*;
 
 const TAKEOVERS: [ContextTakeover; 2] = [ContextTakeover::Yes, ContextTakeover::No];
 

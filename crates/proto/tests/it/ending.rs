@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use fullduplex_proto::{Connection, ConnectionError, Message, Misuse, Part, Received, Role};
+
 use crate::support::pair::Clock;
 use crate::support::*;
-use fullduplex_proto::{Connection, ConnectionError, Message, Misuse, Part, Received, Role};
 
 fn assert_ended(connection: &Connection, code: u16, clean: bool, failure: Option<ConnectionError>) {
     let closed = connection.closed().expect("the connection has ended");

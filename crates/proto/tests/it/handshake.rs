@@ -1,8 +1,6 @@
 //! The opening handshake from end to end: the client's offer is encoded and parsed by the server, whose
 //! answer is encoded and parsed by the client.
 
-use crate::support::opening::{NONCE, REQUEST, RESPONSE, head};
-use crate::support::*;
 use bytes::BytesMut;
 use fullduplex_proto::handshake::head::{HeadReader, encode_request, encode_response};
 use fullduplex_proto::handshake::{
@@ -11,6 +9,9 @@ use fullduplex_proto::handshake::{
 };
 use fullduplex_proto::{DeflateConfig, Limits, Message, Received, Role, Url};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+
+use crate::support::opening::{NONCE, REQUEST, RESPONSE, head};
+use crate::support::*;
 
 fn offer(subprotocols: &[&str]) -> Offer {
     Offer::new(Nonce(NONCE), Subprotocols::new(subprotocols.iter().copied()).expect("tokens"))

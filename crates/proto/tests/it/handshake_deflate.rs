@@ -1,11 +1,12 @@
 //! The negotiation of compression (RFC 7692 sections 5 and 7.1).
 
-use crate::support::opening::{NONCE, REQUEST, RESPONSE, head, request, response};
 use fullduplex_proto::handshake::{Answer, AnswerError, Nonce, Offer, Subprotocols};
 use fullduplex_proto::{
     AgreedDeflate, ContextParams, ContextTakeover, DeflateConfig, Url, WindowBits,
 };
 use http::{HeaderMap, Request};
+
+use crate::support::opening::{NONCE, REQUEST, RESPONSE, head, request, response};
 
 fn context(bits: u8, takeover: ContextTakeover) -> ContextParams {
     ContextParams { window_bits: WindowBits::new(bits).expect("8 to 15"), takeover }

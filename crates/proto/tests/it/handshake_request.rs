@@ -1,7 +1,6 @@
 //! Valid handshake requests in various spellings, and invalid ones with the status of the rejection
 //! (RFC 6455 sections 4.2.1 and 4.2.2).
 
-use crate::support::opening::{REQUEST, head, request};
 use bytes::BytesMut;
 use fullduplex_proto::Limits;
 use fullduplex_proto::handshake::head::{HeadReader, encode_response};
@@ -11,6 +10,8 @@ use http::header::{
     UPGRADE,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
+
+use crate::support::opening::{REQUEST, head, request};
 
 /// The line of the request that is replaced, the lines that replace it, and the status of the rejection.
 type Case = (&'static str, &'static [&'static str], u16);

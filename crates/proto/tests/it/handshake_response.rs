@@ -1,9 +1,10 @@
 //! Valid handshake responses in various spellings, and invalid ones with their errors (RFC 6455 section
 //! 4.1; fault FT-30).
 
-use crate::support::opening::{NONCE, RESPONSE, head, response};
 use fullduplex_proto::handshake::{Answer, AnswerError, Nonce, Offer, Subprotocol, Subprotocols};
 use http::{StatusCode, Version};
+
+use crate::support::opening::{NONCE, RESPONSE, head, response};
 
 fn offer() -> Offer {
     Offer::new(Nonce(NONCE), Subprotocols::new(["chat", "v2.chat"]).expect("tokens"))

@@ -1,11 +1,12 @@
 //! HTTP/1.1 heads in chunks of any size: bytes after the head are left in the input, invalid heads are
 //! refused as early as possible, and limits hold (faults FT-06 and FT-25).
 
-use crate::support::opening::{MAX_BYTES, MAX_HEADERS, REQUEST, RESPONSE, head, request, response};
 use bytes::BytesMut;
 use fullduplex_proto::Limits;
 use fullduplex_proto::handshake::head::{HeadError, HeadReader};
 use http::{HeaderMap, Version};
+
+use crate::support::opening::{MAX_BYTES, MAX_HEADERS, REQUEST, RESPONSE, head, request, response};
 
 /// The parts of the first line, the headers, and the bytes left in the input.
 type Outcome = (Vec<String>, HeaderMap, Vec<u8>);

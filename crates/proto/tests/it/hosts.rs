@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
-use crate::support::opening::{REQUEST, head, request};
 use fullduplex_proto::handshake::{Endpoint, HostName, HostPolicy};
+
+use crate::support::opening::{REQUEST, head, request};
 
 fn at(address: &str) -> Endpoint {
     Endpoint { address: Some(address.parse::<IpAddr>().expect(address)), is_tls: false }

@@ -1,9 +1,10 @@
 //! The limits of a message are exact, and announced bytes take no memory until they arrive
 //! (RFC6455-10.4-1, faults FT-18 and FT-20).
 
-use crate::support::*;
 use bytes::BytesMut;
 use fullduplex_proto::{DeflateConfig, Delivery, Limits, Message, Part, Received, Role, Violation};
+
+use crate::support::*;
 
 fn bytes(message_bytes: usize) -> Limits {
     let mut limits = Limits::default();

@@ -1,12 +1,16 @@
 //! The memory of a connection, counted by an allocator for the thread of the test only.
 
-use crate::support::*;
+use std::time::Duration;
+
 use allocation_counter::measure;
 use bytes::{Bytes, BytesMut};
 use fullduplex_proto::{
     Connection, ConnectionError, ContextParams, ContextTakeover, DeflateConfig, Limits, Message,
     Outgoing, Part, Received, Role, Violation, WindowBits,
 };
+
+use crate::support::pair::Clock;
+use crate::support::*;
 
 /// Fault FT-40: after messages were read and written, an idle connection holds no further memory.
 #[test]
@@ -162,9 +166,9 @@ fn no_context_is_left_where_both_ends_gave_theirs_up() {
             connection.send(message.clone()).expect("it is open");
             drop(drain(&mut connection));
             drop(connection.take_buffer());
-            let start = std::time::Instant::now();
+            let start = Clock::new().now;
             for seconds in [0, 15, 30] {
-                connection.handle_timeout(start + std::time::Duration::from_secs(seconds));
+                connection.handle_timeout(start + Duration::from_secs(seconds));
             }
         });
         assert_eq!((kept.bytes_current, connection.context_bytes()), (0, 0), "{role:?}");

@@ -1,6 +1,5 @@
 //! The frames that an observer reports.
 
-use crate::support::*;
 use bytes::BytesMut;
 use fullduplex_proto::handshake::agreed_deflate;
 use fullduplex_proto::{
@@ -9,6 +8,8 @@ use fullduplex_proto::{
 };
 use http::{HeaderMap, HeaderValue, header::SEC_WEBSOCKET_EXTENSIONS};
 use proptest::prelude::*;
+
+use crate::support::*;
 
 const RSV1: u8 = 0b100;
 const KEEP: usize = 200;

@@ -1,8 +1,9 @@
 //! Which origins an origin policy accepts.
 
-use crate::support::opening::{REQUEST, head, request};
 use fullduplex_proto::handshake::{Endpoint, Origin, OriginPolicy, Rejection};
 use http::Request;
+
+use crate::support::opening::{REQUEST, head, request};
 
 /// Returns a request to `host` with these `Origin` lines.
 fn asked(host: &str, origins: &[&str]) -> Request<()> {

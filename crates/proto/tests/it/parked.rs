@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use crate::support::pair::Clock;
-use crate::support::*;
 use bytes::BytesMut;
 use fullduplex_proto::{
     Connection, Delivery, Limits, Message, Part, Received, Role, Timeouts, Violation,
 };
+
+use crate::support::pair::Clock;
+use crate::support::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 

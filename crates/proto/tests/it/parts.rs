@@ -1,10 +1,11 @@
 //! Messages that are received and sent in parts, so that they need not fit into memory.
 
-use crate::support::*;
 use bytes::BytesMut;
 use fullduplex_proto::{
     Connection, DeflateConfig, Delivery, Limits, Message, Misuse, Part, Received, Role, Violation,
 };
+
+use crate::support::*;
 
 fn part(content: &str, last: bool) -> Part {
     Part { content: content.into(), last }

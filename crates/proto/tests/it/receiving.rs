@@ -1,9 +1,10 @@
 //! Receiving messages in one or many frames, with control frames in between. Text is checked as it
 //! arrives, and Pings are answered.
 
-use crate::support::*;
 use bytes::{Bytes, BytesMut};
 use fullduplex_proto::{CloseCode, CloseFrame, CloseReason, Message, Received, Role, Violation};
+
+use crate::support::*;
 
 fn message(message: impl Into<Message>) -> Received {
     Received::Message(message.into())

@@ -3,10 +3,11 @@
 
 use std::io::IoSlice;
 
-use crate::support::pair::Pair;
-use crate::support::*;
 use bytes::Bytes;
 use fullduplex_proto::{CloseCode, CloseFrame, Connection, Message, Misuse, Received, Role};
+
+use crate::support::pair::Pair;
+use crate::support::*;
 
 /// Makes a connection with frames of every kind in its queue, large and small.
 fn busy(role: Role) -> Connection {

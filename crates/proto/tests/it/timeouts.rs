@@ -3,11 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::pair::Clock;
-use crate::support::*;
 use allocation_counter::measure;
 use bytes::BytesMut;
 use fullduplex_proto::{Closed, Connection, ConnectionError, Received, Role, Timeouts, Violation};
+
+use crate::support::pair::Clock;
+use crate::support::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);

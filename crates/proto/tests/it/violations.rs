@@ -1,9 +1,10 @@
 //! Every [`Violation`], in each role that it applies to, with its close code. Each is found as early as
 //! possible.
 
-use crate::support::*;
 use bytes::BytesMut;
 use fullduplex_proto::{Limits, Message, Misuse, Received, Role, Violation};
+
+use crate::support::*;
 
 /// Bytes that break a rule, and valid bytes that precede them.
 struct Case {
