@@ -44,7 +44,8 @@ fn read<T, E: PartialEq + Debug>(
     lengths: [u8; 4],
 ) -> Option<T> {
     let read = |pieces: &mut dyn Iterator<Item = &[u8]>| {
-        let (mut reader, mut input, mut arrived) = (HeadReader::new(Limits::default()), BytesMut::new(), 0);
+        let (mut reader, mut input, mut arrived) =
+            (HeadReader::new(Limits::default()), BytesMut::new(), 0);
         for piece in pieces {
             input.extend_from_slice(piece);
             arrived += piece.len();
