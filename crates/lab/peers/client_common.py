@@ -11,7 +11,7 @@ SIZES = (0, 1, 125, 126, 127, 65535, 65536, 1048576)
 EVERY_LENGTH = "grüße, 世界, \U0001f980, nul \0"
 LARGE = 8_000_000
 MANY = 1000
-SILENCE = 3  # seconds; longer than the patience of the proxies
+SILENCE = 3  # seconds; longer than the idle timeout of the proxies
 SECONDS = 60
 
 

@@ -4,7 +4,7 @@ const SIZES = [0, 1, 125, 126, 127, 65535, 65536, 1048576];
 const EVERY_LENGTH = 'grüße, 世界, \u{1f980}, nul \0';
 const LARGE = 8_000_000;
 const MANY = 1000;
-const SILENCE = 3000; // milliseconds; longer than the patience of the proxies
+const SILENCE = 3000; // milliseconds; longer than the idle timeout of the proxies
 
 // A client is { name, connect(url, protocols, deflate) }, and some of the functions that these trials
 // need: ping(ws, payload) resolves with the answer's payload, sendFragments(ws, pieces) sends one

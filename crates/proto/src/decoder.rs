@@ -360,7 +360,7 @@ impl Decoder {
         let kind = match header.opcode {
             Opcode::Text => Kind::Text,
             Opcode::Binary | Opcode::Continuation => Kind::Binary,
-            // RFC6455-5.4-4: also between the fragments of a message.
+            // RFC6455-5.4-4: control frames are also allowed between the fragments of a message.
             Opcode::Ping | Opcode::Pong | Opcode::Close => {
                 input.advance(header_len);
                 return Ok(Some(State::InPlace(Frame::new(&header), Utf8Validator::default())));

@@ -55,7 +55,7 @@ const NOT_ASCII: u64 = u64::from_le_bytes([0x80; 8]);
 mod tests {
     use super::*;
 
-    /// RFC6455-5.3-4: short lengths and offsets, compared with the formula of the RFC.
+    /// RFC6455-5.3-4: compares the result with the formula of the RFC.
     #[test]
     fn masking_xors_octet_i_with_key_octet_i_mod_4() {
         let key = MaskKey([0x37, 0xfa, 0x21, 0x3d]);

@@ -64,7 +64,7 @@ struct QueuedFrame {
 enum Content {
     /// This many bytes after the overhead. Each counts until it is written.
     Plain(usize),
-    /// The uncompressed length. It counts until the whole frame is written: the compressed bytes belong to
+    /// The uncompressed length. It counts until the whole frame is written. The compressed bytes are part of
     /// the overhead.
     Compressed(usize),
 }

@@ -99,8 +99,8 @@ pub(super) fn control(writer: Role, opcode: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Converts frames into those of an end with the role `writer`: masks or unmasks them. The last frame may
-/// be incomplete.
+/// Masks or unmasks frames, as an end with the role `writer` would send them. The last frame may be
+/// incomplete.
 pub(super) fn mirrored(mut wire: &[u8], writer: Role) -> Vec<u8> {
     let mut out = Vec::with_capacity(wire.len() * 2);
     while let Some(header) = Header::read(wire) {

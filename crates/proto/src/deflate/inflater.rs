@@ -93,9 +93,9 @@ impl Inflater {
         Ok(())
     }
 
-    /// Checks that the data is not truncated, by a block that inflates to nothing, or the rest of one.
-    /// Told to stop at the end of a block, the stream leaves the byte after it alone, unless the data
-    /// ended inside something else.
+    /// Inflates an empty block, or the rest of one, to check that the data was not truncated. The probe has
+    /// one byte more than the block. The stream stops at the end of the block and leaves that byte, unless
+    /// the data was truncated.
     fn take_empty_block(&mut self, block: &[u8]) -> Result<(), InflateError> {
         let mut probe = [0; EMPTY_BLOCK.len() + 1];
         probe[..block.len()].copy_from_slice(block);

@@ -58,7 +58,7 @@ fn filled(wire: &[u8]) -> Vec<u8> {
     wire.repeat(READ / wire.len())
 }
 
-/// Asserts that one run over everything takes at most twice as long as eight runs over an eighth each.
+/// Asserts linear time: `run(whole)` must take at most twice as long as eight calls of `run(whole / 8)`.
 /// Returns the ratio, which would be 8 with quadratic time.
 ///
 /// Takes the fastest of at least five runs, and of more if the machine is busy.

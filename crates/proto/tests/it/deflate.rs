@@ -92,8 +92,8 @@ fn stored(content: &[u8]) -> Vec<u8> {
     [&[0x00][..], &len.to_le_bytes(), &(!len).to_le_bytes(), content, &[0x00]].concat()
 }
 
-/// RFC7692-7.2.2-2: the largest distance works if so many bytes were sent, and is refused if one byte is
-/// missing. This also holds after the memory was released.
+/// RFC7692-7.2.2-2: a block that refers back 32,768 bytes is inflated after 32,768 bytes, and refused after
+/// 32,767. The same holds after the memory was released.
 #[test]
 fn the_receiver_has_the_largest_window() {
     // A block with fixed codes that copies 258 bytes from 32,768 bytes before.

@@ -29,8 +29,8 @@ fn noise(seed: usize, len: usize) -> Vec<u8> {
     (0..len).map(next).collect()
 }
 
-/// Fault Z12: a flush outputs the whole message, even if the output just fills the buffer. Incompressible
-/// messages of every length reach that case; a compressible one follows each.
+/// Fault Z12: a flush outputs the whole message, even if the output exactly fills the buffer. Among
+/// incompressible messages of all these lengths, some do that.
 #[test]
 fn messages_of_every_length_are_flushed_completely() {
     for (role, takeover) in ROLES.into_iter().flat_map(|role| TAKEOVERS.map(|it| (role, it))) {

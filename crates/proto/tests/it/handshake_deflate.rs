@@ -157,9 +157,9 @@ fn a_server_accepts_no_other_extension() {
     let all = DeflateConfig::default();
     for other in ["permessage-bzip2", "x-webkit-deflate-frame", "x; y=z"] {
         assert_eq!(server_answers(other, all), (String::new(), None));
-        let besides = format!("{other}, permessage-deflate, permessage-deflate, {other}");
+        let several = format!("{other}, permessage-deflate, permessage-deflate, {other}");
         assert_eq!(
-            server_answers(&besides, all),
+            server_answers(&several, all),
             ("permessage-deflate".to_owned(), Some(all.into()))
         );
     }

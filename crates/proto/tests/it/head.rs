@@ -329,7 +329,7 @@ fn a_bare_line_feed_is_refused_at_once() {
     }
 }
 
-/// Bytes that are not HTTP/1 are refused at the first byte that shows it.
+/// Bytes that are not HTTP/1 are refused as early as possible.
 #[test]
 fn another_protocol_is_refused_at_once() {
     let hello: &[u8] = &[0x16, 3, 1, 2, 0, 1, 0, 1, 0xFC, 3, 3];

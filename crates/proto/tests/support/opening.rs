@@ -36,8 +36,8 @@ pub(crate) fn head(lines: &[&str], replaced: &str, by: &[&str]) -> String {
     let is_replaced = |line: &str| !replaced.is_empty() && line.starts_with(replaced);
     let at = lines.iter().position(|line| is_replaced(line)).unwrap_or(lines.len());
     assert_eq!(at < lines.len(), !replaced.is_empty(), "there is no line `{replaced}`");
-    let behind = lines.iter().skip(at + 1);
-    let changed: Vec<&str> = lines[..at].iter().chain(by).chain(behind).copied().collect();
+    let after = lines.iter().skip(at + 1);
+    let changed: Vec<&str> = lines[..at].iter().chain(by).chain(after).copied().collect();
     changed.join("\r\n") + "\r\n\r\n"
 }
 
