@@ -122,17 +122,18 @@ impl Client {
             command.arg("--no-deflate");
         }
         let output = command.output().expect("`cargo xtask interop` installs and builds it");
-        let said = String::from_utf8_lossy(&output.stdout);
-        let passed: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("ok ")).collect();
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let passed: Vec<&str> =
+            printed.lines().filter_map(|line| line.strip_prefix("ok ")).collect();
         let not_passed: Vec<&str> = self.trials().filter(|trial| !passed.contains(trial)).collect();
-        let client = said.lines().find_map(|line| line.strip_prefix("peer "));
+        let client = printed.lines().find_map(|line| line.strip_prefix("peer "));
         match client {
             Some(client) if output.status.success() && not_passed.is_empty() => {
                 Ok(Report { client: client.to_owned(), trials: passed.len() })
             }
             _ => {
                 let failed: Vec<&str> =
-                    said.lines().filter(|line| line.starts_with("failed")).collect();
+                    printed.lines().filter(|line| line.starts_with("failed")).collect();
                 let complaint = String::from_utf8_lossy(&output.stderr);
                 Err(format!("{}\nnot passed: {not_passed:?}\n{complaint}", failed.join("\n")))
             }

@@ -44,9 +44,9 @@ impl Software {
     /// If the program cannot be started.
     pub fn version(self) -> io::Result<String> {
         let output = self.command().arg("-v").output()?;
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8_lossy(&said);
-        let mut words = said.split([' ', '/', '\n']);
+        let printed = [output.stdout, output.stderr].concat();
+        let printed = String::from_utf8_lossy(&printed);
+        let mut words = printed.split([' ', '/', '\n']);
         let version = words.find(|word| word.starts_with(|first: char| first.is_ascii_digit()));
         // Removes the revision of Debian.
         let version = version.and_then(|version| version.split('-').next());

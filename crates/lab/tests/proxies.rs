@@ -55,9 +55,9 @@ fn through(url: &str, proxy: &str) -> Builder {
 
 #[tokio::test]
 async fn an_excluded_host_is_connected_directly() {
-    let (_held, nobody) = deaf();
+    let (_held, refusing) = deaf();
     let server = format!("ws://127.0.0.1:{}/", echo::start(None));
-    let proxies = Proxies::from(Proxy::parse(&format!("http://{nobody}")).unwrap());
+    let proxies = Proxies::from(Proxy::parse(&format!("http://{refusing}")).unwrap());
     let direct = proxies.clone().except("127.0.0.0/8");
     assert_echoes(WebSocket::builder(&server).proxy(direct)).await;
     let failure = failure(WebSocket::builder(&server).proxy(proxies)).await;
@@ -66,7 +66,7 @@ async fn an_excluded_host_is_connected_directly() {
         "{failure:?}"
     );
     let text = failure.to_string();
-    assert!(text.contains(&format!("could not connect to {nobody}")), "{text}");
+    assert!(text.contains(&format!("could not connect to {refusing}")), "{text}");
 }
 
 /// TLS to the proxy, and within it TLS to the server, each with its own roots.
@@ -79,8 +79,8 @@ async fn an_https_proxy_is_connected_over_tls() {
         let mut peer = peer.tls(&acceptor).await.unwrap();
         let request = peer.read_head().await;
         peer.send("HTTP/1.1 200 Connection established\r\nContent-Length: 5\r\n\r\n").await;
-        let mut behind = TcpStream::connect(("127.0.0.1", server)).await.unwrap();
-        copy_bidirectional(&mut peer.into_inner(), &mut behind).await.ok();
+        let mut upstream = TcpStream::connect(("127.0.0.1", server)).await.unwrap();
+        copy_bidirectional(&mut peer.into_inner(), &mut upstream).await.ok();
         request
     })
     .await;
@@ -111,11 +111,11 @@ fn the_environment_is_used_on_request_only() {
             Trace::record(socket).await.assert_failed(&[], "through the proxy http://127.0.0.1:");
         });
     }
-    let (_held, nobody) = deaf();
+    let (_held, refusing) = deaf();
     let status = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "the_environment_is_used_on_request_only", "--quiet"])
         .env(CHILD, format!("ws://127.0.0.1:{}/", echo::start(None)))
-        .env("http_proxy", format!("http://{nobody}"))
+        .env("http_proxy", format!("http://{refusing}"))
         .status();
     assert!(status.unwrap().success());
 }

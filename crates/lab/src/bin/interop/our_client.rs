@@ -268,8 +268,8 @@ impl Peer {
                 (fs::read_to_string(file)?, format!("name = \"{package}\"\nversion = \""))
             }
         };
-        let behind = text.split(&before).nth(1).ok_or("a peer without a version")?;
-        let version = behind.split(['"', '-', '\n']).next().unwrap_or_default();
+        let after = text.split(&before).nth(1).ok_or("the version of a peer is unknown")?;
+        let version = after.split(['"', '-', '\n']).next().unwrap_or_default();
         Ok(format!("{} {version}", self.name))
     }
 

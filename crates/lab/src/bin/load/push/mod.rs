@@ -1,5 +1,6 @@
-//! Clients that come and go at handlers that only push, now and then (fault FS-01). The place, the descriptor
-//! and the memory of each must be free within a second of its end, though no handler has noticed it.
+//! Clients that come and go while their handlers only push, at long intervals (fault FS-01). The slot, the
+//! descriptor and the memory of each must be free within a second of its end, even though the handler does
+//! not look at the connection.
 
 pub(crate) mod serve;
 
@@ -21,14 +22,14 @@ use tokio::time::{sleep, timeout};
 use self::serve::{GRACE, Way};
 use crate::{Failure, mebibytes, raw, run};
 
-/// The number of concurrent clients. Each has an address of its own.
+/// The number of concurrent clients. Each has its own address.
 const CLIENTS: usize = 32;
-/// How long a place may stay taken after the end of its connection.
+/// How long a slot may stay in use after the end of its connection.
 const LIMIT: Duration = Duration::from_secs(1);
 /// How much the memory of the server may grow after the first tenth of the clients.
 const GROWTH: u64 = 2 << 20;
 const QUIET: Duration = Duration::from_millis(500);
-/// When a client counts as hanging.
+/// How long a client may take before it counts as hanging.
 const HANG: Duration = Duration::from_secs(20);
 
 /// How a client ends its connection.
@@ -39,12 +40,12 @@ enum Course {
     Reset,
 }
 
-/// A server, and what is known of it.
+/// A server, and how to measure it.
 struct Served {
     program: Program,
     way: Way,
     /// How long a handler may wait after the end of its connection.
-    told_after: Duration,
+    handlers_end_after: Duration,
     /// The open files without a connection.
     files: usize,
 }
@@ -58,14 +59,14 @@ fn serve_by(way: Way, clients: usize, interval: Duration) -> Result<(), Failure>
     let mut command = Command::new(std::env::current_exe()?);
     let seconds = interval.as_secs().to_string();
     let program = Program::start(command.args(["serve-push", way.name(), &seconds]))?;
-    let told_after = match way {
+    let handlers_end_after = match way {
         Way::Server | Way::Axum => GRACE,
         Way::Drive => interval,
     };
-    // Until the allocator and the runtime have what they need.
+    // A warm-up, after which the allocator and the runtime have reserved their memory.
     run(come_and_go(program.address, 0..1000))??;
-    let mut server = Served { program, way, told_after, files: 0 };
-    server.wait_until_told()?;
+    let mut server = Served { program, way, handlers_end_after, files: 0 };
+    server.wait_for_handlers()?;
     server.files = server.program.process.open_files()?;
     let tenth = clients / 10;
     let early = server.measure(0..tenth)?;
@@ -77,7 +78,7 @@ fn serve_by(way: Way, clients: usize, interval: Duration) -> Result<(), Failure>
 }
 
 impl Served {
-    /// Runs clients, and returns the memory of the server once no handler waits.
+    /// Runs clients, waits until all handlers have ended, and returns the memory of the server.
     fn measure(&self, numbers: Range<usize>) -> Result<u64, Failure> {
         let Self { program: Program { address, process, .. }, way, files, .. } = self;
         let (way, end) = (way.name(), numbers.end);
@@ -85,27 +86,27 @@ impl Served {
         let slowest = run(come_and_go(*address, numbers.clone()))??;
         let rate = numbers.len() as f64 / begun.elapsed().as_secs_f64();
         if slowest > LIMIT {
-            return Err(format!("{way}: a place was taken {slowest:?} after the end").into());
+            return Err(format!("{way}: a slot was in use {slowest:?} after the end").into());
         }
-        // Handlers that were not told wait, but hold no descriptor.
+        // Handlers that have not noticed the end still wait, but hold no descriptor.
         std::thread::sleep(LIMIT);
         let left = process.open_files()?;
         if left != *files {
             return Err(format!("{way}: {left} files are open, not {files}").into());
         }
-        self.wait_until_told()?;
+        self.wait_for_handlers()?;
         let (memory, peak) = (mebibytes(process.memory()?), mebibytes(process.peak_memory()?));
         println!(
-            "{way}: {end} clients, {rate:.0} a second, a place free after {:.0} ms at most, {left} open \
+            "{way}: {end} clients, {rate:.0} a second, a slot free after {:.0} ms at most, {left} open \
              files, {memory:.2} MiB resident, {peak:.2} MiB at the peak",
             slowest.as_secs_f64() * 1000.0,
         );
         Ok(process.memory()?)
     }
 
-    /// Waits until every handler was told, or was dropped because it never looked.
-    fn wait_until_told(&self) -> io::Result<()> {
-        std::thread::sleep(self.told_after + Duration::from_secs(1));
+    /// Waits until every handler has noticed the end, or was dropped after its grace period.
+    fn wait_for_handlers(&self) -> io::Result<()> {
+        std::thread::sleep(self.handlers_end_after + Duration::from_secs(1));
         self.program.process.wait_until_quiet(QUIET)
     }
 }
@@ -152,7 +153,7 @@ async fn go_on(
     }
 }
 
-/// Connects again until the server has a place.
+/// Connects again until the server has a free slot.
 async fn open(server: SocketAddr, index: usize) -> io::Result<TcpStream> {
     loop {
         let mut stream = raw::connect(server, index).await?;

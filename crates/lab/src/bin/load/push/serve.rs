@@ -1,4 +1,4 @@
-//! Servers whose handlers push now and then, and never look at their clients.
+//! Servers whose handlers push at long intervals and never look at the connection.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,7 +23,7 @@ pub(crate) const GRACE: Duration = Duration::from_secs(1);
 pub(crate) enum Way {
     Server,
     Axum,
-    /// `Socket::drive`, whose handlers wait for the next push, but 60 s at most.
+    /// `Socket::drive`, whose handlers wait for the next push, at most 60 s.
     Drive,
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn serve(way: Way, interval: Duration) -> io::Result<()> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         println!("{}", listener.local_addr()?);
         let (news, _) = broadcast::channel(1);
-        tokio::spawn(push_for_ever(news.clone(), interval));
+        tokio::spawn(push_repeatedly(news.clone(), interval));
         let options = ServerOptions::default().connections_per_address(1).handler_grace(GRACE);
         match way {
             Way::Server => {
@@ -78,7 +78,7 @@ pub(crate) fn serve(way: Way, interval: Duration) -> io::Result<()> {
     })
 }
 
-async fn push_for_ever(news: Sender<()>, interval: Duration) {
+async fn push_repeatedly(news: Sender<()>, interval: Duration) {
     loop {
         sleep(interval).await;
         news.send(()).ok();
