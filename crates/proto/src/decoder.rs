@@ -225,7 +225,8 @@ impl Decoder {
         self.inflater.as_ref().map_or(0, |inflater| inflater.held_bytes())
     }
 
-    /// Frees the memory of decompression between two messages, but for what the next one may refer to.
+    /// Frees the memory of decompression between two messages. Keeps the window, to which the next message
+    /// may refer.
     pub(crate) fn release_context(&mut self) {
         if self.is_between_messages()
             && let Some(inflater) = &mut self.inflater

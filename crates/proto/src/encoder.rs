@@ -338,7 +338,7 @@ impl Encoder {
         }
     }
 
-    /// As [`Encoder::context_needed`], for the next part of a message.
+    /// Does the same as [`Encoder::context_needed`], for the next part of a message.
     pub(crate) fn context_needed_for_part(&self, part: &Part) -> usize {
         match &self.compression {
             Some(by) if self.message.is_none() => {

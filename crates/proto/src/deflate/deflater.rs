@@ -11,7 +11,7 @@ const STEP_MAX: usize = 32 << 10;
 /// is 2 % longer.
 const LEVEL: i32 = 5;
 
-/// What the library allocates for any window: a table of 64 Ki hashes, buffers, and its state.
+/// What the library allocates in addition to the window: a table of 64 Ki hashes, buffers, and its state.
 const FIXED_BYTES: usize = (128 << 10) + (112 << 10) + (6 << 10);
 
 /// Compresses messages (RFC 7692 section 7.2.1).
@@ -28,10 +28,10 @@ impl Deflater {
         Self { context, stream: None, used: false }
     }
 
-    /// Returns the memory that a context takes, whether or not there is one.
+    /// Returns the memory that a context takes, even if none is allocated.
     pub(crate) fn context_bytes(&self) -> usize {
         let window = 1 << library_bits(self.context.window_bits);
-        // Two windows of bytes, and for each byte of one a position.
+        // Two windows of bytes, and a position for each byte of a window.
         FIXED_BYTES + 4 * window
     }
 
@@ -88,7 +88,7 @@ impl Deflater {
         }
     }
 
-    /// Frees the context, and forgets the messages before.
+    /// Frees the context, which empties the window.
     pub(crate) fn release(&mut self) {
         self.stream = None;
     }
@@ -110,7 +110,7 @@ fn new_stream(window_bits: WindowBits) -> Deflate {
     })
 }
 
-/// Returns the window of the library for a window that was agreed on.
+/// Returns the library's window for an agreed window.
 ///
 /// The library has no window of 8 bits (RFC7692-7.1.2.1-1). But with 9 bits it refers back at most 512 - 262 = 250
 /// bytes, which an 8-bit window covers.

@@ -15,13 +15,13 @@ pub(crate) struct Inflater {
     stream: Option<Inflate>,
     /// Whether anything was inflated since the last [`Inflater::release_unused`].
     used: bool,
-    /// Whether the message needs the tail: it has data, and its last block was not marked as the last
-    /// one. Data may follow such a block, with the next byte (RFC7692-7.2.1-1, RFC7692-7.2.1-2).
+    /// Whether the message needs the tail: it has data, and the data so far does not end with a final block.
+    /// More data may follow a final block (RFC7692-7.2.1-1, RFC7692-7.2.1-2).
     needs_tail: bool,
     /// The last bytes of the message's data.
     ending: [u8; TAIL.len()],
-    /// The last inflated bytes: the whole window, and at most as much again. After a release, or a block
-    /// that is marked as the last one, a new stream starts with them.
+    /// The last inflated bytes: at least the window, at most twice its size. After a release or a final
+    /// block, a new stream takes its window from here.
     history: Vec<u8>,
 }
 
@@ -32,7 +32,7 @@ const STREAM_BYTES: usize = 48 << 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct InflateError;
 
-/// How many bytes one step of inflating has taken and made.
+/// The result of one inflate step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Step {
     /// How many bytes of input were consumed.
@@ -124,10 +124,10 @@ impl Inflater {
         }
     }
 
-    /// Frees, between two messages, everything but the history that the next message may refer to.
+    /// Frees everything between two messages, except the history, to which the next message may refer.
     pub(crate) fn release(&mut self) {
         self.stream = None;
-        // Copied even if it has the right size: so it moves into a hole that a stream has left in the heap.
+        // Copied even if it has the right size, so that it can use heap memory that a stream has freed.
         let start = self.history.len().saturating_sub(self.context.window_bits.bytes());
         self.history = Vec::from(&self.history[start..]);
     }

@@ -197,7 +197,7 @@ fn only_a_client_takes_folded_headers() {
             }
         }
     }
-    // RFC 9112 section 2.2: here is no header that the line could continue.
+    // RFC 9112 section 2.2: there is no header that the line could continue.
     let outcome = response("HTTP/1.1 101 X\r\n Upgrade: websocket\r\n\r\n");
     assert!(matches!(outcome, Err(HeadError::Malformed(_))), "{outcome:?}");
     // A continued header counts once.
@@ -235,7 +235,7 @@ fn a_server_ignores_empty_lines_before_a_request() {
             assert!(AFTER.starts_with(&left));
         }
     }
-    // They count for the limit, alone or with a head.
+    // They count towards the limit, alone or with a head.
     for size in [1, 2, usize::MAX] {
         let endless = "\r\n".repeat(1 << 16);
         let (count, outcome) = read(*kind, endless.as_bytes().chunks(size));

@@ -82,7 +82,7 @@ fn a_server_on_a_loopback_address_answers_for_local_hosts_only() {
     }
 }
 
-/// FS-05: so does one that says so, whatever it knows of its address.
+/// FS-05: with the local policy, the server's address does not matter.
 #[test]
 fn a_local_policy_needs_no_address() {
     let local = HostPolicy::Local(Vec::new());

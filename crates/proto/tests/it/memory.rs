@@ -144,14 +144,14 @@ fn contexts_take_the_memory_that_is_counted() {
         assert!(window <= 1 << bits, "{bits}: {window}");
         let freed = -released.bytes_current as f64 / (to_receive + needed - window) as f64;
         assert!((0.85..=1.0).contains(&freed), "{bits}: {freed}");
-        // Both ends go on.
+        // Both ends continue.
         client.send(message.clone()).expect("it is open");
         let wire = drain(&mut client);
         assert_eq!(events(&mut server, &wire), [Received::Message(message)]);
     }
 }
 
-/// Without context takeover, nothing is left of compression once it is not used.
+/// Without context takeover, no memory of compression is kept when it is not used.
 #[test]
 fn no_context_is_left_where_both_ends_gave_theirs_up() {
     for role in ROLES {
@@ -175,7 +175,7 @@ fn no_context_is_left_where_both_ends_gave_theirs_up() {
     }
 }
 
-/// FS-07: without memory for a context, messages go uncompressed, and a context that exists is used.
+/// FS-07: without memory for a context, messages are sent uncompressed. An existing context is used.
 #[test]
 fn messages_go_uncompressed_while_no_context_may_be_made() {
     let config = deflate_config(15, ContextTakeover::Yes);
@@ -195,7 +195,7 @@ fn messages_go_uncompressed_while_no_context_may_be_made() {
     }
     connection.release_contexts();
     connection.send_part(&part(false)).expect("it is open");
-    // Not within a message, though.
+    // But not within a message.
     connection.allow_context(true);
     connection.send_part(&part(true)).expect("it is open");
     assert_eq!(is_compressed(&mut connection), [false, false]);

@@ -13,7 +13,7 @@ fn asked(host: &str, origins: &[&str]) -> Request<()> {
     request(head(&REQUEST, "Host", &lines)).expect("a head of HTTP").expect("a whole head")
 }
 
-/// The verdict of a server that knows nothing of its own address.
+/// Returns the verdict of a server that does not know its own address.
 fn check(policy: &OriginPolicy, request: &Request<()>) -> Result<(), Rejection> {
     policy.check(request, Endpoint::default())
 }
@@ -69,7 +69,7 @@ fn a_page_of_the_same_host_may_connect() {
     }
 }
 
-/// FS-05: a server that speaks TLS itself has no pages at http.
+/// FS-05: a server with its own TLS serves no pages over http.
 #[test]
 fn the_scheme_counts_where_it_is_known() {
     let tls = Endpoint { is_tls: true, ..Endpoint::default() };
