@@ -126,7 +126,13 @@ fn modules(test: &str) -> impl Iterator<Item = &str> {
 
 /// Returns the programs of a need.
 fn programs(need: &str) -> Vec<&str> {
-    if need == PEERS { vec![VENV, "npm"] } else { vec![need] }
+    match need {
+        PEERS => vec![VENV, "npm"],
+        // The names of modules have no hyphens.
+        "nats_server" => vec!["nats-server"],
+        "redis_server" => vec!["redis-server"],
+        program => vec![program],
+    }
 }
 
 /// Returns whether a program is installed.
@@ -187,6 +193,13 @@ mod tests {
         let left_out = LeftOut::rust(LIST, |program| program != VENV);
         assert!(left_out.lacks(VENV) && !left_out.lacks("npm"));
         assert!(left_out.to_string().ends_with("apt-get install python3-venv"), "{left_out}");
+    }
+
+    #[test]
+    fn servers_have_hyphens_in_their_names() {
+        let left_out = LeftOut::rust("needs_redis_server::a: test\n", |_| false);
+        assert!(left_out.lacks("redis-server"), "{left_out}");
+        assert_eq!(left_out.skip().collect::<Vec<_>>(), ["--skip", "needs_redis_server::"]);
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct Feed {
     /// The newest message before the window, from which the window goes on without a hole.
     base: Option<Position>,
     fetches: u64,
+    /// How often the connection was lost.
+    cuts: u64,
     outputs: VecDeque<Output>,
 }
 
@@ -126,6 +128,7 @@ impl Feed {
             window: VecDeque::new(),
             base: None,
             fetches: 0,
+            cuts: 0,
             outputs: VecDeque::new(),
         }
     }
@@ -147,9 +150,25 @@ impl Feed {
         self.last
     }
 
+    /// Records that the broker was asked to keep the end of the log.
+    pub(crate) fn touched(&mut self, now: Duration) {
+        self.last = now;
+    }
+
     /// Returns whether the end of the log is known.
     pub fn is_open(&self) -> bool {
         !matches!(self.state, State::Opening(_))
+    }
+
+    /// Returns a number that changes when the connection is lost. What was read from the log before may not be
+    /// in it any more.
+    pub fn cuts(&self) -> u64 {
+        self.cuts
+    }
+
+    /// Returns whether entries are passed on as they arrive.
+    pub fn is_live(&self) -> bool {
+        matches!(self.state, State::Live)
     }
 
     /// The log ends here.
@@ -176,6 +195,7 @@ impl Feed {
 
     /// The connection to the broker was lost: entries may be missed from now on.
     pub fn handle_cut(&mut self, now: Duration) {
+        self.cuts += 1;
         match &mut self.state {
             State::Opening(held) => *held = Held::default(),
             State::Live => self.state = State::Cut { since: now },
@@ -241,10 +261,13 @@ impl Feed {
         Some(entries().skip(at + 1).cloned().collect())
     }
 
-    /// As [`Feed::recover`], for a position that is known to be in the log, and may be newer than
-    /// [`Feed::end`].
-    pub fn recover_checked(&self, after: Position) -> Option<Vec<Entry>> {
-        if after.epoch == self.end.epoch && after.offset >= self.end.offset {
+    /// As [`Feed::recover`], for a position that was read from the log while [`Feed::cuts`] was this number. It
+    /// may be newer than [`Feed::end`]: then there is nothing to recover.
+    pub fn recover_checked(&self, after: Position, cuts: u64) -> Option<Vec<Entry>> {
+        if !self.is_live() || self.cuts != cuts {
+            return None;
+        }
+        if after.epoch != self.end.epoch || after.offset >= self.end.offset {
             return Some(Vec::new());
         }
         self.recover(after)

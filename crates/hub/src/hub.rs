@@ -96,11 +96,13 @@ impl Hub {
         let id = SubscriberId(self.topics.ids.next());
         let queue = Queue::new(options.capacity, options.slow);
         let (first, attached) = self.attach(&slot, id, &queue, &options).await?;
+        let recovers = slot.history.is_some() && !first.is_empty();
+        let first_position = options.recover.filter(|_| recovers);
         Ok(Subscription {
             first,
             queue,
             key: attached.key,
-            position: attached.position,
+            position: first_position.or(attached.position),
             slot,
             id,
             _backend: Arc::clone(&self.backend),
@@ -132,6 +134,7 @@ impl Hub {
         }
         let mut after = options.recover;
         for _ in 0..MAX_READS {
+            let cuts = slot.cuts();
             let fetched = self.backend.fetch(slot, after).await?;
             self.topics.counters.fetches.add(1);
             let mut entries = fetched.entries;
@@ -146,7 +149,7 @@ impl Hub {
                 entries.drain(..entries.len().saturating_sub(options.latest));
             }
             first.extend(events(entries, id.0));
-            if let Some(mut attached) = attach(Start::BehindChecked(fetched.end)) {
+            if let Some(mut attached) = attach(Start::BehindChecked(fetched.end, cuts)) {
                 first.extend(events(std::mem::take(&mut attached.entries), id.0));
                 return Ok((first, attached));
             }

@@ -40,6 +40,8 @@
 //! as one node follows it, without I/O.
 
 mod backend;
+#[cfg(any(feature = "nats", feature = "redis"))]
+mod broker;
 mod counters;
 mod entry;
 mod error;

@@ -1,7 +1,5 @@
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::backend::Backend;
 use crate::topic::Topic;
 

@@ -5,6 +5,7 @@ use std::task::Waker;
 use std::time::{Duration, UNIX_EPOCH};
 
 use slab::Slab;
+use tokio::sync::Notify;
 
 use crate::counters::Counters;
 use crate::entry::{Content, Entry};
@@ -23,6 +24,8 @@ pub(crate) struct Slot {
     /// by its number; 0 for none.
     pub(crate) subscribed_on: tokio::sync::Mutex<u64>,
     state: Mutex<State>,
+    /// Notified when the feed may be live again.
+    changed: Notify,
     counters: Arc<Counters>,
 }
 
@@ -52,8 +55,8 @@ pub(crate) enum Start {
     End,
     /// Behind a position that a client named.
     Behind(Position),
-    /// Behind a position that was just read from the log.
-    BehindChecked(Position),
+    /// Behind a position that was read from the log, while [`Slot::cuts`] was this number.
+    BehindChecked(Position, u64),
 }
 
 /// A subscriber that was added.
@@ -86,7 +89,8 @@ impl Slot {
             unused_since: now,
         };
         let subscribed_on = tokio::sync::Mutex::new(0);
-        Self { topic, history, subscribed_on, state: Mutex::new(state), counters }
+        let (state, changed) = (Mutex::new(state), Notify::new());
+        Self { topic, history, subscribed_on, state, changed, counters }
     }
 
     /// Adds a subscriber. Returns `None` if this node does not have what followed the position.
@@ -96,14 +100,30 @@ impl Slot {
             (None, _) => (Vec::new(), None),
             (Some(feed), Start::End) => (Vec::new(), Some(feed.end())),
             (Some(feed), Start::Behind(position)) => (feed.recover(position)?, Some(feed.end())),
-            (Some(feed), Start::BehindChecked(position)) => {
-                let entries = feed.recover_checked(position)?;
-                let ahead = entries.is_empty() && position.epoch == feed.end().epoch;
-                (entries, Some(if ahead { position } else { feed.end() }))
+            (Some(feed), Start::BehindChecked(position, cuts)) => {
+                let entries = feed.recover_checked(position, cuts)?;
+                let is_ahead = entries.is_empty();
+                (entries, Some(if is_ahead { position } else { feed.end() }))
             }
         };
         let key = state.subscribers.insert(Subscriber { id, queue, cursor: position });
         Some(Attached { key, entries, position })
+    }
+
+    /// Returns a number that changes when the connection is lost.
+    pub(crate) fn cuts(&self) -> u64 {
+        self.lock().feed.as_ref().map_or(0, Feed::cuts)
+    }
+
+    /// Waits until entries are passed on as they arrive.
+    pub(crate) async fn until_live(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.lock().feed.as_ref().is_none_or(Feed::is_live) {
+                return;
+            }
+            changed.await;
+        }
     }
 
     pub(crate) fn detach(&self, key: usize, now: Duration) {
@@ -138,9 +158,14 @@ impl Slot {
     ) -> Option<(T, Option<Missing>)> {
         let mut wakers = Vec::new();
         let mut state = self.lock();
+        let was_live = state.feed.as_ref()?.is_live();
         let result = handle(state.feed.as_mut()?);
         let missing = state.run(now, &mut wakers, &self.counters);
+        let is_live = state.feed.as_ref().is_some_and(Feed::is_live);
         drop(state);
+        if is_live && !was_live {
+            self.changed.notify_waiters();
+        }
         wakers.into_iter().for_each(Waker::wake);
         Some((result, missing))
     }
@@ -266,13 +291,11 @@ impl State {
     fn tell(&mut self, gap: Gap, last: Position, next: Position, wakers: &mut Vec<Waker>) {
         for (_, subscriber) in &mut self.subscribers {
             let Some(cursor) = &mut subscriber.cursor else { continue };
-            // A subscriber that has read the log itself may be behind the gap already.
-            let behind = if cursor.epoch == last.epoch {
-                cursor.offset <= last.offset || gap.reason == GapReason::Replaced
-            } else {
-                cursor.epoch != next.epoch
-            };
-            if behind {
+            // A subscriber that has read the log itself may be ahead of the node, and behind the gap already.
+            let was_rewritten = gap.reason == GapReason::Replaced && last.epoch == next.epoch;
+            let is_ahead = cursor.epoch != last.epoch || cursor.offset > last.offset;
+            let has_all = cursor.epoch == next.epoch && cursor.offset >= next.offset;
+            if was_rewritten || !is_ahead || !has_all {
                 *cursor = next;
                 subscriber.queue.gap(gap, wakers);
             }

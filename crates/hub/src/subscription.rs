@@ -44,22 +44,18 @@ impl Subscription {
 
     /// As [`Subscription::recv`], for a future of one's own.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        match self.first.pop_front() {
+        let polled = match self.first.pop_front() {
             Some(event) => Poll::Ready(Some(event)),
-            None => {
-                let polled = self.queue.poll(cx);
-                if let Poll::Ready(Some(Event::Message(delivery))) = &polled {
-                    self.position = delivery.position;
-                }
-                polled
-            }
+            None => self.queue.poll(cx),
+        };
+        if let Poll::Ready(Some(Event::Message(delivery))) = &polled {
+            self.position = delivery.position;
         }
+        polled
     }
 
-    /// Returns the position up to which the topic has been received: that of the last message, or of the
-    /// moment of subscribing. `None` if the topic has no history.
-    ///
-    /// While messages that were recovered are still being received, it is the position behind them.
+    /// Returns the position up to which the topic has been received: that of the last message. Before the first
+    /// message it is the position that was recovered from, or that of the moment of subscribing. `None` if the topic has no history.
     pub fn position(&self) -> Option<Position> {
         self.position
     }

@@ -1,4 +1,8 @@
 //! Hubs, as an application uses them.
+#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 mod local;
+mod needs_nats_server;
+mod needs_redis_server;
+mod promises;
 mod support;

@@ -1,3 +1,6 @@
+pub(crate) mod cable;
+pub(crate) mod server;
+
 use std::time::Duration;
 
 use fullduplex_hub::{Event, GapReason, Position, Subscription, Topic};

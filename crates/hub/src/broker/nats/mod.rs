@@ -1,0 +1,119 @@
+//! NATS: core subjects for topics without a history, and a JetStream stream for all topics with the same history.
+//!
+//! The stream republishes what it stores, with the sequence of the entry and that of the one before it in the same
+//! topic. Nodes subscribe to that, so a stream has no consumers, except while somebody reads what was missed.
+
+mod link;
+mod names;
+mod streams;
+
+use std::sync::Arc;
+
+use async_nats::{ConnectErrorKind, ConnectOptions, Event, ServerAddr};
+use percent_encoding::percent_decode_str;
+
+use self::link::NatsLink;
+use self::names::Names;
+use self::streams::Streams;
+use super::link::{Connector, Inbox, Link, LinkError};
+use crate::backend::Boxed;
+use crate::error::ConnectError;
+use crate::hub::Hub;
+use crate::options::HubOptions;
+
+#[derive(Debug)]
+struct Nats {
+    servers: Vec<ServerAddr>,
+    names: Names,
+    options: HubOptions,
+}
+
+impl Hub {
+    /// Makes a hub on NATS, which joins all processes that use the same servers and the same
+    /// [`HubOptions::prefix`].
+    ///
+    /// `urls` is one URL, or several of a cluster with commas between: `nats://` or, with TLS, `tls://`, such as
+    /// `tls://user:password@nats.example:4222`. Topics with a history, and members, need a server of version 2.9
+    /// or newer with JetStream.
+    ///
+    /// This connects, so that a wrong address or password, or a missing JetStream, is told at once. Later the hub
+    /// connects again whenever it has to. It lives until its last clone, subscription and member are dropped.
+    ///
+    /// # Errors
+    /// [`ConnectError`] if no server can be used.
+    ///
+    /// # Cancel safety
+    /// Safe: a connection that was not returned is closed.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn nats(urls: &str, options: HubOptions) -> Result<Self, ConnectError> {
+        let servers: Result<Vec<ServerAddr>, _> =
+            urls.split(',').map(|url| url.trim().parse()).collect();
+        let servers = servers.map_err(|error| ConnectError {
+            broker: "NATS".into(),
+            reason: format!("the URL cannot be used: {error}"),
+        })?;
+        let names = Names::new(&options);
+        super::connect(Box::new(Nats { servers, names, options: options.clone() }), options).await
+    }
+}
+
+/// Returns options with the user and the password, or the token, of the first URL that has them.
+fn credentials(servers: &[ServerAddr]) -> ConnectOptions {
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let options = ConnectOptions::new();
+    let Some(server) = servers.iter().find(|server| server.has_user_pass()) else { return options };
+    match (server.username(), server.password()) {
+        (Some(user), Some(password)) => options.user_and_password(decoded(user), decoded(password)),
+        (Some(token), None) => options.token(decoded(token)),
+        (None, _) => options,
+    }
+}
+
+impl Connector for Nats {
+    fn connect(&self, inbox: Inbox) -> Boxed<'_, Result<Arc<dyn Link>, LinkError>> {
+        Box::pin(async move {
+            let timeout = inbox.timeout;
+            let events = inbox.clone();
+            let client = credentials(&self.servers)
+                .connection_timeout(timeout)
+                // A lost connection is replaced by the node, which then asks for what was missed.
+                .max_reconnects(1)
+                .event_callback(move |event| {
+                    match event {
+                        Event::Disconnected | Event::Closed => {
+                            events.lost("the server closed the connection");
+                        }
+                        Event::SlowConsumer(_) => events.lost("messages came too fast"),
+                        _ => {}
+                    }
+                    std::future::ready(())
+                })
+                .connect(self.servers.clone())
+                .await
+                .map_err(|error| {
+                    let hint = match error.kind() {
+                        ConnectErrorKind::Authentication
+                        | ConnectErrorKind::AuthorizationViolation => {
+                            "; give user and password in the URL"
+                        }
+                        _ => "",
+                    };
+                    LinkError::Refused(format!("{error}{hint}"))
+                })?;
+            let streams = Streams::new(client.clone(), self.names.clone(), timeout);
+            for (_, history) in &self.options.histories {
+                streams.log(*history).await?;
+            }
+            let link = NatsLink::start(client, self.names.clone(), streams, inbox).await?;
+            Ok(Arc::new(link) as Arc<dyn Link>)
+        })
+    }
+
+    fn address(&self) -> String {
+        let servers = self.servers.iter();
+        let servers = servers.map(|server| format!("{}:{}", server.host(), server.port()));
+        format!("NATS at {}", servers.collect::<Vec<_>>().join(", "))
+    }
+}

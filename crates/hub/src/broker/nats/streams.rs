@@ -1,0 +1,200 @@
+//! Streams of JetStream, which are made when they are needed.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, Republish, StorageType, Stream};
+use async_nats::jetstream::{self, Context};
+use async_nats::{Client, HeaderMap};
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use tokio::sync::Mutex;
+
+use super::names::Names;
+use crate::broker::link::LinkError;
+use crate::history::History;
+
+/// For how long a stream knows the ids of messages, so that none is stored twice.
+const DUPLICATES: Duration = Duration::from_secs(120);
+
+/// How many messages are asked for at once.
+const BATCH: usize = 1_000;
+
+pub(super) struct Streams {
+    pub(super) context: Context,
+    names: Names,
+    timeout: Duration,
+    made: Mutex<HashMap<String, Stored>>,
+}
+
+/// A stream that exists.
+#[derive(Debug, Clone)]
+pub(super) struct Stored {
+    pub(super) stream: Stream,
+    /// When it was made, which tells it from one that was made anew.
+    pub(super) epoch: u64,
+}
+
+/// A message in a stream.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) subject: String,
+    pub(super) sequence: u64,
+    pub(super) payload: Bytes,
+}
+
+impl fmt::Debug for Streams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Streams").finish_non_exhaustive()
+    }
+}
+
+impl Streams {
+    pub(super) fn new(client: Client, names: Names, timeout: Duration) -> Self {
+        let mut context = jetstream::new(client);
+        context.set_timeout(timeout);
+        Self { context, names, timeout, made: Mutex::default() }
+    }
+
+    /// Returns the stream of topics with this history.
+    pub(super) async fn log(&self, history: History) -> Result<Stored, LinkError> {
+        let any = |subject: String| subject.replace("ANY", ">");
+        self.get(Config {
+            name: self.names.log_stream(history),
+            subjects: vec![any(self.names.log(history, "ANY"))],
+            max_messages_per_subject: history.size() as i64,
+            max_age: history.age(),
+            duplicate_window: DUPLICATES.min(history.age()),
+            discard: DiscardPolicy::Old,
+            storage: StorageType::File,
+            republish: Some(Republish {
+                source: any(self.names.log(history, "ANY")),
+                destination: any(self.names.entries(history, "ANY")),
+                headers_only: false,
+            }),
+            ..Config::default()
+        })
+        .await
+    }
+
+    /// Returns the stream of members.
+    pub(super) async fn members(&self) -> Result<Stored, LinkError> {
+        self.get(Config {
+            name: self.names.member_stream(),
+            subjects: vec![self.names.member("*", "*")],
+            max_messages_per_subject: 1,
+            max_age: self.names.presence_ttl,
+            duplicate_window: DUPLICATES.min(self.names.presence_ttl),
+            discard: DiscardPolicy::Old,
+            storage: StorageType::Memory,
+            ..Config::default()
+        })
+        .await
+    }
+
+    async fn get(&self, config: Config) -> Result<Stored, LinkError> {
+        let mut made = self.made.lock().await;
+        if let Some(stored) = made.get(&config.name) {
+            return Ok(stored.clone());
+        }
+        let name = config.name.clone();
+        let stream = self.context.get_or_create_stream(config).await.map_err(|error| {
+            let text = error.to_string().to_lowercase();
+            if text.contains("jetstream")
+                && ["unavailable", "not enabled"].iter().any(|it| text.contains(it))
+            {
+                return LinkError::Refused(
+                    "JetStream is off, which topics with a history and members need; \
+                     start nats-server with --jetstream"
+                        .into(),
+                );
+            }
+            LinkError::Refused(format!("the stream {name} cannot be made: {error}"))
+        })?;
+        let epoch = stream.cached_info().created.unix_timestamp_nanos() as u64;
+        let stored = Stored { stream, epoch };
+        made.insert(name, stored.clone());
+        Ok(stored)
+    }
+
+    /// Publishes a message, and waits until it is stored. Returns its sequence.
+    pub(super) async fn publish(
+        &self,
+        subject: String,
+        headers: HeaderMap,
+        payload: Bytes,
+    ) -> Result<u64, LinkError> {
+        use async_nats::jetstream::context::PublishErrorKind;
+        let publishing = async {
+            let stored = self.context.publish_with_headers(subject, headers, payload).await?;
+            stored.await
+        };
+        match publishing.await {
+            Ok(stored) => Ok(stored.sequence),
+            Err(error) => Err(match error.kind() {
+                PublishErrorKind::TimedOut | PublishErrorKind::BrokenPipe => {
+                    LinkError::Lost(error.to_string())
+                }
+                PublishErrorKind::StreamNotFound => LinkError::Lost("the stream is gone".into()),
+                _ => LinkError::Refused(error.to_string()),
+            }),
+        }
+    }
+
+    /// Reads the messages of a subject. Fails if a message is counted that cannot be read, except with
+    /// [`DeliverPolicy::LastPerSubject`], where others replace messages all the time.
+    pub(super) async fn read(
+        &self,
+        stored: &Stored,
+        subject: String,
+        deliver_policy: DeliverPolicy,
+    ) -> Result<Vec<Message>, LinkError> {
+        let config = pull::Config {
+            deliver_policy,
+            filter_subject: subject,
+            ack_policy: AckPolicy::None,
+            inactive_threshold: self.timeout * 2,
+            memory_storage: true,
+            ..pull::Config::default()
+        };
+        let consumer = stored.stream.create_consumer(config).await.map_err(lost)?;
+        let name = consumer.cached_info().name.clone();
+        let mut missing = consumer.cached_info().num_pending as usize;
+        let mut messages = Vec::new();
+        while missing > 0 {
+            // It ends when no more messages are there.
+            let batch = consumer.fetch().max_messages(missing.min(BATCH));
+            let mut batch = batch.messages().await.map_err(lost)?;
+            let before = messages.len();
+            while let Some(message) = batch.next().await {
+                let message = message.map_err(|error| LinkError::Lost(error.to_string()))?;
+                let sequence =
+                    message.info().map_err(|error| LinkError::Lost(error.to_string()))?;
+                messages.push(Message {
+                    sequence: sequence.stream_sequence,
+                    subject: message.subject.to_string(),
+                    payload: message.payload.clone(),
+                });
+            }
+            let read = messages.len() - before;
+            missing = missing.saturating_sub(read);
+            if read == 0 {
+                // The others have been trimmed meanwhile.
+                let pending = stored.stream.consumer_info(&name).await.map_err(lost)?.num_pending;
+                if pending > 0 && deliver_policy != DeliverPolicy::LastPerSubject {
+                    return Err(LinkError::Lost(format!("{pending} messages cannot be read")));
+                }
+                break;
+            }
+        }
+        let stream = stored.stream.clone();
+        tokio::spawn(async move { stream.delete_consumer(&name).await.ok() }); // it also expires
+        Ok(messages)
+    }
+}
+
+fn lost(error: impl std::error::Error) -> LinkError {
+    LinkError::Lost(error.to_string())
+}

@@ -1,0 +1,510 @@
+//! A node of a hub: follows topics on one connection after the other.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::backoff;
+use super::link::{Attempt, Channel, Connector, Inbox, Link, LinkError, Receiver};
+use crate::entry::{Content, Entry};
+use crate::error::PublishError;
+use crate::feed::Fetched;
+use crate::options::Outbox;
+use crate::position::Position;
+use crate::presence::MemberInfo;
+use crate::slot::{Missing, Slot};
+use crate::topic::Topic;
+use crate::topics::{Topics, now};
+
+/// How many topics are subscribed to at the same time.
+const AT_ONCE: usize = 64;
+
+/// How often an entry of a log that cannot be read is asked for before the connection is given up.
+const MAX_FETCHES: u32 = 3;
+
+/// How many fetches of a node may be under way.
+const MAX_CONCURRENT_FETCHES: usize = 64;
+
+/// Does something on a connection, and again on the next one if that is lost, until the timeout.
+macro_rules! with_link {
+    ($node:ident, $link:ident => $action:expr) => {{
+        let deadline = Instant::now() + $node.timeout();
+        let mut after = 0;
+        loop {
+            let current = $node.current_after(after, deadline).await?;
+            let $link = &current.link;
+            match $node.in_time($action).await {
+                Err(LinkError::Lost(_) | LinkError::NotSent) => after = current.number,
+                result => break result,
+            }
+        }
+    }};
+}
+
+#[derive(Debug)]
+pub(super) struct Node {
+    topics: Arc<Topics>,
+    connector: Box<dyn Connector>,
+    /// The connection, while there is one.
+    current: watch::Sender<Option<Current>>,
+    /// The number of the last connection that was made.
+    connections: AtomicU64,
+    /// When the broker last answered, in milliseconds since 1970.
+    answered: AtomicU64,
+    /// Messages that wait for a connection.
+    waiting: AtomicUsize,
+    /// The members that joined here.
+    members: Mutex<HashMap<u64, (Channel, Bytes)>>,
+    fetches: tokio::sync::Semaphore,
+    runtime: Handle,
+    itself: Weak<Self>,
+}
+
+/// A connection.
+#[derive(Debug, Clone)]
+pub(super) struct Current {
+    link: Arc<dyn Link>,
+    number: u64,
+    lost: Arc<Notify>,
+}
+
+impl Node {
+    pub(super) fn new(topics: Arc<Topics>, connector: Box<dyn Connector>) -> Arc<Self> {
+        Arc::new_cyclic(|itself| Self {
+            topics,
+            connector,
+            current: watch::Sender::new(None),
+            connections: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
+            waiting: AtomicUsize::new(0),
+            members: Mutex::default(),
+            fetches: tokio::sync::Semaphore::new(MAX_CONCURRENT_FETCHES),
+            runtime: Handle::current(),
+            itself: itself.clone(),
+        })
+    }
+
+    pub(super) fn address(&self) -> String {
+        self.connector.address()
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.current.borrow().is_some()
+    }
+
+    /// Drops the connection.
+    pub(super) fn disconnect(&self) {
+        self.current.send_replace(None);
+    }
+
+    /// Makes a connection the one that is used.
+    pub(super) fn set(&self, current: &Current) {
+        self.current.send_replace(Some(current.clone()));
+    }
+
+    fn timeout(&self) -> Duration {
+        self.topics.options.timeout
+    }
+
+    /// Opens a connection.
+    pub(super) async fn connect(&self) -> Result<Current, LinkError> {
+        let number = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        let lost = Arc::new(Notify::new());
+        let receiver: Weak<dyn Receiver> = self.itself.clone();
+        let inbox = Inbox { receiver, number, lost: Arc::clone(&lost), timeout: self.timeout() };
+        let link = self.in_time(self.connector.connect(inbox)).await?;
+        self.has_answered();
+        Ok(Current { link, number, lost })
+    }
+
+    /// Keeps a connection for ever: connects again whenever it is lost (HUB-5).
+    pub(super) async fn drive(self: Arc<Self>, first: Current) {
+        let mut next = Some(first);
+        let mut attempt = 0;
+        loop {
+            let current = match next.take() {
+                Some(current) => current,
+                None => self.reconnect(&mut attempt).await,
+            };
+            self.set(&current);
+            let end = match self.resume(&current).await {
+                Ok(()) => {
+                    attempt = 0;
+                    self.tend(&current).await
+                }
+                Err(error) => error,
+            };
+            self.current.send_replace(None);
+            tracing::warn!(broker = self.address(), reason = %end, "lost the connection to the broker");
+            let since = Duration::from_millis(self.answered.load(Ordering::Relaxed)).min(now());
+            self.topics.all().iter().for_each(|slot| slot.handle_cut(since));
+        }
+    }
+
+    async fn reconnect(&self, attempt: &mut u32) -> Current {
+        loop {
+            sleep(backoff::delay(*attempt, self.topics.ids.next())).await;
+            *attempt = attempt.saturating_add(1);
+            match self.connect().await {
+                Ok(current) => {
+                    self.topics.counters.reconnects.add(1);
+                    tracing::info!(broker = self.address(), "connected to the broker again");
+                    return current;
+                }
+                Err(error) => {
+                    tracing::debug!(broker = self.address(), %error, "could not connect");
+                }
+            }
+        }
+    }
+
+    /// Subscribes to all topics, and lists all members, on a new connection.
+    async fn resume(&self, current: &Current) -> Result<(), LinkError> {
+        let slots = self.topics.all();
+        let opened: Vec<_> = slots.iter().map(|slot| self.open_on(slot, current)).collect();
+        let mut opened = stream::iter(opened).buffer_unordered(AT_ONCE);
+        while let Some(result) = opened.next().await {
+            result?;
+        }
+        self.list_members(current).await
+    }
+
+    /// Looks after a connection until it is lost, and returns why.
+    async fn tend(&self, current: &Current) -> LinkError {
+        let options = &self.topics.options;
+        let tick = options.keepalive.min(options.linger).min(options.presence_ttl / 3);
+        let tick = tick.max(Duration::from_millis(50));
+        let mut listed = Instant::now();
+        let mut tried = Instant::now();
+        loop {
+            if timeout(tick, current.lost.notified()).await.is_ok() {
+                return LinkError::Lost("the connection was closed".into());
+            }
+            let mut outcome = Ok(());
+            if tried.elapsed() >= options.keepalive {
+                tried = Instant::now();
+                outcome = self.in_time(current.link.ping()).await;
+            }
+            if outcome.is_ok() && listed.elapsed() >= options.presence_ttl / 3 {
+                listed = Instant::now();
+                outcome = self.list_members(current).await;
+            }
+            if outcome.is_ok() {
+                outcome = self.tend_topics(current).await;
+            }
+            match outcome {
+                Ok(()) => self.has_answered(),
+                Err(error) => return error,
+            }
+        }
+    }
+
+    /// Ends the subscriptions of topics that nobody wants any more (HUB-4), and keeps the logs of the others.
+    async fn tend_topics(&self, current: &Current) -> Result<(), LinkError> {
+        for slot in self.topics.all() {
+            if slot.is_unused(now(), self.topics.options.linger) {
+                // Held until the slot is removed: whoever wants the topic meanwhile subscribes after that.
+                let mut subscribed_on = slot.subscribed_on.lock().await;
+                if Arc::strong_count(&slot) > 2 {
+                    continue; // somebody subscribes at this moment
+                }
+                let channel = Channel::new(&slot.topic, slot.history);
+                self.in_time(current.link.unsubscribe(&channel)).await?;
+                *subscribed_on = 0;
+                slot.reset();
+                drop(subscribed_on);
+                self.topics.remove_unused(&slot);
+                continue;
+            }
+            let Some(log) = Channel::new(&slot.topic, slot.history).log() else { continue };
+            let end = slot.with_feed(now(), |feed| {
+                feed.prune(now());
+                let quiet = now().saturating_sub(feed.last()) > log.history.age() / 2;
+                (feed.is_open() && quiet).then(|| {
+                    feed.touched(now());
+                    feed.end()
+                })
+            });
+            if let Some((Some(end), _)) = end {
+                self.in_time(current.link.touch(&log, end)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until a topic is subscribed to.
+    pub(super) async fn open(&self, slot: &Arc<Slot>) -> Result<(), LinkError> {
+        let deadline = Instant::now() + self.timeout();
+        let mut after = 0;
+        loop {
+            let current = self.current_after(after, deadline).await?;
+            match self.open_on(slot, &current).await {
+                Err(LinkError::Lost(_) | LinkError::NotSent) => after = current.number,
+                result => return result,
+            }
+        }
+    }
+
+    /// Subscribes to a topic on this connection, if that has not been done.
+    async fn open_on(&self, slot: &Arc<Slot>, current: &Current) -> Result<(), LinkError> {
+        let mut subscribed_on = slot.subscribed_on.lock().await;
+        if *subscribed_on >= current.number {
+            return Ok(());
+        }
+        if *subscribed_on > 0 {
+            // It may have been subscribed to when the others were told of the cut.
+            slot.handle_cut(now());
+        }
+        let channel = Channel::new(&slot.topic, slot.history);
+        self.in_time(current.link.subscribe(&channel)).await?;
+        let is_open = slot.with_feed(now(), |feed| feed.is_open()).is_none_or(|(open, _)| open);
+        let missing = match channel.log().filter(|_| !is_open) {
+            Some(log) => {
+                let end = self.in_time(current.link.end(&log)).await?;
+                slot.with_feed(now(), |feed| feed.handle_opened(end, now())).and_then(|(_, m)| m)
+            }
+            None => slot.handle_connected(now()),
+        };
+        *subscribed_on = current.number;
+        drop(subscribed_on);
+        self.fetch(slot, missing);
+        Ok(())
+    }
+
+    /// Fetches what a topic misses, in the background.
+    fn fetch(&self, slot: &Arc<Slot>, missing: Option<Missing>) {
+        let (Some(missing), Some(node)) = (missing, self.itself.upgrade()) else { return };
+        let slot = Arc::clone(slot);
+        self.runtime.spawn(async move { node.fetch_missing(&slot, missing).await });
+    }
+
+    async fn fetch_missing(&self, slot: &Slot, mut missing: Missing) {
+        let Some(log) = Channel::new(&slot.topic, slot.history).log() else { return };
+        let mut failures = 0;
+        loop {
+            // Without a connection, the next one begins with a fetch.
+            let Some(current) = self.current.borrow().clone() else { return };
+            let Ok(permit) = self.fetches.acquire().await else { return };
+            self.topics.counters.fetches.add(1);
+            let fetched = self.in_time(current.link.fetch(&log, Some(missing.after))).await;
+            drop(permit);
+            match fetched {
+                Ok(fetched) => match slot.handle_fetched(missing.number, fetched, now()) {
+                    Some(next) => (missing, failures) = (next, 0),
+                    None => return,
+                },
+                Err(error) => {
+                    failures += 1;
+                    tracing::debug!(topic = %slot.topic, %error, "could not fetch what was missed");
+                    if failures >= MAX_FETCHES {
+                        current.lost.notify_one();
+                        return;
+                    }
+                    sleep(backoff::delay(failures, self.topics.ids.next())).await;
+                }
+            }
+        }
+    }
+
+    pub(super) async fn publish(
+        &self,
+        topic: &Topic,
+        content: Content,
+    ) -> Result<Option<Position>, PublishError> {
+        let channel = Channel::new(topic, self.topics.options.history(topic));
+        let log = channel.log();
+        let deadline = Instant::now() + self.timeout();
+        let mut attempt = Attempt::First;
+        let mut after = 0;
+        loop {
+            let current = match self.current_for_publishing(after, deadline, attempt).await {
+                Some(current) => current?,
+                None => return Err(PublishError::Unknown),
+            };
+            let publishing = async {
+                match &log {
+                    Some(log) => current.link.append(log, &content, attempt).await.map(Some),
+                    None => current.link.send(&channel, &content).await.map(|()| None),
+                }
+            };
+            match self.in_time(publishing).await {
+                Ok(position) => return Ok(position),
+                Err(LinkError::Refused(reason)) => return Err(PublishError::Refused(reason)),
+                Err(LinkError::NotSent) => {}
+                // A log takes a message once however often it is tried.
+                Err(LinkError::Lost(_)) if log.is_some() => attempt = Attempt::Again,
+                Err(LinkError::Lost(_)) => return Err(PublishError::Unknown),
+            }
+            after = current.number;
+        }
+    }
+
+    /// Returns the connection to publish on, or waits for one as [`Outbox`] says. Returns `None` if the message
+    /// was tried before, and there is no other connection in time.
+    async fn current_for_publishing(
+        &self,
+        after: u64,
+        deadline: Instant,
+        attempt: Attempt,
+    ) -> Option<Result<Current, PublishError>> {
+        if let Some(current) = self.current.borrow().clone()
+            && current.number > after
+        {
+            return Some(Ok(current));
+        }
+        let unavailable = || (attempt == Attempt::First).then_some(Err(PublishError::Unavailable));
+        let Outbox::Wait(limit) = self.topics.options.outbox else { return unavailable() };
+        let waiting = Waiting::enter(&self.waiting);
+        if waiting.before >= limit {
+            return (attempt == Attempt::First).then_some(Err(PublishError::Full(limit)));
+        }
+        match self.current_after(after, deadline).await {
+            Ok(current) => Some(Ok(current)),
+            Err(_) => unavailable(),
+        }
+    }
+
+    pub(super) async fn join(
+        &self,
+        topic: &Topic,
+        member: u64,
+        data: Bytes,
+    ) -> Result<(), LinkError> {
+        let channel = Channel::new(topic, None);
+        self.members().insert(member, (channel.clone(), data.clone()));
+        with_link!(self, link => link.join(&channel, member, data.clone()))
+    }
+
+    /// Removes a member. If that fails, it is listed until its time to live ends.
+    pub(super) fn leave(&self, topic: &Topic, member: u64) {
+        self.members().remove(&member);
+        let Some(node) = self.itself.upgrade() else { return };
+        let channel = Channel::new(topic, None);
+        self.runtime.spawn(async move {
+            if let Err(error) = node.remove_member(&channel, member).await {
+                tracing::debug!(%error, "could not remove a member; it expires");
+            }
+        });
+    }
+
+    async fn remove_member(&self, channel: &Channel, member: u64) -> Result<(), LinkError> {
+        with_link!(self, link => link.leave(channel, member))
+    }
+
+    /// Returns the members of a topic.
+    pub(super) async fn members_of(&self, topic: &Topic) -> Result<Vec<MemberInfo>, LinkError> {
+        let channel = Channel::new(topic, None);
+        with_link!(self, link => link.members(&channel))
+    }
+
+    /// Reads a log.
+    pub(super) async fn read(
+        &self,
+        slot: &Slot,
+        after: Option<Position>,
+    ) -> Result<Fetched, LinkError> {
+        let log = Channel::new(&slot.topic, slot.history).log().ok_or(LinkError::NotSent)?;
+        // What is read is joined with what the node passes on: see `Feed::recover_checked`.
+        timeout(self.timeout(), slot.until_live()).await.map_err(|_| LinkError::NotSent)?;
+        with_link!(self, link => link.fetch(&log, after))
+    }
+
+    /// Lists all members of this node again, before they expire (HUB-6).
+    async fn list_members(&self, current: &Current) -> Result<(), LinkError> {
+        let ids: Vec<u64> = self.members().keys().copied().collect();
+        let listed: Vec<_> = ids.into_iter().map(|id| self.list_member(current, id)).collect();
+        let mut listed = stream::iter(listed).buffer_unordered(AT_ONCE);
+        while let Some(result) = listed.next().await {
+            result?;
+        }
+        Ok(())
+    }
+
+    async fn list_member(&self, current: &Current, member: u64) -> Result<(), LinkError> {
+        let Some((channel, data)) = self.members().get(&member).cloned() else {
+            return Ok(()); // it has left
+        };
+        match self.in_time(current.link.join(&channel, member, data)).await {
+            Err(LinkError::Refused(reason)) => {
+                tracing::warn!(reason, "the broker refused to list a member");
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// Waits for a connection that is newer than `after`.
+    async fn current_after(&self, after: u64, deadline: Instant) -> Result<Current, LinkError> {
+        let mut changes = self.current.subscribe();
+        let is_newer =
+            |current: &Option<Current>| current.as_ref().is_some_and(|it| it.number > after);
+        match timeout_at(deadline, changes.wait_for(is_newer)).await {
+            Ok(Ok(current)) => current.clone().ok_or(LinkError::NotSent),
+            Ok(Err(_)) | Err(_) => Err(LinkError::NotSent),
+        }
+    }
+
+    async fn in_time<T>(
+        &self,
+        action: impl Future<Output = Result<T, LinkError>>,
+    ) -> Result<T, LinkError> {
+        let late = || LinkError::Lost(format!("no answer within {:?}", self.timeout()));
+        timeout(self.timeout(), action).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    fn has_answered(&self) {
+        self.answered.store(now().as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// The slot of a topic, for what arrives on a connection: nothing if another one has taken its place.
+    fn receiving_slot(&self, connection: u64, topic: &Topic) -> Option<Arc<Slot>> {
+        let is_newest = self.connections.load(Ordering::Relaxed) == connection;
+        if is_newest { self.topics.find(topic) } else { None }
+    }
+
+    fn members(&self) -> MutexGuard<'_, HashMap<u64, (Channel, Bytes)>> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Receiver for Node {
+    fn handle_entry(&self, connection: u64, topic: &Topic, entry: Entry) {
+        if let Some(slot) = self.receiving_slot(connection, topic) {
+            let missing = slot.with_feed(now(), |feed| feed.handle_entry(entry, now()));
+            self.fetch(&slot, missing.and_then(|(_, missing)| missing));
+        }
+    }
+
+    fn handle_content(&self, connection: u64, topic: &Topic, content: Content) {
+        if let Some(slot) = self.receiving_slot(connection, topic) {
+            slot.handle_content(&content, now());
+        }
+    }
+}
+
+/// A message in the outbox, until this is dropped.
+struct Waiting<'a> {
+    count: &'a AtomicUsize,
+    /// How many were there before.
+    before: usize,
+}
+
+impl<'a> Waiting<'a> {
+    fn enter(count: &'a AtomicUsize) -> Self {
+        Self { count, before: count.fetch_add(1, Ordering::Relaxed) }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,68 @@
+//! The names of keys and channels (HUB-7).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::broker::link::{Channel, Inbox};
+use crate::options::HubOptions;
+
+/// The names of a hub. What belongs to one topic has one hash tag.
+#[derive(Debug, Clone)]
+pub(super) struct Keys {
+    prefix: Arc<str>,
+    pub(super) presence_ttl_ms: u64,
+}
+
+impl Keys {
+    pub(super) fn new(options: &HubOptions) -> Self {
+        let presence_ttl_ms = options.presence_ttl.as_millis().max(1) as u64;
+        Self { prefix: options.prefix.to_string().into(), presence_ttl_ms }
+    }
+
+    pub(super) fn log(&self, encoded: &str) -> String {
+        format!("{{{}:{encoded}}}:log", self.prefix)
+    }
+
+    pub(super) fn members(&self, encoded: &str) -> String {
+        format!("{{{}:{encoded}}}:members", self.prefix)
+    }
+
+    /// The channel of the entries of a topic with a history.
+    pub(super) fn entries(&self, encoded: &str) -> String {
+        format!("{{{}:{encoded}}}:entries", self.prefix)
+    }
+
+    /// The channel of a topic, with or without a history.
+    pub(super) fn channel(&self, channel: &Channel) -> String {
+        match channel.history {
+            Some(_) => self.entries(&channel.encoded),
+            None => format!("{{{}:{}}}:live", self.prefix, channel.encoded),
+        }
+    }
+}
+
+/// Hands on what was published to a channel.
+pub(super) fn receive(inbox: &Inbox, channel: &[u8], mut payload: Bytes) {
+    let parse = || {
+        let (tag, kind) = std::str::from_utf8(channel).ok()?.strip_prefix('{')?.split_once("}:")?;
+        Some((tag.split_once(':')?.1, kind))
+    };
+    match parse() {
+        Some((encoded, "live")) => inbox.content(encoded, payload),
+        Some((encoded, "entries")) => {
+            let end = payload.iter().position(|&byte| byte == b' ');
+            let id = end.and_then(|end| id(&payload.split_to(end)));
+            if let Some((epoch, offset)) = id {
+                inbox.entry(encoded, epoch, offset, offset.saturating_sub(1), payload.slice(1..));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Returns epoch and offset of the id of an entry.
+pub(super) fn id(text: &[u8]) -> Option<(u64, u64)> {
+    let (epoch, offset) = std::str::from_utf8(text).ok()?.split_once('-')?;
+    Some((epoch.parse().ok()?, offset.parse().ok()?))
+}

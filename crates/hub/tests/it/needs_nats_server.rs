@@ -1,0 +1,78 @@
+//! The promises, on a NATS server.
+
+use std::time::Duration;
+
+use fullduplex_hub::{Hub, HubOptions, PresenceError, PublishError};
+
+use crate::promises::{self, Fault};
+use crate::support::server::{Program, Server};
+use crate::support::topic;
+
+macro_rules! promises {
+    ($($name:ident;)*) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        #[ignore = "needs nats-server"]
+        async fn $name() {
+            promises::$name(Program::Nats).await;
+        }
+    )*};
+}
+
+promises! {
+    a_broker_that_lost_its_data_is_told;
+    a_lost_position_is_told;
+    a_position_is_recovered_from_on_any_node;
+    a_publisher_can_leave_itself_out_on_all_nodes;
+    a_quiet_topic_has_no_gap;
+    a_slow_subscriber_delays_nobody;
+    a_topic_that_nobody_wants_costs_nothing;
+    members_of_a_dead_node_expire;
+    messages_reach_all_nodes_in_order;
+    names_are_data;
+    publishing_without_a_broker_never_lies;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
+async fn a_restart_of_the_broker_loses_nothing_silently() {
+    promises::the_broker_goes(Program::Nats, Fault::Restart).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
+async fn a_broker_that_stops_for_a_while_loses_nothing_silently() {
+    promises::the_broker_goes(Program::Nats, Fault::Stop(Duration::from_secs(4))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
+async fn a_node_that_is_cut_off_loses_nothing_silently() {
+    promises::the_broker_goes(Program::Nats, Fault::Cut(Duration::from_secs(2))).await;
+}
+
+#[tokio::test]
+#[ignore = "needs nats-server"]
+async fn what_is_wrong_with_the_server_is_told() {
+    let server = Server::start_with(Program::Nats, &["--user", "ann", "--pass", "secret"]);
+    let port = server.port();
+    let refused =
+        async |url: &str| Hub::nats(url, promises::options()).await.unwrap_err().to_string();
+    let no_password = refused(&server.url()).await;
+    assert!(no_password.contains("give user and password in the URL"), "{no_password}");
+    let wrong = refused(&format!("nats://ann:hunter2@127.0.0.1:{port}")).await;
+    assert!(wrong.contains(&format!("127.0.0.1:{port}")) && !wrong.contains("hunter2"), "{wrong}");
+    let url = format!("nats://ann:secret@127.0.0.1:{port}");
+    let without = refused(&url).await;
+    assert!(without.contains("JetStream is off"), "{without}");
+    let nobody = refused("nats://127.0.0.1:1").await;
+    assert!(nobody.starts_with("could not connect to NATS at 127.0.0.1:1: "), "{nobody}");
+    assert!(refused("http://127.0.0.1").await.contains("the URL cannot be used"));
+
+    // Topics without a history need no JetStream.
+    let hub = Hub::nats(&url, HubOptions::default()).await.unwrap();
+    assert_eq!(hub.publish(&topic("room"), "hello").await, Ok(None));
+    let large = hub.publish(&topic("room"), vec![0; 2 << 20]).await;
+    assert!(matches!(large, Err(PublishError::Refused(_))), "{large:?}");
+    let members = hub.members(&topic("room")).await;
+    assert!(matches!(members, Err(PresenceError::Refused(_))), "{members:?}");
+}

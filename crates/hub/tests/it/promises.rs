@@ -1,0 +1,526 @@
+//! What a hub on a broker promises (specs/hub.md), for both brokers.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use fullduplex_hub::{
+    Event, History, Hub, HubOptions, Outbox, Position, PublishError, SlowPolicy, SubscribeOptions,
+    Subscription,
+};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use crate::support::cable::Cable;
+use crate::support::server::{Program, Server, url};
+use crate::support::{PATIENCE, next, next_events, next_with_position, pending, topic};
+
+/// Topics in `log/` have a history.
+pub(crate) fn options() -> HubOptions {
+    let mut options =
+        HubOptions::default().with_history("log/", History::new(10_000, Duration::from_secs(60)));
+    options.timeout = Duration::from_secs(1);
+    options.keepalive = Duration::from_millis(300);
+    options.linger = Duration::from_millis(300);
+    options.presence_ttl = Duration::from_secs(2);
+    options
+}
+
+pub(crate) async fn hub_at(program: Program, url: &str, options: HubOptions) -> Hub {
+    match program {
+        Program::Redis => Hub::redis(url, options).await.expect("the server runs"),
+        Program::Nats => Hub::nats(url, options).await.expect("the server runs"),
+    }
+}
+
+async fn nodes(program: Program, server: &Server, count: usize) -> Vec<Hub> {
+    let mut nodes = Vec::new();
+    while nodes.len() < count {
+        nodes.push(hub_at(program, &server.url(), options()).await);
+    }
+    nodes
+}
+
+/// Publishes `name.1`, `name.2` and so on to a topic, until it is stopped.
+struct Publisher {
+    task: JoinHandle<Vec<String>>,
+    stop: tokio::sync::watch::Sender<bool>,
+}
+
+impl Publisher {
+    /// With pauses of a millisecond, if the hub has no history to bear more.
+    fn start(hub: Hub, name: &'static str, room: &str) -> Self {
+        let room = topic(room);
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let task = tokio::spawn(async move {
+            let mut confirmed = Vec::new();
+            for number in 1.. {
+                if *stopped.borrow() {
+                    break;
+                }
+                let text = format!("{name}.{number}");
+                match hub.publish(&room, text.clone()).await {
+                    Ok(_) => confirmed.push(text),
+                    Err(_) => sleep(Duration::from_millis(20)).await,
+                }
+                sleep(Duration::from_millis(1)).await;
+            }
+            confirmed
+        });
+        Self { task, stop }
+    }
+
+    /// Stops it, and returns what was confirmed.
+    async fn stop(self) -> Vec<String> {
+        self.stop.send_replace(true);
+        self.task.await.expect("it does not panic")
+    }
+}
+
+/// Receives until `last` arrives for each name, or for a while.
+async fn receive_until(subscription: &mut Subscription, last: &[&String]) -> Vec<String> {
+    let mut events = Vec::new();
+    let mut missing = last.len();
+    while missing > 0 {
+        let event = next(subscription).await;
+        missing -= usize::from(last.contains(&&event));
+        events.push(event);
+    }
+    events
+}
+
+/// Checks that the messages of each publisher are in order, and none is there twice.
+fn check_order(events: &[String]) {
+    let mut newest = BTreeMap::new();
+    for event in events.iter().filter(|event| !event.starts_with("gap")) {
+        let (name, number) = event.split_once('.').expect("publishers number their messages");
+        let number: u32 = number.parse().expect("it is a number");
+        let before = newest.insert(name, number).unwrap_or(0);
+        assert!(before < number, "{name}.{number} came behind {name}.{before}");
+    }
+}
+
+/// Checks that all of `confirmed` are there.
+fn check_complete(events: &[String], confirmed: &[String]) {
+    let events: std::collections::HashSet<_> = events.iter().collect();
+    let lost: Vec<_> = confirmed.iter().filter(|text| !events.contains(text)).collect();
+    assert!(lost.is_empty(), "lost: {lost:?}");
+}
+
+/// HUB-1, HUB-4: three nodes, two publishers; every subscriber gets everything in order, in one order if the
+/// topic has a history.
+pub(crate) async fn messages_reach_all_nodes_in_order(program: Program) {
+    let server = Server::start(program);
+    let nodes = nodes(program, &server, 3).await;
+    for room in ["live/room", "log/room"] {
+        let mut subscriptions = Vec::new();
+        for node in &nodes {
+            for _ in 0..3 {
+                subscriptions.push(node.subscribe(&topic(room), Default::default()).await.unwrap());
+            }
+        }
+        let publishers = [(0, "a"), (1, "b")]
+            .map(|(node, name)| Publisher::start(nodes[node].clone(), name, room));
+        sleep(Duration::from_millis(300)).await;
+        let mut confirmed = Vec::new();
+        for publisher in publishers {
+            confirmed.push(publisher.stop().await);
+        }
+        let last: Vec<_> = confirmed.iter().filter_map(|texts| texts.last()).collect();
+        let mut all = Vec::new();
+        for subscription in &mut subscriptions {
+            let events = receive_until(subscription, &last).await;
+            check_order(&events);
+            check_complete(&events, &confirmed.concat());
+            assert_eq!(events.len(), confirmed.concat().len());
+            all.push(events);
+        }
+        if room == "log/room" {
+            assert!(all.iter().all(|events| *events == all[0]), "one order for all");
+        }
+    }
+}
+
+/// HUB-1.
+pub(crate) async fn a_publisher_can_leave_itself_out_on_all_nodes(program: Program) {
+    let server = Server::start(program);
+    let nodes = nodes(program, &server, 2).await;
+    for room in ["live/room", "log/room"].map(topic) {
+        let mut own = nodes[0].subscribe(&room, Default::default()).await.unwrap();
+        let mut other = nodes[1].subscribe(&room, Default::default()).await.unwrap();
+        nodes[1].publish_to_others(&room, "to others", own.id()).await.unwrap();
+        nodes[0].publish(&room, vec![0xff]).await.unwrap();
+        assert_eq!(next(&mut other).await, "to others");
+        for subscription in [&mut own, &mut other] {
+            let event = timeout(PATIENCE, subscription.recv()).await.unwrap();
+            let Some(Event::Message(delivery)) = event else { panic!("{event:?}") };
+            assert_eq!(delivery.message.message(), &vec![0xff].into());
+        }
+    }
+}
+
+/// HUB-3: a position is recovered from on another node, also while messages are published.
+pub(crate) async fn a_position_is_recovered_from_on_any_node(program: Program) {
+    let server = Server::start(program);
+    let nodes = nodes(program, &server, 2).await;
+    let room = topic("log/room");
+    let mut subscription = nodes[0].subscribe(&room, Default::default()).await.unwrap();
+    let begin = subscription.position().unwrap();
+    let publisher = Publisher::start(nodes[0].clone(), "a", "log/room");
+    let mut events = next_events(&mut subscription, 50).await;
+    for round in 0..20 {
+        let position = subscription.position();
+        drop(subscription);
+        let node = &nodes[round % 2];
+        let options = SubscribeOptions::default().recover(position);
+        subscription = node.subscribe(&room, options).await.unwrap();
+        events.extend(next_events(&mut subscription, 20).await);
+    }
+    let mut confirmed = publisher.stop().await;
+    confirmed.push("end.1".to_owned());
+    nodes[0].publish(&room, "end.1").await.unwrap();
+    events.extend(receive_until(&mut subscription, &[&"end.1".to_owned()]).await);
+    assert_eq!(events, confirmed);
+
+    // A node that has never seen the topic reads the log.
+    let fresh = hub_at(program, &server.url(), options()).await;
+    let from_begin = SubscribeOptions::default().recover(Some(begin));
+    let mut subscription = fresh.subscribe(&room, from_begin).await.unwrap();
+    assert_eq!(next_events(&mut subscription, confirmed.len()).await, confirmed);
+    let mut newest = fresh.subscribe(&room, SubscribeOptions::default().latest(2)).await.unwrap();
+    assert_eq!(next_events(&mut newest, 2).await, confirmed[confirmed.len() - 2..]);
+}
+
+/// HUB-3: positions that mean nothing any more.
+pub(crate) async fn a_lost_position_is_told(program: Program) {
+    let server = Server::start(program);
+    let options = options().with_history("log/short", History::new(3, Duration::from_secs(60)));
+    let hub = hub_at(program, &server.url(), options.clone()).await;
+    let room = topic("log/short");
+    let first = hub.publish(&room, "1").await.unwrap().unwrap();
+    for number in 2..=9 {
+        hub.publish(&room, number.to_string()).await.unwrap();
+    }
+    let recover = |position: Position| SubscribeOptions::default().recover(position).latest(2);
+    // Of the first node, which has published, and of a second one.
+    for hub in [&hub, &hub_at(program, &server.url(), options).await] {
+        let mut trimmed = hub.subscribe(&room, recover(first)).await.unwrap();
+        assert_eq!(next_events(&mut trimmed, 3).await, ["gap Trimmed", "8", "9"]);
+        let other_epoch = "1-1-1".parse().unwrap();
+        let mut other = hub.subscribe(&room, recover(other_epoch)).await.unwrap();
+        assert_eq!(next_events(&mut other, 3).await, ["gap Replaced", "8", "9"]);
+        let future = Position::new(first.epoch(), first.offset() + 1000, 1);
+        let mut other = hub.subscribe(&room, recover(future)).await.unwrap();
+        assert_eq!(next(&mut other).await, "gap Replaced");
+        hub.publish(&room, "go on").await.unwrap();
+        assert_eq!(next(&mut trimmed).await, "go on");
+        hub.publish(&room, "8").await.unwrap();
+        hub.publish(&room, "9").await.unwrap();
+    }
+}
+
+/// Checks that a topic without a history has gaps if its node was cut off, and only then lost messages.
+fn check_gaps(events: &[String], confirmed: &[String], gaps: usize, is_cut_off: bool) {
+    let received: std::collections::HashSet<_> = events.iter().collect();
+    let lost = confirmed.iter().filter(|text| !received.contains(text)).count();
+    assert!(lost == 0 || gaps > 0, "{lost} were lost without a word");
+    assert_eq!(gaps > 0, is_cut_off, "{gaps} gaps");
+}
+
+/// What happens to the broker in [`the_broker_goes`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fault {
+    /// Killed, and started again with its data.
+    Restart,
+    /// Stopped by SIGSTOP for this long.
+    Stop(Duration),
+    /// The connections of one node are cut for this long.
+    Cut(Duration),
+}
+
+impl Fault {
+    async fn happen(self, server: &mut Server, cable: &Cable) {
+        match self {
+            Fault::Restart => {
+                server.kill();
+                sleep(Duration::from_millis(300)).await;
+                server.start_again();
+            }
+            Fault::Stop(time) => {
+                server.stop();
+                sleep(time).await;
+                server.go_on();
+            }
+            Fault::Cut(time) => {
+                cable.cut();
+                sleep(time).await;
+                cable.mend();
+            }
+        }
+    }
+}
+
+/// HUB-2, HUB-5: with a history nothing is lost, repeated or out of order; without, every gap is told.
+pub(crate) async fn the_broker_goes(program: Program, fault: Fault) {
+    let mut server = Server::start(program);
+    let cable = Cable::to(server.port()).await;
+    let near = hub_at(program, &server.url(), options()).await;
+    let far = hub_at(program, &url(program, cable.port), options()).await;
+    let rooms = ["live/room", "log/room"];
+    let mut subscriptions = Vec::new();
+    for node in [&near, &far] {
+        for room in rooms {
+            subscriptions.push(node.subscribe(&topic(room), Default::default()).await.unwrap());
+        }
+    }
+    let publishers = rooms.map(|room| Publisher::start(near.clone(), "a", room));
+    let from_far = rooms.map(|room| Publisher::start(far.clone(), "b", room));
+    sleep(Duration::from_millis(200)).await;
+    fault.happen(&mut server, &cable).await;
+    // Until all nodes are back, and have published for a while.
+    let begin = Instant::now();
+    while !near.stats().connected || !far.stats().connected {
+        assert!(begin.elapsed() < PATIENCE, "the nodes do not come back");
+        sleep(Duration::from_millis(20)).await;
+    }
+    sleep(Duration::from_millis(500)).await;
+    let mut confirmed = [const { Vec::new() }; 2];
+    for (index, publisher) in publishers.into_iter().chain(from_far).enumerate() {
+        confirmed[index % 2].push(publisher.stop().await);
+    }
+    // A last message in each topic, which arrives when everything before it has.
+    for (room, confirmed) in rooms.iter().zip(&mut confirmed) {
+        while near.publish(&topic(room), "end.1").await.is_err() {
+            assert!(begin.elapsed() < PATIENCE);
+        }
+        confirmed.push(vec!["end.1".to_owned()]);
+    }
+    for (index, subscription) in subscriptions.iter_mut().enumerate() {
+        let events = receive_until(subscription, &[&"end.1".to_owned()]).await;
+        check_order(&events);
+        let confirmed = confirmed[index % 2].concat();
+        let gaps = events.iter().filter(|event| event.starts_with("gap")).count();
+        if index % 2 == 1 {
+            check_complete(&events, &confirmed);
+            assert_eq!(gaps, 0, "{fault:?}: with a history, nothing is missing");
+        } else {
+            let is_cut_off = index == 2 || !matches!(fault, Fault::Cut(_));
+            check_gaps(&events, &confirmed, gaps, is_cut_off);
+        }
+    }
+    let stats = far.stats();
+    assert!(stats.reconnects > 0 && stats.gaps > 0, "{stats:?}");
+}
+
+/// HUB-2: the broker comes back without its data.
+pub(crate) async fn a_broker_that_lost_its_data_is_told(program: Program) {
+    let mut server = Server::start(program);
+    let hub = hub_at(program, &server.url(), options()).await;
+    let room = topic("log/room");
+    let mut subscription = hub.subscribe(&room, Default::default()).await.unwrap();
+    for number in 1..=3 {
+        hub.publish(&room, number.to_string()).await.unwrap();
+    }
+    let mut position = None;
+    for number in 1..=3 {
+        let (text, newest) = next_with_position(&mut subscription).await;
+        assert_eq!(text, number.to_string());
+        position = Some(newest);
+    }
+    server.kill();
+    server.forget_everything();
+    server.start_again();
+    let begin = Instant::now();
+    while hub.publish(&room, "new").await.is_err() {
+        assert!(begin.elapsed() < PATIENCE);
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(next_events(&mut subscription, 2).await, ["gap Replaced", "new"]);
+    let options = SubscribeOptions::default().recover(position).latest(10);
+    let mut late = hub.subscribe(&room, options).await.unwrap();
+    assert_eq!(next_events(&mut late, 2).await, ["gap Replaced", "new"]);
+}
+
+/// HUB-5: publishing without a broker fails at once, or waits as long as it may and not longer.
+pub(crate) async fn publishing_without_a_broker_never_lies(program: Program) {
+    let mut server = Server::start(program);
+    let fails = hub_at(program, &server.url(), options()).await;
+    let mut with_outbox = options();
+    with_outbox.outbox = Outbox::Wait(2);
+    with_outbox.timeout = Duration::from_secs(20);
+    let waits = hub_at(program, &server.url(), with_outbox).await;
+    server.kill();
+    let begin = Instant::now();
+    while fails.stats().connected || waits.stats().connected {
+        assert!(begin.elapsed() < PATIENCE, "the loss is not noticed");
+        sleep(Duration::from_millis(10)).await;
+    }
+    let begin = Instant::now();
+    for room in ["live/room", "log/room"] {
+        assert_eq!(fails.publish(&topic(room), "x").await, Err(PublishError::Unavailable));
+    }
+    assert!(begin.elapsed() < Duration::from_millis(500));
+    let publishing = (0..3).map(|number| {
+        let waits = waits.clone();
+        tokio::spawn(async move { waits.publish(&topic("log/room"), number.to_string()).await })
+    });
+    let (mut confirmed, mut full) = (Vec::new(), 0);
+    let publishing: Vec<_> = publishing.collect();
+    sleep(Duration::from_millis(200)).await;
+    assert_eq!(publishing.iter().filter(|task| task.is_finished()).count(), 1);
+    server.start_again();
+    for (number, publishing) in publishing.into_iter().enumerate() {
+        match publishing.await.unwrap() {
+            Ok(position) => confirmed.push((position, number.to_string())),
+            Err(error) => {
+                assert_eq!(error, PublishError::Full(2));
+                full += 1;
+            }
+        }
+    }
+    assert_eq!((confirmed.len(), full), (2, 1));
+    confirmed.sort_by_key(|(position, _)| position.map(|position| position.offset()));
+    let newest = SubscribeOptions::default().latest(10);
+    let mut subscription = waits.subscribe(&topic("log/room"), newest).await.unwrap();
+    let received = next_events(&mut subscription, 2).await;
+    let confirmed: Vec<_> = confirmed.into_iter().map(|(_, text)| text).collect();
+    assert_eq!(received, confirmed);
+    assert!(pending(&mut subscription).await.is_empty());
+}
+
+/// HUB-6: a node that dies without a word.
+pub(crate) async fn members_of_a_dead_node_expire(program: Program) {
+    let server = Server::start(program);
+    let room = topic("room");
+    let hub = hub_at(program, &server.url(), options()).await;
+    let url = server.url();
+    let dying = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
+        runtime.block_on(async {
+            let hub = hub_at(program, &url, options()).await;
+            std::mem::forget(hub.join(&topic("room"), "ghost").await.expect("the server runs"));
+            std::mem::forget(hub);
+        });
+        runtime.shutdown_background(); // nothing of it runs any more
+    });
+    dying.join().expect("it does not panic");
+    let alive = hub.join(&room, "alive").await.unwrap();
+    let leaving = hub.join(&room, "leaving").await.unwrap();
+    let names = async || {
+        let members = hub.members(&room).await.unwrap().into_iter();
+        let mut names: Vec<_> = members.map(|member| member.data).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names().await, ["alive", "ghost", "leaving"]);
+    drop(leaving);
+    let begin = Instant::now();
+    while names().await != ["alive"] {
+        assert!(begin.elapsed() < options().presence_ttl * 3, "{:?}", names().await);
+        sleep(Duration::from_millis(50)).await;
+    }
+    // Who is alive is still listed, after longer than the time to live.
+    sleep(options().presence_ttl).await;
+    assert_eq!(names().await, ["alive"]);
+    drop(alive);
+}
+
+/// HUB-4: one subscription for all subscribers of a node, and none when nobody wants the topic.
+pub(crate) async fn a_topic_that_nobody_wants_costs_nothing(program: Program) {
+    let server = Server::start(program);
+    let hub = hub_at(program, &server.url(), options()).await;
+    for room in ["live/room", "log/room"].map(topic) {
+        let mut subscriptions = Vec::new();
+        for _ in 0..10 {
+            subscriptions.push(hub.subscribe(&room, Default::default()).await.unwrap());
+        }
+        let received = hub.stats().received;
+        hub.publish(&room, "one").await.unwrap();
+        for subscription in &mut subscriptions {
+            assert_eq!(next(subscription).await, "one");
+        }
+        assert_eq!(hub.stats().received - received, 1);
+        drop(subscriptions);
+        let begin = Instant::now();
+        while hub.stats().topics > 0 {
+            assert!(begin.elapsed() < PATIENCE);
+            sleep(Duration::from_millis(50)).await;
+        }
+        hub.publish(&room, "nobody").await.unwrap();
+        sleep(Duration::from_millis(100)).await;
+        assert_eq!(hub.stats().received - received, 1, "it still reaches this node");
+        let mut again = hub.subscribe(&room, Default::default()).await.unwrap();
+        hub.publish(&room, "two").await.unwrap();
+        assert_eq!(next(&mut again).await, "two");
+        drop(again);
+        while hub.stats().topics > 0 {
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// HUB-4.
+pub(crate) async fn a_slow_subscriber_delays_nobody(program: Program) {
+    let server = Server::start(program);
+    let hub = hub_at(program, &server.url(), options()).await;
+    for room in ["live/room", "log/room"].map(topic) {
+        let small = SubscribeOptions::default().capacity(1).slow(SlowPolicy::Close);
+        let mut slow = hub.subscribe(&room, small).await.unwrap();
+        let mut fast = hub.subscribe(&room, Default::default()).await.unwrap();
+        for number in 1..=3 {
+            hub.publish(&room, number.to_string()).await.unwrap();
+        }
+        assert_eq!(next_events(&mut fast, 3).await, ["1", "2", "3"]);
+        assert_eq!(next_events(&mut slow, 3).await, ["1", "gap Slow", "end"]);
+    }
+}
+
+/// HUB-7: names with the broker's syntax, and another tenant.
+pub(crate) async fn names_are_data(program: Program) {
+    let server = Server::start(program);
+    let hub = hub_at(program, &server.url(), options()).await;
+    let mut other = options();
+    other.prefix = "other".parse().unwrap();
+    let other = hub_at(program, &server.url(), other).await;
+    let names = ["*", ">", "a.b", "a.*", "a b", "{a}", "a", "é", "$JS.API.>", "=2A"];
+    let mut subscriptions = Vec::new();
+    for name in names {
+        for name in [name.to_owned(), format!("log/{name}")].map(|name| topic(&name)) {
+            let subscription = hub.subscribe(&name, Default::default()).await.unwrap();
+            let others = other.subscribe(&name, Default::default()).await.unwrap();
+            subscriptions.push((name, subscription, others));
+        }
+    }
+    for (name, ..) in &subscriptions {
+        hub.publish(name, name.as_str()).await.unwrap();
+        other.publish(name, "of another tenant").await.unwrap();
+    }
+    for (name, subscription, others) in &mut subscriptions {
+        assert_eq!(next(subscription).await, name.as_str());
+        assert_eq!(next(others).await, "of another tenant");
+    }
+    sleep(Duration::from_millis(100)).await;
+    for (_, subscription, others) in &mut subscriptions {
+        assert!(pending(subscription).await.is_empty() && pending(others).await.is_empty());
+    }
+}
+
+/// HUB-3: a quiet topic, whose messages are all too old, does not look like a gap.
+pub(crate) async fn a_quiet_topic_has_no_gap(program: Program) {
+    let server = Server::start(program);
+    let options = options().with_history("log/brief", History::new(10, Duration::from_secs(1)));
+    let hub = hub_at(program, &server.url(), options).await;
+    let room = topic("log/brief");
+    let mut subscription = hub.subscribe(&room, Default::default()).await.unwrap();
+    hub.publish(&room, "1").await.unwrap();
+    let (text, position) = next_with_position(&mut subscription).await;
+    assert_eq!(text, "1");
+    sleep(Duration::from_millis(3_500)).await;
+    let options = SubscribeOptions::default().recover(position);
+    let mut recovered = hub.subscribe(&room, options).await.unwrap();
+    hub.publish(&room, "2").await.unwrap();
+    assert_eq!(next(&mut subscription).await, "2");
+    assert_eq!(next(&mut recovered).await, "2");
+    let newest = SubscribeOptions::default().latest(10);
+    let mut newest = hub.subscribe(&room, newest).await.unwrap();
+    assert_eq!(next(&mut newest).await, "2", "1 is too old");
+}
