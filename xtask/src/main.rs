@@ -77,6 +77,15 @@ enum Task {
         #[arg(long, conflicts_with_all = ["seeds", "first"])]
         seed: Option<u64>,
     },
+    /// Simulates hubs on a model of a broker: nodes, clients and faults, decided by a seed.
+    HubSimulate {
+        /// The first seed.
+        #[arg(default_value_t = 0)]
+        first: u64,
+        /// The number of seeds.
+        #[arg(default_value_t = 20_000)]
+        count: u64,
+    },
     /// Runs the fuzz targets of fuzz/.
     Fuzz(fuzz::Options),
     /// Measures the memory of an idle connection and compares other libraries. Fails if it is more
@@ -171,6 +180,7 @@ fn main() -> ExitCode {
         Task::Exhaustive => exhaustive(),
         Task::Simulate { seed: Some(seed), .. } => simulate(&[seed]),
         Task::Simulate { seeds, first, seed: None } => simulate(&[first, seeds]),
+        Task::HubSimulate { first, count } => hub_simulate(first, count),
         Task::Fuzz(options) => fuzz::fuzz(&options),
         Task::Idle { connections } => bench::idle(connections),
         Task::Bench(options) => bench::speed(&options),
@@ -199,6 +209,13 @@ fn main() -> ExitCode {
 fn exhaustive() -> Result<(), Failure> {
     let package = ["test", "--release", "--package", "fullduplex-proto"];
     run::run(cargo(package).args(["--lib", "--test", "exhaustive"]))
+}
+
+fn hub_simulate(first: u64, count: u64) -> Result<(), Failure> {
+    let test = ["test", "--release", "--package", "fullduplex-hub", "--lib", "simulation"];
+    let mut test = cargo(test);
+    test.args(["--", "--nocapture"]).env("HUB_SIMULATE", format!("{first} {count}"));
+    run::run(&mut test)
 }
 
 fn simulate(numbers: &[u64]) -> Result<(), Failure> {

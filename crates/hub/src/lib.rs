@@ -56,6 +56,8 @@ mod options;
 mod position;
 mod presence;
 mod queue;
+#[cfg(test)]
+mod simulation;
 #[cfg_attr(
     not(any(feature = "nats", feature = "redis")),
     allow(dead_code, reason = "parts of it are for brokers only")
