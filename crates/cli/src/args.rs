@@ -3,6 +3,7 @@ use clap::{Parser, Subcommand};
 use crate::bench::Bench;
 use crate::connect::Connect;
 use crate::generated::{Completions, Man};
+use crate::hub::HubCommand;
 use crate::listen::Listen;
 use crate::probe::Probe;
 use crate::secrets::Secrets;
@@ -28,6 +29,7 @@ pub(crate) enum Command {
     Bench(Box<Bench>),
     Completions(Completions),
     Connect(Box<Connect>),
+    Hub(Box<HubCommand>),
     Listen(Box<Listen>),
     Man(Man),
     Probe(Box<Probe>),

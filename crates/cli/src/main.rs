@@ -9,6 +9,7 @@ mod context;
 mod exit;
 mod figures;
 mod generated;
+mod hub;
 mod interrupt;
 mod listen;
 mod output;
@@ -91,6 +92,7 @@ async fn run(args: Args, context: &Context) -> Result<(), Failure> {
             generated::completions(args, Args::command(), context).await
         }
         Some(Command::Connect(args)) => connect::run(*args, context).await,
+        Some(Command::Hub(args)) => hub::run(*args, context).await,
         Some(Command::Listen(args)) => listen::run(*args, context).await,
         Some(Command::Man(args)) => generated::man(&args, Args::command(), context).await,
         Some(Command::Probe(args)) => probe::run(*args, context).await,

@@ -2,8 +2,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use fullduplex::Origin;
+use fullduplex_hub::Topic;
 
 use super::address::Address;
+use crate::hub::HubArgs;
 use crate::values::{AllowedHost, PingInterval, size};
 
 /// Serve WebSockets, and at / a page that lets a browser connect.
@@ -44,6 +46,15 @@ pub(super) struct ModeArgs {
     /// Send every message to all other clients.
     #[arg(long)]
     pub(super) broadcast: bool,
+    /// With --broadcast, be one room with all servers that name the same broker and topic: nats://, tls://
+    /// (NATS with TLS), redis:// or rediss://.
+    #[arg(long, value_name = "URL", requires_all = ["broadcast", "topic"], help_heading = HUB)]
+    pub(super) hub: Option<String>,
+    /// The topic of --hub.
+    #[arg(long, value_name = "NAME", requires = "hub", help_heading = HUB)]
+    pub(super) topic: Option<Topic>,
+    #[command(flatten)]
+    pub(super) hub_args: HubArgs,
 }
 
 /// Which clients may connect, and with which options.
@@ -103,6 +114,7 @@ pub(super) struct TlsArgs {
 }
 
 const CLIENTS: &str = "Clients";
+const HUB: &str = "Hub";
 const TLS: &str = "TLS";
 
 const EXAMPLES: &str = "\
@@ -110,6 +122,8 @@ Examples:
   fdx listen 9001                                    talk to clients; a page is at http://127.0.0.1:9001/
   fdx listen 9001 --echo                             an echo server to try clients with
   fdx listen 0.0.0.0:9001 --broadcast                a chat room for the network
+  fdx listen 9001 --broadcast --hub nats://127.0.0.1:4222 --topic room
+                                                     one room with other servers
   tail -f log | fdx listen 9001                      show a log in browsers
   fdx listen 9001 --once > received                  keep what one client sends
   fdx listen 9443 --tls --write-cert cert.pem        then: fdx connect --ca cert.pem wss://localhost:9443/

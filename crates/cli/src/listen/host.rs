@@ -1,6 +1,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use fullduplex_hub::Subscription;
 use fullduplex_net::proto::handshake::{Endpoint, OriginPolicy, Rejection};
 use fullduplex_net::{HandlerResult, Request, Socket};
 use http::StatusCode;
@@ -10,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::room::Room;
 use super::screen::Screen;
+use super::shared_room::SharedRoom;
 use crate::exit::Failure;
 use crate::output::cut;
 
@@ -42,6 +44,8 @@ pub(super) struct Host {
     pub(super) origins: Vec<OriginPolicy>,
     pub(super) screen: Screen,
     pub(super) room: Room,
+    /// What makes it one room with those of other servers.
+    pub(super) shared: Option<SharedRoom>,
     /// The number of clients accepted so far.
     pub(super) clients: AtomicU64,
     /// How the connection of the only client ended.
@@ -90,7 +94,12 @@ impl Host {
             match self.mode {
                 Mode::Pipe => {}
                 Mode::Echo => socket.send(message).await?,
-                Mode::Broadcast => self.room.send(message, Some(client)).await,
+                Mode::Broadcast => {
+                    self.room.send(message.clone(), Some(client)).await;
+                    if let Some(shared) = &self.shared {
+                        shared.publish(message, &self.screen.output).await;
+                    }
+                }
             }
         }
         Ok(())
@@ -106,6 +115,13 @@ impl Host {
             self.room.send(line.into(), None).await;
         }
         Ok(())
+    }
+
+    /// Sends what the clients of other servers say to all clients.
+    pub(super) async fn relay(&self, subscription: Subscription) {
+        if let Some(shared) = &self.shared {
+            shared.relay(subscription, &self.room, &self.screen.output).await;
+        }
     }
 
     /// With `--once`, waits until the connection of the client has ended, and returns how.

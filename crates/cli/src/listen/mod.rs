@@ -5,10 +5,12 @@ mod host;
 mod page;
 mod room;
 mod screen;
+mod shared_room;
 mod socket_file;
 
 use std::sync::Arc;
 
+use fullduplex_hub::{SubscribeOptions, Subscription};
 use fullduplex_net::proto::DeflateConfig;
 use fullduplex_net::proto::handshake::{Endpoint, OriginPolicy, Subprotocols};
 use fullduplex_net::{HandlerResult, Request, Server, ServerOptions};
@@ -21,6 +23,7 @@ pub(crate) use self::args::Listen;
 use self::certificate::{Certificate, certificate};
 use self::host::{ClientLimit, Host, Mode};
 use self::screen::Screen;
+use self::shared_room::SharedRoom;
 use crate::context::Context;
 use crate::exit::{Failure, usage};
 use crate::interrupt::GRACE;
@@ -38,14 +41,37 @@ pub(crate) async fn run(args: Listen, context: &Context) -> Result<(), Failure> 
         .map_err(|error| format!("could not listen at {}: {error}", args.address))?;
     let address = server.local_addr().ok().map(|address| address.ip());
     let endpoint = Endpoint { address, is_tls: certificate.is_some() };
-    let host = Arc::new(host(&args, endpoint, context));
+    let mut host = host(&args, endpoint, context);
+    let subscription = share(&mut host, &args).await?;
+    let host = Arc::new(host);
     announce(&host, &args, &server, certificate.as_ref()).await?;
     let server = match &certificate {
         Some(certificate) => server.with_tls(&certificate.identity),
         None => server,
     };
     let server = server.with_fallback(page::find);
-    serve(server, host, context).await
+    let relaying = Arc::clone(&host);
+    tokio::select! {
+        outcome = serve(server, host, context) => outcome,
+        () = relay(&relaying, subscription) => Ok(()),
+    }
+}
+
+/// Makes the room one with those of other servers, if the arguments ask for it.
+async fn share(host: &mut Host, args: &Listen) -> Result<Option<Subscription>, Failure> {
+    let (Some(url), Some(topic)) = (&args.mode.hub, &args.mode.topic) else { return Ok(None) };
+    let hub = crate::hub::connect(url, args.mode.hub_args.options()).await?;
+    let subscription = hub.subscribe(topic, SubscribeOptions::default()).await?;
+    host.shared = Some(SharedRoom::new(hub, topic.clone(), subscription.id()));
+    Ok(Some(subscription))
+}
+
+/// Sends messages of other servers to the clients, for ever.
+async fn relay(host: &Host, subscription: Option<Subscription>) {
+    if let Some(subscription) = subscription {
+        host.relay(subscription).await;
+    }
+    std::future::pending().await
 }
 
 fn host(args: &Listen, endpoint: Endpoint, context: &Context) -> Host {
@@ -70,6 +96,7 @@ fn host(args: &Listen, endpoint: Endpoint, context: &Context) -> Host {
         origins,
         screen: Screen::new(args.ndjson, mode == Mode::Pipe, output, context.secrets),
         room: Default::default(),
+        shared: None,
         clients: Default::default(),
         end: Default::default(),
         gone: Default::default(),

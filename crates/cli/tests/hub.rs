@@ -1,0 +1,147 @@
+//! `fdx hub` and `fdx listen --hub` as processes.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
+
+mod support;
+
+use support::{fdx, stderr};
+
+#[test]
+fn a_hub_needs_a_url_with_a_known_scheme_and_a_good_topic() {
+    let output = fdx(&["hub", "publish", "http://127.0.0.1", "room", "x"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("nats://"), "{}", stderr(&output));
+    let output = fdx(&["hub", "publish", "nats://127.0.0.1", "", "x"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("it is empty"), "{}", stderr(&output));
+    let output = fdx(&["hub", "publish", "nats://127.0.0.1:1", "room", "x"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("could not connect to NATS at 127.0.0.1:1"));
+}
+
+mod needs_nats_server {
+    use std::io::{BufRead, BufReader};
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+    use std::process::{Child, Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    use fullduplex_lab::folder::Folder;
+    use fullduplex_lab::script::guarded;
+    use fullduplex_net::{ConnectOptions, Socket, connect};
+
+    use super::support::{Listening, fdx, pipe, stdout};
+
+    /// A broker, until this is dropped.
+    struct Broker {
+        process: Child,
+        url: String,
+        _folder: Folder,
+    }
+
+    impl Broker {
+        fn start() -> Self {
+            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            let port = free.local_addr().unwrap().port();
+            drop(free);
+            let folder = Folder::new();
+            let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin";
+            let mut command = Command::new("nats-server");
+            command.args(["--addr", "127.0.0.1", "--port", &port.to_string(), "--jetstream"]);
+            command.env("PATH", path).arg("--store_dir").arg(folder.path());
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            let process = command.spawn().unwrap();
+            let begin = Instant::now();
+            while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+                assert!(begin.elapsed() < Duration::from_secs(10), "the server does not listen");
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Self { process, url: format!("nats://127.0.0.1:{port}"), _folder: folder }
+        }
+    }
+
+    impl Drop for Broker {
+        fn drop(&mut self) {
+            self.process.kill().ok();
+            self.process.wait().ok();
+        }
+    }
+
+    async fn client(url: &str) -> Socket {
+        connect(url, &ConnectOptions::default()).await.unwrap().0
+    }
+
+    /// HUB-1: two servers are one room, which `fdx hub` reaches too.
+    #[tokio::test]
+    #[ignore = "needs nats-server"]
+    async fn two_servers_are_one_room() {
+        let broker = Broker::start();
+        let arguments = ["--hub", &broker.url, "--topic", "room"];
+        let one = Listening::start_mode("--broadcast", &arguments);
+        let other = Listening::start_mode("--broadcast", &arguments);
+        let (mut here, mut there) = (client(&one.url).await, client(&other.url).await);
+        let mut beside = client(&one.url).await;
+        // A message comes back from the other server when that has accepted its client.
+        loop {
+            here.send("hello").await.unwrap();
+            let wait = Duration::from_millis(200);
+            if let Ok(message) = tokio::time::timeout(wait, there.recv()).await {
+                assert_eq!(message.unwrap(), Some("hello".into()));
+                break;
+            }
+        }
+        there.send("hello back").await.unwrap();
+        assert_eq!(guarded("an answer", here.recv()).await.unwrap(), Some("hello back".into()));
+        let published = pipe(&["hub", "publish", &broker.url, "room"], "from a script\n");
+        assert!(published.status.success());
+        assert_eq!(guarded("a line", here.recv()).await.unwrap(), Some("from a script".into()));
+        for client in [&mut there, &mut beside] {
+            loop {
+                let message = guarded("a line", client.recv()).await.unwrap();
+                if message == Some("from a script".into()) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// HUB-3.
+    #[test]
+    #[ignore = "needs nats-server"]
+    fn a_position_that_was_printed_is_recovered_from() {
+        let broker = Broker::start();
+        let of_topic =
+            |command: &'static str| ["hub", command, &broker.url, "room", "--history", "10:60"];
+        let lines = "1\n2\n3\n";
+        assert!(pipe(&of_topic("publish"), lines).status.success());
+        let subscribe = of_topic("subscribe");
+        let newest = pipe(&[&subscribe[..], &["--latest", "3", "--count", "3"]].concat(), "");
+        assert_eq!(stdout(&newest), lines);
+        let first = ["--latest", "3", "--count", "1", "--ndjson"];
+        let first = pipe(&[&subscribe[..], &first].concat(), "");
+        let event: serde_json::Value = serde_json::from_str(stdout(&first)).unwrap();
+        assert_eq!(event["text"], "1");
+        let position = event["position"].as_str().unwrap();
+        let rest = ["--recover", position, "--count", "2"];
+        assert_eq!(stdout(&pipe(&[&subscribe[..], &rest].concat(), "")), "2\n3\n");
+    }
+
+    #[test]
+    #[ignore = "needs nats-server"]
+    fn members_are_printed() {
+        let broker = Broker::start();
+        let list = ["hub", "presence", &broker.url, "room"];
+        assert_eq!(stdout(&pipe(&list, "")), "");
+        let mut member = fdx(&[&list[..], &["--join", "Ann"]].concat()).spawn().unwrap();
+        let begin = Instant::now();
+        loop {
+            let listed = pipe(&list, "");
+            let line = BufReader::new(&listed.stdout[..]).lines().next();
+            if line.is_some_and(|line| line.unwrap().ends_with(" Ann")) {
+                break;
+            }
+            assert!(begin.elapsed() < Duration::from_secs(10), "Ann does not come");
+        }
+        member.kill().unwrap();
+        member.wait().unwrap();
+    }
+}
