@@ -14,6 +14,7 @@ chapters! {
     FromFastwebsockets = "from-fastwebsockets",
     FromTokioTungstenite = "from-tokio-tungstenite",
     FromWs = "from-ws",
+    Hub = "hub",
     Introduction = "introduction",
     Limits = "limits",
     Observability = "observability",
