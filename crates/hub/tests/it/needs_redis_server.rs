@@ -40,7 +40,7 @@ async fn a_restart_of_the_broker_loses_nothing_silently() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs redis-server"]
 async fn a_broker_that_stops_for_a_while_loses_nothing_silently() {
-    promises::the_broker_goes(Program::Redis, Fault::Stop(Duration::from_secs(4))).await;
+    promises::the_broker_goes(Program::Redis, Fault::Stop(promises::stop())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

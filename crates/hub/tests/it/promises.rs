@@ -226,6 +226,12 @@ fn check_gaps(events: &[String], confirmed: &[String], gaps: usize, is_cut_off: 
     assert_eq!(gaps > 0, is_cut_off, "{gaps} gaps");
 }
 
+/// For how long a broker is stopped: the seconds of HUB_STOP_SECONDS, or 4.
+pub(crate) fn stop() -> Duration {
+    let seconds = std::env::var("HUB_STOP_SECONDS").ok();
+    Duration::from_secs(seconds.map_or(4, |seconds| seconds.parse().expect("it is a number")))
+}
+
 /// What happens to the broker in [`the_broker_goes`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fault {
