@@ -1,5 +1,8 @@
 use std::time::Duration;
 
+const MAX_SIZE: usize = 1_000_000;
+const MAX_AGE: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
 /// How much of a topic is kept for those who come back (HUB-3).
 ///
 /// The oldest messages go first, by number and by age. A position can be recovered from while the message at
@@ -11,10 +14,12 @@ pub struct History {
 }
 
 impl History {
-    /// Keeps the newest `size` messages for `age`. Both are rounded up: to one message and to whole seconds.
+    /// Keeps the newest `size` messages for `age`. The age is rounded up to whole seconds, and both are limited:
+    /// from one message to a million, and from a second to ten years.
     pub fn new(size: usize, age: Duration) -> Self {
+        let age = age.clamp(Duration::from_secs(1), MAX_AGE);
         let seconds = age.as_secs() + u64::from(age.subsec_nanos() > 0);
-        Self { size: size.max(1), age: Duration::from_secs(seconds.max(1)) }
+        Self { size: size.clamp(1, MAX_SIZE), age: Duration::from_secs(seconds) }
     }
 
     /// Returns how many messages are kept.
@@ -32,5 +37,19 @@ impl Default for History {
     /// 256 messages for five minutes.
     fn default() -> Self {
         Self::new(256, Duration::from_secs(300))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_ages_are_limited() {
+        let least = History::new(0, Duration::ZERO);
+        assert_eq!((least.size(), least.age()), (1, Duration::from_secs(1)));
+        let most = History::new(usize::MAX, Duration::MAX);
+        assert_eq!((most.size(), most.age()), (MAX_SIZE, MAX_AGE));
+        assert_eq!(History::new(5, Duration::from_millis(1500)).age(), Duration::from_secs(2));
     }
 }

@@ -137,7 +137,7 @@ impl Slot {
     /// Returns whether there is no subscriber, and has been none for as long as `linger`.
     pub(crate) fn is_unused(&self, now: Duration, linger: Duration) -> bool {
         let state = self.lock();
-        state.subscribers.is_empty() && state.unused_since + linger <= now
+        state.subscribers.is_empty() && state.unused_since.saturating_add(linger) <= now
     }
 
     /// A message of a topic without a history has arrived.

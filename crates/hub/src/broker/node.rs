@@ -24,6 +24,9 @@ use crate::slot::{Missing, Slot};
 use crate::topic::Topic;
 use crate::topics::{Topics, now};
 
+/// The longest timeout, so that a deadline can be computed.
+const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+
 /// How many topics are subscribed to at the same time.
 const AT_ONCE: usize = 64;
 
@@ -111,7 +114,7 @@ impl Node {
     }
 
     fn timeout(&self) -> Duration {
-        self.topics.options.timeout
+        self.topics.options.timeout.min(MAX_TIMEOUT)
     }
 
     /// Opens a connection.
