@@ -60,6 +60,14 @@ impl Software {
         }
     }
 
+    /// The configuration of a reverse proxy in front of one server.
+    fn config(self) -> &'static str {
+        match self {
+            Self::Nginx => include_str!("../proxies/nginx.conf"),
+            Self::Haproxy => include_str!("../proxies/haproxy.cfg"),
+        }
+    }
+
     fn command(self) -> Command {
         // Debian installs both in /usr/sbin, which is not on the path of ordinary users.
         let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin";
@@ -75,6 +83,19 @@ impl Proxy {
     /// # Errors
     /// If the proxy cannot be started or does not listen.
     pub fn start(software: Software, server: u16, identity: &Identity) -> io::Result<Self> {
+        Self::start_with(software, software.config(), server, identity)
+    }
+
+    /// Starts a proxy with this configuration. What stands between @ in it is filled in.
+    ///
+    /// # Errors
+    /// If the proxy cannot be started or does not listen.
+    pub fn start_with(
+        software: Software,
+        config: &str,
+        server: u16,
+        identity: &Identity,
+    ) -> io::Result<Self> {
         let folder = Folder::new();
         let [plain, tls] = [free_port()?, free_port()?];
         let fill_in = |template: &str| {
@@ -89,15 +110,12 @@ impl Proxy {
         folder.write("both.pem", &format!("{}{}", identity.cert_pem, identity.key_pem));
         let mut command = software.command();
         command.current_dir(folder.path());
+        let file = folder.write("config", &fill_in(config));
         match software {
             Software::Nginx => {
-                let file =
-                    folder.write("nginx.conf", &fill_in(include_str!("../proxies/nginx.conf")));
                 command.args(["-e", "stderr", "-p"]).arg(folder.path()).arg("-c").arg(file);
             }
             Software::Haproxy => {
-                let file =
-                    folder.write("haproxy.cfg", &fill_in(include_str!("../proxies/haproxy.cfg")));
                 command.args(["-q", "-db", "-f"]).arg(file);
             }
         }
