@@ -86,3 +86,31 @@ async fn the_page_comes_through_a_tap() {
     assert!(tap.events.any(|event| event["text"] == "seen" && event["from"] == "client"));
     assert_eq!(page.complaints, Vec::<Value>::new());
 }
+
+/// FS-05: a page under a name that was made to resolve to this machine is refused, and so are the WebSockets that
+/// it opens under that name.
+#[tokio::test]
+#[ignore = "needs chromium"]
+async fn a_rebound_name_is_refused() {
+    const OPEN: &str = "new Promise((done) => {
+        const socket = new WebSocket(`ws://${location.host}/`);
+        socket.onopen = () => done('open');
+        socket.onerror = () => done('refused');
+    })";
+    const STATUS: &str = "performance.getEntriesByType('navigation')[0].responseStatus";
+    let rules = ["--host-resolver-rules=MAP evil.example 127.0.0.1"];
+    let server = Listening::start(&[]);
+    let tap = Tap::start(&server.url, &[]);
+    let listening = server.url.trim_start_matches("ws://").trim_end_matches('/');
+    for address in [listening, &tap.address] {
+        let port = address.rsplit(':').next().unwrap();
+        for (host, status, outcome) in
+            [("localhost", 200, "open"), ("evil.example", 421, "refused")]
+        {
+            let mut page = Page::open_with(&format!("http://{host}:{port}/"), &rules).await;
+            assert_eq!(page.run("location.hostname").await, host, "{address}");
+            assert_eq!(page.run(STATUS).await, status, "{host} at {address}");
+            assert_eq!(page.run(OPEN).await, outcome, "{host} at {address}");
+        }
+    }
+}

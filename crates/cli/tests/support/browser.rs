@@ -24,6 +24,11 @@ pub(crate) struct Page {
 impl Page {
     /// Opens a page in a new browser, and waits until it has loaded.
     pub(crate) async fn open(url: &str) -> Self {
+        Self::open_with(url, &[]).await
+    }
+
+    /// As [`Page::open`], with further arguments for the browser.
+    pub(crate) async fn open_with(url: &str, arguments: &[&str]) -> Self {
         let folder = Folder::new();
         let mut browser = Command::new("chromium")
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"])
@@ -34,6 +39,7 @@ impl Page {
             ])
             .args(["--remote-debugging-port=0", "about:blank"])
             .arg(format!("--user-data-dir={}", folder.path().display()))
+            .args(arguments)
             .env("TMPDIR", folder.path())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
