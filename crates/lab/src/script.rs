@@ -280,6 +280,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         frame.payload
     }
 
+    /// Reads the next frame of a client, which must be short and start with this byte. Returns its payload as
+    /// it was sent, masked.
+    pub async fn read_raw_payload(&mut self, first_byte: u8) -> Vec<u8> {
+        let [first, second] = self.stream.read_u16().await.expect("a frame arrives").to_be_bytes();
+        assert_eq!(first, first_byte);
+        let length = usize::from(second & 0x7F);
+        assert!(second & 0x80 != 0 && length < 126, "not a short frame of a client: {second}");
+        let mut bytes = vec![0; 4 + length];
+        self.stream.read_exact(&mut bytes).await.expect("the frame is complete");
+        bytes.split_off(4)
+    }
+
     /// Sends bytes as they are.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.try_send(bytes).await.expect("the other end reads");

@@ -1,0 +1,46 @@
+//! Opens a connection, forks, and prints the masking keys of a connection in each process, for
+//! `tests/fork.rs`: `parent KEY…` and `child KEY…`.
+#![cfg(unix)]
+#![allow(clippy::print_stdout, reason = "talking is what a command is for")]
+#![allow(clippy::unwrap_used, reason = "a program of a test may end by a panic")]
+
+use fork::{Fork, fork, waitpid};
+use fullduplex_lab::script::{BINARY, FIN, Peer};
+use fullduplex_net::{ConnectOptions, connect_over};
+use tokio::io::duplex;
+
+/// Fewer than are taken from the system at once, also for both connections together.
+const KEYS: usize = 100;
+
+fn main() {
+    // Fills the pool of this thread. The processes share no more than their memory: the runtime ends before.
+    run(1);
+    match fork().unwrap() {
+        Fork::Child => println!("child {}", run(KEYS).join(" ")),
+        Fork::Parent(child) => {
+            println!("parent {}", run(KEYS).join(" "));
+            waitpid(child).unwrap();
+        }
+    }
+}
+
+/// Sends messages over a new connection, and returns their masking keys.
+fn run(count: usize) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let (client, server) = duplex(1 << 20);
+        let mut peer = Peer::over(server);
+        let options = ConnectOptions::default();
+        let opened = connect_over(client, "ws://localhost/", &options);
+        let (opened, _) = tokio::join!(opened, peer.shake_hands());
+        let mut socket = opened.unwrap().0;
+        let mut keys = Vec::new();
+        for _ in 0..count {
+            // A payload of zeros shows the key.
+            socket.send(vec![0; 4]).await.unwrap();
+            let frame = peer.read_raw_payload(FIN | BINARY).await;
+            keys.push(frame.iter().map(|byte| format!("{byte:02x}")).collect());
+        }
+        keys
+    })
+}
