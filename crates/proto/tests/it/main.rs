@@ -24,4 +24,5 @@ mod parts;
 mod receiving;
 mod sending;
 mod timeouts;
+mod values;
 mod violations;
