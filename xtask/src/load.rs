@@ -1,6 +1,8 @@
-//! Runs `crates/lab/src/bin/load/`: our server with many clients.
+//! Runs `crates/lab/src/bin/load/`: our server with many clients, and `amplification.rs`: `fdx` under attack.
 
-use crate::run::{Failure, cargo, run};
+use std::path::Path;
+
+use crate::run::{Failure, cargo, root, run};
 
 /// Opens and ends connections.
 pub(crate) fn churn(cycles: u32) -> Result<(), Failure> {
@@ -20,6 +22,13 @@ pub(crate) fn crowd(seconds: u32) -> Result<(), Failure> {
 /// Runs a chat room.
 pub(crate) fn chat(minutes: f64, clients: u32) -> Result<(), Failure> {
     load("chat", &[(minutes * 60.0) as u32, clients])
+}
+
+/// Attacks `fdx`, and then an older one to compare with.
+pub(crate) fn amplification(before: Option<&Path>) -> Result<(), Failure> {
+    run(&mut cargo(["build", "--release", "--package", "fullduplex-cli"]))?;
+    let package = ["run", "--release", "--package", "fullduplex-lab", "--bin", "amplification"];
+    run(cargo(package).arg("--").arg(root().join("target/release/fdx")).args(before))
 }
 
 fn load(task: &str, numbers: &[u32]) -> Result<(), Failure> {

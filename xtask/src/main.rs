@@ -25,6 +25,7 @@ mod shell;
 mod test;
 mod tools;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -138,10 +139,11 @@ enum Task {
         clients: u32,
     },
     /// Tests our server with other clients, and our client with other servers, directly and through
-    /// proxies. Needs Chromium, nginx, HAProxy, Squid, tinyproxy, microsocks, Dante, Tomcat and a
-    /// JDK. Writes docs/interop.md.
+    /// proxies, and with the health checks of other projects. Needs Chromium, curl, nginx, HAProxy,
+    /// Squid, tinyproxy, microsocks, Dante, Tomcat and a JDK. Writes docs/interop.md.
     Interop {
-        /// The client to test, such as `chromium`, or `servers` for our own client; all by default.
+        /// The client to test, such as `chromium`, `servers` for our own client, or `checkers` for
+        /// health checks; all by default.
         client: Option<String>,
     },
     /// Runs the terminal sessions of docs/fdx.md, and writes their output into it. Needs bash and
@@ -150,6 +152,13 @@ enum Task {
         /// Compare with docs/fdx.md instead, ignoring numbers.
         #[arg(long)]
         check: bool,
+    },
+    /// Sends `fdx` the worst message for each form of output, and compression bombs. Fails if a form takes more
+    /// memory than 3 times the limit of a message.
+    Amplification {
+        /// An older `fdx` to compare with.
+        #[arg(long)]
+        before: Option<PathBuf>,
     },
     /// Prints the costs of hostile peers and failing I/O, as the tests measure them.
     Costs,
@@ -191,6 +200,7 @@ fn main() -> ExitCode {
         Task::Chat { minutes, clients } => load::chat(minutes, clients),
         Task::Interop { client } => peers::interop(client.as_deref()),
         Task::Sessions { check } => sessions::sessions(check),
+        Task::Amplification { before } => load::amplification(before.as_deref()),
         Task::Costs => costs::costs(),
         Task::Record { command } => record::record(&command),
         Task::Dist(options) => dist::dist(&options),
