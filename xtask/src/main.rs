@@ -13,6 +13,7 @@ mod engine;
 mod fuzz;
 mod guide;
 mod load;
+mod mutants;
 mod needs;
 mod node;
 mod peers;
@@ -86,6 +87,16 @@ enum Task {
         /// The number of seeds.
         #[arg(default_value_t = 20_000)]
         count: u64,
+    },
+    /// Changes the code in one place after the other, and runs the tests of the package each time. Fails if they
+    /// pass a change for which docs/mutants.md has no reason. Installs cargo-mutants.
+    Mutants {
+        /// The package to change.
+        #[arg(long, default_value = "fullduplex-proto")]
+        package: String,
+        /// Which part of all changes to try: `0/64` is the first of 64 parts, about five minutes.
+        #[arg(long, default_value = "0/64")]
+        shard: String,
     },
     /// Runs the fuzz targets of fuzz/.
     Fuzz(fuzz::Options),
@@ -190,6 +201,8 @@ fn main() -> ExitCode {
         Task::Simulate { seed: Some(seed), .. } => simulate(&[seed]),
         Task::Simulate { seeds, first, seed: None } => simulate(&[first, seeds]),
         Task::HubSimulate { first, count } => hub_simulate(first, count),
+    },
+        Task::Mutants { package, shard } => mutants::mutants(&package, &shard),
         Task::Fuzz(options) => fuzz::fuzz(&options),
         Task::Idle { connections } => bench::idle(connections),
         Task::Bench(options) => bench::speed(&options),
