@@ -36,6 +36,7 @@ fn a_reason_is_read_as_a_string() {
     let reason = CloseReason::new("bye").unwrap();
     assert_eq!((reason.as_str(), &*reason, reason.to_string()), ("bye", "bye", "bye".into()));
     assert!(reason == *"bye" && reason != *"hi");
+    assert!(reason == "bye" && reason != "hi");
 }
 
 #[test]
