@@ -10,33 +10,33 @@ const ABORT = 'addAbortListener() adds an ordinary listener';
 const LISTS = 'getEventListeners() does not know the listeners of an EventTarget';
 
 const bun = {
-  '5.4 what a MessageEvent says': NOT_TRUSTED,
-  '8.4 stopping, cancelling, and the handler that returns false': TARGET_PHASE,
+  '5.4 the attributes of a MessageEvent': NOT_TRUSTED,
+  '8.4 stopping, cancelling, and a handler that returns false': TARGET_PHASE,
   '8.5 no bubbling, no cancelling, trusted': NOT_TRUSTED,
   '8.7 a listener that throws is reported, and the others run': 'the test runner of Bun takes uncaught exceptions itself',
-  '15.1 events are plain events of the host': NOT_TRUSTED,
-  '15.3 a signal that lives long keeps no socket': 'it takes Bun half a minute to find 600 objects that can be collected',
-  '15.6 an event that a script dispatches again is not trusted': NOT_TRUSTED,
-  '15.7 methods of shared prototypes that throw change nothing': 'some methods that the test replaces cannot be replaced',
-  'a Blob that cannot be read fails the connection, and nothing else': FILE_BLOB,
+  '15.1 events are ordinary events of the host': NOT_TRUSTED,
+  '15.3 a long-lived signal does not keep sockets alive': 'it takes Bun half a minute to find 600 objects that can be collected',
+  '15.6 an event that a script dispatches again is no longer trusted': NOT_TRUSTED,
+  '15.7 throwing methods on shared prototypes change nothing': 'some methods that the test replaces cannot be replaced',
+  'a Blob that cannot be read fails only its connection': FILE_BLOB,
 };
 
 const deno = {
   '8.3 this, target, currentTarget and eventPhase, for each listener': 'srcElement is always null',
   '8.4 listeners': 'capturing listeners of the target are not called first',
-  '8.4 stopping, cancelling, and the handler that returns false': TARGET_PHASE,
-  '4.14 many large messages against a peer that is slow to read': 'a net.Socket that was paused is not read by its iterator',
+  '8.4 stopping, cancelling, and a handler that returns false': TARGET_PHASE,
+  '4.14 many large messages to a peer that reads slowly': 'a net.Socket that was paused is not read by its iterator',
   '8.8 CloseEvent': CLOSE_EVENT,
-  '8.8 the close event of a socket is one': CLOSE_EVENT,
+  '8.8 the close event of a socket is a CloseEvent': CLOSE_EVENT,
   '14.1 a program sends in a worker that is terminated': 'worker.terminate() does not run the cleanup hooks of native modules',
-  '14.2 a ping that waits keeps the process alive': 'the test needs --input-type=module, which Deno does not have',
-  '15.1 events are plain events of the host': CLOSE_EVENT,
+  '14.2 an unanswered ping keeps the process alive': 'the test needs --input-type=module, which Deno does not have',
+  '15.1 events are ordinary events of the host': CLOSE_EVENT,
   '15.2 the methods of EventTarget work on a socket': LISTS,
-  '15.3 a signal aborts, whatever its listeners do': ABORT,
-  '15.3 a signal that lives long keeps no socket': ABORT,
-  '15.7 methods of shared prototypes that throw change nothing': 'Deno itself uses the methods that the test replaces',
+  '15.3 a signal aborts even if its listeners stop the event': ABORT,
+  '15.3 a long-lived signal does not keep sockets alive': ABORT,
+  '15.7 throwing methods on shared prototypes change nothing': 'Deno itself uses the methods that the test replaces',
   '16.4 inspect() shows the state': INSPECT,
-  'a Blob that cannot be read fails the connection, and nothing else': FILE_BLOB,
+  'a Blob that cannot be read fails only its connection': FILE_BLOB,
 };
 
 export const limits = process.versions.bun !== undefined ? bun : globalThis.Deno !== undefined ? deno : {};
