@@ -3,11 +3,10 @@
 use std::process::Command;
 use std::thread;
 
-use crate::run::{Failure, output, root, run};
+use crate::run::{Failure, root, run};
 
 /// Installs the package's dependencies, builds it, and tests it on the installed Node.js and on the
-/// newest one. With
-/// `everything`, also on Bun and Deno.
+/// newest one. With `everything`, also on Bun and Deno.
 pub(crate) fn test(everything: bool) -> Result<(), Failure> {
     run(&mut npm(&["ci", "--no-audit", "--no-fund", "--loglevel=error"]))?;
     run(&mut npm(&["run", "--silent", "build"]))?;
@@ -16,16 +15,21 @@ pub(crate) fn test(everything: bool) -> Result<(), Failure> {
     if everything { other_hosts() } else { Ok(()) }
 }
 
-/// Runs the tests on Bun and Deno at the same time, because most of them wait, and prints how many passed.
+/// Runs the tests on Bun and Deno at the same time, because most tests wait, and prints the counts.
 fn other_hosts() -> Result<(), Failure> {
-    let test = |script| move || output(&mut npm(&["run", "--silent", script]));
+    let test = |script| move || npm(&["run", "--silent", script]).output();
     let (bun, deno) = thread::scope(|scope| {
         let bun = scope.spawn(test("test:bun"));
         let deno = scope.spawn(test("test:deno"));
         (bun.join(), deno.join())
     });
-    for (host, printed) in [("Bun", bun), ("Deno", deno)] {
-        let printed = printed.map_err(|_| Failure(format!("could not run {host}")))??;
+    for (host, tested) in [("Bun", bun), ("Deno", deno)] {
+        let tested = tested.map_err(|_| Failure(format!("could not run {host}")))??;
+        let printed = String::from_utf8_lossy(&tested.stdout);
+        if !tested.status.success() {
+            println!("{printed}");
+            return Err(Failure(format!("tests failed on {host}")));
+        }
         for line in printed.lines().filter(|line| is_count(line)) {
             println!("{host}: {}", line.trim());
         }
