@@ -159,6 +159,15 @@ impl Platform {
     fn pack(&self, toolchain: &Toolchain) -> Result<(), Failure> {
         let binary = toolchain.build()?;
         self.check(&fs::read(&binary)?)?;
+        let staged = stage(self.name, &self.manifest()?)?;
+        fs::copy(&binary, staged.join("fullduplex.node"))?;
+        let about = "A part of the package [fullduplex](https://www.npmjs.com/package/fullduplex), which installs it.";
+        fs::write(staged.join("README.md"), format!("# {}\n\n{about}\n", self.package()))?;
+        npm_pack(&staged)
+    }
+
+    /// Returns the package.json of this platform's package.
+    pub(crate) fn manifest(&self) -> Result<Map<String, Value>, Failure> {
         let mut manifest = manifest()?;
         let keep = ["version", "license", "repository", "homepage", "bugs", "engines"];
         manifest.retain(|key, _| keep.contains(&key.as_str()));
@@ -174,11 +183,7 @@ impl Platform {
         if let Some(libc) = self.libc {
             first.insert("libc".into(), json!([libc]));
         }
-        let staged = stage(self.name, &first)?;
-        fs::copy(&binary, staged.join("fullduplex.node"))?;
-        let about = "A part of the package [fullduplex](https://www.npmjs.com/package/fullduplex), which installs it.";
-        fs::write(staged.join("README.md"), format!("# {}\n\n{about}\n", self.package()))?;
-        npm_pack(&staged)
+        Ok(first)
     }
 
     /// The flags that make npm install for this platform.
