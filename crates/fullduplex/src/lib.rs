@@ -43,30 +43,43 @@
 //! time enabled, each socket is a task. Without a runtime, one background thread serves all sockets
 //! of the process.
 //!
-//! The folder `examples` has a short program for most of these rows.
+//! # In a browser
+//!
+//! For `wasm32-unknown-unknown` the same types work over the `WebSocket` object of the browser, in pages and
+//! workers, and of Node.js. Programs keep their text. A browser does not have, and this crate does not there:
+//!
+//! - [`WebSocket::wait`], because a page must not block. Await [`WebSocket::closed`].
+//! - [`WebSocket::ping`], [`WebSocket::round_trip`], and [`ReconnectingWebSocket::disappear`].
+//! - the options of [`Builder`] except for subprotocols, [`net`], and [`host`].
+//!
+//! Handlers run on the thread of the page and need not be [`Send`]: see [`MaybeSend`]. Where a method
+//! behaves differently in a browser, its documentation says so.
+//!
+//! The folder `examples` has a short program for most of these lines.
 
 mod backend;
+#[cfg(target_family = "wasm")]
+mod browser;
+#[cfg(not(target_family = "wasm"))]
 pub mod host;
+#[cfg(not(target_family = "wasm"))]
 mod native;
 mod object;
 pub mod reconnect;
 pub mod rules;
 
-/// Connections without the object, and the server: the crate `fullduplex-net`.
-pub use fullduplex_net as net;
-pub use fullduplex_net::{
-    ConnectConcurrency, ConnectOptions, Connecting, Connector, CookieStore, Proxies, Proxy,
-    ProxyUrlError, Redirects, Resolve, Resolving, Tls, TlsBuilder, TlsConfigError, Transport,
-};
+pub use backend::Failure;
+pub use backend::builder::Builder;
 pub use fullduplex_proto::handshake::{Origin, OriginError};
 pub use fullduplex_proto::{
     ContextParams, ContextTakeover, Credentials, DeflateConfig, Limits, Message, Text, Timeouts,
     Url, WindowBits, WindowBitsError,
 };
-pub use native::builder::Builder;
-pub use native::failure::Failure;
+#[cfg(not(target_family = "wasm"))]
+pub use native::public::*;
 pub use object::events::Events;
 pub use object::listeners::ListenerId;
+pub use object::maybe_send::MaybeSend;
 pub use object::protocols::Protocols;
 pub use object::websocket::WebSocket;
 pub use reconnect::{

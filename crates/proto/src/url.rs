@@ -132,6 +132,13 @@ impl Url {
     }
 }
 
+impl UrlError {
+    /// Returns the error for an input that another URL parser, such as a browser's, does not accept.
+    pub fn invalid(input: &str, reason: &dyn std::fmt::Display) -> Self {
+        invalid(input, reason)
+    }
+}
+
 fn invalid(input: &str, reason: &dyn std::fmt::Display) -> UrlError {
     // Errors are printed, so they must not contain a password. An invalid URL has no known end of the
     // password, so everything before the last `@` is left out.

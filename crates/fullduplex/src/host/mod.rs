@@ -6,14 +6,17 @@ use std::task::{Context, Poll};
 
 use fullduplex_proto::Message;
 
-use crate::backend::{PlaceNumber, SocketTarget};
+use crate::native::outbox::PlaceNumber;
+use crate::native::socket::SocketTarget;
 use crate::object::events::Events;
 use crate::object::websocket::WebSocket;
 use crate::rules::error::Error;
 use crate::rules::event::Event;
 
-pub use crate::object::batch::{Batch, Rest};
+pub(crate) mod batch;
+
 pub use crate::object::target::MessageDemand;
+pub use batch::{Batch, Rest};
 
 impl Events {
     /// Polls for the next event, like the stream, but can leave a message where it is. A message that is

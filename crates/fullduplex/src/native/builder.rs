@@ -238,7 +238,7 @@ impl Builder {
         let origin = Arc::from(url.origin());
         let machine = Machine::new(origin, self.after_close, self.buffer_limit);
         let target = Arc::new(Target::new(SocketState::new(Arc::clone(&url), machine)));
-        let socket = WebSocket::new_handle(url, &target);
+        let socket = WebSocket::new_handle(url.as_str().into(), &target);
         // If `setup` panics, the driver ends the socket when it is dropped.
         let driver = driver::run(target, self.connect, self.ports);
         setup(&socket);

@@ -6,13 +6,43 @@ use std::thread::{self, Thread};
 use tokio::sync::oneshot;
 
 use crate::object::callback;
+use crate::object::websocket::WebSocket;
+use crate::reconnect::ReconnectingWebSocket;
+use crate::rules::event::CloseEvent;
+
+/// Blocking. A browser cannot block.
+impl WebSocket {
+    /// Blocks this thread until the `close` event has fired, and returns it. While an [`Events`] stream
+    /// exists, another thread must keep polling it.
+    ///
+    /// # Panics
+    /// Panics in a handler and in an async task, which it would block for ever. Await
+    /// [`closed`](Self::closed) there.
+    #[track_caller]
+    pub fn wait(&self) -> CloseEvent {
+        wait_for(self.closed())
+    }
+}
+
+/// Blocking. A browser cannot block.
+impl ReconnectingWebSocket {
+    /// Blocks this thread until the `close` event has fired, and returns it.
+    ///
+    /// # Panics
+    /// Panics in a handler and in an async task, which it would block for ever. Await
+    /// [`closed`](Self::closed) there.
+    #[track_caller]
+    pub fn wait(&self) -> CloseEvent {
+        wait_for(self.closed())
+    }
+}
 
 /// Blocks this thread until the future is ready.
 ///
 /// # Panics
 /// Panics in a handler and in an async task, where it would wait forever (FC-10).
 #[track_caller]
-pub(crate) fn wait_for<F: Future>(future: F) -> F::Output {
+fn wait_for<F: Future>(future: F) -> F::Output {
     assert!(
         !callback::is_running(),
         "could not wait inside a handler: the close event fires after the handler has returned; use \

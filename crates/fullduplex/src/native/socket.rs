@@ -5,16 +5,16 @@ use std::mem;
 use std::sync::Arc;
 use std::task::Context;
 
-use fullduplex_proto::{Message, Url};
+use fullduplex_proto::{CloseCode, CloseFrame, Message, Url};
 
+use crate::host::batch::{Batch, Rest};
 use crate::native::failure::Failure;
 use crate::native::inbox::Inbox;
 use crate::native::outbox::{Outbox, PlaceNumber};
-use crate::object::batch::{Batch, Rest};
 use crate::object::target::{Callbacks, Fired, MessageDemand, Object, State, Target};
 use crate::object::wakers::{Host, Wakers};
 use crate::rules::error::Error;
-use crate::rules::event::{CloseEvent, Event, EventType, ReadyState};
+use crate::rules::event::{BinaryType, CloseEvent, Event, EventType, ReadyState};
 use crate::rules::machine::{Closing, Machine, Sending, Task};
 
 /// One socket and its event target.
@@ -57,6 +57,35 @@ impl SocketState {
             amount: Amount::Unwatched,
             pings: Pings::default(),
         }
+    }
+
+    pub(crate) fn ready_state(&self) -> ReadyState {
+        self.machine.ready_state()
+    }
+
+    pub(crate) fn buffered_amount(&self) -> u64 {
+        self.machine.buffered_amount()
+    }
+
+    pub(crate) fn protocol(&self) -> String {
+        self.machine.protocol().to_owned()
+    }
+
+    pub(crate) fn extensions(&self) -> String {
+        self.machine.extensions().to_owned()
+    }
+
+    pub(crate) fn binary_type(&self) -> BinaryType {
+        self.machine.binary_type()
+    }
+
+    pub(crate) fn set_binary_type(&mut self, binary_type: BinaryType) {
+        self.machine.set_binary_type(binary_type);
+    }
+
+    /// Returns the URL without its user and password.
+    pub(crate) fn shown_url(&self) -> impl std::fmt::Debug {
+        &self.url
     }
 
     /// Passes a message of `len` bytes to the machine. Returns whether it goes into the outbox.
@@ -199,6 +228,19 @@ impl SocketTarget {
         Ok(())
     }
 
+    /// Closes with a frame whose arguments were checked before.
+    pub(crate) fn close_with_frame(&self, frame: Option<&CloseFrame>) {
+        match frame {
+            Some(frame) if frame.code == CloseCode::GOING_AWAY => self.disappear(),
+            Some(frame) => {
+                self.close(Some(frame.code.get()), Some(frame.reason.as_str())).ok();
+            }
+            None => {
+                self.close(None, None).ok();
+            }
+        }
+    }
+
     pub(crate) fn disappear(&self) {
         let mut state = self.claimed();
         let State { object, wakers, .. } = &mut *state;
@@ -287,7 +329,7 @@ impl State<SocketState> {
     /// Returns the attribute `bufferedAmount`. If it is positive, the caller is woken when it
     /// falls.
     pub(crate) fn buffered_amount(&mut self) -> u64 {
-        let amount = self.object.machine.buffered_amount();
+        let amount = self.object.buffered_amount();
         if amount > 0 {
             self.object.amount = Amount::Watched;
             if self.object.inbox.transmitted() > 0 {

@@ -21,6 +21,7 @@ pub(crate) fn undisturbed(code: impl FnOnce()) {
 }
 
 /// Returns whether this thread is calling code of the application.
+#[cfg_attr(target_family = "wasm", expect(dead_code, reason = "a browser cannot block"))]
 pub(crate) fn is_running() -> bool {
     RUNNING.get() > 0
 }

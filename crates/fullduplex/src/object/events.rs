@@ -60,6 +60,6 @@ impl Stream for Events {
 impl std::fmt::Debug for Events {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let state = self.stream.handle().state();
-        f.debug_struct("Events").field("url", &state.object.url).finish_non_exhaustive()
+        f.debug_struct("Events").field("url", &state.object.shown_url()).finish_non_exhaustive()
     }
 }

@@ -81,6 +81,7 @@ impl<O: Object> EventStream<O> {
     }
 
     /// Returns whether an event has fired that was not yielded yet.
+    #[cfg_attr(target_family = "wasm", expect(dead_code, reason = "only `host` needs it"))]
     pub(crate) fn has_fired(&self) -> bool {
         self.second.is_some()
     }

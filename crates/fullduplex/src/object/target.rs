@@ -11,16 +11,17 @@ use std::task::{Context, Poll};
 
 use crate::object::callback::undisturbed;
 use crate::object::listeners::Listeners;
+use crate::object::maybe_send::MaybeSend;
 use crate::object::wakers::{Host, Wakers};
 use crate::rules::event::CloseEvent;
 
-/// The part of an event target that differs between the objects.
-pub(crate) trait Object: Send + Sized + 'static {
-    type Event: Clone + Send;
-    type EventType: Copy + PartialEq + Send;
+/// What one kind of object adds to its event target.
+pub(crate) trait Object: MaybeSend + Sized + 'static {
+    type Event: Clone + MaybeSend;
+    type EventType: Copy + PartialEq + MaybeSend;
     type Task;
-    /// State that is left after the object's end. It is dropped outside the lock.
-    type Remains: Send;
+    /// What outlives the object's end, to be dropped without the lock.
+    type Remains: MaybeSend;
 
     fn event_type(event: &Self::Event) -> Self::EventType;
 
@@ -49,6 +50,7 @@ pub(crate) trait Object: Send + Sized + 'static {
 
 /// Whether a host wants the next message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(target_family = "wasm", expect(unreachable_pub, reason = "only `host` shows it"))]
 pub enum MessageDemand {
     /// Takes the next task.
     Take,
@@ -70,7 +72,10 @@ impl<E> Fired<E> {
 }
 
 /// A listener or handler.
-pub(crate) type Callback<O> = Arc<Mutex<dyn FnMut(&Handle<O>, &<O as Object>::Event) + Send>>;
+pub(crate) type Callback<O> = Arc<Mutex<dyn Listen<O>>>;
+
+pub(crate) trait Listen<O: Object>: FnMut(&Handle<O>, &O::Event) + MaybeSend {}
+impl<O: Object, F: FnMut(&Handle<O>, &O::Event) + MaybeSend> Listen<O> for F {}
 
 /// The listeners and handlers of an object.
 pub(crate) type Callbacks<O> = Listeners<Callback<O>, <O as Object>::EventType>;

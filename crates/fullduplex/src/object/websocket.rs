@@ -1,13 +1,13 @@
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use fullduplex_proto::{Message, Url};
+use fullduplex_proto::Message;
 
-use crate::backend::{self, Failure, SocketState, SocketTarget};
+use crate::backend::{Failure, SocketState, SocketTarget};
 use crate::object::events::Events;
 use crate::object::listeners::{Kind, ListenerId};
+use crate::object::maybe_send::MaybeSend;
 use crate::object::target::{Callback, Handle, State};
 use crate::rules::error::Error;
 use crate::rules::event::{BinaryType, CloseEvent, Event, EventType, MessageEvent, ReadyState};
@@ -34,31 +34,32 @@ use crate::rules::event::{BinaryType, CloseEvent, Event, EventType, MessageEvent
 ///   dropped, and the state is up to date. [`url`](Self::url), [`binary_type`](Self::binary_type),
 ///   [`set_binary_type`](Self::set_binary_type) and `clone` do not count.
 ///
-/// At most 1 MiB of messages wait. Beyond that, nothing is read from the connection of an unused
-/// socket.
+/// At most 1 MiB of messages wait. A socket that is never used is not read beyond that. In a browser
+/// any number waits, because a page cannot make the browser stop reading.
 ///
 /// A handler that blocks delays its socket; without a runtime, it delays all sockets of the process.
 /// Handlers run inside an async runtime, so they cannot use `block_on`.
 #[derive(Clone)]
 pub struct WebSocket {
-    url: Arc<Url>,
+    url: Arc<str>,
     handle: Handle<SocketState>,
 }
 
 impl WebSocket {
     /// Returns the parsed URL. The schemes `http` and `https` are replaced by `ws` and `wss`.
     pub fn url(&self) -> &str {
-        self.url.as_str()
+        &self.url
     }
 
-    /// Returns the state of the socket.
+    /// Returns the state of the socket. In a browser it is the state of the browser's object, which may be
+    /// ahead of events that wait for a stream.
     pub fn ready_state(&self) -> ReadyState {
-        self.handle.claimed().object.machine.ready_state()
+        self.handle.claimed().object.ready_state()
     }
 
-    /// Returns the number of payload bytes passed to [`send`](Self::send) that were not written to
-    /// the network yet. It falls only between events. Sending after a close increases it, and it is
-    /// never reset.
+    /// Returns the bytes of payload that [`send`](Self::send) took and the network has not. It falls only
+    /// between events. Sending after a close increases it, and it is never reset. In a browser it is that of
+    /// the browser's object.
     pub fn buffered_amount(&self) -> u64 {
         self.handle.claimed().buffered_amount()
     }
@@ -66,23 +67,23 @@ impl WebSocket {
     /// Returns the subprotocol that the server selected, or "" if it selected none and before the `open`
     /// event.
     pub fn protocol(&self) -> String {
-        self.handle.claimed().object.machine.protocol().to_owned()
+        self.handle.claimed().object.protocol()
     }
 
     /// Returns the extensions that the server selected, or "" if it selected none and before the `open`
     /// event.
     pub fn extensions(&self) -> String {
-        self.handle.claimed().object.machine.extensions().to_owned()
+        self.handle.claimed().object.extensions()
     }
 
     /// Returns the type in which binary messages are delivered.
     pub fn binary_type(&self) -> BinaryType {
-        self.handle.state().object.machine.binary_type()
+        self.handle.state().object.binary_type()
     }
 
     /// Sets the type in which binary messages are delivered, from the next event on.
     pub fn set_binary_type(&self, binary_type: BinaryType) {
-        self.handle.state().object.machine.set_binary_type(binary_type);
+        self.handle.state().object.set_binary_type(binary_type);
     }
 
     /// Queues a message: text from a `&str` or `String`, binary from bytes. Does not block.
@@ -96,43 +97,8 @@ impl WebSocket {
         self.handle.send(data.into())
     }
 
-    /// Sends a Ping and returns its number, to compare with [`pings_answered`](Self::pings_answered).
-    /// Returns `None` if the socket is closing or closed: no Pong will arrive.
-    ///
-    /// # Errors
-    /// Returns [`Error::Connecting`] before the `open` event.
-    pub fn ping(&self) -> Result<Option<u64>, Error> {
-        self.handle.ping()
-    }
-
-    /// Returns the number of the latest [`ping`](Self::ping) that was answered, or 0. All Pings before it
-    /// count as answered. A stream of [`events`](Self::events) is woken when the number grows.
-    pub fn pings_answered(&self) -> u64 {
-        self.handle.claimed().object.pings_answered()
-    }
-
-    /// Sends a Ping and waits for the Pong. Returns the time between them, or `None` if the socket closes
-    /// first.
-    ///
-    /// # Errors
-    /// Returns [`Error::Connecting`] before the `open` event.
-    ///
-    /// # Cancel safety
-    /// Cancel safe: the Ping is sent anyway.
-    pub async fn round_trip(&self) -> Result<Option<Duration>, Error> {
-        let start = backend::Instant::now();
-        let Some(number) = self.ping()? else { return Ok(None) };
-        let is_answered = poll_fn(|cx| {
-            self.poll_state(cx, |state| {
-                let is_answered = state.object.pings_answered() >= number;
-                (is_answered || state.closed.is_some()).then_some(is_answered)
-            })
-        });
-        Ok(is_answered.await.then(|| start.elapsed()))
-    }
-
-    /// Starts the closing handshake without a code; the peer sees 1005. Messages sent before are
-    /// still delivered, and messages may arrive until the socket is CLOSED.
+    /// Starts the closing handshake without a code; the peer sees 1005. Messages that were sent before are
+    /// still sent, and messages may arrive until the socket is CLOSED. A browser drops those messages.
     ///
     /// In state CONNECTING it stops connecting. In state CLOSING or CLOSED it does nothing.
     pub fn close(&self) {
@@ -150,12 +116,15 @@ impl WebSocket {
     }
 
     /// Sets the handler of `open` events. It replaces the one before.
-    pub fn set_onopen(&self, mut handler: impl FnMut(&Self, &Event) + Send + 'static) {
+    pub fn set_onopen(&self, mut handler: impl FnMut(&Self, &Event) + MaybeSend + 'static) {
         self.set_handler(EventType::Open, move |socket, event| handler(socket, event));
     }
 
     /// Sets the handler of `message` events. It replaces the one before.
-    pub fn set_onmessage(&self, mut handler: impl FnMut(&Self, &MessageEvent) + Send + 'static) {
+    pub fn set_onmessage(
+        &self,
+        mut handler: impl FnMut(&Self, &MessageEvent) + MaybeSend + 'static,
+    ) {
         self.set_handler(EventType::Message, move |socket, event| {
             if let Event::Message(message) = event {
                 handler(socket, message);
@@ -164,12 +133,12 @@ impl WebSocket {
     }
 
     /// Sets the handler of `error` events. It replaces the one before.
-    pub fn set_onerror(&self, mut handler: impl FnMut(&Self, &Event) + Send + 'static) {
+    pub fn set_onerror(&self, mut handler: impl FnMut(&Self, &Event) + MaybeSend + 'static) {
         self.set_handler(EventType::Error, move |socket, event| handler(socket, event));
     }
 
     /// Sets the handler of `close` events. It replaces the one before.
-    pub fn set_onclose(&self, mut handler: impl FnMut(&Self, &CloseEvent) + Send + 'static) {
+    pub fn set_onclose(&self, mut handler: impl FnMut(&Self, &CloseEvent) + MaybeSend + 'static) {
         self.set_handler(EventType::Close, move |socket, event| {
             if let Event::Close(close) = event {
                 handler(socket, close);
@@ -188,7 +157,7 @@ impl WebSocket {
     pub fn add_event_listener(
         &self,
         event_type: EventType,
-        listener: impl FnMut(&Self, &Event) + Send + 'static,
+        listener: impl FnMut(&Self, &Event) + MaybeSend + 'static,
     ) -> ListenerId {
         self.add(event_type, Kind::Listener, listener)
     }
@@ -197,7 +166,7 @@ impl WebSocket {
     pub fn add_event_listener_once(
         &self,
         event_type: EventType,
-        listener: impl FnMut(&Self, &Event) + Send + 'static,
+        listener: impl FnMut(&Self, &Event) + MaybeSend + 'static,
     ) -> ListenerId {
         self.add(event_type, Kind::Once, listener)
     }
@@ -217,7 +186,8 @@ impl WebSocket {
         Events::new(self.handle.clone())
     }
 
-    /// Returns why the connection failed, once it has. It is meant for a log.
+    /// Returns why the connection failed, once it has. It is meant for a log. A browser tells almost
+    /// nothing.
     pub fn failure(&self) -> Option<Arc<Failure>> {
         self.handle.claimed().object.failure.clone()
     }
@@ -247,18 +217,7 @@ impl WebSocket {
         .await;
     }
 
-    /// Blocks this thread until the `close` event has fired, and returns it. While an [`Events`] stream
-    /// exists, another thread must keep polling it.
-    ///
-    /// # Panics
-    /// Panics in a handler and in an async task, which would block forever. Await
-    /// [`closed`](Self::closed) there.
-    #[track_caller]
-    pub fn wait(&self) -> CloseEvent {
-        backend::wait_for(self.closed())
-    }
-
-    fn poll_state<T>(
+    pub(crate) fn poll_state<T>(
         &self,
         cx: &Context<'_>,
         look: impl FnOnce(&mut State<SocketState>) -> Option<T>,
@@ -267,7 +226,7 @@ impl WebSocket {
         self.handle.poll_state(cx, look)
     }
 
-    pub(crate) fn new_handle(url: Arc<Url>, target: &Arc<SocketTarget>) -> Self {
+    pub(crate) fn new_handle(url: Arc<str>, target: &Arc<SocketTarget>) -> Self {
         Self { url, handle: Handle::new(target) }
     }
 
@@ -278,7 +237,7 @@ impl WebSocket {
     fn set_handler(
         &self,
         event_type: EventType,
-        handler: impl FnMut(&Self, &Event) + Send + 'static,
+        handler: impl FnMut(&Self, &Event) + MaybeSend + 'static,
     ) {
         let callback = self.callback(handler);
         let old = self.target().listen(|listeners| listeners.set_handler(event_type, callback));
@@ -289,7 +248,7 @@ impl WebSocket {
         &self,
         event_type: EventType,
         kind: Kind,
-        listener: impl FnMut(&Self, &Event) + Send + 'static,
+        listener: impl FnMut(&Self, &Event) + MaybeSend + 'static,
     ) -> ListenerId {
         let callback = self.callback(listener);
         self.target().listen(|listeners| listeners.add(event_type, kind, callback))
@@ -297,7 +256,7 @@ impl WebSocket {
 
     fn callback(
         &self,
-        mut listener: impl FnMut(&Self, &Event) + Send + 'static,
+        mut listener: impl FnMut(&Self, &Event) + MaybeSend + 'static,
     ) -> Callback<SocketState> {
         let url = Arc::clone(&self.url);
         Arc::new(Mutex::new(move |handle: &Handle<SocketState>, event: &Event| {
@@ -310,9 +269,9 @@ impl std::fmt::Debug for WebSocket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let state = self.handle.state();
         f.debug_struct("WebSocket")
-            .field("url", &self.url)
-            .field("ready_state", &state.object.machine.ready_state())
-            .field("buffered_amount", &state.object.machine.buffered_amount())
+            .field("url", &state.object.shown_url())
+            .field("ready_state", &state.object.ready_state())
+            .field("buffered_amount", &state.object.buffered_amount())
             .finish_non_exhaustive()
     }
 }

@@ -1,26 +1,25 @@
 //! The task that opens one connection after another and posts their events.
 
 use std::future::{pending, poll_fn};
+use std::ops::ControlFlow;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fullduplex_proto::{CloseCode, Message};
+use fullduplex_proto::Message;
 use futures_core::Stream;
-use tokio::select;
-use tokio::time::{Instant, sleep_until};
 
-use crate::native::builder::Builder;
-use crate::native::failure::Failure;
-use crate::native::runtime;
+use crate::backend::builder::Builder;
+use crate::backend::{Failure, Instant, random, sleep_until, spawn};
 use crate::object::callback::undisturbed;
 use crate::object::events::Events;
+use crate::object::maybe_send::MaybeSend;
+use crate::object::race::race;
 use crate::object::target::Object;
 use crate::object::websocket::WebSocket;
 use crate::reconnect::event::{Lost, LostCause, ReconnectingEvent, Undelivered, Undelivery};
 use crate::reconnect::plan::Plan;
 use crate::reconnect::reconnection::{ReconnectTarget, Wish};
-use crate::reconnect::rejection;
 use crate::reconnect::schedule::{Phase, Verdict};
 use crate::rules::event::{CloseEvent, Event};
 
@@ -42,12 +41,12 @@ pub(super) fn start(target: &Arc<ReconnectTarget>) {
         plan
     };
     if let Some(plan) = plan {
-        runtime::spawn(run(Arc::clone(target), plan));
+        spawn(run(Arc::clone(target), plan));
     }
 }
 
 /// Serves a socket from its first attempt until it ends.
-fn run(target: Arc<ReconnectTarget>, plan: Plan) -> impl Future<Output = ()> + Send {
+fn run(target: Arc<ReconnectTarget>, plan: Plan) -> impl Future<Output = ()> + MaybeSend {
     let mut guard = EndGuard { target, plan: Some(plan) };
     async move {
         guard.target.restart();
@@ -146,7 +145,7 @@ impl ReconnectTarget {
         let retry = self.state().object.schedule.retries() + 1;
         let mut lost = Lost { close, cause, retry_in: Duration::ZERO, retry };
         let after = match &lost.cause {
-            Some(LostCause::Connection(failure)) => rejection::retry_after(failure),
+            Some(LostCause::Connection(failure)) => failure.retry_after(),
             _ => None,
         };
         let mut verdict = Verdict::Stop; // if the predicate panics
@@ -155,7 +154,7 @@ impl ReconnectTarget {
                 verdict = Verdict::Retry { after: after.unwrap_or_default() };
             }
         });
-        let chance = getrandom::u32().expect("the system must provide random numbers");
+        let chance = random();
         let now = Instant::now();
         let object = &mut self.state().object;
         object.failure.clone_from(&lost.cause);
@@ -191,10 +190,7 @@ impl ReconnectTarget {
                     (None, _) => return Next::Attempt,
                 }
             };
-            select! {
-                () = sleep_until(until) => {}
-                () = self.wanted() => {}
-            }
+            race(self.wanted(), sleep_until(until)).await;
         }
     }
 
@@ -206,9 +202,13 @@ impl ReconnectTarget {
 
     /// Opens a connection and serves it to its end.
     async fn attempt(self: &Arc<Self>, plan: &mut Plan) -> End {
-        let provided = select! {
-            builder = self.provide(plan) => builder,
-            end = self.unwanted() => return end,
+        let provided = race(
+            async { Ok(self.provide(plan).await) }, //
+            async { Err(self.unwanted().await) },
+        );
+        let provided = match provided.await {
+            Ok(provided) => provided,
+            Err(end) => return end,
         };
         match provided.and_then(|builder| builder.open().map_err(LostCause::Options)) {
             Ok(connection) => {
@@ -264,16 +264,7 @@ impl ReconnectTarget {
                 Some(Wish::Close(frame)) if closing == Closing::No => {
                     closing = Closing::Yes;
                     self.hand_over(&connection, EVERYTHING);
-                    // The arguments were checked by `close_with`.
-                    match frame {
-                        Some(frame) if frame.code == CloseCode::GOING_AWAY => {
-                            connection.disappear()
-                        }
-                        Some(frame) => {
-                            connection.close_with(frame.code.get(), frame.reason.as_str()).ok();
-                        }
-                        None => connection.close(),
-                    }
+                    connection.target().close_with_frame(frame.as_ref());
                 }
                 _ => self.hand_over(&connection, HAND_OVER_HIGH_WATER),
             }
@@ -291,11 +282,18 @@ impl ReconnectTarget {
                     buffered => connection.buffered_below(buffered).await,
                 }
             };
-            let event = select! {
-                event = poll_fn(|cx| events.as_mut().poll_next(cx)), if !is_full => event,
-                () = self.wanted() => continue,
-                () = written => continue,
+            let event = async {
+                if is_full {
+                    pending().await
+                } else {
+                    ControlFlow::Break(poll_fn(|cx| events.as_mut().poll_next(cx)).await)
+                }
             };
+            let due = async {
+                race(self.wanted(), written).await;
+                ControlFlow::Continue(())
+            };
+            let ControlFlow::Break(event) = race(event, due).await else { continue };
             match event {
                 Some(Event::Open) => {
                     self.state().object.schedule.handle_open(Instant::now());

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use fullduplex_proto::Message;
 
-use crate::native::failure::Failure;
-use crate::reconnect::rejection;
+use crate::backend::Failure;
 use crate::rules::error::Error;
 use crate::rules::event::{CloseEvent, MessageEvent};
 
@@ -84,7 +83,7 @@ impl Lost {
     /// [`stop_when`](super::ReconnectingBuilder::stop_when) says otherwise.
     pub fn is_permanent(&self) -> bool {
         match &self.cause {
-            Some(LostCause::Connection(failure)) => rejection::is_permanent(failure),
+            Some(LostCause::Connection(failure)) => failure.is_permanent(),
             Some(LostCause::Options(_)) => true,
             Some(LostCause::Provider(_)) | None => false,
         }

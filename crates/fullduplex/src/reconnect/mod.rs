@@ -13,7 +13,6 @@ mod options;
 mod outbox;
 mod plan;
 mod reconnection;
-mod rejection;
 mod schedule;
 mod socket;
 mod state;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use fullduplex_proto::{CloseFrame, Message};
 
+use crate::backend::Instant;
 use crate::object::target::{Callbacks, Fired, MessageDemand, Object, Target};
 use crate::object::wakers::{Host, Wakers};
 use crate::object::websocket::WebSocket;
@@ -19,7 +20,7 @@ use crate::rules::error::Error;
 use crate::rules::event::{BinaryType, CloseEvent, ReadyState};
 use crate::rules::machine;
 
-pub(super) type ReconnectTarget = Target<Reconnection>;
+pub(crate) type ReconnectTarget = Target<Reconnection>;
 
 pub(crate) struct Reconnection {
     pub(super) schedule: Schedule,
@@ -121,7 +122,8 @@ impl Reconnection {
             ReadyState::Closed => ReconnectState::Stopped,
             ReadyState::Connecting => match (self.schedule.phase(), &self.wish) {
                 (Phase::Waiting { until }, None) => {
-                    ReconnectState::Waiting { retry: self.schedule.retries(), until }
+                    let retry_in = until.saturating_duration_since(Instant::now());
+                    ReconnectState::Waiting { retry: self.schedule.retries(), retry_in }
                 }
                 (_, Some(Wish::Reconnect)) => ReconnectState::Connecting { retry: 0 },
                 _ => ReconnectState::Connecting { retry: self.schedule.retries() },
@@ -203,11 +205,14 @@ impl ReconnectTarget {
     }
 
     pub(super) fn close(&self, code: Option<u16>, reason: Option<&str>) -> Result<(), Error> {
-        let frame = machine::close_frame(code, reason)?;
+        self.close_with_frame(machine::close_frame(code, reason)?);
+        Ok(())
+    }
+
+    pub(crate) fn close_with_frame(&self, frame: Option<CloseFrame>) {
         let mut state = self.state();
         let state = &mut *state;
         state.object.close(frame, &mut state.wakers);
-        Ok(())
     }
 }
 

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
+use crate::backend::Instant;
 use crate::reconnect::backoff::Backoff;
 
 /// The attempts of one socket.

@@ -1,11 +1,10 @@
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use fullduplex_proto::{CloseCode, CloseFrame, Message};
+use fullduplex_proto::Message;
 
-use crate::backend;
 use crate::object::listeners::{Kind, ListenerId};
+use crate::object::maybe_send::MaybeSend;
 use crate::object::target::{Callback, Handle};
 use crate::object::websocket::WebSocket;
 use crate::reconnect::driver;
@@ -115,17 +114,6 @@ impl ReconnectingWebSocket {
         self.handle.send(data.into())
     }
 
-    /// Sends a Ping and waits for the Pong. Returns the time between them, or `None` if no
-    /// connection is open or it ends first.
-    ///
-    /// # Cancel safety
-    /// Cancel safe: the Ping is sent anyway.
-    pub async fn round_trip(&self) -> Option<Duration> {
-        let connection = self.handle.state().object.connection.clone()?;
-        // A connection that is not open yet returns an error.
-        connection.round_trip().await.ok().flatten()
-    }
-
     /// Waits until [`buffered_amount`](Self::buffered_amount) is less than `bytes`, or the socket has ended. A
     /// sender uses it to keep pace with the network.
     ///
@@ -156,15 +144,6 @@ impl ReconnectingWebSocket {
         self.handle.close(Some(code), Some(reason))
     }
 
-    /// Closes because the program ends, with code 1001 if the connection is open. No further
-    /// attempts are made.
-    pub fn disappear(&self) {
-        let mut state = self.handle.state();
-        let state = &mut *state;
-        let frame = CloseFrame::code(CloseCode::GOING_AWAY);
-        state.object.close(Some(frame), &mut state.wakers);
-    }
-
     /// Opens a connection now and resets the waits. It replaces an open connection, ends a wait, and restarts
     /// a socket that has ended.
     pub fn reconnect(&self) {
@@ -183,12 +162,15 @@ impl ReconnectingWebSocket {
     }
 
     /// Sets the handler of `open` events. It replaces the one before.
-    pub fn set_onopen(&self, mut handler: impl FnMut(&Self) + Send + 'static) {
+    pub fn set_onopen(&self, mut handler: impl FnMut(&Self) + MaybeSend + 'static) {
         self.set_handler(ReconnectingEventType::Open, move |socket, _| handler(socket));
     }
 
     /// Sets the handler of `message` events. It replaces the one before.
-    pub fn set_onmessage(&self, mut handler: impl FnMut(&Self, &MessageEvent) + Send + 'static) {
+    pub fn set_onmessage(
+        &self,
+        mut handler: impl FnMut(&Self, &MessageEvent) + MaybeSend + 'static,
+    ) {
         self.set_handler(ReconnectingEventType::Message, move |socket, event| {
             if let ReconnectingEvent::Message(message) = event {
                 handler(socket, message);
@@ -197,7 +179,7 @@ impl ReconnectingWebSocket {
     }
 
     /// Sets the handler of `lost` events. It replaces the one before.
-    pub fn set_onlost(&self, mut handler: impl FnMut(&Self, &Lost) + Send + 'static) {
+    pub fn set_onlost(&self, mut handler: impl FnMut(&Self, &Lost) + MaybeSend + 'static) {
         self.set_handler(ReconnectingEventType::Lost, move |socket, event| {
             if let ReconnectingEvent::Lost(lost) = event {
                 handler(socket, lost);
@@ -206,7 +188,10 @@ impl ReconnectingWebSocket {
     }
 
     /// Sets the handler of `undelivered` events. It replaces the one before.
-    pub fn set_onundelivered(&self, mut handler: impl FnMut(&Self, &Undelivered) + Send + 'static) {
+    pub fn set_onundelivered(
+        &self,
+        mut handler: impl FnMut(&Self, &Undelivered) + MaybeSend + 'static,
+    ) {
         self.set_handler(ReconnectingEventType::Undelivered, move |socket, event| {
             if let ReconnectingEvent::Undelivered(undelivered) = event {
                 handler(socket, undelivered);
@@ -215,12 +200,12 @@ impl ReconnectingWebSocket {
     }
 
     /// Sets the handler of `error` events. It replaces the one before.
-    pub fn set_onerror(&self, mut handler: impl FnMut(&Self) + Send + 'static) {
+    pub fn set_onerror(&self, mut handler: impl FnMut(&Self) + MaybeSend + 'static) {
         self.set_handler(ReconnectingEventType::Error, move |socket, _| handler(socket));
     }
 
     /// Sets the handler of `close` events. It replaces the one before.
-    pub fn set_onclose(&self, mut handler: impl FnMut(&Self, &CloseEvent) + Send + 'static) {
+    pub fn set_onclose(&self, mut handler: impl FnMut(&Self, &CloseEvent) + MaybeSend + 'static) {
         self.set_handler(ReconnectingEventType::Close, move |socket, event| {
             if let ReconnectingEvent::Close(close) = event {
                 handler(socket, close);
@@ -239,7 +224,7 @@ impl ReconnectingWebSocket {
     pub fn add_event_listener(
         &self,
         event_type: ReconnectingEventType,
-        listener: impl FnMut(&Self, &ReconnectingEvent) + Send + 'static,
+        listener: impl FnMut(&Self, &ReconnectingEvent) + MaybeSend + 'static,
     ) -> ListenerId {
         let callback = callback(listener);
         self.target().listen(|listeners| listeners.add(event_type, Kind::Listener, callback))
@@ -272,33 +257,28 @@ impl ReconnectingWebSocket {
         .await
     }
 
-    /// Blocks this thread until the `close` event has fired, and returns it.
-    ///
-    /// # Panics
-    /// Panics in a handler and in an async task, which would block forever. Await
-    /// [`closed`](Self::closed) there.
-    #[track_caller]
-    pub fn wait(&self) -> CloseEvent {
-        backend::wait_for(self.closed())
+    /// Returns the connection that is open or is being opened.
+    pub(crate) fn connection(&self) -> Option<WebSocket> {
+        self.handle.state().object.connection.clone()
     }
 
     pub(super) fn from_target(target: &Arc<ReconnectTarget>) -> Self {
         Self { handle: Handle::new(target) }
     }
 
-    fn target(&self) -> &Arc<ReconnectTarget> {
+    pub(crate) fn target(&self) -> &Arc<ReconnectTarget> {
         self.handle.target()
     }
 
     fn of_connection(&self, attribute: impl FnOnce(&WebSocket) -> String) -> String {
-        let connection = self.handle.state().object.connection.clone();
+        let connection = self.connection();
         connection.as_ref().map(attribute).unwrap_or_default()
     }
 
     fn set_handler(
         &self,
         event_type: ReconnectingEventType,
-        handler: impl FnMut(&Self, &ReconnectingEvent) + Send + 'static,
+        handler: impl FnMut(&Self, &ReconnectingEvent) + MaybeSend + 'static,
     ) {
         let callback = callback(handler);
         let old = self.target().listen(|listeners| listeners.set_handler(event_type, callback));
@@ -307,7 +287,7 @@ impl ReconnectingWebSocket {
 }
 
 fn callback(
-    mut listener: impl FnMut(&ReconnectingWebSocket, &ReconnectingEvent) + Send + 'static,
+    mut listener: impl FnMut(&ReconnectingWebSocket, &ReconnectingEvent) + MaybeSend + 'static,
 ) -> Callback<Reconnection> {
     Arc::new(Mutex::new(move |handle: &Handle<Reconnection>, event: &ReconnectingEvent| {
         listener(&ReconnectingWebSocket { handle: handle.clone() }, event);

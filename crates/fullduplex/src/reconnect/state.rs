@@ -1,4 +1,4 @@
-use tokio::time::Instant;
+use std::time::Duration;
 
 /// The state of a [`ReconnectingWebSocket`](super::ReconnectingWebSocket), in detail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,8 +15,8 @@ pub enum ReconnectState {
     Waiting {
         /// The number of that attempt, from 1.
         retry: u32,
-        /// The time of that attempt.
-        until: Instant,
+        /// The time until that attempt.
+        retry_in: Duration,
     },
     /// The closing handshake is in progress.
     Closing,

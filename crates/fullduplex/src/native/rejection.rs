@@ -11,34 +11,37 @@ use crate::native::failure::Failure;
 /// The longest wait that a `Retry-After` header can request.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
-/// Returns whether another attempt with the same options would fail too (FC-07).
-pub(super) fn is_permanent(failure: &Failure) -> bool {
-    match failure {
-        Failure::BlockedPort(_)
-        | Failure::Connect(ConnectError::TlsOptions(_) | ConnectError::ReservedHeader(_)) => true,
-        failure => rejected(failure).is_some_and(|rejected| is_permanent_status(rejected.status)),
+impl Failure {
+    /// Returns whether another attempt with the same options must fail too (FC-07).
+    pub(crate) fn is_permanent(&self) -> bool {
+        match self {
+            Self::BlockedPort(_)
+            | Self::Connect(ConnectError::TlsOptions(_) | ConnectError::ReservedHeader(_)) => true,
+            failure => {
+                rejected(failure).is_some_and(|rejected| is_permanent_status(rejected.status))
+            }
+        }
     }
-}
 
-/// Returns how long the server asks the client to wait before the next attempt (RFC 9110, section
-/// 10.2.3), up to an hour.
-pub(super) fn retry_after(failure: &Failure) -> Option<Duration> {
-    let headers = &rejected(failure)?.headers;
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = match value.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        // A number of seconds that does not fit into a u64.
-        Err(_) if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Duration::MAX
-        }
-        // The server's clock may differ from ours, so the date is compared with the response's own
-        // date.
-        Err(_) => {
-            let now = date(headers, &DATE).unwrap_or_else(SystemTime::now);
-            date(headers, &RETRY_AFTER)?.duration_since(now).unwrap_or_default()
-        }
-    };
-    Some(wait.min(RETRY_AFTER_MAX))
+    /// Returns how long the server asks to wait before the next attempt (RFC 9110, section 10.2.3), up to
+    /// an hour.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        let headers = &rejected(self)?.headers;
+        let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+        let wait = match value.parse() {
+            Ok(seconds) => Duration::from_secs(seconds),
+            // More seconds than a u64 has.
+            Err(_) if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Duration::MAX
+            }
+            // The server's clock may differ from ours, so the date is compared with its own.
+            Err(_) => {
+                let now = date(headers, &DATE).unwrap_or_else(SystemTime::now);
+                date(headers, &RETRY_AFTER)?.duration_since(now).unwrap_or_default()
+            }
+        };
+        Some(wait.min(RETRY_AFTER_MAX))
+    }
 }
 
 fn rejected(failure: &Failure) -> Option<&Rejected> {

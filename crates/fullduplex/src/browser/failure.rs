@@ -1,0 +1,51 @@
+use std::time::Duration;
+
+/// Why a connection failed, for a developer's log. A browser tells a program almost nothing, because a web
+/// page must not learn what is in its user's network (WS-err-1). The browser's console tells its user more.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The browser refused to connect, for example to a blocked port, or without TLS from a page that has
+    /// TLS.
+    #[error("the browser refused to connect: {0}")]
+    Refused(String),
+    /// The connection could not be opened.
+    #[error("could not connect; the browser's console may say why")]
+    Connect,
+    /// [`close`](crate::WebSocket::close) was called before the connection was open.
+    #[error("the socket was closed while it was connecting")]
+    ClosedWhileConnecting,
+    /// The connection broke, or the peer violated the protocol.
+    #[error("the connection was lost; the browser's console may say why")]
+    Lost,
+    /// Code of the application panicked.
+    #[error("a provider of the application panicked")]
+    Panicked,
+}
+
+impl Failure {
+    /// Returns why a driver ends too early. Called while it is dropped.
+    pub(crate) fn of_lost_driver() -> Self {
+        Self::Panicked
+    }
+
+    /// Returns what was under way: "check" before anything was sent, "connect", or "open" once the
+    /// connection was open.
+    pub fn phase(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "check",
+            Self::Connect | Self::ClosedWhileConnecting | Self::Panicked => "connect",
+            Self::Lost => "open",
+        }
+    }
+
+    /// Returns whether another attempt with the same options must fail too.
+    pub(crate) fn is_permanent(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+
+    /// A browser does not show the headers of a rejected handshake.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        None
+    }
+}

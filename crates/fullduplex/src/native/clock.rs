@@ -1,0 +1,1 @@
+pub(crate) use tokio::time::{Instant, sleep_until};
