@@ -3,6 +3,7 @@
 
 mod autobahn;
 mod bench;
+mod browser;
 mod check;
 mod costs;
 mod counts;
@@ -62,8 +63,12 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
-    /// Builds the guide into target/guide with mdBook, which it installs below target/. Fails if a
-    /// Markdown file of the repository has a dead link.
+    /// Runs the rows of the reference page in WebAssembly: in a page and a worker of Chromium, and in Node.js.
+    /// Needs the target wasm32-unknown-unknown, or Debian's rustc-web, rust-web-src and lld-22. Installs
+    /// wasm-bindgen below target/.
+    Browser,
+    /// Builds the guide into target/guide with mdBook, which it installs below target/. Fails if a Markdown
+    /// file of the repository has a dead link.
     Guide,
     /// Tries every header, sequence of frames, close code, length and start of UTF-8.
     Exhaustive,
@@ -196,6 +201,7 @@ fn main() -> ExitCode {
         Task::Check => check::all(),
         Task::Requirements => requirements::check(),
         Task::Autobahn { role, quick } => autobahn::test(role, quick),
+        Task::Browser => browser::browser(),
         Task::Guide => guide::build(),
         Task::Exhaustive => exhaustive(),
         Task::Simulate { seed: Some(seed), .. } => simulate(&[seed]),

@@ -1,6 +1,6 @@
 //! The servers for the tests of the object, with one interface.
 
-use fullduplex::{Builder, Tls, WebSocket};
+use fullduplex::{Builder, CloseEvent, Tls, WebSocket};
 
 use crate::ca::{Authority, Identity, Validity};
 use crate::echo;
@@ -18,7 +18,7 @@ pub struct Target {
 
 /// How a server answers our Close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CloseAnswer {
+enum CloseAnswer {
     /// With the same code and reason, as the RFC recommends.
     Ours,
     /// With 1000 and no reason, as `aiohttp` does.
@@ -73,9 +73,13 @@ impl Target {
         &self.url
     }
 
-    /// Returns how the server answers our Close.
-    pub fn close_answer(&self) -> CloseAnswer {
-        self.close_answer
+    /// Returns the close event after our Close with this code and reason.
+    pub fn close_event(&self, code: u16, reason: &str) -> CloseEvent {
+        let (code, reason) = match self.close_answer {
+            CloseAnswer::Ours => (code, reason),
+            CloseAnswer::Always1000 => (1000, ""),
+        };
+        CloseEvent { was_clean: true, code, reason: reason.into() }
     }
 
     /// Returns the extensions that the server accepts of our offer.

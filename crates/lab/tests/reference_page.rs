@@ -1,11 +1,26 @@
-//! The rows of the reference page, one test each, with our own server and with servers of other libraries,
-//! over `ws://` and `wss://`.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+//! The rows of the reference page, one test each, over real connections: to our own server and to
+//! servers of other libraries, over `ws://` and `wss://`. `crates/fullduplex/tests/browser` runs them in a
+//! browser.
+#![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 #[path = "reference_page/rows.rs"]
 mod rows;
 
-/// Runs the whole suite with one server, which all its tests share.
+use std::time::Duration;
+
+use fullduplex_lab::target::Target;
+
+/// How long a row may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn run(row: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        tokio::time::timeout(PATIENCE, row).await.expect("the row hangs");
+    });
+}
+
+/// The whole suite against one server, which all its tests share.
 macro_rules! suite {
     ($name:ident, $target:expr $(, $ignore:meta)?) => {
         mod $name {
@@ -16,7 +31,7 @@ macro_rules! suite {
             static TARGET: LazyLock<Target> = LazyLock::new(|| $target);
 
             suite!(@rows [$($ignore)?] constructor buffered_amount onopen_onmessage_onerror_onclose
-                protocol_and_extensions ready_state url close send);
+                protocol_and_extensions ready_state url close send reconnecting);
         }
     };
     (@rows $ignore:tt $($row:ident)*) => {
@@ -26,7 +41,7 @@ macro_rules! suite {
         #[test]
         $(#[$ignore])?
         fn $row() {
-            crate::rows::$row(&TARGET);
+            crate::run(crate::rows::$row(&TARGET));
         }
     };
 }

@@ -1,25 +1,17 @@
-//! The rows of the reference page, as tests with any echo server.
+//! The rows of the reference page, as tests with any echo server. One text for native programs and for
+//! browsers: `cargo xtask browser` runs it there.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fullduplex::ReadyState::{Closed, Closing, Connecting, Open};
 use fullduplex::{
-    CloseEvent, Data, Error, Event, EventType, Events, Message, ReadyState, WebSocket,
+    Backoff, CloseEvent, Data, Error, Event, EventType, Events, Message, ReadyState,
+    ReconnectingEvent, ReconnectingWebSocket, WebSocket,
 };
-use fullduplex_lab::target::{CloseAnswer, Target};
 use futures_util::StreamExt;
 
-/// How long a test may take.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Runs a test that awaits the events of one socket.
-fn awaiting(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        tokio::time::timeout(PATIENCE, test).await.expect("the test hangs");
-    });
-}
+use crate::Target;
 
 async fn opened(target: &Target) -> (WebSocket, Events) {
     let socket = target.socket().open().unwrap();
@@ -42,26 +34,15 @@ async fn next_close(events: &mut Events) -> CloseEvent {
     }
 }
 
-/// Returns the close event after our Close.
-fn answer(target: &Target, code: u16, reason: &str) -> CloseEvent {
-    let (code, reason) = match target.close_answer() {
-        CloseAnswer::Ours => (code, reason),
-        CloseAnswer::Always1000 => (1000, ""),
-    };
-    CloseEvent { was_clean: true, code, reason: reason.into() }
-}
-
 /// constructor(url, protocols)
-pub(crate) fn constructor(target: &Target) {
-    awaiting(async {
-        let socket = target.socket().protocols("chat").unwrap().open().unwrap();
-        assert_eq!(socket.ready_state(), Connecting);
-        assert_eq!(socket.events().next().await, Some(Event::Open), "{:?}", socket.failure());
-        assert_eq!(socket.ready_state(), Open);
-    });
+pub(crate) async fn constructor(target: &Target) {
+    let socket = target.socket().protocols("chat").unwrap().open().unwrap();
+    assert_eq!(socket.ready_state(), Connecting);
+    assert_eq!(socket.events().next().await, Some(Event::Open), "{:?}", socket.failure());
+    assert_eq!(socket.ready_state(), Open);
     let authority = target.url().trim_end_matches('/').split("//").nth(1).unwrap();
     for (url, protocols) in [
-        ("not a url".to_owned(), vec![]),
+        ("ws://host:port/".to_owned(), vec![]),
         (format!("ftp://{authority}/"), vec![]),
         (format!("ws://{authority}/#"), vec![]),
         (format!("ws://{authority}/#fragment"), vec![]),
@@ -75,30 +56,28 @@ pub(crate) fn constructor(target: &Target) {
 }
 
 /// bufferedAmount
-pub(crate) fn buffered_amount(target: &Target) {
-    awaiting(async {
-        let (socket, mut events) = opened(target).await;
-        assert_eq!(socket.buffered_amount(), 0);
-        socket.send("äö").unwrap();
-        assert_eq!(socket.buffered_amount(), 4, "bytes of UTF-8");
-        socket.send(vec![0; 1000]).unwrap();
-        assert_eq!(socket.buffered_amount(), 1004, "payload only");
-        next_message(&mut events).await;
-        next_message(&mut events).await;
-        assert_eq!(socket.buffered_amount(), 0, "a message that came back was written");
+pub(crate) async fn buffered_amount(target: &Target) {
+    let (socket, mut events) = opened(target).await;
+    assert_eq!(socket.buffered_amount(), 0);
+    socket.send("äö").unwrap();
+    assert_eq!(socket.buffered_amount(), 4, "bytes of UTF-8");
+    socket.send(vec![0; 1000]).unwrap();
+    assert_eq!(socket.buffered_amount(), 1004, "payload only");
+    next_message(&mut events).await;
+    next_message(&mut events).await;
+    assert_eq!(socket.buffered_amount(), 0, "what came back was written");
 
-        socket.close();
-        socket.send("dropped").unwrap();
-        assert_eq!(socket.buffered_amount(), 7, "it grows while CLOSING");
-        next_close(&mut events).await;
-        socket.send("dropped").unwrap();
-        assert_eq!(socket.buffered_amount(), 14, "it is not reset by CLOSED, and still grows");
-    });
+    socket.close();
+    socket.send("dropped").unwrap();
+    assert_eq!(socket.buffered_amount(), 7, "it grows while CLOSING");
+    next_close(&mut events).await;
+    socket.send("dropped").unwrap();
+    assert_eq!(socket.buffered_amount(), 14, "it is not reset by CLOSED, and grows on");
 }
 
 /// onopen, onmessage, onerror, onclose: handlers and listeners are called once per event, in the order in which
-/// they were added. This runs without a runtime, on the background thread.
-pub(crate) fn onopen_onmessage_onerror_onclose(target: &Target) {
+/// they were added.
+pub(crate) async fn onopen_onmessage_onerror_onclose(target: &Target) {
     let log = Arc::new(Mutex::new(Vec::new()));
     let note = |name: &'static str| {
         let log = Arc::clone(&log);
@@ -130,35 +109,33 @@ pub(crate) fn onopen_onmessage_onerror_onclose(target: &Target) {
         let close = note("onclose");
         socket.set_onclose(move |_, _| close());
     });
-    socket.unwrap().wait();
+    socket.unwrap().closed().await;
     let expected =
         ["listener 1", "onopen", "listener 2", "once", "onmessage", "onmessage", "onclose"];
     assert_eq!(*log.lock().unwrap(), expected);
 }
 
 /// protocol, extensions
-pub(crate) fn protocol_and_extensions(target: &Target) {
-    awaiting(async {
-        for (offered, chosen) in
-            [(vec!["unknown", "superchat", "chat"], "superchat"), (vec!["chat"], "chat")]
-        {
-            let socket = target.socket().protocols(&offered[..]).unwrap().open().unwrap();
-            assert_eq!((socket.protocol(), socket.extensions()), Default::default());
-            assert_eq!(socket.events().next().await, Some(Event::Open), "{:?}", socket.failure());
-            assert_eq!(socket.protocol(), chosen);
-            assert_eq!(socket.extensions(), target.extensions());
-        }
-        let (socket, _) = opened(target).await;
-        assert_eq!(socket.protocol(), "", "none was offered");
-        // The server supports none of the subprotocols, so the connection fails.
-        let socket = target.socket().protocols("unknown").unwrap().open().unwrap();
-        assert_eq!(socket.events().next().await, Some(Event::Error));
-        assert_eq!(socket.protocol(), "");
-    });
+pub(crate) async fn protocol_and_extensions(target: &Target) {
+    for (offered, chosen) in
+        [(vec!["unknown", "superchat", "chat"], "superchat"), (vec!["chat"], "chat")]
+    {
+        let socket = target.socket().protocols(&offered[..]).unwrap().open().unwrap();
+        assert_eq!((socket.protocol(), socket.extensions()), Default::default());
+        assert_eq!(socket.events().next().await, Some(Event::Open), "{:?}", socket.failure());
+        assert_eq!(socket.protocol(), chosen);
+        assert_eq!(socket.extensions(), target.extensions());
+    }
+    let (socket, _) = opened(target).await;
+    assert_eq!(socket.protocol(), "", "none was offered");
+    // The server supports none of the subprotocols, so the connection fails.
+    let socket = target.socket().protocols("unknown").unwrap().open().unwrap();
+    assert_eq!(socket.events().next().await, Some(Event::Error));
+    assert_eq!(socket.protocol(), "");
 }
 
 /// readyState, outside of events and in each event
-pub(crate) fn ready_state(target: &Target) {
+pub(crate) async fn ready_state(target: &Target) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let note = |event: &'static str| {
         let seen = Arc::clone(&seen);
@@ -180,22 +157,20 @@ pub(crate) fn ready_state(target: &Target) {
         socket.set_onclose(move |socket, _| close(socket.ready_state()));
     });
     let socket = socket.unwrap();
-    socket.wait();
+    socket.closed().await;
     assert_eq!(socket.ready_state(), Closed);
     let expected = [("constructor", 0), ("open", 1), ("message", 1), ("close()", 2), ("close", 3)];
     assert_eq!(*seen.lock().unwrap(), expected);
 }
 
 /// url
-pub(crate) fn url(target: &Target) {
-    awaiting(async {
-        let http = target.url().replacen("ws", "http", 1) + "a/../path?query=%20ü";
-        let parsed = target.url().to_owned() + "path?query=%20%C3%BC";
-        let socket = WebSocket::new(&http, ()).unwrap();
-        assert_eq!(socket.url(), parsed);
-        let (_, mut events) = opened(target).await;
-        events_origin(target, &mut events).await;
-    });
+pub(crate) async fn url(target: &Target) {
+    let http = target.url().replacen("ws", "http", 1) + "a/../path?query=%20ü";
+    let parsed = target.url().to_owned() + "path?query=%20%C3%BC";
+    let socket = WebSocket::new(&http, ()).unwrap();
+    assert_eq!(socket.url(), parsed);
+    let (_, mut events) = opened(target).await;
+    events_origin(target, &mut events).await;
 }
 
 /// Checks that the origin of a message is that of the URL.
@@ -212,12 +187,10 @@ async fn events_origin(target: &Target, events: &mut Events) {
 }
 
 /// close(), in each state, by either end
-pub(crate) fn close(target: &Target) {
-    awaiting(async {
-        close_while_connecting(target).await;
-        close_while_open(target).await;
-        close_by_the_server(target).await;
-    });
+pub(crate) async fn close(target: &Target) {
+    close_while_connecting(target).await;
+    close_while_open(target).await;
+    close_by_the_server(target).await;
 }
 
 async fn close_while_connecting(target: &Target) {
@@ -244,7 +217,7 @@ async fn close_while_open(target: &Target) {
         socket.close_with(code, reason).unwrap();
         assert_eq!(socket.ready_state(), Closing);
         socket.close_with(4001, "the second call does nothing").unwrap();
-        assert_eq!(next_close(&mut events).await, answer(target, code, reason));
+        assert_eq!(next_close(&mut events).await, target.close_event(code, reason));
         assert_eq!(socket.ready_state(), Closed);
         socket.close_with(4001, "nor does one when CLOSED").unwrap();
         assert_eq!(socket.close_with(1001, ""), Err(Error::Code(1001)), "checked in every state");
@@ -253,7 +226,7 @@ async fn close_while_open(target: &Target) {
     // Without a code our Close has no body, and an answer without a body means 1005.
     let (socket, mut events) = opened(target).await;
     socket.close();
-    assert_eq!(next_close(&mut events).await, answer(target, 1005, ""));
+    assert_eq!(next_close(&mut events).await, target.close_event(1005, ""));
 }
 
 async fn close_by_the_server(target: &Target) {
@@ -268,22 +241,18 @@ async fn close_by_the_server(target: &Target) {
 }
 
 /// send()
-pub(crate) fn send(target: &Target) {
-    awaiting(async {
-        let socket = target.socket().open().unwrap();
-        assert_eq!(socket.send("too early"), Err(Error::Connecting));
-        assert_eq!(socket.send(vec![1]).unwrap_err().name(), "InvalidStateError");
-        assert_eq!(socket.buffered_amount(), 0);
-    });
-    awaiting(send_sizes(target));
-    awaiting(send_in_order(target));
-    awaiting(async {
-        let (socket, mut events) = opened(target).await;
-        socket.close();
-        next_close(&mut events).await;
-        socket.send("silently counted").unwrap();
-        assert_eq!(socket.buffered_amount(), 16);
-    });
+pub(crate) async fn send(target: &Target) {
+    let socket = target.socket().open().unwrap();
+    assert_eq!(socket.send("too early"), Err(Error::Connecting));
+    assert_eq!(socket.send(vec![1]).unwrap_err().name(), "InvalidStateError");
+    assert_eq!(socket.buffered_amount(), 0);
+    send_sizes(target).await;
+    send_in_order(target).await;
+    let (socket, mut events) = opened(target).await;
+    socket.close();
+    next_close(&mut events).await;
+    socket.send("silently counted").unwrap();
+    assert_eq!(socket.buffered_amount(), 16);
 }
 
 async fn send_sizes(target: &Target) {
@@ -318,4 +287,35 @@ async fn send_in_order(target: &Target) {
     }
     socket.close();
     assert!(next_close(&mut events).await.was_clean);
+}
+
+/// Not a row of the page: a `ReconnectingWebSocket` connects again, and sends what was queued meanwhile.
+pub(crate) async fn reconnecting(target: &Target) {
+    let mut backoff = Backoff::default();
+    backoff.base = Duration::from_millis(10);
+    let socket = ReconnectingWebSocket::builder(target.socket()).backoff(backoff).open();
+    let mut events = socket.events();
+    socket.send("close 3001 again").unwrap();
+    assert!(matches!(events.next().await, Some(ReconnectingEvent::Open)), "{:?}", socket.failure());
+    match events.next().await {
+        Some(ReconnectingEvent::Lost(lost)) => assert_eq!(lost.close.code, 3001),
+        other => panic!("{other:?} instead of the lost event"),
+    }
+    socket.send("queued").unwrap();
+    assert!(matches!(events.next().await, Some(ReconnectingEvent::Open)));
+    match events.next().await {
+        Some(ReconnectingEvent::Message(message)) => {
+            assert_eq!(message.data.as_text(), Some("queued"))
+        }
+        other => panic!("{other:?} instead of a message"),
+    }
+    socket.buffered_below(1).await;
+    socket.close_with(3002, "enough").unwrap();
+    match events.next().await {
+        Some(ReconnectingEvent::Close(close)) => {
+            assert_eq!(close, target.close_event(3002, "enough"))
+        }
+        other => panic!("{other:?} instead of the close event"),
+    }
+    assert_eq!(socket.ready_state(), Closed);
 }

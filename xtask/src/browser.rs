@@ -1,0 +1,80 @@
+//! The rows of the reference page in a page, in a worker and in Node.js.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::run::{Failure, cargo, output, root, run};
+
+/// Builds the rows for WebAssembly, and runs them.
+pub(crate) fn browser() -> Result<(), Failure> {
+    let folder = root().join("target/browser");
+    fs::remove_dir_all(&folder).ok();
+    fs::create_dir_all(&folder)?;
+    // Node.js 20 takes a file for a module only if this says so.
+    fs::write(folder.join("package.json"), "{ \"type\": \"module\" }\n")?;
+    let program = build(["test", "--no-run", "--package", "fullduplex", "--test", "browser"])?;
+    bind(&program, "rows", &folder)?;
+    let mut hosts = cargo(["run", "--quiet", "--package", "fullduplex-lab", "--bin", "browser"]);
+    run(hosts.arg("--").arg(&folder))
+}
+
+/// Builds one program for WebAssembly, and returns its path.
+fn build(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<PathBuf, Failure> {
+    let mut cargo = cargo(arguments);
+    cargo.args(["--target", TARGET, "--message-format", "json-render-diagnostics"]);
+    // A folder of its own: another compiler would make cargo build everything anew.
+    cargo.env("CARGO_TARGET_DIR", root().join("target/wasm"));
+    if !has_target()? {
+        // Debian's compiler builds the standard library from its sources.
+        cargo.args(["-Zbuild-std=std,panic_abort"]);
+        cargo.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
+        cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld-22");
+    }
+    let messages = output(&mut cargo)?;
+    let mut programs = messages.lines().filter_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        message["executable"].as_str().map(PathBuf::from)
+    });
+    programs.next_back().ok_or_else(|| Failure("cargo has built no program".into()))
+}
+
+/// Returns whether the compiler has the target. If neither it nor Debian's has it, says what to install.
+fn has_target() -> Result<bool, Failure> {
+    let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]))?;
+    let library = Path::new(sysroot.trim()).join("lib/rustlib").join(TARGET);
+    if !library.exists() && !Path::new(DEBIAN_RUSTC).exists() {
+        return Err(Failure(format!(
+            "could not build for WebAssembly: run `rustup target add {TARGET}`, or on Debian `apt-get \
+             install rustc-web rust-web-src lld-22`"
+        )));
+    }
+    Ok(library.exists())
+}
+
+/// Writes `NAME.js` and `NAME_bg.wasm` for a program.
+fn bind(program: &Path, name: &str, folder: &Path) -> Result<(), Failure> {
+    let tools = root().join("target/wasm-bindgen");
+    let tool = tools.join("bin/wasm-bindgen");
+    let version = version_of_crate()?;
+    let has_version = output(Command::new(&tool).arg("--version"))
+        .is_ok_and(|printed| printed.trim().ends_with(&version));
+    if !has_version {
+        let mut install = cargo(["install", "--quiet", "--force", "wasm-bindgen-cli"]);
+        run(install.args(["--version", &version, "--root"]).arg(&tools))?;
+    }
+    let mut bind = Command::new(&tool);
+    bind.args(["--target", "web", "--no-typescript", "--out-name", name]);
+    run(bind.arg("--out-dir").arg(folder).arg(program))
+}
+
+/// Returns the version of the crate wasm-bindgen, which the tool must have too.
+fn version_of_crate() -> Result<String, Failure> {
+    let lock = fs::read_to_string(root().join("Cargo.lock"))?;
+    let after = lock.split("name = \"wasm-bindgen\"\nversion = \"").nth(1).unwrap_or_default();
+    Ok(after.split('"').next().unwrap_or_default().to_owned())
+}
+
+const TARGET: &str = "wasm32-unknown-unknown";
+const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
