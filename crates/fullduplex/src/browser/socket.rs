@@ -172,8 +172,14 @@ impl Object for SocketState {
 /// Calls of the application.
 impl SocketTarget {
     pub(crate) fn send(&self, message: Message) -> Result<(), Error> {
-        let socket = self.claimed().object.socket.clone();
-        let Some(socket) = socket else { return Err(Error::Connecting) };
+        let (socket, ready_state) = {
+            let state = self.claimed();
+            (state.object.socket.clone(), state.object.ready_state())
+        };
+        let Some(socket) = socket else {
+            let is_connecting = ready_state == ReadyState::Connecting;
+            return if is_connecting { Err(Error::Connecting) } else { Ok(()) };
+        };
         let sent = match &message {
             Message::Text(text) => socket.send_with_str(text.as_str()),
             Message::Binary(bytes) => socket.send_with_u8_array(bytes),
