@@ -55,7 +55,7 @@
 //! Handlers run on the thread of the page and need not be [`Send`]: see [`MaybeSend`]. Where a method
 //! behaves differently in a browser, its documentation says so.
 //!
-//! The folder `examples` has a short program for most of these lines.
+//! The folder `examples` has a short program for most of these rows.
 
 mod backend;
 #[cfg(target_family = "wasm")]

@@ -16,7 +16,7 @@ impl WebSocket {
     /// exists, another thread must keep polling it.
     ///
     /// # Panics
-    /// Panics in a handler and in an async task, which it would block for ever. Await
+    /// Panics in a handler and in an async task, which would block forever. Await
     /// [`closed`](Self::closed) there.
     #[track_caller]
     pub fn wait(&self) -> CloseEvent {
@@ -29,7 +29,7 @@ impl ReconnectingWebSocket {
     /// Blocks this thread until the `close` event has fired, and returns it.
     ///
     /// # Panics
-    /// Panics in a handler and in an async task, which it would block for ever. Await
+    /// Panics in a handler and in an async task, which would block forever. Await
     /// [`closed`](Self::closed) there.
     #[track_caller]
     pub fn wait(&self) -> CloseEvent {

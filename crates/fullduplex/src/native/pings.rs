@@ -46,14 +46,14 @@ impl WebSocket {
 
 /// Pings. A browser sends none.
 impl ReconnectingWebSocket {
-    /// Asks the server for a Pong, and waits for it: how long it took. `None` if there is no connection, or
-    /// it ends before.
+    /// Sends a Ping and waits for the Pong. Returns the time between them, or `None` if no
+    /// connection is open or it ends first.
     ///
     /// # Cancel safety
-    /// Safe: the Ping is sent all the same.
+    /// Cancel safe: the Ping is sent anyway.
     pub async fn round_trip(&self) -> Option<Duration> {
         let connection = self.connection()?;
-        // One that is still connecting is none.
+        // A connection that is not open yet returns an error.
         connection.round_trip().await.ok().flatten()
     }
 }

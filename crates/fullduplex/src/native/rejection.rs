@@ -12,7 +12,7 @@ use crate::native::failure::Failure;
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
 impl Failure {
-    /// Returns whether another attempt with the same options must fail too (FC-07).
+    /// Returns whether another attempt with the same options would fail too (FC-07).
     pub(crate) fn is_permanent(&self) -> bool {
         match self {
             Self::BlockedPort(_)
@@ -23,18 +23,19 @@ impl Failure {
         }
     }
 
-    /// Returns how long the server asks to wait before the next attempt (RFC 9110, section 10.2.3), up to
-    /// an hour.
+    /// Returns how long the server asks the client to wait before the next attempt (RFC 9110, section
+    /// 10.2.3), up to an hour.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         let headers = &rejected(self)?.headers;
         let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
         let wait = match value.parse() {
             Ok(seconds) => Duration::from_secs(seconds),
-            // More seconds than a u64 has.
+            // A number of seconds that does not fit into a u64.
             Err(_) if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
                 Duration::MAX
             }
-            // The server's clock may differ from ours, so the date is compared with its own.
+            // The server's clock may differ from ours, so the date is compared with the response's own
+            // date.
             Err(_) => {
                 let now = date(headers, &DATE).unwrap_or_else(SystemTime::now);
                 date(headers, &RETRY_AFTER)?.duration_since(now).unwrap_or_default()

@@ -15,12 +15,12 @@ use crate::object::maybe_send::MaybeSend;
 use crate::object::wakers::{Host, Wakers};
 use crate::rules::event::CloseEvent;
 
-/// What one kind of object adds to its event target.
+/// The part of an event target that differs between the objects.
 pub(crate) trait Object: MaybeSend + Sized + 'static {
     type Event: Clone + MaybeSend;
     type EventType: Copy + PartialEq + MaybeSend;
     type Task;
-    /// What outlives the object's end, to be dropped without the lock.
+    /// State that is left after the object's end. It is dropped outside the lock.
     type Remains: MaybeSend;
 
     fn event_type(event: &Self::Event) -> Self::EventType;

@@ -34,8 +34,8 @@ use crate::rules::event::{BinaryType, CloseEvent, Event, EventType, MessageEvent
 ///   dropped, and the state is up to date. [`url`](Self::url), [`binary_type`](Self::binary_type),
 ///   [`set_binary_type`](Self::set_binary_type) and `clone` do not count.
 ///
-/// At most 1 MiB of messages wait. A socket that is never used is not read beyond that. In a browser
-/// any number waits, because a page cannot make the browser stop reading.
+/// At most 1 MiB of messages wait. Beyond that, nothing is read from the connection of an unused
+/// socket. In a browser any number waits, because a page cannot make the browser stop reading.
 ///
 /// A handler that blocks delays its socket; without a runtime, it delays all sockets of the process.
 /// Handlers run inside an async runtime, so they cannot use `block_on`.
@@ -57,8 +57,9 @@ impl WebSocket {
         self.handle.claimed().object.ready_state()
     }
 
-    /// Returns the bytes of payload that [`send`](Self::send) took and the network has not. It falls only
-    /// between events. Sending after a close increases it, and it is never reset. In a browser it is that of
+    /// Returns the number of payload bytes passed to [`send`](Self::send) that were not written to
+    /// the network yet. It falls only between events. Sending after a close increases it, and it is
+    /// never reset. In a browser it is that of
     /// the browser's object.
     pub fn buffered_amount(&self) -> u64 {
         self.handle.claimed().buffered_amount()
@@ -97,8 +98,8 @@ impl WebSocket {
         self.handle.send(data.into())
     }
 
-    /// Starts the closing handshake without a code; the peer sees 1005. Messages that were sent before are
-    /// still sent, and messages may arrive until the socket is CLOSED. A browser drops those messages.
+    /// Starts the closing handshake without a code; the peer sees 1005. Messages sent before are
+    /// still delivered, and messages may arrive until the socket is CLOSED. A browser drops those messages.
     ///
     /// In state CONNECTING it stops connecting. In state CLOSING or CLOSED it does nothing.
     pub fn close(&self) {

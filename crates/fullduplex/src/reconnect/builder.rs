@@ -39,9 +39,9 @@ impl ReconnectingWebSocket {
     /// Returns a builder for a socket that asks `provider` for the options of each attempt, for
     /// example because a token expires or a directory names the server.
     ///
-    /// `provider` receives the number of the attempt since the waits were reset, 0 for the first one. If it
-    /// returns an error, the attempt has failed. Its future may take long: it delays only the attempt, and is
-    /// dropped when the attempt is no longer wanted.
+    /// `provider` receives the number of the attempt since the waits were reset, 0 for the first
+    /// one. If it returns an error, the attempt has failed. Its future may take a long time: it
+    /// delays only this attempt, and is dropped when the attempt is no longer needed.
     pub fn provided_by<F, E>(
         provider: impl FnMut(u32) -> F + MaybeSend + 'static,
     ) -> ReconnectingBuilder
@@ -88,9 +88,10 @@ impl ReconnectingBuilder {
         self
     }
 
-    /// Ends the socket at a loss for which `stop` returns true, such as one with a close code by which the
-    /// server rejects the client. It replaces the default: [`Lost::is_permanent`] with fixed options, none
-    /// with a provider. [`Lost::retry_in`] is zero, because it is not drawn yet.
+    /// Ends the socket at a loss for which `stop` returns true, such as one with a close code by
+    /// which the server rejects the client. Replaces the default: [`Lost::is_permanent`] with fixed
+    /// options, nothing with a provider. [`Lost::retry_in`] is zero in the argument, because it is
+    /// not decided yet.
     pub fn stop_when(mut self, stop: impl FnMut(&Lost) -> bool + MaybeSend + 'static) -> Self {
         self.plan.stop_when = Box::new(stop);
         self
