@@ -52,6 +52,9 @@
 //! - [`WebSocket::ping`], [`WebSocket::round_trip`], and [`ReconnectingWebSocket::disappear`].
 //! - the options of [`Builder`] except for subprotocols, [`net`], and [`host`].
 //!
+//! The object of Node.js 20 deviates from the standard: a connection that fails or is closed before it is
+//! open fires no `close` event there, so a [`ReconnectingWebSocket`] does not try again.
+//!
 //! Handlers run on the thread of the page and need not be [`Send`]: see [`MaybeSend`]. Where a method
 //! behaves differently in a browser, its documentation says so.
 //!
