@@ -207,7 +207,6 @@ fn main() -> ExitCode {
         Task::Simulate { seed: Some(seed), .. } => simulate(&[seed]),
         Task::Simulate { seeds, first, seed: None } => simulate(&[first, seeds]),
         Task::HubSimulate { first, count } => hub_simulate(first, count),
-    },
         Task::Mutants { package, shard } => mutants::mutants(&package, &shard),
         Task::Fuzz(options) => fuzz::fuzz(&options),
         Task::Idle { connections } => bench::idle(connections),
