@@ -127,7 +127,6 @@ impl Inflater {
     /// Frees everything between two messages, except the history, to which the next message may refer.
     pub(crate) fn release(&mut self) {
         self.stream = None;
-        // Copied even if it has the right size, so that it can use heap memory that a stream has freed.
         let start = self.history.len().saturating_sub(self.context.window_bits.bytes());
         self.history = Vec::from(&self.history[start..]);
     }
