@@ -202,11 +202,11 @@ async fn an_endless_head_fails() {
     let start = || std::iter::once(format!("{SWITCHING}\r\n"));
     let end = || std::iter::once("\r\n".to_owned());
     let one_line = pouring(start().chain(["X: ".to_owned()]).chain(one_line)).await;
-    one_line.record().await.0.assert_failed(&[], "longer than 16384 bytes");
+    one_line.record().await.0.assert_failed(&[], "the limit of 16384 bytes");
     let many_lines = pouring(start().chain(many_lines).chain(end())).await;
-    many_lines.record().await.0.assert_failed(&[], "longer than 16384 bytes");
+    many_lines.record().await.0.assert_failed(&[], "the limit of 100 headers");
     let enough_lines = pouring(start().chain(enough_lines).chain(end())).await;
-    enough_lines.record().await.0.assert_failed(&[], "more than 100 headers");
+    enough_lines.record().await.0.assert_failed(&[], "the limit of 100 headers");
     let interim = (0..1024).map(|_| "HTTP/1.1 103 Early Hints\r\n\r\n".to_owned());
     pouring(interim).await.record().await.0.assert_failed(&[], "interim responses");
 }

@@ -92,7 +92,7 @@ async fn an_endless_head_of_a_proxy_fails() {
     })
     .await;
     let socket = by_http(proxy.address());
-    proxy.record_as(socket).await.0.assert_failed(&[], "longer than 16384 bytes");
+    proxy.record_as(socket).await.0.assert_failed(&[], "the limit of 100 headers");
 }
 
 /// Starts a proxy that sends a byte now and then, but never a complete response.
