@@ -12,7 +12,7 @@ use crate::rules::event::CloseEvent;
 
 /// Blocking. A browser cannot block.
 impl WebSocket {
-    /// Blocks this thread until the `close` event has fired, and returns it. While an [`Events`] stream
+    /// Blocks this thread until the `close` event has fired, and returns it. While an [`Events`](crate::Events) stream
     /// exists, another thread must keep polling it.
     ///
     /// # Panics
