@@ -1,5 +1,7 @@
 use std::convert::Infallible;
 
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use http::uri::PathAndQuery;
 
 use crate::credentials::Credentials;
@@ -119,6 +121,16 @@ impl Url {
     /// Returns the decoded user name and password, or `None` if the URL has neither.
     pub fn credentials(&self) -> Option<Credentials> {
         Credentials::decode(self.url.username(), self.url.password().unwrap_or_default())
+    }
+
+    /// Adds an `Authorization` header with the user name and the password, if the URL has them and
+    /// `headers` has no such header.
+    pub fn add_authorization(&self, headers: &mut HeaderMap) {
+        if let Some(credentials) = self.credentials()
+            && !headers.contains_key(AUTHORIZATION)
+        {
+            headers.insert(AUTHORIZATION, credentials.to_basic());
+        }
     }
 
     /// Returns the request target: the path, and the query if there is one (RFC6455-3-3).

@@ -8,8 +8,7 @@ use fullduplex_net::ConnectOptions;
 use fullduplex_net::proto::handshake::head::{HeadError, HeadReader};
 use fullduplex_net::proto::{Limits, Url};
 use http::header::{
-    AUTHORIZATION, CONNECTION, HOST, HeaderName, ORIGIN, SEC_WEBSOCKET_EXTENSIONS,
-    SEC_WEBSOCKET_PROTOCOL, UPGRADE,
+    CONNECTION, HOST, HeaderName, ORIGIN, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
 };
 use http::{HeaderMap, Request, Response};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -176,11 +175,7 @@ pub(super) fn rewrite(
 /// Returns the headers that the user of this command adds, with the credentials of the URL.
 fn user_headers(url: &Url, options: &ConnectOptions) -> HeaderMap {
     let mut headers = options.headers.clone();
-    if let Some(credentials) = url.credentials()
-        && !headers.contains_key(AUTHORIZATION)
-    {
-        headers.insert(AUTHORIZATION, credentials.to_basic());
-    }
+    url.add_authorization(&mut headers);
     headers
 }
 

@@ -1,7 +1,6 @@
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderName, SEC_WEBSOCKET_ACCEPT,
-    SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
-    TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
@@ -117,12 +116,8 @@ impl Offer {
             let extensions: Vec<_> = self.extensions.iter().map(Extension::to_string).collect();
             headers.insert(SEC_WEBSOCKET_EXTENSIONS, ascii(&extensions.join(", ")));
         }
-        if let Some(credentials) = url.credentials()
-            && !further.contains_key(AUTHORIZATION)
-        {
-            headers.insert(AUTHORIZATION, credentials.to_basic());
-        }
         headers.extend(further.clone());
+        url.add_authorization(headers);
         Ok(request)
     }
 
