@@ -1,6 +1,7 @@
 //! `fdx connect` in tmux: presses keys and reads the screen.
 
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use fullduplex_lab::folder::Folder;
@@ -20,7 +21,10 @@ impl Terminal {
 
     /// Opens a terminal with this value of `TERM`, if it is not empty.
     fn open_as(term: &str, name: &str, folder: &Folder, arguments: &str) -> Self {
-        let terminal = Self { name: format!("fdx-{name}-{}", std::process::id()) };
+        // A number, because the tmux of an earlier terminal of this test may still be ending.
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let terminal = Self { name: format!("fdx-{name}-{}-{number}", std::process::id()) };
         let fdx = env!("CARGO_BIN_EXE_fdx");
         let term = if term.is_empty() { String::new() } else { format!("TERM={term} ") };
         let command =
