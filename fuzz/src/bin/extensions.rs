@@ -127,12 +127,14 @@ enum Lexeme {
     Quoted(String),
 }
 
-/// Parses the grammar of RFC 6455 section 9.1: first into lexemes, then at the separators.
+/// Parses the grammar of RFC 6455 section 9.1: first into lexemes, then at the separators. Empty elements of
+/// a list are ignored (RFC 9110 section 5.6.1.2), but one element must not be empty.
 fn naive(lines: &[HeaderValue]) -> Option<Vec<Extension>> {
     let mut extensions = Vec::new();
     for line in lines {
         let lexemes = lexemes(line.as_bytes())?;
-        for element in lexemes.split(|lexeme| *lexeme == Lexeme::Separator(b',')) {
+        let elements = lexemes.split(|lexeme| *lexeme == Lexeme::Separator(b','));
+        for element in elements.filter(|element| !element.is_empty()) {
             let mut parts = element.split(|lexeme| *lexeme == Lexeme::Separator(b';'));
             let [Lexeme::Token(name)] = parts.next()? else {
                 return None;
@@ -141,7 +143,7 @@ fn naive(lines: &[HeaderValue]) -> Option<Vec<Extension>> {
             extensions.push(Extension { name: name.clone(), params });
         }
     }
-    Some(extensions)
+    (!extensions.is_empty()).then_some(extensions)
 }
 
 fn param(lexemes: &[Lexeme]) -> Option<Param> {
