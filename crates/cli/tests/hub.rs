@@ -73,7 +73,7 @@ mod needs_nats_server {
     /// HUB-1: two servers are one room, which `fdx hub` reaches too.
     #[tokio::test]
     #[ignore = "needs nats-server"]
-    async fn two_servers_are_one_room() {
+    async fn two_servers_share_one_room() {
         let broker = Broker::start();
         let arguments = ["--hub", &broker.url, "--topic", "room"];
         let one = Listening::start_mode("--broadcast", &arguments);

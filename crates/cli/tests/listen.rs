@@ -259,7 +259,7 @@ fn a_message_above_the_limit_is_refused() {
 
 /// FS-05: a page whose host name resolves to this machine, and the server's page under that name.
 #[tokio::test]
-async fn a_foreign_host_is_misdirected() {
+async fn a_foreign_host_gets_421() {
     let plain = "GET / HTTP/1.1\r\nHost: NAME\r\nConnection: close\r\n\r\n";
     let upgrade = SAMPLE_REQUEST.replace("localhost", "NAME");
     for (arguments, name, is_let_in) in [

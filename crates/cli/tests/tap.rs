@@ -418,7 +418,7 @@ async fn tap_ends_with_the_reader_of_its_output() {
 
 /// FS-05: a page whose host name resolves to this machine.
 #[tokio::test]
-async fn a_foreign_host_is_misdirected() {
+async fn a_foreign_host_gets_421() {
     let (_held, nobody) = deaf();
     let mut tap = Tap::start(&format!("ws://{nobody}/"), &[]);
     let mut client = client_of(&tap).await;

@@ -421,7 +421,7 @@ mod tests {
 
     /// HUB-5.
     #[test]
-    fn what_was_missed_during_a_cut_is_fetched() {
+    fn entries_missed_while_disconnected_are_fetched() {
         let mut feed = feed();
         feed.handle_cut(NOW);
         feed.handle_entry(entry(1, 1), NOW);
@@ -438,7 +438,7 @@ mod tests {
 
     /// HUB-5: an answer from before the second cut does not say what was missed during it.
     #[test]
-    fn an_answer_from_before_another_cut_is_ignored() {
+    fn an_answer_from_before_a_second_disconnect_is_ignored() {
         let mut feed = feed();
         feed.handle_cut(NOW);
         feed.handle_connected();
@@ -457,7 +457,7 @@ mod tests {
 
     /// HUB-2.
     #[test]
-    fn a_trimmed_log_is_told_and_goes_on() {
+    fn a_trimmed_log_is_a_gap_before_the_remaining_entries() {
         let mut feed = feed();
         feed.handle_entry(entry(1, 9), NOW);
         let entries = vec![entry(1, 8), entry(1, 9)];
@@ -469,7 +469,7 @@ mod tests {
 
     /// HUB-3.
     #[test]
-    fn another_epoch_is_told_and_passed_on_from_its_begin() {
+    fn a_new_epoch_is_a_gap_before_all_its_entries() {
         let mut feed = feed();
         feed.handle_entry(entry(1, 1), NOW);
         feed.handle_entry(entry(2, 2), NOW);

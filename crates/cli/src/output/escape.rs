@@ -80,7 +80,7 @@ mod tests {
     proptest! {
         /// FK-03
         #[test]
-        fn no_hostile_character_is_left(text in ".*", width in 0usize..50) {
+        fn hostile_characters_are_escaped(text in ".*", width in 0usize..50) {
             prop_assert!(!escaped(&text).chars().any(is_hostile));
             prop_assert!(cut(&text, width).chars().count() <= width.max(1));
         }

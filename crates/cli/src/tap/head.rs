@@ -269,7 +269,7 @@ mod tests {
     /// FK-05: a page that came through here is the server's own. A page of another site gets nothing of the
     /// user's, whatever name it has given to 127.0.0.1.
     #[tokio::test]
-    async fn only_a_page_of_this_address_gets_what_is_the_users() {
+    async fn only_pages_of_this_tap_get_the_users_credentials() {
         let mut options = ConnectOptions::default();
         options.headers.insert("cookie", HeaderValue::from_static("of=user"));
         let url = "wss://me:pass@b:2/";

@@ -74,7 +74,7 @@ mod tests {
 
     /// HUB-7.
     #[test]
-    fn encoded_names_have_no_syntax_of_a_broker_and_stay_different() {
+    fn encoded_names_are_unique_and_contain_no_broker_syntax() {
         let names = ["*", ">", ".", " ", "{", "}", "a.b", "a=2Eb", "a/b", "a:b", "é", "$SYS", "a"];
         let mut seen = std::collections::BTreeSet::new();
         for name in names {
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_hub_has_written_is_no_content() {
+    fn content_of_other_programs_is_rejected() {
         let content = Content { id: 1, except: 0, message: Some(Prepared::new("a")) };
         let mut bad = encode(&content).to_vec();
         *bad.last_mut().unwrap() = 0xff;

@@ -28,7 +28,7 @@ fn seeds() -> Range<u64> {
 
 /// HUB-1, HUB-2, HUB-3, HUB-5.
 #[test]
-fn nothing_is_lost_repeated_or_out_of_order_without_a_word() {
+fn messages_are_in_order_and_once_or_a_gap_is_reported() {
     let seeds = seeds();
     let (next, all) = (std::sync::atomic::AtomicU64::new(seeds.start), std::sync::Mutex::default());
     std::thread::scope(|scope| {

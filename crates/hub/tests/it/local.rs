@@ -36,7 +36,7 @@ async fn each_subscriber_gets_every_message_once_and_in_order() {
 
 /// HUB-1.
 #[tokio::test]
-async fn a_publisher_can_leave_itself_out() {
+async fn publish_to_others_skips_the_publisher() {
     for hub in [Hub::local(), with_history(10)] {
         let room = topic("room");
         let mut own = hub.subscribe(&room, Default::default()).await.unwrap();
@@ -50,7 +50,7 @@ async fn a_publisher_can_leave_itself_out() {
 
 /// HUB-3.
 #[tokio::test]
-async fn a_position_gives_what_followed_and_goes_on() {
+async fn recovery_returns_missed_messages_and_then_new_ones() {
     let (hub, room) = (with_history(10), topic("room"));
     let mut subscriber = hub.subscribe(&room, Default::default()).await.unwrap();
     for number in 1..=5 {
@@ -69,7 +69,7 @@ async fn a_position_gives_what_followed_and_goes_on() {
 
 /// HUB-3.
 #[tokio::test]
-async fn a_position_that_is_lost_is_told_and_the_newest_messages_are_given_if_asked() {
+async fn a_lost_position_is_a_gap_and_the_latest_messages_follow_on_request() {
     let (hub, room) = (with_history(3), topic("room"));
     let first = hub.publish(&room, "1").await.unwrap().unwrap();
     for number in 2..=9 {
@@ -98,7 +98,7 @@ async fn a_position_in_a_topic_without_history_is_a_gap() {
 
 /// HUB-4.
 #[tokio::test]
-async fn a_slow_subscriber_is_told_what_it_missed_and_delays_nobody() {
+async fn a_slow_subscriber_receives_a_gap_and_delays_no_other() {
     for hub in [Hub::local(), with_history(10)] {
         let room = topic("room");
         let options = SubscribeOptions::default().capacity(2 * 65);
@@ -133,7 +133,7 @@ async fn members_are_listed_until_they_are_dropped() {
 
 /// HUB-4.
 #[tokio::test]
-async fn a_topic_that_nobody_wants_is_forgotten() {
+async fn an_unused_topic_is_removed() {
     let mut options = HubOptions::default();
     options.linger = Duration::ZERO;
     let hub = Hub::local_with(options);

@@ -52,7 +52,7 @@ async fn a_node_that_is_cut_off_loses_nothing_silently() {
 
 #[tokio::test]
 #[ignore = "needs nats-server"]
-async fn what_is_wrong_with_the_server_is_told() {
+async fn the_connect_error_names_the_cause() {
     let server = Server::start_with(Program::Nats, &["--user", "ann", "--pass", "secret"]);
     let port = server.port();
     let refused =

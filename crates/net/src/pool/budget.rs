@@ -235,7 +235,7 @@ mod tests {
 
     /// FS-06: one address can fill its own share only.
     #[test]
-    fn an_address_pays_for_what_exceeds_its_share() {
+    fn an_address_over_its_limit_evicts_its_own_connection() {
         let budget = budget(1_000_000, 400_000);
         assert_eq!(budget.hold(1, network(1), 300_000), kept());
         assert_eq!(budget.hold(9, network(2), 390_000), kept());
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_are_evicted_as_it_takes() {
+    fn connections_are_evicted_until_the_limit_holds() {
         let budget = budget(1_000_000, 1_000_000);
         for key in 0..9 {
             assert_eq!(budget.hold(key, network(1), 100_000), kept());
@@ -260,7 +260,7 @@ mod tests {
 
     /// FS-07
     #[test]
-    fn a_context_evicts_nobody() {
+    fn allocating_a_context_evicts_no_connection() {
         let budget = budget(1_000_000, 600_000);
         assert!(budget.try_hold(1, network(1), 500_000));
         assert!(!budget.try_hold(2, network(1), 200_000));
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_back_can_be_used_again() {
+    fn released_memory_can_be_used_again() {
         let budget = budget(100_000, 100_000);
         for _ in 0..10 {
             assert_eq!(budget.hold(1, None, 90_000), kept());

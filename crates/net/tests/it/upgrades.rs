@@ -284,7 +284,7 @@ async fn invalid_opening_requests_are_rejected() {
 
 /// FS-05: hyper's address is unknown, so any host is allowed unless the options say otherwise.
 #[tokio::test]
-async fn foreign_hosts_are_misdirected_if_the_options_say_so() {
+async fn foreign_hosts_get_421_if_the_options_say_so() {
     let foreign = SAMPLE_REQUEST.replace("localhost", "app.example");
     for (hosts, request, status) in [
         (HostPolicy::Local(Vec::new()), &*foreign, "421"),

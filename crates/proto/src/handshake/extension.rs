@@ -151,7 +151,7 @@ mod tests {
 
     /// RFC6455-9.1-1, RFC6455-9.1-2, RFC6455-4.3-1.
     #[test]
-    fn what_the_grammar_does_not_allow() {
+    fn headers_that_violate_the_grammar_are_rejected() {
         for value in [
             "",
             ",",

@@ -258,7 +258,7 @@ fn a_server_may_reject_with_any_status() {
 
 /// FS-12: a 101 is not a rejection, a 2xx says that the request succeeded, and a 304 has no body.
 #[test]
-fn a_rejection_has_a_status_that_rejects() {
+fn a_rejection_accepts_only_redirect_and_error_statuses() {
     for status in 100..=999 {
         let status = StatusCode::from_u16(status).unwrap();
         let rejects = matches!(status.as_u16(), 300..=303 | 305..=599);

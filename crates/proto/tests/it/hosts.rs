@@ -121,7 +121,7 @@ fn other_servers_answer_for_any_host() {
 /// FS-05: RFC 9112 section 3.2.2: the host of an absolute target counts. One that is repeated must not hide
 /// another.
 #[test]
-fn no_foreign_host_hides_behind_a_local_one() {
+fn an_absolute_target_or_second_host_header_is_checked_too() {
     let rejected =
         |first, lines: &[&str]| rejected(&HostPolicy::Auto, at("127.0.0.1"), first, lines);
     let (local, foreign) = ("Host: localhost", "Host: app.example");

@@ -153,7 +153,7 @@ fn contexts_take_the_memory_that_is_counted() {
 
 /// Without context takeover, no memory of compression is kept when it is not used.
 #[test]
-fn no_context_is_left_where_both_ends_gave_theirs_up() {
+fn without_context_takeover_no_context_is_kept() {
     for role in ROLES {
         let config = deflate_config(15, ContextTakeover::No);
         let mut connection = connection(role).with_deflate(config);

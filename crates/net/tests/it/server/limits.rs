@@ -99,7 +99,7 @@ async fn the_limits_of_heads_can_be_set() {
 
 /// FS-11
 #[tokio::test]
-async fn what_the_rfc_tolerates_is_accepted() {
+async fn requests_in_a_tolerated_form_are_accepted() {
     let served = Served::by(ServerOptions::default(), echo::requests).await;
     for (right, tolerated) in [
         ("GET", "\r\nGET"),
