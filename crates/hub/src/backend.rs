@@ -1,4 +1,4 @@
-//! What a hub needs of that which joins its nodes.
+//! The interface between a hub and what connects its nodes.
 
 use std::fmt::Debug;
 use std::pin::Pin;
@@ -16,19 +16,19 @@ use crate::topic::Topic;
 
 pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Joins the nodes of a hub: this process alone, or a broker.
+/// Connects the nodes of a hub: within this process, or through a broker.
 pub(crate) trait Backend: Debug + Send + Sync {
-    /// Waits until entries of the topic arrive at its slot.
+    /// Waits until the slot of the topic receives new entries.
     fn open<'a>(&'a self, slot: &'a Arc<Slot>) -> Boxed<'a, Result<(), SubscribeError>>;
 
-    /// Reads the log of a topic with a history, behind a position, or all that is kept.
+    /// Reads the log of a topic with a history: the entries after a position, or all that are kept.
     fn fetch<'a>(
         &'a self,
         slot: &'a Slot,
         after: Option<Position>,
     ) -> Boxed<'a, Result<Fetched, SubscribeError>>;
 
-    /// Hands content to all nodes. Returns its position if the topic has a history.
+    /// Publishes content to all nodes. Returns its position if the topic has a history.
     fn publish<'a>(
         &'a self,
         topic: &'a Topic,

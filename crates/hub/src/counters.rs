@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Numbers of a [`Hub`](crate::Hub) on this node, for a metrics exporter. From [`Hub::stats`](crate::Hub::stats).
-/// All but `topics` and `connected` only grow.
+/// Counters of a [`Hub`](crate::Hub) on this node, for a metrics exporter. Returned by
+/// [`Hub::stats`](crate::Hub::stats). All except `topics` and `connected` only grow.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HubStats {
@@ -9,19 +9,19 @@ pub struct HubStats {
     pub topics: usize,
     /// Whether there is a connection to the broker. A local hub needs none.
     pub connected: bool,
-    /// Messages that were published here, and confirmed.
+    /// Messages that this node published and the broker confirmed.
     pub published: u64,
-    /// Messages that could not be published, or were not confirmed.
+    /// Messages that this node could not publish, or that the broker did not confirm.
     pub failed: u64,
     /// Messages that reached this node.
     pub received: u64,
     /// Messages that were queued for subscribers.
     pub delivered: u64,
-    /// Messages that slow subscribers did not get.
+    /// Messages that were dropped for slow subscribers.
     pub dropped: u64,
-    /// Gaps that topics had, besides those of slow subscribers.
+    /// Gaps in topics, without those of slow subscribers.
     pub gaps: u64,
-    /// Requests to the broker for messages that were missed.
+    /// Requests to the broker for missed messages.
     pub fetches: u64,
     /// Connections to the broker after the first one.
     pub reconnects: u64,

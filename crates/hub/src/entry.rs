@@ -5,27 +5,27 @@ use crate::position::Position;
 /// A message in the log of a topic.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// Its place.
+    /// The position of the entry.
     pub position: Position,
-    /// The offset of the entry before it, by which a missing one is noticed.
+    /// The offset of the previous entry, which reveals a missing entry.
     pub previous: u64,
-    /// What is in it.
+    /// The content of the entry.
     pub content: Content,
 }
 
-/// What a publisher hands to a topic.
+/// What a publisher sends to a topic.
 #[derive(Debug, Clone)]
 pub struct Content {
-    /// A number of its own, at random.
+    /// A random number that identifies the content.
     pub id: u64,
-    /// The subscription that does not get it; 0 for none.
+    /// The subscription to skip; 0 for none.
     pub except: u64,
-    /// The message. An entry without one only marks a place in a log.
+    /// The message. An entry without a message only marks a position in a log.
     pub message: Option<Prepared>,
 }
 
 impl Content {
-    /// Returns the part of its id that positions contain.
+    /// Returns the part of the id that positions contain.
     pub fn check(&self) -> u32 {
         self.id as u32
     }

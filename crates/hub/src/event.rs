@@ -10,7 +10,7 @@ use crate::position::Position;
 pub enum Event {
     /// A message of the topic.
     Message(Delivery),
-    /// Messages may be missing here (HUB-2). Those before and behind it are in order.
+    /// Messages may be missing here (HUB-2). Those before and after the gap are in order.
     Gap(Gap),
 }
 
@@ -19,7 +19,7 @@ pub enum Event {
 pub struct Delivery {
     /// The message, encoded and compressed once for all subscribers of this node (HUB-4).
     pub message: Prepared,
-    /// Its position; `None` if the topic has no history.
+    /// The position of the message; `None` if the topic has no history.
     pub position: Option<Position>,
 }
 
@@ -27,10 +27,10 @@ pub struct Delivery {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Gap {
-    /// Why.
+    /// The reason for the gap.
     pub reason: GapReason,
-    /// Since when.
+    /// When the gap began.
     pub since: SystemTime,
-    /// How many are missing, if that is known.
+    /// The number of missing messages, if it is known.
     pub messages: Option<u64>,
 }

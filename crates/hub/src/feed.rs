@@ -1,4 +1,4 @@
-//! The log of a topic as one node follows it: a state machine without I/O, clock or randomness.
+//! Follows the log of a topic on one node. This is a state machine without I/O, clock or randomness.
 //!
 //! ```text
 //!             handle_opened            gap seen, or handle_connected
@@ -10,8 +10,8 @@
 //!                             └── handle_connected ──▶ Fetching
 //! ```
 //!
-//! Each [`Entry`] names the offset of the one before it. While it matches, entries are passed on. Otherwise the
-//! node fetches what is missing, holds what arrives meanwhile, and joins both by their offsets: that is the seam.
+//! Each [`Entry`] names the offset of the one before it. While the offsets match, entries are passed on. Otherwise the
+//! node fetches the missing entries, holds those that arrive meanwhile, and merges both by their offsets.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::entry::{Content, Entry};
 use crate::history::History;
 use crate::position::Position;
 
-/// How many entries are held while older ones are fetched. With more, it is fetched once more.
+/// How many entries are held while older ones are fetched. If more arrive, they are dropped and fetched again.
 const MAX_HELD: usize = 1024;
 
 /// Follows the log of a topic. Call `handle_*` with what happened, then [`Feed::poll_output`] until it returns
@@ -33,9 +33,9 @@ pub struct Feed {
     end: Position,
     /// When it was passed on.
     last: Duration,
-    /// The newest entries that were passed on, for those who come back to this node.
+    /// The newest entries that were passed on, for clients that reconnect to this node.
     window: VecDeque<(Duration, Entry)>,
-    /// The newest message before the window, from which the window goes on without a hole.
+    /// The newest message before the window. No message is missing between it and the window.
     base: Option<Position>,
     fetches: u64,
     /// How often the connection was lost.
@@ -70,18 +70,18 @@ struct Held {
 pub enum Output {
     /// Pass this entry on.
     Deliver(Entry),
-    /// Tell that messages may be missing. Entries behind `next` follow.
+    /// Report that messages may be missing. Entries after `next` follow.
     Gap {
-        /// Why.
+        /// The reason for the gap.
         reason: GapReason,
-        /// Since when.
+        /// When the gap began.
         since: Duration,
         /// The last position before the gap.
         last: Position,
-        /// The position behind which it goes on.
+        /// The position after which entries continue.
         next: Position,
     },
-    /// Fetch the entries behind this position, and hand them to [`Feed::handle_fetched`] with the number.
+    /// Fetch the entries after this position, and pass them to [`Feed::handle_fetched`] with the number.
     Fetch {
         /// The last entry that was passed on.
         after: Position,
@@ -94,29 +94,29 @@ pub enum Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GapReason {
-    /// The subscriber did not take messages as fast as they came.
+    /// The subscriber did not receive messages as fast as they arrived.
     Slow,
-    /// The connection to the broker was cut, and the topic has no history.
+    /// The connection to the broker was lost, and the topic has no history.
     Disconnected,
-    /// The history is shorter than the time that was missed.
+    /// The history no longer contains the missed messages.
     Trimmed,
-    /// The broker has lost the log or its end, so that the position means nothing any more.
+    /// The broker has lost the log or its end, so the position is no longer valid.
     Replaced,
 }
 
 /// The answer to [`Output::Fetch`].
 #[derive(Debug, Clone)]
 pub struct Fetched {
-    /// Whether `entries` are all that followed the position.
+    /// Whether `entries` are complete after the position.
     pub complete: Result<(), GapReason>,
-    /// Entries behind the position, in order.
+    /// Entries after the position, in order.
     pub entries: Vec<Entry>,
     /// The end of the log.
     pub end: Position,
 }
 
 impl Feed {
-    /// Follows a log whose end is not known. Subscribe first, then ask for the end, and hand it to
+    /// Follows a log whose end is not known. Subscribe first, then request the end, and pass it to
     /// [`Feed::handle_opened`].
     pub fn opening(history: History) -> Self {
         let state = State::Opening(Held::default());
@@ -133,7 +133,7 @@ impl Feed {
         }
     }
 
-    /// Follows a log from its end on.
+    /// Follows a log, starting at its end.
     pub fn live(history: History, end: Position, now: Duration) -> Self {
         let mut feed = Self::opening(history);
         feed.handle_opened(end, now);
@@ -160,8 +160,8 @@ impl Feed {
         !matches!(self.state, State::Opening(_))
     }
 
-    /// Returns a number that changes when the connection is lost. What was read from the log before may not be
-    /// in it any more.
+    /// Returns a number that changes when the connection is lost. Entries that were read before may no longer be in the
+    /// log.
     pub fn cuts(&self) -> u64 {
         self.cuts
     }
@@ -171,7 +171,7 @@ impl Feed {
         matches!(self.state, State::Live)
     }
 
-    /// The log ends here.
+    /// Handles the end of the log.
     pub fn handle_opened(&mut self, end: Position, now: Duration) {
         if let State::Opening(held) = &mut self.state {
             let held = std::mem::take(held);
@@ -181,7 +181,7 @@ impl Feed {
         }
     }
 
-    /// An entry has arrived.
+    /// Handles an entry that has arrived.
     pub fn handle_entry(&mut self, entry: Entry, now: Duration) {
         match &mut self.state {
             State::Opening(held) | State::Fetching { held, .. } => held.push(entry),
@@ -193,7 +193,7 @@ impl Feed {
         }
     }
 
-    /// The connection to the broker was lost: entries may be missed from now on.
+    /// Handles the loss of the connection to the broker. Entries may be missed from now on.
     pub fn handle_cut(&mut self, now: Duration) {
         self.cuts += 1;
         match &mut self.state {
@@ -204,14 +204,14 @@ impl Feed {
         }
     }
 
-    /// The topic is subscribed to again: entries arrive from now on.
+    /// Handles a new subscription to the topic. Entries arrive from now on.
     pub fn handle_connected(&mut self) {
         if let State::Cut { since } = self.state {
             self.fetch_since(since, Held::default());
         }
     }
 
-    /// What [`Output::Fetch`] asked for.
+    /// Handles the answer to [`Output::Fetch`].
     pub fn handle_fetched(&mut self, number: u64, fetched: Fetched, now: Duration) {
         let since = match &mut self.state {
             State::Fetching { since, number: awaited, .. } if *awaited == number => *since,
@@ -221,7 +221,7 @@ impl Feed {
             return;
         };
         if let Err(reason) = fetched.complete {
-            // Of a log that was rewritten below the old end, it is not known what has been passed on.
+            // If the log was rewritten below the old end, it is unknown which entries have been passed on.
             let same = fetched.end.epoch == self.end.epoch;
             let next = match fetched.entries.first() {
                 Some(first) => Position::new(first.position.epoch, first.previous, 0),
@@ -246,12 +246,12 @@ impl Feed {
         self.release(held, since, now);
     }
 
-    /// Returns what is to be done next.
+    /// Returns the next output.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// Returns the entries behind a position up to [`Feed::end`], if this node has them all.
+    /// Returns the entries after a position up to [`Feed::end`], if this node has all of them.
     pub fn recover(&self, after: Position) -> Option<Vec<Entry>> {
         let entries = || self.window.iter().map(|(_, entry)| entry);
         if self.base == Some(after) {
@@ -261,8 +261,8 @@ impl Feed {
         Some(entries().skip(at + 1).cloned().collect())
     }
 
-    /// As [`Feed::recover`], for a position that was read from the log while [`Feed::cuts`] was this number. It
-    /// may be newer than [`Feed::end`]: then there is nothing to recover.
+    /// Recovers like [`Feed::recover`], from a position that was read from the log while [`Feed::cuts`] returned this
+    /// number. The position may be newer than [`Feed::end`]; then there is nothing to recover.
     pub fn recover_checked(&self, after: Position, cuts: u64) -> Option<Vec<Entry>> {
         if !self.is_live() || self.cuts != cuts {
             return None;
@@ -273,7 +273,7 @@ impl Feed {
         self.recover(after)
     }
 
-    /// Returns why nothing can be recovered from a position, if this node has the whole log.
+    /// Returns why a position cannot be recovered from, if this node has the whole log.
     pub fn why_lost(&self, position: Position) -> GapReason {
         let trimmed = position.epoch == self.end.epoch && position.offset <= self.end.offset;
         if trimmed { GapReason::Trimmed } else { GapReason::Replaced }
@@ -296,7 +296,7 @@ impl Feed {
         position
     }
 
-    /// Forgets entries that are older than the history.
+    /// Drops entries that are older than the history allows.
     pub fn prune(&mut self, now: Duration) {
         while let Some((at, _)) = self.window.front() {
             if self.window.len() <= self.history.size && *at + self.history.age > now {
@@ -334,7 +334,7 @@ impl Feed {
         self.outputs.push_back(Output::Fetch { after: self.end, number: self.fetches });
     }
 
-    /// Passes on what was held, now that everything before it has been passed on.
+    /// Passes on the held entries, after all earlier ones were passed on.
     fn release(&mut self, held: Held, since: Duration, now: Duration) {
         if held.overflowed {
             return self.fetch_since(since, Held::default());
@@ -379,7 +379,7 @@ mod tests {
         Feed::live(History::new(3, Duration::from_secs(10)), position(1, 0), NOW)
     }
 
-    /// What came out, such as `1.2` for a message, `gap` and `fetch 2`.
+    /// Formats the outputs, such as `1.2` for a message, `gap` and `fetch 2`.
     fn outputs(feed: &mut Feed) -> Vec<String> {
         std::iter::from_fn(|| feed.poll_output())
             .map(|output| match output {
@@ -436,7 +436,7 @@ mod tests {
         assert_eq!(outputs(&mut feed), ["1.1", "1.2", "1.3"]);
     }
 
-    /// HUB-5: an answer from before the second cut does not say what was missed during it.
+    /// HUB-5: an answer from before the second disconnect does not contain the entries that were missed during it.
     #[test]
     fn an_answer_from_before_a_second_disconnect_is_ignored() {
         let mut feed = feed();

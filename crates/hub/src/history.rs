@@ -3,10 +3,10 @@ use std::time::Duration;
 const MAX_SIZE: usize = 1_000_000;
 const MAX_AGE: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-/// How much of a topic is kept for those who come back (HUB-3).
+/// How much of a topic is kept for clients that reconnect (HUB-3).
 ///
-/// The oldest messages go first, by number and by age. A position can be recovered from while the message at
-/// that position is still kept.
+/// The oldest messages are dropped first, by number and by age. A position is valid as long as the message at that
+/// position is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct History {
     pub(crate) size: usize,

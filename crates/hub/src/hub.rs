@@ -22,14 +22,14 @@ use crate::subscription::{SubscriberId, Subscription};
 use crate::topic::Topic;
 use crate::topics::{Topics, now};
 
-/// How often a log is read that grows faster than it can be read.
+/// How often a log is read again if it grows faster than it can be read.
 const MAX_READS: u32 = 8;
 
-/// Topics, to which messages are published, and from which subscribers get them. Cloning it is cheap; all clones
+/// A set of topics. Publishers send messages to a topic, and its subscribers receive them. Cloning is cheap; all clones
 /// are the same hub.
 ///
-/// A local hub ([`Hub::local`]) joins the tasks of this process. A hub on a broker joins all processes that use
-/// the same broker and the same prefix; everything else is the same (HUB-8).
+/// A local hub ([`Hub::local`]) connects the tasks of this process. A hub on a broker connects all processes that use
+/// the same broker and the same prefix. Everything else is the same (HUB-8).
 ///
 /// # Example
 ///
@@ -57,26 +57,26 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// Makes a hub within this process. It needs no runtime and no broker.
+    /// Creates a hub within this process. It needs no runtime and no broker.
     pub fn local() -> Self {
         Self::local_with(HubOptions::default())
     }
 
-    /// Makes a hub within this process, with options. Those that speak of a broker have no effect.
+    /// Creates a hub within this process, with options. Options about a broker have no effect.
     pub fn local_with(options: HubOptions) -> Self {
         let topics = Topics::new(options);
         Self { backend: Arc::new(Local::new(Arc::clone(&topics))), topics }
     }
 
-    /// Subscribes to a topic. The subscription gets every message that is published after this has returned;
-    /// with [`SubscribeOptions::recover`] it first gets what followed a position, without a hole and without
-    /// a repetition (HUB-3).
+    /// Subscribes to a topic. The subscription receives every message that is published after this method has returned.
+    /// With [`SubscribeOptions::recover`], it first receives the messages after a position, with none missing and none
+    /// repeated (HUB-3).
     ///
     /// # Errors
     /// [`SubscribeError`] if the broker cannot be reached or refuses. A local hub always succeeds.
     ///
     /// # Cancel safety
-    /// Safe: a subscription that was not returned leaves nothing.
+    /// Safe: dropping the future leaves no subscription behind.
     pub async fn subscribe(
         &self,
         topic: &Topic,
@@ -109,7 +109,7 @@ impl Hub {
         })
     }
 
-    /// Adds a subscriber at the place where it begins. Returns the events before its queue.
+    /// Adds a subscriber at its start position. Returns the events that precede its queue.
     async fn attach(
         &self,
         slot: &Arc<Slot>,
@@ -120,7 +120,7 @@ impl Hub {
         let mut first = VecDeque::new();
         let attach = |start| slot.attach(id.0, Arc::clone(queue), start);
         if slot.history.is_none() && options.recover.is_some() {
-            // Nothing is known of what was missed.
+            // It is unknown which messages were missed.
             first.push_back(Event::Gap(gap(GapReason::Disconnected, now())));
         }
         let begin = match options.recover {
@@ -164,7 +164,7 @@ impl Hub {
     /// Messages that one task publishes one after the other arrive in that order (HUB-1).
     ///
     /// # Errors
-    /// [`PublishError`] tells whether the message was not published, or whether that is not known (HUB-5). A
+    /// [`PublishError`] distinguishes whether the message was not published, or whether that is unknown (HUB-5). A
     /// local hub always succeeds.
     ///
     /// # Cancel safety
@@ -177,7 +177,7 @@ impl Hub {
         self.publish_content(topic, message.into(), 0).await
     }
 
-    /// As [`Hub::publish`], to all subscribers but one.
+    /// Publishes like [`Hub::publish`], to all subscribers except one.
     ///
     /// # Errors
     /// As [`Hub::publish`].
@@ -209,8 +209,8 @@ impl Hub {
         published
     }
 
-    /// Adds a member to a topic, with data of the application, until the returned [`Member`] is dropped. If
-    /// this process dies, it is listed for at most [`HubOptions::presence_ttl`] more (HUB-6).
+    /// Adds a member to a topic, with data of the application, until the returned [`Member`] is dropped. If this
+    /// process dies, the member remains listed for at most [`HubOptions::presence_ttl`] (HUB-6).
     ///
     /// Members and subscribers are independent of each other.
     ///
@@ -218,7 +218,7 @@ impl Hub {
     /// [`PresenceError`] if the broker cannot be reached or refuses. A local hub always succeeds.
     ///
     /// # Cancel safety
-    /// Safe: a member that was not returned is removed.
+    /// Safe: dropping the future removes the member.
     pub async fn join(
         &self,
         topic: &Topic,
@@ -230,7 +230,7 @@ impl Hub {
         Ok(member)
     }
 
-    /// Returns the members of a topic on all nodes, in no order. Their number is the length of the list.
+    /// Returns the members of a topic on all nodes, in no particular order.
     ///
     /// # Errors
     /// As [`Hub::join`].
@@ -241,7 +241,7 @@ impl Hub {
         self.backend.members(topic).await
     }
 
-    /// Returns numbers for a metrics exporter.
+    /// Returns the counters of this node, for a metrics exporter.
     pub fn stats(&self) -> HubStats {
         let counters = &self.topics.counters;
         HubStats {

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Numbers that differ from those of all other nodes: a counter that begins at random, mixed.
+/// Generates ids that differ from those of all other nodes: a counter with a random start, mixed.
 #[derive(Debug)]
 pub(crate) struct Ids(AtomicU64);
 

@@ -1,14 +1,13 @@
-//! Topics for WebSocket servers: on one machine, or across machines by NATS or Redis.
+//! Topics for WebSocket servers: on one machine, or across machines over NATS or Redis.
 //!
-//! A [`Hub`] delivers each message of a [`Topic`] to all its subscribers, in order and once. With a [`History`],
-//! a client that comes back names the [`Position`] of its last message, and gets what it missed. Where messages
-//! may be missing, the subscriber is told: [`Event::Gap`]. A hub also knows the members of a topic
-//! ([`Hub::members`]).
+//! A [`Hub`] delivers each message of a [`Topic`] to all its subscribers, in order and once. With a [`History`], a
+//! client that reconnects sends the [`Position`] of its last message and receives the messages after it. If messages
+//! may be missing, the subscriber receives [`Event::Gap`]. A hub also lists the members of a topic ([`Hub::members`]).
 //!
-//! [`Hub::local`] needs nothing. `Hub::nats` and `Hub::redis` join many processes, and need the feature of that
-//! name; nothing else of a program changes.
+//! [`Hub::local`] needs no broker. `Hub::nats` and `Hub::redis` connect many processes, and need the feature of that
+//! name. The rest of the program stays the same.
 //!
-//! A hub knows no sockets. A handler of a server subscribes, and sends what it receives:
+//! A hub does not use sockets. The handler of a server subscribes, and sends the messages that it receives:
 //!
 //! ```no_run
 //! # struct Socket;
@@ -36,8 +35,8 @@
 //! }
 //! ```
 //!
-//! What each guarantee costs is in the chapter "Rooms across machines" of the guide. [`feed`] is the log of a topic
-//! as one node follows it, without I/O.
+//! The chapter "Rooms across machines" of the guide lists the cost of each guarantee. [`feed`] follows the log of a
+//! topic on one node, without I/O.
 
 mod backend;
 #[cfg(any(feature = "nats", feature = "redis"))]

@@ -17,7 +17,7 @@ use crate::slot::Slot;
 use crate::topic::Topic;
 use crate::topics::{Topics, now};
 
-/// How often unused topics are looked for, in milliseconds.
+/// The interval between searches for unused topics, in milliseconds.
 const SWEEP: u64 = 1_000;
 
 type Members = HashMap<Topic, BTreeMap<u64, Bytes>>;
@@ -26,7 +26,7 @@ type Members = HashMap<Topic, BTreeMap<u64, Bytes>>;
 pub(crate) struct Local {
     topics: Arc<Topics>,
     members: Mutex<Members>,
-    /// When unused topics were last looked for, in milliseconds.
+    /// When unused topics were last searched for, in milliseconds.
     swept: AtomicU64,
 }
 
@@ -35,7 +35,7 @@ impl Local {
         Self { topics, members: Mutex::default(), swept: AtomicU64::new(0) }
     }
 
-    /// Begins the log of a topic.
+    /// Starts the log of a topic.
     fn begin(&self, slot: &Slot) {
         slot.with_feed(now(), |feed| {
             if !feed.is_open() {
@@ -44,7 +44,7 @@ impl Local {
         });
     }
 
-    /// Forgets topics that nobody uses and that hold nothing.
+    /// Removes topics that have no users and keep no messages.
     fn sweep(&self) {
         let now = now();
         let millis = now.as_millis() as u64;
@@ -59,7 +59,7 @@ impl Local {
                 feed.is_empty()
             };
             let is_empty = slot.with_feed(now, prune).is_none_or(|(is_empty, _)| is_empty);
-            // The position of a topic whose messages are forgotten is still known for a while.
+            // A topic whose messages have expired keeps its position for a while.
             let age = slot.history.map_or(self.topics.options.linger, |history| history.age());
             if is_empty && slot.is_unused(now, age) {
                 self.topics.remove_unused(&slot);

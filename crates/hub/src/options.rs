@@ -10,23 +10,23 @@ use crate::topic::Topic;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct HubOptions {
-    /// Begins all names at the broker. Hubs with different prefixes on one broker know nothing of each other
-    /// (HUB-7). Default: `fullduplex`.
+    /// The beginning of all names at the broker. Hubs with different prefixes on one broker are independent of each
+    /// other (HUB-7). Default: `fullduplex`.
     pub prefix: Prefix,
-    /// The topics with a history: those whose names begin with the text. The longest text counts, and an empty
-    /// one stands for all topics. Default: none.
+    /// The topics with a history: those whose names begin with the text. If several texts match, the longest one
+    /// applies. An empty text matches all topics. Default: none.
     pub histories: Vec<(String, History)>,
     /// What happens to messages that are published without a connection to the broker. Default:
     /// [`Outbox::Fail`].
     pub outbox: Outbox,
     /// How long subscribing, publishing and presence may wait for the broker. Default: 5 seconds.
     pub timeout: Duration,
-    /// How often an idle connection to the broker is tried. A broker that does not answer within `timeout` is
-    /// taken for lost. Default: 5 seconds.
+    /// The interval between checks of an idle connection to the broker. If the broker does not answer within `timeout`,
+    /// the connection is considered lost. Default: 5 seconds.
     pub keepalive: Duration,
-    /// How long a topic is followed after its last subscriber on this node has gone. Default: 5 seconds.
+    /// How long this node follows a topic after its last subscriber has left. Default: 5 seconds.
     pub linger: Duration,
-    /// How long the members of a node that has died are still listed. Default: 30 seconds.
+    /// How long the members of a dead node remain listed. Default: 30 seconds.
     pub presence_ttl: Duration,
 }
 
@@ -45,7 +45,7 @@ impl Default for HubOptions {
 }
 
 impl HubOptions {
-    /// Gives the topics whose names begin with `names` a history.
+    /// Sets the history of the topics whose names begin with `names`.
     pub fn with_history(mut self, names: impl Into<String>, history: History) -> Self {
         self.histories.push((names.into(), history));
         self
@@ -86,9 +86,9 @@ impl fmt::Display for Prefix {
 /// What happens to messages that are published without a connection to the broker (HUB-5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outbox {
-    /// Publishing fails at once.
+    /// Publishing fails immediately.
     Fail,
-    /// Publishing waits for a connection, for at most [`HubOptions::timeout`], while at most this many wait.
+    /// Publishing waits for a connection, for at most [`HubOptions::timeout`]. At most this many messages may wait.
     Wait(usize),
 }
 
@@ -96,11 +96,11 @@ pub enum Outbox {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SubscribeOptions {
-    /// Delivers first what followed this position (HUB-3). If that is not known any more, a gap is told and
-    /// the newest messages are delivered as `latest` says. Default: none.
+    /// Delivers first the messages after this position (HUB-3). If the position is no longer valid, delivers a gap and
+    /// then as many of the newest messages as `latest` specifies. Default: none.
     pub recover: Option<Position>,
-    /// Delivers first this many of the newest messages, where the topic has a history and nothing is
-    /// recovered. Default: 0.
+    /// Delivers first this many of the newest messages, if the topic has a history and no position is recovered from.
+    /// Default: 0.
     pub latest: usize,
     /// The bytes of messages that may wait for the subscriber. Default: 1 MiB.
     pub capacity: usize,
@@ -115,7 +115,7 @@ impl Default for SubscribeOptions {
 }
 
 impl SubscribeOptions {
-    /// Sets the position from which the subscriber goes on.
+    /// Sets the position after which the subscription starts.
     pub fn recover(mut self, position: impl Into<Option<Position>>) -> Self {
         self.recover = position.into();
         self
@@ -140,13 +140,13 @@ impl SubscribeOptions {
     }
 }
 
-/// What happens when a subscriber does not take messages as fast as they come. No subscriber delays another
+/// What happens when a subscriber does not receive messages as fast as they arrive. No subscriber delays another
 /// (HUB-4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlowPolicy {
-    /// Messages are dropped, and the subscriber is told of the gap.
+    /// Messages are dropped, and the subscriber receives a gap.
     Drop,
-    /// The subscription ends: behind what is queued it is told of the gap, and then receives `None`.
+    /// The subscription ends: after the queued messages, the subscriber receives a gap and then `None`.
     Close,
 }
 

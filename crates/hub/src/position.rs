@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 /// The place of a message in the history of a topic (HUB-3).
 ///
-/// A client keeps the position of the last message that it got, and names it when it comes back:
+/// A client keeps the position of the last message that it received, and sends it when it reconnects:
 /// [`SubscribeOptions::recover`](crate::SubscribeOptions::recover). As text it has at most 46 letters, digits and
 /// hyphens, which need no escape in a URL.
 ///
@@ -15,7 +15,7 @@ use std::str::FromStr;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Position {
-    /// Which log it is. A log that begins anew has another epoch.
+    /// The epoch of the log. A log that starts again has a new epoch.
     pub(crate) epoch: u64,
     /// The place in the log. Later messages have larger offsets, which need not be consecutive.
     pub(crate) offset: u64,

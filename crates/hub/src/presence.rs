@@ -1,11 +1,11 @@
 use bytes::Bytes;
 
-/// What is known of a member of a topic. From [`Hub::members`](crate::Hub::members).
+/// The description of a member of a topic. Returned by [`Hub::members`](crate::Hub::members).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct MemberInfo {
     /// A number that no other member has.
     pub id: u64,
-    /// What the application gave at [`Hub::join`](crate::Hub::join).
+    /// The data that the application passed to [`Hub::join`](crate::Hub::join).
     pub data: Bytes,
 }

@@ -9,7 +9,7 @@ use crate::event::{Delivery, Event, Gap};
 use crate::feed::GapReason;
 use crate::options::SlowPolicy;
 
-/// What a queued message counts besides its payload.
+/// The bytes that a queued message counts in addition to its payload.
 const OVERHEAD: usize = 64;
 
 /// The queue of one subscriber.
@@ -23,11 +23,11 @@ pub(crate) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     events: VecDeque<Event>,
-    /// The bytes of the messages among them.
+    /// The bytes of the queued messages.
     bytes: usize,
-    /// Messages that did not fit, behind what is queued.
+    /// Messages after the queued ones that did not fit.
     missed: Option<Missed>,
-    /// Nothing more is queued.
+    /// The queue accepts nothing more.
     ended: bool,
     reader: Option<Waker>,
 }
@@ -43,7 +43,7 @@ impl Queue {
         Arc::new(Self { state: Mutex::default(), capacity, policy })
     }
 
-    /// Queues a message. Returns whether it fitted, and adds the waker to be called without locks.
+    /// Queues a message. Returns whether it fitted. Adds the waker, which the caller wakes without holding a lock.
     pub(crate) fn message(
         &self,
         delivery: Delivery,
@@ -70,7 +70,7 @@ impl Queue {
         fits
     }
 
-    /// Queues a gap, which always fits: a second one in a row is the same one.
+    /// Queues a gap, which always fits, because consecutive gaps are merged.
     pub(crate) fn gap(&self, gap: Gap, wakers: &mut Vec<Waker>) {
         let mut state = self.lock();
         let repeats = state.missed.is_some()

@@ -20,8 +20,8 @@ use crate::topic::Topic;
 pub(crate) struct Slot {
     pub(crate) topic: Topic,
     pub(crate) history: Option<History>,
-    /// Held while the topic is subscribed to at the broker, or no more. The connection to which that was said,
-    /// by its number; 0 for none.
+    /// Locked while the topic is subscribed to or unsubscribed from at the broker. Holds the number of the connection
+    /// with the subscription; 0 for none.
     pub(crate) subscribed_on: tokio::sync::Mutex<u64>,
     state: Mutex<State>,
     /// Notified when the feed may be live again.
@@ -33,7 +33,7 @@ pub(crate) struct Slot {
 struct State {
     /// For topics with a history.
     feed: Option<Feed>,
-    /// For topics without a history: since when messages may be missed.
+    /// For topics without a history: the time since which messages may be missing.
     cut: Option<Duration>,
     subscribers: Slab<Subscriber>,
     /// When the last subscriber left.
@@ -44,18 +44,18 @@ struct State {
 struct Subscriber {
     id: u64,
     queue: Arc<Queue>,
-    /// The last entry that it got, in topics with a history.
+    /// The last entry that it received, in topics with a history.
     cursor: Option<Position>,
 }
 
-/// Where a subscriber begins.
+/// Where a subscriber starts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Start {
-    /// With the next message.
+    /// At the next message.
     End,
-    /// Behind a position that a client named.
+    /// After a position that a client has sent.
     Behind(Position),
-    /// Behind a position that was read from the log, while [`Slot::cuts`] was this number.
+    /// After a position that was read from the log while [`Slot::cuts`] returned this number.
     BehindChecked(Position, u64),
 }
 
@@ -64,7 +64,7 @@ pub(crate) enum Start {
 pub(crate) struct Attached {
     pub(crate) key: usize,
     pub(crate) entries: Vec<Entry>,
-    /// The position behind which the queue goes on.
+    /// The position after which the queue continues.
     pub(crate) position: Option<Position>,
 }
 
@@ -93,7 +93,7 @@ impl Slot {
         Self { topic, history, subscribed_on, state, changed, counters }
     }
 
-    /// Adds a subscriber. Returns `None` if this node does not have what followed the position.
+    /// Adds a subscriber. Returns `None` if this node does not have the entries after the position.
     pub(crate) fn attach(&self, id: u64, queue: Arc<Queue>, start: Start) -> Option<Attached> {
         let mut state = self.lock();
         let (entries, position) = match (&state.feed, start) {
@@ -140,7 +140,7 @@ impl Slot {
         state.subscribers.is_empty() && state.unused_since.saturating_add(linger) <= now
     }
 
-    /// A message of a topic without a history has arrived.
+    /// Handles a message of a topic without a history.
     pub(crate) fn handle_content(&self, content: &Content, now: Duration) -> usize {
         let mut wakers = Vec::new();
         let mut state = self.lock();
@@ -150,7 +150,7 @@ impl Slot {
         delivered
     }
 
-    /// Lets the feed handle something, and does what it asks for. Returns what is to be fetched.
+    /// Runs an input of the feed, and handles its outputs. Returns the requested fetch, if any.
     pub(crate) fn with_feed<T>(
         &self,
         now: Duration,
@@ -179,7 +179,7 @@ impl Slot {
         self.with_feed(now, |feed| feed.handle_fetched(number, fetched, now))?.1
     }
 
-    /// The connection to the broker was lost.
+    /// Handles the loss of the connection to the broker.
     pub(crate) fn handle_cut(&self, now: Duration) {
         let mut state = self.lock();
         match &mut state.feed {
@@ -190,7 +190,7 @@ impl Slot {
         }
     }
 
-    /// The topic is subscribed to again.
+    /// Handles a new subscription to the topic.
     pub(crate) fn handle_connected(&self, now: Duration) -> Option<Missing> {
         let mut wakers = Vec::new();
         let mut state = self.lock();
@@ -215,7 +215,7 @@ impl Slot {
         missing
     }
 
-    /// Forgets the log: the topic is not followed any more.
+    /// Drops the log, because the topic is no longer followed.
     pub(crate) fn reset(&self) {
         let mut state = self.lock();
         let old = std::mem::replace(&mut state.feed, self.history.map(Feed::opening));
@@ -231,7 +231,7 @@ impl Slot {
 }
 
 impl State {
-    /// Does what the feed asks for.
+    /// Handles the outputs of the feed.
     fn run(
         &mut self,
         now: Duration,
@@ -291,7 +291,7 @@ impl State {
     fn tell(&mut self, gap: Gap, last: Position, next: Position, wakers: &mut Vec<Waker>) {
         for (_, subscriber) in &mut self.subscribers {
             let Some(cursor) = &mut subscriber.cursor else { continue };
-            // A subscriber that has read the log itself may be ahead of the node, and behind the gap already.
+            // A subscriber that has read the log itself may be ahead of the node, and already past the gap.
             let was_rewritten = gap.reason == GapReason::Replaced && last.epoch == next.epoch;
             let is_ahead = cursor.epoch != last.epoch || cursor.offset > last.offset;
             let has_all = cursor.epoch == next.epoch && cursor.offset >= next.offset;
@@ -307,7 +307,7 @@ pub(crate) fn gap(reason: GapReason, since: Duration) -> Gap {
     Gap { reason, since: UNIX_EPOCH + since, messages: None }
 }
 
-/// Turns entries into events for one subscriber.
+/// Converts entries into events for one subscriber.
 pub(crate) fn events(entries: Vec<Entry>, except: u64) -> impl Iterator<Item = Event> {
     let entries = entries.into_iter().filter(move |entry| entry.content.except != except);
     entries.filter_map(|entry| {

@@ -10,9 +10,9 @@ use crate::queue::Queue;
 use crate::slot::Slot;
 use crate::topics::now;
 
-/// Receives the messages of a topic, until it is dropped. From [`Hub::subscribe`](crate::Hub::subscribe).
+/// Receives the messages of a topic, until it is dropped. Returned by [`Hub::subscribe`](crate::Hub::subscribe).
 ///
-/// Messages are queued from the moment when `subscribe` has returned. The queue is bounded:
+/// Messages are queued from the moment at which `subscribe` returns. The queue is bounded:
 /// [`SlowPolicy`](crate::SlowPolicy) decides what happens when it is full.
 #[derive(Debug)]
 #[must_use = "dropping it ends the subscription"]
@@ -28,7 +28,7 @@ pub struct Subscription {
     pub(crate) _backend: Arc<dyn Backend>,
 }
 
-/// Names a [`Subscription`] to [`Hub::publish_to_others`](crate::Hub::publish_to_others).
+/// Identifies a [`Subscription`] for [`Hub::publish_to_others`](crate::Hub::publish_to_others).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SubscriberId(pub(crate) u64);
 
@@ -42,7 +42,7 @@ impl Subscription {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// As [`Subscription::recv`], for a future of one's own.
+    /// Polls for the next event, like [`Subscription::recv`].
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         let polled = match self.first.pop_front() {
             Some(event) => Poll::Ready(Some(event)),
@@ -55,12 +55,13 @@ impl Subscription {
     }
 
     /// Returns the position up to which the topic has been received: that of the last message. Before the first
-    /// message it is the position that was recovered from, or that of the moment of subscribing. `None` if the topic has no history.
+    /// message, this is the position that was recovered from, or the end of the log at the time of subscribing. Returns
+    /// `None` if the topic has no history.
     pub fn position(&self) -> Option<Position> {
         self.position
     }
 
-    /// Returns a name for [`Hub::publish_to_others`](crate::Hub::publish_to_others).
+    /// Returns the id of this subscription, for [`Hub::publish_to_others`](crate::Hub::publish_to_others).
     pub fn id(&self) -> SubscriberId {
         self.id
     }

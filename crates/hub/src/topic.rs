@@ -7,8 +7,8 @@ const MAX_LEN: usize = 255;
 
 /// The name of a topic: 1 to 255 bytes of text without control characters.
 ///
-/// Names are data. Every other character is allowed and has no meaning, such as `*`, `>`, `.`, `{` and spaces: a
-/// name is encoded before a broker sees it.
+/// Names are data. Every other character is allowed and has no meaning, such as `*`, `>`, `.`, `{` and spaces: a name
+/// is encoded before it is sent to a broker.
 ///
 /// ```
 /// use fullduplex_hub::Topic;

@@ -10,7 +10,7 @@ use crate::options::HubOptions;
 use crate::slot::Slot;
 use crate::topic::Topic;
 
-/// What all parts of a hub share.
+/// The state that all parts of a hub share.
 #[derive(Debug)]
 pub(crate) struct Topics {
     pub(crate) options: HubOptions,
@@ -25,7 +25,7 @@ impl Topics {
         Arc::new(Self { options, counters, ids, slots })
     }
 
-    /// Returns the slot of a topic, which is made if there is none.
+    /// Returns the slot of a topic. Creates it if there is none.
     pub(crate) fn slot(&self, topic: &Topic) -> Arc<Slot> {
         let mut slots = self.slots();
         if let Some(slot) = slots.get(topic) {
@@ -54,7 +54,7 @@ impl Topics {
     /// Removes a slot that only the map and the caller hold. Returns whether it is removed.
     pub(crate) fn remove_unused(&self, slot: &Arc<Slot>) -> bool {
         let mut slots = self.slots();
-        // Others get the slot from the map only, which is locked.
+        // Other tasks can get the slot only from the map, which is locked.
         let removed = Arc::strong_count(slot) <= 2;
         if removed {
             slots.remove(&slot.topic);

@@ -19,32 +19,32 @@ use crate::topic::Topic;
 
 /// Opens connections to one broker.
 pub(crate) trait Connector: Debug + Send + Sync {
-    /// Opens a connection. What arrives on it goes to the inbox.
+    /// Opens a connection. Received messages go to the inbox.
     fn connect(&self, inbox: Inbox) -> Boxed<'_, Result<Arc<dyn Link>, LinkError>>;
 
     /// Returns the address of the broker, without credentials.
     fn address(&self) -> String;
 }
 
-/// A connection to a broker. The caller ends what takes too long.
+/// A connection to a broker. The caller sets time limits by dropping the futures.
 pub(crate) trait Link: Debug + Send + Sync {
-    /// Waits until what is published to a topic arrives at the inbox.
+    /// Waits until the inbox receives what is published to a topic.
     fn subscribe<'a>(&'a self, channel: &'a Channel) -> Boxed<'a, Result<(), LinkError>>;
 
-    /// Takes back [`Link::subscribe`].
+    /// Undoes [`Link::subscribe`].
     fn unsubscribe<'a>(&'a self, channel: &'a Channel) -> Boxed<'a, Result<(), LinkError>>;
 
     /// Returns the end of the log of a topic. An empty log gets a mark, so that its end has a position.
     fn end<'a>(&'a self, log: &'a Log) -> Boxed<'a, Result<Position, LinkError>>;
 
-    /// Reads the log behind a position, or all of it.
+    /// Reads the entries of the log after a position, or all of them.
     fn fetch<'a>(
         &'a self,
         log: &'a Log,
         after: Option<Position>,
     ) -> Boxed<'a, Result<Fetched, LinkError>>;
 
-    /// Appends content to the log of a topic. If it is tried again, it is appended once.
+    /// Appends content to the log of a topic. A retry does not append it twice.
     fn append<'a>(
         &'a self,
         log: &'a Log,
@@ -52,20 +52,20 @@ pub(crate) trait Link: Debug + Send + Sync {
         attempt: Attempt,
     ) -> Boxed<'a, Result<Position, LinkError>>;
 
-    /// Hands content to the subscribers of a topic without a history.
+    /// Publishes content to the subscribers of a topic without a history.
     fn send<'a>(
         &'a self,
         channel: &'a Channel,
         content: &'a Content,
     ) -> Boxed<'a, Result<(), LinkError>>;
 
-    /// Keeps the end of a log from getting lost while nothing is published.
+    /// Keeps the broker from losing the end of a log while nothing is published.
     fn touch<'a>(&'a self, log: &'a Log, end: Position) -> Boxed<'a, Result<(), LinkError>>;
 
     /// Waits until the broker answers.
     fn ping(&self) -> Boxed<'_, Result<(), LinkError>>;
 
-    /// Lists a member of a topic for a while.
+    /// Lists a member of a topic for the time to live.
     fn join<'a>(
         &'a self,
         channel: &'a Channel,
@@ -73,7 +73,7 @@ pub(crate) trait Link: Debug + Send + Sync {
         data: Bytes,
     ) -> Boxed<'a, Result<(), LinkError>>;
 
-    /// Takes a member from the list.
+    /// Removes a member from the list.
     fn leave<'a>(&'a self, channel: &'a Channel, member: u64) -> Boxed<'a, Result<(), LinkError>>;
 
     /// Returns the members of a topic.
@@ -81,21 +81,21 @@ pub(crate) trait Link: Debug + Send + Sync {
     -> Boxed<'a, Result<Vec<MemberInfo>, LinkError>>;
 }
 
-/// Why a broker did not do what it should.
+/// Why a request to a broker failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum LinkError {
-    /// There is no connection: the broker did not get it.
+    /// There is no connection. The broker did not receive the request.
     #[error("no connection")]
     NotSent,
-    /// The connection was lost, or is of no more use: the broker may have got it.
+    /// The connection was lost or is unusable. The broker may have received the request.
     #[error("{0}")]
     Lost(String),
-    /// The broker refused, or it is certain that it would.
+    /// The broker rejected the request, or is certain to reject it.
     #[error("{0}")]
     Refused(String),
 }
 
-/// Whether content is handed to the broker for the first time.
+/// Whether content is sent to the broker for the first time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Attempt {
     First,
@@ -127,7 +127,7 @@ impl Channel {
     }
 }
 
-/// Where a link puts what arrives on it.
+/// Where a link delivers what it receives.
 #[derive(Debug, Clone)]
 pub(crate) struct Inbox {
     pub(super) receiver: Weak<dyn Receiver>,
@@ -139,7 +139,7 @@ pub(crate) struct Inbox {
     pub(super) timeout: Duration,
 }
 
-/// Gets what arrives on a connection.
+/// Receives what arrives on a connection.
 pub(super) trait Receiver: Debug + Send + Sync {
     /// An entry of a topic with a history.
     fn handle_entry(&self, connection: u64, topic: &Topic, entry: Entry);
@@ -149,7 +149,7 @@ pub(super) trait Receiver: Debug + Send + Sync {
 }
 
 impl Inbox {
-    /// An entry has arrived. What no hub has written is ignored.
+    /// Handles an entry. Content that no hub has written is ignored.
     pub(super) fn entry(
         &self,
         encoded: &str,
@@ -167,7 +167,7 @@ impl Inbox {
         }
     }
 
-    /// Content has arrived. What no hub has written is ignored.
+    /// Handles content. Content that no hub has written is ignored.
     pub(super) fn content(&self, encoded: &str, bytes: Bytes) {
         if let (Some(receiver), Some(topic), Some(content)) =
             (self.receiver.upgrade(), wire::decode_topic(encoded), wire::decode(bytes))
@@ -176,7 +176,7 @@ impl Inbox {
         }
     }
 
-    /// The connection is lost, or messages on it may be.
+    /// Handles the loss of the connection, or of messages on it.
     pub(super) fn lost(&self, reason: &str) {
         tracing::debug!(connection = self.number, reason, "the connection to the broker is lost");
         self.lost.notify_one();

@@ -1,5 +1,5 @@
-//! A hub whose nodes are joined by a broker. A [`Node`] follows topics on one connection after the other; a link is
-//! one connection, and knows what its broker is.
+//! A hub whose nodes are connected by a broker. A [`Node`] follows topics over successive connections. A link is one
+//! connection to one kind of broker.
 
 mod backoff;
 mod link;
@@ -29,14 +29,14 @@ use crate::slot::Slot;
 use crate::topic::Topic;
 use crate::topics::Topics;
 
-/// Joins the nodes of a hub by a broker. The connection ends when this is dropped.
+/// Connects the nodes of a hub through a broker. Dropping it ends the connection.
 #[derive(Debug)]
 struct Broker {
     node: Arc<Node>,
     driver: JoinHandle<()>,
 }
 
-/// Connects to a broker for the first time, and makes a hub on it.
+/// Connects to a broker for the first time, and returns a hub that uses it.
 async fn connect(connector: Box<dyn Connector>, options: HubOptions) -> Result<Hub, ConnectError> {
     let topics = Topics::new(options);
     let node = Node::new(Arc::clone(&topics), connector);

@@ -1,4 +1,4 @@
-//! A node of a hub: follows topics on one connection after the other.
+//! A node of a hub. It follows topics over successive connections.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -30,13 +30,13 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 /// How many topics are subscribed to at the same time.
 const AT_ONCE: usize = 64;
 
-/// How often an entry of a log that cannot be read is asked for before the connection is given up.
+/// How often a log is read whose entries cannot be read, before the connection is given up.
 const MAX_FETCHES: u32 = 3;
 
 /// How many fetches of a node may be under way.
 const MAX_CONCURRENT_FETCHES: usize = 64;
 
-/// Does something on a connection, and again on the next one if that is lost, until the timeout.
+/// Runs a request on a connection. If the connection is lost, repeats it on the next one, until the timeout.
 macro_rules! with_link {
     ($node:ident, $link:ident => $action:expr) => {{
         let deadline = Instant::now() + $node.timeout();
@@ -58,7 +58,7 @@ pub(super) struct Node {
     connector: Box<dyn Connector>,
     /// The connection, while there is one.
     current: watch::Sender<Option<Current>>,
-    /// The number of the last connection that was made.
+    /// The number of the latest connection.
     connections: AtomicU64,
     /// When the broker last answered, in milliseconds since 1970.
     answered: AtomicU64,
@@ -108,7 +108,7 @@ impl Node {
         self.current.send_replace(None);
     }
 
-    /// Makes a connection the one that is used.
+    /// Makes a connection the current one.
     pub(super) fn set(&self, current: &Current) {
         self.current.send_replace(Some(current.clone()));
     }
@@ -128,7 +128,7 @@ impl Node {
         Ok(Current { link, number, lost })
     }
 
-    /// Keeps a connection for ever: connects again whenever it is lost (HUB-5).
+    /// Keeps a connection open forever: reconnects whenever it is lost (HUB-5).
     pub(super) async fn drive(self: Arc<Self>, first: Current) {
         let mut next = Some(first);
         let mut attempt = 0;
@@ -180,7 +180,7 @@ impl Node {
         self.list_members(current).await
     }
 
-    /// Looks after a connection until it is lost, and returns why.
+    /// Serves a connection until it is lost, and returns the cause.
     async fn tend(&self, current: &Current) -> LinkError {
         let options = &self.topics.options;
         let tick = options.keepalive.min(options.linger).min(options.presence_ttl / 3);
@@ -210,11 +210,11 @@ impl Node {
         }
     }
 
-    /// Ends the subscriptions of topics that nobody wants any more (HUB-4), and keeps the logs of the others.
+    /// Ends the subscriptions of unused topics (HUB-4), and keeps the logs of the others alive.
     async fn tend_topics(&self, current: &Current) -> Result<(), LinkError> {
         for slot in self.topics.all() {
             if slot.is_unused(now(), self.topics.options.linger) {
-                // Held until the slot is removed: whoever wants the topic meanwhile subscribes after that.
+                // Held until the slot is removed. A task that needs the topic meanwhile subscribes after that.
                 let mut subscribed_on = slot.subscribed_on.lock().await;
                 if Arc::strong_count(&slot) > 2 {
                     continue; // somebody subscribes at this moment
@@ -256,14 +256,14 @@ impl Node {
         }
     }
 
-    /// Subscribes to a topic on this connection, if that has not been done.
+    /// Subscribes to a topic on this connection, unless it is already subscribed.
     async fn open_on(&self, slot: &Arc<Slot>, current: &Current) -> Result<(), LinkError> {
         let mut subscribed_on = slot.subscribed_on.lock().await;
         if *subscribed_on >= current.number {
             return Ok(());
         }
         if *subscribed_on > 0 {
-            // It may have been subscribed to when the others were told of the cut.
+            // The topic may have been subscribed to while the others were informed of the disconnect.
             slot.handle_cut(now());
         }
         let channel = Channel::new(&slot.topic, slot.history);
@@ -282,7 +282,7 @@ impl Node {
         Ok(())
     }
 
-    /// Fetches what a topic misses, in the background.
+    /// Fetches the missing entries of a topic in the background.
     fn fetch(&self, slot: &Arc<Slot>, missing: Option<Missing>) {
         let (Some(missing), Some(node)) = (missing, self.itself.upgrade()) else { return };
         let slot = Arc::clone(slot);
@@ -293,7 +293,7 @@ impl Node {
         let Some(log) = Channel::new(&slot.topic, slot.history).log() else { return };
         let mut failures = 0;
         loop {
-            // Without a connection, the next one begins with a fetch.
+            // Without a connection there is nothing to do: the next connection begins with a fetch.
             let Some(current) = self.current.borrow().clone() else { return };
             let Ok(permit) = self.fetches.acquire().await else { return };
             self.topics.counters.fetches.add(1);
@@ -342,7 +342,7 @@ impl Node {
                 Ok(position) => return Ok(position),
                 Err(LinkError::Refused(reason)) => return Err(PublishError::Refused(reason)),
                 Err(LinkError::NotSent) => {}
-                // A log takes a message once however often it is tried.
+                // A log stores a message only once, however often it is sent.
                 Err(LinkError::Lost(_)) if log.is_some() => attempt = Attempt::Again,
                 Err(LinkError::Lost(_)) => return Err(PublishError::Unknown),
             }
@@ -350,8 +350,8 @@ impl Node {
         }
     }
 
-    /// Returns the connection to publish on, or waits for one as [`Outbox`] says. Returns `None` if the message
-    /// was tried before, and there is no other connection in time.
+    /// Returns the connection to publish on, or waits for one as [`Outbox`] specifies. Returns `None` if the message
+    /// was sent before and no other connection is open in time.
     async fn current_for_publishing(
         &self,
         after: u64,
@@ -386,7 +386,7 @@ impl Node {
         with_link!(self, link => link.join(&channel, member, data.clone()))
     }
 
-    /// Removes a member. If that fails, it is listed until its time to live ends.
+    /// Removes a member. If that fails, the member remains listed until its time to live ends.
     pub(super) fn leave(&self, topic: &Topic, member: u64) {
         self.members().remove(&member);
         let Some(node) = self.itself.upgrade() else { return };
@@ -415,7 +415,7 @@ impl Node {
         after: Option<Position>,
     ) -> Result<Fetched, LinkError> {
         let log = Channel::new(&slot.topic, slot.history).log().ok_or(LinkError::NotSent)?;
-        // What is read is joined with what the node passes on: see `Feed::recover_checked`.
+        // The entries are merged with those that the node passes on: see `Feed::recover_checked`.
         timeout(self.timeout(), slot.until_live()).await.map_err(|_| LinkError::NotSent)?;
         with_link!(self, link => link.fetch(&log, after))
     }
@@ -467,7 +467,8 @@ impl Node {
         self.answered.store(now().as_millis() as u64, Ordering::Relaxed);
     }
 
-    /// The slot of a topic, for what arrives on a connection: nothing if another one has taken its place.
+    /// Returns the slot of a topic for an entry that has arrived on a connection. Returns `None` if a newer connection
+    /// has replaced this one.
     fn receiving_slot(&self, connection: u64, topic: &Topic) -> Option<Arc<Slot>> {
         let is_newest = self.connections.load(Ordering::Relaxed) == connection;
         if is_newest { self.topics.find(topic) } else { None }
@@ -496,7 +497,7 @@ impl Receiver for Node {
 /// A message in the outbox, until this is dropped.
 struct Waiting<'a> {
     count: &'a AtomicUsize,
-    /// How many were there before.
+    /// The number of messages before it.
     before: usize,
 }
 

@@ -1,4 +1,4 @@
-//! How topics and content look at a broker.
+//! The encoding of topics and content at a broker.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use fullduplex_proto::{Message, Prepared, Text};
 use crate::entry::Content;
 use crate::topic::Topic;
 
-/// The length of the head of encoded content: kind, id, and the subscriber that does not get it.
+/// The length of the header of encoded content: the kind, the id, and the subscriber to skip.
 const HEAD: usize = 17;
 
 /// Encodes the name of a topic in letters, digits, `-`, `_` and `=` (HUB-7). Different names have different
@@ -25,7 +25,7 @@ pub(super) fn encode_topic(topic: &Topic) -> String {
     encoded
 }
 
-/// Returns the topic of an encoded name, or `None` for what [`encode_topic`] does not make.
+/// Decodes the name of a topic. Returns `None` for a name that [`encode_topic`] does not produce.
 pub(super) fn decode_topic(encoded: &str) -> Option<Topic> {
     let mut parts = encoded.split('=');
     let mut name = parts.next()?.as_bytes().to_vec();
@@ -52,7 +52,7 @@ pub(super) fn encode(content: &Content) -> Bytes {
     bytes.freeze()
 }
 
-/// Returns `None` for what [`encode`] does not make.
+/// Decodes content. Returns `None` for bytes that [`encode`] does not produce.
 pub(super) fn decode(mut bytes: Bytes) -> Option<Content> {
     if bytes.len() < HEAD {
         return None;

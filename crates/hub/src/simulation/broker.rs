@@ -18,11 +18,11 @@ pub(super) struct Broker {
     /// The end of the log, which may have been trimmed.
     end: Position,
     log: Vec<Entry>,
-    /// The last message at or before each position, whatever has become of it; 0 for none.
+    /// The last message at or before each position, even if it was lost since; 0 for none.
     pub(super) message_at: HashMap<Position, u64>,
     /// The message before each message.
     pub(super) before: HashMap<u64, u64>,
-    /// Whether offsets leave holes, as those of a stream for many topics do.
+    /// Whether offsets have holes, like those of a stream for many topics.
     holes: bool,
 }
 
@@ -40,7 +40,7 @@ impl Broker {
         broker
     }
 
-    /// The log begins anew, with a mark.
+    /// Starts the log again, with a mark.
     pub(super) fn lose_all(&mut self, rng: &mut Rng) {
         self.epoch += 1;
         self.log.clear();
@@ -48,7 +48,7 @@ impl Broker {
         self.append(None, rng);
     }
 
-    /// The newest entries are lost, as in a fail-over to a server that did not have them yet.
+    /// Loses the newest entries, as in a fail-over to a server that had not received them.
     pub(super) fn lose_end(&mut self, rng: &mut Rng) -> bool {
         let keep = 1 + rng.below(self.log.len());
         let loses = keep < self.log.len();

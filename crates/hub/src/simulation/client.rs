@@ -1,4 +1,4 @@
-//! A client, which leaves and comes back with its position, and checks what it gets.
+//! A client that disconnects, reconnects with its position, and checks the events that it receives.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -16,11 +16,11 @@ pub(super) type Subscribing =
 
 pub(super) struct Client {
     pub(super) state: State,
-    /// The position with which it comes back.
+    /// The position with which it reconnects.
     pub(super) position: Option<Position>,
-    /// The last message that it got or was behind; `None` behind a gap.
+    /// The last message that it received, or after which it started; `None` after a gap.
     last: Option<u64>,
-    /// All messages that it got.
+    /// All messages that it received.
     seen: HashSet<u64>,
     pub(super) gaps: u64,
 }
@@ -42,7 +42,7 @@ impl Client {
         Self { state: State::Away, position: None, last: None, seen: HashSet::new(), gaps: 0 }
     }
 
-    /// Lets it wait for its subscription. Returns whether it has got it.
+    /// Polls its subscribe call. Returns whether the client is subscribed.
     pub(super) fn poll_subscribing(&mut self, broker: &Broker) -> bool {
         let State::Subscribing(subscribing) = &mut self.state else { return false };
         let mut context = Context::from_waker(Waker::noop());
@@ -87,12 +87,12 @@ impl Client {
         }
     }
 
-    /// How many messages it got.
+    /// Returns the number of messages that it received.
     pub(super) fn delivered(&self) -> u64 {
         self.seen.len() as u64
     }
 
-    /// The last message that it got.
+    /// Returns the last message that it received.
     pub(super) fn last(&self) -> Option<u64> {
         self.last
     }

@@ -1,7 +1,7 @@
-//! Hubs on a model of a broker, decided by a seed: nodes, publishers and clients, with connections that are cut at
-//! any moment, and logs that are trimmed, lost, or lose their end.
+//! Simulates hubs on a model of a broker: nodes, publishers and clients, with connections that break at any moment, and
+//! logs that are trimmed, lost, or lose their end. A seed decides everything.
 //!
-//! The model of the broker is the only part that is not the product's: [`Hub`], its slots, feeds and queues are.
+//! Only the broker is a model. [`Hub`], its slots, feeds and queues are the real code.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a long run says what it did")]
 
 mod broker;

@@ -27,7 +27,7 @@ use crate::topics::Topics;
 
 const STEPS: usize = 400;
 
-/// The times of a simulation stand still: nothing gets too old.
+/// The clock of a simulation stands still, so no message expires.
 const NOW: Duration = Duration::from_secs(1_000_000_000);
 
 pub(super) struct World {
@@ -55,7 +55,7 @@ struct Wires {
     open: bool,
     to_broker: VecDeque<Request>,
     to_node: VecDeque<Answer>,
-    /// What subscribers read: behind which position, and the answer as soon as it is there.
+    /// A read of a subscriber: its position, and the answer once there is one.
     reads: BTreeMap<u64, (Option<Position>, Option<Fetched>)>,
     next_read: u64,
 }
@@ -127,7 +127,7 @@ impl World {
         }
     }
 
-    /// The broker restarts: all connections are lost, and the log or its end may be.
+    /// Restarts the broker. All connections are lost, and perhaps the log or its end.
     fn lose_data(&mut self) {
         (0..self.nodes.len()).for_each(|node| self.cut(node));
         match self.rng.below(3) {
@@ -157,7 +157,7 @@ impl World {
         if !wires.connected {
             wires.connected = true;
             wires.to_broker.push_back(Request::Subscribe);
-            // Those who read the log try again.
+            // The readers of the log try again.
             let waiting = wires.reads.iter().filter(|(_, (_, answer))| answer.is_none());
             let again: Vec<_> =
                 waiting.map(|(&number, (after, _))| Request::Read(number, *after)).collect();
@@ -211,7 +211,7 @@ impl World {
         }
     }
 
-    /// Everything is mended; then all clients get a last message.
+    /// Repairs all faults, and then sends a last message to all clients.
     fn finish(&mut self) {
         (0..self.nodes.len()).for_each(|node| self.connect(node));
         self.settle();
@@ -234,7 +234,7 @@ impl World {
         }
     }
 
-    /// Until nothing is on the way.
+    /// Runs until no message is in flight.
     fn settle(&mut self) {
         for _ in 0..10_000 {
             for node in 0..self.nodes.len() {
@@ -266,7 +266,7 @@ impl Node {
         Self { hub, slot, wires, subscribed: false }
     }
 
-    /// Handles what has arrived first, as the node of a real broker does.
+    /// Handles the oldest arrival first, like the node of a real broker.
     fn handle_one(&mut self) {
         let Some(answer) = lock(&self.wires).to_node.pop_front() else { return };
         let missing = match answer {

@@ -22,11 +22,11 @@ use crate::ids::Ids;
 use crate::position::Position;
 use crate::presence::MemberInfo;
 
-/// The header by which a stream knows a message that it has stored.
+/// The header by which a stream detects a message that it has already stored.
 const ID: &str = "Nats-Msg-Id";
 /// The header that asks a stream to store a message only behind this one.
 const EXPECTED_LAST: &str = "Nats-Expected-Last-Subject-Sequence";
-/// The headers that a stream adds to what it publishes again.
+/// The headers that a stream adds when it republishes a message.
 const SEQUENCE: &str = "Nats-Sequence";
 const LAST_SEQUENCE: &str = "Nats-Last-Sequence";
 
@@ -45,8 +45,8 @@ pub(super) struct NatsLink {
 /// A task that receives, until this is dropped.
 struct Receiving(JoinHandle<()>);
 
-/// Messages to this connection itself. The server handles a connection's messages in order: when one comes back, it
-/// has handled all that were sent before.
+/// Messages from this connection to itself. The server handles a connection's messages in order. When such a message
+/// returns, the server has handled all earlier ones.
 struct Echoes {
     subject: String,
     next: AtomicU64,
@@ -88,7 +88,7 @@ impl NatsLink {
         }
     }
 
-    /// Fails if there is no connection: the client would keep the message and send it later.
+    /// Fails if there is no connection. Otherwise the client would keep the message and send it later.
     fn check_connected(&self) -> Result<(), LinkError> {
         if self.client.connection_state() == State::Connected {
             Ok(())
@@ -150,7 +150,7 @@ impl NatsLink {
         }
         match self.mark(log, 0).await {
             Ok(end) => Ok(end),
-            // Another node was faster.
+            // Another node has stored its mark first.
             Err(LinkError::Refused(reason)) => {
                 self.last(log, &stored).await?.ok_or(LinkError::Refused(reason))
             }
@@ -171,7 +171,7 @@ impl NatsLink {
         match entries.last().map(|entry| entry.position) {
             Some(end) => Ok(judge(after, after_here, entries, end)),
             None => {
-                // Nothing is kept from the position on.
+                // The stream keeps no message from the position on.
                 let end = self.end_of(log).await?;
                 let behind = after_here.is_some_and(|position| position.offset() < end.offset());
                 let complete = match after {
@@ -185,7 +185,7 @@ impl NatsLink {
     }
 }
 
-/// Turns messages into entries. What is before the first one is not known, and of other topics perhaps.
+/// Converts messages into entries. The message before the first one is unknown and may belong to another topic.
 fn entries(messages: Vec<Message>, epoch: u64) -> Result<Vec<Entry>, LinkError> {
     let mut previous = messages.first().map_or(0, |first| first.sequence.saturating_sub(1));
     let entries = messages.into_iter().map(|message| {
@@ -198,8 +198,8 @@ fn entries(messages: Vec<Message>, epoch: u64) -> Result<Vec<Entry>, LinkError> 
     entries.collect()
 }
 
-/// Says whether entries are all that followed a position. They begin with the entry at the position, if it is
-/// still kept.
+/// Checks whether the entries are complete after a position. They begin with the entry at the position, if it is still
+/// kept.
 fn judge(
     after: Option<Position>,
     after_here: Option<Position>,
@@ -299,7 +299,7 @@ impl Link for NatsLink {
     }
 
     fn ping(&self) -> Boxed<'_, Result<(), LinkError>> {
-        // Those who waited may have given up.
+        // The waiting tasks may have given up.
         lock(&self.echoes.awaited).retain(|_, waiting| !waiting.is_closed());
         Box::pin(self.echo())
     }
@@ -384,7 +384,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Hands on what arrives on a subject.
+/// Passes on the messages that arrive on a subject.
 async fn receive(mut subscriber: Subscriber, inbox: Inbox, topic: String, epoch: Option<u64>) {
     while let Some(message) = subscriber.next().await {
         let Some(epoch) = epoch else {
@@ -401,7 +401,7 @@ async fn receive(mut subscriber: Subscriber, inbox: Inbox, topic: String, epoch:
     }
 }
 
-/// A stream holds a message that no hub has written.
+/// The error for a message in a stream that no hub has written.
 fn strange() -> LinkError {
     LinkError::Refused("the stream holds a message that no hub has written".into())
 }

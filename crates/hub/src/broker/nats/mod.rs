@@ -1,7 +1,8 @@
 //! NATS: core subjects for topics without a history, and a JetStream stream for all topics with the same history.
 //!
 //! The stream republishes what it stores, with the sequence of the entry and that of the one before it in the same
-//! topic. Nodes subscribe to that, so a stream has no consumers, except while somebody reads what was missed.
+//! topic. Nodes subscribe to the republished messages, so a stream has no consumers, except while a node reads missed
+//! messages.
 
 mod link;
 mod names;
@@ -29,15 +30,15 @@ struct Nats {
 }
 
 impl Hub {
-    /// Makes a hub on NATS, which joins all processes that use the same servers and the same
-    /// [`HubOptions::prefix`].
+    /// Creates a hub on NATS. It connects all processes that use the same servers and the same [`HubOptions::prefix`].
     ///
-    /// `urls` is one URL, or several of a cluster with commas between: `nats://` or, with TLS, `tls://`, such as
-    /// `tls://user:password@nats.example:4222`. Topics with a history, and members, need a server of version 2.9
-    /// or newer with JetStream.
+    /// `urls` is one URL, or the URLs of a cluster, separated by commas. The scheme is `nats://`, or `tls://` for TLS,
+    /// such as `tls://user:password@nats.example:4222`. Topics with a history, and members, need a server of version
+    /// 2.9 or newer with JetStream.
     ///
-    /// This connects, so that a wrong address or password, or a missing JetStream, is told at once. Later the hub
-    /// connects again whenever it has to. It lives until its last clone, subscription and member are dropped.
+    /// The function connects immediately, so that a wrong address, a wrong password or a missing JetStream is an error.
+    /// Later the hub reconnects when a connection is lost. It lives until its last clone, subscription and member are
+    /// dropped.
     ///
     /// # Errors
     /// [`ConnectError`] if no server can be used.
@@ -78,7 +79,7 @@ impl Connector for Nats {
             let events = inbox.clone();
             let client = credentials(&self.servers)
                 .connection_timeout(timeout)
-                // A lost connection is replaced by the node, which then asks for what was missed.
+                // The node replaces a lost connection, and then fetches missed messages.
                 .max_reconnects(1)
                 .event_callback(move |event| {
                     match event {

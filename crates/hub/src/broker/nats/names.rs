@@ -48,7 +48,7 @@ impl Names {
         format!("{}.members.{}.{topic}.{member}", self.prefix, self.presence_ttl.as_millis())
     }
 
-    /// The subject on which a connection hears itself.
+    /// The subject on which a connection receives its own messages.
     pub(super) fn echo(&self, connection: u64) -> String {
         format!("{}.echo.{connection:016x}", self.prefix)
     }

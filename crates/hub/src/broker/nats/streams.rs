@@ -1,4 +1,4 @@
-//! Streams of JetStream, which are made when they are needed.
+//! Streams of JetStream, which are created when they are needed.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -33,7 +33,7 @@ pub(super) struct Streams {
 #[derive(Debug, Clone)]
 pub(super) struct Stored {
     pub(super) stream: Stream,
-    /// When it was made, which tells it from one that was made anew.
+    /// When it was created. This distinguishes it from a stream that was deleted and created again.
     pub(super) epoch: u64,
 }
 
@@ -143,8 +143,8 @@ impl Streams {
         }
     }
 
-    /// Reads the messages of a subject. Fails if a message is counted that cannot be read, except with
-    /// [`DeliverPolicy::LastPerSubject`], where others replace messages all the time.
+    /// Reads the messages of a subject. Fails if the stream counts a message that cannot be read. This does not apply
+    /// to [`DeliverPolicy::LastPerSubject`], because publishers replace those messages all the time.
     pub(super) async fn read(
         &self,
         stored: &Stored,
@@ -164,7 +164,7 @@ impl Streams {
         let mut missing = consumer.cached_info().num_pending as usize;
         let mut messages = Vec::new();
         while missing > 0 {
-            // It ends when no more messages are there.
+            // Ends when there are no more messages.
             let batch = consumer.fetch().max_messages(missing.min(BATCH));
             let mut batch = batch.messages().await.map_err(lost)?;
             let before = messages.len();

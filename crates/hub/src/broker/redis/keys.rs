@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::broker::link::{Channel, Inbox};
 use crate::options::HubOptions;
 
-/// The names of a hub. What belongs to one topic has one hash tag.
+/// The names of a hub. All names of one topic have the same hash tag.
 #[derive(Debug, Clone)]
 pub(super) struct Keys {
     prefix: Arc<str>,
@@ -42,7 +42,7 @@ impl Keys {
     }
 }
 
-/// Hands on what was published to a channel.
+/// Passes on a message that was published to a channel.
 pub(super) fn receive(inbox: &Inbox, channel: &[u8], mut payload: Bytes) {
     let parse = || {
         let (tag, kind) = std::str::from_utf8(channel).ok()?.strip_prefix('{')?.split_once("}:")?;

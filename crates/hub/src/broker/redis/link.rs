@@ -55,7 +55,7 @@ impl RedisLink {
         if self.sharded { sharded } else { plain }
     }
 
-    /// A mark for the begin of a log.
+    /// A mark for the beginning of a log.
     fn mark(&self) -> Content {
         Content { id: self.ids.next(), except: 0, message: None }
     }
@@ -85,8 +85,8 @@ impl RedisLink {
     }
 }
 
-/// Says whether entries are all that followed a position. They begin with the entry at the position, if it is
-/// still kept.
+/// Checks whether the entries are complete after a position. They begin with the entry at the position, if it is still
+/// kept.
 fn judge(after: Option<Position>, mut entries: Vec<Entry>, epoch: u64, last: u64) -> Fetched {
     let check = entries.last().filter(|entry| entry.position.offset() == last);
     let end = Position::new(epoch, last, check.map_or(0, |entry| entry.content.check()));
@@ -229,10 +229,10 @@ impl Link for RedisLink {
     }
 }
 
-/// Sorts errors: whether the server has refused, or the connection is of no more use.
+/// Classifies an error: either the server rejected the request, or the connection is unusable.
 fn error(error: RedisError) -> LinkError {
     match error.kind() {
-        // A server that restarts or is replaced: the next connection is to one that works.
+        // The server restarts or is being replaced. The next connection reaches a working one.
         ErrorKind::Server(
             ServerErrorKind::BusyLoading
             | ServerErrorKind::NoScript
@@ -245,7 +245,7 @@ fn error(error: RedisError) -> LinkError {
     }
 }
 
-/// The server's answer is none that the scripts give: something else has written to the key.
+/// The error for an answer that no script gives: another program has written to the key.
 fn strange() -> LinkError {
     LinkError::Refused("the topic's keys hold something that no hub has written".into())
 }

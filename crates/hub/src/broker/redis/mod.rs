@@ -1,8 +1,8 @@
 //! Redis: a stream for the log of each topic with a history, a hash for the members of a topic, and a channel of
 //! pub/sub for each topic, sharded where the server can.
 //!
-//! A script appends an entry to the log and publishes it, so that both have one order. The id of an entry is its
-//! epoch and its offset, and offsets are consecutive.
+//! A script appends an entry to the log and publishes it, so that the order of both is the same. The id of an entry is
+//! its epoch and its offset, and offsets are consecutive.
 
 mod keys;
 mod link;
@@ -34,14 +34,14 @@ struct Redis {
 }
 
 impl Hub {
-    /// Makes a hub on a Redis server of version 6 or newer, which joins all processes that use the same server
-    /// and the same [`HubOptions::prefix`].
+    /// Creates a hub on a Redis server of version 6 or newer. It connects all processes that use the same server and
+    /// the same [`HubOptions::prefix`].
     ///
-    /// `urls` is one URL, or several with commas between, which are tried in order: `redis://` or, with TLS,
-    /// `rediss://`, such as `rediss://user:password@redis.example:6379/0`. A Redis Cluster is not supported.
+    /// `urls` is one URL, or several separated by commas, which are tried in order. The scheme is `redis://`, or
+    /// `rediss://` for TLS, such as `rediss://user:password@redis.example:6379/0`. A Redis Cluster is not supported.
     ///
-    /// This connects, so that a wrong address or password is told at once. Later the hub connects again whenever
-    /// it has to. It lives until its last clone, subscription and member are dropped.
+    /// The function connects immediately, so that a wrong address or password is an error. Later the hub reconnects
+    /// when a connection is lost. It lives until its last clone, subscription and member are dropped.
     ///
     /// # Errors
     /// [`ConnectError`] if no server can be used, with the reason of the last one.
@@ -113,7 +113,7 @@ impl Redis {
     }
 }
 
-/// Hands on what the server sends unasked.
+/// Passes on the messages that the server pushes.
 fn receive(inbox: &Inbox, push: PushInfo) {
     match push.kind {
         PushKind::Disconnection => inbox.lost("the server closed the connection"),

@@ -1,7 +1,7 @@
 use redis::RedisError;
 use redis::aio::MultiplexedConnection;
 
-/// The digests of the scripts at a server.
+/// The digests of the scripts that a server has loaded.
 #[derive(Debug)]
 pub(super) struct Scripts {
     pub(super) append: String,
