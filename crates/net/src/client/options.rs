@@ -115,7 +115,7 @@ impl ConnectOptions {
         self
     }
 
-    /// Sets what of [permessage-deflate](Self::deflate) to offer; `None` turns compression off.
+    /// Sets the [permessage-deflate](Self::deflate) parameters to offer; `None` turns compression off.
     pub fn deflate(mut self, deflate: impl Into<Option<DeflateConfig>>) -> Self {
         self.deflate = deflate.into();
         self

@@ -5,22 +5,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::pool::network::Network;
 
-/// A connection that holds less is not tracked.
+/// A connection that holds fewer bytes is not tracked.
 const TRACKED_FROM: usize = 4 << 10;
 
 /// The memory that the connections of a server may hold, all together and those of one address (FS-06, FS-07).
 ///
-/// Over the limit of an address, its largest holder is evicted. Over the limit of all, the largest holder of the
-/// address that holds the most is: no address can use up the budget of the others.
+/// If an address exceeds its limit, its largest connection is evicted. If the sum exceeds the limit, the address that
+/// holds the most is chosen, and its largest connection is evicted. So no address can use up the budget of the others.
 #[derive(Debug)]
 pub(crate) struct Budget {
     limits: BudgetLimits,
     holders: Mutex<Holders>,
-    /// How many holders are evicted and do not know yet.
+    /// The number of evicted holders that have not noticed it yet.
     evicting: AtomicUsize,
 }
 
-/// The bounds of a [`Budget`], in bytes.
+/// The limits of a [`Budget`], in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BudgetLimits {
     pub(crate) total: usize,
@@ -30,9 +30,9 @@ pub(crate) struct BudgetLimits {
 #[derive(Debug, Default)]
 struct Holders {
     by_key: HashMap<u32, Holder>,
-    /// What the holders of each address hold that are not evicted.
+    /// The bytes of each address, without evicted holders.
     by_network: HashMap<Network, usize>,
-    /// What all holders hold that are not evicted.
+    /// The bytes of all holders, without evicted ones.
     sum: usize,
 }
 
@@ -43,13 +43,13 @@ struct Holder {
     is_evicted: bool,
 }
 
-/// What a connection has to do after its memory has changed.
+/// What a connection must do after its memory has changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[must_use]
 pub(crate) struct Verdict {
-    /// It holds nothing any more, and has to free what it can.
+    /// The connection was evicted and must free its memory.
     pub(crate) is_evicted: bool,
-    /// Other connections that were evicted. Their tasks are to be woken.
+    /// Other connections that were evicted. The caller must wake their tasks.
     pub(crate) others: Vec<u32>,
 }
 
@@ -58,22 +58,22 @@ impl Budget {
         Self { limits, holders: Mutex::default(), evicting: AtomicUsize::new(0) }
     }
 
-    /// Rounds what a connection holds to what is tracked.
+    /// Rounds the bytes of a connection to the tracked value.
     pub(crate) fn tracked(bytes: usize) -> usize {
         if bytes < TRACKED_FROM { 0 } else { bytes }
     }
 
-    /// Whether a connection may have been evicted without knowing.
+    /// Returns whether an evicted connection may not have noticed it yet.
     pub(crate) fn is_evicting(&self) -> bool {
         self.evicting.load(Ordering::Relaxed) > 0
     }
 
-    /// Returns what all connections hold.
+    /// Returns the bytes that all connections hold.
     pub(crate) fn held(&self) -> usize {
         self.holders().sum
     }
 
-    /// Sets what a connection holds.
+    /// Sets the bytes that a connection holds.
     pub(crate) fn hold(&self, key: u32, network: Option<Network>, bytes: usize) -> Verdict {
         let mut holders = self.holders();
         if holders.remove(key) {
@@ -98,7 +98,7 @@ impl Budget {
         verdict
     }
 
-    /// Sets what a connection holds, if that evicts nobody.
+    /// Sets the bytes that a connection holds, unless that would evict a connection.
     pub(crate) fn try_hold(&self, key: u32, network: Option<Network>, bytes: usize) -> bool {
         let mut holders = self.holders();
         let before = holders.by_key.get(&key).copied();
@@ -165,7 +165,7 @@ impl Holders {
         network.and_then(|network| self.by_network.get(&network)).copied().unwrap_or_default()
     }
 
-    /// Whether all connections, or those of one address, hold too much.
+    /// Returns whether all connections together, or those of one address, exceed their limit.
     fn is_over(&self, limits: BudgetLimits, network: Option<Network>) -> bool {
         self.sum > limits.total || self.of(network) > limits.per_address
     }
@@ -222,18 +222,18 @@ mod tests {
         for key in 0..9 {
             assert_eq!(budget.hold(key, network(1), 100_000 + key as usize), kept());
         }
-        // An innocent client pushes the sum over the limit.
+        // A small client pushes the sum over the limit.
         assert_eq!(budget.hold(100, network(2), 140_000), others([8]));
         assert!(budget.is_evicting());
         assert_eq!(budget.hold(100, network(2), 150_000), kept());
         assert_eq!(budget.hold(8, network(1), 100_008), evicted());
         assert!(!budget.is_evicting());
-        // One of the largest address pays itself.
+        // A connection of the largest address is evicted itself.
         assert_eq!(budget.hold(9, network(1), 300_000), evicted());
         assert_eq!(budget.hold(100, network(2), 160_000), kept());
     }
 
-    /// FS-06: one address can fill its own share only.
+    /// FS-06: one address can use only its own share.
     #[test]
     fn an_address_over_its_limit_evicts_its_own_connection() {
         let budget = budget(1_000_000, 400_000);
@@ -242,7 +242,7 @@ mod tests {
         assert_eq!(budget.hold(2, network(1), 90_000), kept());
         assert_eq!(budget.hold(3, network(1), 90_000), others([1]));
         assert_eq!(budget.hold(4, network(1), 500_000), evicted());
-        // Connections without an address have no share in common.
+        // Connections without an address share no limit.
         assert_eq!(budget.hold(5, None, 300_000), kept());
         assert_eq!(budget.held(), 870_000);
     }

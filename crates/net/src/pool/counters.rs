@@ -13,7 +13,7 @@ use crate::pool::delta::CounterDelta;
 pub struct Counts {
     /// TCP connections accepted, or requests of an HTTP server, including those that were refused.
     pub accepted: u64,
-    /// Connections that hold a place now, including those in the opening handshake.
+    /// Connections that occupy a slot now, including those in the opening handshake.
     pub open: u64,
     /// Opening handshakes that succeeded.
     pub opened: u64,
@@ -27,9 +27,8 @@ pub struct Counts {
     ///
     /// [`Closed::code`]: crate::proto::Closed::code
     pub closed: BTreeMap<u16, u64>,
-    /// Handlers that were dropped because they went on for longer than
-    /// [`ServerOptions::handler_grace`](crate::ServerOptions::handler_grace) after the end of their
-    /// connection.
+    /// Handlers that were dropped because they ran for longer than
+    /// [`ServerOptions::handler_grace`](crate::ServerOptions::handler_grace) after the end of their connection.
     pub handlers_dropped: u64,
     /// Bytes that the connections hold now, as
     /// [`ServerOptions::memory_bytes`](crate::ServerOptions::memory_bytes) counts them.
@@ -37,7 +36,7 @@ pub struct Counts {
     /// Connections that were closed with 1013 because the connections of the server, or those of one address, held
     /// too much memory.
     pub evicted: u64,
-    /// Messages that were sent uncompressed because there was no memory left for a compression context.
+    /// Messages that were sent uncompressed for lack of memory for a compression context.
     pub uncompressed: u64,
     /// Messages received.
     pub messages_received: u64,

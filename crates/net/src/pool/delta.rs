@@ -43,7 +43,7 @@ impl CounterDelta {
     }
 }
 
-/// Saturates, since the counts of a connection without a server are never taken.
+/// Saturates, because the counts of a connection without a server are never reset.
 fn add(sum: u32, bytes: usize) -> u32 {
     sum.saturating_add(bytes.try_into().unwrap_or(u32::MAX))
 }

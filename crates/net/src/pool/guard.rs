@@ -10,7 +10,7 @@ use crate::pool::network::Network;
 use crate::pool::timers::Tick;
 use crate::pool::{NoPlaceError, Phase, Pool};
 
-/// One connection of a server, from `accept` until its handler is over.
+/// One connection of a server, from `accept` until its handler has ended.
 ///
 /// It holds a place, which [`release_place`](Self::release_place) gives back when the connection ends, and
 /// a timer, which stays until the guard is dropped.
@@ -20,13 +20,13 @@ pub(crate) struct ConnectionGuard {
     network: Option<Network>,
     alarm: Option<Tick>,
     key: u32,
-    /// What the connection holds, as the budget counts it.
+    /// The bytes that the connection holds, as the budget counts them.
     held: u32,
     has_place: bool,
 }
 
 impl Pool {
-    /// Gives a connection from `address` a place, if there is one.
+    /// Reserves a place for a connection from `address`, if there is one.
     pub(crate) fn admit(
         self: &Arc<Self>,
         address: Option<IpAddr>,
@@ -60,7 +60,7 @@ impl ConnectionGuard {
         Self { pool, network: None, alarm: None, key, held: 0, has_place: true }
     }
 
-    /// Counts the connection for `address`, and no longer for another one.
+    /// Counts the connection for `address` instead of its previous address.
     pub(crate) fn count_for(&mut self, address: IpAddr) -> Result<(), NoPlaceError> {
         self.uncount();
         let network = Network::from(address);
@@ -101,8 +101,8 @@ impl ConnectionGuard {
         self.alarm.is_some_and(|tick| !self.pool.timers.has_fired(tick))
     }
 
-    /// Sets how many bytes the connection holds. Returns false if it has to give them up, since the connections of
-    /// the server hold too much.
+    /// Sets how many bytes the connection holds. Returns false if the connections of the server exceed the budget and
+    /// this one was evicted.
     pub(crate) fn hold(&mut self, bytes: usize) -> bool {
         let bytes = Budget::tracked(bytes).try_into().unwrap_or(u32::MAX);
         if bytes == self.held && (bytes == 0 || !self.pool.budget.is_evicting()) {
@@ -114,7 +114,7 @@ impl ConnectionGuard {
         !verdict.is_evicted
     }
 
-    /// Holds `bytes` more, if the budget has room for them.
+    /// Reserves `bytes` more, if the budget has room for them.
     pub(crate) fn try_hold_more(&mut self, bytes: usize) -> bool {
         let held = self.held.saturating_add(bytes.try_into().unwrap_or(u32::MAX));
         let fits = self.pool.budget.try_hold(self.key, self.network, held as usize);

@@ -1,5 +1,5 @@
 //! What the connections of a server share: places, timers, counters, and the phase of the server.
-//! It knows neither sockets nor handlers.
+//! It does not depend on sockets or handlers.
 
 pub(crate) mod budget;
 pub(crate) mod counters;
@@ -21,7 +21,7 @@ use crate::pool::counters::{Counters, Counts};
 use crate::pool::network::Network;
 use crate::pool::timers::Timers;
 
-/// The bounds of a [`Pool`].
+/// The limits of a [`Pool`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PoolLimits {
     pub(crate) connections: usize,
@@ -39,7 +39,7 @@ pub(crate) struct Pool {
     timer_task: OnceLock<AbortHandle>,
     phase: AtomicU8,
     phase_changed: Notify,
-    /// Connections that hold a place.
+    /// Connections that occupy a place.
     open: AtomicUsize,
     /// Guards: connections, and handlers that outlive theirs.
     guards: AtomicUsize,
@@ -61,7 +61,7 @@ pub(crate) enum Phase {
     Cut,
 }
 
-/// Why a connection got no place.
+/// Why a connection was refused a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoPlaceError {
     ServerFull,
@@ -86,7 +86,7 @@ impl Pool {
         }
     }
 
-    /// Counts a connection for `network`, unless that has as many as it may have.
+    /// Counts a connection for `network`, unless its limit is reached.
     fn count(&self, network: Network) -> Result<(), NoPlaceError> {
         let mut per_address = self.per_address();
         let count = per_address.entry(network).or_default();
@@ -118,7 +118,7 @@ impl Pool {
         self.guards.load(Ordering::SeqCst)
     }
 
-    /// Returns how long a handler may go on after its connection has ended.
+    /// Returns how long a handler may run after its connection has ended.
     pub(crate) fn handler_grace(&self) -> Duration {
         self.limits.handler_grace
     }

@@ -8,7 +8,8 @@ use crate::socket::Socket;
 /// Accepts a client that has connected over `stream` (RFC6455-4.2.2-1): TCP, or TLS after its handshake. To
 /// see the request first, use [`Request::read`].
 ///
-/// A client that does not ask for a WebSocket gets an HTTP error that says why, and the stream is closed.
+/// If the request is not a valid opening request, the client receives an HTTP error with the reason, and the stream is
+/// closed.
 ///
 /// # Errors
 /// [`AcceptError`]; the stream is closed.

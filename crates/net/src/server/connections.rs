@@ -12,8 +12,8 @@ use crate::pool::{NoPlaceError, Phase, Pool};
 use crate::server::handshake::Terms;
 use crate::server::options::ServerOptions;
 
-/// The connections of a [`Server`](crate::Server), or of a service that upgrades requests: counts them and shuts
-/// them down. Cloning it is cheap; all clones are the same.
+/// The connections of a [`Server`](crate::Server), or of a service that upgrades requests. Counts them and shuts them
+/// down. Cloning is cheap; all clones refer to the same connections.
 #[derive(Debug, Clone)]
 pub struct Connections {
     pool: Arc<Pool>,
@@ -23,32 +23,32 @@ pub struct Connections {
 /// The result of a shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drained {
-    /// Connections that were closed in time, after everything that was queued was sent.
+    /// Connections that were closed in time, after sending all queued messages.
     pub closed: usize,
-    /// Connections that were cut off, and handlers that were dropped, when the time was up.
+    /// Connections that were cut off, and handlers that were dropped, when the grace period ended.
     pub cut: usize,
 }
 
 impl Connections {
-    /// Makes the connections of a service that upgrades requests of an HTTP server. A
-    /// [`Server`](crate::Server) makes its own.
+    /// Creates the connections of a service that upgrades requests of an HTTP server. A [`Server`](crate::Server)
+    /// creates its own.
     pub fn new(options: ServerOptions) -> Self {
         let pool = Arc::new(Pool::new(options.pool_limits()));
         Self { pool, terms: options.accept.into() }
     }
 
-    /// Returns what was counted so far.
+    /// Returns the current counts.
     pub fn counts(&self) -> Counts {
         self.pool.counts()
     }
 
     /// Closes all connections, and refuses new ones.
     ///
-    /// Each connection sends what is queued, and then a Close with 1001. It ends when its peer has answered and its
-    /// handler has returned. Those left after `grace` are cut off, and their handlers dropped.
+    /// Each connection sends its queued messages, and then a Close with 1001. It ends when its peer has answered and
+    /// its handler has returned. After `grace`, the remaining connections are cut off and their handlers are dropped.
     ///
     /// # Cancel safety
-    /// Safe: call it again to go on.
+    /// Safe: call it again to continue.
     pub async fn shutdown(&self, grace: Duration) -> Drained {
         let before = self.pool.guards();
         self.pool.enter(Phase::Closing);
@@ -58,7 +58,7 @@ impl Connections {
         Drained { closed: before.saturating_sub(cut), cut }
     }
 
-    /// Gives a connection from `address` a place, if there is one.
+    /// Reserves a place for a connection from `address`, if there is one.
     pub(crate) fn admit(&self, address: Option<IpAddr>) -> Result<ConnectionGuard, Rejection> {
         self.pool.admit(address).map_err(rejection)
     }
@@ -72,7 +72,7 @@ impl Connections {
     }
 }
 
-/// Returns the response for a client that gets no place.
+/// Returns the response for a client that is refused a place.
 pub(crate) fn rejection(error: NoPlaceError) -> Rejection {
     let (status, reason) = match error {
         NoPlaceError::ServerFull => (

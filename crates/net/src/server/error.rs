@@ -9,8 +9,7 @@ use crate::http1::read::OpeningError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AcceptError {
-    /// The request is not a valid opening request, or its origin is not allowed. The client was answered with
-    /// this.
+    /// The request is not a valid opening request, or its origin is not allowed. The client received this rejection.
     #[error("could not accept the connection: the client was answered {0}")]
     Rejected(Rejection),
     /// The request does not ask for a WebSocket, and was answered with this status by the
@@ -19,7 +18,7 @@ pub enum AcceptError {
         "could not accept the connection: the request asks for no WebSocket, and was answered {0}"
     )]
     Answered(StatusCode),
-    /// The request could not be read, or the response not be written.
+    /// The request could not be read, or the response could not be written.
     #[error("could not accept the connection")]
     Opening(#[from] OpeningError),
     /// The TLS handshake failed.

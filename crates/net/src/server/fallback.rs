@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 
-/// The application's answers to requests that ask for no WebSocket.
+/// The application's responses to requests without an upgrade.
 #[derive(Clone)]
 pub(crate) struct Fallback(Arc<Find>);
 
@@ -19,7 +19,7 @@ impl Fallback {
         Self(Arc::new(find))
     }
 
-    /// Returns the application's answer to a request of a safe method that asks for no upgrade.
+    /// Returns the application's response to a request with a safe method and without an upgrade.
     pub(crate) fn find(&self, request: &Request<()>) -> Option<Response<Bytes>> {
         let headers = request.headers();
         // RFC 9112 section 3.2: without exactly one Host header, HTTP/1.1 gets 400.

@@ -6,11 +6,11 @@ use slab::Slab;
 
 use crate::socket::sender::{Sender, TrySendError};
 
-/// Sends messages to many connections at once. Cloning it is cheap; all clones are the same group.
+/// Sends messages to many connections at once. Cloning is cheap; all clones are the same group.
 ///
-/// A message is not copied, and is compressed once for all members with the same window size. All members
-/// get the messages of a group in the same order. [`OverflowPolicy`] decides what happens to a message for a
-/// member that reads too slowly; no member delays the others.
+/// A message is not copied, and is compressed once for all members with the same window size. All members receive the
+/// messages of a group in the same order. [`OverflowPolicy`] decides what happens if the queue of a member is full. No
+/// member delays the others.
 ///
 /// # Example
 ///
@@ -58,10 +58,10 @@ pub struct Member {
 /// What happens to a message for a member whose queue is full; see [`Sender::with_capacity`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OverflowPolicy {
-    /// The member does not get it. For messages that are soon out of date, such as positions.
+    /// The member misses the message. Use it for messages that are soon out of date, such as positions.
     Drop,
-    /// The connection of the member is closed with 1008, since it would miss the message. What was queued
-    /// before is sent, if the member reads it within the close timeout.
+    /// The connection of the member is closed with 1008, because it would miss the message. Messages that are already
+    /// queued are sent, if the member reads them within the close timeout.
     Close,
 }
 
@@ -69,9 +69,9 @@ pub enum OverflowPolicy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sent {
-    /// Members that will get the message.
+    /// Members for which the message was queued.
     pub queued: usize,
-    /// Members that will not get it, by [`OverflowPolicy::Drop`].
+    /// Members that miss the message, by [`OverflowPolicy::Drop`].
     pub dropped: usize,
     /// Members whose connection is closed, by [`OverflowPolicy::Close`].
     pub closed: usize,
@@ -112,7 +112,7 @@ impl Group {
                         overfull.push(member.clone());
                         sent.closed += 1;
                     }
-                    // It is about to leave.
+                    // The member is about to leave.
                     (Err(TrySendError::Closed(_)), _) => {}
                 }
             }
@@ -134,8 +134,8 @@ impl Group {
         self.members().is_empty()
     }
 
-    /// The lock is held while a message is queued for all members, so that all get messages in one order. No
-    /// foreign code runs under it.
+    /// The lock is held while a message is queued for all members, so that all receive messages in the same order. No
+    /// foreign code runs under the lock.
     fn members(&self) -> MutexGuard<'_, Slab<Sender>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -144,7 +144,7 @@ impl Group {
 impl Drop for Member {
     fn drop(&mut self) {
         let sender = self.group.members().remove(self.key);
-        // It may be the last one, and drop messages, which is foreign code: without the lock.
+        // Dropping the last sender drops messages, which is foreign code, so this happens without the lock.
         drop(sender);
     }
 }

@@ -12,7 +12,7 @@ use crate::pool::Phase;
 use crate::socket::{Shared, Socket};
 use crate::time;
 
-/// How long a handler of [`Socket::drive`] that was not told may go on after its connection has ended.
+/// How long a handler of [`Socket::drive`] may run after its connection has ended, if it has not noticed the end.
 const HANDLER_GRACE: Duration = Duration::from_secs(60);
 
 /// The error of a handler.
@@ -56,22 +56,22 @@ impl<E: Into<HandlerError>> IntoHandlerResult for Result<(), E> {
 pub struct HandlerPanicError;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
-    /// Runs `handler` with this socket, and drives the socket while the handler waits for something else: pings
-    /// are answered, deadlines checked, and what was sent is written.
+    /// Runs `handler` with this socket, and drives the socket while the handler waits for something else: it answers
+    /// pings, checks deadlines, and writes queued messages.
     ///
     /// When the handler drops the socket, by returning or before, the closing handshake starts: with 1000, or
     /// with 1011 if it returned an error or panicked. The future is ready when the connection has ended and the
     /// handler has returned.
     ///
     /// # The end of a connection
-    /// When the connection has ended, its transport and its place in the server are free at once, whatever the
-    /// handler waits for. The handler learns of it from its socket: `recv` returns `None` or an error, `closed` returns,
-    /// sending fails. From then on it may take as long as it needs to clean up. A handler that has not been told
-    /// within 60 s ([`ServerOptions::handler_grace`](crate::ServerOptions::handler_grace)) is dropped where it
-    /// waits. A handler that only sends should wait for [`Socket::closed`] too.
+    /// When the connection has ended, its transport and its place in the server are freed immediately, whatever the
+    /// handler waits for. The handler notices the end when it uses its socket: `recv` returns `None` or an error,
+    /// `closed` returns, or sending fails. After that, it may take as long as it needs to clean up. A handler that has
+    /// not noticed the end within 60 s ([`ServerOptions::handler_grace`](crate::ServerOptions::handler_grace)) is
+    /// dropped. A handler that only sends should also wait for [`Socket::closed`].
     ///
-    /// Messages that the handler does not receive stop the reading, so that the peer has to wait. If it receives none
-    /// for 5 s, up to 64 KiB more are read, to notice the end of the connection behind them.
+    /// While the handler does not receive messages, the socket is not read, so the peer must wait. If the handler
+    /// receives none for 5 s, the socket reads up to 64 KiB more, to notice the end of the connection after them.
     ///
     /// # Errors
     /// The error of the handler, or [`HandlerPanicError`].
@@ -94,7 +94,7 @@ pub(crate) struct HandlerTask<S: AsyncRead + AsyncWrite + Unpin, F> {
 
 enum Stage<F> {
     Handling(Pin<Box<F>>),
-    /// The connection has ended, and the handler has not been told.
+    /// The connection has ended, and the handler has not noticed it.
     Lingering(Box<Lingering<F>>),
     /// The handler has returned. The connection may still have to be closed.
     ///
@@ -192,19 +192,19 @@ where
     }
 }
 
-/// Why a task is over.
+/// Why a task ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Over {
     /// The handler has returned, and the connection has ended.
     Returned,
-    /// The connection has ended, and the handler has not been told for as long as it may.
+    /// The connection has ended, and the handler has not noticed it within the grace period.
     NeverTold,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin, F> Drop for HandlerTask<S, F> {
     fn drop(&mut self) {
         if !matches!(self.stage, Stage::Over) {
-            // Another task may use the socket, and would wait for ever.
+            // Another task may use the socket, and would wait forever.
             let wakers = self.socket.link().abandon();
             wakers.wake();
         }
@@ -235,7 +235,7 @@ impl<F> Stage<F> {
         })
     }
 
-    /// Returns the deadline of a handler that has not been told, and sets it at the first call.
+    /// Returns the deadline of a handler that has not noticed the end. The first call sets it.
     fn linger(&mut self, grace: Duration) -> Instant {
         *self = match std::mem::replace(self, Self::Over) {
             Self::Handling(handler) => {
@@ -258,12 +258,12 @@ impl<F> Stage<F> {
     }
 }
 
-/// Calls a handler. Its panic does not leave its task.
+/// Calls a handler and catches its panic.
 pub(crate) fn call<F>(handler: impl FnOnce() -> F) -> Result<F, HandlerPanicError> {
     catch_unwind(AssertUnwindSafe(handler)).map_err(|_| HandlerPanicError)
 }
 
-/// Polls a handler. Its panic does not leave its task.
+/// Polls a handler and catches its panic.
 pub(crate) fn poll_caught<F: Future<Output: IntoHandlerResult>>(
     handler: Pin<&mut F>,
     cx: &mut Context<'_>,

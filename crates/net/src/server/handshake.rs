@@ -9,8 +9,8 @@ use http::{HeaderName, HeaderValue, Request, Response};
 
 use crate::server::options::AcceptOptions;
 
-/// A valid opening request, and the answer as far as it is decided. It does no I/O, so that requests of
-/// [`Server`](crate::Server) and of hyper share it.
+/// A valid opening request, and the answer so far. It does no I/O, so [`Server`](crate::Server) and hyper requests
+/// share it.
 #[derive(Debug)]
 pub(crate) struct Handshake {
     offer: Offer,
@@ -20,8 +20,8 @@ pub(crate) struct Handshake {
 }
 
 impl Handshake {
-    /// Checks a request and its origin, and chooses the answer. [`AcceptOptions::hosts`] was checked before,
-    /// since it holds for requests that do not ask for a WebSocket, too.
+    /// Checks a request and its origin, and chooses the answer. The caller has checked [`AcceptOptions::hosts`], which
+    /// also applies to requests without an upgrade.
     pub(crate) fn begin<B>(
         request: &Request<B>,
         terms: &Terms,

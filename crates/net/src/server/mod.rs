@@ -41,7 +41,7 @@ use crate::transport::Transport;
 /// How long to wait after `accept` failed: the process may be out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// A client without a place gets this much time to receive the refusal, if not too many do.
+/// How long a client without a place may take to receive the refusal, unless too many refusals are in flight.
 const TURNED_AWAY_TIME: Duration = Duration::from_secs(1);
 const TURNED_AWAY: usize = 64;
 
@@ -88,7 +88,7 @@ impl Server {
         Ok(Self::new(Listener::Tcp(TcpListener::bind(address).await?), options))
     }
 
-    /// Listens at a path, which must not exist, for clients of the same machine.
+    /// Listens at a Unix socket path, which must not exist yet.
     ///
     /// # Errors
     /// The error of the system, for example if the path exists.
@@ -112,14 +112,13 @@ impl Server {
         self
     }
 
-    /// Answers requests that do not ask for an upgrade, such as those of a browser for a page or of a load
-    /// balancer for a health check. If `find` returns `None`, the response is an error that says how to open a
-    /// WebSocket.
+    /// Answers requests without an upgrade, such as a browser's request for a page or a load balancer's health check.
+    /// If `find` returns `None`, the response is an error that explains how to open a WebSocket.
     ///
-    /// `find` gets requests with GET, HEAD and OPTIONS, of any origin, and also of HTTP/1.0, if their host is one
-    /// of [`AcceptOptions::hosts`](crate::AcceptOptions::hosts). Other methods are answered
-    /// with 405. The response to HEAD is sent without its body. Each response closes the connection. For anything
-    /// more, use an HTTP server and `WebSocketUpgrade`.
+    /// `find` receives requests with GET, HEAD and OPTIONS, of any origin, and also over HTTP/1.0, if
+    /// [`AcceptOptions::hosts`](crate::AcceptOptions::hosts) allows their host. Other methods are answered with 405.
+    /// The response to HEAD is sent without its body. Each response closes the connection. For anything more, use an
+    /// HTTP server and `WebSocketUpgrade`.
     ///
     /// ```
     /// # use bytes::Bytes;
@@ -139,10 +138,10 @@ impl Server {
         self
     }
 
-    /// Returns the address at which it listens, with the port that the system chose for port 0.
+    /// Returns the address at which the server listens, with the port that the system chose for port 0.
     ///
     /// # Errors
-    /// The error of the system; [`io::ErrorKind::Unsupported`] if it listens at a path.
+    /// The error of the system; [`io::ErrorKind::Unsupported`] if the server listens at a path.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match &self.listener {
             Listener::Tcp(listener) => listener.local_addr(),
@@ -162,7 +161,7 @@ impl Server {
     /// On a loopback address, requests for hosts other than `localhost` and IP addresses are answered with 421; see
     /// [`AcceptOptions::hosts`](crate::AcceptOptions::hosts).
     ///
-    /// The handler accepts or rejects the [`Request`]. [`Socket::drive`] tells how it uses the socket, and what
+    /// The handler accepts or rejects the [`Request`]. [`Socket::drive`] documents how it uses the socket, and what
     /// happens at the end of a connection. An error or a panic of one handler does not affect others.
     ///
     /// # Cancel safety
@@ -212,7 +211,7 @@ impl Server {
     }
 }
 
-/// How many refusals may be on their way at a time. Each needs a file descriptor of the reserve.
+/// How many refusals may be in flight at a time. Each needs a file descriptor of the reserve.
 fn turned_away() -> usize {
     open_files::limit()
         .map_or(TURNED_AWAY, |limit| (open_files::reserve(limit) / 2).clamp(1, TURNED_AWAY))
@@ -235,7 +234,7 @@ impl Listener {
 struct Host<H> {
     handler: H,
     tls: Option<TlsAcceptor>,
-    /// The address at which it listens, if that is not a path.
+    /// The address at which the server listens, unless that is a path.
     address: Option<IpAddr>,
     fallback: Option<Fallback>,
     connections: Connections,
@@ -271,7 +270,7 @@ where
         }
     }
 
-    /// Sends a refusal to a client without a place. A client that speaks TLS sees the end of the connection only.
+    /// Sends a refusal to a client without a place. A TLS client only sees the end of the connection.
     fn turn_away(&self, transport: Transport, rejection: Rejection) {
         if self.tls.is_none()
             && let Ok(permit) = Arc::clone(&self.turned_away).try_acquire_owned()

@@ -1,4 +1,4 @@
-//! How many files the process may open, as far as the system tells.
+//! The limit of open files, if the system reports it.
 
 use std::sync::OnceLock;
 

@@ -24,9 +24,9 @@ pub struct AcceptOptions {
     /// The subprotocols that the server speaks. The first of the client's offers that is among them is
     /// chosen. Default: none.
     pub subprotocols: Subprotocols,
-    /// Which hosts the server answers for, against DNS rebinding. Default: any, but for a [`Server`](crate::Server)
-    /// on a loopback address `localhost` and IP addresses only. **Behind a reverse proxy** on the same machine, list
-    /// the names that the proxy passes on.
+    /// Which hosts the server answers for, against DNS rebinding. Default: any. A [`Server`](crate::Server) on a
+    /// loopback address answers for `localhost` and IP addresses only. **Behind a reverse proxy** on the same machine,
+    /// list the names that the proxy forwards.
     pub hosts: HostPolicy,
     /// Which web pages can connect. Default: those of the server's own origin.
     pub origins: OriginPolicy,
@@ -36,12 +36,12 @@ pub struct AcceptOptions {
     /// without messages, if its task receives. Smaller windows and no context takeover need less.
     /// [`ServerOptions::memory_bytes`] bounds the sum.
     pub deflate: Option<DeflateConfig>,
-    /// What the client may send. The limits of HTTP heads do not hold for requests that hyper reads, which has
-    /// limits of its own.
+    /// Limits on what the client sends. The limits of HTTP heads do not apply to requests that hyper reads, because
+    /// hyper has its own limits.
     pub limits: Limits,
-    /// The time for the opening handshake, TLS included. Default: 10 s.
+    /// Time limit for the opening handshake, including TLS. Default: 10 s.
     pub handshake_timeout: Duration,
-    /// How long the client may take once the connection is open, and how often it is pinged.
+    /// Time limits of the open connection, and the interval of pings.
     pub timeouts: Timeouts,
 }
 
@@ -84,19 +84,19 @@ impl AcceptOptions {
         self
     }
 
-    /// Sets what the client may send.
+    /// Sets the limits on what the client sends.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Sets the time for the opening handshake.
+    /// Sets the time limit for the opening handshake.
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.handshake_timeout = timeout;
         self
     }
 
-    /// Sets how long the client may take once the connection is open, and how often it is pinged.
+    /// Sets the time limits of the open connection, and the interval of pings.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
         self
@@ -113,8 +113,8 @@ pub struct ServerOptions {
     /// The maximum number of connections, including those in the opening handshake. Further ones are refused
     /// with 503.
     ///
-    /// Default: 65,536, or what the process's limit of open files allows with a reserve of a quarter, at most
-    /// 128, for refusals and for the rest of the process.
+    /// Default: 65,536, or fewer if the process may not open that many files. A quarter of the limit, at most 128
+    /// files, is reserved for refusals and for the rest of the process.
     pub connections: usize,
     /// The maximum number of connections from one IPv4 address, or from one IPv6 network of 64 bits. Further
     /// ones are refused with 429. Behind a proxy all connections come from one address: raise it there.
@@ -123,32 +123,33 @@ pub struct ServerOptions {
     pub connections_per_address: usize,
     /// How many bytes the connections may hold together. Default: 1 GiB.
     ///
-    /// What counts for each connection, if it is 4 KiB or more:
+    /// A connection counts if it holds 4 KiB or more of these:
     ///
-    /// - Messages that have not arrived completely: up to twice `Limits::message_bytes`.
+    /// - Incomplete messages: up to twice `Limits::message_bytes`.
     /// - Messages that were read ahead of a handler that does not receive: up to 64 KiB, or one message.
     /// - Messages that are queued for a peer that does not read: up to 64 KiB and one message of
     ///   [`Socket::send`](crate::Socket::send), up to the capacity of a [`Sender`](crate::Sender).
     /// - Contexts of compression: up to 368 KiB to send, and up to 112 KiB to receive.
     ///
-    /// The messages that the handler itself holds do not count. When the memory is used up:
+    /// Messages that the handler holds do not count. When the memory is used up:
     ///
-    /// 1. No context to send is made: messages are sent uncompressed, and counted in
+    /// 1. No new context for sending is created. Messages are sent uncompressed, and counted in
     ///    [`Counts::uncompressed`](crate::Counts::uncompressed).
-    /// 2. If the sum grows nevertheless, the largest holder of the address that holds the most frees its contexts.
-    ///    It keeps what the peer's next message may refer to, which is at most 32 KiB.
+    /// 2. If the sum still grows, the server selects the address that holds the most, and its largest connection. That
+    ///    connection frees its contexts, except for the window that the peer's next message may refer to, at most 32
+    ///    KiB.
     /// 3. If that is not enough, the connection fails with 1013, and is counted in
     ///    [`Counts::evicted`](crate::Counts::evicted).
     pub memory_bytes: usize,
-    /// How many of [`memory_bytes`](Self::memory_bytes) the connections from one IPv4 address, or from one IPv6
-    /// network of 64 bits, may hold. Over it, its own connections pay as above. Behind a proxy all connections
-    /// come from one address: raise it there. Default: 512 MiB.
+    /// How many of [`memory_bytes`](Self::memory_bytes) the connections from one IPv4 address, or from one IPv6 network
+    /// of 64 bits, may hold. Above this limit, the rules above apply to the connections of this address. Behind a proxy
+    /// all connections come from one address: raise it there. Default: 512 MiB.
     pub memory_bytes_per_address: usize,
-    /// How long a handler may go on after its connection has ended, if it was not told. Then it is dropped.
+    /// How long a handler may run after its connection has ended, if it has not noticed the end. Then it is dropped.
     /// Default: 60 s.
     ///
-    /// A handler has been told if a method of its [`Socket`](crate::Socket) returned `None` or an error after the
-    /// end, or if it dropped the socket. From then on it may take as long as it needs.
+    /// A handler has noticed the end if a method of its [`Socket`](crate::Socket) returned `None` or an error after the
+    /// end, or if it dropped the socket. After that, it may take as long as it needs.
     pub handler_grace: Duration,
 }
 
@@ -199,7 +200,7 @@ impl ServerOptions {
         self
     }
 
-    /// Sets how long a handler that was not told may go on after its connection has ended.
+    /// Sets how long a handler that has not noticed the end may run after its connection has ended.
     pub fn handler_grace(mut self, grace: Duration) -> Self {
         self.handler_grace = grace;
         self

@@ -25,7 +25,7 @@ use crate::transport::Transport;
 /// How much a refused client may still send before it is cut off.
 const REFUSED_INPUT: u64 = 64 << 10;
 
-/// An opening request that has no answer yet: [`accept`](Self::accept) or [`reject`](Self::reject) it.
+/// An opening request that is not answered yet. [`accept`](Self::accept) or [`reject`](Self::reject) it.
 ///
 /// Nothing more is read until then, and the client's deadline does not run. Dropping a request closes its stream;
 /// in a handler of a [`Server`](crate::Server) the client is answered with 500.
@@ -45,7 +45,7 @@ pub(crate) struct Pending<S> {
     terms: Terms,
     peer: Option<SocketAddr>,
     guard: Option<ConnectionGuard>,
-    /// Tells the task that runs the handler what the handler did.
+    /// Reports to the task that runs the handler what the handler did.
     decided: Option<oneshot::Sender<Decision<S>>>,
 }
 
@@ -71,7 +71,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
     /// A request that does not ask for a WebSocket, or whose host or origin is not allowed, is answered with an
     /// error.
     ///
-    /// The address and the scheme of the server are unknown here: set [`AcceptOptions::hosts`] to
+    /// The function does not know the address and the scheme of the server. Set [`AcceptOptions::hosts`] to
     /// [`HostPolicy::Local`](crate::proto::handshake::HostPolicy::Local) if it listens on a loopback address.
     ///
     /// # Errors
@@ -115,7 +115,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
         Err(AcceptError::Rejected(rejection))
     }
 
-    /// Returns the target of the request: its path and query, as the client wrote them.
+    /// Returns the target of the request: its path and query, as the client sent them.
     pub fn uri(&self) -> &Uri {
         self.pending().head.uri()
     }
@@ -141,8 +141,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
         self.pending().handshake.offer().subprotocols()
     }
 
-    /// Returns the address from which the client has connected, if it has one: the address of the last proxy,
-    /// if there are proxies.
+    /// Returns the address from which the client has connected, if it has one. Behind proxies, this is the address of
+    /// the last proxy.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.pending().peer
     }
@@ -181,14 +181,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
     /// Dropping the future closes the stream.
     pub async fn accept(mut self) -> Result<Socket<S>, AcceptError> {
         let pending = self.pending.take().expect("a request is answered once");
-        // Boxed, so that the handler does not keep its memory while the connection is open.
+        // Boxed, so that the handler does not keep the memory of the handshake while the connection is open.
         Box::pin(pending.accept()).await
     }
 
     /// Answers with an HTTP error, and closes the stream.
     ///
     /// # Errors
-    /// [`AcceptError`] if the answer cannot be written; nothing more can be done then.
+    /// [`AcceptError`] if the response cannot be written. There is nothing left to do then.
     ///
     /// # Cancel safety
     /// Dropping the future closes the stream.
@@ -197,7 +197,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
         Box::pin(pending.reject(rejection)).await
     }
 
-    /// Sends what becomes of the request to `decided`, unless it is rejected.
+    /// Sends the outcome of the request to `decided`, unless it is rejected.
     pub(crate) fn deciding(mut self, decided: oneshot::Sender<Decision<S>>) -> Self {
         self.pending_mut().decided = Some(decided);
         self
@@ -213,8 +213,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
 }
 
 impl Request<Transport> {
-    /// Returns the certificates that the client presented over TLS, in DER: its own, then those that lead to a
-    /// root. They are verified. There are none without TLS, or if the server does not ask for them: see
+    /// Returns the certificates that the client presented over TLS, in DER: its own, then those that lead to a root.
+    /// They are verified. Returns none without TLS, or if the server does not request them: see
     /// [`Identity::require_client_certificate`](crate::Identity::require_client_certificate).
     pub fn client_certificates(&self) -> impl Iterator<Item = &[u8]> {
         self.pending().stream.client_certificates()

@@ -24,7 +24,7 @@ use crate::server::request::{Decision, Origination, Pending, Request};
 use crate::socket::Shared;
 use crate::transport::Transport;
 
-/// The opening handshake. It is boxed, since it needs more memory than an open connection.
+/// The opening handshake. It is boxed, because it needs more memory than an open connection.
 pub(crate) type Opening =
     Pin<Box<dyn Future<Output = Result<Request, AcceptError>> + Send + 'static>>;
 
@@ -60,7 +60,7 @@ pub(crate) fn open(
 pub(crate) type Preparing<F> =
     Pin<Box<dyn Future<Output = Option<HandlerTask<Transport, F>>> + Send + 'static>>;
 
-/// Opens a connection, if its handler accepts it.
+/// Opens the connection if the handler accepts the request.
 pub(crate) fn prepare<F>(
     connections: Connections,
     opening: Opening,
@@ -137,9 +137,9 @@ where
     }
 }
 
-/// Runs the handler of a client, and its connection, until both are over.
+/// Runs the handler of a client, and its connection, until both have ended.
 ///
-/// It has at most 24 bytes, so that its task fits into the smallest cell that tokio allocates.
+/// The future has at most 24 bytes, so that its task fits into the smallest cell that tokio allocates.
 enum Session<F> {
     Preparing(Preparing<F>),
     Open(HandlerTask<Transport, F>),
@@ -212,7 +212,7 @@ pub(crate) fn report_unopened(counters: &Counters, error: &AcceptError) {
     }
 }
 
-/// Logs the error of a handler. Most of them are the ends of connections.
+/// Logs the error of a handler. Most errors report the end of the connection.
 fn report(result: &HandlerResult) {
     match result {
         Ok(()) => {}
@@ -225,7 +225,7 @@ fn report(result: &HandlerResult) {
 mod tests {
     use super::*;
 
-    /// Fault FT-40: what many idle connections cost begins here. tokio rounds its cell for a task up to a multiple
+    /// Fault FT-40: this size determines the cost of idle connections. tokio rounds the cell of a task up to a multiple
     /// of 128 bytes.
     #[test]
     fn a_session_fits_into_the_smallest_cell() {

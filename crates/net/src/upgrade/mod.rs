@@ -30,8 +30,8 @@ use crate::transport::Transport;
 /// An opening request to an HTTP server. [`on_upgrade`](Self::on_upgrade) returns the response that accepts it,
 /// and runs a handler as a [`Server`](crate::Server) does.
 ///
-/// It is made from a request that hyper has read, so it works in any service above hyper, such as one of tower.
-/// In axum it is an extractor, with the feature `axum`. The connection of hyper must be served with upgrades.
+/// It is created from a request that hyper has read, so it works in any service on hyper, such as one of tower. In axum
+/// it is an extractor, with the feature `axum`. The connection of hyper must be served with upgrades.
 ///
 /// # Example
 ///
@@ -91,7 +91,7 @@ impl WebSocketUpgrade {
     /// Checks that the request is a valid opening request, that its host and its origin are allowed, and that there
     /// is a place for one more connection.
     ///
-    /// The address at which hyper listens is unknown here. If that is a loopback address, set
+    /// This function does not know the address at which hyper listens. If it is a loopback address, set
     /// [`AcceptOptions::hosts`](crate::AcceptOptions::hosts) to
     /// [`HostPolicy::Local`](crate::proto::handshake::HostPolicy::Local), and check the host of other requests of the
     /// HTTP server with [`HostPolicy::check`](crate::proto::handshake::HostPolicy::check) as well.
@@ -117,8 +117,8 @@ impl WebSocketUpgrade {
     }
 
     /// Counts the connection for `address`; see
-    /// [`ServerOptions::connections_per_address`](crate::ServerOptions::connections_per_address). Behind a proxy,
-    /// that is the address that the proxy tells. Without this call the connection counts for no address.
+    /// [`ServerOptions::connections_per_address`](crate::ServerOptions::connections_per_address). Behind a proxy, pass
+    /// the client's address that the proxy reports. Without this call, the connection counts for no address.
     ///
     /// # Errors
     /// The [`Rejection`] to answer with, if the address has too many connections.
@@ -159,8 +159,8 @@ impl WebSocketUpgrade {
         Ok(self)
     }
 
-    /// Returns the response that opens the connection, with an empty body. When hyper has sent it, `handler` runs
-    /// in a task of its own. [`Socket::drive`] tells how it uses the socket, and what happens at the end of a
+    /// Returns the response that opens the connection, with an empty body. When hyper has sent it, `handler` runs in a
+    /// task of its own. [`Socket::drive`] documents how it uses the socket, and what happens at the end of a
     /// connection.
     ///
     /// To refuse the client, return the response of [`reject`](Self::reject) instead. After any other response,
@@ -211,7 +211,7 @@ fn count_refused(connections: &Connections, rejection: &Rejection) {
     connections.pool().counters.count_refused(rejection.status());
 }
 
-/// Waits until hyper has sent the response and gives the connection up.
+/// Waits until hyper has sent the response and hands the connection over.
 async fn finish(upgraded: OnUpgrade, deadline: Deadline) -> Result<Upgraded, AcceptError> {
     let upgraded = deadline.limit(upgraded).await?;
     Ok(upgraded.map_err(|error| OpeningError::Io(io::Error::other(error)))?)
