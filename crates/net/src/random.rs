@@ -12,25 +12,25 @@ thread_local! {
     };
 }
 
-/// The process as of the last connection. It tells a pool that it was copied by `fork`.
+/// The process id at the last connection. By it, a pool detects that `fork` copied it.
 static PROCESS: AtomicU32 = AtomicU32::new(0);
 
 #[derive(Clone)]
 struct Pool {
     bytes: [u8; POOL],
     used: usize,
-    /// The process that filled it.
+    /// The id of the process that filled the pool.
     process: u32,
 }
 
-/// Returns the source of masking keys for a new connection: the system's random numbers (RFC6455-5.3-3), no
-/// generator in between. A process that was forked does not use its parent's keys again (FS-16).
+/// Returns the source of masking keys for a new connection. The keys are the system's random numbers, without a
+/// generator in between (RFC6455-5.3-3). A forked process does not reuse its parent's keys (FS-16).
 pub(crate) fn mask_keys() -> impl FnMut() -> [u8; 4] + Send + 'static {
     set_process(std::process::id());
     mask_key
 }
 
-/// Asking for the process costs a system call, so it is done per connection, not per key.
+/// Reading the process id is a system call, so it is done per connection, not per key.
 fn set_process(id: u32) {
     PROCESS.store(id, Ordering::Relaxed);
 }
@@ -69,8 +69,8 @@ mod tests {
 
     use super::*;
 
-    /// FS-16: after `fork`, parent and child have the same memory, and so the same pool. A copy of the pool
-    /// stands for that of the child.
+    /// FS-16: after `fork`, parent and child have the same memory, and so the same pool. A copy of the pool represents
+    /// that of the child.
     #[test]
     fn keys_differ_after_a_fork() {
         let parent = std::process::id();

@@ -38,7 +38,8 @@ impl Transport {
     }
 }
 
-/// Sets `TCP_NODELAY`, so that each message leaves at once. A system that cannot do that delays messages.
+/// Sets `TCP_NODELAY`, so that each message is sent immediately. If the system does not support it, messages are
+/// delayed.
 impl From<TcpStream> for Transport {
     fn from(stream: TcpStream) -> Self {
         stream.set_nodelay(true).ok();
@@ -54,7 +55,7 @@ impl From<UnixStream> for Transport {
 }
 
 impl Transport {
-    /// Does the TLS handshake of a client of `host`.
+    /// Performs the TLS handshake as a client of `host`.
     pub(crate) async fn over_tls(
         self,
         tls: &Tls,
@@ -76,7 +77,7 @@ impl Transport {
         })
     }
 
-    /// Does the TLS handshake of a server.
+    /// Performs the TLS handshake as a server.
     pub(crate) async fn accept_tls(self, acceptor: &TlsAcceptor) -> io::Result<Self> {
         Ok(match self.0 {
             Kind::Tcp(stream) => Self::tls(acceptor.accept(stream).await?),

@@ -21,7 +21,7 @@ pub(crate) enum Remote {
     Name(String, u16),
 }
 
-/// The permission to connect to a remote, until it is dropped.
+/// Permits a connection to a remote, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct ConnectPermit {
     // Dropped before the entry.
@@ -53,7 +53,7 @@ impl From<SocketAddr> for Remote {
 }
 
 impl ConnectPermit {
-    /// Returns a permit if nobody else has one or waits for one.
+    /// Returns a permit if no other connection has one or waits for one.
     pub(crate) fn try_acquire(remote: Remote) -> Option<Self> {
         let entry = Entry::enqueue(remote);
         let lock = Arc::clone(&entry.queue().lock).try_lock_owned().ok()?;

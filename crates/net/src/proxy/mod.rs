@@ -22,7 +22,7 @@ pub use proxies::Proxies;
 
 /// A proxy server, through which connections are opened.
 ///
-/// The proxy resolves the names of servers. Of a `wss` connection it sees only the destination.
+/// The proxy resolves the names of servers. It sees only the destination of a `wss` connection.
 #[derive(Debug, Clone)]
 pub struct Proxy {
     protocol: Protocol,

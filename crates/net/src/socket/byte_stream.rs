@@ -10,17 +10,16 @@ use crate::socket::Socket;
 use crate::socket::link::Link;
 use crate::transport::Transport;
 
-/// A connection as a stream of bytes: the payload of the peer's binary messages, and a binary message for each
-/// write. For protocols that need a stream where only a WebSocket gets through. From
-/// [`Socket::into_byte_stream`].
+/// A connection as a stream of bytes. Reading returns the payload of binary messages, and each write sends a binary
+/// message. Use it to tunnel protocols that need a stream. Returned by [`Socket::into_byte_stream`].
 ///
 /// - **Reading** returns parts of a message as they arrive. The stream ends when the peer has closed cleanly.
-///   Any other end is an error of kind [`UnexpectedEof`](io::ErrorKind::UnexpectedEof), and a text message is
-///   one of kind [`InvalidData`](io::ErrorKind::InvalidData). Reading also answers pings.
-/// - **Writing** waits while 64 KiB wait for the transport. A write sends one message of at most 64 KiB. It leaves
-///   with `flush`, with the next `read`, or as soon as the transport takes it.
-/// - **Shutting down** closes with 1000, after everything that was written. A WebSocket cannot be half closed: the
-///   peer answers with its own Close, and what it sent before that can still be read.
+///   Any other end is an error of kind [`UnexpectedEof`](io::ErrorKind::UnexpectedEof). A text message is an error of
+///   kind [`InvalidData`](io::ErrorKind::InvalidData). Reading also answers pings.
+/// - **Writing** waits while 64 KiB are queued for the transport. A write sends one message of at most 64 KiB. The
+///   message is written by `flush`, by the next `read`, or as soon as the transport accepts it.
+/// - **Shutting down** closes with 1000, after all written bytes. A WebSocket cannot be half closed: the peer answers
+///   with its own Close. Bytes that it sent before can still be read.
 ///
 /// ```
 /// # async fn example(socket: fullduplex_net::Socket) -> std::io::Result<()> {
@@ -113,10 +112,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ByteStream<S> {
         ready!(room)?;
         let amount = buf.len().min(MAX_WRITE);
         let message = Message::Binary(BytesMut::from(&buf[..amount]).freeze());
-        // The peer has closed, or this end has.
+        // One of the ends has closed.
         let refused = |misuse| io::Error::new(io::ErrorKind::BrokenPipe, misuse);
         socket.queue(message).map_err(refused)?;
-        // What the transport does not take now it takes later. The next call returns its error.
+        // The transport takes the rest later. The next call returns its error.
         let _ = socket.shared().poll_writing(cx, Link::poll_flush_or_end);
         Poll::Ready(Ok(amount))
     }

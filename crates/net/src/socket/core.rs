@@ -25,19 +25,19 @@ pub(crate) struct Core {
     pub(crate) owner: Owner,
 }
 
-/// The state of a connection, in as little memory as it needs. Most connections wait most of the time, and are
+/// The state of a connection, in as little memory as possible. Most connections are idle most of the time, and are
 /// parked then.
 #[derive(Debug)]
 enum State {
     Active(Box<ActiveCore>),
     Parked(Parked),
-    /// The connection has ended, and everything that it received was delivered.
+    /// The connection has ended, and all received messages were delivered.
     Ended(Box<Ended>),
-    /// Only within a function, while one state becomes another.
+    /// A placeholder within a function that changes the state.
     Moved,
 }
 
-/// A connection, and the state that moving its bytes needs.
+/// A connection, and the state of reading and writing.
 #[derive(Debug)]
 pub(crate) struct ActiveCore {
     pub(crate) connection: Connection,
@@ -52,7 +52,7 @@ pub(crate) struct ActiveCore {
     pub(crate) delta: CounterDelta,
 }
 
-/// What remains of a connection that has ended.
+/// The remaining state of a connection that has ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) closed: Closed,
@@ -99,7 +99,7 @@ impl Core {
         }
     }
 
-    /// As [`Core::active`], if the connection belongs to a server.
+    /// Returns the active core like [`Core::active`], if the connection belongs to a server.
     pub(crate) fn active_of_server(&mut self) -> Option<(&mut ActiveCore, &mut ConnectionGuard)> {
         match (&mut self.state, &mut self.owner) {
             (State::Active(active), Owner::Server(guard)) => Some((active, guard)),
@@ -107,7 +107,7 @@ impl Core {
         }
     }
 
-    /// Asks the server for the memory of a compression context, if a message needs one (FS-07).
+    /// Requests the memory of a compression context from the server, if a message needs one (FS-07).
     #[inline]
     pub(crate) fn ask_for_context(&mut self, needed: impl FnOnce(&Connection) -> usize) {
         if let State::Active(active) = &mut self.state {
@@ -137,7 +137,7 @@ impl Core {
         }
     }
 
-    /// Parks the core, if nothing is under way.
+    /// Parks the core, if it has no work.
     pub(crate) fn park(&mut self) {
         if let State::Active(active) = &self.state
             && active.is_at_rest()
@@ -148,7 +148,7 @@ impl Core {
         }
     }
 
-    /// As [`Core::end`], but drops what was read and not parsed.
+    /// Ends the core like [`Core::end`], but drops the bytes that were read and not parsed.
     pub(crate) fn discard_input(&mut self) {
         if let Some(active) = self.active() {
             active.input.clear();
@@ -248,7 +248,7 @@ impl ActiveCore {
         !self.input.is_empty() || !self.connection.is_between_messages()
     }
 
-    /// Gives back the buffers that are not needed while nothing arrives and nothing waits to be sent.
+    /// Releases the buffers that an idle connection does not need.
     pub(crate) fn settle(&mut self) {
         self.input.settle();
         if let Some(buffer) = self.connection.take_buffer() {
@@ -285,7 +285,7 @@ impl ActiveCore {
 
 type Spare<T> = LocalKey<Cell<Option<T>>>;
 
-/// Takes what the thread has kept. A thread that is ending has nothing, but may still drop tasks.
+/// Takes the memory that the thread keeps. A thread that is ending keeps none, but may still drop tasks.
 fn take<T>(spare: &'static Spare<T>) -> Option<T> {
     spare.try_with(Cell::take).ok().flatten()
 }
@@ -306,7 +306,7 @@ pub(crate) fn copy(error: &io::Error) -> io::Error {
 mod tests {
     use super::*;
 
-    /// Fault FT-40: a connection that waits keeps one of these beside its link.
+    /// Fault FT-40: an idle connection keeps one of these beside its link.
     #[test]
     fn a_parked_core_is_small() {
         assert!(size_of::<Core>() <= 104);

@@ -12,7 +12,7 @@ use crate::socket::link::Link;
 use crate::socket::poller::{Ahead, Driver, Poller, SocketState, Turn, Waits, Work};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
-    /// Announces that a task will drive the link. Until its first turn, nothing else does.
+    /// Announces that a task will drive the link. Until its first turn, no other task drives it.
     pub(crate) fn expect_driver(&mut self) {
         self.poller = Poller::Driver(Driver::new(Waker::noop().clone()));
     }
@@ -24,8 +24,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
-    /// Begins a turn of the driving task, which is that of `cx`. Until it ends, the application need not wake
-    /// that task.
+    /// Begins a turn of the driving task, the task of `cx`. During the turn, the application need not wake that task.
     pub(crate) fn begin_turn(&mut self, cx: &Context<'_>) {
         let Some(driver) = self.poller.driver() else { return };
         driver.turn = Turn::Application;
@@ -33,14 +32,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         driver.waits = Waits::default();
         if !driver.waker.will_wake(cx.waker()) {
             driver.waker.clone_from(cx.waker());
-            // A waiter of the driving task itself was polled before this task drove. It is polled again now.
+            // A waiter within the driving task was polled before the turn. It is polled again now.
             driver.waiters.take_if(|waiters| waiters.are_of(cx.waker()));
             self.register(cx.waker());
         }
     }
 
-    /// Ends a turn: writes what was sent, and reads until there is one event for the application.
-    /// `close` is sent if the socket was dropped. Returns the tasks to wake.
+    /// Ends a turn: writes queued messages, and reads until there is one event for the application. `close` is sent if
+    /// the socket was dropped. Returns the tasks to wake.
     pub(crate) fn end_turn(&mut self, close: Option<&CloseFrame>, cx: &mut Context<'_>) -> Wakers {
         let Some(driver) = self.poller.driver() else { return Wakers::default() };
         driver.turn = Turn::Over;
@@ -64,14 +63,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         let Some(waiters) = self.poller.driver().and_then(|driver| driver.waiters.as_mut()) else {
             return Wakers::default();
         };
-        // Only those that can go on are woken: one of them may be part of this task, and cause its next turn.
+        // Only tasks that can continue are woken, because one of them may be part of this task and cause its next turn.
         Wakers([
             if has_event { waiters.event.take() } else { None },
             if has_written { waiters.write.take() } else { None },
         ])
     }
 
-    /// Drives the link without the application. Returns whether there is an event for it.
+    /// Drives the link without the application. Returns whether there is an event for the application.
     fn drive(&mut self, cx: &mut Context<'_>) -> bool {
         loop {
             let Some(driver) = self.poller.driver() else { return true };
@@ -103,8 +102,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
-    /// As [`Link::poll_event`], for the application. It may have changed the delivery since an event was
-    /// received ahead.
+    /// Polls for the application, like [`Link::poll_event`]. The application may have changed the delivery since an
+    /// event was read ahead.
     pub(crate) fn poll_event_for_application(
         &mut self,
         delivery: Delivery,
@@ -143,7 +142,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         polled
     }
 
-    /// Remembers that the application knows of the end of the connection.
+    /// Records that the application has noticed the end of the connection.
     pub(crate) fn tell_of_end(&mut self) {
         if let Some(driver) = self.poller.driver()
             && driver.socket != SocketState::Dropped
@@ -152,13 +151,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
-    /// Whether the application holds its socket, and does not know that the connection has ended.
+    /// Returns whether the application holds its socket and has not noticed the end of the connection.
     pub(crate) fn application_is_unaware(&mut self) -> bool {
         let is_unaware = |state| matches!(state, SocketState::Held | SocketState::HeldWithBatch);
         self.poller.driver().is_some_and(|driver| is_unaware(driver.socket))
     }
 
-    /// Takes the messages that arrived together with the last event, after it. Nothing else is read until
+    /// Takes the messages that arrived together with the last event and follow it. Nothing else is read until
     /// [`Link::handle_batch_taken`].
     pub(crate) fn take_messages(&mut self) -> MessageBatch {
         if self.poller.driver().is_some_and(|driver| driver.ahead.is_some()) {
@@ -174,7 +173,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         messages
     }
 
-    /// The application has taken the last message of a batch.
+    /// Handles that the application has taken the last message of a batch.
     pub(crate) fn handle_batch_taken(&mut self) {
         if let Some(driver) = self.poller.driver() {
             driver.socket = SocketState::Held;
@@ -182,8 +181,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
-    /// Polls for the application so that the polling task, if there is another one, is woken, and wakes the
-    /// task of `cx` in turn.
+    /// Polls for the application. If another task polls the transport, that task is woken, and it wakes the task of
+    /// `cx` later.
     pub(crate) fn poll_as_user<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -226,20 +225,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         polled
     }
 
-    /// Whether a task of ours writes what was queued.
+    /// Returns whether a driving task writes queued messages.
     pub(crate) fn is_driven(&self) -> bool {
         matches!(self.poller, Poller::Driver(_))
     }
 
-    /// Returns the task to wake so that what the application did takes effect: `None` if the driving task
-    /// will see it anyway.
+    /// Returns the task to wake after a call of the application. Returns `None` if the driving task notices the call
+    /// anyway.
     pub(crate) fn driver_to_wake(&mut self) -> Option<Waker> {
         let driver = self.poller.driver()?;
         driver.work = Work::Due;
         (driver.turn == Turn::Over).then(|| driver.waker.clone())
     }
 
-    /// The application has dropped its socket. Returns the task to wake.
+    /// Handles that the application has dropped its socket. Returns the task to wake.
     pub(crate) fn handle_dropped(&mut self) -> Option<Waker> {
         let driver = self.poller.driver()?;
         driver.socket = SocketState::Dropped;
@@ -247,7 +246,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         self.driver_to_wake()
     }
 
-    /// Ends the connection at once, when the driving task ends. Returns the tasks to wake.
+    /// Ends the connection immediately when the driving task ends. Returns the tasks to wake.
     pub(crate) fn abandon(&mut self) -> Wakers {
         self.cut();
         match std::mem::replace(&mut self.poller, Poller::User) {
@@ -259,7 +258,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 }
 
-/// Tasks to wake without a lock, since wakers are foreign code.
+/// Tasks to wake without holding a lock, because wakers are foreign code.
 #[derive(Debug, Default)]
 #[must_use = "the tasks wait for it"]
 pub(crate) struct Wakers([Option<Waker>; 2]);
@@ -270,7 +269,7 @@ impl Wakers {
     }
 }
 
-/// Joins a message, of which `content` was received in parts and `rest` as a whole.
+/// Joins the two parts of a message: `content` was received in parts, and `rest` as a whole.
 fn join(content: &Message, rest: &Message) -> Message {
     let bytes = Bytes::from([&content.payload()[..], rest.payload()].concat());
     match content {

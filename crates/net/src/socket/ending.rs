@@ -1,4 +1,4 @@
-//! How a link ends: by the closing handshake, by a deadline, or at once.
+//! How a link ends: by the closing handshake, at a deadline, or immediately.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,11 +11,11 @@ use crate::socket::core::Flush;
 use crate::socket::link::Link;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
-    /// Returns whether the deadline of a closing connection has ended it. The deadline is absolute, so it is
-    /// checked before each event, whatever arrives.
+    /// Returns whether the deadline of a closing connection has ended it. The deadline is absolute, so it is checked
+    /// before each event.
     pub(super) fn is_cut_off(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(active) = self.core.active() else { return false };
-        // What has ended otherwise is flushed once more.
+        // A connection that has ended otherwise is flushed once more.
         if active.connection.is_open() || active.connection.closed().is_some() {
             return false;
         }
@@ -45,7 +45,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
         let polled = self.poll_timeouts(cx);
         if polled.is_pending() {
-            // Contexts of compression may have been freed.
+            // The timeout may have freed compression contexts.
             self.account(cx);
         }
         polled
@@ -101,8 +101,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         self.core.owner.poll_alarm(at, now, cx)
     }
 
-    /// Frees what a connection that has ended holds: its place, the transport, and its memory, but for what
-    /// the application has still to receive.
+    /// Frees the resources of a connection that has ended: its place, the transport, and its memory, except for
+    /// messages that the application has not received yet.
     ///
     /// The transport is shut down in order if that is possible at once (RFC6455-7.1.1-1).
     pub(super) fn end(&mut self, cx: &mut Context<'_>) {
@@ -123,7 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         self.core.end();
     }
 
-    /// Gives the place among the server's connections back, and reports how the connection ended.
+    /// Releases the place in the server, and reports how the connection ended.
     fn release_place(&mut self) {
         self.report();
         let code = self.core.closed().map_or(1006, Closed::code);
@@ -150,7 +150,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         self.core.owner.forget_server();
     }
 
-    /// Forgets the server, once nothing uses its timer any more.
+    /// Drops the reference to the server, once its timer is no longer used.
     pub(crate) fn drop_guard(&mut self) {
         self.core.owner.forget_server();
     }

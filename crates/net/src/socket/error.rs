@@ -4,7 +4,7 @@ use fullduplex_proto::{ConnectionError, Misuse};
 
 use crate::tls;
 
-/// The connection failed, by a fault of the peer or of the transport.
+/// The connection failed because of the peer or the transport.
 #[derive(Debug, thiserror::Error)]
 pub struct SocketError {
     failure: ConnectionError,
@@ -31,7 +31,7 @@ impl SocketError {
 
 impl fmt::Display for SocketError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // An I/O error is told by `source`.
+        // `source` returns an I/O error.
         self.failure.fmt(f)
     }
 }

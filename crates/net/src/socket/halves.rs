@@ -1,16 +1,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
-/// What the application waits for.
+/// What the application is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wait {
     Event,
-    /// That the transport takes bytes.
+    /// Room in the transport.
     Write,
 }
 
-/// The wakers of two tasks that use one socket. A transport keeps one waker for each direction, and either
-/// task moves bytes in both. So the transport gets a waker that wakes both.
+/// The wakers of two tasks that use one socket. A transport keeps one waker for each direction, but each task reads and
+/// writes. So the transport gets a waker that wakes both tasks.
 #[derive(Debug)]
 pub(crate) struct Halves {
     waiting: Arc<Waiting>,

@@ -17,7 +17,7 @@ use crate::socket::core::{ActiveCore, Core, Flush, copy};
 use crate::socket::poller::Poller;
 use crate::socket::sender::{Inbox, Sender};
 
-/// How many reads one poll may do before other tasks get their turn.
+/// How many reads one poll may perform before it yields to other tasks.
 const READS_PER_TURN: usize = 4;
 
 /// While this many bytes wait for the transport, senders wait too.
@@ -31,9 +31,9 @@ const SLICES: usize = 16;
 pub(crate) struct Link<S> {
     /// `None` once the connection has ended.
     pub(super) stream: Option<S>,
-    /// Boxed, since two small pieces of memory fit into the heap's holes better than a large one.
+    /// Boxed, because two small allocations cause less fragmentation than a large one.
     pub(super) core: Box<Core>,
-    /// What other tasks have sent.
+    /// Messages from other tasks.
     pub(super) mailbox: Option<Inbox>,
     pub(crate) poller: Poller,
     /// Payload bytes that the transport took since [`Link::take_written`].
@@ -94,11 +94,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 self.core.discard_input();
                 return Poll::Ready(None);
             }
-            // Bytes that have arrived are read before the deadline is checked: they may have waited for us.
+            // Bytes that have arrived are read before the deadline is checked, because they may have arrived in time.
             if self.poll_read(cx).is_ready() {
                 continue;
             }
-            // Without budget, nothing was read: that does not mean that the peer is silent.
+            // Without budget nothing was read, which does not mean that the peer is silent.
             if !has_budget_remaining() {
                 return self.yield_now(cx);
             }
@@ -124,8 +124,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         messages
     }
 
-    /// Lets other tasks run while there is more to read. Timeouts are checked here, because the transport may
-    /// never run dry.
+    /// Yields to other tasks while there is more to read. Timeouts are checked here, because the transport may always
+    /// have more to read.
     fn yield_now(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
         self.account(cx);
         cx.waker().wake_by_ref();
@@ -138,8 +138,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         Poll::Pending
     }
 
-    /// As [`Link::poll_flush`], for an application that receives nothing now. The deadlines of an open
-    /// connection pause, since its bytes are not read. A closing connection ends at its deadline.
+    /// Flushes like [`Link::poll_flush`], for an application that is not receiving. The deadlines of an open connection
+    /// pause, since its bytes are not read. A closing connection ends at its deadline.
     pub(crate) fn poll_without_reading(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(active) = self.core.active() {
             active.connection.handle_pause();
@@ -147,7 +147,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         self.poll_flush_or_end(cx)
     }
 
-    /// As [`Link::poll_flush`], for a caller that may do nothing else. A closing connection ends at its
+    /// Flushes like [`Link::poll_flush`], for a caller that may do nothing else. A closing connection ends at its
     /// deadline.
     pub(crate) fn poll_flush_or_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = self.poll_flush(cx);
@@ -178,7 +178,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         Poll::Ready(())
     }
 
-    /// Polls until the transport has taken everything that was queued, by this task and by others.
+    /// Polls until the transport has taken all queued bytes, of this task and of others.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check_broken()?;
         self.collect_mail(cx);
@@ -210,7 +210,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check_broken()?;
         while !self.has_room() {
-            // A sender may close meanwhile, and then no message is accepted.
+            // A sender may have closed meanwhile. Then no message is accepted.
             self.collect_mail(cx);
             if self.has_room() {
                 break;
@@ -256,7 +256,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         active.connection.ping(payload)
     }
 
-    /// Starts the closing handshake, after everything that was sent before, by other tasks too.
+    /// Starts the closing handshake after all messages that this task and others have sent.
     pub(crate) fn start_close(&mut self, frame: Option<&CloseFrame>) {
         if let Some(mailbox) = self.mailbox.take() {
             mailbox.shut();
@@ -297,7 +297,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         self.core.broken()
     }
 
-    /// Returns the bytes that were queued and not taken by the transport.
+    /// Returns the number of queued bytes that the transport has not taken.
     pub(crate) fn queued_bytes(&self) -> u64 {
         self.core.queued_bytes()
     }
@@ -317,7 +317,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         mailbox.sender()
     }
 
-    /// Queues what other tasks have sent, while there is room. The next message wakes the task of `cx`.
+    /// Queues the messages of other tasks while there is room. The next message wakes the task of `cx`.
     fn collect_mail(&mut self, cx: &Context<'_>) {
         let Some(mailbox) = self.mailbox.take() else {
             return;
@@ -374,7 +374,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         })
     }
 
-    /// Returns the write error, if there was one. What was queued then was discarded, so later calls fail too.
+    /// Returns the write error, if there was one. The queued messages were discarded then, so later calls fail too.
     fn check_broken(&mut self) -> io::Result<()> {
         match self.core.active() {
             Some(ActiveCore { broken: Some(error), flush: Flush::Broken, .. }) => Err(copy(error)),
@@ -410,14 +410,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         Poll::Ready(())
     }
 
-    /// Parks the connection, if nothing is under way.
+    /// Parks the connection, if it has no work.
     pub(crate) fn park(&mut self) {
         if self.poller.is_at_rest() {
             self.core.park();
         }
     }
 
-    /// Returns how much the transport has still to take, and whether it has to be flushed.
+    /// Returns how many bytes the transport has not taken, and whether it must be flushed.
     pub(crate) fn unwritten(&mut self) -> (u64, Flush) {
         match self.core.active() {
             Some(active) => (active.connection.queued_bytes(), active.flush),
@@ -425,8 +425,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
-    /// Tells the server how much memory the connection holds. If the server's connections hold too much, this one may
-    /// have to free its contexts, or to fail.
+    /// Reports to the server how much memory the connection holds. If the server's connections exceed the budget, this
+    /// one may have to free its contexts, or to fail.
     pub(super) fn account(&mut self, cx: &Context<'_>) {
         if self.hold() {
             return;
@@ -460,7 +460,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
-    /// Returns false if the connection has to give up what it holds.
+    /// Returns false if the connection was evicted and must free its memory.
     fn hold(&mut self) -> bool {
         let ahead = self.poller.ahead_bytes();
         let Some((active, guard)) = self.core.active_of_server() else { return true };
@@ -471,12 +471,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         guard.hold(held.saturating_add(mail).saturating_add(ahead))
     }
 
-    /// Tells the server's timer which task drives the link.
+    /// Registers the task that drives the link with the server's timer.
     pub(crate) fn register(&mut self, waker: &Waker) {
         self.core.owner.register(waker);
     }
 
-    /// Returns the phase of the server. Without a server, it serves for ever.
+    /// Returns the phase of the server. Without a server, the phase is always serving.
     pub(crate) fn phase(&self) -> Phase {
         self.core.owner.phase()
     }

@@ -1,4 +1,4 @@
-//! An open connection. It knows neither how it was opened, nor handlers.
+//! An open connection. It does not depend on how it was opened, or on handlers.
 
 pub(crate) mod byte_stream;
 pub(crate) mod core;
@@ -43,17 +43,17 @@ use crate::transport::Transport;
 /// In a handler of a [`Server`](crate::Server), and in [`Socket::drive`], the task of the handler also drives
 /// the socket while the handler waits for something else: it answers pings, checks deadlines, and writes what
 /// was sent as soon as the handler waits. There, [`send`](Self::send) waits for room in the queue and not for
-/// the transport, and the answers to many messages that arrived together leave in one write.
+/// the transport, and the answers to many messages that arrived together are sent in one write.
 ///
-/// Everything that a connection holds (its transport, its memory, its place in a server) is freed as soon as it
-/// has ended. The socket remains, and returns the messages that were received.
+/// All resources of a connection (its transport, its memory, its place in a server) are freed as soon as it has ended.
+/// The socket remains, and returns the messages that were already received.
 ///
 /// Dropping a socket ends its connection: in a handler with the closing handshake, elsewhere without. Call
 /// [`close`](Self::close) to close it properly.
 ///
 /// # Cancel safety
-/// All methods are cancel safe. A future that is dropped before it is ready loses no message, and what it had
-/// queued stays queued.
+/// All methods are cancel safe. Dropping a future before it is ready loses no message. Messages that it has queued stay
+/// queued.
 ///
 /// # `Stream` and `Sink`
 /// A socket is a [`Stream`](futures_core::Stream) of received messages, which ends after the first error, and a
@@ -66,10 +66,10 @@ pub struct Socket<S: AsyncRead + AsyncWrite + Unpin = Transport> {
     batch: Batch,
 }
 
-/// Messages that arrived together with the last one. The application takes them without the lock.
+/// Messages that arrived together with the last one. The application takes them without locking.
 type Batch = Option<Box<MessageBatch>>;
 
-/// What a socket shares with the task that drives it.
+/// The state that a socket shares with the task that drives it.
 #[derive(Debug)]
 pub(crate) struct Shared<S> {
     link: Mutex<Link<S>>,
@@ -77,12 +77,12 @@ pub(crate) struct Shared<S> {
     answer: Option<Box<Answer>>,
 }
 
-/// The application's hold on a connection, which dropping it ends.
+/// The application's handle of a connection. Dropping it ends the connection.
 #[derive(Debug)]
 struct Handle<S: AsyncRead + AsyncWrite + Unpin>(Arc<Shared<S>>);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
-    /// Makes a socket of a stream on which the handshake was done, and of the bytes read after it.
+    /// Creates a socket from a stream after its handshake, and from the bytes that were read after the handshake.
     pub(crate) fn new(
         stream: S,
         connection: Connection,
@@ -131,12 +131,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.handle.0.poll_message(&mut self.batch, cx)
     }
 
-    /// Waits for the next part of a message, which may arrive before the rest of it does: for messages that
-    /// need not fit into memory. Returns `None` when the connection was closed.
+    /// Waits for the next part of a message. It may return before the rest of the message arrives, so a message need
+    /// not fit into memory. Returns `None` when the connection was closed.
     ///
-    /// [`Part::last`] marks the end of a message. A call of [`Socket::recv`] returns the rest of a message of
-    /// which parts were received. `Limits::message_bytes` holds for the whole message: raise it for larger
-    /// ones.
+    /// [`Part::last`] marks the end of a message. If parts of a message were received, [`Socket::recv`] returns the
+    /// rest of it. `Limits::message_bytes` applies to the whole message, so raise it for larger ones.
     ///
     /// # Errors
     /// As [`Socket::recv`].
@@ -147,14 +146,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         poll_fn(|cx| self.poll_part(cx)).await
     }
 
-    /// As [`Socket::recv_part`].
+    /// Polls for the next part, like [`Socket::recv_part`].
     pub(crate) fn poll_part(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Part>, SocketError>> {
         let part = |event| match event {
             Received::Part(part) => Some(part),
-            // It began to arrive before parts were asked for.
+            // The message began to arrive before parts were requested.
             Received::Message(content) => Some(Part { content, last: true }),
             _ => None,
         };
@@ -164,18 +163,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.handle.0.poll_content(&mut self.batch, cx, Delivery::Parts, part)
     }
 
-    /// Returns the next message if it arrived together with the last one. `None` does not mean that there is
-    /// none. For a caller that handles several messages at once.
+    /// Returns the next message if it arrived together with the last one. `None` does not mean that no message has
+    /// arrived. Use it to handle several messages at once.
     pub fn try_recv(&mut self) -> Option<Message> {
         self.handle.0.next_of_batch(&mut self.batch)
     }
 
-    /// Sends a message, and waits until the transport has taken it. It does not read meanwhile; pings are
-    /// answered by the next [`Socket::recv`]. In a handler it waits for room in the queue only, and the message
-    /// leaves when the handler waits next.
+    /// Sends a message, and waits until the transport has taken it. Meanwhile it does not read. The next
+    /// [`Socket::recv`] answers pings. In a handler, it only waits for room in the queue, and the message is written
+    /// when the handler next waits.
     ///
     /// # Errors
-    /// [`SendError`]; the message was not sent, or not wholly.
+    /// [`SendError`]; the message was not sent, or not completely.
     ///
     /// # Cancel safety
     /// Safe: the message is queued whole, or not at all while there is no room.
@@ -195,7 +194,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// sent before the last part.
     ///
     /// # Errors
-    /// [`SendError`]; the part was not sent, or not wholly.
+    /// [`SendError`]; the part was not sent, or not completely.
     ///
     /// # Cancel safety
     /// Safe: the part is queued whole, or not at all while there is no room.
@@ -212,8 +211,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         })
     }
 
-    /// Waits for room, and queues a message. It leaves with the next [`Socket::flush`], [`Socket::send`] or
-    /// [`Socket::recv`].
+    /// Waits for room, and queues a message. The next [`Socket::flush`], [`Socket::send`] or [`Socket::recv`] writes
+    /// it.
     ///
     /// # Errors
     /// [`SendError`]; the message was not queued.
@@ -251,14 +250,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// [`SocketError`] if the connection fails, or the peer does not answer in time.
     ///
     /// # Cancel safety
-    /// Safe: call it or [`Socket::recv`] again to go on.
+    /// Safe: call it or [`Socket::recv`] again to continue.
     pub async fn close(&mut self, frame: Option<CloseFrame>) -> Result<Closed, SocketError> {
         self.start_close(frame.as_ref());
         while self.recv().await?.is_some() {}
         Ok(self.close_result().expect("recv returns None when the connection has ended"))
     }
 
-    /// Starts the closing handshake, after everything that was sent before, by a [`Sender`] too.
+    /// Starts the closing handshake, after all messages that were sent before, including those of a [`Sender`].
     pub fn start_close(&mut self, frame: Option<&CloseFrame>) {
         let mut link = self.link();
         link.start_close(frame);
@@ -276,7 +275,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         Ok(())
     }
 
-    /// Returns a handle with which other tasks send, while this one receives.
+    /// Returns a handle for other tasks to send, while this task receives.
     pub fn sender(&mut self) -> Sender {
         let mut link = self.link();
         let sender = link.sender();
@@ -285,7 +284,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         sender
     }
 
-    /// Waits until the connection has ended, and returns how. Messages that arrive meanwhile are dropped.
+    /// Waits until the connection has ended, and returns the result. Messages that arrive meanwhile are dropped.
     ///
     /// For a handler that does not receive:
     ///
@@ -329,18 +328,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         Ok(())
     }
 
-    /// Returns the bytes, headers included, that are queued and not yet taken by the transport.
+    /// Returns the number of bytes, including headers, that are queued and not yet taken by the transport.
     pub fn queued_bytes(&self) -> u64 {
         self.link().queued_bytes()
     }
 
-    /// Returns the payload bytes of messages that the transport took since the last call.
+    /// Returns how many payload bytes of messages the transport took since the last call.
     pub fn take_written(&mut self) -> u64 {
         self.link().take_written()
     }
 
-    /// Returns why the connection failed, as soon as it has. The peer may still have to be told: go on polling
-    /// until [`Socket::close_result`] is `Some`.
+    /// Returns why the connection failed, as soon as it has. The Close to the peer may still be queued, so continue to
+    /// poll until [`Socket::close_result`] is `Some`.
     pub fn error(&self) -> Option<SocketError> {
         self.link().error()
     }
@@ -357,13 +356,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         if let Some(Received::Message(_)) = event {
             self.batch = take_batch(&mut link);
         }
-        // More may have arrived, and nobody waits for it now.
+        // More may have arrived, and no task waits for it now.
         wake(link);
         Poll::Ready(event)
     }
 
-    /// Polls until the transport has taken everything that was queued, for a caller that receives nothing now. The
-    /// peer's deadlines pause meanwhile.
+    /// Polls until the transport has taken all queued bytes, for a caller that is not receiving. The peer's deadlines
+    /// pause meanwhile.
     ///
     /// # Errors
     /// As [`Socket::poll_flush`].
@@ -389,13 +388,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
-    /// No foreign code but that of the transport runs under the lock. If it panics, the link is as broken as
-    /// any transport that fails.
+    /// Of foreign code, only the transport runs under the lock. If it panics, the link is broken, as after a transport
+    /// error.
     pub(crate) fn link(&self) -> MutexGuard<'_, Link<S>> {
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the next message of the batch. After the last one, reading goes on.
+    /// Returns the next message of the batch. After the last one, reading continues.
     #[inline]
     fn next_of_batch(&self, batch: &mut Batch) -> Option<Message> {
         let messages = batch.as_mut()?;
@@ -437,7 +436,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         while let Some(event) = ready!(link.poll_event_for_application(delivery, cx)) {
             if let Some(content) = content(event) {
                 *batch = take_batch(&mut link);
-                // More may have arrived, and nobody waits for it now.
+                // More may have arrived, and no task waits for it now.
                 wake(link);
                 return Poll::Ready(Ok(Some(content)));
             }
@@ -472,7 +471,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         polled
     }
 
-    /// An error of sending tells the application of the end.
+    /// A send error informs the application of the end.
     fn tell_if_ended(&mut self) {
         if self.close_result().is_some() {
             self.tell_of_end();
@@ -497,8 +496,8 @@ fn take_batch<S: AsyncRead + AsyncWrite + Unpin>(link: &mut Link<S>) -> Batch {
     (messages.len() > 0).then(|| Box::new(messages))
 }
 
-/// Polls until what was queued needs nothing more of the caller: a driver writes it, or the transport has
-/// taken it.
+/// Polls until the caller need not act on the queued messages any more: a driver writes them, or the transport has
+/// taken them.
 #[inline]
 fn poll_sent<S: AsyncRead + AsyncWrite + Unpin>(
     mut link: MutexGuard<'_, Link<S>>,
@@ -511,8 +510,8 @@ fn poll_sent<S: AsyncRead + AsyncWrite + Unpin>(
     link.poll_as_user(cx, Wait::Write, Link::poll_flush_or_end).map_err(SendError::Io)
 }
 
-/// Wakes the driver of the link, if there is one and it would not look by itself. The lock is released before,
-/// since a waker is foreign code.
+/// Wakes the driver of the link, if there is one and it would not notice the change otherwise. The lock is released
+/// before, because a waker is foreign code.
 #[inline]
 fn wake<S: AsyncRead + AsyncWrite + Unpin>(mut link: MutexGuard<'_, Link<S>>) {
     let driver = link.driver_to_wake();

@@ -10,20 +10,20 @@ use crate::socket::Socket;
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct UpgradedOptions {
-    /// What both ends agreed on. Default: no subprotocol and no compression.
+    /// The result of the negotiation. Default: no subprotocol and no compression.
     ///
     /// A client gets it from [`Answer::from_response`], a server from [`Answer::choosing`].
     pub answer: Answer,
     /// Bytes that were read after the head of the request or response. Default: none.
     pub read_ahead: BytesMut,
-    /// What the peer may send.
+    /// Limits on what the peer sends.
     pub limits: Limits,
-    /// How long the peer may take, and how often it is pinged.
+    /// Time limits, and the interval of pings.
     pub timeouts: Timeouts,
 }
 
 impl UpgradedOptions {
-    /// Sets what both ends agreed on.
+    /// Sets the result of the negotiation.
     pub fn answer(mut self, answer: Answer) -> Self {
         self.answer = answer;
         self
@@ -35,13 +35,13 @@ impl UpgradedOptions {
         self
     }
 
-    /// Sets what the peer may send.
+    /// Sets the limits on what the peer sends.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Sets how long the peer may take, and how often it is pinged.
+    /// Sets the time limits, and the interval of pings.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
         self
@@ -49,7 +49,7 @@ impl UpgradedOptions {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
-    /// Makes a socket of a stream that another library has upgraded, such as hyper's client or reqwest.
+    /// Creates a socket from a stream that another library has upgraded, such as hyper's client or reqwest.
     ///
     /// `role` is the role of this end: a client masks what it sends, a server does not. Nothing is sent or
     /// checked: the caller has done the opening handshake.

@@ -6,11 +6,11 @@ use crate::pool::Phase;
 use crate::pool::guard::ConnectionGuard;
 use crate::socket::timer::Timer;
 
-/// The server that a connection belongs to, which also keeps its time.
+/// The server that a connection belongs to. It also provides the timer of the connection.
 #[derive(Debug)]
 pub(crate) enum Owner {
     Server(ConnectionGuard),
-    /// Without a server, or once the server has forgotten the connection, it has a timer of its own.
+    /// Without a server, or after it has left the server, the connection has its own timer.
     Nobody(Timer),
 }
 
@@ -64,19 +64,19 @@ impl Owner {
         }
     }
 
-    /// Tells the server which task drives the connection.
+    /// Registers the task that drives the connection with the server.
     pub(crate) fn register(&self, waker: &Waker) {
         if let Self::Server(guard) = self {
             guard.set_waker(waker);
         }
     }
 
-    /// Returns the phase of the server. Without a server, it serves for ever.
+    /// Returns the phase of the server. Without a server, the phase is always serving.
     pub(crate) fn phase(&self) -> Phase {
         self.guard().map_or(Phase::Serving, |guard| guard.pool().phase())
     }
 
-    /// Gives the place in the server back, and stops its alarms.
+    /// Releases the place in the server, and stops its alarms.
     pub(crate) fn forget_server(&mut self) {
         if let Self::Server(_) = self {
             *self = Self::Nobody(Timer::default());

@@ -1,4 +1,4 @@
-//! Which task polls the transport, and what the driving task knows.
+//! Which task polls the transport, and the state of the driving task.
 
 use std::collections::VecDeque;
 use std::task::Waker;
@@ -9,14 +9,14 @@ use tokio::time::Instant;
 
 use crate::socket::halves::Halves;
 
-/// An application that takes no message for this long is not expected to. Then the driver reads on, so that it
-/// learns of the end of the connection behind messages that nobody takes (FS-01).
+/// If the application takes no message for this long, the driver reads ahead, so that it notices the end of the
+/// connection after messages that the application does not take (FS-01).
 pub(super) const READ_ON_AFTER: Duration = Duration::from_secs(5);
 
-/// How much of messages that nobody takes is kept.
+/// How many bytes of messages are read ahead.
 pub(super) const READ_AHEAD: usize = 64 << 10;
 
-/// What a kept message counts besides its payload.
+/// The bytes that a kept message counts in addition to its payload.
 pub(super) const OVERHEAD: usize = 64;
 
 /// Which task polls the transport.
@@ -26,7 +26,7 @@ pub(crate) enum Poller {
     User,
     /// Two tasks, each with one half of the socket.
     Halves(Box<Halves>),
-    /// A task of ours, which drives the link whether or not the application polls.
+    /// The driving task, which drives the link whether or not the application polls.
     Driver(Driver),
 }
 
@@ -41,17 +41,17 @@ pub(crate) struct Driver {
     pub(super) socket: SocketState,
     /// Set while reading waits for the application to take messages.
     pub(super) ahead: Option<Box<Ahead>>,
-    /// Tasks of the application that wait, other than the driving one.
+    /// Waiting tasks of the application, other than the driving one.
     pub(super) waiters: Option<Box<Waiters>>,
 }
 
-/// Events that arrived while the application did not wait for one: one, until it is late.
+/// Events that arrived while the application did not wait for one. Until the application is late, at most one.
 #[derive(Debug)]
 pub(super) struct Ahead {
     pub(super) events: VecDeque<Received>,
-    /// The size of the messages among them.
+    /// The size of these messages.
     pub(super) bytes: usize,
-    /// When the application is late.
+    /// When the application counts as late.
     pub(super) late: Instant,
 }
 
@@ -77,7 +77,8 @@ impl Ahead {
         self.bytes = 0;
     }
 
-    /// Whether more may be kept. The parts of a message are not: the application decides how to receive them.
+    /// Returns whether more may be kept. Parts of a message are not kept, because the application decides how to
+    /// receive them.
     pub(super) fn has_room(&self) -> bool {
         let is_message = |event: &Received| matches!(event, Received::Message(_));
         self.bytes < READ_AHEAD && self.events.iter().all(is_message)
@@ -98,13 +99,13 @@ pub(super) struct Waiters {
 }
 
 impl Waiters {
-    /// Whether no other task than that of `waker` waits.
+    /// Returns whether only the task of `waker` waits.
     pub(super) fn are_of(&self, waker: &Waker) -> bool {
         [&self.event, &self.write].into_iter().flatten().all(|waiter| waiter.will_wake(waker))
     }
 }
 
-/// What the application waits for in the driving task, since the turn began.
+/// What the application has waited for in the driving task since the turn began.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Waits {
     pub(super) event: bool,
@@ -129,10 +130,10 @@ pub(super) enum Work {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SocketState {
     Held,
-    /// Held, with a batch of messages that the application has not taken. Until it has, nothing is read, so
-    /// that a Close is not answered before the messages that precede it.
+    /// Held, with a batch of messages that the application has not taken. Until then nothing is read, so that a Close
+    /// is not answered before the messages that precede it are taken.
     HeldWithBatch,
-    /// Held, and the application has been told that the connection has ended.
+    /// Held, and the application has noticed the end of the connection.
     ToldOfEnd,
     Dropped,
 }
@@ -150,7 +151,7 @@ impl Driver {
         }
     }
 
-    /// Whether the application has to take messages before more is read.
+    /// Returns whether the application must take messages before more is read.
     pub(super) fn waits_for_application(&self) -> bool {
         self.socket == SocketState::HeldWithBatch || self.ahead.is_some()
     }
@@ -171,7 +172,7 @@ impl Driver {
 }
 
 impl Poller {
-    /// Whether nothing is to be done but to wait.
+    /// Returns whether there is nothing to do but wait.
     pub(crate) fn is_at_rest(&self) -> bool {
         match self {
             Self::Driver(driver) => {
@@ -183,7 +184,7 @@ impl Poller {
         }
     }
 
-    /// Returns how many bytes arrived ahead of the application.
+    /// Returns how many bytes were read ahead.
     pub(super) fn ahead_bytes(&self) -> usize {
         match self {
             Self::Driver(Driver { ahead: Some(ahead), .. }) => ahead.bytes,
@@ -191,7 +192,7 @@ impl Poller {
         }
     }
 
-    /// Drops what arrived ahead of the application.
+    /// Drops the events that were read ahead.
     pub(super) fn drop_ahead(&mut self) {
         if let Self::Driver(driver) = self
             && let Some(ahead) = &mut driver.ahead

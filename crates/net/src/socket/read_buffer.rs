@@ -27,8 +27,7 @@ struct Spare {
     large: Vec<Buffer>,
 }
 
-/// Bytes that were read and not yet parsed. A connection that waits holds no buffer, unless a frame is
-/// incomplete.
+/// Bytes that were read and not yet parsed. An idle connection holds no buffer, unless a frame is incomplete.
 #[derive(Debug, Default)]
 pub(crate) struct Input {
     buffer: Buffer,
@@ -42,7 +41,7 @@ struct Buffer {
     size: usize,
 }
 
-/// Who owns the buffer when it is given back.
+/// The owner of the buffer after its release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Source {
     #[default]
@@ -67,8 +66,8 @@ impl Input {
         self.buffer.bytes.is_empty()
     }
 
-    /// Makes room for a read. A large frame that still needs `bytes_needed` gets capacity in proportion to the
-    /// bytes received, or a buffer that the thread has kept; never capacity that was only announced.
+    /// Makes room for a read. A large frame that still needs `bytes_needed` gets capacity in proportion to the bytes
+    /// received, or a buffer that the thread has kept. It never gets capacity for bytes that were only announced.
     pub(crate) fn make_room(&mut self, bytes_needed: usize) {
         if self.is_empty() {
             if self.source == Source::Own {
@@ -95,7 +94,7 @@ impl Input {
         }
     }
 
-    /// Gives the buffer back while nothing arrives, and keeps an incomplete frame in one of its size.
+    /// Releases the buffer of an idle connection. Keeps an incomplete frame in a buffer of its size.
     pub(crate) fn settle(&mut self) {
         if self.is_empty() {
             self.give_back();
@@ -104,7 +103,7 @@ impl Input {
         }
     }
 
-    /// Gives the buffer back after a large message, so that no small message in it keeps it alive.
+    /// Releases the buffer after a large message, so that no small message keeps it alive.
     pub(crate) fn part_from_message(&mut self, len: usize) {
         if len > SIZE {
             self.keep_rest();
@@ -122,7 +121,7 @@ impl Input {
         self.buffer.bytes = rest;
     }
 
-    /// Gives the buffer back to the thread, or drops it if it is not the thread's.
+    /// Returns the buffer to the thread, or drops it if the thread does not own it.
     fn give_back(&mut self) {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.bytes.clear();
@@ -144,8 +143,8 @@ impl Input {
 }
 
 impl Buffer {
-    /// Makes room in an empty buffer. If no message holds a part of it, all of it is used again, which suits the
-    /// processor's cache. Otherwise the rest of it is used, and then a new one.
+    /// Makes room in an empty buffer. If no message holds a part of it, the whole buffer is reused, which is good for
+    /// the processor's cache. Otherwise the rest of it is used, and then a new buffer.
     fn renew(&mut self) {
         if !self.bytes.try_reclaim(self.size.max(SIZE)) && self.bytes.capacity() < MIN_READ {
             *self = Self { bytes: BytesMut::with_capacity(SIZE), size: SIZE };

@@ -8,10 +8,10 @@ use tokio::sync::Notify;
 /// Default of [`Sender::with_capacity`].
 const CAPACITY: usize = 1 << 20;
 
-/// What a queued message counts besides its payload.
+/// The bytes that a queued message counts in addition to its payload.
 const OVERHEAD: usize = 64;
 
-/// Sends messages over a socket that another task owns. From [`Socket::sender`]; cloning it is cheap.
+/// Sends messages over a socket that another task owns. Returned by [`Socket::sender`]. Cloning is cheap.
 ///
 /// Messages are queued whole and in order, and the task that owns the socket is woken to write them. That
 /// task must call [`Socket::recv`], or be a handler of a [`Server`](crate::Server). The queue is bounded. When the peer
@@ -79,7 +79,8 @@ impl Sender {
         sent
     }
 
-    /// As [`Sender::try_send`], for a caller that holds a lock: returns the waker that it has to wake.
+    /// Queues a message like [`Sender::try_send`], for a caller that holds a lock. Returns the waker that the caller
+    /// must wake.
     pub(crate) fn push(&self, message: Outgoing) -> (Result<(), TrySendError>, Option<Waker>) {
         let mut queue = self.mailbox.queue();
         if queue.stage != Stage::Open {
@@ -93,8 +94,8 @@ impl Sender {
         (Ok(()), queue.reader.take())
     }
 
-    /// Starts the closing handshake, after everything that was sent before. A peer that does not read is cut
-    /// off after the close timeout.
+    /// Starts the closing handshake, after all messages that were sent before. A peer that does not read is cut off
+    /// after the close timeout.
     pub fn close(&self, frame: Option<CloseFrame>) {
         let mut queue = self.mailbox.queue();
         if queue.stage == Stage::Open {
@@ -106,7 +107,7 @@ impl Sender {
         }
     }
 
-    /// Whether no more messages can be sent: the connection is closing or closed, or its socket was dropped.
+    /// Returns whether messages can no longer be sent: the connection is closing or closed, or its socket was dropped.
     pub fn is_closed(&self) -> bool {
         self.mailbox.queue().stage != Stage::Open
     }
@@ -144,16 +145,16 @@ struct Queue {
     /// The sum of their [`cost`].
     bytes: usize,
     stage: Stage,
-    /// The task that takes messages, if it found none.
+    /// The task that takes messages, while it waits for one.
     reader: Option<Waker>,
-    /// The same task, which also starts the closing handshake while it has no room for messages.
+    /// The same task. It is also woken by a request to close, even while it has no room for messages.
     closer: Option<Waker>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Stage {
     Open,
-    /// A sender has called [`Sender::close`], and the link does not know yet.
+    /// A sender has called [`Sender::close`], and the link has not noticed it yet.
     Closing(Option<CloseFrame>),
     /// The link takes no more messages.
     Shut,
@@ -182,7 +183,7 @@ impl Inbox {
         let mut queue = self.0.queue();
         let Some(message) = queue.messages.pop_front() else {
             queue.reader.get_or_insert_with(|| reader.clone()).clone_from(reader);
-            // The memory of a burst is given back.
+            // Releases the memory after a burst.
             queue.messages = VecDeque::new();
             return None;
         };
@@ -221,7 +222,7 @@ impl Inbox {
         self.0.queue().bytes
     }
 
-    /// Tells the senders that the connection has ended, and drops what is queued.
+    /// Notifies the senders that the connection has ended, and drops the queued messages.
     pub(crate) fn end(&self) {
         let mut queue = self.0.queue();
         queue.stage = Stage::Ended;
@@ -229,7 +230,7 @@ impl Inbox {
         let dropped =
             (std::mem::take(&mut queue.messages), queue.reader.take(), queue.closer.take());
         drop(queue);
-        // Foreign code may run when they are dropped, so this happens without the lock.
+        // Dropping them may run foreign code, so this happens without the lock.
         drop(dropped);
         self.0.changed.notify_waiters();
     }
@@ -242,7 +243,7 @@ impl Drop for Inbox {
 }
 
 impl Mailbox {
-    /// No foreign code runs under the lock but the clone of a waker, so poisoning means nothing.
+    /// Of foreign code, only the clone of a waker runs under the lock, so poisoning means nothing.
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -74,13 +74,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SocketStream<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> SocketSink<S> {
-    /// Starts the closing handshake, after everything that was sent before. The stream ends when the peer has
-    /// closed too.
+    /// Starts the closing handshake, after all messages that were sent before. The stream ends when the peer has closed
+    /// too.
     pub fn start_close(&mut self, frame: Option<&CloseFrame>) {
         self.handle.0.start_close(frame);
     }
 
-    /// Returns a handle with which other tasks send, while the task of the stream receives.
+    /// Returns a handle for other tasks to send, while the task of the stream receives.
     pub fn sender(&mut self) -> Sender {
         let mut link = self.handle.0.link();
         let sender = link.sender();
@@ -139,7 +139,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     }
 }
 
-/// Implements both traits by the shared state, for the socket and for its halves.
+/// Implements both traits with the shared state, for the socket and for its halves.
 macro_rules! stream {
     ($type:ident) => {
         impl<S: AsyncRead + AsyncWrite + Unpin> Stream for $type<S> {

@@ -10,7 +10,7 @@ use tokio_rustls::TlsAcceptor;
 use super::pem::{self, KeyError};
 use super::provider;
 
-/// A server's certificates and private key for TLS, and which certificates it asks of clients.
+/// A server's certificates and private key for TLS, and which client certificates it requests.
 ///
 /// Cloning is cheap. All clones share the certificates, which [`replace`](Self::replace) renews while the
 /// server runs.

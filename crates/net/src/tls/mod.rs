@@ -25,8 +25,8 @@ pub use identity::{Identity, IdentityError};
 ///
 /// By default the certificate's chain, dates and names are verified, and the platform's roots are trusted.
 ///
-/// TLS 1.3 is spoken, and TLS 1.2 with ECDHE and AES-GCM or ChaCha20-Poly1305. A server that offers only
-/// CBC cipher suites, or key exchange by DHE or RSA, cannot be reached: they are considered weak.
+/// TLS 1.3 is spoken, and TLS 1.2 with ECDHE and AES-GCM or ChaCha20-Poly1305. A server that offers only CBC cipher
+/// suites, or key exchange by DHE or RSA, cannot be reached, because these are considered weak.
 #[derive(Clone)]
 pub struct Tls {
     config: Arc<ClientConfig>,
@@ -109,7 +109,7 @@ pub(crate) fn alert(error: &io::Error) -> Option<u8> {
     }
 }
 
-/// Explains a TLS error to a user, and says what to do where that is known.
+/// Explains a TLS error to a user, with advice if there is some.
 pub(crate) fn explain(error: &io::Error) -> String {
     let Some(cause) = error.get_ref().and_then(|error| error.downcast_ref::<Error>()) else {
         return match error.kind() {
