@@ -15,7 +15,7 @@ impl CloseReason {
     /// takes two.
     pub const MAX_BYTES: usize = 123;
 
-    /// Makes a reason of `reason`.
+    /// Creates a close reason.
     ///
     /// # Errors
     /// [`CloseReasonError`] for more than [`CloseReason::MAX_BYTES`] bytes.

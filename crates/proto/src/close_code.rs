@@ -11,7 +11,7 @@ pub struct CloseCode(NonZeroU16);
 impl CloseCode {
     /// 1000: the connection is no longer needed.
     pub const NORMAL: Self = Self::assigned(1000);
-    /// 1001: this end goes away, such as a server that shuts down or a page that the user leaves.
+    /// 1001: this end goes away: for example, a server shuts down, or the user leaves a page.
     pub const GOING_AWAY: Self = Self::assigned(1001);
     /// 1002: the peer broke the protocol.
     pub const PROTOCOL_ERROR: Self = Self::assigned(1002);

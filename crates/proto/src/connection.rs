@@ -28,20 +28,19 @@ use crate::timeouts::Timeouts;
 use crate::timers::Timers;
 use crate::violation::Violation;
 
-/// How many messages are taken together at most.
+/// The maximum number of messages in a batch.
 const BATCH_MAX: usize = 32;
 
-/// An established connection: the receiving and the sending machine, and the closing handshake
-/// between them. It does no I/O, reads no clock and draws no random numbers.
+/// An established connection: the decoder, the encoder, and the closing handshake between them. It does no I/O, reads
+/// no clock and generates no random numbers.
 ///
-/// A driver repeats, in any order that suits it:
+/// A driver repeats these steps, in any order:
 ///
 /// 1. Append bytes from the transport to a buffer, and call [`handle_input`] until it returns `None`;
-///    when the transport ends, call [`handle_end_of_input`].
-/// 2. Write what [`poll_output`] shows, and call [`handle_written`], or [`handle_write_failed`].
-/// 3. When [`wants_shutdown`] says so, shut the transport down for writing and call
-///    [`handle_shutdown`].
-/// 4. Call [`handle_timeout`] after all this, and again not later than the instant that it returns.
+///    When the transport ends, call [`handle_end_of_input`].
+/// 2. Write the slices that [`poll_output`] fills, and call [`handle_written`] or [`handle_write_failed`].
+/// 3. When [`wants_shutdown`] returns true, shut the transport down for writing and call [`handle_shutdown`].
+/// 4. Then call [`handle_timeout`], and call it again at the latest at the instant that it returns.
 /// 5. Stop, and drop the transport, when [`closed`] is `Some`.
 ///
 /// [`handle_input`]: Self::handle_input
@@ -59,25 +58,25 @@ pub struct Connection {
     encoder: Encoder,
     closing: Closing,
     timeouts: Arc<Timeouts>,
-    /// While it is open.
+    /// The timeouts of an open connection.
     timers: Timers,
-    /// While it is closing.
+    /// The deadline of a closing connection.
     deadline: Deadline,
-    /// When to look next whether compression is still used.
+    /// When to check next whether compression is still used.
     context_check: Option<Instant>,
 }
 
 impl Connection {
-    /// The client's end of a connection whose opening handshake succeeded.
+    /// Creates the client's end of a connection whose opening handshake succeeded.
     ///
-    /// `close_timeout` is [`Timeouts::close`]; unless [`Connection::with_timeouts`] sets others, it is
-    /// the only one.
+    /// `close_timeout` is [`Timeouts::close`]. It is the only timeout, unless [`Connection::with_timeouts`] sets
+    /// others.
     pub fn client(limits: Limits, close_timeout: Duration, masks: Box<dyn MaskKeys>) -> Self {
         let timeouts = Timeouts::for_close(close_timeout).into();
         Self::new(Role::Client, limits.into(), timeouts, Encoder::client(masks))
     }
 
-    /// The server's end of a connection whose opening handshake succeeded; see [`Connection::client`].
+    /// Creates the server's end of a connection whose opening handshake succeeded. See [`Connection::client`].
     pub fn server(limits: Limits, close_timeout: Duration) -> Self {
         let timeouts = Timeouts::for_close(close_timeout).into();
         Self::new(Role::Server, limits.into(), timeouts, Encoder::server())
@@ -95,7 +94,7 @@ impl Connection {
         }
     }
 
-    /// Compresses both ways, as the handshake has agreed.
+    /// Compresses in both directions, with the parameters agreed on in the handshake.
     pub fn with_deflate(mut self, agreed: impl Into<AgreedDeflate>) -> Self {
         let agreed = agreed.into();
         self.decoder = self.decoder.with_deflate(agreed);
@@ -103,14 +102,13 @@ impl Connection {
         self
     }
 
-    /// Waits for the peer so long, and asks it so often whether it is alive. Many connections may
-    /// share one `Arc` of it.
+    /// Sets the timeouts and the interval of Pings. Many connections may share one `Arc`.
     pub fn with_timeouts(mut self, timeouts: impl Into<Arc<Timeouts>>) -> Self {
         self.timeouts = timeouts.into();
         self
     }
 
-    /// How long it waits for its peer.
+    /// Returns the timeouts.
     pub fn timeouts(&self) -> &Timeouts {
         &self.timeouts
     }
@@ -120,14 +118,14 @@ impl Connection {
         self.decoder.set_delivery(delivery);
     }
 
-    /// Takes bytes off the front of `input` until an event is whole; `None` asks for more bytes.
+    /// Takes bytes off the front of `input` until an event is complete, and returns the event. Returns `None` if more
+    /// bytes are needed.
     ///
-    /// What the event obliges us to send is queued. Messages go on arriving after [`close`] until
-    /// the peer's Close.
+    /// Queues the reply that the event requires. After [`close`], messages still arrive until the peer's Close.
     ///
     /// # Errors
-    /// The peer's [`Violation`], once: the connection has failed. Go on driving it until
-    /// [`closed`], so that the peer is told.
+    /// The peer's [`Violation`], once: the connection has failed. Continue to drive it until [`closed`], so that the
+    /// peer receives the Close.
     ///
     /// [`close`]: Self::close
     /// [`closed`]: Self::closed
@@ -159,10 +157,9 @@ impl Connection {
         }
     }
 
-    /// Takes messages off the front of `input` that have arrived whole, as long as there is nothing to
-    /// object to: some of those that [`Connection::handle_input`] would return next, and for less. It is
-    /// for a driver that passes on what has arrived together. Whatever obliges us to send something, or
-    /// ends the connection, is left for `handle_input`.
+    /// Takes complete, valid, single-frame messages off the front of `input`. This is a fast path for a driver that
+    /// passes on messages in batches. It returns messages that [`Connection::handle_input`] would return next, at a
+    /// lower cost. Everything that requires a reply or ends the connection is left for `handle_input`.
     pub fn take_messages(&mut self, input: &mut BytesMut) -> MessageBatch {
         let messages = self.decoder.take_messages(input, BATCH_MAX);
         if messages.len() > 0 {
@@ -171,47 +168,46 @@ impl Connection {
         messages
     }
 
-    /// The peer broke a rule: nothing more is read, and the peer is told.
+    /// Handles a violation: discards all later input, and queues the Close.
     fn fail(&mut self, violation: Violation) {
         self.decoder.end();
         self.encoder.send_reply(violation.reply());
         self.closing.step(Step::TheyFailed(violation));
     }
 
-    /// Whether no message is under way from the peer: then an empty input holds no event.
+    /// Returns whether the peer has no unfinished message. Then an empty input contains no event.
     #[inline]
     pub fn is_between_messages(&self) -> bool {
         self.decoder.is_between_messages()
     }
 
-    /// How many bytes the frame under way still lacks: a hint for how much to read at once.
+    /// Returns how many bytes the current frame still needs. This is a hint for how much to read.
     pub fn bytes_needed(&self, input: &BytesMut) -> usize {
         self.decoder.bytes_needed(input)
     }
 
-    /// Whether there is memory for what will be sent next; otherwise sending allocates it.
+    /// Returns whether there is a send buffer. Without one, sending allocates it.
     #[inline]
     pub fn has_buffer(&self) -> bool {
         self.encoder.has_buffer()
     }
 
-    /// Takes the memory for what will be sent next out of a connection that waits: it does for any other
-    /// one. `None` if something waits to be written, or there is none.
+    /// Takes the send buffer from an idle connection. Any other connection can use it. Returns `None` if output is
+    /// queued, or if there is no buffer.
     pub fn take_buffer(&mut self) -> Option<SendBuffer> {
         self.encoder.take_buffer()
     }
 
-    /// Lends it memory for what will be sent, instead of what it has, unless something waits there.
+    /// Replaces the send buffer, unless output is queued.
     pub fn lend_buffer(&mut self, buffer: SendBuffer) {
         self.encoder.lend_buffer(buffer);
     }
 
-    /// Returns how much memory the connection holds: unfinished messages, here and in `input`; contexts of
-    /// compression; and what is queued. `input` counts with its capacity, unless it is empty.
+    /// Returns how much memory the connection holds: unfinished messages, here and in `input`, compression contexts,
+    /// and queued output. `input` counts with its capacity, unless it is empty.
     ///
-    /// [`Limits`] hold for each message. A driver with many connections adds up what they hold, and keeps to a
-    /// budget by [`Connection::allow_context`], [`Connection::release_contexts`] and
-    /// [`Connection::fail_over_budget`].
+    /// [`Limits`] apply to each message. A driver with many connections can add up their memory, and enforce a budget
+    /// with [`Connection::allow_context`], [`Connection::release_contexts`] and [`Connection::fail_over_budget`].
     pub fn held_bytes(&self, input: &BytesMut) -> usize {
         let queued = usize::try_from(self.queued_bytes()).unwrap_or(usize::MAX);
         (self.decoder.held_bytes(input) + self.context_bytes()).saturating_add(queued)
@@ -222,42 +218,43 @@ impl Connection {
         self.decoder.context_bytes() + self.encoder.context_bytes()
     }
 
-    /// Returns the memory of the compression context that sending `message` would make. Zero if it makes none.
+    /// Returns the memory of the compression context that sending `message` would create. Zero if it creates none.
     #[inline]
     pub fn context_needed(&self, message: &Outgoing) -> usize {
         self.encoder.context_needed(message)
     }
 
-    /// As [`Connection::context_needed`], for the next part of a message.
+    /// Does the same as [`Connection::context_needed`], for the next part of a message.
     pub fn context_needed_for_part(&self, part: &Part) -> usize {
         self.encoder.context_needed_for_part(part)
     }
 
-    /// Sets whether sending may make a compression context. If not, messages are sent uncompressed while there is
-    /// none. Default: it may.
+    /// Sets whether sending may create a compression context. If not, messages are sent uncompressed while there is no
+    /// context. Default: true.
     ///
-    /// The peer's messages make a context nevertheless: once compression is agreed on, it may compress any of
-    /// them.
+    /// Received messages can still create a context, because the peer may compress any message once compression is
+    /// agreed on.
     pub fn allow_context(&mut self, allowed: bool) {
         self.encoder.allow_context(allowed);
     }
 
-    /// Frees the compression contexts now, but for what the peer's next message may refer to. The next messages make
-    /// new ones. Does nothing in a direction in which a message is under way.
+    /// Frees the compression contexts, except for the window that the peer's next message may refer to. The next
+    /// messages create new contexts. Does nothing in a direction with an unfinished message.
     pub fn release_contexts(&mut self) {
         self.decoder.release_context();
         self.encoder.release_context();
     }
 
-    /// Fails the connection with [`Violation::OverBudget`], and frees its unfinished messages and its contexts. Go on
-    /// driving it until [`Connection::closed`]. Does nothing once the peer has closed, or the connection failed.
+    /// Fails the connection with [`Violation::OverBudget`], and frees its unfinished messages and its contexts.
+    /// Continue to drive it until [`Connection::closed`]. Does nothing once the peer has closed, or the connection
+    /// failed.
     pub fn fail_over_budget(&mut self) {
         if let Closing::Open | Closing::Sent | Closing::Readable = self.closing {
             self.fail(Violation::OverBudget);
         }
     }
 
-    /// Takes note that the transport will bring no more bytes, by its end or by an error.
+    /// Handles the end of the input, or a read error.
     pub fn handle_end_of_input(&mut self) {
         let close_sent = self.encoder.is_close_written();
         self.closing.step(Step::TransportEnded { close_sent });
@@ -273,7 +270,7 @@ impl Connection {
         self.send_outgoing(&message.into())
     }
 
-    /// As [`Connection::send`], for a message that is at hand: its payload is copied, or shared.
+    /// Queues a borrowed message like [`Connection::send`]. Its payload is copied, or shared.
     ///
     /// # Errors
     /// As [`Connection::send`].
@@ -311,8 +308,7 @@ impl Connection {
         if self.is_open() { Ok(()) } else { Err(Misuse::Closing) }
     }
 
-    /// Starts the closing handshake, behind everything that was sent before. Does nothing if it is
-    /// under way.
+    /// Starts the closing handshake, after all messages that were sent before. Does nothing if it has already started.
     pub fn close(&mut self, frame: Option<&CloseFrame>) {
         if self.closed().is_none() {
             self.encoder.close(frame);
@@ -320,13 +316,13 @@ impl Connection {
         }
     }
 
-    /// Whether neither end has closed yet: messages may be sent.
+    /// Returns whether neither end has closed, so that messages may be sent.
     #[inline]
     pub fn is_open(&self) -> bool {
         matches!(self.closing, Closing::Open)
     }
 
-    /// How the connection ended, once it has.
+    /// Returns how the connection ended, once it has.
     #[inline]
     pub fn closed(&self) -> Option<&Closed> {
         match &self.closing {
@@ -335,8 +331,7 @@ impl Connection {
         }
     }
 
-    /// Why the connection failed, as soon as it has: the peer may not have our Close yet, until
-    /// [`Connection::closed`].
+    /// Returns why the connection failed, as soon as it has. Our Close may not be written until [`Connection::closed`].
     pub fn failure(&self) -> Option<ConnectionError> {
         match &self.closing {
             Closing::Failed(violation) | Closing::Lingering(violation) => Some((*violation).into()),
@@ -350,36 +345,35 @@ impl Connection {
         self.encoder.output(slices)
     }
 
-    /// Whether everything was written.
+    /// Returns whether all output was written.
     #[inline]
     pub fn is_flushed(&self) -> bool {
         self.encoder.is_flushed()
     }
 
-    /// Bytes queued and not written, headers included.
+    /// Returns the number of bytes that are queued and not written, including headers.
     #[inline]
     pub fn queued_bytes(&self) -> u64 {
         self.encoder.queued_bytes()
     }
 
-    /// Takes note that the transport took `count` bytes of the output, and returns how many of them
-    /// were payload of messages.
+    /// Handles that the transport took `count` bytes of the output. Returns how many of them were payload of messages.
     pub fn handle_written(&mut self, count: usize) -> usize {
         self.encoder.handle_written(count)
     }
 
-    /// Takes note that the transport takes no more bytes. Go on reading: what the peer sent before
-    /// may still arrive, its Close among it.
+    /// Handles a write error: the transport takes no more bytes. Continue to read, because bytes that the peer sent
+    /// before may still arrive, including its Close.
     pub fn handle_write_failed(&mut self) {
         let close_sent = self.encoder.is_close_written();
         self.encoder.abandon();
         self.closing.step(Step::WriteBroken { close_sent });
     }
 
-    /// Whether the transport is to be shut down for writing now.
+    /// Returns whether the driver must shut the transport down for writing now.
     ///
-    /// RFC6455-7.1.2-2, RFC6455-7.1.1-2: once both have closed, the server ends TCP, and the client
-    /// waits for it. An end whose peer broke a rule does not wait.
+    /// RFC6455-7.1.2-2, RFC6455-7.1.1-2: after both Close frames, the server closes TCP first, and the client waits for
+    /// it. After a violation, neither end waits.
     pub fn wants_shutdown(&self) -> bool {
         let due = match self.closing {
             Closing::Exchanged { .. } => self.decoder.role() == Role::Server,
@@ -389,7 +383,7 @@ impl Connection {
         due && self.encoder.is_flushed()
     }
 
-    /// Takes note that the transport was shut down for writing.
+    /// Handles that the transport was shut down for writing.
     pub fn handle_shutdown(&mut self) {
         self.closing.step(Step::ShutDown);
     }
@@ -399,7 +393,7 @@ impl Connection {
 mod tests {
     use super::*;
 
-    /// Fault FT-40: what many idle connections cost begins here.
+    /// Fault FT-40: this size determines the cost of idle connections.
     #[test]
     fn an_idle_connection_is_small() {
         assert!(size_of::<Connection>() <= 320);

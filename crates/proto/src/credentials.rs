@@ -13,7 +13,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Makes credentials of a user name and a password that are not encoded.
+    /// Creates credentials from a user name and a password that are not encoded.
     pub fn new(user: impl Into<Vec<u8>>, password: impl Into<Vec<u8>>) -> Self {
         Self { user: user.into(), password: password.into() }
     }

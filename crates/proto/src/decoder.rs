@@ -94,7 +94,7 @@ enum State {
 }
 
 impl Decoder {
-    /// Makes the receiving half of an end with the role `role`.
+    /// Creates the receiving half of the end with the role `role`.
     pub fn new(role: Role, limits: Limits) -> Self {
         Self::with_limits(role, limits.into())
     }
@@ -424,7 +424,7 @@ fn next_part(message: &mut Incoming, delivery: Delivery) -> Option<Received> {
     }
 }
 
-/// Makes an event of a frame whose payload is complete in the input.
+/// Converts a frame whose payload is complete in the input into an event.
 fn end_in_place(
     frame: &Frame,
     mut utf8: Utf8Validator,

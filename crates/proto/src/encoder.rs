@@ -84,12 +84,12 @@ pub enum Misuse {
 }
 
 impl Encoder {
-    /// Makes the sending half of a server.
+    /// Creates the sending half of a server.
     pub fn server() -> Self {
         Self::new(None)
     }
 
-    /// Makes the sending half of a client, which masks every frame (RFC6455-5.1-1).
+    /// Creates the sending half of a client, which masks every frame (RFC6455-5.1-1).
     pub fn client(masks: Box<dyn MaskKeys>) -> Self {
         Self::new(Some(masks))
     }
@@ -327,7 +327,7 @@ impl Encoder {
         self.compression = None;
     }
 
-    /// Returns the memory of the context that sending `outgoing` would make; zero if it makes none.
+    /// Returns the memory of the context that sending `outgoing` would create. Zero if it creates none.
     #[inline]
     pub(crate) fn context_needed(&self, outgoing: &Outgoing) -> usize {
         match (&self.compression, outgoing) {
@@ -349,8 +349,7 @@ impl Encoder {
         }
     }
 
-    /// Sets whether a context may be made. While there is none and none may be made, messages are sent
-    /// uncompressed.
+    /// Sets whether a context may be created. Without a context, messages are then sent uncompressed.
     pub(crate) fn allow_context(&mut self, allowed: bool) {
         if let Some(compression) = &mut self.compression {
             compression.context_allowed = allowed;

@@ -13,15 +13,15 @@ use crate::part::Part;
 use crate::utf8::Utf8Validator;
 use crate::violation::Violation;
 
-/// What one step of inflating makes room for: some times what goes in, between these.
+/// How much memory one step of inflating reserves: a multiple of the input, within these bounds.
 const STEP_MIN: usize = 256;
 const STEP_MAX: usize = 32 << 10;
 
-/// A part of inflated data is delivered when it has so many bytes, even if more could be inflated.
+/// A part of inflated data is delivered when it has this many bytes, even if more could be inflated.
 const PART_MAX: usize = 64 << 10;
 
-/// Deflated data is hardly ever longer than what it inflates to. It may have twice the length, and so
-/// many bytes more in each frame, so that one of an absurd length is refused when its header arrives.
+/// Compressed data is hardly ever longer than its inflated form. It may have at most twice the length plus this many
+/// bytes in each frame. So a frame of an absurd length is rejected when its header arrives.
 const DEFLATED_EXTRA: usize = 1 << 10;
 
 /// A frame whose header has been read.
@@ -38,22 +38,22 @@ pub(crate) struct Frame {
     remaining: usize,
 }
 
-/// What has arrived, and is unmasked.
+/// The payload that has arrived and is unmasked.
 #[derive(Debug)]
 pub(crate) struct Fresh<'a> {
     pub(crate) bytes: &'a [u8],
-    /// Known to be ASCII. Whether other bytes are was not looked at.
+    /// Known to be ASCII. Other bytes were not checked.
     pub(crate) is_ascii: bool,
 }
 
 impl Frame {
-    /// The frame that `header`, whose length the limits allow, announces.
+    /// Creates the frame for `header`, whose length the limits allow.
     pub(crate) fn new(header: &FrameHeader) -> Self {
         let FrameHeader { fin, opcode, mask, payload_len, .. } = *header;
         Self { fin, opcode, mask, moved: 0, unmasked: 0, remaining: payload_len as usize }
     }
 
-    /// How many bytes have not arrived.
+    /// Returns how many bytes have not arrived.
     pub(crate) fn bytes_needed(&self, input: &BytesMut) -> usize {
         self.remaining.saturating_sub(input.len())
     }
@@ -75,12 +75,12 @@ impl Frame {
         Fresh { bytes, is_ascii }
     }
 
-    /// Whether all that is left of the payload is unmasked.
+    /// Returns whether the rest of the payload has arrived and is unmasked.
     pub(crate) fn is_whole(&self) -> bool {
         self.unmasked == self.remaining
     }
 
-    /// Splits the payload, which is whole, off the input.
+    /// Splits the complete payload off the input.
     pub(crate) fn split_payload(&self, input: &mut BytesMut) -> Bytes {
         input.split_to(self.remaining).freeze()
     }
@@ -93,30 +93,30 @@ impl Frame {
     }
 }
 
-/// A message that is moved out of the input as it arrives: it comes in several frames, in order
-/// (RFC6455-5.4-2), is compressed (RFC7692-6.2-1), or is delivered in parts.
+/// A message that is moved out of the input as it arrives, because it has several frames (RFC6455-5.4-2), is compressed
+/// (RFC7692-6.2-1), or is delivered in parts.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     kind: Kind,
     compressed: bool,
-    /// What is not delivered yet.
+    /// The content that is not delivered yet.
     payload: Vec<u8>,
     /// How many bytes were delivered in parts.
     delivered: usize,
     utf8: Utf8Validator,
-    /// The payload of the frames so far, as their headers announce it.
+    /// The payload length of the frames so far, as their headers announce it.
     announced: usize,
     frames: usize,
 }
 
-/// Whether a message is delivered when it is whole, or as it arrives.
+/// Whether a message is delivered when it is complete, or as it arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Delivery {
-    /// As [`Received::Message`](crate::Received::Message), when it is whole.
+    /// As a [`Received::Message`](crate::Received::Message), when it is complete.
     #[default]
     Whole,
     /// As [`Received::Part`](crate::Received::Part)s, as it arrives, so that it need not fit into memory.
-    /// [`Limits`](crate::Limits) hold for the message nevertheless.
+    /// [`Limits`](crate::Limits) still apply to the whole message.
     Parts,
 }
 
@@ -159,18 +159,18 @@ impl Incoming {
         Ok(())
     }
 
-    /// The memory that is kept of the message.
+    /// Returns the memory that the message takes.
     pub(crate) fn held_bytes(&self) -> usize {
         self.payload.capacity()
     }
 
-    /// Whether the payload is to be inflated; otherwise it passes as it is (RFC7692-6.2-2).
+    /// Returns whether the payload must be inflated. Otherwise it is used as it is (RFC7692-6.2-2).
     pub(crate) fn is_compressed(&self) -> bool {
         self.compressed
     }
 
-    /// Takes what is unmasked of `frame`, which must not exceed `limit` together with the rest. A
-    /// compressed message comes with what inflates it.
+    /// Takes the unmasked payload of `frame`. Together with the rest, it must not exceed `limit`. A compressed message
+    /// needs its inflater.
     pub(crate) fn take(
         &mut self,
         frame: &mut Frame,
@@ -199,7 +199,7 @@ impl Incoming {
         Ok(if frame.remaining == 0 { all } else { Taken::Piece })
     }
 
-    /// Inflates what is unmasked of `frame`, but stops when `most` bytes wait to be delivered.
+    /// Inflates the unmasked payload of `frame`. Stops when `most` bytes wait to be delivered.
     fn inflate(
         &mut self,
         inflater: &mut Inflater,
@@ -214,7 +214,7 @@ impl Incoming {
                 break Taken::Piece;
             }
             if end == self.payload.len() {
-                // One byte beyond the limit tells that it is passed.
+                // One byte beyond the limit shows that the limit is exceeded.
                 let room = (limit - self.delivered - end).saturating_add(1).min(most - end);
                 let step = frame.unmasked.saturating_mul(4).clamp(STEP_MIN, STEP_MAX).min(room);
                 grow(&mut self.payload, step, room);
@@ -223,7 +223,7 @@ impl Incoming {
             let Step { taken, made, corrupt } =
                 inflater.inflate(&input[..frame.unmasked], &mut self.payload[end..]);
             frame.advance(input, taken);
-            // First what came first, however the data is cut.
+            // Report the first violation, however the data is split.
             self.check(end..end + made, limit)?;
             if corrupt {
                 return Err(Violation::CorruptDeflate);
@@ -237,7 +237,7 @@ impl Incoming {
         Ok(taken)
     }
 
-    /// Checks what was added to the payload; text when it is inflated, not before (RFC7692-6.1-4).
+    /// Checks the added payload. Text is checked after inflating, not before (RFC7692-6.1-4).
     fn check(&mut self, added: Range<usize>, limit: usize) -> Result<(), Violation> {
         if self.kind == Kind::Text {
             let added = &self.payload[added.clone()];
@@ -249,7 +249,7 @@ impl Incoming {
         Ok(())
     }
 
-    /// What can be delivered before the message's end: not half of a character.
+    /// Takes the content that can be delivered before the end of the message, without an incomplete character.
     pub(crate) fn next_part(&mut self) -> Option<Part> {
         let ready = self.payload.len() - self.utf8.held();
         if ready == 0 {
@@ -261,7 +261,7 @@ impl Incoming {
         Some(Part { content: self.kind.message(into_bytes(ready)), last: false })
     }
 
-    /// Ends the message, all of whose frames are taken, and returns what is not delivered of it.
+    /// Ends the message after its last frame, and returns the content that is not delivered yet.
     pub(crate) fn finish(mut self, inflater: Option<&mut Inflater>) -> Result<Message, Violation> {
         if let Some(inflater) = inflater {
             inflater.finish().map_err(|_| Violation::CorruptDeflate)?;
@@ -272,16 +272,16 @@ impl Incoming {
     }
 }
 
-/// How much was taken of a frame.
+/// How much of a frame was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Taken {
     /// All of it.
     Frame,
-    /// What has arrived of it, or as much as may wait to be delivered.
+    /// The part that has arrived, or as much as may wait to be delivered.
     Piece,
 }
 
-/// The payload to deliver, without most of the room that it did not need.
+/// Returns the payload to deliver, and frees most of its unused capacity.
 fn into_bytes(mut payload: Vec<u8>) -> Bytes {
     if payload.capacity() / 2 > payload.len() {
         payload.shrink_to_fit();
@@ -289,8 +289,8 @@ fn into_bytes(mut payload: Vec<u8>) -> Bytes {
     payload.into()
 }
 
-/// Makes room for `count` more bytes, and by doubling for more, but never for more than `most`: so
-/// that no message takes more memory than its limit.
+/// Reserves capacity for `count` more bytes. Capacity doubles, but never exceeds `most`, so that no message takes more
+/// memory than its limit.
 fn grow(payload: &mut Vec<u8>, count: usize, most: usize) {
     let free = payload.capacity() - payload.len();
     if free < count {

@@ -43,7 +43,7 @@ impl Kind {
         }
     }
 
-    /// Makes a message of this kind. The caller has checked that the payload of a text is UTF-8.
+    /// Creates a message of this kind. The caller has checked that the payload of a text is UTF-8.
     pub(crate) fn message(self, payload: Bytes) -> Message {
         match self {
             Self::Text => Message::Text(Text::from_checked(payload)),
@@ -53,12 +53,12 @@ impl Kind {
 }
 
 impl Message {
-    /// Makes a text message.
+    /// Creates a text message.
     pub fn text(text: impl Into<Text>) -> Self {
         Self::Text(text.into())
     }
 
-    /// Makes a binary message.
+    /// Creates a binary message.
     pub fn binary(bytes: impl Into<Bytes>) -> Self {
         Self::Binary(bytes.into())
     }

@@ -79,7 +79,7 @@ pub enum Violation {
     /// RFC6455-10.4-1: a message took longer than [`Timeouts::message`](field@crate::Timeouts::message).
     #[error("the peer took too long to send a message; raise the limit if it should be allowed")]
     MessageTooSlow,
-    /// RFC6455-10.4-1: all connections together held more memory than they may; see
+    /// RFC6455-10.4-1: all connections together exceeded their memory budget; see
     /// [`Connection::fail_over_budget`](crate::Connection::fail_over_budget).
     #[error(
         "the connections of this end held too much memory, and this one held the most; raise the budget if it should be allowed"

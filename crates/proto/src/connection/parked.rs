@@ -10,8 +10,7 @@ use crate::role::Role;
 use crate::timeouts::Timeouts;
 use crate::timers::Timers;
 
-/// What has to be kept of a server's connection on which nothing is under way, in little memory: made by
-/// [`Connection::park`].
+/// The state of an idle server connection, in as little memory as possible. Returned by [`Connection::park`].
 #[derive(Debug)]
 pub struct Parked {
     limits: MessageLimits,
@@ -19,14 +18,14 @@ pub struct Parked {
     timeouts: Arc<Timeouts>,
     next_ping: Option<Instant>,
     idle_until: Option<Instant>,
-    /// How much was sent so far, which tells one Ping from another.
+    /// The number of bytes sent so far, which distinguishes Pings.
     sent: u64,
 }
 
 impl Connection {
-    /// What has to be kept of the connection until something happens, if nothing is under way: no
-    /// message, no Ping, no compression, no close. Then the connection itself may be dropped. Only a
-    /// server's end can do without; a client has few.
+    /// Returns the state to keep if the connection is idle: without an unfinished message, a Ping, a compression
+    /// context or a Close. Then the connection itself may be dropped. Returns `None` otherwise, and for a client, which
+    /// has few connections.
     pub fn park(&self) -> Option<Parked> {
         let is_idle = self.is_open() && self.encoder.is_idle() && self.decoder.is_idle();
         if self.decoder.role() == Role::Client || !is_idle {
@@ -45,8 +44,8 @@ impl Connection {
 }
 
 impl Parked {
-    /// The connection as it was, in the place and the memory of another one: a server's that dozes as well,
-    /// of which there is nothing else to be kept, therefore.
+    /// Restores this connection into `place`, reusing its allocation. The connection in `place` must be a server's that
+    /// was parked too, so its state is not needed any more.
     pub fn unpark_into(self, place: &mut Connection) {
         let Self { limits, delivery, timeouts, next_ping, idle_until, sent } = self;
         place.decoder.resume(limits, delivery);
@@ -56,7 +55,7 @@ impl Parked {
         (place.deadline, place.context_check) = (Deadline::default(), None);
     }
 
-    /// The connection as it was.
+    /// Restores the connection.
     pub fn unpark(self) -> Connection {
         let Self { limits, delivery, timeouts, next_ping, idle_until, sent } = self;
         let encoder = Encoder::server().starting_at(sent);

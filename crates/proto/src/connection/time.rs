@@ -12,21 +12,21 @@ use crate::violation::Violation;
 const CONTEXTS_KEPT: Duration = Duration::from_secs(15);
 
 impl Connection {
-    /// Tells the time. Returns when to call again at the latest. It may queue output or end the
-    /// connection.
+    /// Handles timeouts, given the current time. Returns when to call it again at the latest. It may queue output or
+    /// end the connection.
     ///
-    /// Call it when everything that has arrived was read, also after reading and writing: a timeout starts
-    /// at the first call after its cause. If there is always more to read, call
-    /// [`Connection::handle_timeout_while_reading`] instead; if nobody reads, call
+    /// Call it when all bytes that have arrived were read, and after each read and write, because a timeout starts at
+    /// the first call after its cause. If there is always more to read, call
+    /// [`Connection::handle_timeout_while_reading`] instead; while the application does not read, call
     /// [`Connection::handle_pause`] before. [`Timeouts`](crate::Timeouts) has the limits:
     ///
-    /// - On an open connection, the Pong for a Ping of its own, the end of a message, and any message.
-    ///   Without the Pong the connection is lost, with
+    /// - On an open connection, they limit the time until the Pong for our Ping, until the end of a message, and until
+    ///   the next message. Without the Pong the connection is lost, with
     ///   [`ConnectionError::PongTimeout`](crate::ConnectionError::PongTimeout). A message that takes too long is
-    ///   [`Violation::MessageTooSlow`]. An idle connection is closed with 1001. If this is called more than
-    ///   a quarter of the limit late, this end stalled, so the deadline restarts.
-    /// - On a closing connection, the end (RFC6455-5.5.1-7). Only progress in writing what precedes our
-    ///   Close postpones this deadline. From when our Close is written it is absolute.
+    ///   [`Violation::MessageTooSlow`]. An idle connection is closed with 1001. If this is called more than a quarter
+    ///   of the limit late, this end stalled, so the deadline restarts.
+    /// - On a closing connection, they limit the time until its end (RFC6455-5.5.1-7). Until our Close is written, only
+    ///   progress in writing postpones this deadline. After that it is absolute.
     ///
     /// An open connection is closed for no other reason (RFC6455-7.1.7-4, RFC6455-7.3-1). One that
     /// compresses frees its contexts when they were not used for 15 to 30 seconds.
@@ -34,12 +34,12 @@ impl Connection {
         self.check_time(now, Unread::Nothing)
     }
 
-    /// Tells the time while there is more to read: call it now and then when the transport never runs dry.
-    /// `read` is how many bytes were read since the last call, or since it was last dry.
+    /// Handles timeouts while there is more to read. Call it from time to time if the transport always has more bytes.
+    /// `read` is how many bytes were read since the last call, or since the transport last had no more.
     ///
-    /// A timeout of an open connection counts when some megabytes were read after it elapsed: then
-    /// everything that arrived in time was read, however slow this end is. The deadline of a closing
-    /// connection counts at once.
+    /// A timeout of an open connection takes effect when some megabytes were read after it elapsed. By then, all bytes
+    /// that arrived in time were read, however slow this end is. The deadline of a closing connection takes effect
+    /// immediately.
     pub fn handle_timeout_while_reading(&mut self, now: Instant, read: usize) {
         self.check_time(now, Unread::Something { read });
     }
@@ -67,7 +67,7 @@ impl Connection {
         }
     }
 
-    /// Whether any timeout is running.
+    /// Returns whether any timeout is running.
     pub fn has_deadline(&self) -> bool {
         match self.closing {
             Closing::Open => self.holds_context() || Timers::run(&self.timeouts, &self.decoder),
@@ -76,17 +76,16 @@ impl Connection {
         }
     }
 
-    /// Whether every running timeout has started. Then [`Connection::handle_timeout`] need not be called
-    /// before the instant that it last returned.
+    /// Returns whether every running timeout has started. Then [`Connection::handle_timeout`] need not be called before
+    /// the instant that it last returned.
     pub fn is_settled(&self) -> bool {
         self.is_open()
             && self.timers.is_settled(&self.timeouts, &self.decoder)
             && (self.context_check.is_some() || !self.holds_context())
     }
 
-    /// Restarts the timeouts of an open connection that the peer may have met, while nobody reads the
-    /// transport. The time that the transport takes to write a Ping still counts, and so does the
-    /// deadline of a closing connection.
+    /// Restarts the timeouts of an open connection that the peer may have met while the transport was not read. The
+    /// time that the transport takes to write a Ping still counts, and so does the deadline of a closing connection.
     pub fn handle_pause(&mut self) {
         self.timers.pause(&self.encoder);
     }

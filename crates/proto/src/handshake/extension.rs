@@ -62,7 +62,7 @@ impl std::fmt::Display for Extension {
     }
 }
 
-/// What is left of a header's value.
+/// The rest of a header's value.
 struct Scanner<'a>(&'a str);
 
 impl Scanner<'_> {
@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(Extension::parse_all([&empty, &empty]), Err(Malformed));
     }
 
-    /// Faults H3 and H4: each character is looked at a bounded number of times.
+    /// Faults H3 and H4: each character is read a bounded number of times.
     #[test]
     fn hostile_values_end() {
         for value in ["a; b=\"".to_owned() + &"\\c".repeat(1 << 15), ", \t".repeat(1 << 14)] {

@@ -30,7 +30,7 @@ pub enum HeadError {
 }
 
 impl HeadError {
-    /// Returns the answer of a server that read this instead of a request.
+    /// Returns the response of a server that received this instead of a request.
     pub fn rejection(&self) -> Rejection {
         let status = match self {
             Self::TooLong(_) | Self::TooManyHeaders(_) => {
@@ -42,15 +42,15 @@ impl HeadError {
     }
 }
 
-/// Reads one head from bytes that arrive in any pieces. It looks at each byte once.
+/// Reads one head from bytes that arrive in pieces of any size. It scans each byte once.
 ///
 /// After each read, call [`HeadReader::request`] or [`HeadReader::response`] with all bytes that were read so
-/// far. When the method returns the head, the bytes after it are left in the input.
+/// far. When the method returns the head, the bytes after it remain in the input.
 #[derive(Debug)]
 pub struct HeadReader {
     max_bytes: usize,
     max_headers: usize,
-    /// How many bytes of the input were looked at.
+    /// How many bytes of the input were scanned.
     scanned: usize,
     line_start: usize,
     /// The headers so far. A continued one counts once.
@@ -60,13 +60,13 @@ pub struct HeadReader {
 }
 
 impl HeadReader {
-    /// Creates a reader of one head, of which [`Limits::head_bytes`] and [`Limits::head_headers`] hold.
+    /// Creates a reader for one head. [`Limits::head_bytes`] and [`Limits::head_headers`] apply to it.
     pub fn new(limits: Limits) -> Self {
         let Limits { head_bytes: max_bytes, head_headers: max_headers, .. } = limits;
         Self { max_bytes, max_headers, scanned: 0, line_start: 0, headers: 0, skipped: 0 }
     }
 
-    /// Takes the head of a request off `input`, once it is whole. `None` asks for more bytes.
+    /// Takes the head of a request off `input`, once it is complete. Returns `None` if more bytes are needed.
     ///
     /// Empty lines before it are ignored.
     ///
@@ -83,7 +83,7 @@ impl HeadReader {
         head.map(|head| parse_request(&head, self.headers)).transpose()
     }
 
-    /// Takes the head of a response off `input`, once it is whole. `None` asks for more bytes.
+    /// Takes the head of a response off `input`, once it is complete. Returns `None` if more bytes are needed.
     ///
     /// # Errors
     /// [`HeadError`], as early as the bytes allow.
@@ -119,8 +119,8 @@ impl HeadReader {
         Ok(())
     }
 
-    /// Splits the head off, with the empty line at its end. The first line is checked when it is whole, so
-    /// that a peer of another protocol fails at once.
+    /// Splits off the head, with the empty line at its end. The first line is checked as soon as it is complete, so
+    /// that a peer with another protocol fails early.
     fn take_head(
         &mut self,
         input: &mut BytesMut,
@@ -249,7 +249,7 @@ fn version(minor: Option<u8>) -> Version {
 /// them. These are percent-encoded, as a browser does before it sends them (FS-11).
 fn parse_target(target: &str) -> Result<Uri, HeadError> {
     if target.contains('#') {
-        // `Uri` drops it, and would ask for something else.
+        // `Uri` drops the fragment, and would request something else.
         return Err(malformed("a request target has no fragment"));
     }
     Uri::try_from(target).or_else(|_| {
