@@ -1,4 +1,4 @@
-//! The rows of the reference page in a page, in a worker and in Node.js.
+//! Runs the rows of the reference page in a page, in a worker and in Node.js.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,7 +12,7 @@ pub(crate) fn browser() -> Result<(), Failure> {
     let folder = root().join("target/browser");
     fs::remove_dir_all(&folder).ok();
     fs::create_dir_all(&folder)?;
-    // Node.js 20 takes a file for a module only if this says so.
+    // Node.js 20 treats a file as a module only if package.json says so.
     fs::write(folder.join("package.json"), "{ \"type\": \"module\" }\n")?;
     let program = build(["test", "--no-run", "--package", "fullduplex", "--test", "browser"])?;
     bind(&program, "rows", &folder)?;
@@ -24,7 +24,7 @@ pub(crate) fn browser() -> Result<(), Failure> {
 fn build(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<PathBuf, Failure> {
     let mut cargo = cargo(arguments);
     cargo.args(["--target", TARGET, "--message-format", "json-render-diagnostics"]);
-    // A folder of its own: another compiler would make cargo build everything anew.
+    // A separate folder, because with another compiler cargo would rebuild everything.
     cargo.env("CARGO_TARGET_DIR", root().join("target/wasm"));
     if !has_target()? {
         // Debian's compiler builds the standard library from its sources.
@@ -40,7 +40,7 @@ fn build(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<PathB
     programs.next_back().ok_or_else(|| Failure("cargo has built no program".into()))
 }
 
-/// Returns whether the compiler has the target. If neither it nor Debian's has it, says what to install.
+/// Returns whether the compiler has the target. If neither this compiler nor Debian's has it, prints what to install.
 fn has_target() -> Result<bool, Failure> {
     let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]))?;
     let library = Path::new(sysroot.trim()).join("lib/rustlib").join(TARGET);

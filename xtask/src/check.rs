@@ -1,4 +1,4 @@
-//! All checks that are not tests.
+//! Runs all checks that are not tests.
 
 use serde_json::Value;
 

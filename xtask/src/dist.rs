@@ -61,7 +61,7 @@ const GLIBC: (u32, u32) = (2, 17);
 /// The compiler of Debian's package `rustc-web`; `rust-web-src` has the sources of its standard library.
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 
-/// Builds and packs the packages, or checks those that are there.
+/// Builds and packs the packages, or checks the existing ones.
 pub(crate) fn dist(options: &Options) -> Result<(), Failure> {
     if options.check {
         return check_tarballs();
@@ -98,7 +98,7 @@ pub(crate) fn dist(options: &Options) -> Result<(), Failure> {
 struct Toolchain {
     triple: &'static str,
     rustc: PathBuf,
-    /// Whether the standard library has to be built too.
+    /// Whether the standard library must be built too.
     builds_std: bool,
     /// Whether `cargo zigbuild` links, against an old glibc or against musl.
     zig: bool,
@@ -186,7 +186,7 @@ impl Platform {
         Ok(first)
     }
 
-    /// The flags that make npm install for this platform.
+    /// Returns the flags with which npm installs for this platform.
     pub(crate) fn npm_flags(&self) -> Vec<String> {
         let mut flags = vec![format!("--os={}", self.os), format!("--cpu={}", self.cpu)];
         flags.extend(self.libc.map(|libc| format!("--libc={libc}")));
@@ -265,7 +265,7 @@ impl Toolchain {
     }
 }
 
-/// Packs `fullduplex`: what package.json lists, and the packages of all platforms as optional dependencies.
+/// Packs `fullduplex`: the files that package.json lists, with the packages of all platforms as optional dependencies.
 fn pack_main() -> Result<(), Failure> {
     let mut manifest = manifest()?;
     manifest.retain(|key, _| !["scripts", "devDependencies"].contains(&key.as_str()));
@@ -282,7 +282,7 @@ fn pack_main() -> Result<(), Failure> {
     npm_pack(&staged)
 }
 
-/// Makes an empty folder for a package, with its package.json and the licences.
+/// Creates an empty folder for a package, with its package.json and the licences.
 fn stage(name: &str, manifest: &Map<String, Value>) -> Result<PathBuf, Failure> {
     let staged = folder().join("npm").join(name);
     fs::remove_dir_all(&staged).ok();
@@ -333,8 +333,8 @@ fn manifest() -> Result<Map<String, Value>, Failure> {
     Ok(serde_json::from_str(&fs::read_to_string(node().join("package.json"))?)?)
 }
 
-/// Makes an empty import library. napi-build asks for one of Node.js where MinGW links, and the feature
-/// `dyn-symbols` leaves nothing to import.
+/// Creates an empty import library. With MinGW, napi-build links the import library of Node.js, but with the feature
+/// `dyn-symbols` there is nothing to import.
 fn empty_libnode() -> Result<PathBuf, Failure> {
     let libnode = folder().join("build/libnode");
     fs::create_dir_all(&libnode)?;
@@ -343,7 +343,7 @@ fn empty_libnode() -> Result<PathBuf, Failure> {
     Ok(libnode)
 }
 
-/// Installs cargo-zigbuild and zig below target/, unless they are there.
+/// Installs cargo-zigbuild and zig below target/, unless they are installed.
 fn install_zig() -> Result<(), Failure> {
     if !has("cargo-zigbuild") && !tools().join("bin/cargo-zigbuild").exists() {
         let mut cargo = Command::new("cargo");
@@ -374,23 +374,23 @@ fn install_zig() -> Result<(), Failure> {
 const ZIGBUILD: &str = "0.24.1";
 const ZIG: &str = "0.13.0.post1";
 
-/// The search path, with what [`install_zig`] installs in front. cargo-zigbuild asks Python for zig.
+/// Returns the search path, with the programs of [`install_zig`] in front. cargo-zigbuild finds zig through Python.
 fn path_with_tools() -> Result<std::ffi::OsString, Failure> {
     let path = env::var_os("PATH").unwrap_or_default();
     let ours = [tools().join("bin"), tools().join("venv/bin")];
     Ok(env::join_paths(ours.into_iter().chain(env::split_paths(&path)))?)
 }
 
-/// The paths of this machine that must not be in a binary.
+/// Returns the paths of this machine that must not occur in a binary.
 fn builder_paths() -> Vec<String> {
     let home = env::home_dir().unwrap_or_default();
     let cargo = env::var_os("CARGO_HOME").map_or(home.join(".cargo"), PathBuf::from);
-    // rustc takes the last prefix that fits.
+    // rustc uses the last prefix that matches.
     let paths = [home, cargo, root()].map(|path| path.display().to_string());
     paths.into_iter().filter(|path| path.len() > 1).collect()
 }
 
-/// Whether an ELF file has a section with symbols for debuggers. Other files are not looked at.
+/// Returns whether an ELF file has a section with debug symbols. Returns false for other files.
 fn has_symbols(binary: &[u8]) -> bool {
     const SYMTAB: u64 = 2;
     let number = |at: usize, length: usize| {
@@ -407,7 +407,7 @@ fn has_symbols(binary: &[u8]) -> bool {
     types.is_some_and(|types| types.contains(&SYMTAB))
 }
 
-/// The versions of glibc that a binary asks for.
+/// Returns the versions of glibc that a binary requires.
 fn glibc_versions(binary: &[u8]) -> BTreeSet<(u32, u32)> {
     let text = String::from_utf8_lossy(binary);
     let versions = text.split("GLIBC_").skip(1).filter_map(|rest| {
@@ -422,7 +422,7 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
-/// Copies a file, or a folder with all that is in it.
+/// Copies a file, or a folder with all its contents.
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
     if !from.is_dir() {
         fs::copy(from, to)?;
@@ -445,12 +445,12 @@ fn node() -> PathBuf {
     root().join("crates/node")
 }
 
-/// Where the packages are put, and what they are made of.
+/// Returns the folder for the packages and their contents.
 pub(crate) fn folder() -> PathBuf {
     root().join("target/dist")
 }
 
-/// Where programs are installed that are needed for it.
+/// Returns the folder for the programs that the command installs.
 pub(crate) fn tools() -> PathBuf {
     folder().join("tools")
 }

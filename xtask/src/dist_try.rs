@@ -1,4 +1,4 @@
-//! Installs the packages of target/dist as a user does: from a registry, into an empty project, without Rust.
+//! Installs the packages of target/dist like a user: from a registry, into an empty project, without Rust.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -29,7 +29,7 @@ const RUNTIMES: [Runtime; 6] = [
     Runtime { name: "Deno", package: "deno@2", program: ".bin/deno" },
 ];
 
-/// A runtime of another platform, and the program that runs it here.
+/// A runtime of another platform, and the program that runs it on this machine.
 struct Emulated {
     platform: &'static str,
     runtime: &'static str,
@@ -69,7 +69,7 @@ const EMULATED: [Emulated; 4] = [
     },
 ];
 
-/// Publishes what is packed, installs it for each runtime, and writes docs/platforms.md. Fails if a runtime of
+/// Publishes the packed packages, installs them for each runtime, and writes docs/platforms.md. Fails if a runtime of
 /// this platform fails.
 pub(crate) fn try_out() -> Result<(), Failure> {
     build_fdx()?;
@@ -107,7 +107,7 @@ pub(crate) fn try_out() -> Result<(), Failure> {
     }
 }
 
-/// The platform of this machine, of which all runtimes must work.
+/// The platform of this machine. All its runtimes must work.
 const HOST: &str = "linux-x64-gnu";
 
 const ABOUT: &str = "\
@@ -171,7 +171,7 @@ fn cell(
     })
 }
 
-/// Runs the program of the project; returns the last line that it printed if that is not `ok`.
+/// Runs the program of the project. Returns the last line of its output if that is not `ok`.
 fn talk(mut command: Command, project: &Path, url: &str) -> Result<(), Failure> {
     fs::copy(root().join("crates/node/test/installed.mjs"), project.join("installed.mjs"))?;
     let path = project.join("output");
@@ -221,7 +221,7 @@ fn install_runtime(package: &str, program: &str, flags: &[String]) -> Result<Pat
     Ok(program)
 }
 
-/// A registry on this machine, which has nothing but what is published to it.
+/// A registry on this machine, which contains only the packages that are published to it.
 struct Registry {
     process: Child,
     url: String,
@@ -232,7 +232,7 @@ impl Registry {
         let prefix = tools().join("verdaccio");
         if !prefix.join("node_modules/verdaccio").exists() {
             fs::create_dir_all(&prefix)?;
-            // One of its dependencies asks for a tag that not every mirror of npm has.
+            // One of its dependencies requires a tag that not every mirror of npm has.
             let manifest = r#"{ "private": true, "overrides": { "node-fetch": "2.7.0" } }"#;
             fs::write(prefix.join("package.json"), manifest)?;
             let mut install = npm();
@@ -265,8 +265,8 @@ impl Registry {
         Ok(registry)
     }
 
-    /// Publishes what is packed. A platform that was not built gets a package without a binary, because
-    /// Deno installs nothing if an optional dependency does not exist at all.
+    /// Publishes the packed packages. A platform that was not built gets a package without a binary, because Deno
+    /// installs nothing if an optional dependency does not exist.
     fn publish(&self) -> Result<(), Failure> {
         let version = version()?;
         for platform in &PLATFORMS {
@@ -289,7 +289,7 @@ impl Registry {
         npm
     }
 
-    /// Installs the package by the package manager of a runtime.
+    /// Installs the package with the package manager of a runtime.
     fn install(&self, project: &Path, runtime: &Runtime, program: &Path) -> Result<(), Failure> {
         let words: &[&str] = match runtime.name {
             "Bun" => &["add", "fullduplex"],
@@ -330,7 +330,7 @@ packages:
 log: { type: stdout, format: pretty, level: warn }
 ";
 
-/// Takes the folders that have cargo from the search path.
+/// Removes the folders that contain cargo from the search path.
 fn without_rust(command: &mut Command) -> &mut Command {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).filter(|folder| !folder.join("cargo").exists());

@@ -1,4 +1,4 @@
-//! Tries the npm package with the libraries, test frameworks and bundlers that its users have.
+//! Tests the npm package with the libraries, test frameworks and bundlers that its users use.
 
 use std::fs;
 use std::path::Path;
@@ -35,7 +35,7 @@ pub(crate) fn ecosystem() -> Result<(), Failure> {
     run(&mut at(node, &["--test-force-exit", "--test-reporter=spec", "libraries.test.mjs"]))?;
     run(&mut at(node, &["--test-reporter=spec", "frameworks/node.test.mjs"]))?;
     let jest = ["--testMatch", "**/frameworks/*.jest.cjs"];
-    // The suite is an ES module, which jest loads with this flag only.
+    // The suite is an ES module, which jest loads only with this flag.
     run(at(&bin("jest"), &jest).env("NODE_OPTIONS", "--experimental-vm-modules"))?;
     run(&mut at(&bin("vitest"), &["run", "frameworks/vitest.spec.mjs"]))?;
     run(&mut at(node, &["bundle/build.mjs"]))?;

@@ -110,7 +110,7 @@ fn file() -> PathBuf {
     root().join("bench/engine.txt")
 }
 
-/// Returns a number of messages that fills and reuses buffers many times.
+/// Returns a number of messages that fills and reuses the buffers many times.
 fn messages(size: u64) -> u64 {
     64 + (1 << 20) / size
 }

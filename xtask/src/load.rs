@@ -24,7 +24,7 @@ pub(crate) fn chat(minutes: f64, clients: u32) -> Result<(), Failure> {
     load("chat", &[(minutes * 60.0) as u32, clients])
 }
 
-/// Attacks `fdx`, and then an older one to compare with.
+/// Attacks `fdx`, and then an older version for comparison.
 pub(crate) fn amplification(before: Option<&Path>) -> Result<(), Failure> {
     run(&mut cargo(["build", "--release", "--package", "fullduplex-cli"]))?;
     let package = ["run", "--release", "--package", "fullduplex-lab", "--bin", "amplification"];

@@ -48,7 +48,7 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Checks formatting, lints, docs, the walls between the crates, and licences.
+    /// Checks formatting, lints, docs, the dependencies between the crates, and licences.
     Check,
     /// Prints where each requirement of the RFCs is cited. Fails if the code or the tests do not
     /// cite a requirement and specs/exceptions.md gives no reason, if a cited id is not defined in
@@ -93,8 +93,8 @@ enum Task {
         #[arg(default_value_t = 20_000)]
         count: u64,
     },
-    /// Changes the code in one place after the other, and runs the tests of the package each time. Fails if they
-    /// pass a change for which docs/mutants.md has no reason. Installs cargo-mutants.
+    /// Makes one small change to the code at a time, and runs the tests of the package. Fails if the tests pass and
+    /// docs/mutants.md has no reason for this change. Installs cargo-mutants.
     Mutants {
         /// The package to change.
         #[arg(long, default_value = "fullduplex-proto")]
@@ -122,7 +122,7 @@ enum Task {
         #[arg(long)]
         write: bool,
     },
-    /// Opens and ends connections in every way. Fails if the server keeps any resources of them.
+    /// Opens and ends connections in every way. Fails if the server does not free all their resources.
     Churn {
         /// The number of connections.
         #[arg(long, default_value_t = 100_000)]
@@ -187,8 +187,8 @@ enum Task {
     /// Builds the npm packages into target/dist: `fullduplex`, and one with a binary for each platform that
     /// this machine can build for. Installs cargo-zigbuild and zig below target/.
     Dist(dist::Options),
-    /// Tries the npm package with fifteen client libraries against their servers, with jest, vitest and
-    /// node:test, and in bundles of esbuild, Rollup and webpack. Installs them below target/.
+    /// Tests the npm package with fifteen client libraries and their servers, with jest, vitest and node:test, and in
+    /// bundles of esbuild, Rollup and webpack. Installs them below target/.
     Ecosystem,
     /// Runs the same tasks with `fdx`, websocat and wscat, which it installs below target/. Writes
     /// docs/tools.md.

@@ -1,11 +1,11 @@
-//! Runs cargo-mutants: which changes of the code does no test notice?
+//! Runs cargo-mutants, to find changes to the code that no test detects.
 
 use std::fs;
 
 use crate::run::{Failure, cargo, output, root, run};
 
-/// Changes `package` in one place after the other, and runs its tests. Fails if they pass a change for which
-/// docs/mutants.md has no reason.
+/// Makes one small change to `package` at a time, and runs its tests. Fails if the tests pass and docs/mutants.md has
+/// no reason for this change.
 pub(crate) fn mutants(package: &str, shard: &str) -> Result<(), Failure> {
     if output(&mut cargo(["mutants", "--version"])).is_err() {
         run(&mut cargo(["install", "--locked", "cargo-mutants"]))?;
@@ -13,7 +13,7 @@ pub(crate) fn mutants(package: &str, shard: &str) -> Result<(), Failure> {
     let mut command = cargo(["mutants", "--package", package, "--profile", "mutants"]);
     command.args(["--shard", shard, "--sharding", "round-robin", "--baseline", "skip"]);
     command.args(["--timeout", "120", "--output", "target"]);
-    // These tests judge within seconds.
+    // These tests end within seconds.
     command.args(["-C=--lib", "-C=--test=it", "-C=--all-features"]);
     let tested = run(&mut command);
 

@@ -37,7 +37,7 @@ fn other_hosts() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether a line of a test runner says how many tests passed, failed or were skipped.
+/// Returns whether a line of a test runner reports how many tests passed, failed or were skipped.
 fn is_count(line: &str) -> bool {
     let counts =
         |word| line.trim().ends_with(word) && line.trim().starts_with(|c: char| c.is_ascii_digit());

@@ -58,7 +58,7 @@ pub fn allow_many_files() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
-    // If that fails, as on macOS above a constant of the system, the old limit stays.
+    // If that fails, for example on macOS above a system constant, the old limit stays.
     setrlimit(Resource::Nofile, limit).ok();
 }
 

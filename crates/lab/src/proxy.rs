@@ -86,7 +86,7 @@ impl Proxy {
         Self::start_with(software, software.config(), server, identity)
     }
 
-    /// Starts a proxy with this configuration. What stands between @ in it is filled in.
+    /// Starts a proxy with this configuration. Placeholders between `@` are replaced.
     ///
     /// # Errors
     /// If the proxy cannot be started or does not listen.

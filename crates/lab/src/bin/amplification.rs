@@ -1,6 +1,6 @@
-//! What `fdx` costs when a peer sends it the worst for each form of output (fault FK-06), and compression bombs:
-//! `amplification FDX [BEFORE]`, where BEFORE is an older `fdx` to compare with. Fails if a form takes more than 3
-//! times the limit of a message.
+//! Measures the memory of `fdx` when a peer sends the worst message for each form of output (fault FK-06), and
+//! compression bombs. Usage: `amplification FDX [BEFORE]`, where BEFORE is an older `fdx` for comparison. Fails if a
+//! form of output takes more than 3 times the limit of a message.
 #![cfg(unix)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
 
@@ -19,18 +19,18 @@ use tokio::net::TcpListener;
 
 type Failure = Box<dyn Error>;
 
-/// The size of each message, and the limit that `fdx listen` is given.
+/// The size of each message, and the message limit of `fdx listen`.
 const MESSAGE: usize = 64 << 20;
-/// How many times the limit a form of output may take.
+/// The factor of the limit that a form of output may take.
 const FACTOR: f64 = 3.0;
 const QUIET: Duration = Duration::from_millis(500);
 
-/// What the peer sends.
+/// The content that the peer sends.
 #[derive(Debug, Clone, Copy)]
 enum Payload {
     /// Letters.
     Text,
-    /// Control characters, of which JSON makes six characters each.
+    /// Control characters. JSON encodes each as six characters.
     Controls,
     /// Bytes, which are printed as hex or base64.
     Binary,
@@ -40,7 +40,7 @@ enum Payload {
 
 /// One attack.
 struct Attack {
-    /// The arguments of `fdx`, to which the limit or the URL is added.
+    /// The arguments of `fdx`, without the limit and the URL.
     arguments: &'static [&'static str],
     payload: Payload,
 }
@@ -60,7 +60,7 @@ const ATTACKS: [Attack; 12] = [
     Attack { arguments: &["connect", "--ndjson"], payload: Payload::Binary },
 ];
 
-/// What an attack has cost.
+/// The cost of an attack.
 struct Cost {
     wire: u64,
     seconds: f64,
@@ -99,7 +99,7 @@ fn compare(programs: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Runs all attacks, and returns the most memory that one took, in messages.
+/// Runs all attacks. Returns the largest amount of memory that one took, in messages.
 fn attack_all(fdx: &str) -> Result<f64, Failure> {
     println!(
         "{:<20} {:<9} {:>9} {:>11} {:>13} {:>12}",
@@ -169,7 +169,7 @@ impl Attack {
         let wire = socket.queued_bytes();
         let receiving = async {
             while let Ok(Some(_)) = socket.recv().await {}
-            // The victim may still print.
+            // `fdx` may still be printing.
             std::future::pending::<Failure>().await
         };
         let quiet = tokio::task::spawn_blocking(move || {
@@ -189,7 +189,7 @@ impl Attack {
     }
 }
 
-/// A process of `fdx`, which ends on drop.
+/// An `fdx` process. Dropping this ends the process.
 struct Victim {
     child: Child,
     process: Process,
@@ -204,7 +204,8 @@ impl Victim {
         Ok(Self { child, process, printed: Arc::default() })
     }
 
-    /// Returns the URL at which it listens, which it prints on stderr, or on stdout if messages are not plain there.
+    /// Returns the URL at which it listens. It prints the URL on stderr, or on stdout if messages are not printed there
+    /// as plain lines.
     fn url(&mut self) -> Result<String, Failure> {
         let (sender, receiver) = std::sync::mpsc::channel();
         let stdout = self.child.stdout.take().ok_or("no stdout")?;
@@ -216,7 +217,7 @@ impl Victim {
         Ok(receiver.recv_timeout(Duration::from_secs(10))?)
     }
 
-    /// Counts what it prints.
+    /// Counts the bytes that it prints.
     fn print(&mut self) {
         if let Some(mut stdout) = self.child.stdout.take() {
             let printed = Arc::clone(&self.printed);
@@ -225,7 +226,7 @@ impl Victim {
     }
 }
 
-/// Sends the URL if it stands at the beginning, and counts what follows.
+/// Sends the URL if the output begins with it, and counts the bytes after it.
 fn announce(
     mut output: impl Read,
     announced: &std::sync::mpsc::Sender<String>,

@@ -9,11 +9,11 @@ use fullduplex_lab::script::{BINARY, FIN, Peer};
 use fullduplex_net::{ConnectOptions, connect_over};
 use tokio::io::duplex;
 
-/// Fewer than are taken from the system at once, also for both connections together.
+/// The number of messages. Two connections together need fewer keys than are read from the system at once.
 const KEYS: usize = 100;
 
 fn main() {
-    // Fills the pool of this thread. The processes share no more than their memory: the runtime ends before.
+    // Fills the pool of this thread. The runtime ends before the fork, so the processes share only their memory.
     run(1);
     match fork().unwrap() {
         Fork::Child => println!("child {}", run(KEYS).join(" ")),

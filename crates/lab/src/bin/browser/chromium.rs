@@ -2,7 +2,7 @@ use std::process::{Child, Command, Stdio};
 
 use fullduplex_lab::folder::Folder;
 
-/// Chromium with one page, which ends when this is dropped.
+/// A Chromium process with one page. Dropping this ends the process.
 pub(crate) struct Chromium {
     process: Child,
     /// The files of the browser.
@@ -15,7 +15,7 @@ impl Chromium {
         let process = Command::new("chromium")
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"])
             .args(["--disable-background-networking", "--disable-component-update"])
-            // Without it the browser prints the page and ends.
+            // Without this, the browser prints the page and ends.
             .arg("--remote-debugging-port=0")
             .arg(format!("--user-data-dir={}", folder.path().display()))
             .arg(url)

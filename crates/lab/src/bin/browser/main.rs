@@ -16,7 +16,7 @@ use fullduplex_lab::echo;
 use crate::chromium::Chromium;
 use crate::files::Files;
 
-/// How long a host may report nothing.
+/// How long a host may be silent.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 fn main() -> ExitCode {
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// Prints what a host reports until it is done.
+/// Prints the reports of a host until it has finished.
 fn finishes(host: &str, reports: &Receiver<String>) -> bool {
     loop {
         match reports.recv_timeout(PATIENCE) {
@@ -55,7 +55,7 @@ fn finishes(host: &str, reports: &Receiver<String>) -> bool {
 
 fn runs_in_node(folder: &Path, echo: &str) -> bool {
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/browser/node.mjs");
-    // Node.js 20 has the object behind this flag only.
+    // Node.js 20 provides the object only with this flag.
     let mut node = Command::new("node")
         .args(["--experimental-websocket", "--no-warnings", program])
         .arg(folder)
@@ -71,6 +71,6 @@ fn runs_in_node(folder: &Path, echo: &str) -> bool {
             line => println!("node: {line}"),
         }
     }
-    // It ends by itself: no timer and no socket keeps it alive.
+    // The process must end by itself, because no timer and no socket keeps it alive.
     is_done && node.wait().is_ok_and(|status| status.success())
 }

@@ -1,5 +1,5 @@
-//! The health checks of other software, with a server of ours that answers 200 and with one that answers 500
-//! (fault FS-04).
+//! Runs health checks of other software against two of our servers: one answers 200, the other answers 500 (fault
+//! FS-04).
 
 mod curl;
 mod haproxy;
@@ -32,7 +32,7 @@ pub(crate) struct Servers {
     well_tls: u16,
     /// Answers 500 over TLS.
     ill_tls: u16,
-    /// The identity of those over TLS, and of other programs.
+    /// The TLS identity of these servers, and of other programs.
     identity: Identity,
 }
 
@@ -40,9 +40,9 @@ pub(crate) struct Servers {
 pub(crate) struct Check {
     checker: String,
     form: String,
-    /// What it says of the server that answers 200.
+    /// The verdict on the server that answers 200.
     well: String,
-    /// What it says of the server that answers 500.
+    /// The verdict on the server that answers 500.
     ill: String,
 }
 

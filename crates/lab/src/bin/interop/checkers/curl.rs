@@ -29,7 +29,7 @@ pub(super) fn checks(servers: &Servers) -> Result<Vec<Check>, Failure> {
             Ok::<_, Failure>(format!("{}, exit {code}", String::from_utf8(output.stdout)?))
         });
         let (well, ill) = (well?, ill?);
-        // Without `-f`, an answer is a success whatever its status.
+        // Without `-f`, every response is a success, whatever its status.
         let failed = if form.iter().any(|word| word.starts_with("-f")) { 22 } else { 0 };
         if well != "200, exit 0" || ill != format!("500, exit {failed}") {
             return Err(format!("curl {}: {well}; {ill}", form.join(" ")).into());
@@ -45,7 +45,7 @@ fn curl(words: &[&str], url: Option<&str>) -> Result<std::process::Output, Failu
     let mut command = Command::new("curl");
     command.args(words).args(url);
     if url.is_some() {
-        // Prints the status and nothing else. An answer whose end does not come is an error.
+        // Prints only the status. A response that does not end is an error.
         let print = ["--silent", "--output", "/dev/null", "--write-out", "%{http_code}"];
         command.args(print).args(["--noproxy", "*", "--max-time", "10"]);
     }

@@ -12,10 +12,10 @@ use crate::Failure;
 struct Form {
     /// The lines of the backend.
     lines: &'static [&'static str],
-    /// Further words of the lines `server`.
+    /// Additional words for the `server` lines.
     options: &'static str,
     transport: Transport,
-    /// What the statistics must say of the server that answers 500.
+    /// The status in the statistics that the server with 500 must have.
     ill: &'static str,
 }
 
@@ -26,12 +26,12 @@ enum Transport {
 }
 
 impl Form {
-    /// A check that looks at the status of the answer.
+    /// A check that evaluates the status of the response.
     const fn http(lines: &'static [&'static str]) -> Self {
         Self { lines, options: "", transport: Transport::Tcp, ill: "DOWN L7STS 500" }
     }
 
-    /// A check that connects.
+    /// A check that only connects.
     const fn tcp(lines: &'static [&'static str]) -> Self {
         Self { ill: "UP L4OK", ..Self::http(lines) }
     }
@@ -86,7 +86,7 @@ const FORMS: [Form; 15] = [
     Form { ill: "UP L7OK 101", ..Form::http(WEBSOCKET) },
 ];
 
-/// Runs HAProxy until it has checked each server in each form.
+/// Runs HAProxy until it has checked each server with each form of check.
 pub(super) fn checks(servers: &Servers) -> Result<Vec<Check>, Failure> {
     let config = FORMS.iter().enumerate().map(|(number, form)| form.backend(number, servers));
     let config = DEFAULTS.to_owned() + &config.collect::<String>() + STATISTICS;

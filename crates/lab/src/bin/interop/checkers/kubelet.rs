@@ -1,4 +1,4 @@
-//! The probes of Kubernetes, as the bytes that kubelet sends. A status from 200 to 399 is a success.
+//! The probes of Kubernetes, with the bytes that kubelet sends. A status from 200 to 399 is a success.
 
 use std::net::{Ipv4Addr, TcpStream};
 

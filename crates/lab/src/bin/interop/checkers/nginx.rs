@@ -1,4 +1,4 @@
-//! nginx, which passes a health check on, and which leaves out a server that has failed.
+//! nginx, which forwards a health check, and which skips a server that has failed.
 
 use fullduplex_lab::proxy::{Proxy, Software};
 

@@ -1,6 +1,6 @@
-//! Clients that come and go while their handlers only push, at long intervals (fault FS-01). The slot, the
-//! descriptor and the memory of each must be free within a second of its end, even though the handler does
-//! not look at the connection.
+//! Clients that connect and disconnect while their handlers only push, at long intervals (fault FS-01). The slot, the
+//! descriptor and the memory of each connection must be freed within a second of its end, even though the handler does
+//! not check the connection.
 
 pub(crate) mod serve;
 
@@ -28,7 +28,7 @@ const CLIENTS: usize = 32;
 const LIMIT: Duration = Duration::from_secs(1);
 /// How much the memory of the server may grow after the first tenth of the clients.
 const GROWTH: u64 = 2 << 20;
-/// What a handler may hold that waits for the next push after the end of its connection.
+/// The memory that a handler may hold while it waits for the next push after the end of its connection.
 const HANDLER: u64 = 1 << 10;
 /// The number of clients before the first measurement.
 const WARM_UP: usize = 10_000;
@@ -44,7 +44,7 @@ enum Course {
     Reset,
 }
 
-/// A server, and how to measure it.
+/// A server, and the figures to measure.
 struct Served {
     program: Program,
     way: Way,
@@ -67,7 +67,7 @@ fn serve_by(way: Way, clients: usize, interval: Duration) -> Result<(), Failure>
         Way::Server | Way::Axum => GRACE,
         Way::Drive => interval,
     };
-    // A warm-up, until as many handlers wait at once as at any later time.
+    // A warm-up, until the maximum number of handlers wait at once.
     run(come_and_go(program.address, 0..WARM_UP))??;
     let mut server = Served { program, way, handlers_end_after, files: 0 };
     server.wait_for_handlers()?;
@@ -77,7 +77,7 @@ fn serve_by(way: Way, clients: usize, interval: Duration) -> Result<(), Failure>
     let late = server.measure(tenth..clients)?;
     let waiting = match way {
         Way::Server | Way::Axum => 0,
-        // All of them may have waited at once, and the allocator may keep what they held.
+        // All handlers may have waited at once, and the allocator may keep their memory.
         Way::Drive => (clients - tenth) as u64 * HANDLER,
     };
     if late > early + GROWTH + waiting {

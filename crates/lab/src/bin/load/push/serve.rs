@@ -1,4 +1,4 @@
-//! Servers whose handlers push at long intervals and never look at the connection.
+//! Servers whose handlers push at long intervals and never check the connection.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
