@@ -70,7 +70,7 @@ mod needs_nats_server {
         connect(url, &ConnectOptions::default()).await.unwrap().0
     }
 
-    /// HUB-1: two servers are one room, which `fdx hub` reaches too.
+    /// HUB-1: two servers share one room, and `fdx hub` can publish to it.
     #[tokio::test]
     #[ignore = "needs nats-server"]
     async fn two_servers_share_one_room() {
@@ -80,7 +80,7 @@ mod needs_nats_server {
         let other = Listening::start_mode("--broadcast", &arguments);
         let (mut here, mut there) = (client(&one.url).await, client(&other.url).await);
         let mut beside = client(&one.url).await;
-        // A message comes back from the other server when that has accepted its client.
+        // The other server returns a message once it has accepted its client.
         loop {
             here.send("hello").await.unwrap();
             let wait = Duration::from_millis(200);

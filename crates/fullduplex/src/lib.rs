@@ -45,8 +45,8 @@
 //!
 //! # In a browser
 //!
-//! For `wasm32-unknown-unknown` the same types work over the `WebSocket` object of the browser, in pages and
-//! workers, and of Node.js. Programs keep their text. A browser does not have, and this crate does not there:
+//! On `wasm32-unknown-unknown`, the same types use the `WebSocket` object of the host: a page or a worker in a browser,
+//! or Node.js. The source code of a program stays the same. These items are not available there:
 //!
 //! - [`WebSocket::wait`], because a page must not block. Await [`WebSocket::closed`].
 //! - [`WebSocket::ping`], [`WebSocket::round_trip`], and [`ReconnectingWebSocket::disappear`].

@@ -1,4 +1,4 @@
-//! What can go wrong with a broker.
+//! Errors of a hub's broker.
 
 /// A hub could not connect to its broker for the first time.
 #[derive(Debug, thiserror::Error)]
@@ -25,18 +25,19 @@ pub enum SubscribeError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// There is no connection to the broker. Nobody gets the message.
+    /// There is no connection to the broker. The message was not published.
     #[error("could not publish: the broker cannot be reached")]
     Unavailable,
-    /// As many messages as [`Outbox::Wait`](crate::Outbox::Wait) allows are waiting. Nobody gets the message.
-    #[error("could not publish: {0} messages wait for the broker already")]
+    /// The number of waiting messages has reached the limit of [`Outbox::Wait`](crate::Outbox::Wait). The message was
+    /// not published.
+    #[error("could not publish: {0} messages already wait for the broker; try again later")]
     Full(usize),
-    /// The connection was lost before the broker confirmed the message. It may have been published, or may be
-    /// still.
-    #[error("could not learn whether the message was published: the broker did not confirm it")]
+    /// The connection was lost before the broker confirmed the message. It may have been published, or may be published
+    /// later.
+    #[error("could not tell whether the message was published: the broker did not confirm it")]
     Unknown,
-    /// The broker refused, for this reason, such as its limit for the size of a message. Nobody gets the
-    /// message.
+    /// The broker rejected the message for this reason, such as its limit for the size of a message. The message was
+    /// not published.
     #[error("could not publish: the broker refused: {0}")]
     Refused(String),
 }

@@ -73,7 +73,7 @@ impl Hub {
     /// repeated (HUB-3).
     ///
     /// # Errors
-    /// [`SubscribeError`] if the broker cannot be reached or refuses. A local hub always succeeds.
+    /// [`SubscribeError`] if the broker cannot be reached or rejects the request. A local hub always succeeds.
     ///
     /// # Cancel safety
     /// Safe: dropping the future leaves no subscription behind.
@@ -215,7 +215,7 @@ impl Hub {
     /// Members and subscribers are independent of each other.
     ///
     /// # Errors
-    /// [`PresenceError`] if the broker cannot be reached or refuses. A local hub always succeeds.
+    /// [`PresenceError`] if the broker cannot be reached or rejects the request. A local hub always succeeds.
     ///
     /// # Cancel safety
     /// Safe: dropping the future removes the member.

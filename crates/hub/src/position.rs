@@ -17,7 +17,7 @@ use std::str::FromStr;
 pub struct Position {
     /// The epoch of the log. A log that starts again has a new epoch.
     pub(crate) epoch: u64,
-    /// The place in the log. Later messages have larger offsets, which need not be consecutive.
+    /// The offset in the log. Later messages have larger offsets, which need not be consecutive.
     pub(crate) offset: u64,
     /// A part of the message's id. It differs if the broker lost the end of its log, and wrote other messages
     /// in its place.
@@ -30,17 +30,18 @@ pub struct Position {
 pub struct PositionError;
 
 impl Position {
-    /// Makes a position of its parts. For brokers of other kinds; an application gets positions from messages.
+    /// Creates a position from its parts. Only other kinds of brokers need this. Applications get positions from
+    /// messages.
     pub fn new(epoch: u64, offset: u64, check: u32) -> Self {
         Self { epoch, offset, check }
     }
 
-    /// Returns which log it is. A log that begins anew has another epoch.
+    /// Returns the epoch of the log. A log that starts again has a new epoch.
     pub fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// Returns the place in the log. Later messages have larger offsets, which need not be consecutive.
+    /// Returns the offset in the log. Later messages have larger offsets, which need not be consecutive.
     pub fn offset(&self) -> u64 {
         self.offset
     }

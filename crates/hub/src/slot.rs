@@ -134,7 +134,7 @@ impl Slot {
         drop(removed); // messages and wakers are foreign code, which runs without the lock
     }
 
-    /// Returns whether there is no subscriber, and has been none for as long as `linger`.
+    /// Returns whether the topic has had no subscriber for `linger`.
     pub(crate) fn is_unused(&self, now: Duration, linger: Duration) -> bool {
         let state = self.lock();
         state.subscribers.is_empty() && state.unused_since.saturating_add(linger) <= now

@@ -45,7 +45,7 @@ pub(crate) async fn connect(url: &str, options: HubOptions) -> Result<Hub, Failu
     hub.map_err(not_connected)
 }
 
-/// Says that messages may be missing.
+/// Prints that messages may be missing.
 pub(crate) fn tell_gap(output: &Output, topic: &Topic) {
     output.note(format!("fdx: messages of the topic {topic} may be missing here"));
 }

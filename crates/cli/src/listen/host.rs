@@ -44,7 +44,7 @@ pub(super) struct Host {
     pub(super) origins: Vec<OriginPolicy>,
     pub(super) screen: Screen,
     pub(super) room: Room,
-    /// What makes it one room with those of other servers.
+    /// The connection with the rooms of other servers.
     pub(super) shared: Option<SharedRoom>,
     /// The number of clients accepted so far.
     pub(super) clients: AtomicU64,
@@ -117,7 +117,7 @@ impl Host {
         Ok(())
     }
 
-    /// Sends what the clients of other servers say to all clients.
+    /// Sends the messages from clients of other servers to all clients.
     pub(super) async fn relay(&self, subscription: Subscription) {
         if let Some(shared) = &self.shared {
             shared.relay(subscription, &self.room, &self.screen.output).await;

@@ -57,7 +57,7 @@ pub(crate) async fn run(args: Listen, context: &Context) -> Result<(), Failure> 
     }
 }
 
-/// Makes the room one with those of other servers, if the arguments ask for it.
+/// Connects the room with those of other servers, if the arguments request it.
 async fn share(host: &mut Host, args: &Listen) -> Result<Option<Subscription>, Failure> {
     let (Some(url), Some(topic)) = (&args.mode.hub, &args.mode.topic) else { return Ok(None) };
     let hub = crate::hub::connect(url, args.mode.hub_args.options()).await?;
@@ -66,7 +66,7 @@ async fn share(host: &mut Host, args: &Listen) -> Result<Option<Subscription>, F
     Ok(Some(subscription))
 }
 
-/// Sends messages of other servers to the clients, for ever.
+/// Sends messages of other servers to the clients, forever.
 async fn relay(host: &Host, subscription: Option<Subscription>) {
     if let Some(subscription) = subscription {
         host.relay(subscription).await;

@@ -5,12 +5,13 @@ use super::room::Room;
 use crate::hub::tell_gap;
 use crate::output::Output;
 
-/// The topic by which the rooms of several servers are one.
+/// The topic that connects the rooms of several servers.
 #[derive(Debug)]
 pub(super) struct SharedRoom {
     hub: Hub,
     topic: Topic,
-    /// The subscription of this server, whose clients have what it publishes already.
+    /// The subscription of this server. It skips the messages that this server publishes, because its clients already
+    /// have them.
     own: SubscriberId,
 }
 

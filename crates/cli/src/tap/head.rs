@@ -1,4 +1,4 @@
-//! The heads of requests and responses: their bytes, which are passed on, and their meaning.
+//! The heads of requests and responses: the bytes to forward, and the parsed form.
 
 use std::io;
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub(super) struct Head<T> {
 /// Why no head was read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoHead {
-    /// The stream ended, or the time was over, before the first byte.
+    /// The stream ended, or the time limit elapsed, before the first byte.
     #[error("it sent nothing")]
     Nothing,
     #[error("it ended within an HTTP head")]
@@ -41,17 +41,17 @@ pub(super) enum NoHead {
     Malformed(HeadError),
 }
 
-/// Whose a request is.
+/// The sender of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sender {
     /// A program, or a page that came through this tap.
     User,
-    /// A page of another site. It gets nothing of the user's: no headers, no credentials, no origin.
+    /// A page of another site. Its requests get no headers, no credentials and no origin of the user.
     ForeignPage,
 }
 
-/// Reads the head of a request within the time `limit`. What follows the head is left in `input`; if the head
-/// is malformed, everything is.
+/// Reads the head of a request within the time `limit`. The bytes after the head stay in `input`. If the head is
+/// malformed, all bytes stay.
 pub(super) async fn read_request(
     stream: &mut (impl AsyncRead + Unpin),
     input: &mut BytesMut,
@@ -108,8 +108,8 @@ async fn read<T>(
     }
 }
 
-/// Returns the head that is sent to the server of `url` instead of this request: its lines as they are,
-/// except for the target, the host, and what the options of this command replace.
+/// Returns the head that is sent to the server of `url` instead of this request. Its lines are unchanged, except for
+/// the target, the host, and the headers that the options of this command replace.
 pub(super) fn rewrite(
     head: &Head<Request<()>>,
     sender: Sender,
@@ -130,7 +130,7 @@ pub(super) fn rewrite(
     if !protocols.is_empty() {
         dropped.push(SEC_WEBSOCKET_PROTOCOL);
     }
-    // The server lets its own pages in; those that came through here have another origin.
+    // The server accepts its own pages. Pages that were loaded through this tap have another origin.
     let has_own_origin =
         sender == Sender::User && headers.contains_key(ORIGIN) && !further.contains_key(ORIGIN);
     if has_own_origin {
@@ -141,7 +141,7 @@ pub(super) fn rewrite(
         dropped.push(CONNECTION);
     }
     let target = match url.resource_name().as_str() {
-        // The client decides where the URL does not.
+        // If the URL does not decide, the client does.
         "/" => request.uri().path_and_query().map_or("/", |target| target.as_str()),
         target => target,
     };
@@ -179,15 +179,15 @@ fn user_headers(url: &Url, options: &ConnectOptions) -> HeaderMap {
     headers
 }
 
-/// Returns whose a request is that reached this tap at `port`.
+/// Returns the sender of a request that reached this tap at `port`.
 ///
-/// A page that came through here has the address of this tap for its origin. Where a browser sends no
-/// Origin, as for images and links, it says in `Sec-Fetch-Site` whether another site asks.
+/// A page that was loaded through this tap has the address of this tap as its origin. If a browser sends no Origin, as
+/// for images and links, `Sec-Fetch-Site` shows whether another site sent the request.
 pub(super) fn sender_of(headers: &HeaderMap, port: u16) -> Sender {
     let is_own = match headers.get(ORIGIN) {
         Some(origin) => {
             let host = origin.as_bytes().strip_prefix(b"http://");
-            // The browser sends one host in both; `HostPolicy` has checked that it is one of this tap.
+            // The browser sends the same host in both headers. `HostPolicy` has checked that it is a host of this tap.
             host.is_some()
                 && host == headers.get(HOST).map(|host| host.as_bytes())
                 && host.is_some_and(|host| port_of(host) == Some(port))
@@ -266,8 +266,8 @@ mod tests {
         );
     }
 
-    /// FK-05: a page that came through here is the server's own. A page of another site gets nothing of the
-    /// user's, whatever name it has given to 127.0.0.1.
+    /// FK-05: a page that was loaded through this tap is treated as the server's own. A page of another site gets no
+    /// credentials of the user, whatever name it uses for 127.0.0.1.
     #[tokio::test]
     async fn only_pages_of_this_tap_get_the_users_credentials() {
         let mut options = ConnectOptions::default();

@@ -1,4 +1,4 @@
-//! What the objects need of a backend: `native/`, or `browser/` for programs in WebAssembly.
+//! Selects the backend of the objects: `native/`, or `browser/` for WebAssembly.
 
 pub(crate) mod builder;
 

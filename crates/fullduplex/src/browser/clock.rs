@@ -7,7 +7,7 @@ use js_sys::{Function, Promise, Reflect, global};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-/// A time, as `performance.now()` tells it.
+/// An instant of `performance.now()`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Instant(Duration);
 
@@ -39,7 +39,7 @@ impl Sub for Instant {
     }
 }
 
-/// Waits until a time.
+/// Waits until an instant.
 pub(crate) async fn sleep_until(until: Instant) {
     loop {
         let left = until.duration_since(Instant::now());

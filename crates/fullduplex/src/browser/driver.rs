@@ -19,11 +19,10 @@ use crate::browser::socket::{Input, SocketTarget};
 use crate::object::race::race;
 use crate::rules::event::CloseEvent;
 
-/// How often a `bufferedAmount` is looked at that the application waits for. Browsers have no shorter
-/// timers.
+/// How often `bufferedAmount` is polled while the application waits for it. Browsers have no shorter timers.
 const LOOK_AGAIN: Duration = Duration::from_millis(4);
 
-/// Starts to serve a socket, until its `close` event has fired.
+/// Starts a task that serves a socket until its `close` event has fired.
 pub(crate) fn start(target: &Arc<SocketTarget>) {
     let socket = target.state().object.socket.clone();
     let listeners = socket.map(|socket| Listeners::new(socket, target));

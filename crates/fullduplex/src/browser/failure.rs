@@ -1,12 +1,11 @@
 use std::time::Duration;
 
-/// Why a connection failed, for a developer's log. A browser tells a program almost nothing, because a web
-/// page must not learn what is in its user's network (WS-err-1). The browser's console tells its user more.
+/// Why a connection failed, for a developer's log. A browser reveals almost nothing to a program, because a web page
+/// must not learn about its user's network (WS-err-1). The browser's console shows more.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The browser refused to connect, for example to a blocked port, or without TLS from a page that has
-    /// TLS.
+    /// The browser refused to connect: for example, to a blocked port, or without TLS from a page with TLS.
     #[error("the browser refused to connect: {0}")]
     Refused(String),
     /// The connection could not be opened.
@@ -29,8 +28,8 @@ impl Failure {
         Self::Panicked
     }
 
-    /// Returns what was under way: "check" before anything was sent, "connect", or "open" once the
-    /// connection was open.
+    /// Returns the phase in which the connection failed: "check" before anything was sent, "connect", or "open" once
+    /// the connection was open.
     pub fn phase(&self) -> &'static str {
         match self {
             Self::Refused(_) => "check",
@@ -39,7 +38,7 @@ impl Failure {
         }
     }
 
-    /// Returns whether another attempt with the same options must fail too.
+    /// Returns whether another attempt with the same options would fail too.
     pub(crate) fn is_permanent(&self) -> bool {
         matches!(self, Self::Refused(_))
     }

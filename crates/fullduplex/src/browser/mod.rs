@@ -1,6 +1,7 @@
-//! The backend for browsers, and for Node.js and workers, which have the same `WebSocket` object.
+//! The backend for browsers, workers and Node.js, which have the same `WebSocket` object.
 //!
-//! That object is the machine: it has the state, and it decides. This module only converts its events.
+//! The host's object takes the place of the machine: it has the state and makes the decisions. This module only
+//! converts its events.
 
 pub(crate) mod builder;
 pub(crate) mod clock;

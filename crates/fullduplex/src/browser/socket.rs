@@ -27,7 +27,7 @@ pub(crate) struct SocketState {
     origin: Arc<str>,
     /// Why the connection failed, once it has.
     pub(crate) failure: Option<Arc<Failure>>,
-    /// A positive `bufferedAmount` that the application has seen. The browser has no event for its fall.
+    /// A positive `bufferedAmount` that the application has seen. The browser fires no event when it falls.
     pub(crate) watched: Option<u64>,
 }
 
@@ -101,7 +101,7 @@ impl SocketState {
         }
     }
 
-    /// Returns the browser's object, to be closed without the lock: Node.js may fire events meanwhile.
+    /// Returns the browser's object, to close it without holding the lock, because Node.js may fire events meanwhile.
     fn start_closing(&mut self) -> Option<web_sys::WebSocket> {
         if self.ready_state() == ReadyState::Connecting && self.failure.is_none() {
             self.failure = Some(Arc::new(Failure::ClosedWhileConnecting));
@@ -188,7 +188,7 @@ impl SocketTarget {
         sent.map_err(|_| Error::Connecting)
     }
 
-    /// As `send`: a browser sends at once.
+    /// Does the same as `send`, because a browser sends immediately.
     pub(crate) fn feed(&self, message: Message) -> Result<(), Error> {
         self.send(message)
     }
@@ -229,7 +229,7 @@ impl SocketTarget {
 }
 
 impl State<SocketState> {
-    /// The attribute `bufferedAmount`. Who reads a positive amount is woken when it falls.
+    /// Returns the attribute `bufferedAmount`. If it is positive, the caller is woken when it falls.
     pub(crate) fn buffered_amount(&mut self) -> u64 {
         let amount = self.object.buffered_amount();
         if amount > 0 {

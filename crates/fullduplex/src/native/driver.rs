@@ -42,8 +42,8 @@ pub(crate) fn run(
             }
             Err(failure) => target.post_failure(failure),
         }
-        // The application sees a failure immediately. The driver goes on: it sends the Close frame,
-        // and an event stream may still have to run the last task.
+        // The application sees a failure immediately. The driver continues: it sends the Close frame, and an event
+        // stream may still have to run the last task.
         poll_fn(|cx| {
             let has_ended =
                 lingering.as_mut().is_none_or(|socket| socket.poll_event(cx).is_ready());

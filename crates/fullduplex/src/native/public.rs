@@ -1,4 +1,4 @@
-//! What only native programs have.
+//! Items that only native programs have.
 
 /// Connections without the object, and the server: the crate `fullduplex-net`.
 pub use fullduplex_net as net;

@@ -58,9 +58,8 @@ impl WebSocket {
     }
 
     /// Returns the number of payload bytes passed to [`send`](Self::send) that were not written to
-    /// the network yet. It falls only between events. Sending after a close increases it, and it is
-    /// never reset. In a browser it is that of
-    /// the browser's object.
+    /// the network yet. It falls only between events. Sending after a close increases it, and it is never reset. In a
+    /// browser, this is the value of the browser's object.
     pub fn buffered_amount(&self) -> u64 {
         self.handle.claimed().buffered_amount()
     }
@@ -187,8 +186,7 @@ impl WebSocket {
         Events::new(self.handle.clone())
     }
 
-    /// Returns why the connection failed, once it has. It is meant for a log. A browser tells almost
-    /// nothing.
+    /// Returns why the connection failed, once it has. It is meant for a log. In a browser, it contains almost nothing.
     pub fn failure(&self) -> Option<Arc<Failure>> {
         self.handle.claimed().object.failure.clone()
     }

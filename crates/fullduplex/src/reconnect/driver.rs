@@ -91,11 +91,11 @@ impl Drop for EndGuard {
 
 /// How an attempt or its connection has ended.
 enum End {
-    /// Without a request of the application.
+    /// The connection ended without a request of the application.
     Lost(CloseEvent, Option<LostCause>),
-    /// Because the application closed it.
+    /// The application closed the socket.
     Closed(CloseEvent),
-    /// Because the application wants another connection.
+    /// The application requested another connection.
     Replaced,
 }
 

@@ -21,7 +21,7 @@ pub enum ReconnectingEvent {
     /// Messages were not sent, or perhaps not completely.
     Undelivered(Undelivered),
     /// The socket failed. Fires immediately before [`Close`](Self::Close).
-    /// [`ReconnectingWebSocket::failure`](super::ReconnectingWebSocket::failure) tells why.
+    /// [`ReconnectingWebSocket::failure`](super::ReconnectingWebSocket::failure) returns the cause.
     Error,
     /// The socket ended. No event follows, unless the application calls `reconnect()`.
     Close(CloseEvent),

@@ -33,7 +33,7 @@ const AT_ONCE: usize = 64;
 /// How often a log is read whose entries cannot be read, before the connection is given up.
 const MAX_FETCHES: u32 = 3;
 
-/// How many fetches of a node may be under way.
+/// How many fetches of a node may run at the same time.
 const MAX_CONCURRENT_FETCHES: usize = 64;
 
 /// Runs a request on a connection. If the connection is lost, repeats it on the next one, until the timeout.
@@ -159,7 +159,7 @@ impl Node {
             match self.connect().await {
                 Ok(current) => {
                     self.topics.counters.reconnects.add(1);
-                    tracing::info!(broker = self.address(), "connected to the broker again");
+                    tracing::info!(broker = self.address(), "reconnected to the broker");
                     return current;
                 }
                 Err(error) => {
@@ -306,7 +306,7 @@ impl Node {
                 },
                 Err(error) => {
                     failures += 1;
-                    tracing::debug!(topic = %slot.topic, %error, "could not fetch what was missed");
+                    tracing::debug!(topic = %slot.topic, %error, "could not fetch missed messages");
                     if failures >= MAX_FETCHES {
                         current.lost.notify_one();
                         return;

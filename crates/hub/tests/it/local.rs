@@ -86,7 +86,7 @@ async fn a_lost_position_is_a_gap_and_the_latest_messages_follow_on_request() {
     assert_eq!(pending(&mut fresh).await, ["9", "10"]);
 }
 
-/// HUB-2: without a history, nothing is known of what a client missed.
+/// HUB-2: without a history, it is unknown which messages a client missed.
 #[tokio::test]
 async fn a_position_in_a_topic_without_history_is_a_gap() {
     let (hub, room) = (Hub::local(), topic("room"));

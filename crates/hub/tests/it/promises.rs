@@ -1,4 +1,4 @@
-//! What a hub on a broker promises (specs/hub.md), for both brokers.
+//! The promises of a hub on a broker (specs/hub.md), for both brokers.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -40,14 +40,14 @@ async fn nodes(program: Program, server: &Server, count: usize) -> Vec<Hub> {
     nodes
 }
 
-/// Publishes `name.1`, `name.2` and so on to a topic, until it is stopped.
+/// Publishes `name.1`, `name.2` and so on to a topic until it is stopped.
 struct Publisher {
     task: JoinHandle<Vec<String>>,
     stop: tokio::sync::watch::Sender<bool>,
 }
 
 impl Publisher {
-    /// With pauses of a millisecond, if the hub has no history to bear more.
+    /// Starts publishing. In a topic without a history, pauses for a millisecond between messages to limit the load.
     fn start(hub: Hub, name: &'static str, room: &str) -> Self {
         let room = topic(room);
         let (stop, stopped) = tokio::sync::watch::channel(false);
@@ -69,14 +69,14 @@ impl Publisher {
         Self { task, stop }
     }
 
-    /// Stops it, and returns what was confirmed.
+    /// Stops publishing. Returns the confirmed messages.
     async fn stop(self) -> Vec<String> {
         self.stop.send_replace(true);
         self.task.await.expect("it does not panic")
     }
 }
 
-/// Receives until `last` arrives for each name, or for a while.
+/// Receives until `last` has arrived for each name, or until a timeout.
 async fn receive_until(subscription: &mut Subscription, last: &[&String]) -> Vec<String> {
     let mut events = Vec::new();
     let mut missing = last.len();
@@ -88,7 +88,7 @@ async fn receive_until(subscription: &mut Subscription, last: &[&String]) -> Vec
     events
 }
 
-/// Checks that the messages of each publisher are in order, and none is there twice.
+/// Checks that the messages of each publisher are in order and not repeated.
 fn check_order(events: &[String]) {
     let mut newest = BTreeMap::new();
     for event in events.iter().filter(|event| !event.starts_with("gap")) {
@@ -99,15 +99,15 @@ fn check_order(events: &[String]) {
     }
 }
 
-/// Checks that all of `confirmed` are there.
+/// Checks that all `confirmed` messages were received.
 fn check_complete(events: &[String], confirmed: &[String]) {
     let events: std::collections::HashSet<_> = events.iter().collect();
     let lost: Vec<_> = confirmed.iter().filter(|text| !events.contains(text)).collect();
     assert!(lost.is_empty(), "lost: {lost:?}");
 }
 
-/// HUB-1, HUB-4: three nodes, two publishers; every subscriber gets everything in order, in one order if the
-/// topic has a history.
+/// HUB-1, HUB-4: with three nodes and two publishers, every subscriber receives all messages in order. If the topic has
+/// a history, all subscribers see the same order.
 pub(crate) async fn messages_reach_all_nodes_in_order(program: Program) {
     let server = Server::start(program);
     let nodes = nodes(program, &server, 3).await;
@@ -190,7 +190,7 @@ pub(crate) async fn a_position_is_recovered_from_on_any_node(program: Program) {
     assert_eq!(next_events(&mut newest, 2).await, confirmed[confirmed.len() - 2..]);
 }
 
-/// HUB-3: positions that mean nothing any more.
+/// HUB-3: positions that are no longer valid.
 pub(crate) async fn a_lost_position_is_told(program: Program) {
     let server = Server::start(program);
     let options = options().with_history("log/short", History::new(3, Duration::from_secs(60)));
@@ -201,7 +201,7 @@ pub(crate) async fn a_lost_position_is_told(program: Program) {
         hub.publish(&room, number.to_string()).await.unwrap();
     }
     let recover = |position: Position| SubscribeOptions::default().recover(position).latest(2);
-    // Of the first node, which has published, and of a second one.
+    // On the first node, which has published, and on a second one.
     for hub in [&hub, &hub_at(program, &server.url(), options).await] {
         let mut trimmed = hub.subscribe(&room, recover(first)).await.unwrap();
         assert_eq!(next_events(&mut trimmed, 3).await, ["gap Trimmed", "8", "9"]);
@@ -218,7 +218,7 @@ pub(crate) async fn a_lost_position_is_told(program: Program) {
     }
 }
 
-/// Checks that a topic without a history has gaps if its node was cut off, and only then lost messages.
+/// Checks that a topic without a history reports a gap if its node was disconnected, and loses messages only then.
 fn check_gaps(events: &[String], confirmed: &[String], gaps: usize, is_cut_off: bool) {
     let received: std::collections::HashSet<_> = events.iter().collect();
     let lost = confirmed.iter().filter(|text| !received.contains(text)).count();
@@ -226,7 +226,7 @@ fn check_gaps(events: &[String], confirmed: &[String], gaps: usize, is_cut_off: 
     assert_eq!(gaps > 0, is_cut_off, "{gaps} gaps");
 }
 
-/// For how long a broker is stopped: the seconds of HUB_STOP_SECONDS, or 4.
+/// How long a broker is stopped: HUB_STOP_SECONDS, or 4 seconds.
 pub(crate) fn stop() -> Duration {
     let seconds = std::env::var("HUB_STOP_SECONDS").ok();
     Duration::from_secs(seconds.map_or(4, |seconds| seconds.parse().expect("it is a number")))
@@ -265,7 +265,7 @@ impl Fault {
     }
 }
 
-/// HUB-2, HUB-5: with a history nothing is lost, repeated or out of order; without, every gap is told.
+/// HUB-2, HUB-5: with a history, no message is lost, repeated or out of order. Without one, every gap is reported.
 pub(crate) async fn the_broker_goes(program: Program, fault: Fault) {
     let mut server = Server::start(program);
     let cable = Cable::to(server.port()).await;
@@ -293,7 +293,7 @@ pub(crate) async fn the_broker_goes(program: Program, fault: Fault) {
     for (index, publisher) in publishers.into_iter().chain(from_far).enumerate() {
         confirmed[index % 2].push(publisher.stop().await);
     }
-    // A last message in each topic, which arrives when everything before it has.
+    // A last message in each topic, which arrives after all messages before it.
     for (room, confirmed) in rooms.iter().zip(&mut confirmed) {
         while near.publish(&topic(room), "end.1").await.is_err() {
             assert!(begin.elapsed() < PATIENCE);
@@ -317,7 +317,7 @@ pub(crate) async fn the_broker_goes(program: Program, fault: Fault) {
     assert!(stats.reconnects > 0 && stats.gaps > 0, "{stats:?}");
 }
 
-/// HUB-2: the broker comes back without its data.
+/// HUB-2: the broker restarts without its data.
 pub(crate) async fn a_broker_that_lost_its_data_is_told(program: Program) {
     let mut server = Server::start(program);
     let hub = hub_at(program, &server.url(), options()).await;
@@ -346,7 +346,7 @@ pub(crate) async fn a_broker_that_lost_its_data_is_told(program: Program) {
     assert_eq!(next_events(&mut late, 2).await, ["gap Replaced", "new"]);
 }
 
-/// HUB-5: publishing without a broker fails at once, or waits as long as it may and not longer.
+/// HUB-5: publishing without a broker fails immediately, or waits until the timeout.
 pub(crate) async fn publishing_without_a_broker_never_lies(program: Program) {
     let mut server = Server::start(program);
     let fails = hub_at(program, &server.url(), options()).await;
@@ -393,7 +393,7 @@ pub(crate) async fn publishing_without_a_broker_never_lies(program: Program) {
     assert!(pending(&mut subscription).await.is_empty());
 }
 
-/// HUB-6: a node that dies without a word.
+/// HUB-6: a node that is killed.
 pub(crate) async fn members_of_a_dead_node_expire(program: Program) {
     let server = Server::start(program);
     let room = topic("room");
@@ -424,13 +424,13 @@ pub(crate) async fn members_of_a_dead_node_expire(program: Program) {
         assert!(begin.elapsed() < options().presence_ttl * 3, "{:?}", names().await);
         sleep(Duration::from_millis(50)).await;
     }
-    // Who is alive is still listed, after longer than the time to live.
+    // A live member is still listed after the time to live.
     sleep(options().presence_ttl).await;
     assert_eq!(names().await, ["alive"]);
     drop(alive);
 }
 
-/// HUB-4: one subscription for all subscribers of a node, and none when nobody wants the topic.
+/// HUB-4: one subscription for all subscribers of a node, and none when the topic is unused.
 pub(crate) async fn a_topic_that_nobody_wants_costs_nothing(program: Program) {
     let server = Server::start(program);
     let hub = hub_at(program, &server.url(), options()).await;

@@ -84,7 +84,7 @@ pub struct ConnectOptions {
     pub handshake_timeout: Duration,
     /// Time limits of the open connection. By default no pings are sent.
     pub timeouts: Timeouts,
-    /// Observer that is told each step of connecting.
+    /// Observer that receives each step of connecting.
     pub observer: Option<Arc<dyn ConnectObserver>>,
 }
 
@@ -233,7 +233,7 @@ impl ConnectOptions {
         self
     }
 
-    /// Sets the [observer](Self::observer) that is told each step of connecting.
+    /// Sets the [observer](Self::observer) that receives each step of connecting.
     pub fn observer(mut self, observer: Arc<dyn ConnectObserver>) -> Self {
         self.observer = Some(observer);
         self

@@ -165,7 +165,7 @@ impl Server {
     /// happens at the end of a connection. An error or a panic of one handler does not affect others.
     ///
     /// # Cancel safety
-    /// Dropping the future stops listening. Connections go on.
+    /// Dropping the future stops listening. Open connections continue.
     ///
     /// [`Socket::drive`]: crate::Socket::drive
     pub async fn serve<F>(self, handler: impl Fn(Request) -> F + Send + Sync + 'static)

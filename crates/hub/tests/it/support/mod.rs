@@ -6,7 +6,7 @@ use std::time::Duration;
 use fullduplex_hub::{Event, GapReason, Position, Subscription, Topic};
 use tokio::time::timeout;
 
-/// How long a test waits for what must happen.
+/// How long a test waits for an event.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn topic(name: &str) -> Topic {
@@ -33,7 +33,7 @@ pub(crate) async fn next_events(subscription: &mut Subscription, count: usize) -
     events
 }
 
-/// The events that are there without waiting.
+/// The events that are available without waiting.
 pub(crate) async fn pending(subscription: &mut Subscription) -> Vec<String> {
     let mut events = Vec::new();
     while let Ok(event) = timeout(Duration::ZERO, subscription.recv()).await {

@@ -1,4 +1,4 @@
-//! Brokers, each a process with a folder and a port of its own.
+//! Brokers. Each is a process with its own folder and port.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -82,7 +82,7 @@ impl Server {
         self.signal("STOP");
     }
 
-    /// Lets it go on.
+    /// Continues the process.
     pub(crate) fn go_on(&self) {
         self.signal("CONT");
     }
