@@ -436,7 +436,7 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// npm; on Windows that is a script, which needs its full name.
+/// Returns the command npm. On Windows it is a script, which needs its full name.
 pub(crate) fn npm() -> Command {
     Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" })
 }

@@ -34,7 +34,7 @@ impl History {
 }
 
 impl Default for History {
-    /// 256 messages for five minutes.
+    /// Returns a history of 256 messages for five minutes.
     fn default() -> Self {
         Self::new(256, Duration::from_secs(300))
     }

@@ -101,7 +101,7 @@ impl Queue {
         Poll::Pending
     }
 
-    /// A panic elsewhere leaves nothing half-done here, so poisoning means nothing.
+    /// Locks the state. A panic cannot leave it inconsistent, so poisoning is ignored.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -30,7 +30,7 @@ pub(crate) fn mask_keys() -> impl FnMut() -> [u8; 4] + Send + 'static {
     mask_key
 }
 
-/// Reading the process id is a system call, so it is done per connection, not per key.
+/// Records the process id. Reading it is a system call, so this is done per connection, not per key.
 fn set_process(id: u32) {
     PROCESS.store(id, Ordering::Relaxed);
 }

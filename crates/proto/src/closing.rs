@@ -222,7 +222,7 @@ mod tests {
         }
     }
 
-    /// The steps that a row of the table stands for.
+    /// Returns the steps that a row of the table stands for.
     fn steps(row: &str) -> Vec<Step> {
         match row {
             "we close" => vec![Step::WeClosed],

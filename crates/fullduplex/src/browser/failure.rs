@@ -43,7 +43,7 @@ impl Failure {
         matches!(self, Self::Refused(_))
     }
 
-    /// A browser does not show the headers of a rejected handshake.
+    /// Returns `None`, because a browser does not reveal the headers of a rejected handshake.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         None
     }

@@ -149,7 +149,7 @@ impl Object for SocketState {
         }
     }
 
-    /// A browser cannot be told to stop reading.
+    /// Returns false, because a page cannot make the browser stop reading.
     fn is_full(&self) -> bool {
         false
     }

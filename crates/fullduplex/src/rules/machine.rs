@@ -128,28 +128,28 @@ impl Machine {
         }
     }
 
-    /// The attribute `readyState`.
+    /// Returns the attribute `readyState`.
     pub fn ready_state(&self) -> ReadyState {
         self.ready_state
     }
 
-    /// The attribute `bufferedAmount`: the bytes of payload that were sent and that the network has not
-    /// taken. It is never reset.
+    /// Returns the attribute `bufferedAmount`: the bytes of payload that were sent and that the network has not taken.
+    /// It is never reset.
     pub fn buffered_amount(&self) -> u64 {
         self.buffered_amount
     }
 
-    /// The attribute `protocol`: "" before the `open` event.
+    /// Returns the attribute `protocol`: "" before the `open` event.
     pub fn protocol(&self) -> &str {
         &self.protocol
     }
 
-    /// The attribute `extensions`: "" before the `open` event.
+    /// Returns the attribute `extensions`: "" before the `open` event.
     pub fn extensions(&self) -> &str {
         &self.extensions
     }
 
-    /// The attribute `binaryType`.
+    /// Returns the attribute `binaryType`.
     pub fn binary_type(&self) -> BinaryType {
         self.binary_type
     }
@@ -159,8 +159,8 @@ impl Machine {
         self.binary_type = binary_type;
     }
 
-    /// `send(data)` with `len` bytes of payload. `written` is the number of bytes that the network took
-    /// and for which no [`Task::Transmitted`] has run yet. They do not count for the limit.
+    /// Runs `send(data)` with `len` bytes of payload. `written` is the number of bytes that the network took and for
+    /// which no [`Task::Transmitted`] has run yet. They do not count for the limit.
     ///
     /// # Errors
     /// [`Error::Connecting`].
@@ -179,7 +179,7 @@ impl Machine {
         })
     }
 
-    /// `close(code, reason)`.
+    /// Runs `close(code, reason)`.
     ///
     /// # Errors
     /// [`Error::Code`] or [`Error::Reason`], in every state.

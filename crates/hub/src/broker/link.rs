@@ -141,10 +141,10 @@ pub(crate) struct Inbox {
 
 /// Receives what arrives on a connection.
 pub(super) trait Receiver: Debug + Send + Sync {
-    /// An entry of a topic with a history.
+    /// Handles an entry of a topic with a history.
     fn handle_entry(&self, connection: u64, topic: &Topic, entry: Entry);
 
-    /// Content of a topic without a history.
+    /// Handles content of a topic without a history.
     fn handle_content(&self, connection: u64, topic: &Topic, content: Content);
 }
 

@@ -16,7 +16,8 @@ use std::panic::catch_unwind;
 use self::tally::Tally;
 use self::world::World;
 
-/// The seeds of the environment variable HUB_SIMULATE, such as `0 1000000`: the first one and how many.
+/// Returns the seeds of the environment variable HUB_SIMULATE, such as `0 1000000`: the first seed and the number of
+/// seeds.
 fn seeds() -> Range<u64> {
     let text = std::env::var("HUB_SIMULATE").unwrap_or_else(|_| "0 3000".into());
     let numbers: Option<Vec<u64>> = text.split(' ').map(|number| number.parse().ok()).collect();

@@ -226,7 +226,7 @@ fn check_gaps(events: &[String], confirmed: &[String], gaps: usize, is_cut_off: 
     assert_eq!(gaps > 0, is_cut_off, "{gaps} gaps");
 }
 
-/// How long a broker is stopped: HUB_STOP_SECONDS, or 4 seconds.
+/// Returns how long a broker is stopped: HUB_STOP_SECONDS, or 4 seconds.
 pub(crate) fn stop() -> Duration {
     let seconds = std::env::var("HUB_STOP_SECONDS").ok();
     Duration::from_secs(seconds.map_or(4, |seconds| seconds.parse().expect("it is a number")))

@@ -42,7 +42,8 @@ pub(crate) async fn find_route(url: &Url, options: &ConnectOptions) -> Result<Ro
     Ok(Route { stream: stream.into(), permit })
 }
 
-/// Only the proxy knows the address of the server, so the name counts as one (RFC6455-4.1-4).
+/// Connects through a proxy. Only the proxy knows the address of the server, so the host name counts as one address
+/// (RFC6455-4.1-4).
 async fn through_proxy(
     proxy: &Proxy,
     url: &Url,

@@ -117,7 +117,7 @@ impl Budget {
         fits
     }
 
-    /// No foreign code runs under the lock, so poisoning means nothing.
+    /// Locks the holders. No foreign code runs under the lock, so poisoning is ignored.
     fn holders(&self) -> MutexGuard<'_, Holders> {
         self.holders.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -12,7 +12,7 @@ pub(crate) struct CounterDelta {
 }
 
 impl CounterDelta {
-    /// Whether all counts are zero.
+    /// Returns whether all counts are zero.
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }

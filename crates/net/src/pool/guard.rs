@@ -96,7 +96,7 @@ impl ConnectionGuard {
         }
     }
 
-    /// Whether an alarm is set that has not fired.
+    /// Returns whether an alarm is set that has not fired.
     pub(crate) fn alarm_is_set(&self) -> bool {
         self.alarm.is_some_and(|tick| !self.pool.timers.has_fired(tick))
     }

@@ -165,7 +165,7 @@ impl Pool {
         }
     }
 
-    /// No foreign code runs under the lock, so poisoning means nothing.
+    /// Locks the counts of the addresses. No foreign code runs under the lock, so poisoning is ignored.
     fn per_address(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
         self.per_address.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -98,7 +98,7 @@ impl Timers {
         }
     }
 
-    /// Whether the alarms of `tick` have fired.
+    /// Returns whether the alarms of `tick` have fired.
     pub(crate) fn has_fired(&self, tick: Tick) -> bool {
         tick.0.get() <= self.fired.load(Ordering::Relaxed)
     }
@@ -167,7 +167,7 @@ impl Timers {
         }
     }
 
-    /// No foreign code runs under the lock, so poisoning means nothing.
+    /// Locks the tasks. No foreign code runs under the lock, so poisoning is ignored.
     fn tasks(&self) -> MutexGuard<'_, Tasks> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }

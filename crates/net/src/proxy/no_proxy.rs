@@ -28,7 +28,7 @@ impl NoProxy {
         Self(Entries::Some(names.map(Entry::parse).collect()))
     }
 
-    /// `host` is a name, or an address without brackets.
+    /// Returns whether the list contains `host`, which is a name, or an address without brackets.
     pub(super) fn contains(&self, host: &str) -> bool {
         let Entries::Some(entries) = &self.0 else { return true };
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();

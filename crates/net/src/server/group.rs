@@ -129,13 +129,13 @@ impl Group {
         self.members().len()
     }
 
-    /// Whether there are no members.
+    /// Returns whether there are no members.
     pub fn is_empty(&self) -> bool {
         self.members().is_empty()
     }
 
-    /// The lock is held while a message is queued for all members, so that all receive messages in the same order. No
-    /// foreign code runs under the lock.
+    /// Locks the members. The lock is held while a message is queued for all members, so that all receive messages in
+    /// the same order. No foreign code runs under the lock.
     fn members(&self) -> MutexGuard<'_, Slab<Sender>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

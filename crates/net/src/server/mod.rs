@@ -211,7 +211,7 @@ impl Server {
     }
 }
 
-/// How many refusals may be in flight at a time. Each needs a file descriptor of the reserve.
+/// Returns how many refusals may be in flight at a time. Each needs a file descriptor of the reserve.
 fn turned_away() -> usize {
     open_files::limit()
         .map_or(TURNED_AWAY, |limit| (open_files::reserve(limit) / 2).clamp(1, TURNED_AWAY))

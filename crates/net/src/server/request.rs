@@ -252,7 +252,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
         Ok(())
     }
 
-    /// The time to write an answer starts when the application has decided.
+    /// Returns the deadline for writing the response. It starts when the application has decided.
     fn deadline(&self) -> Deadline {
         Deadline::after(self.terms.options.handshake_timeout)
     }

@@ -242,7 +242,7 @@ impl ActiveCore {
         }
     }
 
-    /// Whether the bytes that were read may contain an event, or the end of one.
+    /// Returns whether the bytes that were read may contain an event, or the end of one.
     #[inline]
     pub(crate) fn may_hold_event(&self) -> bool {
         !self.input.is_empty() || !self.connection.is_between_messages()
@@ -273,7 +273,7 @@ impl ActiveCore {
         }
     }
 
-    /// Whether everything but the connection is in its initial state.
+    /// Returns whether everything but the connection is in its initial state.
     fn is_at_rest(&self) -> bool {
         self.input.is_empty()
             && self.read_since == 0

@@ -28,7 +28,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         true
     }
 
-    /// Ready when a deadline has ended the connection.
+    /// Polls until a deadline has ended the connection.
     pub(super) fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.core.closed().is_some() {
             return Poll::Ready(());
@@ -91,7 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
-    /// Ready at `at`. Until then, the task is woken at `at` or earlier.
+    /// Returns `Ready` from `at` on. Until then, the task is woken at `at` or earlier.
     pub(crate) fn poll_alarm(
         &mut self,
         at: Instant,

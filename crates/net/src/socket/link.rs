@@ -220,7 +220,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Whether another message may be queued without waiting.
+    /// Returns whether another message may be queued without waiting.
     #[inline]
     pub(crate) fn has_room(&mut self) -> bool {
         let Some(ActiveCore { connection, flush, .. }) = self.core.active() else {

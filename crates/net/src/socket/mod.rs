@@ -125,7 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         poll_fn(|cx| self.poll_message(cx))
     }
 
-    /// As [`Socket::recv`].
+    /// Polls for the next message, like [`Socket::recv`].
     #[inline]
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, SocketError>> {
         self.handle.0.poll_message(&mut self.batch, cx)
@@ -388,8 +388,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
-    /// Of foreign code, only the transport runs under the lock. If it panics, the link is broken, as after a transport
-    /// error.
+    /// Locks the link. Of foreign code, only the transport runs under the lock. If it panics, the link is broken, as
+    /// after a transport error.
     pub(crate) fn link(&self) -> MutexGuard<'_, Link<S>> {
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -471,7 +471,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         polled
     }
 
-    /// A send error informs the application of the end.
+    /// Records that a send error informs the application of the end.
     fn tell_if_ended(&mut self) {
         if self.close_result().is_some() {
             self.tell_of_end();

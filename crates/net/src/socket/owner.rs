@@ -35,7 +35,7 @@ impl Owner {
         }
     }
 
-    /// Ready at `at`. Until then, the task is woken at `at` or earlier.
+    /// Returns `Ready` from `at` on. Until then, the task is woken at `at` or earlier.
     pub(crate) fn poll_alarm(
         &mut self,
         at: Instant,
@@ -52,7 +52,7 @@ impl Owner {
         }
     }
 
-    /// Whether the server will wake the task.
+    /// Returns whether the server will wake the task.
     pub(crate) fn alarm_is_set(&self) -> bool {
         self.guard().is_some_and(ConnectionGuard::alarm_is_set)
     }

@@ -243,7 +243,7 @@ impl Drop for Inbox {
 }
 
 impl Mailbox {
-    /// Of foreign code, only the clone of a waker runs under the lock, so poisoning means nothing.
+    /// Locks the queue. Of foreign code, only the clone of a waker runs under the lock, so poisoning is ignored.
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 pub(crate) struct Timer(Option<Pin<Box<Sleep>>>);
 
 impl Timer {
-    /// Ready at `at`. Until then, the task is woken at `at` or earlier.
+    /// Returns `Ready` from `at` on. Until then, the task is woken at `at` or earlier.
     pub(crate) fn poll(&mut self, at: Instant, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
         if at <= now {
             return Poll::Ready(());

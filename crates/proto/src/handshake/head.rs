@@ -170,8 +170,8 @@ pub fn encode_response<B>(response: &Response<B>, out: &mut Vec<u8>) {
     encode_headers(response.headers(), out);
 }
 
-/// A `HeaderName` is a token and a `HeaderValue` has no line break, so nothing can be injected here (faults
-/// H11 and H12).
+/// Writes the headers. A `HeaderName` is a token and a `HeaderValue` has no line break, so nothing can be injected here
+/// (faults H11 and H12).
 fn encode_headers(headers: &HeaderMap, out: &mut Vec<u8>) {
     for (name, value) in headers {
         encode_name(name.as_str(), out);
@@ -227,7 +227,7 @@ fn parse_response(head: &[u8], headers: usize) -> Result<Response<()>, HeadError
     Ok(response)
 }
 
-/// A `HeaderMap` holds 32,768 headers at most; `Limits` may allow more.
+/// Copies the parsed headers. A `HeaderMap` holds at most 32,768 headers, but `Limits` may allow more.
 fn copy_headers(parsed: &[httparse::Header<'_>]) -> Result<HeaderMap, HeadError> {
     let mut headers = HeaderMap::try_with_capacity(parsed.len()).map_err(malformed)?;
     for header in parsed {

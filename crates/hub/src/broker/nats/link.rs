@@ -401,7 +401,7 @@ async fn receive(mut subscriber: Subscriber, inbox: Inbox, topic: String, epoch:
     }
 }
 
-/// The error for a message in a stream that no hub has written.
+/// Returns the error for a message in a stream that no hub has written.
 fn strange() -> LinkError {
     LinkError::Refused("the stream holds a message that no hub has written".into())
 }

@@ -18,37 +18,37 @@ impl Names {
         Self { prefix: options.prefix.to_string().into(), presence_ttl }
     }
 
-    /// The stream of all topics with this history.
+    /// Returns the stream of all topics with this history.
     pub(super) fn log_stream(&self, history: History) -> String {
         format!("{}_log_{}_{}", self.prefix, history.size(), history.age().as_secs())
     }
 
-    /// The subject to which an entry is published.
+    /// Returns the subject to which an entry is published.
     pub(super) fn log(&self, history: History, topic: &str) -> String {
         format!("{}.log.{}.{}.{topic}", self.prefix, history.size(), history.age().as_secs())
     }
 
-    /// The subject on which the stream publishes an entry that it has stored.
+    /// Returns the subject on which the stream publishes an entry that it has stored.
     pub(super) fn entries(&self, history: History, topic: &str) -> String {
         format!("{}.entries.{}.{}.{topic}", self.prefix, history.size(), history.age().as_secs())
     }
 
-    /// The subject of a topic without a history.
+    /// Returns the subject of a topic without a history.
     pub(super) fn live(&self, topic: &str) -> String {
         format!("{}.live.{topic}", self.prefix)
     }
 
-    /// The stream of all members.
+    /// Returns the stream of all members.
     pub(super) fn member_stream(&self) -> String {
         format!("{}_members_{}", self.prefix, self.presence_ttl.as_millis())
     }
 
-    /// The subject of a member.
+    /// Returns the subject of a member.
     pub(super) fn member(&self, topic: &str, member: &str) -> String {
         format!("{}.members.{}.{topic}.{member}", self.prefix, self.presence_ttl.as_millis())
     }
 
-    /// The subject on which a connection receives its own messages.
+    /// Returns the subject on which a connection receives its own messages.
     pub(super) fn echo(&self, connection: u64) -> String {
         format!("{}.echo.{connection:016x}", self.prefix)
     }

@@ -28,12 +28,12 @@ impl Keys {
         format!("{{{}:{encoded}}}:members", self.prefix)
     }
 
-    /// The channel of the entries of a topic with a history.
+    /// Returns the channel of the entries of a topic with a history.
     pub(super) fn entries(&self, encoded: &str) -> String {
         format!("{{{}:{encoded}}}:entries", self.prefix)
     }
 
-    /// The channel of a topic, with or without a history.
+    /// Returns the channel of a topic, with or without a history.
     pub(super) fn channel(&self, channel: &Channel) -> String {
         match channel.history {
             Some(_) => self.entries(&channel.encoded),

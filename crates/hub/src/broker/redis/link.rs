@@ -55,7 +55,7 @@ impl RedisLink {
         if self.sharded { sharded } else { plain }
     }
 
-    /// A mark for the beginning of a log.
+    /// Returns a mark for the beginning of a log.
     fn mark(&self) -> Content {
         Content { id: self.ids.next(), except: 0, message: None }
     }
@@ -245,7 +245,7 @@ fn error(error: RedisError) -> LinkError {
     }
 }
 
-/// The error for an answer that no script gives: another program has written to the key.
+/// Returns the error for a reply that no script returns: another program has written to the key.
 fn strange() -> LinkError {
     LinkError::Refused("the topic's keys hold something that no hub has written".into())
 }

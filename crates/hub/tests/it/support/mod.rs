@@ -13,18 +13,18 @@ pub(crate) fn topic(name: &str) -> Topic {
     Topic::new(name).expect("it is a good name")
 }
 
-/// The next event, such as `hello` for a message and `gap Slow`.
+/// Returns the next event, such as `hello` for a message and `gap Slow`.
 pub(crate) async fn next(subscription: &mut Subscription) -> String {
     shown(timeout(PATIENCE, subscription.recv()).await.expect("an event comes in time"))
 }
 
-/// The next message and its position.
+/// Returns the next message and its position.
 pub(crate) async fn next_with_position(subscription: &mut Subscription) -> (String, Position) {
     let text = next(subscription).await;
     (text, subscription.position().expect("the topic has a history"))
 }
 
-/// The next events.
+/// Returns the next events.
 pub(crate) async fn next_events(subscription: &mut Subscription, count: usize) -> Vec<String> {
     let mut events = Vec::new();
     while events.len() < count {
@@ -33,7 +33,7 @@ pub(crate) async fn next_events(subscription: &mut Subscription, count: usize) -
     events
 }
 
-/// The events that are available without waiting.
+/// Returns the events that are available without waiting.
 pub(crate) async fn pending(subscription: &mut Subscription) -> Vec<String> {
     let mut events = Vec::new();
     while let Ok(event) = timeout(Duration::ZERO, subscription.recv()).await {

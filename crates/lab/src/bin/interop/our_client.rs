@@ -140,7 +140,7 @@ impl<'a> Route<'a> {
         Self { name: name.into(), origin: origin.into(), proxy: None }
     }
 
-    /// All routes to a server.
+    /// Returns all routes to a server.
     fn all(
         server: &Running,
         reverse: &[(Software, Reverse)],

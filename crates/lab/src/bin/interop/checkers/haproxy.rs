@@ -26,12 +26,12 @@ enum Transport {
 }
 
 impl Form {
-    /// A check that evaluates the status of the response.
+    /// Returns a check that evaluates the status of the response.
     const fn http(lines: &'static [&'static str]) -> Self {
         Self { lines, options: "", transport: Transport::Tcp, ill: "DOWN L7STS 500" }
     }
 
-    /// A check that only connects.
+    /// Returns a check that only connects.
     const fn tcp(lines: &'static [&'static str]) -> Self {
         Self { ill: "UP L4OK", ..Self::http(lines) }
     }
