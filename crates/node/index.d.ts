@@ -30,8 +30,8 @@ export interface CloseEventInit {
 }
 
 /**
- * The connection has closed. `wasClean` says whether both ends completed the closing handshake; `code` is what the server
- * sent, 1005 if it sent none, or 1006 if the connection failed.
+ * The connection has closed. `wasClean` is true if both ends completed the closing handshake. `code` is the code of the
+ * server, 1005 if it sent none, or 1006 if the connection failed.
  */
 export type CloseEvent = HostCloseEvent;
 export declare const CloseEvent: typeof globalThis extends { CloseEvent: infer C }

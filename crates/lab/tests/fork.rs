@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::process::Command;
 
-/// FS-16: a real `fork` copies the pool of masking keys, and the child does not use them.
+/// FS-16: `fork` copies the pool of masking keys, but the child does not use these keys.
 #[test]
 fn parent_and_child_use_different_masking_keys() {
     let output = Command::new(env!("CARGO_BIN_EXE_forked")).output().unwrap();

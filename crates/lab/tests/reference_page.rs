@@ -1,6 +1,5 @@
 //! The rows of the reference page, one test each, over real connections: to our own server and to
-//! servers of other libraries, over `ws://` and `wss://`. `crates/fullduplex/tests/browser` runs them in a
-//! browser.
+//! servers of other libraries, over `ws://` and `wss://`. `crates/fullduplex/tests/browser` runs the rows in a browser.
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 #[path = "reference_page/rows.rs"]

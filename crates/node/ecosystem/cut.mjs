@@ -1,4 +1,4 @@
-// A TCP relay whose connections can be cut, and what the tests of all libraries have in common.
+// A TCP relay whose connections can be cut, and helpers for the tests of all libraries.
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 

@@ -1,5 +1,5 @@
-// Each library with our class against a server of its own: connect, exchange, cut, reconnect, close. Where npm has no
-// server of a protocol, the few messages that the client needs are scripted.
+// Tests each library with our class against its own server: connect, exchange, cut, reconnect, close. If npm has no
+// server for a protocol, a script sends the few messages that the client needs.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -41,7 +41,7 @@ test('graphql-ws', async (t) => {
     for await (const { data } of client.iterate({ query: '{ hello }' })) return data.hello;
   };
   assert.equal(await ask(), 'world');
-  // With an `error` event the client gives up, in a browser too. So this end is one without.
+  // After an `error` event the client gives up, as in a browser. So this end causes none.
   server.clients.forEach((client) => client.close(1012));
   await until(() => opened === 2);
   assert.equal(await ask(), 'world');
@@ -300,7 +300,7 @@ test('ethers', async (t) => {
     const reply = ({ id, method }) => ({ jsonrpc: '2.0', id, result: answers[method] });
     answer(Array.isArray(calls) ? calls.map(reply) : reply(calls));
   }));
-  // The provider does not connect again by itself: a program makes another one.
+  // The provider does not reconnect by itself. A program creates another one.
   for (let i = 0; i < 2; i += 1) {
     const socket = new WebSocket(url);
     const provider = new WebSocketProvider(socket);

@@ -1,4 +1,4 @@
-// What a program's own tests do with the package, on any test framework.
+// Uses the package like the tests of a program, on any test framework.
 import { WebSocketServer } from 'ws';
 
 /** Talks to an echo server; returns what came back. */

@@ -1,4 +1,4 @@
-// The class is what each library's own types ask for. Compiled, not run.
+// Checks that the class is assignable to the types of each library. Compiled, not run.
 import type { HocuspocusProviderWebsocketConfiguration } from '@hocuspocus/provider';
 import { Client } from '@stomp/stompjs';
 import { createWSClient } from '@trpc/client';

@@ -112,12 +112,12 @@ class Listeners {
     this.#changed();
   }
 
-  /** Returns whether a type has listeners. If the host does not tell, returns whether one was ever added. */
+  /** Returns whether a type has listeners. If the host does not expose this, returns whether one was ever added. */
   hears(type) {
     return this.#counts[type] > 0;
   }
 
-  /** Whether events of this type must be fired. Where the host does not tell, they always are. */
+  /** Returns whether events of this type must be fired: always, if the host does not expose its listeners. */
   needs(type) {
     return host === undefined || this.#counts[type] > 0;
   }

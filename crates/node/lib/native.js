@@ -16,7 +16,7 @@ function packages() {
   if (!PLATFORMS.includes(platform)) return [];
   if (process.platform !== 'linux') return [`@fullduplex/${platform}`];
   const both = [`@fullduplex/${platform}-gnu`, `@fullduplex/${platform}-musl`];
-  // Installers take the one that fits; some of them take both.
+  // Installers install the one that matches. Some install both.
   const installed = both.filter(isInstalled);
   if (installed.length === 1) return installed;
   return isMusl() ? both.reverse() : both;

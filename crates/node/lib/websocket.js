@@ -149,7 +149,7 @@ class WebSocket extends EventTarget {
     return this.#connection.ping();
   }
 
-  /** Why the connection failed, for logs; the events must not tell. `null` if it did not fail. Not part of the standard. */
+  /** Why the connection failed, for logs; `null` if it did not fail. Events must not contain it. Not in the standard. */
   get failure() {
     return this.#connection.failure;
   }

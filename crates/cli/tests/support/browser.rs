@@ -27,7 +27,7 @@ impl Page {
         Self::open_with(url, &[]).await
     }
 
-    /// As [`Page::open`], with further arguments for the browser.
+    /// Opens a page like [`Page::open`], with additional arguments for the browser.
     pub(crate) async fn open_with(url: &str, arguments: &[&str]) -> Self {
         let folder = Folder::new();
         let mut browser = Command::new("chromium")

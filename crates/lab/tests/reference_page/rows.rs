@@ -1,5 +1,5 @@
-//! The rows of the reference page, as tests with any echo server. One text for native programs and for
-//! browsers: `cargo xtask browser` runs it there.
+//! The rows of the reference page, as tests with any echo server. The same code is used for native programs and for
+//! browsers, where `cargo xtask browser` runs it.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -289,7 +289,7 @@ async fn send_in_order(target: &Target) {
     assert!(next_close(&mut events).await.was_clean);
 }
 
-/// Not a row of the page: a `ReconnectingWebSocket` connects again, and sends what was queued meanwhile.
+/// Not a row of the page: a `ReconnectingWebSocket` reconnects, and sends the messages that were queued meanwhile.
 pub(crate) async fn reconnecting(target: &Target) {
     let mut backoff = Backoff::default();
     backoff.base = Duration::from_millis(10);

@@ -1,4 +1,4 @@
-//! The memory that the connections of a server hold together (FS-07).
+//! The memory that all connections of a server hold together (FS-07).
 
 use std::io::IoSlice;
 
@@ -13,10 +13,10 @@ use tokio::runtime::Runtime;
 
 const RSV1: u8 = 0x40;
 
-/// What a connection holds besides: its task, its buffers, and what the budget does not track.
+/// The other memory of a connection: its task, its buffers, and bytes that the budget does not track.
 const EACH: usize = 8 << 10;
 
-/// What a thread holds for all connections.
+/// The memory that a thread holds for all connections.
 const ONCE: usize = 2 << 20;
 
 fn runtime() -> Runtime {
@@ -46,7 +46,7 @@ fn compressed_request() -> Vec<u8> {
     slices[0].to_vec()
 }
 
-/// Sends `requests` over each of many connections, and returns what the server counted.
+/// Sends `requests` over each of many connections, and returns the server's counts.
 async fn load(memory: usize, clients: usize, requests: usize, reads: bool) -> Counts {
     let served = Served::by(options(memory), echo::requests).await;
     let wire = compressed_request().repeat(requests);
@@ -84,7 +84,7 @@ fn the_contexts_of_all_clients_stay_within_the_budget() {
     }
 }
 
-/// FS-07: without memory for a context, replies go uncompressed.
+/// FS-07: without memory for a context, replies are sent uncompressed.
 #[test]
 fn replies_go_uncompressed_without_memory_for_a_context() {
     runtime().block_on(async {

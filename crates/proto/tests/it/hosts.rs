@@ -92,7 +92,7 @@ fn a_local_policy_needs_no_address() {
     }
 }
 
-/// FS-05: a server behind a proxy lists the name that the proxy passes on.
+/// FS-05: a server behind a proxy lists the name that the proxy forwards.
 #[test]
 fn listed_names_are_allowed() {
     let listed = ["App.Example.", "b\u{fc}cher.example", "a_b"];
@@ -118,8 +118,8 @@ fn other_servers_answer_for_any_host() {
     }
 }
 
-/// FS-05: RFC 9112 section 3.2.2: the host of an absolute target counts. One that is repeated must not hide
-/// another.
+/// FS-05: RFC 9112 section 3.2.2: the host of an absolute target counts. A repeated Host header must not hide another
+/// host.
 #[test]
 fn an_absolute_target_or_second_host_header_is_checked_too() {
     let rejected =
@@ -130,7 +130,7 @@ fn an_absolute_target_or_second_host_header_is_checked_too() {
     assert_eq!(rejected("GET http://localhost:80/ HTTP/1.1", &[local]), None);
     assert_eq!(rejected("GET / HTTP/1.1", &[local, foreign]), Some(421));
     assert_eq!(rejected("GET / HTTP/1.1", &[foreign, local]), Some(421));
-    // A health check by HTTP/1.0 has none.
+    // A health check over HTTP/1.0 has no Host header.
     assert_eq!(rejected("GET / HTTP/1.0", &[]), None);
 }
 

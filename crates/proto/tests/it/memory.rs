@@ -115,7 +115,7 @@ fn deflate_config(bits: u8, takeover: ContextTakeover) -> DeflateConfig {
     config
 }
 
-/// FS-07: contexts of compression count with the memory that they take.
+/// FS-07: the counted memory of compression contexts is the memory that they take.
 #[test]
 fn contexts_take_the_memory_that_is_counted() {
     for bits in [8, 9, 12, 15] {
@@ -151,7 +151,7 @@ fn contexts_take_the_memory_that_is_counted() {
     }
 }
 
-/// Without context takeover, no memory of compression is kept when it is not used.
+/// Without context takeover, an idle connection keeps no compression memory.
 #[test]
 fn without_context_takeover_no_context_is_kept() {
     for role in ROLES {
@@ -195,7 +195,7 @@ fn messages_go_uncompressed_while_no_context_may_be_made() {
     }
     connection.release_contexts();
     connection.send_part(&part(false)).expect("it is open");
-    // But not within a message.
+    // Compression does not start within a message.
     connection.allow_context(true);
     connection.send_part(&part(true)).expect("it is open");
     assert_eq!(is_compressed(&mut connection), [false, false]);

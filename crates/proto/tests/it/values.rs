@@ -1,4 +1,4 @@
-//! What small public methods return. Mutation testing found that nothing else looked.
+//! The return values of small public methods. Mutation testing showed that no other test checks them.
 
 use std::time::Duration;
 

@@ -149,7 +149,7 @@ async fn foreign_hosts_are_misdirected() {
     }
 }
 
-/// FS-05: what every machine of the network can reach is not protected by a name.
+/// FS-05: a check of the host name does not protect a server that the whole network can reach.
 #[tokio::test]
 async fn a_server_for_the_network_answers_for_any_host() {
     let server = Server::bind("0.0.0.0:0", ServerOptions::default()).await.unwrap();
@@ -161,7 +161,7 @@ async fn a_server_for_the_network_answers_for_any_host() {
     assert!(answered.starts_with("HTTP/1.1 101 "), "{answered}");
 }
 
-/// FS-05: a server that speaks TLS knows that its pages are at https.
+/// FS-05: the pages of a server with its own TLS use https.
 #[tokio::test]
 async fn a_page_at_http_is_foreign_to_a_server_with_tls() {
     let identity = Authority::self_signed("localhost", true);
