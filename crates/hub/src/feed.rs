@@ -65,7 +65,7 @@ struct Held {
     overflowed: bool,
 }
 
-/// What a [`Feed`] asks for.
+/// An output of a [`Feed`], which the node must handle.
 #[derive(Debug, Clone)]
 pub enum Output {
     /// Pass this entry on.

@@ -17,7 +17,7 @@ use crate::topics::now;
 #[derive(Debug)]
 #[must_use = "dropping it ends the subscription"]
 pub struct Subscription {
-    /// Delivered before what is queued.
+    /// Events that are delivered before the queued ones.
     pub(crate) first: VecDeque<Event>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) slot: Arc<Slot>,

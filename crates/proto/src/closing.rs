@@ -32,7 +32,7 @@ pub(crate) enum Closing {
     /// Our Close was written after a violation, and the transport was shut down. Input is discarded, so
     /// that the peer reads our Close rather than a reset.
     Lingering(Violation),
-    /// The transport takes no more output. What the peer sent before may still be read.
+    /// The transport takes no more output. Bytes that the peer sent before may still be read.
     Readable,
     /// The connection has ended.
     Ended(Box<Closed>),

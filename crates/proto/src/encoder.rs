@@ -215,7 +215,7 @@ impl Encoder {
                 self.next_pong = Some(Box::new(payload));
             }
             Reply::Pong(payload) => {
-                // The Ping before this one is not answered any more.
+                // The previous Ping is no longer answered.
                 self.next_pong = None;
                 self.push_pong(&payload);
             }

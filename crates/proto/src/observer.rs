@@ -99,7 +99,7 @@ pub struct Observed {
 }
 
 impl Observer {
-    /// Makes an observer of what the end with the role `sender` sends after the opening handshake. It keeps
+    /// Creates an observer of the bytes that the end with the role `sender` sends after the opening handshake. It keeps
     /// the first `keep` bytes of each frame's content, and always the whole content of control frames.
     pub fn new(sender: Role, keep: usize) -> Self {
         let state = State::Header([0; HEADER_MAX], 0);

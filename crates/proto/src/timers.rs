@@ -117,7 +117,7 @@ impl Timers {
         checked.map_err(|Elapsed| timeout)
     }
 
-    /// Handles what the peer sent.
+    /// Handles an event from the peer.
     pub(crate) fn on_receive(&mut self, event: &Received) {
         match event {
             Received::Pong(payload) => self.heartbeat.on_receive(payload),

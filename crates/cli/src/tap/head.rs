@@ -44,7 +44,7 @@ pub(super) enum NoHead {
 /// The sender of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sender {
-    /// A program, or a page that came through this tap.
+    /// A program, or a page that was loaded through this tap.
     User,
     /// A page of another site. Its requests get no headers, no credentials and no origin of the user.
     ForeignPage,

@@ -369,7 +369,7 @@ impl ReconnectTarget {
     }
 }
 
-/// Whether the connection was told to close.
+/// Whether the connection was asked to close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Closing {
     No,

@@ -47,7 +47,7 @@ struct Node {
     subscribed: bool,
 }
 
-/// The connection of a node: what is on the way, in order.
+/// The connection of a node, with the messages in flight, in order.
 #[derive(Debug, Default)]
 struct Wires {
     connected: bool,

@@ -74,7 +74,7 @@ pub struct ConnectOptions {
     /// Whether connections to one address are opened one after the other. Default:
     /// [`ConnectConcurrency::Unlimited`].
     pub concurrency: ConnectConcurrency,
-    /// Limits of what the server may send.
+    /// Limits on what the server sends.
     pub limits: Limits,
     /// Time limit for resolving the host and connecting over TCP, all addresses together. Connecting to a
     /// server through a proxy has the same limit again. It does not include the wait of
@@ -209,7 +209,7 @@ impl ConnectOptions {
         self
     }
 
-    /// Sets the [limits](Self::limits) of what the server may send.
+    /// Sets the [limits](Self::limits) on what the server sends.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self

@@ -12,7 +12,7 @@ pub enum AcceptError {
     /// The request is not a valid opening request, or its origin is not allowed. The client received this rejection.
     #[error("could not accept the connection: the client was answered {0}")]
     Rejected(Rejection),
-    /// The request does not ask for a WebSocket, and was answered with this status by the
+    /// The request does not ask for a WebSocket. It was answered with this status by the
     /// [fallback](crate::Server::with_fallback).
     #[error(
         "could not accept the connection: the request asks for no WebSocket, and was answered {0}"

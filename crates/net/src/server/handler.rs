@@ -20,8 +20,8 @@ pub type HandlerError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The usual result of a handler. An error closes its connection with 1011.
 ///
-/// A handler may return any type that implements [`IntoHandlerResult`]. For a closure with `?`, this alias
-/// tells the compiler which error type is meant: end it with `HandlerResult::Ok(())`.
+/// A handler may return any type that implements [`IntoHandlerResult`]. If a closure uses `?`, the compiler cannot
+/// infer its error type. End the closure with `HandlerResult::Ok(())`.
 pub type HandlerResult = Result<(), HandlerError>;
 
 /// What a handler may return: `()`, or `Result<(), E>` with any error type `E`.

@@ -309,8 +309,8 @@ pub(crate) async fn reject<S: AsyncRead + AsyncWrite + Unpin>(
     answer_last(stream, &rejection.to_response(), method).await
 }
 
-/// Sends a response and closes the stream. It reads what the client still sends: unread bytes would turn the
-/// close into a reset, which may destroy the response.
+/// Sends a response and closes the stream. It continues to read, because with unread bytes the close becomes a reset,
+/// which may destroy the response.
 async fn answer_last<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     response: &Response<impl AsRef<[u8]>>,

@@ -90,7 +90,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         answer: Answer,
         guard: Option<ConnectionGuard>,
     ) -> Self {
-        // RFC6455-9.1-5: what was answered, whatever was offered.
+        // RFC6455-9.1-5: the extensions in the response are in use, whatever was offered.
         let connection = match answer.deflate() {
             Some(agreed) => connection.with_deflate(agreed),
             None => connection,
@@ -496,8 +496,7 @@ fn take_batch<S: AsyncRead + AsyncWrite + Unpin>(link: &mut Link<S>) -> Batch {
     (messages.len() > 0).then(|| Box::new(messages))
 }
 
-/// Polls until the caller need not act on the queued messages any more: a driver writes them, or the transport has
-/// taken them.
+/// Polls until the caller need not write the queued messages: a driver writes them, or the transport has taken them.
 #[inline]
 fn poll_sent<S: AsyncRead + AsyncWrite + Unpin>(
     mut link: MutexGuard<'_, Link<S>>,

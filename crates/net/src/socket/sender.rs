@@ -37,7 +37,7 @@ pub enum TrySendError {
     Closed(#[from] SenderClosedError),
 }
 
-/// The connection is closing or closed, or its socket was dropped. No message can be sent any more.
+/// The connection is closing or closed, or its socket was dropped. No more messages can be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("could not send the message: the connection is closed")]
 pub struct SenderClosedError;

@@ -232,7 +232,7 @@ fn chosen_deflate(headers: &HeaderMap, offer: &Offer) -> Result<Option<Agreement
         let params = Params::parse(&extension).filter(|params| params.answers(offered));
         let params = params.ok_or_else(|| AnswerError::DeflateParams(extension.to_string()))?;
         let mut agreed = params.agreed(wanted);
-        // The client keeps to its own limits, also where the server does not ask for them.
+        // The client applies its own limits even if the server does not request them.
         agreed.client = agreed.client.narrowed_to(wanted.client);
         agreement = Some(Agreement { extension, agreed });
     }

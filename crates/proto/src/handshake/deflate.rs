@@ -86,13 +86,13 @@ impl Params {
         let server_bits = self.server_max_window_bits.unwrap_or(WindowBits::MAX);
         let server_bits = server_bits.min(wanted.server.window_bits);
         Self {
-            // RFC7692-7.1.1.1-2: also if it was not asked for.
+            // RFC7692-7.1.1.1-2: even if the client did not request it.
             server_no_context_takeover: self.server_no_context_takeover
                 || wanted.server.takeover == ContextTakeover::No,
             // RFC7692-7.1.1.2-2: if the client offers it, it is accepted, which saves memory.
             client_no_context_takeover: self.client_no_context_takeover
                 || wanted.client.takeover == ContextTakeover::No,
-            // RFC7692-7.1.2.1-2: the same or less, also if it was not asked for.
+            // RFC7692-7.1.2.1-2: the same or less, even if the client did not request it.
             server_max_window_bits: self
                 .server_max_window_bits
                 .map_or(limit(server_bits), |_| Some(server_bits)),

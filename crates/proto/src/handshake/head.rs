@@ -267,7 +267,7 @@ fn parse_target(target: &str) -> Result<Uri, HeadError> {
     })
 }
 
-/// Says what is wrong with a first line that is not a request line.
+/// Explains why a first line is not a request line.
 fn bad_request_line(line: &[u8]) -> HeadError {
     let is_http = line.ends_with(b" HTTP/1.1\r\n") || line.ends_with(b" HTTP/1.0\r\n");
     if is_http && str::from_utf8(line).is_err() {

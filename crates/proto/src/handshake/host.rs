@@ -12,7 +12,7 @@ use super::{Rejection, syntax};
 pub struct Endpoint {
     /// The address at which the server listens.
     pub address: Option<IpAddr>,
-    /// Whether the server itself speaks TLS. It is `false` behind a proxy that ends TLS, too.
+    /// Whether the server itself speaks TLS. It is also `false` behind a proxy that terminates TLS.
     pub is_tls: bool,
 }
 
@@ -23,8 +23,8 @@ pub struct Endpoint {
 /// then have one origin, so [`OriginPolicy::Same`](super::OriginPolicy::Same) allows the page. Only the name
 /// in `Host` shows the attack.
 ///
-/// **Behind a reverse proxy** on the same machine, the server listens on a loopback address, and most proxies
-/// pass on the name that the browser asked for. List that name:
+/// **Behind a reverse proxy** on the same machine, the server listens on a loopback address, and most proxies forward
+/// the host name that the browser requested. List that name:
 ///
 /// ```
 /// use fullduplex_proto::handshake::HostPolicy;
@@ -106,7 +106,7 @@ impl HostName {
     /// Parses a name as WHATWG's URL parser does, so that international names are encoded.
     ///
     /// # Errors
-    /// [`HostNameError`], which says what is wrong.
+    /// [`HostNameError`], with the reason.
     pub fn parse(input: &str) -> Result<Self, HostNameError> {
         let invalid = |reason| HostNameError { input: input.to_owned(), reason };
         if input.parse::<IpAddr>().is_ok() || input.starts_with('[') {

@@ -9,14 +9,13 @@ use super::{Endpoint, Rejection};
 
 /// Which web pages can connect (RFC6455-10.2-1).
 ///
-/// A browser says truthfully which page opens a connection, and sends the user's cookies with the request,
-/// whatever page that is. Other clients can claim any origin, or none: this check protects users of browsers,
-/// not the server (RFC6455-10.1-1).
+/// A browser reports truthfully which page opens a connection, and it sends the user's cookies for every page. Other
+/// clients can claim any origin, or none. So this check protects users of browsers, not the server (RFC6455-10.1-1).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum OriginPolicy {
     /// Pages of this server: the host and the port of their origin are those of the request's `Host` header,
-    /// which a reverse proxy must pass on unchanged. If the server itself speaks TLS, their scheme must be
-    /// `https`; otherwise a proxy may have ended TLS, so `http` and `https` are both allowed.
+    /// which a reverse proxy must pass on unchanged. If the server itself uses TLS, their scheme must be `https`.
+    /// Otherwise a proxy may have terminated TLS, so `http` and `https` are both allowed.
     ///
     /// See [`HostPolicy`](super::HostPolicy) for a server on a loopback address.
     #[default]
@@ -84,7 +83,7 @@ impl Origin {
     /// difference.
     ///
     /// # Errors
-    /// [`OriginError`], which says what is wrong.
+    /// [`OriginError`], with the reason.
     pub fn parse(input: &str) -> Result<Self, OriginError> {
         let invalid =
             |reason: &str| OriginError { input: input.to_owned(), reason: reason.to_owned() };

@@ -19,7 +19,7 @@ use crate::history::History;
 /// For how long a stream knows the ids of messages, so that none is stored twice.
 const DUPLICATES: Duration = Duration::from_secs(120);
 
-/// How many messages are asked for at once.
+/// How many messages are requested at once.
 const BATCH: usize = 1_000;
 
 pub(super) struct Streams {
