@@ -413,7 +413,7 @@ mod tests {
     proptest! {
         /// FK-03
         #[test]
-        fn a_terminal_obeys_no_text(text in hostile(), bytes in prop::collection::vec(any::<u8>(), 0..50)) {
+        fn hostile_text_is_escaped_in_a_terminal(text in hostile(), bytes in prop::collection::vec(any::<u8>(), 0..50)) {
             let before = Line::from("< ");
             let line = Line::from("fdx: ").plain(&text).styled(Style::new().bold(), &text);
             assert_harmless(&seen(|pen| pen.line(&line)), &["fdx: "]);

@@ -271,7 +271,7 @@ mod tests {
         /// FK-03: whatever a server puts into its certificate, headers and errors, and a proxy into
         /// its name.
         #[test]
-        fn a_terminal_obeys_no_server(text in "(.|\\n|\\x1b|\\r|\u{9b}|\u{202e}){0,20}") {
+        fn text_of_servers_is_escaped_in_a_terminal(text in "(.|\\n|\\x1b|\\r|\u{9b}|\u{202e}){0,20}") {
             let value = HeaderValue::from_bytes(text.as_bytes());
             let value = value.unwrap_or(HeaderValue::from_static("x"));
             let day = Day { date: text.clone(), timestamp: 0 };

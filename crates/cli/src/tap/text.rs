@@ -287,7 +287,7 @@ mod tests {
     proptest! {
         /// FK-03: whatever a peer puts into a header, a frame, a reason or an error.
         #[test]
-        fn a_terminal_obeys_no_peer(
+        fn text_of_peers_is_escaped_in_a_terminal(
             text in "(.|\\n|\\x1b|\\r|\u{9b}|\u{202e}){0,20}",
             bytes in prop::collection::vec(any::<u8>(), 0..40),
             opcode in 0u8..16,

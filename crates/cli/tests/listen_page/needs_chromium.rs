@@ -77,7 +77,7 @@ async fn the_page_connects_sends_shows_and_closes() {
 /// The page and its connection pass through the tap, and the server accepts its origin.
 #[tokio::test]
 #[ignore = "needs chromium"]
-async fn the_page_comes_through_a_tap() {
+async fn a_tap_forwards_the_page() {
     let server = Listening::start_mode("--broadcast", &[]);
     let mut tap = Tap::start(&server.url, &[]);
     let mut page = Page::open(&format!("http://{}/", tap.address)).await;

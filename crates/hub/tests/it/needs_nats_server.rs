@@ -19,13 +19,13 @@ macro_rules! promises {
 }
 
 promises! {
-    a_broker_that_lost_its_data_is_told;
-    a_lost_position_is_told;
+    lost_data_of_the_broker_is_reported_as_a_gap;
+    a_lost_position_is_reported_as_a_gap;
     a_position_is_recovered_from_on_any_node;
-    a_publisher_can_leave_itself_out_on_all_nodes;
+    publish_to_others_skips_the_publisher_on_all_nodes;
     a_quiet_topic_has_no_gap;
-    a_slow_subscriber_delays_nobody;
-    a_topic_that_nobody_wants_costs_nothing;
+    a_slow_subscriber_delays_no_other;
+    an_unused_topic_is_unsubscribed;
     members_of_a_dead_node_expire;
     messages_reach_all_nodes_in_order;
     names_are_data;

@@ -141,7 +141,7 @@ pub(crate) async fn messages_reach_all_nodes_in_order(program: Program) {
 }
 
 /// HUB-1.
-pub(crate) async fn a_publisher_can_leave_itself_out_on_all_nodes(program: Program) {
+pub(crate) async fn publish_to_others_skips_the_publisher_on_all_nodes(program: Program) {
     let server = Server::start(program);
     let nodes = nodes(program, &server, 2).await;
     for room in ["live/room", "log/room"].map(topic) {
@@ -191,7 +191,7 @@ pub(crate) async fn a_position_is_recovered_from_on_any_node(program: Program) {
 }
 
 /// HUB-3: positions that are no longer valid.
-pub(crate) async fn a_lost_position_is_told(program: Program) {
+pub(crate) async fn a_lost_position_is_reported_as_a_gap(program: Program) {
     let server = Server::start(program);
     let options = options().with_history("log/short", History::new(3, Duration::from_secs(60)));
     let hub = hub_at(program, &server.url(), options.clone()).await;
@@ -318,7 +318,7 @@ pub(crate) async fn the_broker_goes(program: Program, fault: Fault) {
 }
 
 /// HUB-2: the broker restarts without its data.
-pub(crate) async fn a_broker_that_lost_its_data_is_told(program: Program) {
+pub(crate) async fn lost_data_of_the_broker_is_reported_as_a_gap(program: Program) {
     let mut server = Server::start(program);
     let hub = hub_at(program, &server.url(), options()).await;
     let room = topic("log/room");
@@ -431,7 +431,7 @@ pub(crate) async fn members_of_a_dead_node_expire(program: Program) {
 }
 
 /// HUB-4: one subscription for all subscribers of a node, and none when the topic is unused.
-pub(crate) async fn a_topic_that_nobody_wants_costs_nothing(program: Program) {
+pub(crate) async fn an_unused_topic_is_unsubscribed(program: Program) {
     let server = Server::start(program);
     let hub = hub_at(program, &server.url(), options()).await;
     for room in ["live/room", "log/room"].map(topic) {
@@ -465,7 +465,7 @@ pub(crate) async fn a_topic_that_nobody_wants_costs_nothing(program: Program) {
 }
 
 /// HUB-4.
-pub(crate) async fn a_slow_subscriber_delays_nobody(program: Program) {
+pub(crate) async fn a_slow_subscriber_delays_no_other(program: Program) {
     let server = Server::start(program);
     let hub = hub_at(program, &server.url(), options()).await;
     for room in ["live/room", "log/room"].map(topic) {

@@ -60,7 +60,7 @@ async fn a_proxy_rejects_an_unknown_user() {
 /// RFC6455-4.1-8
 #[tokio::test]
 #[ignore = "needs tinyproxy and microsocks"]
-async fn the_proxy_reports_that_the_server_refuses() {
+async fn the_proxy_reports_a_refused_connection() {
     let (_held, address) = deaf();
     let [http, socks] = both(BOTH, None);
     let server = format!("ws://{address}/");

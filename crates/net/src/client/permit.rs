@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn cancelled_waiters_leave_no_entry_and_block_nobody() {
+    async fn cancelled_waiters_leave_no_entry_and_do_not_block_others() {
         let is_known = || queues().contains_key(&remote("left"));
         let first = ConnectPermit::try_acquire(remote("left")).unwrap();
         assert!(ConnectPermit::try_acquire(remote("left")).is_none());

@@ -60,7 +60,7 @@ use ContextTakeover::{No, Yes};
 /// RFC7692-5-1, RFC7692-5-3, RFC7692-7.3-1, RFC6455-9.1-4: the offer has the parameters that the client
 /// wants, and a small window only if it wants one.
 #[test]
-fn a_client_offers_what_it_wants() {
+fn a_client_offers_its_configured_parameters() {
     for (wanted, header) in [
         (DeflateConfig::default(), "permessage-deflate; client_max_window_bits"),
         (
