@@ -27,7 +27,12 @@
 //!             },
 //!             event = subscription.recv() => match event {
 //!                 Some(Event::Message(delivery)) => socket.send(delivery.message).await?,
-//!                 Some(Event::Gap(_)) => {} // tell the client to reload its state None => return Ok(()), }, } } }
+//!                 Some(Event::Gap(_)) => {} // tell the client to reload its state
+//!                 None => return Ok(()),
+//!             },
+//!         }
+//!     }
+//! }
 //! ```
 //!
 //! The chapter "Rooms across machines" of the guide lists the cost of each guarantee. [`feed`] follows the log of a
