@@ -63,7 +63,7 @@ impl Imports {
         Ok(imports)
     }
 
-    /// Returns one circle for each module that is part of one, without repetitions.
+    /// Returns the circles. Each is a group of modules that import each other, directly or through others.
     fn circles(&self) -> Vec<String> {
         let mut seen = BTreeSet::new();
         let mut circles = Vec::new();
@@ -135,7 +135,7 @@ fn paths(code: &str, module: &[String]) -> Vec<Module> {
         let start = &code[before.len()..at];
         let ups = start.matches("super::").count();
         let is_start = start == "crate::" || start.len() == ups * "super::".len();
-        // Of `super::super::x`, only the whole is a path.
+        // `super::super::x` contains `super::` twice, but is one path.
         if !is_start || (keyword == 1 && code[at..].starts_with("super::")) {
             continue;
         }

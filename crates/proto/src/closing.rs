@@ -25,7 +25,8 @@ pub(crate) enum Closing {
     Open,
     /// Our Close is queued or sent. The peer's Close is missing.
     Sent,
-    /// The peer's Close arrived; ours is queued or sent. `close_was_sent`: ours was written before.
+    /// The peer's Close arrived; ours is queued or sent. `close_was_sent`: our Close was written before the peer's
+    /// arrived.
     Exchanged { frame: Option<Box<CloseFrame>>, close_was_sent: bool },
     /// The peer broke a rule. Our Close, which says so, is queued.
     Failed(Violation),
@@ -66,7 +67,7 @@ pub enum ConnectionError {
     /// The peer did not answer our Close in time.
     #[error("the peer did not answer the closing handshake in time")]
     CloseTimeout,
-    /// The peer did not answer our Ping in time, or the transport took no bytes for so long.
+    /// The peer did not answer our Ping within the Pong timeout, or the transport took no bytes for as long.
     #[error("the connection was lost: the peer did not answer a ping in time")]
     PongTimeout,
 }
@@ -149,7 +150,7 @@ impl Closing {
                 Self::ended(PeerClose::Received(frame), true, None)
             }
 
-            // Only bytes after our Close were lost. The peer does not need them.
+            // Our Close was written before writing failed, so the peer misses nothing that it needs.
             (Self::Sent, Step::WriteBroken { close_sent: true }) => Self::Sent,
             (Self::Open | Self::Sent, Step::WriteBroken { .. }) => Self::Readable,
 
@@ -171,7 +172,8 @@ impl Closing {
                 Self::Exchanged { frame, .. },
                 Step::TransportEnded { close_sent } | Step::DeadlineElapsed { close_sent },
             ) => Self::ended(PeerClose::Received(frame), close_sent, None),
-            // The transport may have lost a Close that it took just before it broke.
+            // Our Close counts only if it was written before the peer's arrived. If it was written later, the
+            // transport may have lost it when it broke.
             (Self::Exchanged { frame, close_was_sent }, Step::WriteBroken { .. }) => {
                 Self::ended(PeerClose::Received(frame), close_was_sent, None)
             }

@@ -30,11 +30,11 @@ pub(crate) struct Frame {
     pub(crate) fin: bool,
     pub(crate) opcode: Opcode,
     mask: Option<MaskKey>,
-    /// Bytes of the payload that were moved out of the input.
+    /// How many bytes of the payload were moved out of the input.
     moved: usize,
-    /// Bytes of the payload that are unmasked, at the front of the input.
+    /// How many bytes at the front of the input are payload that is already unmasked.
     unmasked: usize,
-    /// Bytes of the payload that are or will be at the front of the input.
+    /// How many bytes of the payload were not moved out of the input yet. Some of them may not have arrived.
     remaining: usize,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Frame {
 #[derive(Debug)]
 pub(crate) struct Fresh<'a> {
     pub(crate) bytes: &'a [u8],
-    /// Known to be ASCII. Other bytes were not checked.
+    /// True if the bytes are known to be ASCII. If false, they may still be ASCII.
     pub(crate) is_ascii: bool,
 }
 

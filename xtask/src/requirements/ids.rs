@@ -1,13 +1,13 @@
 //! Ids in a line of code, of a test or of a document.
 
-/// The letters of the faults of other implementations. `L1` is an id on a line that contains
-/// "fault".
+/// The first letters of the ids of faults in other implementations, such as `L1`.
 const OF_OTHERS: &str = "LFZHCMO";
 
 /// The sections of `specs/whatwg.md`. Tests of other sections are not named after its lines.
 const SECTIONS: std::ops::RangeInclusive<u32> = 1..=10;
 
-/// Returns the ids in a line, such as `RFC6455-5.1-1`, `WS-2.4`, `FT-15`, and `L1` after "fault".
+/// Returns the ids in a line, such as `RFC6455-5.1-1`, `WS-2.4` and `FT-15`. In a line that contains
+/// "fault", `L1` is an id too.
 pub(super) fn ids(line: &str) -> Vec<String> {
     let is_part = |character: char| character.is_ascii_alphanumeric() || ".-_".contains(character);
     let words = line.split(|character| !is_part(character));

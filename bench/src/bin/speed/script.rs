@@ -26,17 +26,18 @@ pub(crate) struct Reply {
     /// The first byte of its frame.
     pub(crate) first: u8,
     pub(crate) content: Vec<u8>,
-    /// Whether it is compressed, to an unknown length.
+    /// Whether it is compressed. The length of a compressed reply is not known in advance.
     pub(crate) is_compressed: bool,
 }
 
-/// The number of documents that each connection sends before it starts again: more than the window
-/// of a compressor holds, which could otherwise refer to a whole earlier document.
+/// The number of documents that each connection sends before it starts again. Together they are
+/// larger than the window of a compressor. Otherwise, the compressor could replace a whole document
+/// by a reference to its earlier copy.
 const DOCUMENTS: usize = 40;
 
 impl Script {
     /// Returns the script of the connection with this number. A raw server echoes the bytes of the
-    /// frames as they are, masked.
+    /// frames unchanged, so its replies are masked.
     pub(crate) fn new(workload: &Workload, connection: usize, is_raw: bool) -> Self {
         let bursts = if workload.content.kind == Kind::Json { DOCUMENTS } else { 1 };
         // All connections receive what the first one sends.

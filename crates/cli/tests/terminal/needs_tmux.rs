@@ -19,9 +19,9 @@ impl Terminal {
         Self::open_as("", name, folder, arguments)
     }
 
-    /// Opens a terminal with this value of `TERM`, if it is not empty.
+    /// Opens a terminal. Sets `TERM` to `term`, unless `term` is empty.
     fn open_as(term: &str, name: &str, folder: &Folder, arguments: &str) -> Self {
-        // A number, because the tmux of an earlier terminal of this test may still be ending.
+        // The number makes the name unique: a tmux server that the test used before may not have exited yet.
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let terminal = Self { name: format!("fdx-{name}-{}-{number}", std::process::id()) };
@@ -166,7 +166,8 @@ async fn a_message_does_not_disturb_the_typed_line() {
     drop(terminal);
 }
 
-/// FK-01: lines that arrive in one read, as `expect` and a paste without brackets send them.
+/// FK-01: several lines may arrive in one read, for example from `expect`, or from a paste without
+/// bracketed paste mode.
 #[test]
 #[ignore = "needs tmux"]
 fn all_lines_of_one_read_are_sent() {

@@ -1,5 +1,6 @@
 //! Additions to the object for bindings to other languages: messages whose bytes follow later,
-//! batches of messages, and streams that leave messages waiting. Applications do not need them.
+//! batches of messages, and streams that can be polled without taking a message. Applications do not
+//! need them.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -19,8 +20,9 @@ pub use crate::object::target::MessageDemand;
 pub use batch::{Batch, Rest};
 
 impl Events {
-    /// Polls for the next event, like the stream, but can leave a message where it is. A message that is
-    /// left delays the tasks behind it and, after some time, the peer.
+    /// Polls for the next event like the stream. With [`MessageDemand::Leave`], it does not take a message:
+    /// the message stays in the queue and delays the tasks behind it. If it stays for long, the peer must wait
+    /// too.
     pub fn poll_some(
         &mut self,
         cx: &mut Context<'_>,

@@ -58,20 +58,20 @@ impl WebSocket {
     }
 
     /// Returns the number of payload bytes passed to [`send`](Self::send) that were not written to
-    /// the network yet. It falls only between events. Sending after a close increases it, and it is never reset. In a
-    /// browser, this is the value of the browser's object.
+    /// the network yet. It decreases only between events. Sending after a close increases it, and it is never
+    /// reset. In a browser, the value comes from the browser's object.
     pub fn buffered_amount(&self) -> u64 {
         self.handle.claimed().buffered_amount()
     }
 
-    /// Returns the subprotocol that the server selected, or "" if it selected none and before the `open`
-    /// event.
+    /// Returns the subprotocol that the server selected. Returns "" before the `open` event, or if the server
+    /// selected none.
     pub fn protocol(&self) -> String {
         self.handle.claimed().object.protocol()
     }
 
-    /// Returns the extensions that the server selected, or "" if it selected none and before the `open`
-    /// event.
+    /// Returns the extensions that the server selected. Returns "" before the `open` event, or if the server
+    /// selected none.
     pub fn extensions(&self) -> String {
         self.handle.claimed().object.extensions()
     }
@@ -98,7 +98,8 @@ impl WebSocket {
     }
 
     /// Starts the closing handshake without a code; the peer sees 1005. Messages sent before are
-    /// still delivered, and messages may arrive until the socket is CLOSED. A browser drops those messages.
+    /// still delivered to the peer. Messages from the peer may arrive until the socket is CLOSED. In a browser, these
+    /// are dropped.
     ///
     /// In state CONNECTING it stops connecting. In state CLOSING or CLOSED it does nothing.
     pub fn close(&self) {
@@ -192,7 +193,7 @@ impl WebSocket {
     }
 
     /// Waits until the `close` event has fired, and returns it. While an [`Events`] stream exists, the
-    /// event fires when that is polled.
+    /// event fires only when the stream is polled.
     ///
     /// # Cancel safety
     /// Cancel safe.
@@ -202,7 +203,7 @@ impl WebSocket {
 
     /// Waits until [`buffered_amount`](Self::buffered_amount) is less than `bytes`, or the socket is
     /// closed. A sender uses it to keep pace with the network. While an [`Events`] stream exists, keep
-    /// polling it: the amount falls between its events.
+    /// polling the stream, because the amount decreases only between its events.
     ///
     /// # Cancel safety
     /// Cancel safe.

@@ -1,7 +1,8 @@
 /// Which ports a socket may connect to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Ports {
-    /// Allows all but the 83 ports of other protocols that Fetch blocks, as a browser does.
+    /// Allows the same ports as a browser: all except the 83 ports of other protocols that the Fetch standard
+    /// blocks.
     #[default]
     Fetch,
     /// Allows every port.

@@ -9,7 +9,7 @@ use http::HeaderMap;
 use super::inflater::Inflater;
 use super::rng::Rng;
 
-/// The parameters that each end has derived, and the extensions header of the response.
+/// The parameters that each end uses after the handshake, and the extensions header of the response.
 #[derive(Debug, Default)]
 pub(super) struct Agreement {
     pub(super) ends: [Option<AgreedDeflate>; 2],

@@ -20,11 +20,11 @@ pub(super) struct End {
     pub(super) limits: Limits,
     /// The agreed parameters of compression.
     pub(super) deflate: Option<AgreedDeflate>,
-    /// The remaining actions of the application, the next one last.
+    /// The remaining actions of the application in reverse order: the last item is the next action.
     pub(super) actions: Vec<Action>,
     pub(super) eagerness: [u64; 3],
     pub(super) attention: Attention,
-    /// Until when the application does nothing.
+    /// The application does nothing until this instant.
     pub(super) rests_until: Option<Instant>,
     /// The bytes that were read and not yet parsed.
     pub(super) input: BytesMut,

@@ -16,8 +16,8 @@ const HEARTBEAT_ONE_IN: u64 = 10;
 /// The pause of an application that never reads again: longer than every timeout.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// What both ends do, and what happens to them. In pairs, the client's value is the first, here and
-/// elsewhere.
+/// What both ends do, and which faults happen to them. In every array of two, here and in the other
+/// modules, the first item is for the client and the second for the server.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) agreement: Agreement,
@@ -36,7 +36,7 @@ pub(super) struct Plan {
 pub(super) struct Behaviour {
     pub(super) limits: Limits,
     pub(super) close_timeout: Duration,
-    /// The actions of the application, the first one last.
+    /// The actions of the application in reverse order: the last item is the first action.
     pub(super) actions: Vec<Action>,
     /// How eagerly the end acts, writes and reads.
     pub(super) eagerness: [u64; 3],
@@ -52,7 +52,7 @@ pub(super) struct Fault {
 
 #[derive(Debug, Clone, Copy, Hash)]
 pub(super) enum FaultKind {
-    /// The transport breaks for writing by the end. What was written arrives.
+    /// The end cannot write to the transport any more. Bytes that it wrote before still arrive.
     Cut,
     /// The transport breaks in both directions, and loses the bytes in flight.
     Reset,
@@ -60,7 +60,7 @@ pub(super) enum FaultKind {
     Silence,
     /// The end stops doing anything.
     Freeze,
-    /// The end ignores its input and sends Pings without end. The other end closes.
+    /// The end ignores its input and sends Pings forever. The next action of the other end is a close.
     Talk,
 }
 

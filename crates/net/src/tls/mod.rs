@@ -58,7 +58,7 @@ impl Tls {
         TlsBuilder::default()
     }
 
-    /// Returns the default options, for which the platform's roots are read once.
+    /// Returns the default options. The process reads the platform's roots once and reuses them in later calls.
     pub(crate) fn shared_platform() -> Result<Self, TlsConfigError> {
         static PLATFORM: OnceLock<Tls> = OnceLock::new();
         if let Some(tls) = PLATFORM.get() {
@@ -68,8 +68,8 @@ impl Tls {
         Ok(PLATFORM.get_or_init(|| tls).clone())
     }
 
-    /// With an observer, no session is resumed, because rustls resumes only under the same verifier. So the
-    /// server always presents its certificates.
+    /// Returns a connector. With an observer, the verifier is a new one for each connection. rustls resumes a session
+    /// only with the same verifier, so the server always presents its certificates.
     pub(crate) fn connector(&self, observer: Option<&Arc<dyn ConnectObserver>>) -> TlsConnector {
         let mut config = Arc::clone(&self.config);
         if let Some(observer) = observer {
@@ -90,7 +90,7 @@ impl Tls {
     }
 }
 
-/// Returns the cryptography that is used everywhere, whatever else is compiled in.
+/// Returns the cryptography of all connections. It is `ring` even if another provider is compiled in.
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }

@@ -81,7 +81,8 @@ impl Inflater {
         // ends with a block that is marked as the last one, without the empty block that should follow it; an
         // empty message has no data at all; the tail was not removed.
         if std::mem::take(&mut self.needs_tail) {
-            // If the tail was removed, the highest bit of the last byte is zero.
+            // Removing the tail leaves a last byte whose highest bit is zero. So data that ends with the bytes
+            // of the tail still has its tail.
             let is_unstripped = self.ending == TAIL;
             self.take_empty_block(if is_unstripped { &EMPTY_BLOCK } else { &TAIL })?;
         }

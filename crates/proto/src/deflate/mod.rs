@@ -21,7 +21,7 @@ const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct DeflateConfig {
-    /// How the client compresses. A server can limit the window only of a client that offers this.
+    /// How the client compresses. A server can limit the client's window only if the client offers that.
     pub client: ContextParams,
     /// How the server compresses.
     pub server: ContextParams,
@@ -44,7 +44,8 @@ pub struct AgreedDeflate {
 /// The compression context of one direction: how one end compresses what it sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct ContextParams {
-    /// How far back a repetition may lie. Default: 15 bits, 32 KiB.
+    /// The size of the window: how many of the preceding bytes the compressed data may refer to. Default: 15 bits,
+    /// 32 KiB.
     pub window_bits: WindowBits,
     /// Whether a message may refer to earlier messages. Default: yes, which compresses small messages
     /// best. Both ends then keep the window between messages, the receiving end until the connection ends.

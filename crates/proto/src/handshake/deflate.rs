@@ -26,7 +26,7 @@ pub(super) struct Params {
 enum ClientWindow {
     #[default]
     Absent,
-    /// Without a value, which is valid in an offer only: the client accepts any limit.
+    /// The parameter without a value: the client accepts any limit. It is valid only in an offer.
     Any,
     AtMost(WindowBits),
 }
@@ -67,7 +67,7 @@ impl Params {
         (!repeated).then_some(())
     }
 
-    /// Returns the offer of a client with this configuration.
+    /// Returns the offer of a client whose configuration is `wanted`.
     pub(super) fn offer(wanted: DeflateConfig) -> Self {
         Self {
             server_no_context_takeover: wanted.server.takeover == ContextTakeover::No,
@@ -81,7 +81,7 @@ impl Params {
         }
     }
 
-    /// Returns the answer of a server with this configuration to this offer.
+    /// Returns the answer to this offer, from a server whose configuration is `wanted`.
     pub(super) fn accept(self, wanted: DeflateConfig) -> Self {
         let server_bits = self.server_max_window_bits.unwrap_or(WindowBits::MAX);
         let server_bits = server_bits.min(wanted.server.window_bits);
@@ -92,7 +92,7 @@ impl Params {
             // RFC7692-7.1.1.2-2: if the client offers it, it is accepted, which saves memory.
             client_no_context_takeover: self.client_no_context_takeover
                 || wanted.client.takeover == ContextTakeover::No,
-            // RFC7692-7.1.2.1-2: the same or less, even if the client did not request it.
+            // RFC7692-7.1.2.1-2: at most the requested window. The server may also limit it without a request.
             server_max_window_bits: self
                 .server_max_window_bits
                 .map_or(limit(server_bits), |_| Some(server_bits)),
@@ -149,8 +149,8 @@ impl Params {
         Extension { name: NAME.to_owned(), params: params.into_iter().flatten().collect() }
     }
 
-    /// Returns the agreed parameters, given our configuration, when this is the server's answer. Parameters that
-    /// only the offer has do not count (RFC7692-7.2.2-3).
+    /// Returns the parameters that both ends use if this is the server's answer. Parameters that only the offer
+    /// has do not count (RFC7692-7.2.2-3). The threshold is from `wanted`, our own configuration.
     pub(super) fn agreed(self, wanted: DeflateConfig) -> AgreedDeflate {
         let client_bits = match self.client_max_window_bits {
             ClientWindow::AtMost(bits) => bits,

@@ -74,7 +74,7 @@ fn the_examples_of_the_rfc_inflate() {
     }
 }
 
-/// RFC7692-vec: the same messages compress to the bytes of the RFC.
+/// RFC7692-vec: compressing the messages of the RFC's examples gives the bytes in the RFC.
 #[test]
 fn the_messages_of_the_rfc_compress_to_its_examples() {
     let mut connection = deflating(Role::Server);
@@ -222,8 +222,8 @@ impl Peer {
 
 /// RFC7692-6.1-1: a second inflater reads our messages, with any window, with and without takeover. No
 /// distance exceeds the agreed window (RFC7692-7.2.1-4, RFC7692-7.2.1-5, RFC7692-7.2.1-6,
-/// RFC7692-7.2.1-7, RFC7692-7.2.1-8, fault Z6), not even one of 256 bytes, which the library does not
-/// support itself.
+/// RFC7692-7.2.1-7, RFC7692-7.2.1-8, fault Z6). This includes a window of 256 bytes, which the compression
+/// library does not support.
 #[test]
 fn compression_uses_only_the_agreed_window() {
     for role in [Role::Client, Role::Server] {
@@ -269,7 +269,8 @@ fn contexts_outlive_a_release() {
             let wire = drain(&mut server);
             assert_eq!(events(&mut client, &wire), [Received::Message(message.into())]);
             if seed % 4 == 3 {
-                // The receiving end releases memory; the sending end still refers to earlier messages.
+                // The receiving end releases memory. The sending end does not, so its next messages may still
+                // refer to earlier ones.
                 assert!(client.has_deadline());
                 while let Some(at) = client.handle_timeout(clock.now) {
                     clock.now = at;
@@ -528,8 +529,8 @@ fn small_parts_stay_within_the_limit() {
     assert_eq!(events.iter().map(content_len).sum::<usize>(), 4096);
 }
 
-/// FC-15: an empty message without data, and data with the tail that should have been removed, are
-/// accepted in any frames: nothing can be lost.
+/// FC-15: an empty message without data is accepted, and so is data whose tail was not removed, however
+/// they are split into frames. No data can be lost.
 #[test]
 fn messages_without_data_or_with_the_tail_are_accepted() {
     let hello = b"\xf2\x48\xcd\xc9\xc9\x07\x00";

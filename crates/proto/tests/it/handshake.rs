@@ -94,7 +94,7 @@ fn the_request_has_the_target_and_host_of_the_url() {
     }
 }
 
-/// RFC6455-4.1-21, RFC6455-4.2.2-6, fault FT-06: at every chunk size.
+/// RFC6455-4.1-21, RFC6455-4.2.2-6, fault FT-06: the result does not depend on the sizes of the reads.
 #[test]
 fn both_ends_agree_on_the_subprotocol() {
     for (offered, chosen) in [
@@ -263,7 +263,7 @@ fn with_8_bit_bytes(head: &str) -> Vec<Vec<u8>> {
     heads
 }
 
-/// Fault H9: such a byte is not taken for a letter and causes no panic.
+/// Fault H9: a byte that is not ASCII is not read as a letter, and causes no panic.
 #[test]
 fn a_header_with_an_8_bit_byte_is_refused() {
     let lists = ["Sec-WebSocket-Protocol: chat", "Sec-WebSocket-Extensions: permessage-deflate"];
@@ -290,7 +290,7 @@ fn a_subprotocol_that_was_not_offered_cannot_be_chosen() {
     }
 }
 
-/// RFC6455-4.1-18: an answer to one nonce is refused for another.
+/// RFC6455-4.1-18: a client refuses an answer that was made for another nonce.
 #[test]
 fn an_answer_to_another_nonce_is_refused() {
     let (one, other) = (offer(&[]), Offer::new(Nonce([7; 16]), Subprotocols::default()));

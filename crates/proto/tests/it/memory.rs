@@ -12,7 +12,8 @@ use fullduplex_proto::{
 use crate::support::pair::Clock;
 use crate::support::*;
 
-/// Fault FT-40: after messages were read and written, an idle connection holds no further memory.
+/// Fault FT-40: after messages were read and written, an idle connection holds no more memory than
+/// before.
 #[test]
 fn an_idle_connection_holds_no_memory_of_its_messages() {
     for role in ROLES {

@@ -135,7 +135,7 @@ fn inflated_parts_are_small() {
     assert!(ended && received == 10_000_000, "{received}");
 }
 
-/// Fault F4: the limits apply to a message in parts as to a whole one.
+/// Fault F4: a message that is received in parts has the same limits as one that is received whole.
 #[test]
 fn limits_apply_to_messages_in_parts() {
     let mut limits = Limits::default();

@@ -120,8 +120,8 @@ fn messages_of_every_length_form_arrive() {
     }
 }
 
-/// WHATWG "bufferedAmount": headers and control frames do not count, and each payload byte counts until it
-/// is written, not until its whole message is.
+/// WHATWG "bufferedAmount": headers and control frames do not count. A payload byte stops counting as soon
+/// as it is written, even if the rest of its message is not.
 #[test]
 fn buffered_amount_counts_each_payload_byte_until_it_is_written() {
     for role in ROLES {
@@ -180,8 +180,8 @@ fn messages_queued_between_partial_writes_stay_in_order() {
     }
 }
 
-/// Under steady load the queue is never empty. It must still free what was written. The test follows the
-/// address of the output: a queue that keeps written bytes moves on and on in one allocation.
+/// Under steady load the queue is never empty. It must still free the bytes that were written. The test
+/// compares addresses: if the queue kept written bytes, each output would begin where the last one ended.
 #[test]
 fn a_queue_that_is_never_empty_does_not_grow() {
     for role in ROLES {

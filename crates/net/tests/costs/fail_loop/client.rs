@@ -20,7 +20,8 @@ pub(crate) enum Step {
     Compress(Message),
     /// Sends a message in fragments of this size, with a Ping after each.
     Fragments(Message, usize),
-    /// Waits until this many events were received, counting the response, or the stream has ended.
+    /// Waits until this many events were received, or until the stream has ended. The response counts
+    /// as one event.
     Read(usize),
     /// Shuts down its direction of the transport.
     End,

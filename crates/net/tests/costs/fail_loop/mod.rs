@@ -96,7 +96,7 @@ fn every_fault_is_reported_once_and_leaks_nothing() {
 /// Plays a scenario with a fault and checks the results. Returns whether the fault happened.
 fn try_once(scenario: &Scenario, failing: Failing, expected: &Outcome) -> bool {
     let mut failed = false;
-    // Leaves the buffers of the thread as the measured run leaves them.
+    // After this run, the thread keeps the same buffers as after the measured run.
     run(scenario, failing);
     let memory = measure(|| {
         let (outcome, operations) = run(scenario, failing);
