@@ -26,6 +26,8 @@ http {
     server {
         listen 127.0.0.1:@PLAIN@;
         listen 127.0.0.1:@TLS@ ssl;
+        # The name of the upstream, the default, is a foreign host for a server on a loopback address.
+        proxy_set_header Host $host;
         location /well { proxy_pass http://127.0.0.1:@SERVER@/health; }
         location /ill { proxy_pass http://127.0.0.1:@ILL@/health; }
         location /well11 { proxy_http_version 1.1; proxy_pass http://127.0.0.1:@SERVER@/health; }
