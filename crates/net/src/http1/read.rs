@@ -15,7 +15,7 @@ const READ: usize = 2 << 10;
 /// How many interim responses (status 100 to 199 except 101) are skipped.
 const INTERIM_RESPONSES: usize = 8;
 
-/// Why no HTTP head could be read or written.
+/// The reason why no HTTP head could be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpeningError {
@@ -25,10 +25,10 @@ pub enum OpeningError {
     /// The server sent too many interim responses.
     #[error("the server sent more than {0} interim responses before its final one")]
     InterimResponses(usize),
-    /// The peer closed the connection first.
+    /// The peer closed the connection before the head was complete.
     #[error("the peer closed the connection during the opening handshake")]
     Ended,
-    /// The connection failed first.
+    /// The connection failed before the head was complete.
     #[error("the connection failed during the opening handshake: {0}")]
     Io(io::Error),
 }
@@ -39,7 +39,8 @@ impl From<io::Error> for OpeningError {
     }
 }
 
-/// Reads from `stream` until `parse` has taken a head off `input`. Bytes after the head stay in `input`.
+/// Reads from `stream` until `parse` has removed a complete head from `input`. Bytes after the head stay in
+/// `input`.
 pub(crate) async fn read_head<T>(
     stream: &mut (impl AsyncRead + Unpin),
     input: &mut BytesMut,
@@ -55,8 +56,8 @@ pub(crate) async fn read_head<T>(
     }
 }
 
-/// Reads once into a buffer on the stack, so that `input` only allocates what arrived. The parser refuses
-/// a head that is too long, so `input` exceeds that limit by one read at most.
+/// Reads once into a buffer on the stack, so that `input` only allocates memory for bytes that have arrived.
+/// The parser refuses a head that is too long, so `input` exceeds the limit of a head by at most one read.
 fn poll_read(
     stream: &mut (impl AsyncRead + Unpin),
     input: &mut BytesMut,
@@ -69,7 +70,7 @@ fn poll_read(
     Poll::Ready(Ok(read.filled().len()))
 }
 
-/// Reads a response and skips interim ones: a server may send 103 before 101 (WS-3.11).
+/// Reads a response and skips interim responses: a server may send 103 before 101 (WS-3.11).
 pub(crate) async fn read_final_response(
     stream: &mut (impl AsyncRead + Unpin),
     input: &mut BytesMut,

@@ -17,7 +17,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many characters of the body the error message quotes.
 const QUOTED_CHARACTERS: usize = 200;
 
-/// An HTTP response with another status than 101: the server did not open the connection.
+/// An HTTP response with a status other than 101: the server did not open the connection.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Rejected {
@@ -83,7 +83,7 @@ impl std::fmt::Display for Rejected {
     }
 }
 
-/// How the end of a body is found (RFC 9112 section 6.3).
+/// How the end of a body is determined (RFC 9112 section 6.3).
 enum Framing {
     Length(usize),
     Chunked,

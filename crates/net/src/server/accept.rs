@@ -6,7 +6,7 @@ use crate::server::request::Request;
 use crate::socket::Socket;
 
 /// Accepts a client that has connected over `stream` (RFC6455-4.2.2-1): TCP, or TLS after its handshake. To
-/// see the request first, use [`Request::read`].
+/// inspect the request before accepting it, use [`Request::read`].
 ///
 /// If the request is not a valid opening request, the client receives an HTTP error with the reason, and the stream is
 /// closed.

@@ -12,8 +12,8 @@ use crate::pool::{NoPlaceError, Phase, Pool};
 use crate::server::handshake::Terms;
 use crate::server::options::ServerOptions;
 
-/// The connections of a [`Server`](crate::Server), or of a service that upgrades requests. Counts them and shuts them
-/// down. Cloning is cheap; all clones refer to the same connections.
+/// The connections of a [`Server`](crate::Server), or of a service that upgrades requests. This handle counts
+/// the connections and shuts them down. Cloning is cheap; all clones refer to the same connections.
 #[derive(Debug, Clone)]
 pub struct Connections {
     pool: Arc<Pool>,
@@ -58,7 +58,7 @@ impl Connections {
         Drained { closed: before.saturating_sub(cut), cut }
     }
 
-    /// Reserves a place for a connection from `address`, if there is one.
+    /// Reserves a place for a connection from `address`, if a place is free.
     pub(crate) fn admit(&self, address: Option<IpAddr>) -> Result<ConnectionGuard, Rejection> {
         self.pool.admit(address).map_err(rejection)
     }
@@ -72,7 +72,7 @@ impl Connections {
     }
 }
 
-/// Returns the response for a client that is refused a place.
+/// Returns the response for a client that gets no place.
 pub(crate) fn rejection(error: NoPlaceError) -> Rejection {
     let (status, reason) = match error {
         NoPlaceError::ServerFull => (

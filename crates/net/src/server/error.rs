@@ -5,7 +5,7 @@ use http::StatusCode;
 
 use crate::http1::read::OpeningError;
 
-/// Why no connection was accepted.
+/// The reason why no connection was accepted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AcceptError {

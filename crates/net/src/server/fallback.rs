@@ -47,8 +47,8 @@ impl fmt::Debug for Fallback {
     }
 }
 
-/// Sets the headers that frame the body and close the connection, so that bytes after the request are not
-/// taken for another one (fault O2).
+/// Sets the headers that frame the body and close the connection. Otherwise, bytes after the request could be
+/// parsed as another request (fault O2).
 fn finish(response: Response<Bytes>) -> Response<Bytes> {
     let mut response = if response.status().is_informational() {
         tracing::error!(status = %response.status(), "the fallback returned an interim response");
@@ -61,7 +61,7 @@ fn finish(response: Response<Bytes>) -> Response<Bytes> {
     let headers = response.headers_mut();
     headers.remove(TRANSFER_ENCODING);
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    // RFC 9110 sections 8.6 and 15.4.5: these have no body.
+    // RFC 9110 sections 8.6 and 15.4.5: responses with these statuses have no body.
     if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         headers.remove(CONTENT_LENGTH);
         response.body_mut().clear();

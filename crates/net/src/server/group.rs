@@ -6,7 +6,7 @@ use slab::Slab;
 
 use crate::socket::sender::{Sender, TrySendError};
 
-/// Sends messages to many connections at once. Cloning is cheap; all clones are the same group.
+/// Sends messages to many connections at once. Cloning is cheap; all clones refer to the same group.
 ///
 /// A message is not copied, and is compressed once for all members with the same window size. All members receive the
 /// messages of a group in the same order. [`OverflowPolicy`] decides what happens if the queue of a member is full. No
@@ -71,9 +71,9 @@ pub enum OverflowPolicy {
 pub struct Sent {
     /// Members for which the message was queued.
     pub queued: usize,
-    /// Members that miss the message, by [`OverflowPolicy::Drop`].
+    /// Members that miss the message because of [`OverflowPolicy::Drop`].
     pub dropped: usize,
-    /// Members whose connection is closed, by [`OverflowPolicy::Close`].
+    /// Members whose connection is closed because of [`OverflowPolicy::Close`].
     pub closed: usize,
 }
 
@@ -96,7 +96,8 @@ impl Group {
             prepared => prepared,
         };
         let mut sent = Sent { queued: 0, dropped: 0, closed: 0 };
-        // Wakers are foreign code, which may use the group: they are called without the lock.
+        // A waker is foreign code, which may use the group. So the wakers are called after the lock is
+        // released.
         let mut wakers = Vec::new();
         let mut overfull = Vec::new();
         {
@@ -144,7 +145,8 @@ impl Group {
 impl Drop for Member {
     fn drop(&mut self) {
         let sender = self.group.members().remove(self.key);
-        // Dropping the last sender drops messages, which is foreign code, so this happens without the lock.
+        // Dropping the last sender drops its messages. That may run foreign code, so the lock is not held
+        // here.
         drop(sender);
     }
 }

@@ -12,7 +12,8 @@ use crate::pool::Phase;
 use crate::socket::{Shared, Socket};
 use crate::time;
 
-/// How long a handler of [`Socket::drive`] may run after its connection has ended, if it has not noticed the end.
+/// The time limit for a handler of [`Socket::drive`] that has not noticed the end of its connection. The
+/// limit starts at the end of the connection.
 const HANDLER_GRACE: Duration = Duration::from_secs(60);
 
 /// The error of a handler.
@@ -59,19 +60,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Runs `handler` with this socket, and drives the socket while the handler waits for something else: it answers
     /// pings, checks deadlines, and writes queued messages.
     ///
-    /// When the handler drops the socket, by returning or before, the closing handshake starts: with 1000, or
-    /// with 1011 if it returned an error or panicked. The future is ready when the connection has ended and the
-    /// handler has returned.
+    /// The closing handshake starts when the handler returns or drops the socket. The close code is 1000, or
+    /// 1011 if the handler returned an error or panicked. The future is ready when the connection has ended
+    /// and the handler has returned.
     ///
     /// # The end of a connection
-    /// When the connection has ended, its transport and its place in the server are freed immediately, whatever the
-    /// handler waits for. The handler notices the end when it uses its socket: `recv` returns `None` or an error,
-    /// `closed` returns, or sending fails. After that, it may take as long as it needs to clean up. A handler that has
-    /// not noticed the end within 60 s ([`ServerOptions::handler_grace`](crate::ServerOptions::handler_grace)) is
-    /// dropped. A handler that only sends should also wait for [`Socket::closed`].
+    /// When the connection has ended, its transport and its place in the server are freed immediately, even
+    /// if the handler is waiting for something else. The handler notices the end when it uses its socket:
+    /// `recv` returns `None` or an error, `closed` returns, or sending fails. After that, the time for its
+    /// cleanup is not limited. A handler that has not noticed the end within 60 s
+    /// ([`ServerOptions::handler_grace`](crate::ServerOptions::handler_grace)) is dropped. A handler that
+    /// only sends should also wait for [`Socket::closed`].
     ///
-    /// While the handler does not receive messages, the socket is not read, so the peer must wait. If the handler
-    /// receives none for 5 s, the socket reads up to 64 KiB more, to notice the end of the connection after them.
+    /// While the handler does not receive messages, the socket does not read, so the peer must wait. If the
+    /// handler receives no message for 5 s, the socket reads up to 64 KiB ahead. So it can notice the end of
+    /// a connection after these bytes.
     ///
     /// # Errors
     /// The error of the handler, or [`HandlerPanicError`].
@@ -204,7 +207,7 @@ enum Over {
 impl<S: AsyncRead + AsyncWrite + Unpin, F> Drop for HandlerTask<S, F> {
     fn drop(&mut self) {
         if !matches!(self.stage, Stage::Over) {
-            // Another task may use the socket, and would wait forever.
+            // Another task may use the socket. Without this wake, it would wait forever.
             let wakers = self.socket.link().abandon();
             wakers.wake();
         }

@@ -9,8 +9,8 @@ use http::{HeaderName, HeaderValue, Request, Response};
 
 use crate::server::options::AcceptOptions;
 
-/// A valid opening request, and the answer so far. It does no I/O, so [`Server`](crate::Server) and hyper requests
-/// share it.
+/// A valid opening request, and the answer so far. It does no I/O, so [`Server`](crate::Server) and the
+/// upgrade of hyper requests can both use it.
 #[derive(Debug)]
 pub(crate) struct Handshake {
     offer: Offer,

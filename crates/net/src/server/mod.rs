@@ -38,10 +38,10 @@ use crate::server::request::{Origination, Request, reject};
 use crate::tls::Identity;
 use crate::transport::Transport;
 
-/// How long to wait after `accept` failed: the process may be out of file descriptors.
+/// The pause after `accept` failed, for example because the process has no free file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long a client without a place may take to receive the refusal, unless too many refusals are in flight.
+/// The time limit for sending a refusal to a client that gets no place.
 const TURNED_AWAY_TIME: Duration = Duration::from_secs(1);
 const TURNED_AWAY: usize = 64;
 
@@ -106,7 +106,7 @@ impl Server {
         Self { listener, tls: None, fallback: None, connections: Connections::new(options) }
     }
 
-    /// Speaks TLS with clients that connect over TCP.
+    /// Uses TLS for clients that connect over TCP.
     pub fn with_tls(mut self, identity: &Identity) -> Self {
         self.tls = Some(identity.clone());
         self
@@ -155,14 +155,15 @@ impl Server {
         &self.connections
     }
 
-    /// Runs `handler` for each client that asks for a WebSocket, in a task of its own. Returns after
-    /// [`Connections::shutdown`], when all handlers have ended.
+    /// Runs `handler` for each client that asks for a WebSocket, in a separate task for each client. Returns
+    /// after [`Connections::shutdown`], when all handlers have ended.
     ///
     /// On a loopback address, requests for hosts other than `localhost` and IP addresses are answered with 421; see
     /// [`AcceptOptions::hosts`](crate::AcceptOptions::hosts).
     ///
-    /// The handler accepts or rejects the [`Request`]. [`Socket::drive`] documents how it uses the socket, and what
-    /// happens at the end of a connection. An error or a panic of one handler does not affect others.
+    /// The handler accepts or rejects the [`Request`]. [`Socket::drive`] documents how the handler uses the
+    /// socket, and what happens at the end of a connection. An error or a panic of one handler does not
+    /// affect the other handlers.
     ///
     /// # Cancel safety
     /// Dropping the future stops listening. Open connections continue.
@@ -195,7 +196,7 @@ impl Server {
                     can_accept = true;
                 }
                 Err(error) => {
-                    // Logged once, until a client can be accepted again.
+                    // Only the first of several consecutive errors is logged.
                     if std::mem::replace(&mut can_accept, false) {
                         tracing::warn!(%error, "could not accept a client; trying again");
                     }
@@ -211,7 +212,8 @@ impl Server {
     }
 }
 
-/// Returns how many refusals may be in flight at a time. Each needs a file descriptor of the reserve.
+/// Returns the maximum number of refusals that are sent at the same time. Each refusal uses one of the
+/// reserved file descriptors.
 fn turned_away() -> usize {
     open_files::limit()
         .map_or(TURNED_AWAY, |limit| (open_files::reserve(limit) / 2).clamp(1, TURNED_AWAY))
@@ -251,7 +253,7 @@ where
         let shown = peer.map(tracing::field::display);
         match self.connections.admit(peer.map(|peer| peer.ip())) {
             Ok(guard) => {
-                // A client that speaks TLS connects over TCP.
+                // TLS is only used over TCP. A client of a Unix socket has no address.
                 let tls = self.tls.clone().filter(|_| peer.is_some());
                 let fallback = self.fallback.clone();
                 let endpoint = Endpoint { address: self.address, is_tls: tls.is_some() };
@@ -270,7 +272,8 @@ where
         }
     }
 
-    /// Sends a refusal to a client without a place. A TLS client only sees the end of the connection.
+    /// Sends a refusal to a client that gets no place. If the server uses TLS, the connection is closed
+    /// without a response.
     fn turn_away(&self, transport: Transport, rejection: Rejection) {
         if self.tls.is_none()
             && let Ok(permit) = Arc::clone(&self.turned_away).try_acquire_owned()

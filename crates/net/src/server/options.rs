@@ -21,20 +21,21 @@ use crate::server::open_files;
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct AcceptOptions {
-    /// The subprotocols that the server speaks. The first of the client's offers that is among them is
-    /// chosen. Default: none.
+    /// The subprotocols that the server speaks. The server chooses the first of the client's offers that is
+    /// in this list. Default: none.
     pub subprotocols: Subprotocols,
-    /// Which hosts the server answers for, against DNS rebinding. Default: any. A [`Server`](crate::Server) on a
-    /// loopback address answers for `localhost` and IP addresses only. **Behind a reverse proxy** on the same machine,
-    /// list the names that the proxy forwards.
+    /// The hosts for which the server answers requests. This check protects against DNS rebinding. Default:
+    /// any. A [`Server`](crate::Server) on a loopback address answers for `localhost` and IP addresses only.
+    /// **Behind a reverse proxy** on the same machine, list the names that the proxy forwards.
     pub hosts: HostPolicy,
     /// Which web pages can connect. Default: those of the server's own origin.
     pub origins: OriginPolicy,
-    /// Whether permessage-deflate is agreed to, and how. Default: `None`.
+    /// The parameters with which the server accepts permessage-deflate, or `None` for no compression.
+    /// Default: `None`.
     ///
-    /// A connection that compresses both ways holds up to 480 KiB more, and up to 36 KiB after half a minute
-    /// without messages, if its task receives. Smaller windows and no context takeover need less.
-    /// [`ServerOptions::memory_bytes`] bounds the sum.
+    /// A connection that compresses in both directions holds up to 480 KiB more. After half a minute without
+    /// messages, it holds up to 36 KiB more, if its task receives. Smaller windows and no context takeover
+    /// need less. [`ServerOptions::memory_bytes`] limits the memory of all connections together.
     pub deflate: Option<DeflateConfig>,
     /// Limits on what the client sends. The limits of HTTP heads do not apply to requests that hyper reads, because
     /// hyper has its own limits.
@@ -66,7 +67,7 @@ impl AcceptOptions {
         self
     }
 
-    /// Sets which hosts the server answers for.
+    /// Sets the hosts for which the server answers requests.
     pub fn hosts(mut self, hosts: HostPolicy) -> Self {
         self.hosts = hosts;
         self
@@ -78,7 +79,7 @@ impl AcceptOptions {
         self
     }
 
-    /// Agrees to permessage-deflate.
+    /// Sets the parameters with which the server accepts permessage-deflate.
     pub fn deflate(mut self, deflate: impl Into<Option<DeflateConfig>>) -> Self {
         self.deflate = deflate.into();
         self
@@ -117,7 +118,7 @@ pub struct ServerOptions {
     /// files, is reserved for refusals and for the rest of the process.
     pub connections: usize,
     /// The maximum number of connections from one IPv4 address, or from one IPv6 network of 64 bits. Further
-    /// ones are refused with 429. Behind a proxy all connections come from one address: raise it there.
+    /// ones are refused with 429. Behind a proxy, all connections come from one address, so raise this limit.
     ///
     /// Default: 4,096, or half of [`connections`](Self::connections)' default if that is less.
     pub connections_per_address: usize,
@@ -126,7 +127,7 @@ pub struct ServerOptions {
     /// A connection counts if it holds 4 KiB or more of these:
     ///
     /// - Incomplete messages: up to twice `Limits::message_bytes`.
-    /// - Messages that were read ahead of a handler that does not receive: up to 64 KiB, or one message.
+    /// - Messages that were read while the handler does not receive: up to 64 KiB, or one message.
     /// - Messages that are queued for a peer that does not read: up to 64 KiB and one message of
     ///   [`Socket::send`](crate::Socket::send), up to the capacity of a [`Sender`](crate::Sender).
     /// - Contexts of compression: up to 368 KiB to send, and up to 112 KiB to receive.
@@ -141,15 +142,15 @@ pub struct ServerOptions {
     /// 3. If that is not enough, the connection fails with 1013, and is counted in
     ///    [`Counts::evicted`](crate::Counts::evicted).
     pub memory_bytes: usize,
-    /// How many of [`memory_bytes`](Self::memory_bytes) the connections from one IPv4 address, or from one IPv6 network
-    /// of 64 bits, may hold. Above this limit, the rules above apply to the connections of this address. Behind a proxy
-    /// all connections come from one address: raise it there. Default: 512 MiB.
+    /// How many of [`memory_bytes`](Self::memory_bytes) the connections from one IPv4 address, or from one
+    /// IPv6 network of 64 bits, may hold. Above this limit, the rules above apply to the connections of this
+    /// address. Behind a proxy, all connections come from one address, so raise this limit. Default: 512 MiB.
     pub memory_bytes_per_address: usize,
-    /// How long a handler may run after its connection has ended, if it has not noticed the end. Then it is dropped.
-    /// Default: 60 s.
+    /// How long a handler that has not noticed the end of its connection may still run. After this time, the
+    /// handler is dropped. Default: 60 s.
     ///
-    /// A handler has noticed the end if a method of its [`Socket`](crate::Socket) returned `None` or an error after the
-    /// end, or if it dropped the socket. After that, it may take as long as it needs.
+    /// A handler has noticed the end if a method of its [`Socket`](crate::Socket) returned `None` or an error
+    /// after the end, or if it dropped the socket. After that, its time is not limited.
     pub handler_grace: Duration,
 }
 
@@ -200,7 +201,7 @@ impl ServerOptions {
         self
     }
 
-    /// Sets how long a handler that has not noticed the end may run after its connection has ended.
+    /// Sets how long a handler that has not noticed the end of its connection may still run.
     pub fn handler_grace(mut self, grace: Duration) -> Self {
         self.handler_grace = grace;
         self

@@ -22,13 +22,13 @@ use crate::server::options::AcceptOptions;
 use crate::socket::{Shared, Socket};
 use crate::transport::Transport;
 
-/// How much a refused client may still send before it is cut off.
+/// The maximum number of bytes that are read from a refused client before the connection is cut off.
 const REFUSED_INPUT: u64 = 64 << 10;
 
 /// An opening request that is not answered yet. [`accept`](Self::accept) or [`reject`](Self::reject) it.
 ///
-/// Nothing more is read until then, and the client's deadline does not run. Dropping a request closes its stream;
-/// in a handler of a [`Server`](crate::Server) the client is answered with 500.
+/// Until then, nothing more is read, and no deadline applies. Dropping a request closes its stream. In a
+/// handler of a [`Server`](crate::Server), the client is first answered with 500.
 #[derive(Debug)]
 pub struct Request<S: AsyncRead + AsyncWrite + Unpin = Transport> {
     /// `None` once it is answered.
@@ -49,7 +49,7 @@ pub(crate) struct Pending<S> {
     decided: Option<oneshot::Sender<Decision<S>>>,
 }
 
-/// What a handler did with its request, if it did not reject it.
+/// What a handler did with a request that it did not reject.
 #[derive(Debug)]
 pub(crate) enum Decision<S> {
     Accepted(Arc<Shared<S>>),
@@ -110,7 +110,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
                 Err(rejection) => (rejection, head.method().clone()),
             },
         };
-        // The caller needs the rejection, whether or not the client receives it.
+        // The caller needs the rejection, even if the client does not receive it.
         deadline.limit(reject(stream, &rejection, &method)).await.ok();
         Err(AcceptError::Rejected(rejection))
     }
@@ -213,8 +213,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
 }
 
 impl Request<Transport> {
-    /// Returns the certificates that the client presented over TLS, in DER: its own, then those that lead to a root.
-    /// They are verified. Returns none without TLS, or if the server does not request them: see
+    /// Returns the certificates that the client presented over TLS, in DER: the client's own certificate,
+    /// then those that lead to a root. The certificates are verified. There are none without TLS, or if the
+    /// server does not request them; see
     /// [`Identity::require_client_certificate`](crate::Identity::require_client_certificate).
     pub fn client_certificates(&self) -> impl Iterator<Item = &[u8]> {
         self.pending().stream.client_certificates()
@@ -238,7 +239,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
         let socket = Socket::new(stream, connection, input, answer, guard);
         if let Some(decided) = decided {
             socket.shared().link().expect_driver();
-            // If the task is gone, so is the handler that awaits this.
+            // Sending only fails if the task was dropped. The task drops its handler, which awaits this
+            // future.
             decided.send(Decision::Accepted(Arc::clone(socket.shared()))).ok();
         }
         Ok(socket)
@@ -309,8 +311,8 @@ pub(crate) async fn reject<S: AsyncRead + AsyncWrite + Unpin>(
     answer_last(stream, &rejection.to_response(), method).await
 }
 
-/// Sends a response and closes the stream. It continues to read, because with unread bytes the close becomes a reset,
-/// which may destroy the response.
+/// Sends a response and closes the stream. It continues to read what the client sends. If unread bytes
+/// remained, the close would become a TCP reset, and the client could lose the response.
 async fn answer_last<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     response: &Response<impl AsRef<[u8]>>,

@@ -28,7 +28,7 @@ use crate::transport::Transport;
 pub(crate) type Opening =
     Pin<Box<dyn Future<Output = Result<Request, AcceptError>> + Send + 'static>>;
 
-/// Reads the request of a client, after TLS if the server speaks it.
+/// Reads the request of a client, after the TLS handshake if the server uses TLS.
 pub(crate) fn open(
     transport: Transport,
     tls: Option<TlsAcceptor>,
@@ -56,7 +56,7 @@ pub(crate) fn open(
     })
 }
 
-/// A client until its connection is open. It is boxed for the same reason.
+/// A client until its connection is open. It is boxed, because it needs more memory than an open connection.
 pub(crate) type Preparing<F> =
     Pin<Box<dyn Future<Output = Option<HandlerTask<Transport, F>>> + Send + 'static>>;
 

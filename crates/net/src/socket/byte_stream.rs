@@ -31,7 +31,7 @@ use crate::transport::Transport;
 /// ```
 ///
 /// # Cancel safety
-/// Safe, as every stream is: a dropped read loses no bytes, and a dropped write has written nothing.
+/// Safe: a dropped read loses no bytes, and a dropped write has written nothing.
 #[derive(Debug)]
 pub struct ByteStream<S: AsyncRead + AsyncWrite + Unpin = Transport> {
     socket: Socket<S>,
@@ -112,10 +112,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ByteStream<S> {
         ready!(room)?;
         let amount = buf.len().min(MAX_WRITE);
         let message = Message::Binary(BytesMut::from(&buf[..amount]).freeze());
-        // One of the ends has closed.
+        // One of the two ends has closed the connection.
         let refused = |misuse| io::Error::new(io::ErrorKind::BrokenPipe, misuse);
         socket.queue(message).map_err(refused)?;
-        // The transport takes the rest later. The next call returns its error.
+        // Bytes that the transport does not take now are written later. The next call returns an error of the
+        // transport.
         let _ = socket.shared().poll_writing(cx, Link::poll_flush_or_end);
         Poll::Ready(Ok(amount))
     }

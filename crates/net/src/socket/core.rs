@@ -11,10 +11,10 @@ use crate::socket::owner::Owner;
 use crate::socket::read_buffer::Input;
 
 thread_local! {
-    /// The memory of a core that was parked, for the next core of this thread that is unparked.
+    /// The memory of a core that was parked. The next core that this thread unparks reuses it.
     static SPARE: Cell<Option<Box<ActiveCore>>> = const { Cell::new(None) };
 
-    /// A send buffer, while no connection of this thread has anything to send.
+    /// A send buffer that no connection of this thread uses at the moment.
     static BUFFER: Cell<Option<SendBuffer>> = const { Cell::new(None) };
 }
 
@@ -25,8 +25,8 @@ pub(crate) struct Core {
     pub(crate) owner: Owner,
 }
 
-/// The state of a connection, in as little memory as possible. Most connections are idle most of the time, and are
-/// parked then.
+/// The state of a connection. Most connections are idle most of the time. An idle connection is parked, to
+/// save memory.
 #[derive(Debug)]
 enum State {
     Active(Box<ActiveCore>),
@@ -41,9 +41,10 @@ enum State {
 #[derive(Debug)]
 pub(crate) struct ActiveCore {
     pub(crate) connection: Connection,
-    /// Bytes that were read and not yet parsed. While the link waits, at most an incomplete frame.
+    /// Bytes that were read and not yet parsed. While the link waits, they are at most an incomplete frame.
     pub(crate) input: Input,
-    /// Bytes that were read since the timeouts were last checked, or since the transport had no more.
+    /// The number of bytes that were read since the timeouts were last checked, or since the transport last
+    /// had no more bytes.
     pub(crate) read_since: usize,
     /// Whether the transport has to be flushed.
     pub(crate) flush: Flush,
@@ -285,7 +286,8 @@ impl ActiveCore {
 
 type Spare<T> = LocalKey<Cell<Option<T>>>;
 
-/// Takes the memory that the thread keeps. A thread that is ending keeps none, but may still drop tasks.
+/// Takes the memory that the thread keeps. A thread that is ending keeps no memory, but it may still drop
+/// tasks.
 fn take<T>(spare: &'static Spare<T>) -> Option<T> {
     spare.try_with(Cell::take).ok().flatten()
 }
@@ -306,7 +308,7 @@ pub(crate) fn copy(error: &io::Error) -> io::Error {
 mod tests {
     use super::*;
 
-    /// Fault FT-40: an idle connection keeps one of these beside its link.
+    /// Fault FT-40: an idle connection needs one of these in addition to its link.
     #[test]
     fn a_parked_core_is_small() {
         assert!(size_of::<Core>() <= 104);

@@ -63,7 +63,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         let Some(waiters) = self.poller.driver().and_then(|driver| driver.waiters.as_mut()) else {
             return Wakers::default();
         };
-        // Only tasks that can continue are woken, because one of them may be part of this task and cause its next turn.
+        // Only tasks that can continue are woken. One of them may be part of the driving task, and then its
+        // wake causes another turn.
         Wakers([
             if has_event { waiters.event.take() } else { None },
             if has_written { waiters.write.take() } else { None },
@@ -81,7 +82,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 if !has_room || self.poll_alarm(late, Instant::now(), cx).is_pending() {
                     let is_over = self.poll_all_but_reading(cx).is_ready();
                     if has_room && !is_over {
-                        // Set again, since checking a deadline may have cleared it.
+                        // The alarm is set again, because checking a deadline may have cleared it.
                         let _ = self.poll_alarm(late, Instant::now(), cx);
                     }
                     return true;

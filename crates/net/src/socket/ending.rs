@@ -91,7 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
-    /// Returns `Ready` from `at` on. Until then, the task is woken at `at` or earlier.
+    /// Returns `Ready` at or after the time `at`. Before that, the task is woken at `at` or earlier.
     pub(crate) fn poll_alarm(
         &mut self,
         at: Instant,
@@ -104,7 +104,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Frees the resources of a connection that has ended: its place, the transport, and its memory, except for
     /// messages that the application has not received yet.
     ///
-    /// The transport is shut down in order if that is possible at once (RFC6455-7.1.1-1).
+    /// The transport is shut down properly if that is possible without waiting (RFC6455-7.1.1-1).
     pub(super) fn end(&mut self, cx: &mut Context<'_>) {
         self.core.owner.clear_alarm();
         let Some(mut stream) = self.stream.take() else {

@@ -20,13 +20,13 @@ use crate::socket::sender::{Inbox, Sender};
 /// How many reads one poll may perform before it yields to other tasks.
 const READS_PER_TURN: usize = 4;
 
-/// While this many bytes wait for the transport, senders wait too.
+/// Senders wait while at least this many bytes are queued for the transport.
 const WRITE_HIGH_WATER: u64 = 64 << 10;
 
-/// How many slices one write takes at most.
+/// The maximum number of slices in one write.
 const SLICES: usize = 16;
 
-/// A transport and the connection over it, with the one loop that moves the bytes.
+/// A transport and the connection over it. It contains the only loop that moves bytes between them.
 #[derive(Debug)]
 pub(crate) struct Link<S> {
     /// `None` once the connection has ended.
@@ -36,7 +36,7 @@ pub(crate) struct Link<S> {
     /// Messages from other tasks.
     pub(super) mailbox: Option<Inbox>,
     pub(crate) poller: Poller,
-    /// Payload bytes that the transport took since [`Link::take_written`].
+    /// The number of payload bytes that the transport has taken since [`Link::take_written`].
     payload_written: u64,
 }
 
@@ -81,7 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                     }
                     return Poll::Ready(Some(event));
                 }
-                // Dropped before reading, since dropping it restores the budget.
+                // This guard is dropped before reading, because dropping it restores the task's budget.
                 drop(budget);
             }
             // What cannot be written now is written when the transport wakes this task. A write error is
@@ -98,7 +98,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             if self.poll_read(cx).is_ready() {
                 continue;
             }
-            // Without budget nothing was read, which does not mean that the peer is silent.
+            // Without budget, nothing was read, even if the peer has sent something.
             if !has_budget_remaining() {
                 return self.yield_now(cx);
             }
@@ -230,7 +230,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             && (connection.queued_bytes() < WRITE_HIGH_WATER || !connection.is_open())
     }
 
-    /// Queues a message, whether or not there is room.
+    /// Queues a message, even if there is no room.
     #[inline]
     pub(crate) fn queue(&mut self, message: &Outgoing) -> Result<(), Misuse> {
         self.core.ask_for_context(|connection| connection.context_needed(message));
@@ -243,7 +243,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         Ok(())
     }
 
-    /// Queues the next part of a message, whether or not there is room.
+    /// Queues the next part of a message, even if there is no room.
     pub(crate) fn queue_part(&mut self, part: &Part) -> Result<(), Misuse> {
         self.core.ask_for_context(|connection| connection.context_needed_for_part(part));
         let active = self.core.active().ok_or(Misuse::Closing)?;
@@ -344,7 +344,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         let count = active.connection.poll_output(&mut slices);
         let stream = Pin::new(stream);
         let polled = match &slices[..count] {
-            // Cheaper than a vectored write of one slice.
+            // This is cheaper than a vectored write of one slice.
             [slice] => stream.poll_write(cx, slice),
             slices => stream.poll_write_vectored(cx, slices),
         };
@@ -362,7 +362,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Records a write error, which ends writing but not reading.
+    /// Records a write error. After it, the link no longer writes, but it still reads.
     fn check_write<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
         result.inspect_err(|error| {
             if let Some(active) = self.core.active() {
@@ -455,7 +455,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
         self.poller.drop_ahead();
         if has_failed {
-            // The Close is still to be written.
+            // The Close must still be written.
             cx.waker().wake_by_ref();
         }
     }

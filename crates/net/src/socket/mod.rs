@@ -48,18 +48,18 @@ use crate::transport::Transport;
 /// All resources of a connection (its transport, its memory, its place in a server) are freed as soon as it has ended.
 /// The socket remains, and returns the messages that were already received.
 ///
-/// Dropping a socket ends its connection: in a handler with the closing handshake, elsewhere without. Call
-/// [`close`](Self::close) to close it properly.
+/// Dropping a socket ends its connection. In a handler, the closing handshake is performed; elsewhere, it is
+/// not. Call [`close`](Self::close) to close it properly.
 ///
 /// # Cancel safety
 /// All methods are cancel safe. Dropping a future before it is ready loses no message. Messages that it has queued stay
 /// queued.
 ///
 /// # `Stream` and `Sink`
-/// A socket is a [`Stream`](futures_core::Stream) of received messages, which ends after the first error, and a
-/// [`Sink`](futures_sink::Sink) of [`Message`]s. `Sink::send` flushes, so in a handler it waits for the transport,
-/// which [`send`](Self::send) does not; a [`Prepared`](fullduplex_proto::Prepared) message can be sent by
-/// [`send`](Self::send) only.
+/// A socket is a [`Stream`](futures_core::Stream) of received messages, which ends after the first error, and
+/// a [`Sink`](futures_sink::Sink) of [`Message`]s. In a handler, `Sink::send` waits for the transport,
+/// because it flushes; [`send`](Self::send) does not. A [`Prepared`](fullduplex_proto::Prepared) message can
+/// only be sent by [`send`](Self::send).
 #[derive(Debug)]
 pub struct Socket<S: AsyncRead + AsyncWrite + Unpin = Transport> {
     handle: Handle<S>,
@@ -90,7 +90,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         answer: Answer,
         guard: Option<ConnectionGuard>,
     ) -> Self {
-        // RFC6455-9.1-5: the extensions in the response are in use, whatever was offered.
+        // RFC6455-9.1-5: the extensions in the response are in use, not those in the offer.
         let connection = match answer.deflate() {
             Some(agreed) => connection.with_deflate(agreed),
             None => connection,
@@ -169,15 +169,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.handle.0.next_of_batch(&mut self.batch)
     }
 
-    /// Sends a message, and waits until the transport has taken it. Meanwhile it does not read. The next
-    /// [`Socket::recv`] answers pings. In a handler, it only waits for room in the queue, and the message is written
-    /// when the handler next waits.
+    /// Sends a message, and waits until the transport has taken it. Meanwhile, the socket does not read, so
+    /// pings are only answered by the next [`Socket::recv`]. In a handler, `send` only waits for room in the
+    /// queue, and the message is written when the handler next waits.
     ///
     /// # Errors
     /// [`SendError`]; the message was not sent, or not completely.
     ///
     /// # Cancel safety
-    /// Safe: the message is queued whole, or not at all while there is no room.
+    /// Safe: the message is queued whole. While there is no room, nothing is queued.
     pub fn send(
         &mut self,
         message: impl Into<Outgoing>,
@@ -197,7 +197,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// [`SendError`]; the part was not sent, or not completely.
     ///
     /// # Cancel safety
-    /// Safe: the part is queued whole, or not at all while there is no room.
+    /// Safe: the part is queued whole. While there is no room, nothing is queued.
     pub fn send_part(&mut self, part: &Part) -> impl Future<Output = Result<(), SendError>> {
         let mut part = Some(part);
         poll_fn(move |cx| {
@@ -316,7 +316,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.link().close_result().cloned()
     }
 
-    /// Queues a message without waiting for room, for a caller that bounds what it queues.
+    /// Queues a message without waiting for room. The caller must limit how much it queues.
     ///
     /// # Errors
     /// [`Misuse::Closing`] after a close, [`Misuse::MessageUnderWay`] between the parts of another
@@ -388,8 +388,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
-    /// Locks the link. Of foreign code, only the transport runs under the lock. If it panics, the link is broken, as
-    /// after a transport error.
+    /// Locks the link. The transport is the only foreign code that runs under the lock. If the transport
+    /// panics, the link is broken, as after a transport error.
     pub(crate) fn link(&self) -> MutexGuard<'_, Link<S>> {
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -446,7 +446,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
-    /// Queues the message once there is room, and leaves `None`.
+    /// Polls until there is room, queues the message, and replaces it with `None`.
     #[inline]
     fn poll_feed(
         &mut self,
@@ -496,7 +496,8 @@ fn take_batch<S: AsyncRead + AsyncWrite + Unpin>(link: &mut Link<S>) -> Batch {
     (messages.len() > 0).then(|| Box::new(messages))
 }
 
-/// Polls until the caller need not write the queued messages: a driver writes them, or the transport has taken them.
+/// Polls until the caller does not have to write the queued messages: a driver writes them, or the transport
+/// has taken them.
 #[inline]
 fn poll_sent<S: AsyncRead + AsyncWrite + Unpin>(
     mut link: MutexGuard<'_, Link<S>>,

@@ -35,7 +35,7 @@ impl Owner {
         }
     }
 
-    /// Returns `Ready` from `at` on. Until then, the task is woken at `at` or earlier.
+    /// Returns `Ready` at or after the time `at`. Before that, the task is woken at `at` or earlier.
     pub(crate) fn poll_alarm(
         &mut self,
         at: Instant,

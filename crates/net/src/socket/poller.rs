@@ -45,13 +45,14 @@ pub(crate) struct Driver {
     pub(super) waiters: Option<Box<Waiters>>,
 }
 
-/// Events that arrived while the application did not wait for one. Until the application is late, at most one.
+/// Events that arrived while the application did not wait for one. Until the application is late, there is at
+/// most one such event.
 #[derive(Debug)]
 pub(super) struct Ahead {
     pub(super) events: VecDeque<Received>,
     /// The size of these messages.
     pub(super) bytes: usize,
-    /// When the application counts as late.
+    /// The time after which the application counts as late.
     pub(super) late: Instant,
 }
 

@@ -5,15 +5,16 @@ use bytes::BytesMut;
 /// The size of a read buffer, except for large frames.
 const SIZE: usize = 64 << 10;
 
-/// A buffer with less room than this is replaced before a read.
+/// The minimum room for a read. A buffer with less room is replaced.
 const MIN_READ: usize = 16 << 10;
 
-/// A thread keeps this many buffers that have grown for a large frame, each of at most this size.
+/// The maximum number of buffers for large frames that a thread keeps. Each has at most `LARGE_SIZE_MAX`
+/// bytes.
 const LARGE_KEPT: usize = 4;
 const LARGE_SIZE_MAX: usize = 4 << 20;
 
-/// A large frame is received into a kept buffer of at most this many times its length, since the message
-/// keeps all of the buffer alive.
+/// The maximum ratio of the size of a kept buffer to the length of a large frame that is received into it. It
+/// is limited, because the message keeps the whole buffer alive.
 const MAX_WASTE: usize = 4;
 
 thread_local! {
@@ -37,7 +38,7 @@ pub(crate) struct Input {
 #[derive(Debug, Default)]
 struct Buffer {
     bytes: BytesMut,
-    /// The capacity, once all messages in this buffer are dropped.
+    /// The capacity of the buffer when no message refers to it.
     size: usize,
 }
 
@@ -143,8 +144,9 @@ impl Input {
 }
 
 impl Buffer {
-    /// Makes room in an empty buffer. If no message holds a part of it, the whole buffer is reused, which is good for
-    /// the processor's cache. Otherwise the rest of it is used, and then a new buffer.
+    /// Makes room in an empty buffer. If no message refers to the buffer, the whole buffer is reused, because
+    /// it is likely in the processor's cache. Otherwise, the unused rest of the buffer is used. If that is
+    /// too small, a new buffer is allocated.
     fn renew(&mut self) {
         if !self.bytes.try_reclaim(self.size.max(SIZE)) && self.bytes.capacity() < MIN_READ {
             *self = Self { bytes: BytesMut::with_capacity(SIZE), size: SIZE };

@@ -43,8 +43,8 @@ pub enum TrySendError {
 pub struct SenderClosedError;
 
 impl Sender {
-    /// Sets the bound of the queue for this sender and its clones: a message is accepted while fewer than
-    /// `bytes` wait. Default: 1 MiB.
+    /// Sets the capacity of the queue for this sender and its clones: a message is accepted while fewer than
+    /// `bytes` are queued. Default: 1 MiB.
     pub fn with_capacity(mut self, bytes: usize) -> Self {
         self.capacity = bytes;
         self
@@ -145,7 +145,7 @@ struct Queue {
     /// The sum of their [`cost`].
     bytes: usize,
     stage: Stage,
-    /// The task that takes messages, while it waits for one.
+    /// The task that takes messages, if it waits for a message.
     reader: Option<Waker>,
     /// The same task. It is also woken by a request to close, even while it has no room for messages.
     closer: Option<Waker>,
@@ -230,7 +230,7 @@ impl Inbox {
         let dropped =
             (std::mem::take(&mut queue.messages), queue.reader.take(), queue.closer.take());
         drop(queue);
-        // Dropping them may run foreign code, so this happens without the lock.
+        // Dropping the messages may run foreign code, so the lock is not held here.
         drop(dropped);
         self.0.changed.notify_waiters();
     }
@@ -243,7 +243,8 @@ impl Drop for Inbox {
 }
 
 impl Mailbox {
-    /// Locks the queue. Of foreign code, only the clone of a waker runs under the lock, so poisoning is ignored.
+    /// Locks the queue. The clone of a waker is the only foreign code that runs under the lock, so poisoning
+    /// is ignored.
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

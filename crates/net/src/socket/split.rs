@@ -19,8 +19,8 @@ use crate::transport::Transport;
 
 /// The receiving half of a [`Socket`], from [`Socket::split`].
 ///
-/// It also answers pings and the peer's Close. Like the socket, it must be polled for the connection to work,
-/// unless a handler's task drives it.
+/// It also answers pings and the peer's Close. The connection only works while this half is polled, unless a
+/// handler's task drives the socket.
 #[derive(Debug)]
 pub struct SocketStream<S: AsyncRead + AsyncWrite + Unpin = Transport> {
     handle: Arc<Handle<S>>,

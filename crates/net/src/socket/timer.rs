@@ -8,7 +8,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 pub(crate) struct Timer(Option<Pin<Box<Sleep>>>);
 
 impl Timer {
-    /// Returns `Ready` from `at` on. Until then, the task is woken at `at` or earlier.
+    /// Returns `Ready` at or after the time `at`. Before that, the task is woken at `at` or earlier.
     pub(crate) fn poll(&mut self, at: Instant, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
         if at <= now {
             return Poll::Ready(());
@@ -18,7 +18,7 @@ impl Timer {
             sleep.as_mut().reset(at);
         }
         if sleep.as_mut().poll(cx).is_ready() {
-            // It was set for an earlier time, which has come just now.
+            // The timer was set for an earlier time, which has just passed.
             cx.waker().wake_by_ref();
         }
         Poll::Pending
