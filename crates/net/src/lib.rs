@@ -1,7 +1,7 @@
 //! WebSocket connections on tokio: [`connect`] as a client, [`accept`] as a server, and a
 //! [`Socket`] to receive, send and close.
 //!
-//! [`proto`] implements the protocol; this crate moves the bytes.
+//! [`proto`] implements the protocol; this crate does the I/O.
 //!
 //! # Example
 //!

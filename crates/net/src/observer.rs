@@ -6,9 +6,9 @@ use http::{Request, Response};
 
 /// Observes the steps of connecting, for diagnostics and logs.
 ///
-/// The connecting task calls it at each step, so it must not block. A redirect that is followed starts again
-/// with the first step. For Unix sockets and a [`Connector`](crate::Connector), the first step is TLS or the
-/// request.
+/// The task that connects calls the observer at each step, so the observer must not block. If a redirect is
+/// followed, the steps start again with the first one. For Unix sockets and a
+/// [`Connector`](crate::Connector), the first step is TLS or the request.
 ///
 /// ```
 /// use fullduplex_net::{ConnectObserver, ConnectStep};
@@ -25,11 +25,11 @@ use http::{Request, Response};
 /// }
 /// ```
 pub trait ConnectObserver: fmt::Debug + Send + Sync {
-    /// Called with each step when it happens.
+    /// Receives each step when it happens.
     fn observe(&self, step: ConnectStep<'_>);
 }
 
-/// A step of connecting, in order. The final error is not a step: it is the
+/// A step of connecting. The variants are in the order of the steps. The final error is not a step: it is the
 /// [`ConnectError`](crate::ConnectError).
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
@@ -71,14 +71,15 @@ pub enum ConnectStep<'a> {
     Tunnel,
     /// The server has presented its certificates. They are **not verified yet**.
     Certificates {
-        /// The certificates in DER, the server's own first.
+        /// The certificates in DER. The server's own certificate is the first.
         chain: &'a [&'a [u8]],
     },
-    /// The TLS handshake is complete, and the server's certificate is verified as [`Tls`](crate::Tls) says.
+    /// The TLS handshake is complete, and the server's certificate is verified according to the
+    /// [`Tls`](crate::Tls) options.
     Tls {
-        /// Such as `TLSv1_3`.
+        /// The TLS version, such as `TLSv1_3`.
         version: &'a str,
-        /// Such as `TLS13_AES_256_GCM_SHA384`.
+        /// The cipher suite, such as `TLS13_AES_256_GCM_SHA384`.
         cipher: &'a str,
     },
     /// The opening request will be sent. **It contains secrets**, such as Authorization and cookies.

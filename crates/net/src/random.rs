@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use fullduplex_proto::handshake::Nonce;
 
-/// Random bytes taken from the system at once: 256 masking keys.
+/// The number of random bytes that are requested from the system at once. They are 256 masking keys.
 const POOL: usize = 1 << 10;
 
 thread_local! {
@@ -12,7 +12,8 @@ thread_local! {
     };
 }
 
-/// The process id at the last connection. By it, a pool detects that `fork` copied it.
+/// The process id when the last connection was opened. A pool compares it with its own `process`, to detect
+/// that `fork` has copied the pool.
 static PROCESS: AtomicU32 = AtomicU32::new(0);
 
 #[derive(Clone)]
@@ -23,14 +24,15 @@ struct Pool {
     process: u32,
 }
 
-/// Returns the source of masking keys for a new connection. The keys are the system's random numbers, without a
-/// generator in between (RFC6455-5.3-3). A forked process does not reuse its parent's keys (FS-16).
+/// Returns the source of masking keys for a new connection. The keys are random numbers that come directly
+/// from the system (RFC6455-5.3-3). A forked process does not reuse its parent's keys (FS-16).
 pub(crate) fn mask_keys() -> impl FnMut() -> [u8; 4] + Send + 'static {
     set_process(std::process::id());
     mask_key
 }
 
-/// Records the process id. Reading it is a system call, so this is done per connection, not per key.
+/// Records the process id. Reading the id is a system call, so it is read for each connection, not for each
+/// key.
 fn set_process(id: u32) {
     PROCESS.store(id, Ordering::Relaxed);
 }
@@ -57,8 +59,8 @@ pub(crate) fn nonce() -> Nonce {
     Nonce(nonce)
 }
 
-/// Panics without random numbers: a client with predictable masking keys endangers others
-/// (RFC6455-10.3-1).
+/// Fills `bytes` with random numbers. Panics if the system returns none, because a client with predictable
+/// masking keys endangers others (RFC6455-10.3-1).
 fn fill(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the system must provide random numbers");
 }
@@ -69,8 +71,8 @@ mod tests {
 
     use super::*;
 
-    /// FS-16: after `fork`, parent and child have the same memory, and so the same pool. A copy of the pool represents
-    /// that of the child.
+    /// FS-16: after `fork`, parent and child have the same memory, and so the same pool. In this test, a copy
+    /// of the pool represents the pool of the child.
     #[test]
     fn keys_differ_after_a_fork() {
         let parent = std::process::id();
@@ -86,7 +88,7 @@ mod tests {
         assert!(of_parent.iter().all(|key| !of_child.contains(key)), "{of_parent:?} {of_child:?}");
     }
 
-    /// RFC6455-5.3-2, RFC6455-4.1-18, fault M1: a fixed or repeating key shows as many repetitions.
+    /// RFC6455-5.3-2, RFC6455-4.1-18, fault M1: fixed or repeating keys would be counted as many repetitions.
     #[test]
     fn keys_and_nonces_do_not_repeat() {
         let keys: HashSet<[u8; 4]> = (0..100_000).map(|_| mask_key()).collect();
@@ -96,8 +98,8 @@ mod tests {
         assert_eq!(nonces.len(), 100_000);
     }
 
-    /// RFC6455-5.3-3, RFC6455-10.3-1: no bit is biased, neither in a key nor between one key and the next,
-    /// as with a counter or a weak generator.
+    /// RFC6455-5.3-3, RFC6455-10.3-1: no bit is biased within a key or between consecutive keys. With a
+    /// counter or a weak generator, some bits would be biased.
     #[test]
     fn no_bit_of_a_key_is_biased() {
         let mut ones = [0u32; 64];

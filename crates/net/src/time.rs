@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Returns the instant `duration` from now, or one in the far future if the clock cannot represent that.
+/// Returns the instant `duration` from now. Returns an instant in the far future if the clock cannot
+/// represent that.
 pub(crate) fn after(duration: Duration) -> Instant {
     const THIRTY_YEARS: Duration = Duration::from_secs(30 * 365 * 86_400);
     let now = Instant::now();

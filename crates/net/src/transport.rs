@@ -85,7 +85,8 @@ impl Transport {
         })
     }
 
-    /// Returns the certificates of a client that has connected over TLS, in DER, its own first.
+    /// Returns the certificates of a client that has connected over TLS, in DER. The client's own certificate
+    /// is the first.
     pub(crate) fn client_certificates(&self) -> impl Iterator<Item = &[u8]> {
         let chain = match &self.0 {
             Kind::Tls(stream) => stream.get_ref().1.peer_certificates(),

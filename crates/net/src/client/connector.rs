@@ -10,8 +10,8 @@ use crate::transport::Transport;
 /// The future that a [`Connector`] returns.
 pub type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<Transport>> + Send + 'a>>;
 
-/// Opens the stream to a server, instead of TCP and proxies: for example through SSH, or in memory. For
-/// `wss`, TLS runs over the stream.
+/// Opens the stream to a server, in place of TCP and proxies. For example, the stream can lead through SSH,
+/// or stay in memory. For `wss`, TLS is used over the stream.
 ///
 /// ```
 /// use fullduplex_net::{Connector, Connecting, Transport, proto::Url};

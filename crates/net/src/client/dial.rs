@@ -19,7 +19,7 @@ use crate::http1::host_and_port;
 use crate::observer::ConnectStep;
 use crate::time;
 
-/// How long an attempt has before the next address is tried in parallel.
+/// The time after the start of an attempt at which the next address is tried in parallel.
 const HEAD_START: Duration = Duration::from_millis(250);
 
 /// How many addresses of one host are tried.
@@ -75,7 +75,7 @@ pub(crate) async fn dial(
     }
 }
 
-/// Returns the addresses of a host; at least one.
+/// Returns the addresses of a host. There is at least one.
 async fn resolve(host: &str, port: u16, options: &ConnectOptions) -> io::Result<Vec<SocketAddr>> {
     let mut addresses = match (host.parse::<IpAddr>(), &options.resolver) {
         (Ok(address), _) => vec![SocketAddr::new(address, port)],
@@ -95,7 +95,7 @@ async fn resolve(host: &str, port: u16, options: &ConnectOptions) -> io::Result<
     Ok(addresses)
 }
 
-/// Orders addresses so that both families alternate, starting with that of the first address.
+/// Orders addresses so that both families alternate, starting with the family of the first address.
 fn in_order(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     let first_is_ipv4 = addresses.first().is_some_and(SocketAddr::is_ipv4);
     let mut families = [VecDeque::new(), VecDeque::new()];
@@ -246,7 +246,8 @@ async fn connect(address: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpSt
             socket.connect(address).await?
         }
     };
-    // Small messages must not wait for Nagle's algorithm. Without it the connection works too.
+    // Small messages must not wait for Nagle's algorithm. If the option cannot be set, the connection still
+    // works.
     stream.set_nodelay(true).ok();
     Ok(stream)
 }

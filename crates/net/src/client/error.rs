@@ -14,7 +14,7 @@ use crate::proxy::ProxyError;
 use crate::tls;
 use crate::tls::TlsConfigError;
 
-/// Why no connection was opened.
+/// The reason why no connection was opened.
 ///
 /// `Display` includes the cause, so [`source`](std::error::Error::source) does not return it again: the
 /// cause is a field. Every `authority` is a host and a port.
@@ -71,7 +71,7 @@ pub enum ConnectError {
         proxy: String,
         /// The server.
         authority: String,
-        /// What the proxy did instead.
+        /// The error of the proxy.
         error: Box<ProxyError>,
     },
     /// The default TLS options could not be loaded.
@@ -106,10 +106,10 @@ pub enum ConnectError {
     Opening {
         /// The server.
         authority: String,
-        /// What happened instead.
+        /// The error of the opening handshake.
         error: OpeningError,
     },
-    /// The server answered with another HTTP status than 101.
+    /// The server answered with an HTTP status other than 101.
     #[error("could not open a WebSocket: {0}")]
     Rejected(Box<Rejected>),
     /// The server answered with a redirect that must not be followed.
@@ -192,7 +192,7 @@ fn reason(phase: &ConnectPhase, failures: &[AddressFailure]) -> String {
         ConnectPhase::Queue => {
             ": other connections to it are opened first; `ConnectConcurrency` lifts this".into()
         }
-        // A single address adds nothing to the host.
+        // A single address adds no information to the name of the host.
         _ if failures.len() < 2 => String::new(),
         _ => format!("; could not connect to {}", list(failures)),
     }

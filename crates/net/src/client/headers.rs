@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue};
 /// Names that contain one of these carry an access token by convention, such as `X-Api-Key`.
 const SECRET_PARTS: [&str; 6] = ["api-key", "apikey", "token", "secret", "password", "session"];
 
-/// Why a header could not be added to the opening request.
+/// The reason why a header could not be added to the opening request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("could not add the header `{name}`: {reason}")]
 pub struct HeaderError {
@@ -14,8 +14,8 @@ pub struct HeaderError {
     reason: &'static str,
 }
 
-/// Returns whether the values of this header must not be printed nor sent to another origin: credentials,
-/// cookies, and headers whose name says that they hold a key or a token.
+/// Returns whether the values of this header must not be printed, and must not be sent to another origin.
+/// This applies to credentials, to cookies, and to headers whose name indicates a key or a token.
 pub fn is_secret_header(name: &HeaderName) -> bool {
     matches!(*name, AUTHORIZATION | PROXY_AUTHORIZATION | COOKIE | SET_COOKIE)
         || SECRET_PARTS.iter().any(|part| name.as_str().contains(part))

@@ -18,7 +18,7 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// Each type, and how it becomes a URL.
+/// Implements the trait for each type, with the given conversion.
 macro_rules! into_url {
     ($($type:ty => |$value:ident| $url:expr;)*) => {$(
         impl sealed::Sealed for $type {}

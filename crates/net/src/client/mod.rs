@@ -97,7 +97,7 @@ async fn connect_following(
 /// Performs the opening handshake over an open stream, such as one in memory or of another TLS library.
 ///
 /// **Nothing is encrypted here**: for a `wss` URL, pass a TLS stream that has verified the server. Options
-/// about the way to the server are ignored, and no redirect is followed.
+/// that determine how to reach the server are ignored, and no redirect is followed.
 ///
 /// # Errors
 /// [`ConnectError`]; the stream is closed.
@@ -115,8 +115,9 @@ pub async fn connect_over<S: AsyncRead + AsyncWrite + Unpin>(
     opened(response.await??, url, deadline.at).await
 }
 
-/// Connects to the server as [`connect`] does, but leaves the opening handshake to the caller: TCP, a
-/// proxy if there is one, and TLS for `wss`. This is for tools that forward the requests of others.
+/// Connects to the server as [`connect`] does: over TCP, through a proxy if there is one, and with TLS for
+/// `wss`. The caller performs the opening handshake. This function is for tools that forward the requests of
+/// others.
 ///
 /// [`ConnectOptions::concurrency`] is ignored, and no redirect is followed.
 ///
@@ -150,7 +151,7 @@ async fn connect_once(
         let stream = if url.is_secure() { secure(stream, url, options).await? } else { stream };
         shake_hands(stream, url, headers, options).await
     });
-    // The permit ends here, before the body of a rejection is read: that is not part of the handshake.
+    // The permit ends here. The body of a rejection is read later, because it is not part of the handshake.
     let answered = Box::pin(handshake).await?;
     if let Some(permit) = permit {
         permit.release_answered();
@@ -161,7 +162,7 @@ async fn connect_once(
 /// The server's response to the opening request.
 enum Answered<S: AsyncRead + AsyncWrite + Unpin> {
     Open(Socket<S>, Response<()>),
-    /// A response with another status than 101 (RFC6455-4.1-24). Its body is not read yet.
+    /// A response with a status other than 101 (RFC6455-4.1-24). Its body is not read yet.
     Rejected {
         response: Response<()>,
         stream: S,

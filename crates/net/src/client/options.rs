@@ -76,9 +76,9 @@ pub struct ConnectOptions {
     pub concurrency: ConnectConcurrency,
     /// Limits on what the server sends.
     pub limits: Limits,
-    /// Time limit for resolving the host and connecting over TCP, all addresses together. Connecting to a
-    /// server through a proxy has the same limit again. It does not include the wait of
-    /// [`ConnectConcurrency::OnePerAddress`]. Default: 20 s.
+    /// Time limit for resolving the host and connecting over TCP, all addresses together. If a proxy is used,
+    /// its connection to the server has a second limit of the same length. The limit does not include the
+    /// wait of [`ConnectConcurrency::OnePerAddress`]. Default: 20 s.
     pub connect_timeout: Duration,
     /// Time limit for TLS and the opening handshake together. Default: 10 s.
     pub handshake_timeout: Duration,
@@ -94,8 +94,8 @@ pub enum ConnectConcurrency {
     /// Any number.
     #[default]
     Unlimited,
-    /// One, as RFC 6455 asks of a client (RFC6455-4.1-3) and browsers do. Later connections wait. A waiting
-    /// one fails when the address has not answered any connection for
+    /// One, as RFC 6455 requires of a client (RFC6455-4.1-3), and as in browsers. Later connections wait. A
+    /// waiting connection fails when the address has not answered any connection for
     /// [`connect_timeout`](ConnectOptions::connect_timeout). Behind a proxy, each host name counts as one
     /// address.
     ///
@@ -121,9 +121,9 @@ impl ConnectOptions {
         self
     }
 
-    /// Adds a header to the opening request. A name that occurs twice is sent twice, but `Host` replaces
-    /// that of the URL, which also stays the name for TLS. Values of
-    /// [secret headers](crate::is_secret_header) are marked as sensitive.
+    /// Adds a header to the opening request. A header that is added twice is sent twice. A `Host` header
+    /// replaces the host of the URL in the request, but TLS still uses the host of the URL. Values of [secret
+    /// headers](crate::is_secret_header) are marked as sensitive.
     ///
     /// # Errors
     /// [`HeaderError`] if the name or the value is malformed, or if the handshake itself sets the header.

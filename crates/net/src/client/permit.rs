@@ -15,7 +15,7 @@ static QUEUES: LazyLock<Mutex<HashMap<Remote, Arc<Queue>>>> = LazyLock::new(Mute
 /// The destination of a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Remote {
-    /// An address, whichever name resolved to it.
+    /// An address. Several names may resolve to it.
     Address(SocketAddr),
     /// RFC6455-4.1-4: a name that a proxy resolves, and a port.
     Name(String, u16),
@@ -33,8 +33,8 @@ pub(crate) struct ConnectPermit {
 #[derive(Debug, Default)]
 struct Queue {
     lock: Arc<AsyncMutex<()>>,
-    /// When the remote last answered a connection. Waiters check it when their own timeout fires: waking
-    /// all of them on each answer would be quadratic.
+    /// The time at which the remote last answered a connection. Each waiter checks it when its own timeout
+    /// fires. Waking all waiters at each answer would take quadratic time.
     answered: Mutex<Option<Instant>>,
 }
 
@@ -62,7 +62,8 @@ impl ConnectPermit {
 
     /// Waits for a permit. Returns `None` if the remote answers no connection for `patience`.
     ///
-    /// A long queue does not fail while the remote answers, because every connection has deadlines.
+    /// While the remote answers, the wait has no limit. It still ends, because every connection that is ahead
+    /// in the queue has deadlines.
     pub(crate) async fn acquire(remote: Remote, patience: Duration) -> Option<Self> {
         let entry = Entry::enqueue(remote);
         let mut locking = pin!(Arc::clone(&entry.queue().lock).lock_owned());
@@ -103,7 +104,8 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         let mut queues = queues();
-        // Dropped under the lock: of two entries that are dropped at once, the second sees that it is last.
+        // Dropped under the lock: if two entries are dropped at the same time, the second one detects that it
+        // is the last.
         self.queue = None;
         if queues.get(&self.remote).is_some_and(|queue| Arc::strong_count(queue) == 1) {
             queues.remove(&self.remote);
@@ -198,7 +200,7 @@ mod tests {
         let [second, third, fourth] = waiting;
         drop(third);
         drop(first);
-        // It has the lock already, and was not polled since.
+        // `second` already has the lock, but was not polled since it got the lock.
         drop(second);
         assert!(is_known());
         drop(fourth.await.unwrap());

@@ -7,7 +7,7 @@ use crate::http1::rejected::Rejected;
 /// Which redirects a client follows (RFC6455-4.1-24). Default: none.
 ///
 /// A redirect from `wss` to `ws` is never followed. On a redirect to another origin, the credentials of the
-/// URL and [secret headers](crate::is_secret_header) of the application are dropped. Other headers are sent
+/// URL and [secret headers](crate::is_secret_header) of the application are not sent. Other headers are sent
 /// again, and a server that asks for the client's certificate gets it. The deadlines restart with each
 /// request.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +16,7 @@ pub struct Redirects {
     allows: fn(&Url) -> bool,
 }
 
-/// Why a redirect is not followed.
+/// The reason why a redirect is not followed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedirectError {
@@ -51,8 +51,8 @@ impl Redirects {
         self
     }
 
-    /// Returns the URL to try next when `url` was answered with `rejected` after `followed` redirects, or
-    /// `None` if that is not a redirect or none are followed.
+    /// Returns the next URL, if `rejected` is a redirect and redirects are followed; otherwise `None`.
+    /// `rejected` is the response for `url`, after `followed` redirects.
     pub(crate) fn next(
         &self,
         url: &Url,

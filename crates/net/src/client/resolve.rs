@@ -7,7 +7,7 @@ use std::pin::Pin;
 /// The future that a [`Resolve`] returns.
 pub type Resolving<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>>;
 
-/// Resolves host names, instead of the system.
+/// Resolves host names in place of the system's resolver.
 ///
 /// ```
 /// use std::net::{Ipv4Addr, SocketAddr};
@@ -24,7 +24,7 @@ pub type Resolving<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>
 /// }
 /// ```
 pub trait Resolve: fmt::Debug + Send + Sync {
-    /// Returns the addresses of `host`, with `port`, in order of preference. It is not called for a host
-    /// that is an address. The future is dropped when it takes too long.
+    /// Returns the addresses of `host`, with `port`, in order of preference. This method is not called for a
+    /// host that is an address. The future is dropped when it takes too long.
     fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Resolving<'a>;
 }

@@ -8,7 +8,8 @@ use crate::pool::network::Network;
 /// A connection that holds fewer bytes is not tracked.
 const TRACKED_FROM: usize = 4 << 10;
 
-/// The memory that the connections of a server may hold, all together and those of one address (FS-06, FS-07).
+/// The memory that the connections of a server may hold. There is a limit for all connections together, and a
+/// limit for the connections of one address (FS-06, FS-07).
 ///
 /// If an address exceeds its limit, its largest connection is evicted. If the sum exceeds the limit, the address that
 /// holds the most is chosen, and its largest connection is evicted. So no address can use up the budget of the others.
@@ -16,7 +17,7 @@ const TRACKED_FROM: usize = 4 << 10;
 pub(crate) struct Budget {
     limits: BudgetLimits,
     holders: Mutex<Holders>,
-    /// The number of evicted holders that have not noticed it yet.
+    /// The number of evicted holders that have not noticed their eviction yet.
     evicting: AtomicUsize,
 }
 
@@ -63,7 +64,7 @@ impl Budget {
         if bytes < TRACKED_FROM { 0 } else { bytes }
     }
 
-    /// Returns whether an evicted connection may not have noticed it yet.
+    /// Returns whether there may be an evicted connection that has not noticed its eviction yet.
     pub(crate) fn is_evicting(&self) -> bool {
         self.evicting.load(Ordering::Relaxed) > 0
     }
@@ -170,8 +171,8 @@ impl Holders {
         self.sum > limits.total || self.of(network) > limits.per_address
     }
 
-    /// Returns the connection to evict after one of `network` has grown. A connection without an address counts
-    /// as one of its own.
+    /// Returns the connection to evict after one of `network` has grown. A connection without an address
+    /// counts like the only connection of an address.
     fn victim(&self, limits: BudgetLimits, network: Option<Network>) -> Option<u32> {
         let staying = self.by_key.iter().filter(|(_, holder)| !holder.is_evicted);
         let victim = if self.of(network) > limits.per_address {

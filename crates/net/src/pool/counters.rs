@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use crate::pool::delta::CounterDelta;
 
-/// What a server has counted since it started, for a metrics exporter. From
+/// The counts of a server since it started, for a metrics exporter. Returned by
 /// [`Connections::counts`](crate::Connections::counts).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -36,7 +36,7 @@ pub struct Counts {
     /// Connections that were closed with 1013 because the connections of the server, or those of one address, held
     /// too much memory.
     pub evicted: u64,
-    /// Messages that were sent uncompressed for lack of memory for a compression context.
+    /// Messages that were sent uncompressed because there was no memory for a compression context.
     pub uncompressed: u64,
     /// Messages received.
     pub messages_received: u64,

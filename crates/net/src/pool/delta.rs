@@ -1,6 +1,7 @@
 use fullduplex_proto::{Part, Received};
 
-/// What one connection moved since its counts were last added to the server's.
+/// The messages and bytes that one connection has transferred since its counts were last added to those of
+/// the server.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct CounterDelta {
     pub(crate) messages_received: u32,

@@ -12,8 +12,8 @@ use crate::pool::{NoPlaceError, Phase, Pool};
 
 /// One connection of a server, from `accept` until its handler has ended.
 ///
-/// It holds a place, which [`release_place`](Self::release_place) gives back when the connection ends, and
-/// a timer, which stays until the guard is dropped.
+/// It holds a place and a timer. [`release_place`](Self::release_place) releases the place when the
+/// connection ends. The timer exists until the guard is dropped.
 #[derive(Debug)]
 pub(crate) struct ConnectionGuard {
     pool: Arc<Pool>,
@@ -26,7 +26,7 @@ pub(crate) struct ConnectionGuard {
 }
 
 impl Pool {
-    /// Reserves a place for a connection from `address`, if there is one.
+    /// Reserves a place for a connection from `address`, if a place is free.
     pub(crate) fn admit(
         self: &Arc<Self>,
         address: Option<IpAddr>,
@@ -38,7 +38,7 @@ impl Pool {
         });
         let before = self.open.fetch_add(1, Ordering::SeqCst);
         self.guards.fetch_add(1, Ordering::SeqCst);
-        // On every return below, dropping the guard gives the place back.
+        // If this function returns early, dropping the guard releases the place.
         let mut guard = ConnectionGuard::new(Arc::clone(self));
         if before >= self.limits.connections {
             return Err(NoPlaceError::ServerFull);
@@ -54,7 +54,7 @@ impl Pool {
 }
 
 impl ConnectionGuard {
-    /// Guards a place that the pool has counted.
+    /// Creates the guard of a place that the pool has already counted.
     fn new(pool: Arc<Pool>) -> Self {
         let key = pool.timers.add();
         Self { pool, network: None, alarm: None, key, held: 0, has_place: true }
@@ -88,7 +88,8 @@ impl ConnectionGuard {
     pub(crate) fn set_alarm(&mut self, at: Instant, now: Instant) {
         let timers = &self.pool.timers;
         let tick = timers.tick(at);
-        // An alarm that is set for an earlier time stays: one early wake costs less than moving it.
+        // An alarm that is set for an earlier time is kept. One early wake costs less than setting the alarm
+        // again.
         let set = self.alarm.filter(|set| *set > timers.tick_before(now));
         if set.is_none_or(|set| tick < set) {
             timers.set_alarm(self.key, tick);
@@ -124,7 +125,7 @@ impl ConnectionGuard {
         fits
     }
 
-    /// Gives the place back. Returns false if that was done before.
+    /// Releases the place. Returns false if it was released before.
     pub(crate) fn release_place(&mut self) -> bool {
         let had_place = std::mem::take(&mut self.has_place);
         if had_place {

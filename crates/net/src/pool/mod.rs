@@ -41,7 +41,8 @@ pub(crate) struct Pool {
     phase_changed: Notify,
     /// Connections that occupy a place.
     open: AtomicUsize,
-    /// Guards: connections, and handlers that outlive theirs.
+    /// The number of guards: those of connections, and those of handlers that run after the end of their
+    /// connection.
     guards: AtomicUsize,
     /// Notified when the last guard is dropped.
     empty: Notify,
@@ -61,7 +62,7 @@ pub(crate) enum Phase {
     Cut,
 }
 
-/// Why a connection was refused a place.
+/// The reason why a connection got no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoPlaceError {
     ServerFull,
@@ -113,7 +114,8 @@ impl Pool {
         }
     }
 
-    /// Returns how many guards there are: connections, and handlers that outlive theirs.
+    /// Returns the number of guards: those of connections, and those of handlers that run after the end of
+    /// their connection.
     pub(crate) fn guards(&self) -> usize {
         self.guards.load(Ordering::SeqCst)
     }

@@ -1,8 +1,8 @@
 use std::net::IpAddr;
 use std::num::NonZeroU64;
 
-/// What `connections_per_address` counts: one IPv4 address, or one IPv6 network of 64 bits, which is what
-/// one customer usually has.
+/// The unit of `connections_per_address`: one IPv4 address, or one IPv6 network of 64 bits. One customer
+/// usually has one such address or network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Network(NonZeroU64);
 
@@ -15,7 +15,8 @@ impl From<IpAddr> for Network {
             IpAddr::V4(address) => IPV4 | u64::from(address.to_bits()),
             IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
         };
-        // Networks of zeros are loopback and other special addresses; they count as one.
+        // The IPv6 network of zeros contains the loopback address and other special addresses. Its value is 1
+        // here, because the type excludes 0.
         Self(NonZeroU64::new(bits).unwrap_or(NonZeroU64::MIN))
     }
 }

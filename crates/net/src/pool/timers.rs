@@ -17,8 +17,8 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// The tasks of connections, and the alarms that they have set.
 ///
-/// A task that is woken checks the clock. So an alarm that is no longer needed may fire, even after its key
-/// was given to another task.
+/// A task that is woken checks the clock. So it does no harm if an alarm that is no longer needed fires, even
+/// if its key now belongs to another task.
 #[derive(Debug)]
 pub(crate) struct Timers {
     /// The instant of tick zero.
@@ -36,8 +36,8 @@ struct Tasks {
     alarms: BTreeMap<Tick, Vec<u32>>,
 }
 
-/// One more than the number of ticks since the start, in a quarter of the size of an [`Instant`]. It reaches
-/// six years; a later alarm does not fire.
+/// The number of ticks since the start, plus one. It has a quarter of the size of an [`Instant`]. It can
+/// represent six years; an alarm after that does not fire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Tick(NonZeroU32);
 
@@ -121,7 +121,7 @@ impl Timers {
         self.start.checked_add(since)
     }
 
-    /// Wakes one task, if it is still there.
+    /// Wakes one task, unless it was removed.
     pub(crate) fn wake(&self, key: u32) {
         let waker = self.tasks().wakers.get(key as usize).cloned();
         waker.into_iter().for_each(Waker::wake);
@@ -146,7 +146,7 @@ impl Timers {
             due.extend(keys.iter().filter_map(|key| tasks.wakers.get(*key as usize).cloned()));
         }
         let next = tasks.alarms.first_key_value().map(|(tick, _)| *tick);
-        // Stored before the wakes, so that a woken task sees it.
+        // The tick is stored before the wakes, so that a woken task sees the new value.
         self.fired.store(now.0.get(), Ordering::Relaxed);
         drop(tasks);
         due.into_iter().for_each(Waker::wake);

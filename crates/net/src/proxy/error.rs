@@ -8,7 +8,7 @@ use crate::http1::rejected::Rejected;
 use crate::tls;
 use crate::tls::TlsConfigError;
 
-/// Why a text cannot be used as the URL of a proxy.
+/// The reason why a text cannot be used as the URL of a proxy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("could not use {place} as a proxy: {reason}")]
 pub struct ProxyUrlError {
@@ -27,7 +27,7 @@ impl ProxyUrlError {
     }
 }
 
-/// Why a proxy did not connect to a server.
+/// The reason why a proxy did not connect to a server.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProxyError {
@@ -40,13 +40,13 @@ pub enum ProxyError {
     /// The proxy's response could not be read.
     #[error(transparent)]
     Opening(#[from] OpeningError),
-    /// The proxy answered CONNECT with another HTTP status than success.
+    /// The proxy answered CONNECT with an HTTP status that is not a success.
     #[error("the proxy answered {}{}", .0.status, details(.0))]
     Rejected(Box<Rejected>),
     /// The proxy sent bytes after its response, before anything was sent to the server.
     #[error("the proxy sent bytes before the tunnel was used")]
     EarlyBytes,
-    /// The proxy does not speak SOCKS5. The value is the byte at the place of the version.
+    /// The proxy does not speak SOCKS5. The value is the byte that it sent as the version.
     #[error("the proxy does not speak SOCKS5: the version is {0}; is it an HTTP proxy?")]
     NotSocks5(u8),
     /// The SOCKS5 proxy accepts none of the offered authentication methods.
@@ -61,10 +61,11 @@ pub enum ProxyError {
     /// The SOCKS5 proxy could not connect to the server, or refused to. The value is its reply code.
     #[error("the proxy answered: {}", reason(*.0))]
     Socks5(u8),
-    /// SOCKS5 allows host names of up to 255 bytes.
+    /// The host name is longer than the 255 bytes that SOCKS5 allows.
     #[error("the host name is longer than the 255 bytes that SOCKS5 allows")]
     HostTooLong,
-    /// [`ConnectOptions::connect_timeout`](crate::ConnectOptions::connect_timeout) passed.
+    /// [`ConnectOptions::connect_timeout`](crate::ConnectOptions::connect_timeout) passed before the proxy
+    /// had connected.
     #[error("the proxy did not connect within {0:?}")]
     Timeout(Duration),
 }

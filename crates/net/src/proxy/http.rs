@@ -10,7 +10,7 @@ use crate::http1::host_and_port;
 use crate::http1::read::{read_final_response, write_all};
 use crate::http1::rejected::Rejected;
 
-/// Asks for a tunnel over `stream`.
+/// Requests a tunnel over `stream`.
 pub(super) async fn open(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     proxy: &str,

@@ -22,7 +22,7 @@ pub use proxies::Proxies;
 
 /// A proxy server, through which connections are opened.
 ///
-/// The proxy resolves the names of servers. It sees only the destination of a `wss` connection.
+/// The proxy resolves the names of servers. Of a `wss` connection, it sees only the destination.
 #[derive(Debug, Clone)]
 pub struct Proxy {
     protocol: Protocol,
@@ -42,7 +42,7 @@ enum Protocol {
 
 impl Proxy {
     /// Parses a URL such as `http://user:password@host:port`. The schemes are `http`, `https`, `socks5` and
-    /// `socks5h`, which is the same as `socks5`; without a scheme it is `http`. The default ports are 80, 443
+    /// `socks5h`, which is the same as `socks5`. The default scheme is `http`. The default ports are 80, 443
     /// and 1080. User and password are percent-encoded.
     ///
     /// # Errors
@@ -104,13 +104,13 @@ impl Proxy {
         self.port
     }
 
-    /// Sets the TLS options unless there are some.
+    /// Sets the TLS options if none are set.
     fn with_default_tls(mut self, tls: &Tls) -> Self {
         self.tls.get_or_insert_with(|| tls.clone());
         self
     }
 
-    /// Asks the proxy at the other end of `tcp` for a connection to a host.
+    /// Requests a connection to a host from the proxy at the other end of `tcp`.
     pub(crate) async fn tunnel(
         &self,
         tcp: TcpStream,

@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-/// The hosts that are connected to directly, as curl reads `NO_PROXY`.
+/// The hosts that are connected to directly. The list is parsed as curl parses `NO_PROXY`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct NoProxy(Entries);
 
@@ -15,7 +15,7 @@ enum Entries {
 enum Entry {
     /// A domain in lower case, which includes its subdomains.
     Domain(String),
-    /// An address, and how many of its leading bits count.
+    /// An address, and the number of its leading bits that are compared.
     Network(IpAddr, u32),
 }
 
@@ -55,7 +55,7 @@ impl Entry {
         };
         let address = address.trim_start_matches('[').trim_end_matches(']');
         if let Ok(address) = address.parse::<IpAddr>() {
-            // curl takes a prefix of no bits for a whole address.
+            // curl treats a prefix of 0 bits as the whole address.
             let all = if address.is_ipv4() { 32 } else { 128 };
             return Self::Network(address, if bits == 0 { all } else { bits });
         }
@@ -65,7 +65,7 @@ impl Entry {
 }
 
 /// Parses a number as C's `atoi` does, which curl uses: up to the first character that is not a digit. A
-/// negative number becomes one that no address has bits for.
+/// negative number becomes a number of bits that no address has.
 fn leading_number(text: &str) -> u32 {
     if text.starts_with('-') {
         return u32::MAX;
@@ -82,7 +82,7 @@ fn is_within(host: &str, domain: &str) -> bool {
     !domain.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
-/// Returns whether two addresses of one family have their first bits in common.
+/// Returns whether the first `bits` bits of two addresses of one family are equal.
 fn share(network: IpAddr, address: IpAddr, bits: u32) -> bool {
     let (differing, all) = match (network, address) {
         (IpAddr::V4(one), IpAddr::V4(other)) => {

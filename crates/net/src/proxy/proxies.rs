@@ -21,7 +21,7 @@ impl Proxies {
     /// - For `wss`, the first of `wss_proxy`, `WSS_PROXY`, `https_proxy`, `HTTPS_PROXY`, `all_proxy` and
     ///   `ALL_PROXY` that is not empty.
     /// - For `ws`, the first of `ws_proxy`, `WS_PROXY`, `http_proxy`, `all_proxy` and `ALL_PROXY` that is not
-    ///   empty. `HTTP_PROXY` is not read: in a CGI program it is a header of the client.
+    ///   empty. `HTTP_PROXY` is not read: in a CGI program, it contains a header that the client has sent.
     /// - `no_proxy`, or else `NO_PROXY`, lists hosts that are connected to directly, as
     ///   [`except`](Self::except) does.
     ///
@@ -75,7 +75,7 @@ impl Proxies {
         self
     }
 
-    /// Sets the TLS options for `https` proxies that have none of their [own](Proxy::with_tls).
+    /// Sets the TLS options for `https` proxies for which [`Proxy::with_tls`] was not called.
     pub fn with_tls(mut self, tls: &Tls) -> Self {
         for proxy in [&mut self.ws, &mut self.wss].into_iter().flatten() {
             *proxy = Arc::new(Proxy::clone(proxy).with_default_tls(tls));

@@ -23,7 +23,7 @@ enum Method {
     UserAndPassword = 2,
 }
 
-/// Asks for a connection over `stream`. Reads exactly the bytes of the proxy's replies.
+/// Requests a connection over `stream`. Reads exactly the bytes of the proxy's replies.
 pub(super) async fn open(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     (host, port): (&str, u16),

@@ -73,8 +73,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// only sends should also wait for [`Socket::closed`].
     ///
     /// While the handler does not receive messages, the socket does not read, so the peer must wait. If the
-    /// handler receives no message for 5 s, the socket reads up to 64 KiB ahead. So it can notice the end of
-    /// a connection after these bytes.
+    /// handler receives no message for 5 s, the socket reads up to 64 KiB ahead. In this way, it can notice
+    /// an end of the connection that follows these bytes.
     ///
     /// # Errors
     /// The error of the handler, or [`HandlerPanicError`].

@@ -10,8 +10,8 @@ use super::pem::{self, KeyError};
 use super::verifier::{self, PublicKeyHash, Verifier};
 use super::{Tls, provider};
 
-/// Builds a [`Tls`]: begin with [`Tls::builder`], end with [`build`](Self::build), which reports what
-/// cannot be used.
+/// Builds a [`Tls`]. Start with [`Tls::builder`], and finish with [`build`](Self::build), which returns an
+/// error if an option cannot be used.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -54,16 +54,16 @@ enum KeyLog {
     On,
 }
 
-/// Why TLS cannot be set up with the given options.
+/// The reason why TLS cannot be set up with the given options.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsConfigError {
     /// A text is not usable PEM.
     #[error("could not read the {part} from PEM: {reason}")]
     Pem {
-        /// Which text.
+        /// The name of the text.
         part: &'static str,
-        /// What is wrong with it.
+        /// The reason why it is not usable.
         reason: String,
     },
     /// The platform has no usable roots, or a given root is not a certificate.
@@ -78,14 +78,15 @@ pub enum TlsConfigError {
 }
 
 impl TlsBuilder {
-    /// Trusts the certificates of `pem` in addition to those that are trusted already. A server that
-    /// presents one of them itself is trusted too, as with a self-signed certificate.
+    /// Trusts the certificates of `pem` in addition to those that are trusted already. A server whose own
+    /// certificate is one of them is trusted too, for example if it is self-signed.
     pub fn extra_roots(mut self, pem: &[u8]) -> Self {
         self.roots.push(pem.to_vec());
         self
     }
 
-    /// Trusts the certificates of `pem` only: not the platform's, and none of earlier calls.
+    /// Trusts only the certificates of `pem`. Certificates of the platform and of earlier calls are not
+    /// trusted.
     pub fn only_roots(mut self, pem: &[u8]) -> Self {
         self.trust = Trust::Given;
         self.roots = vec![pem.to_vec()];
@@ -93,8 +94,8 @@ impl TlsBuilder {
     }
 
     /// Presents a certificate to servers that ask for one. `certificates` is PEM with the client's own
-    /// certificate first and then those that lead to a root; `key` is its private key in PEM, not
-    /// encrypted.
+    /// certificate first and then those that lead to a root; `key` is the private key of the client's own
+    /// certificate, in PEM and not encrypted.
     pub fn client_certificate(mut self, certificates: &[u8], key: &[u8]) -> Self {
         self.client = Some((certificates.to_vec(), key.to_vec()));
         self
@@ -127,8 +128,8 @@ impl TlsBuilder {
     /// **Anybody on the path can read and change everything.** Use it for experiments, or with
     /// [`pin_public_key`](Self::pin_public_key), which is still checked.
     ///
-    /// The server must still sign the handshake with the certificate's key, and the key must be one whose
-    /// signatures can be checked: RSA from 2048 to 8192 bits, P-256, P-384 or Ed25519.
+    /// The server must still sign the handshake with the certificate's key. The type of the key must be one
+    /// of those whose signatures can be checked: RSA from 2048 to 8192 bits, P-256, P-384 or Ed25519.
     pub fn danger_accept_any_certificate(mut self) -> Self {
         self.trust = Trust::Any;
         self
@@ -150,7 +151,7 @@ impl TlsBuilder {
         let builder = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(bad_roots)?
-            // rustls calls every custom verifier dangerous.
+            // rustls requires this call for every custom verifier.
             .dangerous()
             .with_custom_certificate_verifier(Arc::clone(&verifier) as Arc<_>);
         let mut config = match &self.client {

@@ -7,7 +7,7 @@ const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
 const OBJECT_ID: u8 = 0x06;
 const UTC_TIME: u8 = 0x17;
-/// `[0]`, the version, which version 1 omits.
+/// The tag `[0]` of the version field. Certificates of version 1 omit this field.
 const VERSION: u8 = 0xa0;
 
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
@@ -66,7 +66,7 @@ impl<'a> Certificate<'a> {
         let mut key_info = expect(&mut fields, SEQUENCE)?;
         let info = &from_key[..from_key.len() - fields.len()];
         let algorithm = expect(&mut key_info, SEQUENCE)?;
-        // The first byte counts unused bits: none.
+        // The first byte is the number of unused bits. It must be 0.
         let (&0, key) = expect(&mut key_info, BIT_STRING)?.split_first()? else { return None };
         let public_key = PublicKey { info, algorithm, key };
         Some(Self { all, not_before, not_after, subject, public_key })
@@ -141,7 +141,7 @@ impl Value<'_> {
     }
 }
 
-/// Takes the next value off `input`.
+/// Removes the next value from `input` and returns it.
 fn next<'a>(input: &mut &'a [u8]) -> Option<Value<'a>> {
     let (&[tag, length], rest) = input.split_first_chunk::<2>()?;
     let (length, rest) = if length < 0x80 {
@@ -158,7 +158,7 @@ fn next<'a>(input: &mut &'a [u8]) -> Option<Value<'a>> {
     Some(Value { tag, content })
 }
 
-/// Takes the next value off `input` if it has this tag.
+/// Removes the next value from `input` and returns its content, if the value has this tag.
 fn expect<'a>(input: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
     next(input).filter(|value| value.tag == tag).map(|value| value.content)
 }

@@ -12,7 +12,7 @@ use super::provider;
 
 /// A server's certificates and private key for TLS, and which client certificates it requests.
 ///
-/// Cloning is cheap. All clones share the certificates, which [`replace`](Self::replace) renews while the
+/// Cloning is cheap. All clones share the certificates. [`replace`](Self::replace) can renew them while the
 /// server runs.
 #[derive(Clone)]
 pub struct Identity {
@@ -24,16 +24,16 @@ pub struct Identity {
 #[derive(Debug)]
 struct Current(RwLock<Arc<CertifiedKey>>);
 
-/// Why certificates or a key cannot be used.
+/// The reason why certificates or a key cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityError {
     /// A text is not usable PEM.
     #[error("could not read the {part} from PEM: {reason}")]
     Pem {
-        /// Which text.
+        /// The name of the text.
         part: &'static str,
-        /// What is wrong with it.
+        /// The reason why it is not usable.
         reason: String,
     },
     /// The key does not belong to the first certificate, or its kind is unknown.
@@ -45,8 +45,8 @@ pub enum IdentityError {
 }
 
 impl Identity {
-    /// Takes certificates in PEM, the server's own first and then those that lead to a root, and the
-    /// private key of the first, in PEM too.
+    /// Creates an identity from certificates and a private key, both in PEM. The server's own certificate is
+    /// the first, followed by those that lead to a root. The key is that of the first certificate.
     ///
     /// # Errors
     /// [`IdentityError`] if a text is not PEM, the key is encrypted, or the two do not belong together.
@@ -79,9 +79,8 @@ impl Identity {
         self.with_client_verifier(verifier.build().map_err(bad_client_roots)?)
     }
 
-    /// Asks for a client certificate as
-    /// [`require_client_certificate`](Self::require_client_certificate) does, but also takes clients that
-    /// present none.
+    /// Asks for a client certificate as [`require_client_certificate`](Self::require_client_certificate)
+    /// does, but also accepts clients that present no certificate.
     ///
     /// # Errors
     /// [`IdentityError::ClientRoots`] if `roots` contains no certificate, or one that cannot be a root.

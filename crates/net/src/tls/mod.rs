@@ -1,4 +1,4 @@
-//! TLS, by rustls. The cryptography is `ring`, chosen here and not by a process-wide default.
+//! TLS, implemented by rustls. The cryptography is always `ring`, even if the process has another default.
 
 mod builder;
 mod der;
@@ -25,8 +25,9 @@ pub use identity::{Identity, IdentityError};
 ///
 /// By default the certificate's chain, dates and names are verified, and the platform's roots are trusted.
 ///
-/// TLS 1.3 is spoken, and TLS 1.2 with ECDHE and AES-GCM or ChaCha20-Poly1305. A server that offers only CBC cipher
-/// suites, or key exchange by DHE or RSA, cannot be reached, because these are considered weak.
+/// TLS 1.3 is supported, and also TLS 1.2 with ECDHE and AES-GCM or ChaCha20-Poly1305. A server that offers
+/// only CBC cipher suites, or key exchange by DHE or RSA, cannot be reached, because these are considered
+/// weak.
 #[derive(Clone)]
 pub struct Tls {
     config: Arc<ClientConfig>,
@@ -68,7 +69,7 @@ impl Tls {
         Ok(PLATFORM.get_or_init(|| tls).clone())
     }
 
-    /// Returns a connector. With an observer, the verifier is a new one for each connection. rustls resumes a session
+    /// Returns a connector. With an observer, each connection has a new verifier. rustls resumes a session
     /// only with the same verifier, so the server always presents its certificates.
     pub(crate) fn connector(&self, observer: Option<&Arc<dyn ConnectObserver>>) -> TlsConnector {
         let mut config = Arc::clone(&self.config);
@@ -109,7 +110,7 @@ pub(crate) fn alert(error: &io::Error) -> Option<u8> {
     }
 }
 
-/// Explains a TLS error to a user, with advice if there is some.
+/// Explains a TLS error to a user. Adds advice for some errors.
 pub(crate) fn explain(error: &io::Error) -> String {
     let Some(cause) = error.get_ref().and_then(|error| error.downcast_ref::<Error>()) else {
         return match error.kind() {

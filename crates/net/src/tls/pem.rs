@@ -7,15 +7,15 @@ use rustls::sign::CertifiedKey;
 use super::der::Certificate;
 use super::provider;
 
-/// Why a certificate and its key cannot be used.
+/// The reason why a certificate and its key cannot be used.
 pub(super) enum KeyError {
     /// The part with this name is not usable PEM.
     Pem(&'static str, String),
-    /// The two do not belong together, or the key's kind is unknown.
+    /// The certificate and the key do not belong together, or the key's kind is unknown.
     Unusable(String),
 }
 
-/// Returns the certificates of a text, in order; at least one.
+/// Returns the certificates of a text, in order. There is at least one.
 pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
     match certificates {
@@ -39,8 +39,8 @@ fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
     })
 }
 
-/// Reads a certificate chain, the end entity's first, and the end entity's private key. Certificates of
-/// every version of X.509 are taken.
+/// Reads a certificate chain, the end entity's first, and the end entity's private key. Certificates of every
+/// version of X.509 are accepted.
 pub(super) fn certified_key(
     [certificates_name, key_name]: [&'static str; 2],
     certificates: &[u8],

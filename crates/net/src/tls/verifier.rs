@@ -88,7 +88,8 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         if let Trust::Roots { chain, given, platform } = &self.trust {
-            // A self-signed certificate is often a CA too, which webpki does not take as a server's own.
+            // A self-signed certificate is often also a CA certificate. webpki does not accept that as a
+            // server's own certificate.
             if given.contains(end_entity) {
                 verify_given(end_entity, server_name, now)?;
             } else if let Err(error) =
@@ -152,7 +153,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// Verifies a certificate that the application trusts itself: its dates and its name.
+/// Verifies the dates and the name of a certificate that the application trusts directly.
 fn verify_given(
     der: &CertificateDer<'_>,
     name: &ServerName<'_>,
@@ -163,7 +164,7 @@ fn verify_given(
     if certificate.has_alternative_names() {
         return verify_server_name(&ParsedCertificate::try_from(der)?, name);
     }
-    // As in OpenSSL: without alternative names, the common name is the server's.
+    // As in OpenSSL, a certificate without alternative names is valid for its common name.
     let common_name = certificate.common_name().unwrap_or_default();
     if common_name.eq_ignore_ascii_case(&name.to_str()) {
         Ok(())
@@ -176,8 +177,8 @@ fn verify_given(
     }
 }
 
-/// Returns whether `SSL_CERT_FILE`, from which the platform's roots come where it is set, contains the
-/// certificate.
+/// Returns whether the file of `SSL_CERT_FILE` contains the certificate. If this variable is set, the
+/// platform's roots come from that file.
 fn environment_gives(certificate: &CertificateDer<'_>) -> bool {
     let Some(path) = std::env::var_os("SSL_CERT_FILE") else { return false };
     std::fs::read(path).is_ok_and(|pem| {
@@ -185,7 +186,8 @@ fn environment_gives(certificate: &CertificateDer<'_>) -> bool {
     })
 }
 
-/// Names the key if it is why the signature was not valid.
+/// Returns an error that names the kind of the key, if signatures of this kind cannot be checked. Otherwise,
+/// returns `error`.
 fn bad_signature(key: &PublicKey<'_>, error: Error) -> Error {
     match key.unsupported_kind() {
         Some(kind) => other_error(UnsupportedKeyError(kind)),
@@ -199,7 +201,7 @@ fn other_error(error: impl std::error::Error + Send + Sync + 'static) -> Error {
 
 impl PublicKeyHash {
     fn of(key: &PublicKey<'_>) -> Self {
-        // rustls has a SHA-256 already.
+        // rustls already contains an implementation of SHA-256.
         let suite = TLS13_AES_128_GCM_SHA256.tls13().expect("it is one of TLS 1.3");
         let hash = suite.common.hash_provider.hash(key.info);
         Self(hash.as_ref().try_into().expect("SHA-256 has 32 bytes"))

@@ -6,10 +6,11 @@ use http::request::Parts;
 use crate::server::connections::Connections;
 use crate::upgrade::WebSocketUpgrade;
 
-/// Why an axum handler opens no WebSocket. Its response also closes the HTTP connection.
+/// The reason why an axum handler opens no WebSocket. The response also closes the HTTP connection.
 ///
-/// Return it from a handler to refuse a client. A response of one's own, such as `StatusCode::UNAUTHORIZED`
-/// beside the extractor, leaves the HTTP connection open: the client may send further requests over it.
+/// Return it from a handler to refuse a client. Any other response of a handler with a [`WebSocketUpgrade`],
+/// such as `StatusCode::UNAUTHORIZED`, leaves the HTTP connection open, so the client may send further
+/// requests over it.
 ///
 /// ```
 /// use axum::response::Response;

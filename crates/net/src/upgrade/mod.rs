@@ -30,8 +30,8 @@ use crate::transport::Transport;
 /// An opening request to an HTTP server. [`on_upgrade`](Self::on_upgrade) returns the response that accepts it,
 /// and runs a handler as a [`Server`](crate::Server) does.
 ///
-/// It is created from a request that hyper has read, so it works in any service on hyper, such as one of tower. In axum
-/// it is an extractor, with the feature `axum`. The connection of hyper must be served with upgrades.
+/// It is created from a request that hyper has read, so it works in any service on hyper, such as one of
+/// tower. In axum it is an extractor, with the feature `axum`. hyper must serve the connection with upgrades.
 ///
 /// # Example
 ///
@@ -88,8 +88,8 @@ pub struct WebSocketUpgrade {
 }
 
 impl WebSocketUpgrade {
-    /// Checks that the request is a valid opening request, that its host and its origin are allowed, and that there
-    /// is a place for one more connection.
+    /// Checks that the request is a valid opening request, that its host and its origin are allowed, and that
+    /// a place is free for one more connection.
     ///
     /// This function does not know the address at which hyper listens. If it is a loopback address, set
     /// [`AcceptOptions::hosts`](crate::AcceptOptions::hosts) to
@@ -97,8 +97,8 @@ impl WebSocketUpgrade {
     /// HTTP server with [`HostPolicy::check`](crate::proto::handshake::HostPolicy::check) as well.
     ///
     /// # Errors
-    /// The [`Rejection`] to answer with. Its response also closes the HTTP connection, so that bytes after the
-    /// request are not taken for another one.
+    /// The [`Rejection`] to answer with. Its response also closes the HTTP connection, so that hyper does not
+    /// parse bytes after the request as another request.
     pub fn new<B>(
         request: &mut http::Request<B>,
         connections: &Connections,
@@ -159,9 +159,9 @@ impl WebSocketUpgrade {
         Ok(self)
     }
 
-    /// Returns the response that opens the connection, with an empty body. When hyper has sent it, `handler` runs in a
-    /// task of its own. [`Socket::drive`] documents how it uses the socket, and what happens at the end of a
-    /// connection.
+    /// Returns the response that opens the connection, with an empty body. When hyper has sent the response,
+    /// `handler` runs in a separate task. [`Socket::drive`] documents how the handler uses the socket, and
+    /// what happens at the end of a connection.
     ///
     /// To refuse the client, return the response of [`reject`](Self::reject) instead. After any other response,
     /// hyper keeps the connection open and reads what follows as another request.
@@ -222,7 +222,7 @@ async fn finish(upgraded: OnUpgrade, deadline: Deadline) -> Result<Upgraded, Acc
 fn take_apart(upgraded: Upgraded) -> (Transport, BytesMut) {
     let tcp = match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => Ok((parts.io, parts.read_buf)),
-        // Served by `hyper_util::server::conn::auto`, as axum does.
+        // The connection was served by `hyper_util::server::conn::auto`, which axum uses.
         Err(upgraded) => auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded)
             .map(|parts| (parts.io, parts.read_buf)),
     };
