@@ -6,8 +6,8 @@ use super::no_proxy::NoProxy;
 use super::{Proxy, ProxyUrlError};
 use crate::tls::Tls;
 
-/// Which connections go through which proxy. Default: none; the environment is read only by
-/// [`from_env`](Self::from_env).
+/// The rules that choose the proxy of a connection. By default, no proxy is used. The environment is only
+/// read by [`from_env`](Self::from_env).
 #[derive(Debug, Clone, Default)]
 pub struct Proxies {
     ws: Option<Arc<Proxy>>,

@@ -232,7 +232,7 @@ impl Listener {
     }
 }
 
-/// What the connections of a server need.
+/// The state that all connections of a server share.
 struct Host<H> {
     handler: H,
     tls: Option<TlsAcceptor>,

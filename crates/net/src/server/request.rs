@@ -45,7 +45,7 @@ pub(crate) struct Pending<S> {
     terms: Terms,
     peer: Option<SocketAddr>,
     guard: Option<ConnectionGuard>,
-    /// Reports to the task that runs the handler what the handler did.
+    /// The channel to the task that runs the handler. It reports what the handler did.
     decided: Option<oneshot::Sender<Decision<S>>>,
 }
 

@@ -172,7 +172,7 @@ enum Outcome {
     Rejected(HandlerResult),
 }
 
-/// Runs the handler until it has decided.
+/// Runs the handler until it has decided on its request.
 async fn decide<F: Future<Output: IntoHandlerResult>>(
     mut decision: oneshot::Receiver<Decision<Transport>>,
     handler: &mut Result<Pin<Box<F>>, HandlerPanicError>,

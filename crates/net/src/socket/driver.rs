@@ -162,7 +162,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// [`Link::handle_batch_taken`].
     pub(crate) fn take_messages(&mut self) -> MessageBatch {
         if self.poller.driver().is_some_and(|driver| driver.ahead.is_some()) {
-            // Events that arrived ahead come first.
+            // Events that were read ahead come first.
             return MessageBatch::default();
         }
         let messages = self.receive_messages();

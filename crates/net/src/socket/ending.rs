@@ -11,11 +11,11 @@ use crate::socket::core::Flush;
 use crate::socket::link::Link;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
-    /// Returns whether the deadline of a closing connection has ended it. The deadline is absolute, so it is checked
-    /// before each event.
+    /// Returns whether a closing connection has ended at its deadline. The deadline is absolute, so it is
+    /// checked before each event.
     pub(super) fn is_cut_off(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(active) = self.core.active() else { return false };
-        // A connection that has ended otherwise is flushed once more.
+        // A connection that has ended in another way is flushed once more.
         if active.connection.is_open() || active.connection.closed().is_some() {
             return false;
         }

@@ -210,7 +210,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check_broken()?;
         while !self.has_room() {
-            // A sender may have closed meanwhile. Then no message is accepted.
+            // A sender may have started the closing handshake meanwhile. Then no message is accepted.
             self.collect_mail(cx);
             if self.has_room() {
                 break;
@@ -465,7 +465,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         let ahead = self.poller.ahead_bytes();
         let Some((active, guard)) = self.core.active_of_server() else { return true };
         let is_full = active.connection.queued_bytes() >= WRITE_HIGH_WATER;
-        // Otherwise the mailbox is empty.
+        // If the queue of the connection is not full, the mailbox is empty.
         let mail = self.mailbox.as_ref().filter(|_| is_full).map_or(0, Inbox::bytes);
         let held = active.connection.held_bytes(active.input.bytes());
         guard.hold(held.saturating_add(mail).saturating_add(ahead))

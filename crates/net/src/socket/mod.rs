@@ -73,7 +73,7 @@ type Batch = Option<Box<MessageBatch>>;
 #[derive(Debug)]
 pub(crate) struct Shared<S> {
     link: Mutex<Link<S>>,
-    /// `None` if nothing was agreed.
+    /// `None` if both ends agreed on no subprotocol and no extension.
     answer: Option<Box<Answer>>,
 }
 
@@ -356,7 +356,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         if let Some(Received::Message(_)) = event {
             self.batch = take_batch(&mut link);
         }
-        // More may have arrived, and no task waits for it now.
+        // More events may have arrived, and no task waits for them now.
         wake(link);
         Poll::Ready(event)
     }
@@ -436,7 +436,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         while let Some(event) = ready!(link.poll_event_for_application(delivery, cx)) {
             if let Some(content) = content(event) {
                 *batch = take_batch(&mut link);
-                // More may have arrived, and no task waits for it now.
+                // More events may have arrived, and no task waits for them now.
                 wake(link);
                 return Poll::Ready(Ok(Some(content)));
             }
@@ -510,8 +510,8 @@ fn poll_sent<S: AsyncRead + AsyncWrite + Unpin>(
     link.poll_as_user(cx, Wait::Write, Link::poll_flush_or_end).map_err(SendError::Io)
 }
 
-/// Wakes the driver of the link, if there is one and it would not notice the change otherwise. The lock is released
-/// before, because a waker is foreign code.
+/// Wakes the driver of the link, if there is one and it would not notice the change otherwise. The lock is
+/// released first, because a waker is foreign code.
 #[inline]
 fn wake<S: AsyncRead + AsyncWrite + Unpin>(mut link: MutexGuard<'_, Link<S>>) {
     let driver = link.driver_to_wake();

@@ -157,7 +157,7 @@ impl Driver {
         self.socket == SocketState::HeldWithBatch || self.ahead.is_some()
     }
 
-    /// Takes the next event that arrived ahead.
+    /// Takes the next event that was read ahead.
     pub(super) fn pop_ahead(&mut self) -> Option<Received> {
         let ahead = self.ahead.as_mut()?;
         let event = ahead.pop();

@@ -160,7 +160,7 @@ impl Drop for Input {
     }
 }
 
-/// Takes a kept buffer for a frame of this length. No message may hold a part of it.
+/// Takes a kept buffer that suits a frame of this length. No message may refer to the buffer.
 fn take_large(len: usize) -> Option<Buffer> {
     let fits = |buffer: &mut Buffer| {
         let fits_len = (len..=MAX_WASTE * len).contains(&buffer.size);

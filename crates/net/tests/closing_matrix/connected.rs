@@ -49,7 +49,7 @@ impl Lab {
         let authority = Authority::new();
         let mut timeouts = Timeouts::default();
         timeouts.close = CLOSE_TIMEOUT;
-        // So that a message without an end exceeds no limit before the deadline.
+        // A message that does not end must not exceed a limit before the deadline.
         let mut limits = Limits::default();
         limits.message_frames = usize::MAX;
         let tls = Tls::builder().only_roots(authority.root_pem().as_bytes()).build().unwrap();
@@ -60,7 +60,7 @@ impl Lab {
         }
     }
 
-    /// Opens a connection, at one end of which is our socket.
+    /// Opens a connection. Our socket is one of its two ends.
     pub(crate) async fn connect(&self, end: End, via: Via) -> Connected {
         let opened = async {
             match end {

@@ -1,4 +1,4 @@
-//! Hosts that close, and read slowly, wrongly or not at all.
+//! Hosts: code that uses a socket, starts to close it, and reads slowly, wrongly or not at all.
 
 use std::fmt;
 use std::future::{pending, poll_fn};
@@ -29,7 +29,8 @@ impl fmt::Debug for Host {
 
 /// How long a slow host pauses after each step.
 const PAUSE: Duration = Duration::from_millis(20);
-/// More than the system's buffers hold, so that a peer that reads nothing blocks our Close.
+/// The number of bytes that a host queues. The system's buffers hold fewer, so that a peer that reads nothing
+/// blocks our Close.
 const BACKLOG: usize = 8 << 20;
 
 macro_rules! hosts {
@@ -163,7 +164,7 @@ async fn splits_in_two_tasks(socket: Socket) {
 async fn reads_bytes_slowly(socket: Socket) {
     let mut stream = socket.into_byte_stream();
     stream.shutdown().await.ok();
-    // An error: the peer sends texts.
+    // Reading returns an error, because the peer sends texts.
     loop {
         stream.read_u8().await.ok();
         sleep(PAUSE).await;

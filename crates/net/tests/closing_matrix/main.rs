@@ -20,11 +20,11 @@ use crate::peers::{PEERS, Peer};
 
 /// The close timeout of our end.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(300);
-/// How late the end may be.
+/// The maximum time between the deadline and the end.
 const MARGIN: Duration = Duration::from_secs(1);
-/// After this time, a connection counts as endless.
+/// After this time, the test assumes that a connection does not end.
 const HANG: Duration = Duration::from_secs(5);
-/// How many connections are tested at once. Most peers keep our end busy, and all share the
+/// How many connections are tested at once. Most peers keep our end busy, and all connections share the
 /// processors.
 const AT_ONCE: usize = 20;
 
@@ -89,7 +89,8 @@ async fn every_closing_connection_ends_at_its_deadline() {
     }
     let count = running.len();
     let suspects: Vec<_> = running.join_all().await.into_iter().flatten().collect();
-    // A busy machine delays many connections at once. A connection with a fault is late alone, too.
+    // On a busy machine, many connections may be late. So each suspect is tested again alone. Only a
+    // connection with a fault is late again.
     let mut faults = Vec::new();
     for row in suspects {
         if let Some(fault) = row.fault(&lab).await {

@@ -1,5 +1,5 @@
-//! A server that runs out of file descriptors (fault FT-38), in another process, so that its clients do
-//! not.
+//! A server that runs out of file descriptors (fault FT-38). It runs in another process, so that its clients
+//! do not run out of descriptors.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,7 +11,7 @@ use fullduplex_lab::script::SAMPLE_REQUEST;
 use fullduplex_net::{HandlerResult, Request, Server, ServerOptions};
 use socket2::{Domain, Socket, Type};
 
-/// The server's limit of descriptors, and how many of them it uses at most without connections.
+/// The server's limit of descriptors, and the maximum number that it uses without connections.
 const DESCRIPTORS: usize = 40;
 const OWN: usize = 20;
 
@@ -103,7 +103,7 @@ fn a_server_without_descriptors_waits_and_recovers() {
     };
     assert!(clients.len() > DESCRIPTORS - OWN, "{}", clients.len());
 
-    // The server waits without spinning.
+    // The server uses almost no CPU time while it waits.
     let before = cpu_time(&server.0);
     assert!(!is_answered(&mut waiting, Duration::from_secs(1)));
     let computed = cpu_time(&server.0) - before;

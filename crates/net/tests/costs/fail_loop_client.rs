@@ -18,7 +18,7 @@ use tokio::time::timeout;
 /// Longer than all deadlines of a connection together. The clock is virtual.
 const STALLED: Duration = Duration::from_secs(3600);
 
-/// Smaller than a message, so that each takes many operations.
+/// Smaller than a message, so that each message takes many operations.
 const TRANSPORT: usize = 512;
 
 /// The results of the client's calls.
@@ -32,7 +32,7 @@ fn messages() -> Vec<Message> {
     vec!["one".into(), Message::Binary(vec![7; 2000].into()), "three".into()]
 }
 
-/// Sends the whole conversation, whether or not the client reads it.
+/// Sends the whole conversation, even if the client does not read it.
 async fn serve(mut stream: DuplexStream) {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
@@ -70,7 +70,7 @@ async fn read_close(reader: &mut ReadHalf<DuplexStream>) {
     }
 }
 
-/// Answers each message until the connection ends. Reads the end twice, which must give the same
+/// Answers each message until the connection ends. Reads the end twice. Both reads must return the same
 /// result.
 async fn talk(stream: Faulty<DuplexStream>) -> Report {
     let url = Url::parse("ws://server.example/").unwrap();

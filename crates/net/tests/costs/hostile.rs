@@ -145,7 +145,7 @@ async fn pour(client: DuplexStream, bytes: &[u8]) -> Vec<u8> {
     response
 }
 
-/// Fault FT-21: a task that receives tiny messages yields after 10,000 of them at most: one
+/// Fault FT-21: a task that receives tiny messages yields after at most 10,000 messages. This takes one
 /// millisecond at ten million messages a second.
 #[tokio::test]
 async fn a_flood_of_tiny_messages_lets_other_tasks_run() {

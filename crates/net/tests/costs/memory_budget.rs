@@ -28,7 +28,7 @@ fn options(memory: usize) -> ServerOptions {
     ServerOptions::default().accept(accept).memory_bytes(memory)
 }
 
-/// Opens a connection that compresses both ways.
+/// Opens a connection that compresses in both directions.
 async fn client(served: &Served) -> Peer {
     let extension = "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
     let mut client = Peer::connect(served.address()).await;
@@ -65,8 +65,8 @@ async fn load(memory: usize, clients: usize, requests: usize, reads: bool) -> Co
     served.connections().counts()
 }
 
-/// FS-07: a request of some bytes makes the server allocate contexts of 459 KiB. Those of many clients stay within
-/// the budget, and all clients are served.
+/// FS-07: a request of a few bytes makes the server allocate contexts of 459 KiB. The contexts of many
+/// clients stay within the budget, and all clients are served.
 #[test]
 fn the_contexts_of_all_clients_stay_within_the_budget() {
     const CLIENTS: usize = 200;

@@ -1,5 +1,5 @@
 //! The cost of clients that read slowly or not at all (faults FT-08 and FT-09), and how a handler and a
-//! `Sender` notice.
+//! `Sender` notice such clients.
 
 use std::future::Future;
 use std::time::Duration;
@@ -68,8 +68,8 @@ async fn waiting_for_a_client_that_disconnected_fails_at_once() {
     }
 }
 
-/// Fault FT-09: messages for a client that never reads cost at most the limit of its queue,
-/// whatever the overflow policy.
+/// Fault FT-09: messages for a client that never reads cost at most the limit of its queue, with every
+/// overflow policy.
 #[test]
 fn a_client_that_never_reads_costs_the_limit_of_its_queue() {
     const OFFERED: usize = 1 << 30;

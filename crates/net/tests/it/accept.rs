@@ -30,7 +30,7 @@ fn request_and(frames: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
     [SAMPLE_REQUEST.as_bytes(), &frames].concat()
 }
 
-/// Fault H16: `accept` ends at the deadline, whatever the client delays. The clock is virtual.
+/// Fault H16: `accept` ends at the deadline, no matter which step the client delays. The clock is virtual.
 #[tokio::test(start_paused = true)]
 async fn accept_ends_at_the_handshake_deadline() {
     const BAD: &str = "GET / HTTP/1.1\r\n\r\n";
@@ -160,7 +160,8 @@ async fn every_way_of_receiving_applies_the_limits() {
     }
 }
 
-/// Fault C15: `close` reads up to the client's Close. Without one, it ends at the deadline.
+/// Fault C15: `close` reads up to the client's Close. If the client sends no Close, `close` ends at the
+/// deadline.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_never_receives_can_close() {
     let both = [masked_frame(FIN | PING, "?"), masked_frame(FIN | TEXT, "unread")].concat();

@@ -30,7 +30,7 @@ impl AsyncRead for Talker {
             self.request = rest;
             return Poll::Ready(Ok(()));
         }
-        // As many whole frames as there is room for, or the start of one.
+        // Returns the bytes of `frames` that fit into the buffer.
         let count = buf.remaining().min(self.frames.len());
         buf.put_slice(&self.frames[..count]);
         self.frames.rotate_left(count);
@@ -71,8 +71,7 @@ enum Host {
     Closes,
 }
 
-/// FS-02: a peer that ignores our Close and keeps sending is cut off, however the application
-/// reads.
+/// FS-02: a peer that ignores our Close and keeps sending is cut off, no matter how the application reads.
 #[tokio::test]
 async fn a_closing_connection_ends_at_its_deadline() {
     let mut options = AcceptOptions::default();

@@ -49,7 +49,7 @@ async fn a_socket_is_a_stream_and_a_sink() {
     assert!(client.close_result().unwrap().was_clean());
 }
 
-/// Uses each half in a task of its own, without a driver.
+/// Uses each half in a separate task, without a driver.
 #[tokio::test]
 async fn the_halves_of_a_socket_serve_two_tasks() {
     const COUNT: usize = 1_000;

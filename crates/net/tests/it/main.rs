@@ -1,4 +1,4 @@
-//! Tests of the client, the server and the socket, in one binary to link only once.
+//! Tests of the client, the server and the socket, in one binary, so that the linker runs only once.
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 mod accept;

@@ -33,7 +33,7 @@ fn part(index: usize) -> Part {
     Part { content: content.into(), last: index + 1 == PARTS }
 }
 
-/// A message of 31 MiB arrives in parts of 128 KiB at most.
+/// A message of 31 MiB arrives in parts of at most 128 KiB.
 #[tokio::test]
 async fn a_message_is_sent_and_received_in_parts() {
     for deflate in [None, Some(DeflateConfig::default())] {
@@ -100,7 +100,7 @@ async fn a_prepared_message_works_on_every_connection() {
                 server.send(outgoing).await.unwrap();
                 assert_eq!(client.recv().await.unwrap().as_ref(), Some(&expected));
             }
-            // A client masks it with its own keys.
+            // A client masks the message with its own keys.
             client.send(&prepared).await.unwrap();
             assert_eq!(server.recv().await.unwrap(), Some(expected));
         }

@@ -258,7 +258,7 @@ async fn ask(address: SocketAddr, request: &str) -> String {
     answer
 }
 
-/// RFC6455-4.2.1-1: the rules are those of `Server`.
+/// RFC6455-4.2.1-1: the same rules apply as in `Server`.
 #[tokio::test]
 async fn invalid_opening_requests_are_rejected() {
     let connections = Connections::new(ServerOptions::default());
@@ -282,7 +282,7 @@ async fn invalid_opening_requests_are_rejected() {
     assert_eq!(connections.counts().opened, 0);
 }
 
-/// FS-05: hyper's address is unknown, so any host is allowed unless the options say otherwise.
+/// FS-05: hyper's address is unknown, so any host is allowed unless the options restrict the hosts.
 #[tokio::test]
 async fn foreign_hosts_get_421_if_the_options_say_so() {
     let foreign = SAMPLE_REQUEST.replace("localhost", "app.example");

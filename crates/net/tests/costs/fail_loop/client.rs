@@ -1,5 +1,5 @@
-//! The client. It sends its whole script, whether or not the server reads it, then reads to the
-//! end.
+//! The client. It sends its whole script, even if the server does not read it, and then reads to the end of
+//! the stream.
 
 use std::io::IoSlice;
 

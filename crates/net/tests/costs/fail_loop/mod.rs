@@ -1,9 +1,9 @@
 //! Runs every scenario with its first I/O operation failing, then its second, and so on, for eight
 //! kinds of fault (fault FT-07).
 //!
-//! Whatever fails, the server reports the end once, and repeats the same result when asked again.
-//! Nothing hangs (the clock is virtual), the delivered messages are a prefix of those sent, and no
-//! memory leaks.
+//! After every fault, the server reports the end once, and returns the same result if it is asked again.
+//! Nothing hangs (the clock is virtual), the delivered messages are a prefix of those sent, and no memory
+//! leaks.
 
 mod client;
 mod scenarios;
@@ -20,11 +20,11 @@ use tokio::time::timeout;
 use self::scenarios::{End, Scenario, scenarios};
 use self::server::Report;
 
-/// Longer than all deadlines of a connection together. The virtual clock jumps by this much if
-/// nothing makes progress.
+/// Longer than all deadlines of a connection together. The virtual clock jumps by this duration if nothing
+/// makes progress.
 const STALLED: Duration = Duration::from_secs(3600);
 
-/// Smaller than a large message, so that each takes many operations.
+/// Smaller than a large message, so that each large message takes many operations.
 const TRANSPORT: usize = 4 << 10;
 
 /// The results of both ends.
@@ -51,7 +51,7 @@ impl Outcome {
         self.assert_consistent(scenario, Failing::Never);
     }
 
-    /// Checks what must hold whichever operation fails.
+    /// Checks the conditions that must hold no matter which operation fails.
     fn assert_consistent(&self, scenario: &Scenario, failing: Failing) {
         let Report::Ended { sent, received, closed } = &self.server else {
             return assert!(self.transcript.events.is_empty(), "{}: {failing:?}", scenario.name);
@@ -72,8 +72,8 @@ impl Outcome {
 fn every_fault_is_reported_once_and_leaks_nothing() {
     let mut total = 0;
     for scenario in scenarios() {
-        // The first run makes allocations that the process keeps. It runs on another thread,
-        // because its messages keep the read buffers of that thread.
+        // The first run makes allocations that the process keeps. It runs on another thread, because its
+        // messages refer to the read buffers of that thread.
         let (expected, operations) = std::thread::scope(|scope| {
             scope.spawn(|| run(&scenario, Failing::Never)).join().expect("no fault is injected")
         });

@@ -125,8 +125,8 @@ async fn a_client_may_present_a_version_1_certificate() {
     assert!(reason.contains("does not belong to the first certificate"), "{reason}");
 }
 
-/// FC-12: the error names a key whose signatures cannot be checked. The server signs with another
-/// key here, which the client cannot tell.
+/// FC-12: the error names a key whose signatures cannot be checked. In this test, the server signs with
+/// another key. The client cannot detect this.
 #[tokio::test]
 async fn a_key_that_cannot_be_checked_is_named() {
     let identity = Authority::self_signed("localhost", true);
@@ -290,7 +290,7 @@ async fn a_request_has_the_certificates_of_its_client() {
     connect(&url, &ConnectOptions::new()).await.unwrap();
 }
 
-/// FC-09: a message does not repeat its source.
+/// FC-09: an error message does not repeat the message of its source.
 #[tokio::test]
 async fn a_message_does_not_repeat_its_source() {
     let (_held, nobody) = fullduplex_lab::script::deaf();

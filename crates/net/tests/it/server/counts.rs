@@ -18,7 +18,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// Handles the request as its path says.
+/// Handles the request in the way that its path names.
 async fn handle(request: Request) -> HandlerResult {
     let path = request.uri().path().to_owned();
     match path.as_str() {

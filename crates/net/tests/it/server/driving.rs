@@ -1,4 +1,4 @@
-//! When `Socket::drive` reads, writes and wakes, counted at a stream in memory.
+//! Tests when `Socket::drive` reads, writes and wakes. A stream in memory counts the operations.
 
 use std::cell::RefCell;
 use std::future::{Future, pending, poll_fn};
@@ -111,8 +111,8 @@ async fn echo_in_a_set(mut socket: Socket) -> HandlerResult {
     }
 }
 
-/// The socket reads again only after the handler has taken the messages of the last read. So a slow
-/// handler can still answer them, even if a Close has already arrived behind them.
+/// The socket reads again only after the handler has taken the messages of the last read. So a slow handler
+/// can still answer them, even if a Close has already arrived after them.
 #[tokio::test]
 async fn a_burst_is_answered_before_the_close_after_it() {
     let (mut client, _) = driven(|mut socket| async move {
@@ -292,8 +292,8 @@ async fn a_waiting_handler_is_not_polled() {
     }
 }
 
-/// Fault FT-10: if the handler does not receive, one read is taken from the client. The rest stays
-/// in the transport.
+/// Fault FT-10: if the handler does not receive, the server reads once from the client. The remaining bytes
+/// stay in the transport.
 #[tokio::test]
 async fn a_handler_that_does_not_receive_stops_reading() {
     let (open, opened) = tokio::sync::oneshot::channel::<()>();

@@ -21,7 +21,7 @@ use tokio::io::duplex;
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 
-/// Decides on a request as its path says.
+/// Decides on a request in the way that its path names.
 async fn decide(request: Request) -> HandlerResult {
     match request.uri().path() {
         "/subprotocol" => {
@@ -82,7 +82,7 @@ async fn a_handler_decides_on_its_request() {
     assert_eq!(drained.cut, 0);
 }
 
-/// Ends as the path says, at once or after a message.
+/// Ends in the way that the path names, at once or after a message.
 async fn end(request: Request) -> HandlerResult {
     let path = request.uri().path().to_owned();
     let mut socket = request.accept().await?;
@@ -101,7 +101,7 @@ async fn end(request: Request) -> HandlerResult {
     }
 }
 
-/// Fault FT-44: the client gets a close code however the handler ends, and the server keeps running.
+/// Fault FT-44: the client gets a close code no matter how the handler ends, and the server keeps running.
 #[tokio::test]
 async fn the_end_of_a_handler_closes_its_connection() {
     let served = Served::by(ServerOptions::default(), end).await;

@@ -111,7 +111,7 @@ async fn requests_in_a_tolerated_form_are_accepted() {
     }
 }
 
-/// FS-05: on a loopback address, for WebSockets and for pages.
+/// FS-05: a server on a loopback address checks the host of WebSockets and of pages.
 #[tokio::test]
 async fn foreign_hosts_are_misdirected() {
     let listed = HostPolicy::Local(vec!["app.example".parse().unwrap()]);
@@ -130,7 +130,7 @@ async fn foreign_hosts_are_misdirected() {
         let server = server.with_fallback(|_| Some(http::Response::new("page".into())));
         let (address, connections) = (server.local_addr().unwrap(), server.connections().clone());
         tokio::spawn(server.serve(echo::requests));
-        // As a browser sends it from a page of that host.
+        // A browser sends this for a page of that host.
         let origin = format!("Host: {host}\r\nOrigin: http://{host}\r\n");
         for (request, status) in [(SAMPLE_REQUEST, "101"), (page, "200")] {
             let mut peer = Peer::connect(address).await;
@@ -256,7 +256,7 @@ async fn unfinished_messages_share_one_limit() {
             clients.push(client);
         }
     }
-    // The survivors complete their messages.
+    // The remaining clients complete their messages.
     let mut survivors = 0;
     for client in &mut clients {
         client.try_send(&more).await.ok();
@@ -295,8 +295,8 @@ async fn a_client_over_the_limit_frees_its_memory() {
 
 const TRY_AGAIN_LATER: [u8; 2] = 1013u16.to_be_bytes();
 
-// FS-06: over the limit, the address that uses the most memory loses a connection, not the next
-// client.
+// FS-06: above the limit, the server closes a connection of the address that uses the most memory, not the
+// connection of the next client.
 #[tokio::test]
 async fn an_address_cannot_use_up_the_memory_of_others() {
     let options = ServerOptions::default().memory_bytes(1_000_000);

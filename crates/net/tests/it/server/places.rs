@@ -1,5 +1,5 @@
-//! FS-01: a connection's slot is free as soon as the connection has ended, whatever its handler
-//! waits for.
+//! FS-01: a connection's slot is free as soon as the connection has ended, even if its handler is waiting for
+//! something else.
 
 use std::future::pending;
 use std::net::SocketAddr;
@@ -170,7 +170,7 @@ async fn a_driven_socket_closes_its_stream_while_its_handler_waits() {
     driving.abort();
 }
 
-/// Counts when it is dropped.
+/// Increments a counter when it is dropped.
 struct OnDrop(Arc<AtomicUsize>);
 
 impl Drop for OnDrop {

@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
-/// Waits as the path says.
+/// Waits in the way that the path names.
 async fn wait(request: Request, senders: mpsc::UnboundedSender<Sender>) -> HandlerResult {
     let path = request.uri().path().to_owned();
     let mut socket = request.accept().await?;
@@ -67,8 +67,8 @@ async fn until_none(served: &Served) -> Duration {
     start.elapsed()
 }
 
-/// Faults FT-01 and FT-02: a client that answers no Ping is dropped and leaves no task, whatever
-/// its handler waits for and whatever it has sent.
+/// Faults FT-01 and FT-02: a client that answers no Ping is dropped and leaves no task, no matter what its
+/// handler waits for, and no matter what the client has sent.
 #[tokio::test(start_paused = true)]
 async fn a_vanished_client_is_dropped() {
     let unread = masked_frame(FIN | TEXT, "unread").repeat(3);
@@ -103,8 +103,8 @@ async fn a_client_that_shuts_down_and_does_not_read_is_dropped() {
     }
 }
 
-/// Fault FT-12: a client that does not answer the Close is dropped at the close timeout, whatever
-/// the handler waits for.
+/// Fault FT-12: a client that does not answer the Close is dropped at the close timeout, no matter what the
+/// handler waits for.
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_answer_the_close_is_dropped() {
     let timeout = ServerOptions::default().accept.timeouts.close;
@@ -142,7 +142,7 @@ async fn a_client_that_answers_pings_is_kept() {
     }
 }
 
-/// The Pong timeout is paused while an unread message is in front of the Pong.
+/// The Pong timeout is paused while an unread message precedes the Pong.
 #[tokio::test(start_paused = true)]
 async fn a_client_is_not_blamed_for_a_busy_handler() {
     let (served, _senders) = waiting(ServerOptions::default()).await;
