@@ -1,4 +1,4 @@
-//! Serves a WebSocket beside other routes of an axum server. Ctrl-C shuts it down gracefully.
+//! Serves a WebSocket and other routes in an axum server. Ctrl-C shuts it down gracefully.
 //!
 //! `cargo run --example axum --features axum [ADDRESS]`
 #![allow(clippy::print_stdout, reason = "the server prints its address")]

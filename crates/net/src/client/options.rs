@@ -65,11 +65,11 @@ pub struct ConnectOptions {
     pub resolver: Option<Arc<dyn Resolve>>,
     /// Local address to connect from. `None` lets the system choose.
     pub local_address: Option<IpAddr>,
-    /// Path of a Unix socket to connect to, instead of the URL's host. The request and TLS still use the
-    /// host's name. No proxy is used.
+    /// Path of a Unix socket. The client connects to it instead of the URL's host. The request and TLS still
+    /// use the host's name. No proxy is used.
     #[cfg(unix)]
     pub unix_socket: Option<PathBuf>,
-    /// Opens the stream to the server, instead of TCP, proxies and Unix sockets.
+    /// Connector that opens the stream to the server. It replaces TCP, proxies and Unix sockets.
     pub connector: Option<Arc<dyn Connector>>,
     /// Whether connections to one address are opened one after the other. Default:
     /// [`ConnectConcurrency::Unlimited`].

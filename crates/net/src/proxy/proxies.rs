@@ -22,8 +22,8 @@ impl Proxies {
     ///   `ALL_PROXY` that is not empty.
     /// - For `ws`, the first of `ws_proxy`, `WS_PROXY`, `http_proxy`, `all_proxy` and `ALL_PROXY` that is not
     ///   empty. `HTTP_PROXY` is not read: in a CGI program, it contains a header that the client has sent.
-    /// - `no_proxy`, or else `NO_PROXY`, lists hosts that are connected to directly, as
-    ///   [`except`](Self::except) does.
+    /// - `no_proxy` lists the hosts that are connected to directly, in the format of
+    ///   [`except`](Self::except). If it is empty or not set, `NO_PROXY` is read.
     ///
     /// # Errors
     /// [`ProxyUrlError`] if one of these is not the URL of a proxy.

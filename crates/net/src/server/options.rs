@@ -21,8 +21,8 @@ use crate::server::open_files;
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct AcceptOptions {
-    /// The subprotocols that the server speaks. The server chooses the first of the client's offers that is
-    /// in this list. Default: none.
+    /// The subprotocols that the server supports. It chooses the first of the client's offers that is in this
+    /// list. Default: none.
     pub subprotocols: Subprotocols,
     /// The hosts for which the server answers requests. This check protects against DNS rebinding. Default:
     /// any. A [`Server`](crate::Server) on a loopback address answers for `localhost` and IP addresses only.
@@ -61,7 +61,7 @@ impl Default for AcceptOptions {
 }
 
 impl AcceptOptions {
-    /// Sets the subprotocols that the server speaks.
+    /// Sets the subprotocols that the server supports.
     pub fn subprotocols(mut self, subprotocols: Subprotocols) -> Self {
         self.subprotocols = subprotocols;
         self

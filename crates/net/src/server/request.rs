@@ -147,7 +147,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
         self.pending().peer
     }
 
-    /// Chooses a subprotocol, instead of the first that is among [`AcceptOptions::subprotocols`].
+    /// Chooses a subprotocol. Without this call, the server chooses the first of the client's offers that is
+    /// in [`AcceptOptions::subprotocols`].
     ///
     /// # Errors
     /// [`SubprotocolNotOfferedError`] if the client did not offer it; the request is dropped.

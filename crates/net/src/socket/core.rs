@@ -183,7 +183,7 @@ impl Core {
         }
     }
 
-    /// Returns how the connection ended, once it has.
+    /// Returns how the connection ended, if it has ended.
     #[inline]
     pub(crate) fn closed(&self) -> Option<&Closed> {
         match &self.state {
@@ -211,7 +211,7 @@ impl Core {
         }
     }
 
-    /// Returns why the connection failed, as soon as it has.
+    /// Returns why the connection failed, if it has failed.
     pub(crate) fn failure(&self) -> Option<ConnectionError> {
         match &self.state {
             State::Active(active) => active.connection.failure(),

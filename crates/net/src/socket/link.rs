@@ -277,7 +277,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
-    /// Returns how the connection ended, once it has.
+    /// Returns how the connection ended, if it has ended.
     pub(crate) fn close_result(&self) -> Option<&Closed> {
         self.core.closed()
     }
@@ -287,7 +287,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         self.core.end_stream()
     }
 
-    /// Returns why the connection failed, as soon as it has.
+    /// Returns why the connection failed, if it has failed.
     pub(crate) fn failure(&self) -> Option<ConnectionError> {
         self.core.failure()
     }

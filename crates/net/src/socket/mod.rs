@@ -338,8 +338,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.link().take_written()
     }
 
-    /// Returns why the connection failed, as soon as it has. The Close to the peer may still be queued, so continue to
-    /// poll until [`Socket::close_result`] is `Some`.
+    /// Returns why the connection failed, if it has failed. The Close to the peer may still be queued, so
+    /// continue to poll until [`Socket::close_result`] is `Some`.
     pub fn error(&self) -> Option<SocketError> {
         self.link().error()
     }
@@ -510,8 +510,8 @@ fn poll_sent<S: AsyncRead + AsyncWrite + Unpin>(
     link.poll_as_user(cx, Wait::Write, Link::poll_flush_or_end).map_err(SendError::Io)
 }
 
-/// Wakes the driver of the link, if there is one and it would not notice the change otherwise. The lock is
-/// released first, because a waker is foreign code.
+/// Wakes the driver of the link, if there is a driver that does not notice the change without a wake. The
+/// lock is released first, because a waker is foreign code.
 #[inline]
 fn wake<S: AsyncRead + AsyncWrite + Unpin>(mut link: MutexGuard<'_, Link<S>>) {
     let driver = link.driver_to_wake();

@@ -33,7 +33,7 @@ pub struct Tls {
     config: Arc<ClientConfig>,
     /// The verifier of `config`, which has no getter for it.
     verifier: Arc<Verifier>,
-    /// Used instead of the host's name.
+    /// The server name to use instead of the host's name.
     server_name: Option<ServerName<'static>>,
 }
 

@@ -133,8 +133,8 @@ impl WebSocketUpgrade {
         self.handshake.offer().subprotocols()
     }
 
-    /// Chooses a subprotocol, instead of the first that is among
-    /// [`AcceptOptions::subprotocols`](crate::AcceptOptions::subprotocols).
+    /// Chooses a subprotocol. Without this call, the server chooses the first of the client's offers that is
+    /// in [`AcceptOptions::subprotocols`](crate::AcceptOptions::subprotocols).
     ///
     /// # Errors
     /// [`SubprotocolNotOfferedError`] if the client did not offer it.
@@ -211,7 +211,7 @@ fn count_refused(connections: &Connections, rejection: &Rejection) {
     connections.pool().counters.count_refused(rejection.status());
 }
 
-/// Waits until hyper has sent the response and hands the connection over.
+/// Waits until hyper has sent the response, and returns the upgraded connection.
 async fn finish(upgraded: OnUpgrade, deadline: Deadline) -> Result<Upgraded, AcceptError> {
     let upgraded = deadline.limit(upgraded).await?;
     Ok(upgraded.map_err(|error| OpeningError::Io(io::Error::other(error)))?)

@@ -52,8 +52,8 @@ impl Row {
         rows
     }
 
-    /// Connects, starts to close, and waits until the peer sees the end of the connection. Returns
-    /// what is wrong, if anything.
+    /// Connects, starts to close, and waits until the peer detects the end of the connection. Returns a
+    /// description of the fault, if there is one.
     async fn fault(self, lab: &Lab) -> Option<String> {
         let Connected { socket, stream } = lab.connect(self.end, self.via).await;
         let begun = Instant::now();
