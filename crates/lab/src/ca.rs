@@ -108,8 +108,8 @@ impl Identity {
         self.acceptor_for(Some(authority))
     }
 
-    /// Returns the TLS acceptor of an impostor, for this version of TLS. It presents the certificate of this
-    /// identity and signs with the key of another.
+    /// Returns the TLS acceptor of an impostor, for this version of TLS. The acceptor presents the
+    /// certificate of this identity and signs with the key of another identity.
     pub fn impostor(&self, key: &Self, version: &'static SupportedProtocolVersion) -> TlsAcceptor {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let key = provider.key_provider.load_private_key(key.key()).expect("the key is valid");

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// More operations than any script needs. Reaching this is an endless loop.
+/// A number of operations that no script needs. A script that reaches it is in an endless loop.
 const ENDLESS: usize = 10_000;
 
 /// A fault of an operation.

@@ -74,7 +74,7 @@ impl EchoServer {
 
 impl Drop for EchoServer {
     fn drop(&mut self) {
-        // A server ends with its stdin, and is killed otherwise.
+        // A server exits when its stdin is closed. The kill is for a server that does not.
         drop(self.process.stdin.take());
         self.process.kill().ok();
         self.process.wait().ok();

@@ -19,7 +19,7 @@ pub struct Program {
     child: Child,
     /// The address on which it listens.
     pub address: SocketAddr,
-    /// Its figures.
+    /// The figures of the process.
     pub process: Process,
 }
 
@@ -58,7 +58,7 @@ pub fn allow_many_files() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
-    // If that fails, for example on macOS above a system constant, the old limit stays.
+    // This fails, for example, on macOS if the limit exceeds a system constant. Then the old limit stays.
     setrlimit(Resource::Nofile, limit).ok();
 }
 
@@ -86,7 +86,7 @@ pub fn is_connecting_to(address: SocketAddrV4) -> bool {
 /// # Panics
 /// If there is no shell, or the child is gone.
 pub fn signal(child: &Child, signal: &str) {
-    // The shell has a `kill` of its own, which works where the program is missing.
+    // `kill` is a builtin of the shell, so it works even if the program `kill` is not installed.
     let kill = format!("kill -{signal} {}", child.id());
     let status = Command::new("sh").args(["-c", &kill]).status().expect("could not run sh");
     assert!(status.success(), "could not send SIG{signal}: {status}");

@@ -103,7 +103,7 @@ pub fn close_frame(code: u16, reason: &str) -> Vec<u8> {
     frame(FIN | CLOSE, [&code.to_be_bytes(), reason.as_bytes()].concat())
 }
 
-/// Returns a response of these lines and an empty one. `{accept}` is replaced by the value of
+/// Returns a response that consists of these lines and an empty line. Replaces `{accept}` by the value of
 /// `Sec-WebSocket-Accept` for the request.
 pub fn answer_to(request: &str, lines: &[&str]) -> Vec<u8> {
     let head = HeadReader::new(Limits::default()).request(&mut BytesMut::from(request));
@@ -115,8 +115,8 @@ pub fn answer_to(request: &str, lines: &[&str]) -> Vec<u8> {
     format!("{}\r\n\r\n", lines.join("\r\n")).replace("{accept}", accept).into_bytes()
 }
 
-/// Returns a socket on a free port of 127.0.0.1 that does not listen. While it is held, connections are refused
-/// and the port stays reserved.
+/// Returns a socket on a free port of 127.0.0.1 that does not listen. Until the socket is dropped,
+/// connections are refused and the port stays reserved.
 pub fn deaf() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().expect("the system has sockets");
     socket.bind(LOOPBACK).expect("loopback has a free port");
@@ -163,7 +163,7 @@ impl<T> Scripted<T> {
         format!("wss://{host}:{}/", self.address.port())
     }
 
-    /// Returns the value of the script, or panics if the script did.
+    /// Waits for the end of the script and returns its value. Panics if the script panicked.
     pub async fn finish(self) -> T {
         match guarded("the end of the script", self.task).await {
             Ok(value) => value,
@@ -174,13 +174,13 @@ impl<T> Scripted<T> {
         }
     }
 
-    /// Connects a `WebSocket` and records it to its end.
+    /// Connects a `WebSocket` and records its events until the end.
     pub async fn record(self) -> (Trace, T) {
         let socket = WebSocket::builder(&self.url());
         self.record_as(socket).await
     }
 
-    /// Connects this `WebSocket` and records it to its end.
+    /// Connects this `WebSocket` and records its events until the end.
     pub async fn record_as(self, socket: Builder) -> (Trace, T) {
         let trace = Trace::record(socket).await;
         (trace, self.finish().await)
@@ -208,7 +208,7 @@ impl Peer {
     /// Connects as a client.
     pub async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("the server listens");
-        // Without this, Nagle's algorithm delays writes for a time that a virtual clock does not wait.
+        // Nagle's algorithm would delay writes in real time, and a virtual clock does not wait for that.
         stream.set_nodelay(true).expect("TCP_NODELAY can be set");
         Self::over(stream)
     }
@@ -221,8 +221,8 @@ impl Peer {
         Ok(Peer::over(acceptor.accept(self.stream).await?))
     }
 
-    /// Sends bytes and resets the connection without yielding, so that in a current-thread runtime no reply
-    /// comes between.
+    /// Sends bytes and resets the connection without yielding. Therefore, in a current-thread runtime, the
+    /// other end cannot reply before the reset.
     pub async fn reset_after(self, bytes: &[u8]) {
         self.stream.writable().await.expect("the connection is open");
         let sent = self.stream.try_write(bytes).expect("the system buffers a few bytes");
@@ -280,8 +280,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         frame.payload
     }
 
-    /// Reads the next frame of a client, which must be short and start with this byte. Returns its payload as
-    /// it was sent, masked.
+    /// Reads the next frame of a client, which must be short and start with this byte. Returns its payload
+    /// without unmasking it.
     pub async fn read_raw_payload(&mut self, first_byte: u8) -> Vec<u8> {
         let [first, second] = self.stream.read_u16().await.expect("a frame arrives").to_be_bytes();
         assert_eq!(first, first_byte);

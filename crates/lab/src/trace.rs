@@ -50,7 +50,7 @@ impl Trace {
         let socket = socket.expect("the URL is valid");
         begin(&socket);
         guarded("the close event", socket.closed()).await;
-        // The listeners are dropped. A stream would show events after the end.
+        // The listeners are dropped now. A stream of events detects events after the end.
         tokio::task::yield_now().await;
         let mut late = socket.events();
         let mut seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));

@@ -16,7 +16,7 @@ fn parent_and_child_use_different_masking_keys() {
         line.split_whitespace().map(str::to_owned).collect()
     };
     let (parent, child) = (keys("parent "), keys("child "));
-    // A pair of equal random keys is possible: one run in 400,000.
+    // Two random keys are equal by chance in one run of 400,000.
     assert!(parent.len() >= 99 && child.len() >= 99, "{printed}");
     assert!(parent.is_disjoint(&child), "{:?}", parent.intersection(&child));
 }

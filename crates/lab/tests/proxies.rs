@@ -99,7 +99,7 @@ async fn an_https_proxy_is_connected_over_tls() {
     );
 }
 
-/// The environment belongs to the process, so this runs in another one.
+/// All tests of a process share its environment, so this test runs in another process.
 #[test]
 fn the_environment_is_used_on_request_only() {
     const CHILD: &str = "FULLDUPLEX_LAB_SERVER";

@@ -21,7 +21,7 @@ type Failure = Box<dyn Error>;
 
 /// The size of each message, and the message limit of `fdx listen`.
 const MESSAGE: usize = 64 << 20;
-/// The factor of the limit that a form of output may take.
+/// The memory that a form of output may take, as a multiple of the message limit.
 const FACTOR: f64 = 3.0;
 const QUIET: Duration = Duration::from_millis(500);
 
@@ -99,7 +99,7 @@ fn compare(programs: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Runs all attacks. Returns the largest amount of memory that one took, in messages.
+/// Runs all attacks. Returns the largest memory use of an attack, as a multiple of [`MESSAGE`].
 fn attack_all(fdx: &str) -> Result<f64, Failure> {
     println!(
         "{:<20} {:<9} {:>9} {:>11} {:>13} {:>12}",
@@ -204,8 +204,9 @@ impl Victim {
         Ok(Self { child, process, printed: Arc::default() })
     }
 
-    /// Returns the URL at which it listens. It prints the URL on stderr, or on stdout if messages are not printed there
-    /// as plain lines.
+    /// Returns the URL at which the process listens. `fdx` prints the URL on stderr, or on stdout if it does not
+    /// print
+    /// messages there as plain lines.
     fn url(&mut self) -> Result<String, Failure> {
         let (sender, receiver) = std::sync::mpsc::channel();
         let stdout = self.child.stdout.take().ok_or("no stdout")?;
@@ -217,7 +218,7 @@ impl Victim {
         Ok(receiver.recv_timeout(Duration::from_secs(10))?)
     }
 
-    /// Counts the bytes that it prints.
+    /// Counts the bytes that the process prints.
     fn print(&mut self) {
         if let Some(mut stdout) = self.child.stdout.take() {
             let printed = Arc::clone(&self.printed);

@@ -9,7 +9,7 @@ use fullduplex_lab::script::{BINARY, FIN, Peer};
 use fullduplex_net::{ConnectOptions, connect_over};
 use tokio::io::duplex;
 
-/// The number of messages. Two connections together need fewer keys than are read from the system at once.
+/// The number of messages. Together, two connections use fewer keys than one read from the system returns.
 const KEYS: usize = 100;
 
 fn main() {
@@ -36,7 +36,7 @@ fn run(count: usize) -> Vec<String> {
         let mut socket = opened.unwrap().0;
         let mut keys = Vec::new();
         for _ in 0..count {
-            // A payload of zeros shows the key.
+            // The masked form of a payload of zeros is the key.
             socket.send(vec![0; 4]).await.unwrap();
             let frame = peer.read_raw_payload(FIN | BINARY).await;
             keys.push(frame.iter().map(|byte| format!("{byte:02x}")).collect());

@@ -9,7 +9,7 @@ use super::rng::Rng;
 const WORDS: [&str; 10] =
     ["the ", "quick ", "Grüße, ", "{\"id\": ", "}", "é", "€", "𝄞", "0123456789", "\0"];
 
-/// Lengths at which the form of a frame's length changes, and their neighbours.
+/// Payload lengths at which the header encodes the length in another form, and their neighbours.
 const BOUNDARIES: [usize; 6] = [125, 126, 127, 65_535, 65_536, 65_537];
 
 /// Makes a message of at most `max` bytes.

@@ -55,18 +55,18 @@ pub(super) enum Attention {
     Frozen,
 }
 
-/// The state of reading.
+/// The state of the input of an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reading {
-    /// Everything read was parsed, as far as possible.
+    /// The bytes that were read are parsed as far as possible.
     Drained,
-    /// There may be more events in what was read.
+    /// The bytes that were read may contain more events.
     Undrained,
     /// The end of the transport was handled.
     Ended,
 }
 
-/// I10: the states of a connection, in their only order.
+/// I10: the states of a connection, in the only possible order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     Open,
@@ -122,7 +122,7 @@ impl End {
         }
     }
 
-    /// Returns whether a Close or a violation was received, after which input is discarded.
+    /// Returns whether the end discards input, because it has received a Close or a violation.
     pub(super) fn discards_input(&self) -> bool {
         self.violation.is_some() || matches!(self.events.last(), Some(Received::Close(_)))
     }

@@ -1,4 +1,4 @@
-//! Everything that one end sends to the other: accepted for sending, on the wire, and delivered.
+//! Everything that one end sends to the other, in three stages: accepted for sending, written, and delivered.
 
 use std::collections::VecDeque;
 
@@ -26,12 +26,13 @@ pub(super) struct Flow {
     delivered_bytes: usize,
     /// Pings that were accepted and not written.
     pings: VecDeque<Bytes>,
-    /// Whether the end sends heartbeat Pings, which were not accepted before.
+    /// Whether the end sends heartbeat Pings. The application does not send these, so they are not in
+    /// `pings`.
     has_heartbeat: bool,
     /// Pings of the other end that were received and not answered, and the last Pong.
     unanswered: VecDeque<Bytes>,
     last_pong: Option<Bytes>,
-    /// The body that the Close must have, once one is due.
+    /// The body that the Close must have; `None` until a Close is due.
     close: Option<Option<CloseFrame>>,
     /// What was written and not delivered.
     on_the_way: VecDeque<Received>,
@@ -82,17 +83,17 @@ impl Flow {
         self.begun.is_some()
     }
 
-    /// Returns the message that must be delivered next, as far as it was accepted.
+    /// Returns the message that must be delivered next, or the parts of it that were accepted so far.
     pub(super) fn next(&self) -> Option<&SentMessage> {
         self.sent.get(self.delivered).or(self.begun.as_ref())
     }
 
-    /// Returns the result of sending a message on an open connection.
+    /// Returns the result that sending a message on an open connection must have.
     pub(super) fn check_message(&self) -> Result<(), Misuse> {
         if self.begun.is_some() { Err(Misuse::MessageUnderWay) } else { Ok(()) }
     }
 
-    /// Returns the result of sending a part on an open connection.
+    /// Returns the result that sending a part on an open connection must have.
     pub(super) fn check_part(&self, part: &Part) -> Result<(), Misuse> {
         match &self.begun {
             Some(begun) if !is_same_kind(&begun.message, &part.content) => Err(Misuse::KindOfPart),

@@ -1,4 +1,4 @@
-//! A slow codec for frames, written from RFC 6455 section 5.2 alone.
+//! A slow codec for frames. It follows RFC 6455 section 5.2 and does not use the codec of `fullduplex-proto`.
 
 use fullduplex_proto::Role;
 
@@ -59,7 +59,7 @@ impl Header {
         self.opcode >= 0x8
     }
 
-    /// Masks or unmasks bytes of the payload, the first of which is at `offset`.
+    /// Masks or unmasks the bytes of the payload that begin at `offset`.
     pub(super) fn unmask(&self, offset: u64, bytes: &mut [u8]) {
         if let Some(key) = self.mask {
             for (index, byte) in (offset..).zip(bytes) {

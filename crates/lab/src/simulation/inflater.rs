@@ -9,7 +9,7 @@ use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 /// Inflates the messages of one end (RFC 7692 section 7.2.2).
 pub(super) struct Inflater {
     stream: Box<DecompressorOxide>,
-    /// The last inflated bytes, as a ring buffer. A larger distance is an error.
+    /// The last inflated bytes, in a ring buffer. A distance larger than this buffer is an error.
     window: Vec<u8>,
     position: usize,
     keeps_window: bool,

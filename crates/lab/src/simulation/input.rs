@@ -89,7 +89,8 @@ impl Turn<'_> {
         self.end.events.push(event);
     }
 
-    /// Checks a violation. Our own ends can only exceed the limits of the other.
+    /// Checks a violation. Both ends are ours, so the only possible violation is a message above a limit of
+    /// the receiver.
     fn fail(&mut self, violation: Violation) {
         self.note(TraceEvent::Failed(violation.to_string()));
         let limits = self.end.limits;

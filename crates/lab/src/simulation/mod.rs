@@ -11,7 +11,7 @@
 //!   as agreed.
 //! - I9: a Pong answers a Ping. I10: a connection is open, then closing, then closed.
 //! - I11: the queued bytes are those accepted and not written. I12: queries do not change the state.
-//! - I13: the events do not depend on how the input is split. I14: nor on the role.
+//! - I13: the events do not depend on how the input is split. I14: the events do not depend on the role.
 //! - I15: input after a Close or a violation is discarded.
 //! - D1: messages are delivered unaltered and in order; if the peer's Close arrived, all of them.
 //!   D2: each end ends once. D3: every state that waits for the peer has a deadline, which holds.

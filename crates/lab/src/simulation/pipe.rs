@@ -10,11 +10,11 @@ use super::rng::Rng;
 /// How a pipe carries bytes.
 #[derive(Debug)]
 pub(super) struct Pace {
-    /// How many bytes one write or read moves at most.
+    /// The maximum number of bytes that one write or read moves.
     pub(super) chunk: usize,
-    /// How many bytes can be in flight.
+    /// The maximum number of bytes in flight.
     pub(super) capacity: usize,
-    /// How often it pauses, and for how long at most.
+    /// The number of pauses that are left, and the maximum length of a pause.
     pub(super) holds: u32,
     pub(super) longest_hold: Duration,
 }
@@ -25,7 +25,7 @@ pub(super) struct Pipe {
     pace: Pace,
     in_flight: BytesMut,
     held_until: Option<Instant>,
-    /// How many bytes were written, and after how many a fault is due.
+    /// The number of bytes written, and the number after which a fault is due.
     taken: u64,
     fault_at: u64,
     writer: Writer,
@@ -134,7 +134,7 @@ impl Pipe {
         bytes
     }
 
-    /// Puts bytes in flight that the writer did not write, if there is room. Returns whether there was.
+    /// Puts bytes in flight that the writer did not write, if there is room. Returns whether there was room.
     pub(super) fn inject(&mut self, bytes: &[u8]) -> bool {
         let has_room = self.in_flight.len() < self.pace.capacity;
         let is_open = self.writer == Writer::Open && self.reader == Reader::Open;
@@ -162,7 +162,7 @@ impl Pipe {
         }
     }
 
-    /// Removes the reader. Bytes that it has not read are lost, and so is everything written later,
+    /// Removes the reader. Bytes that it has not read are lost. Everything that is written later is lost too,
     /// including the end.
     pub(super) fn lose_reader(&mut self) {
         self.in_flight.clear();

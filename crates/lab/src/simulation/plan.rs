@@ -10,14 +10,15 @@ use super::pipe::Pace;
 use super::rng::Rng;
 use super::script::{self, Action};
 
-/// In one of this many patient runs, both ends send heartbeat Pings.
+/// In patient runs (long timeouts, short delays), both ends send heartbeat Pings if the seed is a multiple of
+/// this.
 const HEARTBEAT_ONE_IN: u64 = 10;
 
 /// The pause of an application that never reads again: longer than every timeout.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// What both ends do, and which faults happen to them. In every array of two, here and in the other
-/// modules, the first item is for the client and the second for the server.
+/// modules, the first item is for the client and the second item is for the server.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) agreement: Agreement,
@@ -69,7 +70,7 @@ pub(super) enum FaultKind {
 struct Scale {
     largest_message: usize,
     messages: u64,
-    /// How many bytes the transport can always carry at once, so that a run does not take long.
+    /// The minimum number of bytes that the transport can carry at once. It limits the length of a run.
     chunk: usize,
 }
 
@@ -80,7 +81,8 @@ impl Plan {
         let prepared = [(); 2].map(|()| content::message(rng, scale.largest_message));
         let prepared = prepared.map(Prepared::new);
         let mut behaviours = [(); 2].map(|()| Behaviour::new(rng, &scale, &prepared, is_patient));
-        // In one of eight runs no end closes, in one both do, in the others one end does.
+        // In one of eight runs no end closes, in another one both ends close, and in the other six one end
+        // closes.
         let who_closes = rng.below(8);
         for (index, behaviour) in (0..).zip(&mut behaviours) {
             if who_closes == 1 || who_closes > 1 && who_closes % 2 == index {
@@ -106,7 +108,8 @@ impl Plan {
     }
 }
 
-/// Returns the timeouts. In a patient run, delays of the transport are shorter than the Pong timeout.
+/// Returns the timeouts. Only patient runs have heartbeats, because only their delays are shorter than the
+/// Pong timeout.
 fn timeouts(has_heartbeat: bool) -> Timeouts {
     let mut timeouts = Timeouts::default();
     timeouts.message = None;

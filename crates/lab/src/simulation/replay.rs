@@ -6,7 +6,7 @@ use fullduplex_proto::{AgreedDeflate, Decoder, Received, Role, Violation};
 use super::end::{End, Reading};
 use super::frame::mirrored;
 
-/// I13, I14: neither the chunks nor the role change the events.
+/// I13, I14: checks that the events depend neither on the chunks nor on the role.
 pub(super) fn check(end: &End) {
     let writer = end.role.peer();
     check_as(end, end.role, end.deflate, &end.received, "I13: in one chunk");

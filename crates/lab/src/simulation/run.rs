@@ -4,7 +4,7 @@ use super::trace::Trace;
 use super::verdict;
 use super::world::World;
 
-/// More turns than any plan needs. A run that takes them makes no progress.
+/// A number of turns that no plan needs. A run that reaches it makes no progress.
 const TURNS: u32 = 1_000_000;
 
 /// Simulates the connection of `seed` from its opening to its end. Panics if an invariant is violated.

@@ -35,11 +35,11 @@ pub(super) fn write(
 ) -> Vec<Action> {
     let mut actions = Vec::new();
     let mut earlier: Vec<Message> = Vec::new();
-    // How many of 32 actions are Pings: few, or a flood.
+    // The average number of Pings among 32 actions: a few, or a flood.
     let pings = *rng.pick(&[1, 2, 2, 16]);
     for _ in 0..rng.below(messages) {
         let message = match earlier.len() {
-            // A repeated message, for compression.
+            // Repeats an earlier message, which tests compression.
             1.. if rng.one_in(4) => rng.pick(&earlier).clone(),
             _ => content::message(rng, largest),
         };

@@ -11,7 +11,7 @@ use super::run::run;
 use super::tally::Tally;
 use super::trace::Trace;
 
-/// One of this many seeds is run twice, and must do the same both times.
+/// One in this many seeds is run twice. Both runs must be identical.
 const TWICE_ONE_IN: u64 = 100;
 
 /// The results of many runs.
@@ -72,7 +72,7 @@ mod tests {
     fn five_hundred_seeds_violate_no_invariant() {
         let Sweep { tally, failed } = sweep(0..500);
         assert!(failed.is_empty(), "see `cargo xtask simulate --seed` {failed:?}");
-        // The runs did enough to find something.
+        // The runs must deliver enough messages of each kind to find faults.
         let Tally { messages, compressed, fragmented, .. } = tally;
         assert!(messages > 20_000 && compressed > 2_000 && fragmented > 1_000, "{tally}");
         let Tally { clean, unclean, lost, timed_out, violated, .. } = tally;

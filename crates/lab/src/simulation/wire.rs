@@ -83,8 +83,8 @@ impl Wire {
         self.data_bytes
     }
 
-    /// Takes bytes off the front of `bytes` up to the end of the next message or control frame, and returns
-    /// it. Returns `None` if `bytes` ends before.
+    /// Removes bytes from the front of `bytes` up to the end of the next message or control frame, and
+    /// returns that message or frame. Returns `None` if `bytes` ends earlier.
     pub(super) fn read(&mut self, bytes: &mut &[u8]) -> Option<Received> {
         loop {
             if self.frame.is_none() {

@@ -16,8 +16,8 @@ use super::trace::{Trace, TraceEvent};
 use super::turn::Turn;
 use super::wire::Wire;
 
-/// If no end had a turn for this long, open ends have released all unused memory, and their deadlines are
-/// ignored. Otherwise a run with an unfinished message would not end.
+/// The quiet time after which the deadlines of open ends are ignored. By then, the open ends have released
+/// all unused memory. Without this limit, a run with an unfinished message would not end.
 const QUIET: Duration = Duration::from_secs(60);
 
 /// What an end does in its turn.

@@ -262,7 +262,7 @@ async fn send_sizes(target: &Target) {
         for message in [Message::from(text_of(size)), Message::from(binary)] {
             socket.send(message.clone()).unwrap();
             let data = next_message(&mut events).await;
-            // Not assert_eq, which would print 16 MiB.
+            // `assert_eq!` would print 16 MiB.
             assert!(Message::from(data) == message, "{size} bytes did not come back equal");
         }
     }

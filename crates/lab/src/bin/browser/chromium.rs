@@ -15,7 +15,7 @@ impl Chromium {
         let process = Command::new("chromium")
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"])
             .args(["--disable-background-networking", "--disable-component-update"])
-            // Without this, the browser prints the page and ends.
+            // Without this option, the browser prints the page and exits.
             .arg("--remote-debugging-port=0")
             .arg(format!("--user-data-dir={}", folder.path().display()))
             .arg(url)

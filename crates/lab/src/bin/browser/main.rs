@@ -16,7 +16,7 @@ use fullduplex_lab::echo;
 use crate::chromium::Chromium;
 use crate::files::Files;
 
-/// How long a host may be silent.
+/// The longest time that a host may take until its next report.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 fn main() -> ExitCode {
@@ -55,7 +55,7 @@ fn finishes(host: &str, reports: &Receiver<String>) -> bool {
 
 fn runs_in_node(folder: &Path, echo: &str) -> bool {
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/browser/node.mjs");
-    // Node.js 20 provides the object only with this flag.
+    // Node.js 20 provides the class `WebSocket` only with this flag.
     let mut node = Command::new("node")
         .args(["--experimental-websocket", "--no-warnings", program])
         .arg(folder)

@@ -1,6 +1,6 @@
-//! Interoperability with other projects. `interop` tries everything and writes `docs/interop.md`, `interop
-//! CLIENT` tries one client with our server, `interop servers` our client with other servers, and `interop
-//! checkers` the health checks of others.
+//! Interoperability with other projects. `interop` tries everything and writes `docs/interop.md`. `interop
+//! CLIENT` tries one client with our server, `interop servers` tries our client with other servers, and
+//! `interop checkers` tries the health checks of other projects.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its results")]
 
 mod checkers;
@@ -37,7 +37,7 @@ fn interop(chosen: Option<&str>) -> Result<(), Failure> {
     if chosen == Some("checkers") {
         let table = checkers::try_all()?;
         println!("\n{table}");
-        // The last section of the document, so it can be written alone.
+        // This is the last section of the document, so the command can replace it alone.
         let document = std::fs::read_to_string(DOCUMENT)?;
         let before = document.split(checkers::TITLE).next().unwrap_or_default();
         return Ok(std::fs::write(DOCUMENT, before.trim_end().to_owned() + "\n\n" + &table)?);

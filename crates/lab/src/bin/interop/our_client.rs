@@ -204,7 +204,7 @@ impl Peer {
                 let folder =
                     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench/release");
                 let mut command = Command::new(folder.join(program));
-                // With permessage-deflate on, sockudo-ws rejects clients that do not offer it.
+                // If permessage-deflate is enabled, sockudo-ws rejects clients that do not offer it.
                 let compresses = deflate && self.name == "sockudo-ws";
                 Running::Echo(Program::start(command.args(compresses.then_some("--deflate")))?)
             }
@@ -249,7 +249,7 @@ impl Peer {
     fn version(self) -> Result<String, Failure> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
         let package = self.name.rsplit(' ').next().unwrap_or_default();
-        // Packages from files have their version in the file.
+        // If a file pins the version of a package, the version is read from that file.
         let (text, before) = match self.kind {
             Kind::Library(ServerLibrary::Tomcat) => {
                 let package = "libtomcat10-embed-java";
@@ -321,7 +321,7 @@ fn expect(is_so: bool, what: &str, got: impl std::fmt::Debug) -> Result<(), Fail
 async fn echoes(socket: &mut Socket, message: Message) -> Result<(), Failure> {
     let len = message.len();
     let (received, sent) = {
-        // Reads replies while it still sends.
+        // The client reads replies while it still sends.
         socket.queue(message.clone())?;
         (socket.recv().await?, message)
     };

@@ -1,4 +1,4 @@
-//! Short connections, which must leave nothing in the server (fault FT-39).
+//! Short connections. The server must free all resources of each one (fault FT-39).
 
 use std::io;
 use std::net::SocketAddr;
@@ -63,7 +63,7 @@ impl Course {
     }
 }
 
-/// Runs this many connections, and measures the server after a tenth and at the end.
+/// Runs this many connections. Measures the server after a tenth of them and after all of them.
 pub(crate) fn churn(cycles: usize) -> Result<(), Failure> {
     let server = start_server()?;
     run(come_and_go(server.address, 0..WARM_UP))??;
@@ -93,7 +93,8 @@ fn measure(server: &Program, numbers: Range<usize>, files: usize) -> Result<u64,
     }
 }
 
-/// Returns the duration, without the time for silent connections at the end.
+/// Runs the connections. Returns the duration, without the time for the silent connections that remain at the
+/// end.
 async fn come_and_go(server: SocketAddr, numbers: Range<usize>) -> Result<Duration, Failure> {
     let begin = Instant::now();
     let next = Arc::new(AtomicUsize::new(numbers.start));
@@ -107,7 +108,7 @@ async fn come_and_go(server: SocketAddr, numbers: Range<usize>) -> Result<Durati
     Ok(time)
 }
 
-/// Runs one connection after the other, and returns the silent ones.
+/// Runs one connection after the other. Returns the tasks of the silent connections.
 async fn go_on(
     server: SocketAddr,
     next: Arc<AtomicUsize>,
@@ -121,7 +122,7 @@ async fn go_on(
         }
         let mut stream = raw::connect(server, number).await?;
         match Course::of(number) {
-            // This takes long, so it runs in another task.
+            // This connection takes long, so it runs in another task.
             Course::Silent => drop(silent.spawn(be_silent(stream))),
             Course::ResetOpening => {
                 stream.write_all(half_a_request().as_bytes()).await?;

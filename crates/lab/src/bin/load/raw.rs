@@ -11,7 +11,7 @@ use tokio::net::{TcpSocket, TcpStream};
 /// The number of client addresses. Ended connections block the ports of an address for some time.
 const ADDRESSES: usize = 64;
 
-/// Connects as the client of this number.
+/// Connects as the client with this number.
 pub(crate) async fn connect(server: SocketAddr, number: usize) -> io::Result<TcpStream> {
     connect_by(TcpSocket::new_v4()?, server, number).await
 }
@@ -34,7 +34,7 @@ pub(crate) fn request(path: &str) -> String {
     SAMPLE_REQUEST.replacen("/chat", path, 1)
 }
 
-/// Opens the connection. Messages of the server are read later.
+/// Performs the opening handshake. Does not read the messages that follow the server's response.
 pub(crate) async fn shake_hands(stream: &mut TcpStream, path: &str) -> io::Result<()> {
     stream.write_all(request(path).as_bytes()).await?;
     let mut head = Vec::new();

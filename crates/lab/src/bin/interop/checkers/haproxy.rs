@@ -15,7 +15,7 @@ struct Form {
     /// Additional words for the `server` lines.
     options: &'static str,
     transport: Transport,
-    /// The status in the statistics that the server with 500 must have.
+    /// The status that the statistics must show for the server that answers 500.
     ill: &'static str,
 }
 
@@ -37,7 +37,7 @@ impl Form {
     }
 }
 
-/// A check that opens a WebSocket succeeds with both servers: the fallback is for plain requests.
+/// A check that opens a WebSocket succeeds with both servers, because only plain requests reach the fallback.
 const WEBSOCKET: &[&str] = &[
     "option httpchk",
     "http-check send meth GET uri / ver HTTP/1.1 hdr Host localhost hdr Connection Upgrade hdr Upgrade websocket hdr Sec-WebSocket-Version 13 hdr Sec-WebSocket-Key dGhlIHNhbXBsZSBub25jZQ==",

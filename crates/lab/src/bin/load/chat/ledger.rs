@@ -9,9 +9,10 @@ pub(super) struct Authors(Vec<AtomicU32>);
 /// The messages that a member has received since it joined.
 #[derive(Debug)]
 pub(super) struct Ledger {
-    /// The number of messages that each author had sent before, which may have been received or not.
+    /// The number of messages that each author had sent before this member joined. The member may have
+    /// received some of them.
     before: Vec<u32>,
-    /// The last number received of each author.
+    /// The number of the last message received from each author.
     last: HashMap<usize, u32>,
     /// The number of messages received.
     pub(super) count: u64,

@@ -19,11 +19,12 @@ use crate::{Failure, mebibytes, run, start_server};
 /// The number of messages sent per second.
 const RATE: f64 = 20.0;
 
-/// One of this many members is an author. Every second author leaves once and joins again.
+/// One in `AUTHORS` members is an author. One in `RESTARTS` members, which is every second author, leaves
+/// once and joins again.
 const AUTHORS: usize = 5;
 const RESTARTS: usize = 10;
 
-/// How many members join at a time.
+/// The number of members that join at the same time.
 const ENTERING: usize = 50;
 
 /// What the members do, and when.
@@ -55,7 +56,7 @@ impl Plan {
     }
 }
 
-/// Runs a chat of `clients` for this long.
+/// Runs a chat of `members` clients for `duration`.
 pub(crate) fn chat(duration: Duration, members: usize) -> Result<(), Failure> {
     let server = start_server()?;
     run(talk(&server, duration, members))?

@@ -10,8 +10,9 @@ use tokio::time::sleep;
 use crate::raw;
 use crate::serve::{MESSAGE_BYTES, ROOM};
 
-/// What a hostile peer does. A thousand of them need little CPU time: the test is whether the server waits for
-/// them, and how much memory they cost.
+/// What a hostile peer does. A thousand peers need little CPU time. The test shows whether the server waits
+/// for
+/// them, and how much memory they use.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Attack {
     /// A request, byte by byte.
@@ -22,9 +23,9 @@ pub(super) enum Attack {
     PingFlood,
     /// Messages, without reading their echoes.
     DeafEcho,
-    /// Sends to others of its kind in a room, and reads nothing.
+    /// Messages to a room of such peers, without reading any.
     DeafRoom,
-    /// All but one byte of the largest message.
+    /// The largest message, without its last byte.
     HalfMessage,
     /// Resets the connection at some step.
     Storm,
@@ -34,7 +35,8 @@ pub(super) enum Attack {
 const PAUSE: Duration = Duration::from_secs(1);
 const LONG_PAUSE: Duration = Duration::from_secs(20);
 
-/// The smallest receive buffer of the system, so that the server's send buffer fills soon.
+/// The size of the receive buffer. The system raises it to its minimum. The buffer is small so that the
+/// server's send buffer fills soon.
 const RECEIVE_BUFFER: u32 = 1;
 
 const PATH: &str = "/";
@@ -50,7 +52,8 @@ impl Attack {
         Self::Storm,
     ];
 
-    /// Attacks until the attack is complete or the server ends the connection, with any error.
+    /// Runs the attack until it is complete or the server ends the connection. Returns any error of the
+    /// connection.
     pub(super) async fn run(self, server: SocketAddr, number: usize) -> io::Result<()> {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(RECEIVE_BUFFER)?;

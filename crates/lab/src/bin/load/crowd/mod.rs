@@ -1,4 +1,5 @@
-//! Hostile peers beside good ones. The good ones must not wait, and the memory of the server stays bounded.
+//! Hostile peers beside good clients. The good clients must not wait, and the memory of the server must stay
+//! bounded.
 
 mod good;
 mod hostile;
@@ -25,10 +26,10 @@ const HOSTILE: usize = 1000;
 const ARRIVAL: Duration = Duration::from_millis(1);
 const RETURN: Duration = Duration::from_secs(1);
 
-/// How much the crowd may add to the 99th percentile of the answer times.
+/// The factor by which the crowd may raise the 99th percentile of the answer times.
 const SLOWER: u32 = 2;
 
-/// How often that is measured, because a busy machine causes outliers.
+/// The maximum number of measurements. One of them must pass. A busy machine causes outliers in the others.
 const ROUNDS: u32 = 3;
 
 /// The limit for the memory of the server.
@@ -37,7 +38,7 @@ const MEMORY: u64 = 512 << 20;
 /// How often each attack started.
 type Started = [AtomicUsize; Attack::ALL.len()];
 
-/// Two servers at the same time, which the load of the machine slows down equally.
+/// Two servers that run at the same time, so that the load of the machine slows down both equally.
 #[derive(Debug)]
 struct Servers {
     /// The server that the crowd attacks.
@@ -52,7 +53,7 @@ struct Answers {
     spared: Times,
 }
 
-/// Measures good clients without a crowd and with one, for this long each.
+/// Measures good clients without a crowd and then with one. Each measurement takes `duration`.
 pub(crate) fn crowd(duration: Duration) -> Result<(), Failure> {
     let servers = Servers { attacked: start_server()?, spared: start_server()? };
     println!("without a crowd:");
@@ -75,14 +76,15 @@ pub(crate) fn crowd(duration: Duration) -> Result<(), Failure> {
 }
 
 impl Servers {
-    /// Measures with a crowd. If only the attacked server is slow, each time, the crowd is the cause.
+    /// Measures with a crowd. Fails if only the attacked server is slow in every round, because then the
+    /// crowd is the cause.
     fn compare(&self, without: &Answers, duration: Duration) -> Result<(), Failure> {
         for round in 1..=ROUNDS {
             println!("with a crowd, round {round}:");
             let with = self.measure(duration)?;
             let files = self.attacked.process.open_files()?;
             println!("  attacked server: {files} open files");
-            // Some peers are about to connect again.
+            // Peers pause before they connect again, so not all of them are connected at the same time.
             if files < HOSTILE / 4 {
                 return Err("too few hostile peers are connected".into());
             }
@@ -127,7 +129,7 @@ fn gather(server: SocketAddr, started: &Arc<Started>) -> Result<Runtime, Failure
             sleep(ARRIVAL * number as u32).await;
             for round in number.. {
                 started[kind].fetch_add(1, Ordering::Relaxed);
-                // The result of an attack does not matter, only whether others wait.
+                // The result of an attack is ignored: the test only measures whether other clients wait.
                 Attack::ALL[kind].run(server, round).await.ok();
                 sleep(RETURN).await;
             }

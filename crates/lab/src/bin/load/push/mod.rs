@@ -50,7 +50,7 @@ struct Served {
     way: Way,
     /// How long a handler may wait after the end of its connection.
     handlers_end_after: Duration,
-    /// The open files without a connection.
+    /// The number of open files while no client is connected.
     files: usize,
 }
 
@@ -67,7 +67,7 @@ fn serve_by(way: Way, clients: usize, interval: Duration) -> Result<(), Failure>
         Way::Server | Way::Axum => GRACE,
         Way::Drive => interval,
     };
-    // A warm-up, until the maximum number of handlers wait at once.
+    // Warms up the server until the maximum number of handlers wait at the same time.
     run(come_and_go(program.address, 0..WARM_UP))??;
     let mut server = Served { program, way, handlers_end_after, files: 0 };
     server.wait_for_handlers()?;
@@ -77,7 +77,7 @@ fn serve_by(way: Way, clients: usize, interval: Duration) -> Result<(), Failure>
     let late = server.measure(tenth..clients)?;
     let waiting = match way {
         Way::Server | Way::Axum => 0,
-        // All handlers may have waited at once, and the allocator may keep their memory.
+        // All handlers may have waited at the same time, and the allocator may keep their memory.
         Way::Drive => (clients - tenth) as u64 * HANDLER,
     };
     if late > early + GROWTH + waiting {
@@ -120,7 +120,8 @@ impl Served {
     }
 }
 
-/// Returns the longest time from the end of a connection until the next of the same address was open.
+/// Runs the clients. Returns the longest time between the end of a connection and the opening of the next one
+/// from the same address.
 async fn come_and_go(server: SocketAddr, numbers: Range<usize>) -> Result<Duration, Failure> {
     let next = Arc::new(AtomicUsize::new(numbers.start));
     let clients: JoinSet<_> =
@@ -162,7 +163,7 @@ async fn go_on(
     }
 }
 
-/// Connects again until the server has a free slot.
+/// Connects repeatedly until the server has a free slot.
 async fn open(server: SocketAddr, index: usize) -> io::Result<TcpStream> {
     loop {
         let mut stream = raw::connect(server, index).await?;
