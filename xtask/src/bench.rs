@@ -10,7 +10,7 @@ use crate::run::{Failure, cargo, root, run};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Measure a few short rounds: a minute.
+    /// Measure a few short rounds, which takes about a minute.
     #[arg(long)]
     quick: bool,
     /// The number of rounds.
@@ -85,7 +85,7 @@ pub(crate) fn build<'a>(programs: impl IntoIterator<Item = &'a str>) -> Result<P
     run(cargo(["build", "--locked", "--release", "--target-dir"])
         .arg(&folder)
         .args(arguments)
-        // CI switches it off for programs that are not measured.
+        // CI disables link-time optimization with this variable, but these programs are measured.
         .env_remove("CARGO_PROFILE_RELEASE_LTO")
         .current_dir(root().join("bench")))?;
     Ok(folder.join("release"))

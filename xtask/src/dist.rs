@@ -27,7 +27,7 @@ pub(crate) struct Options {
     try_out: bool,
 }
 
-/// A platform that has a package of its own.
+/// A platform that has a separate package.
 #[derive(Debug)]
 pub(crate) struct Platform {
     /// The name of its package, without the scope.
@@ -94,7 +94,7 @@ pub(crate) fn dist(options: &Options) -> Result<(), Failure> {
     if options.try_out { dist_try::try_out() } else { Ok(()) }
 }
 
-/// How a platform is built on this machine.
+/// How the binary for a platform is built on this machine.
 struct Toolchain {
     triple: &'static str,
     rustc: PathBuf,

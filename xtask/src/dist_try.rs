@@ -1,4 +1,4 @@
-//! Installs the packages of target/dist like a user: from a registry, into an empty project, without Rust.
+//! Installs the packages of target/dist as a user does: from a registry, into an empty project, without Rust.
 
 use std::ffi::OsString;
 use std::fs::{self, File};

@@ -115,7 +115,7 @@ fn messages(size: u64) -> u64 {
     64 + (1 << 20) / size
 }
 
-/// The messages of the longer run, as a multiple of those of the shorter one.
+/// The number of messages in the longer run, as a multiple of that in the shorter run.
 const MORE: u64 = 3;
 
 /// Keeps glibc from copying blocks with an instruction that Valgrind counts once per byte.

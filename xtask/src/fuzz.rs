@@ -1,6 +1,6 @@
 //! Fuzzing: the targets of the workspace `fuzz/` under libFuzzer, on stable Rust.
 //!
-//! Sanitizers would need nightly, and they look for faults that cannot occur without `unsafe`.
+//! There are no sanitizers: they need nightly Rust, and look for faults that cannot occur without `unsafe`.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::run::{Failure, cargo, output, root, run};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// The target; by default all, as many at a time as there are processors.
+    /// The target; by default all of them, with one per processor at the same time.
     #[arg(value_parser = TARGETS.map(|target| target.name))]
     target: Option<String>,
     /// How many inputs each target tries. Default: see the table of targets.
@@ -125,8 +125,8 @@ fn try_inputs(programs: &Path, target: &Target, effort: &str) -> Result<String, 
     let log = folder().join(name).with_extension("log");
     let mut command = limited(programs, target);
     command.arg(&corpus).arg(effort);
-    // In seconds of wall-clock time: on a busy machine, one second may be too short for a
-    // millisecond of work.
+    // The timeout is in seconds of wall-clock time. On a busy machine, a millisecond of work may take longer
+    // than one second.
     command.args(["-timeout=10".to_owned(), format!("-max_len={}", target.max_len)]);
     command.arg(format!("-artifact_prefix={}/", findings.display()));
     let dictionary = seeds().join(name).with_extension("dict");

@@ -54,12 +54,12 @@ enum Task {
     /// cite a requirement and specs/exceptions.md gives no reason, if a cited id is not defined in
     /// specs/, or if a document names a test that does not exist.
     Requirements,
-    /// Runs the Autobahn test suite, ten minutes for each role. Sets it up below target/.
+    /// Runs the Autobahn test suite, which takes ten minutes for each role. Installs it below target/.
     Autobahn {
         /// The role to test; both by default.
         #[arg(long)]
         role: Option<autobahn::Role>,
-        /// Omit the large messages and most of compression: 20 seconds.
+        /// Omit the large messages and most tests of compression, which reduces the time to 20 seconds.
         #[arg(long)]
         quick: bool,
     },
@@ -99,14 +99,14 @@ enum Task {
         /// The package to change.
         #[arg(long, default_value = "fullduplex-proto")]
         package: String,
-        /// Which part of all changes to try: `0/64` is the first of 64 parts, about five minutes.
+        /// The part of all changes to try: `0/64` is the first of 64 parts, which takes about five minutes.
         #[arg(long, default_value = "0/64")]
         shard: String,
     },
     /// Runs the fuzz targets of fuzz/.
     Fuzz(fuzz::Options),
-    /// Measures the memory of an idle connection and compares other libraries. Fails if it is more
-    /// than 1,024 bytes, or not the smallest.
+    /// Measures the memory of an idle connection and compares other libraries. Fails unless a connection of
+    /// fullduplex uses at most 1,024 bytes, and less than a connection of every other library.
     Idle {
         /// The number of connections of each server.
         #[arg(long, default_value_t = 10_000)]
@@ -141,7 +141,7 @@ enum Task {
     /// Connects a thousand hostile clients beside well-behaved ones. Fails if the latter have to
     /// wait, or if the server uses more than 512 MiB.
     Crowd {
-        /// The seconds to measure, without and with the hostile clients.
+        /// The seconds of each measurement, first without and then with the hostile clients.
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },

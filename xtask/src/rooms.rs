@@ -1,5 +1,5 @@
-//! Checks the imports within each crate: no circles of files, and no import of a neighbour through
-//! the root of the crate.
+//! Checks the imports within each crate. The files must not import each other in a cycle, and no import of a
+//! neighbour may go through the root of the crate.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,11 +14,11 @@ type Module = Vec<String>;
 #[derive(Default)]
 struct Imports {
     named: BTreeMap<Module, BTreeSet<Module>>,
-    /// Items named through the root of the crate although their module has its own path.
+    /// Paths that go through the root of the crate although the item's own module has a path.
     through_root: Vec<String>,
 }
 
-/// Fails if a crate has a circle of imports, or an import through its root.
+/// Fails if a crate has a cycle of imports, or an import through its root.
 pub(crate) fn check() -> Result<(), Failure> {
     let mut faults = Vec::new();
     for folder in fs::read_dir(root().join("crates"))? {
@@ -63,7 +63,7 @@ impl Imports {
         Ok(imports)
     }
 
-    /// Returns the circles. Each is a group of modules that import each other, directly or through others.
+    /// Returns the cycles. Each is a group of modules that import each other, directly or through others.
     fn circles(&self) -> Vec<String> {
         let mut seen = BTreeSet::new();
         let mut circles = Vec::new();

@@ -1,4 +1,4 @@
-//! Shell commands, in a folder of their own and with our programs in the search path.
+//! Shell commands that run in a separate folder, with our programs in the search path.
 
 use std::env;
 use std::ffi::OsString;

@@ -7,9 +7,10 @@ use std::process::{Command, Stdio};
 use crate::run::{Failure, build_fdx, output, root, run};
 use crate::shell::{ECHO, Shell};
 
-/// A feature, and for each of the three programs a script that succeeds if the program has it;
-/// `None` if its help does not mention it. `$URL` is an echo server, `$NEWS` a server that sends a
-/// message after a second, and `$WSS` a server whose certificate is signed by `cert.pem`.
+/// A feature, with a script for each of the three programs. A script succeeds if the program has the feature.
+/// It is `None` if the program's help does not mention the feature. In a script, `$URL` is an echo server,
+/// `$NEWS` is a server that sends a message after a second, and `$WSS` is a server whose certificate is
+/// signed by `cert.pem`.
 struct Row {
     what: &'static str,
     fdx: Option<&'static str>,

@@ -3,7 +3,8 @@
 /// The first letters of the ids of faults in other implementations, such as `L1`.
 const OF_OTHERS: &str = "LFZHCMO";
 
-/// The sections of `specs/whatwg.md`. Tests of other sections are not named after its lines.
+/// The sections of `specs/whatwg.md`. A test whose number has another section does not cite a line of that
+/// file.
 const SECTIONS: std::ops::RangeInclusive<u32> = 1..=10;
 
 /// Returns the ids in a line, such as `RFC6455-5.1-1`, `WS-2.4` and `FT-15`. In a line that contains

@@ -15,7 +15,8 @@ use crate::shell::{Background, Shell};
 
 /// Runs all sessions. Compares the output with the page, ignoring numbers, or rewrites the page.
 pub(crate) fn sessions(check: bool) -> Result<(), Failure> {
-    // The page shows what users run. For a comparison, the faster build is enough.
+    // The page shows the output of the build that users run. For a comparison, the debug build is enough, and
+    // it builds faster.
     let profile = if check { "debug" } else { "release" };
     let release = if check { None } else { Some("--release") };
     run(cargo(["build", "--package", "fullduplex-cli"]).args(release))?;
@@ -27,7 +28,7 @@ pub(crate) fn sessions(check: bool) -> Result<(), Failure> {
         println!("wrote {}", page.display());
         return Ok(());
     }
-    // Now and then, chance decides which of two ends finishes first.
+    // Sometimes the order in which two ends finish differs between runs, so the comparison is repeated.
     let mut compared = compare(&written, &record(&written, &shell)?);
     for _ in 0..2 {
         if compared.is_err() {
@@ -102,7 +103,7 @@ fn record(page: &str, shell: &Shell) -> Result<String, Failure> {
 #[derive(Default)]
 struct Section {
     ports: Ports,
-    /// The running commands, and the line of the page before which each output belongs.
+    /// The running commands, each with the line of the page before which its output is inserted.
     background: Vec<(usize, Background)>,
 }
 
@@ -135,7 +136,7 @@ impl Ports {
                 continue;
             }
             if !self.pairs.iter().any(|(of, _)| *of == shown) {
-                // Also four digits, to keep the width of columns.
+                // The free port has four digits too, which keeps the width of the columns.
                 let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
                 let real = std::iter::once(port).chain(9010..=9999).find(is_free);
                 self.pairs.push((shown, real.unwrap_or(port).to_string()));

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use crate::run::{Failure, output, run};
 use crate::shell::{LOOK_AGAIN, PATIENCE, Shell};
 
-/// Returns the screen after these lines were typed into the command, each once the screen is
-/// stable.
+/// Types these lines into the command, each one when the screen is stable. Returns the screen after the last
+/// line.
 pub(super) fn record(
     shell: &Shell,
     command: &str,
@@ -22,7 +22,7 @@ pub(super) fn record(
     Ok(screen.trim_end().lines().map(str::to_owned).collect())
 }
 
-/// A terminal in a tmux server of its own, separate from the user's sessions.
+/// A terminal in a separate tmux server, which does not affect the user's sessions.
 struct Terminal;
 
 impl Terminal {
