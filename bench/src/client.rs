@@ -145,8 +145,8 @@ impl Offer {
 }
 
 impl Message {
-    /// Creates a text message of this length. Compressed, it is a stored block, so it does not get
-    /// shorter, but the receiver still has to inflate it.
+    /// Creates a text message of this length. If `compressed` is true, its payload is a stored block. Such a
+    /// payload is not shorter than the text, but the receiver has to inflate it.
     pub fn new(len: u16, compressed: bool) -> Self {
         let text: Vec<u8> = (b'a'..=b'z').cycle().take(len.into()).collect();
         let payload = if compressed { stored(len, &text) } else { text.clone() };

@@ -1,8 +1,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The kind and the length of the messages' content. No two messages are the same, and each run
-/// uses the same ones.
+/// The kind and the length of the messages' content. All messages of a run differ, and each run
+/// uses the same messages.
 #[derive(Debug, Clone, Copy)]
 pub struct Content {
     /// The kind.

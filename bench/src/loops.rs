@@ -60,8 +60,8 @@ pub async fn chat<M: Clone, E>(
     }
 }
 
-/// Serves a connection with hyper, and runs the future that `upgrade` returns for its request in a
-/// task.
+/// Serves a connection with hyper. Passes its request to `upgrade`, and runs `handle` with the
+/// upgraded connection in a task.
 ///
 /// # Errors
 /// Returns the errors of hyper.

@@ -22,10 +22,10 @@ pub enum Mode {
 /// task and subscribes to this channel.
 pub type Room<T> = broadcast::Sender<T>;
 
-/// The most that the servers without a protocol read at once.
+/// The maximum number of bytes that the servers without a protocol read at once.
 pub const RAW_BUFFER: usize = 256 << 10;
 
-/// More messages than are ever in flight.
+/// The capacity of a room: more messages than are in flight at any time.
 const ROOM_CAPACITY: usize = 64;
 
 impl Mode {
@@ -63,8 +63,8 @@ pub fn end_with_stdin() {
     });
 }
 
-/// Listens, and handles each connection in a task of its own. The result of a connection is
-/// ignored: the client notices if it ends too early.
+/// Listens, and handles each connection in a separate task. Ignores the result of a connection,
+/// because the client notices if a connection ends too early.
 ///
 /// # Errors
 /// Fails if listening or accepting fails.

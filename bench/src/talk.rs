@@ -95,8 +95,8 @@ struct Task {
     content: Content,
 }
 
-/// Connects, and reports that. Then each line on stdin gives a number of milliseconds: exchanges
-/// messages for that time, and prints how many.
+/// Connects and reports this on stdout. Then reads a number of milliseconds from each line on stdin,
+/// exchanges messages for that time, and prints the number of messages.
 ///
 /// # Errors
 /// Returns the errors of the client. Fails if another message is received.

@@ -10,7 +10,7 @@ pub struct Decoded {
 }
 
 impl Decoded {
-    /// Gives `pieces` to the decoder, one after the other.
+    /// Passes `pieces` to the decoder, one after the other.
     ///
     /// Asserts that nothing follows a violation or a Close, that no message is larger than `limit`, and
     /// that the input holds at most a message and a header.

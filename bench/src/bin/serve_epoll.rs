@@ -74,7 +74,7 @@ impl Connection {
         let written = self.write(&buffer[..count])?;
         if written < count {
             self.unsent.extend_from_slice(&buffer[written..count]);
-            // Reads no more until this is written.
+            // Stops reading until the pending data is written.
             self.listen(epoll, EventFlags::OUT)?;
         }
         Ok(true)

@@ -30,7 +30,7 @@ async fn serve(mut stream: TcpStream) -> Result<(), Error> {
     echo(WebSocketStream::server(stream, config())).await
 }
 
-/// Like `server_handshake`, which does not negotiate extensions.
+/// Does the same as `server_handshake`, and also negotiates extensions, which that function does not do.
 async fn serve_deflating(mut stream: TcpStream) -> Result<(), Error> {
     let mut input = BytesMut::with_capacity(4096);
     let agreed = loop {
@@ -91,7 +91,7 @@ async fn chat(mut stream: TcpStream, room: Arc<PubSub>) -> Result<(), Error> {
 
 const TOPIC: &str = "all";
 
-/// Without pings and idle timeouts, which the other servers do not have.
+/// Returns a configuration without Pings and idle timeouts, because the other servers do not have them.
 fn config() -> Config {
     Config::builder().auto_ping(false).idle_timeout(0).build()
 }

@@ -73,7 +73,7 @@ impl Client for Talk {
 }
 
 impl Talk {
-    /// Reads once. If the end of the last reply arrives, compares that reply, as far as it is in
+    /// Reads once. If the end of the last reply arrives, compares the part of that reply that is in
     /// the buffer.
     fn read(&self, buffer: &mut [u8], left: usize, echo: &Echo) -> Result<usize, Failure> {
         match self.stream.try_read(buffer) {

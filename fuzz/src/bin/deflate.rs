@@ -1,5 +1,5 @@
-//! Another inflater reads what our deflater writes, and checks that it stays within the agreed window and
-//! takeover. Our inflater reads what another deflater writes. Both over several messages.
+//! Another inflater reads the output of our deflater, and checks that our deflater stays within the agreed
+//! window and takeover. Our inflater reads the output of another deflater. Both checks use several messages.
 #![no_main]
 
 // A slow inflater that panics on invalid data.

@@ -10,7 +10,8 @@ use libfuzzer_sys::fuzz_target;
 use tungstenite::error::ProtocolError;
 use tungstenite::protocol::{self, WebSocket, WebSocketConfig};
 
-/// The largest message. It exceeds the length of control frames, because tungstenite applies it to them too.
+/// The largest message. It is larger than any control frame, because tungstenite applies it to control frames
+/// too.
 const LIMIT: usize = 512;
 
 fuzz_target!(|wire: &[u8]| {

@@ -1,5 +1,5 @@
-//! `Sec-WebSocket-Extensions`: the header is compared with a second parser. Then the negotiation is checked:
-//! with our client or another one, and with our server or another one.
+//! `Sec-WebSocket-Extensions`: our parser must return the same result as a second parser. Then the
+//! negotiation is checked: with our client or another one, and with our server or another one.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -1,4 +1,5 @@
-//! Frame headers are compared with a second parser, which follows RFC 6455 section 5.2 bit by bit.
+//! Frame headers: our parser must return the same result as a second parser, which follows RFC 6455 section
+//! 5.2 bit by bit.
 #![no_main]
 
 use fullduplex_proto::{FrameHeader, MaskKey, Opcode, Violation};

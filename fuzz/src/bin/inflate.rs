@@ -1,5 +1,5 @@
-//! Any data as compressed messages: our result equals that of another inflater, and never exceeds the
-//! limit. Over two messages of a connection.
+//! Any data as two compressed messages of a connection: our result equals that of another inflater, and never
+//! exceeds the limit.
 #![no_main]
 
 use fullduplex_fuzz::{Agreement, Decoded};
@@ -55,7 +55,8 @@ fuzz_target!(|input: Input<'_>| {
         Some(Violation::MessageTooBig { .. }) => assert_eq!(verdict, Some(Verdict::TooBig)),
         // The other inflater accepts distances beyond the agreed window.
         Some(Violation::CorruptDeflate) if agreed.server.window_bits < WindowBits::MAX => {}
-        // The other inflater accepts a code without an end of the block, and then never stops inflating.
+        // The other inflater accepts a Huffman code without a symbol for the end of the block, and then never
+        // stops inflating.
         Some(Violation::CorruptDeflate) => {
             assert!(
                 matches!(verdict, Some(Verdict::InflateError | Verdict::TooBig)),

@@ -84,7 +84,7 @@ impl Case {
         };
         let Size(size) = self.size;
         let mut payload = pattern.repeat(size / pattern.len());
-        // Cuts at a character boundary.
+        // The payload is padded, not cut, so that every character is complete.
         payload.resize(size, b'.');
         payload.into()
     }

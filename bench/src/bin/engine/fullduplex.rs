@@ -12,8 +12,8 @@ use crate::wire::Wire;
 /// The number of slices that `fullduplex-net` writes at once.
 const SLICES: usize = 16;
 
-/// The number of bytes that `fullduplex-net` reads at once, and the smallest room for which it
-/// reads.
+/// The maximum number of bytes that `fullduplex-net` reads at once, and the minimum free space in
+/// the buffer before a read.
 const READ_MAX: usize = 64 << 10;
 const READ_MIN: usize = 16 << 10;
 

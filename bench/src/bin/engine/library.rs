@@ -39,7 +39,7 @@ impl Library {
     /// Receives or sends `count` messages.
     ///
     /// # Panics
-    /// Panics if the total length is not that of the case: then the counts would be wrong.
+    /// Panics if the total length of the messages is not that of the case, because then the counts are wrong.
     pub(crate) fn run(self, case: &Case, count: usize) {
         let (payload, frame) = (case.payload(), frame(case));
         let wire = Wire::new(&frame);

@@ -58,8 +58,8 @@ fn list() {
     Case::all().for_each(|case| println!("case {case}"));
 }
 
-/// Returns whether the processor has AVX2, as nearly all x86-64 processors do. Valgrind shows AVX2
-/// to a program if the processor has it, and nothing newer.
+/// Returns whether the processor has AVX2, as nearly all x86-64 processors do. Under Valgrind, a
+/// program detects AVX2 if the processor has it, but no newer instructions.
 fn has_avx2() -> bool {
     #[cfg(target_arch = "x86_64")]
     return is_x86_feature_detected!("avx2");

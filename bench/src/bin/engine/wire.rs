@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The most that a read copies at once.
+/// The maximum number of bytes that a read copies at once.
 const BLOCK: usize = 128 << 10;
 
 /// A transport in memory that is never empty and never full: a read fills the reader's buffer, and
@@ -30,7 +30,7 @@ impl Wire {
         self.written
     }
 
-    /// Reads into the free room behind the bytes.
+    /// Reads into the spare capacity after the bytes.
     pub(crate) fn read_behind(&mut self, bytes: &mut BytesMut) {
         let room = bytes.capacity() - bytes.len();
         bytes.put_slice(self.next(room));

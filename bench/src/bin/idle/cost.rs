@@ -15,13 +15,14 @@ const BATCH: usize = 100;
 /// server allocate what it needs only once, such as a buffer for all connections.
 const WARM_UP: usize = 10;
 
-/// With deflate, the messages are too short to be compressed well: each connection has its own
-/// contexts.
+/// The length of the warm-up messages with deflate. They are too short to be compressed, because
+/// each connection has its own compression contexts.
 const SHORT_MESSAGE: u16 = 5;
 
 const QUIET: Duration = Duration::from_millis(500);
 
-/// fullduplex keeps compression contexts for up to half a minute, so all servers get that time.
+/// The pause before a measurement with deflate. fullduplex keeps unused compression contexts for up to half a
+/// minute, so the pause is this long for all servers.
 const QUIET_AFTER_COMPRESSION: Duration = Duration::from_secs(35);
 
 /// The memory cost of connections to a server: bytes of resident memory per connection.

@@ -27,8 +27,8 @@ const LIMIT: f64 = 1024.0;
 /// The number of files that this program and the servers open besides the connections.
 const OTHER_FILES: usize = 100;
 
-/// Servers whose memory is not measured: this takes minutes as it is, and wtx compresses messages
-/// that are too short for it.
+/// Servers whose memory is not measured. The measurement of the others already takes minutes. In addition,
+/// wtx compresses even messages that are too short for compression.
 const OTHERS: [&str; 3] = ["serve_wtx", "serve_yawc", "serve_epoll"];
 
 #[derive(Debug)]
@@ -55,7 +55,8 @@ fn main() -> ExitCode {
 /// Measures, prints the figures, and returns what is wrong with fullduplex.
 fn compare(options: &Options) -> io::Result<Vec<String>> {
     allow_files(options.connections + OTHER_FILES)?;
-    // Inherited by the servers. A huge page is resident as a whole, however little of it is used.
+    // The servers inherit this setting. A huge page is resident as a whole, even if only a part of it is
+    // used.
     disable_transparent_huge_pages(true)?;
     let mut rows = Vec::new();
     for peer in SERVERS.into_iter().filter(|peer| !OTHERS.contains(&peer.program)) {

@@ -14,9 +14,9 @@ pub(crate) struct Connection {
     script: Script,
     /// The index of the current or next burst of the script.
     burst: usize,
-    /// The number of its bytes that were sent.
+    /// The number of bytes of this burst that were sent.
     sent: usize,
-    /// When it was started.
+    /// When the burst was started.
     pub(crate) since: Instant,
     replies: Replies,
 }

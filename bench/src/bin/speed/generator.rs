@@ -105,12 +105,13 @@ impl Generator {
         Ok(())
     }
 
-    /// Does the I/O that a connection is ready for. Returns whether all of its burst has arrived.
+    /// Does the I/O that a connection is ready for. Returns whether all replies of its burst have arrived.
     fn proceed(&mut self, number: usize, flags: EventFlags, check: Check) -> io::Result<bool> {
         if flags.contains(EventFlags::OUT) && self.connections[number].send()? {
             self.listen(number, EventFlags::IN)?;
         }
-        // With context takeover, one connection inflates all of its messages.
+        // With context takeover, a message may depend on earlier ones, so one connection inflates all of its
+        // messages.
         let is_witness = number == 0 && self.workload.offer != Offer::Nothing;
         let check = if is_witness { Check::All } else { check };
         self.connections[number].receive(&mut self.buffer, check)
@@ -123,8 +124,8 @@ impl Generator {
 
     /// Waits until a connection is ready. Returns the time that it waited.
     ///
-    /// Polls without sleeping. Waking this process would be part of the server's work, and happen
-    /// more often the slower the server is.
+    /// Polls without sleeping. If this process slept, the server would spend time on waking it, and
+    /// a slower server would have to do so more often.
     fn wait(&mut self) -> io::Result<Duration> {
         self.events.clear();
         let start = Instant::now();

@@ -6,13 +6,14 @@ use fullduplex_bench::client::{CLOSE, Offer, Opening, frame};
 
 use crate::traffic::Traffic;
 
-/// The number of connections at a time, in step.
+/// The number of connections in a batch. They do each step of the handshakes together.
 const BATCH: usize = 10;
 
 /// The close code of a normal end.
 const NORMAL: [u8; 2] = 1000_u16.to_be_bytes();
 
-/// Opens and closes connections until the time is over, at least one. Each counts as one message.
+/// Opens and closes batches of connections until the time is over, at least one batch. Each
+/// connection counts as one message.
 pub(crate) fn shake_hands(
     address: SocketAddr,
     is_raw: bool,

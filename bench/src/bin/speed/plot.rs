@@ -19,8 +19,8 @@ const HEAD_HEIGHT: usize = 34;
 const ROW_HEIGHT: usize = 19;
 const BAR_HEIGHT: usize = 12;
 
-/// Readable on light and dark backgrounds, with better colours where the viewer reports which one
-/// it is.
+/// Styles that are readable on light and dark backgrounds. If the viewer reports its background, the
+/// colours fit that background better.
 const STYLE: &str = "\
 text{font:12px system-ui,sans-serif;fill:#59636e}\
 .title{font-weight:600;fill:#24292f}\

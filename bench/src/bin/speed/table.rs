@@ -19,8 +19,8 @@ const TOO_BUSY: f64 = 0.95;
 
 impl Table {
     /// Returns the cost of a message as a multiple of the cost without a protocol on the same
-    /// runtime, if that was measured. Each round is compared with itself, because the machine may
-    /// have been slower in some rounds.
+    /// runtime, if the latter was measured. Compares the two costs of the same round, because the
+    /// machine may have been slower in some rounds.
     pub(crate) fn ratio(&self, samples: &[Sample]) -> Option<f64> {
         let (_, raw) = self.rows.iter().find(|(peer, _)| peer.kind == Kind::Raw)?;
         let rounds: Vec<(&Sample, &Sample)> = samples.iter().zip(raw).collect();

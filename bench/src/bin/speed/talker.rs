@@ -9,7 +9,7 @@ use fullduplex_bench::process::Process;
 use crate::traffic::Traffic;
 use crate::workload::Workload;
 
-/// A client in a process of its own, which ends when this is dropped.
+/// A client in a separate process, which ends on drop.
 pub(crate) struct Talker {
     child: Child,
     stdin: ChildStdin,
@@ -37,7 +37,7 @@ impl Talker {
         Process::of(&self.child)
     }
 
-    /// Lets it exchange messages for this time.
+    /// Makes the client exchange messages for this time.
     pub(crate) fn run(&mut self, time: Duration) -> io::Result<Traffic> {
         writeln!(self.stdin, "{}", time.as_millis())?;
         let messages = self.read()?.parse().map_err(io::Error::other)?;

@@ -6,7 +6,7 @@ pub(crate) struct Traffic {
     pub(crate) messages: u64,
     /// Their total number of bytes, including headers.
     pub(crate) bytes: u64,
-    /// How long the other end had nothing to do. It polls during that time.
+    /// How long the other end had nothing to do. That end polls during this time.
     pub(crate) waited: Duration,
     /// The time of each burst.
     pub(crate) round_trips: Vec<Duration>,

@@ -31,8 +31,8 @@ pub(crate) enum Action {
     Client,
 }
 
-/// In the order of the document. The eighth is the memory of an idle connection, which another
-/// program measures.
+/// The workloads, in the order of the document. The eighth workload of the document is the memory of
+/// an idle connection, which another program measures.
 pub(crate) const WORKLOADS: [Workload; 16] = [
     ONE,
     MANY,

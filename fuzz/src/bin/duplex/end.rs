@@ -25,7 +25,7 @@ pub(crate) struct End {
     input: BytesMut,
     input_ended: bool,
     parts: Parts,
-    /// What this end has sent, as the events that the other end must receive, without Pongs.
+    /// The events that the other end must receive for what this end has sent, without Pongs.
     sent: Vec<Received>,
     /// The message that is being sent in parts, and its kind.
     begun: Parts,
@@ -162,7 +162,7 @@ impl End {
         let arrived = peer.pipe.read(count);
         if !arrived.is_empty() {
             self.input.extend_from_slice(arrived);
-            // The first messages as a batch, the other events one by one.
+            // Takes the first messages as a batch, and the other events one by one.
             for message in self.connection.take_messages(&mut self.input) {
                 self.see(Received::Message(message), &peer.sent);
             }
