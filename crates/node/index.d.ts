@@ -65,7 +65,7 @@ export type Pem = string | ArrayBuffer | ArrayBufferView;
 
 /** Options beyond the standard. Without them, nothing changes. Times are in milliseconds. */
 export interface WebSocketOptions {
-  /** The subprotocols to offer, if the options take the place of the second argument. */
+  /** The subprotocols to offer, if the options are the second argument of the constructor. */
   protocols?: string | Iterable<string>;
   /** Additional headers of the opening request, such as `Authorization`. */
   headers?: Record<string, string | readonly string[] | null | undefined> | Iterable<readonly string[]>;
@@ -78,7 +78,7 @@ export interface WebSocketOptions {
     ca?: Pem | readonly Pem[];
     /** The client's certificate and its chain. */
     cert?: Pem | readonly Pem[];
-    /** Its key. */
+    /** The key of the client's certificate. */
     key?: Pem;
     /** The name that the server's certificate must have, in place of the URL's host. */
     servername?: string;
@@ -87,7 +87,7 @@ export interface WebSocketOptions {
   };
   /** `http://`, `https://` or `socks5://`; "env" uses `HTTPS_PROXY` and similar environment variables. */
   proxy?: string | URL;
-  /** Whether compression is offered, and its parameters. Default: all of it. */
+  /** Whether compression is offered, and its parameters. By default, it is offered. */
   perMessageDeflate?:
     | boolean
     | {
@@ -102,9 +102,9 @@ export interface WebSocketOptions {
   maxPayload?: number;
   /** The largest head of the server's response, in bytes. Default: 16 KiB. */
   maxHeaderSize?: number;
-  /** The most headers in it. Default: 100. */
+  /** The maximum number of headers in the server's response. Default: 100. */
   maxHeadersCount?: number;
-  /** How many bytes may wait to be sent; exceeding it fails the connection. Default: 256 MiB. */
+  /** How many bytes may wait to be sent. More bytes fail the connection. Default: 256 MiB. */
   maxBufferedAmount?: number;
   /** How long resolving the host and connecting by TCP may take. Default: 20 s. */
   connectTimeout?: number;

@@ -49,7 +49,7 @@ class WebSocketError extends DOMException {
 enumerable(WebSocketError.prototype, 'closeCode', 'reason');
 toStringTag(WebSocketError.prototype, 'WebSocketError');
 
-/** Returns the code that is sent with these; throws what `close()` would throw. */
+/** Returns the code that is sent for this code and reason. Throws what `close()` would throw. */
 function checked(code, reason) {
   try {
     return native.closeCode(code, reason);

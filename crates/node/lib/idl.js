@@ -37,7 +37,7 @@ const isObject = (value) => (typeof value === 'object' && value !== null) || typ
 /** Converts to a string and replaces each lone surrogate by U+FFFD. */
 const usvString = (value) => toWellFormed(`${value}`);
 
-/** `[Clamp] unsigned short`: out of range clamps, fractions round to the nearest, ties to even. */
+/** Converts to `[Clamp] unsigned short`: clamps to the range, and rounds to the nearest integer, ties to even. */
 function clampedUnsignedShort(value) {
   const number = mathMin(mathMax(+value, 0), 0xffff);
   const floor = mathFloor(number);
@@ -46,10 +46,10 @@ function clampedUnsignedShort(value) {
   return fraction > 0.5 || (fraction === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
 }
 
-/** `unsigned short`: modulo 2^16. */
+/** Converts to `unsigned short`, modulo 2^16. */
 const unsignedShort = (value) => (+value >>> 0) & 0xffff;
 
-/** `[EnforceRange] unsigned short`. */
+/** Converts to `[EnforceRange] unsigned short`. */
 function enforcedUnsignedShort(value, name) {
   const number = mathTrunc(+value);
   if (!(number >= 0 && number <= 0xffff)) {
@@ -73,7 +73,7 @@ function sequence(object, method, convert = usvString) {
   }
 }
 
-/** `Array.prototype.push`, but it works even if a program has put a setter on a shared prototype. */
+/** Does the same as `Array.prototype.push`, even if a program has put a setter on a shared prototype. */
 function append(array, value) {
   defineProperty(array, array.length, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
 }
@@ -106,7 +106,7 @@ function member(object, name) {
   return undefined;
 }
 
-/** Whether this is the `Object.prototype` of this realm or of another one. */
+/** Returns whether this is the `Object.prototype` of this realm or of another one. */
 const isObjectPrototype = (object) =>
   object === ObjectPrototype ||
   (getPrototypeOf(object) === null && hasOwn(object, 'hasOwnProperty') && hasOwn(object, '__defineGetter__'));

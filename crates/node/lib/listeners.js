@@ -78,7 +78,10 @@ class Listeners {
     return this.#handlers[type]?.callback ?? null;
   }
 
-  /** `[LegacyTreatNonObjectAsNull]`. A handler that replaces another one keeps its place. */
+  /**
+   * Sets the event handler of a type (`[LegacyTreatNonObjectAsNull]`). A handler that replaces another one takes its
+   * place in the order of the listeners.
+   */
   setHandler(type, value) {
     const handler = this.#handlers[type];
     if (!isObject(value)) {
@@ -90,7 +93,7 @@ class Listeners {
     } else {
       const made = { callback: value, listener: undefined };
       made.listener = function (event) {
-        // A handler that is an object stays, and is not called.
+        // An object that is not a function stays the handler, but is not called.
         if (typeof made.callback === 'function' && functionCall(made.callback, this, event) === false) {
           preventDefault(event);
         }
@@ -167,7 +170,7 @@ function dispatch(target, event, type, scope) {
   if (first.next === undefined) {
     invoke(first, target, event, type, scope);
   } else {
-    // Listeners that are added from here on are not called. At the target, capturing listeners come first.
+    // Listeners that are added after this point are not called. At the target, capturing listeners are called first.
     const capturing = [];
     const others = [];
     for (let entry = first; entry !== undefined; entry = entry.next) {

@@ -21,10 +21,13 @@ const { append, toException } = require('./idl');
 const { report } = require('./microtasks');
 const native = require('./native');
 
-/** How many events one socket, and about how many all sockets together, fire before timers and I/O get their turn. */
+/**
+ * The maximum number of events that one socket fires before the event loop runs timers and I/O, and the approximate
+ * maximum for all sockets together.
+ */
 const SOCKET_EVENTS_MAX = 1024;
 const TURN_EVENTS_MAX = 4096;
-/** The most messages that cross to JavaScript in one call. */
+/** The maximum number of messages that one call passes to JavaScript. */
 const BATCH = 128;
 /** Sent messages are handed to the network after this many, or at the end of the turn. */
 const FLUSH_EVERY = 64;
@@ -136,7 +139,7 @@ class Connection {
     this.later(); // registers for later events
   }
 
-  /** The number that the native half knows the socket by. */
+  /** The number that identifies the socket in the native half. */
   get number() {
     return this.#number;
   }
@@ -173,7 +176,7 @@ class Connection {
     native.later(environment, this.#number);
   }
 
-  /** Closes with the function `how`; throws what it throws. */
+  /** Closes the connection with the function `how`. Throws what `how` throws. */
   close(code, reason, how = native.close) {
     if (!how(this.#number, code, reason)) this.#dropsTaken = true;
     this.update();
@@ -200,7 +203,7 @@ class Connection {
           return events - left;
         }
       } else {
-        // One task fires both `error` and `close`.
+        // One task fires both `error` and `close`, so only `close` is counted.
         if (event !== ERROR) left -= 1;
         this.#needsUpdate = true;
         this.#fireOne(event);
@@ -258,7 +261,10 @@ class Connection {
     });
   }
 
-  /** Why the connection failed: an Error with `phase`, perhaps `status` and `tlsAlert`; `null` if it has not. */
+  /**
+   * Why the connection failed: an Error with `phase`, and with `status` and `tlsAlert` if they are known. `null` if
+   * the connection has not failed.
+   */
   get failure() {
     // Only once CLOSED: a script must not see the failure before the events.
     if (this.#failure === null && this.readyState === CLOSED) {
@@ -280,8 +286,8 @@ class Connection {
   }
 
   /**
-   * Decides whether this object, and the process, must stay alive: while the "garbage collection" rules of WHATWG say so,
-   * while it is closing, and while a Pong is awaited.
+   * Decides whether this object and the process must stay alive. They must while the "garbage collection" rules of WHATWG
+   * require it, while the connection is closing, and while a Ping has no Pong yet.
    */
   update() {
     const state = this.readyState;
@@ -359,7 +365,10 @@ function start() {
   });
 }
 
-/** Key of the shared record: what each copy of the package on this thread does when the program ends by itself. */
+/**
+ * The key of a shared list: the functions that the copies of the package on this thread call when the program ends by
+ * itself.
+ */
 const ENDINGS = Symbol.for('fullduplex.endings');
 
 /**

@@ -9,11 +9,14 @@ function report(error) {
   });
 }
 
-/** The function that the host runs between two callbacks: for microtasks, and in Node.js for ticks. It has no public name. */
+/**
+ * The function that the host calls between two callbacks to run microtasks, and in Node.js also ticks. It has no
+ * public name.
+ */
 let runTicks = findRunTicks();
 
 function findRunTicks() {
-  // Not `require`: bundlers look for what it names.
+  // This is not `require`, because bundlers try to find the module that `require` names.
   if (process.versions.bun !== undefined) return process.getBuiltinModule('bun:jsc').drainMicrotasks;
   const { Deno } = globalThis;
   return Deno?.[Deno.internal]?.core?.runNextTicks ?? process._tickCallback ?? (() => {});

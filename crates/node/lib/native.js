@@ -16,7 +16,7 @@ function packages() {
   if (!PLATFORMS.includes(platform)) return [];
   if (process.platform !== 'linux') return [`@fullduplex/${platform}`];
   const both = [`@fullduplex/${platform}-gnu`, `@fullduplex/${platform}-musl`];
-  // Installers install the one that matches. Some install both.
+  // Most installers install only the package that matches. Some install both packages.
   const installed = both.filter(isInstalled);
   if (installed.length === 1) return installed;
   return isMusl() ? both.reverse() : both;

@@ -37,7 +37,7 @@ function isOptions(value) {
   return true;
 }
 
-/** An object with one of these converts itself. */
+/** An object with one of these members defines its own conversion to a string. */
 const CONVERTS = [iteratorSymbol, Symbol.toPrimitive, Symbol.toStringTag, 'toString', 'valueOf'];
 
 const text = (value) => `${value}`;
@@ -224,12 +224,12 @@ function withEnvironment(tls) {
 }
 
 /**
- * Returns the URL and the options that the native half takes, and the jar's `setCookies`, for the constructor's first
- * argument, the subprotocols and the converted options.
+ * Returns the URL and the options for the native half, and the jar's `setCookies`. `address` is the constructor's first
+ * argument, `list` are the subprotocols, and `read` are the converted options.
  */
 function toNative(address, list, read) {
   const { baseUrl, cookies, perMessageDeflate } = read;
-  // If it cannot be resolved, the native half rejects it as it is.
+  // If the address cannot be resolved, it is passed unchanged, and the native half rejects it.
   const url =
     baseUrl !== undefined && urlCanParse(address, baseUrl) ? urlHref(new URL(address, baseUrl)) : address;
   const options = { __proto__: null, ...read };

@@ -33,7 +33,9 @@ class WebSocketStream {
   #closed = withResolvers();
   #readable;
   #writable;
-  /** The latest read, write and `writer.close()`. The state machine knows which of them are pending. */
+  /**
+   * The promises of the latest read, write and `writer.close()`. The state machine records which of them are pending.
+   */
   #pull;
   #write;
   #ending;
@@ -104,7 +106,10 @@ class WebSocketStream {
     });
   }
 
-  /** Runs a microtask checkpoint after each task, and sends what was written during it separately. */
+  /**
+   * Runs a task and then a microtask checkpoint. Flushes afterwards, so that data written during the task is sent
+   * separately.
+   */
   #run(event) {
     try {
       this.#runTask(event);
@@ -160,7 +165,7 @@ class WebSocketStream {
     this.#opened.resolve({ readable, writable, extensions, protocol });
   }
 
-  /** The reader wants a message: messages are taken from now on. */
+  /** Requests a message for the reader. The native half delivers messages from now on. */
   #wait() {
     this.#pull = withResolvers();
     native.streamPull(this.#number);
@@ -192,7 +197,10 @@ class WebSocketStream {
     return this.#ending.promise;
   }
 
-  /** Closes because the reader or the writer gave up. Only a WebSocketError has a code and a reason for the server. */
+  /**
+   * Closes the connection because the reader was cancelled or the writer aborted. Only a WebSocketError has a code and
+   * a reason for the server.
+   */
   #closeFor(reason) {
     const { closeCode, reason: text } = reason instanceof WebSocketError ? reason : {};
     this.#close(closeCode ?? undefined, text, native.streamGiveUp);

@@ -102,7 +102,7 @@ class WebSocket extends EventTarget {
 
   set binaryType(value) {
     const type = `${value}`;
-    // An enumeration: another value is ignored.
+    // `binaryType` is an enumeration, so another value is ignored.
     if (type === 'blob' || type === 'arraybuffer') this.#binaryType = type;
     else void this.#number;
   }

@@ -6,8 +6,8 @@ use http::HeaderValue;
 
 use crate::latin1::latin1;
 
-/// One opening handshake's view of a JavaScript cookie jar: the `Cookie` header that the jar
-/// returned, and the `Set-Cookie` headers to pass to it.
+/// The cookies of one opening handshake: the `Cookie` header that the JavaScript cookie jar returned,
+/// and the `Set-Cookie` headers to pass to the jar.
 #[derive(Debug)]
 pub(crate) struct Jar {
     cookie: Option<HeaderValue>,

@@ -13,7 +13,8 @@ use tokio::runtime::EnterGuard;
 use crate::event::{self, Many};
 use crate::io::Io;
 
-/// A weak reference, so that an idle environment can exit.
+/// A JavaScript function that other threads can call. The reference is weak, so that an idle
+/// environment can exit.
 pub(crate) type Call = ThreadsafeFunction<(), (), (), napi::Status, false, true>;
 
 thread_local! {
@@ -23,7 +24,7 @@ thread_local! {
     pub(crate) static ENVIRONMENTS: RefCell<Slab<Arc<Turns>>> = const { RefCell::new(Slab::new()) };
     /// The I/O thread of all these environments.
     pub(crate) static IO: RefCell<Option<Io>> = const { RefCell::new(None) };
-    /// The same environments, as the I/O thread sees them.
+    /// The same environments, for the I/O thread.
     pub(crate) static CALLERS: Callers = Callers::default();
 }
 
@@ -170,7 +171,7 @@ impl Wake for Signal {
 /// of [`ready`] returns.
 const MANY: usize = 64;
 
-/// No code that can panic runs under these locks.
+/// Locks a mutex. Ignores poisoning, because no code that can panic runs under these locks.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

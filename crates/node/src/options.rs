@@ -35,7 +35,7 @@ pub struct Options {
     pub max_payload: Option<f64>,
     /// The largest head of the server's response.
     pub max_header_size: Option<f64>,
-    /// The most headers in it.
+    /// The maximum number of headers in the server's response.
     pub max_headers_count: Option<f64>,
     /// How many bytes may wait to be sent.
     pub max_buffered_amount: Option<f64>,
@@ -87,7 +87,7 @@ pub struct DeflateOptions {
     pub server_max_window_bits: Option<u32>,
     /// Whether the client compresses each message on its own.
     pub client_no_context_takeover: Option<bool>,
-    /// Whether the server does.
+    /// Whether the server compresses each message on its own.
     pub server_no_context_takeover: Option<bool>,
     /// The smallest message that is compressed.
     pub threshold: Option<f64>,

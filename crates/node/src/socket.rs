@@ -224,8 +224,8 @@ pub fn close(number: u32, code: Option<u32>, reason: Option<String>) -> Result<b
 }
 
 /// Runs tasks and returns the next event, or `null` if no task is left. Takes up to `messages`
-/// messages at once, and none if it is 0. Several messages are passed to `collect`, whose result is
-/// returned; its first argument is 1 if all tasks have run.
+/// messages at once, and none if `messages` is 0. If there are several messages, passes them to
+/// `collect` and returns its result. The first argument of `collect` is 1 if all tasks have run.
 #[napi]
 pub fn next<'env>(
     env: &'env Env,
@@ -252,7 +252,7 @@ pub fn next<'env>(
     }
 }
 
-/// Releases a socket that JavaScript no longer refers to. It closes, if it has not ended yet.
+/// Releases a socket that JavaScript no longer refers to. The connection closes if it has not ended yet.
 #[napi]
 pub fn release(number: u32) {
     let released = SOCKETS.with_borrow_mut(|sockets| sockets.try_remove(number as usize));
