@@ -1,5 +1,6 @@
-//! `Sec-WebSocket-Extensions`: our parser must return the same result as a second parser. Then the
-//! negotiation is checked: with our client or another one, and with our server or another one.
+//! `Sec-WebSocket-Extensions`: what our code reads from the header must agree with the result of a second
+//! parser. Then the negotiation is checked: with our client or another one, and with our server or another
+//! one.
 #![no_main]
 
 use std::sync::LazyLock;
