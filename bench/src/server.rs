@@ -18,8 +18,8 @@ pub enum Mode {
     Broadcast,
 }
 
-/// How a server sends to all connections, if its library has no API for that: each connection has a
-/// task and subscribes to this channel.
+/// A channel through which a server sends to all connections, if its library has no API for that.
+/// Each connection has a task, which subscribes to the channel.
 pub type Room<T> = broadcast::Sender<T>;
 
 /// The maximum number of bytes that the servers without a protocol read at once.

@@ -1,7 +1,7 @@
 //! Shared code of the targets.
 //!
-//! Each file of `src/bin` is a target. Its `Input` is made from the bytes of an input: the fields take
-//! the first bytes in order, and a slice at the end takes the rest. `seeds/TARGET.txt` has the first
+//! Each file of `src/bin` is a target. Its `Input` is decoded from the bytes of an input: the fields use
+//! the first bytes in order, and a slice at the end uses the rest. `seeds/TARGET.txt` has the first
 //! inputs, one per line, escaped as in a Rust literal. `seeds/TARGET.dict` has words for libFuzzer to
 //! insert.
 

@@ -56,7 +56,7 @@ const TARGETS: [Target; 8] = [
 const QUICK_SECONDS: u64 = 15;
 
 /// Coverage counters for libFuzzer. It could trace comparisons too, but then it finds less in the
-/// same time, because inflating consists of comparisons.
+/// same time, because inflating makes very many comparisons.
 const COVERAGE: &str = "-Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \

@@ -146,8 +146,8 @@ pub(crate) fn has(program: &str) -> bool {
     }
 }
 
-/// Returns the search path, extended by the folders of servers, which ordinary users on Debian do
-/// not have.
+/// Returns the search path, extended by the folders of server programs. On Debian, the search path of
+/// ordinary users does not have these folders.
 pub(crate) fn search_path() -> OsString {
     env::join_paths(folders()).unwrap_or_default()
 }

@@ -15,8 +15,8 @@ const BATCH: usize = 100;
 /// server allocate what it needs only once, such as a buffer for all connections.
 const WARM_UP: usize = 10;
 
-/// The length of the warm-up messages with deflate. They are too short to be compressed, because
-/// each connection has its own compression contexts.
+/// The length of the warm-up messages with deflate. They are too short to be compressed. A warm-up of
+/// compression is not needed, because each connection has its own contexts.
 const SHORT_MESSAGE: u16 = 5;
 
 const QUIET: Duration = Duration::from_millis(500);

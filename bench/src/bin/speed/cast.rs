@@ -6,8 +6,9 @@ use fullduplex_bench::process::Program;
 use fullduplex_bench::server::Mode;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// The servers, each started when it is first needed, and two processors: one for the measured peer
-/// (only one peer is active at a time), and one for the other end.
+/// The servers and two processors. Each server is started when it is first needed. One processor is
+/// for the measured peer, because only one peer is active at a time. The other processor is for the
+/// other end.
 #[derive(Debug)]
 pub(crate) struct Cast {
     measured: usize,

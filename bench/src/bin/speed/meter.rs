@@ -29,10 +29,10 @@ pub(crate) struct Sample {
     other_cpu: Duration,
 }
 
-/// How long it takes all connections to join a room and the previous ones to leave it.
+/// The time in which all connections join a room and the previous connections leave it.
 const QUIET: Duration = Duration::from_millis(40);
 
-/// Puts a workload on a server. Compares the content of the replies before and after the
+/// Runs a workload against a server. Compares the content of the replies before and after the
 /// measurement.
 pub(crate) fn measure_server(
     peer: &Peer,

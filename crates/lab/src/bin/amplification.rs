@@ -205,8 +205,7 @@ impl Victim {
     }
 
     /// Returns the URL at which the process listens. `fdx` prints the URL on stderr, or on stdout if it does not
-    /// print
-    /// messages there as plain lines.
+    /// print messages there as plain lines.
     fn url(&mut self) -> Result<String, Failure> {
         let (sender, receiver) = std::sync::mpsc::channel();
         let stdout = self.child.stdout.take().ok_or("no stdout")?;

@@ -11,8 +11,7 @@ use crate::raw;
 use crate::serve::{MESSAGE_BYTES, ROOM};
 
 /// What a hostile peer does. A thousand peers need little CPU time. The test shows whether the server waits
-/// for
-/// them, and how much memory they use.
+/// for them, and how much memory they use.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Attack {
     /// A request, byte by byte.
