@@ -7,7 +7,7 @@ use fullduplex_bench::server::Mode;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// The servers and two processors. Each server is started when it is first needed. One processor is
-/// for the measured peer, because only one peer is active at a time. The other processor is for the
+/// for the measured peers, of which only one is active at a time. The other processor is for the
 /// other end.
 #[derive(Debug)]
 pub(crate) struct Cast {
