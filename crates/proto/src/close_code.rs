@@ -3,21 +3,21 @@ use std::num::NonZeroU16;
 
 /// A status code that may be sent in a Close frame.
 ///
-/// The codes 1005, 1006 and 1015 are never sent: they report an end without a code (RFC6455-7.4.1-1,
-/// RFC6455-7.4.1-2, RFC6455-7.4.1-3). Neither are codes that are not assigned (RFC6455-7.4.2-1).
+/// The codes 1005, 1006 and 1015 are never sent. They report an end without a code (RFC6455-7.4.1-1,
+/// RFC6455-7.4.1-2, RFC6455-7.4.1-3). Codes that are not assigned are not sent either (RFC6455-7.4.2-1).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CloseCode(NonZeroU16);
 
 impl CloseCode {
     /// 1000: the connection is no longer needed.
     pub const NORMAL: Self = Self::assigned(1000);
-    /// 1001: this end goes away: for example, a server shuts down, or the user leaves a page.
+    /// 1001: this end is going away. For example, a server shuts down, or the user leaves a page.
     pub const GOING_AWAY: Self = Self::assigned(1001);
     /// 1002: the peer broke the protocol.
     pub const PROTOCOL_ERROR: Self = Self::assigned(1002);
     /// 1007: the peer sent text that is not UTF-8.
     pub const INVALID_PAYLOAD: Self = Self::assigned(1007);
-    /// 1008: the peer broke a policy that no other code names.
+    /// 1008: the peer violated a policy, and no more specific code applies.
     pub const POLICY_VIOLATION: Self = Self::assigned(1008);
     /// 1009: the peer sent a message that is larger than this end accepts.
     pub const MESSAGE_TOO_BIG: Self = Self::assigned(1009);

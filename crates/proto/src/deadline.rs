@@ -40,9 +40,9 @@ impl Deadline {
         }
     }
 
-    /// Checks as [`Deadline::check`] does, but restarts the deadline if this end stalled: if it is called
-    /// more than a quarter of the limit late. While there is more to read,
-    /// [`Timers`](crate::timers::Timers) handles such a stall instead.
+    /// Does the same as [`Deadline::check`], but restarts the deadline if this end stalled. This end stalled
+    /// if the call is late by more than a quarter of the limit. While there is more to read,
+    /// [`Timers`](crate::timers::Timers) handles a stall instead.
     pub(crate) fn check_fairly(
         &mut self,
         now: Instant,
@@ -58,7 +58,7 @@ impl Deadline {
         self.check(now, limit, progress)
     }
 
-    /// Returns whether the deadline has started, with no progress since.
+    /// Returns whether the deadline has started and there was no progress since.
     pub(crate) fn is_set_for(&self, progress: u64) -> bool {
         self.at(progress).is_some()
     }
@@ -68,7 +68,7 @@ impl Deadline {
         self.at.filter(|_| self.progress == progress)
     }
 
-    /// Restores what [`Deadline::at`] returned.
+    /// Restores a deadline from the instant that [`Deadline::at`] returned.
     pub(crate) fn until(at: Option<Instant>, progress: u64) -> Self {
         Self { at, progress }
     }

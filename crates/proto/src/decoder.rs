@@ -25,12 +25,12 @@ pub enum Received {
     Message(Message),
     /// The next part of a message, with [`Delivery::Parts`].
     Part(Part),
-    /// A Ping. [`Received::reply`] returns the Pong that is due.
+    /// A Ping. [`Received::reply`] returns the Pong that must be sent.
     Ping(Bytes),
     /// A Pong, solicited or not (RFC6455-5.5.3-3).
     Pong(Bytes),
-    /// The peer's Close, which is the last event. All later input is discarded. [`Received::reply`]
-    /// returns our Close, which is due unless it was sent before.
+    /// The peer's Close, which is the last event. All later input is discarded. [`Received::reply`] returns
+    /// our Close, which must be sent unless it was sent before.
     Close(Option<CloseFrame>),
 }
 
@@ -62,7 +62,7 @@ impl Violation {
     }
 }
 
-/// The receiving half of a connection: bytes in, events out (RFC6455-6.2-1).
+/// The receiving half of a connection: it converts bytes into events (RFC6455-6.2-1).
 ///
 /// Call [`Decoder::handle`] with the bytes read so far until it returns `None`, then read more and
 /// call it again. It works without the sending half.
@@ -74,9 +74,9 @@ pub struct Decoder {
     /// Inflates the peer's messages, if permessage-deflate was agreed on.
     inflater: Option<Box<Inflater>>,
     state: State,
-    /// The fragmented message that has begun, between two of its frames.
+    /// The unfinished fragmented message, while the decoder is between two of its frames.
     message: Option<Box<Incoming>>,
-    /// How many bytes of data frames arrived before the frame was complete.
+    /// How many bytes of data frames arrived while the frame was incomplete.
     arrived_in_part: u64,
 }
 
@@ -129,11 +129,11 @@ impl Decoder {
     /// needed.
     ///
     /// The payload is unmasked in place. An uncompressed message in one frame stays in `input` until it is
-    /// complete, and becomes the event's payload without a copy. So `input` grows with the bytes that
-    /// arrived, never with the length that a header announces.
+    /// complete, and becomes the event's payload without a copy. So the size of `input` depends on the bytes
+    /// that arrived, not on the length in a frame header.
     ///
     /// # Errors
-    /// The peer's [`Violation`], once. From then on all input is discarded.
+    /// The peer's [`Violation`]. It is returned once. After that, all input is discarded.
     pub fn handle(&mut self, input: &mut BytesMut) -> Result<Option<Received>, Violation> {
         if let Some(message) = self.take_messages(input, 1).next() {
             return Ok(Some(Received::Message(message)));
@@ -181,7 +181,7 @@ impl Decoder {
         let is_ascii = mask.is_some_and(|mask| mask.apply_to_text(0, payload));
         // RFC6455-5.6-1
         if shape.kind == Kind::Text && !is_ascii && !is_utf8(payload) {
-            // Leave the frame as it was.
+            // Mask the payload again, so that the frame is unchanged.
             mask.inspect(|mask| mask.apply(0, payload));
             return None;
         }
@@ -210,7 +210,7 @@ impl Decoder {
         is_amid_frame || self.message.is_some()
     }
 
-    /// Returns how much memory unfinished messages hold, here and in `input`.
+    /// Returns how much memory unfinished messages hold, in the decoder and in `input`.
     pub(crate) fn held_bytes(&self, input: &BytesMut) -> usize {
         let moving = match &self.state {
             State::Moving(_, message) => Some(message),
@@ -225,8 +225,8 @@ impl Decoder {
         self.inflater.as_ref().map_or(0, |inflater| inflater.held_bytes())
     }
 
-    /// Frees the memory of decompression between two messages. Keeps the window, to which the next message
-    /// may refer.
+    /// Frees the memory of decompression between two messages. Keeps the window, because the next message may
+    /// refer to it.
     pub(crate) fn release_context(&mut self) {
         if self.is_between_messages()
             && let Some(inflater) = &mut self.inflater
@@ -254,7 +254,7 @@ impl Decoder {
         matches!(self.state, State::Header) && self.message.is_none()
     }
 
-    /// Reuses this idle decoder for another connection, whose decoder was idle too.
+    /// Reuses this idle decoder for another connection. The decoder of that connection was idle too.
     pub(crate) fn resume(&mut self, limits: MessageLimits, delivery: Delivery) {
         (self.limits, self.delivery, self.arrived_in_part) = (limits, delivery, 0);
     }
@@ -272,8 +272,8 @@ impl Decoder {
         self.delivery
     }
 
-    /// Frees the memory of decompression if it was not used since the last call. Keeps the window, to which
-    /// the peer's next message may refer. Does nothing within a message.
+    /// Frees the memory of decompression if it was not used since the last call. Keeps the window, because
+    /// the peer's next message may refer to it. Does nothing within a message.
     pub fn release_unused(&mut self) {
         if self.is_between_messages()
             && let Some(inflater) = &mut self.inflater
@@ -348,7 +348,7 @@ impl Decoder {
         }
     }
 
-    /// Reads a header and validates it as early as possible, from its first two bytes (RFC6455-10.7-1).
+    /// Reads a header. Validates the first two bytes before the rest has arrived (RFC6455-10.7-1).
     fn begin_frame(&mut self, input: &mut BytesMut) -> Result<Option<State>, Violation> {
         let Some(&start) = input.first_chunk::<2>() else {
             return Ok(None);
@@ -368,7 +368,8 @@ impl Decoder {
             }
         };
         let compressed = header.reserved == RSV1;
-        // RFC6455-5.4-6: a message in one frame can stay in the input; a fragmented one is moved.
+        // RFC6455-5.4-6: the payload of a message in one frame can stay in the input. That of a fragmented
+        // message is moved.
         let begun = self.message.take();
         let stays =
             begun.is_none() && header.fin && !compressed && self.delivery == Delivery::Whole;

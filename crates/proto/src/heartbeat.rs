@@ -18,7 +18,7 @@ use crate::timeouts::Timeouts;
 pub(crate) enum Heartbeat {
     /// The last Ping was answered. `due` is when to send the next one; `None` until the first check.
     Resting { due: Option<Instant> },
-    /// A Ping waits for its Pong.
+    /// A Ping was queued, and its Pong has not arrived.
     Waiting {
         payload: [u8; 8],
         /// The position in the outbox at which the Ping ends.
@@ -57,18 +57,19 @@ impl Heartbeat {
         let Self::Waiting { end, deadline, .. } = self else {
             return Ok(None);
         };
-        // Two kinds of progress postpone the deadline: the transport takes bytes that precede the Ping, or
-        // bytes of a frame arrive, inside which the peer cannot send its Pong.
+        // Two kinds of progress restart the deadline: the transport takes bytes up to the end of the Ping, or
+        // bytes of an incomplete data frame arrive. The peer cannot send its Pong within a frame.
         let progress = encoder.written_up_to(*end) + decoder.arrived_in_part();
         deadline.check_fairly(now, timeouts.pong(), progress, unread)
     }
 
-    /// Returns whether checking again changes nothing before the instant that the last check returned.
+    /// Returns whether another check has no effect before the instant that the last check returned.
     pub(crate) fn is_settled(&self, timeouts: &Timeouts) -> bool {
         timeouts.ping().is_none() || matches!(self, Self::Resting { due: Some(_) })
     }
 
-    /// Handles a Pong. A Pong with another payload is ignored: a peer that reads nothing can send those too.
+    /// Handles a Pong. Ignores a Pong with another payload, because a peer that does not read can send such a
+    /// Pong too.
     pub(crate) fn on_receive(&mut self, pong: &[u8]) {
         if matches!(self, Self::Waiting { payload, .. } if payload == pong) {
             *self = Self::default();

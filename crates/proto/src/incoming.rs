@@ -13,15 +13,17 @@ use crate::part::Part;
 use crate::utf8::Utf8Validator;
 use crate::violation::Violation;
 
-/// How much memory one step of inflating reserves: a multiple of the input, within these bounds.
+/// The minimum and the maximum of the output space that one inflate step reserves.
 const STEP_MIN: usize = 256;
 const STEP_MAX: usize = 32 << 10;
 
-/// A part of inflated data is delivered when it has this many bytes, even if more could be inflated.
+/// The maximum length of a part of inflated data. A part of this length is delivered even if more data could
+/// be inflated.
 const PART_MAX: usize = 64 << 10;
 
-/// Compressed data is hardly ever longer than its inflated form. It may have at most twice the length plus this many
-/// bytes in each frame. So a frame of an absurd length is rejected when its header arrives.
+/// Compressed data is rarely longer than the inflated data. The compressed data of a message may have at most
+/// twice the limit of the message, plus this many bytes for each frame. So a frame that is far too long is
+/// rejected when its header arrives.
 const DEFLATED_EXTRA: usize = 1 << 10;
 
 /// A frame whose header has been read.
@@ -47,7 +49,7 @@ pub(crate) struct Fresh<'a> {
 }
 
 impl Frame {
-    /// Creates the frame for `header`, whose length the limits allow.
+    /// Creates the frame for `header`. The caller has checked the length against the limits.
     pub(crate) fn new(header: &FrameHeader) -> Self {
         let FrameHeader { fin, opcode, mask, payload_len, .. } = *header;
         Self { fin, opcode, mask, moved: 0, unmasked: 0, remaining: payload_len as usize }
@@ -93,8 +95,8 @@ impl Frame {
     }
 }
 
-/// A message that is moved out of the input as it arrives, because it has several frames (RFC6455-5.4-2), is compressed
-/// (RFC7692-6.2-1), or is delivered in parts.
+/// A message whose payload is moved out of the input while it arrives. This is a message that has several
+/// frames (RFC6455-5.4-2), is compressed (RFC7692-6.2-1), or is delivered in parts.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     kind: Kind,
@@ -104,19 +106,19 @@ pub(crate) struct Incoming {
     /// How many bytes were delivered in parts.
     delivered: usize,
     utf8: Utf8Validator,
-    /// The payload length of the frames so far, as their headers announce it.
+    /// The sum of the payload lengths in the frame headers so far.
     announced: usize,
     frames: usize,
 }
 
-/// Whether a message is delivered when it is complete, or as it arrives.
+/// Whether a message is delivered when it is complete, or in parts while it arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Delivery {
     /// As a [`Received::Message`](crate::Received::Message), when it is complete.
     #[default]
     Whole,
-    /// As [`Received::Part`](crate::Received::Part)s, as it arrives, so that it need not fit into memory.
-    /// [`Limits`](crate::Limits) still apply to the whole message.
+    /// As [`Received::Part`](crate::Received::Part)s, while it arrives. So the whole message need not fit
+    /// into memory. [`Limits`](crate::Limits) still apply to the whole message.
     Parts,
 }
 
@@ -164,13 +166,13 @@ impl Incoming {
         self.payload.capacity()
     }
 
-    /// Returns whether the payload must be inflated. Otherwise it is used as it is (RFC7692-6.2-2).
+    /// Returns whether the payload must be inflated. Otherwise it is used unchanged (RFC7692-6.2-2).
     pub(crate) fn is_compressed(&self) -> bool {
         self.compressed
     }
 
-    /// Takes the unmasked payload of `frame`. Together with the rest, it must not exceed `limit`. A compressed message
-    /// needs its inflater.
+    /// Takes the unmasked payload of `frame`, and inflates it if the message is compressed. Fails if the
+    /// message then has more than `limit` bytes. `inflater` is set if the message is compressed.
     pub(crate) fn take(
         &mut self,
         frame: &mut Frame,
@@ -199,7 +201,7 @@ impl Incoming {
         Ok(if frame.remaining == 0 { all } else { Taken::Piece })
     }
 
-    /// Inflates the unmasked payload of `frame`. Stops when `most` bytes wait to be delivered.
+    /// Inflates the unmasked payload of `frame`. Stops when `most` bytes are ready to be delivered.
     fn inflate(
         &mut self,
         inflater: &mut Inflater,
@@ -223,7 +225,8 @@ impl Incoming {
             let Step { taken, made, corrupt } =
                 inflater.inflate(&input[..frame.unmasked], &mut self.payload[end..]);
             frame.advance(input, taken);
-            // Report the first violation, however the data is split.
+            // Check this before `corrupt`. Then the reported violation does not depend on how the data is
+            // split.
             self.check(end..end + made, limit)?;
             if corrupt {
                 return Err(Violation::CorruptDeflate);
@@ -249,7 +252,8 @@ impl Incoming {
         Ok(())
     }
 
-    /// Takes the content that can be delivered before the end of the message, without an incomplete character.
+    /// Takes the content that can be delivered before the message ends. Keeps an incomplete character at its
+    /// end.
     pub(crate) fn next_part(&mut self) -> Option<Part> {
         let ready = self.payload.len() - self.utf8.held();
         if ready == 0 {
@@ -277,7 +281,7 @@ impl Incoming {
 pub(crate) enum Taken {
     /// All of it.
     Frame,
-    /// The part that has arrived, or as much as may wait to be delivered.
+    /// The part that has arrived, or only as much as one delivered part may contain.
     Piece,
 }
 
@@ -289,8 +293,8 @@ fn into_bytes(mut payload: Vec<u8>) -> Bytes {
     payload.into()
 }
 
-/// Reserves capacity for `count` more bytes. Capacity doubles, but never exceeds `most`, so that no message takes more
-/// memory than its limit.
+/// Reserves capacity for `count` more bytes. The capacity doubles, but leaves space for at most `most` more
+/// bytes, so that no message takes more memory than its limit.
 fn grow(payload: &mut Vec<u8>, count: usize, most: usize) {
     let free = payload.capacity() - payload.len();
     if free < count {

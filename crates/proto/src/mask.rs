@@ -48,7 +48,7 @@ impl MaskKey {
     }
 }
 
-/// The high bit of each of eight bytes, which ASCII never sets.
+/// The high bit of each of eight bytes. It is zero in ASCII characters.
 const NOT_ASCII: u64 = u64::from_le_bytes([0x80; 8]);
 
 #[cfg(test)]

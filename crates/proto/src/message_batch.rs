@@ -5,8 +5,8 @@ use crate::message::Kind;
 use crate::message::Message;
 use crate::opcode::Opcode;
 
-/// An iterator over messages that arrived together, in order. They share one buffer with the received
-/// bytes.
+/// An iterator over messages that arrived together, in order. Their payloads are slices of the received
+/// buffer and are not copied.
 #[derive(Debug, Clone, Default)]
 pub struct MessageBatch {
     /// The frames, which are complete, unmasked and valid.
@@ -49,7 +49,8 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// Parses the header of a frame. Returns `None` if it is incomplete or of another shape.
+    /// Parses the header of a frame. Returns `None` if the header is incomplete or belongs to another kind of
+    /// frame.
     #[inline]
     pub(crate) fn parse(input: &[u8]) -> Option<Self> {
         let [first, second, ..] = *input else {
@@ -61,7 +62,7 @@ impl Shape {
             _ => return None,
         };
         let (payload_len, length_end) = match second & 0x7F {
-            // RFC6455-5.2-4: `is_minimal` below rejects a longer form than needed.
+            // RFC6455-5.2-4: `is_minimal` below rejects a length that is not in its shortest form.
             126 => (u16::from_be_bytes(*input.get(2..)?.first_chunk()?).into(), 4),
             127 => return None,
             short => (usize::from(short), 2),

@@ -11,12 +11,13 @@ pub enum Opcode {
     Close = 0x8,
     /// Requests a Pong with the same payload.
     Ping = 0x9,
-    /// Answers a Ping. An unsolicited one shows that its sender is alive.
+    /// Answers a Ping. An unsolicited Pong shows that its sender is alive.
     Pong = 0xA,
 }
 
 impl Opcode {
-    /// Converts the four bits of a frame. Returns `None` for the reserved values (RFC6455-5.2-2).
+    /// Converts the four opcode bits of a frame header. Returns `None` for the reserved values
+    /// (RFC6455-5.2-2).
     pub fn from_bits(bits: u8) -> Option<Self> {
         Some(match bits {
             0x0 => Self::Continuation,
@@ -29,7 +30,8 @@ impl Opcode {
         })
     }
 
-    /// Returns whether this is Close, Ping or Pong. Those may be sent between the fragments of a message.
+    /// Returns whether this is Close, Ping or Pong. These frames may be sent between the fragments of a
+    /// message.
     pub fn is_control(self) -> bool {
         matches!(self, Self::Close | Self::Ping | Self::Pong)
     }

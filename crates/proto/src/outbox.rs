@@ -7,8 +7,8 @@ use crate::frame::FrameHeader;
 use crate::frame::HEADER_MAX;
 use crate::mask::MaskKey;
 
-/// A server queues a payload of at least this size by reference. It copies a smaller one, which costs
-/// less than one more slice in the write.
+/// A server queues a payload of at least this size by reference. It copies a smaller payload, because a copy
+/// costs less than another slice in the write.
 const BY_REFERENCE_FROM: usize = 8 << 10;
 
 /// A client copies and masks its payload in blocks of this size, so that the copy is still in the L1
@@ -47,7 +47,7 @@ struct Queue {
     tail_written: usize,
     /// The frames that make up the bytes above.
     frames: VecDeque<QueuedFrame>,
-    /// How many bytes of the frames `buffered_amount` counts.
+    /// The number of queued bytes that `buffered_amount` counts.
     payload: usize,
 }
 
@@ -62,15 +62,15 @@ struct QueuedFrame {
 /// The part of a frame that `buffered_amount` counts.
 #[derive(Debug)]
 enum Content {
-    /// This many bytes after the overhead. Each counts until it is written.
+    /// This many bytes after the overhead. Each byte is counted until it is written.
     Plain(usize),
-    /// The uncompressed length. It counts until the whole frame is written. The compressed bytes are part of
-    /// the overhead.
+    /// The uncompressed length. It is counted until the whole frame is written. The compressed bytes are part
+    /// of the overhead.
     Compressed(usize),
 }
 
 impl Outbox {
-    /// Makes an empty outbox at this position.
+    /// Creates an empty outbox at this position.
     pub(crate) fn starting_at(position: u64) -> Self {
         Self { queue: None, queued: position, written: position }
     }
@@ -142,12 +142,12 @@ impl Outbox {
         self.written
     }
 
-    /// Fills `slices` with what to write next, and returns how many it filled.
+    /// Fills `slices` with the bytes to write next, and returns how many it filled.
     pub(crate) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         self.queue.as_ref().map_or(0, |queue| queue.slices(slices))
     }
 
-    /// Handles that the transport took `count` bytes. Returns by how much `buffered_amount` falls.
+    /// Removes `count` bytes that the transport took. Returns by how much `buffered_amount` decreases.
     pub(crate) fn handle_written(&mut self, count: usize) -> usize {
         self.written += count as u64;
         let is_empty = self.is_empty();
@@ -188,7 +188,7 @@ impl Queue {
         payload
     }
 
-    /// Handles that everything was written.
+    /// Removes all bytes, after the transport took them. Returns by how much `buffered_amount` decreases.
     fn clear(&mut self) -> usize {
         let payload = std::mem::take(&mut self.payload);
         let is_large = self.tail.capacity() > KEPT_BYTES
@@ -272,8 +272,8 @@ impl Queue {
             self.tail_written = 0;
             self.tail.clear();
         } else if self.tail_written > COMPACT_FROM && self.tail_written > self.tail.len() / 2 {
-            // Without this, a queue that is never empty would grow without limit. Fewer bytes are moved
-            // than were written since the last time.
+            // Without this, a queue that is never empty would grow without limit. This moves fewer bytes than
+            // were written since the last compaction.
             self.tail.drain(..self.tail_written);
             self.tail_written = 0;
         }

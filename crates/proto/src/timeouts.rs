@@ -1,28 +1,30 @@
 use std::time::Duration;
 
-/// How long one end waits for its peer.
+/// The timeouts of a connection: how long one end waits for its peer.
 ///
-/// **Zero means "not set"**: a zero `ping`, `message` or `idle` is off, as `None` is, and a zero `close`
-/// or `pong` is the default. So no value ends a connection at once or floods the peer with Pings.
+/// **Zero means "not set"**: a zero `ping`, `message` or `idle` is off, like `None`. A zero `close` or `pong`
+/// selects the default. So no value ends a connection immediately or sends Pings continuously.
 ///
 /// Connections may share one value: see [`Connection::with_timeouts`](crate::Connection::with_timeouts).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// How long a closing connection lasts at most after its Close frame is written, whatever the peer
-    /// sends. Before that, how long the transport may accept no bytes. Default: 10 seconds.
+    /// The maximum time from the writing of our Close frame to the end of the connection. Input from the peer
+    /// does not extend it. Until the Close is written, it is the maximum time in which the transport accepts
+    /// no bytes. Default: 10 seconds.
     pub close: Duration,
-    /// How long after the last Pong the next Ping is sent; `None` sends no Pings. At least
+    /// The time from the last Pong to the next Ping. `None` sends no Pings. The minimum is
     /// [`Timeouts::PING_MIN`]. Default: 20 seconds.
     pub ping: Option<Duration>,
-    /// How long the Pong may take after the Ping is written. Before that, how long the transport may
-    /// accept no bytes. Then the connection is lost. Default: 20 seconds.
+    /// The maximum time from the writing of a Ping to its Pong. Until the Ping is written, it is the maximum
+    /// time in which the transport accepts no bytes. After this time, the connection is lost. Default: 20
+    /// seconds.
     pub pong: Duration,
-    /// How long a message may take from the header of its first frame to its last byte; `None` sets no
-    /// limit. It also limits how long a large frame may delay the Pong. Default: 5 minutes.
+    /// The maximum time from the header of a message's first frame to its last byte. `None` sets no limit. It
+    /// also limits how long a large frame may delay the Pong. Default: 5 minutes.
     pub message: Option<Duration>,
-    /// How long a connection may stay without a message in either direction. Then it is closed with
-    /// 1001. Default: `None`, which sets no limit.
+    /// The maximum time without a message in either direction. After this time, the connection is closed with
+    /// code 1001. Default: `None`, which sets no limit.
     pub idle: Option<Duration>,
 }
 
@@ -39,10 +41,10 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    /// The shortest interval between Pings. A shorter one is raised to it.
+    /// The shortest interval between Pings. A shorter interval is raised to this value.
     pub const PING_MIN: Duration = Duration::from_millis(100);
 
-    /// Returns timeouts with which an open connection may stay silent without limit.
+    /// Returns timeouts that limit the time of closing, but not the time of an open connection.
     pub(crate) fn for_close(close: Duration) -> Self {
         Self { close, ping: None, message: None, ..Self::default() }
     }

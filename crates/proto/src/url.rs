@@ -38,8 +38,8 @@ pub enum UrlError {
 }
 
 impl Url {
-    /// Parses an absolute URL as the standard's constructor does: with the WHATWG URL parser, and with `http`
-    /// and `https` changed to `ws` and `wss` (RFC6455-3-3, WS-2.4).
+    /// Parses an absolute URL like the `WebSocket` constructor of the standard. It uses the WHATWG URL
+    /// parser, and changes `http` and `https` to `ws` and `wss` (RFC6455-3-3, WS-2.4).
     ///
     /// # Errors
     /// [`UrlError`] if this is not a WebSocket URL (RFC6455-4.1-2).
@@ -48,8 +48,8 @@ impl Url {
         Self::new(url.map_err(|error| invalid(input, &error))?, input)
     }
 
-    /// Resolves the `Location` of a redirect from this URL. Drops a fragment. If the target has the same
-    /// origin and no credentials, it gets the credentials of this URL.
+    /// Resolves the `Location` of a redirect relative to this URL. Removes a fragment. If the target has the
+    /// same origin and no credentials, it gets the credentials of this URL.
     ///
     /// # Errors
     /// [`UrlError`] if the target is not a WebSocket URL.
@@ -73,7 +73,8 @@ impl Url {
             "wss" => "wss",
             other => return Err(UrlError::Scheme(other.to_owned())),
         };
-        // All four are special schemes. A URL may change from one to another.
+        // All four schemes are special in the URL standard. It permits a change from one special scheme to
+        // another.
         url.set_scheme(scheme).map_err(|()| UrlError::Scheme(scheme.to_owned()))?;
         // RFC6455-3-2: a `#` begins a fragment. A `#` in the path is written as %23 and stays escaped.
         if let Some(fragment) = url.fragment() {
@@ -108,7 +109,7 @@ impl Url {
         self.url.port().unwrap_or(if self.is_secure() { 443 } else { 80 })
     }
 
-    /// Returns the value of the `Host` header. It has a port only if that is not the default
+    /// Returns the value of the `Host` header. It contains the port only if that is not the default port
     /// (RFC6455-4.1-15).
     pub fn authority(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
@@ -152,8 +153,8 @@ impl UrlError {
 }
 
 fn invalid(input: &str, reason: &dyn std::fmt::Display) -> UrlError {
-    // Errors are printed, so they must not contain a password. An invalid URL has no known end of the
-    // password, so everything before the last `@` is left out.
+    // Errors are printed, so they must not contain a password. In an invalid URL, the end of the password is
+    // unknown, so everything before the last `@` is left out.
     let input = match input.rsplit_once('@') {
         Some((before, rest)) => {
             let user = before.find("//").map_or(0, |slashes| slashes + "//".len());

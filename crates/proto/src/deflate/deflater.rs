@@ -2,13 +2,13 @@ use zlib_rs::{Deflate, DeflateConfig, DeflateFlush};
 
 use super::{ContextParams, ContextTakeover, TAIL, WindowBits};
 
-/// The output space of one deflate step: half the length of the input, within these limits. With fewer
-/// than seven bytes, zlib could flush without end.
+/// The output space of one deflate step: half the length of the input, within these limits. With fewer than
+/// seven bytes of output space, zlib could repeat the flush without end.
 const STEP_MIN: usize = 256;
 const STEP_MAX: usize = 32 << 10;
 
-/// The library's default minus one. For messages of one kilobyte it takes 20 % less time, and the result
-/// is 2 % longer.
+/// The compression level: one less than the library's default. For messages of one kilobyte, compression
+/// takes 20 % less time, and the result is 2 % longer.
 const LEVEL: i32 = 5;
 
 /// What the library allocates in addition to the window: a table of 64 Ki hashes, buffers, and its state.
@@ -19,7 +19,7 @@ pub(crate) struct Deflater {
     context: ContextParams,
     /// Allocated by the first [`Deflater::deflate`].
     stream: Option<Deflate>,
-    /// Whether it was used since the last [`Deflater::release_unused`].
+    /// Whether the stream was used since the last [`Deflater::release_unused`].
     used: bool,
 }
 
@@ -28,7 +28,7 @@ impl Deflater {
         Self { context, stream: None, used: false }
     }
 
-    /// Returns the memory that a context takes, even if none is allocated.
+    /// Returns the memory that a context takes, whether or not a context is allocated.
     pub(crate) fn context_bytes(&self) -> usize {
         let window = 1 << library_bits(self.context.window_bits);
         // Two windows of bytes, and a position for each byte of a window.
@@ -72,7 +72,7 @@ impl Deflater {
         out
     }
 
-    /// Empties the window. The next message does not refer to earlier ones.
+    /// Empties the window, so that the next message does not refer to earlier messages.
     pub(crate) fn restart(&mut self) {
         if let Some(stream) = &mut self.stream
             && stream.total_in() > 0
@@ -99,7 +99,8 @@ impl Deflater {
     }
 }
 
-/// Makes a stream that refers back no further than the window (RFC7692-7.2.1-7, RFC7692-7.2.1-8).
+/// Creates a stream whose references to earlier data stay within the window (RFC7692-7.2.1-7,
+/// RFC7692-7.2.1-8).
 fn new_stream(window_bits: WindowBits) -> Deflate {
     // A negative number means raw data without a zlib header.
     let window_bits = -i32::from(library_bits(window_bits));
@@ -110,16 +111,16 @@ fn new_stream(window_bits: WindowBits) -> Deflate {
     })
 }
 
-/// Returns the library's window for an agreed window.
+/// Converts an agreed window size to a size that the library supports.
 ///
-/// The library has no window of 8 bits (RFC7692-7.1.2.1-1). But with 9 bits it refers back at most 512 - 262 = 250
-/// bytes, which an 8-bit window covers.
+/// The library has no window of 8 bits (RFC7692-7.1.2.1-1). With 9 bits, its references go back at most 512 -
+/// 262 = 250 bytes, so they fit into an 8-bit window.
 fn library_bits(window_bits: WindowBits) -> u8 {
     window_bits.get().max(9)
 }
 
-/// Removes the tail, which the receiving end adds again (RFC7692-7.2.1-3). Without a tail, the flush
-/// added nothing, and an empty block is appended.
+/// Removes the tail, which the receiving end adds again (RFC7692-7.2.1-3). If there is no tail, the flush
+/// added nothing. In this case, appends the first byte of an empty block.
 fn end_message(out: &mut Vec<u8>) {
     match out.strip_suffix(&TAIL) {
         Some(data) => out.truncate(data.len()),

@@ -5,7 +5,7 @@ use super::{ContextParams, ContextTakeover, TAIL};
 /// An empty block: its header and the tail.
 const EMPTY_BLOCK: [u8; 5] = [0x00, 0x00, 0x00, 0xFF, 0xFF];
 
-/// The value of [`Inflater::ending`] at the beginning of a message: anything but the tail.
+/// The value of [`Inflater::ending`] at the beginning of a message. It may be any value except the tail.
 const NO_ENDING: [u8; TAIL.len()] = [0xAA; 4];
 
 /// Inflates the messages of a peer (RFC 7692 section 7.2.2).
@@ -21,7 +21,7 @@ pub(crate) struct Inflater {
     /// The last bytes of the message's data.
     ending: [u8; TAIL.len()],
     /// The last inflated bytes: at least the window, at most twice its size. After a release or a final
-    /// block, a new stream takes its window from here.
+    /// block, they become the window of the new stream.
     history: Vec<u8>,
 }
 
@@ -57,7 +57,8 @@ impl Inflater {
 
     /// Inflates a piece of a message into `out`, which must not be empty.
     ///
-    /// Repeat this with the rest of the input until all of it was taken and `out` is not full.
+    /// Call it again with the rest of the input until all input was taken and `out` was not filled
+    /// completely.
     pub(crate) fn inflate(&mut self, input: &[u8], out: &mut [u8]) -> Step {
         self.used = true;
         let (taken, made, result) = self.step(input, out, InflateFlush::NoFlush);
@@ -81,8 +82,8 @@ impl Inflater {
         // ends with a block that is marked as the last one, without the empty block that should follow it; an
         // empty message has no data at all; the tail was not removed.
         if std::mem::take(&mut self.needs_tail) {
-            // Removing the tail leaves a last byte whose highest bit is zero. So data that ends with the bytes
-            // of the tail still has its tail.
+            // After the tail is removed, the highest bit of the last byte is zero. The tail ends with 0xFF.
+            // So data that ends with the bytes of the tail still has its tail.
             let is_unstripped = self.ending == TAIL;
             self.take_empty_block(if is_unstripped { &EMPTY_BLOCK } else { &TAIL })?;
         }
@@ -117,7 +118,7 @@ impl Inflater {
         stream + self.history.capacity()
     }
 
-    /// Frees the stream if it was not used since the last call. Keeps the window, from which it can be
+    /// Frees the stream if it was not used since the last call. Keeps the window, so that the stream can be
     /// restored. Call it only between messages.
     pub(crate) fn release_unused(&mut self) {
         if !std::mem::take(&mut self.used) {
@@ -125,7 +126,8 @@ impl Inflater {
         }
     }
 
-    /// Frees everything between two messages, except the history, to which the next message may refer.
+    /// Frees the stream. Keeps the window, because the next message may refer to it. Call it only between
+    /// messages.
     pub(crate) fn release(&mut self) {
         self.stream = None;
         let start = self.history.len().saturating_sub(self.context.window_bits.bytes());
@@ -159,8 +161,8 @@ impl Inflater {
 
     /// Begins a stream with the history as its window.
     fn restart(&mut self) {
-        // The stream always has the largest window (RFC7692-7.2.2-2). The result is unspecified if a
-        // peer refers back further than agreed.
+        // The stream always has the largest window (RFC7692-7.2.2-2). If the peer refers back further than
+        // agreed, the inflated data is unspecified.
         let stream = self.stream.get_or_insert_with(|| Inflate::new(false, 15));
         stream.reset(false);
         let window = self.history.len().min(self.context.window_bits.bytes());
@@ -185,7 +187,7 @@ impl Inflater {
         let window = self.context.window_bits.bytes();
         let fresh = &inflated[inflated.len().saturating_sub(window)..];
         if self.history.len() + fresh.len() > 2 * window {
-            // Moves at most one byte for each byte that is added.
+            // On average, this moves at most one byte for each added byte.
             let kept = window - fresh.len();
             self.history.drain(..self.history.len() - kept);
         }

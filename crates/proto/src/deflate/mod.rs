@@ -17,11 +17,12 @@ const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 ///
 /// **Do not compress a secret together with bytes that an attacker chooses.** The length of the result
 /// reveals the secret, even through TLS (RFC7692-8-1). Send such a message as
-/// [`Outgoing::Uncompressed`](crate::Outgoing::Uncompressed), or leave compression off.
+/// [`Outgoing::Uncompressed`](crate::Outgoing::Uncompressed), or do not enable compression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct DeflateConfig {
-    /// How the client compresses. A server can limit the client's window only if the client offers that.
+    /// How the client compresses. A server can limit the client's window only if the client's offer permits
+    /// it.
     pub client: ContextParams,
     /// How the server compresses.
     pub server: ContextParams,
@@ -47,8 +48,8 @@ pub struct ContextParams {
     /// The size of the window: how many of the preceding bytes the compressed data may refer to. Default: 15 bits,
     /// 32 KiB.
     pub window_bits: WindowBits,
-    /// Whether a message may refer to earlier messages. Default: yes, which compresses small messages
-    /// best. Both ends then keep the window between messages, the receiving end until the connection ends.
+    /// Whether a message may refer to earlier messages. Default: yes, which compresses small messages best.
+    /// Then both ends keep the window between messages. The receiving end keeps it until the connection ends.
     pub takeover: ContextTakeover,
 }
 

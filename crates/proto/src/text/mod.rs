@@ -1,4 +1,4 @@
-//! A string that is checked once. This folder holds all `unsafe` code of the crate.
+//! A string whose bytes are checked only once. This folder holds all `unsafe` code of the crate.
 
 use std::borrow::{Borrow, Cow};
 use std::cmp::Ordering;
@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::utf8::is_utf8;
 
-/// A UTF-8 string in shared bytes: a clone copies nothing.
+/// A UTF-8 string in shared bytes. A clone does not copy the bytes.
 ///
 /// It derefs to [`str`], so `text.len()`, `text.starts_with("x")` and `serde_json::from_str(&text)`
 /// work.
@@ -32,8 +32,8 @@ impl Text {
 
     /// Takes bytes that the caller has checked to be UTF-8.
     ///
-    /// This is a promise that `unsafe` code relies on. Only the receiving code may give it: it checks
-    /// each byte of a text before it delivers it, and never cuts a character.
+    /// `unsafe` code relies on this check. Only the receiving code may call this function. It checks each
+    /// byte of a text before it delivers the text, and never splits a character.
     #[inline]
     pub(crate) fn from_checked(bytes: Bytes) -> Self {
         debug_assert!(is_utf8(&bytes), "the receiving code checks text before it delivers it");
@@ -43,8 +43,8 @@ impl Text {
     /// Returns the string.
     #[inline]
     pub fn as_str(&self) -> &str {
-        // SAFETY: the bytes are UTF-8. Each constructor takes a `str`, checks the bytes, or relies on
-        // the promise of `from_checked`. The bytes of a `Bytes` cannot be changed.
+        // SAFETY: the bytes are UTF-8. Each constructor takes a `str` or checks the bytes, except
+        // `from_checked`, whose caller has checked them. The bytes of a `Bytes` cannot be changed.
         unsafe { str::from_utf8_unchecked(&self.0) }
     }
 
