@@ -11,8 +11,8 @@ use crate::violation::Violation;
 pub struct CloseReason(String);
 
 impl CloseReason {
-    /// The longest reason in bytes: a control frame has at most 125 (RFC6455-5.5-1), of which the code
-    /// takes two.
+    /// The maximum length of a reason in bytes. A control frame has at most 125 bytes (RFC6455-5.5-1), and
+    /// the code takes two of them.
     pub const MAX_BYTES: usize = 123;
 
     /// Creates a close reason.
@@ -86,7 +86,7 @@ pub enum CloseFrameError {
 }
 
 impl CloseFrame {
-    /// Makes a frame with a code and a reason.
+    /// Creates a frame with a code and a reason.
     ///
     /// ```
     /// # use fullduplex_proto::CloseFrame;
@@ -95,7 +95,7 @@ impl CloseFrame {
     /// # Ok::<(), fullduplex_proto::CloseFrameError>(())
     /// ```
     ///
-    /// [`CloseFrame::code`] makes a frame without a reason and cannot fail.
+    /// [`CloseFrame::code`] creates a frame without a reason and cannot fail.
     ///
     /// # Errors
     /// [`CloseFrameError`] for a code that must not be sent (see [`CloseCode::new`]) or a reason of more
@@ -104,7 +104,7 @@ impl CloseFrame {
         Ok(Self { code: CloseCode::new(code)?, reason: CloseReason::new(reason)? })
     }
 
-    /// Makes a frame with a code and no reason.
+    /// Creates a frame with a code and no reason.
     pub fn code(code: CloseCode) -> Self {
         Self { code, reason: CloseReason::default() }
     }

@@ -1,7 +1,7 @@
 //! The closing handshake (RFC 6455 section 7): every transition, for both roles.
 //!
-//! The table shows the next state for each step in each state; `-` leaves the state as it is. `Ended` is
-//! final. A test compares the table with the code.
+//! The table shows the next state for each step in each state. `-` means that the state does not change.
+//! `Ended` is final. A test compares the table with the code.
 //!
 //! | step                       | Open      | Sent      | Exchanged | Failed    | Lingering | Readable |
 //! |----------------------------|-----------|-----------|-----------|-----------|-----------|----------|
@@ -18,20 +18,20 @@
 use crate::close::CloseFrame;
 use crate::violation::Violation;
 
-/// How far the closing handshake has come.
+/// The state of the closing handshake.
 #[derive(Debug)]
 pub(crate) enum Closing {
     /// Neither end has closed.
     Open,
     /// Our Close is queued or sent. The peer's Close is missing.
     Sent,
-    /// The peer's Close arrived; ours is queued or sent. `close_was_sent`: our Close was written before the peer's
-    /// arrived.
+    /// The peer's Close arrived. Our Close is queued or sent. `close_was_sent`: our Close was written before
+    /// the peer's Close arrived.
     Exchanged { frame: Option<Box<CloseFrame>>, close_was_sent: bool },
-    /// The peer broke a rule. Our Close, which says so, is queued.
+    /// The peer broke a rule. Our Close, which reports this, is queued.
     Failed(Violation),
-    /// Our Close was written after a violation, and the transport was shut down. Input is discarded, so
-    /// that the peer reads our Close rather than a reset.
+    /// Our Close was written after a violation, and the transport was shut down. Input is still read and
+    /// discarded. Otherwise the transport could be reset before the peer has read our Close.
     Lingering(Violation),
     /// The transport takes no more output. Bytes that the peer sent before may still be read.
     Readable,
@@ -54,7 +54,7 @@ enum PeerClose {
     Received(Option<Box<CloseFrame>>),
 }
 
-/// Why a connection failed, rather than being closed.
+/// Why a connection failed instead of being closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectionError {
@@ -67,14 +67,15 @@ pub enum ConnectionError {
     /// The peer did not answer our Close in time.
     #[error("the peer did not answer the closing handshake in time")]
     CloseTimeout,
-    /// The peer did not answer our Ping within the Pong timeout, or the transport took no bytes for as long.
+    /// The peer did not answer our Ping within the Pong timeout, or the transport took no bytes during this
+    /// time.
     #[error("the connection was lost: the peer did not answer a ping in time")]
     PongTimeout,
 }
 
 impl Closed {
-    /// Returns the code that the standards report: the peer's, 1005 if its Close had none, or 1006 if it
-    /// sent no Close or the connection failed (RFC6455-7.1.5-1).
+    /// Returns the code that the standards report. This is the code of the peer's Close, or 1005 if that
+    /// Close had no code. It is 1006 if the peer sent no Close, or the connection failed (RFC6455-7.1.5-1).
     pub fn code(&self) -> u16 {
         match &self.received {
             PeerClose::Received(Some(frame)) => frame.code.get(),
@@ -150,7 +151,7 @@ impl Closing {
                 Self::ended(PeerClose::Received(frame), true, None)
             }
 
-            // Our Close was written before writing failed, so the peer misses nothing that it needs.
+            // Our Close was written before writing failed, so the peer needs no further output.
             (Self::Sent, Step::WriteBroken { close_sent: true }) => Self::Sent,
             (Self::Open | Self::Sent, Step::WriteBroken { .. }) => Self::Readable,
 
@@ -172,8 +173,8 @@ impl Closing {
                 Self::Exchanged { frame, .. },
                 Step::TransportEnded { close_sent } | Step::DeadlineElapsed { close_sent },
             ) => Self::ended(PeerClose::Received(frame), close_sent, None),
-            // Our Close counts only if it was written before the peer's arrived. If it was written later, the
-            // transport may have lost it when it broke.
+            // Our Close counts only if it was written before the peer's Close arrived. A Close that was
+            // written later may have been lost when the transport broke.
             (Self::Exchanged { frame, close_was_sent }, Step::WriteBroken { .. }) => {
                 Self::ended(PeerClose::Received(frame), close_was_sent, None)
             }

@@ -31,13 +31,13 @@ use crate::violation::Violation;
 /// The maximum number of messages in a batch.
 const BATCH_MAX: usize = 32;
 
-/// An established connection: the decoder, the encoder, and the closing handshake between them. It does no I/O, reads
-/// no clock and generates no random numbers.
+/// An established connection: the decoder, the encoder, and the closing handshake. It does no I/O, reads no
+/// clock and generates no random numbers.
 ///
 /// A driver repeats these steps, in any order:
 ///
-/// 1. Append bytes from the transport to a buffer, and call [`handle_input`] until it returns `None`;
-///    When the transport ends, call [`handle_end_of_input`].
+/// 1. Append bytes from the transport to a buffer, and call [`handle_input`] until it returns `None`. When
+///    the transport ends, call [`handle_end_of_input`].
 /// 2. Write the slices that [`poll_output`] fills, and call [`handle_written`] or [`handle_write_failed`].
 /// 3. When [`wants_shutdown`] returns true, shut the transport down for writing and call [`handle_shutdown`].
 /// 4. Then call [`handle_timeout`], and call it again at the latest at the instant that it returns.
@@ -62,7 +62,7 @@ pub struct Connection {
     timers: Timers,
     /// The deadline of a closing connection.
     deadline: Deadline,
-    /// When to check next whether compression is still used.
+    /// When to check again whether the compression contexts are still used.
     context_check: Option<Instant>,
 }
 
@@ -124,8 +124,8 @@ impl Connection {
     /// Queues the reply that the event requires. After [`close`], messages still arrive until the peer's Close.
     ///
     /// # Errors
-    /// The peer's [`Violation`], once: the connection has failed. Continue to drive it until [`closed`], so that the
-    /// peer receives the Close.
+    /// The peer's [`Violation`]. It is returned once, and the connection has failed. Continue to drive the
+    /// connection until [`closed`] is `Some`, so that the peer receives the Close.
     ///
     /// [`close`]: Self::close
     /// [`closed`]: Self::closed
@@ -157,9 +157,10 @@ impl Connection {
         }
     }
 
-    /// Takes complete, valid, single-frame messages off the front of `input`. This is a fast path for a driver that
-    /// passes on messages in batches. It returns messages that [`Connection::handle_input`] would return next, at a
-    /// lower cost. Everything that requires a reply or ends the connection is left for `handle_input`.
+    /// Takes complete, valid, single-frame messages off the front of `input`. This is a fast path for a
+    /// driver that passes on messages in batches. It returns the messages that [`Connection::handle_input`]
+    /// would return next, at a lower cost. It leaves everything that requires a reply or ends the connection
+    /// to `handle_input`.
     pub fn take_messages(&mut self, input: &mut BytesMut) -> MessageBatch {
         let messages = self.decoder.take_messages(input, BATCH_MAX);
         if messages.len() > 0 {
@@ -175,7 +176,8 @@ impl Connection {
         self.closing.step(Step::TheyFailed(violation));
     }
 
-    /// Returns whether the peer has no unfinished message. Then an empty input contains no event.
+    /// Returns whether the peer has no unfinished message. If so, [`Connection::handle_input`] returns `None`
+    /// for an empty input.
     #[inline]
     pub fn is_between_messages(&self) -> bool {
         self.decoder.is_between_messages()
@@ -186,7 +188,7 @@ impl Connection {
         self.decoder.bytes_needed(input)
     }
 
-    /// Returns whether there is a send buffer. Without one, sending allocates it.
+    /// Returns whether there is a send buffer. If there is none, sending allocates one.
     #[inline]
     pub fn has_buffer(&self) -> bool {
         self.encoder.has_buffer()
@@ -203,8 +205,9 @@ impl Connection {
         self.encoder.lend_buffer(buffer);
     }
 
-    /// Returns how much memory the connection holds: unfinished messages, here and in `input`, compression contexts,
-    /// and queued output. `input` counts with its capacity, unless it is empty.
+    /// Returns how much memory the connection holds: unfinished messages, in the connection and in `input`,
+    /// compression contexts, and queued output. `input` counts with its capacity, or with zero if it is
+    /// empty.
     ///
     /// [`Limits`] apply to each message. A driver with many connections can add up their memory, and enforce a budget
     /// with [`Connection::allow_context`], [`Connection::release_contexts`] and [`Connection::fail_over_budget`].
@@ -218,7 +221,8 @@ impl Connection {
         self.decoder.context_bytes() + self.encoder.context_bytes()
     }
 
-    /// Returns the memory of the compression context that sending `message` would create. Zero if it creates none.
+    /// Returns the memory of the compression context that sending `message` would create. Returns zero if it
+    /// creates none.
     #[inline]
     pub fn context_needed(&self, message: &Outgoing) -> usize {
         self.encoder.context_needed(message)
@@ -245,9 +249,9 @@ impl Connection {
         self.encoder.release_context();
     }
 
-    /// Fails the connection with [`Violation::OverBudget`], and frees its unfinished messages and its contexts.
-    /// Continue to drive it until [`Connection::closed`]. Does nothing once the peer has closed, or the connection
-    /// failed.
+    /// Fails the connection with [`Violation::OverBudget`], and frees its unfinished messages and its
+    /// contexts. Continue to drive it until [`Connection::closed`] is `Some`. Does nothing after the peer has
+    /// closed, or the connection has failed.
     pub fn fail_over_budget(&mut self) {
         if let Closing::Open | Closing::Sent | Closing::Readable = self.closing {
             self.fail(Violation::OverBudget);
@@ -263,8 +267,8 @@ impl Connection {
     /// Queues a message.
     ///
     /// # Errors
-    /// As [`Encoder::send`]; [`Misuse::Closing`] also once the peer has closed, or the connection
-    /// failed or ended.
+    /// The errors of [`Encoder::send`]. Returns [`Misuse::Closing`] also after the peer has closed, or the
+    /// connection has failed or ended.
     #[inline]
     pub fn send(&mut self, message: impl Into<Outgoing>) -> Result<(), Misuse> {
         self.send_outgoing(&message.into())
@@ -273,7 +277,7 @@ impl Connection {
     /// Queues a borrowed message like [`Connection::send`]. Its payload is copied, or shared.
     ///
     /// # Errors
-    /// As [`Connection::send`].
+    /// The errors of [`Connection::send`].
     #[inline]
     pub fn send_outgoing(&mut self, message: &Outgoing) -> Result<(), Misuse> {
         self.check_open()?;
@@ -285,8 +289,8 @@ impl Connection {
     /// Queues the next part of a message.
     ///
     /// # Errors
-    /// As [`Encoder::send_part`]; [`Misuse::Closing`] also once the peer has closed, or the connection
-    /// failed or ended.
+    /// The errors of [`Encoder::send_part`]. Returns [`Misuse::Closing`] also after the peer has closed, or
+    /// the connection has failed or ended.
     pub fn send_part(&mut self, part: &Part) -> Result<(), Misuse> {
         self.check_open()?;
         self.encoder.send_part(part)?;
@@ -297,8 +301,8 @@ impl Connection {
     /// Queues a Ping.
     ///
     /// # Errors
-    /// As [`Encoder::ping`]; [`Misuse::Closing`] also once the peer has closed, or the connection failed or
-    /// ended.
+    /// The errors of [`Encoder::ping`]. Returns [`Misuse::Closing`] also after the peer has closed, or the
+    /// connection has failed or ended.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Misuse> {
         self.check_open()?;
         self.encoder.ping(payload)
@@ -308,7 +312,8 @@ impl Connection {
         if self.is_open() { Ok(()) } else { Err(Misuse::Closing) }
     }
 
-    /// Starts the closing handshake, after all messages that were sent before. Does nothing if it has already started.
+    /// Starts the closing handshake: queues a Close after all messages that were sent before. Does nothing if
+    /// the closing handshake has already started.
     pub fn close(&mut self, frame: Option<&CloseFrame>) {
         if self.closed().is_none() {
             self.encoder.close(frame);
@@ -322,7 +327,7 @@ impl Connection {
         matches!(self.closing, Closing::Open)
     }
 
-    /// Returns how the connection ended, once it has.
+    /// Returns how the connection ended, or `None` if it has not ended.
     #[inline]
     pub fn closed(&self) -> Option<&Closed> {
         match &self.closing {
@@ -331,7 +336,8 @@ impl Connection {
         }
     }
 
-    /// Returns why the connection failed, as soon as it has. Our Close may not be written until [`Connection::closed`].
+    /// Returns why the connection failed, or `None` if it has not failed. Our Close may be unwritten until
+    /// [`Connection::closed`] is `Some`.
     pub fn failure(&self) -> Option<ConnectionError> {
         match &self.closing {
             Closing::Failed(violation) | Closing::Lingering(violation) => Some((*violation).into()),
@@ -340,7 +346,7 @@ impl Connection {
         }
     }
 
-    /// Fills `slices` with what to write next, in order, and returns how many it filled.
+    /// Fills `slices` with the bytes to write next, in order, and returns how many it filled.
     pub fn poll_output<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         self.encoder.output(slices)
     }
@@ -372,8 +378,8 @@ impl Connection {
 
     /// Returns whether the driver must shut the transport down for writing now.
     ///
-    /// RFC6455-7.1.2-2, RFC6455-7.1.1-2: after both Close frames, the server closes TCP first, and the client waits for
-    /// it. After a violation, neither end waits.
+    /// RFC6455-7.1.2-2, RFC6455-7.1.1-2: after both Close frames, the server closes TCP first, and the client
+    /// waits until the server has closed. After a violation, neither end waits.
     pub fn wants_shutdown(&self) -> bool {
         let due = match self.closing {
             Closing::Exchanged { .. } => self.decoder.role() == Role::Server,
@@ -393,7 +399,7 @@ impl Connection {
 mod tests {
     use super::*;
 
-    /// Fault FT-40: this size determines the cost of idle connections.
+    /// Fault FT-40: this size determines the memory that idle connections take.
     #[test]
     fn an_idle_connection_is_small() {
         assert!(size_of::<Connection>() <= 320);

@@ -21,10 +21,10 @@ use crate::role::Role;
 /// While a Pong is queued and at least this many bytes are queued in total, no further Pong is queued.
 const PONG_BACKLOG: u64 = 16 << 10;
 
-/// The sending half of a connection: messages in, bytes out.
+/// The sending half of a connection: it converts messages into bytes.
 ///
-/// Frames are queued in order. Write what [`Encoder::output`] returns, and report with
-/// [`Encoder::handle_written`] how much of it the transport took.
+/// Frames are queued in order. Write the bytes that [`Encoder::output`] returns. Report with
+/// [`Encoder::handle_written`] how many of them the transport took.
 pub struct Encoder {
     /// A client's masking keys. `None` for a server, which never masks (RFC6455-5.1-3).
     masks: Option<Box<dyn MaskKeys>>,
@@ -32,13 +32,13 @@ pub struct Encoder {
     compression: Option<Box<Compression>>,
     outbox: Outbox,
     state: State,
-    /// The message that is being sent in parts, between two of them.
+    /// The message that is being sent in parts, after its first part and before its last.
     message: Option<Begun>,
     /// The position in the outbox at which the last Pong ends.
     pong_end: u64,
     /// The position in the outbox at which our Close ends; `u64::MAX` until it is queued.
     close_end: u64,
-    /// The payload of a Pong that is held back until the queued one is written.
+    /// The payload of a Pong that is held back until the queued Pong is written.
     next_pong: Option<Box<Bytes>>,
 }
 
@@ -46,7 +46,7 @@ pub struct Encoder {
 struct Compression {
     threshold: usize,
     deflater: Deflater,
-    /// Whether a context may be made.
+    /// Whether a context may be created.
     context_allowed: bool,
 }
 
@@ -206,7 +206,7 @@ impl Encoder {
 
     /// Queues a reply.
     ///
-    /// Every Ping gets a Pong while little output is queued. If a peer sends Pings but does not read, only
+    /// While little output is queued, every Ping is answered. If a peer sends Pings but does not read, only
     /// its latest Ping is answered (RFC6455-5.5.3-2), so that the queue does not grow.
     pub fn send_reply(&mut self, reply: Reply) {
         match reply {
@@ -227,7 +227,7 @@ impl Encoder {
         }
     }
 
-    /// Fills `slices` with what to write next, and returns how many it filled.
+    /// Fills `slices` with the bytes to write next, and returns how many it filled.
     pub fn output<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         self.outbox.slices(slices)
     }
@@ -243,7 +243,8 @@ impl Encoder {
         self
     }
 
-    /// Reuses this idle encoder for another connection, whose encoder was idle at `position`.
+    /// Reuses this idle encoder for another connection. The encoder of that connection was idle at
+    /// `position`.
     pub(crate) fn resume_at(&mut self, position: u64) {
         self.outbox.resume_at(position);
         self.pong_end = 0;
@@ -285,21 +286,21 @@ impl Encoder {
         self.outbox.len()
     }
 
-    /// Returns how far the output was written, at most up to the end of our Close. Writing a Pong that
-    /// follows the Close is no progress of the closing handshake.
+    /// Returns the position after the last written byte, or the end of our Close if that is less. A Pong
+    /// after the Close is not progress of the closing handshake.
     pub(crate) fn progress(&self) -> u64 {
         self.written_up_to(self.close_end)
     }
 
-    /// Returns how far the output was written, at most up to the position `end` in the outbox.
+    /// Returns the position after the last written byte, or `end` if that is less.
     pub(crate) fn written_up_to(&self, end: u64) -> u64 {
         self.outbox.written().min(end)
     }
 
-    /// Queues a Ping with a payload of its own. Returns the payload, and the position in the outbox at which
-    /// the Ping ends. Call it only while the connection is open.
+    /// Queues a Ping with a unique payload. Returns the payload, and the position in the outbox at which the
+    /// Ping ends. Call it only while the connection is open.
     pub(crate) fn push_heartbeat(&mut self) -> ([u8; 8], u64) {
-        // The position differs from that of every earlier Ping.
+        // The position is different for each Ping, so the payload is unique.
         let payload = self.outbox.end().to_be_bytes();
         self.push_control(Opcode::Ping, &payload);
         (payload, self.outbox.end())
@@ -307,7 +308,7 @@ impl Encoder {
 
     /// Handles that the transport took `count` bytes of the output.
     ///
-    /// Returns how many of them were payload of messages. `buffered_amount` falls by that number (WHATWG
+    /// Returns how many of them were payload of messages. `buffered_amount` decreases by that number (WHATWG
     /// WebSockets, "bufferedAmount": framing overhead does not count).
     pub fn handle_written(&mut self, count: usize) -> usize {
         let payload = self.outbox.handle_written(count);
@@ -319,7 +320,7 @@ impl Encoder {
         payload
     }
 
-    /// Drops everything queued and queues nothing more. Call it when the transport is broken.
+    /// Drops all queued output. After this call, nothing can be queued. Call it when the transport is broken.
     pub fn abandon(&mut self) {
         self.outbox.clear();
         self.next_pong = None;
@@ -327,7 +328,8 @@ impl Encoder {
         self.compression = None;
     }
 
-    /// Returns the memory of the context that sending `outgoing` would create. Zero if it creates none.
+    /// Returns the memory of the context that sending `outgoing` would create. Returns zero if it creates
+    /// none.
     #[inline]
     pub(crate) fn context_needed(&self, outgoing: &Outgoing) -> usize {
         match (&self.compression, outgoing) {
@@ -444,8 +446,8 @@ impl Compression {
         if self.deflater.is_held() { 0 } else { self.deflater.context_bytes() }
     }
 
-    /// Returns the compressed payload of a prepared message. Restarts the deflater, which did not make that
-    /// payload: its window no longer matches the peer's.
+    /// Returns the compressed payload of a prepared message. Restarts the deflater. The deflater did not
+    /// compress that payload, so its window no longer matches the peer's window.
     fn take_prepared(&mut self, prepared: &Prepared) -> Bytes {
         self.deflater.restart();
         prepared.deflated(self.deflater.window_bits()).clone()

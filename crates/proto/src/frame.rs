@@ -11,11 +11,12 @@ pub(crate) const HEADER_MAX: usize = 14;
 /// The reserved bit that marks a compressed message.
 pub(crate) const RSV1: u8 = 0b100;
 
-/// The first two bytes of a frame. They decide whether the frame is allowed, except for its length.
+/// The first two bytes of a frame. All checks of the header use only these bytes, except for the check of the
+/// length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FrameStart {
     pub(crate) fin: bool,
-    /// RSV1, RSV2, RSV3 in the low bits.
+    /// RSV1, RSV2 and RSV3 in the low three bits.
     pub(crate) reserved: u8,
     pub(crate) opcode: Opcode,
     pub(crate) masked: bool,
@@ -61,7 +62,7 @@ impl FrameStart {
 pub struct FrameHeader {
     /// Whether this is the last frame of its message.
     pub fin: bool,
-    /// RSV1, RSV2, RSV3 in the low three bits, RSV1 the highest of them.
+    /// RSV1, RSV2 and RSV3 in the low three bits. RSV1 is the highest of them.
     pub reserved: u8,
     /// The kind of the frame.
     pub opcode: Opcode,
@@ -118,7 +119,7 @@ impl FrameHeader {
     /// Appends the header in its shortest form (RFC6455-5.2-4), and returns its length in bytes.
     #[inline]
     pub fn encode(&self, out: &mut Vec<u8>) -> usize {
-        // Assembled on the stack and appended with one call, which is faster.
+        // The header is assembled on the stack and appended with one call, which is faster.
         let mut bytes = [0; HEADER_MAX];
         let fin_bit = if self.fin { 0x80 } else { 0 };
         bytes[0] = fin_bit | (self.reserved & 0b111) << 4 | self.opcode as u8;

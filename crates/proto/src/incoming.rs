@@ -13,7 +13,8 @@ use crate::part::Part;
 use crate::utf8::Utf8Validator;
 use crate::violation::Violation;
 
-/// The minimum and the maximum of the output space that one inflate step reserves.
+/// The minimum and the maximum of the output space that one inflate step reserves. Within these bounds, it is
+/// four times the length of the input.
 const STEP_MIN: usize = 256;
 const STEP_MAX: usize = 32 << 10;
 

@@ -1,8 +1,8 @@
 //! The WebSocket protocol (RFC 6455) and permessage-deflate (RFC 7692) without I/O.
 //!
-//! Bytes, time and randomness are arguments: there is no socket, no clock and no runtime. A
-//! [`Connection`] turns bytes into [`Received`] events and [`Message`]s into bytes, for either [`Role`].
-//! [`handshake`] holds the opening handshake, on `http` types.
+//! Bytes, time and randomness are arguments: there is no socket, no clock and no runtime. A [`Connection`]
+//! turns bytes into [`Received`] events and [`Message`]s into bytes, for either [`Role`]. [`handshake`]
+//! contains the opening handshake, with the types of the `http` crate.
 //!
 //! Comments cite the requirements of the standards by ids such as `RFC6455-5.1-1`: the RFC, the section,
 //! and the number of the requirement in that section.

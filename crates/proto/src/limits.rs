@@ -3,15 +3,15 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The largest message, in bytes of payload after decompression. A larger one fails the connection
-    /// with 1009: an uncompressed message when the frame header arrives that exceeds the limit, a
-    /// compressed one as soon as one byte too many is inflated. Default: 64 MiB.
+    /// The largest message, in bytes of payload after decompression. A larger message fails the connection
+    /// with 1009. An uncompressed message fails when a frame header announces more bytes than the limit. A
+    /// compressed message fails as soon as more bytes than the limit are inflated. Default: 64 MiB.
     pub message_bytes: usize,
     /// The maximum number of frames of one message, including empty ones (RFC6455-5.4-5). Default:
     /// 131,072.
     pub message_frames: usize,
-    /// The maximum size of an HTTP head in bytes: of the opening request for a server, of each response to it
-    /// for a client. Default: 16 KiB.
+    /// The maximum size of an HTTP head in bytes. A server applies it to the opening request, and a client to
+    /// each response. Default: 16 KiB.
     ///
     /// Raise it for large cookies or tokens. Each connection can take this much memory before it is open. A
     /// server answers a longer head with 431.
@@ -31,7 +31,7 @@ impl Default for Limits {
     }
 }
 
-/// The part of [`Limits`] that an open connection needs. Idle connections keep it.
+/// The part of [`Limits`] that an open connection needs. The state of an idle connection contains it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MessageLimits {
     pub(crate) message_bytes: usize,

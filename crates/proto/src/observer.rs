@@ -46,7 +46,7 @@ enum State {
 #[derive(Debug)]
 struct Passing {
     frame: Observed,
-    /// The message that its payload belongs to.
+    /// The message that the frame belongs to.
     message: Option<Message>,
 }
 
@@ -54,7 +54,7 @@ struct Passing {
 struct Message {
     opcode: Opcode,
     compression: Compression,
-    /// Checks its text. `None` if it is not a text message, or its text is not UTF-8.
+    /// Checks the text of the message. `None` if it is not a text message, or the text is not UTF-8.
     utf8: Option<Utf8Validator>,
 }
 
@@ -72,35 +72,36 @@ enum Compression {
 pub struct Observed {
     /// The FIN bit: whether this is the last frame of its message.
     pub fin: bool,
-    /// RSV1, RSV2, RSV3 in the low three bits, RSV1 the highest of them.
+    /// RSV1, RSV2 and RSV3 in the low three bits. RSV1 is the highest of them.
     pub reserved: u8,
     /// The four bits of the opcode, which [`Opcode::from_bits`] converts.
     pub opcode: u8,
-    /// The kind of its message, [`Opcode::Text`] or [`Opcode::Binary`]. `None` if the frame belongs to no
-    /// message.
+    /// The kind of the frame's message, [`Opcode::Text`] or [`Opcode::Binary`]. `None` if the frame belongs
+    /// to no message.
     pub message: Option<Opcode>,
     /// The masking key, if the frame is masked.
     pub mask: Option<MaskKey>,
     /// The length that the header announces. It may be invalid.
     pub payload_len: u64,
-    /// How many bytes of the payload were observed: less than `payload_len` if the stream ended within the
-    /// frame.
+    /// How many bytes of the payload were observed. This is less than `payload_len` if the stream ended
+    /// within the frame.
     pub passed: u64,
-    /// Whether its message is compressed.
+    /// Whether the frame's message is compressed.
     pub compressed: bool,
-    /// The beginning of its content: the payload, unmasked and inflated.
+    /// The beginning of the frame's content: the payload, unmasked and inflated.
     pub content: Vec<u8>,
-    /// The length of its whole content in bytes.
+    /// The length of the frame's whole content in bytes.
     pub content_len: u64,
-    /// The first violation that a receiver would find in it.
+    /// The first violation that a receiver would find in the frame.
     pub violation: Option<Violation>,
-    /// Whether it follows a Close. A receiver ignores such a frame.
+    /// Whether the frame follows a Close. A receiver ignores such a frame.
     pub after_close: bool,
 }
 
 impl Observer {
-    /// Creates an observer of the bytes that the end with the role `sender` sends after the opening handshake. It keeps
-    /// the first `keep` bytes of each frame's content, and always the whole content of control frames.
+    /// Creates an observer of the bytes that the end with the role `sender` sends after the opening
+    /// handshake. It keeps the first `keep` bytes of each frame's content. It always keeps the whole content
+    /// of a valid control frame.
     pub fn new(sender: Role, keep: usize) -> Self {
         let state = State::Header([0; HEADER_MAX], 0);
         Self { sender, keep, inflater: None, state, message: None, is_closed: false }

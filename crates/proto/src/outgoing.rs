@@ -15,7 +15,7 @@ pub enum Outgoing {
 }
 
 impl Outgoing {
-    /// Makes an [`Outgoing::Uncompressed`].
+    /// Creates an [`Outgoing::Uncompressed`].
     pub fn uncompressed(message: impl Into<Message>) -> Self {
         Self::Uncompressed(message.into())
     }

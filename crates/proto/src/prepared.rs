@@ -5,10 +5,10 @@ use bytes::Bytes;
 use crate::deflate::{ContextParams, ContextTakeover, Deflater, WindowBits};
 use crate::message::Message;
 
-/// A message for many connections. A clone copies nothing, the connections of a server do not copy a
-/// large payload, and it is compressed only once for each window size.
+/// A message for many connections. A clone does not copy the message. The connections of a server do not copy
+/// a large payload. The message is compressed only once for each window size.
 ///
-/// It is compressed without the context of a connection. So for a single connection with context
+/// The message is compressed without the context of a connection. So for a single connection with context
 /// takeover, a plain [`Message`] compresses better.
 #[derive(Debug, Clone)]
 pub struct Prepared(Arc<Inner>);
@@ -23,7 +23,7 @@ struct Inner {
 const WINDOW_SIZES: usize = (WindowBits::MAX.get() - WindowBits::MIN.get() + 1) as usize;
 
 impl Prepared {
-    /// Prepares a message. The first connection with compression that sends it compresses it.
+    /// Prepares a message. It is compressed when a connection with compression first sends it.
     pub fn new(message: impl Into<Message>) -> Self {
         let deflated = [const { OnceLock::new() }; WINDOW_SIZES];
         Self(Arc::new(Inner { message: message.into(), deflated }))
@@ -34,7 +34,7 @@ impl Prepared {
         &self.0.message
     }
 
-    /// Returns the payload, compressed for a window of that size without context.
+    /// Returns the payload, compressed without context for a window of the given size.
     pub(crate) fn deflated(&self, window_bits: WindowBits) -> &Bytes {
         let index = window_bits.get() - WindowBits::MIN.get();
         self.0.deflated[usize::from(index)].get_or_init(|| {

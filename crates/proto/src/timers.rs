@@ -7,8 +7,8 @@ use crate::heartbeat::Heartbeat;
 use crate::part::Part;
 use crate::timeouts::Timeouts;
 
-/// While there is more to read, a timeout takes effect after this many further bytes were read. A
-/// receive buffer of the system holds fewer, so everything that arrived in time was read by then.
+/// While there is more to read, a timeout takes effect after this many further bytes were read. The receive
+/// buffer of an operating system is smaller. So by then, all bytes that arrived in time were read.
 const BACKLOG_MAX: u32 = 8 << 20;
 
 /// The timeouts of an open connection.
@@ -82,7 +82,7 @@ impl Timers {
         }
     }
 
-    /// Restores what [`Timers::resting`] returned.
+    /// Restores the timers from the instants that [`Timers::resting`] returned.
     pub(crate) fn rested(due: Option<Instant>, idle_until: Option<Instant>) -> Self {
         let content = Deadline::until(idle_until, Timeout::Idle as u64);
         Self { heartbeat: Heartbeat::Resting { due }, content, elapsed: None }
@@ -94,7 +94,7 @@ impl Timers {
         message || timeouts.ping().is_some() || timeouts.idle().is_some()
     }
 
-    /// Returns whether checking again changes nothing before the instant that the last check returned.
+    /// Returns whether another check has no effect before the instant that the last check returned.
     pub(crate) fn is_settled(&self, timeouts: &Timeouts, decoder: &Decoder) -> bool {
         let (limit, timeout) = content_limit(timeouts, decoder);
         self.heartbeat.is_settled(timeouts)
@@ -112,7 +112,7 @@ impl Timers {
         let Some(limit) = limit else {
             return Ok(None);
         };
-        // The beginning of a message is progress.
+        // The kind of timeout is the progress value. So the deadline restarts when a message begins.
         let checked = self.content.check_fairly(now, limit, timeout as u64, unread);
         checked.map_err(|Elapsed| timeout)
     }
@@ -139,7 +139,7 @@ impl Timers {
         }
     }
 
-    /// Restarts the timeouts while the application does not read: the peer may have sent in time.
+    /// Restarts the timeouts while the application does not read, because the peer may have sent in time.
     pub(crate) fn pause(&mut self, encoder: &Encoder) {
         self.heartbeat.pause(encoder);
         self.content.clear();
@@ -147,7 +147,7 @@ impl Timers {
     }
 }
 
-/// Returns the limit for content, and which timeout it is.
+/// Returns the time limit for content, and the timeout to which it belongs.
 fn content_limit(timeouts: &Timeouts, decoder: &Decoder) -> (Option<Duration>, Timeout) {
     if decoder.is_amid_message() {
         (timeouts.message(), Timeout::Message)

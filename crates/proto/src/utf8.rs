@@ -1,6 +1,6 @@
 use simdutf8::{basic, compat};
 
-/// Up to this length, checking for ASCII first is faster.
+/// For a text of at most this length, a check for ASCII first is faster.
 const SHORT: usize = 128;
 
 /// Returns whether a complete text is UTF-8.
@@ -9,8 +9,8 @@ pub(crate) fn is_utf8(text: &[u8]) -> bool {
     (text.len() <= SHORT && text.is_ascii()) || basic::from_utf8(text).is_ok()
 }
 
-/// Checks text as it arrives. It fails at the first byte that is not valid UTF-8 (RFC6455-8.1-1), and
-/// keeps at most three bytes of an incomplete character.
+/// Checks text while it arrives. Fails at the first byte that is not valid UTF-8 (RFC6455-8.1-1), and keeps
+/// at most three bytes of an incomplete character.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Utf8Validator {
     /// The first `held` bytes of an incomplete character.
@@ -80,7 +80,7 @@ mod tests {
         }
     }
 
-    /// Debug builds skip most of the sequences that begin with ASCII.
+    /// Debug builds skip most of the sequences whose first byte is below 0xC0.
     #[test]
     fn three_bytes_are_checked_at_every_split() {
         for first in 0..=255u8 {

@@ -10,7 +10,8 @@ use crate::role::Role;
 use crate::timeouts::Timeouts;
 use crate::timers::Timers;
 
-/// The state of an idle server connection, in as little memory as possible. Returned by [`Connection::park`].
+/// The state of an idle server connection. It takes less memory than the connection. [`Connection::park`]
+/// returns it.
 #[derive(Debug)]
 pub struct Parked {
     limits: MessageLimits,
@@ -18,13 +19,14 @@ pub struct Parked {
     timeouts: Arc<Timeouts>,
     next_ping: Option<Instant>,
     idle_until: Option<Instant>,
-    /// The number of bytes sent so far, which distinguishes Pings.
+    /// The number of bytes sent so far. It makes the payloads of Pings unique.
     sent: u64,
 }
 
 impl Connection {
-    /// Returns the state to keep if the connection is idle: without an unfinished message, a Ping, a compression
-    /// context or a Close. Then the connection itself may be dropped. Returns `None` otherwise, and for a client, which
+    /// Returns the state of the connection if it is idle: it has no unfinished message, no unanswered Ping,
+    /// no compression context, no queued output and no Close. The caller may then drop the connection and
+    /// keep only the state. Returns `None` if the connection is not idle, and for a client, because a client
     /// has few connections.
     pub fn park(&self) -> Option<Parked> {
         let is_idle = self.is_open() && self.encoder.is_idle() && self.decoder.is_idle();
@@ -44,8 +46,8 @@ impl Connection {
 }
 
 impl Parked {
-    /// Restores this connection into `place`, reusing its allocation. The connection in `place` must be a server's that
-    /// was parked too, so its state is no longer needed.
+    /// Restores this connection into `place`, reusing its allocation. The connection in `place` must be a
+    /// server connection that was parked too, so its state is no longer needed.
     pub fn unpark_into(self, place: &mut Connection) {
         let Self { limits, delivery, timeouts, next_ping, idle_until, sent } = self;
         place.decoder.resume(limits, delivery);

@@ -15,31 +15,32 @@ impl Connection {
     /// Handles timeouts, given the current time. Returns when to call it again at the latest. It may queue output or
     /// end the connection.
     ///
-    /// Call it when all bytes that have arrived were read, and after each read and write, because a timeout starts at
-    /// the first call after its cause. If there is always more to read, call
-    /// [`Connection::handle_timeout_while_reading`] instead; while the application does not read, call
-    /// [`Connection::handle_pause`] before. [`Timeouts`](crate::Timeouts) has the limits:
+    /// Call it when all bytes that have arrived were read, and after each read and write, because a timeout
+    /// starts at the first call after its cause. If there is always more to read, call
+    /// [`Connection::handle_timeout_while_reading`] instead. While the application does not read, call
+    /// [`Connection::handle_pause`] first. [`Timeouts`](crate::Timeouts) contains the limits:
     ///
-    /// - On an open connection, they limit the time until the Pong for our Ping, until the end of a message, and until
-    ///   the next message. Without the Pong the connection is lost, with
-    ///   [`ConnectionError::PongTimeout`](crate::ConnectionError::PongTimeout). A message that takes too long is
-    ///   [`Violation::MessageTooSlow`]. An idle connection is closed with 1001. If this is called more than a quarter
-    ///   of the limit late, this end stalled, so the deadline restarts.
+    /// - On an open connection, they limit the time until the Pong for our Ping, until the end of a message,
+    ///   and until the next message. Without the Pong the connection is lost, with
+    ///   [`ConnectionError::PongTimeout`](crate::ConnectionError::PongTimeout). A message that takes too long
+    ///   is [`Violation::MessageTooSlow`]. An idle connection is closed with 1001. If the call is late by
+    ///   more than a quarter of the limit, this end stalled, so the deadline restarts.
     /// - On a closing connection, they limit the time until its end (RFC6455-5.5.1-7). Until our Close is written, only
     ///   progress in writing postpones this deadline. After that it is absolute.
     ///
-    /// An open connection is closed for no other reason (RFC6455-7.1.7-4, RFC6455-7.3-1). One that
-    /// compresses frees its contexts when they were not used for 15 to 30 seconds.
+    /// This method closes an open connection for no other reason (RFC6455-7.1.7-4, RFC6455-7.3-1). It frees
+    /// compression contexts that were not used for 15 to 30 seconds.
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Instant> {
         self.check_time(now, Unread::Nothing)
     }
 
-    /// Handles timeouts while there is more to read. Call it from time to time if the transport always has more bytes.
-    /// `read` is how many bytes were read since the last call, or since the transport last had no more.
+    /// Handles timeouts while there is more to read. Call it from time to time if the transport always has
+    /// more bytes. `read` is the number of bytes that were read since the last call, or since the transport
+    /// last had no more bytes.
     ///
-    /// A timeout of an open connection takes effect when some megabytes were read after it elapsed. By then, all bytes
-    /// that arrived in time were read, however slow this end is. The deadline of a closing connection takes effect
-    /// immediately.
+    /// A timeout of an open connection takes effect when some megabytes were read after it elapsed. By then,
+    /// all bytes that arrived in time were read, even if this end is slow. The deadline of a closing
+    /// connection takes effect immediately.
     pub fn handle_timeout_while_reading(&mut self, now: Instant, read: usize) {
         self.check_time(now, Unread::Something { read });
     }
@@ -84,8 +85,9 @@ impl Connection {
             && (self.context_check.is_some() || !self.holds_context())
     }
 
-    /// Restarts the timeouts of an open connection that the peer may have met while the transport was not read. The
-    /// time that the transport takes to write a Ping still counts, and so does the deadline of a closing connection.
+    /// Restarts the timeouts of an open connection for data from the peer, because that data may have arrived
+    /// while the transport was not read. Does not restart the deadline for writing a Ping, nor the deadline
+    /// of a closing connection.
     pub fn handle_pause(&mut self) {
         self.timers.pause(&self.encoder);
     }
@@ -93,7 +95,7 @@ impl Connection {
     fn handle_elapsed(&mut self, timeout: Timeout) {
         match timeout {
             Timeout::Pong => {
-                // The peer is gone: it gets no Close.
+                // The peer does not respond, so no Close is sent.
                 self.encoder.abandon();
                 self.closing.step(Step::PongMissing);
             }

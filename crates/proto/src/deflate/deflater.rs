@@ -113,8 +113,8 @@ fn new_stream(window_bits: WindowBits) -> Deflate {
 
 /// Converts an agreed window size to a size that the library supports.
 ///
-/// The library has no window of 8 bits (RFC7692-7.1.2.1-1). With 9 bits, its references go back at most 512 -
-/// 262 = 250 bytes, so they fit into an 8-bit window.
+/// The library has no window of 8 bits (RFC7692-7.1.2.1-1). With 9 bits, its references go back at most 250
+/// bytes (512 - 262), so they fit into an 8-bit window.
 fn library_bits(window_bits: WindowBits) -> u8 {
     window_bits.get().max(9)
 }

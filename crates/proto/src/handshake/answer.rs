@@ -18,7 +18,7 @@ pub struct Answer {
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// The element of permessage-deflate in the server's response, and the parameters agreed on by it.
+/// The element of permessage-deflate in the server's response, and the parameters that it agrees on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Agreement {
     extension: Extension,
@@ -37,7 +37,7 @@ pub enum AnswerError {
     /// RFC6455-4.1-24: the status is not 101.
     #[error("the server answered {0} instead of 101 Switching Protocols")]
     Status(StatusCode),
-    /// RFC6455-4.1-30: the response is not one of HTTP/1.1.
+    /// RFC6455-4.1-30: the response does not use HTTP/1.1.
     #[error("the server answered with {0:?} instead of HTTP/1.1")]
     HttpVersion(Version),
     /// RFC6455-4.1-25.
@@ -46,7 +46,7 @@ pub enum AnswerError {
     /// RFC6455-4.1-26.
     #[error("the response's Connection header does not contain `Upgrade`")]
     Connection,
-    /// RFC6455-4.1-27: nothing proves that the server speaks WebSocket.
+    /// RFC6455-4.1-27: nothing proves that the server supports WebSocket.
     #[error("the response has no Sec-WebSocket-Accept header")]
     AcceptMissing,
     /// RFC6455-11.3.3-1.
@@ -95,7 +95,7 @@ impl Answer {
     /// Chooses this subprotocol instead.
     ///
     /// # Errors
-    /// As [`Answer::new`].
+    /// The errors of [`Answer::new`].
     pub fn with_subprotocol(
         self,
         offer: &Offer,
@@ -112,9 +112,9 @@ impl Answer {
         Self { subprotocol, ..Self::default() }
     }
 
-    /// Agrees to permessage-deflate, if `offer` has an acceptable form of it: to the first one (RFC7692-5-2,
-    /// RFC7692-5-4). Other forms are declined (RFC7692-7-1, RFC7692-5-9). All other extensions are declined,
-    /// too, since they may use RSV1 or change frames (RFC7692-5-5, RFC7692-5-7).
+    /// Agrees to the first acceptable form of permessage-deflate in `offer`, if there is one (RFC7692-5-2,
+    /// RFC7692-5-4). All other forms are declined (RFC7692-7-1, RFC7692-5-9). All other extensions are
+    /// declined too, because they may use RSV1 or change frames (RFC7692-5-5, RFC7692-5-7).
     pub fn with_deflate(mut self, offer: &Offer, wanted: DeflateConfig) -> Self {
         let mut elements =
             offer.extensions().iter().filter(|element| element.name == deflate::NAME);
@@ -149,7 +149,8 @@ impl Answer {
         self.deflate.as_ref().map(|agreement| agreement.agreed)
     }
 
-    /// Returns the extensions in use, as the server's header lists them; empty if there are none.
+    /// Returns the extensions in use, in the format of the server's header. Returns an empty string if there
+    /// are none.
     pub fn extensions(&self) -> String {
         self.deflate.as_ref().map(|agreement| agreement.extension.to_string()).unwrap_or_default()
     }
@@ -187,7 +188,8 @@ impl Answer {
         if response.version() != Version::HTTP_11 {
             return Err(AnswerError::HttpVersion(response.version()));
         }
-        // RFC 9112 section 6.3: a 101 ends with its head, whatever Content-Length and Transfer-Encoding say.
+        // RFC 9112 section 6.3: a 101 ends with its head, so Content-Length and Transfer-Encoding are
+        // ignored.
         let is_once = matches!(syntax::single(headers, UPGRADE), Single::Once(_));
         let mut protocols = syntax::elements(headers, UPGRADE).map(str::to_ascii_lowercase);
         if !is_once
@@ -215,8 +217,8 @@ fn check_accept(headers: &HeaderMap, expected: &str) -> Result<(), AnswerError> 
     }
 }
 
-/// Returns the agreement on permessage-deflate, if the server chose it (RFC6455-9-1). No other extension can be
-/// offered, so there is none that conflicts with it (RFC7692-5-6, RFC7692-5-8).
+/// Returns the agreement on permessage-deflate, if the server chose it (RFC6455-9-1). No other extension can
+/// be offered, so no extension conflicts with it (RFC7692-5-6, RFC7692-5-8).
 fn chosen_deflate(headers: &HeaderMap, offer: &Offer) -> Result<Option<Agreement>, AnswerError> {
     let chosen = Extension::parse_all(headers.get_all(SEC_WEBSOCKET_EXTENSIONS))
         .map_err(|_| AnswerError::ExtensionsMalformed)?;

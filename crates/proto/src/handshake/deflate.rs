@@ -6,7 +6,7 @@ use http::header::SEC_WEBSOCKET_EXTENSIONS;
 use super::{Extension, Param};
 use crate::deflate::{AgreedDeflate, ContextParams, ContextTakeover, DeflateConfig, WindowBits};
 
-/// Registered, like the parameters below (RFC6455-9.1-4, RFC6455-9-2).
+/// The name of the extension. This name and the parameters below are registered (RFC6455-9.1-4, RFC6455-9-2).
 pub(super) const NAME: &str = "permessage-deflate";
 const SERVER_NO_CONTEXT_TAKEOVER: &str = "server_no_context_takeover";
 const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
@@ -149,8 +149,8 @@ impl Params {
         Extension { name: NAME.to_owned(), params: params.into_iter().flatten().collect() }
     }
 
-    /// Returns the parameters that both ends use if this is the server's answer. Parameters that only the offer
-    /// has do not count (RFC7692-7.2.2-3). The threshold is from `wanted`, our own configuration.
+    /// Returns the parameters that both ends use if this is the server's answer. Parameters that are only in
+    /// the offer have no effect (RFC7692-7.2.2-3). The threshold is from `wanted`, our own configuration.
     pub(super) fn agreed(self, wanted: DeflateConfig) -> AgreedDeflate {
         let client_bits = match self.client_max_window_bits {
             ClientWindow::AtMost(bits) => bits,

@@ -24,7 +24,8 @@ pub(super) struct Malformed;
 
 impl Extension {
     /// Parses all lines of the header (RFC6455-4.2.2-11, RFC6455-9.1-3), in a response too
-    /// (RFC6455-11.3.2-1). If there are any, one of them must have an extension (RFC6455-4.2.2-8).
+    /// (RFC6455-11.3.2-1). If the header is present, it must contain at least one extension
+    /// (RFC6455-4.2.2-8).
     pub(super) fn parse_all<'a>(
         values: impl IntoIterator<Item = &'a http::HeaderValue>,
     ) -> Result<Vec<Self>, Malformed> {
@@ -77,7 +78,8 @@ impl Scanner<'_> {
         Ok(Extension { name, params })
     }
 
-    /// Takes white space, the separator and white space, if the separator comes next.
+    /// Removes white space. If the separator comes next, removes it and the white space after it, and returns
+    /// true.
     fn skip(&mut self, separator: char) -> bool {
         self.0 = syntax::trim(self.0);
         let Some(rest) = self.0.strip_prefix(separator) else {
@@ -176,7 +178,7 @@ mod tests {
         assert_eq!(parse("a\u{fc}"), Err(Malformed));
     }
 
-    /// FS-11: the lines of a header are one list.
+    /// FS-11: all lines of a header form one list.
     #[test]
     fn a_line_may_be_empty_beside_another() {
         let [line, empty] = ["a", ""].map(HeaderValue::from_static);

@@ -1,4 +1,4 @@
-//! The head of an HTTP/1.1 message, its first line and its headers, as bytes.
+//! Parsing and encoding of the head of an HTTP/1.1 message: its first line and its headers.
 
 use bytes::{Buf, BytesMut};
 use http::{
@@ -12,16 +12,16 @@ use crate::limits::Limits;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeadError {
-    /// The first line is not one of HTTP/1.x.
+    /// The first line is not a first line of HTTP/1.x.
     #[error("the peer does not speak HTTP/1.1: it sent {0}")]
     NotHttp(String),
-    /// A line ends with LF alone, which two HTTP parsers may read differently.
+    /// A line ends with LF alone. HTTP parsers differ in how they interpret such a line.
     #[error("a line of the HTTP head does not end with CR LF")]
     BareLineFeed,
-    /// The head has more bytes than this, the value of [`Limits::head_bytes`].
+    /// The head has more bytes than [`Limits::head_bytes`]. Holds the limit.
     #[error("the HTTP head exceeds the limit of {0} bytes")]
     TooLong(usize),
-    /// The head has more headers than this, the value of [`Limits::head_headers`].
+    /// The head has more headers than [`Limits::head_headers`]. Holds the limit.
     #[error("the HTTP head exceeds the limit of {0} headers")]
     TooManyHeaders(usize),
     /// The head breaks another rule of RFC 9112.
@@ -30,7 +30,7 @@ pub enum HeadError {
 }
 
 impl HeadError {
-    /// Returns the response of a server that received this instead of a request.
+    /// Returns the response to send if a server finds this error in a request.
     pub fn rejection(&self) -> Rejection {
         let status = match self {
             Self::TooLong(_) | Self::TooManyHeaders(_) => {
@@ -53,9 +53,9 @@ pub struct HeadReader {
     /// How many bytes of the input were scanned.
     scanned: usize,
     line_start: usize,
-    /// The headers so far. A continued one counts once.
+    /// The number of headers so far. A header with continuation lines counts once.
     headers: usize,
-    /// The bytes of the empty lines before a request, which are no longer in the input.
+    /// The number of bytes of the empty lines before a request. They are no longer in the input.
     skipped: usize,
 }
 
@@ -66,9 +66,10 @@ impl HeadReader {
         Self { max_bytes, max_headers, scanned: 0, line_start: 0, headers: 0, skipped: 0 }
     }
 
-    /// Takes the head of a request off `input`, once it is complete. Returns `None` if more bytes are needed.
+    /// Removes the head of a request from `input`, if it is complete, and parses it. Returns `None` if more
+    /// bytes are needed.
     ///
-    /// Empty lines before it are ignored.
+    /// Empty lines before the request are ignored.
     ///
     /// # Errors
     /// [`HeadError`], as early as the bytes allow.
@@ -83,7 +84,8 @@ impl HeadReader {
         head.map(|head| parse_request(&head, self.headers)).transpose()
     }
 
-    /// Takes the head of a response off `input`, once it is complete. Returns `None` if more bytes are needed.
+    /// Removes the head of a response from `input`, if it is complete, and parses it. Returns `None` if more
+    /// bytes are needed.
     ///
     /// # Errors
     /// [`HeadError`], as early as the bytes allow.
@@ -119,8 +121,8 @@ impl HeadReader {
         Ok(())
     }
 
-    /// Splits off the head, with the empty line at its end. The first line is checked as soon as it is complete, so
-    /// that a peer with another protocol fails early.
+    /// Splits off the head, with the empty line at its end. The first line is checked as soon as it is
+    /// complete, so that a peer with another protocol is rejected early.
     fn take_head(
         &mut self,
         input: &mut BytesMut,
@@ -142,7 +144,7 @@ impl HeadReader {
                         return Err(error);
                     }
                 }
-                // It continues the header before it.
+                // A continuation of the previous header.
                 [b' ' | b'\t', ..] => {}
                 _ if self.headers == self.max_headers => {
                     return Err(HeadError::TooManyHeaders(self.max_headers));
@@ -182,8 +184,8 @@ fn encode_headers(headers: &HeaderMap, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Writes a header name in the usual capitals, as browsers do. Names are compared without case, but some
-/// old servers expect these capitals (FC-02).
+/// Writes a header name with the usual capital letters, like browsers. Names are compared without regard to
+/// case, but some old servers expect these capital letters (FC-02).
 fn encode_name(name: &str, out: &mut Vec<u8>) {
     for (index, part) in name.split('-').enumerate() {
         if index > 0 {
@@ -231,7 +233,7 @@ fn parse_response(head: &[u8], headers: usize) -> Result<Response<()>, HeadError
 fn copy_headers(parsed: &[httparse::Header<'_>]) -> Result<HeaderMap, HeadError> {
     let mut headers = HeaderMap::try_with_capacity(parsed.len()).map_err(malformed)?;
     for header in parsed {
-        // RFC6455-4.1-31: from here on all names are in lower case.
+        // RFC6455-4.1-31: `HeaderName` converts all names to lower case.
         let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(malformed)?;
         let value = HeaderValue::from_bytes(header.value).map_err(malformed)?;
         headers.try_append(name, value).map_err(malformed)?;
@@ -246,10 +248,10 @@ fn version(minor: Option<u8>) -> Version {
 /// Parses a request target.
 ///
 /// Some clients send characters that RFC 3986 does not allow, as in `/?f={"a":1}`, and other servers accept
-/// them. These are percent-encoded, as a browser does before it sends them (FS-11).
+/// them. This function percent-encodes these characters, like a browser before it sends them (FS-11).
 fn parse_target(target: &str) -> Result<Uri, HeadError> {
     if target.contains('#') {
-        // `Uri` drops the fragment, and would request something else.
+        // `Uri` removes the fragment, so the parsed target would differ from the target that was sent.
         return Err(malformed("a request target has no fragment"));
     }
     Uri::try_from(target).or_else(|_| {
@@ -267,7 +269,7 @@ fn parse_target(target: &str) -> Result<Uri, HeadError> {
     })
 }
 
-/// Explains why a first line is not a request line.
+/// Returns the error for a first line that is not a request line.
 fn bad_request_line(line: &[u8]) -> HeadError {
     let is_http = line.ends_with(b" HTTP/1.1\r\n") || line.ends_with(b" HTTP/1.0\r\n");
     if is_http && str::from_utf8(line).is_err() {
@@ -283,7 +285,8 @@ fn unfold(head: &mut [u8]) {
     let Some(status_line) = head.windows(2).position(|pair| pair == b"\r\n") else {
         return;
     };
-    // RFC 9112 section 2.2: a line after the status line that begins with a space continues nothing.
+    // RFC 9112 section 2.2: a line that begins with a space directly after the status line is not a
+    // continuation.
     let mut lines_start = status_line + 2;
     if matches!(head[lines_start..], [b' ' | b'\t', ..]) {
         return;
@@ -301,7 +304,7 @@ fn malformed(error: impl ToString) -> HeadError {
     HeadError::Malformed(error.to_string())
 }
 
-/// Shows the beginning of what arrived.
+/// Returns the error for input that is not HTTP/1.x. It shows the beginning of the input.
 fn not_http(input: &[u8]) -> HeadError {
     if let [0x15 | 0x16, 0x03, ..] = input {
         // An alert or a handshake of TLS.

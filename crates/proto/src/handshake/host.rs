@@ -7,7 +7,8 @@ use http::{Request, StatusCode};
 
 use super::{Rejection, syntax};
 
-/// What a server knows about how clients reach it. The default is nothing, as behind an HTTP server.
+/// What a server knows about its own address and its use of TLS. The default is an unknown address without
+/// TLS, as behind an HTTP server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Endpoint {
     /// The address at which the server listens.
@@ -16,12 +17,12 @@ pub struct Endpoint {
     pub is_tls: bool,
 }
 
-/// Which hosts a server answers for: the names in the `Host` header of a request (FS-05).
+/// Which host names a server accepts in the `Host` header of a request (FS-05).
 ///
-/// A server on a loopback address needs this check. A web page of another site can reach it under the site's
-/// own name: the site lets that name resolve to 127.0.0.1 (DNS rebinding). To the browser, page and server
-/// then have one origin, so [`OriginPolicy::Same`](super::OriginPolicy::Same) allows the page. Only the name
-/// in `Host` shows the attack.
+/// A server on a loopback address needs this check. A web page of another site can connect to it with the
+/// name of that site, if the site makes the name resolve to 127.0.0.1 (DNS rebinding). For the browser, the
+/// page and the server then have the same origin, so [`OriginPolicy::Same`](super::OriginPolicy::Same) allows
+/// the page. Only the name in the `Host` header reveals the attack.
 ///
 /// **Behind a reverse proxy** on the same machine, the server listens on a loopback address, and most proxies forward
 /// the host name that the browser requested. List that name:
@@ -40,8 +41,8 @@ pub enum HostPolicy {
     /// [`Any`](Self::Any). Behind an HTTP server such as hyper, the address is unknown, so it is `Any`.
     #[default]
     Auto,
-    /// `localhost` and names below it, all IP addresses, and these names, with any port. DNS rebinding cannot
-    /// use an IP address, because it needs a name.
+    /// `localhost` and its subdomains, all IP addresses, and the names in this list, with any port. DNS
+    /// rebinding cannot use an IP address, because it needs a name.
     Local(Vec<HostName>),
     /// Any host.
     Any,
@@ -61,10 +62,10 @@ pub struct HostNameError {
 
 impl HostPolicy {
     /// Checks the host of a request: its `Host` header, and that of an absolute target. A request with
-    /// neither passes, since browsers always send `Host`.
+    /// neither is accepted, because browsers always send `Host`.
     ///
     /// # Errors
-    /// The [`Rejection`] to answer with: 421 Misdirected Request.
+    /// The [`Rejection`] to send: 421 Misdirected Request.
     pub fn check<B>(&self, request: &Request<B>, endpoint: Endpoint) -> Result<(), Rejection> {
         let is_loopback = endpoint.address.is_some_and(|ip| ip.to_canonical().is_loopback());
         let listed = match self {
@@ -103,7 +104,7 @@ fn is_local(host: &[u8], listed: &[HostName]) -> bool {
 }
 
 impl HostName {
-    /// Parses a name as WHATWG's URL parser does, so that international names are encoded.
+    /// Parses a name like WHATWG's URL parser, so that international names are encoded.
     ///
     /// # Errors
     /// [`HostNameError`], with the reason.

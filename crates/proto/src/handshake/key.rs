@@ -6,14 +6,14 @@ use sha1::{Digest, Sha1};
 /// RFC 6455 section 1.3 appends this to the key.
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// As `STANDARD`, but with any value in the four unused bits of the last letter, since the grammar of the header
-/// allows it.
+/// The same as `STANDARD`, but accepts any value in the four unused bits of the last letter, because the
+/// grammar of the header allows any.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
 );
 
-/// Sixteen random bytes, fresh for each connection (RFC6455-4.1-18).
+/// Sixteen random bytes, which must be fresh for each connection (RFC6455-4.1-18).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Nonce(pub [u8; 16]);
 

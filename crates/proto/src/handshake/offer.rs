@@ -58,8 +58,8 @@ impl Offer {
         Self { key: Key::new(nonce), subprotocols, extensions: Vec::new(), deflate: None }
     }
 
-    /// Offers permessage-deflate too (RFC6455-5.8-1). The server is asked to use the server parameters of
-    /// `wanted`, and can lower the client's window.
+    /// Offers permessage-deflate too (RFC6455-5.8-1). The offer asks the server to use the server parameters
+    /// of `wanted`. The server can lower the client's window.
     pub fn with_deflate(mut self, wanted: DeflateConfig) -> Self {
         self.extensions = vec![Params::offer(wanted).to_extension()];
         self.deflate = Some(wanted);
@@ -85,9 +85,9 @@ impl Offer {
         self.key.accept()
     }
 
-    /// Returns the opening request for `url` (RFC 6455 section 4.1), with additional headers. The URL's user and
-    /// password become the `Authorization` header, unless the additional headers have one (RFC6455-4.1-22). A
-    /// `Host` among them replaces that of the URL.
+    /// Returns the opening request for `url` (RFC 6455 section 4.1), with additional headers. The URL's user
+    /// and password become the `Authorization` header, unless the additional headers have one
+    /// (RFC6455-4.1-22). A `Host` header in `further` replaces the host of the URL.
     ///
     /// Send nothing after it until the response has arrived (RFC6455-4.1-23).
     ///
@@ -125,7 +125,7 @@ impl Offer {
     /// (RFC6455-4.2.1-4).
     ///
     /// # Errors
-    /// The [`Rejection`] to answer with, if the request is not a valid opening request.
+    /// The [`Rejection`] to send if the request is not a valid opening request.
     pub fn from_request<B>(request: &Request<B>) -> Result<Self, Rejection> {
         let headers = request.headers();
         if request.method() != Method::GET {
@@ -174,7 +174,8 @@ fn check_target(target: &Uri) -> Result<(), Rejection> {
     }
 }
 
-/// RFC 9112 section 3.2: there is one header, with a host and optionally a port. It can be empty.
+/// RFC 9112 section 3.2: there is exactly one `Host` header. It has a host and optionally a port, or it is
+/// empty.
 fn check_host(headers: &HeaderMap) -> Result<(), Rejection> {
     let Single::Once(host) = syntax::single(headers, HOST) else {
         return Err(Rejection::bad_request("the request must have one Host header"));
@@ -214,7 +215,7 @@ fn offered_subprotocols(headers: &HeaderMap) -> Result<Subprotocols, Rejection> 
     Ok(offered)
 }
 
-/// Creates a header value of ASCII text.
+/// Creates a header value from ASCII text.
 pub(super) fn ascii(value: &str) -> HeaderValue {
     HeaderValue::from_str(value).expect("tokens, base64 and hosts are header values")
 }

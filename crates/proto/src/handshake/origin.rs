@@ -9,20 +9,22 @@ use super::{Endpoint, Rejection};
 
 /// Which web pages can connect (RFC6455-10.2-1).
 ///
-/// A browser reports truthfully which page opens a connection, and it sends the user's cookies for every page. Other
-/// clients can claim any origin, or none. So this check protects users of browsers, not the server (RFC6455-10.1-1).
+/// A browser sends the true origin of the page that opens a connection. It sends the user's cookies for every
+/// page. Other clients can claim any origin, or none. So this check protects users of browsers, not the
+/// server (RFC6455-10.1-1).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum OriginPolicy {
-    /// Pages of this server: the host and the port of their origin are those of the request's `Host` header,
-    /// which a reverse proxy must pass on unchanged. If the server itself uses TLS, their scheme must be `https`.
-    /// Otherwise a proxy may have terminated TLS, so `http` and `https` are both allowed.
+    /// Pages of this server: the host and the port of their origin equal those of the request's `Host`
+    /// header. A reverse proxy must forward this header unchanged. If the server itself uses TLS, their
+    /// scheme must be `https`. Otherwise a proxy may have terminated TLS, so `http` and `https` are both
+    /// allowed.
     ///
     /// See [`HostPolicy`](super::HostPolicy) for a server on a loopback address.
     #[default]
     Same,
     /// Pages of these origins only.
     Listed(Vec<Origin>),
-    /// Any page. Then cookies do not show that the user wants the connection.
+    /// Any page. Then cookies do not prove that the user wants the connection.
     Any,
 }
 
@@ -45,12 +47,13 @@ pub struct OriginError {
 }
 
 impl OriginPolicy {
-    /// Checks the origin of the page that sent an opening request. A request without an `Origin` header
-    /// passes, since it does not come from a browser (RFC6455-4.2.1-3).
+    /// Checks the origin of the page that sent an opening request. A request without an `Origin` header is
+    /// accepted, because it does not come from a browser (RFC6455-4.2.1-3).
     ///
     /// # Errors
-    /// The [`Rejection`] to answer with: 403 (RFC6455-4.2.2-3). Unless any page can connect, this includes a
-    /// header that is repeated or malformed, and `null`, which a page sends that has no origin or hides it.
+    /// The [`Rejection`] to send: 403 (RFC6455-4.2.2-3). Except with [`OriginPolicy::Any`], it also rejects a
+    /// repeated or malformed header, and the origin `null`. A browser sends `null` for a page that has no
+    /// origin or hides it.
     pub fn check<B>(&self, request: &Request<B>, endpoint: Endpoint) -> Result<(), Rejection> {
         let claimed = match (self, syntax::single(request.headers(), ORIGIN)) {
             (Self::Any, _) | (_, Single::Absent) => return Ok(()),
@@ -79,8 +82,7 @@ impl OriginPolicy {
 }
 
 impl Origin {
-    /// Parses an origin as WHATWG's URL parser does: case, international names and default ports make no
-    /// difference.
+    /// Parses an origin like WHATWG's URL parser: it normalizes case, international names and default ports.
     ///
     /// # Errors
     /// [`OriginError`], with the reason.

@@ -21,14 +21,14 @@ impl Rejection {
     /// authenticated (RFC6455-4.2.2-2).
     ///
     /// # Panics
-    /// If the status does not reject: see [`try_new`](Self::try_new). Use that method for a status that is
-    /// not a constant.
+    /// If the status is not allowed for a rejection: see [`try_new`](Self::try_new). Use that method for a
+    /// status that is not a constant.
     #[track_caller]
     pub fn new(status: StatusCode, reason: impl Into<String>) -> Self {
         Self::try_new(status, reason).expect("the status rejects")
     }
 
-    /// Creates a rejection, as [`new`](Self::new) does.
+    /// Creates a rejection like [`new`](Self::new), but returns an error instead of panicking.
     ///
     /// # Errors
     /// [`RejectionStatusError`] if the status is not 300 to 599, or is 304: 1xx does not end the response, 2xx
@@ -75,7 +75,7 @@ impl Rejection {
     }
 
     /// Returns the response, with the reason as its body. It ends the HTTP connection (RFC6455-7.2.2-1), so
-    /// that bytes after the request are not taken for another request (fault O2).
+    /// that bytes after the request are not parsed as another request (fault O2).
     pub fn to_response(&self) -> Response<String> {
         let body = format!("{}\n", self.reason);
         let mut response = Response::new(String::new());

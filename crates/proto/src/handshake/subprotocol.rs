@@ -48,7 +48,7 @@ impl std::fmt::Display for Subprotocol {
 
 /// A list of different subprotocols, in order of preference.
 ///
-/// The case of names counts: `chat` and `Chat` are two subprotocols.
+/// Names are case-sensitive: `chat` and `Chat` are two subprotocols.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Subprotocols(Vec<Subprotocol>);
 

@@ -42,7 +42,8 @@ pub(super) fn has_element(headers: &HeaderMap, name: impl AsHeaderName, wanted: 
     elements(headers, name).any(|element| element.eq_ignore_ascii_case(wanted))
 }
 
-/// Returns whether an opening request claims to have a body. The bytes after it are frames (faults H13).
+/// Returns whether the headers of an opening request announce a body. The bytes after the request must be
+/// frames (faults H13).
 pub(super) fn announces_body(headers: &HeaderMap) -> bool {
     let is_zero = |value: &HeaderValue| value == "0";
     headers.contains_key(TRANSFER_ENCODING) || !headers.get_all(CONTENT_LENGTH).iter().all(is_zero)
@@ -53,7 +54,7 @@ pub(super) fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// Returns a value of the peer for an error message: escaped, and cut if it is long.
+/// Formats a value from the peer for an error message. Escapes it, and truncates it if it is long.
 pub(super) fn shown(value: &[u8]) -> String {
     match value.get(..SHOWN_BYTES) {
         Some(start) if value.len() > SHOWN_BYTES => format!("{}...", start.escape_ascii()),
