@@ -17,7 +17,7 @@
 //! use std::{io::IoSlice, time::Duration};
 //!
 //! let timeout = Duration::from_secs(10);
-//! // A real client draws its masking keys from the system; see `MaskKeys`.
+//! // A real client gets random masking keys from the operating system; see `MaskKeys`.
 //! let mut client = Connection::client(Limits::default(), timeout, Box::new(|| [1, 2, 3, 4]));
 //! let mut server = Connection::server(Limits::default(), timeout);
 //!

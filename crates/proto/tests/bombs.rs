@@ -1,9 +1,9 @@
-//! Deflate bombs: a few bytes that inflate to very many (fault FT-22). A bomb takes at most the memory of
-//! the message limit and of one decompression context.
+//! Deflate bombs: a few bytes that inflate to a very large amount of data (fault FT-22). A bomb takes at most
+//! the memory of the message limit and of one decompression context.
 //!
-//! This is a binary of its own because its allocator counts the memory of all threads together. A buffer
-//! can grow in place, as with the system's allocator. `cargo test --package fullduplex-proto --test bombs
-//! -- --nocapture` prints the figures.
+//! This is a separate test binary because its allocator counts the memory of all threads together. Its
+//! allocator can grow a buffer in place, like the system's allocator. `cargo test --package fullduplex-proto
+//! --test bombs -- --nocapture` prints the figures.
 
 mod support;
 
@@ -91,7 +91,8 @@ struct Victim {
 }
 
 impl Victim {
-    /// Makes a client that has read a first message, whose window it may have to keep.
+    /// Creates a client that has read a first message. With context takeover, it keeps the window of that
+    /// message.
     fn new(takeover: ContextTakeover, limit: usize) -> Self {
         let mut limits = Limits::default();
         limits.message_bytes = limit;
@@ -116,7 +117,7 @@ impl Victim {
         violation.is_some()
     }
 
-    /// Reads until the bomb is refused. Returns how many bytes that took.
+    /// Reads until the bomb is refused. Returns how many bytes were read.
     fn read_until_refused(&mut self, wire: &[u8]) -> usize {
         let refused = wire.chunks(PIECE).position(|piece| self.refuses(piece));
         assert_eq!(sent(&mut self.connection)[0].close_code(), Some(1009));
@@ -135,7 +136,7 @@ fn on_one_connection(wire: &[u8], packing: Packing, takeover: ContextTakeover, l
     let (bytes, peak) = peak(|| Victim::new(takeover, limit).read_until_refused(wire));
     show(format!("limit {limit}, {packing:?}, takeover {takeover:?}"), bytes, peak);
     assert!(peak <= limit + MIB);
-    // Each byte inflates to about a thousand, and takes three bytes on the wire as a frame of its own.
+    // Each byte inflates to about a thousand bytes. In a separate frame, it takes three bytes on the wire.
     assert!(bytes <= 3 * (limit / 1000) + 4 * PIECE);
 }
 

@@ -1,6 +1,6 @@
-//! Every two-byte header and every sequence of four frames, in both roles, compared with two oracles that
-//! were written from RFC 6455 section 5 and RFC 7692 section 6 alone (fault FT-19). Debug builds try
-//! sequences of three frames only; `cargo xtask exhaustive` runs everything.
+//! Tests every two-byte header and every sequence of four frames, in both roles (fault FT-19). The results
+//! are compared with two oracles that were written from RFC 6455 section 5 and RFC 7692 section 6 alone.
+//! Debug builds try sequences of three frames only; `cargo xtask exhaustive` runs everything.
 
 mod support;
 
@@ -55,8 +55,8 @@ fn oracle(
     let protocol_error = (Fails(1002), Fails(1002));
     let inside_message = situation != Situation::Idle;
 
-    // "MUST be 0 unless an extension is negotiated"; RFC 7692: RSV1, on the first fragment of a data
-    // message, and on no other and no control frame.
+    // "MUST be 0 unless an extension is negotiated"; RFC 7692: RSV1 is allowed on the first fragment of a
+    // data message, but on no other fragment and on no control frame.
     let rsv1 = reserved == 0b0100_0000 && deflate && (opcode == 0x1 || opcode == 0x2);
     if reserved != 0 && !rsv1 {
         return protocol_error;
@@ -87,7 +87,8 @@ fn oracle(
     let compressed = rsv1 || (opcode == 0x0 && situation == Situation::InCompressedText);
     let whole = match (opcode, length) {
         // RFC 7692: the data and the tail 00 00 FF FF form blocks. A zero byte begins a stored block of
-        // length 0, whose complement FF FF can only come from the tail. No data is an empty message (FC-15).
+        // length 0, whose complement FF FF can only come from the tail. If there is no data, the message is
+        // empty (FC-15).
         (0x0..=0x2, 2..) if compressed && fin => Fails(1007),
         (0x0..=0x2, 5..) if compressed => Fails(1007),
         // "the first two bytes of the body MUST be a 2-byte unsigned integer": one byte is too few, and
@@ -107,7 +108,7 @@ fn verdict(connection: &mut Connection, input: &mut BytesMut, bytes: &[u8]) -> V
             Fails(frames.last().and_then(Frame::close_code).expect("a Close with a code is sent"))
         }
         (events, None) => match &events[..] {
-            // A complete fragment was taken off the input, and no further bytes are needed.
+            // A complete fragment was removed from the input, and no further bytes are needed.
             [] if input.is_empty() && connection.bytes_needed(input) == 0 => {
                 Accepted(What::Fragment)
             }
@@ -129,7 +130,7 @@ fn rest_of(second: u8) -> Vec<u8> {
         127 => (65_536, 65_536u64.to_be_bytes().to_vec()),
         short => (usize::from(short), vec![]),
     };
-    // A key of zeros leaves the zeros of the payload as they are.
+    // A key of zeros does not change the zeros of the payload.
     let key = if second & 0x80 == 0 { 0 } else { 4 };
     [announced, vec![0; key + length]].concat()
 }
@@ -173,7 +174,7 @@ fn every_two_byte_header_gets_the_verdict_of_the_oracle() {
     assert_eq!(accepted, 2 * (without + with));
 }
 
-/// Makes a connection in the given situation. Returns `None` if the situation is impossible.
+/// Creates a connection in the given situation. Returns `None` if the situation is impossible.
 fn at(role: Role, deflate: bool, situation: Situation) -> Option<(Connection, BytesMut)> {
     let (mut connection, mut input) = (connection(role), BytesMut::new());
     if deflate {
@@ -193,8 +194,8 @@ fn at(role: Role, deflate: bool, situation: Situation) -> Option<(Connection, By
     violation.is_none().then_some((connection, input))
 }
 
-/// The oracle for a sequence of empty frames. Returns a verdict on each, up to the last that is not
-/// discarded.
+/// The oracle for a sequence of empty frames. Returns a verdict for each frame, up to the last frame that is
+/// not discarded.
 fn sequence_oracle(frames: &[(bool, u8)]) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     let mut inside_message = false;
@@ -264,8 +265,8 @@ fn every_close_code_is_accepted_or_refused_in_both_directions() {
     }
 }
 
-/// Faults L13 and L14: messages of all lengths up to 70,000 arrive unchanged, and so does the message
-/// after each.
+/// Faults L13 and L14: messages of all lengths up to 70,000 arrive unchanged. The message after each of them
+/// arrives unchanged too.
 #[test]
 fn messages_of_every_length_round_trip() {
     let payload = Bytes::from((0..70_000u32).map(|index| (index % 251) as u8).collect::<Vec<_>>());

@@ -72,7 +72,7 @@ impl HeadReader {
     /// Empty lines before the request are ignored.
     ///
     /// # Errors
-    /// [`HeadError`], as early as the bytes allow.
+    /// [`HeadError`], as soon as the bytes that have arrived show the error.
     pub fn request(&mut self, input: &mut BytesMut) -> Result<Option<Request<()>>, HeadError> {
         self.skip_empty_lines(input)?;
         if !matches!(input[..], [] | [b'\r'] | [b'A'..=b'Z', ..]) {
@@ -88,7 +88,7 @@ impl HeadReader {
     /// bytes are needed.
     ///
     /// # Errors
-    /// [`HeadError`], as early as the bytes allow.
+    /// [`HeadError`], as soon as the bytes that have arrived show the error.
     pub fn response(&mut self, input: &mut BytesMut) -> Result<Option<Response<()>>, HeadError> {
         let expected = b"HTTP/1.";
         let arrived = input.len().min(expected.len());

@@ -10,7 +10,7 @@ use crate::show;
 use crate::support::pair::Clock;
 use crate::support::*;
 
-/// Makes both ends of a connection with compression in both directions.
+/// Creates both ends of a connection with compression in both directions.
 fn ends(window_bits: u8, takeover: ContextTakeover) -> [Connection; 2] {
     let context =
         ContextParams { window_bits: WindowBits::new(window_bits).expect("8 to 15"), takeover };
@@ -19,7 +19,7 @@ fn ends(window_bits: u8, takeover: ContextTakeover) -> [Connection; 2] {
     ROLES.map(|role| connection(role).with_deflate(deflate))
 }
 
-/// Sends a message each way.
+/// Sends a message in each direction.
 fn converse([client, server]: &mut [Connection; 2], text: &str) {
     say(client, server, text);
     say(server, client, text);
@@ -74,7 +74,7 @@ fn messages_allocate_no_new_contexts() {
     for takeover in [ContextTakeover::Yes, ContextTakeover::No] {
         let mut all: Vec<_> = (0..CONNECTIONS).map(|_| ends(15, takeover)).collect();
         let mut round = || all.iter_mut().for_each(|ends| converse(ends, &text));
-        // Fill the windows, so that their buffers have their final size.
+        // Fill the windows, so that the buffers of the windows have their final size.
         (0..ROUNDS).for_each(|_| round());
         let cost = measure(|| (0..ROUNDS).for_each(|_| round()));
         let messages = 2 * CONNECTIONS * ROUNDS;

@@ -60,7 +60,7 @@ fn a_million_pongs_leave_no_memory() {
     }
 }
 
-/// Fault FT-17: Pongs neither count towards the limits of a message nor postpone them.
+/// Fault FT-17: Pongs do not count towards the limits of a message, and do not extend them.
 #[test]
 fn pongs_do_not_prolong_a_message_without_end() {
     let mut limits = Limits::default();

@@ -69,8 +69,8 @@ impl Bits {
         self
     }
 
-    /// Returns the bytes of a message that ends here. They end with the beginning of the empty block whose
-    /// rest is the tail (RFC7692-7.2.1-3).
+    /// Returns the bytes of a message that ends here. They end with the beginning of an empty block. The tail
+    /// is the rest of that block (RFC7692-7.2.1-3).
     fn bytes(&self) -> Vec<u8> {
         let bits = [&self.0[..], &[false; 3]].concat();
         let byte =
@@ -85,10 +85,11 @@ const END_OF_FIXED: &str = "0000000";
 const LENGTHS_0_AND_1: [usize; 18] = [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 /// Code-length codes in which `0` stands for the length 0 and `1` for the length 2.
 const LENGTHS_0_AND_2: [usize; 16] = [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
-/// Code-length codes in which `0` stands for the length 0, and `1` for 11 lengths of 0 plus the number in
-/// the next 7 bits.
+/// Code-length codes in which `0` stands for the length 0, and `1` for a run of lengths 0. The number of
+/// these lengths is 11 plus the number in the next 7 bits.
 const LENGTHS_0_AND_MANY: [usize; 4] = [0, 0, 1, 1];
-/// Code-length codes in which `1` repeats the length before, 3 times plus the number in the next two bits.
+/// Code-length codes in which `1` repeats the previous length. The number of repetitions is 3 plus the number
+/// in the next two bits.
 const LENGTHS_0_AND_AGAIN: [usize; 4] = [1, 0, 0, 1];
 
 /// Begins a block with two literal codes, for the byte 0 and for the end of the block, and no distance code.
@@ -97,7 +98,7 @@ fn two_codes(literals: usize, distances: usize) -> Bits {
     block.zeros(literals - 257 + distances)
 }
 
-/// Makes a block of an `a` and a repetition of three bytes with this distance code.
+/// Creates a block that contains an `a` and a repetition of three bytes with this distance code.
 fn repetition(distance: &str) -> Bits {
     Bits::fixed().code("10010001").code("0000001").code(distance).code(END_OF_FIXED)
 }
@@ -146,7 +147,7 @@ fn invalid_blocks() -> Vec<(&'static str, Bits)> {
     ]
 }
 
-/// Fault FT-23: each is refused with 1007, and the memory of decompression is freed.
+/// Fault FT-23: each block is refused with 1007, and the memory of decompression is freed.
 #[test]
 fn corrupt_blocks_are_refused_and_free_their_memory() {
     for (content, bits) in valid_blocks() {
@@ -170,8 +171,8 @@ fn corrupt_blocks_are_refused_and_free_their_memory() {
     );
 }
 
-/// Fault FT-23: data with a flipped bit is another message or fails with 1007, at every chunk size.
-/// Truncated data always fails, unless nothing is left (FC-15).
+/// Fault FT-23: data with a flipped bit inflates to another message or fails with 1007. The result is the
+/// same at every chunk size. Truncated data always fails, unless it is empty (FC-15).
 #[test]
 fn flipped_bits_and_truncation_have_the_same_result_at_every_chunk_size() {
     let text = (0..40).map(|i| format!("{} bottles of beer, ", i * i % 97)).collect::<String>();

@@ -1,5 +1,5 @@
 //! Unusual and malformed `Sec-WebSocket-Extensions` headers, from a client and from a server (RFC 7692
-//! sections 5 and 7.1). `handshake_deflate.rs` tests the usual ones.
+//! sections 5 and 7.1). `handshake_deflate.rs` tests the usual headers.
 
 use fullduplex_proto::handshake::{Answer, AnswerError, Nonce, Offer, Subprotocols};
 use fullduplex_proto::{AgreedDeflate, DeflateConfig};
@@ -11,7 +11,7 @@ use crate::support::opening::{NONCE, REQUEST, RESPONSE, head, request, response}
 /// The result of a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
-    /// Compression is agreed on, with these bits for the client's window and the server's.
+    /// Compression is agreed on, with these numbers of bits for the client's window and the server's window.
     Agreed(u8, u8),
     /// The connection opens without compression.
     Declined,
@@ -25,7 +25,7 @@ enum Verdict {
 
 use Verdict::{Agreed, BadParams, Declined, Malformed, NotOffered};
 
-/// Returns the server's verdict on a client's header.
+/// Returns the server's result for a client's header.
 fn offered(value: &str) -> Verdict {
     let line = format!("Sec-WebSocket-Extensions: {value}");
     let request = request(head(&REQUEST, "", &[&line])).expect("a head").expect("a whole head");
@@ -36,7 +36,7 @@ fn offered(value: &str) -> Verdict {
     answer.deflate().map_or(Declined, agreed)
 }
 
-/// Returns the verdict of a client that offers compression on a server's header.
+/// Returns the result for a server's header, from a client that offers compression.
 fn answered(value: &str) -> Verdict {
     let line = format!("Sec-WebSocket-Extensions: {value}");
     let response = response(head(&RESPONSE, "", &[&line])).expect("a head").expect("a whole head");
@@ -57,7 +57,7 @@ fn agreed(deflate: AgreedDeflate) -> Verdict {
 
 /// Values of a window parameter, with the number of bits or the verdict.
 fn windows() -> impl Iterator<Item = (String, Result<u8, Verdict>)> {
-    // Values out of range (RFC7692-7.1.2.1-1): a server declines the offer, a client fails.
+    // Values out of range (RFC7692-7.1.2.1-1): a server declines the offer, and a client fails the handshake.
     let no_bits = [
         "0",
         "1",
@@ -101,7 +101,7 @@ fn windows() -> impl Iterator<Item = (String, Result<u8, Verdict>)> {
     good.chain(ten).chain(no_bits).chain(malformed)
 }
 
-/// Faults FT-24 and Z5: valid and invalid numbers of bits, for either window, to either end.
+/// Faults FT-24 and Z5: valid and invalid numbers of bits, for each window and each receiving end.
 #[test]
 fn window_bits_of_8_to_15_are_accepted_in_every_spelling() {
     let mut count = 0;
@@ -114,7 +114,7 @@ fn window_bits_of_8_to_15_are_accepted_in_every_spelling() {
         };
         assert_eq!(answered(&server), server_verdict, "{server}");
         assert_eq!(answered(&client), client_verdict, "{client}");
-        // RFC7692-7-1: a server declines what fails a client.
+        // RFC7692-7-1: if invalid parameters fail a client, a server declines them.
         let declined = |verdict| if verdict == BadParams { Declined } else { verdict };
         assert_eq!(offered(&server), declined(server_verdict), "{server}");
         assert_eq!(offered(&client), declined(client_verdict), "{client}");
@@ -123,9 +123,9 @@ fn window_bits_of_8_to_15_are_accepted_in_every_spelling() {
     show("FT-24", "window bits, of either end, to either end", format!("{count} verdicts"));
 }
 
-/// A header, the server's verdict and the client's.
+/// A header, the server's verdict and the client's verdict.
 const UNUSUAL: [(&str, Verdict, Verdict); 50] = [
-    // RFC7692-7.1.2.2-1: only an offer may omit the value, and only that of the client's window.
+    // RFC7692-7.1.2.2-1: only an offer may omit the value, and only for the client's window.
     ("permessage-deflate; server_max_window_bits", Declined, BadParams),
     ("permessage-deflate; client_max_window_bits", Agreed(15, 15), BadParams),
     // RFC7692-7.1.1.1-1, RFC7692-7.1.1.2-2: these parameters have no value.
@@ -136,7 +136,7 @@ const UNUSUAL: [(&str, Verdict, Verdict); 50] = [
     ("permessage-deflate; client_no_context_takeover=0", Declined, BadParams),
     ("permessage-deflate; client_no_context_takeover=\"true\"", Declined, BadParams),
     ("permessage-deflate; client_no_context_takeover=", Malformed, Malformed),
-    // RFC7692-7-1, RFC7692-7-2: repeated parameters, with the same value or another.
+    // RFC7692-7-1, RFC7692-7-2: repeated parameters, with the same value or different values.
     (
         "permessage-deflate; server_no_context_takeover; server_no_context_takeover",
         Declined,
@@ -180,7 +180,8 @@ const UNUSUAL: [(&str, Verdict, Verdict); 50] = [
     ("constructor", Declined, NotOffered),
     ("__proto__; toString=valueOf", Declined, NotOffered),
     ("foo, bar; baz=1", Declined, NotOffered),
-    // RFC7692-5-2, RFC7692-5-10, fault H15: a server chooses from several offers; an answer has only one.
+    // RFC7692-5-2, RFC7692-5-10, fault H15: a server chooses one of several offers. An answer must contain
+    // only one element.
     ("foo, permessage-deflate", Agreed(15, 15), NotOffered),
     ("permessage-deflate, foo", Agreed(15, 15), NotOffered),
     ("permessage-deflate, permessage-deflate", Agreed(15, 15), NotOffered),

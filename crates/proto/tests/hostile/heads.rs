@@ -38,8 +38,8 @@ fn in_pieces(
     Ok(false)
 }
 
-/// Fault FT-25: a head that is too long takes at most the memory of the limit, and of the copies while the
-/// buffer grows.
+/// Fault FT-25: a head that is too long takes at most the memory of the limit, plus the memory of the copies
+/// while the buffer grows.
 #[test]
 fn a_head_takes_memory_up_to_its_limit() {
     let one_header = format!("x: {}", "y".repeat(64 << 10));
@@ -86,7 +86,7 @@ fn heads_take_linear_time() {
         let ratio = assert_linear(12_000, |bytes| {
             let head = head(&REQUEST, "", &[&list(bytes)]);
             assert_eq!(request_in(1, head.as_bytes()), Ok(true));
-            // Only the time matters, not the result.
+            // This test measures only the time and ignores the result.
             drop(Offer::from_request(&request(head).unwrap().unwrap()));
         });
         let figure = format!("{ratio:.2} times the time of 8 times 1.5 KB");

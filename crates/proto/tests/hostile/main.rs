@@ -1,8 +1,8 @@
 //! Hostile peers, and the memory and time that each attack takes (faults FT-15 to FT-25).
 //!
-//! An allocator counts the memory of the test's own thread. A buffer that grows counts twice while it is
-//! copied, since not every system can grow it in place. `cargo test --package fullduplex-proto --test
-//! hostile -- --nocapture` prints the figures.
+//! An allocator counts the memory of the test's own thread. While a growing buffer is copied, the old and the
+//! new buffer are both counted, because not every system can grow a buffer in place. `cargo test --package
+//! fullduplex-proto --test hostile -- --nocapture` prints the figures.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -24,11 +24,11 @@ use fullduplex_proto::{Connection, Received, Violation};
 /// How many bytes are read at once.
 const READ: usize = 64 << 10;
 
-/// A connection under attack. Nothing that it sends is written.
+/// A connection under attack. Its output is not written.
 struct Victim {
     connection: Connection,
     input: BytesMut,
-    /// How many events there were. They are dropped.
+    /// The number of events. The events are dropped.
     events: usize,
 }
 
@@ -58,8 +58,8 @@ fn filled(wire: &[u8]) -> Vec<u8> {
     wire.repeat(READ / wire.len())
 }
 
-/// Asserts linear time: `run(whole)` must take at most twice as long as eight calls of `run(whole / 8)`.
-/// Returns the ratio, which would be 8 with quadratic time.
+/// Asserts linear time. The time of `run(whole)` must be at most twice the time of eight calls of `run(whole
+/// / 8)`. Returns the ratio of the two times. It would be 8 with quadratic time.
 ///
 /// Takes the fastest of at least five runs, and of more if the machine is busy.
 fn assert_linear(whole: usize, run: impl Fn(usize)) -> f64 {

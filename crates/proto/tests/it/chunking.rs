@@ -88,7 +88,8 @@ fn assert_lost(connection: &Connection) {
     assert_eq!(closed.failure(), Some(ConnectionError::Lost));
 }
 
-/// Generates frames. Most are always allowed, some depend on the state, and a few are never allowed.
+/// Generates frames. Most of them are always allowed. Some are allowed only in some states. A few are never
+/// allowed.
 fn any_frame() -> impl Strategy<Value = Frame> {
     let opcode = prop_oneof![
         8 => prop_oneof![Just(CONTINUATION), Just(TEXT), Just(BINARY), Just(PING), Just(PONG)],
@@ -111,7 +112,8 @@ fn any_frame() -> impl Strategy<Value = Frame> {
     )
 }
 
-/// Corrects most opcodes for the state of the message, so that most scripts are valid for several frames.
+/// Changes most opcodes to match the state of the message, so that the first frames of most scripts are
+/// valid.
 fn mend(frames: &mut [Frame]) {
     let mut inside = false;
     for (index, frame) in frames.iter_mut().enumerate().filter(|(_, frame)| frame.opcode < 8) {

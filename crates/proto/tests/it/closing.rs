@@ -1,5 +1,5 @@
-//! The closing handshake between two connections (RFC 6455 section 7): started by either end or by both,
-//! and how each end reports it.
+//! The closing handshake between two connections (RFC 6455 section 7). Either end or both ends start it. The
+//! tests check how each end reports it.
 
 use fullduplex_proto::{
     CloseCode, CloseFrame, CloseReason, ConnectionError, Message, Misuse, Received, Role,
@@ -46,7 +46,7 @@ fn a_close_has_the_given_code_and_reason() {
 }
 
 /// RFC6455-7.1.4-1, RFC6455-5.5.1-6, RFC6455-7.3-1: the answer has the same body, so both ends report the
-/// same.
+/// same code and reason.
 #[test]
 fn either_end_can_close_and_both_report_a_clean_close() {
     for closer in ROLES {
@@ -102,7 +102,8 @@ fn messages_are_delivered_until_the_close_of_the_peer() {
     }
 }
 
-/// Fault FT-11: messages sent before the Close are not lost, whichever end closes.
+/// Fault FT-11: messages that were sent before the Close are not lost. This does not depend on which end
+/// closes.
 #[test]
 fn queued_messages_go_out_before_the_close() {
     for role in ROLES {
@@ -125,7 +126,7 @@ fn queued_messages_go_out_before_the_close() {
     }
 }
 
-/// RFC6455-6.1-1, RFC6455-5.5.1-5: after either end has closed.
+/// RFC6455-6.1-1, RFC6455-5.5.1-5: this applies after either end has closed.
 #[test]
 fn sending_after_a_close_is_misuse() {
     for role in ROLES {
@@ -150,8 +151,8 @@ fn sending_after_a_close_is_misuse() {
     }
 }
 
-/// RFC6455-7.1.1-2, RFC6455-7.1.2-2, RFC6455-5.5.1-7: the server shuts down when both Closes are exchanged
-/// and its own is written.
+/// RFC6455-7.1.1-2, RFC6455-7.1.2-2, RFC6455-5.5.1-7: the server shuts down when both Close frames were
+/// exchanged and its own Close was written.
 #[test]
 fn the_server_shuts_down_first() {
     for closer in ROLES {
@@ -181,14 +182,14 @@ fn the_server_shuts_down_first() {
     }
 }
 
-/// RFC6455-5.5.2-1: no Pong is due after the peer's Close, not even one that was held back.
+/// RFC6455-5.5.2-1: no Pong is sent after the peer's Close. This includes a Pong that was held back.
 #[test]
 fn no_pong_follows_the_close_of_the_peer() {
     for role in ROLES {
         let ping = |payload: &str| frame(PING, payload).to(role);
         let close = close_frame(1000, "").to(role);
         let mut connection = connection(role);
-        // So much is queued that the second Pong is held back.
+        // The queue is so long that the second Pong is held back.
         connection.send(Message::from(vec![0; 16 << 10])).unwrap();
         let wire = [ping("first"), ping("waits"), close, ping("ignored")].concat();
         assert_eq!(events(&mut connection, &wire).len(), 3);

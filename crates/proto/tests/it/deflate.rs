@@ -24,7 +24,7 @@ fn deflating(role: Role) -> Connection {
     connection(role).with_deflate(agreed(15, ContextTakeover::Yes))
 }
 
-/// Makes a compressed message in one frame.
+/// Creates a compressed message in one frame.
 fn compressed(opcode: u8, data: impl AsRef<[u8]>) -> Frame {
     Frame { reserved: RSV1, ..frame(opcode, data) }
 }
@@ -44,7 +44,7 @@ fn the_examples_of_the_rfc_inflate() {
         };
         let hello = [text("Hello")];
         assert_eq!(receive(&[compressed(TEXT, b"\xf2\x48\xcd\xc9\xc9\x07\x00")]), hello);
-        // 7.2.3.2: refers to the message before.
+        // 7.2.3.2: the data refers to the previous message.
         assert_eq!(receive(&[compressed(TEXT, b"\xf2\x00\x11\x00\x00")]), hello);
         // 7.2.3.1: in two frames.
         let fragments = [
@@ -92,8 +92,8 @@ fn stored(content: &[u8]) -> Vec<u8> {
     [&[0x00][..], &len.to_le_bytes(), &(!len).to_le_bytes(), content, &[0x00]].concat()
 }
 
-/// RFC7692-7.2.2-2: a block that refers back 32,768 bytes is inflated after 32,768 bytes, and refused after
-/// 32,767. The same holds after the memory was released.
+/// RFC7692-7.2.2-2: a block that refers back 32,768 bytes is inflated if 32,768 bytes precede it, and refused
+/// if 32,767 bytes precede it. The result is the same after the memory was released.
 #[test]
 fn the_receiver_has_the_largest_window() {
     // A block with fixed codes that copies 258 bytes from 32,768 bytes before.
@@ -187,7 +187,7 @@ fn corrupt_compressed_data_is_refused() {
     }
 }
 
-/// Generates letters with repetitions at all distances up to 40,000.
+/// Generates letters that contain repetitions at all distances up to 40,000 bytes.
 fn prose(seed: u32, len: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(2_654_435_761) | 1;
     let mut out = Vec::new();
@@ -207,7 +207,7 @@ fn prose(seed: u32, len: usize) -> Vec<u8> {
     out
 }
 
-/// The peer of a connection, with a second inflater. Holds everything that it inflated.
+/// The peer of a connection, with a second inflater. It contains all data that it inflated.
 #[derive(Default)]
 struct Peer(Vec<u8>);
 
@@ -247,7 +247,7 @@ fn compression_uses_only_the_agreed_window() {
             }
             let window = 1 << bits;
             assert!(farthest <= window, "{farthest} bytes back, with a window of {window}");
-            // The library refers back at most 262 bytes less than its window.
+            // The maximum distance of the library is 262 bytes less than its window.
             assert!(bits == 8 || farthest > window / 4, "{farthest} of {window} are used");
         }
     }
@@ -306,8 +306,8 @@ fn contexts_in_use_are_kept() {
     assert!(repeated < "again and again".len() / 2, "{repeated} bytes: the window is lost");
 }
 
-/// RFC7692-6.1-2, RFC7692-6.2-2, RFC7692-8-1: short messages, and those marked as uncompressed, are sent
-/// uncompressed and do not change the window.
+/// RFC7692-6.1-2, RFC7692-6.2-2, RFC7692-8-1: short messages, and messages that are marked as uncompressed,
+/// are sent uncompressed and do not change the window.
 #[test]
 fn short_and_uncompressed_messages_are_not_compressed() {
     let mut deflate = agreed(15, ContextTakeover::Yes);
@@ -373,7 +373,8 @@ fn compressed_text_is_checked_to_be_utf8() {
     assert_eq!((events, violation), (vec![], Some(Violation::InvalidUtf8)));
 }
 
-/// Fault Z1, RFC6455-10.4-2: the limit applies to inflated bytes, exactly, while they are inflated.
+/// Fault Z1, RFC6455-10.4-2: the limit applies to inflated bytes. It is exact, and it is checked while the
+/// data is inflated.
 #[test]
 fn the_limit_counts_inflated_bytes() {
     for limit in [0, 1, 1000, 100_000] {
@@ -393,7 +394,8 @@ fn the_limit_counts_inflated_bytes() {
                 assert!(if allowed { received == len } else { received <= limit }, "{received}");
             }
         }
-        // Data that inflates to nothing is limited too: to twice the limit, and 1 KiB in each frame.
+        // Data that inflates to nothing is limited too. It may have twice the limit, plus 1 KiB for each
+        // frame.
         let blocks = [0x00, 0x00, 0x00, 0xFF, 0xFF].repeat(200);
         let begun = compressed(BINARY, &blocks).unfinished().bytes();
         for (surplus, expected) in [(0, None), (1, Some(Violation::MessageTooBig { limit }))] {
@@ -418,8 +420,8 @@ fn without_agreement_nothing_is_compressed() {
     }
 }
 
-/// WHATWG WebSockets, "bufferedAmount": a compressed message counts with its uncompressed length, until
-/// the transport has taken its last byte.
+/// WHATWG WebSockets, "bufferedAmount": the uncompressed length of a compressed message is counted until the
+/// transport has taken its last byte.
 #[test]
 fn a_compressed_message_counts_with_its_uncompressed_length() {
     let mut server = deflating(Role::Server);
@@ -483,7 +485,7 @@ fn final_blocks_do_not_end_the_message() {
     }
 }
 
-/// The first violation in the message is reported, however the bytes are split.
+/// The first violation in the message is reported. This does not depend on how the bytes are split.
 #[test]
 fn the_first_violation_is_reported_at_every_chunk_size() {
     let mut limits = Limits::default();
@@ -513,7 +515,7 @@ fn the_first_violation_is_reported_at_every_chunk_size() {
     }
 }
 
-/// Parts of a few bytes grow when they are compressed. The limit applies to the inflated length.
+/// Parts of a few bytes become longer when they are compressed. The limit applies to the inflated length.
 #[test]
 fn small_parts_stay_within_the_limit() {
     let mut limits = Limits::default();
@@ -529,8 +531,8 @@ fn small_parts_stay_within_the_limit() {
     assert_eq!(events.iter().map(content_len).sum::<usize>(), 4096);
 }
 
-/// FC-15: an empty message without data is accepted, and so is data whose tail was not removed, however
-/// they are split into frames. No data can be lost.
+/// FC-15: an empty message without data is accepted. Data whose tail was not removed is accepted too. This
+/// does not depend on how the data is split into frames. No data can be lost.
 #[test]
 fn messages_without_data_or_with_the_tail_are_accepted() {
     let hello = b"\xf2\x48\xcd\xc9\xc9\x07\x00";

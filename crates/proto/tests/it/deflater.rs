@@ -1,4 +1,5 @@
-//! The deflater's output is complete, and its length reveals nothing of other messages (RFC 7692 section 8).
+//! The deflater's output is complete, and its length reveals nothing about other messages (RFC 7692 section
+//! 8).
 
 use fullduplex_proto::{
     Connection, ContextParams, ContextTakeover, DeflateConfig, Message, Outgoing, Prepared,
@@ -9,7 +10,7 @@ use crate::support::*;
 
 const TAKEOVERS: [ContextTakeover; 2] = [ContextTakeover::Yes, ContextTakeover::No];
 
-/// Makes an end that compresses every message.
+/// Creates an end that compresses every message.
 fn deflating(role: Role, takeover: ContextTakeover) -> Connection {
     let context = ContextParams { takeover, ..ContextParams::default() };
     let mut deflate = DeflateConfig::default();
@@ -29,8 +30,8 @@ fn noise(seed: usize, len: usize) -> Vec<u8> {
     (0..len).map(next).collect()
 }
 
-/// Fault Z12: a flush outputs the whole message, even if the output exactly fills the buffer. Among
-/// incompressible messages of all these lengths, some do that.
+/// Fault Z12: a flush outputs the whole message, even if the output exactly fills the buffer. The output of
+/// some of these incompressible messages exactly fills the buffer.
 #[test]
 fn messages_of_every_length_are_flushed_completely() {
     for (role, takeover) in ROLES.into_iter().flat_map(|role| TAKEOVERS.map(|it| (role, it))) {
@@ -46,7 +47,7 @@ fn messages_of_every_length_are_flushed_completely() {
     }
 }
 
-/// Returns how many bytes `guess` takes on the wire after other messages.
+/// Returns how many bytes `guess` takes on the wire if it is sent after other messages.
 fn len_after(before: &[Outgoing], guess: &str, takeover: ContextTakeover) -> usize {
     let mut server = deflating(Role::Server, takeover);
     before.iter().for_each(|message| server.send(message.clone()).expect("it is open"));
@@ -55,8 +56,9 @@ fn len_after(before: &[Outgoing], guess: &str, takeover: ContextTakeover) -> usi
     drain(&mut server).len()
 }
 
-/// Fault Z14, RFC7692-8-1: an attacker sees the length of a message that guesses a secret in an earlier
-/// one. The length reveals nothing without takeover, or if the secret was sent uncompressed or prepared.
+/// Fault Z14, RFC7692-8-1: an attacker sees the length of a message that contains a guess of a secret in an
+/// earlier message. The length reveals nothing without takeover, or if the secret was sent uncompressed or
+/// prepared.
 #[test]
 fn lengths_do_not_reveal_a_secret() {
     let secret = "session=0123456789abcdefghijklmnopqrstuvwxyz";

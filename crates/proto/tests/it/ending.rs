@@ -1,5 +1,5 @@
 //! Connections that end without a complete closing handshake: the transport is lost, a write fails, or the
-//! peer is silent; and the deadlines for that.
+//! peer is silent. These tests also check the deadlines.
 
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ fn assert_ended(connection: &Connection, code: u16, clean: bool, failure: Option
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// RFC6455-7.2.1-1: without the peer's Close the connection was lost, whatever we sent.
+/// RFC6455-7.2.1-1: without the peer's Close, the connection was lost. This does not depend on the frames
+/// that we sent.
 #[test]
 fn an_end_without_a_close_is_1006() {
     for role in ROLES {
@@ -41,7 +42,7 @@ fn an_end_without_a_close_is_1006() {
     }
 }
 
-/// RFC6455-7.1.5-1, fault FT-14: the received code is reported, and the end is not clean.
+/// RFC6455-7.1.5-1, fault FT-14: the received code is reported, and the connection does not end cleanly.
 #[test]
 fn a_close_whose_answer_is_not_written_keeps_its_code() {
     type End = fn(&mut Connection);
@@ -74,7 +75,7 @@ fn a_close_whose_answer_is_written_is_clean_when_the_transport_ends() {
     }
 }
 
-/// RFC6455-7.1.4-1: both Closes were exchanged. The peer does not need the Pong that follows ours.
+/// RFC6455-7.1.4-1: both Close frames were exchanged. The peer does not need the Pong after our Close.
 #[test]
 fn an_unwritten_pong_after_our_close_does_not_make_the_end_unclean() {
     type End = fn(&mut Connection);
@@ -122,7 +123,7 @@ fn sending_after_the_end_is_misuse() {
     }
 }
 
-/// Fault FT-14: what the peer sent before the transport broke is still read, including its Close.
+/// Fault FT-14: bytes that the peer sent before the transport broke are still read, including its Close.
 #[test]
 fn a_failed_write_does_not_hide_the_close_of_the_peer() {
     for role in ROLES {
@@ -200,7 +201,7 @@ fn an_open_connection_has_no_deadline() {
     }
 }
 
-/// RFC6455-5.5.1-7, fault FT-12: exactly at the timeout.
+/// RFC6455-5.5.1-7, fault FT-12: the connection ends exactly at the timeout.
 #[test]
 fn a_silent_peer_is_cut_off_at_the_close_timeout() {
     for role in ROLES {
@@ -219,7 +220,7 @@ fn a_silent_peer_is_cut_off_at_the_close_timeout() {
     }
 }
 
-/// A slow transport that takes our bytes does not time out.
+/// The deadline does not elapse while a slow transport takes our bytes.
 #[test]
 fn each_written_byte_postpones_the_deadline() {
     for role in ROLES {
@@ -237,7 +238,7 @@ fn each_written_byte_postpones_the_deadline() {
     }
 }
 
-/// Answering the peer's Pings is no progress of the closing handshake.
+/// An answer to the peer's Ping is not progress of the closing handshake.
 #[test]
 fn pings_after_our_close_do_not_postpone_the_deadline() {
     for role in ROLES {

@@ -1,5 +1,5 @@
-//! The opening handshake from end to end: the client's offer is encoded and parsed by the server, whose
-//! answer is encoded and parsed by the client.
+//! The complete opening handshake. The client encodes its offer, and the server parses it. The server encodes
+//! its answer, and the client parses it.
 
 use bytes::BytesMut;
 use fullduplex_proto::handshake::head::{HeadReader, encode_request, encode_response};
@@ -25,7 +25,7 @@ fn request_to(url: &str, offer: &Offer) -> Vec<u8> {
     bytes
 }
 
-/// Reads a head in chunks of `size` bytes. Returns it and the bytes that follow it.
+/// Reads a head in chunks of `size` bytes. Returns the head and the bytes after it.
 fn read_in<T>(
     bytes: &[u8],
     size: usize,
@@ -143,7 +143,7 @@ fn frames_after_a_head_are_left_for_the_connection() {
     }
 }
 
-/// RFC6455-4.1-22: a client may add headers, but not those of the handshake itself.
+/// RFC6455-4.1-22: a client may add headers, except for the headers that the handshake sets itself.
 #[test]
 fn reserved_request_headers_are_refused() {
     let url = Url::parse("ws://a/").unwrap();
@@ -166,7 +166,7 @@ fn reserved_request_headers_are_refused() {
     }
 }
 
-/// An answer can have two cookies. Headers of the handshake itself cannot be set.
+/// An answer can have two cookies. The headers that the handshake sets itself cannot be set.
 #[test]
 fn an_answer_can_have_further_headers() {
     let header = |name: &str| HeaderName::try_from(name).expect("a token");
@@ -185,7 +185,8 @@ fn an_answer_can_have_further_headers() {
     }
 }
 
-/// RFC6455-4.1-19, RFC6455-4.1-22: including `Origin`, which a client other than a browser may send.
+/// RFC6455-4.1-19, RFC6455-4.1-22: this includes `Origin`, which a client that is not a browser may also
+/// send.
 #[test]
 fn further_request_headers_are_sent_unchanged() {
     let mut further = HeaderMap::new();
@@ -216,7 +217,7 @@ fn subprotocols_that_cannot_be_offered_are_errors() {
 }
 
 /// Fault H11: line breaks in a URL are removed or escaped. Header names, header values and subprotocols
-/// cannot contain any.
+/// cannot contain line breaks.
 #[test]
 fn no_argument_can_inject_a_line() {
     let plain = request_to("ws://a/x", &offer(&[]));
@@ -234,7 +235,7 @@ fn no_argument_can_inject_a_line() {
             let Ok(url) = Url::parse(&url) else { continue };
             accepted += 1;
             let request = request_to(url.as_str(), &offer(&[]));
-            // A user name adds a line: the Authorization header.
+            // A user name in the URL adds one line: the Authorization header.
             let authorization = if url.credentials().is_some() { "\r\n".len() } else { 0 };
             let expected = lines(&plain) + authorization;
             assert_eq!(lines(&request), expected, "{}", request.escape_ascii());

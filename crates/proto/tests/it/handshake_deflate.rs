@@ -28,7 +28,8 @@ fn opening(offer: &Offer) -> Request<()> {
     offer.to_request(&url, &HeaderMap::new()).expect("no further headers")
 }
 
-/// Returns the answer of a server that wants `wanted` to an offer: its header, and what it agreed on.
+/// Returns the answer to an offer from a server with the configuration `wanted`: the header of the answer,
+/// and the agreed parameters.
 fn server_answers(offered: &str, wanted: DeflateConfig) -> (String, Option<AgreedDeflate>) {
     let line = format!("Sec-WebSocket-Extensions: {offered}");
     let request = request(head(&REQUEST, "", &[&line])).expect("a head").expect("a whole head");
@@ -42,7 +43,7 @@ fn server_answers(offered: &str, wanted: DeflateConfig) -> (String, Option<Agree
     (answer.extensions(), answer.deflate())
 }
 
-/// Returns what a client that wants `wanted` agrees on, given the server's answer.
+/// Returns the parameters that a client with the configuration `wanted` agrees on for the server's answer.
 fn client_agrees(
     wanted: DeflateConfig,
     answered: &[&str],
@@ -88,7 +89,8 @@ fn a_server_accepts_no_more_than_was_offered() {
     for (offered, wanted, answered, agreed) in [
         ("permessage-deflate", all, "permessage-deflate", Some(all)),
         ("permessage-deflate; client_max_window_bits", all, "permessage-deflate", Some(all)),
-        // A server may always limit its own window, but the client's only if that was offered.
+        // A server may always limit its own window. It may limit the client's window only if the client
+        // offered this.
         (
             "permessage-deflate",
             small,
@@ -125,7 +127,7 @@ fn a_server_accepts_no_more_than_was_offered() {
             "permessage-deflate; server_no_context_takeover",
             Some(deflate((15, Yes), (15, No))),
         ),
-        // The server follows a hint.
+        // The server accepts the client's hint.
         (
             "permessage-deflate; client_no_context_takeover",
             all,
@@ -151,7 +153,8 @@ fn a_server_accepts_no_more_than_was_offered() {
     }
 }
 
-/// RFC7692-5-5, RFC7692-5-7, RFC6455-9-1, RFC6455-4.2.2-8: no other extension, and none without an offer.
+/// RFC7692-5-5, RFC7692-5-7, RFC6455-9-1, RFC6455-4.2.2-8: a server accepts no other extension, and no
+/// extension that was not offered.
 #[test]
 fn a_server_accepts_no_other_extension() {
     let all = DeflateConfig::default();
@@ -203,7 +206,8 @@ const INVALID: [&str; 26] = [
     "client_max_window_bits; client_max_window_bits",
 ];
 
-/// RFC7692-7-1, RFC7692-7-2, RFC6455-9-2: a server declines them, a client fails the connection.
+/// RFC7692-7-1, RFC7692-7-2, RFC6455-9-2: a server declines invalid parameters, and a client fails the
+/// connection.
 #[test]
 fn invalid_parameters_are_never_agreed_on() {
     for params in INVALID {
@@ -227,7 +231,8 @@ fn a_client_accepts_only_answers_to_its_offer() {
     for (wanted, answered, expected) in [
         (all, &[][..], Ok(None)),
         (all, &["permessage-deflate"], Ok(Some(all))),
-        // Parameters that a server may always choose for itself, and those it may require of any client.
+        // Parameters that a server may always choose for itself, and parameters that it may require of any
+        // client.
         (
             all,
             &[
@@ -295,7 +300,7 @@ fn a_client_accepts_only_answers_to_its_offer() {
 }
 
 /// RFC7692-5-11, RFC6455-5.8-1: both ends derive the same parameters from every answer that we send. If the
-/// client must not use takeover, the answer says so (RFC7692-7.2.2-3).
+/// client must not use context takeover, the answer contains that parameter (RFC7692-7.2.2-3).
 #[test]
 fn both_ends_agree_on_the_same_parameters() {
     let contexts = [(8, Yes), (9, No), (12, Yes), (15, No), (15, Yes)];
@@ -309,7 +314,7 @@ fn both_ends_agree_on_the_same_parameters() {
             Answer::from_response(&offer, &answer.to_response(&received)).expect("our own answer");
         let agreed = answer.deflate().expect("there is always agreement");
         assert_eq!(parsed.deflate(), Some(agreed), "{client:?} {server:?}");
-        // No window is larger than either end wants.
+        // No window is larger than the window in the configuration of either end.
         assert!(
             agreed.server.window_bits <= client.server.window_bits.min(server.server.window_bits)
         );

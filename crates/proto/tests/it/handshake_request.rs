@@ -1,5 +1,5 @@
-//! Valid handshake requests in various spellings, and invalid ones with the status of the rejection
-//! (RFC 6455 sections 4.2.1 and 4.2.2).
+//! Valid handshake requests in various forms, and invalid requests with the status of the rejection (RFC 6455
+//! sections 4.2.1 and 4.2.2).
 
 use bytes::BytesMut;
 use fullduplex_proto::Limits;
@@ -21,7 +21,7 @@ const REFUSED: &[Case] = &[
     ("Host", &[], 400),
     ("Host", &["Host: a", "Host: a"], 400),
     ("Host", &["Host: a", "Host: b"], 400),
-    // RFC 9112 section 3.2: a host with an optional port.
+    // RFC 9112 section 3.2: the value is a host with an optional port.
     ("Host", &["Host: a b"], 400),
     ("Host", &["Host: a, b"], 400),
     ("Host", &["Host: a/b"], 400),
@@ -101,7 +101,7 @@ const REFUSED: &[Case] = &[
 
 const ACCEPTED: &[(&str, &[&str])] = &[
     ("", &[]),
-    // RFC6455-4.1-31: names, and these values, are compared without regard to case.
+    // RFC6455-4.1-31: header names and these header values are compared without regard to case.
     ("Upgrade", &["UPGRADE: WebSocket"]),
     ("Upgrade", &["upgrade:websocket"]),
     ("Upgrade", &["Upgrade: h2c, websocket"]),
@@ -116,7 +116,7 @@ const ACCEPTED: &[(&str, &[&str])] = &[
     ("Host", &["Host: a_b.example."]),
     ("Sec-WebSocket-Version", &["sec-websocket-version:   13  "]),
     ("Sec-WebSocket-Key", &["SEC-WEBSOCKET-KEY:\tdGhlIHNhbXBsZSBub25jZQ== "]),
-    // RFC6455-4.2.1-2: an absolute http(s) URI too.
+    // RFC6455-4.2.1-2: the target may also be an absolute http(s) URI.
     ("GET", &["GET http://server.example.com/chat HTTP/1.1"]),
     ("GET", &["GET https://server.example.com HTTP/1.1"]),
     // RFC6455-4.2.1-4
@@ -175,7 +175,7 @@ fn lists_on_several_lines_are_one_list() {
     assert_eq!(extensions, expected);
 }
 
-/// FS-11: RFC 9110 section 5.6.1.2, in every header that is a list.
+/// FS-11: RFC 9110 section 5.6.1.2 applies to every header that is a list.
 #[test]
 fn empty_elements_of_lists_are_ignored() {
     for (replaced, line) in [
@@ -206,7 +206,7 @@ fn has_element(headers: &HeaderMap, name: http::HeaderName, wanted: &str) -> boo
     values.flat_map(|value| value.split(',')).any(|element| element.trim() == wanted)
 }
 
-/// RFC6455-7.2.2-1, fault FT-29: a rejected connection takes no further request.
+/// RFC6455-7.2.2-1, fault FT-29: a rejected connection accepts no further request.
 #[test]
 fn every_rejection_closes_the_http_connection() {
     for &(replaced, by, status) in REFUSED {
@@ -256,7 +256,7 @@ fn a_server_may_reject_with_any_status() {
     }
 }
 
-/// FS-12: a 101 is not a rejection, a 2xx says that the request succeeded, and a 304 has no body.
+/// FS-12: a 101 is not a rejection, a 2xx means that the request succeeded, and a 304 has no body.
 #[test]
 fn a_rejection_accepts_only_redirect_and_error_statuses() {
     for status in 100..=999 {
@@ -275,7 +275,7 @@ fn a_rejection_accepts_only_redirect_and_error_statuses() {
     }
 }
 
-/// A server may add headers, but not those that frame the body or the connection.
+/// A server may add headers, except for headers that control the body or the connection.
 #[test]
 fn a_rejection_can_have_further_headers() {
     let rejection = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "later")

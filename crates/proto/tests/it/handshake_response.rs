@@ -1,5 +1,5 @@
-//! Valid handshake responses in various spellings, and invalid ones with their errors (RFC 6455 section
-//! 4.1; fault FT-30).
+//! Valid handshake responses in various forms, and invalid responses with their errors (RFC 6455 section 4.1;
+//! fault FT-30).
 
 use fullduplex_proto::handshake::{Answer, AnswerError, Nonce, Offer, Subprotocol, Subprotocols};
 use http::{StatusCode, Version};
@@ -90,7 +90,7 @@ fn any_other_status_is_an_error() {
     }
 }
 
-/// RFC6455-4.1-27: every character and its case.
+/// RFC6455-4.1-27: every character is compared, including its case.
 #[test]
 fn every_character_of_the_accept_header_is_compared() {
     let (name, accept) = RESPONSE[3].split_once(": ").unwrap();

@@ -17,7 +17,7 @@ enum Kind {
     Response,
 }
 
-/// Reads `chunks` until the head is complete or an error. Returns how many chunks that took.
+/// Reads `chunks` until the head is complete or an error occurs. Returns how many chunks were read.
 fn read<'a>(
     kind: Kind,
     chunks: impl IntoIterator<Item = &'a [u8]>,
@@ -81,7 +81,7 @@ fn every_split_gives_the_same_head_and_leaves_the_bytes_after_it() {
         assert_eq!(twice, ["1", "2"]);
         assert_eq!((headers["x-empty"].as_bytes(), &after[..]), (&b""[..], AFTER));
         for cut in 0..=wire.len() {
-            // The split may be after the head: only bytes that arrived can be left in the input.
+            // The split may be after the head. Only bytes that have arrived can be left in the input.
             let (one, two) = wire.split_at(cut);
             let (count, outcome) = read(kind, [one, two]);
             let arrived = if count == 1 { one.len() } else { wire.len() };
@@ -94,7 +94,7 @@ fn every_split_gives_the_same_head_and_leaves_the_bytes_after_it() {
     }
 }
 
-/// Makes a head of exactly `length` bytes.
+/// Creates a head of exactly `length` bytes.
 fn head_of(kind: Kind, length: usize) -> String {
     let lines: &[&str] = match kind {
         Kind::Request => &REQUEST,
@@ -174,8 +174,8 @@ fn an_invalid_header_line_is_malformed() {
     }
 }
 
-/// FC-08: RFC 9112 section 5.2 has a client read a header that continues on the next line, and lets a server
-/// reject it.
+/// FC-08: RFC 9112 section 5.2 requires a client to accept a header that continues on the next line, and
+/// permits a server to reject it.
 #[test]
 fn only_a_client_takes_folded_headers() {
     let folded: &[u8] = b"X-Folded: a\r\n b\r\n\t c\r\n \r\nX-Empty:\r\n d\r\n";
@@ -200,14 +200,14 @@ fn only_a_client_takes_folded_headers() {
     // RFC 9112 section 2.2: there is no header that the line could continue.
     let outcome = response("HTTP/1.1 101 X\r\n Upgrade: websocket\r\n\r\n");
     assert!(matches!(outcome, Err(HeadError::Malformed(_))), "{outcome:?}");
-    // A continued header counts once.
+    // A header with continuation lines counts once.
     let mut limits = Limits::default();
     limits.head_headers = 1;
     let wire = b"HTTP/1.1 200 X\r\na: b\r\n c\r\n d\r\n\r\n";
     assert!(read_within(limits, Kind::Response, [&wire[..]]).1.is_ok());
 }
 
-/// FC-08: the error names the path, not the protocol. A reason phrase may have any bytes.
+/// FC-08: the error message mentions the path, not the protocol. A reason phrase may have any bytes.
 #[test]
 fn a_path_in_latin_1_is_named() {
     for line in [&b"GET /caf\xE9 HTTP/1.1\r\n"[..], b"GET /caf\xE9?x HTTP/1.0\r\n"] {
@@ -235,7 +235,7 @@ fn a_server_ignores_empty_lines_before_a_request() {
             assert!(AFTER.starts_with(&left));
         }
     }
-    // They count towards the limit, alone or with a head.
+    // Empty lines count towards the limit, with or without a head after them.
     for size in [1, 2, usize::MAX] {
         let endless = "\r\n".repeat(1 << 16);
         let (count, outcome) = read(*kind, endless.as_bytes().chunks(size));
@@ -282,7 +282,7 @@ fn the_limits_of_a_head_can_be_set() {
         assert_eq!(with(1000, 3)(&three), Ok(()));
         assert_eq!(with(1000, 0)(&head(&[first], "", &[])), Ok(()));
         assert_eq!(with(0, 100)(&three), Err(HeadError::TooLong(0)));
-        // Fault H8: more than a map of headers can hold.
+        // Fault H8: more headers than a `HeaderMap` can contain.
         let many: Vec<String> = (0..40_000).map(|number| format!("a{number}: b")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         let outcome = with(usize::MAX, usize::MAX)(&head(&[first], "", &many));
@@ -292,7 +292,7 @@ fn the_limits_of_a_head_can_be_set() {
     }
 }
 
-/// RFC6455-3-1: `http::Uri` would silently drop the fragment.
+/// RFC6455-3-1: `http::Uri` would remove the fragment without an error.
 #[test]
 fn a_target_with_a_fragment_is_malformed() {
     for target in ["/chat#", "/chat#x", "/?q#x", "http://a/#x"] {
@@ -301,7 +301,7 @@ fn a_target_with_a_fragment_is_malformed() {
     }
 }
 
-/// RFC 9110 section 5.5: such bytes are opaque data, and kept unchanged.
+/// RFC 9110 section 5.5: such bytes are opaque data and are kept unchanged.
 #[test]
 fn a_header_value_may_have_8_bit_bytes() {
     for (kind, good) in heads() {
@@ -312,7 +312,7 @@ fn a_header_value_may_have_8_bit_bytes() {
     }
 }
 
-/// Parsers that disagree about line ends disagree about where a request ends.
+/// If parsers interpret line ends differently, they find the end of a request at different positions.
 #[test]
 fn a_bare_line_feed_is_refused_at_once() {
     for (kind, good) in heads() {

@@ -1,4 +1,4 @@
-//! Which hosts a server answers for, against DNS rebinding (FS-05).
+//! Which host names a server accepts, as a protection against DNS rebinding (FS-05).
 
 use std::net::IpAddr;
 
@@ -82,7 +82,7 @@ fn a_server_on_a_loopback_address_answers_for_local_hosts_only() {
     }
 }
 
-/// FS-05: with the local policy, the server's address does not matter.
+/// FS-05: the local policy does not depend on the server's address.
 #[test]
 fn a_local_policy_needs_no_address() {
     let local = HostPolicy::Local(Vec::new());
@@ -118,8 +118,8 @@ fn other_servers_answer_for_any_host() {
     }
 }
 
-/// FS-05: RFC 9112 section 3.2.2: the host of an absolute target counts. A repeated Host header must not hide another
-/// host.
+/// FS-05: RFC 9112 section 3.2.2: the host of an absolute target is checked. Each of several Host headers is
+/// checked too.
 #[test]
 fn an_absolute_target_or_second_host_header_is_checked_too() {
     let rejected =

@@ -54,7 +54,7 @@ fn the_limit_applies_to_all_fragments_together() {
     }
 }
 
-/// Fault L1: the sum of two announced lengths would overflow, and still exceeds the limit.
+/// Fault L1: the sum of two announced lengths would overflow, and the message is still refused.
 #[test]
 fn a_sum_of_lengths_does_not_overflow() {
     for (role, deflate) in [(Role::Client, false), (Role::Server, false), (Role::Client, true)] {
@@ -80,7 +80,7 @@ fn ends_a_message(event: &Received) -> bool {
     matches!(event, Received::Message(_) | Received::Part(Part { last: true, .. }))
 }
 
-/// Fault F10: zero and the largest number are valid limits, for each way to receive.
+/// Fault F10: zero and the largest number are valid limits, for each method of receiving.
 #[test]
 fn a_limit_may_be_any_number() {
     let mut server = connection(Role::Server).with_deflate(DeflateConfig::default());
@@ -112,7 +112,7 @@ fn a_limit_may_be_any_number() {
     }
 }
 
-/// Only the protocol limits control frames.
+/// The protocol limits control frames, and the limits of messages do not apply to them.
 #[test]
 fn message_limits_do_not_apply_to_control_frames() {
     for role in ROLES {
@@ -180,7 +180,7 @@ fn an_announced_length_reserves_no_memory() {
     }
 }
 
-/// The hint falls to zero as the frame arrives.
+/// The hint decreases to zero while the frame arrives.
 #[test]
 fn bytes_needed_is_the_rest_of_the_frame() {
     for role in ROLES {

@@ -1,4 +1,4 @@
-//! The memory of a connection, counted by an allocator for the thread of the test only.
+//! The memory of a connection. An allocator counts the memory of the test's thread only.
 
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ fn a_budget_holds_for_the_unfinished_messages_of_all_peers() {
         }
         assert!((40..50).contains(&refused), "{refused}");
     });
-    // A buffer that grows counts twice while it is copied.
+    // While a growing buffer is copied, both the old and the new buffer are counted.
     assert!(cost.bytes_max < BUDGET as u64 + (4 << 20), "{cost:?}");
 }
 
@@ -96,7 +96,7 @@ fn fail_over_budget_does_nothing_after_the_end() {
     }
 }
 
-/// The allocations are for the bytes of the message and for the queue.
+/// These allocations are for the bytes of the message and for the queue.
 #[test]
 fn a_small_message_takes_three_allocations_to_send() {
     let mut connection = connection(Role::Server);
@@ -116,7 +116,7 @@ fn deflate_config(bits: u8, takeover: ContextTakeover) -> DeflateConfig {
     config
 }
 
-/// FS-07: the counted memory of compression contexts is the memory that they take.
+/// FS-07: the reported memory of compression contexts equals the memory that they take.
 #[test]
 fn contexts_take_the_memory_that_is_counted() {
     for bits in [8, 9, 12, 15] {
@@ -176,7 +176,7 @@ fn without_context_takeover_no_context_is_kept() {
     }
 }
 
-/// FS-07: without memory for a context, messages are sent uncompressed. An existing context is used.
+/// FS-07: if no context may be created, messages are sent uncompressed. An existing context is still used.
 #[test]
 fn messages_go_uncompressed_while_no_context_may_be_made() {
     let config = deflate_config(15, ContextTakeover::Yes);

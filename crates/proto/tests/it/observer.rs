@@ -135,7 +135,7 @@ fn frames_after_a_close_are_marked() {
     assert_eq!(observed.iter().map(|frame| frame.after_close).collect::<Vec<_>>(), [false, true]);
 }
 
-/// Only the beginning of the observed bytes is kept, whatever length the header announces.
+/// Only the beginning of the observed bytes is kept. This does not depend on the length in the header.
 #[test]
 fn an_observer_reserves_no_memory_for_announced_lengths() {
     for length in [1 << 40, (1 << 63) - 1, 1 << 63, u64::MAX] {

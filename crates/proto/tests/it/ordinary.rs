@@ -1,4 +1,4 @@
-//! Lines that users of other WebSocket libraries write first.
+//! Calls that users of other WebSocket libraries will probably try first.
 
 #![allow(
     clippy::needless_borrows_for_generic_args,

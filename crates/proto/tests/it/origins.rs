@@ -13,7 +13,7 @@ fn asked(host: &str, origins: &[&str]) -> Request<()> {
     request(head(&REQUEST, "Host", &lines)).expect("a head of HTTP").expect("a whole head")
 }
 
-/// Returns the verdict of a server that does not know its own address.
+/// Returns the result for a server that does not know its own address.
 fn check(policy: &OriginPolicy, request: &Request<()>) -> Result<(), Rejection> {
     policy.check(request, Endpoint::default())
 }
@@ -69,7 +69,7 @@ fn a_page_of_the_same_host_may_connect() {
     }
 }
 
-/// FS-05: a server with its own TLS serves no pages over http.
+/// FS-05: a server that uses TLS itself serves no pages over http.
 #[test]
 fn the_scheme_counts_where_it_is_known() {
     let tls = Endpoint { is_tls: true, ..Endpoint::default() };
@@ -147,7 +147,8 @@ fn a_list_allows_only_its_origins() {
     assert!(check(&listed(&[]), &asked("a", &["https://a"])).is_err());
 }
 
-/// RFC6455-4.2.1-3: only browsers send an origin. Without one, there is no user to protect from a page.
+/// RFC6455-4.2.1-3: only browsers must send an origin. A request without an origin does not come from a web
+/// page.
 #[test]
 fn a_client_without_an_origin_may_connect() {
     for origins in

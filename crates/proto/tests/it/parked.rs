@@ -1,4 +1,4 @@
-//! Idle connections of a server, parked in little memory.
+//! Idle connections of a server that are parked to save memory.
 
 use std::time::Duration;
 
@@ -88,7 +88,8 @@ fn a_busy_connection_is_not_parked() {
     assert!(server.park().is_none());
 }
 
-/// A connection that reuses the allocation of another behaves like one that does not.
+/// A connection that reuses the allocation of another connection behaves like a connection with its own
+/// allocation.
 #[test]
 fn a_connection_is_unparked_into_the_place_of_another() {
     let mut timeouts = Timeouts::default();

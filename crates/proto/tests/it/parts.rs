@@ -1,4 +1,4 @@
-//! Messages that are received and sent in parts, so that they need not fit into memory.
+//! Messages that are received and sent in parts. A whole message need not fit into memory.
 
 use bytes::BytesMut;
 use fullduplex_proto::{
@@ -17,8 +17,8 @@ fn in_parts(role: Role) -> Connection {
     connection
 }
 
-/// Each frame is delivered as a part, even if all arrive at once. An empty frame is no part, except at the
-/// end of the message.
+/// Each frame is delivered as a part, even if all frames arrive at the same time. An empty frame is not
+/// delivered, except at the end of the message.
 #[test]
 fn each_frame_is_a_part() {
     let mut connection = in_parts(Role::Client);
@@ -45,7 +45,7 @@ fn each_frame_is_a_part() {
     assert_eq!(events(&mut connection, &wire), expected);
 }
 
-/// RFC6455-5.6-1: each part of a text is valid UTF-8, wherever the frames are split.
+/// RFC6455-5.6-1: each part of a text is valid UTF-8. This does not depend on where the frames are split.
 #[test]
 fn no_part_ends_within_a_character() {
     let text = "aé€𝄞z".repeat(3);
@@ -79,7 +79,8 @@ fn no_part_ends_within_a_character() {
     }
 }
 
-/// A text that is not UTF-8, or ends within a character, fails at the first byte that shows it.
+/// A text fails if it is not UTF-8 or ends within a character. It fails at the first byte that shows the
+/// error.
 #[test]
 fn parts_of_text_are_checked_to_be_utf8() {
     for (bytes, good) in [(&b"fine \xC3"[..], "fine "), (b"fine \xFF", "")] {
@@ -135,7 +136,8 @@ fn inflated_parts_are_small() {
     assert!(ended && received == 10_000_000, "{received}");
 }
 
-/// Fault F4: a message that is received in parts has the same limits as one that is received whole.
+/// Fault F4: the same limits apply to messages that are received in parts and to messages that are received
+/// whole.
 #[test]
 fn limits_apply_to_messages_in_parts() {
     let mut limits = Limits::default();
@@ -155,7 +157,7 @@ fn limits_apply_to_messages_in_parts() {
     assert_eq!(violation, Some(Violation::TooManyFrames { limit: 3 }));
 }
 
-/// Changing the delivery within a message loses no content.
+/// No content is lost when the delivery changes within a message.
 #[test]
 fn delivery_may_change_within_a_message() {
     let mut connection = in_parts(Role::Client);
@@ -173,7 +175,7 @@ fn delivery_may_change_within_a_message() {
     assert_eq!(receive(whole, frame(CONTINUATION, "c").unfinished()), []);
     assert_eq!(receive(whole, frame(CONTINUATION, "d")), [Received::Message("cd".into())]);
     assert_eq!(receive(parts, frame(TEXT, "e")), [Received::Part(part("e", true))]);
-    // What arrived before is delivered at once, not with the next frame.
+    // Content that arrived before the change is delivered immediately, not with the next frame.
     assert_eq!(receive(whole, frame(TEXT, "f").unfinished()), []);
     connection.set_delivery(parts);
     assert_eq!(read(&mut connection, &mut input, &[]).0, [Received::Part(part("f", false))]);

@@ -26,8 +26,8 @@ fn messages_in_one_frame_are_received() {
     }
 }
 
-/// RFC6455-5.4-2, RFC6455-5.4-5, RFC6455-5.4-6, RFC6455-5.4-10: the fragments are joined in order. They
-/// have any size, and the kind of the first one.
+/// RFC6455-5.4-2, RFC6455-5.4-5, RFC6455-5.4-6, RFC6455-5.4-10: the fragments are joined in order. They may
+/// have any size. The first fragment determines the kind of the message.
 #[test]
 fn fragments_are_joined_into_a_message() {
     let sizes = [0, 1, 3, 125, 126, 0, 65_536, 7, 0];
@@ -53,7 +53,7 @@ fn fragments_are_joined_into_a_message() {
     }
 }
 
-/// RFC6455-5.4-1, RFC6455-5.4-4: control frames are handled at once, not after the message.
+/// RFC6455-5.4-1, RFC6455-5.4-4: control frames are handled immediately, not after the message.
 #[test]
 fn control_frames_between_fragments_are_handled_at_once() {
     for role in ROLES {
@@ -108,7 +108,7 @@ fn a_close_event_has_the_code_and_reason() {
     }
 }
 
-/// RFC6455-5.5.2-1, RFC6455-5.5.3-1: for every size from 0 to 125.
+/// RFC6455-5.5.2-1, RFC6455-5.5.3-1: this applies to every size from 0 to 125.
 #[test]
 fn a_ping_is_answered_with_its_own_payload() {
     for role in ROLES {
@@ -159,7 +159,7 @@ fn pings_are_answered_in_order() {
         for payload in ["first", "skipped"] {
             events(&mut connection, &frame(PING, payload).to(role));
         }
-        // Less output is queued now, and the first Pong is still among it.
+        // Less output is queued now. It still contains the first Pong.
         connection.handle_written(10_000);
         events(&mut connection, &frame(PING, "last").to(role));
         let rest = connection.queued_bytes() as usize;
@@ -173,7 +173,7 @@ fn pings_are_answered_in_order() {
     }
 }
 
-/// RFC6455-5.5.3-2, fault FT-15: Pings of a peer that does not read take little memory. When it reads
+/// RFC6455-5.5.3-2, fault FT-15: Pings of a peer that does not read take little memory. When the peer reads
 /// again, its latest Ping is answered.
 #[test]
 fn a_million_pings_queue_few_pongs_and_the_latest() {
@@ -191,7 +191,7 @@ fn a_million_pings_queue_few_pongs_and_the_latest() {
         let pongs = sent(&mut connection);
         assert!(pongs.iter().all(|pong| pong.opcode == PONG));
         assert_eq!(pongs.last().unwrap().payload, b"the latest");
-        // The next Ping is answered at once.
+        // The next Ping is answered immediately.
         events(&mut connection, &frame(PING, "next").to(role));
         assert_eq!(sent(&mut connection)[0].payload, b"next");
     }
@@ -250,7 +250,7 @@ fn invalid_utf8_fails_at_its_first_wrong_byte() {
     }
 }
 
-/// RFC6455-5.6-1: a message must not end within a character, though a frame may.
+/// RFC6455-5.6-1: a frame may end within a character, but a message must not.
 #[test]
 fn text_that_ends_within_a_character_fails() {
     for role in ROLES {

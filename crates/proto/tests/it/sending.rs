@@ -1,5 +1,5 @@
-//! Messages become bytes: masked by a client and never by a server, with lengths in the shortest form. The
-//! bytes do not depend on the sizes of the writes.
+//! Messages are converted into bytes. A client masks them, and a server never does. Lengths are in the
+//! shortest form. The bytes do not depend on the sizes of the writes.
 
 use std::io::IoSlice;
 
@@ -9,14 +9,14 @@ use fullduplex_proto::{CloseCode, CloseFrame, Connection, Message, Misuse, Recei
 use crate::support::pair::Pair;
 use crate::support::*;
 
-/// Makes a connection with frames of every kind in its queue, large and small.
+/// Creates a connection with large and small frames of every kind in its queue.
 fn busy(role: Role) -> Connection {
     let mut connection = connection(role);
     let messages = [Message::from("Grüße"), vec![1; 126].into(), "".into()];
     messages.iter().for_each(|message| connection.send(message).expect("it is open"));
     connection.ping(b"ping").expect("it is open");
     events(&mut connection, &frame(PING, "answer this").to(role));
-    // Messages that a server queues by reference, with a small one in between.
+    // Messages that a server queues by reference, with a small message between them.
     for message in [Message::from(vec![2; 10_000]), "x".into(), vec![3; 70_000].into()] {
         connection.send(&message).expect("it is open");
     }
@@ -79,7 +79,7 @@ fn a_client_masks_every_frame_with_a_fresh_key() {
     for (count, frame) in (1u32..).zip(&frames) {
         assert_eq!(frame.mask, Some(count.to_be_bytes()), "{frame:?}");
     }
-    // A Close that answers the peer's, and one that reports a violation.
+    // A Close that answers the peer's Close, and a Close that reports a violation.
     for wire in [frame(CLOSE, ""), frame(0x3, "")] {
         let mut connection = connection(Role::Client);
         receive(&mut connection, &wire.bytes());
@@ -120,8 +120,8 @@ fn messages_of_every_length_form_arrive() {
     }
 }
 
-/// WHATWG "bufferedAmount": headers and control frames do not count. A payload byte stops counting as soon
-/// as it is written, even if the rest of its message is not.
+/// WHATWG "bufferedAmount": headers and control frames do not count. A payload byte is no longer counted as
+/// soon as it is written, even if the rest of its message is not written.
 #[test]
 fn buffered_amount_counts_each_payload_byte_until_it_is_written() {
     for role in ROLES {
@@ -139,7 +139,7 @@ fn buffered_amount_counts_each_payload_byte_until_it_is_written() {
     }
 }
 
-/// RFC6455-6.1-6, fault FT-05: with every size of the writes and every number of slices.
+/// RFC6455-6.1-6, fault FT-05: this applies to every size of the writes and every number of slices.
 #[test]
 fn partial_writes_do_not_change_the_bytes() {
     for role in ROLES {
@@ -180,8 +180,9 @@ fn messages_queued_between_partial_writes_stay_in_order() {
     }
 }
 
-/// Under steady load the queue is never empty. It must still free the bytes that were written. The test
-/// compares addresses: if the queue kept written bytes, each output would begin where the last one ended.
+/// Under continuous load, the queue is never empty. It must still free the bytes that were written. The test
+/// compares addresses. If the queue kept written bytes, each output would begin at the end of the previous
+/// output.
 #[test]
 fn a_queue_that_is_never_empty_does_not_grow() {
     for role in ROLES {
@@ -224,7 +225,7 @@ fn queued_bytes_equals_the_length_of_the_slices() {
     }
 }
 
-/// A server writes a large payload without a copy, so a broadcast shares it.
+/// A server writes a large payload without a copy, so the connections of a broadcast share it.
 #[test]
 fn large_payloads_of_a_server_are_not_copied() {
     let payload = Bytes::from(vec![9; 100_000]);

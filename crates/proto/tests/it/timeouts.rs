@@ -82,7 +82,7 @@ impl Driven {
         self.poll_timeouts();
     }
 
-    /// Advances the clock until the connection has ended. Returns when and how.
+    /// Advances the clock until the connection has ended. Returns when and how it ended.
     fn end(&mut self) -> (Duration, Closed) {
         while let Some(next) = self.poll_timeouts() {
             self.clock.now = next;
@@ -102,7 +102,7 @@ fn assert_lost(closed: &Closed) {
     assert_eq!(closed.failure(), Some(ConnectionError::PongTimeout));
 }
 
-/// Faults FT-01 and FT-02: a peer that sends nothing, and a transport that accepts nothing.
+/// Faults FT-01 and FT-02: a peer that sends nothing and a transport that accepts nothing are detected.
 #[test]
 fn a_dead_peer_is_found_within_41_seconds() {
     for role in ROLES {
@@ -223,7 +223,7 @@ fn a_large_frame_postpones_the_pong_deadline() {
         let pong = frame(PONG, end.pings()[0]).to(role);
         end.read(&pong);
         assert_eq!(end.pings().len(), 1);
-        // A frame that does not continue does not postpone it.
+        // A frame of which no more bytes arrive does not postpone the deadline.
         end.read(&wire[..wire.len() / 2]);
         let (after, closed) = end.end();
         assert!(after <= (19 + 241 + 41) * SECOND, "{after:?}");
@@ -231,7 +231,8 @@ fn a_large_frame_postpones_the_pong_deadline() {
     }
 }
 
-/// A control frame that arrives byte by byte does not postpone the deadline: it is short.
+/// A control frame that arrives byte by byte does not postpone the deadline, because control frames are
+/// short.
 #[test]
 fn a_slow_control_frame_does_not_postpone_the_pong_deadline() {
     for role in ROLES {
@@ -258,7 +259,7 @@ fn a_message_without_end_fails_the_connection() {
         ] {
             let mut end = Driven::new(role, Peer::Alive, Timeouts::default());
             if then.len() == 1 {
-                // It cannot answer within a frame.
+                // The peer cannot send a Pong within a frame.
                 end.peer = Peer::Silent;
             }
             end.pass(10 * SECOND);
@@ -282,7 +283,7 @@ fn a_message_without_end_fails_the_connection() {
     }
 }
 
-/// The limit applies to each message, not to messages that follow each other without a pause.
+/// The limit applies to each message separately, not to a sequence of messages without a pause.
 #[test]
 fn the_message_limit_restarts_with_each_message() {
     for role in ROLES {
@@ -358,7 +359,7 @@ fn a_pause_of_reading_restarts_the_deadlines() {
     }
 }
 
-/// Only messages count, in both directions.
+/// Only messages restart the idle timeout, in both directions.
 #[test]
 fn an_idle_connection_is_closed() {
     for role in ROLES {
@@ -405,7 +406,7 @@ fn a_closing_connection_sends_no_pings() {
     }
 }
 
-/// Timeouts can be off, or longer than an `Instant` can represent.
+/// Timeouts can be off, or so long that no `Instant` can represent their end.
 #[test]
 fn timeouts_can_be_off_or_unlimited() {
     let mut never = Timeouts::default();
@@ -427,7 +428,8 @@ fn timeouts_can_be_off_or_unlimited() {
     }
 }
 
-/// FS-08: zero means "not set". It neither ends a connection at once nor floods the peer with Pings.
+/// FS-08: zero means "not set". It does not end a connection immediately, and it does not send Pings
+/// continuously.
 #[test]
 fn a_timeout_of_zero_is_not_set() {
     for role in ROLES {
@@ -465,8 +467,8 @@ fn pings_have_a_shortest_interval() {
     }
 }
 
-/// Reads a Ping every millisecond for `time`, as a driver does whose input never runs dry. Returns when
-/// the connection ended.
+/// Reads a Ping every millisecond for `time`. This simulates a driver that always has more input. Returns the
+/// time at which the connection ended.
 fn flood(end: &mut Driven, time: Duration, read: usize) -> Option<Duration> {
     let ping = frame(PING, [0; 125]).to(end.role);
     for _ in 0..time.as_millis() {
@@ -514,21 +516,21 @@ fn a_host_that_reads_nothing_still_ends_a_closing_connection() {
     }
 }
 
-/// FS-03: a peer that floods us with Pings does not outlive the idle limit.
+/// FS-03: a peer that sends Pings continuously is disconnected at the idle limit.
 #[test]
 fn a_ping_flood_does_not_outlive_the_idle_limit() {
     for role in ROLES {
         let mut timeouts = Timeouts::default();
         timeouts.idle = Some(SECOND);
         let mut end = Driven::new(role, Peer::Silent, timeouts);
-        // A megabyte per millisecond: the first 8 MiB count as received in time.
+        // One megabyte arrives per millisecond. The first 8 MiB count as received in time.
         flood(&mut end, 2 * SECOND, 1 << 20);
         assert!(!end.connection.is_open(), "it is closing or closed");
         assert!(end.connection.closed().is_none_or(|closed| closed.code() == 1006));
     }
 }
 
-/// FS-03: a flood of Pings does not postpone the deadline for the Pong.
+/// FS-03: continuous Pings from the peer do not postpone the deadline for the Pong.
 #[test]
 fn a_ping_flood_does_not_postpone_the_pong_deadline() {
     for role in ROLES {

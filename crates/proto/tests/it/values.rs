@@ -46,7 +46,7 @@ fn a_text_becomes_a_string_or_bytes() {
     assert_eq!(Bytes::from(text), "grüße");
 }
 
-/// A connection that takes too much of a server's budget is closed with 1013, unless it has ended already.
+/// A connection that exceeds the memory budget of a server is closed with 1013, unless it has already ended.
 #[test]
 fn a_connection_over_budget_fails() {
     let mut over = connection(Role::Server);
@@ -83,7 +83,8 @@ fn an_observer_shows_the_reserved_bits() {
     }
 }
 
-/// A driver may leave a connection alone until its next deadline only if all its timeouts have started.
+/// A connection is settled only if all its timeouts have started. Then a driver need not call it before the
+/// next deadline.
 #[test]
 fn a_connection_is_settled_once_its_timeouts_have_started() {
     let limit = Duration::from_secs(10);
@@ -103,7 +104,7 @@ fn a_connection_is_settled_once_its_timeouts_have_started() {
     }
 }
 
-/// A context is freed when it was not used for 15 to 30 seconds, and not before.
+/// A context is freed only after it was not used for 15 to 30 seconds.
 #[test]
 fn a_context_is_held_while_it_is_used() {
     let agreed = DeflateConfig::default();

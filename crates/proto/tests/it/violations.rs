@@ -1,5 +1,5 @@
-//! Every [`Violation`], in each role that it applies to, with its close code. Each is found as early as
-//! possible.
+//! Every [`Violation`] with its close code, in each role that it applies to. Each violation is detected as
+//! early as possible.
 
 use bytes::BytesMut;
 use fullduplex_proto::{Limits, Message, Misuse, Received, Role, Violation};
@@ -25,7 +25,7 @@ fn limits() -> Limits {
     limits
 }
 
-/// Violations that the first two bytes of a frame show, between messages and within one.
+/// Violations that the first two bytes of a frame show, between two messages and within a message.
 fn seen_in_two_bytes(role: Role) -> Vec<Case> {
     let mask_bit = if role == Role::Server { 0x80 } else { 0 };
     let idle = Vec::new;
@@ -61,7 +61,7 @@ fn seen_in_two_bytes(role: Role) -> Vec<Case> {
             cases.push(case(idle(), 0x80 | opcode, length, Violation::ControlFrameTooLong));
         }
     }
-    // RFC6455-5.1-2, RFC6455-5.1-4: with each opcode that is allowed here.
+    // RFC6455-5.1-2, RFC6455-5.1-4: the mask is checked for each opcode that is allowed here.
     let violation = match role {
         Role::Server => Violation::UnmaskedFrame,
         Role::Client => Violation::MaskedFrame,
@@ -73,7 +73,7 @@ fn seen_in_two_bytes(role: Role) -> Vec<Case> {
     cases
 }
 
-/// Violations that only the whole header or the payload shows.
+/// Violations that are visible only in the whole header or in the payload.
 fn seen_later(role: Role) -> Vec<Case> {
     let case = |before: Vec<u8>, wrong: Vec<u8>, violation, code| Case {
         role,
@@ -99,7 +99,7 @@ fn seen_later(role: Role) -> Vec<Case> {
         case(vec![], in_long_form(126, &[0, 0]), not_minimal(0), 1002),
         case(vec![], in_long_form(127, &65_535u64.to_be_bytes()), not_minimal(65_535), 1002),
         case(vec![], in_long_form(127, &[0; 8]), not_minimal(0), 1002),
-        // RFC6455-10.4-2, fault FT-18: at the header, before the payload.
+        // RFC6455-10.4-2, fault FT-18: the violation is detected after the header, before the payload.
         case(vec![], header_to(role, 0x82, LIMIT as u64 + 1), too_big, 1009),
         case(vec![], header_to(role, 0x01, 1 << 31), too_big, 1009),
         case(vec![], header_to(role, 0x81, 1 << 32), too_big, 1009),
@@ -113,7 +113,7 @@ fn seen_later(role: Role) -> Vec<Case> {
         case(vec![], close_frame(1000, b"\xC3").to(role), Violation::CloseReasonNotUtf8, 1007),
         case(vec![], frame(TEXT, b"\xC3\x28").to(role), Violation::InvalidUtf8, 1007),
     ];
-    // RFC6455-5.2-3: with any limit.
+    // RFC6455-5.2-3: this applies with any limit.
     for length in [1 << 63, (1 << 63) + 1, u64::MAX] {
         let violation = Violation::LengthOverflow(length);
         cases.push(case(vec![], header_to(role, 0x82, length), violation, 1002));
@@ -131,8 +131,8 @@ fn cases() -> Vec<Case> {
     ROLES.into_iter().flat_map(of_role).collect()
 }
 
-/// RFC6455-7.1.7-2, RFC6455-10.7-1, RFC6455-10.7-2, fault FT-19: each is returned to the caller, and
-/// reported to the peer in a Close frame.
+/// RFC6455-7.1.7-2, RFC6455-10.7-1, RFC6455-10.7-2, fault FT-19: each violation is returned to the caller,
+/// and reported to the peer in a Close frame.
 #[test]
 fn each_violation_is_reported_to_the_caller_and_the_peer() {
     for Case { role, before, wrong, violation, code } in cases() {
@@ -176,7 +176,7 @@ fn the_table_of_violations_is_complete() {
     assert!(has(Role::Client, |v| matches!(v, Violation::MaskedFrame)));
 }
 
-/// The bytes of each case suffice, even if they arrive one by one.
+/// The bytes of each case are sufficient to detect the violation, even if they arrive one by one.
 #[test]
 fn violations_are_found_as_early_as_possible() {
     for Case { role, before, wrong, violation, .. } in cases() {

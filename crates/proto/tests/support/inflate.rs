@@ -1,7 +1,7 @@
-//! A slow inflater, written from RFC 1951 alone. It also returns how far back the data refers, and panics
-//! on invalid data.
+//! A slow inflater that was written from RFC 1951 alone. It also returns the largest distance in the data. It
+//! panics on invalid data.
 
-/// Inflates data that ends with a whole block, appends the result to `out`, and returns the largest
+/// Inflates data that ends with a complete block, appends the result to `out`, and returns the largest
 /// distance.
 pub(crate) fn inflate(data: &[u8], out: &mut Vec<u8>) -> usize {
     let mut bits = Bits { data, position: 0 };

@@ -36,13 +36,13 @@ pub(crate) struct Frame {
     pub(crate) payload: Vec<u8>,
 }
 
-/// Makes an unmasked frame with FIN.
+/// Creates an unmasked frame with FIN.
 pub(crate) fn frame(opcode: u8, payload: impl AsRef<[u8]>) -> Frame {
     let payload = payload.as_ref().to_vec();
     Frame { fin: true, reserved: 0, opcode, mask: None, payload }
 }
 
-/// Makes a Close frame with a body.
+/// Creates a Close frame with a body.
 pub(crate) fn close_frame(code: u16, reason: impl AsRef<[u8]>) -> Frame {
     frame(CLOSE, [&code.to_be_bytes(), reason.as_ref()].concat())
 }
@@ -53,7 +53,7 @@ impl Frame {
         Self { fin: false, ..self }
     }
 
-    /// Encodes the frame as one that is sent to an end with the role `role`: masked only for a server.
+    /// Encodes the frame for an end with the role `role`. The frame is masked only if that end is a server.
     pub(crate) fn to(self, role: Role) -> Vec<u8> {
         let mask = (role == Role::Server).then_some(KEY);
         Self { mask, ..self }.bytes()
@@ -99,7 +99,7 @@ pub(crate) fn header(first_byte: u8, mask: Option<[u8; 4]>, length: u64) -> Vec<
     bytes
 }
 
-/// Encodes a header that is sent to an end with the role `role`; see [`header`].
+/// Encodes a header for an end with the role `role`; see [`header`].
 pub(crate) fn header_to(role: Role, first_byte: u8, length: u64) -> Vec<u8> {
     header(first_byte, (role == Role::Server).then_some(KEY), length)
 }
@@ -130,12 +130,12 @@ pub(crate) fn parse_frames(bytes: &[u8]) -> Vec<Frame> {
     frames
 }
 
-/// Makes a connection with the default limits.
+/// Creates a connection with the default limits.
 pub(crate) fn connection(role: Role) -> Connection {
     limited(role, Limits::default())
 }
 
-/// Makes a connection with the given limits. A client's masking keys are 1, 2, 3 …
+/// Creates a connection with the given limits. A client's masking keys are 1, 2, 3 …
 pub(crate) fn limited(role: Role, limits: Limits) -> Connection {
     let mut count = 0u32;
     let masks = move || {
@@ -148,7 +148,7 @@ pub(crate) fn limited(role: Role, limits: Limits) -> Connection {
     }
 }
 
-/// Takes all output, as a transport that accepts everything does.
+/// Takes all output, like a transport that accepts everything.
 pub(crate) fn drain(connection: &mut Connection) -> Vec<u8> {
     let mut wire = Vec::new();
     while !connection.is_flushed() {

@@ -19,7 +19,7 @@ pub(crate) const REQUEST: [&str; 6] = [
     "Sec-WebSocket-Version: 13",
 ];
 
-/// The response to it.
+/// The response to this request.
 pub(crate) const RESPONSE: [&str; 4] = [
     "HTTP/1.1 101 Switching Protocols",
     "Upgrade: websocket",
@@ -30,8 +30,8 @@ pub(crate) const RESPONSE: [&str; 4] = [
 /// The nonce of the key above.
 pub(crate) const NONCE: [u8; 16] = *b"the sample nonce";
 
-/// Makes a head of `lines`, in which the lines `by` replace the one that begins with `replaced`. If
-/// `replaced` is empty, they are added at the end.
+/// Creates a head from `lines`. The lines `by` replace the line that begins with `replaced`. If `replaced` is
+/// empty, the lines `by` are added at the end.
 pub(crate) fn head(lines: &[&str], replaced: &str, by: &[&str]) -> String {
     let is_replaced = |line: &str| !replaced.is_empty() && line.starts_with(replaced);
     let at = lines.iter().position(|line| is_replaced(line)).unwrap_or(lines.len());

@@ -12,7 +12,7 @@ use super::{connection, drain, read};
 pub(crate) struct End {
     pub(crate) connection: Connection,
     pub(crate) events: Vec<Received>,
-    /// Whether it has shut its direction of the transport down.
+    /// Whether this end has shut down its direction of the transport.
     pub(crate) shutdown: bool,
     input: BytesMut,
 }
@@ -48,7 +48,7 @@ impl Pair {
         }
     }
 
-    /// Carries bytes and shutdowns both ways until neither end has output.
+    /// Transfers bytes and shutdowns in both directions until neither end has output.
     pub(crate) fn shuttle(&mut self) {
         while carry(&mut self.client, &mut self.server) | carry(&mut self.server, &mut self.client)
         {
@@ -56,7 +56,7 @@ impl Pair {
     }
 }
 
-/// Carries the output of `from` to `to`. Returns whether there was any.
+/// Transfers the output of `from` to `to`. Returns whether there was any output.
 pub(crate) fn carry(from: &mut End, to: &mut End) -> bool {
     if from.shutdown {
         return false;
