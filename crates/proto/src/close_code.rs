@@ -23,11 +23,12 @@ impl CloseCode {
     pub const MESSAGE_TOO_BIG: Self = Self::assigned(1009);
     /// 1011: an unexpected condition at this end.
     pub const INTERNAL_ERROR: Self = Self::assigned(1011);
-    /// 1013: this end is overloaded, so the peer should try again later (assigned by IANA since the RFC).
+    /// 1013: this end is overloaded, so the peer should try again later (IANA assigned this code after the
+    /// RFC).
     pub const TRY_AGAIN_LATER: Self = Self::assigned(1013);
 
-    /// Checks that `code` may be sent in a Close frame: 1000–1003, 1007–1014 (IANA has assigned 1012–1014
-    /// since the RFC) or 3000–4999.
+    /// Checks that `code` may be sent in a Close frame: 1000–1003, 1007–1014 (IANA assigned 1012–1014 after
+    /// the RFC) or 3000–4999.
     ///
     /// # Errors
     /// [`CloseCodeError`] for any other number.

@@ -67,7 +67,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Creates the client's end of a connection whose opening handshake succeeded.
+    /// Creates the client's end of a connection after a successful opening handshake.
     ///
     /// `close_timeout` is [`Timeouts::close`]. It is the only timeout, unless [`Connection::with_timeouts`] sets
     /// others.
@@ -76,7 +76,8 @@ impl Connection {
         Self::new(Role::Client, limits.into(), timeouts, Encoder::client(masks))
     }
 
-    /// Creates the server's end of a connection whose opening handshake succeeded. See [`Connection::client`].
+    /// Creates the server's end of a connection after a successful opening handshake. See
+    /// [`Connection::client`].
     pub fn server(limits: Limits, close_timeout: Duration) -> Self {
         let timeouts = Timeouts::for_close(close_timeout).into();
         Self::new(Role::Server, limits.into(), timeouts, Encoder::server())

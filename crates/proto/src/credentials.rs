@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 use percent_encoding::percent_decode_str;
 
-/// A user name and a password. Both are bytes, since they need not be UTF-8.
+/// A user name and a password. Both are bytes, because they need not be UTF-8.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Credentials {
     user: Vec<u8>,
@@ -68,7 +68,7 @@ mod tests {
         assert!(test.to_basic().is_sensitive());
         assert_eq!(format!("{test:?}"), "Credentials(test, …)");
         assert_eq!(Credentials::decode("", ""), None);
-        // An invalid escape stays as it is, and the bytes need not be UTF-8.
+        // An invalid escape is not decoded, and the bytes need not be UTF-8.
         let odd = Credentials::decode("%zz%", "%ff").unwrap();
         assert_eq!((odd.user(), odd.password()), (&b"%zz%"[..], &b"\xff"[..]));
     }

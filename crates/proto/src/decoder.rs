@@ -86,8 +86,8 @@ enum State {
     Header,
     /// The input begins with the rest of a frame's payload, which is moved to the message.
     Moving(Frame, Box<Incoming>),
-    /// The input begins with the payload of a control frame or of a message in one frame. The payload
-    /// stays in the input until it is complete. Text is checked as it arrives.
+    /// The input begins with the payload of a control frame or of a message in one frame. The payload stays
+    /// in the input until it is complete. Text is checked while it arrives.
     InPlace(Frame, Utf8Validator),
     /// After a Close or a violation, all input is discarded (RFC6455-7.1.7-3).
     Ended,
@@ -292,7 +292,7 @@ impl Decoder {
             match std::mem::replace(&mut self.state, State::Header) {
                 State::Header => match self.begin_frame(input)? {
                     Some(state) => self.state = state,
-                    // `set_delivery` may have chosen parts since the last frame.
+                    // `set_delivery` may have selected parts after the last frame arrived.
                     None => {
                         let message = self.message.as_mut();
                         return Ok(message.and_then(|begun| next_part(begun, self.delivery)));
@@ -425,7 +425,7 @@ fn next_part(message: &mut Incoming, delivery: Delivery) -> Option<Received> {
     }
 }
 
-/// Converts a frame whose payload is complete in the input into an event.
+/// Converts a frame into an event. The payload of the frame is complete in the input.
 fn end_in_place(
     frame: &Frame,
     mut utf8: Utf8Validator,

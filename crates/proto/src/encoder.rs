@@ -75,7 +75,7 @@ pub enum Misuse {
     /// RFC6455-5.4-3: messages are not interleaved.
     #[error("could not send: another message is being sent in parts; send its last part first")]
     MessageUnderWay,
-    /// RFC6455-5.4-10: a message is text or binary as a whole.
+    /// RFC6455-5.4-10: all parts of a message have the same kind.
     #[error("could not send the part: the parts of a message must be all text or all binary")]
     KindOfPart,
     /// RFC6455-5.5-1: a Ping can have at most 125 bytes. Holds the length.
@@ -220,7 +220,7 @@ impl Encoder {
                 self.push_pong(&payload);
             }
             Reply::Close(frame) => {
-                // RFC6455-5.5.2-1: no Pong is due after the peer's Close.
+                // RFC6455-5.5.2-1: no Pong is sent after the peer's Close.
                 self.next_pong = None;
                 self.close(frame.as_ref());
             }

@@ -66,7 +66,7 @@ pub struct FrameHeader {
     pub reserved: u8,
     /// The kind of the frame.
     pub opcode: Opcode,
-    /// The masking key. Frames of a client have one, frames of a server have none.
+    /// The masking key. Frames from a client have a masking key. Frames from a server have none.
     pub mask: Option<MaskKey>,
     /// The length of the payload in bytes, below 2^63.
     pub payload_len: u64,

@@ -16,7 +16,7 @@ use crate::timeouts::Timeouts;
 /// ```
 #[derive(Debug)]
 pub(crate) enum Heartbeat {
-    /// The last Ping was answered. `due` is when to send the next one; `None` until the first check.
+    /// The last Ping was answered. `due` is the time of the next Ping, or `None` until the first check.
     Resting { due: Option<Instant> },
     /// A Ping was queued, and its Pong has not arrived.
     Waiting {

@@ -61,7 +61,7 @@ impl Frame {
         self.remaining.saturating_sub(input.len())
     }
 
-    /// Unmasks what arrived since the last call, and returns it (RFC6455-6.2-3).
+    /// Unmasks the bytes that arrived since the last call, and returns them (RFC6455-6.2-3).
     pub(crate) fn unmask_arrived<'a>(&mut self, input: &'a mut BytesMut) -> Fresh<'a> {
         let arrived = input.len().min(self.remaining);
         let bytes = &mut input[self.unmasked..arrived];
@@ -271,7 +271,7 @@ impl Incoming {
         if let Some(inflater) = inflater {
             inflater.finish().map_err(|_| Violation::CorruptDeflate)?;
         }
-        // RFC6455-5.6-1: the message as a whole is UTF-8.
+        // RFC6455-5.6-1: the whole message must be UTF-8.
         self.utf8.finish().map_err(|_| Violation::InvalidUtf8)?;
         Ok(self.kind.message(into_bytes(self.payload)))
     }

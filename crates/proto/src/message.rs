@@ -8,8 +8,7 @@ use bytes::{Bytes, BytesMut};
 use crate::opcode::Opcode;
 use crate::text::Text;
 
-/// A whole message. Its bytes are shared and cannot be changed (RFC6455-10.3-2); a clone does not copy
-/// them.
+/// A whole message. Its bytes are shared and cannot be changed (RFC6455-10.3-2). A clone does not copy them.
 ///
 /// String types convert into a text message, byte types into a binary one:
 ///

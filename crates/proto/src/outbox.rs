@@ -32,8 +32,8 @@ pub(crate) struct Outbox {
     written: u64,
 }
 
-/// The memory of an empty send queue. A driver can take it from an idle connection and lend it to the
-/// next one that sends.
+/// The memory of an empty send queue. A driver can take it from an idle connection and lend it to the next
+/// connection that sends.
 #[derive(Debug)]
 pub struct SendBuffer(Box<Queue>);
 

@@ -146,7 +146,8 @@ impl Url {
 }
 
 impl UrlError {
-    /// Returns the error for an input that another URL parser, such as a browser's, does not accept.
+    /// Returns the error for an input that another URL parser rejected, for example the URL parser of a
+    /// browser.
     pub fn invalid(input: &str, reason: &dyn std::fmt::Display) -> Self {
         invalid(input, reason)
     }

@@ -43,7 +43,7 @@ impl Utf8Validator {
         usize::from(self.held)
     }
 
-    /// Ends the text, and prepares for the next one. Fails if the text ends within a character.
+    /// Ends the text, and prepares for the next text. Fails if the text ends within a character.
     pub(crate) fn finish(&mut self) -> Result<(), Utf8Error> {
         if std::mem::take(&mut self.held) == 0 { Ok(()) } else { Err(Utf8Error) }
     }
@@ -60,7 +60,7 @@ impl Utf8Validator {
             match str::from_utf8(&self.character[..self.held()]) {
                 Ok(_) => self.held = 0,
                 Err(error) if error.error_len().is_some() => return Err(Utf8Error),
-                // A fourth byte completes the character or is an error, so four bytes suffice.
+                // A fourth byte completes the character or is an error, so four bytes are enough.
                 Err(_) => {}
             }
         }

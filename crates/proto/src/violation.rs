@@ -40,7 +40,7 @@ pub enum Violation {
     /// RFC6455-5.4-10: a continuation frame outside a message.
     #[error("the peer continued a message that it had not begun (RFC 6455 section 5.4)")]
     UnexpectedContinuation,
-    /// RFC6455-5.4-3: a new message before the end of the last one.
+    /// RFC6455-5.4-3: a new message before the end of the previous message.
     #[error("the peer began a message before it ended the last one (RFC 6455 section 5.4)")]
     InterleavedMessage,
     /// RFC6455-8.1-1, RFC6455-5.6-1: text that is not UTF-8.

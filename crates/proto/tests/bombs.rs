@@ -1,9 +1,9 @@
 //! Deflate bombs: a few bytes that inflate to a very large amount of data (fault FT-22). A bomb takes at most
 //! the memory of the message limit and of one decompression context.
 //!
-//! This is a separate test binary because its allocator counts the memory of all threads together. Its
-//! allocator can grow a buffer in place, like the system's allocator. `cargo test --package fullduplex-proto
-//! --test bombs -- --nocapture` prints the figures.
+//! This is a separate test binary because its allocator counts the memory of all threads together. The
+//! allocator can grow a buffer in place, like the system's allocator. The command `cargo test --package
+//! fullduplex-proto --test bombs -- --nocapture` prints the figures.
 
 mod support;
 
@@ -25,7 +25,7 @@ const RSV1: u8 = 0b100;
 const MIB: usize = 1 << 20;
 const SIZE: usize = 256 * MIB;
 
-/// How many bytes arrive at once.
+/// How many bytes arrive at the same time.
 const PIECE: usize = 500;
 
 /// How the bomb is framed.

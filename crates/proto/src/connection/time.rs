@@ -12,8 +12,8 @@ use crate::violation::Violation;
 const CONTEXTS_KEPT: Duration = Duration::from_secs(15);
 
 impl Connection {
-    /// Handles timeouts, given the current time. Returns when to call it again at the latest. It may queue output or
-    /// end the connection.
+    /// Handles timeouts, given the current time. Returns the latest time of the next call. This method may
+    /// queue output or end the connection.
     ///
     /// Call it when all bytes that have arrived were read, and after each read and write, because a timeout
     /// starts at the first call after its cause. If there is always more to read, call

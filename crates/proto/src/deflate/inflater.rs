@@ -78,9 +78,9 @@ impl Inflater {
 
     /// Ends a message, after all of its data was inflated (RFC7692-7.2.2-4).
     pub(crate) fn finish(&mut self) -> Result<(), InflateError> {
-        // Three violations of RFC7692-7.2.1-3 are accepted, because no data can be lost (FC-15): the data
-        // ends with a block that is marked as the last one, without the empty block that should follow it; an
-        // empty message has no data at all; the tail was not removed.
+        // This accepts three violations of RFC7692-7.2.1-3, because no data can be lost (FC-15). First, the
+        // data ends with a final block, and the empty block after it is missing. Second, an empty message has
+        // no data. Third, the tail was not removed.
         if std::mem::take(&mut self.needs_tail) {
             // After the tail is removed, the highest bit of the last byte is zero. The tail ends with 0xFF.
             // So data that ends with the bytes of the tail still has its tail.

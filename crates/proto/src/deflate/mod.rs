@@ -12,8 +12,8 @@ use crate::role::Role;
 /// The bytes that end every flush. They are removed at the end of a message (RFC7692-7.2.1-3).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
-/// The parameters of permessage-deflate that one end wants. The handshake turns them into an
-/// [`AgreedDeflate`].
+/// The parameters of permessage-deflate in the configuration of one end. The handshake negotiates from them
+/// an [`AgreedDeflate`].
 ///
 /// **Do not compress a secret together with bytes that an attacker chooses.** The length of the result
 /// reveals the secret, even through TLS (RFC7692-8-1). Send such a message as
@@ -42,7 +42,7 @@ pub struct AgreedDeflate {
     pub threshold: usize,
 }
 
-/// The compression context of one direction: how one end compresses what it sends.
+/// The compression context of one direction: how one end compresses the messages that it sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct ContextParams {
     /// The size of the window: how many of the preceding bytes the compressed data may refer to. Default: 15 bits,

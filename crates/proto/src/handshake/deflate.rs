@@ -125,7 +125,7 @@ impl Params {
             // RFC7692-7.1.2.2-3
             (ClientWindow::AtMost(offered), ClientWindow::AtMost(bits)) => bits <= offered,
         };
-        // RFC7692-7.1.1.2-1: a server can ask any client for no context takeover.
+        // RFC7692-7.1.1.2-1: a server can forbid context takeover to any client.
         server_takeover && server_window && client_window
     }
 

@@ -5,7 +5,7 @@ use super::syntax;
 pub struct Extension {
     /// The extension's token.
     pub name: String,
-    /// Its parameters, in order.
+    /// The extension's parameters, in order.
     pub params: Vec<Param>,
 }
 
@@ -14,7 +14,7 @@ pub struct Extension {
 pub struct Param {
     /// The parameter's token.
     pub name: String,
-    /// Its value, unquoted; always a token (RFC6455-9.1-2).
+    /// The parameter's value without quotes. It is always a token (RFC6455-9.1-2).
     pub value: Option<String>,
 }
 

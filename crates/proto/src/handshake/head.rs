@@ -247,7 +247,7 @@ fn version(minor: Option<u8>) -> Version {
 
 /// Parses a request target.
 ///
-/// Some clients send characters that RFC 3986 does not allow, as in `/?f={"a":1}`, and other servers accept
+/// Some clients send characters that RFC 3986 does not allow, for example `/?f={"a":1}`. Other servers accept
 /// them. This function percent-encodes these characters, like a browser before it sends them (FS-11).
 fn parse_target(target: &str) -> Result<Uri, HeadError> {
     if target.contains('#') {

@@ -13,7 +13,7 @@ use super::{Rejection, syntax};
 pub struct Endpoint {
     /// The address at which the server listens.
     pub address: Option<IpAddr>,
-    /// Whether the server itself speaks TLS. It is also `false` behind a proxy that terminates TLS.
+    /// Whether the server itself uses TLS. It is also `false` behind a proxy that terminates TLS.
     pub is_tls: bool,
 }
 

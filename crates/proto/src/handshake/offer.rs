@@ -164,7 +164,7 @@ impl Offer {
     }
 }
 
-/// RFC6455-4.2.1-2: the target is a resource name, or an absolute http(s) URI with one.
+/// RFC6455-4.2.1-2: the target is a resource name, or an absolute http(s) URI that contains a resource name.
 fn check_target(target: &Uri) -> Result<(), Rejection> {
     let is_http = matches!(target.scheme_str(), None | Some("http" | "https"));
     if is_http && target.path().starts_with('/') {

@@ -31,8 +31,8 @@ impl Rejection {
     /// Creates a rejection like [`new`](Self::new), but returns an error instead of panicking.
     ///
     /// # Errors
-    /// [`RejectionStatusError`] if the status is not 300 to 599, or is 304: 1xx does not end the response, 2xx
-    /// tells the client that the request succeeded, and a 304 has no text (FS-12).
+    /// [`RejectionStatusError`] if the status is not 300 to 599, or is 304: 1xx does not end the response,
+    /// 2xx tells the client that the request succeeded, and a 304 has no body (FS-12).
     pub fn try_new(
         status: StatusCode,
         reason: impl Into<String>,

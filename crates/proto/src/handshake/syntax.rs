@@ -37,7 +37,7 @@ pub(super) fn elements(headers: &HeaderMap, name: impl AsHeaderName) -> impl Ite
     elements.map(trim).filter(|element| !element.is_empty())
 }
 
-/// Returns whether a list header has the given element, compared without case.
+/// Returns whether a list header has the given element, compared without regard to case.
 pub(super) fn has_element(headers: &HeaderMap, name: impl AsHeaderName, wanted: &str) -> bool {
     elements(headers, name).any(|element| element.eq_ignore_ascii_case(wanted))
 }

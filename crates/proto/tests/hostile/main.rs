@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use fullduplex_proto::{Connection, Received, Violation};
 
-/// How many bytes are read at once.
+/// How many bytes one read returns.
 const READ: usize = 64 << 10;
 
 /// A connection under attack. Its output is not written.
@@ -58,10 +58,10 @@ fn filled(wire: &[u8]) -> Vec<u8> {
     wire.repeat(READ / wire.len())
 }
 
-/// Asserts linear time. The time of `run(whole)` must be at most twice the time of eight calls of `run(whole
-/// / 8)`. Returns the ratio of the two times. It would be 8 with quadratic time.
+/// Asserts linear time. `run(whole)` must take at most twice the time of eight calls of `run(whole / 8)`.
+/// Returns the ratio of the two times. It would be 8 with quadratic time.
 ///
-/// Takes the fastest of at least five runs, and of more if the machine is busy.
+/// Uses the fastest of at least five runs. If the machine is busy, it makes more runs.
 fn assert_linear(whole: usize, run: impl Fn(usize)) -> f64 {
     let (mut eighths, mut at_once) = (Duration::MAX, Duration::MAX);
     for round in 1..=40 {

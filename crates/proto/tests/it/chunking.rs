@@ -22,7 +22,7 @@ fn outcome<'a>(role: Role, chunks: impl IntoIterator<Item = &'a [u8]>) -> Outcom
     (events, violation, drain(&mut connection))
 }
 
-/// Frames of every kind, with lengths in several forms. The last one is a violation.
+/// Frames of every kind, with lengths in several forms. The last frame is a violation.
 fn script(role: Role) -> Vec<Frame> {
     let frames = [
         frame(TEXT, "Grüße, 𝄞"),

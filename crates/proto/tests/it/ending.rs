@@ -254,7 +254,7 @@ fn pings_after_our_close_do_not_postpone_the_deadline() {
     }
 }
 
-/// The result of the deadline in each state that has one.
+/// The result of the deadline in each state that has a deadline.
 #[test]
 fn the_deadline_ends_every_waiting_state() {
     let close = |role| close_frame(4001, "").to(role);

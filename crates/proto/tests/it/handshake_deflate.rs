@@ -58,8 +58,8 @@ fn client_agrees(
 
 use ContextTakeover::{No, Yes};
 
-/// RFC7692-5-1, RFC7692-5-3, RFC7692-7.3-1, RFC6455-9.1-4: the offer has the parameters that the client
-/// wants, and a small window only if it wants one.
+/// RFC7692-5-1, RFC7692-5-3, RFC7692-7.3-1, RFC6455-9.1-4: the offer contains the parameters of the client's
+/// configuration. It contains a window size only if that is smaller than the default.
 #[test]
 fn a_client_offers_its_configured_parameters() {
     for (wanted, header) in [
@@ -314,7 +314,7 @@ fn both_ends_agree_on_the_same_parameters() {
             Answer::from_response(&offer, &answer.to_response(&received)).expect("our own answer");
         let agreed = answer.deflate().expect("there is always agreement");
         assert_eq!(parsed.deflate(), Some(agreed), "{client:?} {server:?}");
-        // No window is larger than the window in the configuration of either end.
+        // No agreed window is larger than the window that either end configured.
         assert!(
             agreed.server.window_bits <= client.server.window_bits.min(server.server.window_bits)
         );

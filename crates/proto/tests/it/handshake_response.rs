@@ -38,7 +38,7 @@ fn an_invalid_response_is_an_error() {
         // RFC6455-11.3.3-1
         ("", &["Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="], AnswerError::AcceptRepeated),
         ("Sec-WebSocket-Accept", &["Sec-WebSocket-Accept:"], AnswerError::AcceptMismatch),
-        // The key itself; the right value in another case; the right value and more.
+        // The key itself, the correct value in another case, and the correct value with more characters.
         (
             "Sec-WebSocket-Accept",
             &["Sec-WebSocket-Accept: dGhlIHNhbXBsZSBub25jZQ=="],

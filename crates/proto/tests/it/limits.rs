@@ -54,7 +54,7 @@ fn the_limit_applies_to_all_fragments_together() {
     }
 }
 
-/// Fault L1: the sum of two announced lengths would overflow, and the message is still refused.
+/// Fault L1: the sum of two announced lengths could overflow. The limit still applies to the sum.
 #[test]
 fn a_sum_of_lengths_does_not_overflow() {
     for (role, deflate) in [(Role::Client, false), (Role::Server, false), (Role::Client, true)] {

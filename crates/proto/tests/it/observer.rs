@@ -14,7 +14,7 @@ use crate::support::*;
 const RSV1: u8 = 0b100;
 const KEEP: usize = 200;
 
-/// Observes `chunks`. Returns all complete frames, and the last one if it is incomplete.
+/// Observes `chunks`. Returns all complete frames, and the last frame if it is incomplete.
 fn observe<'a>(
     mut observer: Observer,
     chunks: impl IntoIterator<Item = &'a [u8]>,

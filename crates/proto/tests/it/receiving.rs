@@ -1,4 +1,4 @@
-//! Receiving messages in one or many frames, with control frames in between. Text is checked as it
+//! Receiving messages in one or many frames, with control frames in between. Text is checked while it
 //! arrives, and Pings are answered.
 
 use bytes::{Bytes, BytesMut};

@@ -192,7 +192,7 @@ fn violations_are_found_as_early_as_possible() {
     }
 }
 
-/// RFC6455-7.1.7-3: even a Close is discarded; RFC6455-5.5.1-5: nothing more is sent.
+/// RFC6455-7.1.7-3: even a Close is discarded. RFC6455-5.5.1-5: nothing more is sent.
 #[test]
 fn after_a_violation_all_input_is_discarded() {
     for Case { role, before, wrong, violation, .. } in cases() {
