@@ -40,7 +40,7 @@ const BATCH_MAX: usize = 32;
 ///    the transport ends, call [`handle_end_of_input`].
 /// 2. Write the slices that [`poll_output`] fills, and call [`handle_written`] or [`handle_write_failed`].
 /// 3. When [`wants_shutdown`] returns true, shut the transport down for writing and call [`handle_shutdown`].
-/// 4. Then call [`handle_timeout`], and call it again at the latest at the instant that it returns.
+/// 4. Then call [`handle_timeout`], and call it again no later than at the instant that it returns.
 /// 5. Stop, and drop the transport, when [`closed`] is `Some`.
 ///
 /// [`handle_input`]: Self::handle_input
@@ -119,8 +119,8 @@ impl Connection {
         self.decoder.set_delivery(delivery);
     }
 
-    /// Takes bytes off the front of `input` until an event is complete, and returns the event. Returns `None` if more
-    /// bytes are needed.
+    /// Removes bytes from the front of `input` until an event is complete, and returns the event. Returns
+    /// `None` if more bytes are needed.
     ///
     /// Queues the reply that the event requires. After [`close`], messages still arrive until the peer's Close.
     ///
@@ -158,7 +158,7 @@ impl Connection {
         }
     }
 
-    /// Takes complete, valid, single-frame messages off the front of `input`. This is a fast path for a
+    /// Removes complete, valid, single-frame messages from the front of `input`. This is a fast path for a
     /// driver that passes on messages in batches. It returns the messages that [`Connection::handle_input`]
     /// would return next, at a lower cost. It leaves everything that requires a reply or ends the connection
     /// to `handle_input`.
@@ -364,7 +364,8 @@ impl Connection {
         self.encoder.queued_bytes()
     }
 
-    /// Handles that the transport took `count` bytes of the output. Returns how many of them were payload of messages.
+    /// Records that the transport took `count` bytes of the output. Returns how many of them were payload of
+    /// messages.
     pub fn handle_written(&mut self, count: usize) -> usize {
         self.encoder.handle_written(count)
     }
@@ -390,7 +391,7 @@ impl Connection {
         due && self.encoder.is_flushed()
     }
 
-    /// Handles that the transport was shut down for writing.
+    /// Records that the transport was shut down for writing.
     pub fn handle_shutdown(&mut self) {
         self.closing.step(Step::ShutDown);
     }

@@ -125,7 +125,7 @@ impl Decoder {
         self.delivery = delivery;
     }
 
-    /// Takes bytes off the front of `input` and returns the next event, or `None` if more bytes are
+    /// Removes bytes from the front of `input` and returns the next event, or `None` if more bytes are
     /// needed.
     ///
     /// The payload is unmasked in place. An uncompressed message in one frame stays in `input` until it is
@@ -146,7 +146,7 @@ impl Decoder {
         event
     }
 
-    /// Takes up to `most` messages off the front of `input`. This is the fast path for complete, valid,
+    /// Removes up to `most` messages from the front of `input`. This is the fast path for complete, valid,
     /// uncompressed messages in one frame. It leaves everything else unchanged for [`Decoder::handle`].
     pub(crate) fn take_messages(&mut self, input: &mut BytesMut, most: usize) -> MessageBatch {
         if !self.is_between_messages() || self.delivery != Delivery::Whole {
@@ -368,8 +368,8 @@ impl Decoder {
             }
         };
         let compressed = header.reserved == RSV1;
-        // RFC6455-5.4-6: the payload of a message in one frame can stay in the input. That of a fragmented
-        // message is moved.
+        // RFC6455-5.4-6: the payload of a message in one frame can stay in the input. The payload of a
+        // fragmented message is moved.
         let begun = self.message.take();
         let stays =
             begun.is_none() && header.fin && !compressed && self.delivery == Delivery::Whole;

@@ -306,7 +306,7 @@ impl Encoder {
         (payload, self.outbox.end())
     }
 
-    /// Handles that the transport took `count` bytes of the output.
+    /// Records that the transport took `count` bytes of the output.
     ///
     /// Returns how many of them were payload of messages. `buffered_amount` decreases by that number (WHATWG
     /// WebSockets, "bufferedAmount": framing overhead does not count).

@@ -152,7 +152,7 @@ fn smallest_in_form(length: u8) -> u64 {
     }
 }
 
-/// Takes `N` bytes off the front. The caller has checked that the header is complete.
+/// Removes `N` bytes from the front, and returns them. The caller has checked that the header is complete.
 fn take<const N: usize>(bytes: &mut &[u8]) -> [u8; N] {
     let (head, rest) = bytes.split_first_chunk::<N>().expect("the header's length was checked");
     *bytes = rest;

@@ -9,7 +9,7 @@ use crate::timeouts::Timeouts;
 ///
 /// ```text
 ///                    the interval is over: a Ping is queued
-///     ┌─────────┐ ──────────────────────────────────▶ ┌─────────┐   nothing moves for too long
+///     ┌─────────┐ ──────────────────────────────────▶ ┌─────────┐   no progress in time
 ///     │ Resting │                                     │ Waiting │ ─────────────────────────────▶ Elapsed
 ///     └─────────┘ ◀────────────────────────────────── └─────────┘
 ///                             its Pong

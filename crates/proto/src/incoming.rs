@@ -83,7 +83,7 @@ impl Frame {
         self.unmasked == self.remaining
     }
 
-    /// Splits the complete payload off the input.
+    /// Removes the complete payload from the input, and returns it.
     pub(crate) fn split_payload(&self, input: &mut BytesMut) -> Bytes {
         input.split_to(self.remaining).freeze()
     }

@@ -10,7 +10,7 @@ use crate::text::Text;
 
 /// A whole message. Its bytes are shared and cannot be changed (RFC6455-10.3-2). A clone does not copy them.
 ///
-/// String types convert into a text message, byte types into a binary one:
+/// String types convert into a text message. Byte types convert into a binary message:
 ///
 /// ```
 /// # use fullduplex_proto::Message;
@@ -79,7 +79,7 @@ impl Message {
         matches!(self, Self::Binary(_))
     }
 
-    /// Returns the text of a text message, or `None` for a binary one.
+    /// Returns the text of a text message, or `None` for a binary message.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),

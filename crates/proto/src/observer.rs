@@ -115,7 +115,7 @@ impl Observer {
         self
     }
 
-    /// Takes bytes off the front of `input` until a frame is complete, and returns the frame. Returns
+    /// Removes bytes from the front of `input` until a frame is complete, and returns the frame. Returns
     /// `None` when `input` is empty.
     pub fn observe(&mut self, input: &mut &[u8]) -> Option<Observed> {
         loop {

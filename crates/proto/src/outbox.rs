@@ -25,7 +25,7 @@ const KEPT_FRAMES: usize = 1 << 10;
 /// The queue of encoded frames. Each byte is kept until the transport has taken it (RFC6455-6.1-6).
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    /// What is queued. An empty queue keeps its memory until [`Outbox::take_buffer`] takes it.
+    /// The queued data. An empty queue keeps its memory until [`Outbox::take_buffer`] takes it.
     queue: Option<Box<Queue>>,
     /// How many bytes were queued and written since the connection began.
     queued: u64,
@@ -41,7 +41,7 @@ pub struct SendBuffer(Box<Queue>);
 struct Queue {
     /// Finished pieces, which are written before `tail`.
     pieces: VecDeque<Bytes>,
-    /// The piece that small frames are appended to.
+    /// The piece to which small frames are appended.
     tail: Vec<u8>,
     /// How many bytes of `tail` were written.
     tail_written: usize,
@@ -132,7 +132,7 @@ impl Outbox {
         self.queued - self.written
     }
 
-    /// Returns the position after the last queued byte. Positions only grow.
+    /// Returns the position after the last queued byte. Positions never decrease.
     pub(crate) fn end(&self) -> u64 {
         self.queued
     }
@@ -157,7 +157,7 @@ impl Outbox {
         })
     }
 
-    /// Drops everything queued.
+    /// Drops all queued bytes.
     pub(crate) fn clear(&mut self) {
         *self = Self { queue: None, queued: self.written, written: self.written };
     }

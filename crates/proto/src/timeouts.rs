@@ -44,12 +44,12 @@ impl Timeouts {
     /// The shortest interval between Pings. A shorter interval is raised to this value.
     pub const PING_MIN: Duration = Duration::from_millis(100);
 
-    /// Returns timeouts that limit the time of closing, but not the time of an open connection.
+    /// Returns timeouts that limit only the closing handshake. An open connection has no time limit.
     pub(crate) fn for_close(close: Duration) -> Self {
         Self { close, ping: None, message: None, ..Self::default() }
     }
 
-    /// Returns the close timeout in force. It is never zero.
+    /// Returns the effective close timeout. It is never zero.
     pub fn close(&self) -> Duration {
         if self.close.is_zero() { CLOSE } else { self.close }
     }

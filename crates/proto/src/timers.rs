@@ -17,7 +17,7 @@ pub(crate) struct Timers {
     heartbeat: Heartbeat,
     /// The deadline for the end of the message that is arriving, or for the next message.
     content: Deadline,
-    /// A timeout that elapsed while there was more to read, and how many bytes were read since.
+    /// A timeout that elapsed while there was more to read, and how many bytes were read since then.
     elapsed: Option<(Timeout, u32)>,
 }
 

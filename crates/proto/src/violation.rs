@@ -65,7 +65,7 @@ pub enum Violation {
         "the peer sent a message of more than {limit} bytes; raise the limit if it should be allowed"
     )]
     MessageTooBig {
-        /// The limit in force.
+        /// The limit that was exceeded.
         limit: usize,
     },
     /// RFC6455-10.4-2: more frames than [`Limits::message_frames`](crate::Limits::message_frames).
@@ -73,7 +73,7 @@ pub enum Violation {
         "the peer sent a message in more than {limit} frames; raise the limit if it should be allowed"
     )]
     TooManyFrames {
-        /// The limit in force.
+        /// The limit that was exceeded.
         limit: usize,
     },
     /// RFC6455-10.4-1: a message took longer than [`Timeouts::message`](field@crate::Timeouts::message).

@@ -46,8 +46,8 @@ impl Connection {
 }
 
 impl Parked {
-    /// Restores this connection into `place`, reusing its allocation. The connection in `place` must be a
-    /// server connection that was parked too, so its state is no longer needed.
+    /// Restores this connection into `place`, and reuses the allocation of `place`. The connection in `place`
+    /// must be a server connection that was parked too, so its state is no longer needed.
     pub fn unpark_into(self, place: &mut Connection) {
         let Self { limits, delivery, timeouts, next_ping, idle_until, sent } = self;
         place.decoder.resume(limits, delivery);

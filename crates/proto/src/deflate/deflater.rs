@@ -11,7 +11,8 @@ const STEP_MAX: usize = 32 << 10;
 /// takes 20 % less time, and the result is 2 % longer.
 const LEVEL: i32 = 5;
 
-/// What the library allocates in addition to the window: a table of 64 Ki hashes, buffers, and its state.
+/// The memory that the library allocates in addition to the window: a table of 64 Ki hashes, buffers, and its
+/// state.
 const FIXED_BYTES: usize = (128 << 10) + (112 << 10) + (6 << 10);
 
 /// Compresses messages (RFC 7692 section 7.2.1).
@@ -81,7 +82,7 @@ impl Deflater {
         }
     }
 
-    /// Frees all memory if it was not used since the last call. This empties the window.
+    /// Frees all memory if the stream was not used since the last call. This empties the window.
     pub(crate) fn release_unused(&mut self) {
         if !std::mem::take(&mut self.used) {
             self.release();

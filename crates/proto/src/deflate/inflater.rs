@@ -25,7 +25,7 @@ pub(crate) struct Inflater {
     history: Vec<u8>,
 }
 
-/// What the library allocates for a stream: the largest window, and its state.
+/// The memory that the library allocates for a stream: the largest window, and the state of the stream.
 const STREAM_BYTES: usize = 48 << 10;
 
 /// The data is not valid DEFLATE.
@@ -95,9 +95,9 @@ impl Inflater {
         Ok(())
     }
 
-    /// Inflates an empty block, or the rest of one, to check that the data was not truncated. The probe has
-    /// one byte more than the block. The stream stops at the end of the block and leaves that byte, unless
-    /// the data was truncated.
+    /// Inflates an empty block, or the rest of an empty block, to check that the data was not truncated. The
+    /// probe has one byte more than the block. The stream stops at the end of the block and leaves that byte,
+    /// unless the data was truncated.
     fn take_empty_block(&mut self, block: &[u8]) -> Result<(), InflateError> {
         let mut probe = [0; EMPTY_BLOCK.len() + 1];
         probe[..block.len()].copy_from_slice(block);

@@ -12,8 +12,8 @@ use crate::role::Role;
 /// The bytes that end every flush. They are removed at the end of a message (RFC7692-7.2.1-3).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
-/// The parameters of permessage-deflate in the configuration of one end. The handshake negotiates from them
-/// an [`AgreedDeflate`].
+/// The parameters of permessage-deflate in the configuration of one end. The handshake negotiates an
+/// [`AgreedDeflate`] from them.
 ///
 /// **Do not compress a secret together with bytes that an attacker chooses.** The length of the result
 /// reveals the secret, even through TLS (RFC7692-8-1). Send such a message as

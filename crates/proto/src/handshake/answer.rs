@@ -52,7 +52,7 @@ pub enum AnswerError {
     /// RFC6455-11.3.3-1.
     #[error("the response's Sec-WebSocket-Accept header is repeated")]
     AcceptRepeated,
-    /// RFC6455-4.1-27: the header is the answer to another key.
+    /// RFC6455-4.1-27: the header does not match the key of the request.
     #[error("the response's Sec-WebSocket-Accept does not match the key of the request")]
     AcceptMismatch,
     /// RFC6455-4.1-28, RFC6455-9-1.
@@ -61,7 +61,7 @@ pub enum AnswerError {
     /// RFC7692-5-10: an extension can be agreed on only once.
     #[error("the server chose the extension `{0}` twice")]
     ExtensionRepeated(String),
-    /// RFC7692-7-2: the parameters do not exist, or are not a valid answer to the offer.
+    /// RFC7692-7-2: a parameter is unknown, or the parameters are not a valid answer to the offer.
     #[error("the server answered `{0}`, which does not match what was offered")]
     DeflateParams(String),
     /// RFC6455-9.1-1.
@@ -92,7 +92,7 @@ impl Answer {
         }
     }
 
-    /// Chooses this subprotocol instead.
+    /// Replaces the chosen subprotocol.
     ///
     /// # Errors
     /// The errors of [`Answer::new`].

@@ -12,7 +12,7 @@ use crate::limits::Limits;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeadError {
-    /// The first line is not a first line of HTTP/1.x.
+    /// The first line does not belong to an HTTP/1.x message.
     #[error("the peer does not speak HTTP/1.1: it sent {0}")]
     NotHttp(String),
     /// A line ends with LF alone. HTTP parsers differ in how they interpret such a line.
@@ -106,8 +106,8 @@ impl HeadReader {
         .transpose()
     }
 
-    /// RFC 9112 section 2.2: a server ignores empty lines before the request line (FS-11). They count for
-    /// the limit.
+    /// RFC 9112 section 2.2: a server ignores empty lines before the request line (FS-11). The empty lines
+    /// count towards the limit.
     fn skip_empty_lines(&mut self, input: &mut BytesMut) -> Result<(), HeadError> {
         const EMPTY: &[u8] = b"\r\n";
         while self.line_start == 0 && input.starts_with(EMPTY) {
@@ -279,7 +279,7 @@ fn bad_request_line(line: &[u8]) -> HeadError {
     not_http(line)
 }
 
-/// RFC 9112 section 5.2: a client replaces the line breaks within a header of a response by spaces (FC-08).
+/// RFC 9112 section 5.2: a client replaces the line breaks within a header of a response with spaces (FC-08).
 /// A server rejects such requests.
 fn unfold(head: &mut [u8]) {
     let Some(status_line) = head.windows(2).position(|pair| pair == b"\r\n") else {

@@ -1,9 +1,9 @@
-//! The opening handshake (RFC 6455 section 4), on the types of the `http` crate and without I/O.
+//! The opening handshake (RFC 6455 section 4), with the types of the `http` crate and without I/O.
 //!
-//! A client creates an [`Offer`], sends [`Offer::to_request`] and reads the [`Answer`] with [`Answer::from_response`].
-//! A server reads the offer with [`Offer::from_request`], which may return a [`Rejection`], checks [`HostPolicy`] and
-//! [`OriginPolicy`], and sends [`Answer::to_response`]. [`head`] reads and writes the requests and responses of
-//! HTTP/1.1, for use without an HTTP library.
+//! A client creates an [`Offer`], sends [`Offer::to_request`] and reads the [`Answer`] with
+//! [`Answer::from_response`]. A server reads the offer with [`Offer::from_request`], which may return a
+//! [`Rejection`]. It then checks [`HostPolicy`] and [`OriginPolicy`], and sends [`Answer::to_response`].
+//! [`head`] reads and writes the requests and responses of HTTP/1.1, for use without an HTTP library.
 
 mod answer;
 mod deflate;

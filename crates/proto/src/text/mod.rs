@@ -87,7 +87,7 @@ impl Borrow<str> for Text {
     }
 }
 
-/// Hashes as [`str`] does, which `Borrow<str>` requires.
+/// Hashes like [`str`]. `Borrow<str>` requires this.
 impl Hash for Text {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.as_str().hash(state);
