@@ -152,7 +152,7 @@ impl Encoder {
 
     /// Queues the next part of a message in its own frame. The first part begins the message. If
     /// permessage-deflate was agreed on, the message is compressed, unless its first part is also its last
-    /// and shorter than the threshold.
+    /// part and is shorter than the threshold.
     ///
     /// # Errors
     /// [`Misuse::Closing`] after [`Encoder::close`], which leaves the message unfinished;

@@ -4,17 +4,16 @@
 #[non_exhaustive]
 pub struct Limits {
     /// The largest message, in bytes of payload after decompression. A larger message fails the connection
-    /// with 1009. An uncompressed message fails when a frame header announces more bytes than the limit. A
-    /// compressed message fails as soon as more bytes than the limit are inflated. Default: 64 MiB.
+    /// with 1009. An uncompressed message fails at the frame header with which its length exceeds the limit.
+    /// A compressed message fails as soon as more bytes than the limit are inflated. Default: 64 MiB.
     pub message_bytes: usize,
-    /// The maximum number of frames of one message, including empty ones (RFC6455-5.4-5). Default:
-    /// 131,072.
+    /// The maximum number of frames of one message, including empty frames (RFC6455-5.4-5). Default: 131,072.
     pub message_frames: usize,
     /// The maximum size of an HTTP head in bytes. A server applies it to the opening request, and a client to
     /// each response. Default: 16 KiB.
     ///
-    /// Raise it for large cookies or tokens. Each connection can take this much memory before it is open. A
-    /// server answers a longer head with 431.
+    /// Raise the limit for large cookies or tokens. Each connection can take this much memory before it is
+    /// open. A server answers a longer head with 431.
     pub head_bytes: usize,
     /// The maximum number of headers in an HTTP head. Default: 100.
     pub head_headers: usize,

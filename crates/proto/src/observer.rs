@@ -29,7 +29,7 @@ pub struct Observer {
     /// Inflates the messages, if permessage-deflate was agreed on.
     inflater: Option<Box<Inflater>>,
     state: State,
-    /// The fragmented message that has begun, between two of its frames.
+    /// The unfinished fragmented message, while the observer is between two of its frames.
     message: Option<Message>,
     /// Whether a Close was observed.
     is_closed: bool,

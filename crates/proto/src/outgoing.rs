@@ -5,9 +5,10 @@ use crate::prepared::Prepared;
 /// message that must not be compressed.
 #[derive(Debug, Clone)]
 pub enum Outgoing {
-    /// A message. It is compressed if that was agreed on and its length reaches the threshold.
+    /// A message. It is compressed if compression was agreed on and the message is not shorter than the
+    /// threshold.
     Message(Message),
-    /// A message that is never compressed, because its content is compressed already or secret
+    /// A message that is never compressed, because its content is already compressed or is secret
     /// (RFC7692-8-1, RFC7692-6.1-2).
     Uncompressed(Message),
     /// A message for many connections.

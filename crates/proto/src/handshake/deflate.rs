@@ -67,7 +67,7 @@ impl Params {
         (!repeated).then_some(())
     }
 
-    /// Returns the offer of a client whose configuration is `wanted`.
+    /// Returns the offer of a client with the configuration `wanted`.
     pub(super) fn offer(wanted: DeflateConfig) -> Self {
         Self {
             server_no_context_takeover: wanted.server.takeover == ContextTakeover::No,
@@ -81,15 +81,15 @@ impl Params {
         }
     }
 
-    /// Returns the answer to this offer, from a server whose configuration is `wanted`.
+    /// Returns the answer to this offer, from a server with the configuration `wanted`.
     pub(super) fn accept(self, wanted: DeflateConfig) -> Self {
         let server_bits = self.server_max_window_bits.unwrap_or(WindowBits::MAX);
         let server_bits = server_bits.min(wanted.server.window_bits);
         Self {
-            // RFC7692-7.1.1.1-2: even if the client did not request it.
+            // RFC7692-7.1.1.1-2: the server may choose this even if the client did not request it.
             server_no_context_takeover: self.server_no_context_takeover
                 || wanted.server.takeover == ContextTakeover::No,
-            // RFC7692-7.1.1.2-2: if the client offers it, it is accepted, which saves memory.
+            // RFC7692-7.1.1.2-2: the server accepts this if the client offers it, because it saves memory.
             client_no_context_takeover: self.client_no_context_takeover
                 || wanted.client.takeover == ContextTakeover::No,
             // RFC7692-7.1.2.1-2: at most the requested window. The server may also limit it without a request.

@@ -61,7 +61,7 @@ pub struct HostNameError {
 }
 
 impl HostPolicy {
-    /// Checks the host of a request: its `Host` header, and that of an absolute target. A request with
+    /// Checks the host of a request: its `Host` header, and the host of an absolute target. A request with
     /// neither is accepted, because browsers always send `Host`.
     ///
     /// # Errors

@@ -89,7 +89,7 @@ impl Offer {
     /// and password become the `Authorization` header, unless the additional headers have one
     /// (RFC6455-4.1-22). A `Host` header in `further` replaces the host of the URL.
     ///
-    /// Send nothing after it until the response has arrived (RFC6455-4.1-23).
+    /// Send nothing after the request until the response has arrived (RFC6455-4.1-23).
     ///
     /// # Errors
     /// [`ReservedHeaderError`] if the handshake sets one of the additional headers itself.

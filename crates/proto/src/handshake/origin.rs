@@ -34,7 +34,7 @@ pub enum OriginPolicy {
 pub struct Origin {
     scheme: String,
     host: String,
-    /// `None` if it is the default of the scheme.
+    /// `None` if it is the default port of the scheme.
     port: Option<u16>,
 }
 
