@@ -18,7 +18,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 /// Opens `count` sockets to an echo server. Returns how many were answered.
 pub(crate) async fn run(url: &str, count: usize) -> Result<usize, Box<dyn Error>> {
-    // By default the object, like a browser, opens connections to one address one at a time.
+    // By default, the object opens one connection to an address at a time, as a browser does.
     let builder = WebSocket::builder(url).concurrency(ConnectConcurrency::Unlimited);
     let mut tasks = JoinSet::new();
     for number in 0..count {

@@ -52,13 +52,13 @@
 //! - [`WebSocket::ping`], [`WebSocket::round_trip`], and [`ReconnectingWebSocket::disappear`].
 //! - the options of [`Builder`] except for subprotocols, [`net`], and [`host`].
 //!
-//! The object of Node.js 20 deviates from the standard: a connection that fails or is closed before it is
-//! open fires no `close` event there, so a [`ReconnectingWebSocket`] does not try again.
+//! The object of Node.js 20 deviates from the standard: if a connection fails or is closed before it is
+//! open, the object fires no `close` event. A [`ReconnectingWebSocket`] then does not reconnect.
 //!
 //! Handlers run on the thread of the page and need not be [`Send`]: see [`MaybeSend`]. Where a method
 //! behaves differently in a browser, its documentation says so.
 //!
-//! The folder `examples` has a short program for most of these rows.
+//! The folder `examples` has a short program for most rows of the table above.
 
 mod backend;
 #[cfg(target_family = "wasm")]

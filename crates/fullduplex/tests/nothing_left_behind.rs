@@ -1,5 +1,5 @@
-//! Failed connections leave no file descriptor and no task behind. A binary of its own, because
-//! other tests in the process would open files.
+//! Failed connections leave no file descriptor and no task behind. This is a separate binary, because
+//! other tests in the same process would open files.
 
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ async fn refused() -> Trace {
     Trace::record(hasty(&format!("ws://{address}/"))).await
 }
 
-/// Records a client of a server that plays this script.
+/// Records the events of a client whose server runs this script.
 async fn after<F: Future<Output = ()> + Send + 'static>(
     play: impl FnOnce(Peer) -> F + Send + 'static,
 ) -> Trace {

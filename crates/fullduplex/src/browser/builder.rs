@@ -20,7 +20,7 @@ impl WebSocket {
     /// No event is lost between this call and the first handler, listener or `events()` on a following
     /// line: see ["When events fire"](Self#when-events-fire).
     ///
-    /// In a page, the URL may be relative to that of the page.
+    /// In a page, the URL may be relative to the URL of the page.
     ///
     /// `protocols` are offered to the server in order of preference: `()`, one name, or several.
     ///
@@ -33,7 +33,7 @@ impl WebSocket {
     /// Connects like [`WebSocket::new`], and calls `setup` before any event can fire.
     ///
     /// # Errors
-    /// As [`WebSocket::new`]. `setup` is not called then.
+    /// Returns the errors of [`WebSocket::new`]. After an error, `setup` is not called.
     pub fn with(
         url: &str,
         protocols: impl Protocols,
@@ -50,8 +50,8 @@ impl WebSocket {
 
 /// Builds a [`WebSocket`].
 ///
-/// A browser has none of the options of native programs: no headers, no TLS, no proxies, no timeouts and no
-/// limits. It adds its own cookies, `Origin` and credentials.
+/// A browser does not support the options of native programs: headers, TLS, proxies, timeouts and limits.
+/// The browser adds its own cookies, `Origin` and credentials.
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until it is opened"]
 pub struct Builder {
@@ -101,7 +101,8 @@ impl Builder {
         Ok(socket)
     }
 
-    /// Converts an exception of the constructor. What is not a `SyntaxError` is an event in the standard.
+    /// Converts an exception of the constructor. Only a `SyntaxError` is returned as an error. Any other
+    /// exception becomes a failure, for which the standard fires events.
     fn refusal(&self, exception: &web_sys::DomException) -> Result<Failure, Error> {
         if exception.name() != "SyntaxError" {
             return Ok(Failure::Refused(exception.message()));

@@ -61,7 +61,7 @@ pub(crate) async fn sleep(time: Duration) {
     JsFuture::from(promise).await.ok(); // it is never rejected
 }
 
-/// A timer that is cleared when it is dropped. In Node.js it would keep the process alive.
+/// A timer that is cleared when it is dropped. A timer that is not cleared keeps a process of Node.js alive.
 struct Timer(JsValue);
 
 impl Drop for Timer {

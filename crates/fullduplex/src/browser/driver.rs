@@ -19,7 +19,8 @@ use crate::browser::socket::{Input, SocketTarget};
 use crate::object::race::race;
 use crate::rules::event::CloseEvent;
 
-/// How often `bufferedAmount` is polled while the application waits for it. Browsers have no shorter timers.
+/// The interval at which `bufferedAmount` is polled while the application waits for it to fall. It is the
+/// shortest interval that browsers support.
 const LOOK_AGAIN: Duration = Duration::from_millis(4);
 
 /// Starts a task that serves a socket until its `close` event has fired.
@@ -34,7 +35,7 @@ pub(crate) fn start(target: &Arc<SocketTarget>) {
     });
 }
 
-/// Fires the events while the driver is the host, and notices when `bufferedAmount` falls.
+/// Fires the events while the driver is the host. Wakes the waiting tasks when `bufferedAmount` falls.
 async fn serve(target: &Arc<SocketTarget>) {
     loop {
         target.run_as_driver();

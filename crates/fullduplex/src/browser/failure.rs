@@ -5,7 +5,8 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The browser refused to connect: for example, to a blocked port, or without TLS from a page with TLS.
+    /// The browser refused to connect. For example, the port is blocked, or a page that was loaded over TLS
+    /// connects without TLS.
     #[error("the browser refused to connect: {0}")]
     Refused(String),
     /// The connection could not be opened.
@@ -23,7 +24,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Returns why a driver ends too early. Called while it is dropped.
+    /// Returns why a driver ends too early. Called while the driver is dropped.
     pub(crate) fn of_lost_driver() -> Self {
         Self::Panicked
     }

@@ -1,7 +1,7 @@
 //! The backend for browsers, workers and Node.js, which have the same `WebSocket` object.
 //!
-//! The host's object takes the place of the machine: it has the state and makes the decisions. This module only
-//! converts its events.
+//! The host's object replaces the state machine of `rules/`. It keeps the state and implements the standard.
+//! This module only converts its events.
 
 pub(crate) mod builder;
 pub(crate) mod clock;

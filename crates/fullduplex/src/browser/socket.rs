@@ -25,9 +25,10 @@ pub(crate) struct SocketState {
     inbox: VecDeque<Input>,
     binary_type: BinaryType,
     origin: Arc<str>,
-    /// Why the connection failed, once it has.
+    /// Why the connection failed, or `None` if it has not failed.
     pub(crate) failure: Option<Arc<Failure>>,
-    /// A positive `bufferedAmount` that the application has seen. The browser fires no event when it falls.
+    /// The positive `bufferedAmount` that the application read last. The driver polls the amount, because the
+    /// browser fires no event when it falls.
     pub(crate) watched: Option<u64>,
 }
 
@@ -101,7 +102,8 @@ impl SocketState {
         }
     }
 
-    /// Returns the browser's object, to close it without holding the lock, because Node.js may fire events meanwhile.
+    /// Returns the browser's object. The caller closes it after it has released the lock, because Node.js may
+    /// fire events during the call.
     fn start_closing(&mut self) -> Option<web_sys::WebSocket> {
         if self.ready_state() == ReadyState::Connecting && self.failure.is_none() {
             self.failure = Some(Arc::new(Failure::ClosedWhileConnecting));
@@ -169,7 +171,7 @@ impl Object for SocketState {
     }
 }
 
-/// Calls of the application.
+/// Called by the application.
 impl SocketTarget {
     pub(crate) fn send(&self, message: Message) -> Result<(), Error> {
         let (socket, ready_state) = {
@@ -184,7 +186,7 @@ impl SocketTarget {
             Message::Text(text) => socket.send_with_str(text.as_str()),
             Message::Binary(bytes) => socket.send_with_u8_array(bytes),
         };
-        // An InvalidStateError is the only exception of `send`.
+        // `send` throws no exception except an InvalidStateError.
         sent.map_err(|_| Error::Connecting)
     }
 
@@ -212,14 +214,14 @@ impl SocketTarget {
         Ok(())
     }
 
-    /// Closes with a frame whose arguments were checked before.
+    /// Closes the connection with a frame. The arguments of the frame were checked before.
     pub(crate) fn close_with_frame(&self, frame: Option<&CloseFrame>) {
         let code = frame.map(|frame| frame.code.get());
         self.close(code, frame.map(|frame| frame.reason.as_str())).ok();
     }
 }
 
-/// Calls of the driver.
+/// Called by the driver.
 impl SocketTarget {
     pub(crate) fn post(&self, input: Input) {
         let mut state = self.state();

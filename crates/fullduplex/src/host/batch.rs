@@ -1,6 +1,6 @@
 use crate::rules::event::MessageEvent;
 
-/// Messages that a host took at once.
+/// Messages that a host took with one call.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// The messages, in order. May be empty.

@@ -21,8 +21,8 @@ pub use batch::{Batch, Rest};
 
 impl Events {
     /// Polls for the next event like the stream. With [`MessageDemand::Leave`], it does not take a message:
-    /// the message stays in the queue and delays the tasks behind it. If it stays for long, the peer must wait
-    /// too.
+    /// the message stays in the queue and delays the tasks behind it. If many tasks wait, the network is not
+    /// read.
     pub fn poll_some(
         &mut self,
         cx: &mut Context<'_>,
@@ -31,7 +31,7 @@ impl Events {
         self.stream.poll_next(cx, messages)
     }
 
-    /// Fires the next messages, at most `most`, in one call. Takes none if there are listeners to call.
+    /// Fires up to `most` messages in one call. Takes no message if there are listeners to call.
     ///
     /// If the application closes the socket before the host has delivered all of them, see
     /// [`WebSocket::close_as`].
@@ -44,7 +44,7 @@ impl Events {
 }
 
 impl WebSocket {
-    /// Queues a message like [`send`](Self::send), without waking the task that sends it. Call
+    /// Queues a message like [`send`](Self::send), but does not wake the task that writes to the network. Call
     /// [`flush`](Self::flush) after the last message.
     ///
     /// # Errors
@@ -69,8 +69,8 @@ impl WebSocket {
     }
 
     /// Closes like [`close_with`](Self::close_with) with an optional code and reason. A reason without a
-    /// code is sent with 1000. Returns whether messages are still delivered. If not, the host drops those
-    /// that it took with [`Events::take_messages`] and has not delivered.
+    /// code is sent with 1000. Returns whether messages are still delivered. If it returns `false`, the host
+    /// must drop the messages that it took with [`Events::take_messages`] and has not delivered.
     ///
     /// # Errors
     /// As [`close_with`](Self::close_with).
@@ -90,12 +90,12 @@ impl WebSocket {
 /// connection, because later messages wait for it.
 pub struct Reservation {
     target: Arc<SocketTarget>,
-    /// `None` once filled, or if the socket was already closing.
+    /// `None` after the place was filled, or if the socket was already closing.
     place: Option<PlaceNumber>,
 }
 
 impl Reservation {
-    /// Sends the message. Its length must be the reserved one, or the connection fails.
+    /// Sends the message. If its length differs from the reserved length, the connection fails.
     pub fn fill(mut self, data: impl Into<Message>) {
         if let Some(place) = self.place.take() {
             self.target.fill(place, Some(data.into()));

@@ -42,7 +42,7 @@ impl WebSocket {
     /// Connects like [`WebSocket::new`], and calls `setup` before any event can fire.
     ///
     /// # Errors
-    /// As [`WebSocket::new`]. `setup` is not called then.
+    /// Returns the errors of [`WebSocket::new`]. After an error, `setup` is not called.
     pub fn with(
         url: &str,
         protocols: impl Protocols,
@@ -57,7 +57,8 @@ impl WebSocket {
     }
 }
 
-/// Builds a [`WebSocket`] with options that the standard does not have. Their defaults change nothing.
+/// Builds a [`WebSocket`] with options that the standard does not have. With the defaults, the socket behaves
+/// like one from [`WebSocket::new`].
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until it is opened"]
 pub struct Builder {
@@ -88,8 +89,8 @@ impl Builder {
     /// Offers subprotocols to the server, in order of preference.
     ///
     /// # Errors
-    /// Returns a `SyntaxError` for a name that is not a token or is repeated. Returns one for an invalid
-    /// URL too, because the standard checks the URL first.
+    /// Returns a `SyntaxError` for a name that is not a token or is repeated. Also returns a `SyntaxError`
+    /// for an invalid URL, because the standard checks the URL first.
     pub fn protocols(mut self, protocols: impl Protocols) -> Result<Self, Error> {
         self.url.clone()?;
         self.connect.subprotocols = protocols.into_subprotocols()?;
@@ -100,15 +101,15 @@ impl Builder {
     /// sent in `Authorization` without this call.
     ///
     /// # Errors
-    /// Returns [`Error::Header`] for an invalid header and for one that the handshake sets itself.
+    /// Returns [`Error::Header`] for an invalid header and for a header that the handshake sets.
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, Error> {
         let added = self.connect.header(name, value);
         self.connect = added.map_err(|error| HeaderError(error.to_string()))?;
         Ok(self)
     }
 
-    /// Changes the options of the connection. It reaches those for which the builder has no method, such as
-    /// [`ConnectOptions::observer`].
+    /// Changes the options of the connection. Use it for an option for which the builder has no method, such
+    /// as [`ConnectOptions::observer`].
     pub fn connect(mut self, change: impl FnOnce(ConnectOptions) -> ConnectOptions) -> Self {
         self.connect = change(self.connect);
         self
@@ -151,18 +152,18 @@ impl Builder {
         self.connect(|options| options.local_address(address))
     }
 
-    /// Connects to a Unix socket instead of the host of the URL. For `wss`, TLS runs over it.
+    /// Connects to a Unix socket instead of the host of the URL. For `wss`, TLS runs over the Unix socket.
     #[cfg(unix)]
     pub fn unix_socket(self, path: impl Into<PathBuf>) -> Self {
         self.connect(|options| options.unix_socket(path))
     }
 
-    /// Sets what opens the stream to the server, instead of TCP and proxies.
+    /// Sets the connector that opens the stream to the server, instead of TCP and proxies.
     pub fn connector(self, connector: Arc<dyn Connector>) -> Self {
         self.connect(|options| options.connector(connector))
     }
 
-    /// Sets whether connections to one address are opened one after the other. Default: they are.
+    /// Sets whether connections to one address are opened one after the other. Default: one after the other.
     pub fn concurrency(self, concurrency: ConnectConcurrency) -> Self {
         self.connect(|options| options.concurrency(concurrency))
     }
@@ -193,19 +194,20 @@ impl Builder {
         self.connect(|options| options.timeouts(timeouts))
     }
 
-    /// Sets what happens to messages that arrive after [`WebSocket::close`]. Default: they are delivered.
+    /// Sets whether messages that arrive after [`WebSocket::close`] are delivered. Default: they are delivered.
     pub fn after_close(mut self, after_close: AfterClose) -> Self {
         self.after_close = after_close;
         self
     }
 
-    /// Sets which ports a socket may connect to. Default: those that a browser allows.
+    /// Sets the ports to which a socket may connect. Default: the ports that a browser allows.
     pub fn ports(mut self, ports: Ports) -> Self {
         self.ports = ports;
         self
     }
 
-    /// Sets how many bytes may wait for the network. Sending more fails the connection. Default: 256 MiB.
+    /// Sets the number of bytes that may wait for the network. If an application sends more, the connection
+    /// fails. Default: 256 MiB.
     pub fn buffer_limit(mut self, bytes: u64) -> Self {
         self.buffer_limit = bytes;
         self

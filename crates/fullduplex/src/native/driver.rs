@@ -93,7 +93,7 @@ async fn open(
     Ok(socket)
 }
 
-/// Moves messages both ways until the connection has ended or failed.
+/// Transfers messages in both directions until the connection has ended or failed.
 fn poll_open(
     target: &Arc<SocketTarget>,
     socket: &mut Socket,
@@ -105,7 +105,7 @@ fn poll_open(
         }
         hand_over(target, socket);
         let polled = if target.state().object.inbox.is_full() {
-            // Only writes queued data. Errors are reported by the next read.
+            // This only writes queued data. The next read reports errors.
             let _ = socket.poll_without_reading(cx);
             Poll::Pending
         } else {
@@ -170,8 +170,8 @@ fn take_abort(target: &SocketTarget, cx: &Context<'_>) -> Option<Failure> {
     state.object.outbox.abort.take()
 }
 
-/// Hands queued messages to the connection while it has room. Before a Close it hands over all
-/// messages, so that the connection sends the Close and its deadline starts.
+/// Hands queued messages to the connection while it has room. Before a Close, hands over all messages,
+/// so that the connection sends the Close and starts the deadline of the closing handshake.
 fn hand_over(target: &SocketTarget, socket: &mut Socket) {
     loop {
         let mut state = target.state();

@@ -11,7 +11,8 @@ use crate::rules::machine::Task;
 pub(crate) struct Inbox {
     tasks: VecDeque<Task>,
     bytes: usize,
-    /// Bytes written since a host last ran a task for them. They do not wait behind messages.
+    /// The number of bytes written since a host last ran a task that reports written bytes. Messages do not
+    /// delay this task.
     transmitted: u64,
     end: End,
 }
@@ -80,7 +81,7 @@ impl Inbox {
         self.tasks.is_empty()
     }
 
-    /// Returns the bytes written since a host last ran a task for them.
+    /// Returns the number of bytes written since a host last ran a task that reports written bytes.
     pub(crate) fn transmitted(&self) -> u64 {
         self.transmitted
     }

@@ -107,5 +107,6 @@ impl Outbox {
     }
 }
 
-/// The number of messages that may wait for the network. It bounds empty messages, which have no bytes.
+/// The number of messages that may wait for the network. The limit also applies to empty messages, which the
+/// limit of bytes does not count.
 const OUTBOX_MESSAGES: usize = 1 << 20;

@@ -10,27 +10,27 @@ use crate::object::websocket::WebSocket;
 use crate::reconnect::ReconnectingWebSocket;
 use crate::rules::event::CloseEvent;
 
-/// Blocking. A browser cannot block.
+/// Methods that block. They do not exist in a browser, because a page cannot block.
 impl WebSocket {
     /// Blocks this thread until the `close` event has fired, and returns it. While an [`Events`](crate::Events) stream
     /// exists, another thread must keep polling it.
     ///
     /// # Panics
-    /// Panics in a handler and in an async task, which would block forever. Await
-    /// [`closed`](Self::closed) there.
+    /// Panics in a handler and in an async task, because the call would never return there. Await
+    /// [`closed`](Self::closed) instead.
     #[track_caller]
     pub fn wait(&self) -> CloseEvent {
         wait_for(self.closed())
     }
 }
 
-/// Blocking. A browser cannot block.
+/// Methods that block. They do not exist in a browser, because a page cannot block.
 impl ReconnectingWebSocket {
     /// Blocks this thread until the `close` event has fired, and returns it.
     ///
     /// # Panics
-    /// Panics in a handler and in an async task, which would block forever. Await
-    /// [`closed`](Self::closed) there.
+    /// Panics in a handler and in an async task, because the call would never return there. Await
+    /// [`closed`](Self::closed) instead.
     #[track_caller]
     pub fn wait(&self) -> CloseEvent {
         wait_for(self.closed())
@@ -40,7 +40,7 @@ impl ReconnectingWebSocket {
 /// Blocks this thread until the future is ready.
 ///
 /// # Panics
-/// Panics in a handler and in an async task, where it would wait forever (FC-10).
+/// Panics in a handler and in an async task, because the call would never return there (FC-10).
 #[track_caller]
 fn wait_for<F: Future>(future: F) -> F::Output {
     assert!(

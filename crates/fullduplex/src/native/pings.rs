@@ -6,7 +6,7 @@ use crate::object::websocket::WebSocket;
 use crate::reconnect::ReconnectingWebSocket;
 use crate::rules::error::Error;
 
-/// Pings. A browser sends none.
+/// Methods for Pings. They do not exist in a browser, where an application cannot send Pings.
 impl WebSocket {
     /// Sends a Ping and returns its number, to compare with [`pings_answered`](Self::pings_answered).
     /// Returns `None` if the socket is closing or closed: no Pong will arrive.
@@ -44,7 +44,7 @@ impl WebSocket {
     }
 }
 
-/// Pings. A browser sends none.
+/// Methods for Pings. They do not exist in a browser, where an application cannot send Pings.
 impl ReconnectingWebSocket {
     /// Sends a Ping and waits for the Pong. Returns the time between them, or `None` if no
     /// connection is open or it ends first.

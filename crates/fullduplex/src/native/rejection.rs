@@ -30,7 +30,7 @@ impl Failure {
         let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
         let wait = match value.parse() {
             Ok(seconds) => Duration::from_secs(seconds),
-            // A number of seconds that does not fit into a u64.
+            // The number of seconds does not fit into a u64.
             Err(_) if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
                 Duration::MAX
             }
@@ -56,8 +56,8 @@ fn rejected(failure: &Failure) -> Option<&Rejected> {
     }
 }
 
-/// Returns whether the next request would get the same status. A 5xx, and the 4xx of this list, can
-/// change while a server or its load balancer restarts.
+/// Returns whether the next request would get the same status. A 5xx status and the 4xx statuses of this
+/// list can change while a server or its load balancer restarts.
 fn is_permanent_status(status: StatusCode) -> bool {
     let can_change = matches!(
         status,

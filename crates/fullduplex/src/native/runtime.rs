@@ -16,7 +16,7 @@ pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) {
     };
 }
 
-/// A future that contains panics, such as those of an application's connector (FC-10).
+/// A future that catches the panics of another future, such as those of an application's connector (FC-10).
 struct Contained(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
 
 impl Future for Contained {

@@ -25,14 +25,14 @@ pub(crate) struct SocketState {
     pub(crate) machine: Machine,
     pub(crate) inbox: Inbox,
     pub(crate) outbox: Outbox,
-    /// Why the connection failed, once it has.
+    /// Why the connection failed, or `None` if it has not failed.
     pub(crate) failure: Option<Arc<Failure>>,
     amount: Amount,
     pings: Pings,
 }
 
-/// Whether the application watches `buffered_amount`. Waking a stream for each written message
-/// would double its work, so it is woken only if the application has read a positive amount.
+/// Whether the application watches `buffered_amount`. To wake a stream for each written message would
+/// double the stream's work, so it is woken only if the application has read a positive amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Amount {
     Unwatched,
@@ -158,7 +158,7 @@ impl Object for SocketState {
     }
 
     fn close_unobserved(&mut self, wakers: &mut Wakers) {
-        // Cannot fail: there is no code and no reason to check.
+        // This cannot fail, because there are no arguments to check.
         if let Ok(closing) = self.machine.close(None, None) {
             self.start_closing(closing, wakers);
         }
@@ -209,8 +209,8 @@ impl SocketTarget {
         Ok(object.admit(len)?.then(|| object.outbox.reserve(len)))
     }
 
-    /// Fills a reserved place. Without a message, or with one of another length, the connection
-    /// fails.
+    /// Fills a reserved place. If there is no message, or if its length differs from the reserved length,
+    /// the connection fails.
     pub(crate) fn fill(&self, place: PlaceNumber, message: Option<Message>) {
         let mut state = self.state();
         let filled = message.is_some_and(|message| state.object.outbox.fill(place, message));
@@ -228,7 +228,7 @@ impl SocketTarget {
         Ok(())
     }
 
-    /// Closes with a frame whose arguments were checked before.
+    /// Closes the connection with a frame. The arguments of the frame were checked before.
     pub(crate) fn close_with_frame(&self, frame: Option<&CloseFrame>) {
         match frame {
             Some(frame) if frame.code == CloseCode::GOING_AWAY => self.disappear(),
@@ -265,7 +265,7 @@ impl SocketTarget {
         state.announce();
     }
 
-    /// Handles a Pong. It answers its Ping and all earlier ones (RFC6455-5.5.3-2).
+    /// Handles a Pong. A Pong answers its Ping and all earlier Pings (RFC6455-5.5.3-2).
     pub(crate) fn handle_pong(&self, payload: &[u8]) {
         let Ok(number) = payload.try_into().map(u64::from_be_bytes) else { return };
         let mut state = self.state();
@@ -285,8 +285,7 @@ impl SocketTarget {
         self.driver_gone();
     }
 
-    /// Runs the tasks of the next messages, at most `most`, if `stream` is the host and there are
-    /// no listeners.
+    /// Runs the tasks of up to `most` messages, if `stream` is the host and there are no listeners.
     pub(crate) fn run_messages(&self, stream: Host, cx: &Context<'_>, most: usize) -> Batch {
         let mut state = self.state();
         if !state.may_run(stream) || !state.listeners.is_empty() {

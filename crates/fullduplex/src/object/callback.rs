@@ -1,4 +1,4 @@
-//! Calls code of the application: handlers, wakers, and the destructors of what they own.
+//! Calls code of the application: handlers, wakers, and the destructors of the values that they own.
 
 use std::cell::Cell;
 use std::mem;
@@ -13,8 +13,8 @@ thread_local! {
 pub(crate) fn undisturbed(code: impl FnOnce()) {
     RUNNING.set(RUNNING.get() + 1);
     if let Err(payload) = catch_unwind(AssertUnwindSafe(code)) {
-        // FC-10: the destructor of a panic payload may panic too, and so may the payload of that
-        // panic.
+        // FC-10: the destructor of a panic payload may panic. The destructor of that panic's payload
+        // may panic too.
         catch_unwind(AssertUnwindSafe(|| drop(payload))).unwrap_or_else(mem::forget);
     }
     RUNNING.set(RUNNING.get() - 1);

@@ -8,11 +8,11 @@ use crate::object::stream::EventStream;
 use crate::object::target::{Handle, MessageDemand};
 use crate::rules::event::Event;
 
-/// The events of a socket as a stream, to await them or to drain them on your own thread.
+/// The events of a socket as a stream. Use it to await events or to take them on your own thread.
 ///
 /// While it exists, states change and events fire only when the stream is polled. Handlers and listeners
 /// are called before the stream yields the event. If many events wait here, the network is not read.
-/// Dropping the stream gives the events back to the handlers.
+/// After the stream is dropped, later events fire in the background, as without a stream.
 ///
 /// The stream is woken for written bytes only after
 /// [`WebSocket::buffered_amount`](crate::WebSocket::buffered_amount) has returned a positive value.

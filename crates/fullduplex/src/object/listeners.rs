@@ -17,7 +17,7 @@ struct Listener<C, T> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// `onopen` and the like: at most one for each type of event.
+    /// A handler such as `onopen`: at most one for each type of event.
     Handler,
     /// `addEventListener(…)`
     Listener,
@@ -40,7 +40,7 @@ impl<C: Clone, T: Copy + PartialEq> Listeners<C, T> {
     }
 
     /// Sets the event handler. A handler that replaces another keeps its place among the listeners
-    /// (HTML, "event handlers"). Returns the replaced one, to be dropped without the lock.
+    /// (HTML, "event handlers"). Returns the replaced handler, which the caller drops outside the lock.
     pub(crate) fn set_handler(&mut self, event_type: T, callback: C) -> Option<C> {
         match self.handler(event_type) {
             Some(index) => Some(std::mem::replace(&mut self.list[index].callback, callback)),

@@ -1,16 +1,18 @@
-/// `Send`, on targets with threads. In a browser, every type has it.
+/// Means `Send` on targets with threads. In a browser, every type implements it.
 ///
-/// Handlers run on other threads than the one that sets them, except in a browser, which calls them on the
-/// thread that made the socket. There they may own objects of JavaScript, which cannot be sent.
+/// On targets with threads, another thread than the one that sets a handler may call it. A browser calls a
+/// handler on the thread that created the socket. The handler may therefore own objects of JavaScript, which
+/// cannot be sent to other threads.
 #[cfg(not(target_family = "wasm"))]
 pub trait MaybeSend: Send {}
 #[cfg(not(target_family = "wasm"))]
 impl<T: Send + ?Sized> MaybeSend for T {}
 
-/// `Send`, on targets with threads. In a browser, every type has it.
+/// Means `Send` on targets with threads. In a browser, every type implements it.
 ///
-/// Handlers run on other threads than the one that sets them, except in a browser, which calls them on the
-/// thread that made the socket. There they may own objects of JavaScript, which cannot be sent.
+/// On targets with threads, another thread than the one that sets a handler may call it. A browser calls a
+/// handler on the thread that created the socket. The handler may therefore own objects of JavaScript, which
+/// cannot be sent to other threads.
 #[cfg(target_family = "wasm")]
 pub trait MaybeSend {}
 #[cfg(target_family = "wasm")]

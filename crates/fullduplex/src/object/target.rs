@@ -2,7 +2,7 @@
 //!
 //! The driver of an object posts tasks. One *host* at a time runs them, in order: the driver itself, or
 //! an [`EventStream`](crate::object::stream::EventStream). Running a task changes the object and returns
-//! the events to fire. No code of the application runs under the lock.
+//! the events to fire. No callback of the application runs under the lock.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,7 +31,7 @@ pub(crate) trait Object: MaybeSend + Sized + 'static {
     /// Takes the next task that `demand` lets through.
     fn next_task(&mut self, demand: MessageDemand) -> Option<Self::Task>;
 
-    /// Changes the object as the task says and returns the events to fire.
+    /// Applies the task to the object and returns the events to fire.
     fn run(&mut self, task: Self::Task, wakers: &mut Wakers) -> Fired<Self::Event>;
 
     /// Returns whether many tasks wait for the host, so that the driver should not read from the
@@ -41,7 +41,7 @@ pub(crate) trait Object: MaybeSend + Sized + 'static {
     /// Returns whether a listener for `event_type` keeps an object without handles alive.
     fn can_fire(&self, event_type: Self::EventType) -> bool;
 
-    /// Takes what is not needed after the close event.
+    /// Takes the state that is not needed after the close event.
     fn finish(&mut self, listeners: &mut Callbacks<Self>) -> Self::Remains;
 
     /// Closes the object because no handle or listener is left.
@@ -118,8 +118,8 @@ impl<O: Object> Target<O> {
         Self { state: Mutex::new(state), handles: AtomicUsize::new(0) }
     }
 
-    /// Locks the state. Of the application's code, only the clone of a waker runs under the lock.
-    /// Callbacks, messages and listeners are called and dropped outside it.
+    /// Locks the state. The only code of the application that runs under the lock clones a waker.
+    /// Callbacks, messages and listeners are called and dropped outside the lock.
     pub(crate) fn state(&self) -> Locked<'_, O> {
         // Nothing that can panic runs under the lock.
         Locked(Some(self.state.lock().unwrap_or_else(PoisonError::into_inner)))
@@ -313,7 +313,8 @@ impl<O: Object> State<O> {
         Some(self.object.run(task, &mut self.wakers))
     }
 
-    /// Runs the tasks that waited for a listener, without listeners, and makes the driver the host.
+    /// Runs the tasks that waited for a first listener, and fires their events without listeners. Makes
+    /// the driver the host.
     fn run_unheard(&mut self) -> Option<O::Remains> {
         self.wakers.set_host(Host::Driver);
         let mut remains = None;

@@ -26,16 +26,17 @@ use crate::rules::event::{BinaryType, CloseEvent, Event, EventType, MessageEvent
 /// Events wait until the socket is used for the first time after its construction:
 ///
 /// - The first [`events`](Self::events) stream receives all of them.
-/// - The first handler or listener receives them from the first one on. On a current-thread runtime
-///   they fire when your task yields, as in a browser. Elsewhere another thread fires them, so a
-///   *second* handler on the next line may miss an event. Use [`WebSocket::with`] to add several.
+/// - The first handler or listener receives all events of its type. On a current-thread runtime, events
+///   fire when your task yields, as in a browser. Elsewhere, another thread fires them, so a *second*
+///   handler on the next line may miss an event. Use [`WebSocket::with`] to add several handlers.
 /// - Any other call, such as [`ready_state`](Self::ready_state), [`send`](Self::send) or
-///   [`closed`](Self::closed), means that the application does not listen: the waiting events are
-///   dropped, and the state is up to date. [`url`](Self::url), [`binary_type`](Self::binary_type),
-///   [`set_binary_type`](Self::set_binary_type) and `clone` do not count.
+///   [`closed`](Self::closed), means that the application does not listen. The waiting events are
+///   dropped, and the state is updated. The calls [`url`](Self::url),
+///   [`binary_type`](Self::binary_type), [`set_binary_type`](Self::set_binary_type) and `clone` do not
+///   have this effect.
 ///
-/// At most 1 MiB of messages wait. Beyond that, nothing is read from the connection of an unused
-/// socket. In a browser any number waits, because a page cannot make the browser stop reading.
+/// At most about 1 MiB of messages wait. After that, the connection of an unused socket is not read. In
+/// a browser, there is no limit, because a page cannot make the browser stop reading.
 ///
 /// A handler that blocks delays its socket; without a runtime, it delays all sockets of the process.
 /// Handlers run inside an async runtime, so they cannot use `block_on`.
@@ -97,31 +98,32 @@ impl WebSocket {
         self.handle.send(data.into())
     }
 
-    /// Starts the closing handshake without a code; the peer sees 1005. Messages sent before are
-    /// still delivered to the peer. Messages from the peer may arrive until the socket is CLOSED. In a browser, these
-    /// are dropped.
+    /// Starts the closing handshake without a code; the peer's close event has code 1005. Messages that were
+    /// sent before this call are still delivered to the peer. Messages from the peer may arrive until the
+    /// socket is CLOSED. A browser drops messages that arrive after this call.
     ///
     /// In state CONNECTING it stops connecting. In state CLOSING or CLOSED it does nothing.
     pub fn close(&self) {
-        // Cannot fail: there is no code and no reason to check.
+        // This cannot fail, because there are no arguments to check.
         self.handle.close(None, None).ok();
     }
 
     /// Starts the closing handshake like [`close`](Self::close), with a code and a reason for the peer.
     ///
     /// # Errors
-    /// In every state, and without changing it, returns [`Error::Code`] unless `code` is 1000 or from 3000
-    /// to 4999, and [`Error::Reason`] if `reason` is longer than 123 bytes of UTF-8.
+    /// Returns [`Error::Code`] unless `code` is 1000 or from 3000 to 4999. Returns [`Error::Reason`] if
+    /// `reason` is longer than 123 bytes of UTF-8. The arguments are checked in every state. An error does
+    /// not change the state.
     pub fn close_with(&self, code: u16, reason: &str) -> Result<(), Error> {
         self.handle.close(Some(code), Some(reason))
     }
 
-    /// Sets the handler of `open` events. It replaces the one before.
+    /// Sets the handler of `open` events. It replaces the previous handler.
     pub fn set_onopen(&self, mut handler: impl FnMut(&Self, &Event) + MaybeSend + 'static) {
         self.set_handler(EventType::Open, move |socket, event| handler(socket, event));
     }
 
-    /// Sets the handler of `message` events. It replaces the one before.
+    /// Sets the handler of `message` events. It replaces the previous handler.
     pub fn set_onmessage(
         &self,
         mut handler: impl FnMut(&Self, &MessageEvent) + MaybeSend + 'static,
@@ -133,12 +135,12 @@ impl WebSocket {
         });
     }
 
-    /// Sets the handler of `error` events. It replaces the one before.
+    /// Sets the handler of `error` events. It replaces the previous handler.
     pub fn set_onerror(&self, mut handler: impl FnMut(&Self, &Event) + MaybeSend + 'static) {
         self.set_handler(EventType::Error, move |socket, event| handler(socket, event));
     }
 
-    /// Sets the handler of `close` events. It replaces the one before.
+    /// Sets the handler of `close` events. It replaces the previous handler.
     pub fn set_onclose(&self, mut handler: impl FnMut(&Self, &CloseEvent) + MaybeSend + 'static) {
         self.set_handler(EventType::Close, move |socket, event| {
             if let Event::Close(close) = event {
@@ -172,14 +174,14 @@ impl WebSocket {
         self.add(event_type, Kind::Once, listener)
     }
 
-    /// Removes a listener: `removeEventListener`. Returns whether it was there.
+    /// Removes a listener: `removeEventListener`. Returns whether the listener was registered.
     pub fn remove_event_listener(&self, id: ListenerId) -> bool {
         let old = self.handle.state().listeners.remove(id);
         old.is_some()
     }
 
-    /// Returns the events as a stream, which runs the socket's events while it exists. An earlier stream
-    /// ends.
+    /// Returns the events as a stream, which fires the socket's events while it exists. Ends an earlier
+    /// stream.
     ///
     /// The first stream of a socket that was not used before receives every event, on every runtime
     /// (see ["When events fire"](Self#when-events-fire)).
@@ -187,7 +189,8 @@ impl WebSocket {
         Events::new(self.handle.clone())
     }
 
-    /// Returns why the connection failed, once it has. It is meant for a log. In a browser, it contains almost nothing.
+    /// Returns why the connection failed, or `None` if it has not failed. The cause is meant for a log. In a
+    /// browser, it contains almost no details.
     pub fn failure(&self) -> Option<Arc<Failure>> {
         self.handle.claimed().object.failure.clone()
     }
@@ -202,7 +205,7 @@ impl WebSocket {
     }
 
     /// Waits until [`buffered_amount`](Self::buffered_amount) is less than `bytes`, or the socket is
-    /// closed. A sender uses it to keep pace with the network. While an [`Events`] stream exists, keep
+    /// closed. A sender awaits it to send at the pace of the network. While an [`Events`] stream exists, keep
     /// polling the stream, because the amount decreases only between its events.
     ///
     /// # Cancel safety

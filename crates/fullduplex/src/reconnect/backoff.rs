@@ -12,8 +12,8 @@ pub struct Backoff {
     pub base: Duration,
     /// The largest bound. Default: 30 seconds.
     pub cap: Duration,
-    /// How long a connection must stay open to reset the waits. A shorter one counts as a failed
-    /// attempt, so that a server that accepts and drops clients is not flooded. Default: 5 seconds.
+    /// How long a connection must stay open to reset the waits. A shorter connection counts as a failed
+    /// attempt, so that clients do not flood a server that accepts and drops them. Default: 5 seconds.
     pub min_uptime: Duration,
     /// The number of attempts in a row after a loss or a failed first attempt. `None`, the default,
     /// means no limit.

@@ -37,7 +37,7 @@ impl ReconnectingWebSocket {
     }
 
     /// Returns a builder for a socket that asks `provider` for the options of each attempt, for
-    /// example because a token expires or a directory names the server.
+    /// example because a token expires or because a directory service returns the server's address.
     ///
     /// `provider` receives the number of the attempt since the waits were reset, 0 for the first
     /// one. If it returns an error, the attempt has failed. Its future may take a long time: it
@@ -88,10 +88,10 @@ impl ReconnectingBuilder {
         self
     }
 
-    /// Ends the socket at a loss for which `stop` returns true, such as one with a close code by
-    /// which the server rejects the client. Replaces the default: [`Lost::is_permanent`] with fixed
-    /// options, nothing with a provider. [`Lost::retry_in`] is zero in the argument, because it is
-    /// not decided yet.
+    /// Ends the socket after a loss for which `stop` returns true. For example, `stop` checks for a close
+    /// code with which the server rejects the client. The default is [`Lost::is_permanent`] with fixed
+    /// options; with a provider, no loss ends the socket. In the argument of `stop`, [`Lost::retry_in`] is
+    /// zero, because the next attempt is not scheduled yet.
     pub fn stop_when(mut self, stop: impl FnMut(&Lost) -> bool + MaybeSend + 'static) -> Self {
         self.plan.stop_when = Box::new(stop);
         self

@@ -23,8 +23,8 @@ use crate::reconnect::reconnection::{ReconnectTarget, Wish};
 use crate::reconnect::schedule::{Phase, Verdict};
 use crate::rules::event::{CloseEvent, Event};
 
-/// Messages are handed over while the connection has fewer bytes than this to write. Messages that
-/// it has when it ends are not sent again.
+/// Messages are handed over while the connection has fewer bytes than this to write. Messages that were
+/// handed to a connection are not sent again after it ends.
 const HAND_OVER_HIGH_WATER: u64 = 16 << 10;
 
 /// A high-water mark that hands over all messages, because a Close follows them.
@@ -244,7 +244,7 @@ impl ReconnectTarget {
         }
     }
 
-    /// Serves a connection from before it opens until it ends.
+    /// Serves a connection until it ends. Begins before the connection is open.
     async fn serve(self: &Arc<Self>, connection: WebSocket, events: Events) -> End {
         let mut events = pin!(events);
         {

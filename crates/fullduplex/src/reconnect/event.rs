@@ -69,7 +69,7 @@ pub struct Lost {
     pub cause: Option<LostCause>,
     /// The time until the next attempt.
     pub retry_in: Duration,
-    /// The number of that attempt, from 1, since the waits were reset.
+    /// The number of the next attempt. The first attempt after the waits were reset has number 0.
     pub retry: u32,
 }
 
@@ -78,9 +78,9 @@ impl Lost {
     /// rejected the request with a 4xx status that waiting does not change, such as 401, or the
     /// options are invalid.
     ///
-    /// A [`ReconnectingWebSocket`](super::ReconnectingWebSocket) with fixed options stops then (FC-07).
-    /// One with a provider asks it again, unless
-    /// [`stop_when`](super::ReconnectingBuilder::stop_when) says otherwise.
+    /// In this case, a [`ReconnectingWebSocket`](super::ReconnectingWebSocket) with fixed options stops
+    /// (FC-07). A socket with a provider asks the provider again, unless
+    /// [`stop_when`](super::ReconnectingBuilder::stop_when) ends the socket.
     pub fn is_permanent(&self) -> bool {
         match &self.cause {
             Some(LostCause::Connection(failure)) => failure.is_permanent(),
@@ -116,7 +116,7 @@ impl fmt::Display for LostCause {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Undelivered {
-    /// The messages, in order. If there are very many, only the first ones.
+    /// The messages, in order. If there are very many, only the first messages are included.
     pub messages: Vec<Message>,
     /// The number of messages.
     pub count: u64,

@@ -5,7 +5,7 @@ use fullduplex_proto::Message;
 
 use crate::reconnect::options::{OutboxFullError, OutboxLimits, OutboxOverflow};
 
-/// Messages passed to `send` that were not written completely by any connection.
+/// Messages passed to `send` that no connection has written completely.
 #[derive(Debug)]
 pub(super) struct Outbox {
     limits: OutboxLimits,
@@ -14,7 +14,7 @@ pub(super) struct Outbox {
     /// Messages handed to the current connection. They are not handed to another one.
     handed_over: VecDeque<Message>,
     handed_over_bytes: u64,
-    /// Messages dropped for newer ones and not reported yet.
+    /// Messages that were dropped to make room for newer ones and were not reported yet.
     dropped: Dropped,
 }
 
@@ -81,8 +81,8 @@ impl Outbox {
         Some(message)
     }
 
-    /// Removes the messages that were written completely. `buffered` bytes of the connection are
-    /// still to be written.
+    /// Removes the messages that were written completely. The connection still has `buffered` bytes to
+    /// write.
     pub(super) fn handle_taken(&mut self, buffered: u64) {
         while let Some(message) = self.handed_over.front()
             && self.handed_over_bytes - message.len() as u64 >= buffered
@@ -110,7 +110,7 @@ impl Outbox {
 }
 
 impl Dropped {
-    /// Adds a message. Unreported messages use at most as much memory as an outbox.
+    /// Counts a message. Keeps it for the report if the kept messages do not exceed `limit` bytes.
     fn push(&mut self, message: Message, limit: usize) {
         self.count += 1;
         if self.bytes + message.len() <= limit && self.messages.len() < REPORTED_MAX {

@@ -6,7 +6,7 @@ use crate::backend::builder::Builder;
 use crate::object::maybe_send::MaybeSend;
 use crate::reconnect::event::Lost;
 
-/// The future options of one attempt.
+/// The future that returns the options of one attempt.
 pub(super) type Provided = Pin<Box<dyn Provision>>;
 
 /// The application's decisions about reconnecting.

@@ -28,7 +28,7 @@ pub(crate) struct Reconnection {
     pub(super) connection: Option<WebSocket>,
     pub(super) wish: Option<Wish>,
     pub(super) outbox: Outbox,
-    /// Bytes sent to a closing or closed socket. They count, as in the standard.
+    /// Bytes sent to a closing or closed socket. `buffered_amount` includes them, as in the standard.
     discarded: u64,
     pub(super) binary_type: BinaryType,
     inbox: Inbox,
@@ -46,8 +46,8 @@ pub(super) enum Wish {
     Reconnect,
 }
 
-/// Whether the application has sent a message. If so, events that wait for a first listener stop
-/// the reading only until there are many: an application that sends may never listen.
+/// Whether the application has sent a message. An application that sends may never listen. The driver
+/// therefore drops its events that wait for a first listener when there are too many of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Usage {
     Unused,

@@ -29,8 +29,8 @@ use crate::rules::event::{BinaryType, CloseEvent, MessageEvent, ReadyState};
 /// messages may still be lost on the way: only an answer of the server confirms that they arrived.
 ///
 /// With fixed options, the socket ends when another attempt would fail too
-/// ([`Lost::is_permanent`]), such as after 401. `Retry-After` delays the next attempt by up to an
-/// hour.
+/// ([`Lost::is_permanent`]), for example after status 401. `Retry-After` delays the next attempt by up
+/// to an hour.
 ///
 /// ```no_run
 /// use fullduplex::{ReconnectingWebSocket, WebSocket};
@@ -115,7 +115,7 @@ impl ReconnectingWebSocket {
     }
 
     /// Waits until [`buffered_amount`](Self::buffered_amount) is less than `bytes`, or the socket has ended. A
-    /// sender uses it to keep pace with the network.
+    /// sender awaits it to send at the pace of the network.
     ///
     /// # Cancel safety
     /// Cancel safe.
@@ -129,10 +129,10 @@ impl ReconnectingWebSocket {
         .await;
     }
 
-    /// Closes the connection after sending the queued messages, and opens no other. Without a
+    /// Closes the connection after sending the queued messages, and opens no other connection. Without a
     /// connection, the socket ends immediately.
     pub fn close(&self) {
-        // Cannot fail: there is no code and no reason to check.
+        // This cannot fail, because there are no arguments to check.
         self.handle.close(None, None).ok();
     }
 
@@ -161,12 +161,12 @@ impl ReconnectingWebSocket {
         self.handle.state().object.failure.clone()
     }
 
-    /// Sets the handler of `open` events. It replaces the one before.
+    /// Sets the handler of `open` events. It replaces the previous handler.
     pub fn set_onopen(&self, mut handler: impl FnMut(&Self) + MaybeSend + 'static) {
         self.set_handler(ReconnectingEventType::Open, move |socket, _| handler(socket));
     }
 
-    /// Sets the handler of `message` events. It replaces the one before.
+    /// Sets the handler of `message` events. It replaces the previous handler.
     pub fn set_onmessage(
         &self,
         mut handler: impl FnMut(&Self, &MessageEvent) + MaybeSend + 'static,
@@ -178,7 +178,7 @@ impl ReconnectingWebSocket {
         });
     }
 
-    /// Sets the handler of `lost` events. It replaces the one before.
+    /// Sets the handler of `lost` events. It replaces the previous handler.
     pub fn set_onlost(&self, mut handler: impl FnMut(&Self, &Lost) + MaybeSend + 'static) {
         self.set_handler(ReconnectingEventType::Lost, move |socket, event| {
             if let ReconnectingEvent::Lost(lost) = event {
@@ -187,7 +187,7 @@ impl ReconnectingWebSocket {
         });
     }
 
-    /// Sets the handler of `undelivered` events. It replaces the one before.
+    /// Sets the handler of `undelivered` events. It replaces the previous handler.
     pub fn set_onundelivered(
         &self,
         mut handler: impl FnMut(&Self, &Undelivered) + MaybeSend + 'static,
@@ -199,12 +199,12 @@ impl ReconnectingWebSocket {
         });
     }
 
-    /// Sets the handler of `error` events. It replaces the one before.
+    /// Sets the handler of `error` events. It replaces the previous handler.
     pub fn set_onerror(&self, mut handler: impl FnMut(&Self) + MaybeSend + 'static) {
         self.set_handler(ReconnectingEventType::Error, move |socket, _| handler(socket));
     }
 
-    /// Sets the handler of `close` events. It replaces the one before.
+    /// Sets the handler of `close` events. It replaces the previous handler.
     pub fn set_onclose(&self, mut handler: impl FnMut(&Self, &CloseEvent) + MaybeSend + 'static) {
         self.set_handler(ReconnectingEventType::Close, move |socket, event| {
             if let ReconnectingEvent::Close(close) = event {
@@ -230,20 +230,20 @@ impl ReconnectingWebSocket {
         self.target().listen(|listeners| listeners.add(event_type, Kind::Listener, callback))
     }
 
-    /// Removes a listener. Returns whether it was there.
+    /// Removes a listener. Returns whether the listener was registered.
     pub fn remove_event_listener(&self, id: ListenerId) -> bool {
         let old = self.handle.state().listeners.remove(id);
         old.is_some()
     }
 
-    /// Returns the events as a stream, which fires the socket's events while it exists. An earlier stream
-    /// ends.
+    /// Returns the events as a stream, which fires the socket's events while it exists. Ends an earlier
+    /// stream.
     pub fn events(&self) -> ReconnectingEvents {
         ReconnectingEvents::new(self.handle.clone())
     }
 
     /// Waits until the `close` event has fired, and returns it. While a [`ReconnectingEvents`] stream exists,
-    /// the event fires when that is polled.
+    /// the event fires only when the stream is polled.
     ///
     /// # Cancel safety
     /// Cancel safe.

@@ -13,9 +13,9 @@ pub enum ReconnectState {
     Open,
     /// The socket waits for the next attempt. `reconnect()` ends the wait.
     Waiting {
-        /// The number of that attempt, from 1.
+        /// The number of the next attempt. It is at least 1.
         retry: u32,
-        /// The time until that attempt.
+        /// The time until the next attempt.
         retry_in: Duration,
     },
     /// The closing handshake is in progress.

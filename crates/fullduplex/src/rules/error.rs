@@ -1,7 +1,7 @@
 use fullduplex_proto::handshake::SubprotocolError;
 use fullduplex_proto::{CloseReasonError, UrlError};
 
-/// An exception of the standard. The call did nothing.
+/// An exception of the standard. A call that returns it has no effect.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -11,7 +11,8 @@ pub enum Error {
     /// A `SyntaxError`: the subprotocols are invalid.
     #[error(transparent)]
     Protocols(#[from] SubprotocolError),
-    /// A header that cannot be added. The standard has no headers; the name is `SyntaxError` too.
+    /// A header that cannot be added. The standard has no headers, so the name of this exception is also
+    /// `SyntaxError`.
     #[error(transparent)]
     Header(#[from] HeaderError),
     /// A `SyntaxError`: the close reason is too long.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fullduplex_proto::{Message, Text};
 
-/// The state of a socket. It only moves forward.
+/// The state of a socket. A socket never returns to an earlier state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u16)]
 pub enum ReadyState {
@@ -24,7 +24,7 @@ impl ReadyState {
 
 /// The type in which binary messages are delivered.
 ///
-/// In Rust both are the same bytes. The difference matters to bindings to other languages.
+/// In Rust, both types contain the same bytes. Only bindings to other languages need the difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum BinaryType {
     /// As a `Blob`.
@@ -79,8 +79,8 @@ pub enum Event {
     Open,
     /// A message arrived.
     Message(MessageEvent),
-    /// The connection failed. The event does not tell why;
-    /// [`WebSocket::failure`](crate::WebSocket::failure) does.
+    /// The connection failed. The event does not contain the cause.
+    /// [`WebSocket::failure`](crate::WebSocket::failure) returns it.
     Error,
     /// The connection is closed.
     Close(CloseEvent),

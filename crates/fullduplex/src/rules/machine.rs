@@ -43,7 +43,7 @@ pub struct Machine {
 pub enum Sending {
     /// Send the data.
     Transmit,
-    /// Drop the data: the socket is closing or closed. `bufferedAmount` counts them.
+    /// Drop the data: the socket is closing or closed. `bufferedAmount` includes them.
     Discard,
     /// Drop the data and the connection: the buffer is full. Queue [`Task::failed`].
     Full,
@@ -133,8 +133,8 @@ impl Machine {
         self.ready_state
     }
 
-    /// Returns the attribute `bufferedAmount`: the bytes of payload that were sent and that the network has not taken.
-    /// It is never reset.
+    /// Returns the attribute `bufferedAmount`: the number of bytes of payload that were passed to
+    /// [`send`](Self::send) and not written to the network. It is never reset.
     pub fn buffered_amount(&self) -> u64 {
         self.buffered_amount
     }
@@ -160,7 +160,7 @@ impl Machine {
     }
 
     /// Runs `send(data)` with `len` bytes of payload. `written` is the number of bytes that the network took and for
-    /// which no [`Task::Transmitted`] has run yet. They do not count for the limit.
+    /// which no [`Task::Transmitted`] has run yet. These bytes do not count towards the limit.
     ///
     /// # Errors
     /// [`Error::Connecting`].
@@ -228,7 +228,7 @@ impl Machine {
 
     fn give_up(&mut self) -> Closing {
         self.ready_state = ReadyState::Closing;
-        // Without an `open` event there must be no messages, even if their tasks already wait.
+        // No `message` event may fire without an `open` event, even if tasks for messages already wait.
         self.after_close = AfterClose::Drop;
         Closing::GiveUp
     }

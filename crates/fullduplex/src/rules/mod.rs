@@ -8,6 +8,6 @@ pub mod machine;
 pub(crate) mod ports;
 pub mod stream_machine;
 
-/// The bytes that may wait for the network before a writer waits: 64 KiB. The driver hands over
-/// messages, and a write of a `WebSocketStream` resolves, while less than this waits.
+/// The high-water mark of writing: 64 KiB. While fewer bytes than this wait for the network, the driver
+/// hands over messages, and a write of a `WebSocketStream` resolves.
 pub const WRITE_HIGH_WATER: u64 = 64 << 10;

@@ -1,8 +1,8 @@
-/// Which ports a socket may connect to.
+/// The ports to which a socket may connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Ports {
-    /// Allows the same ports as a browser: all except the 83 ports of other protocols that the Fetch standard
-    /// blocks.
+    /// Allows the same ports as a browser: all ports except 83 ports of other protocols, which the Fetch
+    /// standard blocks.
     #[default]
     Fetch,
     /// Allows every port.

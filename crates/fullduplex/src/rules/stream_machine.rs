@@ -30,7 +30,7 @@ enum Promise {
 
 /// What the host does. "The error" is the error of the connection, or the reason of an abort.
 ///
-/// Bindings know the effects by number. [`Effect::ALL`] lists them, to generate the numbers.
+/// Bindings identify an effect by its number. They generate the numbers from [`Effect::ALL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Effect {
@@ -82,8 +82,8 @@ impl Effect {
 }
 
 impl StreamMachine {
-    /// Returns whether the host takes the next message: if a read is pending, or once the
-    /// connection is not open, because a message that is not read must not delay the end.
+    /// Returns whether the host takes the next message. It takes a message if a read is pending. It also
+    /// takes a message if the connection is not open, because an unread message must not delay the end.
     pub fn wants_message(&self, state: ReadyState) -> bool {
         self.pull == Promise::Waits || state != ReadyState::Open
     }
@@ -122,7 +122,8 @@ impl StreamMachine {
         }
     }
 
-    /// Handles the closing of the writable stream. The host closes the connection after what was written.
+    /// Handles the closing of the writable stream. The host closes the connection after it has sent all
+    /// written data.
     pub fn handle_finish(&mut self) {
         self.finish = Promise::Waits;
     }

@@ -23,8 +23,8 @@ fn missed(count: usize) -> usize {
     let open_all = || {
         let mut missed = 0;
         for _ in 0..count / 4 {
-            // Not on a task of the runtime, whose other workers may run the socket before the next
-            // line.
+            // This thread is not a worker of the runtime. The workers may run the socket before
+            // the next line.
             let _inside = runtime.enter();
             let socket = memory::builder(memory::greet).open().unwrap();
             let mut events = socket.events();

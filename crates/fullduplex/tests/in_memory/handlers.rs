@@ -13,7 +13,7 @@ use crate::memory;
 
 const HANG: Duration = Duration::from_secs(60);
 
-/// Panics when dropped. The payload is another `Bomb`, as often as the number says.
+/// Panics when dropped. The payload is another `Bomb` with a smaller number.
 struct Bomb(u32);
 
 impl Drop for Bomb {

@@ -78,7 +78,7 @@ async fn a_reset_at_any_byte_never_delivers_part_of_a_message() {
     cut_everywhere(Cut::Reset).await;
 }
 
-/// Plays the script once for each byte at which it can be cut.
+/// Runs the script once for each byte at which it can be cut.
 async fn cut_everywhere(how: Cut) {
     let mut cuts = 0..=parts(SAMPLE_REQUEST).concat().len();
     let mut running = JoinSet::new();

@@ -95,7 +95,7 @@ async fn an_endless_head_of_a_proxy_fails() {
     proxy.record_as(socket).await.0.assert_failed(&[], "the limit of 100 headers");
 }
 
-/// Starts a proxy that sends a byte now and then, but never a complete response.
+/// Starts a proxy that sends single bytes with pauses, but never a complete response.
 async fn slow(sent: &'static str) -> Scripted<()> {
     script(async move |mut peer: Peer| {
         let mut bytes = sent.bytes().chain(std::iter::repeat(b'a'));
@@ -125,7 +125,7 @@ async fn a_slow_proxy_fails_at_the_deadline() {
 /// The number of bytes that a proxy reads, and its answer to them.
 type Part = (usize, &'static [u8]);
 
-/// Starts a proxy that plays these parts and then closes.
+/// Starts a proxy that reads and answers these parts and then closes.
 async fn socks(parts: &[Part]) -> Scripted<()> {
     let parts = parts.to_vec();
     script(async move |peer: Peer| {

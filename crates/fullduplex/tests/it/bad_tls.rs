@@ -73,7 +73,7 @@ async fn an_unknown_authority_fails() {
     let trace = try_wss(&identity, "localhost", &Authority::new()).await;
     trace.assert_failed(&[], "signed by an unknown authority");
 
-    // The same with the default, which trusts only the platform's roots.
+    // The default trusts only the platform's roots, so the connection fails too.
     let server = secured(&identity).await;
     let socket = WebSocket::builder(&server.wss_url("localhost"));
     server.record_as(socket).await.0.assert_failed(&[], "signed by an unknown authority");

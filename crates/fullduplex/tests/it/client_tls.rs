@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 async fn secured(acceptor: TlsAcceptor) -> Scripted<Option<String>> {
     script(async move |peer: Peer| {
         let mut peer = peer.tls(&acceptor).await.ok()?;
-        // In TLS 1.3, a client learns only now that its certificate was rejected.
+        // In TLS 1.3, a client receives the rejection of its certificate only now.
         peer.shake_hands().await;
         peer.send(close_frame(1000, "")).await;
         peer.read_close().await;

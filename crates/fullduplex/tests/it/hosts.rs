@@ -227,8 +227,8 @@ async fn a_close_after_queued_messages_times_out() {
     assert_eq!(guarded("the end", events.next()).await, Some(Event::Error));
 }
 
-/// Fault C12: the close timeout also applies to a connection that is not read because its events
-/// are not taken.
+/// Fault C12: the close timeout also applies if the connection is not read because the host takes no
+/// events.
 #[tokio::test]
 async fn a_close_while_nothing_is_read_times_out() {
     let (closing, is_closing) = oneshot::channel();

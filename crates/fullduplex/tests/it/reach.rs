@@ -241,7 +241,7 @@ async fn a_given_stream_is_used() {
 // One handshake at a time.
 
 /// Starts a server that delays its answers until `together` clients wait at the same time. Also
-/// returns the highest number that did.
+/// returns the highest number of clients that waited at the same time.
 async fn counting(together: usize) -> (Served, Arc<AtomicUsize>) {
     let (waiting, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let counted = Arc::clone(&most);

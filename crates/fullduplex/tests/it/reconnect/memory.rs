@@ -12,7 +12,7 @@ use tokio::time::Instant;
 /// The server's end of a connection.
 pub(crate) type Client = Socket<DuplexStream>;
 
-/// The server as its clients see it.
+/// Serves the server's end of a connection in a task of the set.
 type Serve = Arc<dyn Fn(DuplexStream, &mut JoinSet<()>) + Send + Sync>;
 
 #[derive(Clone)]
@@ -27,7 +27,7 @@ struct State {
 }
 
 impl Memory {
-    /// Returns a server that is down. Once up, it runs `handler` for each client.
+    /// Returns a server that is down. After it is started, it runs `handler` for each client.
     pub(crate) fn new<F>(handler: impl Fn(Client) -> F + Clone + Send + Sync + 'static) -> Self
     where
         F: Future<Output = ()> + Send,
