@@ -1,4 +1,4 @@
-//! The interface between a hub and what connects its nodes.
+//! The interface between a hub and the backend that connects its nodes.
 
 use std::fmt::Debug;
 use std::pin::Pin;
@@ -21,7 +21,7 @@ pub(crate) trait Backend: Debug + Send + Sync {
     /// Waits until the slot of the topic receives new entries.
     fn open<'a>(&'a self, slot: &'a Arc<Slot>) -> Boxed<'a, Result<(), SubscribeError>>;
 
-    /// Reads the log of a topic with a history: the entries after a position, or all that are kept.
+    /// Reads the log of a topic with a history: the entries after a position, or all entries that are kept.
     fn fetch<'a>(
         &'a self,
         slot: &'a Slot,

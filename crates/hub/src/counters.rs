@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counters of a [`Hub`](crate::Hub) on this node, for a metrics exporter. Returned by
-/// [`Hub::stats`](crate::Hub::stats). All except `topics` and `connected` only grow.
+/// [`Hub::stats`](crate::Hub::stats). All counters except `topics` and `connected` never decrease.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HubStats {
@@ -19,7 +19,7 @@ pub struct HubStats {
     pub delivered: u64,
     /// Messages that were dropped for slow subscribers.
     pub dropped: u64,
-    /// Gaps in topics, without those of slow subscribers.
+    /// Gaps in topics, except for the gaps of slow subscribers.
     pub gaps: u64,
     /// Requests to the broker for missed messages.
     pub fetches: u64,

@@ -7,13 +7,13 @@ use crate::position::Position;
 pub struct Entry {
     /// The position of the entry.
     pub position: Position,
-    /// The offset of the previous entry, which reveals a missing entry.
+    /// The offset of the previous entry. A node uses it to detect a missing entry.
     pub previous: u64,
     /// The content of the entry.
     pub content: Content,
 }
 
-/// What a publisher sends to a topic.
+/// The content that a publisher sends to a topic.
 #[derive(Debug, Clone)]
 pub struct Content {
     /// A random number that identifies the content.

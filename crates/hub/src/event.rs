@@ -10,7 +10,7 @@ use crate::position::Position;
 pub enum Event {
     /// A message of the topic.
     Message(Delivery),
-    /// Messages may be missing here (HUB-2). Those before and after the gap are in order.
+    /// Messages may be missing here (HUB-2). The messages before and after the gap are in order.
     Gap(Gap),
 }
 

@@ -10,8 +10,9 @@
 //!                             └── handle_connected ──▶ Fetching
 //! ```
 //!
-//! Each [`Entry`] names the offset of the one before it. While the offsets match, entries are passed on. Otherwise the
-//! node fetches the missing entries, holds those that arrive meanwhile, and merges both by their offsets.
+//! Each [`Entry`] contains the offset of the previous entry. While the offsets match, the node passes entries on.
+//! Otherwise it fetches the missing entries and holds the entries that arrive during the fetch. Then it merges both by
+//! their offsets.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -20,22 +21,23 @@ use crate::entry::{Content, Entry};
 use crate::history::History;
 use crate::position::Position;
 
-/// How many entries are held while older ones are fetched. If more arrive, they are dropped and fetched again.
+/// The number of entries that are held while older entries are fetched. If more entries arrive, they are dropped and
+/// fetched later.
 const MAX_HELD: usize = 1024;
 
-/// Follows the log of a topic. Call `handle_*` with what happened, then [`Feed::poll_output`] until it returns
-/// `None`. Times are durations since any fixed moment.
+/// Follows the log of a topic. Call a method `handle_*` for each input. Then call [`Feed::poll_output`] until it
+/// returns `None`. Times are durations since any fixed moment.
 #[derive(Debug)]
 pub struct Feed {
     history: History,
     state: State,
     /// The last entry that was passed on.
     end: Position,
-    /// When it was passed on.
+    /// The time at which the last entry was passed on.
     last: Duration,
     /// The newest entries that were passed on, for clients that reconnect to this node.
     window: VecDeque<(Duration, Entry)>,
-    /// The newest message before the window. No message is missing between it and the window.
+    /// The position of the newest message before the window. No message is missing between it and the window.
     base: Option<Position>,
     fetches: u64,
     /// How often the connection was lost.
@@ -58,7 +60,7 @@ enum State {
     },
 }
 
-/// Entries that arrived too early.
+/// Entries that arrived before an earlier entry.
 #[derive(Debug, Default)]
 struct Held {
     entries: Vec<Entry>,
@@ -150,7 +152,7 @@ impl Feed {
         self.last
     }
 
-    /// Records that the broker was asked to keep the end of the log.
+    /// Records that a request to keep the end of the log was sent to the broker.
     pub(crate) fn touched(&mut self, now: Duration) {
         self.last = now;
     }
@@ -171,7 +173,7 @@ impl Feed {
         matches!(self.state, State::Live)
     }
 
-    /// Handles the end of the log.
+    /// Handles the answer to a request for the end of the log.
     pub fn handle_opened(&mut self, end: Position, now: Duration) {
         if let State::Opening(held) = &mut self.state {
             let held = std::mem::take(held);
@@ -221,7 +223,7 @@ impl Feed {
             return;
         };
         if let Err(reason) = fetched.complete {
-            // If the log was rewritten below the old end, it is unknown which entries have been passed on.
+            // If entries before the old end were replaced, it is unknown which entries have been passed on.
             let same = fetched.end.epoch == self.end.epoch;
             let next = match fetched.entries.first() {
                 Some(first) => Position::new(first.position.epoch, first.previous, 0),
@@ -262,7 +264,7 @@ impl Feed {
     }
 
     /// Recovers like [`Feed::recover`], from a position that was read from the log while [`Feed::cuts`] returned this
-    /// number. The position may be newer than [`Feed::end`]; then there is nothing to recover.
+    /// number. If the position is newer than [`Feed::end`], there is nothing to recover.
     pub fn recover_checked(&self, after: Position, cuts: u64) -> Option<Vec<Entry>> {
         if !self.is_live() || self.cuts != cuts {
             return None;
@@ -273,7 +275,7 @@ impl Feed {
         self.recover(after)
     }
 
-    /// Returns why a position cannot be recovered from, if this node has the whole log.
+    /// Returns why the messages after a position cannot be recovered, if this node has the whole log.
     pub fn why_lost(&self, position: Position) -> GapReason {
         let trimmed = position.epoch == self.end.epoch && position.offset <= self.end.offset;
         if trimmed { GapReason::Trimmed } else { GapReason::Replaced }
@@ -303,7 +305,7 @@ impl Feed {
                 break;
             }
             if let Some((_, entry)) = self.window.pop_front()
-                // A mark does not move the base: a client knows the positions of messages only.
+                // A mark does not change the base, because a client has only positions of messages.
                 && (entry.content.message.is_some() || self.base.is_none())
             {
                 self.base = Some(entry.position);

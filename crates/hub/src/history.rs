@@ -3,10 +3,10 @@ use std::time::Duration;
 const MAX_SIZE: usize = 1_000_000;
 const MAX_AGE: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-/// How much of a topic is kept for clients that reconnect (HUB-3).
+/// The limits for the messages of a topic that are kept for clients that reconnect (HUB-3).
 ///
-/// The oldest messages are dropped first, by number and by age. A position is valid as long as the message at that
-/// position is kept.
+/// The oldest messages are dropped if there are too many messages, or if they are too old. A position is valid while
+/// the message at that position is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct History {
     pub(crate) size: usize,
@@ -14,8 +14,8 @@ pub struct History {
 }
 
 impl History {
-    /// Keeps the newest `size` messages for `age`. The age is rounded up to whole seconds, and both are limited:
-    /// from one message to a million, and from a second to ten years.
+    /// Returns a history that keeps the newest `size` messages for `age`. The age is rounded up to whole seconds. The
+    /// size is limited to a range from one message to a million, and the age to a range from a second to ten years.
     pub fn new(size: usize, age: Duration) -> Self {
         let age = age.clamp(Duration::from_secs(1), MAX_AGE);
         let seconds = age.as_secs() + u64::from(age.subsec_nanos() > 0);

@@ -22,14 +22,14 @@ use crate::subscription::{SubscriberId, Subscription};
 use crate::topic::Topic;
 use crate::topics::{Topics, now};
 
-/// How often a log is read again if it grows faster than it can be read.
+/// How many times a log is read if it grows faster than it can be read.
 const MAX_READS: u32 = 8;
 
 /// A set of topics. Publishers send messages to a topic, and its subscribers receive them. Cloning is cheap; all clones
 /// are the same hub.
 ///
 /// A local hub ([`Hub::local`]) connects the tasks of this process. A hub on a broker connects all processes that use
-/// the same broker and the same prefix. Everything else is the same (HUB-8).
+/// the same broker and the same prefix. Both kinds of hubs have the same methods and guarantees (HUB-8).
 ///
 /// # Example
 ///
@@ -69,7 +69,7 @@ impl Hub {
     }
 
     /// Subscribes to a topic. The subscription receives every message that is published after this method has returned.
-    /// With [`SubscribeOptions::recover`], it first receives the messages after a position, with none missing and none
+    /// With [`SubscribeOptions::recover`], it first receives the messages after a position. No message is missing or
     /// repeated (HUB-3).
     ///
     /// # Errors
@@ -164,11 +164,11 @@ impl Hub {
     /// Messages that one task publishes one after the other arrive in that order (HUB-1).
     ///
     /// # Errors
-    /// [`PublishError`] distinguishes whether the message was not published, or whether that is unknown (HUB-5). A
-    /// local hub always succeeds.
+    /// [`PublishError`] distinguishes a message that was not published from a message that may have been published
+    /// (HUB-5). A local hub always succeeds.
     ///
     /// # Cancel safety
-    /// The message may be published or not if the future is dropped.
+    /// If the future is dropped, the message may have been published or not.
     pub async fn publish(
         &self,
         topic: &Topic,

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Generates ids that differ from those of all other nodes: a counter with a random start, mixed.
+/// Generates ids that differ from the ids of all other nodes. An id is the hash of a counter with a random start.
 #[derive(Debug)]
 pub(crate) struct Ids(AtomicU64);
 

@@ -4,8 +4,8 @@
 //! client that reconnects sends the [`Position`] of its last message and receives the messages after it. If messages
 //! may be missing, the subscriber receives [`Event::Gap`]. A hub also lists the members of a topic ([`Hub::members`]).
 //!
-//! [`Hub::local`] needs no broker. `Hub::nats` and `Hub::redis` connect many processes, and need the feature of that
-//! name. The rest of the program stays the same.
+//! [`Hub::local`] needs no broker. `Hub::nats` and `Hub::redis` connect many processes. They need the feature `nats`
+//! or `redis`. The rest of the program stays the same.
 //!
 //! A hub does not use sockets. The handler of a server subscribes, and sends the messages that it receives:
 //!

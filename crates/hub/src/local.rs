@@ -1,4 +1,4 @@
-//! A hub within one process: the log of a topic is the window of its feed.
+//! A hub within one process. The window of a topic's feed is the log of the topic.
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::ready;
@@ -26,7 +26,7 @@ type Members = HashMap<Topic, BTreeMap<u64, Bytes>>;
 pub(crate) struct Local {
     topics: Arc<Topics>,
     members: Mutex<Members>,
-    /// When unused topics were last searched for, in milliseconds.
+    /// The time of the last search for unused topics, in milliseconds.
     swept: AtomicU64,
 }
 
@@ -59,7 +59,7 @@ impl Local {
                 feed.is_empty()
             };
             let is_empty = slot.with_feed(now, prune).is_none_or(|(is_empty, _)| is_empty);
-            // A topic whose messages have expired keeps its position for a while.
+            // After the messages of a topic have expired, the topic keeps its position for this time.
             let age = slot.history.map_or(self.topics.options.linger, |history| history.age());
             if is_empty && slot.is_unused(now, age) {
                 self.topics.remove_unused(&slot);

@@ -3,7 +3,8 @@ use std::sync::Arc;
 use crate::backend::Backend;
 use crate::topic::Topic;
 
-/// A member of a topic, until this is dropped. Returned by [`Hub::join`](crate::Hub::join).
+/// A member of a topic. When this value is dropped, the member leaves the topic. Returned by
+/// [`Hub::join`](crate::Hub::join).
 #[derive(Debug)]
 #[must_use = "dropping it leaves the topic"]
 pub struct Member {

@@ -13,13 +13,14 @@ pub struct HubOptions {
     /// The beginning of all names at the broker. Hubs with different prefixes on one broker are independent of each
     /// other (HUB-7). Default: `fullduplex`.
     pub prefix: Prefix,
-    /// The topics with a history: those whose names begin with the text. If several texts match, the longest one
-    /// applies. An empty text matches all topics. Default: none.
+    /// The histories of topics, each with the beginning of the names of its topics. If several beginnings match a name,
+    /// the longest one applies. An empty text matches all topics. Default: none.
     pub histories: Vec<(String, History)>,
     /// What happens to messages that are published without a connection to the broker. Default:
     /// [`Outbox::Fail`].
     pub outbox: Outbox,
-    /// How long subscribing, publishing and presence may wait for the broker. Default: 5 seconds.
+    /// The timeout of the broker's answers when subscribing, publishing, joining, and listing members. Default:
+    /// 5 seconds.
     pub timeout: Duration,
     /// The interval between checks of an idle connection to the broker. If the broker does not answer within `timeout`,
     /// the connection is considered lost. Default: 5 seconds.
@@ -62,7 +63,7 @@ impl HubOptions {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Prefix(String);
 
-/// A text is not a [`Prefix`].
+/// The error for a text that is not a valid [`Prefix`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("could not use the prefix {0:?}: it must be 1 to 32 letters, digits, `-` and `_`")]
 pub struct PrefixError(String);
@@ -97,14 +98,14 @@ pub enum Outbox {
 #[non_exhaustive]
 pub struct SubscribeOptions {
     /// Delivers first the messages after this position (HUB-3). If the position is no longer valid, delivers a gap and
-    /// then as many of the newest messages as `latest` specifies. Default: none.
+    /// then the newest messages, up to the number in `latest`. Default: none.
     pub recover: Option<Position>,
-    /// Delivers first this many of the newest messages, if the topic has a history and no position is recovered from.
-    /// Default: 0.
+    /// Delivers first this many of the newest messages. Applies if the topic has a history and `recover` is `None` or
+    /// no longer valid. Default: 0.
     pub latest: usize,
-    /// The bytes of messages that may wait for the subscriber. Default: 1 MiB.
+    /// The number of bytes of messages that may wait for the subscriber. Default: 1 MiB.
     pub capacity: usize,
-    /// What happens when more would wait. Default: [`SlowPolicy::Drop`].
+    /// What happens when the waiting messages would exceed `capacity`. Default: [`SlowPolicy::Drop`].
     pub slow: SlowPolicy,
 }
 
@@ -133,7 +134,7 @@ impl SubscribeOptions {
         self
     }
 
-    /// Sets the bytes of messages that may wait for the subscriber.
+    /// Sets the number of bytes of messages that may wait for the subscriber.
     pub fn capacity(mut self, bytes: usize) -> Self {
         self.capacity = bytes;
         self

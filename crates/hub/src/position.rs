@@ -4,8 +4,8 @@ use std::str::FromStr;
 /// The place of a message in the history of a topic (HUB-3).
 ///
 /// A client keeps the position of the last message that it received, and sends it when it reconnects:
-/// [`SubscribeOptions::recover`](crate::SubscribeOptions::recover). As text it has at most 46 letters, digits and
-/// hyphens, which need no escape in a URL.
+/// [`SubscribeOptions::recover`](crate::SubscribeOptions::recover). The text of a position has at most 46 letters,
+/// digits and hyphens, so it needs no escapes in a URL.
 ///
 /// ```
 /// use fullduplex_hub::Position;
@@ -19,19 +19,19 @@ pub struct Position {
     pub(crate) epoch: u64,
     /// The offset in the log. Later messages have larger offsets, which need not be consecutive.
     pub(crate) offset: u64,
-    /// A part of the message's id. It differs if the broker lost the end of its log, and wrote other messages
-    /// in its place.
+    /// A part of the message's id. It differs if the broker lost the end of its log and then wrote another message at
+    /// this offset.
     pub(crate) check: u32,
 }
 
-/// A text is not a [`Position`].
+/// The error for a text that is not a valid [`Position`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("could not parse the position: it is not of the form `epoch-offset-check`")]
 pub struct PositionError;
 
 impl Position {
-    /// Creates a position from its parts. Only other kinds of brokers need this. Applications get positions from
-    /// messages.
+    /// Creates a position from its parts. Only an implementation for another broker needs this method. Applications get
+    /// positions from messages.
     pub fn new(epoch: u64, offset: u64, check: u32) -> Self {
         Self { epoch, offset, check }
     }

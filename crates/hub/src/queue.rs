@@ -9,7 +9,7 @@ use crate::event::{Delivery, Event, Gap};
 use crate::feed::GapReason;
 use crate::options::SlowPolicy;
 
-/// The bytes that a queued message counts in addition to its payload.
+/// The number of bytes that are added to the payload of a queued message when the capacity is checked.
 const OVERHEAD: usize = 64;
 
 /// The queue of one subscriber.
@@ -25,7 +25,7 @@ struct State {
     events: VecDeque<Event>,
     /// The bytes of the queued messages.
     bytes: usize,
-    /// Messages after the queued ones that did not fit.
+    /// Messages that arrived after the queued messages and did not fit.
     missed: Option<Missed>,
     /// The queue accepts nothing more.
     ended: bool,
@@ -43,7 +43,8 @@ impl Queue {
         Arc::new(Self { state: Mutex::default(), capacity, policy })
     }
 
-    /// Queues a message. Returns whether it fitted. Adds the waker, which the caller wakes without holding a lock.
+    /// Queues a message. Returns whether it fitted. Adds the reader's waker to the list. The caller wakes it without
+    /// holding a lock.
     pub(crate) fn message(
         &self,
         delivery: Delivery,
@@ -70,7 +71,7 @@ impl Queue {
         fits
     }
 
-    /// Queues a gap, which always fits, because consecutive gaps are merged.
+    /// Queues a gap. A gap always fits, because consecutive gaps are merged.
     pub(crate) fn gap(&self, gap: Gap, wakers: &mut Vec<Waker>) {
         let mut state = self.lock();
         let repeats = state.missed.is_some()

@@ -20,11 +20,11 @@ use crate::topic::Topic;
 pub(crate) struct Slot {
     pub(crate) topic: Topic,
     pub(crate) history: Option<History>,
-    /// Locked while the topic is subscribed to or unsubscribed from at the broker. Holds the number of the connection
-    /// with the subscription; 0 for none.
+    /// Locked while this node subscribes to the topic or unsubscribes from it at the broker. Contains the number of the
+    /// connection with the subscription; 0 for none.
     pub(crate) subscribed_on: tokio::sync::Mutex<u64>,
     state: Mutex<State>,
-    /// Notified when the feed may be live again.
+    /// Notified when the feed may have become live again.
     changed: Notify,
     counters: Arc<Counters>,
 }
@@ -44,7 +44,7 @@ struct State {
 struct Subscriber {
     id: u64,
     queue: Arc<Queue>,
-    /// The last entry that it received, in topics with a history.
+    /// The last entry that the subscriber received, in topics with a history.
     cursor: Option<Position>,
 }
 
@@ -265,7 +265,7 @@ impl State {
         let (mut delivered, mut dropped) = (0, 0);
         for (_, subscriber) in &mut self.subscribers {
             if let (Some(cursor), Some(position)) = (&mut subscriber.cursor, position) {
-                // A subscriber that has read the log itself may be ahead.
+                // A subscriber that has read the log itself may have received newer entries than the node.
                 if position.epoch != cursor.epoch || position.offset <= cursor.offset {
                     continue;
                 }
@@ -291,7 +291,8 @@ impl State {
     fn tell(&mut self, gap: Gap, last: Position, next: Position, wakers: &mut Vec<Waker>) {
         for (_, subscriber) in &mut self.subscribers {
             let Some(cursor) = &mut subscriber.cursor else { continue };
-            // A subscriber that has read the log itself may be ahead of the node, and already past the gap.
+            // A subscriber that has read the log itself may have received newer entries than the node. Its position
+            // may then be after the gap.
             let was_rewritten = gap.reason == GapReason::Replaced && last.epoch == next.epoch;
             let is_ahead = cursor.epoch != last.epoch || cursor.offset > last.offset;
             let has_all = cursor.epoch == next.epoch && cursor.offset >= next.offset;

@@ -10,10 +10,10 @@ use crate::queue::Queue;
 use crate::slot::Slot;
 use crate::topics::now;
 
-/// Receives the messages of a topic, until it is dropped. Returned by [`Hub::subscribe`](crate::Hub::subscribe).
+/// Receives the messages of a topic until it is dropped. Returned by [`Hub::subscribe`](crate::Hub::subscribe).
 ///
-/// Messages are queued from the moment at which `subscribe` returns. The queue is bounded:
-/// [`SlowPolicy`](crate::SlowPolicy) decides what happens when it is full.
+/// Messages are queued after `subscribe` has returned. The size of the queue is limited.
+/// [`SlowPolicy`](crate::SlowPolicy) specifies what happens when the queue is full.
 #[derive(Debug)]
 #[must_use = "dropping it ends the subscription"]
 pub struct Subscription {
@@ -24,7 +24,7 @@ pub struct Subscription {
     pub(crate) key: usize,
     pub(crate) id: SubscriberId,
     pub(crate) position: Option<Position>,
-    /// Keeps the connection to the broker.
+    /// Keeps the connection to the broker open.
     pub(crate) _backend: Arc<dyn Backend>,
 }
 
@@ -54,9 +54,9 @@ impl Subscription {
         polled
     }
 
-    /// Returns the position up to which the topic has been received: that of the last message. Before the first
-    /// message, this is the position that was recovered from, or the end of the log at the time of subscribing. Returns
-    /// `None` if the topic has no history.
+    /// Returns the position of the last message that was received. Before the first message, returns the position of
+    /// [`SubscribeOptions::recover`](crate::SubscribeOptions::recover), or the end of the log at the time of the
+    /// subscription. Returns `None` if the topic has no history.
     pub fn position(&self) -> Option<Position> {
         self.position
     }

@@ -7,8 +7,8 @@ const MAX_LEN: usize = 255;
 
 /// The name of a topic: 1 to 255 bytes of text without control characters.
 ///
-/// Names are data. Every other character is allowed and has no meaning, such as `*`, `>`, `.`, `{` and spaces: a name
-/// is encoded before it is sent to a broker.
+/// All other characters are allowed, such as `*`, `>`, `.`, `{` and spaces. They have no special meaning, because a
+/// name is encoded before it is sent to a broker.
 ///
 /// ```
 /// use fullduplex_hub::Topic;
@@ -20,7 +20,7 @@ const MAX_LEN: usize = 255;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Topic(Arc<str>);
 
-/// A text is not the name of a topic.
+/// The error for a text that is not a valid name of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TopicError {
     /// It is empty.

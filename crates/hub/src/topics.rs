@@ -51,7 +51,7 @@ impl Topics {
         self.slots().len()
     }
 
-    /// Removes a slot that only the map and the caller hold. Returns whether it is removed.
+    /// Removes a slot if only the map and the caller have references to it. Returns whether it was removed.
     pub(crate) fn remove_unused(&self, slot: &Arc<Slot>) -> bool {
         let mut slots = self.slots();
         // Other tasks can get the slot only from the map, which is locked.

@@ -4,7 +4,7 @@ const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// Returns how long to wait before the next attempt to connect (HUB-5). The bound doubles with each attempt. The wait
-/// is random, between half of the bound and the bound, so that not all nodes reconnect at once.
+/// is random, between half of the bound and the bound, so that not all nodes reconnect at the same time.
 pub(super) fn delay(attempt: u32, random: u64) -> Duration {
     let longest = FIRST.saturating_mul(1 << attempt.min(16)).min(LONGEST);
     let fraction = (random >> 32) as f64 / f64::from(u32::MAX);

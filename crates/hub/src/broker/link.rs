@@ -28,10 +28,10 @@ pub(crate) trait Connector: Debug + Send + Sync {
 
 /// A connection to a broker. The caller sets time limits by dropping the futures.
 pub(crate) trait Link: Debug + Send + Sync {
-    /// Waits until the inbox receives what is published to a topic.
+    /// Subscribes to a topic. Waits until the inbox receives the messages that are published to it.
     fn subscribe<'a>(&'a self, channel: &'a Channel) -> Boxed<'a, Result<(), LinkError>>;
 
-    /// Undoes [`Link::subscribe`].
+    /// Ends the subscription of [`Link::subscribe`].
     fn unsubscribe<'a>(&'a self, channel: &'a Channel) -> Boxed<'a, Result<(), LinkError>>;
 
     /// Returns the end of the log of a topic. An empty log gets a mark, so that its end has a position.
@@ -59,13 +59,13 @@ pub(crate) trait Link: Debug + Send + Sync {
         content: &'a Content,
     ) -> Boxed<'a, Result<(), LinkError>>;
 
-    /// Keeps the broker from losing the end of a log while nothing is published.
+    /// Refreshes a log, so that the broker does not drop the end of the log while nothing is published.
     fn touch<'a>(&'a self, log: &'a Log, end: Position) -> Boxed<'a, Result<(), LinkError>>;
 
     /// Waits until the broker answers.
     fn ping(&self) -> Boxed<'_, Result<(), LinkError>>;
 
-    /// Lists a member of a topic for the time to live.
+    /// Adds a member to the list of a topic. The broker removes it after the time to live.
     fn join<'a>(
         &'a self,
         channel: &'a Channel,
@@ -127,7 +127,7 @@ impl Channel {
     }
 }
 
-/// Where a link delivers what it receives.
+/// The destination of the messages that a link receives.
 #[derive(Debug, Clone)]
 pub(crate) struct Inbox {
     pub(super) receiver: Weak<dyn Receiver>,
@@ -135,11 +135,11 @@ pub(crate) struct Inbox {
     pub(super) number: u64,
     /// Notified when the connection is lost.
     pub(super) lost: Arc<Notify>,
-    /// How long the broker may take to answer.
+    /// The timeout of the broker's answers.
     pub(super) timeout: Duration,
 }
 
-/// Receives what arrives on a connection.
+/// Receives the messages that arrive on a connection.
 pub(super) trait Receiver: Debug + Send + Sync {
     /// Handles an entry of a topic with a history.
     fn handle_entry(&self, connection: u64, topic: &Topic, entry: Entry);

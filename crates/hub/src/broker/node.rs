@@ -30,7 +30,7 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 /// How many topics are subscribed to at the same time.
 const AT_ONCE: usize = 64;
 
-/// How often a log is read whose entries cannot be read, before the connection is given up.
+/// How many times a log with unreadable entries is read before the node drops the connection.
 const MAX_FETCHES: u32 = 3;
 
 /// How many fetches of a node may run at the same time.
@@ -128,7 +128,7 @@ impl Node {
         Ok(Current { link, number, lost })
     }
 
-    /// Keeps a connection open forever: reconnects whenever it is lost (HUB-5).
+    /// Reconnects whenever the connection is lost (HUB-5). Never returns.
     pub(super) async fn drive(self: Arc<Self>, first: Current) {
         let mut next = Some(first);
         let mut attempt = 0;
@@ -210,11 +210,11 @@ impl Node {
         }
     }
 
-    /// Ends the subscriptions of unused topics (HUB-4), and keeps the logs of the others alive.
+    /// Ends the subscriptions of unused topics (HUB-4), and refreshes the logs of the other topics.
     async fn tend_topics(&self, current: &Current) -> Result<(), LinkError> {
         for slot in self.topics.all() {
             if slot.is_unused(now(), self.topics.options.linger) {
-                // Held until the slot is removed. A task that needs the topic meanwhile subscribes after that.
+                // Held until the slot is removed. A task that needs the topic subscribes after the removal.
                 let mut subscribed_on = slot.subscribed_on.lock().await;
                 if Arc::strong_count(&slot) > 2 {
                     continue; // somebody subscribes at this moment
@@ -263,7 +263,7 @@ impl Node {
             return Ok(());
         }
         if *subscribed_on > 0 {
-            // The topic may have been subscribed to while the others were informed of the disconnect.
+            // The subscription may have started while the other topics handled the disconnect.
             slot.handle_cut(now());
         }
         let channel = Channel::new(&slot.topic, slot.history);
@@ -342,7 +342,7 @@ impl Node {
                 Ok(position) => return Ok(position),
                 Err(LinkError::Refused(reason)) => return Err(PublishError::Refused(reason)),
                 Err(LinkError::NotSent) => {}
-                // A log stores a message only once, however often it is sent.
+                // A log stores a message only once, even if it is sent several times.
                 Err(LinkError::Lost(_)) if log.is_some() => attempt = Attempt::Again,
                 Err(LinkError::Lost(_)) => return Err(PublishError::Unknown),
             }
@@ -494,7 +494,7 @@ impl Receiver for Node {
     }
 }
 
-/// A message in the outbox, until this is dropped.
+/// Counts a message in the outbox until this value is dropped.
 struct Waiting<'a> {
     count: &'a AtomicUsize,
     /// The number of messages before it.

@@ -18,11 +18,11 @@ pub(super) struct Broker {
     /// The end of the log, which may have been trimmed.
     end: Position,
     log: Vec<Entry>,
-    /// The last message at or before each position, even if it was lost since; 0 for none.
+    /// The last message at or before each position; 0 for none. Includes messages that were lost later.
     pub(super) message_at: HashMap<Position, u64>,
     /// The message before each message.
     pub(super) before: HashMap<u64, u64>,
-    /// Whether offsets have holes, like those of a stream for many topics.
+    /// Whether offsets have holes, like the offsets of a topic in a stream for many topics.
     holes: bool,
 }
 

@@ -16,9 +16,9 @@ pub(super) type Subscribing =
 
 pub(super) struct Client {
     pub(super) state: State,
-    /// The position with which it reconnects.
+    /// The position with which the client reconnects.
     pub(super) position: Option<Position>,
-    /// The last message that it received, or after which it started; `None` after a gap.
+    /// The last message that the client received, or the message after which it started; `None` after a gap.
     last: Option<u64>,
     /// All messages that it received.
     seen: HashSet<u64>,

@@ -15,7 +15,7 @@ impl Rng {
         (self.next() % end as u64) as usize
     }
 
-    /// Returns whether something happens that happens once in `times`.
+    /// Returns `true` with a probability of one in `times`.
     pub(super) fn one_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }

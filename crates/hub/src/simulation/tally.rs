@@ -1,4 +1,4 @@
-/// What happened in many runs.
+/// The number of events in many runs.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) messages: u64,

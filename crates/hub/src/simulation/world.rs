@@ -1,4 +1,4 @@
-//! Nodes, clients and the broker, and what happens to them.
+//! Nodes, clients and the broker, and the events that the simulation causes.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
@@ -27,7 +27,7 @@ use crate::topics::Topics;
 
 const STEPS: usize = 400;
 
-/// The clock of a simulation stands still, so no message expires.
+/// The time of the simulation. It is constant, so no message expires.
 const NOW: Duration = Duration::from_secs(1_000_000_000);
 
 pub(super) struct World {
@@ -241,7 +241,7 @@ impl World {
                 self.broker_handles_one(node);
                 self.nodes[node].handle_one();
             }
-            // A client that has read the log may have to read it again.
+            // A client that has read the log may need to read it again.
             (0..3).for_each(|_| self.poll_clients());
             let quiet = |node: &Node| {
                 let wires = lock(&node.wires);

@@ -1,4 +1,4 @@
-//! HUB-8: a hub without a broker keeps the same promises.
+//! HUB-8: a hub without a broker has the same guarantees.
 
 use std::time::Duration;
 

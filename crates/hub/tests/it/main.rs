@@ -1,4 +1,4 @@
-//! Hubs, as an application uses them.
+//! Tests of the public interface of hubs.
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 mod local;

@@ -1,4 +1,4 @@
-//! The promises, on a NATS server.
+//! Tests the guarantees of a hub on a NATS server.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The promises, on a Redis server.
+//! Tests the guarantees of a hub on a Redis server.
 
 use std::time::Duration;
 

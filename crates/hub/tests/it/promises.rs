@@ -1,4 +1,4 @@
-//! The promises of a hub on a broker (specs/hub.md), for both brokers.
+//! Tests of the guarantees of a hub on a broker (specs/hub.md), for both brokers.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -158,7 +158,7 @@ pub(crate) async fn publish_to_others_skips_the_publisher_on_all_nodes(program: 
     }
 }
 
-/// HUB-3: a position is recovered from on another node, also while messages are published.
+/// HUB-3: another node recovers the messages after a position, also while messages are published.
 pub(crate) async fn a_position_is_recovered_from_on_any_node(program: Program) {
     let server = Server::start(program);
     let nodes = nodes(program, &server, 2).await;
@@ -181,7 +181,7 @@ pub(crate) async fn a_position_is_recovered_from_on_any_node(program: Program) {
     events.extend(receive_until(&mut subscription, &[&"end.1".to_owned()]).await);
     assert_eq!(events, confirmed);
 
-    // A node that has never seen the topic reads the log.
+    // A node that has not followed the topic before reads the log.
     let fresh = hub_at(program, &server.url(), options()).await;
     let from_begin = SubscribeOptions::default().recover(Some(begin));
     let mut subscription = fresh.subscribe(&room, from_begin).await.unwrap();
@@ -201,7 +201,7 @@ pub(crate) async fn a_lost_position_is_reported_as_a_gap(program: Program) {
         hub.publish(&room, number.to_string()).await.unwrap();
     }
     let recover = |position: Position| SubscribeOptions::default().recover(position).latest(2);
-    // On the first node, which has published, and on a second one.
+    // Test the first node, which has published, and a second node.
     for hub in [&hub, &hub_at(program, &server.url(), options).await] {
         let mut trimmed = hub.subscribe(&room, recover(first)).await.unwrap();
         assert_eq!(next_events(&mut trimmed, 3).await, ["gap Trimmed", "8", "9"]);
@@ -282,7 +282,7 @@ pub(crate) async fn the_broker_goes(program: Program, fault: Fault) {
     let from_far = rooms.map(|room| Publisher::start(far.clone(), "b", room));
     sleep(Duration::from_millis(200)).await;
     fault.happen(&mut server, &cable).await;
-    // Until all nodes are back, and have published for a while.
+    // Wait until all nodes have reconnected and have published for some time.
     let begin = Instant::now();
     while !near.stats().connected || !far.stats().connected {
         assert!(begin.elapsed() < PATIENCE, "the nodes do not come back");
@@ -293,7 +293,7 @@ pub(crate) async fn the_broker_goes(program: Program, fault: Fault) {
     for (index, publisher) in publishers.into_iter().chain(from_far).enumerate() {
         confirmed[index % 2].push(publisher.stop().await);
     }
-    // A last message in each topic, which arrives after all messages before it.
+    // Publish a last message in each topic. It arrives after all earlier messages.
     for (room, confirmed) in rooms.iter().zip(&mut confirmed) {
         while near.publish(&topic(room), "end.1").await.is_err() {
             assert!(begin.elapsed() < PATIENCE);
@@ -480,7 +480,7 @@ pub(crate) async fn a_slow_subscriber_delays_no_other(program: Program) {
     }
 }
 
-/// HUB-7: names with the broker's syntax, and another tenant.
+/// HUB-7: names that contain the broker's syntax, and a hub with another prefix.
 pub(crate) async fn names_are_data(program: Program) {
     let server = Server::start(program);
     let hub = hub_at(program, &server.url(), options()).await;

@@ -24,7 +24,7 @@ use crate::presence::MemberInfo;
 
 /// The header by which a stream detects a message that it has already stored.
 const ID: &str = "Nats-Msg-Id";
-/// The header that asks a stream to store a message only behind this one.
+/// The header with the sequence of the last message. The stream stores a message only if this sequence matches.
 const EXPECTED_LAST: &str = "Nats-Expected-Last-Subject-Sequence";
 /// The headers that a stream adds when it republishes a message.
 const SEQUENCE: &str = "Nats-Sequence";
@@ -42,11 +42,11 @@ pub(super) struct NatsLink {
     ids: Ids,
 }
 
-/// A task that receives, until this is dropped.
+/// A task that receives messages. It ends when this value is dropped.
 struct Receiving(JoinHandle<()>);
 
-/// Messages from this connection to itself. The server handles a connection's messages in order. When such a message
-/// returns, the server has handled all earlier ones.
+/// Messages from this connection to itself. The server handles the messages of a connection in order. When such a
+/// message arrives here, the server has handled all earlier messages of the connection.
 struct Echoes {
     subject: String,
     next: AtomicU64,
@@ -105,7 +105,7 @@ impl NatsLink {
         })
     }
 
-    /// Waits until the server has handled everything that was sent before.
+    /// Waits until the server has handled all messages that were sent before.
     async fn echo(&self) -> Result<(), LinkError> {
         let (number, echo) = self.echoes.await_next();
         let payload = Bytes::copy_from_slice(&number.to_be_bytes());
@@ -401,7 +401,7 @@ async fn receive(mut subscriber: Subscriber, inbox: Inbox, topic: String, epoch:
     }
 }
 
-/// Returns the error for a message in a stream that no hub has written.
+/// Returns the error for a message in a stream that was not written by a hub.
 fn strange() -> LinkError {
     LinkError::Refused("the stream holds a message that no hub has written".into())
 }

@@ -1,8 +1,8 @@
 //! NATS: core subjects for topics without a history, and a JetStream stream for all topics with the same history.
 //!
-//! The stream republishes what it stores, with the sequence of the entry and that of the one before it in the same
-//! topic. Nodes subscribe to the republished messages, so a stream has no consumers, except while a node reads missed
-//! messages.
+//! The stream republishes each entry that it stores. The republished message contains the sequence of the entry and the
+//! sequence of the previous entry of the same topic. Nodes subscribe to the republished messages, so a stream has
+//! consumers only while a node reads missed messages.
 
 mod link;
 mod names;
@@ -37,8 +37,8 @@ impl Hub {
     /// 2.9 or newer with JetStream.
     ///
     /// The function connects immediately, so that a wrong address, a wrong password or a missing JetStream is an error.
-    /// Later the hub reconnects when a connection is lost. It lives until its last clone, subscription and member are
-    /// dropped.
+    /// Later, the hub reconnects when a connection is lost. The connection ends when the last clone, subscription and
+    /// member of the hub are dropped.
     ///
     /// # Errors
     /// [`ConnectError`] if no server can be used.

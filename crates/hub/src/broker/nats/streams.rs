@@ -16,7 +16,7 @@ use super::names::Names;
 use crate::broker::link::LinkError;
 use crate::history::History;
 
-/// For how long a stream knows the ids of messages, so that none is stored twice.
+/// How long a stream remembers the ids of messages, so that it stores no message twice.
 const DUPLICATES: Duration = Duration::from_secs(120);
 
 /// How many messages are requested at once.
@@ -181,7 +181,7 @@ impl Streams {
             let read = messages.len() - before;
             missing = missing.saturating_sub(read);
             if read == 0 {
-                // The others have been trimmed meanwhile.
+                // The stream has dropped the other messages since the consumer was created.
                 let pending = stored.stream.consumer_info(&name).await.map_err(lost)?.num_pending;
                 if pending > 0 && deliver_policy != DeliverPolicy::LastPerSubject {
                     return Err(LinkError::Lost(format!("{pending} messages cannot be read")));

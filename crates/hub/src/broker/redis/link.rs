@@ -245,7 +245,7 @@ fn error(error: RedisError) -> LinkError {
     }
 }
 
-/// Returns the error for a reply that no script returns: another program has written to the key.
+/// Returns the error for a reply that no script returns. The cause is another program that wrote to the key.
 fn strange() -> LinkError {
     LinkError::Refused("the topic's keys hold something that no hub has written".into())
 }

@@ -1,8 +1,8 @@
 //! Redis: a stream for the log of each topic with a history, a hash for the members of a topic, and a channel of
-//! pub/sub for each topic, sharded where the server can.
+//! pub/sub for each topic. The channels are sharded if the server supports it.
 //!
-//! A script appends an entry to the log and publishes it, so that the order of both is the same. The id of an entry is
-//! its epoch and its offset, and offsets are consecutive.
+//! A script appends an entry to the log and publishes it, so entries are published in the order of the log. The id of
+//! an entry consists of its epoch and its offset. Offsets are consecutive.
 
 mod keys;
 mod link;
@@ -41,7 +41,8 @@ impl Hub {
     /// `rediss://` for TLS, such as `rediss://user:password@redis.example:6379/0`. A Redis Cluster is not supported.
     ///
     /// The function connects immediately, so that a wrong address or password is an error. Later the hub reconnects
-    /// when a connection is lost. It lives until its last clone, subscription and member are dropped.
+    /// when a connection is lost. The connection ends when the last clone, subscription and member of the hub are
+    /// dropped.
     ///
     /// # Errors
     /// [`ConnectError`] if no server can be used, with the reason of the last one.

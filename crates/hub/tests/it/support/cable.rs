@@ -6,7 +6,7 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// Passes connections on to a port of this machine.
+/// Forwards connections to a port of this machine.
 #[derive(Debug)]
 pub(crate) struct Cable {
     pub(crate) port: u16,
@@ -28,7 +28,7 @@ impl Cable {
         Self { port: address.port(), whole }
     }
 
-    /// Ends all connections, and refuses others.
+    /// Ends all connections, and refuses new connections.
     pub(crate) fn cut(&self) {
         self.whole.send_replace(false);
     }

@@ -1,4 +1,4 @@
-//! Brokers. Each is a process with its own folder and port.
+//! Brokers. Each broker is a process with its own folder and port.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -16,7 +16,7 @@ pub(crate) enum Program {
     Nats,
 }
 
-/// A broker that ends on drop.
+/// A broker. Its process ends when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     program: Program,
@@ -65,13 +65,13 @@ impl Server {
         self.process.wait().expect("it was started here");
     }
 
-    /// Starts it again, with the same data.
+    /// Starts the broker again, with the same data.
     pub(crate) fn start_again(&mut self) {
         self.process = spawn(self.program, self.port, &self.folder, &self.options);
         self.wait_until_it_answers();
     }
 
-    /// Deletes its data. It must not run.
+    /// Deletes the data of the broker. The broker must not be running.
     pub(crate) fn forget_everything(&self) {
         fs::remove_dir_all(&self.folder).expect("it is a folder");
         fs::create_dir_all(&self.folder).expect("the folder of the tests is writable");
