@@ -1,8 +1,8 @@
 use std::error::Error;
 use std::fmt;
 
-/// Why a command failed, in one sentence for the user. An [`Ended`] also has an exit code; every
-/// other error has [`Exit::Failed`].
+/// Why a command failed, in one sentence for the user. An [`Ended`] also has an exit code. The exit
+/// code of all other errors is [`Exit::Failed`].
 pub(crate) type Failure = Box<dyn Error>;
 
 /// The exit codes of `fdx` other than 0. `clap` also exits with [`Exit::Usage`].
@@ -16,7 +16,7 @@ pub(crate) enum Exit {
     NotConnected = 3,
 }
 
-/// The end of a command with its own exit code.
+/// The end of a command, with an exit code.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) exit: Exit,

@@ -3,7 +3,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-/// How long an interrupted command may take to end in order.
+/// The time that an interrupted command has for an orderly end.
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
 /// Counts Ctrl-C and SIGTERM from the start of the command.
@@ -32,7 +32,7 @@ impl Interrupt {
         self.nth(1).await;
     }
 
-    /// Waits for the second interrupt, which means that the user does not want to wait.
+    /// Waits for the second interrupt. The user presses Ctrl-C again to end the command without waiting.
     pub(crate) async fn second(&self) {
         self.nth(2).await;
     }

@@ -100,7 +100,7 @@ async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     }
 }
 
-/// Prints what is wrong with the arguments, or the help that they request.
+/// Prints the error in the arguments, or the help that they request.
 async fn wrong_arguments(error: &clap::Error, output: &Output) -> ExitCode {
     if !error.use_stderr() {
         // Help and version contain only text of this command.

@@ -19,7 +19,7 @@ pub(crate) enum Secrets {
 /// The replacement of a secret.
 const HIDDEN: &str = "…";
 
-/// A value with letters and digits counts as a key or a token from this length on.
+/// The minimum length of a value with letters and digits that is treated as a key or a token.
 const TOKEN_LEN: usize = 20;
 
 /// Substrings of names whose values are secret.
@@ -94,8 +94,8 @@ impl Secrets {
         }
     }
 
-    /// Returns a list of subprotocols without secrets. Some clients send a token as a subprotocol,
-    /// or as the one after a name such as `access_token`.
+    /// Returns a list of subprotocols without secrets. Some clients send a token as a subprotocol.
+    /// Others send a name such as `access_token`, and the token as the next subprotocol.
     pub(crate) fn subprotocols(self, list: &str) -> String {
         if self == Self::Shown {
             return list.to_owned();
@@ -152,7 +152,7 @@ fn is_secret_name(name: &str) -> bool {
 }
 
 fn holds_secret(name: &HeaderName) -> bool {
-    // They are part of the handshake, a challenge, or a rule of the server.
+    // These headers are part of the handshake, a challenge, or a rule of the server.
     let is_public = name == SEC_WEBSOCKET_KEY
         || name.as_str().ends_with("-authenticate")
         || name.as_str().starts_with("access-control-");

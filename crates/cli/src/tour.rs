@@ -10,7 +10,7 @@ use crate::exit::Failure;
 use crate::listen;
 use crate::output::{Line, Output};
 
-/// Demonstrates the life of a WebSocket, and of one that fails.
+/// Demonstrates the life of a WebSocket, and a WebSocket that fails.
 pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
     let tour = Tour(&context.output);
     tokio::select! {

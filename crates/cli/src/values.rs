@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fullduplex_net::proto::handshake::{HostName, HostPolicy};
 
-/// Parses a number of seconds, such as `0.5`. Use it where zero has a meaning.
+/// Parses a number of seconds, such as `0.5`. Use it for arguments that may be zero.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().filter(|seconds| (0.0..=1e6).contains(seconds));
     seconds.map(Duration::from_secs_f64).ok_or("give a number of seconds, up to 1000000".into())
@@ -35,7 +35,7 @@ impl FromStr for PingInterval {
     }
 }
 
-/// More frequent pings would be a flood.
+/// The shortest interval of pings. A shorter interval would flood the server.
 const SHORTEST_PING: Duration = Duration::from_millis(100);
 
 /// Parses a number of bytes, such as `512`, `64k`, `1M` or `2G`.
@@ -70,7 +70,7 @@ impl FromStr for AllowedHost {
     }
 }
 
-/// Returns which hosts a server answers for, given the values of `--host`.
+/// Returns the hosts whose requests a server accepts, given the values of `--host`.
 pub(crate) fn host_policy(allowed: &[AllowedHost]) -> HostPolicy {
     let mut names = Vec::new();
     for host in allowed {

@@ -1,4 +1,4 @@
-//! `fdx bench` with servers that answer, stall, fail and vanish, and with its own stalls.
+//! `fdx bench` with servers that answer, stall, fail and disconnect, and with stalls of `fdx`.
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 mod support;
@@ -104,7 +104,7 @@ async fn a_stall_of_the_server_delays_all_messages_that_were_due() {
     let [latency, apart] = [&result["latency"], &result["tool"]["apart"]];
     let counted = latency["count"].as_u64().unwrap();
     assert_eq!(counted + apart["count"].as_u64().unwrap(), 200);
-    // On a busy machine some messages are kept apart, but hardly any that waited long.
+    // On a busy machine, some messages are recorded separately. Few of them waited for a long time.
     assert!(counted >= 40, "{result}");
     // 60 of 200 messages waited for 0 to 300 ms, evenly distributed, so half of them waited over
     // 150 ms.
@@ -112,8 +112,8 @@ async fn a_stall_of_the_server_delays_all_messages_that_were_due() {
     assert!(max >= 0.25 && p90 >= 0.1, "{result}");
 }
 
-/// The system stops the process. The server's latency does not include it, not even for the message
-/// in flight.
+/// The system stops the process. The latency of the server does not include this time, not even for
+/// the message in flight.
 #[cfg(unix)]
 #[tokio::test]
 async fn a_stall_of_the_tool_is_kept_separate() {
@@ -182,7 +182,7 @@ async fn a_wrong_answer_is_an_error() {
     assert_eq!(result["errors"]["an answer differs from its message: is it an echo server?"], 2);
 }
 
-/// FK-02: messages that the server sends on its own, answers out of order, and a duplicate answer.
+/// FK-02: messages that are not answers, answers out of order, and a duplicate answer.
 #[tokio::test]
 async fn messages_that_are_not_answers_are_counted_separately() {
     let server = script(|peer| {

@@ -125,7 +125,7 @@ fn connect_reconnects() {
     assert!(process.wait().unwrap().success());
 }
 
-/// The command ends without an error when the reader of its output ends.
+/// If the reader of the output ends, the command ends without an error.
 #[test]
 fn connect_ends_with_the_reader_of_its_output() {
     let server = Listening::start(&[]);
@@ -141,8 +141,8 @@ fn connect_ends_with_the_reader_of_its_output() {
     assert_eq!(stderr(&output), "");
 }
 
-/// FK-11: `--count 0` closes immediately. The command waits for a missing message as long as
-/// `--wait` says. `--wait 0` does not wait for answers.
+/// FK-11: `--count 0` closes immediately. The command waits for a missing message for the time that
+/// `--wait` specifies. `--wait 0` does not wait for answers.
 #[tokio::test]
 async fn wait_limits_the_time_for_missing_messages() {
     for (arguments, code, complaint) in [

@@ -31,7 +31,7 @@ mod needs_nats_server {
 
     use super::support::{Listening, fdx, pipe, stdout};
 
-    /// A broker, until this is dropped.
+    /// A broker. Its process ends when this value is dropped.
     struct Broker {
         process: Child,
         url: String,

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use support::{Listening, fdx, run_blocking, stderr};
 
-/// A command ends within twice the grace period, plus the delays of a busy machine.
+/// The limit for the end of a command: twice the grace period, plus the delays of a busy machine.
 const IN_TIME: Duration = Duration::from_secs(10);
 
 /// Starts `fdx connect` and waits until it reports an open connection. Its stdin does not end.
@@ -115,9 +115,9 @@ async fn a_full_pipe_stops_neither_the_server_nor_an_interrupt() {
     talker.open(&request).await;
     let message = masked_frame(FIN | TEXT, "x".repeat(60_000));
     let flood = async { while talker.try_send(&message).await.is_ok() {} };
-    // Long before the timeout, the pipe and the queue behind it are full.
+    // The pipe and the queue behind it are full long before the timeout.
     assert!(timeout(Duration::from_secs(1), flood).await.is_err(), "the connection has ended");
-    // Others are still served: the page, pings, and the lines of stdin.
+    // The server still handles other input: requests for the page, pings, and the lines of stdin.
     let mut page = TcpStream::connect(&address).await.unwrap();
     page.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         .await

@@ -69,7 +69,7 @@ async fn lines_go_to_all_clients_and_messages_become_lines() {
     assert_eq!((closed, two.close_result().unwrap().code()), (None, 1001));
 }
 
-/// Lines are read as fast as the client reads them, and none is lost.
+/// Lines of stdin are read only as fast as the client reads messages. No line is lost.
 #[tokio::test]
 async fn a_slow_client_delays_the_lines() {
     let mut server = Listening::piping(&[]);
@@ -77,7 +77,7 @@ async fn a_slow_client_delays_the_lines() {
     let line = "x".repeat(999);
     let writing = {
         let line = line.clone();
-        // Much more than sockets and queues can hold.
+        // This is much more than sockets and queues can hold.
         std::thread::spawn(move || (0..40_000).for_each(|_| writeln!(stdin, "{line}").unwrap()))
     };
     let mut client = client(&server.url).await;

@@ -1,4 +1,4 @@
-//! `fdx probe` with servers that work and servers that do not.
+//! `fdx probe` with servers that work and servers that fail.
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 mod support;

@@ -22,7 +22,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use support::{Listening, fdx, pipe, run_blocking, stderr, stdout};
 use tapping::Tap;
 
-/// `fdx tap` with text output. It ends when this is dropped.
+/// `fdx tap` with text output. The process ends when this value is dropped.
 struct Shown {
     process: Child,
     address: String,
@@ -77,7 +77,7 @@ async fn client_of(tap: &Tap) -> Peer {
     Peer::connect(tap.address.parse().unwrap()).await
 }
 
-/// Sends these bytes after the request. Returns what it read after the response.
+/// Sends these bytes after the request. Returns the bytes that were read after the response.
 async fn converse(tap: &Tap, request: &str, bytes: &[u8]) -> Vec<u8> {
     let mut client = client_of(tap).await;
     guarded("an open connection", client.open(request)).await;
@@ -261,7 +261,7 @@ async fn a_server_that_does_not_answer_is_a_bad_gateway() {
     assert!(failed["error"].as_str().unwrap().contains("could not read a response"), "{failed}");
 }
 
-/// A response that is not HTTP passes too, for the client to interpret.
+/// A response that is not HTTP passes too. The client may be able to read it.
 #[tokio::test]
 async fn a_response_that_is_not_http_passes() {
     let server = script(async |mut peer: Peer| {
@@ -336,7 +336,7 @@ async fn messages_within_tls_are_shown() {
     }
 }
 
-/// A frame is forwarded as it arrives, and does not increase memory use.
+/// The parts of a frame are forwarded when they arrive. The frame does not increase memory use.
 #[tokio::test]
 async fn large_frames_pass_in_little_memory() {
     const SIZE: usize = 64 << 20;

@@ -3,7 +3,7 @@ use std::rc::Rc;
 use super::worker::Run;
 use crate::secrets::Secrets;
 
-/// The end of a run. The figures are in its record.
+/// The end of a run. The record of the run contains the measurements.
 #[derive(Debug)]
 pub(super) struct Conclusion {
     pub(super) run: Rc<Run>,

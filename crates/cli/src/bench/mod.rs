@@ -63,7 +63,8 @@ pub(crate) async fn run(args: Bench, context: &Context) -> Result<(), Failure> {
     conclusion.exit()
 }
 
-/// Opens the connections, measures, and closes them. Returns whether the run was interrupted.
+/// Opens the connections, measures, and closes the connections. Returns whether the run was
+/// interrupted.
 async fn load(
     run: &Rc<Run>,
     phase: &channel::Sender<RunPhase>,
@@ -103,7 +104,7 @@ async fn load(
     cut_short
 }
 
-/// Waits until the connections are open, then for the warm-up and the measurement.
+/// Waits until the connections are open. Then waits for the end of the warm-up and of the measurement.
 async fn measure(run: &Run, args: &Bench) {
     while run.counts.settled.get() < args.connections {
         sleep(TICK).await;

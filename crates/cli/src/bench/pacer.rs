@@ -16,13 +16,14 @@ pub(super) struct Pacer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Due {
     pub(super) intended: Duration,
-    /// How late this tool sends it.
+    /// The delay of the message that this tool caused.
     pub(super) own_delay: Duration,
 }
 
 impl Pacer {
     /// Creates the pacer of connection `number`. The connections take turns, so that together they
-    /// send at an even `rate` per second. This one starts with its first turn after `now`.
+    /// send `rate` messages per second at equal intervals. The connection sends its first message at
+    /// its first turn after `now`.
     pub(super) fn new(rate: f64, connections: u32, number: u32, now: Duration) -> Self {
         let interval = f64::from(connections) / rate;
         let offset = f64::from(number) / rate;
@@ -46,7 +47,7 @@ impl Pacer {
         Some(Due { intended, own_delay: now - intended.max(self.blocked.min(now)) })
     }
 
-    /// Records that the transport accepts no more data: delays up to now are the server's.
+    /// Records that the transport accepts no more data. The server caused the delays up to now.
     pub(super) fn handle_blocked(&mut self, now: Duration) {
         self.blocked = now;
     }
@@ -71,7 +72,7 @@ mod tests {
             .collect();
         all.sort_unstable();
         assert_eq!(all, (0..100).map(|number| number * 1000).collect::<Vec<_>>());
-        // A connection that opens late does not catch up.
+        // A connection that opens late skips its earlier messages.
         assert_eq!(Pacer::new(1000.0, 4, 1, ms(50)).due(), ms(53));
     }
 

@@ -6,7 +6,7 @@ use super::args::Content;
 /// Creates messages of one size, and recognizes their echoes.
 #[derive(Debug)]
 pub(super) struct Payload {
-    /// Each message is a different part of this, so that none repeats the previous one.
+    /// Each message is a different part of the pool, so that no message repeats the previous one.
     pool: Bytes,
     size: usize,
     kind: Kind,
@@ -18,7 +18,8 @@ enum Kind {
     Binary,
 }
 
-/// So large that the compression window of 32 KiB rarely contains a part of the next message.
+/// The size of the pool. It is large, so that the compression window of 32 KiB rarely contains a
+/// part of the next message.
 const POOL: usize = 1 << 20;
 
 /// A message begins with its number in this many hex digits, if it is long enough.
@@ -55,13 +56,13 @@ impl Payload {
         let bytes = self.bytes(number);
         match self.kind {
             Kind::Binary => Message::Binary(bytes),
-            // Always ASCII.
+            // The bytes are always ASCII.
             Kind::Text => Text::from_utf8(bytes).map_or_else(Message::Binary, Message::Text),
         }
     }
 
-    /// Returns the number at the start of an answer, or `None` if there is none or messages are too
-    /// short for one.
+    /// Returns the number at the start of an answer. Returns `None` if the answer has no number, or if
+    /// messages are too short for a number.
     pub(super) fn number_of(&self, answer: &Message) -> Option<u64> {
         let digits = answer.payload().get(..NUMBER).filter(|_| self.has_number())?;
         let digits = str::from_utf8(digits).ok()?;

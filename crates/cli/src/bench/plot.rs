@@ -21,7 +21,7 @@ pub(super) fn svg(conclusion: &Conclusion) -> String {
     let run = &conclusion.run;
     let record = run.record.borrow();
     let times = &record.latency;
-    // As many nines as the number of messages supports.
+    // The number of nines depends on the number of messages.
     let nines = (times.len().max(10) as f64).log10().ceil().clamp(1.0, 6.0);
     let top = round_up(times.max());
     let x = |nine: f64| LEFT + nine / nines * (WIDTH - LEFT - RIGHT);
@@ -68,7 +68,7 @@ pub(super) fn svg(conclusion: &Conclusion) -> String {
 
 const PERCENTILES: [&str; 7] = ["0", "90", "99", "99.9", "99.99", "99.999", "99.9999"];
 
-/// Returns a round time above this one that can be divided by four.
+/// Rounds a time up to a round time that can be divided by four.
 fn round_up(time: Duration) -> Duration {
     let nanos = (time.as_nanos() as f64).max(1000.0);
     let ten = 10f64.powf(nanos.log10().floor());

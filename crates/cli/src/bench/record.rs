@@ -16,7 +16,7 @@ pub(super) struct Sent {
     pub(super) number: u64,
     /// When the message was due.
     pub(super) intended: Duration,
-    /// How late this tool sent it.
+    /// The delay of the message that this tool caused.
     pub(super) own_delay: Duration,
     pub(super) is_answered: bool,
 }
@@ -24,13 +24,14 @@ pub(super) struct Sent {
 /// The measurements of all connections.
 #[derive(Debug, Default)]
 pub(super) struct Record {
-    /// Messages that are due within this time count. Earlier ones are warm-up.
+    /// The time of the measurement. Only messages that are due within this time count. Earlier messages
+    /// belong to the warm-up.
     window: Option<Range<Duration>>,
     pub(super) sent: u64,
     pub(super) answered: u64,
     /// Answers with the right number but different content.
     pub(super) wrong: u64,
-    /// Messages that are not answers: the server sent them on its own.
+    /// Messages that are not answers.
     pub(super) unasked: u64,
     /// Messages sent and answered at any time, including the warm-up.
     pub(super) sent_ever: u64,
@@ -41,12 +42,12 @@ pub(super) struct Record {
     pub(super) own_unsent: u64,
     /// Answers that arrived within the window, to any message.
     pub(super) arrived: u64,
-    /// The time from when a message was due to its answer, minus the delay of this tool.
+    /// The time between the due time of a message and its answer, minus the delay of this tool.
     pub(super) latency: Times,
-    /// The latency of messages that this tool sent late, or whose answer it may have seen late
-    /// because it stalled. The cause may be the tool or the server.
+    /// The latency of messages that this tool sent late, or whose answer it may have read late
+    /// because it stalled. The cause of the latency may be the tool or the server.
     pub(super) apart: Times,
-    /// How late this tool sent messages.
+    /// The delays of messages that this tool caused.
     pub(super) own_delay: Times,
     /// The time to connect, including the opening handshake.
     pub(super) connecting: Times,
@@ -56,15 +57,17 @@ pub(super) struct Record {
     recent: Times,
 }
 
-/// Beyond this number, errors of other kinds are counted together.
+/// The number of kinds of errors that are counted separately. Errors of further kinds are counted
+/// together.
 const KINDS: usize = 8;
 
-/// A stall of this tool is subtracted from a latency if it is less than one part in this many of
-/// it. Otherwise the message is kept apart.
+/// Limits the stalls that are subtracted from a latency. If a stall of this tool is longer than the
+/// latency divided by this number, the message is recorded separately instead.
 const SHARE: u32 = 10;
 
 impl Sent {
-    /// Returns when the message was sent. From then on, the time is the server's and the network's.
+    /// Returns when the message was sent. The later part of the latency is caused by the server and the
+    /// network.
     pub(super) fn start(&self) -> Duration {
         self.intended + self.own_delay
     }
@@ -91,15 +94,15 @@ impl Record {
         }
     }
 
-    /// Counts a message that was due and was not sent. `is_blocked` tells whether the server
-    /// accepted no more data.
+    /// Counts a message that was due and was not sent. `is_blocked` is true if the server accepted no
+    /// more data.
     pub(super) fn handle_unsent(&mut self, intended: Duration, is_blocked: bool) {
         if self.counts(intended) {
             *if is_blocked { &mut self.unsent } else { &mut self.own_unsent } += 1;
         }
     }
 
-    /// Counts a correct answer. This tool may have seen it late by `stalled`.
+    /// Counts a correct answer. This tool may have read the answer with a delay of up to `stalled`.
     pub(super) fn handle_answer(&mut self, sent: &Sent, now: Duration, stalled: Duration) {
         self.answered_ever += 1;
         let latency = now.saturating_sub(sent.start());
@@ -170,7 +173,8 @@ impl Times {
         self.0.len()
     }
 
-    /// Returns the time that this part of all messages, from 0 to 1, did not exceed.
+    /// Returns a percentile. `part` is the part of all messages, from 0 to 1, that did not exceed the
+    /// returned time.
     pub(super) fn at(&self, part: f64) -> Duration {
         Duration::from_nanos(self.0.value_at_quantile(part))
     }
@@ -200,7 +204,7 @@ mod tests {
         Duration::from_millis(number)
     }
 
-    /// Simulates a second with 1000 messages on a clock of its own. The server answers after a
+    /// Simulates a second with 1000 messages on a simulated clock. The server answers after a
     /// millisecond. The server and the tool stall during the given times.
     fn simulate(server: Range<u64>, tool: Range<u64>) -> Record {
         let mut record = Record::default();
@@ -254,8 +258,8 @@ mod tests {
         let record = simulate(0..0, 400..700);
         assert_eq!((record.sent, record.answered), (1000, 1000));
         assert!(record.latency.max() <= ms(2), "{:?}", record.latency.max());
-        // One message was in flight and 300 were due during the stall. The last of them were not
-        // later than the tolerance of a timer.
+        // One message was in flight and 300 messages were due during the stall. The delay of the last
+        // messages was within the tolerance of a timer.
         assert!((296..=302).contains(&record.apart.len()), "{}", record.apart.len());
         assert!(record.own_delay.max() >= ms(299), "{:?}", record.own_delay.max());
     }
@@ -279,7 +283,7 @@ mod tests {
         assert_eq!(record.own_delay.max().as_millis(), 2);
     }
 
-    /// The tool looked for answers after its stall, and there were none.
+    /// The tool read the connection after its stall, and no answers had arrived.
     #[test]
     fn a_short_tool_stall_does_not_hide_a_server_stall() {
         let record = simulate(400..700, 500..510);
@@ -294,7 +298,7 @@ mod tests {
         let record = simulate(400..700, 695..705);
         let max = record.latency.max();
         assert!(max >= ms(294) && max <= ms(302), "{max:?}");
-        // For messages that waited less than 100 ms, the stall is too large a part.
+        // For messages that waited less than 100 ms, the stall is too large compared with the latency.
         assert!((90..=100).contains(&record.apart.len()), "{}", record.apart.len());
     }
 

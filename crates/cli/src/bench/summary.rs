@@ -90,7 +90,7 @@ pub(super) fn lines(conclusion: &Conclusion) -> Vec<Line> {
 struct Summary(Vec<Line>);
 
 impl Summary {
-    /// Shows the delays of this tool, and the messages that it keeps apart because of them.
+    /// Shows the delays of this tool, and the messages that were recorded separately because of them.
     fn own(&mut self, Conclusion { run, .. }: &Conclusion) {
         let record = run.record.borrow();
         let window = record.window();

@@ -1,20 +1,20 @@
 use std::time::Duration;
 
-/// Detects stalls of this tool. A tick is due at short intervals. While a tick is late, nothing
-/// else was done in time either. All times count from the start of the run.
+/// Detects stalls of this tool. A tick is due at short intervals. If a tick is late, all other work of
+/// the tool may be late too. All times count from the start of the run.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     due: Duration,
     /// The start and the end of each stall, in order.
     stalls: Vec<(Duration, Duration)>,
-    /// The number of stalls at the end of the list without a timely tick after them.
+    /// The number of stalls at the end of the list that no timely tick has followed.
     chain: usize,
 }
 
-/// How often a tick is due.
+/// The interval of ticks.
 pub(super) const TICK: Duration = Duration::from_millis(5);
 
-/// How late a tick may be, because timers are not exact.
+/// The delay of a tick that is not a stall, because timers are not exact.
 pub(super) const TOLERANCE: Duration = Duration::from_millis(3);
 
 impl Watch {
@@ -34,9 +34,9 @@ impl Watch {
         self.due = now + TICK;
     }
 
-    /// Returns how long the tool has stalled since `from`: it may have seen an answer late by this
-    /// much. A stall before a timely tick does not count, because the tool has looked for answers
-    /// since.
+    /// Returns how long the tool has stalled since `from`. The tool may have read an answer with this
+    /// delay. A stall before a timely tick does not count, because the tool has read the answers after
+    /// that stall.
     pub(super) fn stalled(&self, from: Duration, now: Duration) -> Duration {
         let under_way = (now > self.due + TOLERANCE).then_some((self.due, now));
         let ended = self.stalls.iter().rev().take(self.chain).copied();
@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(watch.stalled(ms(0), ms(366)), ms(310));
         assert_eq!(watch.stalled(ms(349), ms(366)), ms(11));
         assert_eq!(watch.stalled(ms(365), ms(366)), ms(0));
-        // The tool has looked: an answer that it sees now has just arrived.
+        // The tool has read the connection, so an answer that it reads now has just arrived.
         watch.handle_tick(ms(370));
         assert_eq!(watch.stalled(ms(0), ms(371)), ms(0));
         assert_eq!(watch.stalls(ms(0), ms(1000)), (2, ms(310)));

@@ -52,22 +52,22 @@ pub(super) enum Load {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum RunPhase {
     Sending,
-    /// Messages in flight may still be answered, for this long.
+    /// Waiting for the answers to the messages in flight, for at most this time.
     Ending {
         patience: Duration,
     },
 }
 
-/// No further message is queued while more bytes than this are.
+/// The high-water mark of queued bytes. While more bytes are queued, no further message is queued.
 const HIGH_WATER: u64 = 1 << 20;
 
 /// How many messages are sent before other tasks run.
 const BURST: usize = 64;
 
-/// Without numbers in the messages, an answer is compared with this many messages.
+/// The number of messages with which an answer is compared, if the messages contain no numbers.
 const SEARCHED: usize = 128;
 
-/// How long a connection may take to close.
+/// The timeout of the closing handshake.
 const GOODBYE: Duration = Duration::from_millis(500);
 
 impl Run {
@@ -75,7 +75,7 @@ impl Run {
         self.start.elapsed()
     }
 
-    /// Opens connection `number` at its time, and loads it until the run ends.
+    /// Opens connection `number` at the time `at`, and sends messages until the run ends.
     pub(super) async fn connection(self: Rc<Self>, number: u32, at: Instant) {
         sleep_until(at).await;
         let mut phase = self.phase.clone();
@@ -173,7 +173,7 @@ impl Conversation {
         let goodbye = CloseFrame::code(CloseCode::NORMAL);
         match timeout(GOODBYE, self.socket.close(Some(goodbye))).await {
             Ok(Err(error)) => Err(format!("while closing: {error}")),
-            // How fast a server closes is not measured.
+            // The duration of the closing handshake is not measured.
             Ok(Ok(_)) | Err(_) => Ok(()),
         }
     }
@@ -212,7 +212,7 @@ impl Conversation {
 
     fn send(&mut self, intended: Duration, own_delay: Duration) {
         let sent = Sent { number: self.sent, intended, own_delay, is_answered: false };
-        // If the connection is ending, the message is lost like those in flight.
+        // If the connection is ending, the message is lost like the messages in flight.
         self.socket.queue(self.run.payload.message(sent.number)).ok();
         self.sent += 1;
         self.in_flight.push_back(sent);
@@ -220,7 +220,7 @@ impl Conversation {
         self.run.record.borrow_mut().handle_sent(&sent);
     }
 
-    /// Sends what became due just now, and counts the rest as not sent.
+    /// Sends the messages that have become due, and counts the rest as not sent.
     fn end_sending(&mut self, is_blocked: bool) {
         if let Pace::Closed { .. } = self.pace {
             return;
@@ -274,8 +274,8 @@ impl Conversation {
         }
     }
 
-    /// Takes the message that this answers: the one with its number, or, if messages are too short
-    /// for numbers, the first one in flight with its content.
+    /// Takes the message to which `answer` belongs: the message with the same number. If messages are
+    /// too short for numbers, takes the first message in flight with the same content.
     fn find(&mut self, answer: &Message) -> Option<Sent> {
         let payload = &self.run.payload;
         let at = if payload.has_number() {

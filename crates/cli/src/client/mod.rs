@@ -217,7 +217,7 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
         .map_err(|error| usage(format!("could not read the file {}: {error}", file.display())))
 }
 
-/// Adds the parts of a URL that people leave out.
+/// Adds the scheme and the host if the user has omitted them.
 fn with_scheme(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Err("give a URL, such as ws://localhost:9001/".into());

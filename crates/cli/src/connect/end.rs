@@ -40,7 +40,7 @@ pub(super) fn interrupted(close: Option<&CloseEvent>, was_open: bool) -> Result<
     }
 }
 
-/// Returns the result of a command whose last connection ended like this.
+/// Returns the result of a command from the end of its last connection.
 pub(super) fn verdict(
     cause: Option<LostCause>,
     close: &CloseEvent,

@@ -39,7 +39,7 @@ pub(crate) async fn run(args: Connect, context: &Context) -> Result<(), Failure>
     }
 }
 
-/// Opens a socket, which reconnects only on request.
+/// Opens a socket. It reconnects only if `reconnect` is true.
 fn open(builder: Builder, reconnect: bool) -> ReconnectingWebSocket {
     // The input is read only while there is room, so the outbox needs no other limit.
     let mut outbox = OutboxLimits::default();
@@ -47,7 +47,7 @@ fn open(builder: Builder, reconnect: bool) -> ReconnectingWebSocket {
     outbox.messages = usize::MAX;
     ReconnectingWebSocket::builder(builder)
         .outbox(outbox)
-        // Invalid options do not become valid.
+        // With invalid options, every attempt would fail.
         .stop_when(move |lost| !reconnect || matches!(lost.cause, Some(LostCause::Options(_))))
         .open()
 }
@@ -56,7 +56,7 @@ fn open(builder: Builder, reconnect: bool) -> ReconnectingWebSocket {
 async fn echo(builder: Builder, context: &Context) -> Result<(), Failure> {
     let socket = builder.open_with(|socket| {
         socket.set_onmessage(|socket, message| {
-            // A send to a closing socket is dropped, like any other.
+            // A closing socket drops the message.
             socket.send(message.data.clone()).ok();
         });
     });

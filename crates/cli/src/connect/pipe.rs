@@ -1,4 +1,4 @@
-//! Lines of stdin become messages, and messages become lines of stdout.
+//! Sends lines of stdin as messages, and writes received messages as lines to stdout.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use crate::context::Context;
 use crate::exit::Failure;
 use crate::interrupt::GRACE;
 
-/// Lines are read while less than this waits to be sent.
+/// Lines are read while fewer bytes than this wait to be sent.
 const HIGH_WATER: u64 = 1 << 20;
 
-/// How long a line that is already on its way into stdin may take.
+/// The time to wait for a line that another program is writing to stdin.
 const MOMENT: Duration = Duration::from_millis(200);
 
 pub(super) async fn run(
@@ -68,7 +68,7 @@ struct Pipe<'a> {
     wait: Wait,
     /// How many more messages may arrive, if there is a limit.
     left: Option<u64>,
-    /// The number of sent messages without an answer, if each has one answer.
+    /// The number of sent messages without an answer, assuming one answer for each message.
     due: u64,
     undelivered: u64,
     step: PipeStep,
@@ -81,11 +81,11 @@ struct Pipe<'a> {
 /// The progress of the pipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PipeStep {
-    /// Waiting for a connection. Nothing is read before.
+    /// Waiting for a connection. The input is not read yet.
     Connecting,
     /// Reading and sending lines.
     Sending,
-    /// The input has ended. Waits for answers until this time, or without limit.
+    /// The input has ended. Waiting for answers until this time, or without limit.
     Awaiting(Option<Instant>),
     Closing,
 }
@@ -258,7 +258,7 @@ const NO_WAIT: Wait = Wait::For(Duration::ZERO);
 struct Source {
     lines: Lines<BufReader<Stdin>>,
     input: Input,
-    /// The part read so far of a message that is all of stdin.
+    /// The bytes read so far, if all of stdin is one message.
     bytes: Vec<u8>,
 }
 
@@ -292,8 +292,8 @@ impl Source {
         Ok(Some(text.into()))
     }
 
-    /// Returns whether the input seems to be at its end: no line arrives within a moment. If the
-    /// server closes then, nothing was left to send.
+    /// Returns whether the input seems to have ended, because no line arrives within [`MOMENT`]. If the
+    /// server closes in this case, all lines were sent.
     async fn has_ended(&mut self) -> bool {
         !matches!(timeout(MOMENT, self.lines.next_line()).await, Ok(Ok(Some(_))))
     }

@@ -23,7 +23,7 @@ enum Form {
     Lines { binary: BinaryForm, indented: bool, timed: bool },
 }
 
-/// The data of a connection that has opened.
+/// The data of the event `open`.
 #[derive(Debug, Clone)]
 pub(super) struct Opened {
     pub(super) url: String,

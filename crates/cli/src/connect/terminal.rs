@@ -1,4 +1,4 @@
-//! Typed lines, with messages and notes above them.
+//! Sends the lines that the user types, and shows messages and notes above the current line.
 
 use std::future::pending;
 use std::io;
@@ -59,8 +59,8 @@ pub(super) async fn run(
         End::Interrupted => go_away(socket, &mut talk.events).await,
     };
     if is_edited {
-        // The editor thread may still be running. Gives it time to finish, because it would write
-        // to the terminal and set its mode.
+        // The editor thread may still be running. Give it time to finish, because it writes to the
+        // terminal and sets the mode of the terminal.
         sleep(MOMENT).await;
         saved.restore();
         context.output.leave_prompt();
@@ -82,7 +82,7 @@ pub(super) async fn run(
 enum End {
     /// The connection has ended, or was never opened.
     Closed(Option<CloseEvent>),
-    /// The user does not want to wait.
+    /// The user interrupted the command.
     Interrupted,
 }
 
@@ -182,7 +182,7 @@ impl Talk<'_> {
             Command::Send(message) => socket.send(message).map_err(|error| error.to_string())?,
             Command::SendFile(path) => {
                 let file = path.clone();
-                // On another thread, because the file may be a pipe without a writer.
+                // Another thread reads the file, because the file may be a pipe without a writer.
                 let read = tokio::task::spawn_blocking(move || std::fs::read(file)).await;
                 let bytes = read.unwrap_or_else(|error| Err(error.into()));
                 let bytes =
@@ -262,7 +262,7 @@ fn is_dumb() -> bool {
     ["dumb", "cons25", "emacs"].iter().any(|dumb| name.eq_ignore_ascii_case(dumb))
 }
 
-/// Reads lines without editing, on a thread of its own.
+/// Reads lines without editing, on a separate thread.
 fn read_lines() -> mpsc::UnboundedReceiver<Typed> {
     let (lines, typed) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
@@ -276,7 +276,7 @@ fn read_lines() -> mpsc::UnboundedReceiver<Typed> {
     typed
 }
 
-/// Starts the line editor on a thread of its own, because it blocks on keys.
+/// Starts the line editor on a separate thread, because it blocks while it waits for keys.
 fn edit_lines(args: &Connect, output: &Output) -> Result<mpsc::UnboundedReceiver<Typed>, Failure> {
     let config = Config::builder().auto_add_history(true).max_history_size(1000)?.build();
     let mut editor: Editor<(), FileHistory> = Editor::with_config(config)?;
@@ -305,7 +305,7 @@ fn edit_lines(args: &Connect, output: &Output) -> Result<mpsc::UnboundedReceiver
     Ok(typed)
 }
 
-/// Returns the file of the history, which belongs to this user alone.
+/// Returns the file of this user's history.
 fn history() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
@@ -328,8 +328,8 @@ impl Modes {
         Self()
     }
 
-    /// Turns off line mode, also between two lines that the editor reads. Otherwise the system
-    /// would handle keys in between: it drops Ctrl-D and echoes the rest.
+    /// Turns off line mode, also between two lines that the editor reads. Otherwise the system would
+    /// handle the keys that are pressed between two lines: it would drop Ctrl-D and echo other keys.
     #[cfg(unix)]
     fn enter_raw(&self) {
         use rustix::termios::{InputModes, LocalModes};

@@ -31,7 +31,7 @@ pub(crate) async fn run(args: HubCommand, context: &Context) -> Result<(), Failu
     }
 }
 
-/// Connects to the broker that the scheme of the URL names.
+/// Connects to the broker. The scheme of the URL specifies the kind of broker.
 pub(crate) async fn connect(url: &str, options: HubOptions) -> Result<Hub, Failure> {
     let hub = match url.split_once("://") {
         Some(("nats" | "tls", _)) => Hub::nats(url, options).await,
@@ -45,7 +45,7 @@ pub(crate) async fn connect(url: &str, options: HubOptions) -> Result<Hub, Failu
     hub.map_err(not_connected)
 }
 
-/// Prints that messages may be missing.
+/// Prints a note that messages may be missing.
 pub(crate) fn tell_gap(output: &Output, topic: &Topic) {
     output.note(format!("fdx: messages of the topic {topic} may be missing here"));
 }

@@ -8,7 +8,7 @@ use fullduplex_net::{Server, ServerOptions};
 use super::socket_file::SocketFile;
 use crate::values::tcp_address;
 
-/// Where to listen.
+/// The address at which a server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Address {
     /// A host and a port.
@@ -32,7 +32,7 @@ impl Address {
         }
     }
 
-    /// Returns the host, unless clients cannot name it.
+    /// Returns the host. Returns `None` if clients have no host name for the address.
     pub(super) fn host(&self) -> Option<&str> {
         let Self::Tcp(address) = self else { return None };
         let (host, _) = address.rsplit_once(':')?;

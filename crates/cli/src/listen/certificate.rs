@@ -12,7 +12,7 @@ use crate::exit::{Failure, usage};
 /// How long a new certificate is valid. Some clients reject certificates with a validity of years.
 const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// How far clients' clocks may be behind.
+/// The delay of a client's clock that a new certificate allows.
 const SLACK: Duration = Duration::from_secs(24 * 3600);
 
 /// The certificate of a server.

@@ -18,11 +18,11 @@ use crate::output::cut;
 /// What the server does with messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// Prints them, and sends lines of stdin to all clients.
+    /// Prints messages, and sends lines of stdin to all clients.
     Pipe,
-    /// Sends them back.
+    /// Sends each message back to its sender.
     Echo,
-    /// Sends them to all other clients.
+    /// Sends each message to all other clients.
     Broadcast,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Host {
     pub(super) mode: Mode,
     pub(super) limit: ClientLimit,
     pub(super) endpoint: Endpoint,
-    /// A page may connect if one of these allows its origin.
+    /// The policies for origins. A page may connect if one policy allows its origin.
     pub(super) origins: Vec<OriginPolicy>,
     pub(super) screen: Screen,
     pub(super) room: Room,
@@ -53,7 +53,7 @@ pub(super) struct Host {
     pub(super) gone: Notify,
 }
 
-/// An Origin is cut to this length.
+/// The maximum length of a printed Origin.
 const ORIGIN_WIDTH: usize = 100;
 
 impl Host {
@@ -105,8 +105,8 @@ impl Host {
         Ok(())
     }
 
-    /// Sends the lines of stdin to all clients, until stdin ends. Each line waits until there is a
-    /// client.
+    /// Sends the lines of stdin to all clients until stdin ends. Before each line, waits until there is
+    /// a client.
     pub(super) async fn read_lines(&self) -> Result<(), Failure> {
         let mut lines = BufReader::new(tokio::io::stdin()).lines();
         let unreadable = |error| format!("could not read stdin as text: {error}");
@@ -124,7 +124,7 @@ impl Host {
         }
     }
 
-    /// With `--once`, waits until the connection of the client has ended, and returns how.
+    /// With `--once`, waits until the connection of the client has ended, and returns its result.
     /// Otherwise waits forever.
     pub(super) async fn until_gone(&self) -> Result<(), Failure> {
         match self.limit {

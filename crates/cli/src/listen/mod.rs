@@ -57,7 +57,7 @@ pub(crate) async fn run(args: Listen, context: &Context) -> Result<(), Failure> 
     }
 }
 
-/// Connects the room with those of other servers, if the arguments request it.
+/// Connects the room with the rooms of other servers, if the arguments request it.
 async fn share(host: &mut Host, args: &Listen) -> Result<Option<Subscription>, Failure> {
     let (Some(url), Some(topic)) = (&args.mode.hub, &args.mode.topic) else { return Ok(None) };
     let hub = crate::hub::connect(url, args.mode.hub_args.options()).await?;
@@ -83,7 +83,7 @@ fn host(args: &Listen, endpoint: Endpoint, context: &Context) -> Host {
     let listed = &args.clients.origins;
     let origins = match (args.clients.any_origin, mode) {
         (true, _) => vec![OriginPolicy::Any],
-        // An echo gives a page only its own data.
+        // With an echo, a page receives only the data that it sent.
         (false, Mode::Echo) if listed.is_empty() => vec![OriginPolicy::Any],
         (false, _) if listed.is_empty() => vec![OriginPolicy::Same],
         (false, _) => vec![OriginPolicy::Same, OriginPolicy::Listed(listed.clone())],
@@ -124,7 +124,7 @@ fn options(args: &Listen) -> Result<ServerOptions, Failure> {
     if let Some(interval) = args.clients.ping.0 {
         accept.timeouts.pong = interval;
     }
-    // All clients may have the same address: that of this machine.
+    // All clients may have the same address: the address of this machine.
     options.connections_per_address = options.connections;
     Ok(options)
 }
@@ -190,7 +190,7 @@ async fn serve(server: Server, host: Arc<Host>, context: &Context) -> Result<(),
             failure = reading => Err(failure),
         };
         connections.shutdown(GRACE).await;
-        // A handler may be waiting for a stdout that is not read.
+        // A handler may be waiting for stdout, if the reader of stdout does not read.
         timeout(GRACE, all_served).await.ok();
         outcome
     };

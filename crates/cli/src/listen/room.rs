@@ -7,10 +7,10 @@ use fullduplex_net::proto::{CloseCode, CloseFrame, Message, Prepared};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-/// How long clients that do not read may delay a message to all.
+/// The maximum time for which clients that do not read may delay a message to all clients.
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The clients that receive messages to all.
+/// The clients that receive messages to all clients.
 #[derive(Debug, Default)]
 pub(super) struct Room {
     members: Mutex<BTreeMap<u64, Sender>>,
@@ -19,7 +19,7 @@ pub(super) struct Room {
     sending: tokio::sync::Mutex<()>,
 }
 
-/// A client's membership in a room. Ends when dropped.
+/// A client's membership in a room. It ends when this value is dropped.
 #[must_use]
 pub(super) struct Membership<'a> {
     room: &'a Room,
@@ -44,9 +44,9 @@ impl Room {
         }
     }
 
-    /// Sends a message to all clients except `except`. Waits for clients that read slowly, so that
-    /// nothing is lost. Clients that do not read are closed with 1008, after one deadline for all
-    /// of them.
+    /// Sends a message to all clients except `except`. Waits for clients that read slowly, so that no
+    /// message is lost. Closes the connections of clients that do not read with 1008. One deadline
+    /// applies to all clients.
     pub(super) async fn send(&self, message: Message, except: Option<u64>) {
         let _sending = self.sending.lock().await;
         let message = Prepared::new(message);
@@ -59,7 +59,7 @@ impl Room {
         let now = Instant::now();
         let mut waiting = Vec::new();
         for sender in members {
-            // Clients with room receive the message first, before waiting for the slow ones.
+            // Clients with room receive the message before the server waits for slow clients.
             if timeout_at(now, sender.send(message.clone())).await.is_err() {
                 waiting.push(sender);
             }

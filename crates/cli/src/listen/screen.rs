@@ -20,10 +20,10 @@ pub(super) struct Screen {
 enum Form {
     /// All events, as JSON.
     Json,
-    /// Messages as lines on stdout, with the client's number in a terminal. If stderr is a
-    /// terminal, also who connects and closes.
+    /// Messages as lines on stdout, with the client's number in a terminal. If stderr is a terminal,
+    /// also a line for each client that connects or closes.
     Lines,
-    /// Nothing, because messages are answered.
+    /// No output, because the server answers messages and does not print them.
     Silent,
 }
 
@@ -42,7 +42,7 @@ impl Screen {
         Self { form, output, secrets }
     }
 
-    /// Prints where clients can connect: on stdout, unless that is for messages.
+    /// Prints the address for clients. Uses stdout, unless messages are printed there.
     pub(super) async fn listening(&self, url: &str, page: Option<&str>) {
         let line = format!("listening at {url}");
         match self.form {
@@ -91,8 +91,8 @@ impl Screen {
         }
     }
 
-    /// Writes a message. Waits until there is room, so that a slow reader of stdout slows down only
-    /// the client that sent the message.
+    /// Writes a message. Waits until there is room, so that a slow reader of stdout delays only the
+    /// client that sent the message.
     pub(super) async fn message(&self, client: u64, message: &Message) {
         if self.form == Form::Silent {
             return;

@@ -21,7 +21,7 @@ mod unix {
     }
 
     impl SocketFile {
-        /// Listens at `path`. Replaces a socket file without a server.
+        /// Listens at `path`. Replaces a socket file if no server is listening at it.
         pub(crate) fn bind(path: &Path, options: ServerOptions) -> io::Result<(Server, Self)> {
             remove_stale(path)?;
             let server = Server::bind_unix(path, options)?;
@@ -53,7 +53,7 @@ mod unix {
         }
     }
 
-    /// Returns what distinguishes a file from another one at the same path.
+    /// Returns numbers that distinguish a file from another file at the same path.
     fn identity(path: &Path) -> Option<(u64, u64)> {
         fs::symlink_metadata(path).ok().map(|file| (file.dev(), file.ino()))
     }

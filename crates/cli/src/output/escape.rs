@@ -1,8 +1,8 @@
 //! Escaping of text for terminals.
 
 /// Returns whether a character may move the cursor, change the terminal, reorder text or be
-/// invisible: a control character, or one that Unicode ignores by default. Variation selectors are
-/// allowed, because emoji need them.
+/// invisible. Control characters and characters that Unicode ignores by default have this effect.
+/// Variation selectors are allowed, because emoji need them.
 pub(super) fn is_hostile(character: char) -> bool {
     matches!(character,
         '\0'..='\x1f' | '\x7f'..='\u{9f}' // C0, DEL and C1
@@ -17,8 +17,8 @@ pub(super) fn is_hostile(character: char) -> bool {
     )
 }
 
-/// Calls `take` with the pieces of the escaped text: hostile characters in Rust's escape syntax,
-/// and everything else as it is.
+/// Calls `take` with the pieces of the escaped text. Hostile characters are written in Rust's escape
+/// syntax. All other text is unchanged.
 pub(super) fn escape(text: &str, mut take: impl FnMut(&str)) {
     let mut rest = text;
     while let Some((at, hostile)) = rest.char_indices().find(|(_, c)| is_hostile(*c)) {
@@ -43,7 +43,8 @@ pub(crate) fn escaped(text: &str) -> String {
 
 /// Returns `text` escaped and cut to `width` characters.
 pub(crate) fn cut(text: &str, width: usize) -> String {
-    // Each character yields at least one, so `width + 1` of them show whether the text is cut.
+    // Each character is escaped as at least one character, so `width + 1` characters show whether
+    // the text is cut.
     let beginning: String = text.chars().take(width.saturating_add(1)).collect();
     let shown = escaped(&beginning);
     match shown.char_indices().nth(width) {

@@ -22,7 +22,7 @@ impl Line {
         Self::new().styled(style, text)
     }
 
-    /// Adds text in the terminal's own style.
+    /// Adds text in the default style of the terminal.
     pub(crate) fn plain(self, text: impl Display) -> Self {
         self.styled(Style::new(), text)
     }

@@ -1,7 +1,7 @@
 //! The output of this command, on stdout and on stderr.
 //!
-//! All output goes through a [`Pen`] on a thread of its own, so that a blocked terminal or pipe
-//! delays only the tasks that wait for it. `clippy.toml` bans all other ways to stdout and stderr.
+//! All output goes through a [`Pen`] on a separate thread, so that a blocked terminal or pipe delays
+//! only the tasks that wait for it. `clippy.toml` forbids all other writes to stdout and stderr.
 #![allow(clippy::disallowed_methods, reason = "all output goes through this module")]
 
 mod escape;
@@ -26,15 +26,15 @@ use self::pen::Reader;
 pub(crate) use self::pen::{Event, Pen};
 use crate::exit::Failure;
 
-/// The bytes that may wait for stdout, and the lines that may wait for stderr. A single larger
-/// message may wait alone.
+/// The number of bytes that may wait for stdout, and the number of lines that may wait for stderr. A
+/// message that is larger than the limit waits alone.
 const ROOM: usize = 1 << 20;
 const NOTES: usize = 256;
 
 /// The size of a job apart from the content that it prints.
 const OVERHEAD: usize = 256;
 
-/// The reader of stdout has closed the pipe, which ends a command without an error.
+/// The reader of stdout has closed the pipe. A command then ends without an error.
 #[derive(Debug)]
 pub(crate) struct NobodyReads;
 
@@ -46,12 +46,12 @@ impl fmt::Display for NobodyReads {
 
 impl Error for NobodyReads {}
 
-/// Stdout for results and stderr for notes. Clones share both.
+/// Stdout for results and stderr for notes. Clones share both channels.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
     stdout: Channel,
-    /// The same thread as that of `stdout` if both are terminals, so that the order of lines is
-    /// kept.
+    /// The thread that writes to stderr. If stdout and stderr are terminals, one thread writes to both,
+    /// so that the order of lines is kept.
     stderr: Channel,
     room: Arc<Semaphore>,
     notes: Arc<Semaphore>,
@@ -91,7 +91,7 @@ impl Output {
         Self { stdout, stderr, room, notes, failure }
     }
 
-    /// Writes to stdout what `draw` draws, which has `weight` bytes. Waits until there is room.
+    /// Writes the output of `draw`, which has `weight` bytes, to stdout. Waits until there is room.
     pub(crate) async fn print(&self, weight: usize, draw: impl FnOnce(&mut Pen) + Send + 'static) {
         let weight = u32::try_from((weight + OVERHEAD).min(ROOM)).unwrap_or(u32::MAX);
         // The semaphore is never closed.
@@ -171,7 +171,7 @@ impl Output {
         }
     }
 
-    /// Returns why stdout could not be written to, once.
+    /// Returns why writing to stdout failed. Later calls return `None`.
     pub(crate) fn failure(&self) -> Option<Failure> {
         let error = self.failure.error.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         Some(match error.kind() {

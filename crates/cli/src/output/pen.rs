@@ -15,7 +15,8 @@ const PIECE: usize = 64 << 10;
 /// A line for people is cut after this many bytes.
 const LINE_MAX: usize = 16 << 10;
 
-/// Starts the second and later lines of a message, so that none looks like a line of this command.
+/// The beginning of the second and later lines of a message. With it, no line looks like a line of this
+/// command.
 pub(crate) const CONTINUED: &str = "| ";
 
 /// The reader of the output.
@@ -36,8 +37,8 @@ enum Within {
     Document,
 }
 
-/// The last stage before stdout or stderr. All output passes through these methods. Those for
-/// terminals write no control characters except their own.
+/// The last stage before stdout or stderr. All output passes through these methods. The methods for
+/// terminals write only control characters that this command generates.
 pub(crate) struct Pen {
     sink: Box<dyn Write + Send>,
     reader: Reader,
@@ -94,8 +95,8 @@ impl Pen {
         }
     }
 
-    /// Writes `before` and the text of a message. A pipe receives the text unchanged. In a terminal
-    /// it has the style, and each line after the first begins with [`CONTINUED`].
+    /// Writes `before` and the text of a message. A pipe receives the text unchanged. In a terminal, the
+    /// text has the style, and each line after the first begins with [`CONTINUED`].
     pub(crate) fn message(&mut self, before: &Line, style: Style, text: &str) {
         self.begin_line(before);
         match self.reader {
@@ -207,14 +208,14 @@ impl Pen {
         }
     }
 
-    /// Begins an event: a JSON object on a line of its own.
+    /// Begins an event: a JSON object on a separate line.
     pub(crate) fn event(&mut self, name: &str) -> Event<'_> {
         self.push(b"{\"event\":");
         self.json_string(name);
         Event(self)
     }
 
-    /// Writes a JSON object on a line of its own.
+    /// Writes a JSON object on a separate line.
     pub(crate) fn json(&mut self, value: &Value) {
         self.json_value(value);
         self.push(b"\n");

@@ -46,7 +46,7 @@ impl Certificate {
         self.subject == self.issuer
     }
 
-    /// Returns how many more days it is valid. Negative if it has expired.
+    /// Returns the number of days until the certificate expires. The number is negative if it has expired.
     pub(super) fn days_left(&self, now: SystemTime) -> i64 {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
         (self.not_after.timestamp - i64::try_from(now).unwrap_or(i64::MAX)).div_euclid(DAY)

@@ -8,26 +8,26 @@ use super::report::{Open, Outcome, Report};
 use super::talk::{Side, Talk};
 use crate::figures::{counted, time};
 
-/// Something that looks wrong, with advice.
+/// A possible problem, with advice.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) what: String,
     pub(super) advice: &'static str,
 }
 
-/// A certificate that is valid for fewer days should be renewed.
+/// A certificate that is valid for fewer days than this should be renewed.
 const SOON: i64 = 21;
 
-/// A phase that takes longer is slow.
+/// A phase that takes longer than this is slow.
 const SLOW: Duration = Duration::from_millis(500);
 
 /// A delay that users notice if everything else is fast.
 const HICCUP: Duration = Duration::from_millis(100);
 
-/// How much longer than TCP a Pong may take.
+/// The time that a Pong may take in addition to three round trips of TCP.
 const THOUGHT: Duration = Duration::from_millis(20);
 
-/// Returns what looks wrong, in chronological order.
+/// Returns the possible problems, in chronological order.
 pub(super) fn findings(report: &Report) -> Vec<Finding> {
     let mut list = List::default();
     if report.legs.len() > 1 {

@@ -15,7 +15,7 @@ pub(super) struct Journey {
     legs: Mutex<Vec<Leg>>,
 }
 
-/// The steps from a name to a response, as far as they were done.
+/// The steps from a name to a response. Contains only the steps that were done.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Leg {
     pub(super) proxy: Option<String>,
@@ -66,7 +66,7 @@ impl Journey {
         Self { start: Instant::now(), legs: Mutex::default() }
     }
 
-    /// Returns the legs so far; at least one.
+    /// Returns the legs so far. There is at least one leg.
     pub(super) fn legs(&self) -> Vec<Leg> {
         let legs = self.legs.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if legs.is_empty() { vec![Leg::default()] } else { legs }

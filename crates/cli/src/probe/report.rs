@@ -12,7 +12,7 @@ use crate::secrets::Secrets;
 #[derive(Debug)]
 pub(super) struct Report {
     pub(super) url: Url,
-    /// At least one.
+    /// The legs. There is at least one leg.
     pub(super) legs: Vec<Leg>,
     pub(super) outcome: Outcome,
     /// Whether any certificate would have been accepted.
@@ -38,7 +38,7 @@ pub(super) struct Open {
 }
 
 impl Report {
-    /// Returns the last leg, which got furthest.
+    /// Returns the leg of the last request.
     pub(super) fn last_leg(&self) -> &Leg {
         self.legs.last().expect("there is at least one")
     }

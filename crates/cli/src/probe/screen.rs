@@ -29,7 +29,7 @@ pub(super) fn lines(report: &Report) -> Vec<Line> {
 const WIDTH: usize = 100;
 const LABEL: usize = 13;
 
-/// More addresses, headers and certificate names than this are only counted.
+/// The number of addresses, headers and certificate names that are shown. Further ones are only counted.
 const ADDRESSES: usize = 4;
 const HEADERS: usize = 8;
 const NAMES: usize = 4;
@@ -151,7 +151,7 @@ impl Screen {
         }
     }
 
-    /// Adds a row for each line, with the label on the first. Lines beyond `most` are only counted.
+    /// Adds a row for each line, with the label in the first row. Lines beyond `most` are only counted.
     fn rows(&mut self, label: &str, lines: impl IntoIterator<Item = String>, most: usize) {
         let lines: Vec<_> = lines.into_iter().collect();
         let shown = if lines.len() > most { most - 1 } else { most };
@@ -268,7 +268,7 @@ mod tests {
     use crate::output::{assert_harmless, seen};
 
     proptest! {
-        /// FK-03: whatever a server puts into its certificate, headers and errors, and a proxy into
+        /// FK-03: any text of a server in its certificate, headers and errors, and any text of a proxy in
         /// its name.
         #[test]
         fn text_of_servers_is_escaped_in_a_terminal(text in "(.|\\n|\\x1b|\\r|\u{9b}|\u{202e}){0,20}") {

@@ -140,8 +140,8 @@ impl Talk {
         let all = start.elapsed();
         let ended = all.saturating_sub(heard.unwrap_or_default());
         let Some(closed) = socket.close_result() else { return };
-        // The deadline started with the first Close. Hardly anything else ends a connection this
-        // late.
+        // The deadline started with the first Close. If a connection ends this late, the cause is
+        // almost certainly the deadline.
         let late = all >= patience.mul_f32(0.9);
         self.end = Some(End {
             failure: socket.error().map(|error| error.to_string()),
@@ -152,7 +152,7 @@ impl Talk {
         });
     }
 
-    /// Returns the round trip that this part of all did not exceed.
+    /// Returns a percentile: the time that this part of all round trips did not exceed.
     pub(super) fn percentile(&self, part: f64) -> Option<Duration> {
         let mut sorted = self.round_trips.clone();
         sorted.sort_unstable();

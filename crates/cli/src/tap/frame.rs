@@ -13,9 +13,9 @@ pub(super) fn kind_of(opcode: u8) -> &'static str {
     }
 }
 
-/// Returns the content of a frame as text. For a frame of a text message this is the valid part of
-/// what is kept, because a fragment may begin and end within a character. Other frames are text
-/// only if all of their content is.
+/// Returns the content of a frame as text. For a frame of a text message, returns the valid part of
+/// the kept content, because a fragment may begin and end within a character. For any other frame,
+/// returns text only if the whole content is valid text.
 pub(super) fn text_of(frame: &Observed) -> Option<String> {
     let is_text = match frame.message {
         Some(opcode) => opcode == Opcode::Text,

@@ -13,13 +13,13 @@ pub(super) enum Happening {
     Response(Response<()>),
     /// A frame from this end passed.
     Frame(Role, Observed),
-    /// This end stopped sending. The frame is the incomplete one at the end, if any.
+    /// This end stopped sending. If the last frame is incomplete, it is included.
     End(Role, Option<Observed>),
     /// The stream of this end failed.
     Broken(Role, String),
     /// The connection could not be established.
     Failed(String),
-    /// The connection has ended. The totals are those of the client and of the server.
+    /// The connection has ended. Contains the totals of the client and of the server.
     Over(Passed, Passed),
 }
 

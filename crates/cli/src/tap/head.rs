@@ -14,7 +14,7 @@ use http::{HeaderMap, Request, Response};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, timeout_at};
 
-/// How much is read of a head at once. Most heads are shorter.
+/// The number of bytes of a head that are read at once. Most heads are shorter.
 const READ: usize = 2 << 10;
 
 /// A head that was read.
@@ -46,7 +46,7 @@ pub(super) enum NoHead {
 pub(super) enum Sender {
     /// A program, or a page that was loaded through this tap.
     User,
-    /// A page of another site. Its requests get no headers, no credentials and no origin of the user.
+    /// A page of another site. The tap does not add headers, credentials or the origin of the user to its requests.
     ForeignPage,
 }
 
@@ -130,7 +130,7 @@ pub(super) fn rewrite(
     if !protocols.is_empty() {
         dropped.push(SEC_WEBSOCKET_PROTOCOL);
     }
-    // The server accepts its own pages. Pages that were loaded through this tap have another origin.
+    // The server accepts pages of its own origin. Pages that were loaded through this tap have another origin.
     let has_own_origin =
         sender == Sender::User && headers.contains_key(ORIGIN) && !further.contains_key(ORIGIN);
     if has_own_origin {
@@ -141,7 +141,7 @@ pub(super) fn rewrite(
         dropped.push(CONNECTION);
     }
     let target = match url.resource_name().as_str() {
-        // If the URL does not decide, the client does.
+        // If the URL has no path, the path of the client's request is used.
         "/" => request.uri().path_and_query().map_or("/", |target| target.as_str()),
         target => target,
     };
@@ -165,7 +165,7 @@ pub(super) fn rewrite(
         line(&mut out, "Sec-WebSocket-Protocol", protocols.join(", ").as_bytes());
     }
     if is_plain_http {
-        // A connection has one request; see `Wire`.
+        // A connection carries only one request; see `wire.rs`.
         line(&mut out, "Connection", b"close");
     }
     out.extend_from_slice(b"\r\n");
@@ -181,8 +181,8 @@ fn user_headers(url: &Url, options: &ConnectOptions) -> HeaderMap {
 
 /// Returns the sender of a request that reached this tap at `port`.
 ///
-/// A page that was loaded through this tap has the address of this tap as its origin. If a browser sends no Origin, as
-/// for images and links, `Sec-Fetch-Site` shows whether another site sent the request.
+/// A page that was loaded through this tap has the address of this tap as its origin. For images and links, a browser
+/// sends no Origin. In this case, `Sec-Fetch-Site` shows whether another site sent the request.
 pub(super) fn sender_of(headers: &HeaderMap, port: u16) -> Sender {
     let is_own = match headers.get(ORIGIN) {
         Some(origin) => {
@@ -266,8 +266,8 @@ mod tests {
         );
     }
 
-    /// FK-05: a page that was loaded through this tap is treated as the server's own. A page of another site gets no
-    /// credentials of the user, whatever name it uses for 127.0.0.1.
+    /// FK-05: a page that was loaded through this tap is treated as a page of the server. Requests of a page of another
+    /// site get no credentials of the user, even if the page uses another name for 127.0.0.1.
     #[tokio::test]
     async fn only_pages_of_this_tap_get_the_users_credentials() {
         let mut options = ConnectOptions::default();

@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use super::happening::{Happening, Passed};
 use super::screen::Connection;
 
-/// How much is read at once.
+/// The number of bytes that are read at once.
 const READ: usize = 16 << 10;
 
 /// One direction of a connection, from its sender to the other end.
@@ -34,7 +34,7 @@ impl<'a> Lane<'a> {
     /// Forwards the bytes that were already read, and then everything until the stream ends. The
     /// end is forwarded too.
     ///
-    /// Reads no faster than it can write and show.
+    /// Reads only as fast as it can write and show the data.
     pub(super) async fn pass(
         &mut self,
         mut input: &[u8],
@@ -60,7 +60,7 @@ impl<'a> Lane<'a> {
         }
         let cut = self.observer.take().and_then(Observer::finish);
         self.connection.tell(Happening::End(self.sender, cut)).await;
-        // Fails if the other end has already disconnected.
+        // This fails if the other end has already disconnected.
         to.shutdown().await.ok();
         Ok(())
     }

@@ -26,7 +26,8 @@ use crate::interrupt::GRACE;
 use crate::output::stdout_is_terminal;
 use crate::values::host_policy;
 
-/// How much of a frame's content is kept: more than a line shows, and the maximum for `--full`.
+/// The number of bytes of a frame's content that are kept: more than a line shows, and the maximum for
+/// `--full`.
 const BEGINNING: usize = 1 << 10;
 const ALL: usize = 16 << 20;
 
@@ -55,7 +56,7 @@ pub(crate) async fn run(args: Tap, context: &Context) -> Result<(), Failure> {
         failure = context.output.until_failed() => return Err(failure),
     };
     if screen.form != Form::Json {
-        // After the lines of the connections.
+        // The totals follow the lines of the connections.
         context.output.written_within(GRACE).await;
         context.output.note(tapped.summary());
     }
@@ -79,7 +80,7 @@ fn form(args: &Tap) -> Form {
 #[derive(Debug, Default)]
 struct Tapped {
     connections: u64,
-    /// Of the connections that have ended.
+    /// The totals of the connections that have ended.
     client: Passed,
     server: Passed,
 }

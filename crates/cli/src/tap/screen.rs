@@ -39,7 +39,7 @@ pub(super) struct Connection<'a> {
 }
 
 impl Screen {
-    /// Prints where clients can connect, and to which server.
+    /// Prints the address for clients, and the server to which they are connected.
     pub(super) async fn listening(&self, address: SocketAddr, target: &Url) {
         let url = format!("ws://{address}/");
         let target = self.secrets.url(target.as_str());

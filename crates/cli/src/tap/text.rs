@@ -109,7 +109,7 @@ impl Lines<'_> {
         self.pen.line(&Line::from(format_args!("{:INDENT$}", "")).and(note));
     }
 
-    /// Writes the headers that matter for the WebSocket, or all of them in the full layout.
+    /// Writes the headers that are relevant for the WebSocket. In the full layout, writes all headers.
     fn headers(&mut self, headers: &HeaderMap, telling: &[(HeaderName, &str)]) {
         if self.layout == Layout::Full {
             for (name, value) in headers {
@@ -208,7 +208,7 @@ fn close_of(frame: &Observed) -> String {
     }
 }
 
-/// Returns as much of the content as fits.
+/// Returns the part of the content that fits.
 fn shortened(text: Option<&str>, content: &[u8], is_cut: bool, room: usize) -> String {
     let whole = match text {
         Some(text) => escaped(text),
@@ -285,7 +285,7 @@ mod tests {
     use crate::output::{assert_harmless, seen};
 
     proptest! {
-        /// FK-03: whatever a peer puts into a header, a frame, a reason or an error.
+        /// FK-03: any text of a peer in a header, a frame, a reason or an error.
         #[test]
         fn text_of_peers_is_escaped_in_a_terminal(
             text in "(.|\\n|\\x1b|\\r|\u{9b}|\u{202e}){0,20}",

@@ -44,7 +44,7 @@ enum Answer {
 
 /// Why the connection was not established.
 enum Unopened {
-    /// The client sent no request, as when a browser opens a connection in advance.
+    /// The client sent no request. For example, a browser opens connections before it needs them.
     Unasked,
     For(String),
 }
@@ -160,7 +160,7 @@ impl Wire {
             let response = match read_response(server, input, self.options.limits, limit).await {
                 Ok(response) => response,
                 Err(NoHead::Malformed(error)) => {
-                    // Forwards it unchanged; the client may interpret it.
+                    // Forward the response unchanged. The client may be able to read it.
                     let reason = format!("could not read the server's response: {error}");
                     connection.tell(Happening::Failed(reason)).await;
                     return Ok(Answer::Http(None));
@@ -185,8 +185,8 @@ impl Wire {
         }
     }
 
-    /// Forwards the body of a response, and ends the connection. The client can only end it
-    /// earlier, because a further request would not be rewritten.
+    /// Forwards the body of a response, and ends the connection. Ends it earlier if the client sends
+    /// more data or disconnects, because a further request would not be rewritten.
     async fn finish_http(
         &self,
         (mut client, server): (TcpStream, Transport),
@@ -206,7 +206,7 @@ impl Wire {
         };
         tokio::select! {
             _ = body => {}
-            // Anything but the end is a further request.
+            // Any data is a further request.
             _ = async { reads.read(&mut [0]).await } => {}
         }
         passed
@@ -238,7 +238,7 @@ impl Wire {
         );
         if let Err(Broken { end, error }) = passed {
             connection.tell(Happening::Broken(end, error.to_string())).await;
-            // A stream that fails for one end fails for the other.
+            // If the stream of the server fails, the stream of the client must fail too.
             client_reads.unsplit(client_writes).set_zero_linger().ok();
         }
         (up.passed, down.passed)
@@ -248,7 +248,7 @@ impl Wire {
 /// Returns the length of the body that follows the head of a request.
 ///
 /// # Errors
-/// Returns a rejection if the head does not tell where the body ends.
+/// Returns a rejection if the head does not specify the length of the body.
 fn body_length(headers: &HeaderMap) -> Result<u64, Rejection> {
     if headers.contains_key(TRANSFER_ENCODING) {
         let reason = "fdx tap forwards a request body only if it has a Content-Length";

@@ -87,8 +87,8 @@ async fn a_tap_forwards_the_page() {
     assert_eq!(page.complaints, Vec::<Value>::new());
 }
 
-/// FS-05: a page under a name that was made to resolve to this machine is refused, and so are the WebSockets that
-/// it opens under that name.
+/// FS-05: a name of another site resolves to this machine (DNS rebinding). The server refuses the page under this
+/// name, and the WebSockets under this name.
 #[tokio::test]
 #[ignore = "needs chromium"]
 async fn a_rebound_name_is_refused() {

@@ -9,7 +9,7 @@ use fullduplex_net::proto::Message;
 use fullduplex_net::{ConnectOptions, Socket, connect};
 use serde_json::{Value, json};
 
-/// A page and its browser, which ends when this is dropped.
+/// A page and its browser. The browser ends when this value is dropped.
 pub(crate) struct Page {
     browser: Child,
     tools: Socket,

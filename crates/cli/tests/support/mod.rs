@@ -18,7 +18,7 @@ pub(crate) fn pipe(arguments: &[&str], input: &str) -> Output {
     let mut process = fdx(arguments).spawn().unwrap();
     let mut stdin = process.stdin.take().unwrap();
     let input = input.to_owned();
-    // A command that ends early does not read everything.
+    // A command that ends early does not read all input.
     let writer = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
     let output = process.wait_with_output().unwrap();
     writer.join().unwrap();
@@ -33,7 +33,7 @@ pub(crate) fn stderr(output: &Output) -> &str {
     str::from_utf8(&output.stderr).unwrap()
 }
 
-/// `fdx listen`. It ends when this is dropped.
+/// `fdx listen`. The process ends when this value is dropped.
 pub(crate) struct Listening {
     pub(crate) process: Child,
     pub(crate) url: String,
@@ -81,7 +81,7 @@ impl Listening {
     }
 }
 
-/// Returns the URL in the line with which a server starts. Reads nothing after the line.
+/// Returns the URL in the first line that a server prints. Reads nothing after the line.
 fn announced(output: &mut impl Read) -> String {
     let mut line = Vec::new();
     while line.last() != Some(&b'\n') {

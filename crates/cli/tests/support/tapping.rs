@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::fdx;
 
-/// `fdx tap`. It ends when this is dropped.
+/// `fdx tap`. The process ends when this value is dropped.
 pub(crate) struct Tap {
     pub(crate) process: Child,
     /// The host and the port at which it listens.

@@ -9,7 +9,7 @@ use fullduplex_lab::script::{FIN, Peer, TEXT, close_frame, frame, script};
 
 use crate::support::Listening;
 
-/// A terminal of 80 by 24 characters, in a tmux server of its own.
+/// A terminal of 80 by 24 characters, in a separate tmux server.
 struct Terminal {
     name: String,
 }
