@@ -29,7 +29,7 @@
 //! |---|---|
 //! | handle events on a background thread or a tokio task | [`WebSocket::with`] and `set_onmessage` |
 //! | await events | [`WebSocket::events`], a [`Stream`](futures_core::Stream) |
-//! | take events in a loop of your own, such as a game's | [`Events::try_next`] |
+//! | take events in the loop of your application, such as a game | [`Events::try_next`] |
 //! | send at the pace of the network | [`WebSocket::buffered_below`] |
 //! | reconnect when a connection ends | [`ReconnectingWebSocket`] |
 //! | set headers, TLS, a proxy, timeouts, limits, compression | [`WebSocket::builder`] |
@@ -55,8 +55,8 @@
 //! The object of Node.js 20 deviates from the standard: if a connection fails or is closed before it is
 //! open, the object fires no `close` event. A [`ReconnectingWebSocket`] then does not reconnect.
 //!
-//! Handlers run on the thread of the page and need not be [`Send`]: see [`MaybeSend`]. Where a method
-//! behaves differently in a browser, its documentation says so.
+//! Handlers run on the thread of the page and need not be [`Send`]: see [`MaybeSend`]. If a method behaves
+//! differently in a browser, its documentation describes the difference.
 //!
 //! The folder `examples` has a short program for most rows of the table above.
 

@@ -9,14 +9,14 @@ pub struct ConnectError {
     pub(crate) reason: String,
 }
 
-/// A topic could not be subscribed to.
+/// The subscription to a topic failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubscribeError {
     /// The broker did not answer within [`HubOptions::timeout`](crate::HubOptions::timeout). Try again later.
     #[error("could not subscribe: the broker cannot be reached")]
     Unavailable,
-    /// The broker refused, for this reason.
+    /// The broker refused the request for this reason.
     #[error("could not subscribe: the broker refused: {0}")]
     Refused(String),
 }
@@ -49,7 +49,7 @@ pub enum PresenceError {
     /// The broker did not answer within [`HubOptions::timeout`](crate::HubOptions::timeout). Try again later.
     #[error("could not reach the members of the topic: the broker cannot be reached")]
     Unavailable,
-    /// The broker refused, for this reason.
+    /// The broker refused the request for this reason.
     #[error("could not reach the members of the topic: the broker refused: {0}")]
     Refused(String),
 }

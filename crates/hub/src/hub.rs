@@ -161,7 +161,7 @@ impl Hub {
     /// Publishes a message to all subscribers of a topic, on all nodes. Returns its position if the topic has
     /// a history.
     ///
-    /// Messages that one task publishes one after the other arrive in that order (HUB-1).
+    /// Messages that one task publishes in sequence arrive in the same order (HUB-1).
     ///
     /// # Errors
     /// [`PublishError`] distinguishes a message that was not published from a message that may have been published

@@ -27,7 +27,7 @@ struct State {
     bytes: usize,
     /// Messages that arrived after the queued messages and did not fit.
     missed: Option<Missed>,
-    /// The queue accepts nothing more.
+    /// Whether the queue has ended. It then accepts no more events.
     ended: bool,
     reader: Option<Waker>,
 }

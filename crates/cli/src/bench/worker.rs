@@ -61,7 +61,7 @@ pub(super) enum RunPhase {
 /// The high-water mark of queued bytes. While more bytes are queued, no further message is queued.
 const HIGH_WATER: u64 = 1 << 20;
 
-/// How many messages are sent before other tasks run.
+/// The number of messages that are sent before other tasks run.
 const BURST: usize = 64;
 
 /// The number of messages with which an answer is compared, if the messages contain no numbers.

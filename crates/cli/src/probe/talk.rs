@@ -16,7 +16,7 @@ pub(super) struct Talk {
     pub(super) round_trips: Vec<Duration>,
     /// The number of messages that the server sent.
     pub(super) messages: usize,
-    /// Whether the server sent its Close before it received ours.
+    /// Whether the server sent its Close before it received our Close.
     pub(super) server_closed_first: bool,
     pub(super) end: Option<End>,
 }
@@ -27,7 +27,7 @@ pub(super) struct End {
     pub(super) closed: Closed,
     /// The error of the transport or the protocol.
     pub(super) failure: Option<String>,
-    /// The time from our Close to the server's.
+    /// The time from our Close to the Close of the server.
     pub(super) answered: Option<Duration>,
     /// The time from the later Close to the end of the connection.
     pub(super) ended: Duration,
@@ -38,7 +38,7 @@ pub(super) struct End {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Server,
-    /// The server should have ended it, but took too long (RFC6455-7.1.1-2).
+    /// The client. The server should have ended the connection, but took too long (RFC6455-7.1.1-2).
     Client,
 }
 

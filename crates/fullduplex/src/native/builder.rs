@@ -178,8 +178,8 @@ impl Builder {
         self.connect(|options| options.limits(limits))
     }
 
-    /// Sets the timeout for resolving the host and connecting by TCP. A proxy has the same time again for
-    /// its own connection. Default: 20 s.
+    /// Sets the timeout for resolving the host and connecting by TCP. With a proxy, the same timeout applies
+    /// again to the connection from the proxy to the server. Default: 20 s.
     pub fn connect_timeout(self, timeout: Duration) -> Self {
         self.connect(|options| options.connect_timeout(timeout))
     }

@@ -76,7 +76,7 @@ impl Inbox {
         self.tasks.len() >= INBOX_TASKS || self.bytes >= INBOX_BYTES
     }
 
-    /// Returns whether no task waits, except for one that reports written bytes.
+    /// Returns whether no task waits. Ignores a task that reports written bytes.
     pub(crate) fn is_empty(&self) -> bool {
         self.tasks.is_empty()
     }
@@ -92,6 +92,7 @@ impl Inbox {
     }
 }
 
-/// The driver stops reading while this many tasks, or bytes of messages, wait for the host.
+/// The limits of the inbox. The driver does not read while this many tasks, or this many bytes of messages,
+/// wait for the host.
 const INBOX_TASKS: usize = 1024;
 const INBOX_BYTES: usize = 1 << 20;

@@ -48,7 +48,7 @@ fn wait_for<F: Future>(future: F) -> F::Output {
         "could not wait inside a handler: the close event fires after the handler has returned; use \
          a `close` handler, or await `closed()` in a task"
     );
-    // tokio knows whether this thread may block, and checks it even if the channel is ready.
+    // tokio checks whether this thread may block, even if the channel is ready.
     let (sender, receiver) = oneshot::channel();
     sender.send(()).ok();
     receiver.blocking_recv().ok();

@@ -7,7 +7,7 @@ use crate::object::wakers::Host;
 pub(crate) struct EventStream<O: Object> {
     handle: Handle<O>,
     number: u64,
-    /// A task may fire two events; this one is yielded next.
+    /// The second event of a task that fired two events. It is yielded next.
     second: Option<O::Event>,
     progress: Progress,
 }
@@ -25,7 +25,7 @@ impl<O: Object> EventStream<O> {
         Self { handle, number, second: None, progress: Progress::Running }
     }
 
-    /// Fires the next event that `demand` lets through, if there is one now.
+    /// Fires the next event that `demand` allows, if there is one now.
     pub(crate) fn try_next(&mut self, demand: MessageDemand) -> Option<O::Event> {
         if self.progress == Progress::Ended {
             return None;

@@ -25,10 +25,10 @@ pub(crate) trait Object: MaybeSend + Sized + 'static {
 
     fn event_type(event: &Self::Event) -> Self::EventType;
 
-    /// Returns the close event, if `event` is one. No task runs between it and the end.
+    /// Returns the close event, if `event` is a close event. No task runs between the close event and the end.
     fn close_event(event: &Self::Event) -> Option<&CloseEvent>;
 
-    /// Takes the next task that `demand` lets through.
+    /// Takes the next task that `demand` allows.
     fn next_task(&mut self, demand: MessageDemand) -> Option<Self::Task>;
 
     /// Applies the task to the object and returns the events to fire.
@@ -181,7 +181,7 @@ impl<O: Object> Target<O> {
         while self.run_one(Host::Driver, MessageDemand::Take).is_some() {}
     }
 
-    /// Handles the end of the driver. From now on, the caller that posts a task or drops a stream runs the
+    /// Handles the end of the driver. After this call, the callers that post a task or drop a stream run the
     /// tasks.
     pub(crate) fn driver_gone(self: &Arc<Self>) {
         self.state().wakers.set_driver_gone();

@@ -1,7 +1,7 @@
 use std::mem;
 use std::task::{Context, Poll, Waker};
 
-/// Who runs the tasks of an object.
+/// The host, which runs the tasks of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Host {
     /// No one: the application has not used the object since its construction (FC-01).

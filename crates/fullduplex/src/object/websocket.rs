@@ -52,8 +52,8 @@ impl WebSocket {
         &self.url
     }
 
-    /// Returns the state of the socket. In a browser it is the state of the browser's object, which may be
-    /// ahead of events that wait for a stream.
+    /// Returns the state of the socket. In a browser, it is the state of the browser's object. This state may
+    /// change before the events that wait for a stream have fired.
     pub fn ready_state(&self) -> ReadyState {
         self.handle.claimed().object.ready_state()
     }

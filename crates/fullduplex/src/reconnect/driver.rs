@@ -89,7 +89,7 @@ impl Drop for EndGuard {
     }
 }
 
-/// How an attempt or its connection has ended.
+/// The end of an attempt or of its connection.
 enum End {
     /// The connection ended without a request of the application.
     Lost(CloseEvent, Option<LostCause>),
@@ -231,7 +231,7 @@ impl ReconnectTarget {
         }
     }
 
-    /// Waits until the application no longer wants this attempt.
+    /// Waits until the application closes the socket or requests another connection.
     async fn unwanted(self: &Arc<Self>) -> End {
         loop {
             self.turn();
@@ -369,7 +369,7 @@ impl ReconnectTarget {
     }
 }
 
-/// Whether the connection was asked to close.
+/// Whether the driver has started to close the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Closing {
     No,

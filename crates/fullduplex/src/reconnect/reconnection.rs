@@ -243,6 +243,7 @@ impl ReconnectTarget {
     }
 }
 
-/// The driver stops reading while this many events, or bytes of messages, wait for the host.
+/// The limits of the inbox. The driver does not read while this many events, or this many bytes of messages,
+/// wait for the host.
 const INBOX_EVENTS: usize = 1024;
 const INBOX_BYTES: usize = 1 << 20;

@@ -31,7 +31,7 @@ pub(super) enum Phase {
     Stopped,
 }
 
-/// What follows the end of a connection or an attempt.
+/// The decision after the end of a connection or an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Another attempt, not before this time has passed.

@@ -144,7 +144,7 @@ impl Data {
     }
 }
 
-/// Converts received data to a message that [`send`](crate::WebSocket::send) takes, for an echo.
+/// Converts received data to a message for [`send`](crate::WebSocket::send). An echo uses this conversion.
 impl From<Data> for Message {
     fn from(data: Data) -> Self {
         match data {
@@ -159,7 +159,7 @@ impl From<Data> for Message {
 pub struct CloseEvent {
     /// Whether both ends completed the closing handshake.
     pub was_clean: bool,
-    /// The code that the peer sent, 1005 if it sent none, or 1006 if the connection failed.
+    /// The code that the peer sent. It is 1005 if the peer sent no code, and 1006 if the connection failed.
     pub code: u16,
     /// The reason that the peer sent, or "". It is for developers; do not show it to end users.
     pub reason: String,

@@ -1,6 +1,7 @@
 //! The rows of the reference page as a program for a browser, a worker, or Node.js. The host sets the global
 //! `testServer` to the URL of our echo server, and the global `report`, which is called with `ok NAME` for each
-//! row and with `done` at the end. The global `leftOut` names rows in which the host itself fails. `cargo xtask browser` runs it.
+//! row and with `done` at the end. The global `leftOut` lists rows in which the host fails.
+//! `cargo xtask browser` runs this program.
 
 #[cfg(target_family = "wasm")]
 mod browser;

@@ -170,8 +170,8 @@ async fn a_socks_proxy_that_does_not_connect_fails() {
     }
 }
 
-/// RFC6455-4.1-6: the proxy resolves the name. The client reads no byte after the proxy's reply,
-/// whatever address type the reply has.
+/// RFC6455-4.1-6: the proxy resolves the name. The client reads no byte after the proxy's reply. This
+/// applies to each address type of the reply.
 #[tokio::test]
 async fn socks5_follows_rfc_1928() {
     let long = [&[3, 255][..], &[b'x'; 255]].concat();

@@ -91,7 +91,7 @@ async fn credentials_in_the_url_are_sent() {
     assert!(!secrets.iter().any(|secret| printed.contains(secret)), "{printed}");
 }
 
-/// Returns the same cookies for every request, and records those of the responses.
+/// Returns the same cookies for every request, and records the cookies of the responses.
 #[derive(Debug, Default)]
 struct Jar {
     heard: Mutex<Vec<(String, Vec<HeaderValue>)>>,

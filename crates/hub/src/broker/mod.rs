@@ -1,5 +1,5 @@
-//! A hub whose nodes are connected by a broker. A [`Node`] follows topics over successive connections. A link is one
-//! connection to one kind of broker.
+//! A hub on a broker. The broker connects the nodes of the hub. A [`Node`] follows topics over successive connections.
+//! A link is one connection to one kind of broker.
 
 mod backoff;
 mod link;

@@ -27,13 +27,13 @@ use crate::topics::{Topics, now};
 /// The longest timeout, so that a deadline can be computed.
 const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 
-/// How many topics are subscribed to at the same time.
+/// The number of subscriptions that run at the same time on a new connection.
 const AT_ONCE: usize = 64;
 
 /// How many times a log with unreadable entries is read before the node drops the connection.
 const MAX_FETCHES: u32 = 3;
 
-/// How many fetches of a node may run at the same time.
+/// The number of fetches of a node that may run at the same time.
 const MAX_CONCURRENT_FETCHES: usize = 64;
 
 /// Runs a request on a connection. If the connection is lost, repeats it on the next one, until the timeout.
@@ -243,7 +243,7 @@ impl Node {
         Ok(())
     }
 
-    /// Waits until a topic is subscribed to.
+    /// Waits until this node has subscribed to a topic.
     pub(super) async fn open(&self, slot: &Arc<Slot>) -> Result<(), LinkError> {
         let deadline = Instant::now() + self.timeout();
         let mut after = 0;
@@ -350,8 +350,8 @@ impl Node {
         }
     }
 
-    /// Returns the connection to publish on, or waits for one as [`Outbox`] specifies. Returns `None` if the message
-    /// was sent before and no other connection is open in time.
+    /// Returns the connection on which to publish, or waits for a connection as [`Outbox`] specifies. Returns `None` if
+    /// the message was sent before and no other connection is open before the timeout.
     async fn current_for_publishing(
         &self,
         after: u64,
@@ -415,7 +415,7 @@ impl Node {
         after: Option<Position>,
     ) -> Result<Fetched, LinkError> {
         let log = Channel::new(&slot.topic, slot.history).log().ok_or(LinkError::NotSent)?;
-        // The entries are merged with those that the node passes on: see `Feed::recover_checked`.
+        // The entries are merged with the entries that the node passes on: see `Feed::recover_checked`.
         timeout(self.timeout(), slot.until_live()).await.map_err(|_| LinkError::NotSent)?;
         with_link!(self, link => link.fetch(&log, after))
     }

@@ -341,7 +341,8 @@ async fn messages_not_written_are_reported_and_not_sent_again() {
     while rest.last() != sizes.last() {
         rest.push(heard.recv().await.unwrap());
     }
-    // In order: messages written to the first connection, reported ones, those of the second connection.
+    // The order is: messages written to the first connection, reported messages, messages of the second
+    // connection.
     let taken = sizes.len() - reported.len() - rest.len();
     assert_eq!([&reported[..], &rest].concat(), sizes[taken..]);
     assert!(taken > 0 && !reported.is_empty());

@@ -35,7 +35,7 @@ pub(super) struct NatsLink {
     names: Names,
     streams: Streams,
     inbox: Inbox,
-    /// The tasks that receive, by subject.
+    /// The tasks that receive messages, by subject.
     receiving: Mutex<HashMap<String, Receiving>>,
     echoes: Echoes,
     /// For marks and echoes.
@@ -299,7 +299,7 @@ impl Link for NatsLink {
     }
 
     fn ping(&self) -> Boxed<'_, Result<(), LinkError>> {
-        // The waiting tasks may have given up.
+        // The waiting tasks may have been cancelled.
         lock(&self.echoes.awaited).retain(|_, waiting| !waiting.is_closed());
         Box::pin(self.echo())
     }
