@@ -130,7 +130,8 @@ pub(super) fn rewrite(
     if !protocols.is_empty() {
         dropped.push(SEC_WEBSOCKET_PROTOCOL);
     }
-    // The server accepts pages of its own origin. Pages that were loaded through this tap have another origin.
+    // The server accepts pages of its own origin. Pages that were loaded through this tap have another
+    // origin.
     let has_own_origin =
         sender == Sender::User && headers.contains_key(ORIGIN) && !further.contains_key(ORIGIN);
     if has_own_origin {

@@ -44,8 +44,8 @@ impl Events {
 }
 
 impl WebSocket {
-    /// Queues a message like [`send`](Self::send), but does not wake the task that writes to the network. Call
-    /// [`flush`](Self::flush) after the last message.
+    /// Queues a message like [`send`](Self::send), but does not wake the task that writes to the network.
+    /// Call [`flush`](Self::flush) after the last message.
     ///
     /// # Errors
     /// As [`send`](Self::send).

@@ -194,7 +194,8 @@ impl Builder {
         self.connect(|options| options.timeouts(timeouts))
     }
 
-    /// Sets whether messages that arrive after [`WebSocket::close`] are delivered. Default: they are delivered.
+    /// Sets whether messages that arrive after [`WebSocket::close`] are delivered. Default: they are
+    /// delivered.
     pub fn after_close(mut self, after_close: AfterClose) -> Self {
         self.after_close = after_close;
         self

@@ -1,8 +1,8 @@
 /// Means `Send` on targets with threads. In a browser, every type implements it.
 ///
-/// On targets with threads, the thread that calls a handler may differ from the thread that sets it. A browser
-/// calls a handler on the thread that created the socket. The handler may therefore own objects of JavaScript,
-/// which cannot be sent to other threads.
+/// On targets with threads, the thread that calls a handler may differ from the thread that sets it. A
+/// browser calls a handler on the thread that created the socket. The handler may therefore own objects of
+/// JavaScript, which cannot be sent to other threads.
 #[cfg(not(target_family = "wasm"))]
 pub trait MaybeSend: Send {}
 #[cfg(not(target_family = "wasm"))]
@@ -10,9 +10,9 @@ impl<T: Send + ?Sized> MaybeSend for T {}
 
 /// Means `Send` on targets with threads. In a browser, every type implements it.
 ///
-/// On targets with threads, the thread that calls a handler may differ from the thread that sets it. A browser
-/// calls a handler on the thread that created the socket. The handler may therefore own objects of JavaScript,
-/// which cannot be sent to other threads.
+/// On targets with threads, the thread that calls a handler may differ from the thread that sets it. A
+/// browser calls a handler on the thread that created the socket. The handler may therefore own objects of
+/// JavaScript, which cannot be sent to other threads.
 #[cfg(target_family = "wasm")]
 pub trait MaybeSend {}
 #[cfg(target_family = "wasm")]

@@ -25,7 +25,8 @@ pub(crate) trait Object: MaybeSend + Sized + 'static {
 
     fn event_type(event: &Self::Event) -> Self::EventType;
 
-    /// Returns the close event, if `event` is a close event. No task runs between the close event and the end.
+    /// Returns the close event, if `event` is a close event. No task runs between the close event and the
+    /// end.
     fn close_event(event: &Self::Event) -> Option<&CloseEvent>;
 
     /// Takes the next task that `demand` allows.
