@@ -17,9 +17,9 @@ pub struct Peer {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Echoes bytes without a runtime: the cost of the system.
+    /// Echoes bytes without a runtime. This measures what the operating system alone costs.
     System,
-    /// Echoes bytes: the cost of the runtime without a protocol.
+    /// Echoes bytes with a runtime. This measures what the runtime costs without a protocol.
     Raw,
     WebSocket,
     /// A WebSocket server with permessage-deflate.

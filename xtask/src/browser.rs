@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::run::{Failure, cargo, output, root, run};
 
-/// Builds the rows for WebAssembly, and runs them.
+/// Builds the tests of the reference page for WebAssembly, and runs them.
 pub(crate) fn browser() -> Result<(), Failure> {
     let folder = root().join("target/browser");
     fs::remove_dir_all(&folder).ok();

@@ -43,7 +43,7 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = new_key();
-        // Each root has its own name, so a certificate of one does not match another.
+        // Each root has its own name, so the issuer name in a certificate matches only one root.
         let name = format!("fullduplex lab root {:02x?}", &key.public_key_raw()[1..9]);
         params.distinguished_name.push(DnType::CommonName, name);
         let root = CertifiedIssuer::self_signed(params, key);

@@ -166,7 +166,7 @@ impl Conclusion {
         }
         let has_failed =
             record.lost() + record.unsent + record.own_unsent + record.error_count() > 0;
-        // Messages in flight at the interrupt could still have been answered.
+        // After an interrupt, only errors are failures: the missing answers could still have arrived.
         let has_failed = has_failed && !(self.cut_short && record.error_count() == 0);
         if has_failed { Err(silent(Exit::Failed)) } else { Ok(()) }
     }

@@ -5,9 +5,9 @@ use crate::values::{AllowedHost, tcp_address};
 
 /// Show every frame between clients and a server, as a proxy between them.
 ///
-/// Clients connect to LISTEN instead of the server. fdx forwards their requests to URL, with its
-/// host, with its path if it has one, and with the headers of the options. Everything else passes
-/// unchanged, byte by byte, including protocol violations.
+/// Clients connect to LISTEN instead of the server. fdx forwards their requests to URL. In each
+/// request, it sets the host of URL, the path of URL if it has one, and the headers of the options.
+/// Everything else passes unchanged, byte by byte, including protocol violations.
 ///
 /// Each line shows the number of the connection, the time since the client connected, and the time
 /// since the previous line. For a frame it shows the direction, the flags (F for FIN, 1, 2, 3 for

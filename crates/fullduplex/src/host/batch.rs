@@ -15,6 +15,6 @@ pub enum Rest {
     /// Unknown: the host must check again.
     #[default]
     Unknown,
-    /// None: the host is woken for the next task.
+    /// No task waits. The host is woken for the next one.
     Empty,
 }

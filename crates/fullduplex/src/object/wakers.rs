@@ -34,7 +34,7 @@ enum Driver {
     Alive {
         /// Its waker, while it waits.
         waker: Option<Waker>,
-        /// Whether it was woken since [`Wakers::poll_wanted`] returned `Ready`.
+        /// Whether the driver was woken since [`Wakers::poll_wanted`] last returned `Ready`.
         wanted: bool,
     },
     /// It has ended, possibly with its runtime.

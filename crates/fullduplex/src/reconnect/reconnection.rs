@@ -229,8 +229,8 @@ impl ReconnectTarget {
         self.run_as_driver();
     }
 
-    /// Drops the events that wait for a first listener, if there are too many and the application
-    /// sends.
+    /// Drops the events that wait for a first listener, if there are too many of them and the
+    /// application has sent a message.
     pub(super) fn drop_unheard(&self) {
         let drops = {
             let state = self.state();

@@ -28,7 +28,7 @@ use crate::rules::event::{BinaryType, CloseEvent, MessageEvent, ReadyState};
 /// that a connection had not written when it ended are reported as [`Undelivered`]. Written
 /// messages may still be lost on the way: only an answer of the server confirms that they arrived.
 ///
-/// With fixed options, the socket ends when another attempt would fail too
+/// If all attempts use the same options, the socket ends when another attempt would fail too
 /// ([`Lost::is_permanent`]), for example after status 401. `Retry-After` delays the next attempt by up
 /// to an hour.
 ///

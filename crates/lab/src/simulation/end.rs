@@ -15,7 +15,7 @@ use super::script::Action;
 pub(super) struct End {
     pub(super) role: Role,
     pub(super) connection: Connection,
-    /// The connection that was parked last. The next one is unparked into its place.
+    /// The old value of the connection that was parked last. The next call of `park` unparks into it.
     spare: Option<Connection>,
     pub(super) limits: Limits,
     /// The agreed parameters of compression.

@@ -87,8 +87,8 @@ async fn every_attempt_and_its_result_is_reported() {
     );
 }
 
-/// The certificates are reported even if verification fails, and on a second connection too,
-/// although it could resume the TLS session of the first.
+/// The certificates are reported even if verification fails. They are also reported for a second
+/// connection, which could resume the TLS session of the first one.
 #[tokio::test]
 async fn certificates_are_reported_before_they_are_verified() {
     let authority = Authority::new();

@@ -58,8 +58,9 @@ impl Offer {
         Self { key: Key::new(nonce), subprotocols, extensions: Vec::new(), deflate: None }
     }
 
-    /// Offers permessage-deflate too (RFC6455-5.8-1). The offer asks the server to use the server parameters
-    /// of `wanted`. The server can lower the client's window.
+    /// Offers permessage-deflate too (RFC6455-5.8-1). The offer asks the server to compress with the
+    /// parameters `wanted.server`. The server may choose a smaller window for the client than `wanted.client`
+    /// has.
     pub fn with_deflate(mut self, wanted: DeflateConfig) -> Self {
         self.extensions = vec![Params::offer(wanted).to_extension()];
         self.deflate = Some(wanted);

@@ -247,7 +247,8 @@ fn compression_uses_only_the_agreed_window() {
             }
             let window = 1 << bits;
             assert!(farthest <= window, "{farthest} bytes back, with a window of {window}");
-            // The maximum distance of the library is 262 bytes less than its window.
+            // The library does not use its whole window: its distances are at most the window minus 262
+            // bytes.
             assert!(bits == 8 || farthest > window / 4, "{farthest} of {window} are used");
         }
     }

@@ -113,7 +113,8 @@ impl Pair {
         }
     }
 
-    /// Exchanges all data, then closes, then advances the clock, until both ends have ended.
+    /// Exchanges all data, then closes the open ends, then advances the clock. Returns when both ends have
+    /// ended.
     fn settle(&mut self) {
         let mut stalls = 0;
         while self.ends.iter().any(|end| !end.has_ended()) {
