@@ -14,6 +14,37 @@ use crate::support::cable::Cable;
 use crate::support::server::{Program, Server, url};
 use crate::support::{PATIENCE, next, next_events, next_with_position, pending, topic};
 
+/// Defines a test of each guarantee for one broker.
+macro_rules! test_promises {
+    ($program:expr, $needs:literal) => {
+        $crate::promises::test_promises! {
+            $program, $needs:
+            a_broker_that_stops_for_a_while_loses_nothing_silently;
+            a_lost_position_is_reported_as_a_gap;
+            a_node_that_is_cut_off_loses_nothing_silently;
+            a_position_is_recovered_from_on_any_node;
+            a_quiet_topic_has_no_gap;
+            a_restart_of_the_broker_loses_nothing_silently;
+            a_slow_subscriber_delays_no_other;
+            an_unused_topic_is_unsubscribed;
+            lost_data_of_the_broker_is_reported_as_a_gap;
+            members_of_a_dead_node_expire;
+            messages_reach_all_nodes_in_order;
+            names_are_data;
+            publish_to_others_skips_the_publisher_on_all_nodes;
+            publishing_without_a_broker_never_lies;
+        }
+    };
+    ($program:expr, $needs:literal: $($name:ident;)*) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        #[ignore = $needs]
+        async fn $name() {
+            $crate::promises::$name($program).await;
+        }
+    )*};
+}
+pub(crate) use test_promises;
+
 /// Topics in `log/` have a history.
 pub(crate) fn options() -> HubOptions {
     let mut options =
@@ -227,14 +258,14 @@ fn check_gaps(events: &[String], confirmed: &[String], gaps: usize, is_cut_off: 
 }
 
 /// Returns how long a broker is stopped: HUB_STOP_SECONDS, or 4 seconds.
-pub(crate) fn stop() -> Duration {
+fn stop() -> Duration {
     let seconds = std::env::var("HUB_STOP_SECONDS").ok();
     Duration::from_secs(seconds.map_or(4, |seconds| seconds.parse().expect("it is a number")))
 }
 
 /// What happens to the broker in [`the_broker_goes`].
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Fault {
+enum Fault {
     /// Killed, and started again with its data.
     Restart,
     /// Stopped by SIGSTOP for this long.
@@ -265,8 +296,20 @@ impl Fault {
     }
 }
 
+pub(crate) async fn a_restart_of_the_broker_loses_nothing_silently(program: Program) {
+    the_broker_goes(program, Fault::Restart).await;
+}
+
+pub(crate) async fn a_broker_that_stops_for_a_while_loses_nothing_silently(program: Program) {
+    the_broker_goes(program, Fault::Stop(stop())).await;
+}
+
+pub(crate) async fn a_node_that_is_cut_off_loses_nothing_silently(program: Program) {
+    the_broker_goes(program, Fault::Cut(Duration::from_secs(2))).await;
+}
+
 /// HUB-2, HUB-5: with a history, no message is lost, repeated or out of order. Without one, every gap is reported.
-pub(crate) async fn the_broker_goes(program: Program, fault: Fault) {
+async fn the_broker_goes(program: Program, fault: Fault) {
     let mut server = Server::start(program);
     let cable = Cable::to(server.port()).await;
     let near = hub_at(program, &server.url(), options()).await;
