@@ -333,8 +333,8 @@ fn manifest() -> Result<Map<String, Value>, Failure> {
     Ok(serde_json::from_str(&fs::read_to_string(node().join("package.json"))?)?)
 }
 
-/// Creates an empty import library. With MinGW, napi-build links the import library of Node.js, but with the feature
-/// `dyn-symbols` there is nothing to import.
+/// Creates an empty import library. With MinGW, napi-build links the import library of Node.js, but a binary with the
+/// feature `dyn-symbols` imports no symbol from it.
 fn empty_libnode() -> Result<PathBuf, Failure> {
     let libnode = folder().join("build/libnode");
     fs::create_dir_all(&libnode)?;

@@ -264,7 +264,7 @@ impl Feed {
     }
 
     /// Recovers like [`Feed::recover`], from a position that was read from the log while [`Feed::cuts`] returned this
-    /// number. If the position is newer than [`Feed::end`], there is nothing to recover.
+    /// number. No entries are returned for a position that is newer than [`Feed::end`].
     pub fn recover_checked(&self, after: Position, cuts: u64) -> Option<Vec<Entry>> {
         if !self.is_live() || self.cuts != cuts {
             return None;

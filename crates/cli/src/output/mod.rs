@@ -124,7 +124,7 @@ impl Output {
         }
     }
 
-    /// Writes terminal output above the prompt of a line editor.
+    /// Writes terminal output above the line that the user edits.
     pub(crate) fn show_above(&self, printer: impl ExternalPrinter + Send + 'static) {
         let printer = Arc::new(Mutex::new(printer));
         self.stdout.send(None, |pens| {

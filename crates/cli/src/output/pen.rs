@@ -266,7 +266,7 @@ impl Pen {
         self.push(b"\x1b[K");
     }
 
-    /// Removes the prompt of the line editor, and turns off its bracketed paste.
+    /// Removes the line that the user edits, and turns off bracketed paste.
     pub(crate) fn leave_prompt(&mut self) {
         self.push(b"\r\x1b[K\x1b[?2004l");
     }

@@ -293,7 +293,7 @@ impl Node {
         let Some(log) = Channel::new(&slot.topic, slot.history).log() else { return };
         let mut failures = 0;
         loop {
-            // Without a connection there is nothing to do: the next connection begins with a fetch.
+            // Without a connection, this returns: the next connection begins with a fetch.
             let Some(current) = self.current.borrow().clone() else { return };
             let Ok(permit) = self.fetches.acquire().await else { return };
             self.topics.counters.fetches.add(1);

@@ -173,7 +173,7 @@ impl Driver {
 }
 
 impl Poller {
-    /// Returns whether there is nothing to do but wait.
+    /// Returns whether the driver only waits: its turn is over, and no event waits for the application.
     pub(crate) fn is_at_rest(&self) -> bool {
         match self {
             Self::Driver(driver) => {
