@@ -13,13 +13,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use fullduplex_lab::process::Program;
-use fullduplex_lab::script::{CLOSE, FIN, frame, masked_frame};
+use fullduplex_lab::script::{CLOSE, FIN, TEXT, frame, masked_frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use self::serve::{GRACE, Way};
+use self::serve::{GRACE, PUSH, Way};
 use crate::{Failure, mebibytes, raw, run};
 
 /// The number of concurrent clients. Each has its own address.
@@ -177,10 +177,15 @@ async fn open(server: SocketAddr, index: usize) -> io::Result<TcpStream> {
     }
 }
 
-/// Reads the rest of the connection.
+/// Reads the rest of the connection. Ignores messages that the server pushed before it noticed the end.
 async fn expect_end(mut stream: TcpStream, expected: &[u8]) -> io::Result<()> {
-    let mut rest = Vec::new();
-    stream.read_to_end(&mut rest).await?;
+    let mut received = Vec::new();
+    stream.read_to_end(&mut received).await?;
+    let push = frame(FIN | TEXT, PUSH);
+    let mut rest = &received[..];
+    while let Some(after) = rest.strip_prefix(&push[..]) {
+        rest = after;
+    }
     if rest == expected {
         return Ok(());
     }

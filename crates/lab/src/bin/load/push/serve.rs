@@ -18,6 +18,9 @@ use tokio::time::sleep;
 /// How long a handler of `Server` and axum may wait after the end of its connection.
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
+/// The message that the handlers push.
+pub(crate) const PUSH: &str = "news";
+
 /// How the connections are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
@@ -87,7 +90,7 @@ async fn push_repeatedly(news: Sender<()>, interval: Duration) {
 
 async fn push(mut socket: Socket, mut news: Receiver<()>) -> HandlerResult {
     while news.recv().await.is_ok() {
-        socket.send("news").await?;
+        socket.send(PUSH).await?;
     }
     Ok(())
 }
