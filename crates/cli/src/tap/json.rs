@@ -6,8 +6,8 @@ use fullduplex_net::proto::{Observed, Opcode, Role};
 use http::HeaderMap;
 use serde_json::{Value, json};
 
+use super::event::{Passed, TapEvent, When};
 use super::frame::{kind_of, text_of};
-use super::happening::{Happening, Passed, When};
 use crate::output::{Event, Pen, to_hex};
 use crate::secrets::Secrets;
 
@@ -15,38 +15,38 @@ pub(super) fn listening(pen: &mut Pen, url: &str, target: &str) {
     pen.event("listening").with("url", url).with("target", target).end();
 }
 
-pub(super) fn event(pen: &mut Pen, when: When, happening: &Happening, secrets: Secrets) {
-    let name = match happening {
-        Happening::Request(..) => "request",
-        Happening::Response(_) => "response",
-        Happening::Frame(..) => "frame",
-        Happening::End(..) => "end",
-        Happening::Broken(..) => "broken",
-        Happening::Failed(_) => "failed",
-        Happening::Over(..) => "over",
+pub(super) fn event(pen: &mut Pen, when: When, tap_event: &TapEvent, secrets: Secrets) {
+    let name = match tap_event {
+        TapEvent::Request(..) => "request",
+        TapEvent::Response(_) => "response",
+        TapEvent::Frame(..) => "frame",
+        TapEvent::End(..) => "end",
+        TapEvent::Broken(..) => "broken",
+        TapEvent::Failed(_) => "failed",
+        TapEvent::Over(..) => "over",
     };
     let event = pen
         .event(name)
         .with("connection", when.connection)
         .with("time", seconds(when.time))
         .with("since", seconds(when.since));
-    match happening {
-        Happening::Request(peer, request) => event
+    match tap_event {
+        TapEvent::Request(peer, request) => event
             .with("peer", peer.to_string())
             .with("method", request.method().as_str())
             .with("target", secrets.target(&request.uri().to_string()))
             .with("headers", headers(request.headers(), secrets)),
-        Happening::Response(response) => event
+        TapEvent::Response(response) => event
             .with("status", response.status().as_u16())
             .with("headers", headers(response.headers(), secrets)),
-        Happening::Frame(from, observed) => frame(event.with("from", end_name(*from)), observed),
-        Happening::End(from, Some(cut)) => frame(event.with("from", end_name(*from)), cut),
-        Happening::End(from, None) => event.with("from", end_name(*from)),
-        Happening::Broken(end, error) => {
+        TapEvent::Frame(from, observed) => frame(event.with("from", end_name(*from)), observed),
+        TapEvent::End(from, Some(cut)) => frame(event.with("from", end_name(*from)), cut),
+        TapEvent::End(from, None) => event.with("from", end_name(*from)),
+        TapEvent::Broken(end, error) => {
             event.with("from", end_name(*end)).with("error", error.as_str())
         }
-        Happening::Failed(reason) => event.with("error", secrets.text(reason)),
-        Happening::Over(client, server) => {
+        TapEvent::Failed(reason) => event.with("error", secrets.text(reason)),
+        TapEvent::Over(client, server) => {
             event.with("client", passed(*client)).with("server", passed(*server))
         }
     }

@@ -3,7 +3,7 @@ use std::io;
 use fullduplex_net::proto::{Observer, Role};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::happening::{Happening, Passed};
+use super::event::{Passed, TapEvent};
 use super::screen::Connection;
 
 /// The number of bytes that are read at once.
@@ -59,7 +59,7 @@ impl<'a> Lane<'a> {
             }
         }
         let cut = self.observer.take().and_then(Observer::finish);
-        self.connection.tell(Happening::End(self.sender, cut)).await;
+        self.connection.tell(TapEvent::End(self.sender, cut)).await;
         // This fails if the other end has already disconnected.
         to.shutdown().await.ok();
         Ok(())
@@ -69,7 +69,7 @@ impl<'a> Lane<'a> {
         self.passed.bytes += bytes.len() as u64;
         while let Some(frame) = self.observer.as_mut().and_then(|it| it.observe(&mut bytes)) {
             self.passed.frames += 1;
-            self.connection.tell(Happening::Frame(self.sender, frame)).await;
+            self.connection.tell(TapEvent::Frame(self.sender, frame)).await;
         }
     }
 }

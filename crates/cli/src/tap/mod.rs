@@ -1,6 +1,6 @@
 mod args;
+mod event;
 mod frame;
-mod happening;
 mod head;
 mod json;
 mod lane;
@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 pub(crate) use self::args::Tap;
-use self::happening::Passed;
+use self::event::Passed;
 use self::screen::{Connection, Form, Screen};
 use self::text::{Layout, amount};
 use self::wire::Wire;

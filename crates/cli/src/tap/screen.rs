@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use fullduplex_net::proto::Url;
 
-use super::happening::{Happening, When};
+use super::event::{TapEvent, When};
 use super::{json, text};
 use crate::output::{Output, Pen};
 use crate::secrets::Secrets;
@@ -59,7 +59,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Writes an event. Waits until there is room.
-    pub(super) async fn tell(&self, happening: Happening) {
+    pub(super) async fn tell(&self, event: TapEvent) {
         let now = Instant::now();
         let before = {
             let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,10 +71,10 @@ impl<'a> Connection<'a> {
             since: now.saturating_duration_since(before),
         };
         let (form, secrets) = (self.screen.form, self.screen.secrets);
-        let weight = happening.weight();
+        let weight = event.weight();
         let draw = move |pen: &mut Pen| match form {
-            Form::Json => json::event(pen, when, &happening, secrets),
-            Form::Text(layout) => text::show(pen, when, &happening, layout, secrets),
+            Form::Json => json::event(pen, when, &event, secrets),
+            Form::Text(layout) => text::show(pen, when, &event, layout, secrets),
         };
         self.screen.output.print(weight, draw).await;
     }

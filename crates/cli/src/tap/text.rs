@@ -9,8 +9,8 @@ use http::header::{
     HeaderMap, HeaderName, LOCATION, ORIGIN, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL,
 };
 
+use super::event::{Passed, TapEvent, When};
 use super::frame::{kind_of, text_of};
-use super::happening::{Happening, Passed, When};
 use crate::output::{Line, Pen, escaped, to_hex};
 use crate::secrets::Secrets;
 
@@ -27,27 +27,21 @@ pub(super) enum Layout {
 }
 
 /// Writes an event, on one or more lines.
-pub(super) fn show(
-    pen: &mut Pen,
-    when: When,
-    happening: &Happening,
-    layout: Layout,
-    secrets: Secrets,
-) {
+pub(super) fn show(pen: &mut Pen, when: When, event: &TapEvent, layout: Layout, secrets: Secrets) {
     let mut lines = Lines { pen, when, layout, secrets };
-    match happening {
-        Happening::Request(peer, request) => {
+    match event {
+        TapEvent::Request(peer, request) => {
             let target = secrets.target(&request.uri().to_string());
             let line = Line::from(format!("{} {target}  ", request.method()));
             lines.begin(Some(Role::Client), line.styled(DIM, format_args!("from {peer}")));
             lines.headers(request.headers(), &OFFERED);
         }
-        Happening::Response(response) => {
+        TapEvent::Response(response) => {
             lines.begin(Some(Role::Server), response.status().into());
             lines.headers(response.headers(), &ANSWERED);
         }
-        Happening::Frame(sender, frame) => lines.frame(*sender, frame),
-        Happening::End(sender, cut) => {
+        TapEvent::Frame(sender, frame) => lines.frame(*sender, frame),
+        TapEvent::End(sender, cut) => {
             lines.begin(Some(*sender), "end".into());
             if let Some(cut) = cut {
                 lines.note(Line::from(format!(
@@ -58,11 +52,11 @@ pub(super) fn show(
                 )));
             }
         }
-        Happening::Broken(end, error) => {
+        TapEvent::Broken(end, error) => {
             lines.begin(Some(*end), Line::of(BAD, format_args!("broken: {error}")));
         }
-        Happening::Failed(reason) => lines.begin(None, Line::of(BAD, secrets.text(reason))),
-        Happening::Over(client, server) => {
+        TapEvent::Failed(reason) => lines.begin(None, Line::of(BAD, secrets.text(reason))),
+        TapEvent::Over(client, server) => {
             let line = format!("over; → {}, ← {}", amount(*client), amount(*server));
             lines.begin(None, line.into());
         }
@@ -303,22 +297,22 @@ mod tests {
                 Observer::new(Role::Server, 1024).observe(&mut &bytes[..]).unwrap()
             };
             let peer = "127.0.0.1:1".parse().unwrap();
-            let happenings = [
-                Happening::Request(peer, headers(Request::builder().uri("/x"))),
-                Happening::Frame(Role::Server, frame(text.as_bytes())),
-                Happening::Frame(Role::Client, frame(&bytes)),
-                Happening::End(Role::Client, Some(frame(&bytes))),
-                Happening::Broken(Role::Server, text.clone()),
-                Happening::Failed(text.clone()),
+            let events = [
+                TapEvent::Request(peer, headers(Request::builder().uri("/x"))),
+                TapEvent::Frame(Role::Server, frame(text.as_bytes())),
+                TapEvent::Frame(Role::Client, frame(&bytes)),
+                TapEvent::End(Role::Client, Some(frame(&bytes))),
+                TapEvent::Broken(Role::Server, text.clone()),
+                TapEvent::Failed(text.clone()),
             ];
             let when = When { connection: 1, time: Duration::ZERO, since: Duration::ZERO };
-            for happening in &happenings {
+            for event in &events {
                 for layout in [Layout::Short(80), Layout::Full] {
-                    let shown = seen(|pen| show(pen, when, happening, layout, Secrets::Hidden));
+                    let shown = seen(|pen| show(pen, when, event, layout, Secrets::Hidden));
                     assert_harmless(&shown, &["  1    0.000 s   +0.0 ms", &" ".repeat(INDENT)]);
                 }
-                let event = seen(|pen| json::event(pen, when, happening, Secrets::Hidden));
-                assert_harmless(&event, &["{"]);
+                let json = seen(|pen| json::event(pen, when, event, Secrets::Hidden));
+                assert_harmless(&json, &["{"]);
             }
         }
     }

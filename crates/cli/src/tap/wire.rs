@@ -16,7 +16,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, copy, split};
 use tokio::net::TcpStream;
 
-use super::happening::{Happening, Passed};
+use super::event::{Passed, TapEvent};
 use super::head::{Head, NoHead, read_request, read_response, rewrite, sender_of};
 use super::lane::{Broken, Lane};
 use super::screen::Connection;
@@ -69,16 +69,16 @@ impl Wire {
                 let ends = (client, server);
                 let passed =
                     self.relay(ends, &response, &from_client, &from_server, connection).await;
-                connection.tell(Happening::Over(passed.0, passed.1)).await;
+                connection.tell(TapEvent::Over(passed.0, passed.1)).await;
                 return passed;
             }
             Ok(Opened { server, answer: Answer::Http(length), from_server, .. }) => {
                 let bytes = self.finish_http((client, server), &from_server, length).await;
                 let passed = (Passed::default(), Passed { frames: 0, bytes });
-                connection.tell(Happening::Over(passed.0, passed.1)).await;
+                connection.tell(TapEvent::Over(passed.0, passed.1)).await;
                 return passed;
             }
-            Err(Unopened::For(reason)) => connection.tell(Happening::Failed(reason)).await,
+            Err(Unopened::For(reason)) => connection.tell(TapEvent::Failed(reason)).await,
             Err(Unopened::Unasked) => {}
         }
         Default::default()
@@ -107,7 +107,7 @@ impl Wire {
         let checked = self.hosts.check(&request.content, endpoint);
         let length = checked.and_then(|()| body_length(request.content.headers()));
         let (peer, shown) = (connection.peer, request.content.clone());
-        connection.tell(Happening::Request(peer, shown)).await;
+        connection.tell(TapEvent::Request(peer, shown)).await;
         let length = match length {
             Ok(length) => length,
             Err(rejection) => {
@@ -162,7 +162,7 @@ impl Wire {
                 Err(NoHead::Malformed(error)) => {
                     // Forward the response unchanged. The client may be able to read it.
                     let reason = format!("could not read the server's response: {error}");
-                    connection.tell(Happening::Failed(reason)).await;
+                    connection.tell(TapEvent::Failed(reason)).await;
                     return Ok(Answer::Http(None));
                 }
                 Err(error) => {
@@ -171,7 +171,7 @@ impl Wire {
                     return Err(Unopened::For(reason));
                 }
             };
-            connection.tell(Happening::Response(response.content.clone())).await;
+            connection.tell(TapEvent::Response(response.content.clone())).await;
             write(client, &response.bytes).await.map_err(|error| {
                 Unopened::For(format!("could not send the response to the client: {error}"))
             })?;
@@ -237,7 +237,7 @@ impl Wire {
             down.pass(from_server, server_reads, &mut client_writes),
         );
         if let Err(Broken { end, error }) = passed {
-            connection.tell(Happening::Broken(end, error.to_string())).await;
+            connection.tell(TapEvent::Broken(end, error.to_string())).await;
             // If the stream of the server fails, the stream of the client must fail too.
             client_reads.unsplit(client_writes).set_zero_linger().ok();
         }

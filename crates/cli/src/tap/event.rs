@@ -6,7 +6,7 @@ use http::{Request, Response};
 
 /// An event on a tapped connection.
 #[derive(Debug)]
-pub(super) enum Happening {
+pub(super) enum TapEvent {
     /// The client at this address sent a request.
     Request(SocketAddr, Request<()>),
     /// The server sent a response.
@@ -41,7 +41,7 @@ pub(super) struct When {
     pub(super) since: Duration,
 }
 
-impl Happening {
+impl TapEvent {
     /// Returns the size of the event in bytes.
     pub(super) fn weight(&self) -> usize {
         match self {
