@@ -20,12 +20,12 @@ pub(super) enum TapEvent {
     /// The connection could not be established.
     Failed(String),
     /// The connection has ended. Contains the totals of the client and of the server.
-    Over(Passed, Passed),
+    Over(Totals, Totals),
 }
 
 /// Totals of one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Passed {
+pub(super) struct Totals {
     pub(super) frames: u64,
     /// Bytes of the stream, without the HTTP heads.
     pub(super) bytes: u64,

@@ -6,7 +6,7 @@ use fullduplex_net::proto::{Observed, Opcode, Role};
 use http::HeaderMap;
 use serde_json::{Value, json};
 
-use super::event::{Passed, TapEvent, When};
+use super::event::{TapEvent, Totals, When};
 use super::frame::{kind_of, text_of};
 use crate::output::{Event, Pen, to_hex};
 use crate::secrets::Secrets;
@@ -47,7 +47,7 @@ pub(super) fn event(pen: &mut Pen, when: When, tap_event: &TapEvent, secrets: Se
         }
         TapEvent::Failed(reason) => event.with("error", secrets.text(reason)),
         TapEvent::Over(client, server) => {
-            event.with("client", passed(*client)).with("server", passed(*server))
+            event.with("client", totals(*client)).with("server", totals(*server))
         }
     }
     .end();
@@ -89,8 +89,8 @@ fn headers(headers: &HeaderMap, secrets: Secrets) -> Value {
         .collect()
 }
 
-fn passed(passed: Passed) -> Value {
-    json!({ "frames": passed.frames, "bytes": passed.bytes })
+fn totals(totals: Totals) -> Value {
+    json!({ "frames": totals.frames, "bytes": totals.bytes })
 }
 
 /// Rounds to microseconds, the resolution of clocks.

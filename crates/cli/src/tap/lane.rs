@@ -3,7 +3,7 @@ use std::io;
 use fullduplex_net::proto::{Observer, Role};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::event::{Passed, TapEvent};
+use super::event::{TapEvent, Totals};
 use super::screen::Connection;
 
 /// The number of bytes that are read at once.
@@ -15,7 +15,7 @@ pub(super) struct Lane<'a> {
     /// Parses the frames.
     observer: Option<Observer>,
     connection: &'a Connection<'a>,
-    pub(super) passed: Passed,
+    pub(super) totals: Totals,
 }
 
 /// A stream that failed.
@@ -28,7 +28,7 @@ pub(super) struct Broken {
 
 impl<'a> Lane<'a> {
     pub(super) fn new(sender: Role, observer: Observer, connection: &'a Connection<'a>) -> Self {
-        Self { sender, observer: Some(observer), connection, passed: Passed::default() }
+        Self { sender, observer: Some(observer), connection, totals: Totals::default() }
     }
 
     /// Forwards the bytes that were already read, and then everything until the stream ends. The
@@ -66,9 +66,9 @@ impl<'a> Lane<'a> {
     }
 
     async fn show(&mut self, mut bytes: &[u8]) {
-        self.passed.bytes += bytes.len() as u64;
+        self.totals.bytes += bytes.len() as u64;
         while let Some(frame) = self.observer.as_mut().and_then(|it| it.observe(&mut bytes)) {
-            self.passed.frames += 1;
+            self.totals.frames += 1;
             self.connection.tell(TapEvent::Frame(self.sender, frame)).await;
         }
     }

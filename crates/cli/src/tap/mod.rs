@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 pub(crate) use self::args::Tap;
-use self::event::Passed;
+use self::event::Totals;
 use self::screen::{Connection, Form, Screen};
 use self::text::{Layout, amount};
 use self::wire::Wire;
@@ -81,15 +81,15 @@ fn form(args: &Tap) -> Form {
 struct Tapped {
     connections: u64,
     /// The totals of the connections that have ended.
-    client: Passed,
-    server: Passed,
+    client: Totals,
+    server: Totals,
 }
 
 impl Tapped {
-    fn add(&mut self, (client, server): (Passed, Passed)) {
-        for (sum, passed) in [(&mut self.client, client), (&mut self.server, server)] {
-            sum.frames += passed.frames;
-            sum.bytes += passed.bytes;
+    fn add(&mut self, (client, server): (Totals, Totals)) {
+        for (sum, totals) in [(&mut self.client, client), (&mut self.server, server)] {
+            sum.frames += totals.frames;
+            sum.bytes += totals.bytes;
         }
     }
 
@@ -125,7 +125,7 @@ async fn accept(
                     sleep(ACCEPT_PAUSE).await;
                 }
             },
-            Some(passed) = tasks.join_next() => tapped.add(passed?),
+            Some(totals) = tasks.join_next() => tapped.add(totals?),
         }
     }
 }

@@ -9,7 +9,7 @@ use http::header::{
     HeaderMap, HeaderName, LOCATION, ORIGIN, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL,
 };
 
-use super::event::{Passed, TapEvent, When};
+use super::event::{TapEvent, Totals, When};
 use super::frame::{kind_of, text_of};
 use crate::output::{Line, Pen, escaped, to_hex};
 use crate::secrets::Secrets;
@@ -64,9 +64,9 @@ pub(super) fn show(pen: &mut Pen, when: When, event: &TapEvent, layout: Layout, 
 }
 
 /// Formats the totals of a direction.
-pub(super) fn amount(passed: Passed) -> String {
-    let s = if passed.frames == 1 { "" } else { "s" };
-    format!("{} frame{s} in {}", passed.frames, size(passed.bytes))
+pub(super) fn amount(totals: Totals) -> String {
+    let s = if totals.frames == 1 { "" } else { "s" };
+    format!("{} frame{s} in {}", totals.frames, size(totals.bytes))
 }
 
 struct Lines<'a> {

@@ -16,7 +16,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, copy, split};
 use tokio::net::TcpStream;
 
-use super::event::{Passed, TapEvent};
+use super::event::{TapEvent, Totals};
 use super::head::{Head, NoHead, read_request, read_response, rewrite, sender_of};
 use super::lane::{Broken, Lane};
 use super::screen::Connection;
@@ -63,20 +63,20 @@ impl Wire {
         &self,
         mut client: TcpStream,
         connection: &Connection<'_>,
-    ) -> (Passed, Passed) {
+    ) -> (Totals, Totals) {
         match self.open(&mut client, connection).await {
             Ok(Opened { server, answer: Answer::Open(response), from_client, from_server }) => {
                 let ends = (client, server);
-                let passed =
+                let totals =
                     self.relay(ends, &response, &from_client, &from_server, connection).await;
-                connection.tell(TapEvent::Over(passed.0, passed.1)).await;
-                return passed;
+                connection.tell(TapEvent::Over(totals.0, totals.1)).await;
+                return totals;
             }
             Ok(Opened { server, answer: Answer::Http(length), from_server, .. }) => {
                 let bytes = self.finish_http((client, server), &from_server, length).await;
-                let passed = (Passed::default(), Passed { frames: 0, bytes });
-                connection.tell(TapEvent::Over(passed.0, passed.1)).await;
-                return passed;
+                let totals = (Totals::default(), Totals { frames: 0, bytes });
+                connection.tell(TapEvent::Over(totals.0, totals.1)).await;
+                return totals;
             }
             Err(Unopened::For(reason)) => connection.tell(TapEvent::Failed(reason)).await,
             Err(Unopened::Unasked) => {}
@@ -219,7 +219,7 @@ impl Wire {
         from_client: &[u8],
         from_server: &[u8],
         connection: &Connection<'_>,
-    ) -> (Passed, Passed) {
+    ) -> (Totals, Totals) {
         let agreed = agreed_deflate(response.headers());
         let lane = |sender| {
             let observer = Observer::new(sender, self.keep);
@@ -232,16 +232,16 @@ impl Wire {
         let (mut up, mut down) = (lane(Role::Client), lane(Role::Server));
         let (mut client_reads, mut client_writes) = split(client);
         let (server_reads, server_writes) = split(server);
-        let passed = tokio::try_join!(
+        let outcome = tokio::try_join!(
             up.pass(from_client, &mut client_reads, server_writes),
             down.pass(from_server, server_reads, &mut client_writes),
         );
-        if let Err(Broken { end, error }) = passed {
+        if let Err(Broken { end, error }) = outcome {
             connection.tell(TapEvent::Broken(end, error.to_string())).await;
             // If the stream of the server fails, the stream of the client must fail too.
             client_reads.unsplit(client_writes).set_zero_linger().ok();
         }
-        (up.passed, down.passed)
+        (up.totals, down.totals)
     }
 }
 
