@@ -33,7 +33,7 @@ pub(super) struct Totals {
 
 /// When an event happened on a connection.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct When {
+pub(super) struct EventTime {
     pub(super) connection: u64,
     /// The time since the client connected.
     pub(super) time: Duration,

@@ -6,7 +6,7 @@ use fullduplex_net::proto::{Observed, Opcode, Role};
 use http::HeaderMap;
 use serde_json::{Value, json};
 
-use super::event::{TapEvent, Totals, When};
+use super::event::{EventTime, TapEvent, Totals};
 use super::frame::{kind_of, text_of};
 use crate::output::{Event, Pen, to_hex};
 use crate::secrets::Secrets;
@@ -15,7 +15,7 @@ pub(super) fn listening(pen: &mut Pen, url: &str, target: &str) {
     pen.event("listening").with("url", url).with("target", target).end();
 }
 
-pub(super) fn event(pen: &mut Pen, when: When, tap_event: &TapEvent, secrets: Secrets) {
+pub(super) fn event(pen: &mut Pen, when: EventTime, tap_event: &TapEvent, secrets: Secrets) {
     let name = match tap_event {
         TapEvent::Request(..) => "request",
         TapEvent::Response(_) => "response",

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use fullduplex_net::proto::Url;
 
-use super::event::{TapEvent, When};
+use super::event::{EventTime, TapEvent};
 use super::{json, text};
 use crate::output::{Output, Pen};
 use crate::secrets::Secrets;
@@ -65,7 +65,7 @@ impl<'a> Connection<'a> {
             let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *last, now)
         };
-        let when = When {
+        let when = EventTime {
             connection: self.number,
             time: now - self.start,
             since: now.saturating_duration_since(before),

@@ -9,7 +9,7 @@ use http::header::{
     HeaderMap, HeaderName, LOCATION, ORIGIN, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL,
 };
 
-use super::event::{TapEvent, Totals, When};
+use super::event::{EventTime, TapEvent, Totals};
 use super::frame::{kind_of, text_of};
 use crate::output::{Line, Pen, escaped, to_hex};
 use crate::secrets::Secrets;
@@ -27,7 +27,13 @@ pub(super) enum Layout {
 }
 
 /// Writes an event, on one or more lines.
-pub(super) fn show(pen: &mut Pen, when: When, event: &TapEvent, layout: Layout, secrets: Secrets) {
+pub(super) fn show(
+    pen: &mut Pen,
+    when: EventTime,
+    event: &TapEvent,
+    layout: Layout,
+    secrets: Secrets,
+) {
     let mut lines = Lines { pen, when, layout, secrets };
     match event {
         TapEvent::Request(peer, request) => {
@@ -71,7 +77,7 @@ pub(super) fn amount(totals: Totals) -> String {
 
 struct Lines<'a> {
     pen: &'a mut Pen,
-    when: When,
+    when: EventTime,
     layout: Layout,
     secrets: Secrets,
 }
@@ -79,7 +85,7 @@ struct Lines<'a> {
 impl Lines<'_> {
     /// Writes the first line: the connection, the times, the direction, and `line`.
     fn begin(&mut self, sender: Option<Role>, line: Line) {
-        let When { connection, time, since } = self.when;
+        let EventTime { connection, time, since } = self.when;
         let color = COLORS[connection as usize % COLORS.len()].on_default();
         let (arrow_style, arrow) = match sender {
             Some(Role::Client) => (CLIENT, "→"),
@@ -305,7 +311,7 @@ mod tests {
                 TapEvent::Broken(Role::Server, text.clone()),
                 TapEvent::Failed(text.clone()),
             ];
-            let when = When { connection: 1, time: Duration::ZERO, since: Duration::ZERO };
+            let when = EventTime { connection: 1, time: Duration::ZERO, since: Duration::ZERO };
             for event in &events {
                 for layout in [Layout::Short(80), Layout::Full] {
                     let shown = seen(|pen| show(pen, when, event, layout, Secrets::Hidden));
