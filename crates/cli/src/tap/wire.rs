@@ -43,10 +43,10 @@ enum Answer {
 }
 
 /// Why the connection was not established.
-enum Unopened {
+enum OpenError {
     /// The client sent no request. For example, a browser opens connections before it needs them.
-    Unasked,
-    For(String),
+    NoRequest,
+    Failed(String),
 }
 
 /// A server that has answered, with the bytes read after the request and after the response.
@@ -78,8 +78,8 @@ impl Wire {
                 connection.tell(TapEvent::Over(totals.0, totals.1)).await;
                 return totals;
             }
-            Err(Unopened::For(reason)) => connection.tell(TapEvent::Failed(reason)).await,
-            Err(Unopened::Unasked) => {}
+            Err(OpenError::Failed(reason)) => connection.tell(TapEvent::Failed(reason)).await,
+            Err(OpenError::NoRequest) => {}
         }
         Default::default()
     }
@@ -89,18 +89,20 @@ impl Wire {
         &self,
         client: &mut TcpStream,
         connection: &Connection<'_>,
-    ) -> Result<Opened, Unopened> {
+    ) -> Result<Opened, OpenError> {
         let mut from_client = BytesMut::new();
         let limit = self.options.handshake_timeout;
         let request = match read_request(client, &mut from_client, self.options.limits, limit).await
         {
             Ok(request) => request,
-            Err(NoHead::Nothing) => return Err(Unopened::Unasked),
+            Err(NoHead::Nothing) => return Err(OpenError::NoRequest),
             Err(error) => {
                 if let NoHead::Malformed(error) = &error {
                     reject(client, &error.rejection()).await;
                 }
-                return Err(Unopened::For(format!("could not read the client's request: {error}")));
+                return Err(OpenError::Failed(format!(
+                    "could not read the client's request: {error}"
+                )));
             }
         };
         let endpoint = Endpoint { address: Some(self.address.ip()), is_tls: false };
@@ -112,19 +114,21 @@ impl Wire {
             Ok(length) => length,
             Err(rejection) => {
                 reject(client, &rejection).await;
-                return Err(Unopened::For(rejection.to_response().body().trim_end().to_owned()));
+                return Err(OpenError::Failed(
+                    rejection.to_response().body().trim_end().to_owned(),
+                ));
             }
         };
         let mut server = match connect_transport(&self.url, &self.options).await {
             Ok(server) => server,
             Err(error) => {
                 reject(client, &Rejection::new(StatusCode::BAD_GATEWAY, error.to_string())).await;
-                return Err(Unopened::For(format!("could not connect to the server: {error}")));
+                return Err(OpenError::Failed(format!("could not connect to the server: {error}")));
             }
         };
         self.send_request(&request, length, client, &mut from_client, &mut server)
             .await
-            .map_err(|error| Unopened::For(format!("could not send the request: {error}")))?;
+            .map_err(|error| OpenError::Failed(format!("could not send the request: {error}")))?;
         let mut from_server = BytesMut::new();
         let answer = self.answer(client, &mut server, &mut from_server, connection).await?;
         Ok(Opened { server, answer, from_client, from_server })
@@ -154,7 +158,7 @@ impl Wire {
         server: &mut Transport,
         input: &mut BytesMut,
         connection: &Connection<'_>,
-    ) -> Result<Answer, Unopened> {
+    ) -> Result<Answer, OpenError> {
         loop {
             let limit = self.options.handshake_timeout;
             let response = match read_response(server, input, self.options.limits, limit).await {
@@ -168,12 +172,12 @@ impl Wire {
                 Err(error) => {
                     let reason = format!("could not read a response from the server: {error}");
                     reject(client, &Rejection::new(StatusCode::BAD_GATEWAY, &*reason)).await;
-                    return Err(Unopened::For(reason));
+                    return Err(OpenError::Failed(reason));
                 }
             };
             connection.tell(TapEvent::Response(response.content.clone())).await;
             write(client, &response.bytes).await.map_err(|error| {
-                Unopened::For(format!("could not send the response to the client: {error}"))
+                OpenError::Failed(format!("could not send the response to the client: {error}"))
             })?;
             let status = response.content.status();
             if status == StatusCode::SWITCHING_PROTOCOLS {
