@@ -59,7 +59,7 @@ impl<'a> Lane<'a> {
             }
         }
         let cut = self.observer.take().and_then(Observer::finish);
-        self.connection.tell(TapEvent::End(self.sender, cut)).await;
+        self.connection.report(TapEvent::End(self.sender, cut)).await;
         // This fails if the other end has already disconnected.
         to.shutdown().await.ok();
         Ok(())
@@ -69,7 +69,7 @@ impl<'a> Lane<'a> {
         self.totals.bytes += bytes.len() as u64;
         while let Some(frame) = self.observer.as_mut().and_then(|it| it.observe(&mut bytes)) {
             self.totals.frames += 1;
-            self.connection.tell(TapEvent::Frame(self.sender, frame)).await;
+            self.connection.report(TapEvent::Frame(self.sender, frame)).await;
         }
     }
 }

@@ -59,7 +59,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Writes an event. Waits until there is room.
-    pub(super) async fn tell(&self, event: TapEvent) {
+    pub(super) async fn report(&self, event: TapEvent) {
         let now = Instant::now();
         let before = {
             let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);

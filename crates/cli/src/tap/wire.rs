@@ -69,16 +69,16 @@ impl Wire {
                 let ends = (client, server);
                 let totals =
                     self.relay(ends, &response, &from_client, &from_server, connection).await;
-                connection.tell(TapEvent::Over(totals.0, totals.1)).await;
+                connection.report(TapEvent::Over(totals.0, totals.1)).await;
                 return totals;
             }
             Ok(Opened { server, answer: Answer::Http(length), from_server, .. }) => {
                 let bytes = self.finish_http((client, server), &from_server, length).await;
                 let totals = (Totals::default(), Totals { frames: 0, bytes });
-                connection.tell(TapEvent::Over(totals.0, totals.1)).await;
+                connection.report(TapEvent::Over(totals.0, totals.1)).await;
                 return totals;
             }
-            Err(OpenError::Failed(reason)) => connection.tell(TapEvent::Failed(reason)).await,
+            Err(OpenError::Failed(reason)) => connection.report(TapEvent::Failed(reason)).await,
             Err(OpenError::NoRequest) => {}
         }
         Default::default()
@@ -109,7 +109,7 @@ impl Wire {
         let checked = self.hosts.check(&request.content, endpoint);
         let length = checked.and_then(|()| body_length(request.content.headers()));
         let (peer, shown) = (connection.peer, request.content.clone());
-        connection.tell(TapEvent::Request(peer, shown)).await;
+        connection.report(TapEvent::Request(peer, shown)).await;
         let length = match length {
             Ok(length) => length,
             Err(rejection) => {
@@ -166,7 +166,7 @@ impl Wire {
                 Err(NoHead::Malformed(error)) => {
                     // Forward the response unchanged. The client may be able to read it.
                     let reason = format!("could not read the server's response: {error}");
-                    connection.tell(TapEvent::Failed(reason)).await;
+                    connection.report(TapEvent::Failed(reason)).await;
                     return Ok(Answer::Http(None));
                 }
                 Err(error) => {
@@ -175,7 +175,7 @@ impl Wire {
                     return Err(OpenError::Failed(reason));
                 }
             };
-            connection.tell(TapEvent::Response(response.content.clone())).await;
+            connection.report(TapEvent::Response(response.content.clone())).await;
             write(client, &response.bytes).await.map_err(|error| {
                 OpenError::Failed(format!("could not send the response to the client: {error}"))
             })?;
@@ -241,7 +241,7 @@ impl Wire {
             down.pass(from_server, server_reads, &mut client_writes),
         );
         if let Err(Broken { end, error }) = outcome {
-            connection.tell(TapEvent::Broken(end, error.to_string())).await;
+            connection.report(TapEvent::Broken(end, error.to_string())).await;
             // If the stream of the server fails, the stream of the client must fail too.
             client_reads.unsplit(client_writes).set_zero_linger().ok();
         }
