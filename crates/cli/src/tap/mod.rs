@@ -49,16 +49,16 @@ pub(crate) async fn run(args: Tap, context: &Context) -> Result<(), Failure> {
     let screen = Arc::new(Screen { form: form(&args), output, secrets: context.secrets });
     screen.listening(address, &url).await;
     let wire = Arc::new(Wire { url, options, hosts: host_policy(&args.hosts), address, keep });
-    let mut tapped = Tapped::default();
+    let mut summary = Summary::default();
     let outcome = tokio::select! {
-        never = accept(&listener, &wire, &screen, &mut tapped) => never,
+        never = accept(&listener, &wire, &screen, &mut summary) => never,
         () = context.interrupt.first() => Ok(()),
         failure = context.output.until_failed() => return Err(failure),
     };
     if screen.form != Form::Json {
         // The totals follow the lines of the connections.
         context.output.written_within(GRACE).await;
-        context.output.note(tapped.summary());
+        context.output.note(summary.summary());
     }
     outcome
 }
@@ -78,14 +78,14 @@ fn form(args: &Tap) -> Form {
 
 /// The totals of all connections.
 #[derive(Debug, Default)]
-struct Tapped {
+struct Summary {
     connections: u64,
     /// The totals of the connections that have ended.
     client: Totals,
     server: Totals,
 }
 
-impl Tapped {
+impl Summary {
     fn add(&mut self, (client, server): (Totals, Totals)) {
         for (sum, totals) in [(&mut self.client, client), (&mut self.server, server)] {
             sum.frames += totals.frames;
@@ -105,15 +105,15 @@ async fn accept(
     listener: &TcpListener,
     wire: &Arc<Wire>,
     screen: &Arc<Screen>,
-    tapped: &mut Tapped,
+    summary: &mut Summary,
 ) -> Result<(), Failure> {
     let mut tasks = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((client, peer)) => {
-                    tapped.connections += 1;
-                    let number = tapped.connections;
+                    summary.connections += 1;
+                    let number = summary.connections;
                     let (wire, screen) = (Arc::clone(wire), Arc::clone(screen));
                     client.set_nodelay(true).ok();
                     tasks.spawn(async move {
@@ -125,7 +125,7 @@ async fn accept(
                     sleep(ACCEPT_PAUSE).await;
                 }
             },
-            Some(totals) = tasks.join_next() => tapped.add(totals?),
+            Some(totals) = tasks.join_next() => summary.add(totals?),
         }
     }
 }
