@@ -1,9 +1,9 @@
 mod args;
 mod event;
+mod forwarder;
 mod frame;
 mod head;
 mod json;
-mod lane;
 mod screen;
 mod text;
 mod wire;

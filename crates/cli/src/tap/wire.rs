@@ -17,8 +17,8 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, copy, split};
 use tokio::net::TcpStream;
 
 use super::event::{TapEvent, Totals};
+use super::forwarder::{Broken, Forwarder};
 use super::head::{Head, NoHead, read_request, read_response, rewrite, sender_of};
-use super::lane::{Broken, Lane};
 use super::screen::Connection;
 
 /// The server that connections are forwarded to, and how much of frames is kept.
@@ -225,20 +225,20 @@ impl Wire {
         connection: &Connection<'_>,
     ) -> (Totals, Totals) {
         let agreed = agreed_deflate(response.headers());
-        let lane = |sender| {
+        let forwarder = |sender| {
             let observer = Observer::new(sender, self.keep);
             let observer = match agreed {
                 Some(agreed) => observer.with_deflate(agreed),
                 None => observer,
             };
-            Lane::new(sender, observer, connection)
+            Forwarder::new(sender, observer, connection)
         };
-        let (mut up, mut down) = (lane(Role::Client), lane(Role::Server));
+        let (mut up, mut down) = (forwarder(Role::Client), forwarder(Role::Server));
         let (mut client_reads, mut client_writes) = split(client);
         let (server_reads, server_writes) = split(server);
         let outcome = tokio::try_join!(
-            up.pass(from_client, &mut client_reads, server_writes),
-            down.pass(from_server, server_reads, &mut client_writes),
+            up.run(from_client, &mut client_reads, server_writes),
+            down.run(from_server, server_reads, &mut client_writes),
         );
         if let Err(Broken { end, error }) = outcome {
             connection.report(TapEvent::Broken(end, error.to_string())).await;

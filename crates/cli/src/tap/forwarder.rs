@@ -10,7 +10,7 @@ use super::screen::Connection;
 const READ: usize = 16 << 10;
 
 /// One direction of a connection, from its sender to the other end.
-pub(super) struct Lane<'a> {
+pub(super) struct Forwarder<'a> {
     sender: Role,
     /// Parses the frames.
     observer: Option<Observer>,
@@ -26,7 +26,7 @@ pub(super) struct Broken {
     pub(super) error: io::Error,
 }
 
-impl<'a> Lane<'a> {
+impl<'a> Forwarder<'a> {
     pub(super) fn new(sender: Role, observer: Observer, connection: &'a Connection<'a>) -> Self {
         Self { sender, observer: Some(observer), connection, totals: Totals::default() }
     }
@@ -35,7 +35,7 @@ impl<'a> Lane<'a> {
     /// end is forwarded too.
     ///
     /// Reads only as fast as it can write and show the data.
-    pub(super) async fn pass(
+    pub(super) async fn run(
         &mut self,
         mut input: &[u8],
         mut from: impl AsyncRead + Unpin,
