@@ -27,7 +27,7 @@ use crate::args::{Args, Command};
 use crate::context::Context;
 use crate::exit::{Exit, Failure, exit_of};
 use crate::interrupt::Interrupt;
-use crate::output::{NobodyReads, Output};
+use crate::output::{Output, StdoutClosed};
 
 fn main() -> ExitCode {
     let args = Args::try_parse();
@@ -70,7 +70,7 @@ async fn run_to_end(args: Args, output: Output) -> ExitCode {
     }
     let outcome = outcome.and_then(|()| output.failure().map_or(Ok(()), Err));
     let Err(failure) = outcome else { return ExitCode::SUCCESS };
-    if failure.is::<NobodyReads>() {
+    if failure.is::<StdoutClosed>() {
         return ExitCode::SUCCESS;
     }
     let reason = failure.to_string();

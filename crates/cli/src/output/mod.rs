@@ -36,15 +36,15 @@ const OVERHEAD: usize = 256;
 
 /// The reader of stdout has closed the pipe. A command then ends without an error.
 #[derive(Debug)]
-pub(crate) struct NobodyReads;
+pub(crate) struct StdoutClosed;
 
-impl fmt::Display for NobodyReads {
+impl fmt::Display for StdoutClosed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the reader of stdout has closed it")
     }
 }
 
-impl Error for NobodyReads {}
+impl Error for StdoutClosed {}
 
 /// Stdout for results and stderr for notes. Clones share both channels.
 #[derive(Debug, Clone)]
@@ -175,7 +175,7 @@ impl Output {
     pub(crate) fn failure(&self) -> Option<Failure> {
         let error = self.failure.error.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         Some(match error.kind() {
-            io::ErrorKind::BrokenPipe => NobodyReads.into(),
+            io::ErrorKind::BrokenPipe => StdoutClosed.into(),
             _ => format!("could not write to stdout: {error}").into(),
         })
     }
