@@ -100,7 +100,7 @@ async fn a_rejection_is_shown_with_its_status_and_body() {
     server.finish().await;
     assert_eq!(output.status.code(), Some(3));
     let report: Value = serde_json::from_str(stdout(&output)).unwrap();
-    assert_eq!(report["legs"][0]["response"]["first_line"], "401 Unauthorized");
+    assert_eq!(report["hops"][0]["response"]["first_line"], "401 Unauthorized");
     assert_eq!(report["body"], "no\x1b[31m!!");
     assert!(report["findings"][0]["advice"].as_str().unwrap().contains("--user"));
     assert!(!stdout(&output).contains("secret"));
@@ -164,7 +164,7 @@ async fn a_server_that_closes_first() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_shown_as_a_leg() {
+async fn a_redirect_is_shown_as_a_hop() {
     let server = script(async |mut peer: Peer| {
         peer.shake_hands().await;
         peer.read_close().await;

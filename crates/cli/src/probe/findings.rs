@@ -3,9 +3,9 @@ use std::time::Duration;
 use fullduplex_net::{ConnectError, ConnectPhase, Rejected};
 use http::StatusCode;
 
-use super::journey::Leg;
 use super::report::{Open, Outcome, Report};
 use super::talk::{Side, Talk};
+use super::trace::Hop;
 use crate::figures::{counted, time};
 
 /// A possible problem, with advice.
@@ -30,22 +30,22 @@ const THOUGHT: Duration = Duration::from_millis(20);
 /// Returns the possible problems, in chronological order.
 pub(super) fn findings(report: &Report) -> Vec<Finding> {
     let mut list = List::default();
-    if report.legs.len() > 1 {
-        let what = format!("it took {}", counted(report.legs.len() as u64 - 1, "redirect"));
+    if report.hops.len() > 1 {
+        let what = format!("it took {}", counted(report.hops.len() as u64 - 1, "redirect"));
         list.add(what, "give clients the last URL: each redirect costs a connection");
     }
-    let leg = report.last_leg();
-    list.way(report, leg);
-    list.certificates(report, leg);
+    let hop = report.last_hop();
+    list.way(report, hop);
+    list.certificates(report, hop);
     match &report.outcome {
-        Outcome::Failed(error) => list.failure(leg, error),
+        Outcome::Failed(error) => list.failure(hop, error),
         Outcome::Interrupted => list.add(
             "interrupted before the connection was open",
             "the lines above show the steps that were done; --timeout limits the wait",
         ),
         Outcome::Open(open) => {
-            list.agreement(leg, open);
-            list.round_trips(leg, &open.talk);
+            list.agreement(hop, open);
+            list.round_trips(hop, &open.talk);
             list.end(&open.talk);
         }
     }
@@ -60,11 +60,11 @@ impl List {
         self.0.push(Finding { what: what.into(), advice });
     }
 
-    fn way(&mut self, report: &Report, leg: &Leg) {
+    fn way(&mut self, report: &Report, hop: &Hop) {
         let connected =
-            leg.addresses.iter().find(|tried| matches!(tried.outcome, Some((_, Ok(())))));
+            hop.addresses.iter().find(|tried| matches!(tried.outcome, Some((_, Ok(())))));
         if connected.is_some() {
-            for tried in &leg.addresses {
+            for tried in &hop.addresses {
                 let family = if tried.address.is_ipv6() { "IPv6" } else { "IPv4" };
                 match (&tried.began, &tried.outcome) {
                     (_, Some((_, Err(error)))) => self.add(
@@ -80,11 +80,11 @@ impl List {
             }
         }
         for name in ["resolve", "TCP", "TLS"] {
-            if let Some(took) = leg.phase(name).filter(|took| *took > SLOW) {
+            if let Some(took) = hop.phase(name).filter(|took| *took > SLOW) {
                 self.add(format!("{name} took {}", time(took)), SLOW_PHASE);
             }
         }
-        let is_local = match (&leg.proxy, connected) {
+        let is_local = match (&hop.proxy, connected) {
             (None, Some(tried)) => tried.address.ip().is_loopback(),
             _ => report.url.host() == "localhost",
         };
@@ -96,8 +96,8 @@ impl List {
         }
     }
 
-    fn certificates(&mut self, report: &Report, leg: &Leg) {
-        let Some(certificate) = leg.certificates.first() else { return };
+    fn certificates(&mut self, report: &Report, hop: &Hop) {
+        let Some(certificate) = hop.certificates.first() else { return };
         match certificate.days_left(report.now) {
             ..0 => self.add(
                 format!("the certificate has expired on {}", certificate.not_after.date),
@@ -111,13 +111,13 @@ impl List {
         }
         if report.takes_any_certificate {
             self.add("the certificate was not verified, as --insecure asks", TRY_VERIFYING);
-        } else if certificate.is_self_signed() && leg.tls.is_none() {
+        } else if certificate.is_self_signed() && hop.tls.is_none() {
             self.add(
                 "the certificate is self-signed",
                 "give it to clients with --ca, or get one from an authority that they trust",
             );
         }
-        if leg.tls.as_ref().is_some_and(|tls| tls.version == "TLS 1.2") {
+        if hop.tls.as_ref().is_some_and(|tls| tls.version == "TLS 1.2") {
             self.add(
                 "the server uses TLS 1.2",
                 "TLS 1.3 saves a round trip: enable it on the server",
@@ -125,7 +125,7 @@ impl List {
         }
     }
 
-    fn failure(&mut self, leg: &Leg, error: &ConnectError) {
+    fn failure(&mut self, hop: &Hop, error: &ConnectError) {
         let advice = match error {
             ConnectError::Resolve { .. } => "check the name, and the DNS of this machine",
             ConnectError::Tcp { .. } => "does the server run, and does it listen at this port?",
@@ -133,7 +133,7 @@ impl List {
                 "it accepts connections and sends nothing: is it another service, or wss in place of ws?"
             }
             ConnectError::Timeout { .. } => "is a firewall in the way? --timeout waits longer",
-            ConnectError::Tls { .. } if leg.certificates.is_empty() => {
+            ConnectError::Tls { .. } if hop.certificates.is_empty() => {
                 "does the server use TLS at this port? try ws://"
             }
             ConnectError::Tls { .. } => "see the certificate above, and --ca and --server-name",
@@ -149,8 +149,8 @@ impl List {
         self.add(error.to_string(), advice);
     }
 
-    fn agreement(&mut self, leg: &Leg, open: &Open) {
-        let offered = |name| leg.request.as_ref().is_some_and(|head| head.header(name).is_some());
+    fn agreement(&mut self, hop: &Hop, open: &Open) {
+        let offered = |name| hop.request.as_ref().is_some_and(|head| head.header(name).is_some());
         if offered("sec-websocket-extensions") && open.extensions.is_empty() {
             self.add(
                 "compression was offered and is not used",
@@ -179,7 +179,7 @@ impl List {
         }
     }
 
-    fn round_trips(&mut self, leg: &Leg, talk: &Talk) {
+    fn round_trips(&mut self, hop: &Hop, talk: &Talk) {
         let answered = talk.round_trips.len();
         if answered < talk.asked && !talk.server_closed_first {
             self.add(
@@ -190,7 +190,7 @@ impl List {
         let (Some(median), Some(p99)) = (talk.percentile(0.5), talk.percentile(0.99)) else {
             return;
         };
-        let network = leg.phase("TCP").unwrap_or(SLOW);
+        let network = hop.phase("TCP").unwrap_or(SLOW);
         if median > 3 * network + THOUGHT {
             let what = format!("a Pong takes {}, TCP took {}", time(median), time(network));
             self.add(
@@ -271,7 +271,7 @@ mod tests {
     use std::time::{SystemTime, UNIX_EPOCH};
 
     use super::super::certificate::{Certificate, Day};
-    use super::super::journey::{Secured, Times, Tried};
+    use super::super::trace::{Secured, Times, Tried};
     use super::*;
     use crate::secrets::Secrets;
 
@@ -282,10 +282,10 @@ mod tests {
         Duration::from_millis(number)
     }
 
-    fn report(url: &str, leg: Leg, talk: Talk) -> Report {
+    fn report(url: &str, hop: Hop, talk: Talk) -> Report {
         Report {
             url: url.parse().unwrap(),
-            legs: vec![leg],
+            hops: vec![hop],
             outcome: Outcome::Open(Open { extensions: String::new(), subprotocol: None, talk }),
             takes_any_certificate: false,
             now: now(),
@@ -322,17 +322,17 @@ mod tests {
         let broken = Tried { outcome: refused, ..connected("[2001:db8::1]:443") };
         let silent = Tried { outcome: None, ..connected("192.0.2.1:443") };
         let addresses = vec![broken, silent, connected("192.0.2.2:443")];
-        let leg = Leg { addresses, ..Leg::default() };
+        let hop = Hop { addresses, ..Hop::default() };
         assert_found(
-            &report("ws://server.example/", leg, Talk::default()),
+            &report("ws://server.example/", hop, Talk::default()),
             &[
                 "could not connect to [2001:db8::1]:443 (IPv6): Connection refused",
                 "192.0.2.1:443 (IPv4) did not answer",
                 "is not encrypted",
             ],
         );
-        let leg = Leg { addresses: vec![connected("127.0.0.1:80")], ..Leg::default() };
-        assert_found(&report("ws://server.example/", leg, Talk::default()), &[]);
+        let hop = Hop { addresses: vec![connected("127.0.0.1:80")], ..Hop::default() };
+        assert_found(&report("ws://server.example/", hop, Talk::default()), &[]);
     }
 
     #[test]
@@ -352,15 +352,15 @@ mod tests {
                 not_after: day(days),
             };
             let tls = Secured { version: "TLS 1.3".to_owned(), cipher: String::new() };
-            let leg = Leg { certificates: vec![certificate], tls: Some(tls), ..Leg::default() };
-            assert_found(&report("wss://server.example/", leg, Talk::default()), found);
+            let hop = Hop { certificates: vec![certificate], tls: Some(tls), ..Hop::default() };
+            assert_found(&report("wss://server.example/", hop, Talk::default()), found);
         }
     }
 
     #[test]
     fn a_server_that_is_slower_than_its_network_is_found() {
         let times = Times { connected: Some(ms(10)), ..Times::default() };
-        let leg = Leg { times, ..Leg::default() };
+        let hop = Hop { times, ..Hop::default() };
         let talk = |round_trips: &[u64]| Talk {
             asked: round_trips.len(),
             round_trips: round_trips.iter().copied().map(ms).collect(),
@@ -371,9 +371,9 @@ mod tests {
             (&[80, 90, 85], &["a Pong takes 85 ms, TCP took 10 ms"]),
             (&[10, 10, 200], &["the slowest Pong took 200 ms, half of them 10 ms"]),
         ] {
-            assert_found(&report("wss://s.example/", leg.clone(), talk(round_trips)), found);
+            assert_found(&report("wss://s.example/", hop.clone(), talk(round_trips)), found);
         }
         let unanswered = Talk { asked: 3, ..talk(&[10, 10]) };
-        assert_found(&report("wss://s.example/", leg, unanswered), &["ping 3 had no answer"]);
+        assert_found(&report("wss://s.example/", hop, unanswered), &["ping 3 had no answer"]);
     }
 }

@@ -3,9 +3,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::findings::findings;
-use super::journey::{Head, Leg, Tried};
 use super::report::{Open, Outcome, Report};
 use super::talk::Side;
+use super::trace::{Head, Hop, Tried};
 use crate::secrets::Secrets;
 
 /// Returns the report as JSON. Times are in seconds.
@@ -29,14 +29,14 @@ pub(super) fn value(report: &Report) -> Value {
             }
             _ => None,
         },
-        "legs": report.legs.iter().map(|leg| journey(report, leg)).collect::<Vec<_>>(),
+        "hops": report.hops.iter().map(|hop| trace(report, hop)).collect::<Vec<_>>(),
         "open": report.open().map(|it| open(it, secrets)),
         "findings": findings.collect::<Vec<_>>(),
     })
 }
 
-fn journey(report: &Report, leg: &Leg) -> Value {
-    let certificates = leg.certificates.iter().map(|certificate| {
+fn trace(report: &Report, hop: &Hop) -> Value {
+    let certificates = hop.certificates.iter().map(|certificate| {
         json!({
             "subject": certificate.subject,
             "issuer": certificate.issuer,
@@ -46,19 +46,19 @@ fn journey(report: &Report, leg: &Leg) -> Value {
             "days_left": certificate.days_left(report.now),
         })
     });
-    let phases = leg.phases().into_iter();
+    let phases = hop.phases().into_iter();
     json!({
-        "proxy": leg.proxy,
-        "host": leg.host,
-        "addresses": leg.addresses.iter().map(tried).collect::<Vec<_>>(),
-        "tls": leg.tls.as_ref().map(|tls| json!({
+        "proxy": hop.proxy,
+        "host": hop.host,
+        "addresses": hop.addresses.iter().map(tried).collect::<Vec<_>>(),
+        "tls": hop.tls.as_ref().map(|tls| json!({
             "version": tls.version,
             "cipher": tls.cipher,
             "verified": !report.takes_any_certificate,
         })),
         "certificates": certificates.collect::<Vec<_>>(),
-        "request": leg.request.as_ref().map(|it| head(it, report.secrets)),
-        "response": leg.response.as_ref().map(|it| head(it, report.secrets)),
+        "request": hop.request.as_ref().map(|it| head(it, report.secrets)),
+        "response": hop.response.as_ref().map(|it| head(it, report.secrets)),
         "phases": phases.map(|(name, took)| (name.to_owned(), seconds(took)))
             .collect::<serde_json::Map<_, _>>(),
     })

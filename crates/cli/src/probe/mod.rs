@@ -1,11 +1,11 @@
 mod args;
 mod certificate;
 mod findings;
-mod journey;
 mod json;
 mod report;
 mod screen;
 mod talk;
+mod trace;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -13,17 +13,17 @@ use std::time::SystemTime;
 use fullduplex_net::connect;
 
 pub(crate) use self::args::Probe;
-use self::journey::Journey;
 use self::report::{Open, Outcome, Report};
 use self::talk::{Pace, Talk};
+use self::trace::Trace;
 use crate::context::Context;
 use crate::exit::Failure;
 
 pub(crate) async fn run(args: Probe, context: &Context) -> Result<(), Failure> {
     let url = args.client.parsed_url()?;
     let mut options = args.client.connect_options()?;
-    let journey = Arc::new(Journey::begin());
-    options.observer = Some(journey.clone());
+    let trace = Arc::new(Trace::begin());
+    options.observer = Some(trace.clone());
     options.timeouts.close = args.patience;
     let pace = Pace { pings: args.pings, interval: args.interval, patience: args.patience };
     let outcome = tokio::select! {
@@ -40,7 +40,7 @@ pub(crate) async fn run(args: Probe, context: &Context) -> Result<(), Failure> {
     };
     let report = Report {
         url,
-        legs: journey.legs(),
+        hops: trace.hops(),
         outcome,
         takes_any_certificate: args.client.takes_any_certificate(),
         now: SystemTime::now(),

@@ -3,8 +3,8 @@ use std::time::SystemTime;
 use fullduplex_net::ConnectError;
 use fullduplex_net::proto::Url;
 
-use super::journey::Leg;
 use super::talk::Talk;
+use super::trace::Hop;
 use crate::exit::{Exit, Failure, silent};
 use crate::secrets::Secrets;
 
@@ -12,8 +12,8 @@ use crate::secrets::Secrets;
 #[derive(Debug)]
 pub(super) struct Report {
     pub(super) url: Url,
-    /// The legs. There is at least one leg.
-    pub(super) legs: Vec<Leg>,
+    /// The requests, the last one after all redirects. There is at least one.
+    pub(super) hops: Vec<Hop>,
     pub(super) outcome: Outcome,
     /// Whether any certificate would have been accepted.
     pub(super) takes_any_certificate: bool,
@@ -38,9 +38,9 @@ pub(super) struct Open {
 }
 
 impl Report {
-    /// Returns the leg of the last request.
-    pub(super) fn last_leg(&self) -> &Leg {
-        self.legs.last().expect("there is at least one")
+    /// Returns the last request.
+    pub(super) fn last_hop(&self) -> &Hop {
+        self.hops.last().expect("there is at least one")
     }
 
     pub(super) fn open(&self) -> Option<&Open> {

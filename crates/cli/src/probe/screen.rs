@@ -3,9 +3,9 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use super::findings::{Finding, findings};
-use super::journey::{Head, Leg, Tried};
 use super::report::{Open, Outcome, Report};
 use super::talk::{Side, Talk};
+use super::trace::{Head, Hop, Tried};
 use crate::figures::{counted, time};
 use crate::output::{Line, cut};
 use crate::secrets::Secrets;
@@ -14,10 +14,10 @@ use crate::secrets::Secrets;
 pub(super) fn lines(report: &Report) -> Vec<Line> {
     let mut screen = Screen { lines: Vec::new(), secrets: report.secrets };
     screen.title(report);
-    for leg in &report.legs[..report.legs.len() - 1] {
-        screen.row("redirect", &screen.redirected(leg));
+    for hop in &report.hops[..report.hops.len() - 1] {
+        screen.row("redirect", &screen.redirected(hop));
     }
-    screen.leg(report, report.last_leg());
+    screen.hop(report, report.last_hop());
     match &report.outcome {
         Outcome::Open(open) => screen.open(open),
         Outcome::Failed(_) | Outcome::Interrupted => {}
@@ -59,19 +59,19 @@ impl Screen {
         self.gap();
     }
 
-    fn leg(&mut self, report: &Report, leg: &Leg) {
-        if let Some(proxy) = &leg.proxy {
+    fn hop(&mut self, report: &Report, hop: &Hop) {
+        if let Some(proxy) = &hop.proxy {
             self.row("proxy", proxy);
         }
-        self.rows("addresses", leg.addresses.iter().map(tried), ADDRESSES);
-        self.tls(report, leg);
-        if let Some(request) = &leg.request {
+        self.rows("addresses", hop.addresses.iter().map(tried), ADDRESSES);
+        self.tls(report, hop);
+        if let Some(request) = &hop.request {
             self.head("request", request);
         }
-        if let Some(response) = &leg.response {
+        if let Some(response) = &hop.response {
             self.head("response", response);
         }
-        let phases = leg.phases();
+        let phases = hop.phases();
         if !phases.is_empty() {
             let all = phases.iter().map(|(_, took)| *took).sum();
             let phases: Vec<_> =
@@ -80,12 +80,12 @@ impl Screen {
         }
     }
 
-    fn tls(&mut self, report: &Report, leg: &Leg) {
-        if let Some(tls) = &leg.tls {
+    fn tls(&mut self, report: &Report, hop: &Hop) {
+        if let Some(tls) = &hop.tls {
             self.row("TLS", &format!("{}  {}", tls.version, tls.cipher));
         }
-        let Some(certificate) = leg.certificates.first() else { return };
-        let verified = match (&leg.tls, report.takes_any_certificate) {
+        let Some(certificate) = hop.certificates.first() else { return };
+        let verified = match (&hop.tls, report.takes_any_certificate) {
             (Some(_), false) => "verified",
             (Some(_), true) => "not verified",
             (None, _) => "not trusted",
@@ -95,7 +95,7 @@ impl Screen {
             // Writing to a String cannot fail.
             write!(names, " and {} more", certificate.names.len() - NAMES).ok();
         }
-        let chain = leg.certificates.len();
+        let chain = hop.certificates.len();
         let (from, to) = (&certificate.not_before.date, &certificate.not_after.date);
         let days = certificate.days_left(report.now);
         let lines = [
@@ -172,9 +172,9 @@ impl Screen {
         self.lines.push(Line::new());
     }
 
-    fn redirected(&self, leg: &Leg) -> String {
-        let status = leg.response.as_ref().map_or("", |head| &head.first_line);
-        let to = leg.response.as_ref().and_then(|head| head.header("location"));
+    fn redirected(&self, hop: &Hop) -> String {
+        let status = hop.response.as_ref().map_or("", |head| &head.first_line);
+        let to = hop.response.as_ref().and_then(|head| head.header("location"));
         let to = to.map(|to| self.secrets.url(&String::from_utf8_lossy(to.as_bytes())));
         format!("{status}, to {}", to.as_deref().unwrap_or("nowhere"))
     }
@@ -289,12 +289,12 @@ mod tests {
             let talk = Talk { asked: 1, ..Talk::default() };
             let report = Report {
                 url: "wss://server.example/".parse().unwrap(),
-                legs: vec![Leg {
+                hops: vec![Hop {
                     proxy: Some(text.clone()),
                     certificates: vec![certificate],
                     request: Some(head.clone()),
                     response: Some(head),
-                    ..Leg::default()
+                    ..Hop::default()
                 }; 2],
                 outcome: Outcome::Open(Open {
                     extensions: text.clone(),

@@ -8,16 +8,16 @@ use http::{HeaderName, HeaderValue};
 use super::certificate::Certificate;
 use crate::secrets::Secrets;
 
-/// The steps to a server, with one leg for each request. Each redirect adds a leg.
+/// Records the steps of connecting, with one [`Hop`] for each request. A redirect adds a hop.
 #[derive(Debug)]
-pub(super) struct Journey {
+pub(super) struct Trace {
     start: Instant,
-    legs: Mutex<Vec<Leg>>,
+    hops: Mutex<Vec<Hop>>,
 }
 
-/// The steps from a name to a response. Contains only the steps that were done.
+/// The steps of one request, from the name of the host to the response. Contains only the steps that were done.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Leg {
+pub(super) struct Hop {
     pub(super) proxy: Option<String>,
     pub(super) host: Option<String>,
     pub(super) addresses: Vec<Tried>,
@@ -61,32 +61,32 @@ pub(super) struct Head {
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-impl Journey {
+impl Trace {
     pub(super) fn begin() -> Self {
-        Self { start: Instant::now(), legs: Mutex::default() }
+        Self { start: Instant::now(), hops: Mutex::default() }
     }
 
-    /// Returns the legs so far. There is at least one leg.
-    pub(super) fn legs(&self) -> Vec<Leg> {
-        let legs = self.legs.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if legs.is_empty() { vec![Leg::default()] } else { legs }
+    /// Returns the hops so far. There is at least one.
+    pub(super) fn hops(&self) -> Vec<Hop> {
+        let hops = self.hops.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if hops.is_empty() { vec![Hop::default()] } else { hops }
     }
 }
 
-impl ConnectObserver for Journey {
+impl ConnectObserver for Trace {
     fn observe(&self, step: ConnectStep<'_>) {
         let now = self.start.elapsed();
-        let mut legs = self.legs.lock().unwrap_or_else(PoisonError::into_inner);
-        if legs.last().is_none_or(|leg| leg.response.is_some()) {
-            legs.push(Leg { times: Times { began: now, ..Times::default() }, ..Leg::default() });
+        let mut hops = self.hops.lock().unwrap_or_else(PoisonError::into_inner);
+        if hops.last().is_none_or(|hop| hop.response.is_some()) {
+            hops.push(Hop { times: Times { began: now, ..Times::default() }, ..Hop::default() });
         }
-        if let Some(leg) = legs.last_mut() {
-            leg.handle_step(step, now);
+        if let Some(hop) = hops.last_mut() {
+            hop.handle_step(step, now);
         }
     }
 }
 
-impl Leg {
+impl Hop {
     fn handle_step(&mut self, step: ConnectStep<'_>, now: Duration) {
         match step {
             ConnectStep::Proxy { proxy } => self.proxy = Some(proxy.to_owned()),
