@@ -62,17 +62,17 @@ impl List {
 
     fn way(&mut self, report: &Report, hop: &Hop) {
         let connected =
-            hop.addresses.iter().find(|tried| matches!(tried.outcome, Some((_, Ok(())))));
+            hop.addresses.iter().find(|attempt| matches!(attempt.outcome, Some((_, Ok(())))));
         if connected.is_some() {
-            for tried in &hop.addresses {
-                let family = if tried.address.is_ipv6() { "IPv6" } else { "IPv4" };
-                match (&tried.began, &tried.outcome) {
+            for attempt in &hop.addresses {
+                let family = if attempt.address.is_ipv6() { "IPv6" } else { "IPv4" };
+                match (&attempt.began, &attempt.outcome) {
                     (_, Some((_, Err(error)))) => self.add(
-                        format!("could not connect to {} ({family}): {error}", tried.address),
+                        format!("could not connect to {} ({family}): {error}", attempt.address),
                         "clients try it too: make the server listen there, or remove the address from DNS",
                     ),
                     (Some(_), None) => self.add(
-                        format!("{} ({family}) did not answer before another did", tried.address),
+                        format!("{} ({family}) did not answer before another did", attempt.address),
                         "clients without happy eyeballs hang there: is a firewall in the way?",
                     ),
                     _ => {}
@@ -85,7 +85,7 @@ impl List {
             }
         }
         let is_local = match (&hop.proxy, connected) {
-            (None, Some(tried)) => tried.address.ip().is_loopback(),
+            (None, Some(attempt)) => attempt.address.ip().is_loopback(),
             _ => report.url.host() == "localhost",
         };
         if !report.url.is_secure() && connected.is_some() && !is_local {
@@ -271,7 +271,7 @@ mod tests {
     use std::time::{SystemTime, UNIX_EPOCH};
 
     use super::super::certificate::{Certificate, Day};
-    use super::super::trace::{Secured, Times, Tried};
+    use super::super::trace::{Attempt, Secured, Times};
     use super::*;
     use crate::secrets::Secrets;
 
@@ -297,8 +297,8 @@ mod tests {
         UNIX_EPOCH + Duration::from_secs(NOW.unsigned_abs())
     }
 
-    fn connected(address: &str) -> Tried {
-        Tried {
+    fn connected(address: &str) -> Attempt {
+        Attempt {
             address: address.parse().unwrap(),
             began: Some(ms(1)),
             outcome: Some((ms(2), Ok(()))),
@@ -319,8 +319,8 @@ mod tests {
     #[test]
     fn addresses_that_do_not_answer_are_found() {
         let refused = Some((ms(2), Err("Connection refused".to_owned())));
-        let broken = Tried { outcome: refused, ..connected("[2001:db8::1]:443") };
-        let silent = Tried { outcome: None, ..connected("192.0.2.1:443") };
+        let broken = Attempt { outcome: refused, ..connected("[2001:db8::1]:443") };
+        let silent = Attempt { outcome: None, ..connected("192.0.2.1:443") };
         let addresses = vec![broken, silent, connected("192.0.2.2:443")];
         let hop = Hop { addresses, ..Hop::default() };
         assert_found(

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::findings::findings;
 use super::report::{Open, Outcome, Report};
 use super::talk::Side;
-use super::trace::{Head, Hop, Tried};
+use super::trace::{Attempt, Head, Hop};
 use crate::secrets::Secrets;
 
 /// Returns the report as JSON. Times are in seconds.
@@ -50,7 +50,7 @@ fn trace(report: &Report, hop: &Hop) -> Value {
     json!({
         "proxy": hop.proxy,
         "host": hop.host,
-        "addresses": hop.addresses.iter().map(tried).collect::<Vec<_>>(),
+        "addresses": hop.addresses.iter().map(attempt).collect::<Vec<_>>(),
         "tls": hop.tls.as_ref().map(|tls| json!({
             "version": tls.version,
             "cipher": tls.cipher,
@@ -64,20 +64,20 @@ fn trace(report: &Report, hop: &Hop) -> Value {
     })
 }
 
-fn tried(tried: &Tried) -> Value {
-    let outcome = match (&tried.began, &tried.outcome) {
+fn attempt(attempt: &Attempt) -> Value {
+    let outcome = match (&attempt.began, &attempt.outcome) {
         (_, Some((_, Ok(())))) => "connected",
         (_, Some((_, Err(_)))) => "failed",
         (Some(_), None) => "given up",
         (None, None) => "not tried",
     };
-    let error = tried.outcome.as_ref().and_then(|(_, outcome)| outcome.as_ref().err());
+    let error = attempt.outcome.as_ref().and_then(|(_, outcome)| outcome.as_ref().err());
     json!({
-        "address": tried.address.to_string(),
+        "address": attempt.address.to_string(),
         "outcome": outcome,
         "error": error,
-        "began": tried.began.map(seconds),
-        "ended": tried.outcome.as_ref().map(|(at, _)| seconds(*at)),
+        "began": attempt.began.map(seconds),
+        "ended": attempt.outcome.as_ref().map(|(at, _)| seconds(*at)),
     })
 }
 

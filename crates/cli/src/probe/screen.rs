@@ -5,7 +5,7 @@ use anstyle::{AnsiColor, Style};
 use super::findings::{Finding, findings};
 use super::report::{Open, Outcome, Report};
 use super::talk::{Side, Talk};
-use super::trace::{Head, Hop, Tried};
+use super::trace::{Attempt, Head, Hop};
 use crate::figures::{counted, time};
 use crate::output::{Line, cut};
 use crate::secrets::Secrets;
@@ -63,7 +63,7 @@ impl Screen {
         if let Some(proxy) = &hop.proxy {
             self.row("proxy", proxy);
         }
-        self.rows("addresses", hop.addresses.iter().map(tried), ADDRESSES);
+        self.rows("addresses", hop.addresses.iter().map(attempt), ADDRESSES);
         self.tls(report, hop);
         if let Some(request) = &hop.request {
             self.head("request", request);
@@ -215,9 +215,9 @@ fn is_usual(name: &str, value: &[u8]) -> bool {
     }
 }
 
-fn tried(tried: &Tried) -> String {
-    let address = tried.address.to_string();
-    let outcome = match (&tried.began, &tried.outcome) {
+fn attempt(attempt: &Attempt) -> String {
+    let address = attempt.address.to_string();
+    let outcome = match (&attempt.began, &attempt.outcome) {
         (None, None) => "not tried".to_owned(),
         (None, Some((_, outcome))) => outcome.clone().err().unwrap_or_default(),
         (Some(began), None) => format!("tried at {}  given up", time(*began)),

@@ -20,7 +20,7 @@ pub(super) struct Trace {
 pub(super) struct Hop {
     pub(super) proxy: Option<String>,
     pub(super) host: Option<String>,
-    pub(super) addresses: Vec<Tried>,
+    pub(super) addresses: Vec<Attempt>,
     /// The certificates that the server sent, trusted or not.
     pub(super) certificates: Vec<Certificate>,
     pub(super) tls: Option<Secured>,
@@ -42,7 +42,7 @@ pub(super) struct Times {
 
 /// An address, and the result of connecting to it.
 #[derive(Debug, Clone)]
-pub(super) struct Tried {
+pub(super) struct Attempt {
     pub(super) address: SocketAddr,
     pub(super) began: Option<Duration>,
     pub(super) outcome: Option<(Duration, Result<(), String>)>,
@@ -95,15 +95,16 @@ impl Hop {
                 self.times.began = now;
             }
             ConnectStep::Resolved { addresses } => {
-                self.addresses = addresses.iter().map(|address| Tried::not(*address)).collect();
+                self.addresses =
+                    addresses.iter().map(|address| Attempt::pending(*address)).collect();
                 self.times.resolved = Some(now);
             }
-            ConnectStep::Attempt { address } => self.tried(address).began = Some(now),
+            ConnectStep::Attempt { address } => self.attempt(address).began = Some(now),
             ConnectStep::Failed { address, error } => {
-                self.tried(address).outcome = Some((now, Err(error.to_string())));
+                self.attempt(address).outcome = Some((now, Err(error.to_string())));
             }
             ConnectStep::Connected { address } => {
-                self.tried(address).outcome = Some((now, Ok(())));
+                self.attempt(address).outcome = Some((now, Ok(())));
                 self.times.connected = Some(now);
             }
             ConnectStep::Tunnel => self.times.tunnel = Some(now),
@@ -127,10 +128,10 @@ impl Hop {
         }
     }
 
-    fn tried(&mut self, address: SocketAddr) -> &mut Tried {
-        let at = self.addresses.iter().position(|tried| tried.address == address);
+    fn attempt(&mut self, address: SocketAddr) -> &mut Attempt {
+        let at = self.addresses.iter().position(|attempt| attempt.address == address);
         let at = at.unwrap_or_else(|| {
-            self.addresses.push(Tried::not(address));
+            self.addresses.push(Attempt::pending(address));
             self.addresses.len() - 1
         });
         &mut self.addresses[at]
@@ -161,8 +162,8 @@ impl Hop {
     }
 }
 
-impl Tried {
-    fn not(address: SocketAddr) -> Self {
+impl Attempt {
+    fn pending(address: SocketAddr) -> Self {
         Self { address, began: None, outcome: None }
     }
 }
