@@ -271,7 +271,7 @@ mod tests {
     use std::time::{SystemTime, UNIX_EPOCH};
 
     use super::super::certificate::{Certificate, Day};
-    use super::super::trace::{Attempt, Secured, Times};
+    use super::super::trace::{Attempt, Times, TlsDetails};
     use super::*;
     use crate::secrets::Secrets;
 
@@ -351,7 +351,7 @@ mod tests {
                 not_before: day(-100),
                 not_after: day(days),
             };
-            let tls = Secured { version: "TLS 1.3".to_owned(), cipher: String::new() };
+            let tls = TlsDetails { version: "TLS 1.3".to_owned(), cipher: String::new() };
             let hop = Hop { certificates: vec![certificate], tls: Some(tls), ..Hop::default() };
             assert_found(&report("wss://server.example/", hop, Talk::default()), found);
         }

@@ -23,7 +23,7 @@ pub(super) struct Hop {
     pub(super) addresses: Vec<Attempt>,
     /// The certificates that the server sent, trusted or not.
     pub(super) certificates: Vec<Certificate>,
-    pub(super) tls: Option<Secured>,
+    pub(super) tls: Option<TlsDetails>,
     pub(super) request: Option<Head>,
     pub(super) response: Option<Head>,
     pub(super) times: Times,
@@ -49,7 +49,7 @@ pub(super) struct Attempt {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Secured {
+pub(super) struct TlsDetails {
     pub(super) version: String,
     pub(super) cipher: String,
 }
@@ -113,7 +113,7 @@ impl Hop {
             }
             ConnectStep::Tls { version, cipher } => {
                 let version = version.replace("TLSv", "TLS ").replace('_', ".");
-                self.tls = Some(Secured { version, cipher: cipher.to_owned() });
+                self.tls = Some(TlsDetails { version, cipher: cipher.to_owned() });
                 self.times.secured = Some(now);
             }
             ConnectStep::Request(request) => {
