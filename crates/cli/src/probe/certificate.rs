@@ -14,13 +14,13 @@ pub(super) struct Certificate {
     pub(super) issuer: String,
     /// The names and addresses for which it is valid.
     pub(super) names: Vec<String>,
-    pub(super) not_before: Day,
-    pub(super) not_after: Day,
+    pub(super) not_before: Date,
+    pub(super) not_after: Date,
 }
 
 /// A point in time, and its printed form.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Day {
+pub(super) struct Date {
     pub(super) date: String,
     /// Seconds since 1970.
     pub(super) timestamp: i64,
@@ -37,8 +37,8 @@ impl Certificate {
             subject: certificate.subject().to_string(),
             issuer: certificate.issuer().to_string(),
             names: names.unwrap_or_default(),
-            not_before: Day::of(&certificate.validity().not_before),
-            not_after: Day::of(&certificate.validity().not_after),
+            not_before: Date::of(&certificate.validity().not_before),
+            not_after: Date::of(&certificate.validity().not_after),
         })
     }
 
@@ -53,7 +53,7 @@ impl Certificate {
     }
 }
 
-impl Day {
+impl Date {
     fn of(time: &Time) -> Self {
         let date = time.to_date_time();
         Self {

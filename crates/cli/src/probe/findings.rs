@@ -270,7 +270,7 @@ const TRY_VERIFYING: &str = "probe without --insecure to see what other clients 
 mod tests {
     use std::time::{SystemTime, UNIX_EPOCH};
 
-    use super::super::certificate::{Certificate, Day};
+    use super::super::certificate::{Certificate, Date};
     use super::super::trace::{Attempt, Times, TlsDetails};
     use super::*;
     use crate::secrets::Secrets;
@@ -343,7 +343,7 @@ mod tests {
             (20, &["expires in 20 days"]),
             (21, &[]),
         ] {
-            let day = |days| Day { date: String::new(), timestamp: NOW + days * DAY };
+            let day = |days| Date { date: String::new(), timestamp: NOW + days * DAY };
             let certificate = Certificate {
                 subject: "CN=a".to_owned(),
                 issuer: "CN=b".to_owned(),

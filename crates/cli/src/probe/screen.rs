@@ -263,7 +263,7 @@ mod tests {
     use http::{HeaderName, HeaderValue};
     use proptest::prelude::*;
 
-    use super::super::certificate::{Certificate, Day};
+    use super::super::certificate::{Certificate, Date};
     use super::*;
     use crate::output::{assert_harmless, seen};
 
@@ -274,7 +274,7 @@ mod tests {
         fn text_of_servers_is_escaped_in_a_terminal(text in "(.|\\n|\\x1b|\\r|\u{9b}|\u{202e}){0,20}") {
             let value = HeaderValue::from_bytes(text.as_bytes());
             let value = value.unwrap_or(HeaderValue::from_static("x"));
-            let day = Day { date: text.clone(), timestamp: 0 };
+            let day = Date { date: text.clone(), timestamp: 0 };
             let certificate = Certificate {
                 subject: text.clone(),
                 issuer: text.clone(),
