@@ -4,7 +4,7 @@ use fullduplex_net::{ConnectError, ConnectPhase, Rejected};
 use http::StatusCode;
 
 use super::report::{Open, Outcome, Report};
-use super::talk::{Side, Talk};
+use super::talk::{EndedBy, Talk};
 use super::trace::Hop;
 use crate::figures::{counted, time};
 
@@ -229,7 +229,7 @@ impl List {
                 "RFC 6455 5.5.1 requires one: clients see code 1006 and connect again",
             );
         }
-        if end.answered.is_some() && end.ended_by == Side::Client {
+        if end.answered.is_some() && end.ended_by == EndedBy::Client {
             self.add(
                 format!("after both Closes, the server kept TCP open for {}", time(end.ended)),
                 "the server should close TCP (RFC 6455 7.1.1): such connections pile up",

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::findings::findings;
 use super::report::{Open, Outcome, Report};
-use super::talk::Side;
+use super::talk::EndedBy;
 use super::trace::{Attempt, Head, Hop};
 use crate::secrets::Secrets;
 
@@ -100,8 +100,8 @@ fn open(open: &Open, secrets: Secrets) -> Value {
             "answered_after": end.answered.map(seconds),
             "ended_after": seconds(end.ended),
             "ended_by": match end.ended_by {
-                Side::Server => "server",
-                Side::Client => "client",
+                EndedBy::Server => "server",
+                EndedBy::Client => "client",
             },
         })
     });

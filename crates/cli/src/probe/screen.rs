@@ -4,7 +4,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::findings::{Finding, findings};
 use super::report::{Open, Outcome, Report};
-use super::talk::{Side, Talk};
+use super::talk::{EndedBy, Talk};
 use super::trace::{Attempt, Head, Hop};
 use crate::figures::{counted, time};
 use crate::output::{Line, cut};
@@ -250,8 +250,8 @@ fn close(talk: &Talk) -> String {
         None => "  never answered".to_owned(),
     };
     let by = match end.ended_by {
-        Side::Server => "the server",
-        Side::Client => "this client",
+        EndedBy::Server => "the server",
+        EndedBy::Client => "this client",
     };
     format!("{code}{reason} {clean}{first}  {by} ended TCP after {}", time(end.ended))
 }

@@ -31,12 +31,12 @@ pub(super) struct End {
     pub(super) answered: Option<Duration>,
     /// The time from the later Close to the end of the connection.
     pub(super) ended: Duration,
-    pub(super) ended_by: Side,
+    pub(super) ended_by: EndedBy,
 }
 
 /// Who ended the TCP connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
+pub(super) enum EndedBy {
     Server,
     /// The client. The server should have ended the connection, but took too long (RFC6455-7.1.1-2).
     Client,
@@ -148,7 +148,7 @@ impl Talk {
             closed,
             answered: heard,
             ended,
-            ended_by: if late { Side::Client } else { Side::Server },
+            ended_by: if late { EndedBy::Client } else { EndedBy::Server },
         });
     }
 
