@@ -117,7 +117,7 @@ async fn a_server_that_answers_neither_ping_nor_close() {
     })
     .await;
     let url = server.url();
-    let output = run_blocking(move || pipe(&["probe", "--patience", "0.1", &url], "")).await;
+    let output = run_blocking(move || pipe(&["probe", "--answer-timeout", "0.1", &url], "")).await;
     server.finish().await;
     let told =
         ["0 of 1 answered", "1006 not clean", "ping 1 had no answer", "did not answer the clos"];
@@ -136,7 +136,7 @@ async fn a_server_that_leaves_tcp_to_the_client() {
     })
     .await;
     let url = server.url();
-    let arguments = ["probe", "--patience", "0.3", "--pings", "1", "--no-compression"];
+    let arguments = ["probe", "--answer-timeout", "0.3", "--pings", "1", "--no-compression"];
     let output = run_blocking(move || pipe(&[&arguments[..], &[&url]].concat(), "")).await;
     server.finish().await;
     let told = ["1000 \"bye\" clean", "this client ended TCP", "the server kept TCP open"];

@@ -21,7 +21,7 @@ pub(crate) struct Probe {
     pub(super) interval: Duration,
     /// Wait at most this long for a Pong, and for the answer to a Close.
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = positive_seconds)]
-    pub(super) patience: Duration,
+    pub(super) answer_timeout: Duration,
     /// Print everything as one JSON object. Times are in seconds.
     #[arg(long)]
     pub(super) json: bool,

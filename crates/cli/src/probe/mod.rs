@@ -14,7 +14,7 @@ use fullduplex_net::connect;
 
 pub(crate) use self::args::Probe;
 use self::report::{Open, Outcome, Report};
-use self::talk::{Pace, Talk};
+use self::talk::{PingPlan, Talk};
 use self::trace::Trace;
 use crate::context::Context;
 use crate::exit::Failure;
@@ -24,8 +24,9 @@ pub(crate) async fn run(args: Probe, context: &Context) -> Result<(), Failure> {
     let mut options = args.client.connect_options()?;
     let trace = Arc::new(Trace::begin());
     options.observer = Some(trace.clone());
-    options.timeouts.close = args.patience;
-    let pace = Pace { pings: args.pings, interval: args.interval, patience: args.patience };
+    options.timeouts.close = args.answer_timeout;
+    let plan =
+        PingPlan { pings: args.pings, interval: args.interval, timeout: args.answer_timeout };
     let outcome = tokio::select! {
         biased;
         () = context.interrupt.first() => Outcome::Interrupted,
@@ -34,7 +35,7 @@ pub(crate) async fn run(args: Probe, context: &Context) -> Result<(), Failure> {
             Ok((mut socket, _)) => Outcome::Open(Open {
                 extensions: socket.extensions(),
                 subprotocol: socket.subprotocol().map(ToString::to_string),
-                talk: Talk::hold(&mut socket, pace, &context.interrupt).await,
+                talk: Talk::hold(&mut socket, plan, &context.interrupt).await,
             }),
         },
     };

@@ -44,29 +44,29 @@ pub(super) enum EndedBy {
 
 /// How many pings to send, and how long to wait.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pace {
+pub(super) struct PingPlan {
     pub(super) pings: u32,
     pub(super) interval: Duration,
-    pub(super) patience: Duration,
+    pub(super) timeout: Duration,
 }
 
 impl Talk {
     /// Pings the server, then closes. Closes earlier if the user interrupts.
-    pub(super) async fn hold(socket: &mut Socket, pace: Pace, interrupt: &Interrupt) -> Self {
+    pub(super) async fn hold(socket: &mut Socket, plan: PingPlan, interrupt: &Interrupt) -> Self {
         let mut talk = Self::default();
         let code = tokio::select! {
-            () = talk.ping(socket, pace) => CloseCode::NORMAL,
+            () = talk.ping(socket, plan) => CloseCode::NORMAL,
             () = interrupt.first() => CloseCode::GOING_AWAY,
         };
         tokio::select! {
-            () = talk.close(socket, code, pace.patience) => {}
+            () = talk.close(socket, code, plan.timeout) => {}
             () = interrupt.grace() => {}
         }
         talk
     }
 
-    async fn ping(&mut self, socket: &mut Socket, pace: Pace) {
-        for number in 0..pace.pings {
+    async fn ping(&mut self, socket: &mut Socket, plan: PingPlan) {
+        for number in 0..plan.pings {
             let payload = number.to_be_bytes();
             if socket.ping(&payload).is_err() {
                 return;
@@ -74,11 +74,11 @@ impl Talk {
             self.asked += 1;
             let sent = Instant::now();
             // After an unanswered Ping, no further Ping is sent.
-            match timeout(pace.patience, self.pong(socket, &payload)).await {
+            match timeout(plan.timeout, self.pong(socket, &payload)).await {
                 Ok(Some(())) => self.round_trips.push(sent.elapsed()),
                 Ok(None) | Err(_) => return,
             }
-            let pause = if number + 1 < pace.pings { pace.interval } else { Duration::ZERO };
+            let pause = if number + 1 < plan.pings { plan.interval } else { Duration::ZERO };
             if self.listen_until(socket, sleep(pause)).await.is_err() {
                 return;
             }
@@ -126,7 +126,7 @@ impl Talk {
         event
     }
 
-    async fn close(&mut self, socket: &mut Socket, code: CloseCode, patience: Duration) {
+    async fn close(&mut self, socket: &mut Socket, code: CloseCode, timeout: Duration) {
         let start = Instant::now();
         socket.start_close(Some(&CloseFrame::code(code)));
         let mut heard = None;
@@ -142,7 +142,7 @@ impl Talk {
         let Some(closed) = socket.close_result() else { return };
         // The deadline started with the first Close. If a connection ends this late, the cause is
         // almost certainly the deadline.
-        let late = all >= patience.mul_f32(0.9);
+        let late = all >= timeout.mul_f32(0.9);
         self.end = Some(End {
             failure: socket.error().map(|error| error.to_string()),
             closed,
