@@ -14,7 +14,7 @@ use crate::output::{Line, Output};
 pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
     let tour = Tour(&context.output);
     tokio::select! {
-        outcome = tour.lead() => outcome,
+        outcome = tour.run() => outcome,
         () = context.interrupt.first() => Ok(()),
     }
 }
@@ -22,7 +22,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
 struct Tour<'a>(&'a Output);
 
 impl Tour<'_> {
-    async fn lead(&self) -> Result<(), Failure> {
+    async fn run(&self) -> Result<(), Failure> {
         let mut options = ServerOptions::default();
         options.accept.subprotocols = Subprotocols::new(["chat"])?;
         let server = Server::bind("127.0.0.1:0", options).await?;
@@ -33,10 +33,10 @@ impl Tour<'_> {
             "The life of a WebSocket, on a real connection to an echo server in this program",
         )
         .await;
-        self.life(&url).await?;
+        self.show_connection(&url).await?;
         let nobody = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
         self.title("The life of a WebSocket that fails: no server listens there").await;
-        self.failing_life(&format!("ws://{nobody}/")).await?;
+        self.show_failed_connection(&format!("ws://{nobody}/")).await?;
         self.title("Now you").await;
         // Under `cargo run`, fdx is not on the path.
         let fdx = if std::env::var_os("CARGO").is_some() { "cargo run --" } else { "fdx" };
@@ -47,7 +47,7 @@ impl Tour<'_> {
         Ok(())
     }
 
-    async fn life(&self, url: &str) -> Result<(), Failure> {
+    async fn show_connection(&self, url: &str) -> Result<(), Failure> {
         self.call(&format!("WebSocket::new({url:?}, [\"superchat\", \"chat\"])"), "").await;
         let socket = WebSocket::new(url, ["superchat", "chat"])?;
         let mut events = socket.events();
@@ -80,7 +80,7 @@ impl Tour<'_> {
         Ok(())
     }
 
-    async fn failing_life(&self, url: &str) -> Result<(), Failure> {
+    async fn show_failed_connection(&self, url: &str) -> Result<(), Failure> {
         self.call(&format!("WebSocket::new({url:?}, ())"), "").await;
         let socket = WebSocket::new(url, ())?;
         let mut events = socket.events();
