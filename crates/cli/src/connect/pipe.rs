@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::args::{Connect, Input, Wait};
 use super::end::{go_away, interrupted, verdict};
 use super::form;
-use super::show::{Opened, Show, in_words};
+use super::show::{Opened, Show, describe_loss};
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::interrupt::GRACE;
@@ -146,7 +146,7 @@ impl Pipe<'_> {
                 output.print(0, move |pen| show.lost(pen, &lost)).await;
             }
             ReconnectingEvent::Lost(lost) => {
-                output.note(format!("fdx: {}", in_words(&lost, self.context.secrets)));
+                output.note(format!("fdx: {}", describe_loss(&lost, self.context.secrets)));
             }
             ReconnectingEvent::Undelivered(undelivered) => {
                 self.undelivered += undelivered.count;

@@ -115,7 +115,7 @@ impl Show {
 }
 
 /// Describes why a connection was lost, and when the next attempt follows.
-pub(super) fn in_words(lost: &Lost, secrets: Secrets) -> String {
+pub(super) fn describe_loss(lost: &Lost, secrets: Secrets) -> String {
     let why = match &lost.cause {
         Some(cause) => secrets.text(&cause.to_string()),
         None => format!("the server closed with code {}", lost.close.code),

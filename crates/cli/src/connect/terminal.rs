@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 use super::args::{Connect, Input};
 use super::command::{self, Command, HELP};
 use super::end::{go_away, interrupted, verdict};
-use super::show::{Show, in_words};
+use super::show::{Show, describe_loss};
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{Line, Output};
@@ -234,7 +234,7 @@ impl Screen<'_> {
                 let weight = message.data.as_bytes().len();
                 self.output.print(weight, move |pen| show.message(pen, &message, now)).await;
             }
-            ReconnectingEvent::Lost(lost) => self.note(in_words(&lost, self.secrets)).await,
+            ReconnectingEvent::Lost(lost) => self.note(describe_loss(&lost, self.secrets)).await,
             ReconnectingEvent::Undelivered(undelivered) => {
                 self.note(format!("{} messages may not have been sent", undelivered.count)).await;
             }
