@@ -87,7 +87,7 @@ enum End {
 }
 
 /// Input from the user.
-enum Typed {
+enum UserInput {
     Line(String),
     /// Ctrl-D.
     End,
@@ -108,7 +108,7 @@ struct Talk<'a> {
 }
 
 impl Talk<'_> {
-    async fn hold(&mut self, mut typed: mpsc::UnboundedReceiver<Typed>) -> End {
+    async fn hold(&mut self, mut typed: mpsc::UnboundedReceiver<UserInput>) -> End {
         let mut pinging: Option<Pin<Box<dyn Future<Output = Option<Duration>>>>> = None;
         let mut is_typing = true;
         loop {
@@ -130,9 +130,9 @@ impl Talk<'_> {
                 }
                 typed = typed.recv(), if is_typing => {
                     let command = match typed {
-                        Some(Typed::Line(line)) => command::parse(&line, self.input),
-                        Some(Typed::Interrupt) => return End::Interrupted,
-                        Some(Typed::End) | None => {
+                        Some(UserInput::Line(line)) => command::parse(&line, self.input),
+                        Some(UserInput::Interrupt) => return End::Interrupted,
+                        Some(UserInput::End) | None => {
                             is_typing = false;
                             Ok(Command::Close(None, String::new()))
                         }
@@ -263,21 +263,24 @@ fn is_dumb() -> bool {
 }
 
 /// Reads lines without editing, on a separate thread.
-fn read_lines() -> mpsc::UnboundedReceiver<Typed> {
+fn read_lines() -> mpsc::UnboundedReceiver<UserInput> {
     let (lines, typed) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
         for line in io::stdin().lines().map_while(Result::ok) {
-            if lines.send(Typed::Line(line)).is_err() {
+            if lines.send(UserInput::Line(line)).is_err() {
                 return;
             }
         }
-        lines.send(Typed::End).ok(); // the command may have ended
+        lines.send(UserInput::End).ok(); // the command may have ended
     });
     typed
 }
 
 /// Starts the line editor on a separate thread, because it blocks while it waits for keys.
-fn edit_lines(args: &Connect, output: &Output) -> Result<mpsc::UnboundedReceiver<Typed>, Failure> {
+fn edit_lines(
+    args: &Connect,
+    output: &Output,
+) -> Result<mpsc::UnboundedReceiver<UserInput>, Failure> {
     let config = Config::builder().auto_add_history(true).max_history_size(1000)?.build();
     let mut editor: Editor<(), FileHistory> = Editor::with_config(config)?;
     let history = if args.no_history { None } else { history() };
@@ -289,11 +292,11 @@ fn edit_lines(args: &Connect, output: &Output) -> Result<mpsc::UnboundedReceiver
     std::thread::spawn(move || {
         loop {
             let next = match editor.readline(PROMPT) {
-                Ok(line) => Typed::Line(line),
-                Err(ReadlineError::Interrupted) => Typed::Interrupt,
-                Err(_) => Typed::End, // Ctrl-D, or the terminal was closed
+                Ok(line) => UserInput::Line(line),
+                Err(ReadlineError::Interrupted) => UserInput::Interrupt,
+                Err(_) => UserInput::End, // Ctrl-D, or the terminal was closed
             };
-            let is_line = matches!(next, Typed::Line(_));
+            let is_line = matches!(next, UserInput::Line(_));
             if lines.send(next).is_err() || !is_line {
                 return;
             }
