@@ -30,7 +30,7 @@ pub(super) enum Reader {
 
 /// The position of a piece of JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Within {
+enum JsonPosition {
     /// Inside a string whose quotation marks are written separately.
     String,
     /// A complete document, already escaped as JSON requires.
@@ -223,21 +223,21 @@ impl Pen {
 
     fn json_value(&mut self, value: &Value) {
         // In JSON, hostile characters occur only in strings, where escapes are allowed.
-        self.json_text(&value.to_string(), Within::Document);
+        self.json_text(&value.to_string(), JsonPosition::Document);
     }
 
     fn json_string(&mut self, text: &str) {
         self.push(b"\"");
-        self.json_text(text, Within::String);
+        self.json_text(text, JsonPosition::String);
         self.push(b"\"");
     }
 
     /// Writes text that is part of JSON. Hostile characters become JSON escapes, so a program reads
     /// the same text and a terminal is not affected.
-    fn json_text(&mut self, text: &str, within: Within) {
+    fn json_text(&mut self, text: &str, within: JsonPosition) {
         let mut start = 0;
         for (at, character) in text.char_indices() {
-            let is_escaped = matches!(character, '"' | '\\') && within == Within::String;
+            let is_escaped = matches!(character, '"' | '\\') && within == JsonPosition::String;
             if !is_escaped && !is_hostile(character) {
                 continue;
             }
