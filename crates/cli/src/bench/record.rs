@@ -96,7 +96,7 @@ impl Record {
 
     /// Counts a message that was due and was not sent. `is_blocked` is true if the server accepted no
     /// more data.
-    pub(super) fn handle_unsent(&mut self, intended: Duration, is_blocked: bool) {
+    pub(super) fn handle_not_sent(&mut self, intended: Duration, is_blocked: bool) {
         if self.counts(intended) {
             *if is_blocked { &mut self.unsent } else { &mut self.own_unsent } += 1;
         }
@@ -122,7 +122,7 @@ impl Record {
     }
 
     /// Counts an answer with different content.
-    pub(super) fn handle_wrong(&mut self, sent: &Sent, reason: &str) {
+    pub(super) fn handle_mismatch(&mut self, sent: &Sent, reason: &str) {
         self.answered_ever += 1;
         if self.counts(sent.intended) {
             self.wrong += 1;
@@ -131,7 +131,7 @@ impl Record {
     }
 
     /// Counts a message that is not an answer.
-    pub(super) fn handle_unasked(&mut self) {
+    pub(super) fn handle_unsolicited(&mut self) {
         self.unasked += 1;
     }
 
@@ -312,7 +312,7 @@ mod tests {
             record.handle_sent(&sent(at));
         }
         record.handle_answer(&sent(10), ms(12), ms(0));
-        record.handle_wrong(&sent(9), "wrong");
+        record.handle_mismatch(&sent(9), "wrong");
         assert_eq!((record.sent, record.answered, record.wrong, record.lost()), (2, 1, 0, 1));
         assert_eq!((record.arrived, record.error_count()), (1, 1));
     }

@@ -230,7 +230,7 @@ impl Conversation {
         if let Pace::Open(pacer) = &mut self.pace {
             let mut record = self.run.record.borrow_mut();
             while let Some(due) = pacer.poll_due(now) {
-                record.handle_unsent(due.intended, is_blocked);
+                record.handle_not_sent(due.intended, is_blocked);
             }
         }
     }
@@ -260,13 +260,13 @@ impl Conversation {
         let found = self.find(answer);
         let mut record = self.run.record.borrow_mut();
         match found {
-            None => record.handle_unasked(),
+            None => record.handle_unsolicited(),
             Some(sent) if self.run.payload.is_echo(answer, sent.number) => {
                 let stalled = self.run.watch.borrow().stalled(sent.start(), now);
                 record.handle_answer(&sent, now, stalled);
             }
             Some(sent) => {
-                record.handle_wrong(
+                record.handle_mismatch(
                     &sent,
                     "an answer differs from its message: is it an echo server?",
                 );
