@@ -2,13 +2,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::conclusion::Conclusion;
 use super::record::Times;
+use super::result::BenchResult;
 use super::worker::Load;
 
 /// Returns the result as JSON. Times are in seconds.
-pub(super) fn value(conclusion: &Conclusion) -> Value {
-    let Conclusion { run, cut_short, secrets } = conclusion;
+pub(super) fn value(result: &BenchResult) -> Value {
+    let BenchResult { run, cut_short, secrets } = result;
     let record = run.record.borrow();
     let window = record.window();
     let (stalls, stalled) = run.watch.borrow().stalls(window.start, window.end);

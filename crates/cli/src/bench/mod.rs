@@ -1,11 +1,11 @@
 mod args;
-mod conclusion;
 mod json;
 mod pacer;
 mod payload;
 mod plot;
 mod progress;
 mod record;
+mod result;
 mod summary;
 mod watch;
 mod worker;
@@ -20,9 +20,9 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, sleep, sleep_until};
 
 pub(crate) use self::args::Bench;
-use self::conclusion::Conclusion;
 use self::payload::Payload;
 use self::record::Record;
+use self::result::BenchResult;
 use self::watch::{TICK, Watch};
 use self::worker::{Counts, Load, Run, RunPhase};
 use crate::context::Context;
@@ -57,10 +57,10 @@ pub(crate) async fn run(args: Bench, context: &Context) -> Result<(), Failure> {
     });
     let loading = load(&run, &phase, &args, context);
     let cut_short = LocalSet::new().run_until(loading).await;
-    let conclusion = Conclusion { run, cut_short, secrets: context.secrets };
-    conclusion.check_answers();
-    conclusion.write(&args, &context.output).await?;
-    conclusion.exit()
+    let result = BenchResult { run, cut_short, secrets: context.secrets };
+    result.check_answers();
+    result.write(&args, &context.output).await?;
+    result.exit()
 }
 
 /// Opens the connections, measures, and closes the connections. Returns whether the run was
@@ -123,7 +123,7 @@ async fn tick(run: Rc<Run>) {
     }
 }
 
-impl Conclusion {
+impl BenchResult {
     /// Counts an error if the server has not answered any message.
     fn check_answers(&self) {
         let record = &mut *self.run.record.borrow_mut();

@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::conclusion::Conclusion;
+use super::result::BenchResult;
 use super::worker::Load;
 use crate::figures::{count, counted, time};
 
@@ -17,8 +17,8 @@ const STEPS: u32 = 40;
 
 /// Returns an SVG drawing of the latency percentiles. Each additional nine has the same width on
 /// the axis, because the rarest latencies matter most.
-pub(super) fn svg(conclusion: &Conclusion) -> String {
-    let run = &conclusion.run;
+pub(super) fn svg(result: &BenchResult) -> String {
+    let run = &result.run;
     let record = run.record.borrow();
     let times = &record.latency;
     // The number of nines depends on the number of messages.
@@ -50,7 +50,7 @@ pub(super) fn svg(conclusion: &Conclusion) -> String {
         Load::Closed { in_flight } => format!("a closed loop of {in_flight}"),
     };
     let connections = counted(run.connections.into(), "connection");
-    let title = format!("{}: {connections}, {load}", conclusion.secrets.url(run.url.as_str()));
+    let title = format!("{}: {connections}, {load}", result.secrets.url(run.url.as_str()));
     svg.text((LEFT, 24.0), "start", &title);
     let apart = match record.apart.len() {
         0 => String::new(),

@@ -2,8 +2,8 @@ use std::fmt::Display;
 
 use anstyle::{AnsiColor, Style};
 
-use super::conclusion::Conclusion;
 use super::record::Times;
+use super::result::BenchResult;
 use super::worker::Load;
 use crate::figures::{bytes, count, counted, time};
 use crate::output::{Line, cut};
@@ -17,8 +17,8 @@ const LATENCY: [(&str, f64); 6] =
 const FEW: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("max", 1.0)];
 
 /// Returns the result as text.
-pub(super) fn lines(conclusion: &Conclusion) -> Vec<Line> {
-    let Conclusion { run, cut_short, secrets } = conclusion;
+pub(super) fn lines(result: &BenchResult) -> Vec<Line> {
+    let BenchResult { run, cut_short, secrets } = result;
     let record = run.record.borrow();
     let window = record.window();
     let mut text = Summary::default();
@@ -68,7 +68,7 @@ pub(super) fn lines(conclusion: &Conclusion) -> Vec<Line> {
         ),
     );
     text.row("latency", percentiles(&record.latency, &LATENCY));
-    text.own(conclusion);
+    text.tool_delays(result);
     if record.unasked > 0 {
         let unasked = counted(record.unasked, "message");
         text.row("unasked", format_args!("{unasked} that were not answers"));
@@ -91,7 +91,7 @@ struct Summary(Vec<Line>);
 
 impl Summary {
     /// Shows the delays of this tool, and the messages that were recorded separately because of them.
-    fn own(&mut self, Conclusion { run, .. }: &Conclusion) {
+    fn tool_delays(&mut self, BenchResult { run, .. }: &BenchResult) {
         let record = run.record.borrow();
         let window = record.window();
         let late = match run.load {
