@@ -87,7 +87,7 @@ impl Run {
         let counts = &self.counts;
         counts.settled.set(counts.settled.get() + 1);
         match opened {
-            Err(error) => self.record.borrow_mut().handle_error(&explained(&error)),
+            Err(error) => self.record.borrow_mut().handle_error(&with_advice(&error)),
             Ok(socket) => {
                 counts.opened.set(counts.opened.get() + 1);
                 counts.open.set(counts.open.get() + 1);
@@ -298,7 +298,7 @@ impl Conversation {
 }
 
 /// Describes an error, with advice if it is a limit of this machine.
-fn explained(error: &ConnectError) -> String {
+fn with_advice(error: &ConnectError) -> String {
     let failures = match error {
         ConnectError::Tcp { failures } => &failures[..],
         _ => &[],
