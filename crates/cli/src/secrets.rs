@@ -67,13 +67,13 @@ impl Secrets {
         }
         let query = target.find(['?', '#']).unwrap_or(target.len());
         let (path, query) = target.split_at(query);
-        let mut shown = each(path, &['/'], |segment| hide_if(is_token(segment), segment));
+        let mut shown = each(path, &['/'], |segment| redact_if(is_token(segment), segment));
         shown += &each(query, &['?', '#', '&', ';'], |pair| match pair.split_once('=') {
             Some((name, value)) if is_secret_name(name) || is_token(value) => {
                 format!("{name}={HIDDEN}").into()
             }
             Some(_) => pair.into(),
-            None => hide_if(is_token(pair), pair),
+            None => redact_if(is_token(pair), pair),
         });
         shown
     }
@@ -110,7 +110,7 @@ impl Secrets {
                 || is_token(subprotocol)
                 || (names_secret && subprotocol.len() > TOKEN_LEN);
             follows_name = names_secret && !is_secret;
-            hide_if(is_secret, subprotocol)
+            redact_if(is_secret, subprotocol)
         })
     }
 
@@ -135,7 +135,7 @@ fn each<'a>(
     })
 }
 
-fn hide_if(is_secret: bool, text: &str) -> Cow<'_, str> {
+fn redact_if(is_secret: bool, text: &str) -> Cow<'_, str> {
     if is_secret { HIDDEN.into() } else { text.into() }
 }
 
