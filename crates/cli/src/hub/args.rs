@@ -18,14 +18,14 @@ pub(super) enum Action {
     /// Publish a text to a topic, or each line of stdin.
     Publish {
         #[command(flatten)]
-        place: Place,
+        topic_args: TopicArgs,
         /// The text. Without it, lines are read from stdin.
         text: Option<String>,
     },
     /// Print the messages of a topic: text as it is, binary messages as hex. Gaps are told on stderr.
     Subscribe {
         #[command(flatten)]
-        place: Place,
+        topic_args: TopicArgs,
         /// Print first what followed this position.
         #[arg(long, requires = "history")]
         recover: Option<Position>,
@@ -42,7 +42,7 @@ pub(super) enum Action {
     /// Print the members of a topic, one on each line: a number and the data.
     Presence {
         #[command(flatten)]
-        place: Place,
+        topic_args: TopicArgs,
         /// Join with this data until interrupted, instead of printing the members.
         #[arg(long, value_name = "DATA")]
         join: Option<String>,
@@ -51,7 +51,7 @@ pub(super) enum Action {
 
 /// A topic of a hub.
 #[derive(Debug, Args)]
-pub(super) struct Place {
+pub(super) struct TopicArgs {
     /// The broker: nats://, tls:// (NATS with TLS), redis:// or rediss://.
     pub(super) url: String,
     /// The name of the topic.

@@ -7,7 +7,7 @@ use fullduplex_hub::{Delivery, Event, Hub, HubOptions, SubscribeOptions, Topic};
 use fullduplex_net::proto::Message;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use self::args::{Action, Place};
+use self::args::{Action, TopicArgs};
 pub(crate) use self::args::{HubArgs, HubCommand};
 use crate::context::Context;
 use crate::exit::{Failure, not_connected, usage};
@@ -16,12 +16,12 @@ use crate::output::{Line, Output, Pen};
 pub(crate) async fn run(args: HubCommand, context: &Context) -> Result<(), Failure> {
     let working = async {
         match args.action {
-            Action::Publish { place, text } => publish(place, text).await,
-            Action::Subscribe { place, recover, latest, count, ndjson } => {
+            Action::Publish { topic_args, text } => publish(topic_args, text).await,
+            Action::Subscribe { topic_args, recover, latest, count, ndjson } => {
                 let options = SubscribeOptions::default().recover(recover).latest(latest);
-                subscribe(place, options, count, ndjson, context).await
+                subscribe(topic_args, options, count, ndjson, context).await
             }
-            Action::Presence { place, join } => presence(place, join, context).await,
+            Action::Presence { topic_args, join } => presence(topic_args, join, context).await,
         }
     };
     tokio::select! {
@@ -50,29 +50,29 @@ pub(crate) fn tell_gap(output: &Output, topic: &Topic) {
     output.note(format!("fdx: messages of the topic {topic} may be missing here"));
 }
 
-async fn publish(place: Place, text: Option<String>) -> Result<(), Failure> {
-    let hub = connect(&place.url, place.hub.options()).await?;
+async fn publish(topic_args: TopicArgs, text: Option<String>) -> Result<(), Failure> {
+    let hub = connect(&topic_args.url, topic_args.hub.options()).await?;
     if let Some(text) = text {
-        hub.publish(&place.topic, text).await?;
+        hub.publish(&topic_args.topic, text).await?;
         return Ok(());
     }
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     let unreadable = |error| format!("could not read stdin as text: {error}");
     while let Some(line) = lines.next_line().await.map_err(unreadable)? {
-        hub.publish(&place.topic, line).await?;
+        hub.publish(&topic_args.topic, line).await?;
     }
     Ok(())
 }
 
 async fn subscribe(
-    place: Place,
+    topic_args: TopicArgs,
     options: SubscribeOptions,
     count: Option<u64>,
     ndjson: bool,
     context: &Context,
 ) -> Result<(), Failure> {
-    let hub = connect(&place.url, place.hub.options()).await?;
-    let mut subscription = hub.subscribe(&place.topic, options).await?;
+    let hub = connect(&topic_args.url, topic_args.hub.options()).await?;
+    let mut subscription = hub.subscribe(&topic_args.topic, options).await?;
     let mut missing = count;
     while missing != Some(0) {
         match subscription.recv().await {
@@ -86,7 +86,7 @@ async fn subscribe(
                 let draw = move |pen: &mut Pen| pen.event("gap").with("reason", reason).end();
                 context.output.print(0, draw).await;
             }
-            Some(Event::Gap(_)) => tell_gap(&context.output, &place.topic),
+            Some(Event::Gap(_)) => tell_gap(&context.output, &topic_args.topic),
             None => return Ok(()),
         }
     }
@@ -112,13 +112,17 @@ fn draw(pen: &mut Pen, delivery: &Delivery, ndjson: bool) {
     }
 }
 
-async fn presence(place: Place, join: Option<String>, context: &Context) -> Result<(), Failure> {
-    let hub = connect(&place.url, place.hub.options()).await?;
+async fn presence(
+    topic_args: TopicArgs,
+    join: Option<String>,
+    context: &Context,
+) -> Result<(), Failure> {
+    let hub = connect(&topic_args.url, topic_args.hub.options()).await?;
     if let Some(data) = join {
-        let _member = hub.join(&place.topic, data).await?;
+        let _member = hub.join(&topic_args.topic, data).await?;
         return std::future::pending().await; // until it is interrupted
     }
-    for member in hub.members(&place.topic).await? {
+    for member in hub.members(&topic_args.topic).await? {
         let data = String::from_utf8_lossy(&member.data).into_owned();
         context.output.line(format!("{:016x} {data}", member.id)).await;
     }
