@@ -148,7 +148,7 @@ impl Lines<'_> {
             _ if is_close => close_of(frame),
             (Layout::Short(most), text) => {
                 let room = most.saturating_sub(INDENT + line.width() + 2).max(16);
-                shortened(text.as_deref(), &frame.content, is_cut, room)
+                fit(text.as_deref(), &frame.content, is_cut, room)
             }
             (Layout::Full, Some(text)) if is_one_line && !is_cut => text.clone(),
             (Layout::Full, _) => String::new(),
@@ -182,7 +182,7 @@ impl Lines<'_> {
 fn dump_line(position: usize, bytes: &[u8]) -> String {
     let letter = |byte: &u8| if byte.is_ascii_graphic() { char::from(*byte) } else { '.' };
     let letters: String = bytes.iter().map(letter).collect();
-    format!("{position:06x}  {:<47}  {letters}", spaced(bytes))
+    format!("{position:06x}  {:<47}  {letters}", spaced_hex(bytes))
 }
 
 /// Formats the bits of a header: F for FIN, 1, 2, 3 for the reserved bits, M for masked.
@@ -209,10 +209,10 @@ fn close_of(frame: &Observed) -> String {
 }
 
 /// Returns the part of the content that fits.
-fn shortened(text: Option<&str>, content: &[u8], is_cut: bool, room: usize) -> String {
+fn fit(text: Option<&str>, content: &[u8], is_cut: bool, room: usize) -> String {
     let whole = match text {
         Some(text) => escaped(text),
-        None => spaced(&content[..content.len().min(room.div_ceil(3))]),
+        None => spaced_hex(&content[..content.len().min(room.div_ceil(3))]),
     };
     let left_out = is_cut || text.is_none() && content.len() > room.div_ceil(3);
     if !left_out && whole.chars().count() <= room {
@@ -223,7 +223,7 @@ fn shortened(text: Option<&str>, content: &[u8], is_cut: bool, room: usize) -> S
     beginning
 }
 
-fn spaced(bytes: &[u8]) -> String {
+fn spaced_hex(bytes: &[u8]) -> String {
     let pairs: Vec<String> = bytes.iter().map(|byte| to_hex(&[*byte])).collect();
     pairs.join(" ")
 }
@@ -325,12 +325,12 @@ mod tests {
 
     #[test]
     fn content_is_shortened_to_its_room() {
-        assert_eq!(shortened(Some("hello"), b"hello", false, 5), "hello");
-        assert_eq!(shortened(Some("hello!"), b"hello!", false, 5), "hell…");
-        assert_eq!(shortened(Some("hel"), b"hel", true, 5), "hel…");
-        assert_eq!(shortened(Some("a\nb"), b"a\nb", false, 9), "a\\nb");
-        assert_eq!(shortened(None, &[1, 2, 255], false, 8), "01 02 ff");
-        assert_eq!(shortened(None, &[1, 2, 255, 4], false, 8), "01 02 f…");
+        assert_eq!(fit(Some("hello"), b"hello", false, 5), "hello");
+        assert_eq!(fit(Some("hello!"), b"hello!", false, 5), "hell…");
+        assert_eq!(fit(Some("hel"), b"hel", true, 5), "hel…");
+        assert_eq!(fit(Some("a\nb"), b"a\nb", false, 9), "a\\nb");
+        assert_eq!(fit(None, &[1, 2, 255], false, 8), "01 02 ff");
+        assert_eq!(fit(None, &[1, 2, 255, 4], false, 8), "01 02 f…");
     }
 
     #[test]
