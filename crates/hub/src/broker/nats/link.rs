@@ -135,7 +135,7 @@ impl NatsLink {
         let subject = self.names.log(log.history, &log.encoded);
         match stored.stream.get_last_raw_message_by_subject(&subject).await {
             Ok(message) => {
-                let content = wire::decode(message.payload).ok_or_else(strange)?;
+                let content = wire::decode(message.payload).ok_or_else(foreign_entry)?;
                 Ok(Some(Position::new(stored.epoch, message.sequence, content.check())))
             }
             Err(error) if error.kind() == Kind::NoMessageFound => Ok(None),
@@ -189,7 +189,7 @@ impl NatsLink {
 fn entries(messages: Vec<Message>, epoch: u64) -> Result<Vec<Entry>, LinkError> {
     let mut previous = messages.first().map_or(0, |first| first.sequence.saturating_sub(1));
     let entries = messages.into_iter().map(|message| {
-        let content = wire::decode(message.payload).ok_or_else(strange)?;
+        let content = wire::decode(message.payload).ok_or_else(foreign_entry)?;
         let position = Position::new(epoch, message.sequence, content.check());
         let entry = Entry { position, previous, content };
         previous = message.sequence;
@@ -343,7 +343,7 @@ impl Link for NatsLink {
                 let id = u64::from_str_radix(id, 16).ok()?;
                 Some(MemberInfo { id, data: message.payload })
             });
-            members.collect::<Option<_>>().ok_or_else(strange)
+            members.collect::<Option<_>>().ok_or_else(foreign_entry)
         })
     }
 }
@@ -402,6 +402,6 @@ async fn receive(mut subscriber: Subscriber, inbox: Inbox, topic: String, epoch:
 }
 
 /// Returns the error for a message in a stream that was not written by a hub.
-fn strange() -> LinkError {
+fn foreign_entry() -> LinkError {
     LinkError::Refused("the stream holds a message that no hub has written".into())
 }

@@ -73,11 +73,11 @@ impl RedisLink {
             let complete = if after.is_some() { Err(GapReason::Replaced) } else { Ok(()) };
             return Ok(Fetched { complete, entries: Vec::new(), end: self.end(log).await? });
         };
-        let (epoch, offset) = id(&last).ok_or_else(strange)?;
+        let (epoch, offset) = id(&last).ok_or_else(foreign_entry)?;
         let mut entries = Vec::new();
         while let (Some(place), Some(bytes)) = (values.next(), values.next()) {
-            let (epoch, offset) = id(&place).ok_or_else(strange)?;
-            let content = wire::decode(Bytes::from(bytes)).ok_or_else(strange)?;
+            let (epoch, offset) = id(&place).ok_or_else(foreign_entry)?;
+            let content = wire::decode(Bytes::from(bytes)).ok_or_else(foreign_entry)?;
             let position = Position::new(epoch, offset, content.check());
             entries.push(Entry { position, previous: offset.saturating_sub(1), content });
         }
@@ -134,7 +134,7 @@ impl Link for RedisLink {
             command.arg(&wire::encode(&self.mark())[..]);
             command.arg(log.history.age().as_millis() as u64).arg(self.ids.next());
             let (place, content): (Vec<u8>, Vec<u8>) = self.query(&command).await?;
-            let (epoch, offset) = id(&place).ok_or_else(strange)?;
+            let (epoch, offset) = id(&place).ok_or_else(foreign_entry)?;
             let check = wire::decode(content.into()).map_or(0, |content| content.check());
             Ok(Position::new(epoch, offset, check))
         })
@@ -161,7 +161,7 @@ impl Link for RedisLink {
             command.arg(log.history.age().as_millis() as u64).arg(self.ids.next());
             command.arg(u8::from(attempt == Attempt::Again));
             let place: Vec<u8> = self.query(&command).await?;
-            let (epoch, offset) = id(&place).ok_or_else(strange)?;
+            let (epoch, offset) = id(&place).ok_or_else(foreign_entry)?;
             Ok(Position::new(epoch, offset, content.check()))
         })
     }
@@ -222,7 +222,7 @@ impl Link for RedisLink {
             let mut members = Vec::new();
             while let (Some(id), Some(data)) = (values.next(), values.next()) {
                 let id = std::str::from_utf8(&id).ok().and_then(|id| id.parse().ok());
-                members.push(MemberInfo { id: id.ok_or_else(strange)?, data: data.into() });
+                members.push(MemberInfo { id: id.ok_or_else(foreign_entry)?, data: data.into() });
             }
             Ok(members)
         })
@@ -246,6 +246,6 @@ fn error(error: RedisError) -> LinkError {
 }
 
 /// Returns the error for a reply that no script returns. The cause is another program that wrote to the key.
-fn strange() -> LinkError {
+fn foreign_entry() -> LinkError {
     LinkError::Refused("the topic's keys hold something that no hub has written".into())
 }
