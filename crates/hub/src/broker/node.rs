@@ -141,7 +141,7 @@ impl Node {
             let end = match self.resume(&current).await {
                 Ok(()) => {
                     attempt = 0;
-                    self.tend(&current).await
+                    self.serve(&current).await
                 }
                 Err(error) => error,
             };
@@ -181,7 +181,7 @@ impl Node {
     }
 
     /// Serves a connection until it is lost, and returns the cause.
-    async fn tend(&self, current: &Current) -> LinkError {
+    async fn serve(&self, current: &Current) -> LinkError {
         let options = &self.topics.options;
         let tick = options.keepalive.min(options.linger).min(options.presence_ttl / 3);
         let tick = tick.max(Duration::from_millis(50));
@@ -201,7 +201,7 @@ impl Node {
                 outcome = self.list_members(current).await;
             }
             if outcome.is_ok() {
-                outcome = self.tend_topics(current).await;
+                outcome = self.maintain_topics(current).await;
             }
             match outcome {
                 Ok(()) => self.has_answered(),
@@ -211,7 +211,7 @@ impl Node {
     }
 
     /// Ends the subscriptions of unused topics (HUB-4), and refreshes the logs of the other topics.
-    async fn tend_topics(&self, current: &Current) -> Result<(), LinkError> {
+    async fn maintain_topics(&self, current: &Current) -> Result<(), LinkError> {
         for slot in self.topics.all() {
             if slot.is_unused(now(), self.topics.options.linger) {
                 // Held until the slot is removed. A task that needs the topic subscribes after the removal.
