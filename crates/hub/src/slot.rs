@@ -246,7 +246,7 @@ impl State {
                 }
                 Output::Gap { reason, since, last, next } => {
                     counters.gaps.add(1);
-                    self.tell(gap(reason, since), last, next, wakers);
+                    self.report_gap(gap(reason, since), last, next, wakers);
                 }
                 Output::Fetch { after, number } => missing = Some(Missing { after, number }),
             }
@@ -288,7 +288,7 @@ impl State {
         delivered as usize
     }
 
-    fn tell(&mut self, gap: Gap, last: Position, next: Position, wakers: &mut Vec<Waker>) {
+    fn report_gap(&mut self, gap: Gap, last: Position, next: Position, wakers: &mut Vec<Waker>) {
         for (_, subscriber) in &mut self.subscribers {
             let Some(cursor) = &mut subscriber.cursor else { continue };
             // A subscriber that has read the log itself may have received newer entries than the node. Its position
