@@ -46,7 +46,7 @@ pub(crate) async fn connect(url: &str, options: HubOptions) -> Result<Hub, Failu
 }
 
 /// Prints a note that messages may be missing.
-pub(crate) fn tell_gap(output: &Output, topic: &Topic) {
+pub(crate) fn note_gap(output: &Output, topic: &Topic) {
     output.note(format!("fdx: messages of the topic {topic} may be missing here"));
 }
 
@@ -86,7 +86,7 @@ async fn subscribe(
                 let draw = move |pen: &mut Pen| pen.event("gap").with("reason", reason).end();
                 context.output.print(0, draw).await;
             }
-            Some(Event::Gap(_)) => tell_gap(&context.output, &topic_args.topic),
+            Some(Event::Gap(_)) => note_gap(&context.output, &topic_args.topic),
             None => return Ok(()),
         }
     }

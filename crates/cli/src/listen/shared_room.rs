@@ -2,7 +2,7 @@ use fullduplex_hub::{Event, Hub, SubscriberId, Subscription, Topic};
 use fullduplex_net::proto::Message;
 
 use super::room::Room;
-use crate::hub::tell_gap;
+use crate::hub::note_gap;
 use crate::output::Output;
 
 /// The topic that connects the rooms of several servers.
@@ -34,7 +34,7 @@ impl SharedRoom {
                 Event::Message(delivery) => {
                     room.send(delivery.message.message().clone(), None).await;
                 }
-                Event::Gap(_) => tell_gap(output, &self.topic),
+                Event::Gap(_) => note_gap(output, &self.topic),
             }
         }
     }
