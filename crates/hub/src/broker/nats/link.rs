@@ -169,7 +169,7 @@ impl NatsLink {
         let messages = self.streams.read(&stored, subject, policy).await?;
         let entries = entries(messages, stored.epoch)?;
         match entries.last().map(|entry| entry.position) {
-            Some(end) => Ok(judge(after, after_here, entries, end)),
+            Some(end) => Ok(check_complete(after, after_here, entries, end)),
             None => {
                 // The stream keeps no message from the position on.
                 let end = self.end_of(log).await?;
@@ -200,7 +200,7 @@ fn entries(messages: Vec<Message>, epoch: u64) -> Result<Vec<Entry>, LinkError> 
 
 /// Checks whether the entries are complete after a position. They begin with the entry at the position, if it is still
 /// kept.
-fn judge(
+fn check_complete(
     after: Option<Position>,
     after_here: Option<Position>,
     mut entries: Vec<Entry>,

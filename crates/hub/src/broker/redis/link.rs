@@ -81,13 +81,18 @@ impl RedisLink {
             let position = Position::new(epoch, offset, content.check());
             entries.push(Entry { position, previous: offset.saturating_sub(1), content });
         }
-        Ok(judge(after, entries, epoch, offset))
+        Ok(check_complete(after, entries, epoch, offset))
     }
 }
 
 /// Checks whether the entries are complete after a position. They begin with the entry at the position, if it is still
 /// kept.
-fn judge(after: Option<Position>, mut entries: Vec<Entry>, epoch: u64, last: u64) -> Fetched {
+fn check_complete(
+    after: Option<Position>,
+    mut entries: Vec<Entry>,
+    epoch: u64,
+    last: u64,
+) -> Fetched {
     let check = entries.last().filter(|entry| entry.position.offset() == last);
     let end = Position::new(epoch, last, check.map_or(0, |entry| entry.content.check()));
     let Some(after) = after else { return Fetched { complete: Ok(()), entries, end } };
