@@ -138,17 +138,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     fn poll_event_as_user(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
         let polled = self.poll_as_user(cx, Wait::Event, Self::poll_event);
         if polled == Poll::Ready(None) {
-            self.tell_of_end();
+            self.mark_end_seen();
         }
         polled
     }
 
     /// Records that the application has noticed the end of the connection.
-    pub(crate) fn tell_of_end(&mut self) {
+    pub(crate) fn mark_end_seen(&mut self) {
         if let Some(driver) = self.poller.driver()
             && driver.socket != SocketState::Dropped
         {
-            driver.socket = SocketState::ToldOfEnd;
+            driver.socket = SocketState::EndSeen;
         }
     }
 

@@ -457,7 +457,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             ready!(self.poll_room_as_user(cx))?;
         }
         if let Some(next) = message {
-            self.queue(next).inspect_err(|_| self.tell_if_ended())?;
+            self.queue(next).inspect_err(|_| self.mark_end_seen_if_closed())?;
             *message = None;
         }
         Poll::Ready(Ok(()))
@@ -466,15 +466,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     fn poll_room_as_user(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let polled = self.poll_as_user(cx, Wait::Write, Self::poll_room).map_err(SendError::Io);
         if let Poll::Ready(Err(_)) = polled {
-            self.tell_if_ended();
+            self.mark_end_seen_if_closed();
         }
         polled
     }
 
     /// Records that a send error informs the application of the end.
-    fn tell_if_ended(&mut self) {
+    fn mark_end_seen_if_closed(&mut self) {
         if self.close_result().is_some() {
-            self.tell_of_end();
+            self.mark_end_seen();
         }
     }
 

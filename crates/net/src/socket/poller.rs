@@ -135,7 +135,7 @@ pub(super) enum SocketState {
     /// is not answered before the messages that precede it are taken.
     HeldWithBatch,
     /// Held, and the application has noticed the end of the connection.
-    ToldOfEnd,
+    EndSeen,
     Dropped,
 }
 
