@@ -166,7 +166,7 @@ where
             None
         } else if let Stage::Closing(_) = stage {
             Some(Over::Returned)
-        } else if link.application_is_unaware() {
+        } else if link.is_end_unseen() {
             let grace = link.guard().map_or(HANDLER_GRACE, |guard| guard.pool().handler_grace());
             let deadline = stage.linger(grace);
             let is_due = link.poll_alarm(deadline, Instant::now(), cx).is_ready();

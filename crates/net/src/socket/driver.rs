@@ -153,7 +153,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     /// Returns whether the application holds its socket and has not noticed the end of the connection.
-    pub(crate) fn application_is_unaware(&mut self) -> bool {
+    pub(crate) fn is_end_unseen(&mut self) -> bool {
         let is_unaware = |state| matches!(state, SocketState::Held | SocketState::HeldWithBatch);
         self.poller.driver().is_some_and(|driver| is_unaware(driver.socket))
     }
