@@ -165,16 +165,16 @@ where
             link.park();
             None
         } else if let Stage::Closing(_) = stage {
-            Some(Over::Returned)
+            Some(TaskEnd::Returned)
         } else if link.is_end_unseen() {
             let grace = link.guard().map_or(HANDLER_GRACE, |guard| guard.pool().handler_grace());
             let deadline = stage.linger(grace);
             let is_due = link.poll_alarm(deadline, Instant::now(), cx).is_ready();
-            is_due.then_some(Over::NeverTold)
+            is_due.then_some(TaskEnd::EndNotSeen)
         } else {
             None
         };
-        if over == Some(Over::NeverTold)
+        if over == Some(TaskEnd::EndNotSeen)
             && let Some(guard) = link.guard()
         {
             guard.pool().counters.count_handler_dropped();
@@ -186,10 +186,10 @@ where
         wakers.wake();
         match over {
             None => return Poll::Pending,
-            Some(Over::NeverTold) => tracing::warn!(
+            Some(TaskEnd::EndNotSeen) => tracing::warn!(
                 "handler dropped: it did not notice that its connection ended; see `Socket::closed`"
             ),
-            Some(Over::Returned) => {}
+            Some(TaskEnd::Returned) => {}
         }
         Poll::Ready(stage.end())
     }
@@ -197,11 +197,11 @@ where
 
 /// Why a task ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Over {
+enum TaskEnd {
     /// The handler has returned, and the connection has ended.
     Returned,
     /// The connection has ended, and the handler has not noticed it within the grace period.
-    NeverTold,
+    EndNotSeen,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin, F> Drop for HandlerTask<S, F> {
