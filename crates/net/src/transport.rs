@@ -66,12 +66,12 @@ impl Transport {
         Ok(match self.0 {
             Kind::Tcp(stream) => {
                 let stream = connector.connect(name, stream).await?;
-                tell(observer, stream.get_ref().1);
+                report_tls(observer, stream.get_ref().1);
                 Self::tls(stream)
             }
             other => {
                 let stream = connector.connect(name, Self(other)).await?;
-                tell(observer, stream.get_ref().1);
+                report_tls(observer, stream.get_ref().1);
                 Self::other(stream)
             }
         })
@@ -100,7 +100,7 @@ impl Transport {
     }
 }
 
-fn tell(observer: Option<&Arc<dyn ConnectObserver>>, session: &ClientConnection) {
+fn report_tls(observer: Option<&Arc<dyn ConnectObserver>>, session: &ClientConnection) {
     if let Some(observer) = observer
         && let Some(version) = session.protocol_version().and_then(|version| version.as_str())
         && let Some(suite) = session.negotiated_cipher_suite()
