@@ -34,7 +34,7 @@ use crate::server::connections::Connections;
 use crate::server::fallback::Fallback;
 use crate::server::handler::IntoHandlerResult;
 use crate::server::options::ServerOptions;
-use crate::server::request::{Origination, Request, reject};
+use crate::server::request::{ClientInfo, Request, reject};
 use crate::tls::Identity;
 use crate::transport::Transport;
 
@@ -257,8 +257,8 @@ where
                 let tls = self.tls.clone().filter(|_| peer.is_some());
                 let fallback = self.fallback.clone();
                 let endpoint = Endpoint { address: self.address, is_tls: tls.is_some() };
-                let origination = Origination { peer, guard: Some(guard), fallback, endpoint };
-                let opening = session::open(transport, tls, &self.connections, origination);
+                let client = ClientInfo { peer, guard: Some(guard), fallback, endpoint };
+                let opening = session::open(transport, tls, &self.connections, client);
                 let host = Arc::clone(self);
                 let handler = move |request| (host.handler)(request);
                 let preparing = session::prepare(self.connections.clone(), opening, handler);

@@ -59,7 +59,7 @@ pub(crate) enum Decision<S> {
 
 /// How a client connected.
 #[derive(Debug, Default)]
-pub(crate) struct Origination {
+pub(crate) struct ClientInfo {
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) guard: Option<ConnectionGuard>,
     pub(crate) fallback: Option<Fallback>,
@@ -81,16 +81,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
     /// Dropping the future closes the stream.
     pub async fn read(stream: S, options: &AcceptOptions) -> Result<Self, AcceptError> {
         let deadline = Deadline::after(options.handshake_timeout);
-        Self::read_within(deadline, stream, options.clone().into(), Origination::default()).await
+        Self::read_within(deadline, stream, options.clone().into(), ClientInfo::default()).await
     }
 
     pub(crate) async fn read_within(
         deadline: Deadline,
         mut stream: S,
         terms: Terms,
-        origination: Origination,
+        client: ClientInfo,
     ) -> Result<Self, AcceptError> {
-        let Origination { peer, guard, fallback, endpoint } = origination;
+        let ClientInfo { peer, guard, fallback, endpoint } = client;
         let mut input = BytesMut::new();
         let reading = read_request(&mut stream, &mut input, terms.options.limits);
         let (rejection, method) = match deadline.limit(reading).await?? {

@@ -20,7 +20,7 @@ use crate::server::error::AcceptError;
 use crate::server::handler::{
     HandlerPanicError, HandlerResult, HandlerTask, IntoHandlerResult, call, poll_caught,
 };
-use crate::server::request::{Decision, Origination, Pending, Request};
+use crate::server::request::{ClientInfo, Decision, Pending, Request};
 use crate::socket::Shared;
 use crate::transport::Transport;
 
@@ -33,7 +33,7 @@ pub(crate) fn open(
     transport: Transport,
     tls: Option<TlsAcceptor>,
     connections: &Connections,
-    origination: Origination,
+    client: ClientInfo,
 ) -> Opening {
     let pool = Arc::clone(connections.pool());
     let terms = connections.terms().clone();
@@ -46,7 +46,7 @@ pub(crate) fn open(
             }
             None => transport,
         };
-        Request::read_within(deadline, transport, terms, origination).await
+        Request::read_within(deadline, transport, terms, client).await
     };
     Box::pin(async move {
         tokio::select! {
