@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use crate::pool::counters::Counts;
 use crate::pool::guard::ConnectionGuard;
 use crate::pool::{NoPlaceError, Phase, Pool};
-use crate::server::handshake::Terms;
+use crate::server::handshake::SharedOptions;
 use crate::server::options::ServerOptions;
 
 /// The connections of a [`Server`](crate::Server), or of a service that upgrades requests. This handle counts
@@ -17,7 +17,7 @@ use crate::server::options::ServerOptions;
 #[derive(Debug, Clone)]
 pub struct Connections {
     pool: Arc<Pool>,
-    terms: Terms,
+    terms: SharedOptions,
 }
 
 /// The result of a shutdown.
@@ -67,7 +67,7 @@ impl Connections {
         &self.pool
     }
 
-    pub(crate) fn terms(&self) -> &Terms {
+    pub(crate) fn terms(&self) -> &SharedOptions {
         &self.terms
     }
 }

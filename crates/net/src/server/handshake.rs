@@ -24,10 +24,10 @@ impl Handshake {
     /// also applies to requests without an upgrade.
     pub(crate) fn begin<B>(
         request: &Request<B>,
-        terms: &Terms,
+        terms: &SharedOptions,
         endpoint: Endpoint,
     ) -> Result<Self, Rejection> {
-        let Terms { options, timeouts } = terms;
+        let SharedOptions { options, timeouts } = terms;
         let offer = Offer::from_request(request)?;
         options.origins.check(request, endpoint)?;
         let mut answer = Answer::choosing(&offer, &options.subprotocols);
@@ -69,12 +69,12 @@ impl Handshake {
 
 /// The options for each connection, in a form that connections share.
 #[derive(Debug, Clone)]
-pub(crate) struct Terms {
+pub(crate) struct SharedOptions {
     pub(crate) options: Arc<AcceptOptions>,
     timeouts: Arc<Timeouts>,
 }
 
-impl From<AcceptOptions> for Terms {
+impl From<AcceptOptions> for SharedOptions {
     fn from(options: AcceptOptions) -> Self {
         Self { timeouts: options.timeouts.into(), options: options.into() }
     }

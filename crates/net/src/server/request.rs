@@ -17,7 +17,7 @@ use crate::pool::guard::ConnectionGuard;
 use crate::server::deadline::Deadline;
 use crate::server::error::AcceptError;
 use crate::server::fallback::Fallback;
-use crate::server::handshake::{Handshake, Terms};
+use crate::server::handshake::{Handshake, SharedOptions};
 use crate::server::options::AcceptOptions;
 use crate::socket::{Shared, Socket};
 use crate::transport::Transport;
@@ -42,7 +42,7 @@ pub(crate) struct Pending<S> {
     input: BytesMut,
     head: http::Request<()>,
     handshake: Handshake,
-    terms: Terms,
+    terms: SharedOptions,
     peer: Option<SocketAddr>,
     guard: Option<ConnectionGuard>,
     /// The channel to the task that runs the handler. It reports what the handler did.
@@ -87,7 +87,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
     pub(crate) async fn read_within(
         deadline: Deadline,
         mut stream: S,
-        terms: Terms,
+        terms: SharedOptions,
         client: ClientInfo,
     ) -> Result<Self, AcceptError> {
         let ClientInfo { peer, guard, fallback, endpoint } = client;
@@ -279,7 +279,7 @@ enum Answer {
 
 fn answer(
     request: &http::Request<()>,
-    terms: &Terms,
+    terms: &SharedOptions,
     endpoint: Endpoint,
     fallback: Option<Fallback>,
 ) -> Result<Answer, Rejection> {
