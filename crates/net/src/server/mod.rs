@@ -181,7 +181,7 @@ impl Server {
             address,
             fallback: self.fallback,
             connections: self.connections,
-            turned_away: Arc::new(Semaphore::new(turned_away())),
+            refusals: Arc::new(Semaphore::new(max_refusals())),
         });
         let mut can_accept = true;
         let mut closing = pin!(pool.until(Phase::Closing));
@@ -214,7 +214,7 @@ impl Server {
 
 /// Returns the maximum number of refusals that are sent at the same time. Each refusal uses one of the
 /// reserved file descriptors.
-fn turned_away() -> usize {
+fn max_refusals() -> usize {
     open_files::limit()
         .map_or(TURNED_AWAY, |limit| (open_files::reserve(limit) / 2).clamp(1, TURNED_AWAY))
 }
@@ -240,7 +240,7 @@ struct Host<H> {
     address: Option<IpAddr>,
     fallback: Option<Fallback>,
     connections: Connections,
-    turned_away: Arc<Semaphore>,
+    refusals: Arc<Semaphore>,
 }
 
 impl<H, F> Host<H>
@@ -267,16 +267,16 @@ where
             Err(rejection) => {
                 self.connections.pool().counters.count_refused(rejection.status());
                 tracing::debug!(peer = shown, %rejection, "client turned away");
-                self.turn_away(transport, rejection);
+                self.refuse(transport, rejection);
             }
         }
     }
 
     /// Sends a refusal to a client that gets no place. If the server uses TLS, the connection is closed
     /// without a response.
-    fn turn_away(&self, transport: Transport, rejection: Rejection) {
+    fn refuse(&self, transport: Transport, rejection: Rejection) {
         if self.tls.is_none()
-            && let Ok(permit) = Arc::clone(&self.turned_away).try_acquire_owned()
+            && let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned()
         {
             tokio::spawn(async move {
                 let refusal = reject(transport, &rejection, &Method::GET);
