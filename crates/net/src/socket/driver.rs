@@ -33,7 +33,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         if !driver.waker.will_wake(cx.waker()) {
             driver.waker.clone_from(cx.waker());
             // A waiter within the driving task was polled before the turn. It is polled again now.
-            driver.waiters.take_if(|waiters| waiters.are_of(cx.waker()));
+            driver.waiters.take_if(|waiters| waiters.belong_to(cx.waker()));
             self.register(cx.waker());
         }
     }

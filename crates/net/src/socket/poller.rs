@@ -101,7 +101,7 @@ pub(super) struct Waiters {
 
 impl Waiters {
     /// Returns whether only the task of `waker` waits.
-    pub(super) fn are_of(&self, waker: &Waker) -> bool {
+    pub(super) fn belong_to(&self, waker: &Waker) -> bool {
         [&self.event, &self.write].into_iter().flatten().all(|waiter| waiter.will_wake(waker))
     }
 }
