@@ -57,7 +57,7 @@ impl Rejected {
     }
 
     /// Returns the first line of the body, unless that is HTML.
-    pub(crate) fn quotation(&self) -> Option<String> {
+    pub(crate) fn excerpt(&self) -> Option<String> {
         let content_type = self.headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
         if content_type.is_some_and(|value| value.starts_with(b"text/html")) {
             return None;
@@ -76,8 +76,8 @@ impl std::fmt::Display for Rejected {
         if let Some(location) = self.headers.get(LOCATION) {
             write!(f, "; it redirects to {location:?}, which is not followed")?;
         }
-        match self.quotation() {
-            Some(quotation) => write!(f, ": {quotation}"),
+        match self.excerpt() {
+            Some(excerpt) => write!(f, ": {excerpt}"),
             None => Ok(()),
         }
     }

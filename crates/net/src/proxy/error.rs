@@ -71,14 +71,14 @@ pub enum ProxyError {
 }
 
 fn details(rejected: &Rejected) -> String {
-    let quotation = rejected.quotation().map(|quotation| format!(": {quotation}"));
+    let excerpt = rejected.excerpt().map(|excerpt| format!(": {excerpt}"));
     let hint = match rejected.status {
         StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
             "; give a user and a password in its URL: http://user:password@proxy"
         }
         _ => "",
     };
-    quotation.unwrap_or_default() + hint
+    excerpt.unwrap_or_default() + hint
 }
 
 /// Describes the code of a reply (RFC 1928 section 6).
