@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::socket::halves::{Halves, Wait};
 use crate::socket::link::Link;
-use crate::socket::poller::{Ahead, Driver, Poller, SocketState, Turn, Waits, Work};
+use crate::socket::poller::{Driver, Poller, ReadAhead, SocketState, Turn, Waits, Work};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Announces that a task will drive the link. Until its first turn, no other task drives it.
@@ -77,7 +77,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             let Some(driver) = self.poller.driver() else { return true };
             let waits_for_application = driver.waits_for_application();
             if waits_for_application {
-                let ahead = driver.ahead.get_or_insert_with(Ahead::new);
+                let ahead = driver.ahead.get_or_insert_with(ReadAhead::new);
                 let (late, has_room) = (ahead.late, ahead.has_room());
                 if !has_room || self.poll_alarm(late, Instant::now(), cx).is_pending() {
                     let is_over = self.poll_all_but_reading(cx).is_ready();
@@ -95,7 +95,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                     if let Some(driver) = self.poller.driver()
                         && matches!(driver.socket, SocketState::Held | SocketState::HeldWithBatch)
                     {
-                        driver.ahead.get_or_insert_with(Ahead::new).push(event);
+                        driver.ahead.get_or_insert_with(ReadAhead::new).push(event);
                     }
                 }
                 Poll::Ready(Some(Received::Ping(_) | Received::Pong(_) | Received::Close(_))) => {}
@@ -124,7 +124,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                     && let Some(driver) = self.poller.driver()
                 {
                     let part = Received::Part(Part { content, last: false });
-                    driver.ahead.get_or_insert_with(Ahead::new).push(part);
+                    driver.ahead.get_or_insert_with(ReadAhead::new).push(part);
                 }
                 polled
             }

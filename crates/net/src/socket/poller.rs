@@ -40,7 +40,7 @@ pub(crate) struct Driver {
     pub(super) waits: Waits,
     pub(super) socket: SocketState,
     /// Set while reading waits for the application to take messages.
-    pub(super) ahead: Option<Box<Ahead>>,
+    pub(super) ahead: Option<Box<ReadAhead>>,
     /// Waiting tasks of the application, other than the driving one.
     pub(super) waiters: Option<Box<Waiters>>,
 }
@@ -48,7 +48,7 @@ pub(crate) struct Driver {
 /// Events that arrived while the application did not wait for one. Until the application is late, there is at
 /// most one such event.
 #[derive(Debug)]
-pub(super) struct Ahead {
+pub(super) struct ReadAhead {
     pub(super) events: VecDeque<Received>,
     /// The size of these messages.
     pub(super) bytes: usize,
@@ -56,7 +56,7 @@ pub(super) struct Ahead {
     pub(super) late: Instant,
 }
 
-impl Ahead {
+impl ReadAhead {
     pub(super) fn new() -> Box<Self> {
         Box::new(Self { events: VecDeque::new(), bytes: 0, late: Instant::now() + READ_ON_AFTER })
     }
