@@ -220,8 +220,8 @@ impl<F> Stage<F> {
         F: Future<Output: IntoHandlerResult>,
     {
         match self {
-            Self::Handling(handler) => poll_caught(handler.as_mut(), cx),
-            Self::Lingering(lingering) => poll_caught(lingering.handler.as_mut(), cx),
+            Self::Handling(handler) => poll_catching_panics(handler.as_mut(), cx),
+            Self::Lingering(lingering) => poll_catching_panics(lingering.handler.as_mut(), cx),
             Self::Closing(_) | Self::Over => Poll::Pending,
         }
     }
@@ -267,7 +267,7 @@ pub(crate) fn call<F>(handler: impl FnOnce() -> F) -> Result<F, HandlerPanicErro
 }
 
 /// Polls a handler and catches its panic.
-pub(crate) fn poll_caught<F: Future<Output: IntoHandlerResult>>(
+pub(crate) fn poll_catching_panics<F: Future<Output: IntoHandlerResult>>(
     handler: Pin<&mut F>,
     cx: &mut Context<'_>,
 ) -> Poll<HandlerResult> {

@@ -18,7 +18,7 @@ use crate::server::connections::Connections;
 use crate::server::deadline::Deadline;
 use crate::server::error::AcceptError;
 use crate::server::handler::{
-    HandlerPanicError, HandlerResult, HandlerTask, IntoHandlerResult, call, poll_caught,
+    HandlerPanicError, HandlerResult, HandlerTask, IntoHandlerResult, call, poll_catching_panics,
 };
 use crate::server::request::{ClientInfo, Decision, Pending, Request};
 use crate::socket::Shared;
@@ -109,7 +109,7 @@ where
                         (Some(result), _) => result,
                         (None, Err(panic)) => Err(panic.into()),
                         (None, Ok(mut handler)) => {
-                            poll_fn(|cx| poll_caught(handler.as_mut(), cx)).await
+                            poll_fn(|cx| poll_catching_panics(handler.as_mut(), cx)).await
                         }
                     }
                 };
@@ -179,7 +179,7 @@ async fn decide<F: Future<Output: IntoHandlerResult>>(
 ) -> Outcome {
     poll_fn(|cx| {
         let result = match handler {
-            Ok(handler) => match poll_caught(handler.as_mut(), cx) {
+            Ok(handler) => match poll_catching_panics(handler.as_mut(), cx) {
                 Poll::Ready(result) => Some(result),
                 Poll::Pending => None,
             },
