@@ -17,7 +17,7 @@ use crate::server::options::ServerOptions;
 #[derive(Debug, Clone)]
 pub struct Connections {
     pool: Arc<Pool>,
-    terms: SharedOptions,
+    shared_options: SharedOptions,
 }
 
 /// The result of a shutdown.
@@ -34,7 +34,7 @@ impl Connections {
     /// creates its own.
     pub fn new(options: ServerOptions) -> Self {
         let pool = Arc::new(Pool::new(options.pool_limits()));
-        Self { pool, terms: options.accept.into() }
+        Self { pool, shared_options: options.accept.into() }
     }
 
     /// Returns the current counts.
@@ -67,8 +67,8 @@ impl Connections {
         &self.pool
     }
 
-    pub(crate) fn terms(&self) -> &SharedOptions {
-        &self.terms
+    pub(crate) fn shared_options(&self) -> &SharedOptions {
+        &self.shared_options
     }
 }
 

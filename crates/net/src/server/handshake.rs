@@ -24,10 +24,10 @@ impl Handshake {
     /// also applies to requests without an upgrade.
     pub(crate) fn begin<B>(
         request: &Request<B>,
-        terms: &SharedOptions,
+        shared_options: &SharedOptions,
         endpoint: Endpoint,
     ) -> Result<Self, Rejection> {
-        let SharedOptions { options, timeouts } = terms;
+        let SharedOptions { options, timeouts } = shared_options;
         let offer = Offer::from_request(request)?;
         options.origins.check(request, endpoint)?;
         let mut answer = Answer::choosing(&offer, &options.subprotocols);

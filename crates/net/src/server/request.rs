@@ -42,7 +42,7 @@ pub(crate) struct Pending<S> {
     input: BytesMut,
     head: http::Request<()>,
     handshake: Handshake,
-    terms: SharedOptions,
+    shared_options: SharedOptions,
     peer: Option<SocketAddr>,
     guard: Option<ConnectionGuard>,
     /// The channel to the task that runs the handler. It reports what the handler did.
@@ -87,15 +87,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
     pub(crate) async fn read_within(
         deadline: Deadline,
         mut stream: S,
-        terms: SharedOptions,
+        shared_options: SharedOptions,
         client: ClientInfo,
     ) -> Result<Self, AcceptError> {
         let ClientInfo { peer, guard, fallback, endpoint } = client;
         let mut input = BytesMut::new();
-        let reading = read_request(&mut stream, &mut input, terms.options.limits);
+        let reading = read_request(&mut stream, &mut input, shared_options.options.limits);
         let (rejection, method) = match deadline.limit(reading).await?? {
             Err(rejection) => (rejection, Method::GET),
-            Ok(head) => match answer(&head, &terms, endpoint, fallback) {
+            Ok(head) => match answer(&head, &shared_options, endpoint, fallback) {
                 Ok(Answer::Page(response)) => {
                     let status = response.status();
                     deadline.limit(answer_last(stream, &response, head.method())).await??;
@@ -103,8 +103,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
                 }
                 Ok(Answer::Handshake(handshake)) => {
                     let decided = None;
-                    let pending =
-                        Pending { stream, input, head, handshake, terms, peer, guard, decided };
+                    let pending = Pending {
+                        stream,
+                        input,
+                        head,
+                        handshake,
+                        shared_options,
+                        peer,
+                        guard,
+                        decided,
+                    };
                     return Ok(Self { pending: Some(Box::new(pending)) });
                 }
                 Err(rejection) => (rejection, head.method().clone()),
@@ -257,7 +265,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
 
     /// Returns the deadline for writing the response. It starts when the application has decided.
     fn deadline(&self) -> Deadline {
-        Deadline::after(self.terms.options.handshake_timeout)
+        Deadline::after(self.shared_options.options.handshake_timeout)
     }
 }
 
@@ -279,14 +287,14 @@ enum Answer {
 
 fn answer(
     request: &http::Request<()>,
-    terms: &SharedOptions,
+    shared_options: &SharedOptions,
     endpoint: Endpoint,
     fallback: Option<Fallback>,
 ) -> Result<Answer, Rejection> {
-    terms.options.hosts.check(request, endpoint)?;
+    shared_options.options.hosts.check(request, endpoint)?;
     match fallback.and_then(|fallback| fallback.find(request)) {
         Some(page) => Ok(Answer::Page(page)),
-        None => Handshake::begin(request, terms, endpoint).map(Answer::Handshake),
+        None => Handshake::begin(request, shared_options, endpoint).map(Answer::Handshake),
     }
 }
 

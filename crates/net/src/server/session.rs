@@ -36,8 +36,8 @@ pub(crate) fn open(
     client: ClientInfo,
 ) -> Opening {
     let pool = Arc::clone(connections.pool());
-    let terms = connections.terms().clone();
-    let deadline = Deadline::after(terms.options.handshake_timeout);
+    let shared_options = connections.shared_options().clone();
+    let deadline = Deadline::after(shared_options.options.handshake_timeout);
     let opening = async move {
         let transport = match tls {
             Some(tls) => {
@@ -46,7 +46,7 @@ pub(crate) fn open(
             }
             None => transport,
         };
-        Request::read_within(deadline, transport, terms, client).await
+        Request::read_within(deadline, transport, shared_options, client).await
     };
     Box::pin(async move {
         tokio::select! {

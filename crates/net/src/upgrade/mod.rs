@@ -104,9 +104,9 @@ impl WebSocketUpgrade {
         connections: &Connections,
     ) -> Result<Self, Rejection> {
         let begun = connections.admit(None).and_then(|guard| {
-            let (terms, endpoint) = (connections.terms(), Endpoint::default());
-            terms.options.hosts.check(request, endpoint)?;
-            let handshake = Handshake::begin(request, terms, endpoint)?;
+            let (shared_options, endpoint) = (connections.shared_options(), Endpoint::default());
+            shared_options.options.hosts.check(request, endpoint)?;
+            let handshake = Handshake::begin(request, shared_options, endpoint)?;
             let upgraded = request.extensions_mut().remove().ok_or_else(|| {
                 let reason = "this HTTP server does not serve its connections with upgrades";
                 Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, reason)
@@ -177,7 +177,7 @@ impl WebSocketUpgrade {
     {
         let Self { handshake, guard, upgraded, connections } = self;
         let pool = Arc::clone(connections.pool());
-        let deadline = Deadline::after(connections.terms().options.handshake_timeout);
+        let deadline = Deadline::after(connections.shared_options().options.handshake_timeout);
         let response = handshake.response();
         let (connection, answer) = handshake.accept();
         let preparing = Box::pin(async move {
