@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 
 use tokio::runtime::{Builder, Handle};
 
-use crate::object::callback::undisturbed;
+use crate::object::callback::catch_panic;
 
 /// Spawns `future` on the caller's runtime. Without one, spawns it on a background thread that serves all
 /// sockets of the process.
@@ -24,14 +24,14 @@ impl Future for Contained {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut polled = Poll::Ready(()); // if it panics
-        undisturbed(|| {
+        catch_panic(|| {
             if let Some(future) = &mut self.0 {
                 polled = future.as_mut().poll(cx);
             }
         });
         if polled.is_ready() {
             let ended = self.0.take();
-            undisturbed(|| drop(ended));
+            catch_panic(|| drop(ended));
         }
         polled
     }
@@ -40,7 +40,7 @@ impl Future for Contained {
 impl Drop for Contained {
     fn drop(&mut self) {
         let ended = self.0.take();
-        undisturbed(|| drop(ended));
+        catch_panic(|| drop(ended));
     }
 }
 

@@ -10,7 +10,7 @@ thread_local! {
 
 /// Runs code of the application. If it panics, the panic hook reports it and the caller continues
 /// (HTML, "report an exception").
-pub(crate) fn undisturbed(code: impl FnOnce()) {
+pub(crate) fn catch_panic(code: impl FnOnce()) {
     RUNNING.set(RUNNING.get() + 1);
     if let Err(payload) = catch_unwind(AssertUnwindSafe(code)) {
         // FC-10: the destructor of a panic payload may panic. The destructor of that panic's payload

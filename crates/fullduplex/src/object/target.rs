@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use crate::object::callback::undisturbed;
+use crate::object::callback::catch_panic;
 use crate::object::listeners::Listeners;
 use crate::object::maybe_send::MaybeSend;
 use crate::object::wakers::{Host, Wakers};
@@ -142,7 +142,7 @@ impl<O: Object> Target<O> {
         }
         let remains = state.run_unheard();
         drop(state);
-        undisturbed(move || drop(remains));
+        catch_panic(move || drop(remains));
     }
 
     /// Adds a listener. If there is no host yet, the driver becomes the host.
@@ -218,7 +218,7 @@ impl<O: Object> Target<O> {
         let orphaned = state.wakers.host() != caller && !state.wakers.wake_host();
         let remains = fired.iter().find_map(O::close_event).map(|close| state.finish(close));
         drop(state);
-        undisturbed(move || drop(remains));
+        catch_panic(move || drop(remains));
         if orphaned {
             self.run_as_driver();
         }
@@ -235,7 +235,7 @@ impl<O: Object> Target<O> {
         for listener in listeners {
             let callback = self.state().listeners.take_call(listener);
             let Some(callback) = callback else { continue };
-            undisturbed(move || {
+            catch_panic(move || {
                 callback.lock().unwrap_or_else(PoisonError::into_inner)(handle, event);
             });
         }
@@ -356,6 +356,6 @@ impl<O: Object> Drop for Locked<'_, O> {
         let Some(mut state) = self.0.take() else { return };
         let due = state.wakers.take_due();
         drop(state);
-        due.into_iter().for_each(|waker| undisturbed(|| waker.wake()));
+        due.into_iter().for_each(|waker| catch_panic(|| waker.wake()));
     }
 }

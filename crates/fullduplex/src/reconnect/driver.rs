@@ -11,7 +11,7 @@ use futures_core::Stream;
 
 use crate::backend::builder::Builder;
 use crate::backend::{Failure, Instant, random, sleep_until, spawn};
-use crate::object::callback::undisturbed;
+use crate::object::callback::catch_panic;
 use crate::object::events::Events;
 use crate::object::maybe_send::MaybeSend;
 use crate::object::race::race;
@@ -149,7 +149,7 @@ impl ReconnectTarget {
             _ => None,
         };
         let mut verdict = Verdict::Stop; // if the predicate panics
-        undisturbed(|| {
+        catch_panic(|| {
             if !(plan.stop_when)(&lost) {
                 verdict = Verdict::Retry { after: after.unwrap_or_default() };
             }
@@ -224,7 +224,7 @@ impl ReconnectTarget {
         poll_fn(|cx| self.poll_state(cx, |state| (!state.object.is_full()).then_some(()))).await;
         let retry = self.state().object.schedule.retries();
         let mut provided = None;
-        undisturbed(|| provided = Some((plan.provider)(retry)));
+        catch_panic(|| provided = Some((plan.provider)(retry)));
         match provided {
             Some(provided) => provided.await.map_err(|error| LostCause::Provider(error.into())),
             None => Err(LostCause::Provider(Arc::from(Box::from("the provider panicked")))),
