@@ -140,7 +140,7 @@ impl<O: Object> Target<O> {
         if state.wakers.host() != Host::Unclaimed {
             return;
         }
-        let remains = state.run_unheard();
+        let remains = state.run_without_listeners();
         drop(state);
         catch_panic(move || drop(remains));
     }
@@ -316,7 +316,7 @@ impl<O: Object> State<O> {
 
     /// Runs the tasks that waited for a first listener, and fires their events without listeners. Makes
     /// the driver the host.
-    fn run_unheard(&mut self) -> Option<O::Remains> {
+    fn run_without_listeners(&mut self) -> Option<O::Remains> {
         self.wakers.set_host(Host::Driver);
         let mut remains = None;
         while let Some(fired) = self.run_next(MessageDemand::Take) {

@@ -328,7 +328,7 @@ impl ReconnectTarget {
 
     /// Reports dropped messages and fires waiting events.
     fn turn(self: &Arc<Self>) {
-        self.drop_unheard();
+        self.drop_unclaimed_events();
         let dropped = self.state().object.outbox.take_dropped();
         if dropped.count > 0 {
             self.post(ReconnectingEvent::Undelivered(Undelivered {

@@ -231,7 +231,7 @@ impl ReconnectTarget {
 
     /// Drops the events that wait for a first listener, if there are too many of them and the
     /// application has sent a message.
-    pub(super) fn drop_unheard(&self) {
+    pub(super) fn drop_unclaimed_events(&self) {
         let drops = {
             let state = self.state();
             let is_unclaimed = state.wakers.host() == Host::Unclaimed;
