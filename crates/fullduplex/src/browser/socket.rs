@@ -116,7 +116,7 @@ impl Object for SocketState {
     type Event = Event;
     type EventType = EventType;
     type Task = Input;
-    type Remains = Callbacks<Self>;
+    type DropLater = Callbacks<Self>;
 
     fn event_type(event: &Event) -> EventType {
         event.event_type()

@@ -119,7 +119,7 @@ impl Object for SocketState {
     type Event = Event;
     type EventType = EventType;
     type Task = Task;
-    type Remains = (Callbacks<Self>, Outbox);
+    type DropLater = (Callbacks<Self>, Outbox);
 
     fn event_type(event: &Event) -> EventType {
         event.event_type()
@@ -153,7 +153,7 @@ impl Object for SocketState {
         event_type.can_fire(self.machine.ready_state())
     }
 
-    fn finish(&mut self, listeners: &mut Callbacks<Self>) -> Self::Remains {
+    fn finish(&mut self, listeners: &mut Callbacks<Self>) -> Self::DropLater {
         (mem::take(listeners), mem::take(&mut self.outbox))
     }
 

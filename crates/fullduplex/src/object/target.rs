@@ -21,7 +21,7 @@ pub(crate) trait Object: MaybeSend + Sized + 'static {
     type EventType: Copy + PartialEq + MaybeSend;
     type Task;
     /// State that is left after the object's end. It is dropped outside the lock.
-    type Remains: MaybeSend;
+    type DropLater: MaybeSend;
 
     fn event_type(event: &Self::Event) -> Self::EventType;
 
@@ -43,7 +43,7 @@ pub(crate) trait Object: MaybeSend + Sized + 'static {
     fn can_fire(&self, event_type: Self::EventType) -> bool;
 
     /// Takes the state that is not needed after the close event.
-    fn finish(&mut self, listeners: &mut Callbacks<Self>) -> Self::Remains;
+    fn finish(&mut self, listeners: &mut Callbacks<Self>) -> Self::DropLater;
 
     /// Closes the object because no handle or listener is left.
     fn close_unobserved(&mut self, wakers: &mut Wakers);
@@ -140,9 +140,9 @@ impl<O: Object> Target<O> {
         if state.wakers.host() != Host::Unclaimed {
             return;
         }
-        let remains = state.run_without_listeners();
+        let drop_later = state.run_without_listeners();
         drop(state);
-        catch_panic(move || drop(remains));
+        catch_panic(move || drop(drop_later));
     }
 
     /// Adds a listener. If there is no host yet, the driver becomes the host.
@@ -216,9 +216,9 @@ impl<O: Object> Target<O> {
         state.dispatch = Dispatch::Idle;
         // Another host may have taken over while this task was running.
         let orphaned = state.wakers.host() != caller && !state.wakers.wake_host();
-        let remains = fired.iter().find_map(O::close_event).map(|close| state.finish(close));
+        let drop_later = fired.iter().find_map(O::close_event).map(|close| state.finish(close));
         drop(state);
-        catch_panic(move || drop(remains));
+        catch_panic(move || drop(drop_later));
         if orphaned {
             self.run_as_driver();
         }
@@ -316,18 +316,18 @@ impl<O: Object> State<O> {
 
     /// Runs the tasks that waited for a first listener, and fires their events without listeners. Makes
     /// the driver the host.
-    fn run_without_listeners(&mut self) -> Option<O::Remains> {
+    fn run_without_listeners(&mut self) -> Option<O::DropLater> {
         self.wakers.set_host(Host::Driver);
-        let mut remains = None;
+        let mut drop_later = None;
         while let Some(fired) = self.run_next(MessageDemand::Take) {
             if let Some(close) = fired.iter().find_map(O::close_event) {
-                remains = Some(self.finish(close));
+                drop_later = Some(self.finish(close));
             }
         }
-        remains
+        drop_later
     }
 
-    fn finish(&mut self, close: &CloseEvent) -> O::Remains {
+    fn finish(&mut self, close: &CloseEvent) -> O::DropLater {
         self.closed = Some(close.clone());
         self.wakers.wake_all();
         self.object.finish(&mut self.listeners)

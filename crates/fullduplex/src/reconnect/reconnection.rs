@@ -152,7 +152,7 @@ impl Object for Reconnection {
     type Event = ReconnectingEvent;
     type EventType = ReconnectingEventType;
     type Task = ReconnectingEvent;
-    type Remains = ();
+    type DropLater = ();
 
     fn event_type(event: &ReconnectingEvent) -> ReconnectingEventType {
         event.event_type()
