@@ -9,7 +9,7 @@ use crate::object::callback::catch_panic;
 /// Spawns `future` on the caller's runtime. Without one, spawns it on a background thread that serves all
 /// sockets of the process.
 pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) {
-    let future = Contained(Some(Box::pin(future)));
+    let future = CatchUnwind(Some(Box::pin(future)));
     match Handle::try_current() {
         Ok(handle) => handle.spawn(future),
         Err(_) => background().spawn(future),
@@ -17,9 +17,9 @@ pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) {
 }
 
 /// A future that catches the panics of another future, such as those of an application's connector (FC-10).
-struct Contained(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
+struct CatchUnwind(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
 
-impl Future for Contained {
+impl Future for CatchUnwind {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -37,7 +37,7 @@ impl Future for Contained {
     }
 }
 
-impl Drop for Contained {
+impl Drop for CatchUnwind {
     fn drop(&mut self) {
         let ended = self.0.take();
         catch_panic(|| drop(ended));
