@@ -46,7 +46,7 @@ async fn serve(target: &Arc<SocketTarget>) {
             }
             state.object.watched
         };
-        let wanted = poll_fn(|cx| target.state().wakers.poll_wanted(cx));
+        let wanted = poll_fn(|cx| target.state().wakers.poll_woken(cx));
         let Some(watched) = watched else {
             wanted.await;
             continue;

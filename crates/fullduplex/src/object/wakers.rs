@@ -34,7 +34,7 @@ enum Driver {
     Alive {
         /// Its waker, while it waits.
         waker: Option<Waker>,
-        /// Whether the driver was woken since [`Wakers::poll_wanted`] last returned `Ready`.
+        /// Whether the driver was woken since [`Wakers::poll_woken`] last returned `Ready`.
         wanted: bool,
     },
     /// It has ended, possibly with its runtime.
@@ -101,7 +101,7 @@ impl Wakers {
     }
 
     /// Polls until [`wake_driver`](Self::wake_driver) was called after the last `Ready`.
-    pub(crate) fn poll_wanted(&mut self, cx: &Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_woken(&mut self, cx: &Context<'_>) -> Poll<()> {
         if let Driver::Alive { wanted, .. } = &mut self.driver
             && mem::take(wanted)
         {

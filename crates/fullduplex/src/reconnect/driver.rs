@@ -365,7 +365,7 @@ impl ReconnectTarget {
 
     /// Waits for a request of the application.
     async fn wanted(&self) {
-        poll_fn(|cx| self.state().wakers.poll_wanted(cx)).await;
+        poll_fn(|cx| self.state().wakers.poll_woken(cx)).await;
     }
 }
 
