@@ -19,7 +19,7 @@ use crate::object::target::Object;
 use crate::object::websocket::WebSocket;
 use crate::reconnect::event::{Lost, LostCause, ReconnectingEvent, Undelivered, Undelivery};
 use crate::reconnect::plan::Plan;
-use crate::reconnect::reconnection::{ReconnectTarget, Wish};
+use crate::reconnect::reconnection::{Command, ReconnectTarget};
 use crate::reconnect::schedule::{Phase, Verdict};
 use crate::rules::event::{CloseEvent, Event};
 
@@ -70,7 +70,7 @@ impl Drop for EndGuard {
             state.object.plan = self.plan.take();
             if state.object.schedule.phase() == Phase::Stopped {
                 // `reconnect()` may have been called while the driver was ending.
-                let starts_again = state.object.wish == Some(Wish::Reconnect);
+                let starts_again = state.object.command == Some(Command::Reconnect);
                 drop(state);
                 target.driver_gone();
                 if starts_again {
@@ -174,13 +174,13 @@ impl ReconnectTarget {
                 let mut state = self.state();
                 let object = &mut state.object;
                 object.schedule.handle_timeout(Instant::now());
-                match (object.wish.take(), object.schedule.phase()) {
-                    (Some(Wish::Reconnect), _) => {
+                match (object.command.take(), object.schedule.phase()) {
+                    (Some(Command::Reconnect), _) => {
                         object.schedule.restart();
                         return Next::Attempt;
                     }
-                    (Some(close @ Wish::Close(_)), _) => {
-                        object.wish = Some(close);
+                    (Some(close @ Command::Close(_)), _) => {
+                        object.command = Some(close);
                         object.schedule.handle_end(Instant::now(), Verdict::Stop, 0);
                         drop(state);
                         self.end(&CloseEvent::failed());
@@ -196,7 +196,7 @@ impl ReconnectTarget {
 
     fn restart(&self) {
         let object = &mut self.state().object;
-        object.wish.take_if(|wish| *wish == Wish::Reconnect);
+        object.command.take_if(|command| *command == Command::Reconnect);
         object.schedule.restart();
     }
 
@@ -235,9 +235,9 @@ impl ReconnectTarget {
     async fn unwanted(self: &Arc<Self>) -> End {
         loop {
             self.turn();
-            match &self.state().object.wish {
-                Some(Wish::Close(_)) => return End::Closed(CloseEvent::failed()),
-                Some(Wish::Reconnect) => return End::Replaced,
+            match &self.state().object.command {
+                Some(Command::Close(_)) => return End::Closed(CloseEvent::failed()),
+                Some(Command::Reconnect) => return End::Replaced,
                 None => {}
             }
             self.wanted().await;
@@ -255,13 +255,13 @@ impl ReconnectTarget {
         let mut closing = Closing::No;
         loop {
             self.turn();
-            let wish = self.state().object.wish.clone();
-            match wish {
-                Some(Wish::Reconnect) => {
+            let command = self.state().object.command.clone();
+            match command {
+                Some(Command::Reconnect) => {
                     connection.close();
                     return End::Replaced;
                 }
-                Some(Wish::Close(frame)) if closing == Closing::No => {
+                Some(Command::Close(frame)) if closing == Closing::No => {
                     closing = Closing::Yes;
                     self.hand_over(&connection, EVERYTHING);
                     connection.target().close_with_frame(frame.as_ref());
@@ -352,7 +352,7 @@ impl ReconnectTarget {
         self.turn();
         let (interrupted, waiting) = {
             let object = &mut self.state().object;
-            object.wish.take_if(|wish| matches!(wish, Wish::Close(_)));
+            object.command.take_if(|command| matches!(command, Command::Close(_)));
             (object.outbox.take_interrupted(), object.outbox.take_waiting())
         };
         self.report(interrupted, Undelivery::Interrupted);

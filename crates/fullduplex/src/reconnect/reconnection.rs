@@ -26,7 +26,7 @@ pub(crate) struct Reconnection {
     pub(super) schedule: Schedule,
     /// The connection that is open or connecting.
     pub(super) connection: Option<WebSocket>,
-    pub(super) wish: Option<Wish>,
+    pub(super) command: Option<Command>,
     pub(super) outbox: Outbox,
     /// Bytes sent to a closing or closed socket. `buffered_amount` includes them, as in the standard.
     discarded: u64,
@@ -41,7 +41,7 @@ pub(crate) struct Reconnection {
 
 /// A request of the application to the driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(super) enum Command {
     Close(Option<CloseFrame>),
     Reconnect,
 }
@@ -94,7 +94,7 @@ impl Reconnection {
         Self {
             schedule: Schedule::new(backoff),
             connection: None,
-            wish: None,
+            command: None,
             outbox: Outbox::new(outbox),
             discarded: 0,
             binary_type: BinaryType::default(),
@@ -106,10 +106,10 @@ impl Reconnection {
     }
 
     pub(super) fn ready_state(&self) -> ReadyState {
-        match (self.schedule.phase(), &self.wish) {
-            (Phase::Stopped, Some(Wish::Reconnect)) => ReadyState::Connecting,
+        match (self.schedule.phase(), &self.command) {
+            (Phase::Stopped, Some(Command::Reconnect)) => ReadyState::Connecting,
             (Phase::Stopped, _) => ReadyState::Closed,
-            (_, Some(Wish::Close(_))) => ReadyState::Closing,
+            (_, Some(Command::Close(_))) => ReadyState::Closing,
             (Phase::Open { .. }, None) => ReadyState::Open,
             _ => ReadyState::Connecting,
         }
@@ -120,12 +120,12 @@ impl Reconnection {
             ReadyState::Open => ReconnectState::Open,
             ReadyState::Closing => ReconnectState::Closing,
             ReadyState::Closed => ReconnectState::Stopped,
-            ReadyState::Connecting => match (self.schedule.phase(), &self.wish) {
+            ReadyState::Connecting => match (self.schedule.phase(), &self.command) {
                 (Phase::Waiting { until }, None) => {
                     let retry_in = until.saturating_duration_since(Instant::now());
                     ReconnectState::Waiting { retry: self.schedule.retries(), retry_in }
                 }
-                (_, Some(Wish::Reconnect)) => ReconnectState::Connecting { retry: 0 },
+                (_, Some(Command::Reconnect)) => ReconnectState::Connecting { retry: 0 },
                 _ => ReconnectState::Connecting { retry: self.schedule.retries() },
             },
         }
@@ -142,7 +142,7 @@ impl Reconnection {
 
     pub(super) fn close(&mut self, frame: Option<CloseFrame>, wakers: &mut Wakers) {
         if matches!(self.ready_state(), ReadyState::Connecting | ReadyState::Open) {
-            self.wish = Some(Wish::Close(frame));
+            self.command = Some(Command::Close(frame));
             wakers.wake_driver();
         }
     }

@@ -13,7 +13,7 @@ use crate::reconnect::event::{
 };
 use crate::reconnect::events::ReconnectingEvents;
 use crate::reconnect::options::OutboxFullError;
-use crate::reconnect::reconnection::{ReconnectTarget, Reconnection, Wish};
+use crate::reconnect::reconnection::{Command, ReconnectTarget, Reconnection};
 use crate::reconnect::state::ReconnectState;
 use crate::rules::error::Error;
 use crate::rules::event::{BinaryType, CloseEvent, MessageEvent, ReadyState};
@@ -149,7 +149,7 @@ impl ReconnectingWebSocket {
     pub fn reconnect(&self) {
         {
             let mut state = self.handle.state();
-            state.object.wish = Some(Wish::Reconnect);
+            state.object.command = Some(Command::Reconnect);
             state.closed = None;
             state.wakers.wake_driver();
         }
