@@ -11,7 +11,7 @@ use crate::reconnect::backoff::Backoff;
 use crate::reconnect::driver;
 use crate::reconnect::event::Lost;
 use crate::reconnect::options::OutboxLimits;
-use crate::reconnect::plan::{Plan, Provided};
+use crate::reconnect::plan::{BuilderFuture, Plan};
 use crate::reconnect::reconnection::Reconnection;
 use crate::reconnect::socket::ReconnectingWebSocket;
 use crate::rules::error::Error;
@@ -68,7 +68,7 @@ impl ReconnectingBuilder {
         F: Future<Output = Result<Builder, E>> + MaybeSend + 'static,
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
-        let provider = move |retry: u32| -> Provided {
+        let provider = move |retry: u32| -> BuilderFuture {
             let provided = provider(retry);
             Box::pin(async move { provided.await.map_err(Into::into) })
         };
