@@ -88,7 +88,7 @@ pub use object::websocket::WebSocket;
 pub use reconnect::{
     Backoff, Lost, LostCause, OutboxFullError, OutboxLimits, OutboxOverflow, ReconnectState,
     ReconnectingBuilder, ReconnectingEvent, ReconnectingEventType, ReconnectingEvents,
-    ReconnectingWebSocket, Undelivered, Undelivery,
+    ReconnectingWebSocket, Undelivered, UndeliveredReason,
 };
 pub use rules::error::{Error, HeaderError};
 pub use rules::event::{BinaryType, CloseEvent, Data, Event, EventType, MessageEvent, ReadyState};

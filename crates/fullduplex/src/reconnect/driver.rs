@@ -17,7 +17,7 @@ use crate::object::maybe_send::MaybeSend;
 use crate::object::race::race;
 use crate::object::target::Object;
 use crate::object::websocket::WebSocket;
-use crate::reconnect::event::{Lost, LostCause, ReconnectingEvent, Undelivered, Undelivery};
+use crate::reconnect::event::{Lost, LostCause, ReconnectingEvent, Undelivered, UndeliveredReason};
 use crate::reconnect::plan::Plan;
 use crate::reconnect::reconnection::{Command, ReconnectTarget};
 use crate::reconnect::schedule::{Phase, Verdict};
@@ -117,7 +117,7 @@ impl ReconnectTarget {
             outbox.handle_taken(buffered);
             outbox.take_interrupted()
         };
-        self.report(interrupted, Undelivery::Interrupted);
+        self.report(interrupted, UndeliveredReason::Interrupted);
         match end {
             End::Replaced => {
                 self.restart();
@@ -334,16 +334,16 @@ impl ReconnectTarget {
             self.post(ReconnectingEvent::Undelivered(Undelivered {
                 messages: dropped.messages,
                 count: dropped.count,
-                why: Undelivery::OutboxFull,
+                reason: UndeliveredReason::OutboxFull,
             }));
         }
         self.run_as_driver();
     }
 
-    fn report(self: &Arc<Self>, messages: Vec<Message>, why: Undelivery) {
+    fn report(self: &Arc<Self>, messages: Vec<Message>, reason: UndeliveredReason) {
         if !messages.is_empty() {
             let count = messages.len() as u64;
-            self.post(ReconnectingEvent::Undelivered(Undelivered { messages, count, why }));
+            self.post(ReconnectingEvent::Undelivered(Undelivered { messages, count, reason }));
         }
     }
 
@@ -355,8 +355,8 @@ impl ReconnectTarget {
             object.command.take_if(|command| matches!(command, Command::Close(_)));
             (object.outbox.take_interrupted(), object.outbox.take_waiting())
         };
-        self.report(interrupted, Undelivery::Interrupted);
-        self.report(waiting, Undelivery::Ended);
+        self.report(interrupted, UndeliveredReason::Interrupted);
+        self.report(waiting, UndeliveredReason::Ended);
         if !close.was_clean {
             self.post(ReconnectingEvent::Error);
         }

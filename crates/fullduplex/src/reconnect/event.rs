@@ -121,13 +121,13 @@ pub struct Undelivered {
     /// The number of messages.
     pub count: u64,
     /// The reason.
-    pub why: Undelivery,
+    pub reason: UndeliveredReason,
 }
 
 /// Why messages were not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Undelivery {
+pub enum UndeliveredReason {
     /// They were dropped to make room for newer ones:
     /// [`OutboxOverflow::DropOldest`](super::OutboxOverflow::DropOldest).
     OutboxFull,

@@ -20,7 +20,7 @@ mod state;
 pub use backoff::Backoff;
 pub use builder::ReconnectingBuilder;
 pub use event::{
-    Lost, LostCause, ReconnectingEvent, ReconnectingEventType, Undelivered, Undelivery,
+    Lost, LostCause, ReconnectingEvent, ReconnectingEventType, Undelivered, UndeliveredReason,
 };
 pub use events::ReconnectingEvents;
 pub use options::{OutboxFullError, OutboxLimits, OutboxOverflow};

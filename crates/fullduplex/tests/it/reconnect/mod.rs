@@ -11,7 +11,7 @@ use std::time::Duration;
 use fullduplex::{
     Backoff, Builder, CloseEvent, Error, LostCause, Message, OutboxLimits, OutboxOverflow,
     ReadyState, ReconnectState, ReconnectingEvent, ReconnectingEvents, ReconnectingWebSocket,
-    Undelivered, Undelivery, WebSocket,
+    Undelivered, UndeliveredReason, WebSocket,
 };
 use fullduplex_net::proto::{CloseCode, CloseFrame};
 use futures_util::StreamExt;
@@ -254,7 +254,7 @@ async fn close_works_in_every_state() {
     advance(Duration::from_secs(1)).await;
     hanging.close();
     let undelivered = expect!(&mut events, ReconnectingEvent::Undelivered(it) => it);
-    assert_eq!((undelivered.why, undelivered.count), (Undelivery::Ended, 1));
+    assert_eq!((undelivered.reason, undelivered.count), (UndeliveredReason::Ended, 1));
     expect!(&mut events, ReconnectingEvent::Error);
     expect!(&mut events, ReconnectingEvent::Close(close) => assert_eq!(close.code, 1006));
     // While it waits.
@@ -294,7 +294,7 @@ async fn a_full_outbox_rejects_or_drops() {
         dropping.send(number.to_string()).unwrap();
     }
     let dropped = expect!(&mut events, ReconnectingEvent::Undelivered(it) => it);
-    assert_eq!(dropped.why, Undelivery::OutboxFull);
+    assert_eq!(dropped.reason, UndeliveredReason::OutboxFull);
     assert_eq!(dropped.messages, ["0".into(), "1".into(), "2".into()]);
     server.start();
     while !matches!(next(&mut events).await, ReconnectingEvent::Open) {}
@@ -333,7 +333,7 @@ async fn messages_not_written_are_reported_and_not_sent_again() {
     server.crash();
     server.start();
     let undelivered = expect!(&mut events, ReconnectingEvent::Undelivered(it) => it);
-    assert_eq!(undelivered.why, Undelivery::Interrupted);
+    assert_eq!(undelivered.reason, UndeliveredReason::Interrupted);
     let reported: Vec<usize> = undelivered.messages.iter().map(Message::len).collect();
     expect!(&mut events, ReconnectingEvent::Lost(_));
     expect!(&mut events, ReconnectingEvent::Open);
@@ -391,7 +391,7 @@ fn a_reconnecting_socket_works_without_a_runtime() {
 #[derive(Default)]
 struct Record {
     sent: u32,
-    undelivered: Vec<(u32, Undelivery)>,
+    undelivered: Vec<(u32, UndeliveredReason)>,
     backs: u32,
 }
 
@@ -421,8 +421,8 @@ async fn crowd(outage: Duration) -> (Instant, Vec<(Instant, bool)>) {
             let (opens, drops) = (Arc::clone(&records), Arc::clone(&records));
             ReconnectingWebSocket::builder(server.builder()).outbox(limits).open_with(|socket| {
                 socket.set_onopen(move |_| opens.lock().unwrap()[client as usize].backs += 1);
-                socket.set_onundelivered(move |_, Undelivered { messages, why, .. }| {
-                    let lost = messages.iter().map(|message| (numbers(message).1, *why));
+                socket.set_onundelivered(move |_, Undelivered { messages, reason, .. }| {
+                    let lost = messages.iter().map(|message| (numbers(message).1, *reason));
                     drops.lock().unwrap()[client as usize].undelivered.extend(lost);
                 });
             })
@@ -476,10 +476,10 @@ fn check(records: &[Record], received: &[(u32, u32)]) {
             .collect();
         // Messages written in the last second before the crash may be lost without a report.
         assert!(lost.iter().all(|number| *number == 20), "client {client} lost {lost:?}");
-        for (number, why) in &record.undelivered {
+        for (number, reason) in &record.undelivered {
             let is_lost = !came.contains(&(client, *number));
             assert!(
-                is_lost || *why == Undelivery::Interrupted,
+                is_lost || *reason == UndeliveredReason::Interrupted,
                 "{number} was reported as dropped but received"
             );
         }
