@@ -27,14 +27,14 @@ pub(crate) struct SocketState {
     pub(crate) outbox: Outbox,
     /// Why the connection failed, or `None` if it has not failed.
     pub(crate) failure: Option<Arc<Failure>>,
-    amount: Amount,
+    amount: BufferedAmountUse,
     pings: Pings,
 }
 
 /// Whether the application watches `buffered_amount`. To wake a stream for each written message would
 /// double the stream's work, so it is woken only if the application has read a positive amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Amount {
+enum BufferedAmountUse {
     Unwatched,
     Watched,
 }
@@ -54,7 +54,7 @@ impl SocketState {
             inbox: Inbox::default(),
             outbox: Outbox::default(),
             failure: None,
-            amount: Amount::Unwatched,
+            amount: BufferedAmountUse::Unwatched,
             pings: Pings::default(),
         }
     }
@@ -138,7 +138,7 @@ impl Object for SocketState {
 
     fn run(&mut self, task: Task, wakers: &mut Wakers) -> Fired<Event> {
         if matches!(task, Task::Transmitted(_)) {
-            self.amount = Amount::Unwatched;
+            self.amount = BufferedAmountUse::Unwatched;
             wakers.wake_waiting();
         }
         let (first, second) = self.machine.run_for_events(task);
@@ -319,7 +319,7 @@ impl State<SocketState> {
     /// posted together, because the stream may be on another thread.
     pub(crate) fn announce(&mut self) {
         let inbox = &self.object.inbox;
-        let watched = self.object.amount == Amount::Watched;
+        let watched = self.object.amount == BufferedAmountUse::Watched;
         if !inbox.is_empty() || (watched && inbox.transmitted() > 0) {
             self.wakers.wake_stream();
         }
@@ -330,7 +330,7 @@ impl State<SocketState> {
     pub(crate) fn buffered_amount(&mut self) -> u64 {
         let amount = self.object.buffered_amount();
         if amount > 0 {
-            self.object.amount = Amount::Watched;
+            self.object.amount = BufferedAmountUse::Watched;
             if self.object.inbox.transmitted() > 0 {
                 self.wakers.wake_stream();
             }
