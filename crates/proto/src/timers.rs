@@ -75,15 +75,15 @@ impl Timers {
 
     /// Returns when the next Ping is due, and the idle deadline. Returns `None` while a Ping waits for its
     /// Pong.
-    pub(crate) fn resting(&self) -> Option<(Option<Instant>, Option<Instant>)> {
+    pub(crate) fn park(&self) -> Option<(Option<Instant>, Option<Instant>)> {
         match self.heartbeat {
             Heartbeat::Resting { due } => Some((due, self.content.at(Timeout::Idle as u64))),
             Heartbeat::Waiting { .. } => None,
         }
     }
 
-    /// Restores the timers from the instants that [`Timers::resting`] returned.
-    pub(crate) fn rested(due: Option<Instant>, idle_until: Option<Instant>) -> Self {
+    /// Restores the timers from the instants that [`Timers::park`] returned.
+    pub(crate) fn unpark(due: Option<Instant>, idle_until: Option<Instant>) -> Self {
         let content = Deadline::until(idle_until, Timeout::Idle as u64);
         Self { heartbeat: Heartbeat::Resting { due }, content, elapsed: None }
     }

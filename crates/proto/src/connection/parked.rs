@@ -33,7 +33,7 @@ impl Connection {
         if self.decoder.role() == Role::Client || !is_idle {
             return None;
         }
-        let (next_ping, idle_until) = self.timers.resting()?;
+        let (next_ping, idle_until) = self.timers.park()?;
         Some(Parked {
             limits: self.decoder.limits(),
             delivery: self.decoder.delivery(),
@@ -52,7 +52,7 @@ impl Parked {
         let Self { limits, delivery, timeouts, next_ping, idle_until, sent } = self;
         place.decoder.resume(limits, delivery);
         place.encoder.resume_at(sent);
-        place.timers = Timers::rested(next_ping, idle_until);
+        place.timers = Timers::unpark(next_ping, idle_until);
         place.timeouts = timeouts;
         (place.deadline, place.context_check) = (Deadline::default(), None);
     }
@@ -63,7 +63,7 @@ impl Parked {
         let encoder = Encoder::server().starting_at(sent);
         let mut connection = Connection::new(Role::Server, limits, timeouts, encoder);
         connection.set_delivery(delivery);
-        connection.timers = Timers::rested(next_ping, idle_until);
+        connection.timers = Timers::unpark(next_ping, idle_until);
         connection
     }
 }
