@@ -33,7 +33,7 @@ pub struct Encoder {
     outbox: Outbox,
     state: State,
     /// The message that is being sent in parts, after its first part and before its last.
-    message: Option<Begun>,
+    message: Option<OpenMessage>,
     /// The position in the outbox at which the last Pong ends.
     pong_end: u64,
     /// The position in the outbox at which our Close ends; `u64::MAX` until it is queued.
@@ -51,7 +51,7 @@ struct Compression {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Begun {
+struct OpenMessage {
     kind: Kind,
     compressed: bool,
 }
@@ -165,7 +165,7 @@ impl Encoder {
             None if *last => return self.send(content),
             None => {
                 let compressed = self.compression.as_ref().is_some_and(|by| by.may_deflate());
-                Begun { kind, compressed }
+                OpenMessage { kind, compressed }
             }
             Some(begun) if begun.kind == kind => begun,
             Some(_) => return Err(Misuse::KindOfPart),
