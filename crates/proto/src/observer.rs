@@ -39,12 +39,12 @@ pub struct Observer {
 enum State {
     /// Within a header: its bytes, and how many of them were observed.
     Header([u8; HEADER_MAX], usize),
-    Payload(Box<Passing>),
+    Payload(Box<CurrentFrame>),
 }
 
 /// A frame whose header is complete.
 #[derive(Debug)]
-struct Passing {
+struct CurrentFrame {
     frame: Observed,
     /// The message that the frame belongs to.
     message: Option<Message>,
@@ -134,8 +134,8 @@ impl Observer {
                         self.begin_frame(&header[..len]);
                     }
                 }
-                State::Payload(passing) => {
-                    let frame = &passing.frame;
+                State::Payload(current) => {
+                    let frame = &current.frame;
                     let bytes_needed = frame.payload_len - frame.passed;
                     if bytes_needed == 0 {
                         return self.end_frame();
@@ -147,7 +147,7 @@ impl Observer {
                     }
                     let (bytes, rest) = input.split_at(passes);
                     *input = rest;
-                    passing.take(bytes, self.keep, self.inflater.as_deref_mut());
+                    current.take(bytes, self.keep, self.inflater.as_deref_mut());
                 }
             }
         }
@@ -157,7 +157,7 @@ impl Observer {
     pub fn finish(mut self) -> Option<Observed> {
         match &mut self.state {
             State::Header(..) => None,
-            State::Payload(passing) => Some(passing.frame.clone()),
+            State::Payload(current) => Some(current.frame.clone()),
         }
     }
 
@@ -195,7 +195,7 @@ impl Observer {
             violation: self.check(header, was_amid_message).err(),
             after_close: self.is_closed,
         };
-        self.state = State::Payload(Box::new(Passing { frame, message }));
+        self.state = State::Payload(Box::new(CurrentFrame { frame, message }));
     }
 
     fn begin_message(&self, opcode: Opcode, reserved: u8) -> Message {
@@ -215,12 +215,12 @@ impl Observer {
     }
 
     fn end_frame(&mut self) -> Option<Observed> {
-        let State::Payload(passing) =
+        let State::Payload(current) =
             std::mem::replace(&mut self.state, State::Header([0; HEADER_MAX], 0))
         else {
             return None;
         };
-        let Passing { mut frame, message } = *passing;
+        let CurrentFrame { mut frame, message } = *current;
         if let Some(mut message) = message {
             if !frame.fin {
                 self.message = Some(message);
@@ -238,7 +238,7 @@ impl Observer {
     }
 }
 
-impl Passing {
+impl CurrentFrame {
     /// Takes the next bytes of the payload.
     fn take(&mut self, bytes: &[u8], keep: usize, mut inflater: Option<&mut Inflater>) {
         let keep = keep.max(SHORT_PAYLOAD_MAX);
