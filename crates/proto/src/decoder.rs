@@ -6,7 +6,7 @@ use crate::deflate::Inflater;
 use crate::frame::FrameHeader;
 use crate::frame::{FrameStart, RSV1};
 use crate::incoming::Delivery;
-use crate::incoming::{Frame, Fresh, Incoming, Taken};
+use crate::incoming::{Frame, Incoming, Taken, Unmasked};
 use crate::limits::{Limits, MessageLimits};
 use crate::mask::MaskKey;
 use crate::message::Kind;
@@ -299,7 +299,7 @@ impl Decoder {
                     }
                 },
                 State::InPlace(mut frame, mut utf8) => {
-                    let Fresh { bytes, is_ascii } = frame.unmask_arrived(input);
+                    let Unmasked { bytes, is_ascii } = frame.unmask_arrived(input);
                     let arrived = bytes.len();
                     if frame.opcode == Opcode::Text && !(is_ascii && utf8.held() == 0) {
                         utf8.push(bytes).map_err(|_| Violation::InvalidUtf8)?;

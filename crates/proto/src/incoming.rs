@@ -43,7 +43,7 @@ pub(crate) struct Frame {
 
 /// The payload that has arrived and is unmasked.
 #[derive(Debug)]
-pub(crate) struct Fresh<'a> {
+pub(crate) struct Unmasked<'a> {
     pub(crate) bytes: &'a [u8],
     /// True if the bytes are known to be ASCII. If false, they may still be ASCII.
     pub(crate) is_ascii: bool,
@@ -62,7 +62,7 @@ impl Frame {
     }
 
     /// Unmasks the bytes that arrived since the last call, and returns them (RFC6455-6.2-3).
-    pub(crate) fn unmask_arrived<'a>(&mut self, input: &'a mut BytesMut) -> Fresh<'a> {
+    pub(crate) fn unmask_arrived<'a>(&mut self, input: &'a mut BytesMut) -> Unmasked<'a> {
         let arrived = input.len().min(self.remaining);
         let bytes = &mut input[self.unmasked..arrived];
         let offset = self.moved + self.unmasked;
@@ -75,7 +75,7 @@ impl Frame {
             None => false,
         };
         self.unmasked = arrived;
-        Fresh { bytes, is_ascii }
+        Unmasked { bytes, is_ascii }
     }
 
     /// Returns whether the rest of the payload has arrived and is unmasked.
