@@ -201,13 +201,13 @@ impl Decoder {
     }
 
     /// Returns whether a message has begun and not ended.
-    pub(crate) fn is_amid_message(&self) -> bool {
-        let is_amid_frame = match &self.state {
+    pub(crate) fn is_within_message(&self) -> bool {
+        let is_within_frame = match &self.state {
             State::Moving(..) => true,
             State::InPlace(frame, _) => !frame.opcode.is_control(),
             State::Header | State::Ended => false,
         };
-        is_amid_frame || self.message.is_some()
+        is_within_frame || self.message.is_some()
     }
 
     /// Returns how much memory unfinished messages hold, in the decoder and in `input`.
@@ -393,7 +393,7 @@ pub(crate) fn check_start(
     start: FrameStart,
     role: Role,
     inflates: bool,
-    is_amid_message: bool,
+    is_within_message: bool,
 ) -> Result<(), Violation> {
     match start.reserved {
         0 => {}
@@ -407,7 +407,7 @@ pub(crate) fn check_start(
         (Role::Server, false) => Err(Violation::UnmaskedFrame),
         // RFC6455-5.1-4
         (Role::Client, true) => Err(Violation::MaskedFrame),
-        _ => match (start.opcode, is_amid_message) {
+        _ => match (start.opcode, is_within_message) {
             // RFC6455-5.4-10
             (Opcode::Continuation, false) => Err(Violation::UnexpectedContinuation),
             // RFC6455-5.4-3, RFC6455-6.2-2

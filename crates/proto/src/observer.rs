@@ -208,9 +208,9 @@ impl Observer {
     }
 
     /// Checks the header in the same order as a receiver.
-    fn check(&self, header: &[u8], is_amid_message: bool) -> Result<(), Violation> {
+    fn check(&self, header: &[u8], is_within_message: bool) -> Result<(), Violation> {
         let start = FrameStart::parse([header[0], header[1]])?;
-        check_start(start, self.sender.peer(), self.inflater.is_some(), is_amid_message)?;
+        check_start(start, self.sender.peer(), self.inflater.is_some(), is_within_message)?;
         FrameHeader::parse_rest(start, header).map(drop)
     }
 

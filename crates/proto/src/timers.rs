@@ -90,7 +90,7 @@ impl Timers {
 
     /// Returns whether any timeout is running.
     pub(crate) fn run(timeouts: &Timeouts, decoder: &Decoder) -> bool {
-        let message = timeouts.message().is_some() && decoder.is_amid_message();
+        let message = timeouts.message().is_some() && decoder.is_within_message();
         message || timeouts.ping().is_some() || timeouts.idle().is_some()
     }
 
@@ -134,7 +134,7 @@ impl Timers {
     /// Handles a message that was sent.
     pub(crate) fn on_send(&mut self, decoder: &Decoder) {
         // Sending does not extend the deadline of a message that is arriving.
-        if !decoder.is_amid_message() {
+        if !decoder.is_within_message() {
             self.content.clear();
         }
     }
@@ -149,7 +149,7 @@ impl Timers {
 
 /// Returns the time limit for content, and the timeout to which it belongs.
 fn content_limit(timeouts: &Timeouts, decoder: &Decoder) -> (Option<Duration>, Timeout) {
-    if decoder.is_amid_message() {
+    if decoder.is_within_message() {
         (timeouts.message(), Timeout::Message)
     } else {
         (timeouts.idle(), Timeout::Idle)

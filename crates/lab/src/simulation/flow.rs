@@ -79,7 +79,7 @@ impl Flow {
     }
 
     /// Returns whether a message is being sent in parts.
-    pub(super) fn is_amid_message(&self) -> bool {
+    pub(super) fn is_within_message(&self) -> bool {
         self.begun.is_some()
     }
 

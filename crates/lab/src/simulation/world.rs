@@ -268,9 +268,9 @@ impl<'a> World<'a> {
         }
         if self.expects_clean_end && self.ends.iter().all(|end| end.phase == Phase::Open) {
             self.flows.iter().for_each(Flow::assert_at_rest);
-            let is_amid_message = self.flows.iter().any(Flow::is_amid_message);
+            let is_within_message = self.flows.iter().any(Flow::is_within_message);
             for end in &self.ends {
-                let may_wait = is_amid_message || end.has_heartbeat;
+                let may_wait = is_within_message || end.has_heartbeat;
                 assert!(
                     may_wait || !end.connection.has_deadline(),
                     "{:?} has not released its contexts",
