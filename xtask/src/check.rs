@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::rooms;
+use crate::imports;
 use crate::run::{Failure, cargo, output, run};
 
 /// Crates that must not be dependencies of the protocol crate.
@@ -10,7 +10,7 @@ const ABOVE_THE_WALL: [&str; 9] =
     ["tokio", "mio", "socket2", "rustls", "getrandom", "rand", "fastrand", "futures", "hyper"];
 
 pub(crate) fn all() -> Result<(), Failure> {
-    rooms::check()?;
+    imports::check()?;
     run(&mut cargo(["fmt", "--all", "--check"]))?;
     run(&mut cargo(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
     run(cargo(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings"))?;
