@@ -25,8 +25,8 @@ pub(crate) fn check() -> Result<(), Failure> {
         let folder = folder?.path();
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let imports = Imports::read(&folder.join("src"))?;
-        let circles = imports.circles();
-        faults.extend(circles.iter().map(|circle| format!("{name}: a circle: {circle}")));
+        let cycles = imports.cycles();
+        faults.extend(cycles.iter().map(|cycle| format!("{name}: a cycle: {cycle}")));
         faults.extend(imports.through_root.iter().map(|import| format!("{name}: {import}")));
     }
     match faults.len() {
@@ -64,20 +64,20 @@ impl Imports {
     }
 
     /// Returns the cycles. Each is a group of modules that import each other, directly or through others.
-    fn circles(&self) -> Vec<String> {
+    fn cycles(&self) -> Vec<String> {
         let mut seen = BTreeSet::new();
-        let mut circles = Vec::new();
+        let mut cycles = Vec::new();
         for module in self.named.keys() {
             let reached = self.reached_from(module);
             if !reached.contains(module) || seen.contains(module) {
                 continue;
             }
             let is_back = |other: &&Module| self.reached_from(other).contains(module);
-            let circle: Vec<&Module> = reached.iter().filter(is_back).collect();
-            circles.push(circle.iter().map(|m| m.join("::")).collect::<Vec<_>>().join(", "));
-            seen.extend(circle.into_iter().cloned());
+            let cycle: Vec<&Module> = reached.iter().filter(is_back).collect();
+            cycles.push(cycle.iter().map(|m| m.join("::")).collect::<Vec<_>>().join(", "));
+            seen.extend(cycle.into_iter().cloned());
         }
-        circles
+        cycles
     }
 
     fn reached_from(&self, module: &Module) -> BTreeSet<Module> {
@@ -218,12 +218,12 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_is_shown_once() {
+    fn a_cycle_is_shown_once() {
         let module = |name: &str| vec![name.to_owned()];
         let mut imports = Imports::default();
         for (from, to) in [("a", "b"), ("b", "c"), ("c", "a"), ("d", "a")] {
             imports.named.entry(module(from)).or_default().insert(module(to));
         }
-        assert_eq!(imports.circles(), ["a, b, c"]);
+        assert_eq!(imports.cycles(), ["a, b, c"]);
     }
 }
