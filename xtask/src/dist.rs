@@ -74,7 +74,7 @@ pub(crate) fn dist(options: &Options) -> Result<(), Failure> {
     }
     fs::create_dir_all(folder())?;
     pack_main()?;
-    let mut left_out = Vec::new();
+    let mut missing = Vec::new();
     for platform in &PLATFORMS {
         let is_named = options.platforms.iter().any(|name| name == platform.name);
         if !is_named && !options.platforms.is_empty() {
@@ -85,11 +85,11 @@ pub(crate) fn dist(options: &Options) -> Result<(), Failure> {
             Err(reason) if is_named => {
                 return Err(Failure(format!("could not build {}: {reason}", platform.name)));
             }
-            Err(reason) => left_out.push(format!("  {}: {reason}", platform.name)),
+            Err(reason) => missing.push(format!("  {}: {reason}", platform.name)),
         }
     }
-    if !left_out.is_empty() {
-        println!("Not built here:\n{}", left_out.join("\n"));
+    if !missing.is_empty() {
+        println!("Not built here:\n{}", missing.join("\n"));
     }
     if options.try_out { dist_try::try_out() } else { Ok(()) }
 }

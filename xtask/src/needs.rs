@@ -28,27 +28,27 @@ const PACKAGES: [(&str, &str); 4] = [
 
 /// The missing programs, each with the tests that need it.
 #[derive(Debug, Default)]
-pub(crate) struct LeftOut {
+pub(crate) struct MissingPrograms {
     tests: BTreeMap<String, BTreeSet<String>>,
     /// The modules of Rust tests to skip.
     modules: BTreeSet<String>,
 }
 
-impl LeftOut {
+impl MissingPrograms {
     /// Reads the output of `cargo test -- --list --ignored`.
     pub(crate) fn rust(list: &str, has: impl Fn(&str) -> bool) -> Self {
-        let mut left_out = Self::default();
+        let mut missing = Self::default();
         for test in list.lines().filter_map(|line| line.strip_suffix(": test")) {
             for module in modules(test) {
                 let needs = module.trim_start_matches("needs_").split("_and_");
                 let programs = needs.flat_map(programs).filter(|program| !has(program));
                 for program in programs {
-                    left_out.add(program, test.to_owned());
-                    left_out.modules.insert(format!("{module}::"));
+                    missing.add(program, test.to_owned());
+                    missing.modules.insert(format!("{module}::"));
                 }
             }
         }
-        left_out
+        missing
     }
 
     /// Adds tests of the npm package: all of them without npm, otherwise those that need a missing
@@ -91,7 +91,7 @@ impl LeftOut {
     }
 }
 
-impl fmt::Display for LeftOut {
+impl fmt::Display for MissingPrograms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (program, tests) in &self.tests {
             writeln!(f, "  needs {program}:")?;
@@ -178,11 +178,11 @@ mod tests {
 
     #[test]
     fn tests_that_need_a_missing_program_are_skipped() {
-        let left_out = LeftOut::rust(LIST, |program| !["tmux", "nginx"].contains(&program));
-        let skipped: Vec<_> = left_out.skip().collect();
+        let missing = MissingPrograms::rust(LIST, |program| !["tmux", "nginx"].contains(&program));
+        let skipped: Vec<_> = missing.skip().collect();
         assert_eq!(skipped, ["--skip", "needs_nginx_and_openssl::", "--skip", "needs_tmux::"]);
         assert_eq!(
-            left_out.to_string(),
+            missing.to_string(),
             "  needs nginx:\n    needs_nginx_and_openssl::tls\n  needs tmux:\n    \
              needs_tmux::keys\nTo run them too (Debian, Ubuntu): apt-get install nginx tmux"
         );
@@ -190,16 +190,16 @@ mod tests {
 
     #[test]
     fn the_peers_need_venv_and_npm() {
-        let left_out = LeftOut::rust(LIST, |program| program != VENV);
-        assert!(left_out.lacks(VENV) && !left_out.lacks("npm"));
-        assert!(left_out.to_string().ends_with("apt-get install python3-venv"), "{left_out}");
+        let missing = MissingPrograms::rust(LIST, |program| program != VENV);
+        assert!(missing.lacks(VENV) && !missing.lacks("npm"));
+        assert!(missing.to_string().ends_with("apt-get install python3-venv"), "{missing}");
     }
 
     #[test]
     fn servers_have_hyphens_in_their_names() {
-        let left_out = LeftOut::rust("needs_redis_server::a: test\n", |_| false);
-        assert!(left_out.lacks("redis-server"), "{left_out}");
-        assert_eq!(left_out.skip().collect::<Vec<_>>(), ["--skip", "needs_redis_server::"]);
+        let missing = MissingPrograms::rust("needs_redis_server::a: test\n", |_| false);
+        assert!(missing.lacks("redis-server"), "{missing}");
+        assert_eq!(missing.skip().collect::<Vec<_>>(), ["--skip", "needs_redis_server::"]);
     }
 
     #[test]
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn nothing_is_skipped_if_all_programs_are_installed() {
-        assert!(LeftOut::rust(LIST, |_| true).is_empty());
+        assert!(MissingPrograms::rust(LIST, |_| true).is_empty());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! All tests: of the crates, against the peers, and of the npm package.
 
-use crate::needs::{self, LeftOut, VENV, has, search_path};
+use crate::needs::{self, MissingPrograms, VENV, has, search_path};
 use crate::run::{Failure, cargo, output, run};
 use crate::{node, peers};
 
@@ -20,25 +20,25 @@ pub(crate) fn test(everything: bool, arguments: &[String]) -> Result<(), Failure
     };
     let ignored = list(&["--ignored"])?;
     needs::check_ignored(&list(&[])?, &ignored)?;
-    let mut left_out = LeftOut::rust(&ignored, has);
+    let mut missing = MissingPrograms::rust(&ignored, has);
     if !selects {
-        left_out.npm(has)?;
+        missing.npm(has)?;
     }
-    if everything && !left_out.is_empty() {
-        return Err(Failure(format!("could not run all tests: programs are missing\n{left_out}")));
+    if everything && !missing.is_empty() {
+        return Err(Failure(format!("could not run all tests: programs are missing\n{missing}")));
     }
 
-    if !left_out.lacks("npm") && !left_out.lacks(VENV) {
+    if !missing.lacks("npm") && !missing.lacks(VENV) {
         peers::install()?;
     }
     let mut tests = cargo(["test", "--workspace"]);
-    tests.args(of_cargo).args(["--", "--include-ignored"]).args(left_out.skip()).args(of_tests);
+    tests.args(of_cargo).args(["--", "--include-ignored"]).args(missing.skip()).args(of_tests);
     run(tests.env("PATH", search_path()))?;
-    if !selects && !left_out.lacks("npm") {
+    if !selects && !missing.lacks("npm") {
         node::test(everything)?;
     }
-    if !left_out.is_empty() {
-        println!("\nAll tests passed, but these were skipped:\n{left_out}");
+    if !missing.is_empty() {
+        println!("\nAll tests passed, but these were skipped:\n{missing}");
     }
     Ok(())
 }
