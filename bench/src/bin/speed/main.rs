@@ -1,7 +1,6 @@
 //! Measures the cost of a message for a server or a client, for fullduplex and other libraries.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
 
-mod cast;
 mod connection;
 mod deflate;
 mod document;
@@ -13,6 +12,7 @@ mod plot;
 mod replies;
 mod rounds;
 mod script;
+mod servers;
 mod table;
 mod talker;
 mod traffic;

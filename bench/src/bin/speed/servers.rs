@@ -10,7 +10,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 /// for the measured peers, of which only one is active at a time. The other processor is for the
 /// other end.
 #[derive(Debug)]
-pub(crate) struct Cast {
+pub(crate) struct Servers {
     measured: usize,
     other: usize,
     servers: HashMap<(&'static str, Mode, Place), Program>,
@@ -26,7 +26,7 @@ enum Place {
 /// The server that all clients connect to.
 const FOR_CLIENTS: Peer = SERVERS[0];
 
-impl Cast {
+impl Servers {
     /// Moves this program to one of the processors.
     pub(crate) fn new() -> io::Result<Self> {
         let allowed = sched_getaffinity(None)?;
