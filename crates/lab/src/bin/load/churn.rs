@@ -35,7 +35,7 @@ const PATH: &str = "/";
 
 /// How a connection is used and ended.
 #[derive(Debug, Clone, Copy)]
-enum Course {
+enum ConnectionEnd {
     /// A message, and the closing handshake.
     Closed,
     /// A message, and an RST.
@@ -48,8 +48,8 @@ enum Course {
     Silent,
 }
 
-impl Course {
-    /// Returns the course of connection `number`. Most use the closing handshake.
+impl ConnectionEnd {
+    /// Returns how connection `number` ends. Most use the closing handshake.
     fn of(number: usize) -> Self {
         match number % WARM_UP {
             // Silent connections last for seconds. If more of them existed than before the first measurement,
@@ -121,25 +121,27 @@ async fn go_on(
             return Ok(silent);
         }
         let mut stream = raw::connect(server, number).await?;
-        match Course::of(number) {
+        match ConnectionEnd::of(number) {
             // This connection takes long, so it runs in another task.
-            Course::Silent => drop(silent.spawn(be_silent(stream))),
-            Course::ResetOpening => {
+            ConnectionEnd::Silent => drop(silent.spawn(be_silent(stream))),
+            ConnectionEnd::ResetOpening => {
                 stream.write_all(half_a_request().as_bytes()).await?;
                 raw::reset(stream)?;
             }
-            course => timeout(PATIENCE, talk(stream, course)).await??,
+            end => timeout(PATIENCE, talk(stream, end)).await??,
         }
     }
 }
 
 /// Sends a message, reads its echo, and ends the connection.
-async fn talk(mut stream: TcpStream, course: Course) -> io::Result<()> {
+async fn talk(mut stream: TcpStream, end: ConnectionEnd) -> io::Result<()> {
     raw::shake_hands(&mut stream, PATH).await?;
     send_frame(&mut stream, FIN | TEXT, b"hello").await?;
-    match course {
-        Course::Reset => return raw::reset(stream),
-        Course::Closed => send_frame(&mut stream, FIN | CLOSE, &1000_u16.to_be_bytes()).await?,
+    match end {
+        ConnectionEnd::Reset => return raw::reset(stream),
+        ConnectionEnd::Closed => {
+            send_frame(&mut stream, FIN | CLOSE, &1000_u16.to_be_bytes()).await?
+        }
         _ => stream.shutdown().await?,
     }
     expect_end(stream).await

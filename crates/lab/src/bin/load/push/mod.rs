@@ -38,7 +38,7 @@ const HANG: Duration = Duration::from_secs(20);
 
 /// How a client ends its connection.
 #[derive(Debug, Clone, Copy)]
-enum Course {
+enum ConnectionEnd {
     Close,
     Fin,
     Reset,
@@ -145,17 +145,17 @@ async fn go_on(
         }
         let mut stream = timeout(HANG, open(server, index)).await??;
         slowest = slowest.max(ended.as_ref().map_or(Duration::ZERO, Instant::elapsed));
-        let course = [Course::Close, Course::Fin, Course::Reset][number % 3];
+        let end = [ConnectionEnd::Close, ConnectionEnd::Fin, ConnectionEnd::Reset][number % 3];
         ended = Some(Instant::now());
-        match course {
-            Course::Reset => raw::reset(stream)?,
-            Course::Close => {
+        match end {
+            ConnectionEnd::Reset => raw::reset(stream)?,
+            ConnectionEnd::Close => {
                 let payload = 1000_u16.to_be_bytes();
                 stream.write_all(&masked_frame(FIN | CLOSE, payload)).await?;
                 let expected = frame(FIN | CLOSE, payload);
                 timeout(HANG, expect_end(stream, &expected)).await??;
             }
-            Course::Fin => {
+            ConnectionEnd::Fin => {
                 stream.shutdown().await?;
                 timeout(HANG, expect_end(stream, &[])).await??;
             }
