@@ -35,9 +35,9 @@ fn load() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
     let task = arguments.next().unwrap_or_default();
     if task == "serve-push" {
-        let way = arguments.next().as_deref().and_then(push::serve::Way::of).ok_or(USAGE)?;
+        let mode = arguments.next().as_deref().and_then(push::serve::ServeMode::of).ok_or(USAGE)?;
         let seconds = arguments.next().ok_or(USAGE)?.parse()?;
-        return Ok(push::serve::serve(way, Duration::from_secs(seconds))?);
+        return Ok(push::serve::serve(mode, Duration::from_secs(seconds))?);
     }
     let numbers = arguments.map(|text| text.parse()).collect::<Result<Vec<u32>, _>>()?;
     match (task.as_str(), numbers.as_slice()) {

@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use self::serve::{GRACE, PUSH, Way};
+use self::serve::{GRACE, PUSH, ServeMode};
 use crate::{Failure, mebibytes, raw, run};
 
 /// The number of concurrent clients. Each has its own address.
@@ -47,7 +47,7 @@ enum ConnectionEnd {
 /// A server, and the figures to measure.
 struct Served {
     program: Program,
-    way: Way,
+    mode: ServeMode,
     /// How long a handler may wait after the end of its connection.
     handlers_end_after: Duration,
     /// The number of open files while no client is connected.
@@ -56,29 +56,29 @@ struct Served {
 
 /// Runs this many clients for each way to serve. The handlers push every `interval`.
 pub(crate) fn push(clients: usize, interval: Duration) -> Result<(), Failure> {
-    Way::ALL.into_iter().try_for_each(|way| serve_by(way, clients, interval))
+    ServeMode::ALL.into_iter().try_for_each(|mode| serve_in(mode, clients, interval))
 }
 
-fn serve_by(way: Way, clients: usize, interval: Duration) -> Result<(), Failure> {
+fn serve_in(mode: ServeMode, clients: usize, interval: Duration) -> Result<(), Failure> {
     let mut command = Command::new(std::env::current_exe()?);
     let seconds = interval.as_secs().to_string();
-    let program = Program::start(command.args(["serve-push", way.name(), &seconds]))?;
-    let handlers_end_after = match way {
-        Way::Server | Way::Axum => GRACE,
-        Way::Drive => interval,
+    let program = Program::start(command.args(["serve-push", mode.name(), &seconds]))?;
+    let handlers_end_after = match mode {
+        ServeMode::Server | ServeMode::Axum => GRACE,
+        ServeMode::Drive => interval,
     };
     // Warms up the server until the maximum number of handlers wait at the same time.
     run(come_and_go(program.address, 0..WARM_UP))??;
-    let mut server = Served { program, way, handlers_end_after, files: 0 };
+    let mut server = Served { program, mode, handlers_end_after, files: 0 };
     server.wait_for_handlers()?;
     server.files = server.program.process.open_files()?;
     let tenth = clients / 10;
     let early = server.measure(0..tenth)?;
     let late = server.measure(tenth..clients)?;
-    let waiting = match way {
-        Way::Server | Way::Axum => 0,
+    let waiting = match mode {
+        ServeMode::Server | ServeMode::Axum => 0,
         // All handlers may have waited at the same time, and the allocator may keep their memory.
-        Way::Drive => (clients - tenth) as u64 * HANDLER,
+        ServeMode::Drive => (clients - tenth) as u64 * HANDLER,
     };
     if late > early + GROWTH + waiting {
         return Err(format!("the server has grown by {:.2} MiB", mebibytes(late - early)).into());
@@ -89,24 +89,24 @@ fn serve_by(way: Way, clients: usize, interval: Duration) -> Result<(), Failure>
 impl Served {
     /// Runs clients, waits until all handlers have ended, and returns the memory of the server.
     fn measure(&self, numbers: Range<usize>) -> Result<u64, Failure> {
-        let Self { program: Program { address, process, .. }, way, files, .. } = self;
-        let (way, end) = (way.name(), numbers.end);
+        let Self { program: Program { address, process, .. }, mode, files, .. } = self;
+        let (mode, end) = (mode.name(), numbers.end);
         let begun = Instant::now();
         let slowest = run(come_and_go(*address, numbers.clone()))??;
         let rate = numbers.len() as f64 / begun.elapsed().as_secs_f64();
         if slowest > LIMIT {
-            return Err(format!("{way}: a slot was in use {slowest:?} after the end").into());
+            return Err(format!("{mode}: a slot was in use {slowest:?} after the end").into());
         }
         // Handlers that have not noticed the end still wait, but hold no descriptor.
         std::thread::sleep(LIMIT);
         let left = process.open_files()?;
         if left != *files {
-            return Err(format!("{way}: {left} files are open, not {files}").into());
+            return Err(format!("{mode}: {left} files are open, not {files}").into());
         }
         self.wait_for_handlers()?;
         let (memory, peak) = (mebibytes(process.memory()?), mebibytes(process.peak_memory()?));
         println!(
-            "{way}: {end} clients, {rate:.0} a second, a slot free after {:.0} ms at most, {left} open \
+            "{mode}: {end} clients, {rate:.0} a second, a slot free after {:.0} ms at most, {left} open \
              files, {memory:.2} MiB resident, {peak:.2} MiB at the peak",
             slowest.as_secs_f64() * 1000.0,
         );

@@ -23,14 +23,14 @@ pub(crate) const PUSH: &str = "news";
 
 /// How the connections are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum ServeMode {
     Server,
     Axum,
     /// `Socket::drive`, whose handlers wait for the next push, at most 60 s.
     Drive,
 }
 
-impl Way {
+impl ServeMode {
     pub(crate) const ALL: [Self; 3] = [Self::Server, Self::Axum, Self::Drive];
 
     pub(crate) fn name(self) -> &'static str {
@@ -42,12 +42,12 @@ impl Way {
     }
 
     pub(crate) fn of(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|way| way.name() == name)
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
     }
 }
 
 /// Prints the address of the server and runs it until stdin ends.
-pub(crate) fn serve(way: Way, interval: Duration) -> io::Result<()> {
+pub(crate) fn serve(mode: ServeMode, interval: Duration) -> io::Result<()> {
     std::thread::spawn(|| {
         io::copy(&mut io::stdin(), &mut io::sink()).ok();
         std::process::exit(0)
@@ -59,8 +59,8 @@ pub(crate) fn serve(way: Way, interval: Duration) -> io::Result<()> {
         let (news, _) = broadcast::channel(1);
         tokio::spawn(push_repeatedly(news.clone(), interval));
         let options = ServerOptions::default().connections_per_address(1).handler_grace(GRACE);
-        match way {
-            Way::Server => {
+        match mode {
+            ServeMode::Server => {
                 let server = Server::from_listener(listener, options);
                 let handler = move |request: Request| {
                     let news = news.subscribe();
@@ -69,14 +69,14 @@ pub(crate) fn serve(way: Way, interval: Duration) -> io::Result<()> {
                 server.serve(handler).await;
                 Ok(())
             }
-            Way::Axum => {
+            ServeMode::Axum => {
                 let router = Router::new()
                     .route("/", any(open))
                     .with_state(AppState(Connections::new(options), news))
                     .into_make_service_with_connect_info::<SocketAddr>();
                 axum::serve(listener, router).await
             }
-            Way::Drive => drive(listener, news).await,
+            ServeMode::Drive => drive(listener, news).await,
         }
     })
 }
