@@ -23,7 +23,7 @@ pub(super) struct End {
     /// The remaining actions of the application in reverse order: the last item is the next action.
     pub(super) actions: Vec<Action>,
     pub(super) eagerness: [u64; 3],
-    pub(super) attention: Attention,
+    pub(super) activity: Activity,
     /// The application does nothing until this instant.
     pub(super) rests_until: Option<Instant>,
     /// The bytes that were read and not yet parsed.
@@ -47,7 +47,7 @@ pub(super) struct End {
 
 /// Whether the end is active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Attention {
+pub(super) enum Activity {
     Full,
     /// It does not read until this instant.
     Paused(Instant),
@@ -105,7 +105,7 @@ impl End {
             deflate,
             actions,
             eagerness,
-            attention: Attention::Full,
+            activity: Activity::Full,
             rests_until: None,
             input: BytesMut::new(),
             reading: Reading::Drained,
@@ -134,7 +134,7 @@ impl End {
 
     /// Stops reading until `until`.
     pub(super) fn pause(&mut self, until: Instant) {
-        self.attention = Attention::Paused(until);
+        self.activity = Activity::Paused(until);
         self.connection.handle_pause();
         if self.phase == Phase::Open {
             self.deadline = None;
@@ -143,7 +143,7 @@ impl End {
 
     /// Ends a pause or a freeze.
     pub(super) fn resume(&mut self) {
-        self.attention = Attention::Full;
+        self.activity = Activity::Full;
     }
 
     /// Parks and unparks the connection, as a driver with many idle connections does.
@@ -170,10 +170,10 @@ impl End {
             self.idle_since = now;
         }
         // A driver calls `handle_timeout` on a closing connection even during a pause of reading.
-        let handles_timeout = match self.attention {
-            Attention::Full => true,
-            Attention::Paused(_) => self.phase() == Phase::Closing,
-            Attention::Frozen => false,
+        let handles_timeout = match self.activity {
+            Activity::Full => true,
+            Activity::Paused(_) => self.phase() == Phase::Closing,
+            Activity::Frozen => false,
         };
         if handles_timeout {
             let before = self.phase();

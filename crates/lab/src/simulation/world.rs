@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use fullduplex_proto::Role;
 
 use super::content;
-use super::end::{Attention, End, Phase, Reading};
+use super::end::{Activity, End, Phase, Reading};
 use super::flow::Flow;
 use super::frame::{self, PING};
 use super::pipe::Pipe;
@@ -112,16 +112,16 @@ impl<'a> World<'a> {
     fn weight(&self, role: Role, turn: Move) -> u64 {
         let end = &self.ends[role as usize];
         let (outgoing, incoming) = (&self.pipes[role as usize], &self.pipes[1 - role as usize]);
-        if end.phase == Phase::Closed || end.attention == Attention::Frozen {
+        if end.phase == Phase::Closed || end.activity == Activity::Frozen {
             return 0;
         }
         let [act, write, read] = end.eagerness;
         let (is_possible, weight) = match turn {
             Move::Act => (!end.actions.is_empty() && end.rests_until.is_none(), act),
             Move::Write => (!end.connection.is_flushed() && outgoing.is_writable(), write),
-            Move::Read => match (end.attention, end.reading) {
-                (Attention::Full, Reading::Drained) => (incoming.is_readable(), read),
-                (Attention::Full, Reading::Undrained) => (true, read),
+            Move::Read => match (end.activity, end.reading) {
+                (Activity::Full, Reading::Drained) => (incoming.is_readable(), read),
+                (Activity::Full, Reading::Undrained) => (true, read),
                 _ => (false, read),
             },
             Move::ShutDown => (end.connection.wants_shutdown(), write),
@@ -190,9 +190,9 @@ impl<'a> World<'a> {
             FaultKind::Cut => self.pipes[from].cut(),
             FaultKind::Reset => self.pipes.iter_mut().for_each(Pipe::reset),
             FaultKind::Silence => self.pipes[from].lose_reader(),
-            FaultKind::Freeze => self.ends[from].attention = Attention::Frozen,
+            FaultKind::Freeze => self.ends[from].activity = Activity::Frozen,
             FaultKind::Talk => {
-                self.ends[from].attention = Attention::Frozen;
+                self.ends[from].activity = Activity::Frozen;
                 let wire = self.flows[from].wire();
                 if wire.is_within_frame() || wire.is_closed() {
                     return;
@@ -209,10 +209,10 @@ impl<'a> World<'a> {
 
     /// Returns the next instant at which something may happen.
     pub(super) fn next_timer(&self) -> Option<Instant> {
-        let awake = self.ends.iter().filter(|end| end.attention != Attention::Frozen);
+        let awake = self.ends.iter().filter(|end| end.activity != Activity::Frozen);
         let is_quiet = self.now >= self.quiet_since + QUIET;
-        let ends = awake.flat_map(|end| match end.attention {
-            Attention::Paused(until) => {
+        let ends = awake.flat_map(|end| match end.activity {
+            Activity::Paused(until) => {
                 let deadline = end.deadline.filter(|_| end.phase == Phase::Closing);
                 [Some(until), deadline, end.rests_until]
             }
@@ -234,9 +234,9 @@ impl<'a> World<'a> {
         for role in [Role::Client, Role::Server] {
             let end = &mut self.ends[role as usize];
             end.rests_until = end.rests_until.filter(|&until| until > now);
-            match end.attention {
-                Attention::Frozen => continue,
-                Attention::Paused(until) if until <= now => end.resume(),
+            match end.activity {
+                Activity::Frozen => continue,
+                Activity::Paused(until) if until <= now => end.resume(),
                 _ => {}
             }
             self.settle(role);
@@ -263,7 +263,7 @@ impl<'a> World<'a> {
     pub(super) fn end_transport(&mut self) {
         assert!(!self.transport_was_ended, "D2: an end outlives its transport");
         self.transport_was_ended = true;
-        for end in self.ends.iter().filter(|end| end.attention != Attention::Frozen) {
+        for end in self.ends.iter().filter(|end| end.activity != Activity::Frozen) {
             assert_ne!(end.phase, Phase::Closing, "D3: {:?} is stuck", end.role);
         }
         if self.expects_clean_end && self.ends.iter().all(|end| end.phase == Phase::Open) {
