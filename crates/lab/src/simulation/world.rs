@@ -33,7 +33,7 @@ const MOVES: [Move; 4] = [Move::Act, Move::Write, Move::Read, Move::ShutDown];
 
 /// An end that sends a Ping at every interval and reads nothing ([`FaultKind::Talk`]).
 #[derive(Debug)]
-struct Talker {
+struct PingFlood {
     from: Role,
     interval: Duration,
     next: Instant,
@@ -53,7 +53,7 @@ pub(super) struct World<'a> {
     /// The fault that will happen.
     fault: Option<Fault>,
     /// The end that ignores the other's Close and keeps sending.
-    talker: Option<Talker>,
+    ping_flood: Option<PingFlood>,
     pub(super) expects_clean_end: bool,
     /// Whether the transport was ended because nothing else could happen.
     pub(super) transport_was_ended: bool,
@@ -85,7 +85,7 @@ impl<'a> World<'a> {
             quiet_since: now,
             pipes,
             fault,
-            talker: None,
+            ping_flood: None,
             expects_clean_end,
             transport_was_ended: false,
             trace,
@@ -198,8 +198,8 @@ impl<'a> World<'a> {
                     return;
                 }
                 let interval = Duration::from_millis(5 + self.rng.below(500));
-                self.talker =
-                    Some(Talker { from: fault.from, interval, next: self.now + interval });
+                self.ping_flood =
+                    Some(PingFlood { from: fault.from, interval, next: self.now + interval });
                 let other = &mut self.ends[1 - from];
                 other.rests_until = None;
                 other.actions.push(Action::Close(content::close(&mut self.rng)));
@@ -219,12 +219,12 @@ impl<'a> World<'a> {
             _ if is_quiet && end.phase == Phase::Open => [None, None, end.rests_until],
             _ => [None, end.deadline, end.rests_until],
         });
-        let talker = self
-            .talker
+        let ping_flood = self
+            .ping_flood
             .as_ref()
-            .filter(|talker| self.ends[talker.from.peer() as usize].phase != Phase::Closed);
+            .filter(|ping_flood| self.ends[ping_flood.from.peer() as usize].phase != Phase::Closed);
         let held = self.pipes.iter().filter_map(Pipe::held_until);
-        ends.flatten().chain(held).chain(talker.map(|talker| talker.next)).min()
+        ends.flatten().chain(held).chain(ping_flood.map(|ping_flood| ping_flood.next)).min()
     }
 
     pub(super) fn advance(&mut self, now: Instant) {
@@ -241,12 +241,12 @@ impl<'a> World<'a> {
             }
             self.settle(role);
         }
-        if let Some(mut talker) = self.talker.take() {
-            if talker.next <= now {
-                self.talk(talker.from);
-                talker.next = now + talker.interval;
+        if let Some(mut ping_flood) = self.ping_flood.take() {
+            if ping_flood.next <= now {
+                self.talk(ping_flood.from);
+                ping_flood.next = now + ping_flood.interval;
             }
-            self.talker = Some(talker);
+            self.ping_flood = Some(ping_flood);
         }
     }
 
