@@ -280,7 +280,7 @@ impl Incoming {
 /// How much of a frame was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Taken {
-    /// All of it.
+    /// The whole frame.
     Frame,
     /// The part that has arrived, or only as much as one delivered part may contain.
     Piece,

@@ -177,7 +177,7 @@ impl Observer {
             _ => None,
         };
         // Whether a message had begun before this frame.
-        let was_amid_message = match opcode {
+        let was_within_message = match opcode {
             Some(Opcode::Continuation) => message.is_some(),
             _ => self.message.is_some(),
         };
@@ -192,7 +192,7 @@ impl Observer {
             compressed: message.as_ref().is_some_and(|m| m.compression != Compression::None),
             content: Vec::new(),
             content_len: 0,
-            violation: self.check(header, was_amid_message).err(),
+            violation: self.check(header, was_within_message).err(),
             after_close: self.is_closed,
         };
         self.state = State::Payload(Box::new(CurrentFrame { frame, message }));

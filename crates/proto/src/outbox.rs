@@ -45,7 +45,7 @@ struct Queue {
     tail: Vec<u8>,
     /// How many bytes of `tail` were written.
     tail_written: usize,
-    /// The frames that make up the bytes above.
+    /// The frames of the bytes in `pieces` and `tail`.
     frames: VecDeque<QueuedFrame>,
     /// The number of queued bytes that `buffered_amount` counts.
     payload: usize,

@@ -183,7 +183,7 @@ fn at(role: Role, deflate: bool, situation: Situation) -> Option<(Connection, By
     let begin = match situation {
         Situation::Idle => return Some((connection, input)),
         Situation::InText => frame(TEXT, "a"),
-        // The RFC's example, flushed: a fragment keeps the tail.
+        // The RFC's example. The tail is only removed at the end of a message, so this fragment has one.
         Situation::InCompressedText => Frame {
             reserved: 0b100,
             ..frame(TEXT, b"\xf2\x48\xcd\xc9\xc9\x07\x00\x00\x00\xff\xff")

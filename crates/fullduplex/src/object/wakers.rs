@@ -6,9 +6,9 @@ use std::task::{Context, Poll, Waker};
 pub(crate) enum Host {
     /// No one: the application has not used the object since its construction (FC-01).
     Unclaimed,
-    /// The driver runs them when they are posted.
+    /// The driver runs the tasks when they are posted.
     Driver,
-    /// The stream with this number runs them when it is polled.
+    /// The stream with this number runs the tasks when it is polled.
     Stream(u64),
 }
 
@@ -32,12 +32,12 @@ pub(crate) struct Wakers {
 #[derive(Debug)]
 enum Driver {
     Alive {
-        /// Its waker, while it waits.
+        /// The driver's waker, while the driver waits.
         waker: Option<Waker>,
         /// Whether the driver was woken since [`Wakers::poll_woken`] last returned `Ready`.
         wanted: bool,
     },
-    /// It has ended, possibly with its runtime.
+    /// The driver has ended, possibly with its runtime.
     Gone,
 }
 

@@ -128,7 +128,7 @@ pub struct Undelivered {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UndeliveredReason {
-    /// They were dropped to make room for newer ones:
+    /// The messages were dropped to make room for newer ones:
     /// [`OutboxOverflow::DropOldest`](super::OutboxOverflow::DropOldest).
     OutboxFull,
     /// They were handed to a connection that ended before they were written completely. The server

@@ -43,7 +43,7 @@ pub(super) fn has_element(headers: &HeaderMap, name: impl AsHeaderName, wanted: 
 }
 
 /// Returns whether the headers of an opening request announce a body. The bytes after the request must be
-/// frames (faults H13).
+/// frames (fault H13).
 pub(super) fn announces_body(headers: &HeaderMap) -> bool {
     let is_zero = |value: &HeaderValue| value == "0";
     headers.contains_key(TRANSFER_ENCODING) || !headers.get_all(CONTENT_LENGTH).iter().all(is_zero)

@@ -16,11 +16,11 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 /// How the peer and the transport behave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Peer {
-    /// It answers each Ping.
+    /// The peer answers each Ping.
     Alive,
-    /// It accepts all bytes and sends nothing.
+    /// The peer accepts all bytes and sends nothing.
     Silent,
-    /// Nothing can be written to it.
+    /// The transport accepts no bytes.
     Stuck,
 }
 

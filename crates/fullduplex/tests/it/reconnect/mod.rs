@@ -183,12 +183,12 @@ async fn reconnect_works_in_every_state() {
     .backoff(backoff)
     .open();
     let mut events = socket.events();
-    // While an attempt hangs.
+    // The attempt hangs.
     advance(Duration::from_secs(1)).await;
     assert_eq!(socket.state(), ReconnectState::Connecting { retry: 0 });
     socket.reconnect();
     expect!(&mut events, ReconnectingEvent::Lost(_));
-    // While it waits.
+    // The socket waits for its next attempt.
     server.start();
     let before = Instant::now();
     socket.reconnect();
@@ -246,7 +246,7 @@ async fn the_provider_is_asked_for_each_attempt() {
 #[tokio::test(start_paused = true)]
 async fn close_works_in_every_state() {
     let server = Memory::new(echo);
-    // While the provider hangs.
+    // The provider hangs.
     let hanging =
         ReconnectingWebSocket::provided_by(|_| pending::<Result<Builder, Error>>()).open();
     let mut events = hanging.events();
@@ -257,7 +257,7 @@ async fn close_works_in_every_state() {
     assert_eq!((undelivered.reason, undelivered.count), (UndeliveredReason::Ended, 1));
     expect!(&mut events, ReconnectingEvent::Error);
     expect!(&mut events, ReconnectingEvent::Close(close) => assert_eq!(close.code, 1006));
-    // While it waits.
+    // The socket waits for its next attempt.
     let waiting = ReconnectingWebSocket::builder(server.builder()).open();
     let mut events = waiting.events();
     expect!(&mut events, ReconnectingEvent::Lost(_));
