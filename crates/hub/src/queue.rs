@@ -43,8 +43,8 @@ impl Queue {
         Arc::new(Self { state: Mutex::default(), capacity, policy })
     }
 
-    /// Queues a message. Returns whether it fitted. Adds the reader's waker to the list. The caller wakes it without
-    /// holding a lock.
+    /// Queues a message. Returns whether it fitted. Adds the reader's waker to `wakers`. The caller
+    /// wakes these wakers after it has released its lock.
     pub(crate) fn message(
         &self,
         delivery: Delivery,
@@ -53,7 +53,7 @@ impl Queue {
     ) -> bool {
         let mut state = self.lock();
         if state.ended {
-            return true; // it is about to be removed
+            return true; // the subscriber is about to be removed
         }
         let fits = state.bytes < self.capacity;
         if fits {

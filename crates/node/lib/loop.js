@@ -73,7 +73,7 @@ function runTasks() {
       }
     }
   }
-  // A call from the native half would arrive immediately, without a turn of the loop.
+  // Not from the native half: its call would arrive before the event loop makes a turn.
   setImmediate(turn);
 }
 
@@ -118,7 +118,7 @@ class Connection {
   #holds = false;
 
   /**
-   * `url` and `options` are what the native half takes. `fire(event)` receives the events. `isWanted(state)` returns
+   * `url` and `options` are the arguments for the native half. `fire(event)` receives the events. `isWanted(state)` returns
    * whether an event could reach a listener in that state. `wantedMessages()` returns how many messages may be fired
    * now. `afterTask()` is called after each event and when all tasks have run.
    */
@@ -266,7 +266,7 @@ class Connection {
    * the connection has not failed.
    */
   get failure() {
-    // Only once CLOSED: a script must not see the failure before the events.
+    // Only in state CLOSED, so that a script does not see the failure before the events.
     if (this.#failure === null && this.readyState === CLOSED) {
       const info = native.failure(this.#number);
       if (info !== null) {

@@ -251,7 +251,7 @@ const readDefaults = (value) => members(value, 'bag', OPTIONS);
 function streamOptions(address, value) {
   const read = members(value, 'bag', STREAM_OPTIONS);
   const { signal } = read;
-  delete read.signal; // the native half does not know it
+  delete read.signal; // the native half has no such option
   const { url, options } = toNative(address, [], read);
   options.abandoned = signal !== undefined && isAborted(signal);
   return { url, options, signal };

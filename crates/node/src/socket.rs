@@ -100,7 +100,7 @@ pub fn ready_state(number: u32) -> Option<u32> {
 pub fn buffered_amount(number: u32) -> Option<f64> {
     let (amount, environment) = with(number, |it| (it.socket.buffered_amount(), it.environment))?;
     if amount > 0 {
-        environment::call_if_due(environment); // some of it may have been written
+        environment::call_if_due(environment); // some bytes may have been written
     }
     Some(amount as f64)
 }
@@ -126,7 +126,7 @@ pub fn take_cookies(number: u32) -> Vec<String> {
 /// Why a connection failed.
 #[napi(object)]
 pub struct FailureInfo {
-    /// The message of the error, with those of its sources.
+    /// The messages of the error and of its sources.
     pub message: String,
     /// The phase in which the connection failed.
     pub phase: String,

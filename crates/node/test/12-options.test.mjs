@@ -261,7 +261,7 @@ test('a Blob that cannot be read fails only its connection', async (t) => {
   const path = join(folder, 'blob');
   writeFileSync(path, 'before');
   const blob = await openAsBlob(path);
-  writeFileSync(path, 'it has changed since'); // changed since, so that reading it fails
+  writeFileSync(path, 'it has changed since'); // a Blob whose file has changed cannot be read
   socket.send(blob);
   await fails(assert, socket);
   assert.deepEqual(uncaught, []);

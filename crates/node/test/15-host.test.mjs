@@ -242,7 +242,7 @@ test('15.7 throwing methods on shared prototypes change nothing', async (t) => {
       patch(String.prototype, 'toWellFormed');
       patch(Array.prototype, Symbol.iterator);
       const made = new WebSocket(url, { headers: { 'X-A': 'b' } });
-      // The host's MessageEvent itself uses the last two.
+      // Restores the last two, because the host's own MessageEvent uses them.
       patched.slice(-2).forEach((one) => Object.defineProperty(one[0], one[1], one[2]));
       return made;
     })();

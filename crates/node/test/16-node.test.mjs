@@ -155,7 +155,7 @@ test('16.7 fullduplex/global takes defaults from the environment', async (t) => 
   assert.match(await output(t, based, { FULLDUPLEX_OPTIONS: '{' }), /could not read FULLDUPLEX_OPTIONS/);
 });
 
-// FN-16: Node.js 20 has no way to say so of an object.
+// FN-16. Node.js 20 cannot mark an object as uncloneable.
 test('16.8 a socket cannot be cloned', { skip: workers.markAsUncloneable === undefined && 'needs markAsUncloneable()' }, () => {
   assert.throws(() => structuredClone(new WebSocket(NOWHERE)), { name: 'DataCloneError' });
 });

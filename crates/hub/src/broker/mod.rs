@@ -44,7 +44,7 @@ async fn connect(connector: Box<dyn Connector>, options: HubOptions) -> Result<H
         .connect()
         .await
         .map_err(|error| ConnectError { broker: node.address(), reason: error.to_string() })?;
-    node.set(&first); // before anybody can publish
+    node.set(&first); // before the hub can be used to publish
     let driver = tokio::spawn(Arc::clone(&node).drive(first));
     Ok(Hub { topics, backend: Arc::new(Broker { node, driver }) })
 }

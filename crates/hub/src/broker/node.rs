@@ -217,7 +217,7 @@ impl Node {
                 // Held until the slot is removed. A task that needs the topic subscribes after the removal.
                 let mut subscribed_on = slot.subscribed_on.lock().await;
                 if Arc::strong_count(&slot) > 2 {
-                    continue; // somebody subscribes at this moment
+                    continue; // a task is subscribing now
                 }
                 let channel = Channel::new(&slot.topic, slot.history);
                 self.in_time(current.link.unsubscribe(&channel)).await?;

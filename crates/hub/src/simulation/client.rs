@@ -48,7 +48,7 @@ impl Client {
         let mut context = Context::from_waker(Waker::noop());
         let Poll::Ready(subscribed) = subscribing.as_mut().poll(&mut context) else { return false };
         let Ok(subscription) = subscribed else {
-            self.state = State::Away; // too many cuts; it tries again
+            self.state = State::Away; // too many cuts; the client tries again later
             return false;
         };
         if self.position.is_none() {

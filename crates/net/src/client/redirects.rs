@@ -28,7 +28,7 @@ pub enum RedirectError {
     Location {
         /// The `Location` header.
         location: String,
-        /// What is wrong with it.
+        /// Why the location is not such a URL.
         reason: String,
     },
     /// The location does not use TLS, and the previous URL did.

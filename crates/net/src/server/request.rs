@@ -53,7 +53,7 @@ pub(crate) struct Pending<S> {
 #[derive(Debug)]
 pub(crate) enum Decision<S> {
     Accepted(Arc<Shared<S>>),
-    /// It dropped the request.
+    /// The handler dropped the request.
     Dropped(Box<Pending<S>>),
 }
 

@@ -168,7 +168,7 @@ impl<F: Future<Output: IntoHandlerResult>> Future for Session<F> {
 enum Outcome {
     Accepted(Arc<Shared<Transport>>, Option<HandlerResult>),
     Dropped(Box<Pending<Transport>>, Option<HandlerResult>),
-    /// It rejected the request, or could not answer it.
+    /// The handler rejected the request, or could not answer it.
     Rejected(HandlerResult),
 }
 

@@ -77,7 +77,7 @@ impl NatsLink {
         let subject = names.echo(ids.next());
         let echoes = Echoes::start(&client, subject).await?;
         let link = Self { client, names, streams, inbox, receiving: Mutex::default(), echoes, ids };
-        link.echo().await?; // it may be forbidden
+        link.echo().await?; // fails if the server forbids the subject
         Ok(link)
     }
 
@@ -292,7 +292,7 @@ impl Link for NatsLink {
     fn touch<'a>(&'a self, log: &'a Log, end: Position) -> Boxed<'a, Result<(), LinkError>> {
         Box::pin(async move {
             match self.mark(log, end.offset()).await {
-                Err(LinkError::Refused(_)) | Ok(_) => Ok(()), // refused: there is a newer one
+                Err(LinkError::Refused(_)) | Ok(_) => Ok(()), // refused: a newer message exists
                 Err(error) => Err(error),
             }
         })

@@ -33,7 +33,7 @@ pub(super) struct Streams {
 #[derive(Debug, Clone)]
 pub(super) struct Stored {
     pub(super) stream: Stream,
-    /// When it was created. This distinguishes it from a stream that was deleted and created again.
+    /// When the stream was created. This distinguishes it from a stream that was deleted and created again.
     pub(super) epoch: u64,
 }
 
