@@ -45,9 +45,9 @@ pub enum Client {
 /// Whether a client offers permessage-deflate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
-    /// The client offers it.
+    /// The client offers compression.
     Offered,
-    /// The client does not offer it.
+    /// The client does not offer compression.
     NotOffered,
 }
 

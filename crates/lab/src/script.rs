@@ -198,7 +198,7 @@ pub struct Peer<S = TcpStream> {
 pub struct Frame {
     /// FIN, the reserved bits and the opcode.
     pub first_byte: u8,
-    /// Whether it was masked.
+    /// Whether the frame was masked.
     pub masked: bool,
     /// The unmasked payload.
     pub payload: Vec<u8>,

@@ -19,7 +19,7 @@ pub struct Target {
 /// How a server answers our Close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CloseAnswer {
-    /// With the same code and reason, as the RFC recommends.
+    /// With the code and the reason of our Close, as the RFC recommends.
     Ours,
     /// With 1000 and no reason, as `aiohttp` does.
     Always1000,

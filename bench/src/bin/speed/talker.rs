@@ -32,7 +32,7 @@ impl Talker {
         Ok(talker)
     }
 
-    /// Returns its process.
+    /// Returns the process of the client.
     pub(crate) fn process(&self) -> Process {
         Process::of(&self.child)
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
     pub(crate) messages: u64,
-    /// Their total number of bytes, including headers.
+    /// The total number of bytes of the replies, including headers.
     pub(crate) bytes: u64,
     /// How long the other end had nothing to do. That end polls during this time.
     pub(crate) waited: Duration,

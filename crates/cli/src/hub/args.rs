@@ -22,7 +22,7 @@ pub(super) enum Action {
         /// The text. Without it, lines are read from stdin.
         text: Option<String>,
     },
-    /// Print the messages of a topic: text as it is, binary messages as hex. Gaps are told on stderr.
+    /// Print the messages of a topic: text as it is, binary messages as hex. Gaps are reported on stderr.
     Subscribe {
         #[command(flatten)]
         topic_args: TopicArgs,

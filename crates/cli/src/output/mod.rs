@@ -270,7 +270,7 @@ impl<P: ExternalPrinter> Write for AbovePrompt<P> {
             let lines = String::from_utf8_lossy(&self.line).into_owned();
             self.line = rest;
             let mut printer = self.printer.lock().unwrap_or_else(PoisonError::into_inner);
-            printer.print(lines).ok(); // the editor ends with its terminal
+            printer.print(lines).ok(); // fails if the terminal was closed
         }
         Ok(bytes.len())
     }

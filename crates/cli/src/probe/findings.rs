@@ -22,10 +22,10 @@ const SOON: i64 = 21;
 const SLOW: Duration = Duration::from_millis(500);
 
 /// A delay that users notice if everything else is fast.
-const HICCUP: Duration = Duration::from_millis(100);
+const NOTICEABLE: Duration = Duration::from_millis(100);
 
 /// The time that a Pong may take in addition to three round trips of TCP.
-const THOUGHT: Duration = Duration::from_millis(20);
+const PONG_OVERHEAD: Duration = Duration::from_millis(20);
 
 /// Returns the possible problems, in chronological order.
 pub(super) fn findings(report: &Report) -> Vec<Finding> {
@@ -191,7 +191,7 @@ impl List {
             return;
         };
         let network = hop.phase("TCP").unwrap_or(SLOW);
-        if median > 3 * network + THOUGHT {
+        if median > 3 * network + PONG_OVERHEAD {
             let what = format!("a Pong takes {}, TCP took {}", time(median), time(network));
             self.add(
                 what,
@@ -201,7 +201,7 @@ impl List {
             let what = format!("half of the pings took {} or more", time(median));
             self.add(what, "the network is slow: is there a server closer by?");
         }
-        if p99 > 5 * median && p99 > median + HICCUP {
+        if p99 > 5 * median && p99 > median + NOTICEABLE {
             let what =
                 format!("the slowest Pong took {}, half of them {}", time(p99), time(median));
             self.add(

@@ -49,9 +49,9 @@ pub(super) struct End {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Activity {
     Full,
-    /// It does not read until this instant.
+    /// The end does not read until this instant.
     Paused(Instant),
-    /// It does nothing.
+    /// The end does nothing.
     Frozen,
 }
 

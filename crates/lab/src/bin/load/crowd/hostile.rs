@@ -22,7 +22,7 @@ pub(super) enum Attack {
     PingFlood,
     /// Messages, without reading their echoes.
     DeafEcho,
-    /// Messages to a room of such peers, without reading any.
+    /// Messages to a room of peers that do the same, without reading any message.
     DeafRoom,
     /// The largest message, without its last byte.
     HalfMessage,
