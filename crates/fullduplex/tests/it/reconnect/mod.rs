@@ -194,7 +194,7 @@ async fn reconnect_works_in_every_state() {
     socket.reconnect();
     expect!(&mut events, ReconnectingEvent::Open);
     assert_eq!(Instant::now(), before, "did not wait");
-    // While connected.
+    // The socket is connected.
     socket.reconnect();
     expect!(&mut events, ReconnectingEvent::Open);
     // After it has stopped.
