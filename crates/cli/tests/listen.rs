@@ -243,7 +243,7 @@ fn a_unix_socket_lives_as_long_as_its_server() {
     assert_eq!(stdout(&pipe(&arguments, "hello\n")), "hello\n");
     let taken = pipe(&["listen", &address], "");
     assert_eq!(taken.status.code(), Some(1));
-    assert!(stderr(&taken).contains("another process listens there"), "{}", stderr(&taken));
+    assert!(stderr(&taken).contains("another process listens at this path"), "{}", stderr(&taken));
     assert!(path.exists(), "the second server does not remove it");
     server.interrupt();
     assert!(server.process.wait().unwrap().success() && !path.exists());

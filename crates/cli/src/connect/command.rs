@@ -60,7 +60,7 @@ fn close(argument: &str) -> Result<Command, String> {
     }
     let code = code
         .parse()
-        .map_err(|_| format!("`{code}` is not a close code: give 1000, or 3000 to 4999"))?;
+        .map_err(|_| format!("`{code}` is not a close code: use 1000, or 3000 to 4999"))?;
     Ok(Command::Close(Some(code), reason.trim().to_owned()))
 }
 

@@ -26,8 +26,8 @@ pub(super) fn from_hex(text: &str) -> Result<Vec<u8>, String> {
         Some(digits) if digits.len() % 2 == 0 => {
             Ok(digits.chunks_exact(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect())
         }
-        Some(_) => Err(format!("`{text}` has an odd number of hex digits: give pairs")),
-        None => Err(format!("`{text}` is not hex: give pairs of 0-9 and a-f")),
+        Some(_) => Err(format!("`{text}` has an odd number of hex digits: each byte needs two")),
+        None => Err(format!("`{text}` is not hex: write each byte as two of 0-9 and a-f")),
     }
 }
 

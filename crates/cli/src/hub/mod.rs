@@ -38,7 +38,7 @@ pub(crate) async fn connect(url: &str, options: HubOptions) -> Result<Hub, Failu
         Some(("redis" | "rediss", _)) => Hub::redis(url, options).await,
         _ => {
             return Err(usage(
-                "the URL of a hub begins with nats://, tls://, redis:// or rediss://",
+                "could not use the URL of the broker: it must begin with nats://, tls://, redis:// or rediss://",
             ));
         }
     };

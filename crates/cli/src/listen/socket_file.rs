@@ -40,12 +40,14 @@ mod unix {
     fn remove_stale(path: &Path) -> io::Result<()> {
         let Ok(file) = fs::symlink_metadata(path) else { return Ok(()) };
         if !file.file_type().is_socket() {
-            let reason = "the file there is not a socket; give another path, or remove it";
+            let reason =
+                "the file at this path is not a socket; use another path, or remove the file";
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, reason));
         }
         match UnixStream::connect(path) {
             Ok(_) => {
-                let reason = "another process listens there; give another path, or end it";
+                let reason =
+                    "another process listens at this path; use another path, or end that process";
                 Err(io::Error::new(io::ErrorKind::AddrInUse, reason))
             }
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),

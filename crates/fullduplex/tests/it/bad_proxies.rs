@@ -153,8 +153,8 @@ async fn a_socks_proxy_that_does_not_connect_fails() {
     let cases: [(&[Part], &str); 10] = [
         (&[(GREETING, b"HTTP/1.1 400 Bad Request\r\n\r\n")], "does not speak SOCKS5: the version"),
         (&[(GREETING, &[4, 0])], "does not speak SOCKS5: the version is 4"),
-        (&[(GREETING, &[5, 255])], "the proxy accepts no offered way to log in"),
-        (&[(GREETING, &[5, 1])], "the proxy accepts no offered way to log in"),
+        (&[(GREETING, &[5, 255])], "the proxy accepts none of the offered login methods"),
+        (&[(GREETING, &[5, 1])], "the proxy accepts none of the offered login methods"),
         (&[(GREETING, &[5])], "closed the connection"),
         (&[login, (LOGIN, &[1, 1])], "the proxy rejected the user or the password"),
         (&[login, logged_in, (REQUEST, &[5, 2, 0, 1])], "its rules do not allow this connection"),

@@ -50,7 +50,7 @@ pub enum ProxyError {
     #[error("the proxy does not speak SOCKS5: the version is {0}; is it an HTTP proxy?")]
     NotSocks5(u8),
     /// The SOCKS5 proxy accepts none of the offered authentication methods.
-    #[error("the proxy accepts no offered way to log in{}", if *.0 { "" } else { "; give it a user and a password" })]
+    #[error("the proxy accepts none of the offered login methods{}", if *.0 { "" } else { "; give it a user and a password" })]
     Method(
         /// Whether a user and a password were offered.
         bool,

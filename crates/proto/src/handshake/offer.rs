@@ -141,7 +141,9 @@ impl Offer {
         }
         check_host(headers)?;
         if !syntax::has_element(headers, UPGRADE, "websocket") {
-            return Err(Rejection::upgrade_required("this address speaks WebSocket only"));
+            return Err(Rejection::upgrade_required(
+                "this address accepts WebSocket connections only",
+            ));
         }
         if !syntax::has_element(headers, CONNECTION, "upgrade") {
             return Err(Rejection::bad_request("the Connection header must contain `Upgrade`"));

@@ -90,23 +90,25 @@ impl Origin {
         let invalid =
             |reason: &str| OriginError { input: input.to_owned(), reason: reason.to_owned() };
         if input == "null" {
-            return Err(invalid("it stands for pages that have none"));
+            return Err(invalid("browsers send it for pages without an origin"));
         }
         let Some((_, authority)) = input.split_once("://") else {
-            return Err(invalid("it begins with a scheme, such as https://"));
+            return Err(invalid("an origin begins with a scheme, such as https://"));
         };
         // The URL parser removes or replaces some of these.
         if input.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            return Err(invalid("it has no space"));
+            return Err(invalid("an origin has no spaces"));
         }
         if authority.contains(['/', '\\', '?', '#']) {
-            return Err(invalid("it has no path: remove what follows the host and the port"));
+            return Err(invalid(
+                "an origin has no path: remove everything after the host and the port",
+            ));
         }
         if authority.contains('@') {
-            return Err(invalid("it has no user name"));
+            return Err(invalid("an origin has no user name"));
         }
         if authority.contains('*') {
-            return Err(invalid("it has no wildcard: list each origin"));
+            return Err(invalid("an origin has no wildcard: list each origin"));
         }
         let url = url::Url::parse(input).map_err(|error| invalid(&error.to_string()))?;
         match url.host_str() {

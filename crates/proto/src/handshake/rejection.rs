@@ -50,7 +50,7 @@ impl Rejection {
     }
 
     pub(super) fn method_not_allowed() -> Self {
-        let reason = "a WebSocket is opened with GET";
+        let reason = "the method of an opening request must be GET";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, reason)
             .with_header(ALLOW, HeaderValue::from_static("GET"))
     }

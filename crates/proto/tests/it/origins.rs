@@ -175,7 +175,7 @@ fn a_malformed_origin_is_refused_unless_any_is_allowed() {
 #[test]
 fn a_list_accepts_only_origins() {
     for (input, reason) in [
-        ("null", "pages that have none"),
+        ("null", "pages without an origin"),
         ("a.example", "scheme"),
         ("", "scheme"),
         ("*", "scheme"),

@@ -111,7 +111,7 @@ impl Streams {
                         .into(),
                 );
             }
-            LinkError::Refused(format!("the stream {name} cannot be made: {error}"))
+            LinkError::Refused(format!("the stream {name} cannot be created: {error}"))
         })?;
         let epoch = stream.cached_info().created.unix_timestamp_nanos() as u64;
         let stored = Stored { stream, epoch };

@@ -252,5 +252,5 @@ fn error(error: RedisError) -> LinkError {
 
 /// Returns the error for a reply that no script returns. The cause is another program that wrote to the key.
 fn foreign_entry() -> LinkError {
-    LinkError::Refused("the topic's keys hold something that no hub has written".into())
+    LinkError::Refused("the topic's keys contain a value that no hub has written".into())
 }
