@@ -1,5 +1,5 @@
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -28,11 +28,15 @@ pub(crate) struct BudgetLimits {
     pub(crate) per_address: usize,
 }
 
+/// The connections that hold memory. They are sorted, so that an attacker who causes evictions costs a server with
+/// many connections little time under the lock.
 #[derive(Debug, Default)]
 struct Holders {
     by_key: HashMap<u32, Holder>,
-    /// The bytes of each address, without evicted holders.
-    by_network: HashMap<Network, usize>,
+    /// The holders of each account, without evicted ones.
+    accounts: HashMap<Account, Holdings>,
+    /// The accounts, sorted by the bytes that their holders hold together.
+    largest: BTreeSet<(usize, Account)>,
     /// The bytes of all holders, without evicted ones.
     sum: usize,
 }
@@ -40,8 +44,24 @@ struct Holders {
 #[derive(Debug, Clone, Copy)]
 struct Holder {
     bytes: usize,
-    network: Option<Network>,
+    account: Account,
     is_evicted: bool,
+}
+
+/// Who uses the memory of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Account {
+    Address(Network),
+    /// A connection without an address. It shares no limit with another connection.
+    Connection(u32),
+}
+
+/// The memory of one account.
+#[derive(Debug, Default)]
+struct Holdings {
+    bytes: usize,
+    /// The bytes and the key of each holder.
+    holders: BTreeSet<(usize, u32)>,
 }
 
 /// What a connection must do after its memory has changed.
@@ -76,6 +96,7 @@ impl Budget {
 
     /// Sets the bytes that a connection holds.
     pub(crate) fn hold(&self, key: u32, network: Option<Network>, bytes: usize) -> Verdict {
+        let account = Account::new(key, network);
         let mut holders = self.holders();
         if holders.remove(key) {
             self.evicting.fetch_sub(1, Ordering::Relaxed);
@@ -85,8 +106,8 @@ impl Budget {
         if bytes == 0 {
             return verdict;
         }
-        holders.add(key, network, bytes);
-        while let Some(victim) = holders.victim(self.limits, network) {
+        holders.add(key, account, bytes);
+        while let Some(victim) = holders.victim(self.limits, account) {
             if victim == key {
                 holders.remove(key);
                 verdict.is_evicted = true;
@@ -101,18 +122,19 @@ impl Budget {
 
     /// Sets the bytes that a connection holds, unless that would evict a connection.
     pub(crate) fn try_hold(&self, key: u32, network: Option<Network>, bytes: usize) -> bool {
+        let account = Account::new(key, network);
         let mut holders = self.holders();
         let before = holders.by_key.get(&key).copied();
         if before.is_some_and(|before| before.is_evicted) {
             return false;
         }
         holders.remove(key);
-        holders.add(key, network, bytes);
-        let fits = !holders.is_over(self.limits, network);
+        holders.add(key, account, bytes);
+        let fits = !holders.is_over(self.limits, account);
         if !fits {
             holders.remove(key);
             if let Some(before) = before {
-                holders.add(key, network, before.bytes);
+                holders.add(key, account, before.bytes);
             }
         }
         fits
@@ -124,20 +146,28 @@ impl Budget {
     }
 }
 
+impl Account {
+    fn new(key: u32, network: Option<Network>) -> Self {
+        network.map_or(Self::Connection(key), Self::Address)
+    }
+}
+
 impl Holders {
-    fn add(&mut self, key: u32, network: Option<Network>, bytes: usize) {
-        self.by_key.insert(key, Holder { bytes, network, is_evicted: false });
+    fn add(&mut self, key: u32, account: Account, bytes: usize) {
+        self.by_key.insert(key, Holder { bytes, account, is_evicted: false });
         self.sum += bytes;
-        if let Some(network) = network {
-            *self.by_network.entry(network).or_default() += bytes;
-        }
+        let holdings = self.accounts.entry(account).or_default();
+        self.largest.remove(&(holdings.bytes, account));
+        holdings.bytes += bytes;
+        holdings.holders.insert((bytes, key));
+        self.largest.insert((holdings.bytes, account));
     }
 
     /// Removes a holder. Returns whether it was evicted.
     fn remove(&mut self, key: u32) -> bool {
         let Some(holder) = self.by_key.remove(&key) else { return false };
         if !holder.is_evicted {
-            self.subtract(holder);
+            self.subtract(key, holder);
         }
         holder.is_evicted
     }
@@ -146,47 +176,45 @@ impl Holders {
         if let Some(holder) = self.by_key.get_mut(&key) {
             holder.is_evicted = true;
             let holder = *holder;
-            self.subtract(holder);
+            self.subtract(key, holder);
         }
     }
 
-    fn subtract(&mut self, holder: Holder) {
-        self.sum -= holder.bytes;
-        if let Some(network) = holder.network
-            && let Entry::Occupied(mut sum) = self.by_network.entry(network)
-        {
-            *sum.get_mut() -= holder.bytes;
-            if *sum.get() == 0 {
-                sum.remove();
+    fn subtract(&mut self, key: u32, Holder { bytes, account, .. }: Holder) {
+        self.sum -= bytes;
+        if let Entry::Occupied(mut entry) = self.accounts.entry(account) {
+            let holdings = entry.get_mut();
+            self.largest.remove(&(holdings.bytes, account));
+            holdings.bytes -= bytes;
+            holdings.holders.remove(&(bytes, key));
+            if holdings.holders.is_empty() {
+                entry.remove();
+            } else {
+                self.largest.insert((holdings.bytes, account));
             }
         }
     }
 
-    fn of(&self, network: Option<Network>) -> usize {
-        network.and_then(|network| self.by_network.get(&network)).copied().unwrap_or_default()
+    /// Returns whether all connections together exceed their limit, or those of one address exceed theirs.
+    fn is_over(&self, limits: BudgetLimits, account: Account) -> bool {
+        self.sum > limits.total || self.address_is_over(limits, account)
     }
 
-    /// Returns whether all connections together, or those of one address, exceed their limit.
-    fn is_over(&self, limits: BudgetLimits, network: Option<Network>) -> bool {
-        self.sum > limits.total || self.of(network) > limits.per_address
+    fn address_is_over(&self, limits: BudgetLimits, account: Account) -> bool {
+        matches!(account, Account::Address(_))
+            && self.accounts.get(&account).is_some_and(|held| held.bytes > limits.per_address)
     }
 
-    /// Returns the connection to evict after one of `network` has grown. A connection without an address
-    /// counts like the only connection of an address.
-    fn victim(&self, limits: BudgetLimits, network: Option<Network>) -> Option<u32> {
-        let staying = self.by_key.iter().filter(|(_, holder)| !holder.is_evicted);
-        let victim = if self.of(network) > limits.per_address {
-            staying.filter(|(_, holder)| holder.network == network).max_by_key(|(_, h)| h.bytes)
+    /// Returns the connection to evict after one of `account` has grown.
+    fn victim(&self, limits: BudgetLimits, account: Account) -> Option<u32> {
+        let account = if self.address_is_over(limits, account) {
+            account
         } else if self.sum > limits.total {
-            let weight = |holder: &Holder| match holder.network {
-                Some(_) => self.of(holder.network),
-                None => holder.bytes,
-            };
-            staying.max_by_key(|(_, holder)| (weight(holder), holder.bytes))
+            self.largest.last()?.1
         } else {
-            None
+            return None;
         };
-        victim.map(|(key, _)| *key)
+        Some(self.accounts.get(&account)?.holders.last()?.1)
     }
 }
 
@@ -270,6 +298,65 @@ mod tests {
         assert!(!budget.try_hold(4, network(3), 1));
         assert_eq!(budget.held(), 1_000_000);
         assert!(!budget.is_evicting());
+    }
+
+    /// The same rules in linear time: a list of connections that is searched for each eviction.
+    #[derive(Default)]
+    struct Model(Vec<(u32, Account, usize)>);
+
+    impl Model {
+        fn bytes_of(&self, account: Account) -> usize {
+            self.0.iter().filter(|held| held.1 == account).map(|held| held.2).sum()
+        }
+
+        fn hold(&mut self, limits: BudgetLimits, key: u32, account: Account, bytes: usize) {
+            self.0.retain(|held| held.0 != key);
+            self.0.push((key, account, bytes));
+            loop {
+                let is_address = matches!(account, Account::Address(_));
+                let chosen = if is_address && self.bytes_of(account) > limits.per_address {
+                    account
+                } else if self.0.iter().map(|held| held.2).sum::<usize>() > limits.total {
+                    let accounts = self.0.iter().map(|held| held.1);
+                    accounts.max_by_key(|account| (self.bytes_of(*account), *account)).unwrap()
+                } else {
+                    return;
+                };
+                let of_chosen = self.0.iter().filter(|held| held.1 == chosen);
+                let largest = of_chosen.max_by_key(|held| (held.2, held.0)).unwrap().0;
+                self.0.retain(|held| held.0 != largest);
+            }
+        }
+    }
+
+    /// FS-06
+    #[test]
+    fn random_connections_are_evicted_as_in_a_list_that_is_searched() {
+        let limits = BudgetLimits { total: 1000, per_address: 400 };
+        let budget = Budget::new(limits);
+        let mut model = Model::default();
+        let mut state = 1_u64;
+        let mut random = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) % below
+        };
+        for _ in 0..20_000 {
+            let key = random(40) as u32;
+            let network = if key < 5 { None } else { network((key % 7) as u8) };
+            let bytes = 1 + random(120) as usize;
+            let _ = budget.hold(key, network, 0); // notices an eviction
+            let _ = budget.hold(key, network, bytes);
+            model.hold(limits, key, Account::new(key, network), bytes);
+
+            let holders = budget.holders();
+            let mut staying: Vec<_> =
+                holders.by_key.iter().filter(|(_, h)| !h.is_evicted).collect();
+            staying.sort_by_key(|(key, _)| **key);
+            let staying: Vec<_> = staying.iter().map(|(k, h)| (**k, h.account, h.bytes)).collect();
+            model.0.sort_unstable_by_key(|held| held.0);
+            assert_eq!(staying, model.0);
+            assert_eq!(holders.sum, model.0.iter().map(|held| held.2).sum::<usize>());
+        }
     }
 
     #[test]

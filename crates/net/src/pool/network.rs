@@ -3,7 +3,7 @@ use std::num::NonZeroU64;
 
 /// The unit of `connections_per_address`: one IPv4 address, or one IPv6 network of 64 bits. One customer
 /// usually has one such address or network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Network(NonZeroU64);
 
 /// Prefix of an IPv4 address. No IPv6 network has these bits.
