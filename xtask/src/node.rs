@@ -17,7 +17,7 @@ pub(crate) fn test(everything: bool) -> Result<(), Failure> {
 
 /// Runs the tests on Bun and Deno at the same time, because most tests wait, and prints the counts.
 fn other_hosts() -> Result<(), Failure> {
-    let test = |script| move || npm(&["run", "--silent", script]).output();
+    let test = |script| move || npm(&["run", "--silent", script]).env("NO_COLOR", "1").output();
     let (bun, deno) = thread::scope(|scope| {
         let bun = scope.spawn(test("test:bun"));
         let deno = scope.spawn(test("test:deno"));
