@@ -11,6 +11,7 @@ const {
   events,
   ignoreRejection,
   isAborted,
+  markAsUncloneable,
   types,
   uncurryThis,
 } = require('./primordials');
@@ -49,6 +50,7 @@ class WebSocketStream {
     requireArguments(arguments.length, 1, 'WebSocketStream');
     const address = usvString(url);
     const read = streamOptions(address, options);
+    markAsUncloneable(this);
     this.#connection = new Connection(
       read,
       (event) => this.#run(event),

@@ -116,7 +116,7 @@ test('16.6 failure has the message, phase and status', async (t) => {
   const clean = await opened(t, (peer) => closeFirst(peer, 1000));
   await event(clean, 'close');
   assert.equal(clean.failure, null);
-  const stream = new WebSocketStream(NOWHERE);
+  const stream = new fullduplex.WebSocketStream(NOWHERE);
   stream.opened.catch(() => {});
   await stream.closed.catch(() => {});
   assert.equal(stream.failure.phase, 'check');
@@ -158,4 +158,7 @@ test('16.7 fullduplex/global takes defaults from the environment', async (t) => 
 // FN-16. Node.js 20 cannot mark an object as uncloneable.
 test('16.8 a socket cannot be cloned', { skip: workers.markAsUncloneable === undefined && 'needs markAsUncloneable()' }, () => {
   assert.throws(() => structuredClone(new WebSocket(NOWHERE)), { name: 'DataCloneError' });
+  const stream = new fullduplex.WebSocketStream(NOWHERE);
+  for (const promise of [stream.opened, stream.closed]) promise.catch(() => {});
+  assert.throws(() => structuredClone(stream), { name: 'DataCloneError' });
 });
