@@ -128,11 +128,7 @@ impl Platform {
         if triple.ends_with("windows-gnu") && !has("x86_64-w64-mingw32-gcc") {
             return Err("needs x86_64-w64-mingw32-gcc (Debian: gcc-mingw-w64-x86-64)".into());
         }
-        if zig
-            && !has("cargo-zigbuild")
-            && !tools().join("bin/cargo-zigbuild").exists()
-            && !has("python3")
-        {
+        if zig && !has("cargo-zigbuild") && !has("python3") {
             return Err("needs cargo-zigbuild, or Python to install it".into());
         }
         let default = PathBuf::from(env::var_os("RUSTC").unwrap_or("rustc".into()));
@@ -343,42 +339,25 @@ fn empty_libnode() -> Result<PathBuf, Failure> {
     Ok(libnode)
 }
 
-/// Installs cargo-zigbuild and zig below target/, unless they are installed.
+/// Installs cargo-zigbuild and zig from PyPI below target/, unless cargo-zigbuild is installed.
 fn install_zig() -> Result<(), Failure> {
-    if !has("cargo-zigbuild") && !tools().join("bin/cargo-zigbuild").exists() {
-        let mut cargo = Command::new("cargo");
-        cargo.args([
-            "install",
-            "--quiet",
-            "--locked",
-            "cargo-zigbuild",
-            "--version",
-            ZIGBUILD,
-            "--root",
-        ]);
-        run(cargo.arg(tools()))?;
-    }
     let venv = tools().join("venv");
-    let mut python = Command::new(venv.join("bin/python"));
-    if !has("zig") && output(python.args(["-c", "import ziglang"])).is_err() {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-        run(Command::new(venv.join("bin/pip")).args([
-            "install",
-            "--quiet",
-            &format!("ziglang=={ZIG}"),
-        ]))?;
+    if has("cargo-zigbuild") || venv.join("bin/cargo-zigbuild").exists() {
+        return Ok(());
     }
-    Ok(())
+    run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+    let mut pip = Command::new(venv.join("bin/pip"));
+    run(pip.args(["install", "--quiet"]).args([ZIGBUILD, ZIG]))
 }
 
-const ZIGBUILD: &str = "0.24.1";
-const ZIG: &str = "0.13.0.post1";
+const ZIGBUILD: &str = "cargo-zigbuild==0.24.1";
+const ZIG: &str = "ziglang==0.13.0.post1";
 
 /// Returns the search path, with the programs of [`install_zig`] in front. cargo-zigbuild finds zig through Python.
 fn path_with_tools() -> Result<std::ffi::OsString, Failure> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let ours = [tools().join("bin"), tools().join("venv/bin")];
-    Ok(env::join_paths(ours.into_iter().chain(env::split_paths(&path)))?)
+    let ours = tools().join("venv/bin");
+    Ok(env::join_paths(std::iter::once(ours).chain(env::split_paths(&path)))?)
 }
 
 /// Returns the paths of this machine that must not occur in a binary.
