@@ -14,13 +14,13 @@ use crate::run::{Failure, build_fdx, root, run};
 use crate::shell::{ECHO, LOOK_AGAIN, Shell};
 
 /// A runtime, and how to get it from npm.
-struct Runtime {
-    name: &'static str,
-    package: &'static str,
+pub(crate) struct Runtime {
+    pub(crate) name: &'static str,
+    pub(crate) package: &'static str,
     program: &'static str,
 }
 
-const RUNTIMES: [Runtime; 6] = [
+pub(crate) const RUNTIMES: [Runtime; 6] = [
     Runtime { name: "Node.js 20", package: "node@20", program: ".bin/node" },
     Runtime { name: "Node.js 22", package: "node@22", program: ".bin/node" },
     Runtime { name: "Node.js 24", package: "node@24", program: ".bin/node" },
@@ -28,6 +28,13 @@ const RUNTIMES: [Runtime; 6] = [
     Runtime { name: "Bun", package: "bun@1", program: ".bin/bun" },
     Runtime { name: "Deno", package: "deno@2", program: ".bin/deno" },
 ];
+
+impl Runtime {
+    /// Returns the command that starts it: `node`, `bun` or `deno`.
+    pub(crate) fn command(&self) -> &'static str {
+        self.program.trim_start_matches(".bin/")
+    }
+}
 
 /// A runtime of another platform, and the program that runs it on this machine.
 struct Emulated {

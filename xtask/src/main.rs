@@ -190,6 +190,9 @@ enum Task {
     /// Tests the npm package with fifteen client libraries and their servers, with jest, vitest and node:test, and in
     /// bundles of esbuild, Rollup and webpack. Installs them below target/.
     Ecosystem,
+    /// Runs the tests of the npm package on Node.js 20, 22, 24 and 26, Bun and Deno, and writes docs/runtimes.md. Fails if
+    /// a test fails.
+    Runtimes,
     /// Runs the same tasks with `fdx`, websocat and wscat, which it installs below target/. Writes
     /// docs/tools.md.
     Tools,
@@ -223,6 +226,7 @@ fn main() -> ExitCode {
         Task::Record { command } => record::record(&command),
         Task::Dist(options) => dist::dist(&options),
         Task::Ecosystem => ecosystem::ecosystem(),
+        Task::Runtimes => node::runtimes(),
         Task::Tools => tools::tools(),
     };
     match outcome {

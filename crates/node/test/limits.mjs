@@ -9,7 +9,7 @@ const INSPECT = 'util.inspect() does not call a custom method of an EventTarget'
 const ABORT = 'addAbortListener() adds an ordinary listener';
 const LISTS = 'getEventListeners() does not know the listeners of an EventTarget';
 
-const bun = {
+export const bun = {
   '5.4 the attributes of a MessageEvent': NOT_TRUSTED,
   '8.4 stopping, cancelling, and a handler that returns false': TARGET_PHASE,
   '8.5 no bubbling, no cancelling, trusted': NOT_TRUSTED,
@@ -21,7 +21,7 @@ const bun = {
   'a Blob that cannot be read fails only its connection': FILE_BLOB,
 };
 
-const deno = {
+export const deno = {
   '8.3 this, target, currentTarget and eventPhase, for each listener': 'srcElement is always null',
   '8.4 listeners': 'capturing listeners of the target are not called first',
   '8.4 stopping, cancelling, and a handler that returns false': TARGET_PHASE,
