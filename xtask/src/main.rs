@@ -193,6 +193,13 @@ enum Task {
     /// Runs the tests of the npm package on Node.js 20, 22, 24 and 26, Bun and Deno, and writes docs/runtimes.md. Fails if
     /// a test fails.
     Runtimes,
+    /// Echoes a million messages through the npm package, opens and closes 100,000 sockets, and terminates
+    /// 3,000 workers. Fails if memory grows or a file stays open.
+    Soak {
+        /// The part of this to run, such as 0.1.
+        #[arg(default_value_t = 1.0)]
+        part: f64,
+    },
     /// Runs the same tasks with `fdx`, websocat and wscat, which it installs below target/. Writes
     /// docs/tools.md.
     Tools,
@@ -227,6 +234,7 @@ fn main() -> ExitCode {
         Task::Dist(options) => dist::dist(&options),
         Task::Ecosystem => ecosystem::ecosystem(),
         Task::Runtimes => node::runtimes(),
+        Task::Soak { part } => node::soak(part),
         Task::Tools => tools::tools(),
     };
     match outcome {

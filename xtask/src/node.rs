@@ -19,7 +19,7 @@ pub(crate) fn test(everything: bool) -> Result<(), Failure> {
 }
 
 fn build() -> Result<(), Failure> {
-    run(&mut npm(&["ci", "--no-audit", "--no-fund", "--loglevel=error"]))?;
+    run(&mut npm(&["ci", "--silent"]))?;
     run(&mut npm(&["run", "--silent", "build"]))
 }
 
@@ -57,6 +57,12 @@ pub(crate) fn runtimes() -> Result<(), Failure> {
     fs::write(&page, format!("{ABOUT}{table}{left_out}"))?;
     println!("wrote {}", page.display());
     Ok(())
+}
+
+/// Runs the package for a long time, and checks that it needs no more memory at the end.
+pub(crate) fn soak(part: f64) -> Result<(), Failure> {
+    build()?;
+    run(&mut npm(&["run", "--silent", "soak", "--", &part.to_string()]))
 }
 
 const ABOUT: &str = "\

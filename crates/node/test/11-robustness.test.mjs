@@ -1,13 +1,10 @@
-// Faults that crashed other implementations. `npm run soak` repeats those of teardown a thousand times.
+// Faults that crashed other implementations. `npm run soak` repeats FT-52 and FT-54 for longer.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { excess, grow } from './memory.mjs';
 import { WebSocket, closeBody, event, frame, opened, serve, test, turn } from './support.mjs';
-import { teardown } from './soak.mjs';
-
-const SHORT = 20;
+import { churn, echo, exits, grown, watch, workers } from './soak.mjs';
 
 test('FT-50 buffers that are changed, detached, resized or shared after send()', async (t) => {
   let received = 0;
@@ -66,7 +63,8 @@ test('FT-51 failures without listeners', async (t) => {
 test('FT-52 terminated workers and exiting processes', async (t) => {
   // Many of them end before they send a request.
   const server = await serve(t, (peer) => peer.accept().then(() => peer.echo(), () => {}));
-  await teardown(server.url, { workers: SHORT, exits: 3 });
+  await workers(server.url, 60);
+  await exits(server.url, 3);
 });
 
 test('FT-53 every method in every state, with values that throw', async (t) => {
@@ -123,6 +121,10 @@ test('FT-53 every method in every state, with values that throw', async (t) => {
   }
 });
 
-test('FT-54 memory use stays flat', async () => {
-  assert.deepEqual(excess(await grow(50_000)), []);
+test('FT-54 memory use stays flat while messages are echoed', async () => {
+  assert.deepEqual(grown(await watch((url) => echo(url, 5_000))), []);
+});
+
+test('FT-54 memory use stays flat while sockets open and close', async () => {
+  assert.deepEqual(grown(await watch((url) => churn(url, 100))), []);
 });
