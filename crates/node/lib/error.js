@@ -5,6 +5,7 @@ const {
   dictionary,
   enforcedUnsignedShort,
   enumerable,
+  isObject,
   member,
   toException,
   toStringTag,
@@ -27,6 +28,9 @@ function closeInfo(value) {
 
 let fromNetwork = false;
 
+/** Returns the close code and the reason of a `WebSocketError`, or `undefined` for another value. */
+let infoOf;
+
 class WebSocketError extends DOMException {
   #closeCode;
   #reason;
@@ -44,6 +48,11 @@ class WebSocketError extends DOMException {
 
   get reason() {
     return this.#reason;
+  }
+
+  static {
+    infoOf = (value) =>
+      isObject(value) && #reason in value ? { closeCode: value.#closeCode, reason: value.#reason } : undefined;
   }
 }
 enumerable(WebSocketError.prototype, 'closeCode', 'reason');
@@ -68,4 +77,4 @@ function connectionError(message, closeCode, reason) {
   }
 }
 
-module.exports = { WebSocketError, closeInfo, connectionError };
+module.exports = { WebSocketError, closeInfo, connectionError, infoOf };

@@ -12,6 +12,7 @@ const {
   arrayIsArray,
   bufferConcat,
   bufferFrom,
+  charCodeAt,
   getPrototypeOf,
   hasOwn,
   isAborted,
@@ -62,7 +63,7 @@ function count(value, name) {
 function byteString(value, name) {
   const converted = `${value}`;
   for (let i = 0; i < converted.length; i += 1) {
-    if (converted.charCodeAt(i) > 0xff) {
+    if (charCodeAt(converted, i) > 0xff) {
       throw new TypeError(`The ${name} has a character outside Latin-1 at index ${i}`);
     }
   }

@@ -57,6 +57,7 @@ module.exports = {
   process,
   types,
 
+  abortReason: getter(AbortSignal.prototype, 'reason'),
   apply: Reflect.apply,
   arrayIsArray: Array.isArray,
   arrayBufferIsView: ArrayBuffer.isView,

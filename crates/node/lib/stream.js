@@ -4,10 +4,13 @@
 const {
   DOMException,
   Error,
+  EventTarget,
   Promise,
   ReadableStream,
+  Symbol,
   Uint8Array,
   WritableStream,
+  abortReason,
   events,
   ignoreRejection,
   isAborted,
@@ -16,7 +19,7 @@ const {
   uncurryThis,
 } = require('./primordials');
 const { bufferSource, enumerable, requireArguments, toException, toStringTag, usvString } = require('./idl');
-const { WebSocketError, closeInfo, connectionError } = require('./error');
+const { closeInfo, connectionError, infoOf } = require('./error');
 const { Connection, ERROR, OPEN, flush } = require('./loop');
 const { checkpoint } = require('./microtasks');
 const native = require('./native');
@@ -98,13 +101,13 @@ class WebSocketStream {
   #whenAborted(signal) {
     if (signal === undefined) return;
     if (isAborted(signal)) {
-      this.#abort(signal.reason);
+      this.#abort(abortReason(signal));
       return;
     }
     this.#unfollow = follow(signal, () => {
       if (this.#connection.readyState !== CONNECTING) return;
       this.#close();
-      this.#abort(signal.reason);
+      this.#abort(abortReason(signal));
     });
   }
 
@@ -204,8 +207,8 @@ class WebSocketStream {
    * a reason for the server.
    */
   #closeFor(reason) {
-    const { closeCode, reason: text } = reason instanceof WebSocketError ? reason : {};
-    this.#close(closeCode ?? undefined, text, native.streamGiveUp);
+    const info = infoOf(reason);
+    this.#close(info?.closeCode ?? undefined, info?.reason, native.streamGiveUp);
   }
 
   #end({ wasClean, code, reason }) {

@@ -95,6 +95,15 @@ test('10.4 the signal aborts connecting, and nothing later', async (t) => {
   await open.closed;
 });
 
+test('10.4 the reason of the signal is not read through a replaced getter', async (t) => {
+  const abort = new AbortController();
+  Object.defineProperty(abort.signal, 'reason', { get: () => assert.fail('the getter was called') });
+  const { url } = await serve(t, () => {}); // never answers
+  const stream = new WebSocketStream(url, { signal: abort.signal });
+  abort.abort('mine');
+  for (const promise of [stream.opened, stream.closed]) await assert.rejects(promise, (reason) => reason === 'mine');
+});
+
 test('10.5 text is a string, binary a Uint8Array', async (t) => {
   const { stream, reader } = await opened(t, async (peer) => {
     peer.text('\ufefftext');
@@ -222,6 +231,29 @@ test('10.8 cancelling and aborting close the connection; a WebSocketError gives 
     await act(streams);
     assert.deepEqual(await got.promise, expected);
     await streams.stream.closed;
+  }
+});
+
+test('10.8 the getters of a reason are not called', async (t) => {
+  class Mine extends WebSocketError {
+    get closeCode() {
+      throw new Error('closeCode was read');
+    }
+  }
+  for (const [reason, expected] of [
+    [new Mine('', { closeCode: 3001 }), closeBody(3001)],
+    [Object.create(WebSocketError.prototype), closeBody()],
+  ]) {
+    const got = deferred();
+    const { reader, stream } = await opened(t, async (peer) => {
+      const { payload } = await peer.frame();
+      got.resolve(payload);
+      peer.write(frame(8, payload));
+      peer.socket.end();
+    });
+    await reader.cancel(reason);
+    assert.deepEqual(await got.promise, expected);
+    await stream.closed;
   }
 });
 
