@@ -1,5 +1,6 @@
 // Makes each step of a socket's life throw, and prints as JSON whether another socket kept working and what was
 // reported. Its argument is the URL of an echo server.
+import { subscribe } from 'node:diagnostics_channel';
 import { createRequire } from 'node:module';
 
 const [url] = process.argv.slice(2);
@@ -24,7 +25,7 @@ for (const name of constructors) {
     },
   });
 }
-const { WebSocket, WebSocketStream } = createRequire(import.meta.url)('../../lib/index.js');
+const { WebSocket, WebSocketError, WebSocketStream } = createRequire(import.meta.url)('../../lib/index.js');
 
 let uncaught = [];
 process.on('uncaughtException', (error) => uncaught.push(error));
@@ -120,6 +121,13 @@ cases['the jar'] = {
   },
 };
 
+// A promise that a listener returns, and the subscribers of the diagnostics channels.
+cases['an async listener'] = { listener: (socket, type) => socket.addEventListener(type, async () => fail('an async listener')) };
+for (const name of ['open', 'close', 'socket_error']) {
+  subscribe(`undici:websocket:${name}`, () => fail('a subscriber'));
+}
+cases['a subscriber'] = {};
+
 const results = [];
 for (const name in cases) {
   failing = undefined;
@@ -129,6 +137,104 @@ for (const name in cases) {
   failing = undefined;
   await turn();
   results.push({ name, works, strangers: uncaught.filter((error) => !(error instanceof Injected)).map(String), reported: uncaught.length });
+}
+
+// Calls that convert their arguments. They throw what a conversion throws.
+const thrower = (name) => () => {
+  throw new Injected(name);
+};
+const getter = (name) => Object.defineProperty({}, name, { get: thrower(name), enumerable: true });
+const convert = { toString: thrower('toString') };
+const OPTIONS = [
+  'anyPort', 'baseUrl', 'closeTimeout', 'connectTimeout', 'cookies', 'deliverAfterClose', 'handshakeTimeout', 'headers', 'idleTimeout',
+  'maxBufferedAmount', 'maxHeaderSize', 'maxHeadersCount', 'maxPayload', 'origin', 'perMessageDeflate', 'pingInterval', 'pingTimeout',
+  'protocols', 'proxy', 'tls',
+];
+const DEFLATE = ['clientMaxWindowBits', 'clientNoContextTakeover', 'serverMaxWindowBits', 'serverNoContextTakeover', 'threshold'];
+const TLS = ['ca', 'cert', 'key', 'rejectUnauthorized', 'servername'];
+const options = {
+  ...Object.fromEntries(OPTIONS.map((name) => [`the getter ${name}`, getter(name)])),
+  ...Object.fromEntries(DEFLATE.map((name) => [`the getter perMessageDeflate.${name}`, { perMessageDeflate: getter(name) }])),
+  ...Object.fromEntries(TLS.map((name) => [`the getter tls.${name}`, { tls: getter(name) }])),
+  'the iterator of protocols': { protocols: { [Symbol.iterator]: thrower('iterator') } },
+  'a protocol': { protocols: [convert] },
+  'the iterator of headers': { headers: { [Symbol.iterator]: thrower('iterator') } },
+  'the keys of headers': { headers: new Proxy({}, { ownKeys: thrower('ownKeys'), get: () => undefined }) },
+  'a header': { headers: { 'X-A': convert } },
+  'a timeout': { closeTimeout: { valueOf: thrower('valueOf') } },
+  'the getter getCookies': { cookies: getter('getCookies') },
+  'getCookies()': { cookies: { getCookies: thrower('getCookies'), setCookies: () => {} } },
+};
+class Bad extends WebSocket {
+  constructor() {
+    super(url);
+    throw new Injected('constructor');
+  }
+}
+const noPrototype = new Proxy(class {}, { get: thrower('prototype') });
+const calls = {
+  'the URL': () => new WebSocket(convert),
+  'the iterator of the protocols': () => new WebSocket(url, { [Symbol.iterator]: thrower('iterator') }),
+  'a constructor of a subclass': () => new Bad(),
+  'the prototype of a new target': () => Reflect.construct(WebSocket.withDefaults({ baseUrl: url }), [url], noPrototype),
+  'withDefaults()': () => WebSocket.withDefaults(getter('headers')),
+  'the data of send()': () => WebSocket.prototype.send.call(other, convert),
+  'the code of close()': () => other.close({ valueOf: thrower('valueOf') }),
+  'the reason of close()': () => other.close(3000, convert),
+  'the value of binaryType': () => (other.binaryType = convert),
+  'the type of a listener': () => other.addEventListener(convert, () => {}),
+  'the URL of a stream': () => new WebSocketStream(convert),
+  'the signal of a stream': () => new WebSocketStream(url, getter('signal')),
+  'the close code of a WebSocketError': () => new WebSocketError('', getter('closeCode')),
+  'the reason of a WebSocketError': () => new WebSocketError('', { reason: convert }),
+};
+for (const [name, value] of Object.entries(options)) {
+  calls[`${name}, in a socket`] = () => new WebSocket(url, [], value);
+  calls[`${name}, in a stream`] = () => new WebSocketStream(url, value);
+  calls[`${name}, in the defaults`] = () => new (WebSocket.withDefaults(value))(url);
+}
+for (const [name, call] of Object.entries(calls)) {
+  uncaught = [];
+  let thrown;
+  try {
+    call();
+  } catch (error) {
+    thrown = error;
+  }
+  const works = (await otherWorks()) && thrown instanceof Injected;
+  results.push({ name, works, strangers: uncaught.map(String), reported: uncaught.length });
+}
+
+// The hooks of a stream: its chunks, and the reasons of its end.
+const hooks = {
+  'a chunk': ({ writable }) => writable.getWriter().write(convert),
+  'the close code of a stream': ({ stream }) => stream.close(getter('closeCode')),
+  'the reason of a stream': ({ stream }) => stream.close({ reason: convert }),
+  'a reason with getters': ({ readable }) => readable.cancel(getter('closeCode')),
+  'an overridden closeCode': ({ writable }) =>
+    writable.abort(Object.defineProperty(new WebSocketError('', { closeCode: 3000 }), 'closeCode', { get: thrower('closeCode') })),
+  'the then of a message': ({ readable }) => {
+    Object.defineProperty(String.prototype, 'then', { get: thrower('then'), configurable: true });
+    return readable.getReader().read().finally(() => delete String.prototype.then);
+  },
+};
+for (const [name, act] of Object.entries(hooks)) {
+  uncaught = [];
+  const stream = new WebSocketStream(url);
+  stream.closed.catch(() => {});
+  const streams = await stream.opened;
+  const first = streams.writable.getWriter();
+  await first.write('text');
+  first.releaseLock();
+  try {
+    await act({ stream, ...streams });
+  } catch (error) {
+    if (!(error instanceof Injected)) throw error;
+  }
+  const works = await otherWorks();
+  stream.close();
+  await stream.closed.catch(() => {});
+  results.push({ name, works, strangers: uncaught.map(String), reported: uncaught.length });
 }
 
 // A stream that is cancelled while messages arrive.
