@@ -22,6 +22,8 @@ pub(crate) enum Role {
 pub(crate) enum Direction {
     Receive,
     Send,
+    /// A server receives bursts of messages, and sends each message back.
+    Echo,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +56,9 @@ const RECEIVED: [(Content, Size); 8] = [
     (Content::Binary, LARGE),
 ];
 
+/// The payloads that a server sends back.
+const ECHOED: [(Content, Size); 2] = [(Content::Ascii, SMALL), (Content::Binary, SMALL)];
+
 /// The payloads that are sent. Text is sent as binary, because a sender knows that its text is
 /// valid.
 const SENT: [(Content, Size); 3] =
@@ -65,7 +70,9 @@ impl Case {
         [Role::Server, Role::Client].into_iter().flat_map(|role| {
             let received = RECEIVED.map(|what| (Direction::Receive, what));
             let sent = SENT.map(|what| (Direction::Send, what));
-            let all = received.into_iter().chain(sent);
+            let echoed = ECHOED.map(|what| (Direction::Echo, what));
+            let echoed = echoed.into_iter().filter(move |_| role == Role::Server);
+            let all = received.into_iter().chain(sent).chain(echoed);
             all.map(move |(direction, (content, size))| Self { role, direction, content, size })
         })
     }
@@ -99,6 +106,7 @@ impl fmt::Display for Case {
         let direction = match self.direction {
             Direction::Receive => "receives",
             Direction::Send => "sends",
+            Direction::Echo => "echoes",
         };
         let content = match self.content {
             Content::Ascii => "ascii",

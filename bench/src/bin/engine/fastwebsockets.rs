@@ -5,7 +5,7 @@ use fastwebsockets::{FragmentCollector, Frame, Payload, Role as Theirs, WebSocke
 use futures_util::FutureExt;
 
 use crate::case::Role;
-use crate::wire::Wire;
+use crate::wire::{Wire, run};
 
 /// Receives `count` messages. Returns the total length of their payloads.
 pub(crate) fn receive(role: Role, wire: Wire, count: usize) -> usize {
@@ -28,6 +28,19 @@ pub(crate) fn send(role: Role, wire: Wire, payload: &Bytes, count: usize) -> usi
         written.expect("the wire takes all");
     }
     socket.into_inner().written()
+}
+
+/// Sends back each message. Returns the total length of the payloads.
+pub(crate) fn echo(wire: Wire) -> usize {
+    let mut socket = socket(Role::Server, wire);
+    run(async {
+        let mut bytes = 0;
+        while let Ok(frame) = socket.read_frame().await {
+            bytes += frame.payload.len();
+            socket.write_frame(frame).await.expect("the wire takes all");
+        }
+        bytes
+    })
 }
 
 fn socket(role: Role, wire: Wire) -> FragmentCollector<Wire> {

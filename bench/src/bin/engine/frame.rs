@@ -10,10 +10,13 @@ const MASKED: u8 = 0x80;
 /// Returns the frame of each message of the case.
 pub(crate) fn frame(case: &Case) -> Vec<u8> {
     let payload = case.payload();
-    let (masked, mask) = match (case.role, case.direction) {
-        (Role::Server, Direction::Receive) | (Role::Client, Direction::Send) => (MASKED, MASK),
-        (Role::Client, Direction::Receive) | (Role::Server, Direction::Send) => (0, [0; 4]),
-    };
+    let (masked, mask) =
+        match (case.role, case.direction) {
+            (Role::Server, Direction::Receive | Direction::Echo)
+            | (Role::Client, Direction::Send) => (MASKED, MASK),
+            (Role::Client, Direction::Receive | Direction::Echo)
+            | (Role::Server, Direction::Send) => (0, [0; 4]),
+        };
     let mut frame = vec![if case.is_text() { TEXT } else { BINARY }];
     match u16::try_from(payload.len()) {
         Ok(len @ ..126) => frame.push(masked | len as u8),

@@ -4,10 +4,11 @@ use std::io::{IoSlice, Write};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use fullduplex_net::{HandlerResult, Socket, UpgradedOptions};
 use fullduplex_proto::{Connection, Limits, Message, Received};
 
 use crate::case::Role;
-use crate::wire::Wire;
+use crate::wire::{Wire, run};
 
 /// The number of slices that `fullduplex-net` writes at once.
 const SLICES: usize = 16;
@@ -52,6 +53,23 @@ pub(crate) fn send(role: Role, mut wire: Wire, payload: &Bytes, count: usize) ->
         }
     }
     wire.written()
+}
+
+/// Runs the loop of the README with the driver that a `Server` uses. Returns the total length of the
+/// payloads.
+pub(crate) fn echo(wire: Wire) -> usize {
+    let socket =
+        Socket::from_upgraded(wire, fullduplex_proto::Role::Server, UpgradedOptions::default());
+    let mut bytes = 0;
+    let echo = socket.drive(async |mut socket| {
+        while let Ok(Some(message)) = socket.recv().await {
+            bytes += message.len();
+            socket.send(message).await?;
+        }
+        HandlerResult::Ok(())
+    });
+    run(echo).expect("the wire takes all");
+    bytes
 }
 
 fn connection(role: Role) -> Connection {

@@ -42,10 +42,11 @@ impl Library {
     /// Panics if the total length of the messages is not that of the case, because then the counts are wrong.
     pub(crate) fn run(self, case: &Case, count: usize) {
         let (payload, frame) = (case.payload(), frame(case));
-        let wire = Wire::new(&frame);
+        let wire = || Wire::new(&frame);
         let (done, each) = match case.direction {
-            Direction::Receive => (self.receive(case.role, wire, count), payload.len()),
-            Direction::Send => (self.send(case.role, wire, &payload, count), frame.len()),
+            Direction::Receive => (self.receive(case.role, wire(), count), payload.len()),
+            Direction::Send => (self.send(case.role, wire(), &payload, count), frame.len()),
+            Direction::Echo => (self.echo(Wire::bursts(&frame, BURST, count)), payload.len()),
         };
         assert_eq!(done, each * count, "{} {case}", self.name());
     }
@@ -67,7 +68,20 @@ impl Library {
             Self::Tungstenite => tungstenite::send(role, wire, payload, count),
         }
     }
+
+    /// Sends back each message that a server receives, until the wire ends.
+    fn echo(self, wire: Wire) -> usize {
+        match self {
+            Self::Fullduplex => fullduplex::echo(wire),
+            Self::Fastwebsockets => fastwebsockets::echo(wire),
+            Self::TokioWebsockets => tokio_websockets::echo(wire),
+            Self::Tungstenite => tungstenite::echo(wire),
+        }
+    }
 }
+
+/// The number of messages that a server receives with one read.
+const BURST: usize = 64;
 
 impl FromStr for Library {
     type Err = String;

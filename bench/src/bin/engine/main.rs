@@ -7,6 +7,9 @@
 //! caller keeps. It includes masking with a random key (all libraries use `rand`), encoding, and
 //! writing the bytes to the wire, which ignores them. There is no runtime: asynchronous libraries
 //! are polled by hand, and never have to wait.
+//!
+//! An echo is the plain loop of a server, which receives bursts and sends each message back. It runs on
+//! tokio, and waits once between two bursts.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
 
 mod case;

@@ -5,7 +5,7 @@ use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio_websockets::{ClientBuilder, Message, ServerBuilder, WebSocketStream};
 
 use crate::case::Role;
-use crate::wire::Wire;
+use crate::wire::{Wire, run};
 
 /// Receives `count` messages. Returns the total length of their payloads.
 pub(crate) fn receive(role: Role, wire: Wire, count: usize) -> usize {
@@ -29,6 +29,19 @@ pub(crate) fn send(role: Role, wire: Wire, payload: &Bytes, count: usize) -> usi
         sent.expect("the wire takes all");
     }
     socket.get_ref().written()
+}
+
+/// Sends back each message. Returns the total length of the payloads.
+pub(crate) fn echo(wire: Wire) -> usize {
+    let mut socket = socket(Role::Server, wire);
+    run(async {
+        let mut bytes = 0;
+        while let Some(Ok(message)) = socket.next().await {
+            bytes += message.as_payload().len();
+            socket.send(message).await.expect("the wire takes all");
+        }
+        bytes
+    })
 }
 
 fn socket(role: Role, wire: Wire) -> WebSocketStream<Wire> {

@@ -23,6 +23,17 @@ pub(crate) fn send(role: Role, wire: Wire, payload: &Bytes, count: usize) -> usi
     socket.get_ref().written()
 }
 
+/// Sends back each message. Returns the total length of the payloads.
+pub(crate) fn echo(wire: Wire) -> usize {
+    let mut socket = socket(Role::Server, wire);
+    let mut bytes = 0;
+    while let Ok(message) = socket.read() {
+        bytes += message.len();
+        socket.send(message).expect("the wire takes all");
+    }
+    bytes
+}
+
 fn socket(role: Role, wire: Wire) -> WebSocket<Wire> {
     let role = match role {
         Role::Client => Theirs::Client,
