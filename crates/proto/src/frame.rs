@@ -119,10 +119,20 @@ impl FrameHeader {
     /// Appends the header in its shortest form (RFC6455-5.2-4), and returns its length in bytes.
     #[inline]
     pub fn encode(&self, out: &mut Vec<u8>) -> usize {
+        let fin_bit = if self.fin { 0x80 } else { 0 };
+        let first = fin_bit | (self.reserved & 0b111) << 4 | self.opcode as u8;
+        if self.mask.is_none() && self.payload_len <= SHORT_PAYLOAD_MAX as u64 {
+            // The length is constant, so this is one store.
+            out.extend_from_slice(&[first, self.payload_len as u8]);
+            return 2;
+        }
+        self.encode_long(first, out)
+    }
+
+    fn encode_long(&self, first: u8, out: &mut Vec<u8>) -> usize {
         // The header is assembled on the stack and appended with one call, which is faster.
         let mut bytes = [0; HEADER_MAX];
-        let fin_bit = if self.fin { 0x80 } else { 0 };
-        bytes[0] = fin_bit | (self.reserved & 0b111) << 4 | self.opcode as u8;
+        bytes[0] = first;
         let (length, mut end) = if self.payload_len <= SHORT_PAYLOAD_MAX as u64 {
             (self.payload_len as u8, 2)
         } else if let Ok(medium) = u16::try_from(self.payload_len) {

@@ -51,22 +51,39 @@ struct Queue {
     payload: usize,
 }
 
-/// The part of a frame that is not written yet.
-#[derive(Debug)]
+/// The part of a frame that is not written yet. It has two fields, so that it is passed in registers.
+#[derive(Debug, Clone, Copy)]
 struct QueuedFrame {
     /// How many bytes `buffered_amount` does not count.
     overhead: usize,
-    content: Content,
+    /// The bytes that `buffered_amount` counts, shifted to the left. The lowest bit is set if they are
+    /// compressed: then they are counted until the whole frame is written, and the compressed bytes are part
+    /// of the overhead. Otherwise, they follow the overhead, and each is counted until it is written.
+    content: usize,
 }
 
-/// The part of a frame that `buffered_amount` counts.
-#[derive(Debug)]
-enum Content {
-    /// This many bytes after the overhead. Each byte is counted until it is written.
-    Plain(usize),
-    /// The uncompressed length. It is counted until the whole frame is written. The compressed bytes are part
-    /// of the overhead.
-    Compressed(usize),
+impl QueuedFrame {
+    fn plain(overhead: usize, content_len: usize) -> Self {
+        Self { overhead, content: content_len << 1 }
+    }
+
+    fn compressed(overhead: usize, content_len: usize) -> Self {
+        Self { overhead, content: content_len << 1 | 1 }
+    }
+
+    fn is_compressed(self) -> bool {
+        self.content & 1 == 1
+    }
+
+    /// Returns how many bytes `buffered_amount` counts.
+    fn content_len(self) -> usize {
+        self.content >> 1
+    }
+
+    /// Returns how many bytes are not written.
+    fn len(self) -> usize {
+        if self.is_compressed() { self.overhead } else { self.overhead + self.content_len() }
+    }
 }
 
 impl Outbox {
@@ -101,7 +118,7 @@ impl Outbox {
     pub(crate) fn push_data(&mut self, header: &FrameHeader, payload: &Bytes) {
         let queue = self.queue.get_or_insert_default();
         let overhead = queue.push(header, payload);
-        self.queued += queue.count(overhead, Content::Plain(payload.len()));
+        self.queued += queue.count(QueuedFrame::plain(overhead, payload.len()));
     }
 
     /// Queues a data frame with a compressed payload. `content_len` is its uncompressed length.
@@ -113,14 +130,14 @@ impl Outbox {
     ) {
         let queue = self.queue.get_or_insert_default();
         let overhead = queue.push(header, payload) + payload.len();
-        self.queued += queue.count(overhead, Content::Compressed(content_len));
+        self.queued += queue.count(QueuedFrame::compressed(overhead, content_len));
     }
 
     /// Queues a control frame.
     pub(crate) fn push_control(&mut self, header: &FrameHeader, payload: &[u8]) {
         let queue = self.queue.get_or_insert_default();
         let overhead = queue.push_copy(header, payload) + payload.len();
-        self.queued += queue.count(overhead, Content::Plain(0));
+        self.queued += queue.count(QueuedFrame::plain(overhead, 0));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -241,14 +258,10 @@ impl Queue {
 
     /// Records a frame, and returns its length in bytes.
     #[inline]
-    fn count(&mut self, overhead: usize, content: Content) -> u64 {
-        let (bytes, payload) = match content {
-            Content::Plain(plain) => (overhead + plain, plain),
-            Content::Compressed(content_len) => (overhead, content_len),
-        };
-        self.payload += payload;
-        self.frames.push_back(QueuedFrame { overhead, content });
-        bytes as u64
+    fn count(&mut self, frame: QueuedFrame) -> u64 {
+        self.payload += frame.content_len();
+        self.frames.push_back(frame);
+        frame.len() as u64
     }
 
     fn close_tail(&mut self) {
@@ -282,26 +295,25 @@ impl Queue {
     fn payload_among(&mut self, mut count: usize) -> usize {
         let mut payload = 0;
         while count > 0 {
-            let Some(QueuedFrame { overhead, content }) = self.frames.front_mut() else {
+            let Some(frame) = self.frames.front_mut() else {
                 break;
             };
-            let written = count.min(*overhead);
-            *overhead -= written;
+            let written = count.min(frame.overhead);
+            frame.overhead -= written;
             count -= written;
-            if *overhead > 0 {
+            if frame.overhead > 0 {
                 break;
             }
-            match content {
-                Content::Plain(rest) => {
-                    let written = count.min(*rest);
-                    *rest -= written;
-                    count -= written;
-                    payload += written;
-                    if *rest > 0 {
-                        break;
-                    }
+            if frame.is_compressed() {
+                payload += frame.content_len();
+            } else {
+                let written = count.min(frame.content_len());
+                *frame = QueuedFrame::plain(0, frame.content_len() - written);
+                count -= written;
+                payload += written;
+                if frame.len() > 0 {
+                    break;
                 }
-                Content::Compressed(content_len) => payload += *content_len,
             }
             self.frames.pop_front();
         }
