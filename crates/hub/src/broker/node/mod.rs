@@ -1,8 +1,11 @@
 //! A node of a hub. It follows topics over successive connections.
 
+mod presence;
+mod publish;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,13 +16,10 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::backoff;
-use super::link::{Attempt, Channel, Connector, Inbox, Link, LinkError, Receiver};
+use super::link::{Channel, Connector, Inbox, Link, LinkError, Receiver};
 use crate::entry::{Content, Entry};
-use crate::error::PublishError;
 use crate::feed::Fetched;
-use crate::options::Outbox;
 use crate::position::Position;
-use crate::presence::MemberInfo;
 use crate::slot::{Missing, Slot};
 use crate::topic::Topic;
 use crate::topics::{Topics, now};
@@ -39,7 +39,7 @@ const MAX_CONCURRENT_FETCHES: usize = 64;
 /// Runs a request on a connection. If the connection is lost, repeats it on the next one, until the timeout.
 macro_rules! with_link {
     ($node:ident, $link:ident => $action:expr) => {{
-        let deadline = Instant::now() + $node.timeout();
+        let deadline = tokio::time::Instant::now() + $node.timeout();
         let mut after = 0;
         loop {
             let current = $node.current_after(after, deadline).await?;
@@ -51,6 +51,7 @@ macro_rules! with_link {
         }
     }};
 }
+use with_link;
 
 #[derive(Debug)]
 pub(super) struct Node {
@@ -317,97 +318,6 @@ impl Node {
         }
     }
 
-    pub(super) async fn publish(
-        &self,
-        topic: &Topic,
-        content: Content,
-    ) -> Result<Option<Position>, PublishError> {
-        let channel = Channel::new(topic, self.topics.options.history(topic));
-        let log = channel.log();
-        let deadline = Instant::now() + self.timeout();
-        let mut attempt = Attempt::First;
-        let mut after = 0;
-        loop {
-            let current = match self.current_for_publishing(after, deadline, attempt).await {
-                Some(current) => current?,
-                None => return Err(PublishError::Unknown),
-            };
-            let publishing = async {
-                match &log {
-                    Some(log) => current.link.append(log, &content, attempt).await.map(Some),
-                    None => current.link.send(&channel, &content).await.map(|()| None),
-                }
-            };
-            match self.in_time(publishing).await {
-                Ok(position) => return Ok(position),
-                Err(LinkError::Refused(reason)) => return Err(PublishError::Refused(reason)),
-                Err(LinkError::NotSent) => {}
-                // A log stores a message only once, even if it is sent several times.
-                Err(LinkError::Lost(_)) if log.is_some() => attempt = Attempt::Again,
-                Err(LinkError::Lost(_)) => return Err(PublishError::Unknown),
-            }
-            after = current.number;
-        }
-    }
-
-    /// Returns the connection on which to publish, or waits for a connection as [`Outbox`] specifies. Returns `None` if
-    /// the message was sent before and no other connection is open before the timeout.
-    async fn current_for_publishing(
-        &self,
-        after: u64,
-        deadline: Instant,
-        attempt: Attempt,
-    ) -> Option<Result<Current, PublishError>> {
-        if let Some(current) = self.current.borrow().clone()
-            && current.number > after
-        {
-            return Some(Ok(current));
-        }
-        let unavailable = || (attempt == Attempt::First).then_some(Err(PublishError::Unavailable));
-        let Outbox::Wait(limit) = self.topics.options.outbox else { return unavailable() };
-        let waiting = Waiting::enter(&self.waiting);
-        if waiting.before >= limit {
-            return (attempt == Attempt::First).then_some(Err(PublishError::Full(limit)));
-        }
-        match self.current_after(after, deadline).await {
-            Ok(current) => Some(Ok(current)),
-            Err(_) => unavailable(),
-        }
-    }
-
-    pub(super) async fn join(
-        &self,
-        topic: &Topic,
-        member: u64,
-        data: Bytes,
-    ) -> Result<(), LinkError> {
-        let channel = Channel::new(topic, None);
-        self.members().insert(member, (channel.clone(), data.clone()));
-        with_link!(self, link => link.join(&channel, member, data.clone()))
-    }
-
-    /// Removes a member. If that fails, the member remains listed until its time to live ends.
-    pub(super) fn leave(&self, topic: &Topic, member: u64) {
-        self.members().remove(&member);
-        let Some(node) = self.itself.upgrade() else { return };
-        let channel = Channel::new(topic, None);
-        self.runtime.spawn(async move {
-            if let Err(error) = node.remove_member(&channel, member).await {
-                tracing::debug!(%error, "could not remove a member; it expires");
-            }
-        });
-    }
-
-    async fn remove_member(&self, channel: &Channel, member: u64) -> Result<(), LinkError> {
-        with_link!(self, link => link.leave(channel, member))
-    }
-
-    /// Returns the members of a topic.
-    pub(super) async fn members_of(&self, topic: &Topic) -> Result<Vec<MemberInfo>, LinkError> {
-        let channel = Channel::new(topic, None);
-        with_link!(self, link => link.members(&channel))
-    }
-
     /// Reads a log.
     pub(super) async fn read(
         &self,
@@ -418,30 +328,6 @@ impl Node {
         // The entries are merged with the entries that the node passes on: see `Feed::recover_checked`.
         timeout(self.timeout(), slot.until_live()).await.map_err(|_| LinkError::NotSent)?;
         with_link!(self, link => link.fetch(&log, after))
-    }
-
-    /// Lists all members of this node again, before they expire (HUB-6).
-    async fn list_members(&self, current: &Current) -> Result<(), LinkError> {
-        let ids: Vec<u64> = self.members().keys().copied().collect();
-        let listed: Vec<_> = ids.into_iter().map(|id| self.list_member(current, id)).collect();
-        let mut listed = stream::iter(listed).buffer_unordered(AT_ONCE);
-        while let Some(result) = listed.next().await {
-            result?;
-        }
-        Ok(())
-    }
-
-    async fn list_member(&self, current: &Current, member: u64) -> Result<(), LinkError> {
-        let Some((channel, data)) = self.members().get(&member).cloned() else {
-            return Ok(()); // it has left
-        };
-        match self.in_time(current.link.join(&channel, member, data)).await {
-            Err(LinkError::Refused(reason)) => {
-                tracing::warn!(reason, "the broker refused to list a member");
-                Ok(())
-            }
-            result => result,
-        }
     }
 
     /// Waits for a connection that is newer than `after`.
@@ -473,10 +359,6 @@ impl Node {
         let is_newest = self.connections.load(Ordering::Relaxed) == connection;
         if is_newest { self.topics.find(topic) } else { None }
     }
-
-    fn members(&self) -> MutexGuard<'_, HashMap<u64, (Channel, Bytes)>> {
-        self.members.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Receiver for Node {
@@ -491,24 +373,5 @@ impl Receiver for Node {
         if let Some(slot) = self.receiving_slot(connection, topic) {
             slot.handle_content(&content, now());
         }
-    }
-}
-
-/// Counts a message in the outbox until this value is dropped.
-struct Waiting<'a> {
-    count: &'a AtomicUsize,
-    /// The number of messages before it.
-    before: usize,
-}
-
-impl<'a> Waiting<'a> {
-    fn enter(count: &'a AtomicUsize) -> Self {
-        Self { count, before: count.fetch_add(1, Ordering::Relaxed) }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.count.fetch_sub(1, Ordering::Relaxed);
     }
 }
