@@ -1,8 +1,8 @@
 //! The topics that this node follows.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::counters::Counters;
 use crate::ids::Ids;
@@ -67,7 +67,13 @@ impl Topics {
     }
 }
 
-/// Returns the time since 1970.
+/// Returns the time since 1970. The system clock is read once. If it is set later, this time does not jump, so timeouts
+/// and the age of messages stay right.
 pub(crate) fn now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    static START: LazyLock<(Instant, Duration)> = LazyLock::new(|| {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH);
+        (Instant::now(), wall.unwrap_or_default())
+    });
+    let (instant, since_1970) = &*START;
+    *since_1970 + instant.elapsed()
 }
