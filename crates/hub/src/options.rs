@@ -1,4 +1,5 @@
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -29,6 +30,9 @@ pub struct HubOptions {
     pub linger: Duration,
     /// How long the members of a dead node remain listed. Default: 30 seconds.
     pub presence_ttl: Duration,
+    /// A PEM file with the certificate authorities to trust for TLS with the broker. Default: the authorities of the
+    /// system.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl Default for HubOptions {
@@ -41,6 +45,7 @@ impl Default for HubOptions {
             keepalive: Duration::from_secs(5),
             linger: Duration::from_secs(5),
             presence_ttl: Duration::from_secs(30),
+            ca_file: None,
         }
     }
 }

@@ -77,7 +77,11 @@ impl Connector for Nats {
         Box::pin(async move {
             let timeout = inbox.timeout;
             let events = inbox.clone();
-            let client = credentials(&self.servers)
+            let mut options = credentials(&self.servers);
+            if let Some(file) = &self.options.ca_file {
+                options = options.add_root_certificates(file.clone());
+            }
+            let client = options
                 .connection_timeout(timeout)
                 // The node replaces a lost connection, and then fetches missed messages.
                 .max_reconnects(1)

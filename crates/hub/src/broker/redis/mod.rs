@@ -11,8 +11,8 @@ mod scripts;
 use std::sync::Arc;
 
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion,
-    PushInfo, PushKind, RedisError, Value,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _,
+    ProtocolVersion, PushInfo, PushKind, RedisError, TlsCertificates, Value,
 };
 
 use self::keys::Keys;
@@ -31,6 +31,8 @@ const SHARDED: u32 = 7;
 struct Redis {
     servers: Vec<ConnectionInfo>,
     keys: Keys,
+    /// The certificate authorities to trust, in PEM; `None` for those of the system.
+    authorities: Option<Vec<u8>>,
 }
 
 impl Hub {
@@ -38,7 +40,8 @@ impl Hub {
     /// the same [`HubOptions::prefix`].
     ///
     /// `urls` is one URL, or several separated by commas, which are tried in order. The scheme is `redis://`, or
-    /// `rediss://` for TLS, such as `rediss://user:password@redis.example:6379/0`. A Redis Cluster is not supported.
+    /// `rediss://` for TLS, such as `rediss://user:password@redis.example:6379/0`. A Redis Cluster is
+    /// refused.
     ///
     /// The function connects immediately, so that a wrong address or password is an error. Later the hub reconnects
     /// when a connection is lost. The connection ends when the last clone, subscription and member of the hub are
@@ -58,8 +61,15 @@ impl Hub {
             broker: "Redis".into(),
             reason: format!("the URL cannot be used: {error}"),
         })?;
+        let authorities = match &options.ca_file {
+            Some(file) => Some(tokio::fs::read(file).await.map_err(|error| ConnectError {
+                broker: "Redis".into(),
+                reason: format!("could not read {}: {error}", file.display()),
+            })?),
+            None => None,
+        };
         let keys = Keys::new(&options);
-        super::connect(Box::new(Redis { servers, keys }), options).await
+        super::connect(Box::new(Redis { servers, keys, authorities }), options).await
     }
 }
 
@@ -95,7 +105,15 @@ impl Redis {
         server: &ConnectionInfo,
         inbox: Inbox,
     ) -> Result<RedisLink, LinkError> {
-        let client = Client::open(server.clone()).map_err(refused)?;
+        let client = match server.addr() {
+            ConnectionAddr::TcpTls { .. } if self.authorities.is_some() => {
+                let root_cert = self.authorities.clone();
+                let certificates = TlsCertificates { client_tls: None, root_cert };
+                Client::build_with_tls(server.clone(), certificates)
+            }
+            _ => Client::open(server.clone()),
+        };
+        let client = client.map_err(refused)?;
         let timeout = inbox.timeout;
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(timeout))
@@ -108,6 +126,12 @@ impl Redis {
         let mut connection = connecting.await.map_err(refused)?;
         let info: String =
             redis::cmd("INFO").arg("server").query_async(&mut connection).await.map_err(refused)?;
+        if is_cluster(&info) {
+            return Err(LinkError::Refused(
+                "it is part of a Redis Cluster, which a hub does not support; use a single server"
+                    .into(),
+            ));
+        }
         let sharded = major_version(&info).is_some_and(|version| version >= SHARDED);
         let scripts = Scripts::load(&mut connection).await.map_err(refused)?;
         Ok(RedisLink::new(connection, self.keys.clone(), scripts, sharded))
@@ -140,6 +164,10 @@ fn refused(error: RedisError) -> LinkError {
         _ => "",
     };
     LinkError::Refused(format!("{error}{hint}"))
+}
+
+fn is_cluster(info: &str) -> bool {
+    info.lines().any(|line| line == "redis_mode:cluster")
 }
 
 fn major_version(info: &str) -> Option<u32> {
