@@ -56,6 +56,26 @@ async fn send_takes_every_usual_type() {
 }
 
 #[tokio::test]
+async fn subprotocols_are_accepted_in_every_usual_form() {
+    let url = echo_url();
+    let sockets = [
+        WebSocket::new(&url, "chat").unwrap(),
+        WebSocket::new(&url, ["chat", "other"]).unwrap(),
+        WebSocket::new(&url, vec!["chat", "other"]).unwrap(),
+        WebSocket::new(&url, vec!["chat".to_owned()]).unwrap(),
+        WebSocket::new(&url, Some("chat")).unwrap(),
+    ];
+    for socket in sockets {
+        assert_eq!(socket.events().next().await, Some(Event::Open));
+        assert_eq!(socket.protocol(), "chat");
+    }
+    for socket in [WebSocket::new(&url, ()).unwrap(), WebSocket::new(&url, None).unwrap()] {
+        assert_eq!(socket.events().next().await, Some(Event::Open));
+        assert_eq!(socket.protocol(), "");
+    }
+}
+
+#[tokio::test]
 async fn net_is_reexported() {
     use fullduplex::net::{ConnectOptions, connect};
     let (mut socket, _) = connect(echo_url(), &ConnectOptions::new()).await.unwrap();

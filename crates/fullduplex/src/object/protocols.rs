@@ -1,6 +1,6 @@
 use fullduplex_proto::handshake::{SubprotocolError, Subprotocols};
 
-/// The subprotocols that a constructor offers: `()` for none, one name, or several.
+/// The subprotocols that a constructor offers: `()` or `None` for none, one name, or several.
 pub trait Protocols {
     /// Checks the names.
     ///
@@ -21,6 +21,12 @@ impl Protocols for &str {
     }
 }
 
+impl Protocols for Option<&str> {
+    fn into_subprotocols(self) -> Result<Subprotocols, SubprotocolError> {
+        Subprotocols::new(self)
+    }
+}
+
 impl<const N: usize> Protocols for [&str; N] {
     fn into_subprotocols(self) -> Result<Subprotocols, SubprotocolError> {
         Subprotocols::new(self)
@@ -33,7 +39,7 @@ impl Protocols for &[&str] {
     }
 }
 
-impl Protocols for Vec<String> {
+impl<S: Into<String>> Protocols for Vec<S> {
     fn into_subprotocols(self) -> Result<Subprotocols, SubprotocolError> {
         Subprotocols::new(self)
     }
