@@ -60,6 +60,7 @@ pub use client::redirects::{RedirectError, Redirects};
 pub use client::resolve::{Resolve, Resolving};
 pub use client::{connect, connect_over, connect_transport};
 pub use fullduplex_proto as proto;
+pub use fullduplex_proto::{CloseCode, CloseFrame, Limits, Message, Prepared, Text, Timeouts};
 pub use http1::read::OpeningError;
 pub use http1::rejected::Rejected;
 pub use observer::{ConnectObserver, ConnectStep};

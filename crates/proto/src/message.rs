@@ -121,6 +121,7 @@ impl Message {
     }
 
     /// Returns the payload of either kind without a copy.
+    #[doc(alias = "into_data")]
     pub fn into_payload(self) -> Bytes {
         match self {
             Self::Text(text) => text.into_bytes(),

@@ -40,6 +40,9 @@ pub struct SocketSink<S: AsyncRead + AsyncWrite + Unpin = Transport> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Splits the socket into two halves, which two tasks may use. The connection ends when both are dropped.
     ///
+    /// The halves have different error types. To forward one to the other, convert both errors into a common
+    /// type: `stream.err_into::<E>().forward(sink.sink_err_into())`.
+    ///
     /// ```
     /// # use fullduplex_net::{Socket, proto::Message};
     /// # use futures_util::{SinkExt, StreamExt};

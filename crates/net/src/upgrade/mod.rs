@@ -166,6 +166,9 @@ impl WebSocketUpgrade {
     /// To refuse the client, return the response of [`reject`](Self::reject) instead. After any other response,
     /// hyper keeps the connection open and reads what follows as another request.
     ///
+    /// The body can have any type, so that every HTTP server can use this method. In axum, let the handler return
+    /// `Response`: with `impl IntoResponse`, the compiler cannot infer the type of the body.
+    ///
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn on_upgrade<F, B: Default>(

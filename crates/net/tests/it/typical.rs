@@ -10,12 +10,12 @@ use bytes::{Bytes, BytesMut};
 use fullduplex_lab::ca::{Authority, Validity};
 use fullduplex_lab::echo;
 use fullduplex_lab::script::SAMPLE_REQUEST;
-use fullduplex_net::proto::{CloseFrame, Message, Prepared, Role, Text};
+use fullduplex_net::proto::Role;
 use fullduplex_net::{
-    AcceptOptions, ConnectOptions, IntoHandlerResult, Request, Server, ServerOptions, Socket, Tls,
-    UpgradedOptions, connect,
+    AcceptOptions, CloseFrame, ConnectOptions, IntoHandlerResult, Message, Prepared, Request,
+    Server, ServerOptions, Socket, Text, Tls, UpgradedOptions, connect,
 };
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{SinkExt, StreamExt, TryStreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -157,6 +157,24 @@ async fn a_socket_splits_into_a_sink_and_a_stream() {
     }
     sending.await.unwrap().unwrap();
     assert_eq!(received, [Message::text("one"), Message::text("two")]);
+}
+
+/// The two halves have different errors, which `forward` needs to be converted.
+#[tokio::test]
+async fn a_stream_is_forwarded_to_a_sink() {
+    type BoxError = Box<dyn Error + Send + Sync>;
+    async fn echo(request: Request) -> Result<(), BoxError> {
+        let (sink, stream) = request.accept().await?.split();
+        stream.err_into::<BoxError>().forward(sink.sink_err_into()).await
+    }
+    let server = Server::bind("127.0.0.1:0", ServerOptions::default()).await.unwrap();
+    let url = format!("ws://{}/", server.local_addr().unwrap());
+    tokio::spawn(server.serve(echo));
+    let (mut socket, _) = connect(url, &ConnectOptions::new()).await.unwrap();
+    socket.send("hello").await.unwrap();
+    assert_eq!(socket.recv().await.unwrap().unwrap(), Message::text("hello"));
+    let closed = socket.close(None).await.unwrap();
+    assert!(closed.was_clean(), "{closed:?}");
 }
 
 /// Returns the close code of a client whose connection runs this handler.
