@@ -1,3 +1,4 @@
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -172,8 +173,42 @@ impl Options {
     }
 }
 
+thread_local! {
+    /// The TLS options that were used last, and what was built from them. Reading roots takes
+    /// milliseconds, and most programs use the same options for all sockets.
+    static LAST_TLS: RefCell<Option<(TlsParts<Vec<u8>>, Tls)>> = const { RefCell::new(None) };
+}
+
+/// All members of TLS options as bytes, to compare them.
+type TlsParts<B> = [Option<B>; 6];
+
 impl TlsOptions {
     fn build(self) -> Result<Tls, Error<String>> {
+        LAST_TLS.with_borrow_mut(|last| {
+            if let Some((parts, tls)) = last
+                && parts.iter().map(Option::as_deref).eq(self.parts())
+            {
+                return Ok(tls.clone());
+            }
+            let parts = self.parts().map(|part| part.map(<[u8]>::to_vec));
+            let tls = self.build_anew()?;
+            *last = Some((parts, tls.clone()));
+            Ok(tls)
+        })
+    }
+
+    fn parts(&self) -> TlsParts<&[u8]> {
+        [
+            self.ca.as_deref(),
+            self.extra_ca.as_deref(),
+            self.cert.as_deref(),
+            self.key.as_deref(),
+            self.servername.as_deref().map(str::as_bytes),
+            (self.reject_unauthorized == Some(false)).then_some(b"any".as_slice()),
+        ]
+    }
+
+    fn build_anew(self) -> Result<Tls, Error<String>> {
         let mut tls = Tls::builder();
         if let Some(ca) = self.ca {
             tls = tls.only_roots(&ca);
