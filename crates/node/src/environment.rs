@@ -126,6 +126,15 @@ pub(crate) fn serve<T>(
     })
 }
 
+/// Runs `job` on the I/O thread of this thread's sockets, if it has one.
+pub(crate) fn run_on_io(job: impl FnOnce() + Send + 'static) {
+    IO.with_borrow(|io| {
+        if let Some(io) = io {
+            io.handle().spawn(async { job() });
+        }
+    });
+}
+
 fn with<T>(environment: u32, look: impl FnOnce(&Arc<Turns>) -> T) -> Option<T> {
     ENVIRONMENTS.with_borrow(|all| all.get(environment as usize).map(look))
 }

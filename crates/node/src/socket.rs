@@ -194,14 +194,18 @@ pub fn fill(number: u32, place: u32, bytes: Option<ArrayBuffer<'_>>) {
     }
 }
 
-/// Hands everything queued on these sockets to the network.
+/// Hands everything queued on these sockets to the network. Waking the I/O thread is a system call, so
+/// it is woken once, and wakes the other sockets itself.
 #[napi]
 pub fn flush(numbers: Vec<u32>) {
-    SOCKETS.with_borrow(|sockets| {
-        for it in numbers.into_iter().filter_map(|number| sockets.get(number as usize)) {
-            it.socket.flush();
-        }
+    let sockets: Vec<_> = SOCKETS.with_borrow(|all| {
+        let found = numbers.into_iter().filter_map(|number| all.get(number as usize));
+        found.map(|it| it.socket.clone()).collect()
     });
+    match sockets.as_slice() {
+        [socket] => socket.flush(),
+        _ => environment::run_on_io(move || sockets.iter().for_each(WebSocket::flush)),
+    }
 }
 
 /// Sends a Ping. Returns its number, or infinity if the socket is closing or closed.
