@@ -4,9 +4,10 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 
 use super::deflate::{self, Params};
-use super::offer::{ReservedHeaderError, ascii, check_not_reserved};
+use super::key::Key;
+use super::offer::{Form, ReservedHeaderError, ascii, check_not_reserved};
 use super::syntax::{self, Single};
-use super::{Extension, Offer, Subprotocol, Subprotocols};
+use super::{Extension, Offer, Subprotocol, Subprotocols, extended_connect};
 use crate::deflate::{AgreedDeflate, DeflateConfig};
 
 /// What a server agrees to in its response.
@@ -34,8 +35,9 @@ pub struct SubprotocolNotOfferedError(pub Subprotocol);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AnswerError {
-    /// RFC6455-4.1-24: the status is not 101.
-    #[error("the server answered {0} instead of 101 Switching Protocols")]
+    /// RFC6455-4.1-24, RFC8441-5-6: the status is not 101, or not 200 to 299 if the request was an extended
+    /// CONNECT.
+    #[error("the server answered {0}, which opens no WebSocket")]
     Status(StatusCode),
     /// RFC6455-4.1-30: the response does not use HTTP/1.1.
     #[error("the server answered with {0:?} instead of HTTP/1.1")]
@@ -157,13 +159,11 @@ impl Answer {
 
     /// Returns the response that opens the connection (RFC6455-4.2.2-9).
     pub fn to_response(&self, offer: &Offer) -> Response<()> {
-        let mut response = Response::new(());
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        *response.version_mut() = Version::HTTP_11;
+        let mut response = match &offer.form {
+            Form::Upgrade(key) => upgrade_response(key),
+            Form::ExtendedConnect => extended_connect::response(),
+        };
         let headers = response.headers_mut();
-        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        headers.insert(SEC_WEBSOCKET_ACCEPT, ascii(&offer.accept()));
         // RFC6455-4.2.2-7: without a subprotocol there is no header.
         if let Some(subprotocol) = &self.subprotocol {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, ascii(subprotocol.as_str()));
@@ -182,30 +182,48 @@ impl Answer {
     /// [`AnswerError`]: the client must fail the connection.
     pub fn from_response<B>(offer: &Offer, response: &Response<B>) -> Result<Self, AnswerError> {
         let headers = response.headers();
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(AnswerError::Status(response.status()));
+        match &offer.form {
+            Form::Upgrade(key) => check_upgraded(response, key)?,
+            Form::ExtendedConnect => extended_connect::check_response(response)?,
         }
-        if response.version() != Version::HTTP_11 {
-            return Err(AnswerError::HttpVersion(response.version()));
-        }
-        // RFC 9112 section 6.3: a 101 ends with its head, so Content-Length and Transfer-Encoding are
-        // ignored.
-        let is_once = matches!(syntax::single(headers, UPGRADE), Single::Once(_));
-        let mut protocols = syntax::elements(headers, UPGRADE).map(str::to_ascii_lowercase);
-        if !is_once
-            || protocols.next().as_deref() != Some("websocket")
-            || protocols.next().is_some()
-        {
-            return Err(AnswerError::Upgrade);
-        }
-        if !syntax::has_element(headers, CONNECTION, "upgrade") {
-            return Err(AnswerError::Connection);
-        }
-        check_accept(headers, &offer.accept())?;
         let deflate = chosen_deflate(headers, offer)?;
         let subprotocol = chosen_subprotocol(headers, offer)?;
         Ok(Self { subprotocol, deflate, ..Self::default() })
     }
+}
+
+/// Returns the response that accepts an upgrade, without the headers that both forms have.
+fn upgrade_response(key: &Key) -> Response<()> {
+    let mut response = Response::new(());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *response.version_mut() = Version::HTTP_11;
+    let headers = response.headers_mut();
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(SEC_WEBSOCKET_ACCEPT, ascii(&key.accept()));
+    response
+}
+
+/// Checks the response to an upgrade, without the headers that both forms have.
+fn check_upgraded<B>(response: &Response<B>, key: &Key) -> Result<(), AnswerError> {
+    let headers = response.headers();
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Err(AnswerError::Status(response.status()));
+    }
+    if response.version() != Version::HTTP_11 {
+        return Err(AnswerError::HttpVersion(response.version()));
+    }
+    // RFC 9112 section 6.3: a 101 ends with its head, so Content-Length and Transfer-Encoding are
+    // ignored.
+    let is_once = matches!(syntax::single(headers, UPGRADE), Single::Once(_));
+    let mut protocols = syntax::elements(headers, UPGRADE).map(str::to_ascii_lowercase);
+    if !is_once || protocols.next().as_deref() != Some("websocket") || protocols.next().is_some() {
+        return Err(AnswerError::Upgrade);
+    }
+    if !syntax::has_element(headers, CONNECTION, "upgrade") {
+        return Err(AnswerError::Connection);
+    }
+    check_accept(headers, &key.accept())
 }
 
 fn check_accept(headers: &HeaderMap, expected: &str) -> Result<(), AnswerError> {

@@ -55,6 +55,18 @@ impl Rejection {
             .with_header(ALLOW, HeaderValue::from_static("GET"))
     }
 
+    /// Over HTTP/2, no upgrade exists, so 426 would be wrong.
+    pub(super) fn connect_required() -> Self {
+        let reason = "over this version of HTTP, a WebSocket is opened with an extended CONNECT";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, reason)
+            .with_header(ALLOW, HeaderValue::from_static("CONNECT"))
+    }
+
+    pub(super) fn unsupported_version(reason: impl Into<String>) -> Self {
+        // RFC6455-4.2.2-4, RFC6455-4.4-1: all supported versions.
+        Self::bad_request(reason).with_header(super::offer::VERSION, HeaderValue::from_static("13"))
+    }
+
     pub(super) fn upgrade_required(reason: impl Into<String>) -> Self {
         Self::new(StatusCode::UPGRADE_REQUIRED, reason)
             .with_header(UPGRADE, HeaderValue::from_static("websocket"))

@@ -8,6 +8,7 @@ mod closing;
 mod deflate;
 mod deflater;
 mod ending;
+mod extended_connect;
 mod handshake;
 mod handshake_deflate;
 mod handshake_request;
