@@ -95,7 +95,8 @@ impl Connection {
         }
     }
 
-    /// Compresses in both directions, with the parameters agreed on in the handshake.
+    /// Compresses in both directions, with the parameters agreed on in the handshake. Has no effect if the
+    /// feature `deflate` is off.
     pub fn with_deflate(mut self, agreed: impl Into<AgreedDeflate>) -> Self {
         let agreed = agreed.into();
         self.decoder = self.decoder.with_deflate(agreed);

@@ -115,7 +115,7 @@ impl Decoder {
     /// Accepts compressed messages with the parameters agreed on in the handshake (RFC7692-5-11).
     pub fn with_deflate(mut self, agreed: impl Into<AgreedDeflate>) -> Self {
         let agreed = agreed.into();
-        self.inflater = Some(Box::new(Inflater::new(agreed.of(self.role.peer()))));
+        self.inflater = Inflater::new(agreed.of(self.role.peer())).map(Box::new);
         self
     }
 

@@ -111,12 +111,10 @@ impl Encoder {
     pub fn with_deflate(mut self, agreed: impl Into<AgreedDeflate>) -> Self {
         let agreed = agreed.into();
         let context = agreed.of(if self.masks.is_some() { Role::Client } else { Role::Server });
-        let deflater = Deflater::new(context);
-        self.compression = Some(Box::new(Compression {
-            threshold: agreed.threshold,
-            deflater,
-            context_allowed: true,
-        }));
+        self.compression = Deflater::new(context).map(|deflater| {
+            let threshold = agreed.threshold;
+            Box::new(Compression { threshold, deflater, context_allowed: true })
+        });
         self
     }
 
@@ -450,7 +448,7 @@ impl Compression {
     /// compress that payload, so its window no longer matches the peer's window.
     fn take_prepared(&mut self, prepared: &Prepared) -> Bytes {
         self.deflater.restart();
-        prepared.deflated(self.deflater.window_bits()).clone()
+        prepared.deflated(&self.deflater).clone()
     }
 }
 

@@ -32,6 +32,11 @@
 //! assert_eq!(event, Some(Received::Message(Message::from("hello"))));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Features
+//!
+//! - `deflate`, on by default: permessage-deflate. Without it, the handshake neither offers nor accepts
+//!   compression.
 
 mod close;
 mod close_code;

@@ -111,7 +111,7 @@ impl Observer {
     /// [`agreed_deflate`](crate::handshake::agreed_deflate) returns.
     pub fn with_deflate(mut self, agreed: impl Into<AgreedDeflate>) -> Self {
         let agreed = agreed.into();
-        self.inflater = Some(Box::new(Inflater::new(agreed.of(self.sender))));
+        self.inflater = Inflater::new(agreed.of(self.sender)).map(Box::new);
         self
     }
 

@@ -2,7 +2,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use crate::deflate::{ContextParams, ContextTakeover, Deflater, WindowBits};
+use crate::deflate::{Deflater, WindowBits};
 use crate::message::Message;
 
 /// A message for many connections. A clone does not copy the message. The connections of a server do not copy
@@ -34,13 +34,10 @@ impl Prepared {
         &self.0.message
     }
 
-    /// Returns the payload, compressed without context for a window of the given size.
-    pub(crate) fn deflated(&self, window_bits: WindowBits) -> &Bytes {
-        let index = window_bits.get() - WindowBits::MIN.get();
-        self.0.deflated[usize::from(index)].get_or_init(|| {
-            let mut deflater =
-                Deflater::new(ContextParams { window_bits, takeover: ContextTakeover::No });
-            deflater.deflate(self.message().payload(), true).into()
-        })
+    /// Returns the payload, compressed without context for the window size of `deflater`.
+    pub(crate) fn deflated(&self, deflater: &Deflater) -> &Bytes {
+        let index = deflater.window_bits().get() - WindowBits::MIN.get();
+        self.0.deflated[usize::from(index)]
+            .get_or_init(|| deflater.deflate_alone(self.message().payload()).into())
     }
 }

@@ -1,6 +1,9 @@
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush};
 
-use super::{ContextParams, ContextTakeover, TAIL, WindowBits};
+use super::{ContextParams, ContextTakeover, WindowBits};
+
+/// The bytes that end every flush. They are removed at the end of a message (RFC7692-7.2.1-3).
+pub(super) const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
 /// The output space of one deflate step: half the length of the input, within these limits. With fewer than
 /// seven bytes of output space, zlib could repeat the flush without end.
@@ -25,8 +28,9 @@ pub(crate) struct Deflater {
 }
 
 impl Deflater {
-    pub(crate) fn new(context: ContextParams) -> Self {
-        Self { context, stream: None, used: false }
+    /// Returns `None` only if the feature `deflate` is off.
+    pub(crate) fn new(context: ContextParams) -> Option<Self> {
+        Some(Self { context, stream: None, used: false })
     }
 
     /// Returns the memory that a context takes, whether or not a context is allocated.
@@ -71,6 +75,12 @@ impl Deflater {
             }
         }
         out
+    }
+
+    /// Compresses a message without the context of this deflater, for a window of the same size.
+    pub(crate) fn deflate_alone(&self, payload: &[u8]) -> Vec<u8> {
+        let context = ContextParams { takeover: ContextTakeover::No, ..self.context };
+        Self { context, stream: None, used: false }.deflate(payload, true)
     }
 
     /// Empties the window, so that the next message does not refer to earlier messages.

@@ -1,6 +1,7 @@
 use zlib_rs::{Inflate, InflateFlush, Status};
 
-use super::{ContextParams, ContextTakeover, TAIL};
+use super::deflater::TAIL;
+use super::{ContextParams, ContextTakeover, InflateError, Step};
 
 /// An empty block: its header and the tail.
 const EMPTY_BLOCK: [u8; 5] = [0x00, 0x00, 0x00, 0xFF, 0xFF];
@@ -28,31 +29,17 @@ pub(crate) struct Inflater {
 /// The memory that the library allocates for a stream: the largest window, and the state of the stream.
 const STREAM_BYTES: usize = 48 << 10;
 
-/// The data is not valid DEFLATE.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct InflateError;
-
-/// The result of one inflate step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Step {
-    /// How many bytes of input were consumed.
-    pub(crate) taken: usize,
-    /// How many bytes of output were produced.
-    pub(crate) made: usize,
-    /// Whether the data after these bytes is invalid.
-    pub(crate) corrupt: bool,
-}
-
 impl Inflater {
-    pub(crate) fn new(context: ContextParams) -> Self {
-        Self {
+    /// Returns `None` only if the feature `deflate` is off.
+    pub(crate) fn new(context: ContextParams) -> Option<Self> {
+        Some(Self {
             context,
             stream: None,
             used: false,
             needs_tail: false,
             ending: NO_ENDING,
             history: Vec::new(),
-        }
+        })
     }
 
     /// Inflates a piece of a message into `out`, which must not be empty.

@@ -1,16 +1,39 @@
 //! permessage-deflate (RFC 7692): its parameters, the deflater and the inflater.
 //! [`handshake`](crate::handshake) negotiates the parameters.
 
+#[cfg(not(feature = "deflate"))]
+mod absent;
+#[cfg(feature = "deflate")]
 mod deflater;
+#[cfg(feature = "deflate")]
 mod inflater;
 
+#[cfg(not(feature = "deflate"))]
+pub(crate) use absent::{Deflater, Inflater};
+#[cfg(feature = "deflate")]
 pub(crate) use deflater::Deflater;
-pub(crate) use inflater::{Inflater, Step};
+#[cfg(feature = "deflate")]
+pub(crate) use inflater::Inflater;
 
 use crate::role::Role;
 
-/// The bytes that end every flush. They are removed at the end of a message (RFC7692-7.2.1-3).
-const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
+/// Whether messages can be compressed. If not, the handshake neither offers nor accepts compression.
+pub(crate) const IS_BUILT: bool = cfg!(feature = "deflate");
+
+/// The data is not valid DEFLATE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct InflateError;
+
+/// The result of one inflate step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// How many bytes of input were consumed.
+    pub(crate) taken: usize,
+    /// How many bytes of output were produced.
+    pub(crate) made: usize,
+    /// Whether the data after these bytes is invalid.
+    pub(crate) corrupt: bool,
+}
 
 /// The parameters of permessage-deflate in the configuration of one end. The handshake negotiates an
 /// [`AgreedDeflate`] from them.

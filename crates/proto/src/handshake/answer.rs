@@ -8,7 +8,7 @@ use super::key::Key;
 use super::offer::{Form, ReservedHeaderError, ascii, check_not_reserved};
 use super::syntax::{self, Single};
 use super::{Extension, Offer, Subprotocol, Subprotocols, extended_connect};
-use crate::deflate::{AgreedDeflate, DeflateConfig};
+use crate::deflate::{AgreedDeflate, DeflateConfig, IS_BUILT};
 
 /// What a server agrees to in its response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -116,10 +116,11 @@ impl Answer {
 
     /// Agrees to the first acceptable form of permessage-deflate in `offer`, if there is one (RFC7692-5-2,
     /// RFC7692-5-4). All other forms are declined (RFC7692-7-1, RFC7692-5-9). All other extensions are
-    /// declined too, because they may use RSV1 or change frames (RFC7692-5-5, RFC7692-5-7).
+    /// declined too, because they may use RSV1 or change frames (RFC7692-5-5, RFC7692-5-7). Declines every
+    /// form if the feature `deflate` is off.
     pub fn with_deflate(mut self, offer: &Offer, wanted: DeflateConfig) -> Self {
         let mut elements =
-            offer.extensions().iter().filter(|element| element.name == deflate::NAME);
+            offer.extensions().iter().filter(|element| IS_BUILT && element.name == deflate::NAME);
         self.deflate = elements.find_map(Params::parse).map(|offered| {
             let params = offered.accept(wanted);
             Agreement { extension: params.to_extension(), agreed: params.agreed(wanted) }

@@ -10,7 +10,7 @@ use super::extended_connect;
 use super::key::{Key, Nonce};
 use super::syntax::{self, Single};
 use super::{Extension, Rejection, Subprotocols};
-use crate::deflate::DeflateConfig;
+use crate::deflate::{self, DeflateConfig};
 use crate::url::Url;
 
 pub(super) const VERSION: HeaderName = SEC_WEBSOCKET_VERSION;
@@ -81,10 +81,12 @@ impl Offer {
 
     /// Offers permessage-deflate too (RFC6455-5.8-1). The offer asks the server to compress with the
     /// parameters `wanted.server`. The server may choose a smaller window for the client than `wanted.client`
-    /// has.
+    /// has. Has no effect if the feature `deflate` is off.
     pub fn with_deflate(mut self, wanted: DeflateConfig) -> Self {
-        self.extensions = vec![Params::offer(wanted).to_extension()];
-        self.deflate = Some(wanted);
+        if deflate::IS_BUILT {
+            self.extensions = vec![Params::offer(wanted).to_extension()];
+            self.deflate = Some(wanted);
+        }
         self
     }
 
