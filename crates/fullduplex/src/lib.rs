@@ -58,7 +58,20 @@
 //! Handlers run on the thread of the page and need not be [`Send`]: see [`MaybeSend`]. If a method behaves
 //! differently in a browser, its documentation describes the difference.
 //!
+//! # Features
+//!
+//! On by default; a program without them is smaller and builds faster:
+//!
+//! - `tls`: `wss://`, by rustls, which needs a C compiler. Without it, a `wss://` socket fails.
+//! - `proxy`: HTTP and SOCKS5 proxies.
+//! - `deflate`: permessage-deflate. Without it, compression is neither offered nor accepted.
+//!
+//! Off by default: `hyper` and `axum`, which accept WebSockets in these servers. In a browser, no feature has an
+//! effect.
+//!
 //! The folder `examples` has a short program for most rows of the table above.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod backend;
 #[cfg(target_family = "wasm")]

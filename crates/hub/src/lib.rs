@@ -38,6 +38,8 @@
 //! The chapter "Rooms across machines" of the guide lists the cost of each guarantee. [`feed`] follows the log of a
 //! topic on one node, without I/O.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod backend;
 #[cfg(any(feature = "nats", feature = "redis"))]
 mod broker;

@@ -33,22 +33,44 @@
 //!
 //! # Features
 //!
+//! On by default:
+//!
+//! - `tls`: `wss://` URLs, and servers with TLS, by rustls. Without it, a `wss://` URL is an error.
+//! - `proxy`: HTTP and SOCKS5 proxies.
+//! - `deflate`: permessage-deflate. Without it, compression is neither offered nor accepted.
+//!
+//! Off by default:
+//!
 //! - `hyper`: `WebSocketUpgrade`, for a WebSocket in an HTTP server of hyper or tower.
 //! - `axum`: `WebSocketUpgrade` as an extractor of axum.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod client;
 mod http1;
 mod observer;
 mod pool;
+#[cfg(feature = "proxy")]
 mod proxy;
 mod random;
 mod server;
 mod socket;
 mod time;
+#[cfg(feature = "tls")]
 mod tls;
+mod tls_error;
 mod transport;
 #[cfg(feature = "hyper")]
 mod upgrade;
+#[cfg(not(feature = "proxy"))]
+mod without_proxy;
+#[cfg(not(feature = "tls"))]
+mod without_tls;
+
+#[cfg(not(feature = "proxy"))]
+use without_proxy as proxy;
+#[cfg(not(feature = "tls"))]
+use without_tls as tls;
 
 pub use client::connector::{Connecting, Connector};
 pub use client::cookies::CookieStore;
@@ -65,7 +87,9 @@ pub use http1::read::OpeningError;
 pub use http1::rejected::Rejected;
 pub use observer::{ConnectObserver, ConnectStep};
 pub use pool::counters::Counts;
-pub use proxy::{Proxies, Proxy, ProxyError, ProxyUrlError};
+#[cfg(feature = "proxy")]
+pub use proxy::ProxyUrlError;
+pub use proxy::{Proxies, Proxy, ProxyError};
 pub use server::Server;
 pub use server::accept::accept;
 pub use server::connections::{Connections, Drained};
@@ -80,7 +104,10 @@ pub use socket::error::{SendError, SocketError};
 pub use socket::options::UpgradedOptions;
 pub use socket::sender::{Sender, SenderClosedError, TrySendError};
 pub use socket::split::{SocketSink, SocketStream};
-pub use tls::{Identity, IdentityError, Tls, TlsBuilder, TlsConfigError};
+pub use tls::{Identity, Tls};
+#[cfg(feature = "tls")]
+pub use tls::{IdentityError, TlsBuilder};
+pub use tls_error::TlsConfigError;
 pub use transport::Transport;
 #[cfg(feature = "hyper")]
 pub use upgrade::WebSocketUpgrade;

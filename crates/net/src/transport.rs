@@ -4,15 +4,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use rustls::ClientConnection;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
-use tokio_rustls::{TlsAcceptor, TlsStream};
 
-use crate::observer::{ConnectObserver, ConnectStep};
-use crate::tls::Tls;
+use crate::observer::ConnectObserver;
+use crate::tls::{self, Tls};
 
 /// The transport of a [`Socket`](crate::Socket) of [`connect`](crate::connect) or of a
 /// [`Server`](crate::Server): TCP, TLS, a Unix socket, or any other stream.
@@ -21,7 +19,7 @@ pub struct Transport(Kind);
 
 enum Kind {
     Tcp(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<tls::Stream<TcpStream>>),
     #[cfg(unix)]
     Unix(Box<UnixStream>),
     Other(Box<dyn Stream>),
@@ -62,23 +60,14 @@ impl Transport {
         host: &str,
         observer: Option<&Arc<dyn ConnectObserver>>,
     ) -> io::Result<Self> {
-        let (name, connector) = (tls.name_of(host)?, tls.connector(observer));
         Ok(match self.0 {
-            Kind::Tcp(stream) => {
-                let stream = connector.connect(name, stream).await?;
-                report_tls(observer, stream.get_ref().1);
-                Self::tls(stream)
-            }
-            other => {
-                let stream = connector.connect(name, Self(other)).await?;
-                report_tls(observer, stream.get_ref().1);
-                Self::other(stream)
-            }
+            Kind::Tcp(stream) => Self::tls(tls.connect(stream, host, observer).await?),
+            other => Self::other(tls.connect(Self(other), host, observer).await?),
         })
     }
 
     /// Performs the TLS handshake as a server.
-    pub(crate) async fn accept_tls(self, acceptor: &TlsAcceptor) -> io::Result<Self> {
+    pub(crate) async fn accept_tls(self, acceptor: &tls::Acceptor) -> io::Result<Self> {
         Ok(match self.0 {
             Kind::Tcp(stream) => Self::tls(acceptor.accept(stream).await?),
             other => Self::other(acceptor.accept(Self(other)).await?),
@@ -88,25 +77,15 @@ impl Transport {
     /// Returns the certificates of a client that has connected over TLS, in DER. The client's own certificate
     /// is the first.
     pub(crate) fn client_certificates(&self) -> impl Iterator<Item = &[u8]> {
-        let chain = match &self.0 {
-            Kind::Tls(stream) => stream.get_ref().1.peer_certificates(),
+        let stream = match &self.0 {
+            Kind::Tls(stream) => Some(stream),
             _ => None,
         };
-        chain.unwrap_or_default().iter().map(|certificate| certificate.as_ref())
+        stream.into_iter().flat_map(|stream| tls::peer_certificates(stream))
     }
 
-    fn tls(stream: impl Into<TlsStream<TcpStream>>) -> Self {
+    fn tls(stream: impl Into<tls::Stream<TcpStream>>) -> Self {
         Self(Kind::Tls(Box::new(stream.into())))
-    }
-}
-
-fn report_tls(observer: Option<&Arc<dyn ConnectObserver>>, session: &ClientConnection) {
-    if let Some(observer) = observer
-        && let Some(version) = session.protocol_version().and_then(|version| version.as_str())
-        && let Some(suite) = session.negotiated_cipher_suite()
-        && let Some(cipher) = suite.suite().as_str()
-    {
-        observer.observe(ConnectStep::Tls { version, cipher });
     }
 }
 

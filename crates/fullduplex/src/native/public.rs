@@ -2,7 +2,11 @@
 
 /// Connections without the object, and the server: the crate `fullduplex-net`.
 pub use fullduplex_net as net;
+#[cfg(feature = "proxy")]
+pub use fullduplex_net::ProxyUrlError;
+#[cfg(feature = "tls")]
+pub use fullduplex_net::TlsBuilder;
 pub use fullduplex_net::{
     ConnectConcurrency, ConnectOptions, Connecting, Connector, CookieStore, Proxies, Proxy,
-    ProxyUrlError, Redirects, Resolve, Resolving, Tls, TlsBuilder, TlsConfigError, Transport,
+    Redirects, Resolve, Resolving, Tls, TlsConfigError, Transport,
 };

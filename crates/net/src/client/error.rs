@@ -12,7 +12,7 @@ use crate::http1::read::OpeningError;
 use crate::http1::rejected::Rejected;
 use crate::proxy::ProxyError;
 use crate::tls;
-use crate::tls::TlsConfigError;
+use crate::tls_error::TlsConfigError;
 
 /// The reason why no connection was opened.
 ///

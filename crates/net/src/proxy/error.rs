@@ -6,7 +6,7 @@ use http::StatusCode;
 use crate::http1::read::OpeningError;
 use crate::http1::rejected::Rejected;
 use crate::tls;
-use crate::tls::TlsConfigError;
+use crate::tls_error::TlsConfigError;
 
 /// The reason why a text cannot be used as the URL of a proxy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -27,7 +27,6 @@ use tokio::net::UnixListener;
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 
 use crate::pool::Phase;
 use crate::server::connections::Connections;
@@ -35,7 +34,7 @@ use crate::server::fallback::Fallback;
 use crate::server::handler::IntoHandlerResult;
 use crate::server::options::ServerOptions;
 use crate::server::request::{ClientInfo, Request, reject};
-use crate::tls::Identity;
+use crate::tls::{self, Identity};
 use crate::transport::Transport;
 
 /// The pause after `accept` failed, for example because the process has no free file descriptors.
@@ -235,7 +234,7 @@ impl Listener {
 /// The state that all connections of a server share.
 struct Host<H> {
     handler: H,
-    tls: Option<TlsAcceptor>,
+    tls: Option<tls::Acceptor>,
     /// The address at which the server listens, unless that is a path.
     address: Option<IpAddr>,
     fallback: Option<Fallback>,

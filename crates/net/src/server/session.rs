@@ -8,7 +8,6 @@ use std::task::{Context, Poll, ready};
 use fullduplex_proto::handshake::Rejection;
 use http::StatusCode;
 use tokio::sync::oneshot;
-use tokio_rustls::TlsAcceptor;
 use tracing::{Instrument, Span};
 
 use crate::http1::read::OpeningError;
@@ -22,6 +21,7 @@ use crate::server::handler::{
 };
 use crate::server::request::{ClientInfo, Decision, Pending, Request};
 use crate::socket::Shared;
+use crate::tls;
 use crate::transport::Transport;
 
 /// The opening handshake. It is boxed, because it needs more memory than an open connection.
@@ -31,7 +31,7 @@ pub(crate) type Opening =
 /// Reads the request of a client, after the TLS handshake if the server uses TLS.
 pub(crate) fn open(
     transport: Transport,
-    tls: Option<TlsAcceptor>,
+    tls: Option<tls::Acceptor>,
     connections: &Connections,
     client: ClientInfo,
 ) -> Opening {

@@ -11,14 +11,17 @@ use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
-use rustls::{AlertDescription, CertificateError, ClientConfig, Error};
-use tokio_rustls::TlsConnector;
+use rustls::{AlertDescription, CertificateError, ClientConfig, ClientConnection, Error};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::{TlsConnector, client};
 
 use self::verifier::{Observed, Verifier};
-use crate::observer::ConnectObserver;
+use crate::observer::{ConnectObserver, ConnectStep};
+use crate::tls_error::TlsConfigError;
 
-pub use builder::{TlsBuilder, TlsConfigError};
+pub use builder::TlsBuilder;
 pub use identity::{Identity, IdentityError};
+pub(crate) use tokio_rustls::{TlsAcceptor as Acceptor, TlsStream as Stream};
 
 /// TLS options of a client: which servers it trusts (RFC6455-10.6-1), and the certificate that it presents.
 /// Cloning is cheap; build it once.
@@ -69,9 +72,23 @@ impl Tls {
         Ok(PLATFORM.get_or_init(|| tls).clone())
     }
 
+    /// Performs the TLS handshake as a client of `host`.
+    pub(crate) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+        host: &str,
+        observer: Option<&Arc<dyn ConnectObserver>>,
+    ) -> io::Result<client::TlsStream<S>> {
+        let stream = self.connector(observer).connect(self.name_of(host)?, stream).await?;
+        if let Some(observer) = observer {
+            tell(observer.as_ref(), stream.get_ref().1);
+        }
+        Ok(stream)
+    }
+
     /// Returns a connector. With an observer, each connection has a new verifier. rustls resumes a session
     /// only with the same verifier, so the server always presents its certificates.
-    pub(crate) fn connector(&self, observer: Option<&Arc<dyn ConnectObserver>>) -> TlsConnector {
+    fn connector(&self, observer: Option<&Arc<dyn ConnectObserver>>) -> TlsConnector {
         let mut config = Arc::clone(&self.config);
         if let Some(observer) = observer {
             let observed = Observed::new(Arc::clone(&self.verifier), Arc::clone(observer));
@@ -82,7 +99,7 @@ impl Tls {
     }
 
     /// Returns the name that is sent to the server at `host` and that its certificate must have.
-    pub(crate) fn name_of(&self, host: &str) -> io::Result<ServerName<'static>> {
+    fn name_of(&self, host: &str) -> io::Result<ServerName<'static>> {
         match &self.server_name {
             Some(name) => Ok(name.clone()),
             None => ServerName::try_from(host.to_owned())
@@ -99,6 +116,21 @@ fn provider() -> Arc<CryptoProvider> {
 impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tls").field("server_name", &self.server_name).finish_non_exhaustive()
+    }
+}
+
+/// Returns the certificates of the peer in DER. The peer's own certificate is the first.
+pub(crate) fn peer_certificates<S>(stream: &Stream<S>) -> impl Iterator<Item = &[u8]> {
+    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    chain.iter().map(|certificate| certificate.as_ref())
+}
+
+fn tell(observer: &dyn ConnectObserver, session: &ClientConnection) {
+    if let Some(version) = session.protocol_version().and_then(|version| version.as_str())
+        && let Some(suite) = session.negotiated_cipher_suite()
+        && let Some(cipher) = suite.suite().as_str()
+    {
+        observer.observe(ConnectStep::Tls { version, cipher });
     }
 }
 
