@@ -149,7 +149,7 @@ impl Suite {
 /// `ok | 3 passed | 0 failed` of Deno.
 fn count<const N: usize>(printed: &str, names: [&str; N]) -> usize {
     let lines = printed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let numbers = lines.filter_map(|words| {
+    let mut numbers = lines.filter_map(|words| {
         let at = words.iter().position(|word| names.contains(word))?;
         let number = match words[..at] {
             ["#"] => words.get(at + 1),
@@ -158,7 +158,7 @@ fn count<const N: usize>(printed: &str, names: [&str; N]) -> usize {
         };
         number?.parse().ok()
     });
-    numbers.last().unwrap_or_default()
+    numbers.next_back().unwrap_or_default()
 }
 
 /// Returns the names and reasons of skipped tests in TAP: `ok 3 - name # SKIP reason`.

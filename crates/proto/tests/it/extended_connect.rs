@@ -10,7 +10,9 @@ use http::header::{
     SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
     TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
+};
 
 /// RFC8441-4-1, RFC8441-4-2, RFC8441-5-1, RFC8441-5-2
 #[test]
@@ -115,9 +117,9 @@ const REFUSED: &[Case] = &[
         501,
         "`WebSocket`",
     ),
-    (|request| *request.uri_mut() = "ftp://a/".parse().unwrap(), 400, "target"),
-    (|request| *request.uri_mut() = "https://u@a/".parse().unwrap(), 400, "authority"),
-    (|request| *request.uri_mut() = "/".parse().unwrap(), 400, "one Host header"),
+    (|request| *request.uri_mut() = Uri::from_static("ftp://a/"), 400, "target"),
+    (|request| *request.uri_mut() = Uri::from_static("https://u@a/"), 400, "authority"),
+    (|request| *request.uri_mut() = Uri::from_static("/"), 400, "one Host header"),
     (|request| add(request, HOST, "other"), 400, "differs from the authority"),
     // RFC8441-5-3
     (|request| add(request, CONNECTION, "Upgrade"), 400, "not allowed"),
@@ -234,7 +236,7 @@ fn a_host_header_may_take_the_place_of_the_authority() {
 
 fn request(url: &str, further: &HeaderMap) -> Request<()> {
     let offer = Offer::extended_connect(Subprotocols::default());
-    offer.to_request(&Url::parse(url).unwrap(), further).unwrap()
+    offer.to_request(&Url::parse(url).expect("a URL"), further).expect("a request")
 }
 
 fn add(request: &mut Request<()>, name: HeaderName, value: &'static str) {
