@@ -31,6 +31,20 @@ impl Served {
         F: Future<Output = HandlerResult> + Send + 'static,
     {
         let server = Server::bind("127.0.0.1:0", options).await.expect("loopback has a free port");
+        Self::from_server(server, handler)
+    }
+
+    /// Starts `server`, which is bound to an address.
+    ///
+    /// # Panics
+    /// If the server listens at a path.
+    pub fn from_server<F>(
+        server: Server,
+        handler: impl Fn(Request) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = HandlerResult> + Send + 'static,
+    {
         let address = server.local_addr().expect("a bound socket has an address");
         let connections = server.connections().clone();
         Self { address, connections, task: tokio::spawn(server.serve(handler)) }

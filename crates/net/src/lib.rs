@@ -42,12 +42,15 @@
 //! Off by default:
 //!
 //! - `hyper`: `WebSocketUpgrade`, for a WebSocket in an HTTP server of hyper or tower.
+//! - `http2`: WebSockets over HTTP/2 (RFC 8441), with `Server::with_http2`.
 //! - `axum`: `WebSocketUpgrade` as an extractor of axum.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod client;
 mod http1;
+#[cfg(feature = "http2")]
+mod http2;
 mod observer;
 mod pool;
 #[cfg(feature = "proxy")]
@@ -96,6 +99,8 @@ pub use server::connections::{Connections, Drained};
 pub use server::error::AcceptError;
 pub use server::group::{Group, Member, OverflowPolicy, Sent};
 pub use server::handler::{HandlerError, HandlerPanicError, HandlerResult, IntoHandlerResult};
+#[cfg(feature = "http2")]
+pub use server::http2::Http2Options;
 pub use server::options::{AcceptOptions, ServerOptions};
 pub use server::request::Request;
 pub use socket::Socket;

@@ -84,6 +84,14 @@ impl Transport {
         stream.into_iter().flat_map(|stream| tls::peer_certificates(stream))
     }
 
+    /// Returns the protocol that the TLS handshake has agreed on by ALPN.
+    pub(crate) fn alpn(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Kind::Tls(stream) => tls::alpn(stream),
+            _ => None,
+        }
+    }
+
     fn tls(stream: impl Into<tls::Stream<TcpStream>>) -> Self {
         Self(Kind::Tls(Box::new(stream.into())))
     }

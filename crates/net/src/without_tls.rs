@@ -44,7 +44,7 @@ impl Tls {
 }
 
 impl Identity {
-    pub(crate) fn acceptor(&self) -> Acceptor {
+    pub(crate) fn acceptor(&self, _preferred: Option<&[u8]>) -> Acceptor {
         match self.0 {}
     }
 }
@@ -56,6 +56,10 @@ impl Acceptor {
 }
 
 pub(crate) fn peer_certificates<S>(stream: &Stream<S>) -> std::iter::Empty<&[u8]> {
+    match stream.0 {}
+}
+
+pub(crate) fn alpn<S>(stream: &Stream<S>) -> Option<&[u8]> {
     match stream.0 {}
 }
 

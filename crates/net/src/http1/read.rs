@@ -50,10 +50,18 @@ pub(crate) async fn read_head<T>(
         if let Some(head) = parse(input)? {
             return Ok(head);
         }
-        if poll_fn(|cx| poll_read(stream, input, cx)).await? == 0 {
+        if read_some(stream, input).await? == 0 {
             return Err(OpeningError::Ended);
         }
     }
+}
+
+/// Reads once, and returns the number of bytes.
+pub(crate) async fn read_some(
+    stream: &mut (impl AsyncRead + Unpin),
+    input: &mut BytesMut,
+) -> io::Result<usize> {
+    poll_fn(|cx| poll_read(stream, input, cx)).await
 }
 
 /// Reads once into a buffer on the stack, so that `input` only allocates memory for bytes that have arrived.

@@ -22,9 +22,11 @@ impl Fallback {
     /// Returns the application's response to a request with a safe method and without an upgrade.
     pub(crate) fn find(&self, request: &Request<()>) -> Option<Response<Bytes>> {
         let headers = request.headers();
-        // RFC 9112 section 3.2: without exactly one Host header, HTTP/1.1 gets 400.
-        let has_host =
-            request.version() < Version::HTTP_11 || headers.get_all(HOST).iter().count() == 1;
+        // RFC 9112 section 3.2: without exactly one Host header, HTTP/1.1 gets 400. In HTTP/2, an authority
+        // replaces it.
+        let has_host = request.version() < Version::HTTP_11
+            || request.version() > Version::HTTP_11 && request.uri().authority().is_some()
+            || headers.get_all(HOST).iter().count() == 1;
         // RFC 9110 section 7.8: HTTP/1.0 cannot upgrade.
         let asks_for_none = request.version() < Version::HTTP_11 || !headers.contains_key(UPGRADE);
         // RFC 9110 section 9.2.1. `OPTIONS` is what HAProxy sends by default.

@@ -2,12 +2,17 @@ pub(crate) mod accept;
 pub(crate) mod connections;
 pub(crate) mod deadline;
 pub(crate) mod error;
+pub(crate) mod exchange;
 pub(crate) mod fallback;
 pub(crate) mod group;
 pub(crate) mod handler;
 pub(crate) mod handshake;
+#[cfg(feature = "http2")]
+pub(crate) mod http2;
+pub(crate) mod multiplexed;
 pub(crate) mod open_files;
 pub(crate) mod options;
+pub(crate) mod prefixed;
 pub(crate) mod request;
 pub(crate) mod session;
 
@@ -27,13 +32,20 @@ use tokio::net::UnixListener;
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
+use tracing::{Instrument, Span};
 
+use crate::http1::read::OpeningError;
 use crate::pool::Phase;
+use crate::pool::guard::ConnectionGuard;
 use crate::server::connections::Connections;
+use crate::server::deadline::Deadline;
+use crate::server::exchange::{Certificates, Exchange};
 use crate::server::fallback::Fallback;
 use crate::server::handler::IntoHandlerResult;
+use crate::server::multiplexed::{Multiplexed, OnRequest, Spoken};
 use crate::server::options::ServerOptions;
-use crate::server::request::{ClientInfo, Request, reject};
+use crate::server::request::{ClientInfo, Request};
+use crate::server::session::Opening;
 use crate::tls::{self, Identity};
 use crate::transport::Transport;
 
@@ -68,6 +80,7 @@ pub struct Server {
     listener: Listener,
     tls: Option<Identity>,
     fallback: Option<Fallback>,
+    multiplexed: Option<Arc<dyn Multiplexed>>,
     connections: Connections,
 }
 
@@ -102,12 +115,20 @@ impl Server {
     }
 
     fn new(listener: Listener, options: ServerOptions) -> Self {
-        Self { listener, tls: None, fallback: None, connections: Connections::new(options) }
+        let connections = Connections::new(options);
+        Self { listener, tls: None, fallback: None, multiplexed: None, connections }
     }
 
     /// Uses TLS for clients that connect over TCP.
     pub fn with_tls(mut self, identity: &Identity) -> Self {
         self.tls = Some(identity.clone());
+        self
+    }
+
+    /// Also speaks another protocol.
+    #[cfg_attr(not(feature = "http2"), expect(dead_code, reason = "only HTTP/2 uses it"))]
+    fn with_multiplexed(mut self, protocol: Arc<dyn Multiplexed>) -> Self {
+        self.multiplexed = Some(protocol);
         self
     }
 
@@ -174,11 +195,13 @@ impl Server {
     {
         let pool = Arc::clone(self.connections.pool());
         let address = self.local_addr().ok().map(|address| address.ip());
+        let preferred = self.multiplexed.as_ref().map(|protocol| protocol.alpn());
         let host = Arc::new(Host {
             handler,
-            tls: self.tls.as_ref().map(Identity::acceptor),
+            tls: self.tls.as_ref().map(|identity| identity.acceptor(preferred)),
             address,
             fallback: self.fallback,
+            multiplexed: self.multiplexed,
             connections: self.connections,
             refusals: Arc::new(Semaphore::new(max_refusals())),
         });
@@ -238,6 +261,7 @@ struct Host<H> {
     /// The address at which the server listens, unless that is a path.
     address: Option<IpAddr>,
     fallback: Option<Fallback>,
+    multiplexed: Option<Arc<dyn Multiplexed>>,
     connections: Connections,
     refusals: Arc<Semaphore>,
 }
@@ -249,39 +273,114 @@ where
 {
     /// Starts the task of a client.
     fn start(self: &Arc<Self>, transport: Transport, peer: Option<SocketAddr>) {
-        let shown = peer.map(tracing::field::display);
-        match self.connections.admit(peer.map(|peer| peer.ip())) {
-            Ok(guard) => {
-                // TLS is only used over TCP. A client of a Unix socket has no address.
-                let tls = self.tls.clone().filter(|_| peer.is_some());
-                let fallback = self.fallback.clone();
-                let endpoint = Endpoint { address: self.address, is_tls: tls.is_some() };
-                let client = ClientInfo { peer, guard: Some(guard), fallback, endpoint };
-                let opening = session::open(transport, tls, &self.connections, client);
-                let host = Arc::clone(self);
-                let handler = move |request| (host.handler)(request);
-                let preparing = session::prepare(self.connections.clone(), opening, handler);
-                session::spawn(preparing, tracing::debug_span!("connection", peer = shown));
-            }
+        let guard = match self.connections.admit(peer.map(|peer| peer.ip())) {
+            Ok(guard) => guard,
+            // A client that expects TLS cannot read a response.
             Err(rejection) => {
-                self.connections.pool().counters.count_refused(rejection.status());
-                tracing::debug!(peer = shown, %rejection, "client turned away");
-                self.refuse(transport, rejection);
+                let exchange = self.tls.is_none().then(|| Exchange::http1(transport));
+                return self.refuse(exchange, rejection, peer);
+            }
+        };
+        // TLS is only used over TCP. A client of a Unix socket has no address.
+        let tls = self.tls.clone().filter(|_| peer.is_some());
+        let client = self.client_info(peer, guard);
+        match &self.multiplexed {
+            None => {
+                let opening = session::open(transport, tls, &self.connections, client);
+                self.start_session(opening, peer);
+            }
+            Some(protocol) => {
+                let task = Arc::clone(self).arrive(transport, tls, client, Arc::clone(protocol));
+                tokio::spawn(task.instrument(span(peer)));
             }
         }
     }
 
-    /// Sends a refusal to a client that gets no place. If the server uses TLS, the connection is closed
-    /// without a response.
-    fn refuse(&self, transport: Transport, rejection: Rejection) {
-        if self.tls.is_none()
+    /// Finds out what a client speaks, and serves it.
+    async fn arrive(
+        self: Arc<Self>,
+        transport: Transport,
+        tls: Option<tls::Acceptor>,
+        client: ClientInfo,
+        protocol: Arc<dyn Multiplexed>,
+    ) {
+        let (pool, peer) = (Arc::clone(self.connections.pool()), client.peer);
+        let deadline = Deadline::after(self.connections.shared_options().options.handshake_timeout);
+        let detecting = deadline.limit(Spoken::detect(transport, tls, &*protocol));
+        let detected = tokio::select! {
+            detected = detecting => detected.flatten(),
+            () = pool.until(Phase::Closing) => Err(OpeningError::Ended.into()),
+        };
+        match detected {
+            Ok(Spoken::Http1(transport, input)) => {
+                let opening = session::read(deadline, transport, input, &self.connections, client);
+                self.start_session(opening, peer);
+            }
+            Ok(Spoken::Multiplexed(transport)) => {
+                let certificates = transport.client_certificates().map(<[u8]>::to_vec).collect();
+                let on_request = self.on_request(peer, certificates);
+                protocol.serve(transport, deadline, pool, on_request).await;
+            }
+            Err(error) => session::report_unopened(&pool.counters, &error),
+        }
+    }
+
+    /// Returns the function that serves the requests of a connection.
+    fn on_request(
+        self: Arc<Self>,
+        peer: Option<SocketAddr>,
+        certificates: Certificates,
+    ) -> OnRequest {
+        Box::new(move |head, respond| {
+            let certificates = Arc::clone(&certificates);
+            let exchange = Exchange::Multiplexed { respond, certificates };
+            match self.connections.admit(peer.map(|peer| peer.ip())) {
+                Ok(guard) => {
+                    let client = self.client_info(peer, guard);
+                    let opening = session::answer(exchange, head, &self.connections, client);
+                    self.start_session(opening, peer);
+                }
+                Err(rejection) => self.refuse(Some(exchange), rejection, peer),
+            }
+        })
+    }
+
+    fn client_info(&self, peer: Option<SocketAddr>, guard: ConnectionGuard) -> ClientInfo {
+        let is_tls = self.tls.is_some() && peer.is_some();
+        let endpoint = Endpoint { address: self.address, is_tls };
+        ClientInfo { peer, guard: Some(guard), fallback: self.fallback.clone(), endpoint }
+    }
+
+    fn start_session(self: &Arc<Self>, opening: Opening, peer: Option<SocketAddr>) {
+        let host = Arc::clone(self);
+        let handler = move |request| (host.handler)(request);
+        let preparing = session::prepare(self.connections.clone(), opening, handler);
+        session::spawn(preparing, span(peer));
+    }
+
+    /// Refuses a client that gets no place. Without an exchange, or if too many clients are being refused, the
+    /// client gets no response.
+    fn refuse(
+        &self,
+        exchange: Option<Exchange<Transport>>,
+        rejection: Rejection,
+        peer: Option<SocketAddr>,
+    ) {
+        self.connections.pool().counters.count_refused(rejection.status());
+        let peer = peer.map(tracing::field::display);
+        tracing::debug!(peer, %rejection, "client turned away");
+        if let Some(exchange) = exchange
             && let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned()
         {
             tokio::spawn(async move {
-                let refusal = reject(transport, &rejection, &Method::GET);
+                let refusal = exchange.reject(&rejection, &Method::GET);
                 timeout(TURNED_AWAY_TIME, refusal).await.ok();
                 drop(permit);
             });
         }
     }
+}
+
+fn span(peer: Option<SocketAddr>) -> Span {
+    tracing::debug_span!("connection", peer = peer.map(tracing::field::display))
 }

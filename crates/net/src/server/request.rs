@@ -3,27 +3,25 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use fullduplex_proto::Limits;
-use fullduplex_proto::handshake::head::{self, HeadReader};
+use fullduplex_proto::handshake::head::HeadReader;
 use fullduplex_proto::handshake::{
     Endpoint, Rejection, ReservedHeaderError, Subprotocol, SubprotocolNotOfferedError, Subprotocols,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
-use crate::http1::read::{OpeningError, read_head, write_all};
+use crate::http1::read::{OpeningError, read_head};
 use crate::pool::Phase;
 use crate::pool::guard::ConnectionGuard;
 use crate::server::deadline::Deadline;
 use crate::server::error::AcceptError;
+use crate::server::exchange::Exchange;
 use crate::server::fallback::Fallback;
 use crate::server::handshake::{Handshake, SharedOptions};
 use crate::server::options::AcceptOptions;
 use crate::socket::{Shared, Socket};
 use crate::transport::Transport;
-
-/// The maximum number of bytes that are read from a refused client before the connection is cut off.
-const REFUSED_INPUT: u64 = 64 << 10;
 
 /// An opening request that is not answered yet. [`accept`](Self::accept) or [`reject`](Self::reject) it.
 ///
@@ -37,9 +35,7 @@ pub struct Request<S: AsyncRead + AsyncWrite + Unpin = Transport> {
 
 #[derive(Debug)]
 pub(crate) struct Pending<S> {
-    stream: S,
-    /// Bytes after the head.
-    input: BytesMut,
+    exchange: Exchange<S>,
     head: http::Request<()>,
     handshake: Handshake,
     shared_options: SharedOptions,
@@ -81,45 +77,53 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
     /// Dropping the future closes the stream.
     pub async fn read(stream: S, options: &AcceptOptions) -> Result<Self, AcceptError> {
         let deadline = Deadline::after(options.handshake_timeout);
-        Self::read_within(deadline, stream, options.clone().into(), ClientInfo::default()).await
+        let shared_options = options.clone().into();
+        Self::read_within(deadline, stream, BytesMut::new(), shared_options, ClientInfo::default())
+            .await
     }
 
+    /// Reads a request over HTTP/1.1. `input` was read before.
     pub(crate) async fn read_within(
         deadline: Deadline,
         mut stream: S,
+        mut input: BytesMut,
+        shared_options: SharedOptions,
+        client: ClientInfo,
+    ) -> Result<Self, AcceptError> {
+        let reading = read_request(&mut stream, &mut input, shared_options.options.limits);
+        let head = deadline.limit(reading).await??;
+        let exchange = Exchange::Http1 { stream, input };
+        Self::answer_within(deadline, exchange, head, shared_options, client).await
+    }
+
+    /// Answers a request, unless it is a valid opening request.
+    pub(crate) async fn answer_within(
+        deadline: Deadline,
+        exchange: Exchange<S>,
+        head: Result<http::Request<()>, Rejection>,
         shared_options: SharedOptions,
         client: ClientInfo,
     ) -> Result<Self, AcceptError> {
         let ClientInfo { peer, guard, fallback, endpoint } = client;
-        let mut input = BytesMut::new();
-        let reading = read_request(&mut stream, &mut input, shared_options.options.limits);
-        let (rejection, method) = match deadline.limit(reading).await?? {
+        let (rejection, method) = match head {
             Err(rejection) => (rejection, Method::GET),
             Ok(head) => match answer(&head, &shared_options, endpoint, fallback) {
                 Ok(Answer::Page(response)) => {
                     let status = response.status();
-                    deadline.limit(answer_last(stream, &response, head.method())).await??;
+                    deadline.limit(exchange.answer_last(response, head.method())).await??;
                     return Err(AcceptError::Answered(status));
                 }
                 Ok(Answer::Handshake(handshake)) => {
                     let decided = None;
-                    let pending = Pending {
-                        stream,
-                        input,
-                        head,
-                        handshake,
-                        shared_options,
-                        peer,
-                        guard,
-                        decided,
-                    };
+                    let pending =
+                        Pending { exchange, head, handshake, shared_options, peer, guard, decided };
                     return Ok(Self { pending: Some(Box::new(pending)) });
                 }
                 Err(rejection) => (rejection, head.method().clone()),
             },
         };
         // The caller needs the rejection, even if the client does not receive it.
-        deadline.limit(reject(stream, &rejection, &method)).await.ok();
+        deadline.limit(exchange.reject(&rejection, &method)).await.ok();
         Err(AcceptError::Rejected(rejection))
     }
 
@@ -227,7 +231,7 @@ impl Request<Transport> {
     /// server does not request them; see
     /// [`Identity::require_client_certificate`](crate::Identity::require_client_certificate).
     pub fn client_certificates(&self) -> impl Iterator<Item = &[u8]> {
-        self.pending().stream.client_certificates()
+        self.pending().exchange.client_certificates()
     }
 }
 
@@ -240,11 +244,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
             return Err(AcceptError::Rejected(rejection));
         }
         let deadline = self.deadline();
-        let Self { mut stream, input, handshake, guard, decided, .. } = *self;
-        let mut bytes = Vec::new();
-        head::encode_response(&handshake.response(), &mut bytes);
+        let Self { exchange, handshake, guard, decided, .. } = *self;
+        let opening = exchange.open(handshake.response());
+        let (stream, input) = deadline.limit(opening).await??;
         let (connection, answer) = handshake.accept();
-        deadline.limit(write_all(&mut stream, &bytes)).await??;
         let socket = Socket::new(stream, connection, input, answer, guard);
         if let Some(decided) = decided {
             socket.shared().link().expect_driver();
@@ -259,7 +262,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
         if let Some(guard) = &self.guard {
             guard.pool().counters.count_refused(rejection.status());
         }
-        self.deadline().limit(reject(self.stream, &rejection, &Method::GET)).await??;
+        self.deadline().limit(self.exchange.reject(&rejection, &Method::GET)).await??;
         Ok(())
     }
 
@@ -309,32 +312,4 @@ async fn read_request(
         Err(OpeningError::Head(error)) => Ok(Err(error.rejection())),
         Err(error) => Err(error),
     }
-}
-
-/// Sends a rejection as [`answer_last`] does.
-pub(crate) async fn reject<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
-    rejection: &Rejection,
-    method: &Method,
-) -> Result<(), OpeningError> {
-    answer_last(stream, &rejection.to_response(), method).await
-}
-
-/// Sends a response and closes the stream. It continues to read what the client sends. If unread bytes
-/// remained, the close would become a TCP reset, and the client could lose the response.
-async fn answer_last<S: AsyncRead + AsyncWrite + Unpin>(
-    mut stream: S,
-    response: &Response<impl AsRef<[u8]>>,
-    method: &Method,
-) -> Result<(), OpeningError> {
-    let mut bytes = Vec::new();
-    head::encode_response(response, &mut bytes);
-    // RFC 9110 section 9.3.2: the response to HEAD has the headers of a body, and no body.
-    if *method != Method::HEAD {
-        bytes.extend_from_slice(response.body().as_ref());
-    }
-    write_all(&mut stream, &bytes).await?;
-    stream.shutdown().await?;
-    tokio::io::copy(&mut stream.take(REFUSED_INPUT), &mut tokio::io::sink()).await?;
-    Ok(())
 }

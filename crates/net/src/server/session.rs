@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::BytesMut;
 use fullduplex_proto::handshake::Rejection;
 use http::StatusCode;
 use tokio::sync::oneshot;
@@ -16,6 +17,7 @@ use crate::pool::counters::Counters;
 use crate::server::connections::Connections;
 use crate::server::deadline::Deadline;
 use crate::server::error::AcceptError;
+use crate::server::exchange::Exchange;
 use crate::server::handler::{
     HandlerPanicError, HandlerResult, HandlerTask, IntoHandlerResult, call, poll_catching_panics,
 };
@@ -35,10 +37,9 @@ pub(crate) fn open(
     connections: &Connections,
     client: ClientInfo,
 ) -> Opening {
-    let pool = Arc::clone(connections.pool());
     let shared_options = connections.shared_options().clone();
     let deadline = Deadline::after(shared_options.options.handshake_timeout);
-    let opening = async move {
+    until_closing(connections, async move {
         let transport = match tls {
             Some(tls) => {
                 let accepting = transport.accept_tls(&tls);
@@ -46,8 +47,41 @@ pub(crate) fn open(
             }
             None => transport,
         };
-        Request::read_within(deadline, transport, shared_options, client).await
-    };
+        Request::read_within(deadline, transport, BytesMut::new(), shared_options, client).await
+    })
+}
+
+/// Reads the request of a client that has sent `input`.
+pub(crate) fn read(
+    deadline: Deadline,
+    transport: Transport,
+    input: BytesMut,
+    connections: &Connections,
+    client: ClientInfo,
+) -> Opening {
+    let shared_options = connections.shared_options().clone();
+    let reading = Request::read_within(deadline, transport, input, shared_options, client);
+    until_closing(connections, reading)
+}
+
+/// Answers one of the requests of a connection, unless it is a valid opening request.
+pub(crate) fn answer(
+    exchange: Exchange<Transport>,
+    head: http::Request<()>,
+    connections: &Connections,
+    client: ClientInfo,
+) -> Opening {
+    let shared_options = connections.shared_options().clone();
+    let deadline = Deadline::after(shared_options.options.handshake_timeout);
+    let answering = Request::answer_within(deadline, exchange, Ok(head), shared_options, client);
+    until_closing(connections, answering)
+}
+
+fn until_closing(
+    connections: &Connections,
+    opening: impl Future<Output = Result<Request, AcceptError>> + Send + 'static,
+) -> Opening {
+    let pool = Arc::clone(connections.pool());
     Box::pin(async move {
         tokio::select! {
             request = opening => request,

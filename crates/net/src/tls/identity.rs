@@ -99,8 +99,13 @@ impl Identity {
         Ok(Self { config: Arc::new(config), ..self })
     }
 
-    pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(Arc::clone(&self.config))
+    /// Returns an acceptor that prefers the protocol `preferred` of ALPN, if there is one, to HTTP/1.1.
+    pub(crate) fn acceptor(&self, preferred: Option<&[u8]>) -> TlsAcceptor {
+        let mut config = Arc::clone(&self.config);
+        if let Some(preferred) = preferred {
+            Arc::make_mut(&mut config).alpn_protocols.insert(0, preferred.to_vec());
+        }
+        TlsAcceptor::from(config)
     }
 }
 

@@ -125,6 +125,11 @@ pub(crate) fn peer_certificates<S>(stream: &Stream<S>) -> impl Iterator<Item = &
     chain.iter().map(|certificate| certificate.as_ref())
 }
 
+/// Returns the protocol that the handshake has agreed on by ALPN.
+pub(crate) fn alpn<S>(stream: &Stream<S>) -> Option<&[u8]> {
+    stream.get_ref().1.alpn_protocol()
+}
+
 fn tell(observer: &dyn ConnectObserver, session: &ClientConnection) {
     if let Some(version) = session.protocol_version().and_then(|version| version.as_str())
         && let Some(suite) = session.negotiated_cipher_suite()

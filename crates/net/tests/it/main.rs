@@ -6,6 +6,7 @@ mod client;
 mod deadlines;
 mod group;
 mod halves;
+mod http2;
 mod observer;
 mod parts;
 mod server;

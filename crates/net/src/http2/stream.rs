@@ -1,0 +1,216 @@
+use std::any::Any;
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use h2::{Reason, RecvStream, SendStream};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+use crate::http2::SEND_BUFFER;
+
+/// How long a stream that was shut down and dropped waits for the END_STREAM of the peer.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// A stream of an HTTP/2 connection, as a transport (RFC8441-5-6).
+///
+/// END_STREAM is what FIN is for TCP, and RST_STREAM with CANCEL what a reset is (RFC8441-5-7). The task of
+/// the connection does the I/O, so bytes count as written when `h2` has queued them. `h2` only takes bytes
+/// for which the windows of the peer have room.
+pub(crate) struct Http2Stream {
+    /// `None` once the stream was dropped.
+    recv: Option<RecvStream>,
+    send: SendStream<Bytes>,
+    /// Received bytes that are not read yet. The windows do not open for them.
+    unread: Bytes,
+    /// Whether END_STREAM was received.
+    has_ended: bool,
+    /// Whether END_STREAM was queued.
+    is_shut: bool,
+    /// Shows the connection that the stream is in use.
+    _lease: Arc<dyn Any + Send + Sync>,
+}
+
+impl Http2Stream {
+    pub(crate) fn new(
+        recv: RecvStream,
+        send: SendStream<Bytes>,
+        lease: Arc<dyn Any + Send + Sync>,
+    ) -> Self {
+        let (recv, unread) = (Some(recv), Bytes::new());
+        Self { recv, send, unread, has_ended: false, is_shut: false, _lease: lease }
+    }
+
+    /// Waits until the windows have room for some of `wanted` bytes, and returns how many.
+    fn poll_room(&mut self, wanted: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.is_shut {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let wanted = wanted.min(SEND_BUFFER);
+        self.send.reserve_capacity(wanted);
+        loop {
+            let room = self.send.capacity().min(wanted);
+            if room > 0 {
+                return Poll::Ready(Ok(room));
+            }
+            match ready!(self.send.poll_capacity(cx)) {
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Poll::Ready(Err(io_error(error))),
+                None => return Poll::Ready(Err(self.why_closed(cx))),
+            }
+        }
+    }
+
+    fn send(&mut self, bytes: Bytes, cx: &mut Context<'_>) -> io::Result<usize> {
+        let count = bytes.len();
+        match self.send.send_data(bytes, false) {
+            Ok(()) => Ok(count),
+            Err(_) => Err(self.why_closed(cx)),
+        }
+    }
+
+    /// Returns why nothing can be sent.
+    fn why_closed(&mut self, cx: &mut Context<'_>) -> io::Error {
+        match self.send.poll_reset(cx) {
+            Poll::Ready(Ok(reason)) => reset(reason),
+            Poll::Ready(Err(error)) => io_error(error),
+            Poll::Pending => io::ErrorKind::BrokenPipe.into(),
+        }
+    }
+}
+
+impl AsyncRead for Http2Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let stream = self.get_mut();
+        let Some(recv) = &mut stream.recv else { return Poll::Ready(Ok(())) };
+        while stream.unread.is_empty() && !stream.has_ended {
+            match ready!(recv.poll_data(cx)) {
+                Some(Ok(bytes)) => stream.unread = bytes,
+                None => stream.has_ended = true,
+                // RFC 9113 section 8.1: a server may end a request that it has answered in this way.
+                Some(Err(error)) if error.reason() == Some(Reason::NO_ERROR) => {
+                    stream.has_ended = true;
+                }
+                Some(Err(error)) => return Poll::Ready(Err(io_error(error))),
+            }
+        }
+        let count = stream.unread.len().min(buf.remaining());
+        buf.put_slice(&stream.unread.split_to(count));
+        // It can only fail for a stream that has ended, whose window does not matter.
+        recv.flow_control().release_capacity(count).ok();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Http2Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let stream = self.get_mut();
+        let total = bufs.iter().map(|buf| buf.len()).sum();
+        if total == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        let room = ready!(stream.poll_room(total, cx))?;
+        let mut bytes = BytesMut::with_capacity(room);
+        for buf in bufs {
+            let part = buf.len().min(room - bytes.len());
+            bytes.extend_from_slice(&buf[..part]);
+        }
+        Poll::Ready(stream.send(bytes.freeze(), cx))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    /// The task of the connection writes what is queued.
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends END_STREAM after the queued bytes (RFC8441-5-7).
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let stream = self.get_mut();
+        if !std::mem::replace(&mut stream.is_shut, true)
+            && stream.send.send_data(Bytes::new(), true).is_err()
+        {
+            return Poll::Ready(Err(stream.why_closed(cx)));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Ends the stream.
+impl Drop for Http2Stream {
+    fn drop(&mut self) {
+        let Some(mut recv) = self.recv.take() else { return };
+        recv.flow_control().release_capacity(self.unread.len()).ok();
+        match (self.is_shut, self.has_ended) {
+            (true, true) => {}
+            // `h2` would send RST_STREAM at once, although this is an orderly end.
+            (true, false) => {
+                if let Ok(runtime) = Handle::try_current() {
+                    runtime.spawn(linger(recv));
+                }
+            }
+            // The peer has ended the stream, so this end follows (RFC8441-5-7).
+            (false, true) => drop(self.send.send_data(Bytes::new(), true)),
+            // What is queued is discarded (RFC8441-5-7).
+            (false, false) => self.send.send_reset(Reason::CANCEL),
+        }
+    }
+}
+
+/// Discards what the peer sends until END_STREAM.
+async fn linger(mut recv: RecvStream) {
+    let reading = async {
+        while let Some(Ok(bytes)) = recv.data().await {
+            recv.flow_control().release_capacity(bytes.len()).ok();
+        }
+    };
+    timeout(LINGER, reading).await.ok();
+}
+
+impl fmt::Debug for Http2Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http2Stream").field("id", &self.send.stream_id()).finish_non_exhaustive()
+    }
+}
+
+/// Converts an error of a stream. One of the transport below keeps its kind.
+pub(crate) fn io_error(error: h2::Error) -> io::Error {
+    if error.is_io()
+        && let Some(error) = error.get_io()
+    {
+        return io::Error::new(error.kind(), error.to_string());
+    }
+    match error.reason() {
+        Some(reason) if error.is_reset() => reset(reason),
+        _ => io::Error::new(io::ErrorKind::ConnectionAborted, error),
+    }
+}
+
+fn reset(reason: Reason) -> io::Error {
+    let description = format!("the peer has reset the HTTP/2 stream: {}", reason.description());
+    io::Error::new(io::ErrorKind::ConnectionReset, description)
+}

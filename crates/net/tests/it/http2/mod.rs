@@ -1,0 +1,5 @@
+//! WebSockets over HTTP/2 (RFC 8441), between our ends and with scripted peers.
+
+mod floods;
+mod raw;
+mod server;
