@@ -13,7 +13,7 @@ use crate::run::{Failure, root};
 use citations::{Citations, citations};
 
 /// The lists whose requirements need evidence.
-const RFCS: [&str; 2] = ["rfc6455.md", "rfc7692.md"];
+const RFCS: [&str; 3] = ["rfc6455.md", "rfc7692.md", "rfc8441.md"];
 /// The lists that only define ids.
 const OTHERS: [&str; 3] = ["whatwg.md", "faults.md", "hub.md"];
 

@@ -308,7 +308,7 @@ where
         let deadline = Deadline::after(self.connections.shared_options().options.handshake_timeout);
         let detecting = deadline.limit(Spoken::detect(transport, tls, &*protocol));
         let detected = tokio::select! {
-            detected = detecting => detected.flatten(),
+            detected = detecting => detected.and_then(|detected| detected),
             () = pool.until(Phase::Closing) => Err(OpeningError::Ended.into()),
         };
         match detected {
