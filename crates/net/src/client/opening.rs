@@ -1,0 +1,140 @@
+//! The opening handshake of a client over HTTP/1.1, from the route to the answer.
+
+use bytes::BytesMut;
+use fullduplex_proto::handshake::{Answer, AnswerError, Offer, head};
+use fullduplex_proto::{Connection, Url};
+use http::header::{COOKIE, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, Response};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use crate::client::error::{ConnectError, ConnectPhase};
+use crate::client::options::ConnectOptions;
+use crate::client::route::{Route, find_route};
+use crate::client::timeout::Deadline;
+use crate::http1::host_and_port;
+use crate::http1::read::{read_final_response, write_all};
+use crate::http1::rejected::Rejected;
+use crate::observer::ConnectStep;
+use crate::random;
+use crate::socket::Socket;
+use crate::tls::Tls;
+use crate::transport::Transport;
+
+/// Performs one request.
+pub(super) async fn connect_once(
+    url: &Url,
+    headers: &HeaderMap,
+    options: &ConnectOptions,
+) -> Result<(Socket, Response<()>), ConnectError> {
+    let Route { stream, permit } = Box::pin(find_route(url, options)).await?;
+    let deadline = handshake_deadline(options);
+    let handshake = deadline.limit(url, async {
+        let stream = if url.is_secure() { secure(stream, url, options).await? } else { stream };
+        shake_hands(stream, url, headers, options).await
+    });
+    // The permit ends here. The body of a rejection is read later, because it is not part of the handshake.
+    let answered = Box::pin(handshake).await?;
+    if let Some(permit) = permit {
+        permit.release_answered();
+    }
+    opened(answered?, url, deadline.at).await
+}
+
+/// The server's response to the opening request.
+pub(super) enum Answered<S: AsyncRead + AsyncWrite + Unpin> {
+    Open(Socket<S>, Response<()>),
+    /// A response with a status other than 101 (RFC6455-4.1-24). Its body is not read yet.
+    Rejected {
+        response: Response<()>,
+        stream: S,
+        input: BytesMut,
+    },
+}
+
+pub(super) async fn opened<S: AsyncRead + AsyncWrite + Unpin>(
+    answered: Answered<S>,
+    url: &Url,
+    deadline: Instant,
+) -> Result<(Socket<S>, Response<()>), ConnectError> {
+    match answered {
+        Answered::Open(socket, response) => Ok((socket, response)),
+        Answered::Rejected { response, mut stream, input } => {
+            let rejected =
+                Rejected::read(authority(url), response, &mut stream, input, deadline).await;
+            Err(ConnectError::Rejected(Box::new(rejected)))
+        }
+    }
+}
+
+/// Performs the TLS handshake for the host's name, before anything else is sent (RFC6455-4.1-9,
+/// RFC6455-4.1-10).
+pub(super) async fn secure(
+    stream: Transport,
+    url: &Url,
+    options: &ConnectOptions,
+) -> Result<Transport, ConnectError> {
+    let tls = match &options.tls {
+        Some(tls) => tls.clone(),
+        None => Tls::shared_platform()?,
+    };
+    let secured = stream.over_tls(&tls, url.host(), options.observer.as_ref()).await;
+    secured.map_err(|error| ConnectError::Tls { authority: authority(url), error })
+}
+
+/// Performs the opening handshake over an open stream (RFC6455-4.1-11).
+pub(super) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    url: &Url,
+    headers: &HeaderMap,
+    options: &ConnectOptions,
+) -> Result<Answered<S>, ConnectError> {
+    let opening = |error| ConnectError::Opening { authority: authority(url), error };
+    let mut offer = Offer::new(random::nonce(), options.subprotocols.clone());
+    if let Some(deflate) = options.deflate {
+        offer = offer.with_deflate(deflate);
+    }
+    let mut request = offer.to_request(url, headers)?;
+    if let Some(cookies) = &options.cookies
+        && !headers.contains_key(COOKIE)
+        && let Some(value) = cookies.cookies(url)
+    {
+        request.headers_mut().insert(COOKIE, value);
+    }
+    options.observe(ConnectStep::Request(&request));
+    let mut bytes = Vec::new();
+    head::encode_request(&request, &mut bytes);
+    write_all(&mut stream, &bytes).await.map_err(opening)?;
+
+    let mut input = BytesMut::new();
+    let response = read_final_response(&mut stream, &mut input, options.limits).await;
+    let response = response.map_err(opening)?;
+    options.observe(ConnectStep::Response(&response));
+    if let Some(cookies) = &options.cookies
+        && response.headers().contains_key(SET_COOKIE)
+    {
+        let values: Vec<HeaderValue> =
+            response.headers().get_all(SET_COOKIE).iter().cloned().collect();
+        cookies.set_cookies(url, &values);
+    }
+    match Answer::from_response(&offer, &response) {
+        Ok(answer) => {
+            let masks = Box::new(random::mask_keys());
+            let connection = Connection::client(options.limits, options.timeouts.close, masks)
+                .with_timeouts(options.timeouts);
+            let socket = Socket::new(stream, connection, input, answer, None);
+            Ok(Answered::Open(socket, response))
+        }
+        Err(AnswerError::Status(_)) => Ok(Answered::Rejected { response, stream, input }),
+        Err(error) => Err(ConnectError::Answer { authority: authority(url), error }),
+    }
+}
+
+pub(super) fn handshake_deadline(options: &ConnectOptions) -> Deadline {
+    Deadline::starting_now(ConnectPhase::Handshake, options.handshake_timeout)
+}
+
+/// Returns the host and port of a URL, as errors show it.
+pub(super) fn authority(url: &Url) -> String {
+    host_and_port(url.host(), url.port())
+}
