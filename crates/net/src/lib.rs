@@ -42,7 +42,7 @@
 //! Off by default:
 //!
 //! - `hyper`: `WebSocketUpgrade`, for a WebSocket in an HTTP server of hyper or tower.
-//! - `http2`: WebSockets over HTTP/2 (RFC 8441), with `Server::with_http2`.
+//! - `http2`: WebSockets over HTTP/2 (RFC 8441), with `Server::with_http2` and `Http::Two`.
 //! - `axum`: `WebSocketUpgrade` as an extractor of axum.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -80,7 +80,7 @@ pub use client::cookies::CookieStore;
 pub use client::error::{AddressFailure, ConnectError, ConnectPhase};
 pub use client::headers::{HeaderError, is_secret_header};
 pub use client::into_url::IntoUrl;
-pub use client::options::{ConnectConcurrency, ConnectOptions};
+pub use client::options::{ConnectConcurrency, ConnectOptions, Http};
 pub use client::redirects::{RedirectError, Redirects};
 pub use client::resolve::{Resolve, Resolving};
 pub use client::{connect, connect_over, connect_transport};

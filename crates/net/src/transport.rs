@@ -53,16 +53,28 @@ impl From<UnixStream> for Transport {
 }
 
 impl Transport {
-    /// Performs the TLS handshake as a client of `host`.
+    /// Performs the TLS handshake as a client of `host`. Offers the protocol `preferred` of ALPN before HTTP/1.1,
+    /// and returns whether the server has chosen it.
     pub(crate) async fn over_tls(
         self,
         tls: &Tls,
         host: &str,
         observer: Option<&Arc<dyn ConnectObserver>>,
-    ) -> io::Result<Self> {
+        preferred: Option<&[u8]>,
+    ) -> io::Result<(Self, bool)> {
         Ok(match self.0 {
-            Kind::Tcp(stream) => Self::tls(tls.connect(stream, host, observer).await?),
-            other => Self::other(tls.connect(Self(other), host, observer).await?),
+            Kind::Tcp(stream) => {
+                let stream = tls.connect(stream, host, observer, preferred).await?;
+                let stream: tls::Stream<TcpStream> = stream.into();
+                let is_preferred = preferred.is_some() && tls::alpn(&stream) == preferred;
+                (Self::tls(stream), is_preferred)
+            }
+            other => {
+                let stream = tls.connect(Self(other), host, observer, preferred).await?;
+                let stream: tls::Stream<Self> = stream.into();
+                let is_preferred = preferred.is_some() && tls::alpn(&stream) == preferred;
+                (Self::other(stream), is_preferred)
+            }
         })
     }
 

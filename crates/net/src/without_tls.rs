@@ -38,7 +38,15 @@ impl Tls {
         _stream: S,
         _host: &str,
         _observer: Option<&Arc<dyn ConnectObserver>>,
+        _preferred: Option<&[u8]>,
     ) -> io::Result<Stream<S>> {
+        match self.0 {}
+    }
+}
+
+#[cfg(feature = "http2")]
+impl Tls {
+    pub(crate) fn is_same(&self, _other: &Self) -> bool {
         match self.0 {}
     }
 }

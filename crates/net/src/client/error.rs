@@ -101,6 +101,22 @@ pub enum ConnectError {
     /// One of [`ConnectOptions::headers`](crate::ConnectOptions::headers) is set by the handshake itself.
     #[error(transparent)]
     ReservedHeader(#[from] ReservedHeaderError),
+    /// With `Http::Two`, the server does not support WebSockets over HTTP/2.
+    #[error(
+        "could not use HTTP/2 with {authority}: the server does not support WebSockets over it; use HTTP/1.1"
+    )]
+    NoHttp2 {
+        /// The server.
+        authority: String,
+    },
+    /// No stream of HTTP/2 could be opened.
+    #[error("could not open an HTTP/2 stream with {authority}: {error}")]
+    Http2 {
+        /// The server.
+        authority: String,
+        /// The error of HTTP/2 or of the connection.
+        error: io::Error,
+    },
     /// No response could be read.
     #[error("could not complete the opening handshake with {authority}: {error}")]
     Opening {

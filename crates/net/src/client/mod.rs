@@ -3,6 +3,8 @@ pub(crate) mod cookies;
 pub(crate) mod dial;
 pub(crate) mod error;
 pub(crate) mod headers;
+#[cfg(feature = "http2")]
+mod http2;
 pub(crate) mod into_url;
 mod opening;
 pub(crate) mod options;
@@ -15,17 +17,17 @@ mod timeout;
 use std::borrow::Cow;
 
 use fullduplex_proto::Url;
-use http::Response;
 use http::header::HOST;
+use http::{HeaderMap, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::client::error::ConnectError;
 use crate::client::headers::is_secret_header;
 use crate::client::into_url::IntoUrl;
 use crate::client::opening::{
-    authority, connect_once, handshake_deadline, opened, secure, shake_hands,
+    authority, connect_over_http1, handshake_deadline, opened, secure, shake_hands,
 };
-use crate::client::options::{ConnectConcurrency, ConnectOptions};
+use crate::client::options::{ConnectConcurrency, ConnectOptions, Http};
 use crate::client::route::{Route, find_route};
 use crate::socket::Socket;
 use crate::transport::Transport;
@@ -88,6 +90,19 @@ async fn connect_following(
     }
 }
 
+/// Performs one request.
+async fn connect_once(
+    url: &Url,
+    headers: &HeaderMap,
+    options: &ConnectOptions,
+) -> Result<(Socket, Response<()>), ConnectError> {
+    match options.http {
+        Http::One => connect_over_http1(url, headers, options).await,
+        #[cfg(feature = "http2")]
+        Http::Two | Http::Auto => Box::pin(http2::connect_once(url, headers, options)).await,
+    }
+}
+
 /// Performs the opening handshake over an open stream, such as one in memory or of another TLS library.
 ///
 /// **Nothing is encrypted here**: for a `wss` URL, pass a TLS stream that has verified the server. Options
@@ -130,5 +145,7 @@ pub async fn connect_transport(
     if !url.is_secure() {
         return Ok(stream);
     }
-    handshake_deadline(&options).limit(url, secure(stream, url, &options)).await?
+    let securing = secure(stream, url, &options, None);
+    let (stream, _) = handshake_deadline(&options).limit(url, securing).await??;
+    Ok(stream)
 }

@@ -1,10 +1,10 @@
-//! The opening handshake of a client over HTTP/1.1, from the route to the answer.
+//! The opening handshake of a client, from the route to the answer.
 
 use bytes::BytesMut;
 use fullduplex_proto::handshake::{Answer, AnswerError, Offer, head};
 use fullduplex_proto::{Connection, Url};
 use http::header::{COOKIE, SET_COOKIE};
-use http::{HeaderMap, HeaderValue, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
@@ -21,18 +21,30 @@ use crate::socket::Socket;
 use crate::tls::Tls;
 use crate::transport::Transport;
 
-/// Performs one request.
-pub(super) async fn connect_once(
+/// Performs one request over HTTP/1.1.
+pub(super) async fn connect_over_http1(
     url: &Url,
     headers: &HeaderMap,
     options: &ConnectOptions,
 ) -> Result<(Socket, Response<()>), ConnectError> {
-    let Route { stream, permit } = Box::pin(find_route(url, options)).await?;
+    let Route { mut stream, permit } = Box::pin(find_route(url, options)).await?;
     let deadline = handshake_deadline(options);
-    let handshake = deadline.limit(url, async {
-        let stream = if url.is_secure() { secure(stream, url, options).await? } else { stream };
-        shake_hands(stream, url, headers, options).await
-    });
+    if url.is_secure() {
+        let securing = deadline.limit(url, secure(stream, url, options, None));
+        (stream, _) = Box::pin(securing).await??;
+    }
+    finish_http1(Route { stream, permit }, deadline, url, headers, options).await
+}
+
+/// Performs one request over a stream, which is encrypted for `wss`.
+pub(super) async fn finish_http1(
+    Route { stream, permit }: Route,
+    deadline: Deadline,
+    url: &Url,
+    headers: &HeaderMap,
+    options: &ConnectOptions,
+) -> Result<(Socket, Response<()>), ConnectError> {
+    let handshake = deadline.limit(url, shake_hands(stream, url, headers, options));
     // The permit ends here. The body of a rejection is read later, because it is not part of the handshake.
     let answered = Box::pin(handshake).await?;
     if let Some(permit) = permit {
@@ -44,7 +56,7 @@ pub(super) async fn connect_once(
 /// The server's response to the opening request.
 pub(super) enum Answered<S: AsyncRead + AsyncWrite + Unpin> {
     Open(Socket<S>, Response<()>),
-    /// A response with a status other than 101 (RFC6455-4.1-24). Its body is not read yet.
+    /// A response that opens no WebSocket (RFC6455-4.1-24). Its body is not read yet.
     Rejected {
         response: Response<()>,
         stream: S,
@@ -68,17 +80,19 @@ pub(super) async fn opened<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// Performs the TLS handshake for the host's name, before anything else is sent (RFC6455-4.1-9,
-/// RFC6455-4.1-10).
+/// RFC6455-4.1-10). Offers the protocol `preferred` of ALPN before HTTP/1.1, and returns whether the server has
+/// chosen it.
 pub(super) async fn secure(
     stream: Transport,
     url: &Url,
     options: &ConnectOptions,
-) -> Result<Transport, ConnectError> {
+    preferred: Option<&[u8]>,
+) -> Result<(Transport, bool), ConnectError> {
     let tls = match &options.tls {
         Some(tls) => tls.clone(),
         None => Tls::shared_platform()?,
     };
-    let secured = stream.over_tls(&tls, url.host(), options.observer.as_ref()).await;
+    let secured = stream.over_tls(&tls, url.host(), options.observer.as_ref(), preferred).await;
     secured.map_err(|error| ConnectError::Tls { authority: authority(url), error })
 }
 
@@ -90,7 +104,25 @@ pub(super) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
     options: &ConnectOptions,
 ) -> Result<Answered<S>, ConnectError> {
     let opening = |error| ConnectError::Opening { authority: authority(url), error };
-    let mut offer = Offer::new(random::nonce(), options.subprotocols.clone());
+    let offer = Offer::new(random::nonce(), options.subprotocols.clone());
+    let (offer, request) = request(offer, url, headers, options)?;
+    let mut bytes = Vec::new();
+    head::encode_request(&request, &mut bytes);
+    write_all(&mut stream, &bytes).await.map_err(opening)?;
+
+    let mut input = BytesMut::new();
+    let response = read_final_response(&mut stream, &mut input, options.limits).await;
+    let response = response.map_err(opening)?;
+    answered(&offer, response, stream, input, url, options)
+}
+
+/// Returns the opening request, and completes its offer.
+pub(super) fn request(
+    mut offer: Offer,
+    url: &Url,
+    headers: &HeaderMap,
+    options: &ConnectOptions,
+) -> Result<(Offer, Request<()>), ConnectError> {
     if let Some(deflate) = options.deflate {
         offer = offer.with_deflate(deflate);
     }
@@ -102,13 +134,18 @@ pub(super) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
         request.headers_mut().insert(COOKIE, value);
     }
     options.observe(ConnectStep::Request(&request));
-    let mut bytes = Vec::new();
-    head::encode_request(&request, &mut bytes);
-    write_all(&mut stream, &bytes).await.map_err(opening)?;
+    Ok((offer, request))
+}
 
-    let mut input = BytesMut::new();
-    let response = read_final_response(&mut stream, &mut input, options.limits).await;
-    let response = response.map_err(opening)?;
+/// Reads the server's answer to an offer.
+pub(super) fn answered<S: AsyncRead + AsyncWrite + Unpin>(
+    offer: &Offer,
+    response: Response<()>,
+    stream: S,
+    input: BytesMut,
+    url: &Url,
+    options: &ConnectOptions,
+) -> Result<Answered<S>, ConnectError> {
     options.observe(ConnectStep::Response(&response));
     if let Some(cookies) = &options.cookies
         && response.headers().contains_key(SET_COOKIE)
@@ -117,7 +154,7 @@ pub(super) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
             response.headers().get_all(SET_COOKIE).iter().cloned().collect();
         cookies.set_cookies(url, &values);
     }
-    match Answer::from_response(&offer, &response) {
+    match Answer::from_response(offer, &response) {
         Ok(answer) => {
             let masks = Box::new(random::mask_keys());
             let connection = Connection::client(options.limits, options.timeouts.close, masks)

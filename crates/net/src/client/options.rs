@@ -74,6 +74,8 @@ pub struct ConnectOptions {
     /// Whether connections to one address are opened one after the other. Default:
     /// [`ConnectConcurrency::Unlimited`].
     pub concurrency: ConnectConcurrency,
+    /// Which version of HTTP carries the connection. Default: [`Http::One`].
+    pub http: Http,
     /// Limits on what the server sends.
     pub limits: Limits,
     /// Time limit for resolving the host and connecting over TCP, all addresses together. If a proxy is used,
@@ -86,6 +88,26 @@ pub struct ConnectOptions {
     pub timeouts: Timeouts,
     /// Observer that receives each step of connecting.
     pub observer: Option<Arc<dyn ConnectObserver>>,
+}
+
+/// The version of HTTP that carries a connection of a client.
+///
+/// With HTTP/2 (RFC 8441), the connections of this process to one origin are streams of one TCP connection, if
+/// they have the same options for TLS, proxies and everything else that determines the route. This saves the
+/// handshakes of TCP and TLS, and memory. A TCP connection without streams ends after about a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Http {
+    /// HTTP/1.1, which every server of WebSockets supports.
+    #[default]
+    One,
+    /// HTTP/2. A server without it is an error. A `ws` server is assumed to speak HTTP/2 ("prior knowledge").
+    #[cfg(feature = "http2")]
+    Two,
+    /// HTTP/2 if the server chooses it in the TLS handshake and supports WebSockets over it, and otherwise
+    /// HTTP/1.1. For `ws`, HTTP/1.1.
+    #[cfg(feature = "http2")]
+    Auto,
 }
 
 /// How many connections to one address this process opens at the same time.
@@ -209,6 +231,12 @@ impl ConnectOptions {
         self
     }
 
+    /// Sets the [version of HTTP](Self::http).
+    pub fn http(mut self, version: Http) -> Self {
+        self.http = version;
+        self
+    }
+
     /// Sets the [limits](Self::limits) on what the server sends.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -264,6 +292,7 @@ impl Default for ConnectOptions {
             unix_socket: None,
             connector: None,
             concurrency: ConnectConcurrency::default(),
+            http: Http::default(),
             limits: Limits::default(),
             connect_timeout: Duration::from_secs(20),
             handshake_timeout: Duration::from_secs(10),

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, TRANSFER_ENCODING};
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode, Version};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, timeout_at};
 
@@ -17,12 +17,14 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many characters of the body the error message quotes.
 const QUOTED_CHARACTERS: usize = 200;
 
-/// An HTTP response with a status other than 101: the server did not open the connection.
+/// An HTTP response with a status other than 101 (or 200 to 299 over HTTP/2): the server did not open the connection.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Rejected {
     /// Host and port of the server, or the proxy's URL.
     pub authority: String,
+    /// The version of HTTP.
+    pub version: Version,
     /// The status.
     pub status: StatusCode,
     /// The headers.
@@ -53,7 +55,8 @@ impl Rejected {
         timeout_at(deadline.min(time::after(BODY_TIMEOUT)), reading).await.ok();
         let mut body = framing.body(input.freeze());
         body.truncate(BODY_BYTES);
-        Self { authority, status: head.status, headers: head.headers, body }
+        let (version, status) = (head.version, head.status);
+        Self { authority, version, status, headers: head.headers, body }
     }
 
     /// Returns the first line of the body, unless that is HTML.
@@ -72,7 +75,11 @@ impl Rejected {
 impl std::fmt::Display for Rejected {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { authority, status, .. } = self;
-        write!(f, "{authority} answered {status} instead of 101 Switching Protocols")?;
+        let expected = match self.version {
+            Version::HTTP_2 | Version::HTTP_3 => "200 OK",
+            _ => "101 Switching Protocols",
+        };
+        write!(f, "{authority} answered {status} instead of {expected}")?;
         if let Some(location) = self.headers.get(LOCATION) {
             write!(f, "; it redirects to {location:?}, which is not followed")?;
         }

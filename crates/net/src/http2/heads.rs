@@ -14,6 +14,14 @@ pub(crate) fn received<B>(mut request: Request<B>) -> Request<B> {
     request
 }
 
+/// Converts an opening request, so that `h2` can send it.
+pub(crate) fn request(mut request: Request<()>) -> Request<()> {
+    if request.extensions_mut().remove::<ConnectProtocol>().is_some() {
+        request.extensions_mut().insert(h2::ext::Protocol::from_static("websocket"));
+    }
+    request
+}
+
 /// Converts a response, so that `h2` can send it. HTTP/2 has no headers about the connection (RFC 9113
 /// section 8.2.2).
 pub(crate) fn response(mut response: Response<()>) -> Response<()> {

@@ -125,7 +125,8 @@ impl Proxy {
                 Some(tls) => tls.clone(),
                 None => Tls::shared_platform()?,
             };
-            stream = stream.over_tls(&tls, &self.host, None).await.map_err(ProxyError::Tls)?;
+            let securing = stream.over_tls(&tls, &self.host, None, None);
+            (stream, _) = securing.await.map_err(ProxyError::Tls)?;
         }
         match self.protocol {
             Protocol::Http | Protocol::Https => {

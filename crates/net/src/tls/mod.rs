@@ -72,14 +72,17 @@ impl Tls {
         Ok(PLATFORM.get_or_init(|| tls).clone())
     }
 
-    /// Performs the TLS handshake as a client of `host`.
+    /// Performs the TLS handshake as a client of `host`. Offers the protocol `preferred` of ALPN, if there is one,
+    /// before HTTP/1.1.
     pub(crate) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: S,
         host: &str,
         observer: Option<&Arc<dyn ConnectObserver>>,
+        preferred: Option<&[u8]>,
     ) -> io::Result<client::TlsStream<S>> {
-        let stream = self.connector(observer).connect(self.name_of(host)?, stream).await?;
+        let connector = self.connector(observer, preferred);
+        let stream = connector.connect(self.name_of(host)?, stream).await?;
         if let Some(observer) = observer {
             tell(observer.as_ref(), stream.get_ref().1);
         }
@@ -88,14 +91,27 @@ impl Tls {
 
     /// Returns a connector. With an observer, each connection has a new verifier. rustls resumes a session
     /// only with the same verifier, so the server always presents its certificates.
-    fn connector(&self, observer: Option<&Arc<dyn ConnectObserver>>) -> TlsConnector {
+    fn connector(
+        &self,
+        observer: Option<&Arc<dyn ConnectObserver>>,
+        preferred: Option<&[u8]>,
+    ) -> TlsConnector {
         let mut config = Arc::clone(&self.config);
+        if let Some(preferred) = preferred {
+            Arc::make_mut(&mut config).alpn_protocols.insert(0, preferred.to_vec());
+        }
         if let Some(observer) = observer {
             let observed = Observed::new(Arc::clone(&self.verifier), Arc::clone(observer));
             let config = Arc::make_mut(&mut config);
             config.dangerous().set_certificate_verifier(Arc::new(observed));
         }
         TlsConnector::from(config)
+    }
+
+    /// Returns whether these are the same options: one is a clone of the other.
+    #[cfg(feature = "http2")]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.config, &other.config) && self.server_name == other.server_name
     }
 
     /// Returns the name that is sent to the server at `host` and that its certificate must have.

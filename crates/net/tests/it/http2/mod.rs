@@ -1,5 +1,6 @@
 //! WebSockets over HTTP/2 (RFC 8441), between our ends and with scripted peers.
 
+mod client;
 mod floods;
 mod raw;
 mod server;
