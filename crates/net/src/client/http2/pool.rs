@@ -27,7 +27,9 @@ const UNSUPPORTED_TIME: Duration = Duration::from_secs(600);
 /// The maximum number of connections to one origin. Further streams wait until the server allows them.
 const CONNECTIONS: usize = 16;
 
-static POOL: LazyLock<Mutex<Vec<(Key, Arc<Shared>)>>> = LazyLock::new(Mutex::default);
+static POOL: LazyLock<Mutex<Origins>> = LazyLock::new(Mutex::default);
+
+type Origins = Vec<(Key, Arc<Shared>)>;
 
 /// How a server was reached.
 pub(super) enum Reached {
