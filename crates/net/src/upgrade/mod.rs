@@ -1,5 +1,7 @@
 #[cfg(feature = "axum")]
 pub(crate) mod axum;
+#[cfg(feature = "http2")]
+mod http2;
 
 use std::io;
 use std::net::IpAddr;
@@ -32,6 +34,9 @@ use crate::transport::Transport;
 ///
 /// It is created from a request that hyper has read, so it works in any service on hyper, such as one of
 /// tower. In axum it is an extractor, with the feature `axum`. hyper must serve the connection with upgrades.
+///
+/// With the feature `http2`, requests over HTTP/2 work too (RFC 8441). The HTTP server must call hyper's
+/// `enable_connect_protocol`, and route the method CONNECT as it routes GET.
 ///
 /// # Example
 ///
@@ -103,6 +108,8 @@ impl WebSocketUpgrade {
         request: &mut http::Request<B>,
         connections: &Connections,
     ) -> Result<Self, Rejection> {
+        #[cfg(feature = "http2")]
+        http2::prepare(request);
         let begun = connections.admit(None).and_then(|guard| {
             let (shared_options, endpoint) = (connections.shared_options(), Endpoint::default());
             shared_options.options.hosts.check(request, endpoint)?;

@@ -14,15 +14,15 @@ use fullduplex_lab::script::{
 use fullduplex_net::proto::handshake::{HostPolicy, Rejection, Subprotocol, Subprotocols};
 use fullduplex_net::proto::{DeflateConfig, Message, Url};
 use fullduplex_net::{
-    AcceptOptions, ConnectError, ConnectOptions, Connections, Drained, HandlerResult,
+    AcceptOptions, ConnectError, ConnectOptions, Connections, Drained, HandlerResult, Http,
     ServerOptions, Socket, UpgradeRejection, WebSocketUpgrade, connect,
 };
 use futures_util::future::join_all;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, duplex};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -382,4 +382,42 @@ async fn shutdown_closes_all_connections_and_counts_them() {
     assert_eq!(silent.read_frame().await, None);
     assert_eq!(status(hyper, "/").await, 503);
     assert_eq!(status(axum, "/").await, 503);
+}
+
+/// RFC8441-3-1, RFC8441-5-6: a request over HTTP/2 opens a WebSocket as one over HTTP/1.1 does.
+#[tokio::test]
+async fn hyper_upgrades_streams_of_http2() {
+    let connections = Connections::new(ServerOptions::default());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let open = connections.clone();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            let response: hyper::Response<Full<Bytes>> =
+                match WebSocketUpgrade::new(&mut request, &open) {
+                    Ok(upgrade) if request.uri().path() == "/secret" => upgrade
+                        .reject::<String>(&Rejection::new(http::StatusCode::FORBIDDEN, "no"))
+                        .map(Full::from),
+                    Ok(upgrade) => upgrade.on_upgrade(|mut socket| async move {
+                        while let Some(message) = socket.recv().await? {
+                            socket.send(message).await?;
+                        }
+                        HandlerResult::Ok(())
+                    }),
+                    Err(rejection) => rejection.to_response().map(Full::from),
+                };
+            async { Ok::<_, Infallible>(response) }
+        });
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder.enable_connect_protocol().serve_connection(TokioIo::new(stream), service).await
+    });
+    let options = ConnectOptions::new().http(Http::Two);
+    let (mut socket, response) = connect(&url, &options).await.unwrap();
+    assert_eq!(response.version(), http::Version::HTTP_2);
+    socket.send("hello").await.unwrap();
+    assert_eq!(socket.recv().await.unwrap(), Some("hello".into()));
+    let refused = connect(format!("{url}secret"), &options).await.unwrap_err();
+    assert!(refused.to_string().contains("403 Forbidden"), "{refused}");
+    assert!(guarded("the end", socket.close(None)).await.unwrap().was_clean());
 }
