@@ -37,6 +37,7 @@
 //! | detect a dead server | [`Builder::timeouts`], [`WebSocket::round_trip`] |
 //! | await messages without the object, or run a server | [`net`]: `connect`, `Server` |
 //! | accept WebSockets in hyper or axum | the features `hyper` and `axum`, and [`net`] |
+//! | share one connection between many sockets | the feature `http2`, and [`Builder::http`] |
 //! | bind the object to another language | [`rules`] and [`host`] |
 //!
 //! Messages are compressed if the server agrees. Inside a tokio runtime, which must have I/O and

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fullduplex_net::{
-    ConnectConcurrency, ConnectOptions, Connector, CookieStore, Proxies, Redirects, Resolve, Tls,
+    ConnectConcurrency, ConnectOptions, Connector, CookieStore, Http, Proxies, Redirects, Resolve,
+    Tls,
 };
 use fullduplex_proto::handshake::Origin;
 use fullduplex_proto::{DeflateConfig, Limits, Timeouts, Url, UrlError};
@@ -166,6 +167,12 @@ impl Builder {
     /// Sets whether connections to one address are opened one after the other. Default: one after the other.
     pub fn concurrency(self, concurrency: ConnectConcurrency) -> Self {
         self.connect(|options| options.concurrency(concurrency))
+    }
+
+    /// Sets the version of HTTP that carries the connection. Default: HTTP/1.1. The other versions need the
+    /// feature `http2`.
+    pub fn http(self, version: Http) -> Self {
+        self.connect(|options| options.http(version))
     }
 
     /// Sets the offer of permessage-deflate; `None` offers nothing. Default: everything (WS-hs-2).

@@ -7,6 +7,6 @@ pub use fullduplex_net::ProxyUrlError;
 #[cfg(feature = "tls")]
 pub use fullduplex_net::TlsBuilder;
 pub use fullduplex_net::{
-    ConnectConcurrency, ConnectOptions, Connecting, Connector, CookieStore, Proxies, Proxy,
+    ConnectConcurrency, ConnectOptions, Connecting, Connector, CookieStore, Http, Proxies, Proxy,
     Redirects, Resolve, Resolving, Tls, TlsConfigError, Transport,
 };
