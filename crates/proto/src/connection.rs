@@ -19,6 +19,7 @@ use crate::encoder::{Encoder, Misuse};
 use crate::incoming::Delivery;
 use crate::limits::{Limits, MessageLimits};
 use crate::mask::MaskKeys;
+use crate::message::Kind;
 use crate::message_batch::MessageBatch;
 use crate::outbox::SendBuffer;
 use crate::outgoing::Outgoing;
@@ -286,6 +287,26 @@ impl Connection {
         self.encoder.send_outgoing(message)?;
         self.timers.on_send(&self.decoder);
         Ok(())
+    }
+
+    /// Queues a copy of a payload as a message, without compression. The caller has checked that the payload
+    /// of a text is UTF-8. It costs less than [`Connection::send`] if the caller has no [`Message`].
+    ///
+    /// [`Message`]: crate::Message
+    ///
+    /// # Errors
+    /// The errors of [`Connection::send`].
+    pub fn send_slice(&mut self, kind: Kind, payload: &[u8]) -> Result<(), Misuse> {
+        self.check_open()?;
+        self.encoder.send_slice(kind, payload)?;
+        self.timers.on_send(&self.decoder);
+        Ok(())
+    }
+
+    /// Returns whether [`Connection::send_slice`] succeeds, and does what [`Connection::send`] would do: the
+    /// connection is open, no message is being sent in parts, and no compression was agreed on.
+    pub fn may_send_slice(&self) -> bool {
+        self.is_open() && self.encoder.may_send_slice()
     }
 
     /// Queues the next part of a message.

@@ -148,6 +148,26 @@ impl Encoder {
         Ok(())
     }
 
+    /// Queues a copy of a payload as a message, without compression. The caller has checked that the payload
+    /// of a text is UTF-8.
+    ///
+    /// # Errors
+    /// As [`Encoder::send`].
+    pub fn send_slice(&mut self, kind: Kind, payload: &[u8]) -> Result<(), Misuse> {
+        self.check_open()?;
+        if self.message.is_some() {
+            return Err(Misuse::MessageUnderWay);
+        }
+        let header = self.header(true, 0, kind.opcode(), payload.len());
+        self.outbox.push_slice(&header, payload);
+        Ok(())
+    }
+
+    /// Returns whether no message is being sent in parts, and no compression was agreed on.
+    pub(crate) fn may_send_slice(&self) -> bool {
+        self.state == State::Open && self.message.is_none() && self.compression.is_none()
+    }
+
     /// Queues the next part of a message in its own frame. The first part begins the message. If
     /// permessage-deflate was agreed on, the message is compressed, unless its first part is also its last
     /// part and is shorter than the threshold.

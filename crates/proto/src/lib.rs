@@ -84,7 +84,7 @@ pub use frame::FrameHeader;
 pub use incoming::Delivery;
 pub use limits::Limits;
 pub use mask::{MaskKey, MaskKeys};
-pub use message::Message;
+pub use message::{Kind, Message};
 pub use message_batch::MessageBatch;
 pub use observer::{Observed, Observer};
 pub use opcode::Opcode;

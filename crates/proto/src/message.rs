@@ -27,9 +27,11 @@ pub enum Message {
 }
 
 /// The type of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The payload is UTF-8.
     Text,
+    /// The payload is any bytes.
     Binary,
 }
 
@@ -62,7 +64,8 @@ impl Message {
         Self::Binary(bytes.into())
     }
 
-    pub(crate) fn kind(&self) -> Kind {
+    /// Returns the type of the message.
+    pub fn kind(&self) -> Kind {
         match self {
             Self::Text(_) => Kind::Text,
             Self::Binary(_) => Kind::Binary,

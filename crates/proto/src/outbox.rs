@@ -121,6 +121,14 @@ impl Outbox {
         self.queued += queue.count(QueuedFrame::plain(overhead, payload.len()));
     }
 
+    /// Queues an uncompressed data frame, and copies its payload.
+    #[inline]
+    pub(crate) fn push_slice(&mut self, header: &FrameHeader, payload: &[u8]) {
+        let queue = self.queue.get_or_insert_default();
+        let overhead = queue.push_copy(header, payload);
+        self.queued += queue.count(QueuedFrame::plain(overhead, payload.len()));
+    }
+
     /// Queues a data frame with a compressed payload. `content_len` is its uncompressed length.
     pub(crate) fn push_deflated(
         &mut self,
