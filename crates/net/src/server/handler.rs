@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use crate::pool::Phase;
+use crate::socket::cork::Turn;
 use crate::socket::{Shared, Socket};
 use crate::time;
 
@@ -155,7 +156,10 @@ where
             }
         }
         drop(link);
-        if let Poll::Ready(result) = stage.poll_handler(cx) {
+        let turn = Turn::begin(socket);
+        let polled = stage.poll_handler(cx);
+        drop(turn);
+        if let Poll::Ready(result) = polled {
             *stage = Stage::closing(result);
         }
         let close = stage.close();

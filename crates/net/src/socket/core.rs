@@ -1,5 +1,6 @@
 use std::cell::Cell;
 use std::io;
+use std::sync::Arc;
 use std::thread::LocalKey;
 
 use bytes::BytesMut;
@@ -7,6 +8,7 @@ use fullduplex_proto::{Closed, Connection, ConnectionError, Parked, SendBuffer};
 
 use crate::pool::delta::CounterDelta;
 use crate::pool::guard::ConnectionGuard;
+use crate::socket::cork::Cork;
 use crate::socket::owner::Owner;
 use crate::socket::read_buffer::Input;
 
@@ -51,6 +53,9 @@ pub(crate) struct ActiveCore {
     /// The first error of the transport.
     pub(crate) broken: Option<io::Error>,
     pub(crate) delta: CounterDelta,
+    /// Messages that the application has sent since the link was last locked. Set while the application takes
+    /// the messages of a batch.
+    pub(super) cork: Option<Arc<Cork>>,
 }
 
 /// The remaining state of a connection that has ended.
@@ -94,6 +99,15 @@ impl Core {
         if let State::Parked(_) = self.state {
             self.unpark();
         }
+        match &mut self.state {
+            State::Active(active) => Some(active),
+            _ => None,
+        }
+    }
+
+    /// Returns the active core, if the connection is not parked and has not ended.
+    #[inline]
+    pub(crate) fn unparked(&mut self) -> Option<&mut ActiveCore> {
         match &mut self.state {
             State::Active(active) => Some(active),
             _ => None,
@@ -240,6 +254,7 @@ impl ActiveCore {
             flush: Flush::Done,
             broken: None,
             delta: CounterDelta::default(),
+            cork: None,
         }
     }
 
@@ -247,6 +262,23 @@ impl ActiveCore {
     #[inline]
     pub(crate) fn may_hold_event(&self) -> bool {
         !self.input.is_empty() || !self.connection.is_between_messages()
+    }
+
+    /// Queues the corked messages, and closes the cork. Returns whether there were messages.
+    pub(super) fn uncork(&mut self) -> bool {
+        let Some(cork) = &self.cork else { return false };
+        cork.close();
+        if cork.is_empty() {
+            return false;
+        }
+        let cork = Arc::clone(cork);
+        self.lend_buffer();
+        cork.take_messages(|kind, payload| {
+            let sent = self.connection.send_slice(kind, payload);
+            debug_assert_eq!(sent, Ok(()), "a cork is open only while messages are accepted");
+            self.delta.count_sent();
+        });
+        true
     }
 
     /// Releases the buffers that an idle connection does not need.
@@ -281,6 +313,7 @@ impl ActiveCore {
             && self.flush == Flush::Done
             && self.broken.is_none()
             && self.delta.is_empty()
+            && self.cork.is_none()
     }
 }
 
@@ -288,11 +321,11 @@ type Spare<T> = LocalKey<Cell<Option<T>>>;
 
 /// Takes the memory that the thread keeps. A thread that is ending keeps no memory, but it may still drop
 /// tasks.
-fn take<T>(spare: &'static Spare<T>) -> Option<T> {
+pub(super) fn take<T>(spare: &'static Spare<T>) -> Option<T> {
     spare.try_with(Cell::take).ok().flatten()
 }
 
-fn put<T>(spare: &'static Spare<T>, kept: T) {
+pub(super) fn put<T>(spare: &'static Spare<T>, kept: T) {
     let _ = spare.try_with(|spare| spare.set(Some(kept)));
 }
 

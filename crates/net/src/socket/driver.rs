@@ -176,6 +176,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// Handles that the application has taken the last message of a batch.
     pub(crate) fn handle_batch_taken(&mut self) {
+        self.drop_cork();
         if let Some(driver) = self.poller.driver() {
             driver.socket = SocketState::Held;
             driver.ahead.take_if(|ahead| ahead.events.is_empty());
@@ -224,6 +225,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             waiter.get_or_insert_with(|| cx.waker().clone()).clone_from(cx.waker());
         }
         polled
+    }
+
+    /// Returns whether the driving task polls the application.
+    pub(super) fn polls_application(&mut self) -> bool {
+        self.poller.driver().is_some_and(|driver| driver.turn == Turn::Application)
+    }
+
+    /// Records that the link must be driven at the end of the turn.
+    pub(super) fn note_work(&mut self) {
+        if let Some(driver) = self.poller.driver() {
+            driver.work = Work::Due;
+        }
     }
 
     /// Returns whether a driving task writes queued messages.

@@ -1,5 +1,6 @@
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::BytesMut;
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 use crate::pool::Phase;
 use crate::pool::guard::ConnectionGuard;
 use crate::socket::core::{ActiveCore, Core, Flush, copy};
+use crate::socket::cork::Cork;
 use crate::socket::poller::Poller;
 use crate::socket::sender::{Inbox, Sender};
 
@@ -241,6 +243,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         active.connection.send_outgoing(message)?;
         active.delta.count_sent();
         Ok(())
+    }
+
+    /// Queues the messages that the application has corked.
+    #[inline]
+    pub(super) fn uncork(&mut self) {
+        if let Some(active) = self.core.unparked()
+            && active.uncork()
+        {
+            self.note_work();
+        }
+    }
+
+    /// Returns a cork, in which the application may put messages until the link is locked again. Returns `None`
+    /// if no driving task polls the application, or if messages cannot be sent as they are.
+    pub(super) fn cork(&mut self) -> Option<Arc<Cork>> {
+        if !self.polls_application() || !self.has_room() {
+            return None;
+        }
+        let active = self.core.active().filter(|active| active.connection.may_send_slice())?;
+        let cork = active.cork.get_or_insert_with(Cork::new);
+        cork.open();
+        Some(Arc::clone(cork))
+    }
+
+    /// Releases the cork, when the application has taken the last message of a batch.
+    pub(super) fn drop_cork(&mut self) {
+        if let Some(active) = self.core.unparked()
+            && let Some(cork) = active.cork.take()
+        {
+            Cork::recycle(cork);
+        }
     }
 
     /// Queues the next part of a message, even if there is no room.

@@ -2,6 +2,7 @@
 
 pub(crate) mod byte_stream;
 pub(crate) mod core;
+pub(crate) mod cork;
 pub(crate) mod driver;
 mod ending;
 pub(crate) mod error;
@@ -17,6 +18,7 @@ pub(crate) mod timer;
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -29,6 +31,7 @@ use fullduplex_proto::{
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::pool::guard::ConnectionGuard;
+use crate::socket::cork::{Cork, Turn};
 use crate::socket::error::{SendError, SocketError};
 use crate::socket::halves::Wait;
 use crate::socket::link::Link;
@@ -66,8 +69,16 @@ pub struct Socket<S: AsyncRead + AsyncWrite + Unpin = Transport> {
     batch: Batch,
 }
 
-/// Messages that arrived together with the last one. The application takes them without locking.
-type Batch = Option<Box<MessageBatch>>;
+/// Set while the application takes messages that arrived together with the last one.
+type Batch = Option<Box<Burst>>;
+
+/// Messages that arrived together. The application takes them, and answers them, without locking.
+#[derive(Debug)]
+struct Burst {
+    messages: MessageBatch,
+    /// Where the answers wait until the link is locked. `None` if each answer must be queued under the lock.
+    cork: Option<Arc<Cork>>,
+}
 
 /// The state that a socket shares with the task that drives it.
 #[derive(Debug)]
@@ -122,7 +133,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// # Cancel safety
     /// Safe: no message is lost.
     pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, SocketError>> {
-        poll_fn(|cx| self.poll_message(cx))
+        Recv(self)
     }
 
     /// Polls for the next message, like [`Socket::recv`].
@@ -182,12 +193,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         &mut self,
         message: impl Into<Outgoing>,
     ) -> impl Future<Output = Result<(), SendError>> {
-        let mut message = Some(message.into());
-        poll_fn(move |cx| {
-            let mut link = self.link();
-            ready!(link.poll_feed(cx, &mut message))?;
-            poll_sent(link, cx)
-        })
+        Send { socket: self, message: Some(message.into()) }
     }
 
     /// Sends the next part of a message, and waits as [`Socket::send`] does. No other message may be
@@ -225,6 +231,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     ) -> impl Future<Output = Result<(), SendError>> {
         let mut message = Some(message.into());
         poll_fn(move |cx| {
+            if self.cork(&mut message) {
+                return Poll::Ready(Ok(()));
+            }
             let mut link = self.link();
             ready!(link.poll_feed(cx, &mut message))?;
             wake(link);
@@ -378,6 +387,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.link().poll_as_user(cx, Wait::Write, Link::poll_flush_or_end)
     }
 
+    /// Queues the message under the lock, and waits as [`Socket::send`] does. It is not inlined, so that the path
+    /// without the lock is.
+    #[inline(never)]
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: &mut Option<Outgoing>,
+    ) -> Poll<Result<(), SendError>> {
+        let mut link = self.handle.0.link();
+        ready!(link.poll_feed(cx, message))?;
+        if let Some(burst) = &mut self.batch {
+            burst.cork = link.cork();
+        }
+        poll_sent(link, cx)
+    }
+
+    /// Puts the message into the cork, if there is one with room. Replaces the message with `None` then.
+    #[inline]
+    fn cork(&self, message: &mut Option<Outgoing>) -> bool {
+        let cork = self.batch.as_ref().and_then(|burst| burst.cork.as_ref());
+        let is_corked = cork.is_some_and(|cork| {
+            Turn::is_of(self.shared())
+                && matches!(message, Some(Outgoing::Message(message)) if cork.push(message))
+        });
+        if is_corked {
+            *message = None;
+        }
+        is_corked
+    }
+
     pub(crate) fn shared(&self) -> &Arc<Shared<S>> {
         &self.handle.0
     }
@@ -387,25 +426,65 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     }
 }
 
+/// The future of [`Socket::recv`]. It has a name so that polling it is inlined into the application's loop, which
+/// spares moving each message through memory.
+struct Recv<'a, S: AsyncRead + AsyncWrite + Unpin>(&'a mut Socket<S>);
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Future for Recv<'_, S> {
+    type Output = Result<Option<Message>, SocketError>;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.get_mut().0.poll_message(cx)
+    }
+}
+
+/// The future of [`Socket::send`].
+struct Send<'a, S: AsyncRead + AsyncWrite + Unpin> {
+    socket: &'a mut Socket<S>,
+    /// `None` once it is queued.
+    message: Option<Outgoing>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Future for Send<'_, S> {
+    type Output = Result<(), SendError>;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { socket, message } = self.get_mut();
+        if socket.cork(message) {
+            return Poll::Ready(Ok(()));
+        }
+        socket.poll_send(cx, message)
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
-    /// Locks the link. The transport is the only foreign code that runs under the lock. If the transport
-    /// panics, the link is broken, as after a transport error.
+    /// Locks the link, and queues the corked messages. The transport is the only foreign code that runs under
+    /// the lock. If the transport panics, the link is broken, as after a transport error.
     pub(crate) fn link(&self) -> MutexGuard<'_, Link<S>> {
-        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+        link.uncork();
+        link
     }
 
     /// Returns the next message of the batch. After the last one, reading continues.
     #[inline]
     fn next_of_batch(&self, batch: &mut Batch) -> Option<Message> {
-        let messages = batch.as_mut()?;
+        let Burst { messages, .. } = &mut **batch.as_mut()?;
         let message = messages.next()?;
         if messages.len() == 0 {
-            *batch = None;
-            let mut link = self.link();
-            link.handle_batch_taken();
-            wake(link);
+            self.finish_batch(batch);
         }
         Some(message)
+    }
+
+    #[cold]
+    fn finish_batch(&self, batch: &mut Batch) {
+        *batch = None;
+        let mut link = self.link();
+        link.handle_batch_taken();
+        wake(link);
     }
 
     #[inline]
@@ -418,13 +497,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
             Received::Message(message) => Some(message),
             _ => None,
         };
-        match self.next_of_batch(batch) {
-            Some(message) => Poll::Ready(Ok(Some(message))),
-            None => self.poll_content(batch, cx, Delivery::Whole, message),
+        if let Some(message) = self.next_of_batch(batch) {
+            return Poll::Ready(Ok(Some(message)));
         }
+        self.poll_content(batch, cx, Delivery::Whole, message)
     }
 
-    /// Polls for an event with content. Returns `None` when the connection was closed.
+    /// Polls for an event with content. Returns `None` when the connection was closed. It is not inlined, so
+    /// that taking a message of the batch is.
+    #[inline(never)]
     fn poll_content<T>(
         &self,
         batch: &mut Batch,
@@ -493,7 +574,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Handle<S> {
 /// Takes the messages that arrived together with the one that is received now.
 fn take_batch<S: AsyncRead + AsyncWrite + Unpin>(link: &mut Link<S>) -> Batch {
     let messages = link.take_messages();
-    (messages.len() > 0).then(|| Box::new(messages))
+    (messages.len() > 0).then(|| Box::new(Burst { messages, cork: link.cork() }))
 }
 
 /// Polls until the caller does not have to write the queued messages: a driver writes them, or the transport

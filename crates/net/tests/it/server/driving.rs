@@ -15,9 +15,10 @@ use fullduplex_lab::script::{
     CLOSE, FIN, PING, PONG, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame,
 };
 use fullduplex_lab::served::Served;
-use fullduplex_net::proto::{Message, Url};
+use fullduplex_net::proto::{Message, Misuse, Role, Url};
 use fullduplex_net::{
-    AcceptOptions, ConnectOptions, HandlerResult, ServerOptions, Socket, Transport, accept, connect,
+    AcceptOptions, ConnectOptions, HandlerResult, SendError, ServerOptions, Socket, Transport,
+    UpgradedOptions, accept, connect,
 };
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
@@ -148,6 +149,121 @@ async fn reading_continues_after_a_burst() {
         .await;
         client.send([text("again").repeat(8), masked_frame(FIN | PING, "x")].concat()).await;
         assert_eq!(client.read_payload(FIN | PONG).await, b"x");
+    }
+}
+
+/// Within a burst, `send` keeps messages until the handler waits.
+#[tokio::test]
+async fn a_message_sent_within_a_burst_is_written_when_the_handler_waits() {
+    let (mut client, uses) = driven(|mut socket| async move {
+        for _ in 0..2 {
+            socket.recv().await?;
+            socket.send("answer").await?;
+            socket.send("another").await?;
+        }
+        assert!(socket.queued_bytes() >= 4 * 8, "kept messages count");
+        pending().await
+    })
+    .await;
+    client.send(text("again").repeat(8)).await;
+    for expected in [b"answer" as &[u8], b"another"].repeat(2) {
+        assert_eq!(client.read_payload(FIN | TEXT).await, expected);
+    }
+    assert_eq!(uses.writes.load(Relaxed), 1);
+}
+
+/// The handler's turn goes on while another thread uses the socket.
+#[tokio::test]
+async fn a_socket_that_moves_to_another_thread_within_a_burst_sends_in_order() {
+    let (mut client, _) = driven(|mut socket| async move {
+        socket.recv().await?;
+        for _ in 0..3 {
+            socket.send("here").await?;
+            let elsewhere = thread::spawn(move || {
+                let runtime = Builder::new_current_thread().build().unwrap();
+                runtime.block_on(async {
+                    socket.send("there").await.unwrap();
+                    socket.feed("there").await.unwrap();
+                });
+                socket
+            });
+            socket = elsewhere.join().unwrap();
+            socket.queue("here").unwrap();
+        }
+        pending().await
+    })
+    .await;
+    client.send(text("again").repeat(8)).await;
+    for expected in [b"here" as &[u8], b"there", b"there", b"here"].repeat(3) {
+        assert_eq!(client.read_payload(FIN | TEXT).await, expected);
+    }
+}
+
+/// A handler may drive another socket. Each keeps its own messages.
+#[tokio::test]
+async fn a_handler_that_drives_another_socket_sends_over_both() {
+    let (inner, outer_end) = duplex(1 << 20);
+    let options = UpgradedOptions::default;
+    let inner = Socket::from_upgraded(inner, Role::Server, options());
+    let mut outer_end = Peer::over(outer_end);
+    outer_end.send(text("inner").repeat(8)).await;
+    let (mut client, _) = driven(|mut socket| async move {
+        let mut inner = pin!(inner.drive(async |mut inner| {
+            while let Some(message) = inner.recv().await? {
+                inner.send(message).await?;
+            }
+            HandlerResult::Ok(())
+        }));
+        for _ in 0..4 {
+            let message = socket.recv().await?.unwrap();
+            socket.send("first").await?;
+            poll_fn(|cx| Poll::Ready(inner.as_mut().poll(cx).is_ready())).await;
+            socket.send(message).await?;
+        }
+        inner.await
+    })
+    .await;
+    client.send(text("outer").repeat(8)).await;
+    for expected in [b"first", b"outer"].repeat(4) {
+        assert_eq!(client.read_payload(FIN | TEXT).await, expected);
+    }
+    for _ in 0..8 {
+        assert_eq!(outer_end.read_payload(FIN | TEXT).await, b"inner");
+    }
+}
+
+#[tokio::test]
+async fn no_message_is_sent_after_a_close_within_a_burst() {
+    let (mut client, _) = driven(|mut socket| async move {
+        socket.recv().await?;
+        socket.send("before").await?;
+        socket.start_close(None);
+        let sent = socket.send("after").await;
+        assert!(matches!(sent, Err(SendError::Misuse(Misuse::Closing))), "{sent:?}");
+        Ok(())
+    })
+    .await;
+    client.send(text("again").repeat(8)).await;
+    assert_eq!(client.read_payload(FIN | TEXT).await, b"before");
+    assert_eq!(client.read_payload(FIN | CLOSE).await, b"");
+}
+
+/// Messages that are too long to be kept, or for which there is no room, take their turn.
+#[tokio::test]
+async fn long_and_many_messages_within_a_burst_stay_in_order() {
+    let lengths = [1, 512, 513, 0, 500, 2000, 7];
+    let numbered = move || (0..100).map(move |i: usize| lengths[i % lengths.len()]);
+    let (mut client, _) = driven(move |mut socket| async move {
+        socket.recv().await?;
+        for len in numbered() {
+            socket.send("x".repeat(len)).await?;
+        }
+        pending().await
+    })
+    .await;
+    client.send(text("again").repeat(8)).await;
+    for len in numbered() {
+        assert_eq!(client.read_payload(FIN | TEXT).await.len(), len);
     }
 }
 
