@@ -25,6 +25,10 @@ pub struct HubStats {
     pub fetches: u64,
     /// Connections to the broker after the first one.
     pub reconnects: u64,
+    /// Times that the broker refused a topic that this node follows. The node tries the topic again.
+    pub refused: u64,
+    /// Times that this node skipped data at the broker that no hub has written.
+    pub foreign: u64,
 }
 
 #[derive(Debug, Default)]
@@ -37,6 +41,8 @@ pub(crate) struct Counters {
     pub(crate) gaps: Counter,
     pub(crate) fetches: Counter,
     pub(crate) reconnects: Counter,
+    pub(crate) refused: Counter,
+    pub(crate) foreign: Counter,
 }
 
 #[derive(Debug, Default)]

@@ -255,6 +255,8 @@ impl Hub {
             gaps: counters.gaps.get(),
             fetches: counters.fetches.get(),
             reconnects: counters.reconnects.get(),
+            refused: counters.refused.get(),
+            foreign: counters.foreign.get(),
         }
     }
 }

@@ -146,10 +146,13 @@ pub(super) trait Receiver: Debug + Send + Sync {
 
     /// Handles content of a topic without a history.
     fn handle_content(&self, connection: u64, topic: &Topic, content: Content);
+
+    /// Counts data that no hub has written.
+    fn handle_foreign(&self);
 }
 
 impl Inbox {
-    /// Handles an entry. Content that no hub has written is ignored.
+    /// Handles an entry.
     pub(super) fn entry(
         &self,
         encoded: &str,
@@ -158,21 +161,42 @@ impl Inbox {
         previous: u64,
         bytes: Bytes,
     ) {
-        if let (Some(receiver), Some(topic), Some(content)) =
-            (self.receiver.upgrade(), wire::decode_topic(encoded), wire::decode(bytes))
+        if let (Some(receiver), Some(topic)) =
+            (self.receiver.upgrade(), wire::decode_topic(encoded))
         {
+            let content = self.entry_content(bytes);
             let position = Position::new(epoch, offset, content.check());
             let entry = Entry { position, previous, content };
             receiver.handle_entry(self.number, &topic, entry);
         }
     }
 
-    /// Handles content. Content that no hub has written is ignored.
+    /// Handles content. Skips content that no hub has written.
     pub(super) fn content(&self, encoded: &str, bytes: Bytes) {
-        if let (Some(receiver), Some(topic), Some(content)) =
-            (self.receiver.upgrade(), wire::decode_topic(encoded), wire::decode(bytes))
-        {
-            receiver.handle_content(self.number, &topic, content);
+        let (Some(receiver), Some(topic)) = (self.receiver.upgrade(), wire::decode_topic(encoded))
+        else {
+            return;
+        };
+        match wire::decode(bytes) {
+            Some(content) => receiver.handle_content(self.number, &topic, content),
+            None => self.foreign("a message"),
+        }
+    }
+
+    /// Decodes the content of an entry of a log. Content that no hub has written becomes a mark: the log stays
+    /// complete, and subscribers receive nothing.
+    pub(super) fn entry_content(&self, bytes: Bytes) -> Content {
+        wire::decode(bytes).unwrap_or_else(|| {
+            self.foreign("an entry of a log");
+            Content { id: 0, except: 0, message: None }
+        })
+    }
+
+    /// Counts data that no hub has written. The caller skips it.
+    pub(super) fn foreign(&self, what: &str) {
+        tracing::debug!(what, "skipped data that no hub has written");
+        if let Some(receiver) = self.receiver.upgrade() {
+            receiver.handle_foreign();
         }
     }
 

@@ -135,7 +135,7 @@ impl NatsLink {
         let subject = self.names.log(log.history, &log.encoded);
         match stored.stream.get_last_raw_message_by_subject(&subject).await {
             Ok(message) => {
-                let content = wire::decode(message.payload).ok_or_else(foreign_entry)?;
+                let content = self.inbox.entry_content(message.payload);
                 Ok(Some(Position::new(stored.epoch, message.sequence, content.check())))
             }
             Err(error) if error.kind() == Kind::NoMessageFound => Ok(None),
@@ -158,6 +158,19 @@ impl NatsLink {
         }
     }
 
+    /// Converts messages into entries. The message before the first one is unknown and may belong to another topic.
+    fn entries(&self, messages: Vec<Message>, epoch: u64) -> Vec<Entry> {
+        let mut previous = messages.first().map_or(0, |first| first.sequence.saturating_sub(1));
+        let entries = messages.into_iter().map(|message| {
+            let content = self.inbox.entry_content(message.payload);
+            let position = Position::new(epoch, message.sequence, content.check());
+            let entry = Entry { position, previous, content };
+            previous = message.sequence;
+            entry
+        });
+        entries.collect()
+    }
+
     async fn read(&self, log: &Log, after: Option<Position>) -> Result<Fetched, LinkError> {
         let stored = self.log(log).await?;
         let after_here = after.filter(|position| position.epoch() == stored.epoch);
@@ -167,7 +180,7 @@ impl NatsLink {
             None => DeliverPolicy::All,
         };
         let messages = self.streams.read(&stored, subject, policy).await?;
-        let entries = entries(messages, stored.epoch)?;
+        let entries = self.entries(messages, stored.epoch);
         match entries.last().map(|entry| entry.position) {
             Some(end) => Ok(check_complete(after, after_here, entries, end)),
             None => {
@@ -183,19 +196,6 @@ impl NatsLink {
             }
         }
     }
-}
-
-/// Converts messages into entries. The message before the first one is unknown and may belong to another topic.
-fn entries(messages: Vec<Message>, epoch: u64) -> Result<Vec<Entry>, LinkError> {
-    let mut previous = messages.first().map_or(0, |first| first.sequence.saturating_sub(1));
-    let entries = messages.into_iter().map(|message| {
-        let content = wire::decode(message.payload).ok_or_else(foreign_entry)?;
-        let position = Position::new(epoch, message.sequence, content.check());
-        let entry = Entry { position, previous, content };
-        previous = message.sequence;
-        Ok(entry)
-    });
-    entries.collect()
 }
 
 /// Checks whether the entries are complete after a position. They begin with the entry at the position, if it is still
@@ -301,7 +301,10 @@ impl Link for NatsLink {
     fn ping(&self) -> Boxed<'_, Result<(), LinkError>> {
         // The waiting tasks may have been cancelled.
         lock(&self.echoes.awaited).retain(|_, waiting| !waiting.is_closed());
-        Box::pin(self.echo())
+        Box::pin(async {
+            self.echo().await?;
+            self.streams.check().await
+        })
     }
 
     fn join<'a>(
@@ -338,12 +341,16 @@ impl Link for NatsLink {
             let subject = self.names.member(&channel.encoded, "*");
             let policy = DeliverPolicy::LastPerSubject;
             let messages = self.streams.read(&stored, subject, policy).await?;
-            let members = messages.into_iter().map(|message| {
-                let (_, id) = message.subject.rsplit_once('.')?;
-                let id = u64::from_str_radix(id, 16).ok()?;
-                Some(MemberInfo { id, data: message.payload })
-            });
-            members.collect::<Option<_>>().ok_or_else(foreign_entry)
+            let mut members = Vec::new();
+            for message in messages {
+                let id =
+                    message.subject.rsplit_once('.').map(|(_, id)| u64::from_str_radix(id, 16));
+                match id {
+                    Some(Ok(id)) => members.push(MemberInfo { id, data: message.payload }),
+                    _ => self.inbox.foreign("a member"),
+                }
+            }
+            Ok(members)
         })
     }
 }
@@ -395,13 +402,11 @@ async fn receive(mut subscriber: Subscriber, inbox: Inbox, topic: String, epoch:
             let headers = message.headers.as_ref()?;
             headers.get(name)?.as_str().parse::<u64>().ok()
         };
-        if let (Some(offset), Some(previous)) = (number(SEQUENCE), number(LAST_SEQUENCE)) {
-            inbox.entry(&topic, epoch, offset, previous, message.payload.clone());
+        match (number(SEQUENCE), number(LAST_SEQUENCE)) {
+            (Some(offset), Some(previous)) => {
+                inbox.entry(&topic, epoch, offset, previous, message.payload.clone());
+            }
+            _ => inbox.foreign("an entry of a log"),
         }
     }
-}
-
-/// Returns the error for a message in a stream that was not written by a hub.
-fn foreign_entry() -> LinkError {
-    LinkError::Refused("the stream holds a message that no hub has written".into())
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
-use async_nats::jetstream::stream::{Config, DiscardPolicy, Republish, StorageType, Stream};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, Republish, StorageType, Stream};
 use async_nats::jetstream::{self, Context};
 use async_nats::{Client, HeaderMap};
 use bytes::Bytes;
@@ -100,7 +100,7 @@ impl Streams {
             return Ok(stored.clone());
         }
         let name = config.name.clone();
-        let stream = self.context.get_or_create_stream(config).await.map_err(|error| {
+        let stream = self.context.get_or_create_stream(config.clone()).await.map_err(|error| {
             let text = error.to_string().to_lowercase();
             if text.contains("jetstream")
                 && ["unavailable", "not enabled"].iter().any(|it| text.contains(it))
@@ -113,10 +113,28 @@ impl Streams {
             }
             LinkError::Refused(format!("the stream {name} cannot be created: {error}"))
         })?;
-        let epoch = stream.cached_info().created.unix_timestamp_nanos() as u64;
+        check_config(&config, &stream.cached_info().config)?;
+        let epoch = epoch(stream.cached_info());
         let stored = Stored { stream, epoch };
         made.insert(name, stored.clone());
         Ok(stored)
+    }
+
+    /// Fails if a stream was deleted, or was deleted and created again. The sequences of the new stream begin again, so
+    /// nodes would take its messages for repetitions.
+    pub(super) async fn check(&self) -> Result<(), LinkError> {
+        use async_nats::jetstream::context::GetStreamErrorKind as Kind;
+        let made = self.made.lock().await.clone();
+        for (name, stored) in made {
+            let is_gone = match self.context.get_stream(name).await {
+                Ok(stream) => epoch(stream.cached_info()) != stored.epoch,
+                Err(error) => matches!(error.kind(), Kind::JetStream(error) if error.code() == 404),
+            };
+            if is_gone {
+                return Err(LinkError::Lost("a stream was deleted".into()));
+            }
+        }
+        Ok(())
     }
 
     /// Publishes a message, and waits until it is stored. Returns its sequence.
@@ -193,6 +211,26 @@ impl Streams {
         tokio::spawn(async move { stream.delete_consumer(&name).await.ok() }); // it also expires
         Ok(messages)
     }
+}
+
+fn epoch(info: &Info) -> u64 {
+    info.created.unix_timestamp_nanos() as u64
+}
+
+/// Fails if a stream with our name has a configuration on which a hub cannot work. An operator may change the rest,
+/// such as the number of replicas.
+fn check_config(wanted: &Config, found: &Config) -> Result<(), LinkError> {
+    let same = wanted.subjects == found.subjects
+        && wanted.republish == found.republish
+        && wanted.max_messages_per_subject == found.max_messages_per_subject
+        && wanted.max_age == found.max_age;
+    if same {
+        return Ok(());
+    }
+    Err(LinkError::Refused(format!(
+        "the stream {} exists with another configuration; delete it, or use another prefix",
+        wanted.name
+    )))
 }
 
 fn lost(error: impl std::error::Error) -> LinkError {

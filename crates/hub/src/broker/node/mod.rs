@@ -30,7 +30,7 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 /// The number of subscriptions that run at the same time on a new connection.
 const AT_ONCE: usize = 64;
 
-/// How many times a log with unreadable entries is read before the node drops the connection.
+/// How many times the node tries to read a log before it drops the connection.
 const MAX_FETCHES: u32 = 3;
 
 /// The number of fetches of a node that may run at the same time.
@@ -173,7 +173,7 @@ impl Node {
     /// Subscribes to all topics, and lists all members, on a new connection.
     async fn resume(&self, current: &Current) -> Result<(), LinkError> {
         let slots = self.topics.all();
-        let opened: Vec<_> = slots.iter().map(|slot| self.open_on(slot, current)).collect();
+        let opened: Vec<_> = slots.iter().map(|slot| self.reopen(slot, current)).collect();
         let mut opened = stream::iter(opened).buffer_unordered(AT_ONCE);
         while let Some(result) = opened.next().await {
             result?;
@@ -195,7 +195,7 @@ impl Node {
             let mut outcome = Ok(());
             if tried.elapsed() >= options.keepalive {
                 tried = Instant::now();
-                outcome = self.in_time(current.link.ping()).await;
+                outcome = answered(self.in_time(current.link.ping()).await);
             }
             if outcome.is_ok() && listed.elapsed() >= options.presence_ttl / 3 {
                 listed = Instant::now();
@@ -211,7 +211,8 @@ impl Node {
         }
     }
 
-    /// Ends the subscriptions of unused topics (HUB-4), and refreshes the logs of the other topics.
+    /// Ends the subscriptions of unused topics (HUB-4), and refreshes the logs of the other topics. Tries topics again
+    /// that the broker has refused.
     async fn maintain_topics(&self, current: &Current) -> Result<(), LinkError> {
         for slot in self.topics.all() {
             if slot.is_unused(now(), self.topics.options.linger) {
@@ -221,12 +222,15 @@ impl Node {
                     continue; // a task is subscribing now
                 }
                 let channel = Channel::new(&slot.topic, slot.history);
-                self.in_time(current.link.unsubscribe(&channel)).await?;
+                answered(self.in_time(current.link.unsubscribe(&channel)).await)?;
                 *subscribed_on = 0;
                 slot.reset();
                 drop(subscribed_on);
                 self.topics.remove_unused(&slot);
                 continue;
+            }
+            if slot.subscribed_on.try_lock().is_ok_and(|number| *number != current.number) {
+                self.reopen(&slot, current).await?;
             }
             let Some(log) = Channel::new(&slot.topic, slot.history).log() else { continue };
             let end = slot.with_feed(now(), |feed| {
@@ -238,7 +242,7 @@ impl Node {
                 })
             });
             if let Some((Some(end), _)) = end {
-                self.in_time(current.link.touch(&log, end)).await?;
+                answered(self.in_time(current.link.touch(&log, end)).await)?;
             }
         }
         Ok(())
@@ -255,6 +259,23 @@ impl Node {
                 result => return result,
             }
         }
+    }
+
+    /// Subscribes to a topic again. If the broker refuses, the other topics go on, and this one is tried again by
+    /// [`Node::maintain_topics`].
+    async fn reopen(&self, slot: &Arc<Slot>, current: &Current) -> Result<(), LinkError> {
+        match self.open_on(slot, current).await {
+            Err(LinkError::Refused(reason)) => {
+                self.refused(slot, &reason);
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn refused(&self, slot: &Slot, reason: &str) {
+        self.topics.counters.refused.add(1);
+        tracing::warn!(topic = %slot.topic, reason, "the broker refused a topic");
     }
 
     /// Subscribes to a topic on this connection, unless it is already subscribed.
@@ -305,6 +326,14 @@ impl Node {
                     Some(next) => (missing, failures) = (next, 0),
                     None => return,
                 },
+                Err(LinkError::Refused(reason)) => {
+                    self.refused(slot, &reason);
+                    // `maintain_topics` subscribes again, which begins with a fetch.
+                    let mut subscribed_on = slot.subscribed_on.lock().await;
+                    slot.handle_cut(now());
+                    *subscribed_on = 0;
+                    return;
+                }
                 Err(error) => {
                     failures += 1;
                     tracing::debug!(topic = %slot.topic, %error, "could not fetch missed messages");
@@ -373,5 +402,20 @@ impl Receiver for Node {
         if let Some(slot) = self.receiving_slot(connection, topic) {
             slot.handle_content(&content, now());
         }
+    }
+
+    fn handle_foreign(&self) {
+        self.topics.counters.foreign.add(1);
+    }
+}
+
+/// Ignores a refusal: the broker has answered, so the connection works.
+fn answered(result: Result<(), LinkError>) -> Result<(), LinkError> {
+    match result {
+        Err(LinkError::Refused(reason)) => {
+            tracing::debug!(reason, "the broker refused a request");
+            Ok(())
+        }
+        result => result,
     }
 }

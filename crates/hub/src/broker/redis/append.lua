@@ -20,7 +20,7 @@ end
 local id = epoch .. '-' .. string.format('%.0f', offset + 1)
 redis.call('XADD', log, 'MAXLEN', ARGV[4], id, 'c', ARGV[3], 't', string.format('%.0f', now))
 for _, entry in ipairs(redis.call('XRANGE', log, '-', '+', 'COUNT', 8)) do
-  if tonumber(entry[2][4]) + ARGV[5] > now then break end
+  if (tonumber(entry[2][4]) or 0) + ARGV[5] > now then break end -- 0: no hub has written it
   redis.call('XDEL', log, entry[1])
 end
 redis.call('PEXPIRE', log, 2 * ARGV[5])

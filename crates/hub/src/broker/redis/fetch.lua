@@ -14,7 +14,7 @@ local time = redis.call('TIME')
 local oldest = time[1] * 1000 + math.floor(time[2] / 1000) - ARGV[3]
 local result = { last }
 for _, entry in ipairs(redis.call('XRANGE', log, from, '+')) do
-  if tonumber(entry[2][4]) > oldest then
+  if (tonumber(entry[2][4]) or 0) > oldest then -- 0: no hub has written it
     result[#result + 1] = entry[1]
     result[#result + 1] = entry[2][2]
   end

@@ -53,8 +53,12 @@ pub(super) fn receive(inbox: &Inbox, channel: &[u8], mut payload: Bytes) {
         Some((encoded, "entries")) => {
             let end = payload.iter().position(|&byte| byte == b' ');
             let id = end.and_then(|end| id(&payload.split_to(end)));
-            if let Some((epoch, offset)) = id {
-                inbox.entry(encoded, epoch, offset, offset.saturating_sub(1), payload.slice(1..));
+            match id {
+                Some((epoch, offset)) => {
+                    let previous = offset.saturating_sub(1);
+                    inbox.entry(encoded, epoch, offset, previous, payload.slice(1..));
+                }
+                None => inbox.foreign("an entry of a log"),
             }
         }
         _ => {}

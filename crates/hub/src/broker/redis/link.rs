@@ -7,7 +7,7 @@ use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
 use super::keys::{Keys, id};
 use super::scripts::Scripts;
 use crate::backend::Boxed;
-use crate::broker::link::{Attempt, Channel, Link, LinkError, Log};
+use crate::broker::link::{Attempt, Channel, Inbox, Link, LinkError, Log};
 use crate::broker::wire;
 use crate::entry::{Content, Entry};
 use crate::feed::{Fetched, GapReason};
@@ -17,6 +17,7 @@ use crate::presence::MemberInfo;
 
 pub(super) struct RedisLink {
     connection: MultiplexedConnection,
+    inbox: Inbox,
     keys: Keys,
     scripts: Scripts,
     /// Whether the server has sharded pub/sub.
@@ -34,11 +35,12 @@ impl fmt::Debug for RedisLink {
 impl RedisLink {
     pub(super) fn new(
         connection: MultiplexedConnection,
+        inbox: Inbox,
         keys: Keys,
         scripts: Scripts,
         sharded: bool,
     ) -> Self {
-        Self { connection, keys, scripts, sharded, ids: Ids::new() }
+        Self { connection, inbox, keys, scripts, sharded, ids: Ids::new() }
     }
 
     async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, LinkError> {
@@ -77,7 +79,7 @@ impl RedisLink {
         let mut entries = Vec::new();
         while let (Some(place), Some(bytes)) = (values.next(), values.next()) {
             let (epoch, offset) = id(&place).ok_or_else(foreign_entry)?;
-            let content = wire::decode(Bytes::from(bytes)).ok_or_else(foreign_entry)?;
+            let content = self.inbox.entry_content(Bytes::from(bytes));
             let position = Position::new(epoch, offset, content.check());
             entries.push(Entry { position, previous: offset.saturating_sub(1), content });
         }
@@ -226,8 +228,10 @@ impl Link for RedisLink {
             let mut values = values.into_iter();
             let mut members = Vec::new();
             while let (Some(id), Some(data)) = (values.next(), values.next()) {
-                let id = std::str::from_utf8(&id).ok().and_then(|id| id.parse().ok());
-                members.push(MemberInfo { id: id.ok_or_else(foreign_entry)?, data: data.into() });
+                match std::str::from_utf8(&id).ok().and_then(|id| id.parse().ok()) {
+                    Some(id) => members.push(MemberInfo { id, data: data.into() }),
+                    None => self.inbox.foreign("a member"),
+                }
             }
             Ok(members)
         })
@@ -245,12 +249,17 @@ fn error(error: RedisError) -> LinkError {
             | ServerErrorKind::ReadOnly
             | ServerErrorKind::TryAgain,
         ) => LinkError::Lost(error.to_string()),
-        ErrorKind::Server(_) | ErrorKind::Extension => LinkError::Refused(error.to_string()),
+        // A reply of an unexpected type comes from a key that another program has written.
+        ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::UnexpectedReturnType => {
+            LinkError::Refused(error.to_string())
+        }
         _ => LinkError::Lost(error.to_string()),
     }
 }
 
-/// Returns the error for a reply that no script returns. The cause is another program that wrote to the key.
+/// Returns the error for the id of an entry that no script writes.
 fn foreign_entry() -> LinkError {
-    LinkError::Refused("the topic's keys contain a value that no hub has written".into())
+    LinkError::Refused(
+        "the log of the topic contains ids that no hub has written; delete its key".into(),
+    )
 }

@@ -1,4 +1,5 @@
--- Returns members of a topic and their data, and removes those whose time to live has ended.
+-- Returns members of a topic and their data, and removes those whose time to live has ended. Skips fields that no hub
+-- has written.
 -- KEYS: the members.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -6,10 +7,10 @@ local all = redis.call('HGETALL', KEYS[1])
 local result = {}
 for i = 1, #all, 2 do
   local expires, data = string.match(all[i + 1], '^(%d+) (.*)$')
-  if tonumber(expires) > now then
+  if expires and tonumber(expires) > now then
     result[#result + 1] = all[i]
     result[#result + 1] = data
-  else
+  elseif expires then
     redis.call('HDEL', KEYS[1], all[i])
   end
 end

@@ -115,11 +115,12 @@ impl Redis {
         };
         let client = client.map_err(refused)?;
         let timeout = inbox.timeout;
+        let pushes = inbox.clone();
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(timeout))
             .set_response_timeout(Some(timeout))
             .set_push_sender(move |push: PushInfo| {
-                receive(&inbox, push);
+                receive(&pushes, push);
                 Ok::<(), std::convert::Infallible>(())
             });
         let connecting = client.get_multiplexed_async_connection_with_config(&config);
@@ -134,7 +135,7 @@ impl Redis {
         }
         let sharded = major_version(&info).is_some_and(|version| version >= SHARDED);
         let scripts = Scripts::load(&mut connection).await.map_err(refused)?;
-        Ok(RedisLink::new(connection, self.keys.clone(), scripts, sharded))
+        Ok(RedisLink::new(connection, inbox, self.keys.clone(), scripts, sharded))
     }
 }
 
