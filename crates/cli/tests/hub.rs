@@ -21,50 +21,13 @@ fn a_hub_needs_a_url_with_a_known_scheme_and_a_good_topic() {
 
 mod needs_nats_server {
     use std::io::{BufRead, BufReader};
-    use std::net::{Ipv4Addr, TcpListener, TcpStream};
-    use std::process::{Child, Command, Stdio};
     use std::time::{Duration, Instant};
 
-    use fullduplex_lab::folder::Folder;
+    use fullduplex_lab::broker::{Broker, BrokerKind};
     use fullduplex_lab::script::guarded;
     use fullduplex_net::{ConnectOptions, Socket, connect};
 
     use super::support::{Listening, fdx, pipe, stdout};
-
-    /// A broker. Its process ends when this value is dropped.
-    struct Broker {
-        process: Child,
-        url: String,
-        _folder: Folder,
-    }
-
-    impl Broker {
-        fn start() -> Self {
-            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-            let port = free.local_addr().unwrap().port();
-            drop(free);
-            let folder = Folder::new();
-            let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin";
-            let mut command = Command::new("nats-server");
-            command.args(["--addr", "127.0.0.1", "--port", &port.to_string(), "--jetstream"]);
-            command.env("PATH", path).arg("--store_dir").arg(folder.path());
-            command.stdout(Stdio::null()).stderr(Stdio::null());
-            let process = command.spawn().unwrap();
-            let begin = Instant::now();
-            while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-                assert!(begin.elapsed() < Duration::from_secs(10), "the server does not listen");
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            Self { process, url: format!("nats://127.0.0.1:{port}"), _folder: folder }
-        }
-    }
-
-    impl Drop for Broker {
-        fn drop(&mut self) {
-            self.process.kill().ok();
-            self.process.wait().ok();
-        }
-    }
 
     async fn client(url: &str) -> Socket {
         connect(url, &ConnectOptions::default()).await.unwrap().0
@@ -74,8 +37,9 @@ mod needs_nats_server {
     #[tokio::test]
     #[ignore = "needs nats-server"]
     async fn two_servers_share_one_room() {
-        let broker = Broker::start();
-        let arguments = ["--hub", &broker.url, "--topic", "room"];
+        let broker = Broker::start(BrokerKind::Nats);
+        let hub = broker.url();
+        let arguments = ["--hub", &hub, "--topic", "room"];
         let one = Listening::start_mode("--broadcast", &arguments);
         let other = Listening::start_mode("--broadcast", &arguments);
         let (mut here, mut there) = (client(&one.url).await, client(&other.url).await);
@@ -91,7 +55,7 @@ mod needs_nats_server {
         }
         there.send("hello back").await.unwrap();
         assert_eq!(guarded("an answer", here.recv()).await.unwrap(), Some("hello back".into()));
-        let published = pipe(&["hub", "publish", &broker.url, "room"], "from a script\n");
+        let published = pipe(&["hub", "publish", &hub, "room"], "from a script\n");
         assert!(published.status.success());
         assert_eq!(guarded("a line", here.recv()).await.unwrap(), Some("from a script".into()));
         for client in [&mut there, &mut beside] {
@@ -108,9 +72,9 @@ mod needs_nats_server {
     #[test]
     #[ignore = "needs nats-server"]
     fn a_position_that_was_printed_is_recovered_from() {
-        let broker = Broker::start();
-        let of_topic =
-            |command: &'static str| ["hub", command, &broker.url, "room", "--history", "10:60"];
+        let broker = Broker::start(BrokerKind::Nats);
+        let url = broker.url();
+        let of_topic = |command: &'static str| ["hub", command, &url, "room", "--history", "10:60"];
         let lines = "1\n2\n3\n";
         assert!(pipe(&of_topic("publish"), lines).status.success());
         let subscribe = of_topic("subscribe");
@@ -128,8 +92,9 @@ mod needs_nats_server {
     #[test]
     #[ignore = "needs nats-server"]
     fn members_are_printed() {
-        let broker = Broker::start();
-        let list = ["hub", "presence", &broker.url, "room"];
+        let broker = Broker::start(BrokerKind::Nats);
+        let url = broker.url();
+        let list = ["hub", "presence", &url, "room"];
         assert_eq!(stdout(&pipe(&list, "")), "");
         let mut member = fdx(&[&list[..], &["--join", "Ann"]].concat()).spawn().unwrap();
         let begin = Instant::now();

@@ -1,7 +1,9 @@
 //! Helpers for the tests of all crates: a certificate authority, scripted peers, streams that fail, a
 //! simulation, and servers, clients and proxies of other projects.
 
+pub mod broker;
 pub mod ca;
+pub mod cable;
 pub mod clients;
 pub mod echo;
 pub mod faulty;

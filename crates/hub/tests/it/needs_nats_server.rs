@@ -1,17 +1,22 @@
 //! Tests the guarantees of a hub on a NATS server.
 
-use fullduplex_hub::{Hub, HubOptions, PresenceError, PublishError};
+use std::time::{Duration, Instant};
+
+use async_nats::jetstream;
+use fullduplex_hub::{Hub, HubOptions, PresenceError, PublishError, SubscribeOptions};
+use fullduplex_lab::broker::{Broker, BrokerKind};
+use tokio::time::sleep;
 
 use crate::promises;
-use crate::support::server::{Program, Server};
-use crate::support::topic;
+use crate::support::tls::Tls;
+use crate::support::{PATIENCE, next, next_events, topic};
 
-promises::test_promises!(Program::Nats, "needs nats-server");
+promises::test_promises!(BrokerKind::Nats, "needs nats-server");
 
 #[tokio::test]
 #[ignore = "needs nats-server"]
 async fn the_connect_error_names_the_cause() {
-    let server = Server::start_with(Program::Nats, &["--user", "ann", "--pass", "secret"]);
+    let server = Broker::start_with(BrokerKind::Nats, &["--user", "ann", "--pass", "secret"]);
     let port = server.port();
     let refused =
         async |url: &str| Hub::nats(url, promises::options()).await.unwrap_err().to_string();
@@ -33,4 +38,109 @@ async fn the_connect_error_names_the_cause() {
     assert!(matches!(large, Err(PublishError::Refused(_))), "{large:?}");
     let members = hub.members(&topic("room")).await;
     assert!(matches!(members, Err(PresenceError::Refused(_))), "{members:?}");
+}
+
+/// HUB-2: another program publishes to the subjects of a hub.
+#[tokio::test]
+#[ignore = "needs nats-server"]
+async fn foreign_entries_are_skipped() {
+    const LOG: &str = "fullduplex.log.10000.60.log=2Froom";
+    let server = Broker::start(BrokerKind::Nats);
+    let hub = promises::hub_at(BrokerKind::Nats, &server.url(), promises::options()).await;
+    let client = async_nats::connect(server.url()).await.unwrap();
+    let stream = jetstream::new(client.clone());
+    // The first entry of the log is foreign.
+    stream.publish(LOG, "?".into()).await.unwrap().await.unwrap();
+    let room = topic("log/room");
+    let mut subscription = hub.subscribe(&room, Default::default()).await.unwrap();
+    let begin = subscription.position();
+    for number in ["0", "1", "2"] {
+        hub.publish(&room, number).await.unwrap();
+        stream.publish(LOG, vec![0; 500_000].into()).await.unwrap().await.unwrap();
+    }
+    assert_eq!(next_events(&mut subscription, 3).await, ["0", "1", "2"]);
+    let fresh = promises::hub_at(BrokerKind::Nats, &server.url(), promises::options()).await;
+    let recover = SubscribeOptions::default().recover(begin);
+    let mut recovered = fresh.subscribe(&room, recover).await.unwrap();
+    assert_eq!(next_events(&mut recovered, 3).await, ["0", "1", "2"]);
+    for subject in ["fullduplex.entries.10000.60.log=2Froom", "fullduplex.live.room"] {
+        client.publish(subject, "?".into()).await.unwrap();
+    }
+    client.flush().await.unwrap();
+    hub.publish(&room, "end").await.unwrap();
+    assert_eq!(next(&mut subscription).await, "end");
+    assert_eq!(next(&mut recovered).await, "end");
+    for stats in [hub.stats(), fresh.stats()] {
+        assert!(stats.foreign > 0, "{stats:?}");
+        assert_eq!((stats.reconnects, stats.refused, stats.gaps), (0, 0, 0), "{stats:?}");
+    }
+}
+
+/// HUB-6.
+#[tokio::test]
+#[ignore = "needs nats-server"]
+async fn foreign_members_are_skipped() {
+    let server = Broker::start(BrokerKind::Nats);
+    let hub = promises::hub_at(BrokerKind::Nats, &server.url(), promises::options()).await;
+    let room = topic("room");
+    let member = hub.join(&room, "Ann").await.unwrap();
+    let stream = jetstream::new(async_nats::connect(server.url()).await.unwrap());
+    let subject = "fullduplex.members.2000.room.nobody";
+    stream.publish(subject, "?".into()).await.unwrap().await.unwrap();
+    let members = hub.members(&room).await.unwrap();
+    assert_eq!(members.iter().map(|it| it.id).collect::<Vec<_>>(), [member.id()]);
+    assert_eq!(hub.stats().foreign, 1);
+}
+
+/// HUB-2: an operator deletes the stream of a history, and another node creates it again.
+#[tokio::test]
+#[ignore = "needs nats-server"]
+async fn a_deleted_stream_is_reported_as_a_gap() {
+    let server = Broker::start(BrokerKind::Nats);
+    let hub = promises::hub_at(BrokerKind::Nats, &server.url(), promises::options()).await;
+    let room = topic("log/room");
+    let mut subscription = hub.subscribe(&room, Default::default()).await.unwrap();
+    for number in ["1", "2", "3"] {
+        hub.publish(&room, number).await.unwrap();
+    }
+    assert_eq!(next_events(&mut subscription, 3).await, ["1", "2", "3"]);
+    let stream = jetstream::new(async_nats::connect(server.url()).await.unwrap());
+    stream.delete_stream("fullduplex_log_10000_60").await.unwrap();
+    let other = promises::hub_at(BrokerKind::Nats, &server.url(), promises::options()).await;
+    other.publish(&room, "lost or told").await.unwrap();
+    let begin = Instant::now();
+    while hub.stats().reconnects == 0 || !hub.stats().connected {
+        assert!(begin.elapsed() < PATIENCE, "{:?}", hub.stats());
+        sleep(Duration::from_millis(20)).await;
+    }
+    other.publish(&room, "end").await.unwrap();
+    let told = ["gap Replaced", "lost or told", "end"];
+    assert_eq!(next_events(&mut subscription, 3).await, told);
+    hub.publish(&room, "from the first node").await.unwrap();
+    assert_eq!(next(&mut subscription).await, "from the first node");
+}
+
+#[tokio::test]
+#[ignore = "needs nats-server"]
+async fn a_stream_with_another_configuration_is_refused() {
+    let server = Broker::start(BrokerKind::Nats);
+    let stream = jetstream::new(async_nats::connect(server.url()).await.unwrap());
+    let config = jetstream::stream::Config {
+        name: "fullduplex_log_10000_60".into(),
+        subjects: vec!["elsewhere".into()],
+        ..Default::default()
+    };
+    stream.create_stream(config).await.unwrap();
+    let refused = Hub::nats(&server.url(), promises::options()).await.unwrap_err().to_string();
+    assert!(refused.contains("exists with another configuration"), "{refused}");
+}
+
+#[tokio::test]
+#[ignore = "needs nats-server"]
+async fn tls_trusts_the_authorities_of_a_file() {
+    let tls = Tls::new();
+    let [certificate, key, _] = tls.paths();
+    let options = ["--jetstream", "--tls", "--tlscert", &certificate, "--tlskey", &key];
+    let server = Broker::start_with(BrokerKind::Nats, &options);
+    tls.check(BrokerKind::Nats, &format!("tls://127.0.0.1:{}", server.port())).await;
 }

@@ -10,9 +10,9 @@ use fullduplex_hub::{
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::support::cable::Cable;
-use crate::support::server::{Program, Server, url};
 use crate::support::{PATIENCE, next, next_events, next_with_position, pending, topic};
+use fullduplex_lab::broker::{Broker, BrokerKind};
+use fullduplex_lab::cable::Cable;
 
 /// Defines a test of each guarantee for one broker.
 macro_rules! test_promises {
@@ -56,17 +56,17 @@ pub(crate) fn options() -> HubOptions {
     options
 }
 
-pub(crate) async fn hub_at(program: Program, url: &str, options: HubOptions) -> Hub {
-    match program {
-        Program::Redis => Hub::redis(url, options).await.expect("the server runs"),
-        Program::Nats => Hub::nats(url, options).await.expect("the server runs"),
+pub(crate) async fn hub_at(kind: BrokerKind, url: &str, options: HubOptions) -> Hub {
+    match kind {
+        BrokerKind::Redis => Hub::redis(url, options).await.expect("the server runs"),
+        BrokerKind::Nats => Hub::nats(url, options).await.expect("the server runs"),
     }
 }
 
-async fn nodes(program: Program, server: &Server, count: usize) -> Vec<Hub> {
+async fn nodes(kind: BrokerKind, server: &Broker, count: usize) -> Vec<Hub> {
     let mut nodes = Vec::new();
     while nodes.len() < count {
-        nodes.push(hub_at(program, &server.url(), options()).await);
+        nodes.push(hub_at(kind, &server.url(), options()).await);
     }
     nodes
 }
@@ -139,9 +139,9 @@ fn check_complete(events: &[String], confirmed: &[String]) {
 
 /// HUB-1, HUB-4: with three nodes and two publishers, every subscriber receives all messages in order. If the topic has
 /// a history, all subscribers see the same order.
-pub(crate) async fn messages_reach_all_nodes_in_order(program: Program) {
-    let server = Server::start(program);
-    let nodes = nodes(program, &server, 3).await;
+pub(crate) async fn messages_reach_all_nodes_in_order(kind: BrokerKind) {
+    let server = Broker::start(kind);
+    let nodes = nodes(kind, &server, 3).await;
     for room in ["live/room", "log/room"] {
         let mut subscriptions = Vec::new();
         for node in &nodes {
@@ -172,9 +172,9 @@ pub(crate) async fn messages_reach_all_nodes_in_order(program: Program) {
 }
 
 /// HUB-1.
-pub(crate) async fn publish_to_others_skips_the_publisher_on_all_nodes(program: Program) {
-    let server = Server::start(program);
-    let nodes = nodes(program, &server, 2).await;
+pub(crate) async fn publish_to_others_skips_the_publisher_on_all_nodes(kind: BrokerKind) {
+    let server = Broker::start(kind);
+    let nodes = nodes(kind, &server, 2).await;
     for room in ["live/room", "log/room"].map(topic) {
         let mut own = nodes[0].subscribe(&room, Default::default()).await.unwrap();
         let mut other = nodes[1].subscribe(&room, Default::default()).await.unwrap();
@@ -190,9 +190,9 @@ pub(crate) async fn publish_to_others_skips_the_publisher_on_all_nodes(program: 
 }
 
 /// HUB-3: another node recovers the messages after a position, also while messages are published.
-pub(crate) async fn a_position_is_recovered_from_on_any_node(program: Program) {
-    let server = Server::start(program);
-    let nodes = nodes(program, &server, 2).await;
+pub(crate) async fn a_position_is_recovered_from_on_any_node(kind: BrokerKind) {
+    let server = Broker::start(kind);
+    let nodes = nodes(kind, &server, 2).await;
     let room = topic("log/room");
     let mut subscription = nodes[0].subscribe(&room, Default::default()).await.unwrap();
     let begin = subscription.position().unwrap();
@@ -213,7 +213,7 @@ pub(crate) async fn a_position_is_recovered_from_on_any_node(program: Program) {
     assert_eq!(events, confirmed);
 
     // A node that has not followed the topic before reads the log.
-    let fresh = hub_at(program, &server.url(), options()).await;
+    let fresh = hub_at(kind, &server.url(), options()).await;
     let from_begin = SubscribeOptions::default().recover(Some(begin));
     let mut subscription = fresh.subscribe(&room, from_begin).await.unwrap();
     assert_eq!(next_events(&mut subscription, confirmed.len()).await, confirmed);
@@ -222,10 +222,10 @@ pub(crate) async fn a_position_is_recovered_from_on_any_node(program: Program) {
 }
 
 /// HUB-3: positions that are no longer valid.
-pub(crate) async fn a_lost_position_is_reported_as_a_gap(program: Program) {
-    let server = Server::start(program);
+pub(crate) async fn a_lost_position_is_reported_as_a_gap(kind: BrokerKind) {
+    let server = Broker::start(kind);
     let options = options().with_history("log/short", History::new(3, Duration::from_secs(60)));
-    let hub = hub_at(program, &server.url(), options.clone()).await;
+    let hub = hub_at(kind, &server.url(), options.clone()).await;
     let room = topic("log/short");
     let first = hub.publish(&room, "1").await.unwrap().unwrap();
     for number in 2..=9 {
@@ -233,7 +233,7 @@ pub(crate) async fn a_lost_position_is_reported_as_a_gap(program: Program) {
     }
     let recover = |position: Position| SubscribeOptions::default().recover(position).latest(2);
     // Test the first node, which has published, and a second node.
-    for hub in [&hub, &hub_at(program, &server.url(), options).await] {
+    for hub in [&hub, &hub_at(kind, &server.url(), options).await] {
         let mut trimmed = hub.subscribe(&room, recover(first)).await.unwrap();
         assert_eq!(next_events(&mut trimmed, 3).await, ["gap Trimmed", "8", "9"]);
         let other_epoch = "1-1-1".parse().unwrap();
@@ -275,7 +275,7 @@ enum Fault {
 }
 
 impl Fault {
-    async fn happen(self, server: &mut Server, cable: &Cable) {
+    async fn happen(self, server: &mut Broker, cable: &Cable) {
         match self {
             Fault::Restart => {
                 server.kill();
@@ -296,24 +296,24 @@ impl Fault {
     }
 }
 
-pub(crate) async fn a_restart_of_the_broker_loses_nothing_silently(program: Program) {
-    the_broker_goes(program, Fault::Restart).await;
+pub(crate) async fn a_restart_of_the_broker_loses_nothing_silently(kind: BrokerKind) {
+    the_broker_goes(kind, Fault::Restart).await;
 }
 
-pub(crate) async fn a_broker_that_stops_for_a_while_loses_nothing_silently(program: Program) {
-    the_broker_goes(program, Fault::Stop(stop())).await;
+pub(crate) async fn a_broker_that_stops_for_a_while_loses_nothing_silently(kind: BrokerKind) {
+    the_broker_goes(kind, Fault::Stop(stop())).await;
 }
 
-pub(crate) async fn a_node_that_is_cut_off_loses_nothing_silently(program: Program) {
-    the_broker_goes(program, Fault::Cut(Duration::from_secs(2))).await;
+pub(crate) async fn a_node_that_is_cut_off_loses_nothing_silently(kind: BrokerKind) {
+    the_broker_goes(kind, Fault::Cut(Duration::from_secs(2))).await;
 }
 
 /// HUB-2, HUB-5: with a history, no message is lost, repeated or out of order. Without one, every gap is reported.
-async fn the_broker_goes(program: Program, fault: Fault) {
-    let mut server = Server::start(program);
+async fn the_broker_goes(kind: BrokerKind, fault: Fault) {
+    let mut server = Broker::start(kind);
     let cable = Cable::to(server.port()).await;
-    let near = hub_at(program, &server.url(), options()).await;
-    let far = hub_at(program, &url(program, cable.port), options()).await;
+    let near = hub_at(kind, &server.url(), options()).await;
+    let far = hub_at(kind, &kind.url(cable.port), options()).await;
     let rooms = ["live/room", "log/room"];
     let mut subscriptions = Vec::new();
     for node in [&near, &far] {
@@ -361,9 +361,9 @@ async fn the_broker_goes(program: Program, fault: Fault) {
 }
 
 /// HUB-2: the broker restarts without its data.
-pub(crate) async fn lost_data_of_the_broker_is_reported_as_a_gap(program: Program) {
-    let mut server = Server::start(program);
-    let hub = hub_at(program, &server.url(), options()).await;
+pub(crate) async fn lost_data_of_the_broker_is_reported_as_a_gap(kind: BrokerKind) {
+    let mut server = Broker::start(kind);
+    let hub = hub_at(kind, &server.url(), options()).await;
     let room = topic("log/room");
     let mut subscription = hub.subscribe(&room, Default::default()).await.unwrap();
     for number in 1..=3 {
@@ -390,13 +390,13 @@ pub(crate) async fn lost_data_of_the_broker_is_reported_as_a_gap(program: Progra
 }
 
 /// HUB-5: publishing without a broker fails immediately, or waits until the timeout.
-pub(crate) async fn publishing_without_a_broker_never_lies(program: Program) {
-    let mut server = Server::start(program);
-    let fails = hub_at(program, &server.url(), options()).await;
+pub(crate) async fn publishing_without_a_broker_never_lies(kind: BrokerKind) {
+    let mut server = Broker::start(kind);
+    let fails = hub_at(kind, &server.url(), options()).await;
     let mut with_outbox = options();
     with_outbox.outbox = Outbox::Wait(2);
     with_outbox.timeout = Duration::from_secs(20);
-    let waits = hub_at(program, &server.url(), with_outbox).await;
+    let waits = hub_at(kind, &server.url(), with_outbox).await;
     server.kill();
     let begin = Instant::now();
     while fails.stats().connected || waits.stats().connected {
@@ -442,15 +442,15 @@ pub(crate) async fn publishing_without_a_broker_never_lies(program: Program) {
 }
 
 /// HUB-6: a node that is killed.
-pub(crate) async fn members_of_a_dead_node_expire(program: Program) {
-    let server = Server::start(program);
+pub(crate) async fn members_of_a_dead_node_expire(kind: BrokerKind) {
+    let server = Broker::start(kind);
     let room = topic("room");
-    let hub = hub_at(program, &server.url(), options()).await;
+    let hub = hub_at(kind, &server.url(), options()).await;
     let url = server.url();
     let dying = std::thread::spawn(move || {
         let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
         runtime.block_on(async {
-            let hub = hub_at(program, &url, options()).await;
+            let hub = hub_at(kind, &url, options()).await;
             std::mem::forget(hub.join(&topic("room"), "ghost").await.expect("the server runs"));
             std::mem::forget(hub);
         });
@@ -479,9 +479,9 @@ pub(crate) async fn members_of_a_dead_node_expire(program: Program) {
 }
 
 /// HUB-4: one subscription for all subscribers of a node, and none when the topic is unused.
-pub(crate) async fn an_unused_topic_is_unsubscribed(program: Program) {
-    let server = Server::start(program);
-    let hub = hub_at(program, &server.url(), options()).await;
+pub(crate) async fn an_unused_topic_is_unsubscribed(kind: BrokerKind) {
+    let server = Broker::start(kind);
+    let hub = hub_at(kind, &server.url(), options()).await;
     for room in ["live/room", "log/room"].map(topic) {
         let mut subscriptions = Vec::new();
         for _ in 0..10 {
@@ -515,9 +515,9 @@ pub(crate) async fn an_unused_topic_is_unsubscribed(program: Program) {
 }
 
 /// HUB-4.
-pub(crate) async fn a_slow_subscriber_delays_no_other(program: Program) {
-    let server = Server::start(program);
-    let hub = hub_at(program, &server.url(), options()).await;
+pub(crate) async fn a_slow_subscriber_delays_no_other(kind: BrokerKind) {
+    let server = Broker::start(kind);
+    let hub = hub_at(kind, &server.url(), options()).await;
     for room in ["live/room", "log/room"].map(topic) {
         let small = SubscribeOptions::default().capacity(1).slow(SlowPolicy::Close);
         let mut slow = hub.subscribe(&room, small).await.unwrap();
@@ -531,12 +531,12 @@ pub(crate) async fn a_slow_subscriber_delays_no_other(program: Program) {
 }
 
 /// HUB-7: names that contain the broker's syntax, and a hub with another prefix.
-pub(crate) async fn names_are_data(program: Program) {
-    let server = Server::start(program);
-    let hub = hub_at(program, &server.url(), options()).await;
+pub(crate) async fn names_are_data(kind: BrokerKind) {
+    let server = Broker::start(kind);
+    let hub = hub_at(kind, &server.url(), options()).await;
     let mut other = options();
     other.prefix = "other".parse().unwrap();
-    let other = hub_at(program, &server.url(), other).await;
+    let other = hub_at(kind, &server.url(), other).await;
     let names = ["*", ">", "a.b", "a.*", "a b", "{a}", "a", "é", "$JS.API.>", "=2A"];
     let mut subscriptions = Vec::new();
     for name in names {
@@ -561,10 +561,10 @@ pub(crate) async fn names_are_data(program: Program) {
 }
 
 /// HUB-3: a quiet topic, whose messages are all too old, does not look like a gap.
-pub(crate) async fn a_quiet_topic_has_no_gap(program: Program) {
-    let server = Server::start(program);
+pub(crate) async fn a_quiet_topic_has_no_gap(kind: BrokerKind) {
+    let server = Broker::start(kind);
     let options = options().with_history("log/brief", History::new(10, Duration::from_secs(1)));
-    let hub = hub_at(program, &server.url(), options).await;
+    let hub = hub_at(kind, &server.url(), options).await;
     let room = topic("log/brief");
     let mut subscription = hub.subscribe(&room, Default::default()).await.unwrap();
     hub.publish(&room, "1").await.unwrap();

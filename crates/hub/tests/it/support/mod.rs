@@ -1,5 +1,4 @@
-pub(crate) mod cable;
-pub(crate) mod server;
+pub(crate) mod tls;
 
 use std::time::Duration;
 

@@ -8,13 +8,18 @@ use tokio::sync::watch;
 
 /// Forwards connections to a port of this machine.
 #[derive(Debug)]
-pub(crate) struct Cable {
-    pub(crate) port: u16,
+pub struct Cable {
+    /// The port on which it accepts connections.
+    pub port: u16,
     whole: watch::Sender<bool>,
 }
 
 impl Cable {
-    pub(crate) async fn to(port: u16) -> Self {
+    /// Starts to forward connections to a port.
+    ///
+    /// # Panics
+    /// If there is no free port.
+    pub async fn to(port: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
         let (whole, _) = watch::channel(true);
@@ -29,11 +34,12 @@ impl Cable {
     }
 
     /// Ends all connections, and refuses new connections.
-    pub(crate) fn cut(&self) {
+    pub fn cut(&self) {
         self.whole.send_replace(false);
     }
 
-    pub(crate) fn mend(&self) {
+    /// Forwards connections again.
+    pub fn mend(&self) {
         self.whole.send_replace(true);
     }
 }
