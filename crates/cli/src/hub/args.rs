@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use fullduplex_hub::{History, HubOptions, Position, Prefix, Topic};
 
@@ -69,12 +71,16 @@ pub(crate) struct HubArgs {
     /// What the names at the broker begin with. Hubs with different prefixes know nothing of each other.
     #[arg(long, value_name = "NAME", default_value = "fullduplex", help_heading = "Hub")]
     prefix: Prefix,
+    /// Trust the authorities in this PEM file for TLS with the broker, instead of those of the system.
+    #[arg(long, value_name = "FILE", help_heading = "Hub")]
+    hub_ca: Option<PathBuf>,
 }
 
 impl HubArgs {
     pub(crate) fn options(&self) -> HubOptions {
         let mut options = HubOptions::default();
         options.prefix = self.prefix.clone();
+        options.ca_file = self.hub_ca.clone();
         match self.history {
             Some(history) => options.with_history("", history),
             None => options,
