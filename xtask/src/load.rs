@@ -1,7 +1,9 @@
-//! Runs `crates/lab/src/bin/load/`: our server with many clients, and `amplification.rs`: `fdx` under attack.
+//! Runs `crates/lab/src/bin/load/`: our server with many clients, `examples/hub/`: a hub with many clients, and
+//! `amplification.rs`: `fdx` under attack.
 
 use std::path::Path;
 
+use crate::needs::search_path;
 use crate::run::{Failure, cargo, root, run};
 
 /// Opens and ends connections.
@@ -22,6 +24,17 @@ pub(crate) fn crowd(seconds: u32) -> Result<(), Failure> {
 /// Runs a chat room.
 pub(crate) fn chat(minutes: f64, clients: u32) -> Result<(), Failure> {
     load("chat", &[(minutes * 60.0) as u32, clients])
+}
+
+/// Lets brokers and nodes of a hub fail, and then cuts off all clients at once.
+pub(crate) fn hub(clients: u32, reconnecting: u32) -> Result<(), Failure> {
+    let package = ["run", "--release", "--package", "fullduplex-lab", "--example", "hub", "--"];
+    for (task, clients) in [("faults", clients), ("reconnect", reconnecting)] {
+        let mut hub = cargo(package);
+        run(hub.arg(task).arg(clients.to_string()).env("PATH", search_path()))?;
+        println!();
+    }
+    Ok(())
 }
 
 /// Attacks `fdx`, and then an older version for comparison.

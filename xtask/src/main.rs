@@ -93,6 +93,17 @@ enum Task {
         #[arg(default_value_t = 20_000)]
         count: u64,
     },
+    /// Runs three nodes of a hub with many clients, on NATS and on Redis, while brokers and nodes fail. Fails if a
+    /// message is lost without a gap, repeated or out of order. Then cuts off all clients at once. Needs
+    /// nats-server, redis-server and faketime. Takes six minutes.
+    Hub {
+        /// The number of clients while brokers and nodes fail.
+        #[arg(long, default_value_t = 3_000)]
+        clients: u32,
+        /// The number of clients that are cut off at once.
+        #[arg(long, default_value_t = 5_000)]
+        reconnecting: u32,
+    },
     /// Makes one small change to the code at a time, and runs the tests of the package. Fails if the tests pass and
     /// docs/mutants.md has no reason for this change. Installs cargo-mutants.
     Mutants {
@@ -217,6 +228,7 @@ fn main() -> ExitCode {
         Task::Simulate { seed: Some(seed), .. } => simulate(&[seed]),
         Task::Simulate { seeds, first, seed: None } => simulate(&[first, seeds]),
         Task::HubSimulate { first, count } => hub_simulate(first, count),
+        Task::Hub { clients, reconnecting } => load::hub(clients, reconnecting),
         Task::Mutants { package, shard } => mutants::mutants(&package, &shard),
         Task::Fuzz(options) => fuzz::fuzz(&options),
         Task::Idle { connections } => bench::idle(connections),

@@ -1,0 +1,46 @@
+//! Load tests of a hub: three nodes as processes, on a real broker, with clients over WebSockets.
+//!
+//! `hub faults CLIENTS`: what clients receive while brokers and nodes fail. `hub reconnect CLIENTS`: all clients are cut
+//! off at once. It is an example, because only examples and tests can use the hub without making every other user of
+//! the lab compile its brokers.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its results")]
+
+mod author;
+mod client;
+mod crowd;
+mod faults;
+mod ledger;
+mod node;
+mod nodes;
+mod reconnect;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use fullduplex_lab::process::allow_many_files;
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+const USAGE: &str = "usage: hub faults CLIENTS, or hub reconnect CLIENTS";
+
+fn main() -> ExitCode {
+    match hub() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("hub: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn hub() -> Result<(), Failure> {
+    allow_many_files();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["node", url, history] => runtime.block_on(node::serve(url, history.parse()?)),
+        ["faults", clients] => runtime.block_on(faults::faults(clients.parse()?)),
+        ["reconnect", clients] => runtime.block_on(reconnect::reconnect(clients.parse()?)),
+        _ => Err(USAGE.into()),
+    }
+}
