@@ -7,6 +7,7 @@ const {
   FinalizationRegistry,
   Promise,
   Symbol,
+  Uint32Array,
   WeakRef,
   arrayIsArray,
   defineProperty,
@@ -29,15 +30,17 @@ const SOCKET_EVENTS_MAX = 1024;
 const TURN_EVENTS_MAX = 4096;
 /** The maximum number of messages that one call passes to JavaScript. */
 const BATCH = 128;
-/** Sent messages are handed to the network after this many, or at the end of the turn. */
+/** The messages of a socket are handed to the network after this many, or at the end of the turn. */
 const FLUSH_EVERY = 64;
 
 /** The sockets that have not ended, by number. */
 const sockets = [];
 /** The sockets that must not be collected: a listener could be called, or they have work left. */
 const kept = [];
-/** The sockets that were sent something since the last flush. */
-let unflushed = [];
+/** The numbers of the sockets that were sent something since the last flush. */
+let unflushed = new Uint32Array(64);
+let unflushedCount = 0;
+let flushes = 0;
 let inTurn = false;
 let flushing = false;
 /** A timer that keeps the process alive while `holders` is not 0. */
@@ -85,15 +88,25 @@ const find = (number) => {
 /** Hands sent messages to the network, at the end of a turn or of the running script. */
 function flush() {
   flushing = false;
-  const waiting = unflushed;
-  if (waiting.length === 0) return;
-  unflushed = [];
-  const numbers = [];
-  for (let i = 0; i < waiting.length; i += 1) {
-    waiting[i].flushed();
-    append(numbers, waiting[i].number);
+  if (unflushedCount === 0) return;
+  const count = unflushedCount;
+  unflushedCount = 0;
+  flushes += 1;
+  native.flush(unflushed, count);
+}
+
+function flushLater(number) {
+  if (unflushedCount === unflushed.length) {
+    const more = new Uint32Array(2 * unflushedCount);
+    for (let i = 0; i < unflushedCount; i += 1) more[i] = unflushed[i];
+    unflushed = more;
   }
-  native.flush(numbers);
+  unflushed[unflushedCount] = number;
+  unflushedCount += 1;
+  if (!inTurn && !flushing) {
+    flushing = true;
+    soon(flush);
+  }
 }
 
 /** The common part of `WebSocket` and `WebSocketStream`: the native socket, its place in the loop, and its lifetime. */
@@ -101,7 +114,9 @@ class Connection {
   #number;
   #fire;
   #isWanted;
+  /** How many messages were queued since the flush with the number `#flush`. */
   #fed = 0;
+  #flush = -1;
   /** Pings without a Pong, oldest first. */
   #pings = [];
   #wantedMessages;
@@ -154,21 +169,14 @@ class Connection {
 
   /** Called after a message was queued on the native socket. */
   fed() {
-    this.#fed += 1;
-    if (this.#fed === 1) {
-      append(unflushed, this);
-      if (!inTurn && !flushing) {
-        flushing = true;
-        soon(flush);
-      }
+    if (this.#flush !== flushes) {
+      this.#flush = flushes;
+      this.#fed = 0;
+      flushLater(this.#number);
       if (kept[this.#number] === undefined) this.update();
-    } else if (this.#fed % FLUSH_EVERY === 0) {
-      native.flush([this.#number]);
     }
-  }
-
-  flushed() {
-    this.#fed = 0;
+    this.#fed += 1;
+    if (this.#fed === FLUSH_EVERY) flush();
   }
 
   /** Requests another turn, because tasks may be waiting. */
@@ -296,7 +304,7 @@ class Connection {
     this.#isHeard = !hasEnded && this.#isWanted(state);
     const isNeeded =
       this.#isHeard ||
-      (!hasEnded && (state === CLOSING || this.#pings.length > 0 || this.#fed > 0 || this.bufferedAmount > 0));
+      (!hasEnded && (state === CLOSING || this.#pings.length > 0 || this.#flush === flushes || this.bufferedAmount > 0));
     kept[this.#number] = isNeeded ? this : undefined;
     this.#hold(isNeeded && this.#isRef);
   }

@@ -47,6 +47,7 @@ module.exports = {
   Symbol,
   TypeError,
   URL,
+  Uint32Array,
   Uint8Array,
   WeakMap,
   WeakRef,

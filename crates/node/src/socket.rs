@@ -194,12 +194,13 @@ pub fn fill(number: u32, place: u32, bytes: Option<ArrayBuffer<'_>>) {
     }
 }
 
-/// Hands everything queued on these sockets to the network. Waking the I/O thread is a system call, so
-/// it is woken once, and wakes the other sockets itself.
+/// Hands everything queued on the first `count` of these sockets to the network. Waking the I/O thread
+/// is a system call, so it is woken once, and wakes the sockets itself.
 #[napi]
-pub fn flush(numbers: Vec<u32>) {
+pub fn flush(numbers: &[u32], count: u32) {
     let sockets: Vec<_> = SOCKETS.with_borrow(|all| {
-        let found = numbers.into_iter().filter_map(|number| all.get(number as usize));
+        let numbers = numbers.iter().take(count as usize);
+        let found = numbers.filter_map(|number| all.get(*number as usize));
         found.map(|it| it.socket.clone()).collect()
     });
     match sockets.as_slice() {
