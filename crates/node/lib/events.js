@@ -60,18 +60,20 @@ MessageInit.prototype = freeze(Object.create(null));
 const dispatchedAgain = new WeakSet();
 
 /** `isTrusted` is an own accessor of every event in a browser (`[LegacyUnforgeable]`). */
-const TRUSTED = {
-  __proto__: null,
-  get: getOwnPropertyDescriptor({ get isTrusted() { return !weakSetHas(dispatchedAgain, this); } }, 'isTrusted').get,
-  set: undefined,
-  enumerable: true,
-  configurable: false,
-};
+const { get } = getOwnPropertyDescriptor({ get isTrusted() { return !weakSetHas(dispatchedAgain, this); } }, 'isTrusted');
+/** V8 reads an ordinary object without `set` faster than one with `__proto__: null`. */
+const TRUSTED = { get, enumerable: true };
+/** Used if `Object.prototype` has members that would take effect on `TRUSTED`. */
+const TRUSTED_ALONE = { __proto__: null, get, enumerable: true };
 
 /** `false` where the host's events already have an own `isTrusted`, which cannot be changed. */
 const canTrust = !hasOwn(new Event('probe'), 'isTrusted');
 
-const trust = (event) => (canTrust ? defineProperty(event, 'isTrusted', TRUSTED) : event);
+function trust(event) {
+  if (!canTrust) return event;
+  const isPolluted = 'set' in TRUSTED || 'value' in TRUSTED || 'writable' in TRUSTED || 'configurable' in TRUSTED;
+  return defineProperty(event, 'isTrusted', isPolluted ? TRUSTED_ALONE : TRUSTED);
+}
 
 /** Marks an event as untrusted, because a script dispatches it. */
 function distrust(event) {
