@@ -1,7 +1,7 @@
 use fullduplex::host::{Batch, Rest};
 use fullduplex::{Data, Event, EventType, ReadyState};
-use napi::bindgen_prelude::{ArrayBuffer, JsValue, JsValuesTupleIntoVec, Object};
-use napi::{Env, JsString, Result, Unknown, sys};
+use napi::bindgen_prelude::{ArrayBuffer, JsObjectValue, JsValue, JsValuesTupleIntoVec, Object};
+use napi::{Env, JsString, Property, Result, Unknown, sys};
 use napi_derive::napi;
 
 /// The `open` event.
@@ -27,10 +27,14 @@ pub(crate) fn to_js<'env>(env: &'env Env, event: Event) -> Result<Unknown<'env>>
         Event::Error => number(env, ERROR),
         Event::Message(message) => data(env, message.data),
         Event::Close(close) => {
+            // Defined, because setting a member would call a setter of `Object.prototype`.
+            let member = |name| Property::new().with_utf8_name(name);
             let mut object = Object::new(env)?;
-            object.set("wasClean", close.was_clean)?;
-            object.set("code", close.code)?;
-            object.set("reason", close.reason)?;
+            object.define_properties(&[
+                member("wasClean")?.with_napi_value(env, close.was_clean)?,
+                member("code")?.with_napi_value(env, close.code)?,
+                member("reason")?.with_napi_value(env, close.reason)?,
+            ])?;
             Ok(object.to_unknown())
         }
     }

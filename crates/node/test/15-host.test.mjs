@@ -257,6 +257,31 @@ test('15.7 throwing methods on shared prototypes change nothing', async (t) => {
   assert.deepEqual([code, output], [0, 'string,object 3000\n']);
 });
 
+// FN-21
+test('15.7 accessors on Object.prototype change nothing', async (t) => {
+  const { code, output } = await script(t, `
+    const { WebSocket } = load();
+    const { log } = console;
+    const broken = () => { throw new Error('an accessor of Object.prototype was used'); };
+    const names = ['code', 'configurable', 'data', 'origin', 'reason', 'set', 'value', 'wasClean', 'writable'];
+    const { defineProperty, getOwnPropertyDescriptor } = Object;
+    const got = [];
+    const socket = new WebSocket(url);
+    socket.onopen = () => {
+      for (const name of names) defineProperty(Object.prototype, name, { __proto__: null, get: () => undefined, set: broken, configurable: true });
+      socket.send('text');
+    };
+    socket.onmessage = (event) => {
+      got.push(event.data, getOwnPropertyDescriptor(event, 'isTrusted')?.configurable);
+      socket.close(3000, 'done');
+    };
+    const { code, reason, wasClean } = await new Promise((resolve) => (socket.onclose = resolve));
+    for (const name of names) delete Object.prototype[name];
+    log(got.join(), code, reason, wasClean);
+  `);
+  assert.deepEqual([code, output], [0, 'text,false 3000 done true\n']);
+});
+
 // FN-16
 test('15.8 loading the package again starts no second thread', { skip: process.platform !== 'linux' }, async (t) => {
   const { code, output } = await script(t, `
