@@ -11,6 +11,7 @@ chapters! {
     Client = "client",
     Compression = "compression",
     Events = "events",
+    FromAxum = "from-axum",
     FromFastwebsockets = "from-fastwebsockets",
     FromTokioTungstenite = "from-tokio-tungstenite",
     FromWs = "from-ws",
