@@ -6,8 +6,15 @@ use crate::imports;
 use crate::run::{Failure, cargo, output, run};
 
 /// Crates that must not be dependencies of the protocol crate.
-const ABOVE_THE_WALL: [&str; 9] =
-    ["tokio", "mio", "socket2", "rustls", "getrandom", "rand", "fastrand", "futures", "hyper"];
+const ABOVE_THE_WALL: &[&str] =
+    &["tokio", "mio", "socket2", "rustls", "getrandom", "rand", "fastrand", "futures", "hyper"];
+
+/// Crates that must not be dependencies of a client without features.
+const BY_FEATURES: &[&str] =
+    &["rustls", "tokio-rustls", "ring", "cc", "zlib-rs", "hyper", "axum-core"];
+
+/// Crates that must not be dependencies in a browser.
+const NATIVE: &[&str] = &["tokio", "mio", "socket2", "rustls", "ring", "fullduplex-net"];
 
 pub(crate) fn all() -> Result<(), Failure> {
     imports::check()?;
@@ -16,6 +23,8 @@ pub(crate) fn all() -> Result<(), Failure> {
     run(cargo(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings"))?;
     other_workspaces()?;
     proto_alone()?;
+    without_features()?;
+    reaches_none(&["fullduplex", "--target", "wasm32-unknown-unknown"], NATIVE)?;
     rust_version()?;
     deny()
 }
@@ -35,18 +44,32 @@ fn other_workspaces() -> Result<(), Failure> {
 /// `crates/proto/clippy.toml`.
 fn proto_alone() -> Result<(), Failure> {
     run(&mut cargo(["build", "--package", "fullduplex-proto"]))?;
-    let tree = ["tree", "--package", "fullduplex-proto", "--edges", "normal", "--prefix", "none"];
-    let tree = output(cargo(tree).args(["--format", "{p}"]))?;
-    let names = tree.lines().filter_map(|line| line.split(' ').next());
-    match names.into_iter().find(|name| ABOVE_THE_WALL.contains(name)) {
+    reaches_none(&["fullduplex-proto"], ABOVE_THE_WALL)
+}
+
+/// Checks that a client without TLS, proxies and compression builds, and is small.
+fn without_features() -> Result<(), Failure> {
+    let mut clippy = cargo(["clippy", "--no-default-features"]);
+    clippy.args(["--package", "fullduplex-proto", "--package", "fullduplex-net"]);
+    run(clippy.args(["--package", "fullduplex", "--", "--deny", "warnings"]))?;
+    reaches_none(&["fullduplex", "--no-default-features"], BY_FEATURES)
+}
+
+/// Fails if a package has one of these dependencies. `package` may have further arguments of `cargo tree`.
+fn reaches_none(package: &[&str], names: &[&str]) -> Result<(), Failure> {
+    let mut tree =
+        cargo(["tree", "--edges", "normal,build", "--prefix", "none", "--format", "{p}"]);
+    let tree = output(tree.arg("--package").args(package))?;
+    let reached = tree.lines().filter_map(|line| line.split(' ').next());
+    match reached.into_iter().find(|name| names.contains(name)) {
         Some(name) => {
-            Err(Failure(format!("fullduplex-proto reaches `{name}`, which is above its wall")))
+            Err(Failure(format!("`cargo tree --package {}` has `{name}`", package.join(" "))))
         }
         None => Ok(()),
     }
 }
 
-/// Checks that no dependency needs a newer compiler than the workspace declares. Clippy's
+/// Checks that no dependency declares a newer compiler than the workspace. The command has a version of its own. Clippy's
 /// `incompatible_msrv` checks our own code.
 fn rust_version() -> Result<(), Failure> {
     let metadata = output(&mut cargo(["metadata", "--format-version", "1"]))?;
