@@ -79,18 +79,26 @@ impl Signals {
     }
 }
 
-#[cfg(not(unix))]
-struct Signals;
+/// A console of Windows has no SIGTERM. Closing its window is the nearest to it.
+#[cfg(windows)]
+struct Signals {
+    interrupt: tokio::signal::windows::CtrlC,
+    interrupt_by_break: tokio::signal::windows::CtrlBreak,
+    close: tokio::signal::windows::CtrlClose,
+}
 
-#[cfg(not(unix))]
+#[cfg(windows)]
 impl Signals {
     fn new() -> std::io::Result<Self> {
-        Ok(Self)
+        use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close};
+        Ok(Self { interrupt: ctrl_c()?, interrupt_by_break: ctrl_break()?, close: ctrl_close()? })
     }
 
     async fn next(&mut self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending().await
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.interrupt_by_break.recv() => {}
+            _ = self.close.recv() => {}
         }
     }
 }

@@ -312,7 +312,8 @@ fn edit_lines(
 fn history() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
-    let folder = state.or_else(home)?.join("fdx");
+    let windows = || std::env::var_os("LOCALAPPDATA").map(PathBuf::from);
+    let folder = state.or_else(home).or_else(windows)?.join("fdx");
     std::fs::create_dir_all(&folder).ok()?;
     Some(folder.join("history"))
 }
