@@ -1,4 +1,5 @@
-//! Runs the rows of the reference page in a page, in a worker and in Node.js.
+//! Runs the rows of the reference page in a page, in a worker and in Node.js, and the chat of
+//! `examples/everywhere` in a page and in a terminal.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -7,7 +8,7 @@ use std::process::Command;
 
 use crate::run::{Failure, cargo, output, root, run};
 
-/// Builds the tests of the reference page for WebAssembly, and runs them.
+/// Builds the tests of the reference page and the chat for WebAssembly, and runs them.
 pub(crate) fn browser() -> Result<(), Failure> {
     let folder = root().join("target/browser");
     fs::remove_dir_all(&folder).ok();
@@ -16,28 +17,39 @@ pub(crate) fn browser() -> Result<(), Failure> {
     fs::write(folder.join("package.json"), "{ \"type\": \"module\" }\n")?;
     let program = build(["test", "--no-run", "--package", "fullduplex", "--test", "browser"])?;
     bind(&program, "rows", &folder)?;
+    let chat = build(["build", "--package", "everywhere"])?;
+    bind(&chat, "everywhere", &folder)?;
+    fs::copy(root().join("examples/everywhere/index.html"), folder.join("index.html"))?;
+    run(&mut cargo(["build", "--package", "fullduplex-cli", "--package", "everywhere"]))?;
     let mut hosts = cargo(["run", "--quiet", "--package", "fullduplex-lab", "--bin", "browser"]);
-    run(hosts.arg("--").arg(&folder))
+    run(hosts.arg("--").arg(&folder).arg(root().join("target/debug")))
 }
 
 /// Builds one program for WebAssembly, and returns its path.
 fn build(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<PathBuf, Failure> {
     let mut cargo = cargo(arguments);
-    cargo.args(["--target", TARGET, "--message-format", "json-render-diagnostics"]);
+    cargo.args(["--message-format", "json-render-diagnostics"]);
     // A separate folder, because with another compiler cargo would rebuild everything.
     cargo.env("CARGO_TARGET_DIR", root().join("target/wasm"));
-    if !has_target()? {
-        // Debian's compiler builds the standard library from its sources.
-        cargo.args(["-Zbuild-std=std,panic_abort"]);
-        cargo.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
-        cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld-22");
-    }
+    cross(&mut cargo)?;
     let messages = output(&mut cargo)?;
     let mut programs = messages.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         message["executable"].as_str().map(PathBuf::from)
     });
     programs.next_back().ok_or_else(|| Failure("cargo has built no program".into()))
+}
+
+/// Makes a cargo command build for WebAssembly.
+pub(crate) fn cross(cargo: &mut Command) -> Result<(), Failure> {
+    cargo.args(["--target", TARGET]);
+    if !has_target()? {
+        // Debian's compiler builds the standard library from its sources.
+        cargo.args(["-Zbuild-std=std,panic_abort"]);
+        cargo.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
+        cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld-22");
+    }
+    Ok(())
 }
 
 /// Returns whether the compiler has the target. If neither this compiler nor Debian's has it, prints what to install.
@@ -54,7 +66,7 @@ fn has_target() -> Result<bool, Failure> {
 }
 
 /// Writes `NAME.js` and `NAME_bg.wasm` for a program.
-fn bind(program: &Path, name: &str, folder: &Path) -> Result<(), Failure> {
+pub(crate) fn bind(program: &Path, name: &str, folder: &Path) -> Result<(), Failure> {
     let tools = root().join("target/wasm-bindgen");
     let tool = tools.join("bin/wasm-bindgen");
     let version = version_of_crate()?;

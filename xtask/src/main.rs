@@ -63,9 +63,10 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
-    /// Runs the rows of the reference page in WebAssembly: in a page and a worker of Chromium, and in Node.js.
-    /// Needs the target wasm32-unknown-unknown, or Debian's rustc-web, rust-web-src and lld-22. Installs
-    /// wasm-bindgen below target/.
+    /// Runs the rows of the reference page in WebAssembly: in a page and a worker of Chromium, and in Node.js. Then
+    /// lets examples/everywhere in a page talk to the same program in a terminal. Needs the target
+    /// wasm32-unknown-unknown, or Debian's rustc-web, rust-web-src and lld-22. Installs wasm-bindgen below
+    /// target/.
     Browser,
     /// Builds the guide into target/guide with mdBook, which it installs below target/. Fails if a Markdown
     /// file of the repository has a dead link.

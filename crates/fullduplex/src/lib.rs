@@ -54,7 +54,8 @@
 //! - the options of [`Builder`] except for subprotocols, [`net`], and [`host`].
 //!
 //! The object of Node.js 20 deviates from the standard: if a connection fails or is closed before it is
-//! open, the object fires no `close` event. A [`ReconnectingWebSocket`] then does not reconnect.
+//! open, the object fires no `close` event. A [`ReconnectingWebSocket`] then does not reconnect. Firefox opens a
+//! connection although the server selected none of the offered subprotocols; look at [`WebSocket::protocol`].
 //!
 //! Handlers run on the thread of the page and need not be [`Send`]: see [`MaybeSend`]. If a method behaves
 //! differently in a browser, its documentation describes the difference.
