@@ -24,6 +24,7 @@ mod requirements;
 mod run;
 mod sessions;
 mod shell;
+mod targets;
 mod test;
 mod tools;
 
@@ -68,6 +69,13 @@ enum Task {
     /// wasm32-unknown-unknown, or Debian's rustc-web, rust-web-src and lld-22. Installs wasm-bindgen below
     /// target/.
     Browser,
+    /// Builds for other targets, runs the tests there with qemu-user or Wine, and writes docs/targets.md. Needs the
+    /// targets, or Debian's rustc-web and rust-web-src, and cross compilers and emulators: gcc-s390x-linux-gnu,
+    /// gcc-i686-linux-gnu, gcc-aarch64-linux-gnu, gcc-mingw-w64-x86-64, qemu-user, wine.
+    Targets {
+        /// The targets, such as `aarch64-unknown-linux-gnu`; all by default.
+        targets: Vec<String>,
+    },
     /// Builds the guide into target/guide with mdBook, which it installs below target/. Fails if a Markdown
     /// file of the repository has a dead link.
     Guide,
@@ -224,6 +232,7 @@ fn main() -> ExitCode {
         Task::Requirements => requirements::check(),
         Task::Autobahn { role, quick } => autobahn::test(role, quick),
         Task::Browser => browser::browser(),
+        Task::Targets { targets } => targets::targets(&targets),
         Task::Guide => guide::build(),
         Task::Exhaustive => exhaustive(),
         Task::Simulate { seed: Some(seed), .. } => simulate(&[seed]),
