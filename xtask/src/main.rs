@@ -24,6 +24,7 @@ mod requirements;
 mod run;
 mod sessions;
 mod shell;
+mod sizes;
 mod targets;
 mod test;
 mod tools;
@@ -198,6 +199,9 @@ enum Task {
     },
     /// Prints the costs of hostile peers and failing I/O, as the tests measure them.
     Costs,
+    /// Builds the smallest client with fullduplex and with other libraries, for a browser and natively. Prints the
+    /// sizes, the time to build, and the number of crates. Needs what `browser` needs, wasm-opt and brotli.
+    Sizes,
     /// Runs another of these commands, and writes its output to docs/figures/.
     Record {
         /// The command, such as `churn --cycles 1000`.
@@ -252,6 +256,7 @@ fn main() -> ExitCode {
         Task::Sessions { check } => sessions::sessions(check),
         Task::Amplification { before } => load::amplification(before.as_deref()),
         Task::Costs => costs::costs(),
+        Task::Sizes => sizes::sizes(),
         Task::Record { command } => record::record(&command),
         Task::Dist(options) => dist::dist(&options),
         Task::Ecosystem => ecosystem::ecosystem(),

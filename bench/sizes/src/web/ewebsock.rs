@@ -1,0 +1,35 @@
+//! Connects to a server, greets it, shows the answer, and closes.
+
+use std::cell::RefCell;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+
+use ewebsock::{Options, WsEvent, WsMessage, WsSender};
+use web_sys::console;
+
+fn main() {
+    let sender: Rc<RefCell<Option<WsSender>>> = Rc::default();
+    let current = Rc::clone(&sender);
+    let on_event = move |event| {
+        match event {
+            WsEvent::Opened => {
+                if let Some(sender) = &mut *current.borrow_mut() {
+                    sender.send(WsMessage::Text("hello".into()));
+                }
+            }
+            WsEvent::Message(WsMessage::Text(text)) => {
+                console::log_1(&text.into());
+                if let Some(sender) = &mut *current.borrow_mut() {
+                    sender.close();
+                }
+            }
+            WsEvent::Closed => console::log_1(&"closed".into()),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    };
+    match ewebsock::ws_connect("ws://127.0.0.1:9001/".into(), Options::default(), Box::new(on_event)) {
+        Ok(connected) => *sender.borrow_mut() = Some(connected),
+        Err(error) => console::log_1(&error.into()),
+    }
+}
