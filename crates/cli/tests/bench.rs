@@ -7,6 +7,7 @@ use std::process::Output;
 use std::time::Duration;
 
 use fullduplex_lab::folder::Folder;
+#[cfg(unix)]
 use fullduplex_lab::process::signal;
 use fullduplex_lab::script::{
     BINARY, CLOSE, FIN, Frame, Peer, TEXT, close_frame, deaf, frame, script,
@@ -14,7 +15,9 @@ use fullduplex_lab::script::{
 use serde_json::Value;
 use tokio::time::sleep;
 
-use support::{Listening, fdx, pipe, run_blocking, stderr, stdout};
+#[cfg(unix)]
+use support::fdx;
+use support::{Listening, pipe, run_blocking, stderr, stdout};
 
 fn bench(arguments: &[&str], url: &str) -> Output {
     let common = ["bench", url, "--no-compression", "--json", "-", "--warmup", "0"];

@@ -4,7 +4,7 @@ mod trust;
 
 use std::fs;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
@@ -51,7 +51,7 @@ pub(crate) struct Client {
     /// Connect to the Unix socket of a server on this machine.
     #[cfg(unix)]
     #[arg(long, value_name = "PATH", help_heading = WAY)]
-    unix_socket: Option<PathBuf>,
+    unix_socket: Option<std::path::PathBuf>,
     /// Connect from this address of this machine.
     #[arg(long, value_name = "ADDRESS", help_heading = WAY)]
     bind: Option<IpAddr>,

@@ -1,9 +1,6 @@
 //! Unusual certificates that are in use, and certificates that are renewed.
 
-use std::process::Command;
-
 use fullduplex_lab::ca::{self, Authority, Validity};
-use fullduplex_lab::folder::Folder;
 use fullduplex_net::{
     ConnectError, ConnectOptions, HandlerResult, Identity, IdentityError, Proxies, Proxy, Request,
     Server, ServerOptions, Tls, TlsBuilder, TlsConfigError, connect,
@@ -70,10 +67,10 @@ async fn a_self_signed_certificate_in_ssl_cert_file_is_trusted() {
     }
     let identity = Authority::self_signed("localhost", true);
     let port = serve(identity.of_server()).await;
-    let folder = Folder::new();
+    let folder = fullduplex_lab::folder::Folder::new();
     folder.write("ca.pem", &identity.cert_pem);
     let name = "client::tls::a_self_signed_certificate_in_ssl_cert_file_is_trusted";
-    let mut child = Command::new(std::env::current_exe().unwrap());
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", name]).env(PORT, port.to_string());
     child.env("SSL_CERT_FILE", folder.path().join("ca.pem"));
     let output = tokio::task::spawn_blocking(move || child.output()).await.unwrap().unwrap();

@@ -4,7 +4,6 @@ use std::future::pending;
 use std::time::Duration;
 
 use fullduplex_lab::ca::{Authority, Validity};
-use fullduplex_lab::folder::Folder;
 use fullduplex_lab::script::{
     CLOSE, FIN, PING, PONG, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame,
 };
@@ -18,7 +17,6 @@ use fullduplex_net::{
 use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, StatusCode};
 use tokio::io::duplex;
-use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 
 /// Decides on a request in the way that its path names.
@@ -169,7 +167,7 @@ async fn shutdown_closes_a_socket_in_another_task() {
 }
 
 #[tokio::test]
-async fn tls_and_unix_sockets_are_served() {
+async fn tls_is_served() {
     let authority = Authority::new();
     let identity = authority.issue(&["localhost"], Validity::Now);
     let server = Server::bind("127.0.0.1:0", ServerOptions::default()).await.unwrap();
@@ -181,13 +179,17 @@ async fn tls_and_unix_sockets_are_served() {
     let (mut socket, _) = connect(&url, &options).await.unwrap();
     socket.send("by TLS").await.unwrap();
     assert_eq!(socket.recv().await.unwrap(), Some("by TLS".into()));
+}
 
-    let folder = Folder::new();
+#[cfg(unix)]
+#[tokio::test]
+async fn unix_sockets_are_served() {
+    let folder = fullduplex_lab::folder::Folder::new();
     let path = folder.path().join("socket");
     let server = Server::bind_unix(&path, ServerOptions::default()).unwrap();
     assert_eq!(server.local_addr().unwrap_err().kind(), std::io::ErrorKind::Unsupported);
     tokio::spawn(server.serve(echo_elsewhere));
-    let mut peer = Peer::over(UnixStream::connect(&path).await.unwrap());
+    let mut peer = Peer::over(tokio::net::UnixStream::connect(&path).await.unwrap());
     peer.open(SAMPLE_REQUEST).await;
     peer.send(masked_frame(FIN | TEXT, "by a path")).await;
     assert_eq!(peer.read_payload(FIN | TEXT).await, b"by a path");
