@@ -9,10 +9,9 @@ use crate::needs::has;
 use crate::run::{Failure, output, root};
 
 /// A native program: what it is, its name, and its features.
-const NATIVE: [(&str, &str, &str); 7] = [
+const NATIVE: [(&str, &str, &str); 6] = [
     ("fullduplex (object), all default features", "object", "object-complete"),
     ("fullduplex (object), none", "object", "object"),
-    ("fullduplex-net, all default features", "net", "net-complete"),
     ("fullduplex-net, TLS only", "net", "net-tls"),
     ("fullduplex-net, none", "net", "net"),
     ("tokio-tungstenite, TLS by rustls", "tungstenite", "tungstenite-tls"),
@@ -79,9 +78,14 @@ fn build_for_web(folder: &Path, name: &str) -> Result<PathBuf, Failure> {
     if name.starts_with("web-") {
         build.args(["--locked", "--features", name]);
     }
-    for (variable, value) in
-        [("OPT_LEVEL", "s"), ("LTO", "true"), ("CODEGEN_UNITS", "1"), ("PANIC", "abort")]
-    {
+    for (variable, value) in [
+        ("OPT_LEVEL", "s"),
+        ("LTO", "true"),
+        ("CODEGEN_UNITS", "1"),
+        ("PANIC", "abort"),
+        // wasm-bindgen reads the list of features that stripping removes. wasm-opt strips.
+        ("STRIP", "false"),
+    ] {
         build.env(format!("CARGO_PROFILE_RELEASE_{variable}"), value);
     }
     build.env("CARGO_TARGET_DIR", target_folder("web"));
@@ -99,7 +103,12 @@ fn print_web(library: &str, program: &Path, name: &str) -> Result<(), Failure> {
     bind(program, name, &folder)?;
     let bound = folder.join(format!("{name}_bg.wasm"));
     let optimized = folder.join(format!("{name}.wasm"));
-    output(Command::new("wasm-opt").arg("-Os").arg(&bound).arg("-o").arg(&optimized))?;
+    let mut optimize = Command::new("wasm-opt");
+    // Versions before 117 do not enable by default what the compiler uses by default.
+    optimize.args(["--enable-bulk-memory", "--enable-sign-ext", "--enable-mutable-globals"]);
+    optimize.args(["--enable-nontrapping-float-to-int", "--enable-reference-types"]);
+    optimize.args(["--enable-multivalue", "--strip-producers", "-Os"]);
+    output(optimize.arg(&bound).arg("-o").arg(&optimized))?;
     let script = folder.join(format!("{name}.js"));
     let size = fs::metadata(&optimized)?.len();
     let gzip = compressed("gzip", "-9c", &optimized)? + compressed("gzip", "-9c", &script)?;

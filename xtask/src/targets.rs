@@ -166,7 +166,7 @@ impl Target {
             let names: Vec<_> = results.failed.iter().map(|name| format!("`{name}`")).collect();
             write!(outcome.tests, ", {} failed: {}", names.len(), names.join(", "))?;
         } else if !output.status.success() {
-            outcome.tests += ", and a program ended early";
+            outcome.tests += ", and a program ended early or took more than 15 minutes";
         }
         Ok(())
     }
@@ -190,6 +190,8 @@ impl Target {
             cargo.env(format!("CARGO_TARGET_{variable}_LINKER"), linker);
         }
         if let Some(runner) = self.runner {
+            // A test that hangs in an emulator must not hang this command.
+            let runner = format!("timeout 900 {runner}");
             cargo.env(format!("CARGO_TARGET_{variable}_RUNNER"), runner);
         }
         if self.runner == Some("wine") {

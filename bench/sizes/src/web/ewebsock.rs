@@ -28,7 +28,11 @@ fn main() {
         }
         ControlFlow::Continue(())
     };
-    match ewebsock::ws_connect("ws://127.0.0.1:9001/".into(), Options::default(), Box::new(on_event)) {
+    match ewebsock::ws_connect(
+        "ws://127.0.0.1:9001/".into(),
+        Options::default(),
+        Box::new(on_event),
+    ) {
         Ok(connected) => *sender.borrow_mut() = Some(connected),
         Err(error) => console::log_1(&error.into()),
     }
