@@ -65,7 +65,7 @@ pub enum OverflowPolicy {
     Close,
 }
 
-/// The result of [`Group::send`], as numbers of members.
+/// The result of [`Group::send`] and [`Member::send_to_others`], as numbers of members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sent {
@@ -91,7 +91,17 @@ impl Group {
 
     /// Queues a message for each member, without waiting. To wait for a member, use its own [`Sender::send`].
     pub fn send(&self, message: impl Into<Outgoing>, when_full: OverflowPolicy) -> Sent {
-        let message = match message.into() {
+        self.send_except(None, message.into(), when_full)
+    }
+
+    /// Does the same as [`Group::send`], but skips the member with the key `except`.
+    fn send_except(
+        &self,
+        except: Option<usize>,
+        message: Outgoing,
+        when_full: OverflowPolicy,
+    ) -> Sent {
+        let message = match message {
             Outgoing::Message(message) => Prepared::new(message).into(),
             prepared => prepared,
         };
@@ -103,7 +113,7 @@ impl Group {
         {
             let members = self.members();
             wakers.reserve(members.len());
-            for (_, member) in members.iter() {
+            for (_, member) in members.iter().filter(|(key, _)| Some(*key) != except) {
                 let (pushed, waker) = member.push(message.clone());
                 wakers.extend(waker);
                 match (pushed, when_full) {
@@ -139,6 +149,13 @@ impl Group {
     /// the same order. No foreign code runs under the lock.
     fn members(&self) -> MutexGuard<'_, Slab<Sender>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Member {
+    /// Queues a message for all members of the group except this one, without waiting; see [`Group::send`].
+    pub fn send_to_others(&self, message: impl Into<Outgoing>, when_full: OverflowPolicy) -> Sent {
+        self.group.send_except(Some(self.key), message.into(), when_full)
     }
 }
 

@@ -6,7 +6,8 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use fullduplex_net::proto::Role;
 use fullduplex_net::{Group, OverflowPolicy, Socket, UpgradedOptions};
-use tokio::io::duplex;
+use futures_util::FutureExt;
+use tokio::io::{AsyncReadExt, DuplexStream, duplex};
 
 /// A waker that uses the group.
 struct UsesGroup {
@@ -21,11 +22,33 @@ impl Wake for UsesGroup {
     }
 }
 
+/// Returns a socket of a server in memory, and the client's end of its stream.
+fn socket() -> (Socket<DuplexStream>, DuplexStream) {
+    let (client, server) = duplex(1 << 12);
+    (Socket::from_upgraded(server, Role::Server, UpgradedOptions::default()), client)
+}
+
+#[tokio::test]
+async fn a_member_sends_to_all_others() {
+    let group = Group::new();
+    let [mut one, mut two, mut three] = [(); 3].map(|()| socket());
+    let author = group.join(one.0.sender());
+    let _others = [group.join(two.0.sender()), group.join(three.0.sender())];
+    assert_eq!(author.send_to_others("hello", OverflowPolicy::Close).queued, 2);
+    for ((socket, client), received) in [(&mut one, false), (&mut two, true), (&mut three, true)] {
+        let mut cx = Context::from_waker(Waker::noop());
+        assert_eq!(socket.poll_event(&mut cx), Poll::Pending);
+        let mut frame = [0; 7];
+        let read = client.read_exact(&mut frame).now_or_never();
+        assert_eq!(read.is_some(), received);
+        assert_eq!(received, frame == *b"\x81\x05hello");
+    }
+}
+
 // FS-13
 #[tokio::test]
 async fn a_waker_may_use_the_group() {
-    let (_client, server) = duplex(1 << 12);
-    let mut socket = Socket::from_upgraded(server, Role::Server, UpgradedOptions::default());
+    let (mut socket, _client) = socket();
     let group = Group::new();
     let _member = group.join(socket.sender().with_capacity(1));
     let waker = Arc::new(UsesGroup { group: group.clone(), wakes: AtomicUsize::new(0) });
