@@ -454,7 +454,7 @@ pub(crate) async fn members_of_a_dead_node_expire(kind: BrokerKind) {
             std::mem::forget(hub.join(&topic("room"), "ghost").await.expect("the server runs"));
             std::mem::forget(hub);
         });
-        runtime.shutdown_background(); // nothing of it runs any more
+        runtime.shutdown_background(); // no task of the runtime runs any more
     });
     dying.join().expect("it does not panic");
     let alive = hub.join(&room, "alive").await.unwrap();

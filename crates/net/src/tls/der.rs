@@ -32,7 +32,7 @@ pub(super) struct Certificate<'a> {
 pub(super) struct PublicKey<'a> {
     /// The whole structure.
     pub(super) info: &'a [u8],
-    /// The content of its AlgorithmIdentifier.
+    /// The content of the key's AlgorithmIdentifier.
     pub(super) algorithm: &'a [u8],
     pub(super) key: &'a [u8],
 }

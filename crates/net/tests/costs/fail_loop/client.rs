@@ -32,7 +32,7 @@ pub(crate) enum Step {
 pub(crate) struct Transcript {
     /// The head of the response.
     pub(crate) head: BytesMut,
-    /// The events after it.
+    /// The events after the head.
     pub(crate) events: Vec<Received>,
 }
 
