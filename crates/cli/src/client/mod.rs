@@ -11,7 +11,7 @@ use clap::Args;
 use fullduplex::{Builder, Credentials, Origin, Ports, Proxies, Proxy, WebSocket};
 use fullduplex_net::proto::Url;
 use fullduplex_net::proto::handshake::Subprotocols;
-use fullduplex_net::{ConnectOptions, Redirects};
+use fullduplex_net::{ConnectOptions, Http, Redirects};
 
 use self::trust::Trust;
 use crate::exit::{Failure, usage};
@@ -55,6 +55,10 @@ pub(crate) struct Client {
     /// Connect from this address of this machine.
     #[arg(long, value_name = "ADDRESS", help_heading = WAY)]
     bind: Option<IpAddr>,
+    /// Use HTTP/2 instead of HTTP/1.1 (RFC 8441). The server must support WebSockets over it. Sockets to one
+    /// server share a connection.
+    #[arg(long, help_heading = WAY)]
+    http2: bool,
     /// Connect to a port that browsers block because servers of other protocols use it, such as 25.
     #[arg(long, help_heading = WAY)]
     any_port: bool,
@@ -99,6 +103,9 @@ impl Client {
         if self.no_compression {
             options = options.deflate(None);
         }
+        if self.http2 {
+            options = options.http(Http::Two);
+        }
         #[cfg(unix)]
         if let Some(path) = &self.unix_socket {
             options = options.unix_socket(path);
@@ -130,6 +137,7 @@ impl Client {
             .connect_timeout(options.connect_timeout)
             .handshake_timeout(options.handshake_timeout)
             .redirects(self.redirects)
+            .http(options.http)
             .proxy(options.proxies)
             .deflate(options.deflate)
             .limits(options.limits)

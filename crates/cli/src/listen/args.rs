@@ -78,6 +78,9 @@ pub(super) struct Clients {
     /// reach it under another host name.
     #[arg(long = "host", value_name = "NAME", help_heading = CLIENTS)]
     pub(super) hosts: Vec<AllowedHost>,
+    /// Also speak HTTP/2, on the same port. Each WebSocket is a stream of its connection (RFC 8441).
+    #[arg(long, help_heading = CLIENTS)]
+    pub(super) http2: bool,
     /// Do not accept compression.
     #[arg(long, help_heading = CLIENTS)]
     pub(super) no_compression: bool,

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use fullduplex_hub::{SubscribeOptions, Subscription};
 use fullduplex_net::proto::DeflateConfig;
 use fullduplex_net::proto::handshake::{Endpoint, OriginPolicy, Subprotocols};
-use fullduplex_net::{HandlerResult, Request, Server, ServerOptions};
+use fullduplex_net::{HandlerResult, Http2Options, Request, Server, ServerOptions};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::Level;
@@ -48,6 +48,10 @@ pub(crate) async fn run(args: Listen, context: &Context) -> Result<(), Failure> 
     let server = match &certificate {
         Some(certificate) => server.with_tls(&certificate.identity),
         None => server,
+    };
+    let server = match args.clients.http2 {
+        true => server.with_http2(Http2Options::default()),
+        false => server,
     };
     let server = server.with_fallback(page::find);
     let relaying = Arc::clone(&host);

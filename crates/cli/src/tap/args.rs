@@ -42,5 +42,5 @@ Examples:
 
 A slow terminal slows the connections down; nothing is dropped. The Origin of a page that came through the
 tap becomes the server's. Pages of other sites keep their Origin, and get none of your headers and
-credentials. Each connection carries one request. --redirects, --keepalive, --max-message and --any-port
-have no effect. Ctrl-C ends all connections without a Close.";
+credentials. Each connection carries one request. --redirects, --keepalive, --max-message, --http2 and
+--any-port have no effect. Ctrl-C ends all connections without a Close.";
