@@ -19,6 +19,7 @@ pub(crate) mod timer;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -84,6 +85,9 @@ struct Burst {
 #[derive(Debug)]
 pub(crate) struct Shared<S> {
     link: Mutex<Link<S>>,
+    /// Whether the link is flushed before each event: no task drives it, and the connection is closing or a sender may
+    /// close it.
+    flushes_first: AtomicBool,
     /// `None` if both ends agreed on no subprotocol and no extension.
     answer: Option<Box<Answer>>,
 }
@@ -108,7 +112,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         };
         let link = Mutex::new(Link::new(stream, connection, input, guard));
         let answer = (answer != Answer::default()).then(|| Box::new(answer));
-        Self { handle: Handle(Arc::new(Shared { link, answer })), batch: None }
+        let flushes_first = AtomicBool::new(false);
+        Self { handle: Handle(Arc::new(Shared { link, flushes_first, answer })), batch: None }
     }
 
     /// Returns the subprotocol that both ends agreed on.
@@ -168,6 +173,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             Received::Message(content) => Some(Part { content, last: true }),
             _ => None,
         };
+        self.handle.0.flush_first(cx);
         if let Some(content) = self.try_recv() {
             return Poll::Ready(Ok(Some(Part { content, last: true })));
         }
@@ -268,9 +274,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     /// Starts the closing handshake, after all messages that were sent before, including those of a [`Sender`].
     pub fn start_close(&mut self, frame: Option<&CloseFrame>) {
-        let mut link = self.link();
-        link.start_close(frame);
-        wake(link);
+        self.shared().start_close(frame);
     }
 
     /// Queues a Ping of at most 125 bytes.
@@ -286,11 +290,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     /// Returns a handle for other tasks to send, while this task receives.
     pub fn sender(&mut self) -> Sender {
-        let mut link = self.link();
-        let sender = link.sender();
-        // The driver must register with the new queue.
-        wake(link);
-        sender
+        self.shared().sender()
     }
 
     /// Waits until the connection has ended, and returns the result. Messages that arrive meanwhile are dropped.
@@ -357,6 +357,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// has ended; see [`Socket::close_result`]. In a handler, pings and pongs that arrive while it waits for
     /// something else are not returned.
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
+        self.handle.0.flush_first(cx);
         if let Some(message) = self.try_recv() {
             return Poll::Ready(Some(Received::Message(message)));
         }
@@ -468,6 +469,44 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         link
     }
 
+    /// Starts the closing handshake.
+    fn start_close(&self, frame: Option<&CloseFrame>) {
+        let mut link = self.link();
+        link.start_close(frame);
+        self.set_flushes_first(&link);
+        wake(link);
+    }
+
+    /// Returns a handle for other tasks to send.
+    fn sender(&self) -> Sender {
+        let mut link = self.link();
+        let sender = link.sender();
+        self.set_flushes_first(&link);
+        // The driver must register with the new queue.
+        wake(link);
+        sender
+    }
+
+    /// From now on, flushes the link before each event, unless a task drives it.
+    fn set_flushes_first(&self, link: &Link<S>) {
+        if !link.is_driven() {
+            self.flushes_first.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Sends our Close and checks its deadline, even if more events have already arrived and the application takes them
+    /// slowly (FS-02).
+    #[inline]
+    fn flush_first(&self, cx: &mut Context<'_>) {
+        if self.flushes_first.load(Ordering::Relaxed) {
+            let mut link = self.link();
+            if !link.is_driven() {
+                // A write error is recorded.
+                let _ = link.poll_as_user(cx, Wait::Event, Link::poll_flush_or_end);
+            }
+        }
+    }
+
     /// Returns the next message of the batch. After the last one, reading continues.
     #[inline]
     fn next_of_batch(&self, batch: &mut Batch) -> Option<Message> {
@@ -497,6 +536,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
             Received::Message(message) => Some(message),
             _ => None,
         };
+        self.flush_first(cx);
         if let Some(message) = self.next_of_batch(batch) {
             return Poll::Ready(Ok(Some(message)));
         }

@@ -85,10 +85,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SocketSink<S> {
 
     /// Returns a handle for other tasks to send, while the task of the stream receives.
     pub fn sender(&mut self) -> Sender {
-        let mut link = self.handle.0.link();
-        let sender = link.sender();
-        wake(link);
-        sender
+        self.handle.0.sender()
     }
 }
 
@@ -122,12 +119,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         link.queue(&message.into())?;
         wake(link);
         Ok(())
-    }
-
-    fn start_close(&self, frame: Option<&CloseFrame>) {
-        let mut link = self.link();
-        link.start_close(frame);
-        wake(link);
     }
 
     /// Closes with 1000, and polls until the transport has taken everything.

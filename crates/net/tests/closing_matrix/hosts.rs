@@ -9,7 +9,7 @@ use fullduplex_net::Socket;
 use fullduplex_net::proto::Misuse;
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// A way to close a connection.
 #[derive(Clone, Copy)]
@@ -39,7 +39,7 @@ macro_rules! hosts {
     };
 }
 
-pub(crate) const HOSTS: [Host; 26] = hosts! {
+pub(crate) const HOSTS: [Host; 30] = hosts! {
     // One task uses the socket, and nothing else polls it.
     "receives": receives,
     "receives slowly": receives_slowly,
@@ -56,6 +56,10 @@ pub(crate) const HOSTS: [Host; 26] = hosts! {
     "splits, closes the sink in another task": splits_in_two_tasks,
     "reads bytes slowly": reads_bytes_slowly,
     "only shuts bytes down": only_shuts_bytes_down,
+    "closes within a batch, receives slowly": closes_within_a_batch,
+    "closes by a sender within a batch": closes_by_a_sender_within_a_batch,
+    "closes by a sender within a batch, receives parts": receives_parts_within_a_batch,
+    "splits, closes within a batch": splits_within_a_batch,
     "closes behind a backlog, receives slowly": backlog_receives_slowly,
     "closes behind a backlog, only flushes": backlog_only_flushes,
     "closes the sink behind a backlog": backlog_closes_the_sink,
@@ -83,10 +87,7 @@ async fn receives_slowly(mut socket: Socket) -> Socket {
 
 async fn receives_parts_slowly(mut socket: Socket) -> Socket {
     socket.start_close(None);
-    while let Ok(Some(_)) = socket.recv_part().await {
-        sleep(PAUSE).await;
-    }
-    hold(socket).await
+    receive_parts_slowly(socket).await
 }
 
 async fn polls_for_events_slowly(mut socket: Socket) -> Socket {
@@ -177,6 +178,29 @@ async fn only_shuts_bytes_down(socket: Socket) {
         stream.shutdown().await.ok();
         sleep(PAUSE).await;
     }
+}
+
+async fn closes_within_a_batch(mut socket: Socket) -> Socket {
+    receive_once(&mut socket).await;
+    socket.start_close(None);
+    receive_slowly(socket).await
+}
+
+async fn closes_by_a_sender_within_a_batch(mut socket: Socket) -> Socket {
+    receive_once(&mut socket).await;
+    socket.sender().close(None);
+    receive_slowly(socket).await
+}
+
+async fn receives_parts_within_a_batch(mut socket: Socket) -> Socket {
+    receive_once(&mut socket).await;
+    socket.sender().close(None);
+    receive_parts_slowly(socket).await
+}
+
+async fn splits_within_a_batch(mut socket: Socket) {
+    receive_once(&mut socket).await;
+    splits(socket).await;
 }
 
 async fn backlog_receives_slowly(mut socket: Socket) -> Socket {
@@ -272,8 +296,20 @@ fn queue_backlog(socket: &mut Socket) -> Result<(), Misuse> {
     socket.queue(vec![0; BACKLOG])
 }
 
+/// Receives a message and the messages that arrived with it, if the peer sends any.
+async fn receive_once(socket: &mut Socket) {
+    timeout(PAUSE, socket.recv()).await.ok();
+}
+
 async fn receive_slowly(mut socket: Socket) -> Socket {
     while let Ok(Some(_)) = socket.recv().await {
+        sleep(PAUSE).await;
+    }
+    hold(socket).await
+}
+
+async fn receive_parts_slowly(mut socket: Socket) -> Socket {
+    while let Ok(Some(_)) = socket.recv_part().await {
         sleep(PAUSE).await;
     }
     hold(socket).await

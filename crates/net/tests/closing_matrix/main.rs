@@ -1,6 +1,5 @@
 //! FS-02: a closing connection ends at its deadline. Combines every host that does not read
-//! properly with every peer that keeps sending, as server and as client, over TCP and TLS: 400
-//! connections.
+//! properly with every peer that keeps sending, as server and as client, over TCP and TLS.
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 mod connected;
