@@ -69,6 +69,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_long_value_is_shown_truncated() {
+        let exact = "a".repeat(SHOWN_BYTES);
+        assert_eq!(shown(exact.as_bytes()), exact);
+        assert_eq!(shown(format!("{exact}a").as_bytes()), format!("{exact}..."));
+    }
+
+    #[test]
     fn the_separators_are_no_token_characters() {
         let not_token: Vec<char> =
             (0..128u8).filter(|&byte| !is_token_byte(byte)).map(char::from).collect();

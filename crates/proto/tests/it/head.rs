@@ -247,6 +247,18 @@ fn a_server_ignores_empty_lines_before_a_request() {
     assert_eq!(read(*kind, [&b"\n"[..]]).1.unwrap_err().rejection().status(), 400);
 }
 
+/// FS-11: empty lines alone may take as many bytes as the limit, and no more.
+#[test]
+fn empty_lines_are_limited() {
+    for (head_bytes, count) in [(100, 50), (101, 50)] {
+        let mut limits = Limits::default();
+        limits.head_bytes = head_bytes;
+        let lines = |count| read_within(limits, Kind::Request, [&b"\r\n".repeat(count)[..]]).1;
+        assert_eq!(lines(count), Ok(None));
+        assert_eq!(lines(count + 1), Err(HeadError::TooLong(head_bytes)));
+    }
+}
+
 /// FS-11: other servers accept these characters, and a browser percent-encodes them.
 #[test]
 fn characters_that_clients_do_not_encode_are_accepted() {

@@ -152,6 +152,27 @@ fn contexts_take_the_memory_that_is_counted() {
     }
 }
 
+/// The window of a receiving end does not grow with the inflated bytes.
+#[test]
+fn inflating_much_takes_no_more_memory_than_inflating_little() {
+    let config = deflate_config(9, ContextTakeover::Yes);
+    let [mut client, mut server] =
+        [Role::Client, Role::Server].map(|role| connection(role).with_deflate(config));
+    let mut receive = |count| {
+        measure(|| {
+            for _ in 0..count {
+                client.send(vec![7; 1000]).expect("it is open");
+                let wire = drain(&mut client);
+                assert_eq!(events(&mut server, &wire).len(), 1);
+            }
+        })
+        .bytes_current
+    };
+    receive(10);
+    let grown = receive(1000);
+    assert!(grown < 2048, "{grown}");
+}
+
 /// Without context takeover, an idle connection keeps no compression memory.
 #[test]
 fn without_context_takeover_no_context_is_kept() {

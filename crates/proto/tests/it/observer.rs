@@ -227,3 +227,16 @@ proptest! {
         prop_assert_eq!(first, verdict(Role::Server, deflate, &wire));
     }
 }
+
+/// A short piece of a payload may inflate to much content.
+#[test]
+fn all_content_of_a_short_payload_is_counted() {
+    let deflate = DeflateConfig::default();
+    let mut sender = connection(Role::Server).with_deflate(deflate);
+    sender.send("a".repeat(100_000)).unwrap();
+    let wire = drain(&mut sender);
+    assert!(wire.len() < 1000);
+    let mut observer = Observer::new(Role::Server, KEEP).with_deflate(deflate);
+    let frame = observer.observe(&mut &wire[..]).unwrap();
+    assert_eq!((frame.content_len, frame.violation), (100_000, None));
+}

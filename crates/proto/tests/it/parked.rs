@@ -57,6 +57,40 @@ fn pings_continue_after_parking() {
     }
 }
 
+/// The place of another connection has no effect on the payloads of Pings.
+#[test]
+fn no_ping_payload_repeats_in_another_place() {
+    let mut timeouts = Timeouts::default();
+    timeouts.ping = Some(20 * SECOND);
+    let mut server = Connection::server(Limits::default(), SECOND).with_timeouts(timeouts);
+    let start = Clock::new().now;
+    server.handle_timeout(start);
+    let mut seen = Vec::new();
+    for round in 1..=3 {
+        server.handle_timeout(start + 20 * round * SECOND);
+        let ping = drain(&mut server);
+        assert!(!seen.contains(&ping), "{seen:?}");
+        events(&mut server, &frame(PONG, &ping[2..]).to(Role::Server));
+        let mut place = connection(Role::Server);
+        server.park().expect("it is idle").unpark_into(&mut place);
+        server = place;
+        server.handle_timeout(start + 20 * round * SECOND);
+        seen.push(ping);
+    }
+}
+
+/// The idle deadline stays the same.
+#[test]
+fn the_idle_deadline_continues_after_parking() {
+    let mut timeouts = Timeouts::default();
+    (timeouts.ping, timeouts.idle) = (None, Some(20 * SECOND));
+    let mut server = Connection::server(Limits::default(), SECOND).with_timeouts(timeouts);
+    let start = Clock::new().now;
+    let due = server.handle_timeout(start);
+    assert_eq!(due, Some(start + 20 * SECOND));
+    assert_eq!(parked(&server).handle_timeout(start + SECOND), due);
+}
+
 /// An unparked connection keeps its delivery.
 #[test]
 fn delivery_in_parts_continues_after_parking() {
