@@ -108,6 +108,15 @@ fn a_small_message_takes_three_allocations_to_send() {
     assert!(sent.count_total <= 3 && sent.bytes_max <= 512, "{sent:?}");
 }
 
+/// A client copies its messages, to mask them.
+#[test]
+fn a_copied_message_takes_little_more_than_its_length() {
+    let mut connection = connection(Role::Client);
+    let message = Message::from(vec![7; 10_000]);
+    let sent = measure(|| connection.send(message.clone()).expect("it is open"));
+    assert!((10_000..20_000).contains(&sent.bytes_max), "{sent:?}");
+}
+
 fn deflate_config(bits: u8, takeover: ContextTakeover) -> DeflateConfig {
     let window_bits = WindowBits::new(bits).expect("it is a number of bits");
     let params = ContextParams { window_bits, takeover };

@@ -228,15 +228,27 @@ proptest! {
     }
 }
 
-/// A short piece of a payload may inflate to much content.
+/// A short piece of a payload may inflate to much content, which ends anywhere.
 #[test]
 fn all_content_of_a_short_payload_is_counted() {
     let deflate = DeflateConfig::default();
     let mut sender = connection(Role::Server).with_deflate(deflate);
-    sender.send("a".repeat(100_000)).unwrap();
-    let wire = drain(&mut sender);
-    assert!(wire.len() < 1000);
     let mut observer = Observer::new(Role::Server, KEEP).with_deflate(deflate);
+    for len in 16_384..16_700 {
+        sender.send("a".repeat(len)).unwrap();
+        let wire = drain(&mut sender);
+        assert!(wire.len() < 1000);
+        let frame = observer.observe(&mut &wire[..]).unwrap();
+        assert_eq!((frame.content_len, frame.violation), (len as u64, None));
+    }
+}
+
+/// A payload may contain the final block of a compressed stream, and then another stream.
+#[test]
+fn content_after_a_final_block_is_shown() {
+    let data = b"\xf3\x48\xcd\xc9\xc9\x07\x00\xf2\x48\xcd\xc9\xc9\x07\x00";
+    let wire = Frame { reserved: RSV1, ..frame(TEXT, data) }.to(Role::Client);
+    let mut observer = Observer::new(Role::Server, KEEP).with_deflate(DeflateConfig::default());
     let frame = observer.observe(&mut &wire[..]).unwrap();
-    assert_eq!((frame.content_len, frame.violation), (100_000, None));
+    assert_eq!((&frame.content[..], frame.violation), (&b"HelloHello"[..], None));
 }

@@ -6,8 +6,8 @@ use bytes::{Bytes, BytesMut};
 use fullduplex_proto::handshake::{Answer, Nonce, Offer, Subprotocol, Subprotocols};
 use fullduplex_proto::{
     CloseCode, CloseReason, Connection, ConnectionError, ContextParams, ContextTakeover,
-    DeflateConfig, Limits, Message, Observer, Outgoing, Part, Prepared, Role, Text, Timeouts, Url,
-    Violation, WindowBits,
+    DeflateConfig, Encoder, Limits, Message, Misuse, Observer, Outgoing, Part, Prepared, Role,
+    Text, Timeouts, Url, Violation, WindowBits,
 };
 
 use crate::support::opening::NONCE;
@@ -101,6 +101,14 @@ fn a_connection_knows_whether_a_message_has_begun() {
 }
 
 #[test]
+fn an_encoder_sends_no_message_after_its_close() {
+    let mut encoder = Encoder::server();
+    encoder.close(None);
+    assert_eq!(encoder.send("a"), Err(Misuse::Closing));
+    assert_eq!(encoder.ping(b"a"), Err(Misuse::Closing));
+}
+
+#[test]
 fn a_send_buffer_moves_between_connections() {
     let [mut one, mut other] = [connection(Role::Server), connection(Role::Server)];
     assert!(!one.has_buffer() && one.take_buffer().is_none());
@@ -171,8 +179,13 @@ fn a_message_needs_a_context_from_the_threshold_on() {
     assert_eq!(connection.context_bytes(), 0);
     connection.send_part(&part(9, false)).unwrap();
     assert_eq!(sent(&mut connection)[0].reserved, RSV1);
-    connection.release_contexts();
-    assert_eq!(connection.context_needed_for_part(&part(10, true)), 0, "the message has begun");
+
+    // Compression does not start within a message.
+    let mut connection = deflating(15);
+    connection.allow_context(false);
+    connection.send_part(&part(9, false)).unwrap();
+    connection.allow_context(true);
+    assert_eq!(connection.context_needed_for_part(&part(10, true)), 0);
     assert_eq!(self::connection(Role::Server).context_needed_for_part(&part(10, true)), 0);
 }
 
