@@ -13,6 +13,7 @@ pub mod forward;
 mod guarded;
 #[cfg(doctest)]
 mod guide;
+pub mod page;
 pub mod peers;
 pub mod process;
 pub mod proxy;

@@ -2,8 +2,6 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
-#[path = "../support/browser.rs"]
-mod browser;
 mod needs_chromium;
 #[path = "../support/mod.rs"]
 mod support;

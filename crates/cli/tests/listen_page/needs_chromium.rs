@@ -1,8 +1,8 @@
 //! The page of `fdx listen` in Chromium.
 
+use fullduplex_lab::page::Page;
 use serde_json::{Value, json};
 
-use crate::browser::Page;
 use crate::support::Listening;
 use crate::tapping::Tap;
 
