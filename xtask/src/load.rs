@@ -26,15 +26,19 @@ pub(crate) fn chat(minutes: f64, clients: u32) -> Result<(), Failure> {
     load("chat", &[(minutes * 60.0) as u32, clients])
 }
 
-/// Lets brokers and nodes of a hub fail, and then cuts off all clients at once.
+/// Lets brokers and nodes of a hub fail, then cuts off all clients at once, and measures the costs of a hub.
 pub(crate) fn hub(clients: u32, reconnecting: u32) -> Result<(), Failure> {
     let package = ["run", "--release", "--package", "fullduplex-lab", "--example", "hub", "--"];
-    for (task, clients) in [("faults", clients), ("reconnect", reconnecting)] {
+    let run_task = |task: &str, clients: &[u32]| {
         let mut hub = cargo(package);
-        run(hub.arg(task).arg(clients.to_string()).env("PATH", search_path()))?;
+        hub.arg(task).args(clients.iter().map(u32::to_string));
+        let outcome = run(hub.env("PATH", search_path()));
         println!();
-    }
-    Ok(())
+        outcome
+    };
+    run_task("faults", &[clients])?;
+    run_task("reconnect", &[reconnecting])?;
+    run_task("costs", &[])
 }
 
 /// Attacks `fdx`, and then an older version for comparison.

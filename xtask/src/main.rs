@@ -104,8 +104,8 @@ enum Task {
         count: u64,
     },
     /// Runs three nodes of a hub with many clients, on NATS and on Redis, while brokers and nodes fail. Fails if a
-    /// message is lost without a gap, repeated or out of order. Then cuts off all clients at once. Needs
-    /// nats-server, redis-server and faketime. Takes six minutes.
+    /// message is lost without a gap, repeated or out of order. Then cuts off all clients at once, and measures the
+    /// costs of a hub. Needs nats-server, redis-server and faketime. Takes seven minutes.
     Hub {
         /// The number of clients while brokers and nodes fail.
         #[arg(long, default_value_t = 3_000)]

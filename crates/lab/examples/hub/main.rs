@@ -1,18 +1,20 @@
 //! Load tests of a hub: three nodes as processes, on a real broker, with clients over WebSockets.
 //!
 //! `hub faults CLIENTS`: what clients receive while brokers and nodes fail. `hub reconnect CLIENTS`: all clients are cut
-//! off at once. It is an example, because only examples and tests can use the hub without making every other user of
+//! off at once. `hub costs`: what a delivery, a topic and a subscriber cost. It is an example, because only examples and tests can use the hub without making every other user of
 //! the lab compile its brokers.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its results")]
 
 mod author;
 mod client;
+mod costs;
 mod crowd;
 mod faults;
 mod ledger;
 mod node;
 mod nodes;
 mod reconnect;
+mod room;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -21,7 +23,7 @@ use fullduplex_lab::process::allow_many_files;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-const USAGE: &str = "usage: hub faults CLIENTS, or hub reconnect CLIENTS";
+const USAGE: &str = "usage: hub faults CLIENTS, hub reconnect CLIENTS, or hub costs";
 
 fn main() -> ExitCode {
     match hub() {
@@ -39,6 +41,8 @@ fn hub() -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["node", url, history] => runtime.block_on(node::serve(url, history.parse()?)),
+        ["room", kind, url] => runtime.block_on(room::serve(kind, url)),
+        ["costs"] => runtime.block_on(costs::costs()),
         ["faults", clients] => runtime.block_on(faults::faults(clients.parse()?)),
         ["reconnect", clients] => runtime.block_on(reconnect::reconnect(clients.parse()?)),
         _ => Err(USAGE.into()),
