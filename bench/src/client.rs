@@ -17,6 +17,9 @@ const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 pub const TEXT: u8 = 0x81;
 /// The first byte of a frame with a complete binary message.
 pub const BINARY: u8 = 0x82;
+/// The first byte of a Ping, and of a Pong.
+const PING: u8 = 0x89;
+const PONG: u8 = 0x8A;
 /// The first byte of a Close frame.
 pub const CLOSE: u8 = 0x88;
 /// The bit of the first byte that marks a compressed payload.
@@ -154,6 +157,13 @@ impl Message {
         let frame = frame(first, &payload);
         Self { text, compressed, frame }
     }
+
+    /// Creates a message with this text.
+    pub fn text(text: &str) -> Self {
+        let text = text.as_bytes().to_vec();
+        let frame = frame(TEXT, &text);
+        Self { text, compressed: false, frame }
+    }
 }
 
 impl Client {
@@ -194,6 +204,35 @@ impl Client {
             first == TEXT && masked(&payload, mask).eq(message.text.iter().copied())
         };
         if is_echo { Ok(()) } else { Err(io::Error::other("the reply is not the message")) }
+    }
+
+    /// Waits for a Ping, and answers it.
+    ///
+    /// # Errors
+    /// Fails if the connection is lost, or if another frame arrives.
+    pub fn answer_ping(&mut self) -> io::Result<()> {
+        let payload = self.read_control(PING)?;
+        self.stream.write_all(&frame(PONG, &payload))
+    }
+
+    /// Waits for a Close, answers it, and waits for the end of the connection.
+    ///
+    /// # Errors
+    /// Fails if the connection is lost, or if another frame arrives.
+    pub fn answer_close(&mut self) -> io::Result<()> {
+        let payload = self.read_control(CLOSE)?;
+        self.stream.write_all(&frame(CLOSE, &payload))?;
+        match self.stream.read(&mut [0]).map_err(explain)? {
+            0 => Ok(()),
+            _ => Err(io::Error::other("bytes follow a Close")),
+        }
+    }
+
+    fn read_control(&mut self, expected: u8) -> io::Result<Vec<u8>> {
+        let [first, len] = self.read()?;
+        let mut payload = vec![0; len.into()];
+        self.stream.read_exact(&mut payload).map_err(explain)?;
+        if first == expected { Ok(payload) } else { Err(io::Error::other("another frame arrived")) }
     }
 
     fn read<const COUNT: usize>(&mut self) -> io::Result<[u8; COUNT]> {

@@ -12,5 +12,6 @@ pub mod peer;
 /// Process measurements. Shared with the lab as a file.
 #[path = "../../crates/lab/src/process.rs"]
 pub mod process;
+pub mod scale;
 pub mod server;
 pub mod talk;

@@ -38,6 +38,13 @@ pub(crate) fn idle(connections: usize) -> Result<(), Failure> {
     run(program.args(["--connections", &connections.to_string()]))
 }
 
+/// Measures what many connections cost.
+pub(crate) fn scale(connections: &[usize]) -> Result<(), Failure> {
+    let program = build(["scale", "scale_server"])?.join("scale");
+    let counts: Vec<_> = connections.iter().map(usize::to_string).collect();
+    run(Command::new(program).args(["--connections", &counts.join(",")]))
+}
+
 /// Measures the processor time of a message, for fullduplex and other libraries.
 pub(crate) fn speed(options: &Options) -> Result<(), Failure> {
     let peers = options.peers()?;

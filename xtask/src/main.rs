@@ -133,6 +133,13 @@ enum Task {
         #[arg(long, default_value_t = 10_000)]
         connections: usize,
     },
+    /// Measures what a server costs with many connections: to open them, to hold them, to ping them, and to shut
+    /// down.
+    Scale {
+        /// The numbers of connections, as far as the limit of open files allows.
+        #[arg(long, value_delimiter = ',', default_values_t = [1_000, 4_000, 16_000])]
+        connections: Vec<usize>,
+    },
     /// Measures the processor time of a message for servers and clients, and compares other
     /// libraries.
     Bench(bench::Options),
@@ -246,6 +253,7 @@ fn main() -> ExitCode {
         Task::Mutants { package, shard } => mutants::mutants(&package, &shard),
         Task::Fuzz(options) => fuzz::fuzz(&options),
         Task::Idle { connections } => bench::idle(connections),
+        Task::Scale { connections } => bench::scale(&connections),
         Task::Bench(options) => bench::speed(&options),
         Task::Engine { write } => engine::engine(write),
         Task::Churn { cycles } => load::churn(cycles),
