@@ -257,6 +257,19 @@ fn a_message_above_the_limit_is_refused() {
     assert!(stderr(&output).contains("1009"), "{}", stderr(&output));
 }
 
+/// Both ends speak HTTP/2 on request. Without `--http2`, the server does not understand it.
+#[test]
+fn a_message_is_echoed_over_http2() {
+    for (arguments, code) in [(&["--http2"][..], 0), (&[], 1)] {
+        let server = Listening::start_mode("--echo", arguments);
+        let output = pipe(&["connect", "--http2", &server.url], "hello\n");
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+        assert_eq!(stdout(&output), if code == 0 { "hello\n" } else { "" });
+        let output = pipe(&["connect", &server.url], "hello\n");
+        assert_eq!(stdout(&output), "hello\n");
+    }
+}
+
 /// FS-05: a page whose host name resolves to this machine, and the server's page under that name.
 #[tokio::test]
 async fn a_foreign_host_gets_421() {

@@ -15,6 +15,7 @@ chapters! {
     FromFastwebsockets = "from-fastwebsockets",
     FromTokioTungstenite = "from-tokio-tungstenite",
     FromWs = "from-ws",
+    Http2 = "http2",
     Hub = "hub",
     Introduction = "introduction",
     Limits = "limits",
