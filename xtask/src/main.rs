@@ -231,6 +231,12 @@ enum Task {
         #[arg(default_value_t = 1.0)]
         part: f64,
     },
+    /// Measures the npm package beside `ws` and undici: messages a second, and processor time.
+    NpmBench {
+        /// How often each scenario is measured. The median counts.
+        #[arg(default_value_t = 5)]
+        rounds: u32,
+    },
     /// Runs the same tasks with `fdx`, websocat and wscat, which it installs below target/. Writes
     /// docs/tools.md.
     Tools,
@@ -270,6 +276,7 @@ fn main() -> ExitCode {
         Task::Ecosystem => ecosystem::ecosystem(),
         Task::Runtimes => node::runtimes(),
         Task::Soak { part } => node::soak(part),
+        Task::NpmBench { rounds } => node::bench(rounds),
         Task::Tools => tools::tools(),
     };
     match outcome {

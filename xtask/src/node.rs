@@ -65,6 +65,12 @@ pub(crate) fn soak(part: f64) -> Result<(), Failure> {
     run(&mut npm(&["run", "--silent", "soak", "--", &part.to_string()]))
 }
 
+/// Measures the package beside others.
+pub(crate) fn bench(rounds: u32) -> Result<(), Failure> {
+    build()?;
+    run(&mut npm(&["run", "--silent", "bench", "--", "--rounds", &rounds.to_string()]))
+}
+
 const ABOUT: &str = "\
 # The tests of the npm package on each runtime
 
