@@ -112,7 +112,10 @@ impl Suite {
     fn run(runtime: &'static Runtime) -> Result<Self, Failure> {
         let script = format!("suite:{}", runtime.command());
         let mut npm = runtime.exec(&["npm", "run", "--silent", &script]);
-        npm.env("NO_COLOR", "1").env("NODE_OPTIONS", "--test-reporter=tap");
+        npm.env("NO_COLOR", "1");
+        if runtime.command() == "node" {
+            npm.env("NODE_OPTIONS", "--test-reporter=tap");
+        }
         let tested = npm.output()?;
         let printed = String::from_utf8_lossy(&tested.stdout).into_owned();
         Ok(Self {
