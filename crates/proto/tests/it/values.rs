@@ -135,7 +135,7 @@ fn a_connection_with_work_is_not_parked() {
 
 /// Creates a server's end whose server window has this size.
 fn deflating(window_bits: u8) -> Connection {
-    let window_bits = WindowBits::new(window_bits).unwrap();
+    let window_bits = WindowBits::new(window_bits).expect("8 to 15");
     let mut agreed = DeflateConfig::default();
     agreed.server = ContextParams { window_bits, takeover: ContextTakeover::Yes };
     agreed.threshold = 10;
@@ -238,10 +238,19 @@ fn a_text_becomes_a_string_or_bytes() {
 fn a_text_is_compared_with_strings() {
     let text = Text::from("a");
     assert_eq!(AsRef::<str>::as_ref(&text), "a");
-    assert!(text == *"a" && text != *"b" && *"a" == text && *"b" != text);
-    assert!(text == "a" && text != "b" && "a" == text && "b" != text);
+    assert_eq!(text, *"a");
+    assert_ne!(text, *"b");
+    assert_eq!(*"a", text);
+    assert_ne!(*"b", text);
+    assert_eq!(text, "a");
+    assert_ne!(text, "b");
+    assert_eq!("a", text);
+    assert_ne!("b", text);
     let [a, b] = ["a", "b"].map(String::from);
-    assert!(text == a && text != b && a == text && b != text);
+    assert_eq!(text, a);
+    assert_ne!(text, b);
+    assert_eq!(a, text);
+    assert_ne!(b, text);
 }
 
 /// A connection that exceeds the memory budget of a server is closed with 1013, unless it has already ended.
