@@ -12,3 +12,5 @@ mod object;
 mod reach;
 mod reconnect;
 mod requests;
+#[cfg(unix)]
+mod unix_socket;

@@ -1,5 +1,5 @@
-//! How a client reaches a server: several addresses, a resolver, a local address, a Unix socket, a
-//! given stream, and one opening handshake per address at a time.
+//! How a client reaches a server: several addresses, a resolver, a local address, a given stream,
+//! and one opening handshake per address at a time.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -7,9 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use fullduplex::{Builder, Proxy, WebSocket};
-use fullduplex_lab::ca::{Authority, Validity};
 use fullduplex_lab::echo;
-use fullduplex_lab::folder::Folder;
 #[cfg(target_os = "linux")]
 use fullduplex_lab::process::is_connecting_to;
 use fullduplex_lab::script::{Peer, close_frame, deaf, guarded, script};
@@ -17,12 +15,12 @@ use fullduplex_lab::served::Served;
 use fullduplex_lab::trace::Trace;
 use fullduplex_net::proto::Url;
 use fullduplex_net::{
-    ConnectConcurrency, ConnectError, ConnectOptions, ConnectPhase, Resolve, Resolving, Server,
-    ServerOptions, Tls, connect, connect_over,
+    ConnectConcurrency, ConnectError, ConnectOptions, ConnectPhase, Resolve, Resolving,
+    ServerOptions, connect, connect_over,
 };
 use futures_util::future::join_all;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
 /// The connection attempt delay that RFC 8305 recommends.
@@ -178,38 +176,6 @@ async fn the_local_address_is_used() {
 
     let socket = WebSocket::builder("ws://127.0.0.1:9999/").local_address("::1".parse().unwrap());
     Trace::record(socket).await.assert_failed(&[], "no address in the family of the local address");
-}
-
-#[tokio::test]
-async fn a_unix_socket_is_connected_by_its_path() {
-    let folder = Folder::new();
-    let path = folder.path().join("socket");
-    let server = Server::bind_unix(&path, ServerOptions::default()).unwrap();
-    tokio::spawn(server.serve(echo::requests));
-    let options = ConnectOptions::new().unix_socket(path.clone());
-    let url = Url::parse("ws://server.example/").unwrap();
-    let (mut socket, _) = connect(&url, &options).await.unwrap();
-    socket.send("by a path").await.unwrap();
-    assert_eq!(socket.recv().await.unwrap(), Some("by a path".into()));
-
-    let authority = Authority::new();
-    let acceptor = authority.issue(&["server.example"], Validity::Now).acceptor();
-    let path = folder.path().join("secured");
-    let listener = UnixListener::bind(&path).unwrap();
-    let socket = WebSocket::builder("wss://server.example/")
-        .unix_socket(path)
-        .tls(Tls::with_extra_roots(authority.root_pem().as_bytes()).unwrap());
-    let server = async {
-        let (stream, _) = listener.accept().await.unwrap();
-        close(Peer::over(acceptor.accept(stream).await.unwrap())).await;
-    };
-    let (trace, ()) = tokio::join!(Trace::record(socket), server);
-    trace.assert_events(&Trace::OPENED_AND_CLOSED);
-
-    let nowhere = folder.path().join("nothing");
-    let socket = WebSocket::builder("ws://server.example/").unix_socket(&nowhere);
-    let cause = format!("could not connect to the Unix socket {}: No such file", nowhere.display());
-    Trace::record(socket).await.assert_failed(&[], &cause);
 }
 
 #[tokio::test]
