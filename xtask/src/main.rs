@@ -208,7 +208,10 @@ enum Task {
     Costs,
     /// Builds the smallest client with fullduplex and with other libraries, for a browser and natively. Prints the
     /// sizes, the time to build, and the number of crates. Needs what `browser` needs, wasm-opt and brotli.
-    Sizes,
+    Sizes {
+        /// The table to print; both by default.
+        host: Option<sizes::Host>,
+    },
     /// Runs another of these commands, and writes its output to docs/figures/.
     Record {
         /// The command, such as `churn --cycles 1000`.
@@ -270,7 +273,7 @@ fn main() -> ExitCode {
         Task::Sessions { check } => sessions::sessions(check),
         Task::Amplification { before } => load::amplification(before.as_deref()),
         Task::Costs => costs::costs(),
-        Task::Sizes => sizes::sizes(),
+        Task::Sizes { host } => sizes::sizes(host),
         Task::Record { command } => record::record(&command),
         Task::Dist(options) => dist::dist(&options),
         Task::Ecosystem => ecosystem::ecosystem(),

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use clap::ValueEnum;
+
 use crate::browser::{bind, cross};
 use crate::needs::has;
 use crate::run::{Failure, output, root};
@@ -27,8 +29,28 @@ const WEB: [(&str, &str); 5] = [
     ("web-sys", "web-bare"),
 ];
 
-/// Prints both tables.
-pub(crate) fn sizes() -> Result<(), Failure> {
+/// Where the programs run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Host {
+    Web,
+    Native,
+}
+
+/// Prints the table of one host, or of both.
+pub(crate) fn sizes(host: Option<Host>) -> Result<(), Failure> {
+    if host != Some(Host::Native) {
+        web()?;
+    }
+    if host.is_none() {
+        println!();
+    }
+    if host != Some(Host::Web) {
+        native()?;
+    }
+    Ok(())
+}
+
+fn web() -> Result<(), Failure> {
     if let Some(missing) = ["wasm-opt", "gzip", "brotli"].into_iter().find(|it| !has(it)) {
         return Err(Failure(format!(
             "could not measure: {missing} is not installed (Debian: apt-get install binaryen brotli)"
@@ -45,8 +67,12 @@ pub(crate) fn sizes() -> Result<(), Failure> {
     let chat = build_for_web(&root(), "everywhere")?;
     print_web("the chat of examples/everywhere", &chat, "everywhere")?;
 
+    Ok(())
+}
+
+fn native() -> Result<(), Failure> {
     println!(
-        "\nNative: crates in the tree, processor seconds of a clean release build, bytes stripped.\n"
+        "Native: crates in the tree, processor seconds of a clean release build, bytes stripped.\n"
     );
     println!("{:<44}{:>9}{:>9}{:>9}", "", "crates", "seconds", "bytes");
     for (library, name, features) in NATIVE {
@@ -83,8 +109,7 @@ fn build_for_web(folder: &Path, name: &str) -> Result<PathBuf, Failure> {
         ("LTO", "true"),
         ("CODEGEN_UNITS", "1"),
         ("PANIC", "abort"),
-        // wasm-bindgen reads the list of features that stripping removes. wasm-opt strips.
-        ("STRIP", "false"),
+        ("STRIP", "true"),
     ] {
         build.env(format!("CARGO_PROFILE_RELEASE_{variable}"), value);
     }

@@ -1,25 +1,24 @@
 //! Connects to a server, greets it, shows the answer, and closes.
 
-use std::cell::RefCell;
 use std::ops::ControlFlow;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use ewebsock::{Options, WsEvent, WsMessage, WsSender};
 use web_sys::console;
 
 fn main() {
-    let sender: Rc<RefCell<Option<WsSender>>> = Rc::default();
-    let current = Rc::clone(&sender);
+    let sender: Arc<Mutex<Option<WsSender>>> = Arc::default();
+    let current = Arc::clone(&sender);
     let on_event = move |event| {
         match event {
             WsEvent::Opened => {
-                if let Some(sender) = &mut *current.borrow_mut() {
+                if let Ok(Some(sender)) = current.lock().as_deref_mut().map(Option::as_mut) {
                     sender.send(WsMessage::Text("hello".into()));
                 }
             }
             WsEvent::Message(WsMessage::Text(text)) => {
                 console::log_1(&text.into());
-                if let Some(sender) = &mut *current.borrow_mut() {
+                if let Ok(Some(sender)) = current.lock().as_deref_mut().map(Option::as_mut) {
                     sender.close();
                 }
             }
@@ -33,7 +32,7 @@ fn main() {
         Options::default(),
         Box::new(on_event),
     ) {
-        Ok(connected) => *sender.borrow_mut() = Some(connected),
+        Ok(connected) => *sender.lock().expect("nothing panics") = Some(connected),
         Err(error) => console::log_1(&error.into()),
     }
 }
