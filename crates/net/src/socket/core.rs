@@ -1,7 +1,6 @@
 use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
-use std::thread::LocalKey;
 
 use bytes::BytesMut;
 use fullduplex_proto::{Closed, Connection, ConnectionError, Parked, SendBuffer};
@@ -11,6 +10,7 @@ use crate::pool::guard::ConnectionGuard;
 use crate::socket::cork::Cork;
 use crate::socket::owner::Owner;
 use crate::socket::read_buffer::Input;
+use crate::socket::spare::{put, take};
 
 thread_local! {
     /// The memory of a core that was parked. The next core that this thread unparks reuses it.
@@ -315,18 +315,6 @@ impl ActiveCore {
             && self.delta.is_empty()
             && self.cork.is_none()
     }
-}
-
-type Spare<T> = LocalKey<Cell<Option<T>>>;
-
-/// Takes the memory that the thread keeps. A thread that is ending keeps no memory, but it may still drop
-/// tasks.
-pub(super) fn take<T>(spare: &'static Spare<T>) -> Option<T> {
-    spare.try_with(Cell::take).ok().flatten()
-}
-
-pub(super) fn put<T>(spare: &'static Spare<T>, kept: T) {
-    let _ = spare.try_with(|spare| spare.set(Some(kept)));
 }
 
 /// Copies an I/O error, as far as that is possible.

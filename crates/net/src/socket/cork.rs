@@ -3,10 +3,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use fullduplex_proto::{Kind, Message};
-use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::socket::Shared;
-use crate::socket::core::{put, take};
+use crate::socket::spare::{put, take};
 
 /// The capacity of a cork. It is added to what the link may queue.
 const WORDS: usize = 1 << 9;
@@ -129,13 +127,13 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    pub(crate) fn begin<S: AsyncRead + AsyncWrite + Unpin>(socket: &Arc<Shared<S>>) -> Self {
+    pub(crate) fn begin<T>(socket: &Arc<T>) -> Self {
         Self { before: TURN.replace(address(socket)) }
     }
 
     /// Returns whether this thread polls the application of `socket`.
     #[inline]
-    pub(crate) fn is_of<S: AsyncRead + AsyncWrite + Unpin>(socket: &Arc<Shared<S>>) -> bool {
+    pub(crate) fn is_of<T>(socket: &Arc<T>) -> bool {
         TURN.get() == address(socket)
     }
 }
@@ -147,7 +145,7 @@ impl Drop for Turn {
 }
 
 #[inline]
-fn address<S: AsyncRead + AsyncWrite + Unpin>(socket: &Arc<Shared<S>>) -> usize {
+fn address<T>(socket: &Arc<T>) -> usize {
     Arc::as_ptr(socket).addr()
 }
 

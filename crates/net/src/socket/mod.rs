@@ -13,6 +13,7 @@ pub(crate) mod owner;
 pub(crate) mod poller;
 pub(crate) mod read_buffer;
 pub(crate) mod sender;
+mod spare;
 pub(crate) mod split;
 pub(crate) mod timer;
 

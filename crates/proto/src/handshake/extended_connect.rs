@@ -6,7 +6,7 @@ use http::header::{CONNECTION, HOST, UPGRADE};
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 
-use super::offer::{check_host, check_no_body, check_target, check_version};
+use super::checks::{check_host, check_no_body, check_target, check_version};
 use super::syntax::{self, Single};
 use super::{AnswerError, Rejection, ReservedHeaderError};
 use crate::url::Url;

@@ -7,6 +7,7 @@
 //! [`head`] reads and writes the requests and responses of HTTP/1.1, for use without an HTTP library.
 
 mod answer;
+mod checks;
 mod deflate;
 mod extended_connect;
 mod extension;
