@@ -260,7 +260,7 @@ fn a_message_above_the_limit_is_refused() {
 /// Both ends speak HTTP/2 on request. Without `--http2`, the server does not understand it.
 #[test]
 fn a_message_is_echoed_over_http2() {
-    for (arguments, code) in [(&["--http2"][..], 0), (&[], 1)] {
+    for (arguments, code) in [(&["--http2"][..], 0), (&[], 3)] {
         let server = Listening::start_mode("--echo", arguments);
         let output = pipe(&["connect", "--http2", &server.url], "hello\n");
         assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
