@@ -1,26 +1,27 @@
 //! Connects to a server, greets it, shows the answer, and closes.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex};
 
 use ewebsock::{Options, WsEvent, WsMessage, WsSender};
 use web_sys::console;
 
+thread_local! {
+    // The callback must be `Send`, and the sender is not.
+    static SENDER: RefCell<Option<WsSender>> = const { RefCell::new(None) };
+}
+
+fn with_sender(use_it: impl FnOnce(&mut WsSender)) {
+    SENDER.with_borrow_mut(|sender| sender.as_mut().map(use_it));
+}
+
 fn main() {
-    let sender: Arc<Mutex<Option<WsSender>>> = Arc::default();
-    let current = Arc::clone(&sender);
     let on_event = move |event| {
         match event {
-            WsEvent::Opened => {
-                if let Ok(Some(sender)) = current.lock().as_deref_mut().map(Option::as_mut) {
-                    sender.send(WsMessage::Text("hello".into()));
-                }
-            }
+            WsEvent::Opened => with_sender(|sender| sender.send(WsMessage::Text("hello".into()))),
             WsEvent::Message(WsMessage::Text(text)) => {
                 console::log_1(&text.into());
-                if let Ok(Some(sender)) = current.lock().as_deref_mut().map(Option::as_mut) {
-                    sender.close();
-                }
+                with_sender(WsSender::close);
             }
             WsEvent::Closed => console::log_1(&"closed".into()),
             _ => {}
@@ -32,7 +33,7 @@ fn main() {
         Options::default(),
         Box::new(on_event),
     ) {
-        Ok(connected) => *sender.lock().expect("nothing panics") = Some(connected),
+        Ok(sender) => SENDER.set(Some(sender)),
         Err(error) => console::log_1(&error.into()),
     }
 }
