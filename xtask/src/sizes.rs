@@ -103,6 +103,8 @@ fn build_for_web(folder: &Path, name: &str) -> Result<PathBuf, Failure> {
     let mut build = cargo(folder, &["build", "--quiet", "--release", "--bin", name]);
     if name.starts_with("web-") {
         build.args(["--locked", "--features", name]);
+    } else {
+        build.args(["--package", name]);
     }
     for (variable, value) in [
         ("OPT_LEVEL", "s"),
