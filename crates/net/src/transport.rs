@@ -65,13 +65,11 @@ impl Transport {
         Ok(match self.0 {
             Kind::Tcp(stream) => {
                 let stream = tls.connect(stream, host, observer, preferred).await?;
-                let stream: tls::Stream<TcpStream> = stream.into();
                 let is_preferred = preferred.is_some() && tls::alpn(&stream) == preferred;
                 (Self::tls(stream), is_preferred)
             }
             other => {
                 let stream = tls.connect(Self(other), host, observer, preferred).await?;
-                let stream: tls::Stream<Self> = stream.into();
                 let is_preferred = preferred.is_some() && tls::alpn(&stream) == preferred;
                 (Self::other(stream), is_preferred)
             }

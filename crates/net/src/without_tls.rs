@@ -1,7 +1,6 @@
 //! Replaces `tls` if the feature `tls` is off. No value of these types exists, so the compiler removes the
 //! code that uses them.
 
-use std::convert::Infallible;
 use std::io;
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -13,20 +12,24 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::observer::ConnectObserver;
 use crate::tls_error::TlsConfigError;
 
+/// Has no value.
+#[derive(Debug, Clone)]
+enum Never {}
+
 /// TLS options of a client. They can be created only if the feature `tls` is on.
-#[derive(Debug, Clone, Copy)]
-pub struct Tls(Infallible);
+#[derive(Debug, Clone)]
+pub struct Tls(Never);
 
 /// A server's certificates and private key. They can be loaded only if the feature `tls` is on.
-#[derive(Debug, Clone, Copy)]
-pub struct Identity(Infallible);
+#[derive(Debug, Clone)]
+pub struct Identity(Never);
 
 /// Performs the TLS handshakes of a server.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Acceptor(Infallible);
+#[derive(Debug, Clone)]
+pub(crate) struct Acceptor(Never);
 
 #[derive(Debug)]
-pub(crate) struct Stream<S>(Infallible, PhantomData<S>);
+pub(crate) struct Stream<S>(Never, PhantomData<S>);
 
 impl Tls {
     pub(crate) fn shared_platform() -> Result<Self, TlsConfigError> {

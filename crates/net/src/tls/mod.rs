@@ -13,7 +13,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, CertificateError, ClientConfig, ClientConnection, Error};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::{TlsConnector, client};
+use tokio_rustls::TlsConnector;
 
 use self::verifier::{Observed, Verifier};
 use crate::observer::{ConnectObserver, ConnectStep};
@@ -80,13 +80,13 @@ impl Tls {
         host: &str,
         observer: Option<&Arc<dyn ConnectObserver>>,
         preferred: Option<&[u8]>,
-    ) -> io::Result<client::TlsStream<S>> {
+    ) -> io::Result<Stream<S>> {
         let connector = self.connector(observer, preferred);
         let stream = connector.connect(self.name_of(host)?, stream).await?;
         if let Some(observer) = observer {
             tell(observer.as_ref(), stream.get_ref().1);
         }
-        Ok(stream)
+        Ok(stream.into())
     }
 
     /// Returns a connector. With an observer, each connection has a new verifier. rustls resumes a session
