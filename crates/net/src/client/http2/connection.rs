@@ -60,7 +60,10 @@ impl Connection {
         let connection = Self { handle: Handle { requests, lease, is_retired }, driver };
         match is_ready.await {
             Ok(()) => Ok(connection),
-            Err(_) => Err(io::ErrorKind::ConnectionAborted.into()),
+            Err(_) => Err(io::Error::new(
+                io::ErrorKind::ConnectionAborted,
+                "the connection ended before the settings of HTTP/2 arrived; the server may not speak HTTP/2",
+            )),
         }
     }
 

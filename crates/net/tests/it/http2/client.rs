@@ -244,6 +244,18 @@ async fn a_server_without_the_setting_gets_no_request() {
     guarded("the server", serving).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_server_that_answers_over_http_1_1_is_reported() {
+    let (options, mut streams) = memory();
+    let serving = tokio::spawn(async move {
+        let mut stream = streams.recv().await.unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+    });
+    let error = connect("ws://server.example/", &options).await.unwrap_err();
+    assert!(error.to_string().ends_with("the server may not speak HTTP/2"), "{error}");
+    guarded("the server", serving).await.unwrap();
+}
+
 /// RFC 9113 sections 6.8 and 8.7: a request that the server has not processed is repeated in another connection.
 #[tokio::test]
 async fn a_request_that_was_not_processed_is_repeated() {
