@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 use fullduplex::host::{MessageDemand, Reservation};
 use fullduplex::rules::machine::close_frame;
 use fullduplex::rules::stream_machine::StreamMachine;
-use fullduplex::{Events, WebSocket};
+use fullduplex::{Events, Failure, WebSocket};
 use napi::bindgen_prelude::{ArrayBuffer, Function};
 use napi::{Env, Unknown};
 use napi_derive::napi;
@@ -142,7 +142,21 @@ pub fn failure(number: u32) -> Option<FailureInfo> {
     let failure = with(number, |it| it.socket.failure()).flatten()?;
     let (phase, status) = (failure.phase().to_owned(), failure.status());
     let tls_alert = failure.tls_alert();
-    Some(FailureInfo { message: with_sources(&*failure), phase, status, tls_alert })
+    Some(FailureInfo { message: message(&failure), phase, status, tls_alert })
+}
+
+/// Returns the message of a failure, which names options as JavaScript does.
+fn message(failure: &Failure) -> String {
+    match failure {
+        Failure::BlockedPort(port) => format!(
+            "could not connect to port {port}: another protocol uses it, so browsers block it; the \
+             option `anyPort` allows it"
+        ),
+        Failure::BufferFull => {
+            "could not send: more bytes wait for the network than `maxBufferedAmount` allows".into()
+        }
+        _ => with_sources(failure),
+    }
 }
 
 /// Returns the message of an error, followed by each source's message that it does not contain.
