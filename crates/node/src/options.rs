@@ -191,7 +191,7 @@ impl TlsOptions {
                 return Ok(tls.clone());
             }
             let parts = self.parts().map(|part| part.map(<[u8]>::to_vec));
-            let tls = self.build_anew()?;
+            let tls = self.build_uncached()?;
             *last = Some((parts, tls.clone()));
             Ok(tls)
         })
@@ -208,7 +208,7 @@ impl TlsOptions {
         ]
     }
 
-    fn build_anew(self) -> Result<Tls, Error<String>> {
+    fn build_uncached(self) -> Result<Tls, Error<String>> {
         let mut tls = Tls::builder();
         if let Some(ca) = self.ca {
             tls = tls.only_roots(&ca);

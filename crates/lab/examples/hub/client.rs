@@ -21,7 +21,7 @@ pub(crate) struct Received {
     pub(crate) absences: Vec<Duration>,
 }
 
-/// What a client is told to do.
+/// A command for a client.
 #[derive(Debug, Clone)]
 pub(crate) struct Orders {
     pub(crate) topic: String,

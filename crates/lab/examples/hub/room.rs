@@ -1,8 +1,8 @@
 //! A server with one room, for measurements. The room is a `Group` of net, a topic of a hub, or a `Group` that is fed
 //! by the bare client of a broker.
 //!
-//! A client of `/` is a member of the room. A client of `/publish` sends a number, and receives `done` when so many
-//! messages were published, one every five milliseconds. A message begins with the time at which it was published, in
+//! A client of `/` is a member of the room. A client of `/publish` sends the number of messages to publish, and receives
+//! `done` when all were published, one every five milliseconds. A message begins with the time at which it was published, in
 //! nanoseconds since 1970.
 
 use std::io;

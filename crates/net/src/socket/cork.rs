@@ -22,12 +22,13 @@ thread_local! {
     static SPARE: Cell<Option<Arc<Cork>>> = const { Cell::new(None) };
 }
 
-/// Small messages that the application has sent during a turn of the driving task. Whoever locks the link
-/// queues them first. So the answers to a burst cost one lock and not one each.
+/// Small messages that the application has sent during a turn of the driving task. The next lock of the link
+/// queues them before anything else. So the answers to a burst cost one lock and not one each.
 ///
-/// The application writes here only in the turn of its own driving task, and it has only one socket.
-/// Everybody else reads and resets a cork under the lock of the link. So no two threads use it at the same
-/// time. The fields are atomic because the compiler does not know that; plain loads and stores are enough.
+/// The application adds messages only during the turn in which its driving task polls it ([`Turn`]). Messages are
+/// removed only under the lock of the link. Only the driving task and the owner of the socket take that lock, and
+/// neither of them runs beside the other during a turn. So no two threads use a cork at the same time. The compiler
+/// does not know that, so the fields are atomic, but relaxed loads and stores are enough.
 #[derive(Debug)]
 pub(crate) struct Cork {
     /// Messages: a word with the length and the kind, and the payload in whole words.

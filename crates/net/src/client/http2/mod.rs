@@ -32,7 +32,7 @@ pub(super) async fn connect_once(
     headers: &HeaderMap,
     options: &ConnectOptions,
 ) -> Result<(Socket, Response<()>), ConnectError> {
-    // Without TLS, nothing tells whether the server speaks HTTP/2.
+    // Without TLS, the client cannot know whether the server supports HTTP/2.
     if options.http == Http::Auto && !url.is_secure() {
         return connect_over_http1(url, headers, options).await;
     }

@@ -122,7 +122,7 @@ fn find(url: &Url, options: &ConnectOptions) -> Arc<Shared> {
 
 impl Shared {
     fn is_used(self: &Arc<Self>) -> bool {
-        // Somebody who waits for the lock has a clone.
+        // A task that waits for the lock has a clone.
         Arc::strong_count(self) > 1
             || self.0.try_lock().is_ok_and(|mut connections| {
                 connections.open.retain(Connection::takes_streams);

@@ -283,7 +283,7 @@ async fn a_dead_connection_is_replaced() {
     let serving = tokio::spawn(async move {
         let (mut first, (_, mut respond)) = accept(streams.recv().await.unwrap()).await;
         let _sending = respond.send_response(Response::new(()), false).unwrap();
-        // From now on, nobody drives the connection.
+        // From now on, no task drives the connection.
         tokio::select! {
             _ = first.accept() => panic!("the connection has ended"),
             _ = is_frozen.recv() => {}
