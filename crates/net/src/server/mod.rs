@@ -35,8 +35,8 @@ use tokio::time::{sleep, timeout};
 use tracing::{Instrument, Span};
 
 use crate::http1::read::OpeningError;
-use crate::pool::Phase;
 use crate::pool::guard::ConnectionGuard;
+use crate::pool::{Phase, Pool};
 use crate::server::connections::Connections;
 use crate::server::deadline::Deadline;
 use crate::server::exchange::{Certificates, Exchange};
@@ -193,11 +193,24 @@ impl Server {
     where
         F: Future<Output: IntoHandlerResult> + Send + 'static,
     {
-        let pool = Arc::clone(self.connections.pool());
+        let (pool, handler) = (Arc::clone(self.connections.pool()), Arc::new(handler));
+        let (listener, host) = self.into_host(move |opening, span| {
+            let preparing = session::prepare(Arc::clone(&pool), opening, Arc::clone(&handler));
+            session::spawn(preparing, span);
+        });
+        listener.accept_until_closing(&host, |client| host.start(client)).await;
+        drop(listener);
+        finish(host.connections.pool()).await;
+    }
+
+    fn into_host(
+        self,
+        start_session: impl Fn(Opening, Span) + Send + Sync + 'static,
+    ) -> (Listener, Arc<Host>) {
         let address = self.local_addr().ok().map(|address| address.ip());
         let preferred = self.multiplexed.as_ref().map(|protocol| protocol.alpn());
         let host = Arc::new(Host {
-            handler,
+            start_session: Box::new(start_session),
             tls: self.tls.as_ref().map(|identity| identity.acceptor(preferred)),
             address,
             fallback: self.fallback,
@@ -205,32 +218,15 @@ impl Server {
             connections: self.connections,
             refusals: Arc::new(Semaphore::new(max_refusals())),
         });
-        let mut can_accept = true;
-        let mut closing = pin!(pool.until(Phase::Closing));
-        loop {
-            let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
-                () = &mut closing => break,
-            };
-            match accepted {
-                Ok((transport, peer)) => {
-                    host.start(transport, peer);
-                    can_accept = true;
-                }
-                Err(error) => {
-                    // Only the first of several consecutive errors is logged.
-                    if std::mem::replace(&mut can_accept, false) {
-                        tracing::warn!(%error, "could not accept a client; trying again");
-                    }
-                    sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-        drop(self.listener);
-        tokio::select! {
-            () = pool.until_empty() => {}
-            () = pool.until(Phase::Cut) => {}
-        }
+        (self.listener, host)
+    }
+}
+
+/// Waits until all handlers have ended, or until they are cut off.
+async fn finish(pool: &Pool) {
+    tokio::select! {
+        () = pool.until_empty() => {}
+        () = pool.until(Phase::Cut) => {}
     }
 }
 
@@ -252,11 +248,46 @@ impl Listener {
             Self::Unix(listener) => Ok((listener.accept().await?.0.into(), None)),
         }
     }
+
+    /// Passes each client that gets a place to `start`, until the server is closing.
+    async fn accept_until_closing(&self, host: &Host, mut start: impl FnMut(Client)) {
+        let mut can_accept = true;
+        let mut closing = pin!(host.connections.pool().until(Phase::Closing));
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.accept() => accepted,
+                () = &mut closing => return,
+            };
+            match accepted {
+                Ok((transport, peer)) => {
+                    if let Some(client) = host.admit(transport, peer) {
+                        start(client);
+                    }
+                    can_accept = true;
+                }
+                Err(error) => {
+                    // Only the first of several consecutive errors is logged.
+                    if std::mem::replace(&mut can_accept, false) {
+                        tracing::warn!(%error, "could not accept a client; trying again");
+                    }
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+/// A client that has connected and has a place.
+struct Client<T = Transport> {
+    transport: T,
+    peer: Option<SocketAddr>,
+    guard: ConnectionGuard,
 }
 
 /// The state that all connections of a server share.
-struct Host<H> {
-    handler: H,
+struct Host {
+    /// Starts the task of a client, in a thread that may run its handler.
+    start_session: Box<dyn Fn(Opening, Span) + Send + Sync>,
     tls: Option<tls::Acceptor>,
     /// The address at which the server listens, unless that is a path.
     address: Option<IpAddr>,
@@ -266,28 +297,29 @@ struct Host<H> {
     refusals: Arc<Semaphore>,
 }
 
-impl<H, F> Host<H>
-where
-    H: Fn(Request) -> F + Send + Sync + 'static,
-    F: Future<Output: IntoHandlerResult> + Send + 'static,
-{
-    /// Starts the task of a client.
-    fn start(self: &Arc<Self>, transport: Transport, peer: Option<SocketAddr>) {
-        let guard = match self.connections.admit(peer.map(|peer| peer.ip())) {
-            Ok(guard) => guard,
+impl Host {
+    /// Gives a client a place, or refuses it.
+    fn admit(&self, transport: Transport, peer: Option<SocketAddr>) -> Option<Client> {
+        match self.connections.admit(peer.map(|peer| peer.ip())) {
+            Ok(guard) => Some(Client { transport, peer, guard }),
             // A client that expects TLS cannot read a response.
             Err(rejection) => {
                 let exchange = self.tls.is_none().then(|| Exchange::http1(transport));
-                return self.refuse(exchange, rejection, peer);
+                self.refuse(exchange, rejection, peer);
+                None
             }
-        };
+        }
+    }
+
+    /// Starts the task of a client.
+    fn start(self: &Arc<Self>, Client { transport, peer, guard }: Client) {
         // TLS is only used over TCP. A client of a Unix socket has no address.
         let tls = self.tls.clone().filter(|_| peer.is_some());
         let client = self.client_info(peer, guard);
         match &self.multiplexed {
             None => {
                 let opening = session::open(transport, tls, &self.connections, client);
-                self.start_session(opening, peer);
+                (self.start_session)(opening, span(peer));
             }
             Some(protocol) => {
                 let task = Arc::clone(self).arrive(transport, tls, client, Arc::clone(protocol));
@@ -314,7 +346,7 @@ where
         match detected {
             Ok(Spoken::Http1(transport, input)) => {
                 let opening = session::read(deadline, transport, input, &self.connections, client);
-                self.start_session(opening, peer);
+                (self.start_session)(opening, span(peer));
             }
             Ok(Spoken::Multiplexed(transport)) => {
                 let certificates = transport.client_certificates().map(<[u8]>::to_vec).collect();
@@ -338,7 +370,7 @@ where
                 Ok(guard) => {
                     let client = self.client_info(peer, guard);
                     let opening = session::answer(exchange, head, &self.connections, client);
-                    self.start_session(opening, peer);
+                    (self.start_session)(opening, span(peer));
                 }
                 Err(rejection) => self.refuse(Some(exchange), rejection, peer),
             }
@@ -349,13 +381,6 @@ where
         let is_tls = self.tls.is_some() && peer.is_some();
         let endpoint = Endpoint { address: self.address, is_tls };
         ClientInfo { peer, guard: Some(guard), fallback: self.fallback.clone(), endpoint }
-    }
-
-    fn start_session(self: &Arc<Self>, opening: Opening, peer: Option<SocketAddr>) {
-        let host = Arc::clone(self);
-        let handler = move |request| (host.handler)(request);
-        let preparing = session::prepare(self.connections.clone(), opening, handler);
-        session::spawn(preparing, span(peer));
     }
 
     /// Refuses a client that gets no place. Without an exchange, or if too many clients are being refused, the

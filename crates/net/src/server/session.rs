@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 use tracing::{Instrument, Span};
 
 use crate::http1::read::OpeningError;
-use crate::pool::Phase;
 use crate::pool::counters::Counters;
+use crate::pool::{Phase, Pool};
 use crate::server::connections::Connections;
 use crate::server::deadline::Deadline;
 use crate::server::error::AcceptError;
@@ -90,80 +90,73 @@ fn until_closing(
     })
 }
 
-/// A client until its connection is open. It is boxed, because it needs more memory than an open connection.
-pub(crate) type Preparing<F> =
-    Pin<Box<dyn Future<Output = Option<HandlerTask<Transport, F>>> + Send + 'static>>;
-
 /// Opens the connection if the handler accepts the request.
-pub(crate) fn prepare<F>(
-    connections: Connections,
+pub(crate) async fn prepare<F>(
+    pool: Arc<Pool>,
     opening: Opening,
-    handler: impl FnOnce(Request) -> F + Send + 'static,
-) -> Preparing<F>
+    handler: Arc<impl Fn(Request) -> F>,
+) -> Option<HandlerTask<Transport, F>>
 where
-    F: Future<Output: IntoHandlerResult> + Send + 'static,
+    F: Future<Output: IntoHandlerResult>,
 {
-    Box::pin(async move {
-        let pool = Arc::clone(connections.pool());
-        drop(connections);
-        let request = match opening.await {
-            Ok(request) => request,
-            Err(error) => {
-                report_unopened(&pool.counters, &error);
-                return None;
-            }
-        };
-        let (decided, decision) = oneshot::channel();
-        let mut handler = match call(|| handler(request.deciding(decided))) {
-            Ok(handler) => Ok(Box::pin(handler)),
-            Err(panic) => Err(panic),
-        };
-        let outcome = tokio::select! {
-            outcome = decide(decision, &mut handler) => outcome,
-            () = pool.until(Phase::Cut) => {
-                pool.counters.count_failed();
-                return None;
-            }
-        };
-        match (outcome, handler) {
-            (Outcome::Accepted(socket, None), Ok(handler)) => {
-                pool.counters.count_opened();
-                return Some(HandlerTask::new(socket, handler));
-            }
-            (Outcome::Accepted(socket, result), _) => {
-                pool.counters.count_opened();
-                return Some(HandlerTask::closing(socket, result.unwrap_or(Ok(()))));
-            }
-            (Outcome::Dropped(pending, result), handler) => {
-                let reason = "the server has not answered the request";
-                let rejection = Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, reason);
-                let ending = async {
-                    pending.reject(rejection).await.ok();
-                    match (result, handler) {
-                        (Some(result), _) => result,
-                        (None, Err(panic)) => Err(panic.into()),
-                        (None, Ok(mut handler)) => {
-                            poll_fn(|cx| poll_catching_panics(handler.as_mut(), cx)).await
-                        }
-                    }
-                };
-                tokio::select! {
-                    result = ending => report(&result),
-                    () = pool.until(Phase::Cut) => {}
-                }
-            }
-            (Outcome::Rejected(result), _) => report(&result),
+    let request = match opening.await {
+        Ok(request) => request,
+        Err(error) => {
+            report_unopened(&pool.counters, &error);
+            return None;
         }
-        None
-    })
+    };
+    let (decided, decision) = oneshot::channel();
+    let mut handler = match call(|| handler(request.deciding(decided))) {
+        Ok(handler) => Ok(Box::pin(handler)),
+        Err(panic) => Err(panic),
+    };
+    let outcome = tokio::select! {
+        outcome = decide(decision, &mut handler) => outcome,
+        () = pool.until(Phase::Cut) => {
+            pool.counters.count_failed();
+            return None;
+        }
+    };
+    match (outcome, handler) {
+        (Outcome::Accepted(socket, None), Ok(handler)) => {
+            pool.counters.count_opened();
+            return Some(HandlerTask::new(socket, handler));
+        }
+        (Outcome::Accepted(socket, result), _) => {
+            pool.counters.count_opened();
+            return Some(HandlerTask::closing(socket, result.unwrap_or(Ok(()))));
+        }
+        (Outcome::Dropped(pending, result), handler) => {
+            let reason = "the server has not answered the request";
+            let rejection = Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, reason);
+            let ending = async {
+                pending.reject(rejection).await.ok();
+                match (result, handler) {
+                    (Some(result), _) => result,
+                    (None, Err(panic)) => Err(panic.into()),
+                    (None, Ok(mut handler)) => {
+                        poll_fn(|cx| poll_catching_panics(handler.as_mut(), cx)).await
+                    }
+                }
+            };
+            tokio::select! {
+                result = ending => report(&result),
+                () = pool.until(Phase::Cut) => {}
+            }
+        }
+        (Outcome::Rejected(result), _) => report(&result),
+    }
+    None
 }
 
 /// Starts the task of a client within `span`.
-pub(crate) fn spawn<F>(preparing: Preparing<F>, span: Span)
+pub(crate) fn spawn<P, F>(preparing: P, span: Span)
 where
+    P: Future<Output = Option<HandlerTask<Transport, F>>> + Send + 'static,
     F: Future<Output: IntoHandlerResult> + Send + 'static,
 {
-    let session = Session::Preparing(preparing);
+    let session = Session::Preparing(Box::pin(preparing));
     if span.is_disabled() {
         tokio::spawn(session);
     } else {
@@ -174,12 +167,17 @@ where
 /// Runs the handler of a client, and its connection, until both have ended.
 ///
 /// The future has at most 24 bytes, so that its task fits into the smallest cell that tokio allocates.
-enum Session<F> {
-    Preparing(Preparing<F>),
+enum Session<P, F> {
+    /// A client until its connection is open. It is boxed, because it needs more memory than an open connection.
+    Preparing(Pin<Box<P>>),
     Open(HandlerTask<Transport, F>),
 }
 
-impl<F: Future<Output: IntoHandlerResult>> Future for Session<F> {
+impl<P, F> Future for Session<P, F>
+where
+    P: Future<Output = Option<HandlerTask<Transport, F>>>,
+    F: Future<Output: IntoHandlerResult>,
+{
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -263,6 +261,6 @@ mod tests {
     /// of 128 bytes.
     #[test]
     fn a_session_fits_into_the_smallest_cell() {
-        assert!(size_of::<Session<std::future::Ready<()>>>() <= 24);
+        assert!(size_of::<Session<(), std::future::Ready<()>>>() <= 24);
     }
 }

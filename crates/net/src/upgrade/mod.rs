@@ -190,7 +190,7 @@ impl WebSocketUpgrade {
         let deadline = Deadline::after(connections.shared_options().options.handshake_timeout);
         let response = handshake.response();
         let (connection, answer) = handshake.accept();
-        let preparing = Box::pin(async move {
+        let preparing = async move {
             let opened = tokio::select! {
                 opened = finish(upgraded, deadline) => opened,
                 () = pool.until(Phase::Cut) => return None,
@@ -205,7 +205,7 @@ impl WebSocketUpgrade {
             pool.counters.count_opened();
             let socket = Socket::new(transport, connection, input, answer, Some(guard));
             Some(HandlerTask::start(socket, handler))
-        });
+        };
         session::spawn(preparing, tracing::debug_span!("connection"));
         response.map(|()| B::default())
     }
