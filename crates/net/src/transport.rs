@@ -52,7 +52,36 @@ impl From<UnixStream> for Transport {
     }
 }
 
+/// A transport of a listener that no runtime polls, so that the runtime of another thread can take it.
+#[derive(Debug)]
+pub(crate) enum Detached {
+    Tcp(std::net::TcpStream),
+    #[cfg(unix)]
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Detached {
+    /// Lets the runtime of this thread poll the transport.
+    pub(crate) fn attach(self) -> io::Result<Transport> {
+        Ok(Transport(match self {
+            Self::Tcp(stream) => Kind::Tcp(TcpStream::from_std(stream)?),
+            #[cfg(unix)]
+            Self::Unix(stream) => Kind::Unix(Box::new(UnixStream::from_std(stream)?)),
+        }))
+    }
+}
+
 impl Transport {
+    /// Takes the transport from its runtime. Only the transports of a listener support this.
+    pub(crate) fn detach(self) -> io::Result<Detached> {
+        match self.0 {
+            Kind::Tcp(stream) => stream.into_std().map(Detached::Tcp),
+            #[cfg(unix)]
+            Kind::Unix(stream) => stream.into_std().map(Detached::Unix),
+            Kind::Tls(_) | Kind::Other(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     /// Performs the TLS handshake as a client of `host`. Offers the protocol `preferred` of ALPN before HTTP/1.1,
     /// and returns whether the server has chosen it.
     pub(crate) async fn over_tls(

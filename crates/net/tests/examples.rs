@@ -181,6 +181,20 @@ async fn shared_state() {
     assert_eq!(recv(&mut bob).await, Some("Eve is not connected".into()));
 }
 
+/// The connections of one thread share its count.
+#[tokio::test]
+async fn per_core() {
+    let example = Example::start("per_core", &[]);
+    let cores = std::thread::available_parallelism().unwrap().get();
+    for round in 1..=2 {
+        for _ in 0..cores {
+            let mut socket = example.open("").await;
+            socket.send("hello").await.unwrap();
+            assert_eq!(recv(&mut socket).await, Some(format!("{round}: hello").into()));
+        }
+    }
+}
+
 #[tokio::test]
 async fn axum_token() {
     let example = Example::start("axum_token", &[]);

@@ -12,6 +12,7 @@ pub(crate) mod http2;
 pub(crate) mod multiplexed;
 pub(crate) mod open_files;
 pub(crate) mod options;
+pub(crate) mod per_core;
 pub(crate) mod prefixed;
 pub(crate) mod request;
 pub(crate) mod session;
@@ -184,6 +185,8 @@ impl Server {
     /// The handler accepts or rejects the [`Request`]. [`Socket::drive`] documents how the handler uses the
     /// socket, and what happens at the end of a connection. An error or a panic of one handler does not
     /// affect the other handlers.
+    ///
+    /// If the future of the handler is not [`Send`], use [`serve_per_core`](Self::serve_per_core).
     ///
     /// # Cancel safety
     /// Dropping the future stops listening. Open connections continue.

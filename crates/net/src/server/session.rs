@@ -164,6 +164,20 @@ where
     }
 }
 
+/// Starts the task of a client like [`spawn`], in the runtime of this thread.
+pub(crate) fn spawn_local<P, F>(preparing: P, span: Span)
+where
+    P: Future<Output = Option<HandlerTask<Transport, F>>> + 'static,
+    F: Future<Output: IntoHandlerResult> + 'static,
+{
+    let session = Session::Preparing(Box::pin(preparing));
+    if span.is_disabled() {
+        tokio::task::spawn_local(session);
+    } else {
+        tokio::task::spawn_local(session.instrument(span));
+    }
+}
+
 /// Runs the handler of a client, and its connection, until both have ended.
 ///
 /// The future has at most 24 bytes, so that its task fits into the smallest cell that tokio allocates.

@@ -6,6 +6,7 @@ mod ends;
 mod fallback;
 mod handlers;
 mod limits;
+mod per_core;
 mod places;
 mod shutdown;
 mod timeouts;
