@@ -273,6 +273,27 @@ async fn the_close_timeout_holds_while_the_host_is_busy() {
     assert!(matches!(&rest[200..], [Event::Error, Event::Close(close)] if close.code == 1006));
 }
 
+/// FS-02: a peer that ignores our Close and keeps sending is cut off. The host either has an `Events` stream that it
+/// never reads, or it has no stream.
+#[tokio::test]
+async fn a_closing_socket_is_cut_off_without_a_reader() {
+    for keeps_stream in [true, false] {
+        let server = script(async |mut peer: Peer| {
+            peer.shake_hands().await;
+            assert_eq!(peer.read_close().await, Some(4000));
+            let texts = frame(FIN | TEXT, "m").repeat(512);
+            while peer.try_send(&texts).await.is_ok() {}
+        })
+        .await;
+        let (socket, events) = opened(&server.url(), Duration::from_millis(100)).await;
+        let stream = keeps_stream.then_some(events);
+        socket.close_with(4000, "").unwrap();
+        guarded("the end of the connection", server.finish()).await;
+        drop(stream);
+        assert_eq!(guarded("the close event", socket.closed()).await.code, 1006);
+    }
+}
+
 /// The peer violates the protocol and keeps the connection open.
 #[tokio::test]
 async fn a_violation_closes_the_socket_at_once() {
