@@ -32,4 +32,9 @@ mod tests {
         assert_eq!(parse("Max open files   unlimited   unlimited   files"), None);
         assert_eq!(parse(""), None);
     }
+
+    #[test]
+    fn a_quarter_of_the_open_files_is_reserved_up_to_128() {
+        assert_eq!([0, 100, 512, 1024].map(reserve), [0, 25, 128, 128]);
+    }
 }

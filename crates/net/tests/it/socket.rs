@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use fullduplex_lab::script::{BINARY, FIN, SAMPLE_REQUEST, TEXT, masked_frame};
-use fullduplex_net::proto::Message;
-use fullduplex_net::{AcceptError, AcceptOptions, SendError, Socket, accept};
+use fullduplex_net::proto::handshake::{Answer, Offer, Subprotocols};
+use fullduplex_net::proto::{Message, Misuse, Role};
+use fullduplex_net::{AcceptError, AcceptOptions, SendError, Socket, UpgradedOptions, accept};
 use futures_util::FutureExt;
 use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
@@ -165,4 +166,51 @@ async fn dropped_futures_lose_nothing() {
         numbers.push(frame[10]);
     }
     assert!(numbers.is_sorted_by(|a, b| a < b) && numbers.len() >= 4, "{numbers:?}");
+}
+
+/// Returns a server's socket whose opening handshake is over, and its client.
+fn upgraded() -> (Socket<DuplexStream>, DuplexStream) {
+    let (client, server) = duplex(1 << 12);
+    (Socket::from_upgraded(server, Role::Server, UpgradedOptions::default()), client)
+}
+
+/// RFC6455-5.5.2-1
+#[tokio::test]
+async fn a_ping_is_written_unless_the_socket_is_closing() {
+    let (mut socket, mut client) = upgraded();
+    socket.ping(b"hello").unwrap();
+    socket.flush().await.unwrap();
+    let mut ping = [0; 7];
+    client.read_exact(&mut ping).await.unwrap();
+    assert_eq!(&ping, b"\x89\x05hello");
+    assert_eq!(socket.ping(&[0; 126]), Err(Misuse::PingTooLong(126)));
+    socket.start_close(None);
+    assert_eq!(socket.ping(b"hello"), Err(Misuse::Closing));
+}
+
+#[tokio::test]
+async fn written_payload_is_counted_once() {
+    let (mut socket, _client) = upgraded();
+    socket.send("hello").await.unwrap();
+    socket.send("there").await.unwrap();
+    assert_eq!((socket.take_written(), socket.take_written()), (10, 0));
+}
+
+#[tokio::test]
+async fn a_violation_remains_readable_as_the_error() {
+    let (mut socket, mut client) = upgraded();
+    assert!(socket.error().is_none());
+    client.write_all(b"\x81\x00").await.unwrap(); // a client must mask
+    let error = socket.recv().await.unwrap_err();
+    assert_eq!(socket.error().map(|error| error.to_string()), Some(error.to_string()));
+}
+
+#[tokio::test]
+async fn an_upgraded_socket_has_the_negotiated_subprotocol() {
+    let (_client, server) = duplex(1 << 12);
+    let names = Subprotocols::new(["chat"]).unwrap();
+    let answer = Answer::choosing(&Offer::extended_connect(names.clone()), &names);
+    let options = UpgradedOptions::default().answer(answer);
+    let socket = Socket::from_upgraded(server, Role::Server, options);
+    assert_eq!(socket.subprotocol().map(ToString::to_string), Some("chat".to_owned()));
 }

@@ -76,12 +76,14 @@ fn options_are_fields_and_methods() {
     let fields = ConnectOptions {
         tls: Some(tls.clone()),
         connect_timeout: timeout,
+        handshake_timeout: timeout,
         concurrency: ConnectConcurrency::OnePerAddress,
         ..Default::default()
     };
     let methods = ConnectOptions::new()
         .tls(tls)
         .connect_timeout(timeout)
+        .handshake_timeout(timeout)
         .concurrency(ConnectConcurrency::OnePerAddress);
     assert_eq!(format!("{fields:?}"), format!("{methods:?}"));
 }

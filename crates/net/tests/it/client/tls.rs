@@ -80,6 +80,19 @@ async fn a_self_signed_certificate_in_ssl_cert_file_is_trusted() {
 
 /// FC-03
 #[test]
+fn a_text_without_a_key_and_a_damaged_key_are_told_apart() {
+    let certificate = Authority::self_signed("localhost", true).cert_pem;
+    let damaged = "-----BEGIN PRIVATE KEY-----\n?\n-----END PRIVATE KEY-----\n";
+    for (key, is_missing) in [(&*certificate, true), ("", true), (damaged, false)] {
+        let server = Identity::from_pem(certificate.as_bytes(), key.as_bytes());
+        let Err(IdentityError::Pem { reason, .. }) = server else { panic!("{key}") };
+        assert_eq!(reason == "it contains no private key", is_missing, "{reason}");
+        assert!(!reason.contains("encrypted"), "{reason}");
+    }
+}
+
+/// FC-03
+#[test]
 fn an_encrypted_key_is_called_encrypted() {
     let certificate = Authority::self_signed("localhost", true).cert_pem;
     for key in [

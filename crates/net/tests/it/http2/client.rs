@@ -275,6 +275,23 @@ async fn a_request_that_was_not_processed_is_repeated() {
     serving.abort();
 }
 
+/// A request that no server processes fails after the third connection.
+#[tokio::test]
+async fn a_request_is_repeated_at_most_twice() {
+    let (options, mut streams) = memory();
+    let serving = tokio::spawn(async move {
+        for _ in 0..3 {
+            let (mut refusing, (_, mut respond)) = accept(streams.recv().await.unwrap()).await;
+            respond.send_reset(Reason::REFUSED_STREAM);
+            tokio::spawn(async move { while refusing.accept().await.is_some() {} });
+        }
+    });
+    let connecting = connect("ws://server.example/", &options);
+    let error = guarded("the error", connecting).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Http2 { .. }), "{error}");
+    guarded("the server", serving).await.unwrap();
+}
+
 /// A connection that has ended is not used again. The sockets of one that answers no PING end within two intervals.
 #[tokio::test(start_paused = true)]
 async fn a_dead_connection_is_replaced() {
