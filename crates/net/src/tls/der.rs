@@ -148,7 +148,8 @@ fn next<'a>(input: &mut &'a [u8]) -> Option<Value<'a>> {
         (usize::from(length), rest)
     } else {
         let (bytes, rest) = rest.split_at_checked(usize::from(length & 0x7f))?;
-        if bytes.len() > 3 {
+        // DER has no indefinite length, which has no bytes.
+        if !(1..=3).contains(&bytes.len()) {
             return None;
         }
         (bytes.iter().fold(0, |length, &byte| length << 8 | usize::from(byte)), rest)
@@ -195,6 +196,19 @@ mod tests {
         ] {
             assert_eq!(timestamp(seconds), text);
         }
+    }
+
+    #[test]
+    fn lengths_have_up_to_three_more_bytes() {
+        let length = |header: &[u8]| {
+            let input = [header, &[0; 300]].concat();
+            next(&mut &input[..]).map(|value| value.content.len())
+        };
+        assert_eq!(length(&[4, 0x7f]), Some(0x7f));
+        assert_eq!(length(&[4, 0x81, 0x80]), Some(0x80));
+        assert_eq!(length(&[4, 0x83, 0, 1, 2]), Some(0x102));
+        assert_eq!(length(&[4, 0x84, 0, 0, 1, 2]), None);
+        assert_eq!(length(&[4, 0x80]), None, "an indefinite length");
     }
 
     #[test]
