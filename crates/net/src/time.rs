@@ -9,3 +9,13 @@ pub(crate) fn after(duration: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(duration).unwrap_or_else(|| now + THIRTY_YEARS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endless_duration_ends_in_the_far_future() {
+        assert!(after(Duration::MAX) > after(Duration::from_secs(86_400)));
+    }
+}

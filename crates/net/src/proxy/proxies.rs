@@ -114,6 +114,13 @@ mod tests {
     }
 
     #[test]
+    fn excepted_hosts_are_reached_directly() {
+        let proxies = Proxies::from(Proxy::parse("http://one:1").unwrap()).except("a.b");
+        let has_proxy = |url| proxies.find(&Url::parse(url).unwrap()).is_some();
+        assert_eq!(["ws://a.b/", "ws://c.b/"].map(has_proxy), [false, true]);
+    }
+
+    #[test]
     fn variables_have_the_precedence_of_curl() {
         let [one, two] = ["http://one:1", "http://two:2"];
         let some = |proxy: &str| Some(proxy.to_owned());

@@ -160,6 +160,15 @@ mod tests {
     }
 
     #[test]
+    fn failures_of_rfc_1928_are_named() {
+        for code in 1..=8 {
+            let error = ProxyError::Socks5(code).to_string();
+            assert!(!error.contains(&format!("failure {code}")), "{error}");
+        }
+        assert_eq!(ProxyError::Socks5(9).to_string(), "the proxy answered: failure 9");
+    }
+
+    #[test]
     fn replies_are_decoded() {
         let user = Credentials::new("u", "pw");
         assert_eq!(chosen([5, 0], Some(&user)).unwrap(), Method::NoAuthentication);

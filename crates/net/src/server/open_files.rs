@@ -33,6 +33,15 @@ mod tests {
         assert_eq!(parse(""), None);
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_limit_is_that_of_the_process() {
+        let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+        let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+        let soft = limit().map_or("unlimited".to_owned(), |limit| limit.to_string());
+        assert_eq!(line.split_whitespace().nth(3), Some(&*soft));
+    }
+
     #[test]
     fn a_quarter_of_the_open_files_is_reserved_up_to_128() {
         assert_eq!([0, 100, 512, 1024].map(reserve), [0, 25, 128, 128]);

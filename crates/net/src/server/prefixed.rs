@@ -65,3 +65,21 @@ impl AsyncWrite for Prefixed {
         Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter, duplex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_flush_reaches_the_stream() {
+        let (mut client, server) = duplex(16);
+        let buffered = Transport::other(BufWriter::new(server));
+        let mut stream = Prefixed::new(BytesMut::new(), buffered);
+        stream.write_all(b"x").await.unwrap();
+        stream.flush().await.unwrap();
+        assert!(matches!(client.read_u8().now_or_never(), Some(Ok(b'x'))));
+    }
+}

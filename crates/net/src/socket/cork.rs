@@ -175,6 +175,13 @@ mod tests {
     }
 
     #[test]
+    fn a_cork_in_use_is_not_given_to_another_socket() {
+        let cork = Cork::new();
+        Cork::recycle(Arc::clone(&cork));
+        assert!(!Arc::ptr_eq(&cork, &Cork::new()));
+    }
+
+    #[test]
     fn a_cork_takes_no_message_that_is_too_long_or_has_no_room() {
         let cork = Cork::new();
         let message = Message::from([7; 100]);

@@ -209,3 +209,19 @@ impl Poller {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_that_were_taken_make_room() {
+        let mut ahead = ReadAhead::new();
+        for _ in 0..3 {
+            assert!(ahead.has_room());
+            ahead.push(Received::Message(vec![0; READ_AHEAD - OVERHEAD].into()));
+            assert!(!ahead.has_room());
+            assert!(ahead.pop().is_some());
+        }
+    }
+}

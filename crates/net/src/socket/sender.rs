@@ -253,3 +253,15 @@ impl Mailbox {
 fn cost(message: &Outgoing) -> usize {
     message.message().len() + OVERHEAD
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_messages_fill_the_queue_too() {
+        let inbox = Inbox::new();
+        let sender = inbox.sender().with_capacity(10 * OVERHEAD);
+        assert_eq!((0..100).filter(|_| sender.try_send("").is_ok()).count(), 10);
+    }
+}

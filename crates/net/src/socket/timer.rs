@@ -28,3 +28,24 @@ impl Timer {
         self.0 = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_earlier_time_replaces_a_later_one() {
+        let start = Instant::now();
+        let mut timer = Timer::default();
+        poll_fn(|cx| {
+            let now = Instant::now();
+            assert!(timer.poll(start + Duration::from_secs(10), now, cx).is_pending());
+            timer.poll(start + Duration::from_secs(1), now, cx)
+        })
+        .await;
+        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    }
+}

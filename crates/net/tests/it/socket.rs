@@ -1,5 +1,6 @@
 //! `Socket` without a server: errors, memory and cancel safety.
 
+use std::error::Error;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,6 +20,8 @@ use tokio::io::{
 struct Link {
     stream: DuplexStream,
     broken: Arc<AtomicBool>,
+    /// Whether the next write is interrupted by a signal.
+    is_interrupted: bool,
 }
 
 impl AsyncRead for Link {
@@ -40,6 +43,9 @@ impl AsyncWrite for Link {
         if self.broken.load(Ordering::Relaxed) {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
+        if std::mem::take(&mut self.is_interrupted) {
+            return Poll::Ready(Err(io::ErrorKind::Interrupted.into()));
+        }
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
@@ -57,7 +63,7 @@ async fn accepted() -> (Socket<Link>, DuplexStream, Arc<AtomicBool>) {
     let (mut client, stream) = duplex(1 << 20);
     let broken = Arc::new(AtomicBool::new(false));
     client.write_all(SAMPLE_REQUEST.as_bytes()).await.unwrap();
-    let link = Link { stream, broken: Arc::clone(&broken) };
+    let link = Link { stream, broken: Arc::clone(&broken), is_interrupted: false };
     (accept(link, &AcceptOptions::default()).await.unwrap(), client, broken)
 }
 
@@ -100,7 +106,9 @@ async fn messages_still_arrive_after_a_write_error() {
     drop(client);
     assert!(socket.send("x").await.is_err());
     assert_eq!(socket.recv().await.unwrap(), Some(Message::from("sent before")));
-    assert!(socket.recv().await.is_err(), "then recv reports the lost connection");
+    let error = socket.recv().await.expect_err("then recv reports the lost connection");
+    let source = error.source().and_then(|error| error.downcast_ref::<io::Error>());
+    assert_eq!(source.map(io::Error::kind), Some(io::ErrorKind::BrokenPipe));
     assert!(socket.recv().await.is_err(), "every further call reports it too");
 }
 
@@ -189,10 +197,23 @@ async fn a_ping_is_written_unless_the_socket_is_closing() {
 }
 
 #[tokio::test]
+async fn an_interrupted_write_is_repeated() {
+    let (mut client, stream) = duplex(1 << 12);
+    let link = Link { stream, broken: Arc::default(), is_interrupted: true };
+    let mut socket = Socket::from_upgraded(link, Role::Server, UpgradedOptions::default());
+    socket.send("hello").await.unwrap();
+    let mut frame = [0; 7];
+    client.read_exact(&mut frame).await.unwrap();
+    assert_eq!(&frame, b"\x81\x05hello");
+}
+
+#[tokio::test]
 async fn written_payload_is_counted_once() {
     let (mut socket, _client) = upgraded();
-    socket.send("hello").await.unwrap();
+    socket.queue("hello").unwrap();
+    assert_eq!(socket.queued_bytes(), 7);
     socket.send("there").await.unwrap();
+    assert_eq!(socket.queued_bytes(), 0);
     assert_eq!((socket.take_written(), socket.take_written()), (10, 0));
 }
 

@@ -1,5 +1,6 @@
 //! A client that connects over HTTP/2, to our server and to servers of the `h2` crate.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use http::{Method, Response, StatusCode, Version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, copy_bidirectional, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::raw::serve;
 
@@ -228,6 +229,49 @@ async fn a_dropped_socket_is_a_reset_stream() {
     assert_eq!(closed.recv().await.unwrap(), None);
     drop(dropped);
     guarded("the server", serving).await.unwrap();
+}
+
+/// RFC 9113 section 8.1: a stream that is reset with NO_ERROR has ended. Another reason is the cause of the error.
+#[tokio::test]
+async fn the_reason_of_a_reset_is_the_source_of_the_error() {
+    for (reason, has_source) in [(Reason::NO_ERROR, false), (Reason::INTERNAL_ERROR, true)] {
+        let (options, mut streams) = memory();
+        let (opened, mut is_open) = mpsc::unbounded_channel();
+        let serving = tokio::spawn(async move {
+            let (mut connection, (_, mut respond)) = accept(streams.recv().await.unwrap()).await;
+            let mut sending = respond.send_response(Response::new(()), false).unwrap();
+            tokio::select! {
+                _ = connection.accept() => panic!("the connection has ended"),
+                _ = is_open.recv() => {}
+            }
+            sending.send_reset(reason);
+            while connection.accept().await.is_some() {}
+        });
+        let (mut socket, _) = connect("ws://server.example/", &options).await.unwrap();
+        opened.send(()).unwrap();
+        let error = guarded("the error", socket.recv()).await.unwrap_err();
+        assert_eq!(error.source().is_some(), has_source, "{reason:?}");
+        serving.abort();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_takes_no_more_than_its_window() {
+    const WINDOW: u64 = 65_535;
+    let (options, mut streams) = memory();
+    let serving = tokio::spawn(async move {
+        let (mut connection, (_unread, mut respond)) = accept(streams.recv().await.unwrap()).await;
+        let _sending = respond.send_response(Response::new(()), false).unwrap();
+        while connection.accept().await.is_some() {}
+    });
+    let (mut socket, _) = connect("ws://server.example/", &options).await.unwrap();
+    for _ in 0..8 {
+        socket.queue(vec![0; 20_000]).unwrap();
+    }
+    let queued = socket.queued_bytes();
+    assert!(timeout(Duration::from_secs(1), socket.flush()).await.is_err());
+    assert_eq!(socket.queued_bytes(), queued - WINDOW);
+    serving.abort();
 }
 
 /// RFC8441-3-2: without the setting, the client sends no extended CONNECT.

@@ -243,6 +243,13 @@ async fn more_streams_than_allowed_are_refused() {
     client.open().await;
 }
 
+#[test]
+fn options_are_fields_and_methods() {
+    let fields = Http2Options { stream_window: 1 << 20, ..Default::default() };
+    let methods = Http2Options::default().stream_window(1 << 20);
+    assert_eq!(format!("{fields:?}"), format!("{methods:?}"));
+}
+
 /// RFC8441-5-7: a shutdown closes each socket with 1001, sends GOAWAY, and ends the connection.
 #[tokio::test]
 async fn a_shutdown_closes_the_sockets_and_sends_goaway() {

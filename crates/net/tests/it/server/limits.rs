@@ -325,6 +325,31 @@ async fn an_address_cannot_use_up_the_memory_of_others() {
     drop(attackers);
 }
 
+// FS-07: data that a `Sender` has queued for a peer that does not read counts too.
+#[tokio::test]
+async fn data_queued_by_a_sender_counts() {
+    let options = ServerOptions::default().memory_bytes(20 << 20);
+    let served = Served::by(options, |request: Request| async move {
+        let mut socket = request.accept().await?;
+        let sender = socket.sender().with_capacity(usize::MAX);
+        while socket.recv().await?.is_some() {
+            for _ in 0..16 {
+                sender.try_send(vec![0; 1 << 20])?;
+            }
+        }
+        Ok(())
+    })
+    .await;
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        let mut client = served.client().await;
+        client.send(masked_frame(FIN | BINARY, "give me much")).await;
+        clients.push(client);
+    }
+    served.until(|counts| counts.evicted == 2 && counts.open == 1).await;
+    drop(clients);
+}
+
 // FS-07: data queued for a peer that does not read counts too.
 #[tokio::test]
 async fn data_queued_for_a_peer_counts() {
