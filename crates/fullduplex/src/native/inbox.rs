@@ -96,3 +96,23 @@ impl Inbox {
 /// wait for the host.
 const INBOX_TASKS: usize = 1024;
 const INBOX_BYTES: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_that_were_taken_make_room() {
+        let mut inbox = Inbox::default();
+        let message = || Task::Received(vec![0; INBOX_BYTES].into());
+        for _ in 0..2 {
+            inbox.push(message());
+            assert!(inbox.is_full());
+            assert!(inbox.pop(MessageDemand::Take).is_some());
+            assert!(!inbox.is_full());
+            inbox.push(message());
+            assert!(inbox.pop_message().is_some());
+            assert!(!inbox.is_full());
+        }
+    }
+}

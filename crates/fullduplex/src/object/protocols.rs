@@ -44,3 +44,15 @@ impl<S: Into<String>> Protocols for Vec<S> {
         Subprotocols::new(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_name_or_none_may_be_optional() {
+        let offered = |name: Option<&str>| name.into_subprotocols().unwrap();
+        assert_eq!(offered(Some("chat")), "chat".into_subprotocols().unwrap());
+        assert_eq!(offered(None), ().into_subprotocols().unwrap());
+    }
+}

@@ -166,6 +166,18 @@ mod tests {
     }
 
     #[test]
+    fn a_report_keeps_as_much_as_the_outbox() {
+        let mut dropped = Dropped::default();
+        for text in ["one", "longer", "two", "three"] {
+            dropped.push(text.into(), 8);
+        }
+        assert_eq!((texts(&dropped.messages), dropped.count), (vec!["one", "two"], 4));
+        let mut empty = Dropped::default();
+        (0..=REPORTED_MAX).for_each(|_| empty.push("".into(), 8));
+        assert_eq!((empty.messages.len(), empty.count), (REPORTED_MAX, REPORTED_MAX as u64 + 1));
+    }
+
+    #[test]
     fn a_partly_written_message_is_interrupted() {
         let mut outbox = outbox(OutboxOverflow::Refuse);
         for text in ["one", "", "three"] {

@@ -262,7 +262,23 @@ async fn binary_type_is_read_when_the_event_fires() {
     assert_eq!(events.next().await, Some(Event::Open));
     assert_eq!(message(events.next().await), Data::Blob(Bytes::from_static(&[1])));
     socket.set_binary_type(BinaryType::ArrayBuffer);
+    assert_eq!(socket.binary_type(), BinaryType::ArrayBuffer);
     assert_eq!(message(events.next().await), Data::ArrayBuffer(Bytes::from_static(&[2])));
+}
+
+#[tokio::test]
+async fn the_extensions_of_the_response_are_known() {
+    let server = script(async move |mut peer: Peer| {
+        let request = peer.read_head().await;
+        let deflate = "Sec-WebSocket-Extensions: permessage-deflate";
+        peer.send(answer_to(&request, &[&OPENING[..], &[deflate]].concat())).await;
+        peer.await_end().await;
+    })
+    .await;
+    let socket = WebSocket::new(&server.url(), ()).unwrap();
+    assert_eq!(socket.extensions(), "");
+    assert_eq!(socket.events().next().await, Some(Event::Open));
+    assert_eq!(socket.extensions(), "permessage-deflate");
 }
 
 // Closing.

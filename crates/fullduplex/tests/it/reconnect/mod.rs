@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use fullduplex::{
     Backoff, Builder, CloseEvent, Error, LostCause, Message, OutboxLimits, OutboxOverflow,
-    ReadyState, ReconnectState, ReconnectingEvent, ReconnectingEvents, ReconnectingWebSocket,
-    Undelivered, UndeliveredReason, WebSocket,
+    ReadyState, ReconnectState, ReconnectingEvent, ReconnectingEventType, ReconnectingEvents,
+    ReconnectingWebSocket, Undelivered, UndeliveredReason, WebSocket,
 };
 use fullduplex_net::proto::{CloseCode, CloseFrame};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use memory::{Client, Memory};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, advance, sleep, sleep_until};
@@ -304,6 +304,41 @@ async fn a_full_outbox_rejects_or_drops() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn buffered_below_waits_for_room_or_the_end() {
+    let server = Memory::new(echo);
+    let socket = ReconnectingWebSocket::builder(server.builder()).open();
+    let mut events = socket.events();
+    socket.send("hello").unwrap();
+    assert_eq!(socket.buffered_below(6).now_or_never(), Some(()));
+    assert_eq!(socket.buffered_below(5).now_or_never(), None);
+    server.start();
+    while !matches!(next(&mut events).await, ReconnectingEvent::Message(_)) {}
+    assert_eq!(socket.buffered_below(5).now_or_never(), Some(()));
+    server.crash();
+    socket.send("hello").unwrap();
+    socket.close();
+    while !matches!(next(&mut events).await, ReconnectingEvent::Close(_)) {}
+    socket.buffered_below(0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cleared_handler_is_not_called() {
+    let server = echo_server();
+    let (calls, mut called) = mpsc::unbounded_channel();
+    let socket = ReconnectingWebSocket::builder(server.builder()).open_with(|socket| {
+        let cleared = calls.clone();
+        socket.set_onopen(move |_| cleared.send("the handler").unwrap());
+        socket.clear_handler(ReconnectingEventType::Open);
+        socket.add_event_listener(ReconnectingEventType::Open, move |_, _| {
+            calls.send("the listener").unwrap();
+        });
+    });
+    assert_eq!(called.recv().await, Some("the listener"));
+    socket.close();
+    socket.closed().await;
+}
+
 /// The server reads nothing and crashes. Messages that were not written are reported and not sent
 /// again.
 #[tokio::test(start_paused = true)]
@@ -381,9 +416,14 @@ async fn handlers_are_called_and_may_panic() {
 fn a_reconnecting_socket_works_without_a_runtime() {
     let port = fullduplex_lab::echo::start(None);
     let socket = ReconnectingWebSocket::new(&format!("ws://127.0.0.1:{port}/"), ()).unwrap();
-    socket.set_onmessage(|socket, _| socket.close());
+    let (extensions, used) = std::sync::mpsc::channel();
+    socket.set_onmessage(move |socket, _| {
+        extensions.send(socket.extensions()).unwrap();
+        socket.close();
+    });
     socket.send("and back").unwrap();
     assert!(socket.wait().was_clean);
+    assert!(used.recv().unwrap().starts_with("permessage-deflate"));
     assert!(ReconnectingWebSocket::new("nonsense", ()).is_err());
 }
 
