@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use fullduplex::{Builder, Tls, WebSocket};
 use fullduplex_lab::ca::{Authority, Identity, Validity};
-use fullduplex_lab::script::{FIN, Peer, Scripted, TEXT, close_frame, frame, script};
+use fullduplex_lab::script::{FIN, Peer, Scripted, TEXT, close_frame, frame, guarded, script};
 use fullduplex_lab::trace::Trace;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 /// Starts a server with this identity that sends one message and closes.
 async fn secured(identity: &Identity) -> Scripted<()> {
@@ -168,4 +169,26 @@ async fn an_end_without_close_notify_fails() {
     let socket = trusting(&server.wss_url("localhost"), &authority);
     let (trace, ()) = server.record_as(socket).await;
     trace.assert_failed(&["open", r#"message "secret""#], "the connection was lost");
+}
+
+/// FC-16
+#[tokio::test]
+async fn a_failure_knows_its_phase_and_the_alert() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("wss://localhost:{}/", listener.local_addr().unwrap().port());
+    let refusing = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.read_u8().await.unwrap();
+        // TLS 1.2, a fatal alert: handshake_failure.
+        stream.write_all(&[21, 3, 3, 0, 2, 2, 40]).await.unwrap();
+        drop(listener);
+        while stream.read(&mut [0; 1024]).await.is_ok_and(|count| count > 0) {}
+    });
+    for (phase, alert) in [("tls", Some(40)), ("connect", None)] {
+        let socket = WebSocket::new(&url, ()).unwrap();
+        assert_eq!(guarded("the close event", socket.closed()).await.code, 1006);
+        let failure = socket.failure().unwrap();
+        assert_eq!((failure.phase(), failure.tls_alert()), (phase, alert), "{failure}");
+    }
+    refusing.abort();
 }
