@@ -1,5 +1,6 @@
 //! Builds for other targets, runs the tests there with an emulator, and writes docs/targets.md.
 
+use std::fmt;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,11 +17,22 @@ struct Target {
     /// What is special about it.
     about: &'static str,
     packages: &'static [&'static str],
-    linker: Option<&'static str>,
-    /// Runs a program of this target. Without one, the packages are only checked.
-    runner: Option<&'static str>,
-    /// Tests that are not run, each with the reason.
+    /// The programs and files that it needs. The first one is the linker.
+    tools: &'static [&'static str],
+    tests: Tests,
+    /// Test programs such as `net/it`, or tests as `net/it::test`, that are not run, each with the reason.
     left_out: &'static [(&'static str, &'static str)],
+}
+
+/// How the test programs of a target are run.
+#[derive(Debug, Clone, Copy)]
+enum Tests {
+    /// As they are: Linux on x64 runs programs of 32 bits.
+    Direct,
+    Qemu(&'static str),
+    Wine,
+    /// Not at all. The packages are only checked.
+    None,
 }
 
 const ALL: &[&str] = &["fullduplex-proto", "fullduplex-net", "fullduplex", "fullduplex-cli"];
@@ -31,46 +43,48 @@ const TARGETS: [Target; 5] = [
         triple: "s390x-unknown-linux-gnu",
         about: "big endian",
         packages: PROTO,
-        linker: Some("s390x-linux-gnu-gcc"),
-        runner: Some("qemu-s390x -L /usr/s390x-linux-gnu"),
-        left_out: EXHAUSTIVE,
+        tools: &["s390x-linux-gnu-gcc", "qemu-s390x"],
+        tests: Tests::Qemu("qemu-s390x -L /usr/s390x-linux-gnu"),
+        left_out: &[EXHAUSTIVE],
     },
     Target {
         triple: "i686-unknown-linux-gnu",
         about: "32 bits",
         packages: ALL,
-        linker: Some("i686-linux-gnu-gcc"),
-        runner: Some("qemu-i386 -L /usr/i686-linux-gnu"),
-        left_out: EXHAUSTIVE,
+        tools: &["i686-linux-gnu-gcc", "/lib/ld-linux.so.2"],
+        tests: Tests::Direct,
+        left_out: &[],
     },
     Target {
         triple: "aarch64-unknown-linux-gnu",
         about: "ARM",
         packages: ALL,
-        linker: Some("aarch64-linux-gnu-gcc"),
-        runner: Some("qemu-aarch64 -L /usr/aarch64-linux-gnu"),
-        left_out: EXHAUSTIVE,
+        tools: &["aarch64-linux-gnu-gcc", "qemu-aarch64"],
+        tests: Tests::Qemu("qemu-aarch64 -L /usr/aarch64-linux-gnu"),
+        left_out: &[EXHAUSTIVE],
     },
     Target {
         triple: "x86_64-pc-windows-gnu",
         about: "Windows",
         packages: ALL,
-        linker: Some("x86_64-w64-mingw32-gcc"),
-        runner: Some("wine"),
+        tools: &["x86_64-w64-mingw32-gcc", "wine"],
+        tests: Tests::Wine,
         left_out: &[],
     },
     Target {
         triple: "aarch64-apple-darwin",
         about: "macOS",
         packages: PROTO,
-        linker: None,
-        runner: None,
+        tools: &[],
+        tests: Tests::None,
         left_out: &[],
     },
 ];
 
-const EXHAUSTIVE: &[(&str, &str)] =
-    &[("exhaustive::", "it tries every value, which takes hours in an emulator")];
+const EXHAUSTIVE: (&str, &str) = ("proto/exhaustive", "it takes hours in an emulator");
+
+/// The time that a test program has. A test that hangs in an emulator must not hang this command.
+const MINUTES_PER_PROGRAM: u64 = 5;
 
 /// What happened on one target.
 #[derive(Debug)]
@@ -80,8 +94,22 @@ struct Outcome {
     is_good: bool,
 }
 
+/// A program of tests.
+#[derive(Debug, PartialEq)]
+struct Program {
+    /// The folder of its package and its own name, such as `net/it`.
+    name: String,
+    path: PathBuf,
+    /// The folder of its package, in which it runs.
+    package: PathBuf,
+}
+
 /// Builds and tests all targets, or those whose triple is in `names`.
 pub(crate) fn targets(names: &[String]) -> Result<(), Failure> {
+    if let Some(name) = names.iter().find(|name| TARGETS.iter().all(|it| it.triple != **name)) {
+        let known = TARGETS.map(|target| target.triple).join(", ");
+        return Err(Failure(format!("could not build for {name}: the targets are {known}")));
+    }
     let chosen =
         |target: &&Target| names.is_empty() || names.iter().any(|name| name == target.triple);
     let mut rows = Rows::read()?;
@@ -104,71 +132,77 @@ pub(crate) fn targets(names: &[String]) -> Result<(), Failure> {
 
 impl Target {
     fn run(&self) -> Result<Outcome, Failure> {
-        let tools = self.linker.into_iter().chain(self.runner);
-        let missing = tools.filter_map(|tool| tool.split(' ').next()).find(|tool| !has(tool));
-        if let Some(tool) = missing {
+        if let Some(tool) = self.tools.iter().find(|tool| !has(tool)) {
             let built = format!("not tried: {tool} is not installed");
             return Ok(Outcome { built, tests: String::new(), is_good: false });
         }
-        let (built, warnings) = self.build()?;
-        let mut outcome = Outcome {
-            built: match (built, warnings) {
-                (true, 0) => "yes".into(),
-                (true, warnings) => format!("yes, {warnings} warnings"),
-                (false, _) => "no".into(),
-            },
-            tests: String::new(),
-            is_good: built && warnings == 0,
+        let build = self.build()?;
+        let built = match (build.succeeded, build.warnings) {
+            (true, 0) => "yes".into(),
+            (true, warnings) => format!("yes, {warnings} warnings"),
+            (false, _) => "no".into(),
         };
-        match self.runner {
-            Some(_) if built => self.test(&mut outcome)?,
-            Some(_) => {}
-            None => outcome.tests = "checked only: no emulator".into(),
+        let is_good = build.succeeded && build.warnings == 0;
+        if matches!(self.tests, Tests::None) {
+            return Ok(Outcome { built, tests: "checked only: no emulator".into(), is_good });
         }
-        Ok(outcome)
+        if !build.succeeded {
+            return Ok(Outcome { built, tests: "not run".into(), is_good });
+        }
+        let results = self.test(&build.programs)?;
+        let is_good = is_good && results.unfinished.is_empty() && results.failed.is_empty();
+        Ok(Outcome { built, tests: results.to_string(), is_good })
     }
 
-    /// Builds, and returns whether this worked and the number of warnings.
-    fn build(&self) -> Result<(bool, usize), Failure> {
-        let mut build = match self.runner {
-            Some(_) => self.cargo(&["test", "--no-run", "--tests"])?,
-            None => self.cargo(&["check"])?,
+    fn build(&self) -> Result<Build, Failure> {
+        let mut build = match self.tests {
+            Tests::None => self.cargo(&["check"])?,
+            _ => self.cargo(&["test", "--no-run", "--tests"])?,
         };
         build.args(["--message-format", "json"]).stderr(Stdio::inherit());
         let output = build.output()?;
-        let messages = String::from_utf8_lossy(&output.stdout).into_owned();
-        let diagnostics = messages.lines().filter_map(|line| {
-            let message: Value = serde_json::from_str(line).ok()?;
-            let path = message["manifest_path"].as_str()?.to_owned();
-            // Only diagnostics of our own packages, and not those of the standard library.
-            let is_ours = Path::new(&path).starts_with(root());
-            Some(message["message"]["rendered"].as_str()?.to_owned()).filter(|_| is_ours)
-        });
-        let diagnostics: Vec<_> = diagnostics.collect();
-        diagnostics.iter().for_each(|diagnostic| println!("{diagnostic}"));
-        let warnings = diagnostics.iter().filter(|it| it.starts_with("warning")).count();
-        Ok((output.status.success(), warnings))
+        Ok(Build::read(&String::from_utf8_lossy(&output.stdout), output.status.success()))
     }
 
-    fn test(&self, outcome: &mut Outcome) -> Result<(), Failure> {
-        let mut test = self.cargo(&["test", "--tests", "--no-fail-fast"])?;
-        test.arg("--");
-        for (name, _) in self.left_out {
-            test.args(["--skip", name]);
+    fn test(&self, programs: &[Program]) -> Result<Results, Failure> {
+        let mut results = Results::default();
+        for program in programs {
+            let left_out = || self.left_out.iter().map(|(name, _)| *name);
+            if left_out().any(|name| name == program.name) {
+                continue;
+            }
+            let mut test = self.runner(program)?;
+            for name in left_out() {
+                if let Some((_, test_name)) =
+                    name.split_once("::").filter(|(of, _)| *of == program.name)
+                {
+                    test.args(["--skip", test_name]);
+                }
+            }
+            println!("$ {}", program.path.display());
+            let output = test.current_dir(&program.package).stderr(Stdio::inherit()).output()?;
+            let printed = String::from_utf8_lossy(&output.stdout);
+            print!("{printed}");
+            results.add(&program.name, &printed, output.status.code());
         }
-        let output = test.stderr(Stdio::inherit()).output()?;
-        let printed = String::from_utf8_lossy(&output.stdout);
-        print!("{printed}");
-        let results = Results::read(&printed);
-        outcome.is_good &= output.status.success();
-        outcome.tests = format!("{} passed", results.passed);
-        if !results.failed.is_empty() {
-            let names: Vec<_> = results.failed.iter().map(|name| format!("`{name}`")).collect();
-            write!(outcome.tests, ", {} failed: {}", names.len(), names.join(", "))?;
-        } else if !output.status.success() {
-            outcome.tests += ", and a program ended early or took more than 15 minutes";
+        Ok(results)
+    }
+
+    /// Returns the command that runs a test program.
+    fn runner(&self, program: &Program) -> Result<Command, Failure> {
+        let mut command = Command::new("timeout");
+        command.args(["--kill-after=10", &format!("{MINUTES_PER_PROGRAM}m")]);
+        match self.tests {
+            Tests::Qemu(runner) => {
+                command.args(runner.split(' ')).env("PROPTEST_CASES", QEMU_CASES);
+            }
+            Tests::Wine => {
+                command.arg("wine").env("WINEPATH", library_for_wine()?).env("WINEDEBUG", "-all");
+            }
+            Tests::Direct | Tests::None => {}
         }
-        Ok(())
+        command.arg(&program.path);
+        Ok(command)
     }
 
     /// Returns a cargo command for this target and its packages. All targets share one folder, because the
@@ -178,24 +212,18 @@ impl Target {
         for package in self.packages {
             cargo.args(["--package", package]);
         }
-        let variable = self.triple.to_uppercase().replace('-', "_");
         cargo
             .args(["--target", self.triple])
             .env("CARGO_TARGET_DIR", root().join("target/targets"))
-            // Emulators are slow, and nobody debugs these programs.
-            .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
+            // Nobody debugs these programs.
             .env("CARGO_PROFILE_DEV_DEBUG", "false")
             .env("CARGO_INCREMENTAL", "0");
-        if let Some(linker) = self.linker {
+        if let Tests::Qemu(_) = self.tests {
+            cargo.env("CARGO_PROFILE_DEV_OPT_LEVEL", "1");
+        }
+        if let Some(linker) = self.tools.first() {
+            let variable = self.triple.to_uppercase().replace('-', "_");
             cargo.env(format!("CARGO_TARGET_{variable}_LINKER"), linker);
-        }
-        if let Some(runner) = self.runner {
-            // A test that hangs in an emulator must not hang this command.
-            let runner = format!("timeout 900 {runner}");
-            cargo.env(format!("CARGO_TARGET_{variable}_RUNNER"), runner);
-        }
-        if self.runner == Some("wine") {
-            cargo.env("WINEPATH", library_for_wine()?).env("WINEDEBUG", "-all");
         }
         let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]))?;
         if !Path::new(sysroot.trim()).join("lib/rustlib").join(self.triple).exists() {
@@ -204,6 +232,43 @@ impl Target {
             cargo.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
         }
         Ok(cargo)
+    }
+}
+
+/// What cargo reports of a build.
+#[derive(Debug, PartialEq)]
+struct Build {
+    succeeded: bool,
+    /// The warnings in packages of this workspace.
+    warnings: usize,
+    programs: Vec<Program>,
+}
+
+impl Build {
+    /// Reads the messages of cargo, and prints the diagnostics of packages of this workspace.
+    fn read(messages: &str, succeeded: bool) -> Self {
+        let mut build = Self { succeeded, warnings: 0, programs: Vec::new() };
+        for line in messages.lines() {
+            let Ok(message) = serde_json::from_str::<Value>(line) else { continue };
+            let Some(manifest) = message["manifest_path"].as_str().map(Path::new) else { continue };
+            if !manifest.starts_with(root()) {
+                continue;
+            }
+            if let Some(diagnostic) = message["message"]["rendered"].as_str() {
+                println!("{diagnostic}");
+                build.warnings += usize::from(message["message"]["level"] == "warning");
+            }
+            if let (Some(path), Some(name)) =
+                (message["executable"].as_str(), message["target"]["name"].as_str())
+                && message["profile"]["test"] == true
+            {
+                let package = manifest.parent().map(Path::to_owned).unwrap_or_default();
+                let folder = package.file_name().unwrap_or_default().to_string_lossy();
+                let name = format!("{folder}/{name}");
+                build.programs.push(Program { name, path: path.into(), package });
+            }
+        }
+        build
     }
 }
 
@@ -233,24 +298,58 @@ __declspec(dllexport) int __stdcall ProcessPrng(unsigned char *bytes, size_t len
 /// What the test programs print.
 #[derive(Debug, Default, PartialEq)]
 struct Results {
+    programs: usize,
     passed: usize,
+    ignored: usize,
     failed: Vec<String>,
+    /// The programs that ended before their summary, each with the reason.
+    unfinished: Vec<String>,
 }
 
 impl Results {
-    fn read(printed: &str) -> Self {
-        let mut results = Self::default();
+    /// Adds what a program printed, and how it ended. `code` is the exit status of `timeout`.
+    fn add(&mut self, program: &str, printed: &str, code: Option<i32>) {
+        self.programs += 1;
+        let mut summary = None;
+        let mut passed = 0;
         for line in printed.lines() {
             if let Some((_, counts)) = line.split_once("test result: ") {
-                let count = counts.split(". ").nth(1).and_then(|it| it.split(' ').next());
-                results.passed += count.and_then(|it| it.parse::<usize>().ok()).unwrap_or_default();
-            } else if let Some(test) = line.strip_prefix("test ")
-                && let Some(name) = test.strip_suffix(" ... FAILED")
-            {
-                results.failed.push(name.to_owned());
+                summary = Some(count(counts, " passed"));
+                self.ignored += count(counts, " ignored");
+            } else if let Some(test) = line.strip_prefix("test ") {
+                if let Some(name) = test.strip_suffix(" ... FAILED") {
+                    self.failed.push(format!("`{program}::{name}`"));
+                }
+                passed += usize::from(test.ends_with(" ... ok"));
             }
         }
-        results
+        self.passed += summary.unwrap_or(passed);
+        match code {
+            Some(0 | 101) if summary.is_some() => {}
+            Some(124 | 137) => self.unfinished.push(format!(
+                "`{program}` was stopped after {MINUTES_PER_PROGRAM} minutes and {passed} tests"
+            )),
+            _ => self.unfinished.push(format!("`{program}` ended early, after {passed} tests")),
+        }
+    }
+}
+
+/// Returns the number before a word of libtest's summary.
+fn count(counts: &str, word: &str) -> usize {
+    let parts = counts.split(';').filter_map(|part| part.strip_suffix(word));
+    parts.filter_map(|part| part.rsplit(' ').next()?.parse::<usize>().ok()).sum()
+}
+
+impl fmt::Display for Results {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} programs: {} passed", self.programs, self.passed)?;
+        if self.ignored > 0 {
+            write!(f, ", {} ignored", self.ignored)?;
+        }
+        if !self.failed.is_empty() {
+            write!(f, ", {} failed: {}", self.failed.len(), self.failed.join(", "))?;
+        }
+        self.unfinished.iter().try_for_each(|program| write!(f, "; {program}"))
     }
 }
 
@@ -287,8 +386,9 @@ impl Rows {
     fn write(&self) -> Result<(), Failure> {
         let mut text = HEAD.to_owned();
         for target in &TARGETS {
-            for (_, row) in self.0.iter().filter(|(name, _)| name == target.triple) {
-                writeln!(text, "{row}")?;
+            match self.0.iter().find(|(name, _)| name == target.triple) {
+                Some((_, row)) => writeln!(text, "{row}")?,
+                None => writeln!(text, "| {}, {} | | not run | | |", target.triple, target.about)?,
             }
         }
         fs::write(file(), text)?;
@@ -302,13 +402,15 @@ fn file() -> PathBuf {
 
 const HEAD: &str = "# Targets
 
-Written by `cargo xtask targets` on Linux (x64), which builds for each target with the lints of the workspace and runs the
-tests with qemu-user or Wine. A build with a warning counts as failed. `cargo xtask browser` tests the target
-wasm32-unknown-unknown.
+Written by `cargo xtask targets` on Linux (x64), which builds for each target with the lints of the workspace and runs
+the tests. qemu-user runs the programs for s390x and aarch64, with 16 cases for each property instead of 256; Wine runs
+those for Windows. A build with a warning counts as failed. Each test program has five minutes. A test is ignored if it
+needs a program, or takes long. `cargo xtask browser` tests the target wasm32-unknown-unknown.
 
 | target | packages | builds | tests | left out |
 |---|---|---|---|---|
 ";
+const QEMU_CASES: &str = "16";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 
 #[cfg(test)]
@@ -317,8 +419,33 @@ mod tests {
 
     #[test]
     fn results_of_several_programs_are_added() {
-        let printed = "test a::b ... ok\ntest c ... FAILED\ntest result: FAILED. 1 passed; 1 failed; 0 ignored\n\
-            test result: ok. 12 passed; 0 failed; 0 ignored\n";
-        assert_eq!(Results::read(printed), Results { passed: 13, failed: vec!["c".into()] });
+        let mut results = Results::default();
+        let failing = "test a::b ... ok\ntest c ... FAILED\n\
+            test result: FAILED. 1 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out\n";
+        results.add("it", failing, Some(101));
+        results.add("slow", "test a ... ok\ntest b ... ", Some(124));
+        results.add("crash", "", Some(139));
+        assert_eq!(
+            results.to_string(),
+            "3 programs: 2 passed, 2 ignored, 1 failed: `it::c`; `slow` was stopped after 5 minutes and 1 tests; \
+             `crash` ended early, after 0 tests"
+        );
+    }
+
+    #[test]
+    fn test_programs_and_warnings_of_this_workspace_are_read() {
+        let ours = root().join("crates/x");
+        let manifest = ours.join("Cargo.toml");
+        let manifest = manifest.display();
+        let messages = format!(
+            r#"{{"manifest_path":"{manifest}","message":{{"level":"warning","rendered":"unused"}}}}
+{{"manifest_path":"{manifest}","executable":"/t/it-1","target":{{"name":"it"}},"profile":{{"test":true}}}}
+{{"manifest_path":"{manifest}","executable":"/t/fdx","target":{{"name":"fdx"}},"profile":{{"test":false}}}}
+{{"manifest_path":"/elsewhere/Cargo.toml","message":{{"level":"warning","rendered":"unused"}}}}
+"#
+        );
+        let it = Program { name: "x/it".into(), path: "/t/it-1".into(), package: ours };
+        let expected = Build { succeeded: true, warnings: 1, programs: vec![it] };
+        assert_eq!(Build::read(&messages, true), expected);
     }
 }
