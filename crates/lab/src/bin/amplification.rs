@@ -1,7 +1,6 @@
 //! Measures the memory of `fdx` when a peer sends the worst message for each form of output (fault FK-06), and
 //! compression bombs. Usage: `amplification FDX [BEFORE]`, where BEFORE is an older `fdx` for comparison. Fails if a
 //! form of output takes more than 3 times the limit of a message.
-#![cfg(unix)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking is what a command is for")]
 
 use std::error::Error;

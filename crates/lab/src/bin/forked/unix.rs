@@ -1,9 +1,3 @@
-//! Opens a connection, forks, and prints the masking keys of a connection in each process, for
-//! `tests/fork.rs`: `parent KEY…` and `child KEY…`.
-#![cfg(unix)]
-#![allow(clippy::print_stdout, reason = "talking is what a command is for")]
-#![allow(clippy::unwrap_used, reason = "a program of a test may end by a panic")]
-
 use fork::{Fork, fork, waitpid};
 use fullduplex_lab::script::{BINARY, FIN, Peer};
 use fullduplex_net::{ConnectOptions, connect_over};
@@ -12,7 +6,7 @@ use tokio::io::duplex;
 /// The number of messages. Together, two connections use fewer keys than one read from the system returns.
 const KEYS: usize = 100;
 
-fn main() {
+pub(crate) fn main() {
     // Fills the pool of this thread. The runtime ends before the fork, so the processes share only their memory.
     run(1);
     match fork().unwrap() {
