@@ -76,6 +76,9 @@ enum Task {
     Targets {
         /// The targets, such as `aarch64-unknown-linux-gnu`; all by default.
         targets: Vec<String>,
+        /// Build and test only this package, such as `fullduplex-proto`.
+        #[arg(long)]
+        package: Option<String>,
     },
     /// Builds the guide into target/guide with mdBook, which it installs below target/. Fails if a Markdown
     /// file of the repository has a dead link.
@@ -252,7 +255,7 @@ fn main() -> ExitCode {
         Task::Requirements => requirements::check(),
         Task::Autobahn { role, quick } => autobahn::test(role, quick),
         Task::Browser => browser::browser(),
-        Task::Targets { targets } => targets::targets(&targets),
+        Task::Targets { targets, package } => targets::targets(&targets, package.as_deref()),
         Task::Guide => guide::build(),
         Task::Exhaustive => exhaustive(),
         Task::Simulate { seed: Some(seed), .. } => simulate(&[seed]),

@@ -12,6 +12,7 @@ use crate::needs::has;
 use crate::run::{Failure, cargo, output, root};
 
 /// A target, and what is done for it.
+#[derive(Clone, Copy)]
 struct Target {
     triple: &'static str,
     /// What is special about it.
@@ -104,8 +105,8 @@ struct Program {
     package: PathBuf,
 }
 
-/// Builds and tests all targets, or those whose triple is in `names`.
-pub(crate) fn targets(names: &[String]) -> Result<(), Failure> {
+/// Builds and tests all targets, or those whose triple is in `names`, with all of their packages or only one.
+pub(crate) fn targets(names: &[String], package: Option<&str>) -> Result<(), Failure> {
     if let Some(name) = names.iter().find(|name| TARGETS.iter().all(|it| it.triple != **name)) {
         let known = TARGETS.map(|target| target.triple).join(", ");
         return Err(Failure(format!("could not build for {name}: the targets are {known}")));
@@ -114,6 +115,7 @@ pub(crate) fn targets(names: &[String]) -> Result<(), Failure> {
         |target: &&Target| names.is_empty() || names.iter().any(|name| name == target.triple);
     let mut failed = Vec::new();
     for target in TARGETS.iter().filter(chosen) {
+        let target = &target.with(package)?;
         let outcome = target.run()?;
         println!("{}: {outcome:?}", target.triple);
         if !outcome.is_good {
@@ -131,6 +133,19 @@ pub(crate) fn targets(names: &[String]) -> Result<(), Failure> {
 }
 
 impl Target {
+    /// Returns this target with only one of its packages, if `package` names one.
+    fn with(mut self, package: Option<&str>) -> Result<Self, Failure> {
+        if let Some(package) = package {
+            let at = self.packages.iter().position(|name| *name == package);
+            let at = at.ok_or_else(|| {
+                let known = self.packages.join(", ");
+                Failure(format!("could not build {package}: {} has {known}", self.triple))
+            })?;
+            self.packages = &self.packages[at..=at];
+        }
+        Ok(self)
+    }
+
     fn run(&self) -> Result<Outcome, Failure> {
         if let Some(tool) = self.tools.iter().find(|tool| !has(tool)) {
             let built = format!("not tried: {tool} is not installed");
