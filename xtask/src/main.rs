@@ -79,6 +79,9 @@ enum Task {
         /// Build and test only this package, such as `fullduplex-proto`.
         #[arg(long)]
         package: Option<String>,
+        /// The time after which a test program is stopped.
+        #[arg(long, default_value_t = 15)]
+        minutes: u64,
     },
     /// Builds the guide into target/guide with mdBook, which it installs below target/. Fails if a Markdown
     /// file of the repository has a dead link.
@@ -255,7 +258,9 @@ fn main() -> ExitCode {
         Task::Requirements => requirements::check(),
         Task::Autobahn { role, quick } => autobahn::test(role, quick),
         Task::Browser => browser::browser(),
-        Task::Targets { targets, package } => targets::targets(&targets, package.as_deref()),
+        Task::Targets { targets, package, minutes } => {
+            targets::targets(&targets, package.as_deref(), minutes)
+        }
         Task::Guide => guide::build(),
         Task::Exhaustive => exhaustive(),
         Task::Simulate { seed: Some(seed), .. } => simulate(&[seed]),

@@ -84,9 +84,6 @@ const TARGETS: [Target; 5] = [
 
 const TIMES: (&str, &str) = ("proto/hostile::linear_time", "an emulator distorts times");
 
-/// The time that a test program has. A test that hangs in an emulator must not hang this command.
-const MINUTES_PER_PROGRAM: u64 = 5;
-
 /// What happened on one target.
 #[derive(Debug)]
 struct Outcome {
@@ -106,7 +103,12 @@ struct Program {
 }
 
 /// Builds and tests all targets, or those whose triple is in `names`, with all of their packages or only one.
-pub(crate) fn targets(names: &[String], package: Option<&str>) -> Result<(), Failure> {
+/// Stops a test program after `minutes`: one that hangs in an emulator must not hang this command.
+pub(crate) fn targets(
+    names: &[String],
+    package: Option<&str>,
+    minutes: u64,
+) -> Result<(), Failure> {
     if let Some(name) = names.iter().find(|name| TARGETS.iter().all(|it| it.triple != **name)) {
         let known = TARGETS.map(|target| target.triple).join(", ");
         return Err(Failure(format!("could not build for {name}: the targets are {known}")));
@@ -116,14 +118,12 @@ pub(crate) fn targets(names: &[String], package: Option<&str>) -> Result<(), Fai
     let mut failed = Vec::new();
     for target in TARGETS.iter().filter(chosen) {
         let target = &target.with(package)?;
-        let outcome = target.run()?;
+        let outcome = target.run(minutes)?;
         println!("{}: {outcome:?}", target.triple);
         if !outcome.is_good {
             failed.push(target.triple);
         }
-        let mut rows = Rows::read()?;
-        rows.set(target, &outcome);
-        rows.write()?;
+        target.record(&outcome)?;
     }
     if failed.is_empty() {
         Ok(())
@@ -146,7 +146,14 @@ impl Target {
         Ok(self)
     }
 
-    fn run(&self) -> Result<Outcome, Failure> {
+    /// Writes the row of this target.
+    fn record(&self, outcome: &Outcome) -> Result<(), Failure> {
+        let mut rows = Rows::read()?;
+        rows.set(self, outcome);
+        rows.write()
+    }
+
+    fn run(&self, minutes: u64) -> Result<Outcome, Failure> {
         if let Some(tool) = self.tools.iter().find(|tool| !has(tool)) {
             let built = format!("not tried: {tool} is not installed");
             return Ok(Outcome { built, tests: String::new(), is_good: false });
@@ -164,9 +171,18 @@ impl Target {
         if !build.succeeded {
             return Ok(Outcome { built, tests: "not run".into(), is_good });
         }
-        let results = self.test(&build.programs)?;
-        let is_good = is_good && results.unfinished.is_empty() && results.failed.is_empty();
-        Ok(Outcome { built, tests: results.to_string(), is_good })
+        let mut results = Results::of(build.programs.len(), minutes);
+        let outcome = |results: &Results| Outcome {
+            built: built.clone(),
+            tests: results.to_string(),
+            is_good: is_good && results.unfinished.is_empty() && results.failed.is_empty(),
+        };
+        for program in &build.programs {
+            self.test(program, &mut results)?;
+            // If this command is interrupted, the row says how far it came.
+            self.record(&outcome(&results))?;
+        }
+        Ok(outcome(&results))
     }
 
     fn build(&self) -> Result<Build, Failure> {
@@ -179,34 +195,31 @@ impl Target {
         Ok(Build::read(&String::from_utf8_lossy(&output.stdout), output.status.success()))
     }
 
-    fn test(&self, programs: &[Program]) -> Result<Results, Failure> {
-        let mut results = Results::default();
-        for program in programs {
-            let left_out = || self.left_out.iter().map(|(name, _)| *name);
-            if left_out().any(|name| name == program.name) {
-                continue;
-            }
-            let mut test = self.runner(program)?;
-            for name in left_out() {
-                if let Some((_, test_name)) =
-                    name.split_once("::").filter(|(of, _)| *of == program.name)
-                {
-                    test.args(["--skip", test_name]);
-                }
-            }
-            println!("$ {}", program.path.display());
-            let output = test.current_dir(&program.package).stderr(Stdio::inherit()).output()?;
-            let printed = String::from_utf8_lossy(&output.stdout);
-            print!("{printed}");
-            results.add(&program.name, &printed, output.status.code());
+    /// Runs a test program, unless it is left out.
+    fn test(&self, program: &Program, results: &mut Results) -> Result<(), Failure> {
+        let left_out = || self.left_out.iter().map(|(name, _)| *name);
+        if left_out().any(|name| name == program.name) {
+            results.total -= 1;
+            return Ok(());
         }
-        Ok(results)
+        let mut test = self.runner(program, results.minutes)?;
+        for (of, test_name) in left_out().filter_map(|name| name.split_once("::")) {
+            if of == program.name {
+                test.args(["--skip", test_name]);
+            }
+        }
+        println!("$ {}", program.path.display());
+        let output = test.current_dir(&program.package).stderr(Stdio::inherit()).output()?;
+        let printed = String::from_utf8_lossy(&output.stdout);
+        print!("{printed}");
+        results.add(&program.name, &printed, output.status.code());
+        Ok(())
     }
 
     /// Returns the command that runs a test program.
-    fn runner(&self, program: &Program) -> Result<Command, Failure> {
+    fn runner(&self, program: &Program, minutes: u64) -> Result<Command, Failure> {
         let mut command = Command::new("timeout");
-        command.args(["--kill-after=10", &format!("{MINUTES_PER_PROGRAM}m")]);
+        command.args(["--kill-after=10", &format!("{minutes}m")]);
         match self.tests {
             Tests::Qemu(runner) => {
                 command.args(runner.split(' ')).env("PROPTEST_CASES", QEMU_CASES);
@@ -313,7 +326,12 @@ __declspec(dllexport) int __stdcall ProcessPrng(unsigned char *bytes, size_t len
 /// What the test programs print.
 #[derive(Debug, Default, PartialEq)]
 struct Results {
+    /// The programs that have run.
     programs: usize,
+    /// The programs to run.
+    total: usize,
+    /// The time that a program has.
+    minutes: u64,
     passed: usize,
     ignored: usize,
     failed: Vec<String>,
@@ -322,6 +340,10 @@ struct Results {
 }
 
 impl Results {
+    fn of(total: usize, minutes: u64) -> Self {
+        Self { total, minutes, ..Self::default() }
+    }
+
     /// Adds what a program printed, and how it ended. `code` is the exit status of `timeout`.
     fn add(&mut self, program: &str, printed: &str, code: Option<i32>) {
         self.programs += 1;
@@ -344,7 +366,8 @@ impl Results {
             Some(0) => {}
             Some(101) if summary.is_some() => {}
             Some(124 | 137) => self.unfinished.push(format!(
-                "`{program}` was stopped after {MINUTES_PER_PROGRAM} minutes and {passed} tests"
+                "`{program}` was stopped after {} minutes and {passed} tests",
+                self.minutes
             )),
             _ => self.unfinished.push(format!("`{program}` ended early, after {passed} tests")),
         }
@@ -359,7 +382,10 @@ fn count(counts: &str, word: &str) -> usize {
 
 impl fmt::Display for Results {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} programs: {} passed", self.programs, self.passed)?;
+        if self.programs < self.total {
+            write!(f, "{} of ", self.programs)?;
+        }
+        write!(f, "{} programs: {} passed", self.total, self.passed)?;
         if self.ignored > 0 {
             write!(f, ", {} ignored", self.ignored)?;
         }
@@ -421,8 +447,8 @@ const HEAD: &str = "# Targets
 
 Written by `cargo xtask targets` on Linux (x64), which builds for each target with the lints of the workspace and runs
 the tests. qemu-user runs the programs for s390x and aarch64, with 16 cases for each property instead of 256; Wine runs
-those for Windows. A build with a warning counts as failed. Each test program has five minutes. A test is ignored if it
-needs a program, or takes long. `cargo xtask browser` tests the target wasm32-unknown-unknown.
+those for Windows. A build with a warning counts as failed. A test is ignored if it needs another program, or takes
+long. `cargo xtask browser` tests the target wasm32-unknown-unknown.
 
 | target | packages | builds | tests | left out |
 |---|---|---|---|---|
@@ -436,7 +462,7 @@ mod tests {
 
     #[test]
     fn results_of_several_programs_are_added() {
-        let mut results = Results::default();
+        let mut results = Results::of(4, 5);
         let failing = "test a::b ... ok\ntest c ... FAILED\n\
             test result: FAILED. 1 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out\n";
         results.add("it", failing, Some(101));
@@ -444,7 +470,7 @@ mod tests {
         results.add("crash", "", Some(139));
         assert_eq!(
             results.to_string(),
-            "3 programs: 2 passed, 2 ignored, 1 failed: `it::c`; `slow` was stopped after 5 minutes and 1 tests; \
+            "3 of 4 programs: 2 passed, 2 ignored, 1 failed: `it::c`; `slow` was stopped after 5 minutes and 1 tests; \
              `crash` ended early, after 0 tests"
         );
     }
