@@ -112,7 +112,7 @@ mod tests {
             assert!(!inbox.is_full());
             inbox.push(message());
             assert!(inbox.pop_message().is_some());
-            assert!(!inbox.is_full());
+            assert_eq!(inbox.bytes, 0);
         }
     }
 }
