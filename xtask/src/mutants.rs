@@ -15,6 +15,16 @@ pub(crate) fn mutants(package: &str, shard: &str) -> Result<(), Failure> {
     command.args(["--timeout", "120", "--output", "target"]);
     // These tests end within seconds.
     command.args(["-C=--lib", "-C=--test=it", "-C=--all-features"]);
+    match package {
+        // Part of this package is tested only through `fullduplex`.
+        "fullduplex-net" => {
+            command.args(["--test-package=fullduplex-net", "--test-package=fullduplex"]);
+        }
+        "fullduplex" => {
+            command.args(["-C=--test=in_memory", "-C=--test=ordinary"]);
+        }
+        _ => {}
+    }
     let tested = run(&mut command);
 
     let Ok(missed) = fs::read_to_string(root().join("target/mutants.out/missed.txt")) else {
