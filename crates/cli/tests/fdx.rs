@@ -217,7 +217,7 @@ fn connect_trusts_a_given_ca() {
 const COMMANDS: [&str; 7] = ["bench", "completions", "connect", "listen", "man", "probe", "tap"];
 
 #[test]
-fn completions_name_all_commands_and_are_valid_bash() {
+fn completions_name_all_commands() {
     for shell in ["bash", "zsh", "fish"] {
         let output = pipe(&["completions", shell], "");
         assert!(output.status.success(), "{}", stderr(&output));
@@ -225,6 +225,11 @@ fn completions_name_all_commands_and_are_valid_bash() {
             assert!(stdout(&output).contains(command), "{shell}: {command}");
         }
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn completions_are_valid_bash() {
     let script = pipe(&["completions", "bash"], "");
     let script = std::str::from_utf8(&script.stdout).unwrap();
     let checked = std::process::Command::new("bash").args(["-n", "-c", script]).status().unwrap();
