@@ -450,7 +450,7 @@ the tests. qemu-user runs the programs for s390x and aarch64, with 16 cases for 
 those for Windows. A build with a warning counts as failed. A test is ignored if it needs another program, or takes
 long. `cargo xtask browser` tests the target wasm32-unknown-unknown.
 
-Known to fail under Wine 8: tests that trust a certificate authority of their own, because Wine refuses the
+Known to fail under Wine 8: tests that trust a certificate authority of their own, probably because Wine refuses the
 certificate chain engine with exclusive roots (`hExclusiveRoot`), and tests that start a shell or send a signal.
 
 | target | packages | builds | tests | left out |
