@@ -4,7 +4,7 @@ use std::task::{Context, Waker};
 
 use fullduplex::host::{MessageDemand, Rest};
 use fullduplex::{Data, Event, Events, Failure, WebSocket};
-use fullduplex_lab::script::{FIN, PING, Peer, TEXT, frame, guarded, script};
+use fullduplex_lab::script::{FIN, PING, Peer, Scripted, TEXT, frame, guarded, script};
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::oneshot;
 
@@ -100,8 +100,8 @@ async fn an_unfilled_place_fails_the_connection() {
     }
 }
 
-#[tokio::test]
-async fn an_environment_that_ends_closes_with_1001() {
+/// Returns a server that reads a Close, and an open socket.
+async fn open() -> (Scripted<Option<u16>>, WebSocket, Events) {
     let server = script(async move |mut peer: Peer| {
         peer.shake_hands().await;
         peer.read_close().await
@@ -110,20 +110,19 @@ async fn an_environment_that_ends_closes_with_1001() {
     let socket = WebSocket::new(&server.url(), ()).unwrap();
     let mut events = socket.events();
     assert_eq!(events.next().await, Some(Event::Open));
+    (server, socket, events)
+}
+
+#[tokio::test]
+async fn an_environment_that_ends_closes_with_1001() {
+    let (server, socket, _events) = open().await;
     socket.disappear();
     assert_eq!(server.finish().await, Some(1001));
 }
 
 #[tokio::test]
 async fn close_as_closes_with_the_code_or_fails() {
-    let server = script(async move |mut peer: Peer| {
-        peer.shake_hands().await;
-        peer.read_close().await
-    })
-    .await;
-    let socket = WebSocket::new(&server.url(), ()).unwrap();
-    let mut events = socket.events();
-    assert_eq!(events.next().await, Some(Event::Open));
+    let (server, socket, _events) = open().await;
     assert!(socket.close_as(Some(1001), None).is_err());
     assert!(socket.close_as(Some(4000), Some("bye")).is_ok());
     assert_eq!(server.finish().await, Some(4000));
