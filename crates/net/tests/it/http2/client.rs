@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,7 +21,7 @@ use h2::{Reason, RecvStream};
 use http::{Method, Response, StatusCode, Version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, copy_bidirectional, duplex};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Barrier, mpsc};
 use tokio::time::{Instant, timeout};
 
 use super::raw::serve;
@@ -121,6 +122,60 @@ async fn auto_uses_http2_if_the_server_does() {
         let (_, response) = connect(&url, &options).await.unwrap();
         assert_eq!(response.version(), Version::HTTP_11);
     }
+}
+
+/// Connects to a TLS server on 127.0.0.1. All connections but the first wait until two are opened at the same
+/// time.
+#[derive(Debug)]
+struct InPairs {
+    is_first: AtomicBool,
+    pair: Barrier,
+}
+
+impl Connector for InPairs {
+    fn connect<'a>(&'a self, url: &'a Url) -> Connecting<'a> {
+        Box::pin(async move {
+            if !self.is_first.swap(false, Ordering::SeqCst) {
+                self.pair.wait().await;
+            }
+            Ok(Transport::other(TcpStream::connect(("127.0.0.1", url.port())).await?))
+        })
+    }
+}
+
+/// Only the first socket to a server without HTTP/2 tries HTTP/2. The others do not wait for each other.
+#[tokio::test]
+async fn auto_remembers_a_server_without_http2() {
+    let authority = Authority::new();
+    let identity = authority.issue(&["localhost"], Validity::Now);
+    let server = Server::bind("127.0.0.1:0", ServerOptions::default()).await.unwrap();
+    let served = Served::from_server(server.with_tls(&identity.of_server()), echo);
+    let url = format!("wss://localhost:{}/", served.address().port());
+    let tls = Tls::builder().only_roots(authority.root_pem().as_bytes()).build().unwrap();
+    let connector = InPairs { is_first: true.into(), pair: Barrier::new(2) };
+    let options = ConnectOptions::new().tls(tls).http(Http::Auto).connector(Arc::new(connector));
+    connect(&url, &options).await.unwrap();
+    let pair = join_all([connect(&url, &options), connect(&url, &options)]);
+    for opened in guarded("two connections", pair).await {
+        assert_eq!(opened.unwrap().1.version(), Version::HTTP_11);
+    }
+}
+
+/// The task of a connection runs only while its runtime does.
+#[test]
+fn runtimes_do_not_share_a_connection() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (first, second) = (runtime(), runtime());
+    let serving = tokio::runtime::Runtime::new().unwrap();
+    let served = serving.block_on(serve(ServerOptions::default(), Http2Options::default(), echo));
+    let url = format!("ws://{}/", served.address());
+    let (_idle, _) = first.block_on(connect(&url, &over_http2())).unwrap();
+    second.block_on(async {
+        let opened = guarded("a connection", connect(&url, &over_http2())).await;
+        let (mut socket, _) = opened.unwrap();
+        socket.send("hello").await.unwrap();
+        assert_eq!(socket.recv().await.unwrap(), Some("hello".into()));
+    });
 }
 
 /// Other options for TLS never share a connection.
