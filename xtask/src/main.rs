@@ -149,6 +149,13 @@ enum Task {
     /// Measures the processor time of a message for servers and clients, and compares other
     /// libraries.
     Bench(bench::Options),
+    /// Measures the processor time and the bytes of a compressed message for each level and window, and compares
+    /// servers of other libraries.
+    Compression {
+        /// The number of rounds for each level.
+        #[arg(long, default_value_t = 3)]
+        rounds: u32,
+    },
     /// Counts the instructions per message with Valgrind. Fails if there are more than in
     /// bench/engine.txt.
     Engine {
@@ -272,6 +279,7 @@ fn main() -> ExitCode {
         Task::Idle { connections } => bench::idle(connections),
         Task::Scale { connections } => bench::scale(&connections),
         Task::Bench(options) => bench::speed(&options),
+        Task::Compression { rounds } => bench::compression(rounds),
         Task::Engine { write } => engine::engine(write),
         Task::Churn { cycles } => load::churn(cycles),
         Task::Push { clients, every } => load::push(clients, every),

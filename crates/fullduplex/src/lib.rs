@@ -90,8 +90,8 @@ pub use backend::Failure;
 pub use backend::builder::Builder;
 pub use fullduplex_proto::handshake::{Origin, OriginError};
 pub use fullduplex_proto::{
-    ContextParams, ContextTakeover, Credentials, DeflateConfig, Limits, Message, Text, Timeouts,
-    Url, WindowBits, WindowBitsError,
+    CompressionLevel, CompressionLevelError, ContextParams, ContextTakeover, Credentials,
+    DeflateConfig, Limits, Message, Text, Timeouts, Url, WindowBits, WindowBitsError,
 };
 #[cfg(not(target_family = "wasm"))]
 pub use native::public::*;

@@ -169,3 +169,39 @@ fn reset(reason: Reason) -> io::Error {
     let description = format!("the peer has reset the HTTP/2 stream: {}", reason.description());
     io::Error::new(io::ErrorKind::ConnectionReset, description)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use http::{Request, Response};
+    use tokio::io::duplex;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_write_of_several_slices_takes_no_more_than_the_window() {
+        let (client, server) = duplex(1 << 16);
+        let serving = async {
+            let mut connection = h2::server::handshake(server).await.unwrap();
+            let (request, mut respond) = connection.accept().await.unwrap().unwrap();
+            let send = respond.send_response(Response::new(()), false).unwrap();
+            let mut stream = Http2Stream::new(request.into_body(), send, Arc::new(()));
+            tokio::spawn(async move { while connection.accept().await.is_some() {} });
+            let slices = [b"1234", b"5678", b"9abc"].map(|slice| IoSlice::new(slice));
+            let write =
+                |cx: &mut Context<'_>| Pin::new(&mut stream).poll_write_vectored(cx, &slices);
+            (poll_fn(write).await.unwrap(), stream)
+        };
+        let requesting = async {
+            let mut builder = h2::client::Builder::new();
+            builder.initial_window_size(10);
+            let (mut requests, connection) = builder.handshake::<_, Bytes>(client).await.unwrap();
+            tokio::spawn(connection);
+            let (response, send) = requests.send_request(Request::new(()), false).unwrap();
+            (response.await.unwrap(), send)
+        };
+        let ((written, _stream), _request) = tokio::join!(serving, requesting);
+        assert_eq!(written, 10);
+    }
+}
