@@ -39,4 +39,9 @@ export const deno = {
   'a Blob that cannot be read fails only its connection': FILE_BLOB,
 };
 
-export const limits = process.versions.bun !== undefined ? bun : globalThis.Deno !== undefined ? deno : {};
+/** The tests that are about HTTP/1.1, or about a TCP connection of the socket alone. */
+export const http2 = {};
+
+const host = process.versions.bun !== undefined ? bun : globalThis.Deno !== undefined ? deno : {};
+
+export const limits = process.env.FULLDUPLEX_HTTP === '2' ? { ...host, ...http2 } : host;
