@@ -74,6 +74,10 @@
 //! The folder `examples` has a short program for most rows of the table above.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    target_family = "wasm",
+    allow(clippy::arc_with_non_send_sync, reason = "other targets have threads")
+)]
 
 mod backend;
 #[cfg(target_family = "wasm")]

@@ -56,6 +56,26 @@ async fn a_given_self_signed_certificate_is_trusted() {
     }
 }
 
+/// The platform does not know the extra root, so only the other verifier can name what is wrong.
+#[tokio::test]
+async fn an_extra_root_verifies_names_and_dates() {
+    let authority = Authority::new();
+    let extra = || Tls::builder().extra_roots(authority.root_pem().as_bytes());
+    for (validity, host, expected) in [
+        (Validity::Now, "localhost", Ok(())),
+        (Validity::Now, "127.0.0.1", Err("not valid for name")),
+        (Validity::Expired, "localhost", Err("expired")),
+    ] {
+        let port = serve(authority.issue(&["localhost"], validity).of_server()).await;
+        match (open(host, port, extra()).await, expected) {
+            (Ok(()), Ok(())) => {}
+            (Err(error), Err(part)) => assert!(error.contains(part), "{error}"),
+            (opened, expected) => panic!("{opened:?}, not {expected:?}"),
+        }
+        open("localhost", port, trusting(Authority::new().root_pem())).await.unwrap_err();
+    }
+}
+
 /// FC-03: the file of `SSL_CERT_FILE` is trusted too. The test sets the variable for a child
 /// process, which runs this test as the client.
 #[tokio::test]
