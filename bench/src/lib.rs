@@ -7,6 +7,7 @@
 
 pub mod client;
 pub mod content;
+pub mod files;
 pub mod loops;
 pub mod peer;
 /// Process measurements. Shared with the lab as a file.

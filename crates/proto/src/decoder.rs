@@ -135,7 +135,7 @@ impl Decoder {
     /// # Errors
     /// The peer's [`Violation`]. It is returned once. After that, all input is discarded.
     pub fn handle(&mut self, input: &mut BytesMut) -> Result<Option<Received>, Violation> {
-        if let Some(message) = self.take_messages(input, 1).next() {
+        if let Some(message) = self.take_message(input) {
             return Ok(Some(Received::Message(message)));
         }
         let event = self.advance(input);
@@ -146,17 +146,29 @@ impl Decoder {
         event
     }
 
-    /// Removes up to `most` messages from the front of `input`. This is the fast path for complete, valid,
-    /// uncompressed messages in one frame. It leaves everything else unchanged for [`Decoder::handle`].
+    /// Removes the message at the front of `input`. This is the fast path for a complete, valid, uncompressed
+    /// message in one frame. It leaves everything else unchanged.
+    fn take_message(&self, input: &mut BytesMut) -> Option<Message> {
+        if !self.may_take_messages() {
+            return None;
+        }
+        let shape = self.unmask_whole(input)?;
+        let mut frame = input.split_to(shape.len());
+        frame.advance(shape.header_len);
+        Some(shape.kind.message(frame.freeze()))
+    }
+
+    /// Removes up to `most` messages from the front of `input`, as [`Decoder::handle`] removes one of them at a time.
+    /// Stops at the first message that does not fit the fast path.
     pub(crate) fn take_messages(&mut self, input: &mut BytesMut, most: usize) -> MessageBatch {
-        if !self.is_between_messages() || self.delivery != Delivery::Whole {
+        if input.is_empty() || !self.may_take_messages() {
             return MessageBatch::default();
         }
         let (mut count, mut end) = (0, 0);
         while count < most
-            && let Some(len) = self.unmask_whole(&mut input[end..])
+            && let Some(shape) = self.unmask_whole(&mut input[end..])
         {
-            end += len;
+            end += shape.len();
             count += 1;
         }
         if count == 0 {
@@ -166,10 +178,14 @@ impl Decoder {
         }
     }
 
-    /// Unmasks the message at the front of `input` and returns the length of its frame. Returns `None` if
-    /// the message does not fit the fast path.
+    fn may_take_messages(&self) -> bool {
+        self.is_between_messages() && self.delivery == Delivery::Whole
+    }
+
+    /// Unmasks the message at the front of `input` and returns the shape of its frame. Returns `None` if the message
+    /// does not fit the fast path.
     #[inline]
-    fn unmask_whole(&self, input: &mut [u8]) -> Option<usize> {
+    fn unmask_whole(&self, input: &mut [u8]) -> Option<Shape> {
         let shape = Shape::parse(input)?;
         let is_allowed =
             shape.payload_len <= self.limits.message_bytes && self.limits.message_frames > 0;
@@ -185,7 +201,7 @@ impl Decoder {
             mask.inspect(|mask| mask.apply(0, payload));
             return None;
         }
-        Some(shape.len())
+        Some(shape)
     }
 
     /// Discards all later input (RFC6455-7.1.7-3).

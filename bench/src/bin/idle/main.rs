@@ -7,8 +7,8 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
+use fullduplex_bench::files::allow_connections;
 use fullduplex_bench::peer::{Kind, Peer, SERVERS};
-use rustix::process::{Resource, getrlimit, setrlimit};
 use rustix::thread::disable_transparent_huge_pages;
 
 use crate::cost::{Cost, measure};
@@ -24,12 +24,9 @@ struct Options {
 /// The most that a connection of fullduplex may use in bytes, without TLS and compression.
 const LIMIT: f64 = 1024.0;
 
-/// The number of files that this program and the servers open besides the connections.
-const OTHER_FILES: usize = 100;
-
 /// Servers whose memory is not measured. The measurement of the others already takes minutes. In addition,
 /// wtx compresses even messages that are too short for compression.
-const OTHERS: [&str; 3] = ["serve_wtx", "serve_yawc", "serve_epoll"];
+const OTHERS: [&str; 4] = ["serve_fullduplex_per_core", "serve_wtx", "serve_yawc", "serve_epoll"];
 
 #[derive(Debug)]
 struct Row {
@@ -54,7 +51,7 @@ fn main() -> ExitCode {
 
 /// Measures, prints the figures, and returns what is wrong with fullduplex.
 fn compare(options: &Options) -> io::Result<Vec<String>> {
-    allow_files(options.connections + OTHER_FILES)?;
+    allow_connections(options.connections)?;
     // The servers inherit this setting. A huge page is resident as a whole, even if only a part of it is
     // used.
     disable_transparent_huge_pages(true)?;
@@ -70,19 +67,6 @@ fn compare(options: &Options) -> io::Result<Vec<String>> {
     }
     print(&rows);
     Ok(faults(&rows))
-}
-
-/// Raises the limit of open files. The servers inherit it.
-fn allow_files(count: usize) -> io::Result<()> {
-    let mut limit = getrlimit(Resource::Nofile);
-    let count = count as u64;
-    if limit.current.is_some_and(|current| current < count) {
-        limit.current = Some(count);
-        setrlimit(Resource::Nofile, limit).map_err(|error| {
-            io::Error::other(format!("{count} files are needed (`ulimit -n`): {error}"))
-        })?;
-    }
-    Ok(())
 }
 
 /// Prints a table in Markdown.

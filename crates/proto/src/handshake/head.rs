@@ -128,14 +128,10 @@ impl HeadReader {
         input: &mut BytesMut,
         first_line_error: impl Fn(&[u8]) -> Option<HeadError>,
     ) -> Result<Option<BytesMut>, HeadError> {
-        while let Some(&byte) = input.get(self.scanned) {
-            self.scanned += 1;
-            if self.skipped + self.scanned > self.max_bytes {
-                return Err(HeadError::TooLong(self.max_bytes));
-            }
-            if byte != b'\n' {
-                continue;
-            }
+        // The first `most` bytes of the input are within the limit.
+        let most = (self.max_bytes - self.skipped).min(input.len());
+        while let Some(len) = input[self.scanned..most].iter().position(|byte| *byte == b'\n') {
+            self.scanned += len + 1;
             match &input[self.line_start..self.scanned] {
                 b"\r\n" => return Ok(Some(input.split_to(self.scanned))),
                 line if !line.ends_with(b"\r\n") => return Err(HeadError::BareLineFeed),
@@ -153,14 +149,18 @@ impl HeadReader {
             }
             self.line_start = self.scanned;
         }
-        Ok(None)
+        self.scanned = most;
+        if most < input.len() { Err(HeadError::TooLong(self.max_bytes)) } else { Ok(None) }
     }
 }
 
 /// Appends the head of a request to `out` (RFC6455-4.1-12).
 pub fn encode_request<B>(request: &Request<B>, out: &mut Vec<u8>) {
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-    out.extend_from_slice(format!("{} {target} HTTP/1.1\r\n", request.method()).as_bytes());
+    out.reserve(USUAL_LEN);
+    for part in [request.method().as_str(), " ", target, " HTTP/1.1\r\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
     encode_headers(request.headers(), out);
 }
 
@@ -168,7 +168,10 @@ pub fn encode_request<B>(request: &Request<B>, out: &mut Vec<u8>) {
 pub fn encode_response<B>(response: &Response<B>, out: &mut Vec<u8>) {
     let status = response.status();
     let reason = status.canonical_reason().unwrap_or_default();
-    out.extend_from_slice(format!("HTTP/1.1 {} {reason}\r\n", status.as_str()).as_bytes());
+    out.reserve(USUAL_LEN);
+    for part in ["HTTP/1.1 ", status.as_str(), " ", reason, "\r\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
     encode_headers(response.headers(), out);
 }
 
@@ -313,6 +316,9 @@ fn not_http(input: &[u8]) -> HeadError {
     let beginning = &input[..input.len().min(40)];
     HeadError::NotHttp(format!("`{}`", beginning.escape_ascii()))
 }
+
+/// Most heads are shorter.
+const USUAL_LEN: usize = 256;
 
 #[cfg(test)]
 mod tests {

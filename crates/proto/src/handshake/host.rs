@@ -99,7 +99,8 @@ fn is_local(host: &[u8], listed: &[HostName]) -> bool {
     if let Some(address) = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
         return address.parse::<Ipv6Addr>().is_ok();
     }
-    name.parse::<Ipv4Addr>().is_ok()
+    name.eq_ignore_ascii_case(LOCALHOST)
+        || name.parse::<Ipv4Addr>().is_ok()
         || HostName::parse(name).is_ok_and(|name| name.is_localhost() || listed.contains(&name))
 }
 
@@ -130,7 +131,7 @@ impl HostName {
     }
 
     fn is_localhost(&self) -> bool {
-        self.0 == "localhost" || self.0.ends_with(".localhost")
+        self.0 == LOCALHOST || self.0.ends_with(".localhost")
     }
 }
 
@@ -147,3 +148,5 @@ impl FromStr for HostName {
         Self::parse(input)
     }
 }
+
+const LOCALHOST: &str = "localhost";
