@@ -34,6 +34,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::autobahn::Version;
 use crate::run::{Failure, cargo};
 
 /// The project's own commands.
@@ -61,6 +62,9 @@ enum Task {
         /// The role to test; both by default.
         #[arg(long)]
         role: Option<autobahn::Role>,
+        /// Test over HTTP/2.
+        #[arg(long)]
+        http2: bool,
         /// Omit the large messages and most tests of compression, which reduces the time to 20 seconds.
         #[arg(long)]
         quick: bool,
@@ -263,7 +267,10 @@ fn main() -> ExitCode {
         Task::Test { everything, arguments } => test::test(everything, &arguments),
         Task::Check => check::all(),
         Task::Requirements => requirements::check(),
-        Task::Autobahn { role, quick } => autobahn::test(role, quick),
+        Task::Autobahn { role, http2, quick } => {
+            let version = if http2 { Version::Http2 } else { Version::Http1 };
+            autobahn::test(role, version, quick)
+        }
         Task::Browser => browser::browser(),
         Task::Targets { targets, package, minutes } => {
             targets::targets(&targets, package.as_deref(), minutes)
