@@ -69,7 +69,9 @@ fn compress(context: ContextParams, level: u8, messages: &[Message]) -> io::Resu
         connections.iter_mut().map(send).sum()
     };
     // Each window gets content first.
-    messages.iter().for_each(|message| drop(send_all(message)));
+    for message in messages {
+        send_all(message);
+    }
     let begun = processor_time()?;
     let bytes: u64 = messages.iter().cycle().take(ROUNDS).map(&mut send_all).sum();
     let count = (ROUNDS * CONNECTIONS) as f64;

@@ -512,7 +512,7 @@ async fn a_socket_without_handles_and_handlers_closes_without_a_code() {
     assert!(server.finish().await.is_empty(), "WS-9.2");
 }
 
-/// WS-9: a handler of an event that can no longer fire does not keep a socket open.
+/// WS-9.1: a handler of an event that can no longer fire does not keep a socket open.
 #[tokio::test]
 async fn a_socket_whose_handlers_can_no_longer_be_called_closes() {
     let server = script(async move |mut peer: Peer| {
