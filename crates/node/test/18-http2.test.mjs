@@ -4,10 +4,11 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createSecureServer, createServer } from 'node:http2';
-import { createServer as createTlsServer } from 'node:tls';
+import { createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Peer, WebSocket, event, fails, fullduplex, needs, serve, test } from './support.mjs';
+import { createServer as createTlsServer } from 'node:tls';
+import { Peer, WebSocket, event, fails, fullduplex, needs, test } from './support.mjs';
 
 const SETTINGS = { settings: { enableConnectProtocol: true } };
 
@@ -84,8 +85,11 @@ test('sockets to one server share a connection of HTTP/2', async (t) => {
 });
 
 test('http: 2 fails with a server of HTTP/1.1, and reports a refusal', async (t) => {
-  const server = await serve(t, async ({ socket }) => socket.end('HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n'));
-  const socket = new fullduplex.WebSocket(`ws://127.0.0.1:${server.port}/`, [], { http: 2 });
+  const server = createTcpServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n'));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const socket = new WebSocket(`ws://127.0.0.1:${server.address().port}/`, [], { http: 2 });
   await fails(assert, socket);
   assert.match(socket.failure.message, /HTTP\/2/);
   const { port } = await http2Server(t);
