@@ -137,6 +137,8 @@ pub(crate) struct Inbox {
     pub(super) lost: Arc<Notify>,
     /// The timeout of the broker's answers.
     pub(super) timeout: Duration,
+    /// The maximum number of bytes of encoded content.
+    pub(super) max_content: usize,
 }
 
 /// Receives the messages that arrive on a connection.
@@ -177,7 +179,7 @@ impl Inbox {
         else {
             return;
         };
-        match wire::decode(bytes) {
+        match self.decode(bytes) {
             Some(content) => receiver.handle_content(self.number, &topic, content),
             None => self.foreign("a message"),
         }
@@ -186,10 +188,14 @@ impl Inbox {
     /// Decodes the content of an entry of a log. Content that no hub has written becomes a mark: the log stays
     /// complete, and subscribers receive nothing.
     pub(super) fn entry_content(&self, bytes: Bytes) -> Content {
-        wire::decode(bytes).unwrap_or_else(|| {
+        self.decode(bytes).unwrap_or_else(|| {
             self.foreign("an entry of a log");
             Content { id: 0, except: 0, message: None }
         })
+    }
+
+    fn decode(&self, bytes: Bytes) -> Option<Content> {
+        if bytes.len() > self.max_content { None } else { wire::decode(bytes) }
     }
 
     /// Counts data that no hub has written. The caller skips it.

@@ -68,7 +68,8 @@ impl RedisLink {
             Some(position) => command.arg(position.epoch()).arg(position.offset()),
             None => command.arg("").arg(""),
         };
-        command.arg(log.history.age().as_millis() as u64);
+        command.arg(log.history.age().as_millis() as u64).arg(log.history.size());
+        command.arg(self.inbox.max_content);
         let values: Vec<Vec<u8>> = self.query(&command).await?;
         let mut values = values.into_iter();
         let Some(last) = values.next() else {
@@ -140,6 +141,7 @@ impl Link for RedisLink {
             let mut command = self.script(&self.scripts.end, self.keys.log(&log.encoded));
             command.arg(&wire::encode(&self.mark())[..]);
             command.arg(log.history.age().as_millis() as u64).arg(self.ids.next());
+            command.arg(self.inbox.max_content);
             let (place, content): (Vec<u8>, Vec<u8>) = self.query(&command).await?;
             let (epoch, offset) = id(&place).ok_or_else(foreign_entry)?;
             let check = wire::decode(content.into()).map_or(0, |content| content.check());
@@ -223,7 +225,9 @@ impl Link for RedisLink {
         channel: &'a Channel,
     ) -> Boxed<'a, Result<Vec<MemberInfo>, LinkError>> {
         Box::pin(async move {
-            let command = self.script(&self.scripts.members, self.keys.members(&channel.encoded));
+            let mut command =
+                self.script(&self.scripts.members, self.keys.members(&channel.encoded));
+            command.arg(self.inbox.max_content);
             let values: Vec<Vec<u8>> = self.query(&command).await?;
             let mut values = values.into_iter();
             let mut members = Vec::new();
