@@ -149,6 +149,9 @@ pub(super) trait Receiver: Debug + Send + Sync {
     /// Handles content of a topic without a history.
     fn handle_content(&self, connection: u64, topic: &Topic, content: Content);
 
+    /// Returns whether the connection is subscribed to a topic, and does not unsubscribe.
+    fn is_subscribed(&self, connection: u64, topic: &Topic) -> bool;
+
     /// Counts data that no hub has written.
     fn handle_foreign(&self);
 }
@@ -203,6 +206,16 @@ impl Inbox {
         tracing::debug!(what, "skipped data that no hub has written");
         if let Some(receiver) = self.receiver.upgrade() {
             receiver.handle_foreign();
+        }
+    }
+
+    /// Handles the end of a subscription. The broker may have ended it.
+    pub(super) fn unsubscribed(&self, encoded: &str) {
+        if let (Some(receiver), Some(topic)) =
+            (self.receiver.upgrade(), wire::decode_topic(encoded))
+            && receiver.is_subscribed(self.number, &topic)
+        {
+            self.lost("the broker ended a subscription");
         }
     }
 

@@ -1,5 +1,7 @@
 //! Tests the guarantees of a hub on a Redis server.
 
+mod cluster;
+
 use std::time::{Duration, Instant};
 
 use fullduplex_hub::{History, Hub, HubOptions, PresenceError, PublishError, SubscribeOptions};
@@ -182,14 +184,6 @@ async fn foreign_members_are_skipped() {
     let refused = hub.join(&room, "Bob").await;
     assert!(matches!(&refused, Err(PresenceError::Refused(_))), "{refused:?}");
     assert_eq!(hub.stats().reconnects, 0);
-}
-
-#[tokio::test]
-#[ignore = "needs redis-server"]
-async fn a_node_of_a_cluster_is_refused() {
-    let server = Broker::start_with(BrokerKind::Redis, &["--cluster-enabled", "yes"]);
-    let refused = Hub::redis(&server.url(), promises::options()).await.unwrap_err().to_string();
-    assert!(refused.contains("a hub does not support"), "{refused}");
 }
 
 #[tokio::test]

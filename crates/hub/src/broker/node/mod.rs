@@ -411,6 +411,13 @@ impl Receiver for Node {
         }
     }
 
+    fn is_subscribed(&self, connection: u64, topic: &Topic) -> bool {
+        // The lock is held while the topic is unsubscribed.
+        self.topics
+            .find(topic)
+            .is_some_and(|slot| slot.subscribed_on.try_lock().is_ok_and(|on| *on == connection))
+    }
+
     fn handle_foreign(&self) {
         self.topics.counters.foreign.add(1);
     }

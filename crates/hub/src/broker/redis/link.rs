@@ -1,9 +1,9 @@
 use std::fmt;
 
 use bytes::Bytes;
-use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
 
+use super::connection::Connection;
 use super::keys::{Keys, id};
 use super::scripts::Scripts;
 use crate::backend::Boxed;
@@ -16,7 +16,7 @@ use crate::position::Position;
 use crate::presence::MemberInfo;
 
 pub(super) struct RedisLink {
-    connection: MultiplexedConnection,
+    connection: Connection,
     inbox: Inbox,
     keys: Keys,
     scripts: Scripts,
@@ -34,7 +34,7 @@ impl fmt::Debug for RedisLink {
 
 impl RedisLink {
     pub(super) fn new(
-        connection: MultiplexedConnection,
+        connection: Connection,
         inbox: Inbox,
         keys: Keys,
         scripts: Scripts,
@@ -44,7 +44,7 @@ impl RedisLink {
     }
 
     async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, LinkError> {
-        command.query_async(&mut self.connection.clone()).await.map_err(error)
+        self.connection.query(command).await.map_err(error)
     }
 
     fn script(&self, digest: &str, key: String) -> Cmd {
@@ -245,9 +245,12 @@ impl Link for RedisLink {
 /// Classifies an error: either the server rejected the request, or the connection is unusable.
 fn error(error: RedisError) -> LinkError {
     match error.kind() {
-        // The server restarts or is being replaced. The next connection reaches a working one.
+        // The server restarts or is being replaced, or the slot has moved. The next connection reaches a working one.
         ErrorKind::Server(
-            ServerErrorKind::BusyLoading
+            ServerErrorKind::Ask
+            | ServerErrorKind::BusyLoading
+            | ServerErrorKind::ClusterDown
+            | ServerErrorKind::Moved
             | ServerErrorKind::NoScript
             | ServerErrorKind::MasterDown
             | ServerErrorKind::ReadOnly
