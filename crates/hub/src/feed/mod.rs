@@ -96,7 +96,7 @@ impl Feed {
     }
 
     /// Records that a request to keep the end of the log was sent to the broker.
-    pub(crate) fn touched(&mut self, now: Duration) {
+    pub fn touched(&mut self, now: Duration) {
         self.last = now;
     }
 
