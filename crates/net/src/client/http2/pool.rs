@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use fullduplex_proto::Url;
+use tokio::runtime::{self, Handle as Runtime};
 use tokio::time::{Instant, timeout};
 
 use crate::client::connector::Connector;
@@ -42,6 +43,8 @@ pub(super) enum Reached {
 
 /// What connections must have in common to be shared.
 struct Key {
+    /// A connection ends with the runtime that does its I/O.
+    runtime: runtime::Id,
     url: Url,
     tls: Option<Tls>,
     proxies: Proxies,
@@ -135,6 +138,7 @@ impl Shared {
 impl Key {
     fn new(url: &Url, options: &ConnectOptions) -> Self {
         Self {
+            runtime: Runtime::current().id(),
             url: url.clone(),
             tls: options.tls.clone(),
             proxies: options.proxies.clone(),
@@ -162,7 +166,8 @@ impl Key {
         let is_same_path = self.unix_socket == options.unix_socket;
         #[cfg(not(unix))]
         let is_same_path = true;
-        self.url.origin() == url.origin()
+        self.runtime == Runtime::current().id()
+            && self.url.origin() == url.origin()
             && is_same_tls
             && is_same_proxy
             && is_same_path
