@@ -166,6 +166,14 @@ enum Task {
         #[arg(long, default_value_t = 100_000)]
         cycles: u32,
     },
+    /// Opens many sockets in one HTTP/2 connection, and as many connections with TLS. Measures memory and time, and
+    /// the round trips of one socket while nobody reads another one. Fails if a socket over HTTP/2 needs more memory,
+    /// or if the round trips take more than twice as long.
+    Http2 {
+        /// The number of sockets.
+        #[arg(long, default_value_t = 1_000)]
+        sockets: u32,
+    },
     /// Connects and disconnects clients of handlers that only push. Fails if a slot is not free within a
     /// second of the end of its connection, or if the server grows.
     Push {
@@ -281,6 +289,7 @@ fn main() -> ExitCode {
         Task::Bench(options) => bench::speed(&options),
         Task::Engine { write } => engine::engine(write),
         Task::Churn { cycles } => load::churn(cycles),
+        Task::Http2 { sockets } => load::http2(sockets),
         Task::Push { clients, every } => load::push(clients, every),
         Task::Crowd { seconds } => load::crowd(seconds),
         Task::Chat { minutes, clients } => load::chat(minutes, clients),
