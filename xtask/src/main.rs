@@ -104,6 +104,18 @@ enum Task {
         #[arg(long, conflicts_with_all = ["seeds", "first"])]
         seed: Option<u64>,
     },
+    /// Simulates sockets over HTTP/2, their links and faults on them, controlled by a seed.
+    SimulateHttp2 {
+        /// The number of seeds.
+        #[arg(long, default_value_t = 20_000)]
+        seeds: u64,
+        /// The first seed.
+        #[arg(long, default_value_t = 0)]
+        first: u64,
+        /// Simulate only this seed, and print what happens.
+        #[arg(long, conflicts_with_all = ["seeds", "first"])]
+        seed: Option<u64>,
+    },
     /// Simulates hubs on a model of a broker: nodes, clients and faults, decided by a seed.
     HubSimulate {
         /// The first seed.
@@ -278,8 +290,12 @@ fn main() -> ExitCode {
         }
         Task::Guide => guide::build(),
         Task::Exhaustive => exhaustive(),
-        Task::Simulate { seed: Some(seed), .. } => simulate(&[seed]),
-        Task::Simulate { seeds, first, seed: None } => simulate(&[first, seeds]),
+        Task::Simulate { seed: Some(seed), .. } => simulate(None, &[seed]),
+        Task::Simulate { seeds, first, seed: None } => simulate(None, &[first, seeds]),
+        Task::SimulateHttp2 { seed: Some(seed), .. } => simulate(Some("http2"), &[seed]),
+        Task::SimulateHttp2 { seeds, first, seed: None } => {
+            simulate(Some("http2"), &[first, seeds])
+        }
         Task::HubSimulate { first, count } => hub_simulate(first, count),
         Task::Hub { clients, reconnecting } => load::hub(clients, reconnecting),
         Task::Mutants { package, shard } => mutants::mutants(&package, &shard),
@@ -327,7 +343,7 @@ fn hub_simulate(first: u64, count: u64) -> Result<(), Failure> {
     run::run(&mut test)
 }
 
-fn simulate(numbers: &[u64]) -> Result<(), Failure> {
+fn simulate(transport: Option<&str>, numbers: &[u64]) -> Result<(), Failure> {
     let package = ["run", "--release", "--package", "fullduplex-lab", "--bin", "simulate", "--"];
-    run::run(cargo(package).args(numbers.iter().map(u64::to_string)))
+    run::run(cargo(package).args(transport).args(numbers.iter().map(u64::to_string)))
 }
