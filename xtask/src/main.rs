@@ -104,6 +104,18 @@ enum Task {
         #[arg(long, conflicts_with_all = ["seeds", "first"])]
         seed: Option<u64>,
     },
+    /// Simulates sockets over HTTP/2, their links and faults on them, controlled by a seed.
+    SimulateHttp2 {
+        /// The number of seeds.
+        #[arg(long, default_value_t = 20_000)]
+        seeds: u64,
+        /// The first seed.
+        #[arg(long, default_value_t = 0)]
+        first: u64,
+        /// Simulate only this seed, and print what happens.
+        #[arg(long, conflicts_with_all = ["seeds", "first"])]
+        seed: Option<u64>,
+    },
     /// Simulates hubs on a model of a broker: nodes, clients and faults, decided by a seed.
     HubSimulate {
         /// The first seed.
@@ -172,6 +184,14 @@ enum Task {
         /// The number of connections.
         #[arg(long, default_value_t = 100_000)]
         cycles: u32,
+    },
+    /// Opens many sockets in one HTTP/2 connection, and as many connections with TLS. Measures memory and time, and
+    /// the round trips of one socket while nobody reads another one. Fails if a socket over HTTP/2 needs more memory,
+    /// or if the round trips take more than twice as long.
+    Http2 {
+        /// The number of sockets.
+        #[arg(long, default_value_t = 1_000)]
+        sockets: u32,
     },
     /// Connects and disconnects clients of handlers that only push. Fails if a slot is not free within a
     /// second of the end of its connection, or if the server grows.
@@ -277,8 +297,12 @@ fn main() -> ExitCode {
         }
         Task::Guide => guide::build(),
         Task::Exhaustive => exhaustive(),
-        Task::Simulate { seed: Some(seed), .. } => simulate(&[seed]),
-        Task::Simulate { seeds, first, seed: None } => simulate(&[first, seeds]),
+        Task::Simulate { seed: Some(seed), .. } => simulate(None, &[seed]),
+        Task::Simulate { seeds, first, seed: None } => simulate(None, &[first, seeds]),
+        Task::SimulateHttp2 { seed: Some(seed), .. } => simulate(Some("http2"), &[seed]),
+        Task::SimulateHttp2 { seeds, first, seed: None } => {
+            simulate(Some("http2"), &[first, seeds])
+        }
         Task::HubSimulate { first, count } => hub_simulate(first, count),
         Task::Hub { clients, reconnecting } => load::hub(clients, reconnecting),
         Task::Mutants { package, shard } => mutants::mutants(&package, &shard),
@@ -289,6 +313,7 @@ fn main() -> ExitCode {
         Task::Compression { rounds } => bench::compression(rounds),
         Task::Engine { write } => engine::engine(write),
         Task::Churn { cycles } => load::churn(cycles),
+        Task::Http2 { sockets } => load::http2(sockets),
         Task::Push { clients, every } => load::push(clients, every),
         Task::Crowd { seconds } => load::crowd(seconds),
         Task::Chat { minutes, clients } => load::chat(minutes, clients),
@@ -326,7 +351,7 @@ fn hub_simulate(first: u64, count: u64) -> Result<(), Failure> {
     run::run(&mut test)
 }
 
-fn simulate(numbers: &[u64]) -> Result<(), Failure> {
+fn simulate(transport: Option<&str>, numbers: &[u64]) -> Result<(), Failure> {
     let package = ["run", "--release", "--package", "fullduplex-lab", "--bin", "simulate", "--"];
-    run::run(cargo(package).args(numbers.iter().map(u64::to_string)))
+    run::run(cargo(package).args(transport).args(numbers.iter().map(u64::to_string)))
 }

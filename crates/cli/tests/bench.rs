@@ -44,6 +44,17 @@ async fn serve(mut peer: Peer, mut answer: impl AsyncFnMut(&mut Peer, Frame, usi
     }
 }
 
+/// The connections are more than the streams that the server allows in one HTTP/2 connection.
+#[test]
+fn many_sockets_share_connections_of_http2() {
+    let server = Listening::start(&["--http2"]);
+    let arguments = ["--http2", "-c", "300", "--rate", "1000", "--duration", "0.5"];
+    let output = bench(&arguments, &server.url);
+    let result = result(&output);
+    assert_eq!(output.status.code(), Some(0), "{result}");
+    assert_eq!(result["connections"]["opened"], 300, "{result}");
+}
+
 #[test]
 fn the_text_shows_the_latency_of_all_messages() {
     let server = Listening::start(&[]);
