@@ -81,6 +81,7 @@ const TARGETS: [Target; 5] = [
         tests: Tests::Wine,
         left_out: &[
             ("cli/probe::a_certificate_is_shown_whether_or_not_it_is_trusted", REVOCATION),
+            ("cli/fdx::connect_rejects_an_unknown_ca", REVOCATION),
             ("fullduplex/it::bad_tls::an_unknown_authority_fails", REVOCATION),
         ],
     },
