@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::imports;
+use crate::packages;
 use crate::run::{Failure, cargo, output, run};
 
 /// Crates that must not be dependencies of the protocol crate.
@@ -26,6 +27,7 @@ pub(crate) fn all() -> Result<(), Failure> {
     without_features()?;
     reaches_none(&["fullduplex", "--target", "wasm32-unknown-unknown"], NATIVE)?;
     rust_version()?;
+    packages::check()?;
     deny()
 }
 
@@ -53,11 +55,13 @@ fn proto_alone() -> Result<(), Failure> {
     reaches_none(&["fullduplex-proto"], ABOVE_THE_WALL)
 }
 
-/// Checks that a client without TLS, proxies and compression builds, and is small.
+/// Checks that the libraries build without features. A client without TLS, proxies and compression is small.
 fn without_features() -> Result<(), Failure> {
     let mut clippy = cargo(["clippy", "--no-default-features"]);
-    clippy.args(["--package", "fullduplex-proto", "--package", "fullduplex-net"]);
-    run(clippy.args(["--package", "fullduplex", "--", "--deny", "warnings"]))?;
+    for name in ["fullduplex-proto", "fullduplex-net", "fullduplex", "fullduplex-hub"] {
+        clippy.args(["--package", name]);
+    }
+    run(clippy.args(["--", "--deny", "warnings"]))?;
     reaches_none(&["fullduplex", "--no-default-features"], BY_FEATURES)
 }
 

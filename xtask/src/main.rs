@@ -18,6 +18,7 @@ mod load;
 mod mutants;
 mod needs;
 mod node;
+mod packages;
 mod peers;
 mod record;
 mod requirements;
@@ -76,7 +77,8 @@ enum Task {
     Browser,
     /// Builds for other targets, runs the tests there with qemu-user or Wine, and writes docs/targets.md. Needs the
     /// targets, or Debian's rustc-web and rust-web-src, and cross compilers and emulators: gcc-s390x-linux-gnu,
-    /// gcc-i686-linux-gnu, lib32gcc-s1, gcc-aarch64-linux-gnu, gcc-mingw-w64-x86-64, qemu-user, wine.
+    /// gcc-i686-linux-gnu, lib32gcc-s1, gcc-aarch64-linux-gnu, gcc-mingw-w64-x86-64, qemu-user,
+    /// qemu-user-binfmt, wine; and ziglang from PyPI to check the crates for macOS.
     Targets {
         /// The targets, such as `aarch64-unknown-linux-gnu`; all by default.
         targets: Vec<String>,
