@@ -24,11 +24,14 @@ pub enum Kind {
     WebSocket,
     /// A WebSocket server with permessage-deflate.
     Deflating,
+    /// A WebSocket server that only echoes, with a runtime for each core.
+    PerCore,
 }
 
 /// The servers: fullduplex, then the others, then the lower bounds without a protocol.
-pub const SERVERS: [Peer; 9] = [
+pub const SERVERS: [Peer; 10] = [
     Peer { name: "fullduplex-net", program: "serve_fullduplex", kind: Kind::Deflating },
+    Peer { name: "fullduplex-net", program: "serve_fullduplex_per_core", kind: Kind::PerCore },
     Peer { name: "fastwebsockets", program: "serve_fastwebsockets", kind: Kind::WebSocket },
     Peer { name: "sockudo-ws", program: "serve_sockudo", kind: Kind::Deflating },
     Peer { name: "tokio-tungstenite", program: "serve_tungstenite", kind: Kind::WebSocket },
@@ -78,8 +81,8 @@ impl Peer {
     pub fn can(&self, mode: Mode) -> bool {
         match mode {
             Mode::Echo => true,
-            Mode::Deflate => self.kind != Kind::WebSocket,
-            Mode::Broadcast => self.kind != Kind::System,
+            Mode::Deflate => !matches!(self.kind, Kind::WebSocket | Kind::PerCore),
+            Mode::Broadcast => !matches!(self.kind, Kind::System | Kind::PerCore),
         }
     }
 
@@ -88,6 +91,7 @@ impl Peer {
         match self.kind {
             Kind::System => "plain TCP on epoll",
             Kind::Raw => "plain TCP on tokio",
+            Kind::PerCore => "fullduplex per core",
             Kind::WebSocket | Kind::Deflating => self.name,
         }
     }

@@ -25,6 +25,9 @@ pub(crate) struct Options {
     /// Write `docs/speed.md` and `docs/speed.svg`.
     #[arg(long, conflicts_with_all = ["quick", "only", "peers"])]
     write: bool,
+    /// Build for this processor with `lto = "fat"`, and write `docs/speed-native.md`.
+    #[arg(long, conflicts_with_all = ["quick", "write"])]
+    native: bool,
 }
 
 /// The server that all clients connect to.
@@ -48,7 +51,8 @@ pub(crate) fn scale(connections: &[usize]) -> Result<(), Failure> {
 /// Measures the processor time of a message, for fullduplex and other libraries.
 pub(crate) fn speed(options: &Options) -> Result<(), Failure> {
     let peers = options.peers()?;
-    let folder = build(["speed", FOR_CLIENTS].into_iter().chain(peers.iter().map(String::as_str)))?;
+    let programs = ["speed", FOR_CLIENTS].into_iter().chain(peers.iter().map(String::as_str));
+    let folder = if options.native { build_native(programs) } else { build(programs) }?;
     run(Command::new(folder.join("speed")).args(options.arguments()))
 }
 
@@ -86,7 +90,7 @@ impl Options {
         let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
         let mut arguments: Vec<String> =
             lists.map(|(name, list)| format!("{name}={}", list.join(","))).collect();
-        let flags = [("--quick", self.quick), ("--write", self.write)];
+        let flags = [("--quick", self.quick), ("--write", self.write), ("--native", self.native)];
         arguments.extend(flags.iter().filter(|(_, on)| *on).map(|(name, _)| (*name).to_owned()));
         arguments.extend(self.rounds.map(|rounds| format!("--rounds={rounds}")));
         arguments
@@ -108,13 +112,30 @@ fn peers(is_wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, Failure> {
 
 /// Builds programs. Returns their folder. Linking all of them takes minutes.
 pub(crate) fn build<'a>(programs: impl IntoIterator<Item = &'a str>) -> Result<PathBuf, Failure> {
-    let folder = root().join("target/bench");
-    let arguments = programs.into_iter().flat_map(|program| ["--bin", program]);
-    run(cargo(["build", "--locked", "--release", "--target-dir"])
+    // CI disables link-time optimization with a variable, but these programs are measured.
+    let mut cargo = cargo(["build"]);
+    cargo.env_remove("CARGO_PROFILE_RELEASE_LTO");
+    build_into("bench", &mut cargo, programs)
+}
+
+/// Builds programs for this processor, like [`build`].
+fn build_native<'a>(programs: impl IntoIterator<Item = &'a str>) -> Result<PathBuf, Failure> {
+    let mut cargo = cargo(["build"]);
+    cargo.env("CARGO_PROFILE_RELEASE_LTO", "fat").env("RUSTFLAGS", "-C target-cpu=native");
+    build_into("bench-native", &mut cargo, programs)
+}
+
+fn build_into<'a>(
+    folder: &str,
+    cargo: &mut Command,
+    programs: impl IntoIterator<Item = &'a str>,
+) -> Result<PathBuf, Failure> {
+    let folder = root().join("target").join(folder);
+    let programs = programs.into_iter().flat_map(|program| ["--bin", program]);
+    run(cargo
+        .args(["--locked", "--release", "--target-dir"])
         .arg(&folder)
-        .args(arguments)
-        // CI disables link-time optimization with this variable, but these programs are measured.
-        .env_remove("CARGO_PROFILE_RELEASE_LTO")
+        .args(programs)
         .current_dir(root().join("bench")))?;
     Ok(folder.join("release"))
 }

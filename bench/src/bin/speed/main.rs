@@ -23,6 +23,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use fullduplex_bench::files::allow_connections;
 use fullduplex_bench::peer::{CLIENTS, Peer, SERVERS};
 
 use crate::meter::Pace;
@@ -48,6 +49,9 @@ struct Options {
     /// Write the tables to `docs/speed.md` and their picture to `docs/speed.svg`.
     #[arg(long, conflicts_with_all = ["quick", "only", "peers"])]
     write: bool,
+    /// Write the tables to `docs/speed-native.md`. The programs were built for this processor.
+    #[arg(long, conflicts_with_all = ["quick", "write"])]
+    native: bool,
 }
 
 const FULL: Pace = Pace { warm_up: Duration::from_millis(60), measure: Duration::from_millis(300) };
@@ -66,10 +70,15 @@ fn main() -> ExitCode {
 fn compare(options: &Options) -> io::Result<()> {
     let (rounds, pace) = if options.quick { (3, QUICK) } else { (7, FULL) };
     let mut tables = options.tables()?;
+    let connections = tables.iter().map(|table| table.workload.connections).max();
+    allow_connections(connections.unwrap_or_default())?;
     let rounds = options.rounds.unwrap_or(rounds).max(1);
     rounds::run(&mut tables, rounds, pace)?;
     tables.iter().for_each(|table| println!("\n{table}"));
-    if options.write { document::write(&tables, rounds) } else { Ok(()) }
+    if options.write {
+        document::write(&tables, rounds)?;
+    }
+    if options.native { document::write_native(&tables, rounds) } else { Ok(()) }
 }
 
 impl Options {

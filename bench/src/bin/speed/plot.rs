@@ -104,7 +104,7 @@ fn panel(table: &Table, bars: &[(Peer, f64)], x: usize, y: usize) -> String {
 fn class(index: usize, peer: &Peer) -> &'static str {
     match (index, peer.kind) {
         (_, Kind::Raw | Kind::System) => "raw",
-        (0, _) => "ours",
+        (0, _) | (_, Kind::PerCore) => "ours",
         _ => "theirs",
     }
 }

@@ -33,7 +33,7 @@ pub(crate) enum Action {
 
 /// The workloads, in the order of the document. The eighth workload of the document is the memory of
 /// an idle connection, which another program measures.
-pub(crate) const WORKLOADS: [Workload; 16] = [
+pub(crate) const WORKLOADS: [Workload; 18] = [
     ONE,
     MANY,
     BURSTS,
@@ -53,12 +53,18 @@ pub(crate) const WORKLOADS: [Workload; 16] = [
         action: Action::Handshake,
         ..ONE
     },
+    BROADCAST,
     Workload {
-        name: "w9",
+        name: "w9-1000",
         title: "64 B from one connection to 1,000",
         connections: 1000,
-        action: Action::Broadcast,
-        ..ONE
+        ..BROADCAST
+    },
+    Workload {
+        name: "w9-10000",
+        title: "64 B from one connection to 10,000",
+        connections: 10_000,
+        ..BROADCAST
     },
     Workload {
         name: "c1",
@@ -143,6 +149,14 @@ const LARGE: Workload = Workload {
     title: "1 MiB, 2 connections",
     connections: 2,
     content: Content { kind: Kind::Binary, len: 1 << 20 },
+    ..ONE
+};
+
+const BROADCAST: Workload = Workload {
+    name: "w9-100",
+    title: "64 B from one connection to 100",
+    connections: 100,
+    action: Action::Broadcast,
     ..ONE
 };
 
