@@ -40,6 +40,11 @@ impl Side {
             Self::Server => 4001,
         }
     }
+
+    /// Returns whether a Close with this code answers one of this end. The server closes with 1001 when it shuts down.
+    fn is_answer(self, code: u16) -> bool {
+        code == self.close_code() || self == Self::Server && code == 1001
+    }
 }
 
 #[derive(Debug)]
@@ -50,6 +55,10 @@ pub(super) struct Ledger {
     sockets: Vec<[EndRecord; 2]>,
     /// When links failed or the server began to shut down, and how long sockets may last after that.
     failures: Vec<(Instant, Duration)>,
+    /// Whether bytes are lost without a notice, so that an end may not learn that the other one has closed.
+    has_vanished: bool,
+    /// Whether a link was stalled. A server may then end a connection as idle, before a request reaches it.
+    was_stalled: bool,
     /// The first violation of an invariant. A panic would end a handler only.
     pub(super) violation: Option<String>,
     pub(super) tally: Tally,
@@ -69,8 +78,17 @@ impl Ledger {
     pub(super) fn new(seed: u64, sockets: usize, trace: Trace) -> Self {
         let sockets = vec![Default::default(); sockets];
         let tally = Tally { seeds: 1, ..Tally::default() };
-        let (start, failures) = (Instant::now(), Vec::new());
-        Self { trace, seed, start, sockets, failures, violation: None, tally }
+        Self {
+            trace,
+            seed,
+            start: Instant::now(),
+            sockets,
+            failures: Vec::new(),
+            has_vanished: false,
+            was_stalled: false,
+            violation: None,
+            tally,
+        }
     }
 
     /// Records a violation unless `holds`.
@@ -91,8 +109,13 @@ impl Ledger {
 
     pub(super) fn fault(&mut self, fault: Fault) {
         self.note(TraceEvent::Fault(fault));
-        if !matches!(fault, Fault::Stall(_)) {
-            self.failures.push((Instant::now(), LOSS_LIMIT));
+        match fault {
+            Fault::Stall(_) => self.was_stalled = true,
+            Fault::Cut => self.failures.push((Instant::now(), LOSS_LIMIT)),
+            Fault::Vanish => {
+                self.has_vanished = true;
+                self.failures.push((Instant::now(), LOSS_LIMIT));
+            }
         }
     }
 
@@ -110,7 +133,7 @@ impl Ledger {
 
     pub(super) fn not_opened(&mut self, id: usize, error: &dyn std::error::Error) {
         self.note(TraceEvent::NotOpened(id, error.to_string()));
-        let has_cause = !self.failures.is_empty();
+        let has_cause = self.was_stalled || !self.failures.is_empty();
         self.require(has_cause, || format!("M3: socket {id} could not be opened: {error:?}"));
         self.tally.unopened += 1;
     }
@@ -153,7 +176,7 @@ impl Ledger {
         self.note(TraceEvent::Ended(id, side, code));
         let (own, peer) = (*self.end(id, side), *self.end(id, side.peer()));
         // An end that answers a Close may discard what it has queued.
-        if code.is_some_and(|code| code != side.close_code()) {
+        if code.is_some_and(|code| !side.is_answer(code)) {
             let [received, sent] = [own.received, peer.sent];
             self.require(received == sent, || {
                 format!("M2: {received} of {sent} messages reached the {side:?} of socket {id}")
@@ -163,10 +186,13 @@ impl Ledger {
             Some(_) => self.tally.closed += 1,
             None => self.tally.lost += 1,
         }
-        let closes = [own.closing, peer.closing].into_iter().flatten().map(|at| (at, CLOSE_LIMIT));
+        let peer_closing = peer.closing.filter(|_| !self.has_vanished);
+        let closes = [own.closing, peer_closing].into_iter().flatten().map(|at| (at, CLOSE_LIMIT));
+        let failures = self.failures.iter().copied();
+        // Without a way for bytes, a shutdown reaches the server only.
+        let failures = failures.filter(|(_, limit)| !self.has_vanished || *limit == LOSS_LIMIT);
         let now = Instant::now();
-        let causes = closes.chain(self.failures.iter().copied()).filter(|(at, _)| *at <= now);
-        let limit = causes.map(|(at, limit)| at + limit).min();
+        let limit = closes.chain(failures).map(|(at, limit)| at + limit).min();
         let what = format!("the {side:?} of socket {id} has ended with {code:?}");
         match limit {
             None => self.require(false, || format!("M3: {what}")),
