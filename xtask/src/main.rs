@@ -111,14 +111,10 @@ enum Task {
     },
     /// Runs three nodes of a hub with many clients, on NATS and on Redis, while brokers and nodes fail. Fails if a
     /// message is lost without a gap, repeated or out of order. Then cuts off all clients at once, and measures the
-    /// costs of a hub. Needs nats-server, redis-server and faketime. Takes seven minutes.
+    /// costs of a hub. Needs nats-server, redis-server and faketime. Takes ten minutes.
     Hub {
-        /// The number of clients while brokers and nodes fail.
-        #[arg(long, default_value_t = 3_000)]
-        clients: u32,
-        /// The number of clients that are cut off at once.
-        #[arg(long, default_value_t = 5_000)]
-        reconnecting: u32,
+        /// The part to run; all by default.
+        part: Option<load::HubPart>,
     },
     /// Makes one small change to the code at a time, and runs the tests of the package. Fails if the tests pass and
     /// docs/mutants.md has no reason for this change. Installs cargo-mutants.
@@ -218,7 +214,8 @@ enum Task {
         /// The table to print; both by default.
         host: Option<sizes::Host>,
     },
-    /// Runs another of these commands, and writes its output to docs/figures/.
+    /// Runs another of these commands, and writes its output to docs/figures/, such as `hub costs` to
+    /// hub-costs.txt.
     Record {
         /// The command, such as `churn --cycles 1000`.
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
@@ -266,7 +263,7 @@ fn main() -> ExitCode {
         Task::Simulate { seed: Some(seed), .. } => simulate(&[seed]),
         Task::Simulate { seeds, first, seed: None } => simulate(&[first, seeds]),
         Task::HubSimulate { first, count } => hub_simulate(first, count),
-        Task::Hub { clients, reconnecting } => load::hub(clients, reconnecting),
+        Task::Hub { part } => load::hub(part),
         Task::Mutants { package, shard } => mutants::mutants(&package, &shard),
         Task::Fuzz(options) => fuzz::fuzz(&options),
         Task::Idle { connections } => bench::idle(connections),
