@@ -185,11 +185,11 @@ enum Task {
         clients: u32,
     },
     /// Tests our server with other clients, and our client with other servers, directly and through
-    /// proxies, and with the health checks of other projects. Needs Chromium, curl, nginx, HAProxy,
-    /// Squid, tinyproxy, microsocks, Dante, Tomcat and a JDK. Writes docs/interop.md.
+    /// proxies, over HTTP/1.1 and HTTP/2, and with the health checks of other projects. Needs Chromium, curl,
+    /// nginx, HAProxy, nghttpx, Caddy, Squid, tinyproxy, microsocks, Dante, Tomcat and a JDK. Writes docs/interop.md.
     Interop {
-        /// The client to test, such as `chromium`, `servers` for our own client, or `checkers` for
-        /// health checks; all by default.
+        /// The client to test, such as `chromium`, `servers` for our own client, `http2` for both ends over
+        /// HTTP/2, or `checkers` for health checks; all by default.
         client: Option<String>,
     },
     /// Runs the terminal sessions of docs/fdx.md, and writes their output into it. Needs bash and

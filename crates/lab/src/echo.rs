@@ -10,8 +10,9 @@ use fullduplex_net::proto::handshake::{HostPolicy, OriginPolicy, Rejection, Subp
 use fullduplex_net::proto::{
     CloseCode, CloseFrame, CloseReason, DeflateConfig, Message, Part, Received, Timeouts,
 };
-use fullduplex_net::{HandlerResult, Request, Server, ServerOptions, Socket};
+use fullduplex_net::{HandlerResult, Http2Options, Request, Server, ServerOptions, Socket};
 use http::StatusCode;
+use http::header::CONTENT_TYPE;
 
 use crate::ca::Identity;
 
@@ -50,6 +51,34 @@ pub fn start(identity: Option<&Identity>) -> u16 {
 /// # Panics
 /// If there is no free port.
 pub fn start_with(identity: Option<&Identity>, timeouts: Timeouts) -> u16 {
+    start_server(identity, timeouts, |server| server)
+}
+
+/// Starts the same server as [`start_with`], which also speaks HTTP/2. It serves the page of the trials in a browser.
+///
+/// # Panics
+/// If there is no free port.
+pub fn start_http2(identity: Option<&Identity>, timeouts: Timeouts) -> u16 {
+    let file = |request: &http::Request<()>| {
+        let (kind, text) = match request.uri().path() {
+            "/chromium.html" => ("text/html", include_str!("../peers/chromium.html")),
+            "/trials.mjs" => ("text/javascript", include_str!("../peers/trials.mjs")),
+            _ => return None,
+        };
+        let kind = format!("{kind}; charset=utf-8");
+        let response = http::Response::builder().header(CONTENT_TYPE, kind);
+        Some(response.body(text.into()).expect("the header is valid"))
+    };
+    start_server(identity, timeouts, move |server| {
+        server.with_http2(Http2Options::default()).with_fallback(file)
+    })
+}
+
+fn start_server(
+    identity: Option<&Identity>,
+    timeouts: Timeouts,
+    configure: impl FnOnce(Server) -> Server + Send + 'static,
+) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     let port = listener.local_addr().expect("a bound socket has an address").port();
     let tls = identity.map(Identity::of_server);
@@ -69,7 +98,7 @@ pub fn start_with(identity: Option<&Identity>, timeouts: Timeouts) -> u16 {
             if let Some(tls) = &tls {
                 server = server.with_tls(tls);
             }
-            server.serve(serve).await;
+            configure(server).serve(serve).await;
         });
     });
     port

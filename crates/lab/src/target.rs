@@ -51,6 +51,8 @@ impl Target {
             ServerLibrary::Ws
             | ServerLibrary::Tornado
             | ServerLibrary::Hypercorn
+            | ServerLibrary::HypercornHttp2
+            | ServerLibrary::NodeHttp2
             | ServerLibrary::Tomcat => (CloseAnswer::Ours, "permessage-deflate"),
         };
         let url = url(scheme, server.port());
