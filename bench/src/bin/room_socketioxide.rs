@@ -76,6 +76,7 @@ async fn connected<A: Adapter>(socket: SocketRef<A>) {
         socket.emit("welcome", "").ok();
     });
     socket.on("publish", publish);
+    socket.emit("ready", "").ok(); // an event before this line would be lost
 }
 
 async fn publish<A: Adapter>(socket: SocketRef<A>, io: SocketIo<A>, Data(count): Data<u32>) {

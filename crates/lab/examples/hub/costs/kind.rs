@@ -116,6 +116,7 @@ async fn open_socket_io(port: u16) -> Result<Socket, Failure> {
     next(&mut socket).await?; // 0: the connection of engine.io is open
     socket.send("40").await?;
     next(&mut socket).await?; // 40: the connection to the namespace is open
+    next(&mut socket).await?; // the event `ready`
     Ok(socket)
 }
 
