@@ -44,6 +44,11 @@ impl Mode {
     }
 }
 
+/// Returns the compression level to use instead of the default of the library.
+pub fn deflate_level() -> Option<u8> {
+    std::env::var("DEFLATE_LEVEL").ok()?.parse().ok()
+}
+
 /// Runs a server until stdin ends.
 ///
 /// All servers have one thread, so that the figures do not depend on the number of processors.

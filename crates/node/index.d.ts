@@ -85,6 +85,11 @@ export interface WebSocketOptions {
     /** `false` accepts any certificate. Dangerous: anybody can then impersonate the server. */
     rejectUnauthorized?: boolean;
   };
+  /**
+   * The version of HTTP: `2` requires HTTP/2, where many sockets share one connection (RFC 8441). `'auto'` uses it for
+   * `wss` if the server supports it. A `ws` server is assumed to speak HTTP/2 if this is `2`. Default: 1.
+   */
+  http?: 1 | 2 | 'auto';
   /** `http://`, `https://` or `socks5://`; "env" uses `HTTPS_PROXY` and similar environment variables. */
   proxy?: string | URL;
   /** Whether compression is offered, and its parameters. By default, it is offered. */

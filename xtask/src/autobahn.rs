@@ -1,11 +1,12 @@
 //! Runs the Autobahn test suite, which `crates/lab/autobahn/` converts to Python 3.
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::Command;
 
 use clap::ValueEnum;
 
-use crate::run::{Failure, build_fdx, fdx, output, root, run};
+use crate::run::{Failure, build_fdx, cargo, fdx, output, root, run};
 use crate::shell::{ECHO, Shell};
 
 /// The role to test.
@@ -27,23 +28,31 @@ const QUICK: (&str, usize) = (
 );
 const ALL: (&str, usize) = ("*", 517);
 
-/// The port of the suite's server, for testing a client.
-const PORT: &str = "9012";
+/// Which version of HTTP the tested role uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Version {
+    Http1,
+    /// The suite knows HTTP/1.1 only, so the `bridge` of the lab carries the frames between both versions.
+    Http2,
+}
 
 /// Runs the suite. Fails unless every case passes strictly.
-pub(crate) fn test(role: Option<Role>, quick: bool) -> Result<(), Failure> {
+pub(crate) fn test(role: Option<Role>, version: Version, quick: bool) -> Result<(), Failure> {
     let suite = root().join("target/autobahn");
     if !suite.join("wstest").exists() {
         run(Command::new(scripts().join("setup.sh")).arg(&suite))?;
     }
     build_fdx()?;
+    if version == Version::Http2 {
+        run(&mut cargo(["build", "--package", "fullduplex-lab", "--bin", "bridge"]))?;
+    }
     let (selection, cases) = if quick { QUICK } else { ALL };
     for tested in [Role::Server, Role::Client] {
         if role.is_none_or(|role| role == tested) {
-            println!("the {tested:?}'s {cases} cases");
+            println!("the {tested:?}'s {cases} cases over {version:?}");
             let summary = match tested {
-                Role::Server => test_server(selection)?,
-                Role::Client => test_client(selection)?,
+                Role::Server => test_server(version, selection)?,
+                Role::Client => test_client(version, selection)?,
             };
             println!("{summary}");
             judge(&summary, cases)?;
@@ -52,22 +61,54 @@ pub(crate) fn test(role: Option<Role>, quick: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn test_server(selection: &str) -> Result<String, Failure> {
+fn test_server(version: Version, selection: &str) -> Result<String, Failure> {
     let shell = Shell::new("autobahn-server", &[root().join("target/debug")])?;
-    let server = shell.start(ECHO)?;
+    let (server, bridge);
+    let url = match version {
+        Version::Http1 => {
+            server = shell.start(ECHO)?;
+            server.url()
+        }
+        Version::Http2 => {
+            server = shell.start(&format!("{ECHO} --http2"))?;
+            bridge = shell.start(&format!("bridge to-http2 {}", address(&server.url())))?;
+            bridge.url()
+        }
+    };
     let mut script = suite_command("run_server.sh", "server");
-    output(script.args([&server.url(), "fullduplex", selection]))
+    output(script.args([&url, "fullduplex", selection]))
 }
 
-fn test_client(selection: &str) -> Result<String, Failure> {
+fn test_client(version: Version, selection: &str) -> Result<String, Failure> {
+    let port = free_port()?.to_string();
+    let shell = Shell::new("autobahn-client", &[root().join("target/debug")])?;
+    let bridge;
+    let (url, option) = match version {
+        Version::Http1 => (format!("ws://127.0.0.1:{port}"), None),
+        Version::Http2 => {
+            bridge = shell.start(&format!("bridge to-http1 127.0.0.1:{port}"))?;
+            (bridge.url(), Some("--http2"))
+        }
+    };
     let mut script = suite_command("run_client.sh", "client");
     output(
         script
-            .args([PORT, "fullduplex", selection, "--"])
+            .args([&port, "fullduplex", selection, "--"])
             .arg(scripts().join("walk.sh"))
             .arg(fdx())
-            .args([PORT, "fullduplex"]),
+            .args([&url, "fullduplex"])
+            .args(option),
     )
+}
+
+/// Returns the address in a URL without a path.
+fn address(url: &str) -> &str {
+    url.trim_start_matches("ws://").trim_end_matches('/')
+}
+
+/// Returns a port that no program uses at the moment.
+fn free_port() -> Result<u16, Failure> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 fn suite_command(script: &str, report: &str) -> Command {

@@ -56,6 +56,27 @@ pub(crate) fn speed(options: &Options) -> Result<(), Failure> {
     run(Command::new(folder.join("speed")).args(options.arguments()))
 }
 
+/// The compression levels to measure, and the servers that have such an option.
+const LEVELS: [u8; 7] = [1, 2, 3, 4, 5, 6, 9];
+const COMPRESSING: [&str; 4] = ["fullduplex", "sockudo", "wtx", "yawc"];
+
+/// Measures processor time against bytes for each compression level: in memory, and for servers beside those of other
+/// libraries.
+pub(crate) fn compression(rounds: u32) -> Result<(), Failure> {
+    let servers = COMPRESSING.map(|peer| format!("serve_{peer}"));
+    let programs = ["compression", "speed"].into_iter();
+    let folder = build(programs.chain(servers.iter().map(String::as_str)))?;
+    run(&mut Command::new(folder.join("compression")))?;
+    for level in LEVELS {
+        println!("Servers at level {level}:\n");
+        let mut speed = Command::new(folder.join("speed"));
+        speed.args(["--only=w6", &format!("--rounds={rounds}")]);
+        speed.arg(format!("--peers={}", COMPRESSING.join(",")));
+        run(speed.env("DEFLATE_LEVEL", level.to_string()))?;
+    }
+    Ok(())
+}
+
 impl Options {
     fn peers(&self) -> Result<Vec<String>, Failure> {
         peers(|name| {

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::imports;
+use crate::packages;
 use crate::run::{Failure, cargo, output, run};
 
 /// Crates that must not be dependencies of the protocol crate.
@@ -26,15 +27,22 @@ pub(crate) fn all() -> Result<(), Failure> {
     without_features()?;
     reaches_none(&["fullduplex", "--target", "wasm32-unknown-unknown"], NATIVE)?;
     rust_version()?;
+    packages::check()?;
     deny()
 }
 
 /// Checks the other workspaces, whose dependencies must not reach the product.
 fn other_workspaces() -> Result<(), Failure> {
-    for folder in ["fuzz", "bench"] {
+    for (folder, features) in [
+        ("fuzz", &[][..]),
+        ("bench", &[]),
+        // The programs of the other libraries do not change with ours.
+        ("bench/sizes", &["--features", "object,net,web-fullduplex"]),
+    ] {
         let manifest = format!("--manifest-path={folder}/Cargo.toml");
         run(&mut cargo(["fmt", &manifest, "--check"]))?;
-        run(&mut cargo(["clippy", "--locked", &manifest, "--", "--deny", "warnings"]))?;
+        let mut clippy = cargo(["clippy", "--locked", &manifest]);
+        run(clippy.args(features).args(["--", "--deny", "warnings"]))?;
     }
     Ok(())
 }
@@ -47,11 +55,13 @@ fn proto_alone() -> Result<(), Failure> {
     reaches_none(&["fullduplex-proto"], ABOVE_THE_WALL)
 }
 
-/// Checks that a client without TLS, proxies and compression builds, and is small.
+/// Checks that the libraries build without features. A client without TLS, proxies and compression is small.
 fn without_features() -> Result<(), Failure> {
     let mut clippy = cargo(["clippy", "--no-default-features"]);
-    clippy.args(["--package", "fullduplex-proto", "--package", "fullduplex-net"]);
-    run(clippy.args(["--package", "fullduplex", "--", "--deny", "warnings"]))?;
+    for name in ["fullduplex-proto", "fullduplex-net", "fullduplex", "fullduplex-hub"] {
+        clippy.args(["--package", name]);
+    }
+    run(clippy.args(["--", "--deny", "warnings"]))?;
     reaches_none(&["fullduplex", "--no-default-features"], BY_FEATURES)
 }
 

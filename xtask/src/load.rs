@@ -11,6 +11,11 @@ pub(crate) fn churn(cycles: u32) -> Result<(), Failure> {
     load("churn", &[cycles])
 }
 
+/// Measures many sockets in one HTTP/2 connection.
+pub(crate) fn http2(sockets: u32) -> Result<(), Failure> {
+    load("http2", &[sockets])
+}
+
 /// Connects and disconnects clients of handlers that only push.
 pub(crate) fn push(clients: u32, seconds: u32) -> Result<(), Failure> {
     load("push", &[clients, seconds])

@@ -18,6 +18,7 @@ mod load;
 mod mutants;
 mod needs;
 mod node;
+mod packages;
 mod peers;
 mod record;
 mod requirements;
@@ -34,6 +35,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::autobahn::Version;
 use crate::run::{Failure, cargo};
 
 /// The project's own commands.
@@ -61,6 +63,9 @@ enum Task {
         /// The role to test; both by default.
         #[arg(long)]
         role: Option<autobahn::Role>,
+        /// Test over HTTP/2.
+        #[arg(long)]
+        http2: bool,
         /// Omit the large messages and most tests of compression, which reduces the time to 20 seconds.
         #[arg(long)]
         quick: bool,
@@ -72,7 +77,8 @@ enum Task {
     Browser,
     /// Builds for other targets, runs the tests there with qemu-user or Wine, and writes docs/targets.md. Needs the
     /// targets, or Debian's rustc-web and rust-web-src, and cross compilers and emulators: gcc-s390x-linux-gnu,
-    /// gcc-i686-linux-gnu, lib32gcc-s1, gcc-aarch64-linux-gnu, gcc-mingw-w64-x86-64, qemu-user, wine.
+    /// gcc-i686-linux-gnu, lib32gcc-s1, gcc-aarch64-linux-gnu, gcc-mingw-w64-x86-64, qemu-user,
+    /// qemu-user-binfmt, wine; and ziglang from PyPI to check the crates for macOS.
     Targets {
         /// The targets, such as `aarch64-unknown-linux-gnu`; all by default.
         targets: Vec<String>,
@@ -90,6 +96,18 @@ enum Task {
     Exhaustive,
     /// Simulates connections: two ends and the network between them, controlled by a seed.
     Simulate {
+        /// The number of seeds.
+        #[arg(long, default_value_t = 20_000)]
+        seeds: u64,
+        /// The first seed.
+        #[arg(long, default_value_t = 0)]
+        first: u64,
+        /// Simulate only this seed, and print what happens.
+        #[arg(long, conflicts_with_all = ["seeds", "first"])]
+        seed: Option<u64>,
+    },
+    /// Simulates sockets over HTTP/2, their links and faults on them, controlled by a seed.
+    SimulateHttp2 {
         /// The number of seeds.
         #[arg(long, default_value_t = 20_000)]
         seeds: u64,
@@ -149,6 +167,13 @@ enum Task {
     /// Measures the processor time of a message for servers and clients, and compares other
     /// libraries.
     Bench(bench::Options),
+    /// Measures the processor time and the bytes of a compressed message for each level and window, and compares
+    /// servers of other libraries.
+    Compression {
+        /// The number of rounds for each level.
+        #[arg(long, default_value_t = 3)]
+        rounds: u32,
+    },
     /// Counts the instructions per message with Valgrind. Fails if there are more than in
     /// bench/engine.txt.
     Engine {
@@ -161,6 +186,14 @@ enum Task {
         /// The number of connections.
         #[arg(long, default_value_t = 100_000)]
         cycles: u32,
+    },
+    /// Opens many sockets in one HTTP/2 connection, and as many connections with TLS. Measures memory and time, and
+    /// the round trips of one socket while nobody reads another one. Fails if a socket over HTTP/2 needs more memory,
+    /// or if the round trips take more than twice as long.
+    Http2 {
+        /// The number of sockets.
+        #[arg(long, default_value_t = 1_000)]
+        sockets: u32,
     },
     /// Connects and disconnects clients of handlers that only push. Fails if a slot is not free within a
     /// second of the end of its connection, or if the server grows.
@@ -256,15 +289,22 @@ fn main() -> ExitCode {
         Task::Test { everything, arguments } => test::test(everything, &arguments),
         Task::Check => check::all(),
         Task::Requirements => requirements::check(),
-        Task::Autobahn { role, quick } => autobahn::test(role, quick),
+        Task::Autobahn { role, http2, quick } => {
+            let version = if http2 { Version::Http2 } else { Version::Http1 };
+            autobahn::test(role, version, quick)
+        }
         Task::Browser => browser::browser(),
         Task::Targets { targets, package, minutes } => {
             targets::targets(&targets, package.as_deref(), minutes)
         }
         Task::Guide => guide::build(),
         Task::Exhaustive => exhaustive(),
-        Task::Simulate { seed: Some(seed), .. } => simulate(&[seed]),
-        Task::Simulate { seeds, first, seed: None } => simulate(&[first, seeds]),
+        Task::Simulate { seed: Some(seed), .. } => simulate(None, &[seed]),
+        Task::Simulate { seeds, first, seed: None } => simulate(None, &[first, seeds]),
+        Task::SimulateHttp2 { seed: Some(seed), .. } => simulate(Some("http2"), &[seed]),
+        Task::SimulateHttp2 { seeds, first, seed: None } => {
+            simulate(Some("http2"), &[first, seeds])
+        }
         Task::HubSimulate { first, count } => hub_simulate(first, count),
         Task::Hub { clients, reconnecting } => load::hub(clients, reconnecting),
         Task::Mutants { package, shard } => mutants::mutants(&package, &shard),
@@ -272,8 +312,10 @@ fn main() -> ExitCode {
         Task::Idle { connections } => bench::idle(connections),
         Task::Scale { connections } => bench::scale(&connections),
         Task::Bench(options) => bench::speed(&options),
+        Task::Compression { rounds } => bench::compression(rounds),
         Task::Engine { write } => engine::engine(write),
         Task::Churn { cycles } => load::churn(cycles),
+        Task::Http2 { sockets } => load::http2(sockets),
         Task::Push { clients, every } => load::push(clients, every),
         Task::Crowd { seconds } => load::crowd(seconds),
         Task::Chat { minutes, clients } => load::chat(minutes, clients),
@@ -311,7 +353,7 @@ fn hub_simulate(first: u64, count: u64) -> Result<(), Failure> {
     run::run(&mut test)
 }
 
-fn simulate(numbers: &[u64]) -> Result<(), Failure> {
+fn simulate(transport: Option<&str>, numbers: &[u64]) -> Result<(), Failure> {
     let package = ["run", "--release", "--package", "fullduplex-lab", "--bin", "simulate", "--"];
-    run::run(cargo(package).args(numbers.iter().map(u64::to_string)))
+    run::run(cargo(package).args(transport).args(numbers.iter().map(u64::to_string)))
 }

@@ -27,7 +27,8 @@ fn build() -> Result<(), Failure> {
 fn other_hosts() -> Result<(), Failure> {
     let hosts = RUNTIMES.iter().filter(|runtime| runtime.command() != "node");
     let suites: Vec<_> = thread::scope(|scope| {
-        let started: Vec<_> = hosts.map(|host| scope.spawn(|| Suite::run(host))).collect();
+        let started: Vec<_> =
+            hosts.map(|host| scope.spawn(|| Suite::run(host, Http::One))).collect();
         started.into_iter().map(thread::ScopedJoinHandle::join).collect()
     });
     for suite in suites {
@@ -36,15 +37,18 @@ fn other_hosts() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Runs the tests on every runtime, one after the other, and writes docs/runtimes.md. Fails if a test fails.
+/// Runs the tests on every runtime, one after the other, and over HTTP/2, and writes docs/runtimes.md. Fails if a test
+/// fails.
 pub(crate) fn runtimes() -> Result<(), Failure> {
     build()?;
     let mut table = String::new();
     let mut left_out = String::new();
-    for runtime in &RUNTIMES {
-        let suite = Suite::run(runtime)?;
+    let newest_node = RUNTIMES.iter().rfind(|runtime| runtime.command() == "node");
+    let over_http2 = newest_node.map(|runtime| (runtime, Http::Two));
+    for (runtime, http) in RUNTIMES.iter().map(|runtime| (runtime, Http::One)).chain(over_http2) {
+        let suite = Suite::run(runtime, http)?;
         suite.report()?;
-        let (name, version) = (runtime.name, runtime.version()?);
+        let (name, version) = (suite.name(), runtime.version()?);
         writeln!(table, "| {name} | {version} | {} | {} |", suite.passed, suite.skipped)?;
         if suite.skipped > 0 {
             writeln!(left_out, "\n## {name}\n\n| test | why it is left out |\n|---|---|")?;
@@ -65,17 +69,26 @@ pub(crate) fn soak(part: f64) -> Result<(), Failure> {
     run(&mut npm(&["run", "--silent", "soak", "--", &part.to_string()]))
 }
 
-/// Measures the package beside others.
+/// Measures the package beside others, on the oldest and on the newest Node.js.
 pub(crate) fn bench(rounds: u32) -> Result<(), Failure> {
     build()?;
-    run(&mut npm(&["run", "--silent", "bench", "--", "--rounds", &rounds.to_string()]))
+    let nodes = RUNTIMES.iter().filter(|runtime| runtime.command() == "node");
+    let nodes: Vec<_> = nodes.collect();
+    for runtime in [nodes.first(), nodes.last()].into_iter().flatten() {
+        let rounds = rounds.to_string();
+        let words =
+            ["npm", "run", "--silent", "bench", "--", "--seconds", "1", "--rounds", &rounds];
+        run(&mut runtime.exec(&words))?;
+    }
+    Ok(())
 }
 
 const ABOUT: &str = "\
 # The tests of the npm package on each runtime
 
 Written by `cargo xtask runtimes` on Linux (x64), which runs the tests of `crates/node/test` on each runtime, and fails if
-one fails. A test that a runtime cannot pass is left out there (`test/limits.mjs`).
+one fails. A test that a runtime cannot pass is left out there (`test/limits.mjs`). In the last row, the sockets of the
+tests use HTTP/2.
 
 | | version | passed | left out |
 |---|---|---|---|
@@ -99,9 +112,17 @@ impl Runtime {
     }
 }
 
+/// The version of HTTP that the sockets of the tests use.
+#[derive(Clone, Copy, PartialEq)]
+enum Http {
+    One,
+    Two,
+}
+
 /// The tests on one runtime.
 struct Suite {
     runtime: &'static Runtime,
+    http: Http,
     has_passed: bool,
     printed: String,
     passed: usize,
@@ -109,10 +130,13 @@ struct Suite {
 }
 
 impl Suite {
-    fn run(runtime: &'static Runtime) -> Result<Self, Failure> {
+    fn run(runtime: &'static Runtime, http: Http) -> Result<Self, Failure> {
         let script = format!("suite:{}", runtime.command());
         let mut npm = runtime.exec(&["npm", "run", "--silent", &script]);
         npm.env("NO_COLOR", "1");
+        if http == Http::Two {
+            npm.env("FULLDUPLEX_HTTP", "2");
+        }
         if runtime.command() == "node" {
             npm.env("NODE_OPTIONS", "--test-reporter=tap");
         }
@@ -120,6 +144,7 @@ impl Suite {
         let printed = String::from_utf8_lossy(&tested.stdout).into_owned();
         Ok(Self {
             runtime,
+            http,
             has_passed: tested.status.success(),
             passed: count(&printed, ["pass", "passed"]),
             skipped: count(&printed, ["skip", "skipped", "ignored"]),
@@ -127,9 +152,16 @@ impl Suite {
         })
     }
 
+    fn name(&self) -> String {
+        match self.http {
+            Http::One => self.runtime.name.to_owned(),
+            Http::Two => format!("{}, HTTP/2", self.runtime.name),
+        }
+    }
+
     /// Prints the counts. Prints everything, and fails, if a test has failed.
     fn report(&self) -> Result<(), Failure> {
-        let name = self.runtime.name;
+        let name = self.name();
         if !self.has_passed {
             println!("{}", self.printed);
             return Err(Failure(format!("tests failed on {name}")));

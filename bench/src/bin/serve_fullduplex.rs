@@ -2,15 +2,15 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use fullduplex_bench::server::{Mode, announce, run};
-use fullduplex_net::proto::DeflateConfig;
+use fullduplex_bench::server::{Mode, announce, deflate_level, run};
+use fullduplex_net::proto::{CompressionLevel, DeflateConfig};
 use fullduplex_net::{Group, HandlerResult, OverflowPolicy, Request, Server, ServerOptions};
 
 fn main() -> io::Result<()> {
     let mode = Mode::of_this();
     run(async move {
         let mut options = ServerOptions::default();
-        options.accept.deflate = (mode == Mode::Deflate).then(DeflateConfig::default);
+        options.accept.deflate = (mode == Mode::Deflate).then(deflate);
         // The benchmark clients do not answer pings, but the timers are set anyway.
         options.accept.timeouts.ping = Some(Duration::from_secs(3600));
         // All clients connect from this machine.
@@ -25,6 +25,14 @@ fn main() -> io::Result<()> {
         }
         Ok(())
     })
+}
+
+fn deflate() -> DeflateConfig {
+    let mut deflate = DeflateConfig::default();
+    if let Some(level) = deflate_level() {
+        deflate.level = CompressionLevel::new(level).expect("1 to 9");
+    }
+    deflate
 }
 
 async fn echo(request: Request) -> HandlerResult {

@@ -2,7 +2,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use fullduplex_bench::server::{Mode, run, serve_each};
+use fullduplex_bench::server::{Mode, deflate_level, run, serve_each};
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use sockudo_ws::deflate::negotiate_server_deflate;
 use sockudo_ws::handshake::{build_response, generate_accept_key, parse_request, server_handshake};
@@ -39,7 +39,7 @@ async fn serve_deflating(mut stream: TcpStream) -> Result<(), Error> {
         }
         if let Some((request, _)) = parse_request(&input)? {
             let offers = request.extensions.unwrap_or_default();
-            let agreed = negotiate_server_deflate(offers, &DeflateConfig::default());
+            let agreed = negotiate_server_deflate(offers, &deflate());
             let agreed =
                 agreed.ok_or(Error::HandshakeFailed("permessage-deflate is not offered"))?;
             let key = generate_accept_key(request.key);
@@ -50,6 +50,14 @@ async fn serve_deflating(mut stream: TcpStream) -> Result<(), Error> {
     };
     drop(input);
     echo(CompressedWebSocketStream::server(stream, config(), agreed)).await
+}
+
+fn deflate() -> DeflateConfig {
+    let mut deflate = DeflateConfig::default();
+    if let Some(level) = deflate_level() {
+        deflate.compression_level = level.into();
+    }
+    deflate
 }
 
 async fn echo<S>(mut socket: S) -> Result<(), Error>

@@ -1,21 +1,29 @@
 use std::io;
 
-use fullduplex_bench::server::{Mode, Room, room, run, serve_each};
+use fullduplex_bench::server::{Mode, Room, deflate_level, room, run, serve_each};
 use tokio::net::TcpStream;
 use tokio::select;
 use wtx::collection::Vector;
-use wtx::web_socket::compression::Flate2;
+use wtx::web_socket::compression::{CompressionLevel, DeflateConfig, Flate2};
 use wtx::web_socket::{Compression, Frame, OpCode, WebSocketAcceptor, WebSocketPayloadOrigin};
 
 fn main() -> io::Result<()> {
     match Mode::of_this() {
         Mode::Echo => run(serve_each(|stream| echo(stream, ()))),
-        Mode::Deflate => run(serve_each(|stream| echo(stream, Flate2::default()))),
+        Mode::Deflate => run(serve_each(|stream| echo(stream, deflate()))),
         Mode::Broadcast => {
             let room = room();
             run(serve_each(move |stream| chat(stream, room.clone())))
         }
     }
+}
+
+fn deflate() -> Flate2 {
+    let mut deflate = DeflateConfig::default();
+    if let Some(level) = deflate_level() {
+        deflate.compression_level = CompressionLevel::try_from(level).expect("1 to 9");
+    }
+    deflate.into()
 }
 
 async fn echo<C: Compression<false>>(stream: TcpStream, compression: C) -> wtx::Result<()> {

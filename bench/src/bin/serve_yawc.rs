@@ -1,12 +1,12 @@
 use std::io;
 
 use fullduplex_bench::loops::serve_upgrade;
-use fullduplex_bench::server::{Mode, Room, room, run, serve_each};
+use fullduplex_bench::server::{Mode, Room, deflate_level, room, run, serve_each};
 use futures_util::{SinkExt, StreamExt};
 use hyper::Request;
 use hyper::body::Incoming;
 use tokio::select;
-use yawc::{Frame, OpCode, Options, Result, UpgradeFut, WebSocket};
+use yawc::{CompressionLevel, Frame, OpCode, Options, Result, UpgradeFut, WebSocket};
 
 fn main() -> io::Result<()> {
     let upgrade =
@@ -56,7 +56,12 @@ async fn chat(upgraded: UpgradeFut, room: Room<Frame>) -> Result<()> {
 fn options() -> Options {
     let options = Options::default().with_utf8().with_max_payload_read(2 << 20);
     match Mode::of_this() {
-        Mode::Deflate => options.with_balanced_compression(),
+        Mode::Deflate => match deflate_level() {
+            Some(level) => options
+                .with_balanced_compression()
+                .with_compression_level(CompressionLevel::new(level.into())),
+            None => options.with_balanced_compression(),
+        },
         Mode::Echo | Mode::Broadcast => options,
     }
 }

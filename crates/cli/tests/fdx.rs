@@ -205,6 +205,13 @@ fn connect_trusts_a_given_ca() {
     let trusted = pipe(&["connect", "--ca", file.to_str().unwrap(), &url], "over TLS\n");
     std::fs::remove_file(&file).unwrap();
     assert_eq!(stdout(&trusted), "over TLS\n", "{}", stderr(&trusted));
+}
+
+#[test]
+fn connect_rejects_an_unknown_ca() {
+    let identity = Authority::new().issue(&["localhost"], Validity::Now);
+    let port = fullduplex_lab::echo::start(Some(&identity));
+    let url = format!("wss://localhost:{port}/");
     let untrusted = pipe(&["connect", &url], "over TLS\n");
     assert_eq!(untrusted.status.code(), Some(3));
     assert!(

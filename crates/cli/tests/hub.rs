@@ -1,5 +1,4 @@
 //! `fdx hub` and `fdx listen --hub` as processes.
-#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 mod support;

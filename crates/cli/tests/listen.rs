@@ -1,5 +1,4 @@
 //! `fdx listen` as a process.
-#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 mod support;
@@ -8,6 +7,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 
 use fullduplex_lab::ca::{Authority, Validity};
 use fullduplex_lab::folder::Folder;
+#[cfg(target_os = "linux")]
 use fullduplex_lab::process::Process;
 use fullduplex_lab::script::{FIN, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame};
 use fullduplex_net::proto::handshake::Subprotocols;
@@ -64,9 +64,12 @@ async fn lines_go_to_all_clients_and_messages_become_lines() {
     drop(stdin);
     one.send("still there").await.unwrap();
     assert_eq!(stdout.next().unwrap().unwrap(), "still there");
-    server.interrupt();
-    let closed = guarded("the end", two.recv()).await.unwrap();
-    assert_eq!((closed, two.close_result().unwrap().code()), (None, 1001));
+    #[cfg(unix)]
+    {
+        server.interrupt();
+        let closed = guarded("the end", two.recv()).await.unwrap();
+        assert_eq!((closed, two.close_result().unwrap().code()), (None, 1001));
+    }
 }
 
 /// Lines of stdin are read only as fast as the client reads messages. No line is lost.
@@ -232,6 +235,7 @@ fn a_certificate_is_read_from_files() {
     assert!(stderr(&swapped).contains("could not read"), "{}", stderr(&swapped));
 }
 
+#[cfg(unix)]
 #[test]
 fn a_unix_socket_lives_as_long_as_its_server() {
     let folder = Folder::new();
@@ -295,6 +299,7 @@ async fn a_foreign_host_gets_421() {
 }
 
 /// FK-13
+#[cfg(unix)]
 #[test]
 fn a_stale_socket_is_replaced_and_a_foreign_file_stays() {
     let folder = Folder::new();
@@ -335,6 +340,7 @@ async fn a_rejected_origin_is_reported_in_a_short_line() {
 }
 
 /// FK-06: printing a message takes little additional memory, in any form.
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn printing_does_not_amplify_a_message() {
     const SIZE: usize = 8 << 20;
@@ -364,6 +370,7 @@ async fn printing_does_not_amplify_a_message() {
 }
 
 /// Reads this many lines, and returns their size.
+#[cfg(target_os = "linux")]
 fn skip_lines(output: &mut impl Read, mut lines: usize) -> usize {
     let (mut buffer, mut read) = (vec![0; 64 << 10], 0);
     while lines > 0 {

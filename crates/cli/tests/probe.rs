@@ -6,6 +6,7 @@ mod support;
 use std::process::Output;
 
 use fullduplex_lab::ca::{Authority, Validity};
+use fullduplex_lab::echo;
 use fullduplex_lab::folder::Folder;
 use fullduplex_lab::script::{CLOSE, FIN, PING, PONG, Peer, close_frame, deaf, frame, script};
 use serde_json::Value;
@@ -50,13 +51,40 @@ fn a_server_that_works() {
 }
 
 #[test]
+fn a_server_that_speaks_http2() {
+    let authority = Authority::new();
+    let folder = Folder::new();
+    let ca = folder.write("ca.pem", &authority.root_pem());
+    let port = echo::start_with_http2(Some(&authority.issue(&["localhost"], Validity::Now)));
+    let url = format!("wss://localhost:{port}/");
+    let arguments = ["probe", "--http2", "--pings", "1", "--ca", ca.to_str().unwrap(), &url];
+    assert_screen(
+        &pipe(&arguments, ""),
+        0,
+        &[
+            "opened and closed in order",
+            "TLS 1.3  TLS13_AES_256_GCM_SHA384  ALPN h2",
+            "CONNECT https://localhost",
+            "stream 1  the server allows at most 256 streams",
+            "200 OK",
+            "1 of 1 answered",
+            "the server ended the stream after",
+        ],
+    );
+    let output = pipe(&[&arguments[..], &["--json"]].concat(), "");
+    let hop = &serde_json::from_str::<Value>(stdout(&output)).unwrap()["hops"][0];
+    assert_eq!(hop["tls"]["alpn"], "h2");
+    assert_eq!(hop["http2"], serde_json::json!({ "stream": 1, "max_streams": 256 }));
+}
+
+#[test]
 fn a_certificate_is_shown_whether_or_not_it_is_trusted() {
     let authority = Authority::new();
     let folder = Folder::new();
     let ca = folder.write("ca.pem", &authority.root_pem());
     let ca = ca.to_str().unwrap();
     let probe = |validity, arguments: &[&str]| {
-        let port = fullduplex_lab::echo::start(Some(&authority.issue(&["localhost"], validity)));
+        let port = echo::start(Some(&authority.issue(&["localhost"], validity)));
         let url = format!("wss://localhost:{port}/");
         pipe(&[&["probe", "--pings", "1", &url], arguments].concat(), "")
     };

@@ -74,6 +74,10 @@
 //! The folder `examples` has a short program for most rows of the table above.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    target_family = "wasm",
+    allow(clippy::arc_with_non_send_sync, reason = "other targets have threads")
+)]
 
 mod backend;
 #[cfg(target_family = "wasm")]
@@ -90,8 +94,8 @@ pub use backend::Failure;
 pub use backend::builder::Builder;
 pub use fullduplex_proto::handshake::{Origin, OriginError};
 pub use fullduplex_proto::{
-    ContextParams, ContextTakeover, Credentials, DeflateConfig, Limits, Message, Text, Timeouts,
-    Url, WindowBits, WindowBitsError,
+    CompressionLevel, CompressionLevelError, ContextParams, ContextTakeover, Credentials,
+    DeflateConfig, Limits, Message, Text, Timeouts, Url, WindowBits, WindowBitsError,
 };
 #[cfg(not(target_family = "wasm"))]
 pub use native::public::*;

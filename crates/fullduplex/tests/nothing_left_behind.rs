@@ -1,5 +1,6 @@
 //! Failed connections leave no file descriptor and no task behind. This is a separate binary, because
 //! other tests in the same process would open files.
+#![cfg(target_os = "linux")]
 
 use std::time::Duration;
 

@@ -25,6 +25,10 @@ pub enum SubscribeError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
+    /// The message has more bytes than [`HubOptions::max_message`](crate::HubOptions::max_message), which is this limit.
+    /// It was not published.
+    #[error("could not publish: the message is longer than `max_message`, {0} bytes")]
+    TooLong(usize),
     /// There is no connection to the broker. The message was not published.
     #[error("could not publish: the broker cannot be reached")]
     Unavailable,
@@ -46,6 +50,10 @@ pub enum PublishError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PresenceError {
+    /// The data of the member has more bytes than [`HubOptions::max_message`](crate::HubOptions::max_message), which is
+    /// this limit. The member was not added.
+    #[error("could not add the member: its data is longer than `max_message`, {0} bytes")]
+    TooLong(usize),
     /// The broker did not answer within [`HubOptions::timeout`](crate::HubOptions::timeout). Try again later.
     #[error("could not reach the members of the topic: the broker cannot be reached")]
     Unavailable,

@@ -165,7 +165,7 @@ impl Hub {
     ///
     /// # Errors
     /// [`PublishError`] distinguishes a message that was not published from a message that may have been published
-    /// (HUB-5). A local hub always succeeds.
+    /// (HUB-5). A local hub fails only with [`PublishError::TooLong`].
     ///
     /// # Cancel safety
     /// If the future is dropped, the message may have been published or not.
@@ -200,9 +200,14 @@ impl Hub {
         except: u64,
     ) -> Result<Option<Position>, PublishError> {
         let id = self.topics.ids.next();
-        let content = Content { id, except, message: Some(Prepared::new(message)) };
         let span = tracing::trace_span!("publish", topic = topic.as_str(), id);
-        let published = self.backend.publish(topic, content).instrument(span).await;
+        let limit = self.topics.options.max_message;
+        let published = if message.len() > limit {
+            Err(PublishError::TooLong(limit))
+        } else {
+            let content = Content { id, except, message: Some(Prepared::new(message)) };
+            self.backend.publish(topic, content).instrument(span).await
+        };
         let counters = &self.topics.counters;
         let counter = if published.is_ok() { &counters.published } else { &counters.failed };
         counter.add(1);
@@ -215,7 +220,7 @@ impl Hub {
     /// Members and subscribers are independent of each other.
     ///
     /// # Errors
-    /// [`PresenceError`] if the broker cannot be reached or rejects the request. A local hub always succeeds.
+    /// [`PresenceError`] if the data is too long, or the broker cannot be reached or rejects the request.
     ///
     /// # Cancel safety
     /// Safe: dropping the future removes the member.
@@ -224,9 +229,14 @@ impl Hub {
         topic: &Topic,
         data: impl Into<Bytes>,
     ) -> Result<Member, PresenceError> {
+        let data = data.into();
+        let limit = self.topics.options.max_message;
+        if data.len() > limit {
+            return Err(PresenceError::TooLong(limit));
+        }
         let id = self.topics.ids.next();
         let member = Member { backend: Arc::clone(&self.backend), topic: topic.clone(), id };
-        self.backend.join(topic, id, data.into()).await?;
+        self.backend.join(topic, id, data).await?;
         Ok(member)
     }
 

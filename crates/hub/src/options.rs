@@ -17,6 +17,10 @@ pub struct HubOptions {
     /// The histories of topics, each with the beginning of the names of its topics. If several beginnings match a name,
     /// the longest one applies. An empty text matches all topics. Default: none.
     pub histories: Vec<(String, History)>,
+    /// The maximum number of bytes of a message, and of the data of a member. A longer one is not published, and is skipped
+    /// if another program has written it to the broker. A broker may have a lower limit, such as `max_payload` of NATS.
+    /// Default: 1 MiB.
+    pub max_message: usize,
     /// What happens to messages that are published without a connection to the broker. Default:
     /// [`Outbox::Fail`].
     pub outbox: Outbox,
@@ -40,6 +44,7 @@ impl Default for HubOptions {
         Self {
             prefix: Prefix("fullduplex".into()),
             histories: Vec::new(),
+            max_message: 1 << 20,
             outbox: Outbox::Fail,
             timeout: Duration::from_secs(5),
             keepalive: Duration::from_secs(5),

@@ -10,7 +10,7 @@ use fullduplex_net::proto::handshake::{HostPolicy, OriginPolicy, Rejection, Subp
 use fullduplex_net::proto::{
     CloseCode, CloseFrame, CloseReason, DeflateConfig, Message, Part, Received, Timeouts,
 };
-use fullduplex_net::{HandlerResult, Request, Server, ServerOptions, Socket};
+use fullduplex_net::{HandlerResult, Http2Options, Request, Server, ServerOptions, Socket};
 use http::StatusCode;
 
 use crate::ca::Identity;
@@ -50,6 +50,22 @@ pub fn start(identity: Option<&Identity>) -> u16 {
 /// # Panics
 /// If there is no free port.
 pub fn start_with(identity: Option<&Identity>, timeouts: Timeouts) -> u16 {
+    start_server(identity, timeouts, None)
+}
+
+/// Starts the same server as [`start`], which also speaks HTTP/2.
+///
+/// # Panics
+/// If there is no free port.
+pub fn start_with_http2(identity: Option<&Identity>) -> u16 {
+    start_server(identity, Timeouts::default(), Some(Http2Options::default()))
+}
+
+fn start_server(
+    identity: Option<&Identity>,
+    timeouts: Timeouts,
+    http2: Option<Http2Options>,
+) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     let port = listener.local_addr().expect("a bound socket has an address").port();
     let tls = identity.map(Identity::of_server);
@@ -68,6 +84,9 @@ pub fn start_with(identity: Option<&Identity>, timeouts: Timeouts) -> u16 {
             let mut server = Server::from_listener(listener.expect("there is a runtime"), options);
             if let Some(tls) = &tls {
                 server = server.with_tls(tls);
+            }
+            if let Some(http2) = http2 {
+                server = server.with_http2(http2);
             }
             server.serve(serve).await;
         });

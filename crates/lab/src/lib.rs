@@ -13,12 +13,15 @@ pub mod forward;
 mod guarded;
 #[cfg(doctest)]
 mod guide;
+pub mod http2;
 pub mod page;
 pub mod peers;
 pub mod process;
 pub mod proxy;
+mod rng;
 pub mod script;
 pub mod served;
 pub mod simulation;
+pub mod sweep;
 pub mod target;
 pub mod trace;

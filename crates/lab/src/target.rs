@@ -1,6 +1,7 @@
 //! The servers for the tests of the object, with one interface.
 
 use fullduplex::{Builder, CloseEvent, Tls, WebSocket};
+use fullduplex_net::Http;
 
 use crate::ca::{Authority, Identity, Validity};
 use crate::echo;
@@ -13,6 +14,7 @@ pub struct Target {
     tls: Option<Tls>,
     close_answer: CloseAnswer,
     extensions: &'static str,
+    http: Http,
     _server: Option<EchoServer>,
 }
 
@@ -54,7 +56,7 @@ impl Target {
             | ServerLibrary::Tomcat => (CloseAnswer::Ours, "permessage-deflate"),
         };
         let url = url(scheme, server.port());
-        Self { url, tls, close_answer, extensions, _server: Some(server) }
+        Self { url, tls, close_answer, extensions, http: Http::One, _server: Some(server) }
     }
 
     /// Starts our own server.
@@ -63,9 +65,21 @@ impl Target {
     /// If it cannot be started.
     pub fn ours(scheme: Scheme) -> Self {
         let (identity, tls) = credentials(scheme);
-        let port = echo::start(identity.as_ref());
+        Self::ours_at(echo::start(identity.as_ref()), Http::One, scheme, tls)
+    }
+
+    /// Starts our own server. Its sockets are streams of HTTP/2 connections.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub fn ours_over_http2(scheme: Scheme) -> Self {
+        let (identity, tls) = credentials(scheme);
+        Self::ours_at(echo::start_with_http2(identity.as_ref()), Http::Two, scheme, tls)
+    }
+
+    fn ours_at(port: u16, http: Http, scheme: Scheme, tls: Option<Tls>) -> Self {
         let (close_answer, extensions) = (CloseAnswer::Ours, "permessage-deflate");
-        Self { url: url(scheme, port), tls, close_answer, extensions, _server: None }
+        Self { url: url(scheme, port), tls, close_answer, extensions, http, _server: None }
     }
 
     /// Returns the URL of the server.
@@ -89,7 +103,7 @@ impl Target {
 
     /// Returns a builder for a socket that trusts the authority of the server.
     pub fn socket(&self) -> Builder {
-        let builder = WebSocket::builder(&self.url);
+        let builder = WebSocket::builder(&self.url).http(self.http);
         match &self.tls {
             Some(tls) => builder.tls(tls.clone()),
             None => builder,

@@ -49,6 +49,9 @@ suite!(our_server, Target::ours(Scheme::Plain));
 // RFC6455-4.2.2-1, RFC6455-10.6-1
 suite!(our_server_tls, Target::ours(Scheme::Tls));
 
+suite!(our_server_http2, Target::ours_over_http2(Scheme::Plain));
+suite!(our_server_http2_tls, Target::ours_over_http2(Scheme::Tls));
+
 mod needs_peers {
     /// A module for each library and scheme.
     macro_rules! foreign {

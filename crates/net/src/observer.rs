@@ -81,9 +81,19 @@ pub enum ConnectStep<'a> {
         version: &'a str,
         /// The cipher suite, such as `TLS13_AES_256_GCM_SHA384`.
         cipher: &'a str,
+        /// The protocol that was agreed on by ALPN, such as `h2`.
+        alpn: Option<&'a str>,
     },
     /// The opening request will be sent. **It contains secrets**, such as Authorization and cookies.
     Request(&'a Request<()>),
+    /// The opening request was sent in a stream of an HTTP/2 connection. The connection may have been opened before:
+    /// then the steps before the request are missing.
+    Stream {
+        /// The number of the stream.
+        id: u32,
+        /// How many streams the server allows in the connection, if it has set a limit.
+        max_streams: Option<usize>,
+    },
     /// The head of the server's final response has arrived, with any status.
     Response(&'a Response<()>),
 }

@@ -2,13 +2,16 @@
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
 use std::error::Error;
-use std::io::{BufRead, BufReader, Read, Write};
+#[cfg(unix)]
+use std::io::Read;
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use fullduplex_lab::ca::{Authority, Validity};
 use fullduplex_lab::echo;
 use fullduplex_lab::folder::Folder;
+#[cfg(unix)]
 use fullduplex_lab::process::signal;
 use fullduplex_lab::script::guarded;
 use fullduplex_net::proto::{Message, Url};
@@ -19,6 +22,7 @@ use fullduplex_net::{
 /// A running example.
 struct Example {
     process: Child,
+    #[cfg_attr(not(unix), expect(dead_code, reason = "it keeps the pipe open"))]
     stdout: BufReader<ChildStdout>,
     url: String,
 }
@@ -47,12 +51,19 @@ impl Example {
         guarded("the connection", connect(&url, options)).await.unwrap().0
     }
 
-    /// Interrupts the example as Ctrl-C does. Returns the rest of its output.
-    fn interrupt(mut self) -> String {
-        signal(&self.process, "INT");
-        let mut output = String::new();
-        self.stdout.read_to_string(&mut output).unwrap();
-        assert!(self.process.wait().unwrap().success());
+    /// Interrupts the example as Ctrl-C does. It closes `socket`. Returns the rest of its output.
+    #[cfg(unix)]
+    async fn interrupt(mut self, mut socket: Socket) -> String {
+        let closing = tokio::spawn(async move { recv(&mut socket).await });
+        let ending = tokio::task::spawn_blocking(move || {
+            signal(&self.process, "INT");
+            let mut output = String::new();
+            self.stdout.read_to_string(&mut output).unwrap();
+            assert!(self.process.wait().unwrap().success());
+            output
+        });
+        let output = ending.await.unwrap();
+        assert_eq!(closing.await.unwrap(), None);
         output
     }
 }
@@ -119,10 +130,8 @@ async fn axum() {
     let example = Example::start("axum", &[]);
     let mut socket = example.open("").await;
     assert_echo(&mut socket).await;
-    let closing = tokio::spawn(async move { recv(&mut socket).await });
-    let output = tokio::task::spawn_blocking(|| example.interrupt()).await.unwrap();
-    assert_eq!(output, "closed 1 connections, cut 0 off\n");
-    assert_eq!(closing.await.unwrap(), None);
+    #[cfg(unix)]
+    assert_eq!(example.interrupt(socket).await, "closed 1 connections, cut 0 off\n");
 }
 
 #[tokio::test]
@@ -138,11 +147,12 @@ async fn tls() {
         ConnectOptions::new().tls(Tls::with_extra_roots(authority.root_pem().as_bytes()).unwrap());
     let mut socket = example.open_as("", &options).await;
     assert_echo(&mut socket).await;
-    let closing = tokio::spawn(async move { recv(&mut socket).await });
-    let output = tokio::task::spawn_blocking(|| example.interrupt()).await.unwrap();
-    assert!(output.starts_with("closed 1 connections, cut 0 off\n"), "{output}");
-    assert!(output.contains("opened: 1"), "{output}");
-    assert_eq!(closing.await.unwrap(), None);
+    #[cfg(unix)]
+    {
+        let output = example.interrupt(socket).await;
+        assert!(output.starts_with("closed 1 connections, cut 0 off\n"), "{output}");
+        assert!(output.contains("opened: 1"), "{output}");
+    }
 }
 
 /// Starts an example that is a client, with piped stdin and stdout.

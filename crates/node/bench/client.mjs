@@ -8,6 +8,10 @@ const require = createRequire(import.meta.url);
 const libraries = {
   fullduplex: (url) => standard(require('../lib/index.js').WebSocket, url),
   undici: (url) => standard(require('undici').WebSocket, url),
+  node: (url) => standard(globalThis.WebSocket, url),
+  /** With the handlers of the standard, for which `ws` creates events. */
+  'ws, onmessage': (url) => standard(require('ws').WebSocket, url),
+  /** With the listeners of Node.js, as the README of `ws` shows. `ws` creates no events for them. */
   async ws(url) {
     const socket = new (require('ws').WebSocket)(url);
     const connection = {

@@ -1,6 +1,6 @@
-// Measures the package against `ws` and `undici`: `npm run bench`, with `--seconds N`, `--rounds N` and the names of
-// scenarios. All use the same server, which is written with fullduplex-net. The rounds are interleaved, and the median
-// is reported.
+// Measures the package against `ws`, `undici` and the WebSocket of Node.js: `npm run bench`, with `--seconds N`,
+// `--rounds N` and the names of scenarios. All use the same server, which is written with fullduplex-net. The rounds are
+// interleaved, and the median is reported.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
@@ -11,7 +11,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { seconds: { type: 'string', default: '2' }, rounds: { type: 'string', default: '5' } },
 });
-const LIBRARIES = ['fullduplex', 'ws', 'undici'];
+const LIBRARIES = ['fullduplex', 'ws', 'ws, onmessage', 'undici', ...(globalThis.WebSocket === undefined ? [] : ['node'])];
 const SCENARIOS = ['ping-pong', 'bursts', 'text 16 KiB', 'binary 1 MiB', 'receiving', 'sending'];
 const scenarios = positionals.length > 0 ? positionals : SCENARIOS;
 
@@ -42,9 +42,10 @@ const cell = (scenario, library) => {
   return `${Math.round(rate).toLocaleString('en')} (${cpu < 100 ? cpu.toFixed(2) : Math.round(cpu)} µs)`;
 };
 const require = createRequire(import.meta.url);
-const version = (name) => `${name} ${require(name === 'fullduplex' ? '../package.json' : `${name}/package.json`).version}`;
-console.log(`| messages a second (processor time of one) | ${LIBRARIES.map(version).join(' | ')} |`);
-console.log('|---|---|---|---|');
+const manifests = { fullduplex: '../package.json', ws: 'ws/package.json', undici: 'undici/package.json' };
+const title = (name) => (name in manifests ? `${name} ${require(manifests[name]).version}` : name);
+console.log(`| messages a second (processor time of one) | ${LIBRARIES.map(title).join(' | ')} |`);
+console.log(`|${'---|'.repeat(LIBRARIES.length + 1)}`);
 for (const scenario of scenarios) {
   console.log(`| ${scenario} | ${LIBRARIES.map((library) => cell(scenario, library)).join(' | ')} |`);
 }

@@ -96,6 +96,15 @@ function headers(value) {
   return list;
 }
 
+/** The version of HTTP: 1, 2, or "auto". */
+function httpVersion(value, name) {
+  const converted = `${value}`;
+  if (converted !== '1' && converted !== '2' && converted !== 'auto') {
+    throw new TypeError(`The option ${name} is not 1, 2 or "auto"`);
+  }
+  return converted;
+}
+
 /** One or several texts in PEM, as strings or bytes. */
 function pem(value) {
   const parts = arrayIsArray(value) ? value : [value];
@@ -166,6 +175,7 @@ const OPTIONS = {
   deliverAfterClose: boolean,
   handshakeTimeout: number,
   headers,
+  http: httpVersion,
   idleTimeout: number,
   maxBufferedAmount: count,
   maxHeaderSize: count,

@@ -38,6 +38,7 @@ module.exports = {
   EventTarget,
   FinalizationRegistry,
   MessageEvent,
+  MessagePort: workers.MessagePort,
   Number,
   Object,
   ObjectPrototype: Object.prototype,

@@ -28,7 +28,7 @@ const {
   usvString,
 } = require('./idl');
 const { closeEvent, errorEvent, messageEvent, openEvent } = require('./events');
-const { Listeners, countListeners } = require('./listeners');
+const { INDICES, Listeners, countListeners } = require('./listeners');
 const { Connection, ERROR, OPEN } = require('./loop');
 const { report } = require('./microtasks');
 const native = require('./native');
@@ -41,6 +41,7 @@ const channels = {
   error: channel('undici:websocket:socket_error'),
 };
 
+const { open: ON_OPEN, message: ON_MESSAGE, error: ON_ERROR, close: ON_CLOSE } = INDICES;
 const STATES = ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'];
 /** The types of events that can still fire, for each state. */
 const FIRING = native.firingEvents();
@@ -213,10 +214,10 @@ class WebSocket extends EventTarget {
     } else if (event === OPEN) {
       this.#keepCookies();
       this.#publish(channels.open, () => ({ websocket: this, protocol: this.#text('protocol'), extensions: this.#text('extensions') }));
-      if (this.#listeners.needs('open')) this.#listeners.fire(openEvent(), 'open');
+      if (this.#listeners.needs(ON_OPEN)) this.#listeners.fire(openEvent(), ON_OPEN);
     } else if (event === ERROR) {
       this.#publish(channels.error, () => this.#connection.failure);
-      if (this.#listeners.needs('error')) this.#listeners.fire(errorEvent(), 'error');
+      if (this.#listeners.needs(ON_ERROR)) this.#listeners.fire(errorEvent(), ON_ERROR);
     } else if (types.isArrayBuffer(event)) {
       this.#fireMessage(event);
     } else {
@@ -225,17 +226,17 @@ class WebSocket extends EventTarget {
   }
 
   #fireMessage(data) {
-    if (!this.#listeners.needs('message')) return;
+    if (!this.#listeners.needs(ON_MESSAGE)) return;
     this.#origin ??= urlOrigin(new URL(native.url(this.#number)));
     const isBlob = this.#binaryType === 'blob' && typeof data !== 'string';
-    this.#listeners.fire(messageEvent(isBlob ? new Blob([data]) : data, this.#origin), 'message');
+    this.#listeners.fire(messageEvent(isBlob ? new Blob([data]) : data, this.#origin), ON_MESSAGE);
   }
 
   #fireClose({ wasClean, code, reason }) {
     try {
       this.#keepCookies();
       this.#publish(channels.close, () => ({ websocket: this, code, reason }));
-      if (this.#listeners.needs('close')) this.#listeners.fire(closeEvent(wasClean, code, reason), 'close');
+      if (this.#listeners.needs(ON_CLOSE)) this.#listeners.fire(closeEvent(wasClean, code, reason), ON_CLOSE);
     } finally {
       this.#connection.ended();
     }

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fullduplex::{
-    AfterClose, Builder, ContextParams, ContextTakeover, DeflateConfig, Limits, Origin, Ports,
-    Proxies, Proxy, Timeouts, Tls, WindowBits,
+    AfterClose, Builder, ContextParams, ContextTakeover, DeflateConfig, Http, Limits, Origin,
+    Ports, Proxies, Proxy, Timeouts, Tls, WindowBits,
 };
 use napi::Error;
 use napi::bindgen_prelude::Uint8Array;
@@ -26,6 +26,8 @@ pub struct Options {
     pub origin: Option<String>,
     /// The TLS options.
     pub tls: Option<TlsOptions>,
+    /// The version of HTTP: "1", "2" or "auto".
+    pub http: Option<String>,
     /// The URL of a proxy, or "env".
     pub proxy: Option<String>,
     /// Whether compression is offered.
@@ -118,6 +120,11 @@ impl Options {
         if let Some(tls) = self.tls {
             builder = builder.tls(tls.build()?);
         }
+        builder = builder.http(match self.http.as_deref() {
+            Some("2") => Http::Two,
+            Some("auto") => Http::Auto,
+            _ => Http::One,
+        });
         builder = match self.proxy.as_deref() {
             None => builder,
             Some("env") => builder.proxy(Proxies::from_env().map_err(bad_option)?),

@@ -100,6 +100,21 @@ test('5.3 binaryType', async (t) => {
   check();
 });
 
+test('5.4 members of Object.prototype do not reach the events', async (t) => {
+  const polluted = { bubbles: true, cancelable: true, lastEventId: 'x', origin: 'https://polluted.example', source: 'x' };
+  const socket = await opened(t, async (peer) => {
+    peer.text('x');
+    await peer.finish();
+  });
+  const message = event(socket, 'message').finally(() => {
+    for (const name in polluted) delete Object.prototype[name];
+  });
+  Object.assign(Object.prototype, polluted);
+  const { origin, lastEventId, source, bubbles, cancelable } = await message;
+  assert.deepEqual([origin, lastEventId, source, bubbles, cancelable], [new URL(socket.url).origin, '', null, false, false]);
+  socket.close();
+});
+
 test('5.4 the attributes of a MessageEvent', async (t) => {
   const [message] = await received(t, (peer) => peer.text('x'));
   assert.ok(message instanceof MessageEvent && message instanceof Event);

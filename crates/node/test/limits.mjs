@@ -39,4 +39,21 @@ export const deno = {
   'a Blob that cannot be read fails only its connection': FILE_BLOB,
 };
 
-export const limits = process.versions.bun !== undefined ? bun : globalThis.Deno !== undefined ? deno : {};
+const HTTP1 = 'its server speaks only HTTP/1.1';
+const CLASS = 'it is about the class without default options';
+
+/** The tests that cannot run over HTTP/2. */
+export const http2 = {
+  '1.1 fullduplex/global installs it': CLASS,
+  '3.10 one handshake at a time for each address': 'the handshakes of one connection of HTTP/2 run at the same time',
+  '3.11 only a valid response opens the socket': 'the response of HTTP/2 has no headers of an upgrade',
+  '16.5 the default export is WebSocket': CLASS,
+  'FT-54 memory use stays flat while messages are echoed': HTTP1,
+  'FT-54 memory use stays flat while sockets open and close': HTTP1,
+  'maxHeaderSize and maxHeadersCount': 'sockets that share a connection have the limits of the one that opened it',
+  tls: HTTP1,
+};
+
+const host = process.versions.bun !== undefined ? bun : globalThis.Deno !== undefined ? deno : {};
+
+export const limits = process.env.FULLDUPLEX_HTTP === '2' ? { ...host, ...http2 } : host;

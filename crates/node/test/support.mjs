@@ -5,10 +5,13 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { createRequire } from 'node:module';
 import { test as hostTest } from 'node:test';
+import { bridged } from './bridge.mjs';
 import { limits } from './limits.mjs';
 
 export const fullduplex = createRequire(import.meta.url)('../lib/index.js');
-export const { WebSocket } = fullduplex;
+/** Whether the tests run over HTTP/2. A bridge translates for the scripted servers. */
+export const isHttp2 = process.env.FULLDUPLEX_HTTP === '2';
+export const WebSocket = isHttp2 ? fullduplex.WebSocket.withDefaults({ http: 2 }) : fullduplex.WebSocket;
 
 // Bun has no flag for it.
 if (process.versions.bun !== undefined) globalThis.gc = () => globalThis.Bun.gc(true);
@@ -185,14 +188,19 @@ export function closeBody(code, reason = '') {
 export async function serve(t, script) {
   const sockets = new Set();
   const peers = [];
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
+  const accept = (socket) => {
     const peer = new Peer(socket);
     peers.push(peer);
     peer.done = Promise.resolve(script(peer)).catch((error) => {
       failure ??= error;
     });
+  };
+  const take = isHttp2 ? bridged(accept) : accept;
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('error', () => {});
+    take(socket);
   });
   let failure;
   server.listen(0, '127.0.0.1');

@@ -4,6 +4,7 @@ import { CloseEvent, WebSocket, WebSocketError, WebSocketStream } from 'fulldupl
 const socket = new WebSocket('wss://example.com/', ['chat'], {
   headers: { Authorization: 'secret' },
   tls: { ca: new Uint8Array(1), rejectUnauthorized: true },
+  http: 'auto',
   proxy: 'socks5://127.0.0.1:1080',
   perMessageDeflate: { threshold: 100 },
   pingInterval: 1000,

@@ -111,7 +111,7 @@ impl Encoder {
     pub fn with_deflate(mut self, agreed: impl Into<AgreedDeflate>) -> Self {
         let agreed = agreed.into();
         let context = agreed.of(if self.masks.is_some() { Role::Client } else { Role::Server });
-        self.compression = Deflater::new(context).map(|deflater| {
+        self.compression = Deflater::new(context, agreed.level).map(|deflater| {
             let threshold = agreed.threshold;
             Box::new(Compression { threshold, deflater, context_allowed: true })
         });
@@ -182,7 +182,7 @@ impl Encoder {
         let begun = match self.message {
             None if *last => return self.send(content),
             None => {
-                let compressed = self.compression.as_ref().is_some_and(|by| by.may_deflate());
+                let compressed = self.compression.as_ref().is_some_and(|by| by.may_hold_context());
                 OpenMessage { kind, compressed }
             }
             Some(begun) if begun.kind == kind => begun,
@@ -351,7 +351,9 @@ impl Encoder {
     #[inline]
     pub(crate) fn context_needed(&self, outgoing: &Outgoing) -> usize {
         match (&self.compression, outgoing) {
-            (Some(by), Outgoing::Message(message)) if message.len() >= by.threshold => {
+            (Some(by), Outgoing::Message(message))
+                if message.len() >= by.threshold && by.deflater.keeps_context() =>
+            {
                 by.context_needed()
             }
             _ => 0,
@@ -456,7 +458,12 @@ impl Encoder {
 }
 
 impl Compression {
+    /// Returns whether a message in one frame may be compressed. Without context takeover, that needs no context.
     fn may_deflate(&self) -> bool {
+        !self.deflater.keeps_context() || self.may_hold_context()
+    }
+
+    fn may_hold_context(&self) -> bool {
         self.context_allowed || self.deflater.is_held()
     }
 

@@ -77,7 +77,8 @@ pub use connection::{Connection, Parked};
 pub use credentials::Credentials;
 pub use decoder::{Decoder, Received, Reply};
 pub use deflate::{
-    AgreedDeflate, ContextParams, ContextTakeover, DeflateConfig, WindowBits, WindowBitsError,
+    AgreedDeflate, CompressionLevel, CompressionLevelError, ContextParams, ContextTakeover,
+    DeflateConfig, WindowBits, WindowBitsError,
 };
 pub use encoder::{Encoder, Misuse};
 pub use frame::FrameHeader;

@@ -158,8 +158,12 @@ fn invalid(input: &str, reason: &dyn std::fmt::Display) -> UrlError {
     // unknown, so everything before the last `@` is left out.
     let input = match input.rsplit_once('@') {
         Some((before, rest)) => {
-            let user = before.find("//").map_or(0, |slashes| slashes + "//".len());
-            format!("{}…@{rest}", &before[..user])
+            // A `//` further on may be part of the password.
+            let scheme = ["ws://", "wss://", "http://", "https://", "//"]
+                .into_iter()
+                .find(|scheme| before.starts_with(scheme))
+                .unwrap_or_default();
+            format!("{scheme}…@{rest}")
         }
         None => input.to_owned(),
     };
@@ -291,6 +295,7 @@ mod tests {
             ("ws://user:sec/ret@h/", "`ws://…@h/` is not a URL"),
             ("//user:secret@h", "`//…@h` is not a URL"),
             ("user@h", "`…@h` is not a URL"),
+            ("us er:sec//ret@h", "`…@h` is not a URL"),
         ] {
             let error = Url::parse(input).unwrap_err();
             let text = format!("{error} {error:?}");

@@ -195,16 +195,12 @@ impl Pen {
 
     /// Writes bytes as pairs of hex digits.
     pub(crate) fn hex(&mut self, bytes: &[u8]) {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut digits = [0; 1024];
-        for bytes in bytes.chunks(digits.len() / 2) {
-            for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
-                pair.copy_from_slice(&[
-                    DIGITS[usize::from(byte >> 4)],
-                    DIGITS[usize::from(byte & 15)],
-                ]);
+        let mut digits = [[0; 2]; 512];
+        for bytes in bytes.chunks(digits.len()) {
+            for (pair, byte) in digits.iter_mut().zip(bytes) {
+                *pair = hex_digits(*byte);
             }
-            self.push(&digits[..2 * bytes.len()]);
+            self.push(digits[..bytes.len()].as_flattened());
         }
     }
 
@@ -251,7 +247,8 @@ impl Pen {
                 '\t' => self.push(b"\\t"),
                 _ => {
                     for unit in character.encode_utf16(&mut [0; 2]) {
-                        self.push(format!("\\u{unit:04x}").as_bytes());
+                        let [[a, b], [c, d]] = unit.to_be_bytes().map(hex_digits);
+                        self.push(&[b'\\', b'u', a, b, c, d]);
                     }
                 }
             }
@@ -346,6 +343,11 @@ impl Event<'_> {
         self.0.json_string(name);
         self.0.push(b":");
     }
+}
+
+fn hex_digits(byte: u8) -> [u8; 2] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
 }
 
 /// Returns the last character boundary at or before `at`.

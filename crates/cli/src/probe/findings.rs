@@ -351,7 +351,8 @@ mod tests {
                 not_before: day(-100),
                 not_after: day(days),
             };
-            let tls = TlsDetails { version: "TLS 1.3".to_owned(), cipher: String::new() };
+            let tls =
+                TlsDetails { version: "TLS 1.3".to_owned(), cipher: String::new(), alpn: None };
             let hop = Hop { certificates: vec![certificate], tls: Some(tls), ..Hop::default() };
             assert_found(&report("wss://server.example/", hop, Talk::default()), found);
         }

@@ -54,10 +54,15 @@ fn trace(report: &Report, hop: &Hop) -> Value {
         "tls": hop.tls.as_ref().map(|tls| json!({
             "version": tls.version,
             "cipher": tls.cipher,
+            "alpn": tls.alpn,
             "verified": !report.takes_any_certificate,
         })),
         "certificates": certificates.collect::<Vec<_>>(),
         "request": hop.request.as_ref().map(|it| head(it, report.secrets)),
+        "http2": hop.stream.map(|stream| json!({
+            "stream": stream.id,
+            "max_streams": stream.max_streams,
+        })),
         "response": hop.response.as_ref().map(|it| head(it, report.secrets)),
         "phases": phases.map(|(name, took)| (name.to_owned(), seconds(took)))
             .collect::<serde_json::Map<_, _>>(),

@@ -5,7 +5,7 @@ use anstyle::{AnsiColor, Style};
 use super::findings::{Finding, findings};
 use super::report::{Open, Outcome, Report};
 use super::talk::{EndedBy, Talk};
-use super::trace::{Attempt, Head, Hop};
+use super::trace::{Attempt, Head, Hop, StreamDetails};
 use crate::figures::{counted, time};
 use crate::output::{Line, cut};
 use crate::secrets::Secrets;
@@ -19,7 +19,10 @@ pub(super) fn lines(report: &Report) -> Vec<Line> {
     }
     screen.hop(report, report.last_hop());
     match &report.outcome {
-        Outcome::Open(open) => screen.open(open),
+        Outcome::Open(open) => {
+            let is_stream = report.last_hop().stream.is_some();
+            screen.open(open, if is_stream { "the stream" } else { "TCP" });
+        }
         Outcome::Failed(_) | Outcome::Interrupted => {}
     }
     screen.findings(&findings(report));
@@ -68,6 +71,11 @@ impl Screen {
         if let Some(request) = &hop.request {
             self.head("request", request);
         }
+        if let Some(StreamDetails { id, max_streams }) = hop.stream {
+            let limit =
+                max_streams.map_or("any number of".to_owned(), |it| format!("at most {it}"));
+            self.row("HTTP/2", &format!("stream {id}  the server allows {limit} streams"));
+        }
         if let Some(response) = &hop.response {
             self.head("response", response);
         }
@@ -82,7 +90,9 @@ impl Screen {
 
     fn tls(&mut self, report: &Report, hop: &Hop) {
         if let Some(tls) = &hop.tls {
-            self.row("TLS", &format!("{}  {}", tls.version, tls.cipher));
+            let alpn = tls.alpn.as_ref().map(|name| format!("  ALPN {name}"));
+            let alpn = alpn.unwrap_or_default();
+            self.row("TLS", &format!("{}  {}{alpn}", tls.version, tls.cipher));
         }
         let Some(certificate) = hop.certificates.first() else { return };
         let verified = match (&hop.tls, report.takes_any_certificate) {
@@ -123,7 +133,8 @@ impl Screen {
         }
     }
 
-    fn open(&mut self, open: &Open) {
+    /// `carrier` is what carried the connection: TCP, or a stream.
+    fn open(&mut self, open: &Open, carrier: &str) {
         let extensions = if open.extensions.is_empty() { "none" } else { &open.extensions };
         let subprotocol = open.subprotocol.as_deref().unwrap_or("none");
         let subprotocol = self.secrets.subprotocols(subprotocol);
@@ -133,7 +144,7 @@ impl Screen {
             self.row("messages", &format!("{} arrived unasked", talk.messages));
         }
         self.row("pings", &pings(talk));
-        self.row("close", &close(talk));
+        self.row("close", &close(talk, carrier));
     }
 
     fn findings(&mut self, findings: &[Finding]) {
@@ -239,7 +250,7 @@ fn pings(talk: &Talk) -> String {
     })
 }
 
-fn close(talk: &Talk) -> String {
+fn close(talk: &Talk, carrier: &str) -> String {
     let Some(end) = &talk.end else { return "interrupted".to_owned() };
     let (code, reason) = (end.closed.code(), end.closed.reason());
     let reason = if reason.is_empty() { String::new() } else { format!(" \"{reason}\"") };
@@ -253,7 +264,7 @@ fn close(talk: &Talk) -> String {
         EndedBy::Server => "the server",
         EndedBy::Client => "this client",
     };
-    format!("{code}{reason} {clean}{first}  {by} ended TCP after {}", time(end.ended))
+    format!("{code}{reason} {clean}{first}  {by} ended {carrier} after {}", time(end.ended))
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ pub(super) struct Hop {
     pub(super) certificates: Vec<Certificate>,
     pub(super) tls: Option<TlsDetails>,
     pub(super) request: Option<Head>,
+    pub(super) stream: Option<StreamDetails>,
     pub(super) response: Option<Head>,
     pub(super) times: Times,
 }
@@ -52,6 +53,16 @@ pub(super) struct Attempt {
 pub(super) struct TlsDetails {
     pub(super) version: String,
     pub(super) cipher: String,
+    /// The protocol that was agreed on by ALPN.
+    pub(super) alpn: Option<String>,
+}
+
+/// A stream of an HTTP/2 connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StreamDetails {
+    pub(super) id: u32,
+    /// How many streams the server allows in the connection.
+    pub(super) max_streams: Option<usize>,
 }
 
 /// The head of a request or a response.
@@ -111,14 +122,19 @@ impl Hop {
             ConnectStep::Certificates { chain } => {
                 self.certificates = chain.iter().filter_map(|der| Certificate::read(der)).collect();
             }
-            ConnectStep::Tls { version, cipher } => {
+            ConnectStep::Tls { version, cipher, alpn } => {
                 let version = version.replace("TLSv", "TLS ").replace('_', ".");
-                self.tls = Some(TlsDetails { version, cipher: cipher.to_owned() });
+                let (cipher, alpn) = (cipher.to_owned(), alpn.map(str::to_owned));
+                self.tls = Some(TlsDetails { version, cipher, alpn });
                 self.times.secured = Some(now);
             }
             ConnectStep::Request(request) => {
-                let first_line = format!("{} {} HTTP/1.1", request.method(), request.uri());
+                let first_line =
+                    format!("{} {} {:?}", request.method(), request.uri(), request.version());
                 self.request = Some(Head::new(first_line, request.headers()));
+            }
+            ConnectStep::Stream { id, max_streams } => {
+                self.stream = Some(StreamDetails { id, max_streams });
             }
             ConnectStep::Response(response) => {
                 self.response = Some(Head::new(response.status().to_string(), response.headers()));

@@ -52,7 +52,7 @@ pub(crate) async fn sleep_until(until: Instant) {
 
 /// Waits for `time`, or for the longest time that the host can wait.
 pub(crate) async fn sleep(time: Duration) {
-    let millis = time.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128) as f64;
+    let millis = (time.as_secs_f64() * 1000.0).ceil().min(i32::MAX.into());
     let mut id = JsValue::UNDEFINED;
     let promise = Promise::new(&mut |resolve, _| {
         id = call("setTimeout", &resolve, &millis.into());

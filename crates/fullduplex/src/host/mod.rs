@@ -36,9 +36,6 @@ impl Events {
     /// If the application closes the socket before the host has delivered all of them, see
     /// [`WebSocket::close_as`].
     pub fn take_messages(&mut self, cx: &Context<'_>, most: usize) -> Batch {
-        if self.stream.has_fired() {
-            return Batch::default();
-        }
         self.stream.handle().run_messages(self.stream.host(), cx, most)
     }
 }

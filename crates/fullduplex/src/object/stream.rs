@@ -79,12 +79,6 @@ impl<O: Object> EventStream<O> {
     pub(crate) fn host(&self) -> Host {
         Host::Stream(self.number)
     }
-
-    /// Returns whether an event has fired that was not yielded yet.
-    #[cfg_attr(target_family = "wasm", expect(dead_code, reason = "only `host` needs it"))]
-    pub(crate) fn has_fired(&self) -> bool {
-        self.second.is_some()
-    }
 }
 
 impl<O: Object> Drop for EventStream<O> {

@@ -1,4 +1,6 @@
+use std::cell::Cell;
 use std::panic;
+use std::rc::Rc;
 
 use fullduplex::{Builder, CloseEvent, WebSocket};
 use js_sys::{Function, Reflect, global};
@@ -51,9 +53,23 @@ async fn all(target: Target) {
             )*
         };
     }
+    handlers_need_not_be_send(&target).await;
+    report("ok handlers_need_not_be_send");
     rows!(constructor buffered_amount onopen_onmessage_onerror_onclose protocol_and_extensions ready_state url
         close send reconnecting);
     report("done");
+}
+
+async fn handlers_need_not_be_send(target: &Target) {
+    let opened = Rc::new(Cell::new(false));
+    let flag = Rc::clone(&opened);
+    let socket = target.socket().open().expect("the URL is valid");
+    socket.set_onopen(move |socket, _| {
+        flag.set(true);
+        socket.close();
+    });
+    socket.closed().await;
+    assert!(opened.get());
 }
 
 fn report(text: &str) {

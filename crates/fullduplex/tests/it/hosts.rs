@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fullduplex::{Event, Events, Failure, ReadyState, Timeouts, WebSocket};
-use fullduplex_lab::script::{FIN, PING, Peer, TEXT, close_frame, frame, guarded, script};
+use fullduplex_lab::script::{CLOSE, FIN, PING, Peer, TEXT, close_frame, frame, guarded, script};
 use futures_util::{Stream, StreamExt};
 use tokio::sync::oneshot;
 
@@ -309,6 +309,38 @@ async fn a_violation_closes_the_socket_at_once() {
     assert_eq!(guarded("the close event", socket.closed()).await.code, 1006);
     tx.send(()).unwrap();
     server.finish().await;
+}
+
+/// The Close of a failed connection is still sent to a peer that reads late, after the application has seen the end.
+#[tokio::test]
+async fn the_close_of_a_failed_socket_is_sent_after_its_end() {
+    let (tx, rx) = oneshot::channel();
+    let server = script(async move |mut peer: Peer| {
+        peer.shake_hands().await;
+        assert_eq!(peer.read_frame().await.unwrap().payload, b"hello");
+        peer.send(frame(0x83, "a reserved opcode")).await;
+        rx.await.unwrap();
+        loop {
+            let frame = peer.read_frame().await.expect("a Close");
+            if frame.first_byte == FIN | CLOSE {
+                break frame.payload;
+            }
+        }
+    })
+    .await;
+    let socket = WebSocket::new(&server.url(), ()).unwrap();
+    let mut events = socket.events();
+    assert_eq!(events.next().await, Some(Event::Open));
+    socket.send("hello").unwrap();
+    // More than the system buffers.
+    for _ in 0..16 {
+        socket.send(vec![0; 1 << 20]).unwrap();
+    }
+    drop(events);
+    assert_eq!(guarded("the close event", socket.closed()).await.code, 1006);
+    tx.send(()).unwrap();
+    let close = guarded("the Close", server.finish()).await;
+    assert_eq!(close.first_chunk(), Some(&1002_u16.to_be_bytes()));
 }
 
 #[tokio::test]

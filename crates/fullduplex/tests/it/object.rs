@@ -512,6 +512,24 @@ async fn a_socket_without_handles_and_handlers_closes_without_a_code() {
     assert!(server.finish().await.is_empty(), "WS-9.2");
 }
 
+/// WS-9.1: a handler of an event that can no longer fire does not keep a socket open.
+#[tokio::test]
+async fn a_socket_whose_handlers_can_no_longer_be_called_closes() {
+    let server = script(async move |mut peer: Peer| {
+        peer.shake_hands().await;
+        read_to_close(&mut peer).await.1
+    })
+    .await;
+    let (opened, mut open) = tokio::sync::mpsc::unbounded_channel();
+    let socket = WebSocket::with(&server.url(), (), |socket| {
+        socket.set_onopen(move |_, _| opened.send(()).unwrap());
+    })
+    .unwrap();
+    guarded("the open event", open.recv()).await.unwrap();
+    drop(socket);
+    assert!(guarded("the end", server.finish()).await.is_empty());
+}
+
 #[tokio::test]
 async fn a_socket_with_a_handler_lives_without_a_handle() {
     let server = script(async move |mut peer: Peer| {

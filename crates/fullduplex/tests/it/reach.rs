@@ -115,9 +115,8 @@ async fn the_failure_of_each_address_is_reported() {
     let [(_one, one), (_other, other)] = [deaf(), deaf()];
     let resolver = known(&[one, other]);
     let socket = WebSocket::builder("ws://server.example/").resolver(resolver);
-    let told = format!(
-        "could not connect to {one}: Connection refused (os error 111), nor to {other}: Connection"
-    );
+    let refused = TcpStream::connect(one).await.unwrap_err();
+    let told = format!("could not connect to {one}: {refused}, nor to {other}: {refused}");
     Trace::record(socket).await.assert_failed(&[], &told);
 
     let (_hole, _first, hole) = black_hole().await;

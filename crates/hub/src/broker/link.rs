@@ -137,6 +137,8 @@ pub(crate) struct Inbox {
     pub(super) lost: Arc<Notify>,
     /// The timeout of the broker's answers.
     pub(super) timeout: Duration,
+    /// The maximum number of bytes of encoded content.
+    pub(super) max_content: usize,
 }
 
 /// Receives the messages that arrive on a connection.
@@ -146,6 +148,9 @@ pub(super) trait Receiver: Debug + Send + Sync {
 
     /// Handles content of a topic without a history.
     fn handle_content(&self, connection: u64, topic: &Topic, content: Content);
+
+    /// Returns whether the connection is subscribed to a topic, and does not unsubscribe.
+    fn is_subscribed(&self, connection: u64, topic: &Topic) -> bool;
 
     /// Counts data that no hub has written.
     fn handle_foreign(&self);
@@ -177,7 +182,7 @@ impl Inbox {
         else {
             return;
         };
-        match wire::decode(bytes) {
+        match self.decode(bytes) {
             Some(content) => receiver.handle_content(self.number, &topic, content),
             None => self.foreign("a message"),
         }
@@ -186,10 +191,14 @@ impl Inbox {
     /// Decodes the content of an entry of a log. Content that no hub has written becomes a mark: the log stays
     /// complete, and subscribers receive nothing.
     pub(super) fn entry_content(&self, bytes: Bytes) -> Content {
-        wire::decode(bytes).unwrap_or_else(|| {
+        self.decode(bytes).unwrap_or_else(|| {
             self.foreign("an entry of a log");
             Content { id: 0, except: 0, message: None }
         })
+    }
+
+    fn decode(&self, bytes: Bytes) -> Option<Content> {
+        if bytes.len() > self.max_content { None } else { wire::decode(bytes) }
     }
 
     /// Counts data that no hub has written. The caller skips it.
@@ -197,6 +206,16 @@ impl Inbox {
         tracing::debug!(what, "skipped data that no hub has written");
         if let Some(receiver) = self.receiver.upgrade() {
             receiver.handle_foreign();
+        }
+    }
+
+    /// Handles the end of a subscription. The broker may have ended it.
+    pub(super) fn unsubscribed(&self, encoded: &str) {
+        if let (Some(receiver), Some(topic)) =
+            (self.receiver.upgrade(), wire::decode_topic(encoded))
+            && receiver.is_subscribed(self.number, &topic)
+        {
+            self.lost("the broker ended a subscription");
         }
     }
 

@@ -9,7 +9,7 @@ use crate::entry::Content;
 use crate::topic::Topic;
 
 /// The length of the header of encoded content: the kind, the id, and the subscriber to skip.
-const HEAD: usize = 17;
+pub(super) const HEAD: usize = 17;
 
 /// Encodes the name of a topic in letters, digits, `-`, `_` and `=` (HUB-7). Different names have different
 /// encodings.

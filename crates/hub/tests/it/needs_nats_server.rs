@@ -32,7 +32,9 @@ async fn the_connect_error_names_the_cause() {
     assert!(refused("http://127.0.0.1").await.contains("the URL cannot be used"));
 
     // Topics without a history need no JetStream.
-    let hub = Hub::nats(&url, HubOptions::default()).await.unwrap();
+    let mut options = HubOptions::default();
+    options.max_message = 4 << 20; // the server allows less
+    let hub = Hub::nats(&url, options).await.unwrap();
     assert_eq!(hub.publish(&topic("room"), "hello").await, Ok(None));
     let large = hub.publish(&topic("room"), vec![0; 2 << 20]).await;
     assert!(matches!(large, Err(PublishError::Refused(_))), "{large:?}");

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use fullduplex_hub::{
-    Event, History, Hub, HubOptions, Outbox, Position, PublishError, SlowPolicy, SubscribeOptions,
-    Subscription,
+    Event, History, Hub, HubOptions, Outbox, Position, PresenceError, PublishError, SlowPolicy,
+    SubscribeOptions, Subscription,
 };
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -20,6 +20,7 @@ macro_rules! test_promises {
         $crate::promises::test_promises! {
             $program, $needs:
             a_broker_that_stops_for_a_while_loses_nothing_silently;
+            a_longer_message_than_allowed_is_not_received;
             a_lost_position_is_reported_as_a_gap;
             a_node_that_is_cut_off_loses_nothing_silently;
             a_position_is_recovered_from_on_any_node;
@@ -579,4 +580,32 @@ pub(crate) async fn a_quiet_topic_has_no_gap(kind: BrokerKind) {
     let newest = SubscribeOptions::default().latest(10);
     let mut newest = hub.subscribe(&room, newest).await.unwrap();
     assert_eq!(next(&mut newest).await, "2", "1 is too old");
+}
+
+pub(crate) async fn a_longer_message_than_allowed_is_not_received(kind: BrokerKind) {
+    let server = Broker::start(kind);
+    let publisher = hub_at(kind, &server.url(), options()).await;
+    let mut strict = options();
+    strict.max_message = 10;
+    let node = hub_at(kind, &server.url(), strict.clone()).await;
+    for name in ["room", "log/room"] {
+        let room = topic(name);
+        let mut subscription = node.subscribe(&room, Default::default()).await.unwrap();
+        let begin = subscription.position();
+        for message in ["one", "a long message", "two"] {
+            publisher.publish(&room, message).await.unwrap();
+        }
+        assert_eq!(next_events(&mut subscription, 2).await, ["one", "two"], "{name}");
+        if let Some(begin) = begin {
+            let fresh = hub_at(kind, &server.url(), strict.clone()).await;
+            let recover = SubscribeOptions::default().recover(begin);
+            let mut recovered = fresh.subscribe(&room, recover).await.unwrap();
+            assert_eq!(next_events(&mut recovered, 2).await, ["one", "two"]);
+        }
+        let refused = node.publish(&room, "a long message").await;
+        assert_eq!(refused, Err(PublishError::TooLong(10)));
+        let refused = node.join(&room, "a long message").await;
+        assert!(matches!(refused, Err(PresenceError::TooLong(10))), "{refused:?}");
+    }
+    assert_eq!(node.stats().foreign, 2);
 }

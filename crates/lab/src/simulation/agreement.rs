@@ -7,7 +7,7 @@ use fullduplex_proto::{
 use http::HeaderMap;
 
 use super::inflater::Inflater;
-use super::rng::Rng;
+use crate::rng::Rng;
 
 /// The parameters that each end uses after the handshake, and the extensions header of the response.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use fullduplex_proto::{CloseCode, CloseFrame, CloseReason, Message, Part, Text};
 
-use super::rng::Rng;
+use crate::rng::Rng;
 
 /// The words of texts: characters of one to four bytes, and words that compress.
 const WORDS: [&str; 10] =

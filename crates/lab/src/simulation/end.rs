@@ -8,8 +8,8 @@ use fullduplex_proto::{
 };
 
 use super::plan::Behaviour;
-use super::rng::Rng;
 use super::script::Action;
+use crate::rng::Rng;
 
 #[derive(Debug)]
 pub(super) struct End {

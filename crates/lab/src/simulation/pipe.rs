@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 
-use super::rng::Rng;
+use crate::rng::Rng;
 
 /// How a pipe carries bytes.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use fullduplex_proto::{Limits, Prepared, Role, Timeouts};
 use super::agreement::{self, Agreement};
 use super::content;
 use super::pipe::Pace;
-use super::rng::Rng;
 use super::script::{self, Action};
+use crate::rng::Rng;
 
 /// In patient runs (long timeouts, short delays), both ends send heartbeat Pings if the seed is a multiple of
 /// this.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use fullduplex_proto::{CloseFrame, Delivery, Message, Outgoing, Part, Prepared};
 
 use super::content;
-use super::rng::Rng;
+use crate::rng::Rng;
 
 /// An action of an application.
 #[derive(Debug)]

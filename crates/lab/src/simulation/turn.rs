@@ -7,9 +7,9 @@ use fullduplex_proto::{Delivery, Message, Misuse, Outgoing, Part, Received};
 use super::end::End;
 use super::flow::Flow;
 use super::pipe::Pipe;
-use super::rng::Rng;
 use super::script::Action;
 use super::trace::{Summary, Trace, TraceEvent};
+use crate::rng::Rng;
 
 /// One end, with the pipes and the models of both directions.
 #[derive(Debug)]

@@ -10,11 +10,11 @@ use super::flow::Flow;
 use super::frame::{self, PING};
 use super::pipe::Pipe;
 use super::plan::{Fault, FaultKind, Plan};
-use super::rng::Rng;
 use super::script::Action;
 use super::trace::{Trace, TraceEvent};
 use super::turn::Turn;
 use super::wire::Wire;
+use crate::rng::Rng;
 
 /// The quiet time after which the deadlines of open ends are ignored. By then, the open ends have released
 /// all unused memory. Without this limit, a run with an unfinished message would not end.

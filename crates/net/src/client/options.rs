@@ -92,8 +92,8 @@ pub struct ConnectOptions {
 
 /// The version of HTTP that carries a connection of a client.
 ///
-/// With HTTP/2 (RFC 8441), the connections of this process to one origin are streams of one TCP connection, if
-/// they have the same options for TLS, proxies and everything else that determines the route. This saves the
+/// With HTTP/2 (RFC 8441), the connections of one tokio runtime to one origin are streams of one TCP connection,
+/// if they have the same options for TLS, proxies and everything else that determines the route. This saves the
 /// handshakes of TCP and TLS, and memory. A TCP connection without streams ends after about a minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
@@ -105,7 +105,7 @@ pub enum Http {
     #[cfg(feature = "http2")]
     Two,
     /// HTTP/2 if the server chooses it in the TLS handshake and supports WebSockets over it, and otherwise
-    /// HTTP/1.1. For `ws`, HTTP/1.1.
+    /// HTTP/1.1. For `ws`, HTTP/1.1. A server without HTTP/2 is remembered for ten minutes.
     #[cfg(feature = "http2")]
     Auto,
 }

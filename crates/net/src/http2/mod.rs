@@ -1,6 +1,7 @@
 //! HTTP/2 connections, implemented by the `h2` crate: what clients and servers share.
 
 pub(crate) mod heads;
+mod inbox;
 pub(crate) mod stream;
 
 /// The name of HTTP/2 in ALPN.

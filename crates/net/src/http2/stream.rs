@@ -4,18 +4,13 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use h2::{Reason, RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::runtime::Handle;
-use tokio::time::timeout;
 
 use crate::http2::SEND_BUFFER;
-
-/// How long a stream that was shut down and dropped waits for the END_STREAM of the peer.
-const LINGER: Duration = Duration::from_secs(5);
+use crate::http2::inbox::Inbox;
 
 /// A stream of an HTTP/2 connection, as a transport (RFC8441-5-6).
 ///
@@ -23,13 +18,8 @@ const LINGER: Duration = Duration::from_secs(5);
 /// the connection does the I/O, so bytes count as written when `h2` has queued them. `h2` only takes bytes
 /// for which the windows of the peer have room.
 pub(crate) struct Http2Stream {
-    /// `None` once the stream was dropped.
-    recv: Option<RecvStream>,
+    inbox: Inbox,
     send: SendStream<Bytes>,
-    /// Received bytes that are not read yet. The windows do not open for them.
-    unread: Bytes,
-    /// Whether END_STREAM was received.
-    has_ended: bool,
     /// Whether END_STREAM was queued.
     is_shut: bool,
     /// Shows the connection that the stream is in use.
@@ -42,8 +32,7 @@ impl Http2Stream {
         send: SendStream<Bytes>,
         lease: Arc<dyn Any + Send + Sync>,
     ) -> Self {
-        let (recv, unread) = (Some(recv), Bytes::new());
-        Self { recv, send, unread, has_ended: false, is_shut: false, _lease: lease }
+        Self { inbox: Inbox::new(recv), send, is_shut: false, _lease: lease }
     }
 
     /// Waits until the windows have room for some of `wanted` bytes, and returns how many.
@@ -90,24 +79,7 @@ impl AsyncRead for Http2Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let stream = self.get_mut();
-        let Some(recv) = &mut stream.recv else { return Poll::Ready(Ok(())) };
-        while stream.unread.is_empty() && !stream.has_ended {
-            match ready!(recv.poll_data(cx)) {
-                Some(Ok(bytes)) => stream.unread = bytes,
-                None => stream.has_ended = true,
-                // RFC 9113 section 8.1: a server may end a request that it has answered in this way.
-                Some(Err(error)) if error.reason() == Some(Reason::NO_ERROR) => {
-                    stream.has_ended = true;
-                }
-                Some(Err(error)) => return Poll::Ready(Err(io_error(error))),
-            }
-        }
-        let count = stream.unread.len().min(buf.remaining());
-        buf.put_slice(&stream.unread.split_to(count));
-        // It can only fail for a stream that has ended, whose window does not matter.
-        recv.flow_control().release_capacity(count).ok();
-        Poll::Ready(Ok(()))
+        self.get_mut().inbox.poll_read(cx, buf)
     }
 }
 
@@ -163,32 +135,15 @@ impl AsyncWrite for Http2Stream {
 /// Ends the stream.
 impl Drop for Http2Stream {
     fn drop(&mut self) {
-        let Some(mut recv) = self.recv.take() else { return };
-        recv.flow_control().release_capacity(self.unread.len()).ok();
-        match (self.is_shut, self.has_ended) {
+        match (self.is_shut, self.inbox.has_ended()) {
             (true, true) => {}
-            // `h2` would send RST_STREAM at once, although this is an orderly end.
-            (true, false) => {
-                if let Ok(runtime) = Handle::try_current() {
-                    runtime.spawn(linger(recv));
-                }
-            }
+            (true, false) => self.inbox.linger(),
             // The peer has ended the stream, so this end follows (RFC8441-5-7).
             (false, true) => drop(self.send.send_data(Bytes::new(), true)),
             // What is queued is discarded (RFC8441-5-7).
             (false, false) => self.send.send_reset(Reason::CANCEL),
         }
     }
-}
-
-/// Discards what the peer sends until END_STREAM.
-async fn linger(mut recv: RecvStream) {
-    let reading = async {
-        while let Some(Ok(bytes)) = recv.data().await {
-            recv.flow_control().release_capacity(bytes.len()).ok();
-        }
-    };
-    timeout(LINGER, reading).await.ok();
 }
 
 impl fmt::Debug for Http2Stream {
@@ -213,4 +168,40 @@ pub(crate) fn io_error(error: h2::Error) -> io::Error {
 fn reset(reason: Reason) -> io::Error {
     let description = format!("the peer has reset the HTTP/2 stream: {}", reason.description());
     io::Error::new(io::ErrorKind::ConnectionReset, description)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use http::{Request, Response};
+    use tokio::io::duplex;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_write_of_several_slices_takes_no_more_than_the_window() {
+        let (client, server) = duplex(1 << 16);
+        let serving = async {
+            let mut connection = h2::server::handshake(server).await.unwrap();
+            let (request, mut respond) = connection.accept().await.unwrap().unwrap();
+            let send = respond.send_response(Response::new(()), false).unwrap();
+            let mut stream = Http2Stream::new(request.into_body(), send, Arc::new(()));
+            tokio::spawn(async move { while connection.accept().await.is_some() {} });
+            let slices = [b"1234", b"5678", b"9abc"].map(|slice| IoSlice::new(slice));
+            let write =
+                |cx: &mut Context<'_>| Pin::new(&mut stream).poll_write_vectored(cx, &slices);
+            (poll_fn(write).await.unwrap(), stream)
+        };
+        let requesting = async {
+            let mut builder = h2::client::Builder::new();
+            builder.initial_window_size(10);
+            let (mut requests, connection) = builder.handshake::<_, Bytes>(client).await.unwrap();
+            tokio::spawn(connection);
+            let (response, send) = requests.send_request(Request::new(()), false).unwrap();
+            (response.await.unwrap(), send)
+        };
+        let ((written, _stream), _request) = tokio::join!(serving, requesting);
+        assert_eq!(written, 10);
+    }
 }

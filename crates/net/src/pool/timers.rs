@@ -159,6 +159,7 @@ impl Timers {
             let changed = self.changed.notified();
             match self.wake_due(Instant::now()) {
                 Some(at) => tokio::select! {
+                    biased;
                     () = changed => {}
                     () = sleep_until(at) => {}
                 },

@@ -70,8 +70,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// if the handler is waiting for something else. The handler notices the end when it uses its socket:
     /// `recv` returns `None` or an error, `closed` returns, or sending fails. After that, the time for its
     /// cleanup is not limited. A handler that has not noticed the end within 60 s
-    /// ([`ServerOptions::handler_grace`](crate::ServerOptions::handler_grace)) is dropped. A handler that
-    /// only sends should also wait for [`Socket::closed`].
+    /// ([`ServerOptions::handler_grace`](crate::ServerOptions::handler_grace)) is dropped. Until then it keeps
+    /// its memory, about 500 bytes and its own state. A handler that only sends should therefore also wait
+    /// for the end, as the example of [`Socket::closed`] does.
     ///
     /// While the handler does not receive messages, the socket does not read, so the peer must wait. If the
     /// handler receives no message for 5 s, the socket reads up to 64 KiB ahead. In this way, it can notice

@@ -166,20 +166,13 @@ async fn serve(
     let mut cut = pin!(pool.until(Phase::Cut));
     loop {
         tokio::select! {
-            accepted = connection.accept() => match accepted {
-                Some(Ok((request, respond))) => {
-                    was_used = true;
-                    let (request, respond) = take_apart(request, respond, Arc::clone(&lease));
-                    on_request(request, respond);
-                }
-                Some(Err(error)) => return report(&error),
-                None => return,
-            },
+            // A client that always sends requests must not keep the connection from ending.
+            biased;
+            () = &mut cut => return,
             () = &mut closing, if !is_closing => {
                 connection.graceful_shutdown();
                 is_closing = true;
             }
-            () = &mut cut => return,
             _ = idle.tick() => {
                 if std::mem::take(&mut was_used) || Arc::strong_count(&lease) > 1 {
                     continue;
@@ -190,6 +183,15 @@ async fn serve(
                 connection.graceful_shutdown();
                 is_closing = true;
             }
+            accepted = connection.accept() => match accepted {
+                Some(Ok((request, respond))) => {
+                    was_used = true;
+                    let (request, respond) = take_apart(request, respond, Arc::clone(&lease));
+                    on_request(request, respond);
+                }
+                Some(Err(error)) => return report(&error),
+                None => return,
+            },
         }
     }
 }

@@ -17,16 +17,19 @@ pub(crate) mod prefixed;
 pub(crate) mod request;
 pub(crate) mod session;
 
+use std::fmt;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 #[cfg(unix)]
 use std::path::Path;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use fullduplex_proto::handshake::{Endpoint, Rejection};
+use futures_core::Stream;
 use http::Method;
 #[cfg(unix)]
 use tokio::net::UnixListener;
@@ -85,11 +88,11 @@ pub struct Server {
     connections: Connections,
 }
 
-#[derive(Debug)]
 enum Listener {
     Tcp(TcpListener),
     #[cfg(unix)]
     Unix(UnixListener),
+    Streams(Pin<Box<dyn Stream<Item = io::Result<Transport>> + Send>>),
 }
 
 impl Server {
@@ -113,6 +116,19 @@ impl Server {
     /// Uses a listener that was bound before.
     pub fn from_listener(listener: TcpListener, options: ServerOptions) -> Self {
         Self::new(Listener::Tcp(listener), options)
+    }
+
+    /// Serves streams that another program or library has accepted, such as virtual sockets, or streams in memory.
+    /// `streams` yields the clients, and [`Transport::other`] wraps each. An error counts as one of `accept`: the server
+    /// tries again. After the last client, the server serves those that are connected until it is shut down.
+    ///
+    /// The clients have no address, so the limits for each address do not apply. [`Server::with_tls`] has no effect.
+    /// [`Server::serve_per_core`] serves TCP and Unix sockets only.
+    pub fn from_streams(
+        streams: impl Stream<Item = io::Result<Transport>> + Send + 'static,
+        options: ServerOptions,
+    ) -> Self {
+        Self::new(Listener::Streams(Box::pin(streams)), options)
     }
 
     fn new(listener: Listener, options: ServerOptions) -> Self {
@@ -162,12 +178,13 @@ impl Server {
     /// Returns the address at which the server listens, with the port that the system chose for port 0.
     ///
     /// # Errors
-    /// The error of the system; [`io::ErrorKind::Unsupported`] if the server listens at a path.
+    /// The error of the system; [`io::ErrorKind::Unsupported`] if the server does not listen over TCP.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match &self.listener {
             Listener::Tcp(listener) => listener.local_addr(),
             #[cfg(unix)]
             Listener::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+            Listener::Streams(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -197,7 +214,7 @@ impl Server {
         F: Future<Output: IntoHandlerResult> + Send + 'static,
     {
         let (pool, handler) = (Arc::clone(self.connections.pool()), Arc::new(handler));
-        let (listener, host) = self.into_host(move |opening, span| {
+        let (mut listener, host) = self.into_host(move |opening, span| {
             let preparing = session::prepare(Arc::clone(&pool), opening, Arc::clone(&handler));
             session::spawn(preparing, span);
         });
@@ -228,6 +245,7 @@ impl Server {
 /// Waits until all handlers have ended, or until they are cut off.
 async fn finish(pool: &Pool) {
     tokio::select! {
+        biased;
         () = pool.until_empty() => {}
         () = pool.until(Phase::Cut) => {}
     }
@@ -241,7 +259,7 @@ fn max_refusals() -> usize {
 }
 
 impl Listener {
-    async fn accept(&self) -> io::Result<(Transport, Option<SocketAddr>)> {
+    async fn accept(&mut self) -> io::Result<(Transport, Option<SocketAddr>)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
@@ -249,17 +267,22 @@ impl Listener {
             }
             #[cfg(unix)]
             Self::Unix(listener) => Ok((listener.accept().await?.0.into(), None)),
+            Self::Streams(streams) => match poll_fn(|cx| streams.as_mut().poll_next(cx)).await {
+                Some(stream) => Ok((stream?, None)),
+                None => pending().await,
+            },
         }
     }
 
     /// Passes each client that gets a place to `start`, until the server is closing.
-    async fn accept_until_closing(&self, host: &Host, mut start: impl FnMut(Client)) {
+    async fn accept_until_closing(&mut self, host: &Host, mut start: impl FnMut(Client)) {
         let mut can_accept = true;
         let mut closing = pin!(host.connections.pool().until(Phase::Closing));
         loop {
             let accepted = tokio::select! {
-                accepted = self.accept() => accepted,
+                biased;
                 () = &mut closing => return,
+                accepted = self.accept() => accepted,
             };
             match accepted {
                 Ok((transport, peer)) => {
@@ -343,8 +366,9 @@ impl Host {
         let deadline = Deadline::after(self.connections.shared_options().options.handshake_timeout);
         let detecting = deadline.limit(Spoken::detect(transport, tls, &*protocol));
         let detected = tokio::select! {
-            detected = detecting => detected.and_then(|detected| detected),
+            biased;
             () = pool.until(Phase::Closing) => Err(OpeningError::Ended.into()),
+            detected = detecting => detected.and_then(|detected| detected),
         };
         match detected {
             Ok(Spoken::Http1(transport, input)) => {
@@ -405,6 +429,17 @@ impl Host {
                 timeout(TURNED_AWAY_TIME, refusal).await.ok();
                 drop(permit);
             });
+        }
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(listener) => listener.fmt(f),
+            #[cfg(unix)]
+            Self::Unix(listener) => listener.fmt(f),
+            Self::Streams(_) => f.write_str("Streams"),
         }
     }
 }

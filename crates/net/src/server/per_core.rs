@@ -65,7 +65,7 @@ impl Server {
         F: Future<Output: IntoHandlerResult> + 'static,
     {
         let (pool, handler) = (Arc::clone(self.connections.pool()), Arc::new(handler));
-        let (listener, host) = self.into_host(move |opening, span| {
+        let (mut listener, host) = self.into_host(move |opening, span| {
             let preparing = session::prepare(Arc::clone(&pool), opening, Arc::clone(&handler));
             session::spawn_local(preparing, span);
         });

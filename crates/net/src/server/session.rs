@@ -84,8 +84,9 @@ fn until_closing(
     let pool = Arc::clone(connections.pool());
     Box::pin(async move {
         tokio::select! {
-            request = opening => request,
+            biased;
             () = pool.until(Phase::Closing) => Err(OpeningError::Ended.into()),
+            request = opening => request,
         }
     })
 }
@@ -112,11 +113,12 @@ where
         Err(panic) => Err(panic),
     };
     let outcome = tokio::select! {
-        outcome = decide(decision, &mut handler) => outcome,
+        biased;
         () = pool.until(Phase::Cut) => {
             pool.counters.count_failed();
             return None;
         }
+        outcome = decide(decision, &mut handler) => outcome,
     };
     match (outcome, handler) {
         (Outcome::Accepted(socket, None), Ok(handler)) => {
@@ -141,8 +143,9 @@ where
                 }
             };
             tokio::select! {
-                result = ending => report(&result),
+                biased;
                 () = pool.until(Phase::Cut) => {}
+                result = ending => report(&result),
             }
         }
         (Outcome::Rejected(result), _) => report(&result),

@@ -327,11 +327,37 @@ pub(crate) fn copy(error: &io::Error) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use fullduplex_proto::Limits;
+
     use super::*;
 
     /// Fault FT-40: an idle connection needs one of these in addition to its link.
     #[test]
     fn a_parked_core_is_small() {
         assert!(size_of::<Core>() <= 104);
+    }
+
+    #[test]
+    fn a_core_with_work_is_not_at_rest() {
+        let at_rest = || {
+            let connection = Connection::server(Limits::default(), Duration::ZERO);
+            ActiveCore::new(connection, Input::default())
+        };
+        assert!(at_rest().is_at_rest());
+        let changes: [fn(&mut ActiveCore); _] = [
+            |core| core.input.bytes().extend_from_slice(b"x"),
+            |core| core.read_since = 1,
+            |core| core.flush = Flush::Due,
+            |core| core.broken = Some(io::ErrorKind::Other.into()),
+            |core| core.delta.count_read(1),
+            |core| core.cork = Some(Cork::new()),
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let mut core = at_rest();
+            change(&mut core);
+            assert!(!core.is_at_rest(), "change {number}");
+        }
     }
 }

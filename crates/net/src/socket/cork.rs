@@ -181,6 +181,19 @@ mod tests {
         assert!(!Arc::ptr_eq(&cork, &Cork::new()));
     }
 
+    /// A handler may drive another socket, and continue its own turn afterwards.
+    #[test]
+    fn the_end_of_a_turn_restores_the_turn_before_it() {
+        let (outer, inner) = (Arc::new(()), Arc::new(()));
+        let turn = Turn::begin(&outer);
+        let inner_turn = Turn::begin(&inner);
+        assert!(Turn::is_of(&inner) && !Turn::is_of(&outer));
+        drop(inner_turn);
+        assert!(Turn::is_of(&outer));
+        drop(turn);
+        assert!(!Turn::is_of(&outer));
+    }
+
     #[test]
     fn a_cork_takes_no_message_that_is_too_long_or_has_no_room() {
         let cork = Cork::new();

@@ -640,3 +640,22 @@ fn wake<S: AsyncRead + AsyncWrite + Unpin>(mut link: MutexGuard<'_, Link<S>>) {
     drop(link);
     driver.into_iter().for_each(Waker::wake);
 }
+
+#[cfg(test)]
+mod tests {
+    use fullduplex_proto::Role;
+    use tokio::io::{AsyncWriteExt, duplex};
+
+    use super::*;
+    use crate::socket::options::UpgradedOptions;
+
+    /// A batch may hold a cork, which would keep an idle connection from being parked.
+    #[tokio::test]
+    async fn a_message_that_arrives_alone_leaves_no_batch() {
+        let (mut client, server) = duplex(1024);
+        let mut socket = Socket::from_upgraded(server, Role::Server, UpgradedOptions::default());
+        client.write_all(&[0x82, 0x80, 1, 2, 3, 4]).await.unwrap();
+        assert_eq!(socket.recv().await.unwrap(), Some(Message::from(Vec::new())));
+        assert!(socket.batch.is_none());
+    }
+}

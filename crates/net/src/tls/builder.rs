@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, KeyLogFile, RootCertStore};
@@ -58,6 +59,8 @@ enum KeyLog {
 impl TlsBuilder {
     /// Trusts the certificates of `pem` in addition to those that are trusted already. A server whose own
     /// certificate is one of them is trusted too, for example if it is self-signed.
+    ///
+    /// Chains that lead to one of them are verified alike on every platform, without a check for revocation.
     pub fn extra_roots(mut self, pem: &[u8]) -> Self {
         self.roots.push(pem.to_vec());
         self
@@ -159,26 +162,29 @@ fn trust(trust: Trust, roots: &[Vec<u8>]) -> Result<verifier::Trust, TlsConfigEr
         .collect::<Result<Vec<_>, _>>()
         .map_err(|reason| TlsConfigError::Pem { part: "roots", reason })?
         .concat();
-    Ok(match trust {
-        Trust::Platform => {
-            let chain = PlatformVerifier::new_with_extra_roots(given.clone(), provider());
-            let chain = Arc::new(chain.map_err(bad_roots)?);
-            verifier::Trust::Roots { chain, given, platform: true }
+    if let Trust::Any = trust {
+        return Ok(verifier::Trust::Any);
+    }
+    let mut chains = Vec::<Arc<dyn ServerCertVerifier>>::new();
+    // Not by the platform: Android cannot add roots, and Wine refuses to.
+    if !given.is_empty() {
+        let mut store = RootCertStore::empty();
+        for root in &given {
+            store.add(root.clone()).map_err(bad_roots)?;
         }
-        Trust::Given => {
-            let mut store = RootCertStore::empty();
-            for root in &given {
-                store.add(root.clone()).map_err(bad_roots)?;
-            }
-            let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider());
-            verifier::Trust::Roots {
-                chain: chain.build().map_err(bad_roots)?,
-                given,
-                platform: false,
-            }
+        let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider());
+        chains.push(chain.build().map_err(bad_roots)?);
+    }
+    let platform = matches!(trust, Trust::Platform);
+    if platform {
+        match PlatformVerifier::new(provider()) {
+            Ok(chain) => chains.push(Arc::new(chain)),
+            // A minimal container has no roots of its own.
+            Err(_) if !given.is_empty() => {}
+            Err(error) => return Err(bad_roots(error)),
         }
-        Trust::Any => verifier::Trust::Any,
-    })
+    }
+    Ok(verifier::Trust::Roots { chains, given, platform })
 }
 
 fn bad_roots(error: impl ToString) -> TlsConfigError {

@@ -151,7 +151,8 @@ fn tell(observer: &dyn ConnectObserver, session: &ClientConnection) {
         && let Some(suite) = session.negotiated_cipher_suite()
         && let Some(cipher) = suite.suite().as_str()
     {
-        observer.observe(ConnectStep::Tls { version, cipher });
+        let alpn = session.alpn_protocol().and_then(|name| str::from_utf8(name).ok());
+        observer.observe(ConnectStep::Tls { version, cipher, alpn });
     }
 }
 

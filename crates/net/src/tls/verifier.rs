@@ -9,8 +9,7 @@ use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_
 use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, PeerMisbehaved,
-    SignatureScheme,
+    CertificateError, DigitallySignedStruct, Error, OtherError, PeerMisbehaved, SignatureScheme,
 };
 
 use super::der::{Certificate, PublicKey};
@@ -30,7 +29,8 @@ pub(super) struct Verifier {
 pub(super) enum Trust {
     /// Certificates whose chain leads to a trusted root, and certificates that are given themselves.
     Roots {
-        chain: Arc<dyn ServerCertVerifier>,
+        /// One of these must accept the chain: that of the given roots, or that of the platform.
+        chains: Vec<Arc<dyn ServerCertVerifier>>,
         given: Vec<CertificateDer<'static>>,
         /// Whether certificates in the file of `SSL_CERT_FILE` count as given.
         platform: bool,
@@ -87,14 +87,15 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if let Trust::Roots { chain, given, platform } = &self.trust {
+        if let Trust::Roots { chains, given, platform } = &self.trust {
+            let verify_chain = |chain: &Arc<dyn ServerCertVerifier>| {
+                chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+            };
             // A self-signed certificate is often also a CA certificate. webpki does not accept that as a
             // server's own certificate.
             if given.contains(end_entity) {
                 verify_given(end_entity, server_name, now)?;
-            } else if let Err(error) =
-                chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-            {
+            } else if let Err(error) = any(chains.iter().map(verify_chain)) {
                 let is_odd = matches!(error, Error::InvalidCertificate(CertificateError::Other(_)));
                 if !(is_odd && *platform && environment_gives(end_entity)) {
                     return Err(error);
@@ -144,13 +145,22 @@ impl ServerCertVerifier for Verifier {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
     }
+}
 
-    fn root_hint_subjects(&self) -> Option<&[DistinguishedName]> {
-        match &self.trust {
-            Trust::Roots { chain, .. } => chain.root_hint_subjects(),
-            Trust::Any => None,
+/// Returns the first success. Otherwise, returns the first error that says more than that the issuer is unknown.
+fn any(
+    results: impl Iterator<Item = Result<ServerCertVerified, Error>>,
+) -> Result<ServerCertVerified, Error> {
+    const UNKNOWN: Error = Error::InvalidCertificate(CertificateError::UnknownIssuer);
+    let mut failure = UNKNOWN;
+    for result in results {
+        match result {
+            Ok(verified) => return Ok(verified),
+            Err(error) if failure == UNKNOWN => failure = error,
+            Err(_) => {}
         }
     }
+    Err(failure)
 }
 
 /// Verifies the dates and the name of a certificate that the application trusts directly.
@@ -255,9 +265,5 @@ impl ServerCertVerifier for Observed {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.verifier.supported_verify_schemes()
-    }
-
-    fn root_hint_subjects(&self) -> Option<&[DistinguishedName]> {
-        self.verifier.root_hint_subjects()
     }
 }

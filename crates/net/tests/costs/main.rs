@@ -3,6 +3,7 @@
 //! `cargo test --package fullduplex-net --test costs -- --nocapture` prints the figures.
 #![allow(clippy::unwrap_used, reason = "a test may end by a panic")]
 
+#[cfg(target_os = "linux")]
 mod descriptors;
 mod fail_loop;
 mod fail_loop_client;

@@ -34,7 +34,7 @@ impl ConnectObserver for Lines {
             ConnectStep::Connected { address } => format!("connected {address}"),
             ConnectStep::Tunnel => "tunnel".to_owned(),
             ConnectStep::Certificates { chain } => format!("{} certificate(s)", chain.len()),
-            ConnectStep::Tls { version, cipher } => format!("{version} {cipher}"),
+            ConnectStep::Tls { version, cipher, .. } => format!("{version} {cipher}"),
             ConnectStep::Request(request) => format!("request {}", request.uri()),
             ConnectStep::Response(response) => format!("response {}", response.status().as_u16()),
             other => format!("{other:?}"),

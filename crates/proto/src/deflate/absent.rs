@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use super::{ContextParams, InflateError, Step, WindowBits};
+use super::{CompressionLevel, ContextParams, InflateError, Step, WindowBits};
 
 #[derive(Debug)]
 pub(crate) struct Deflater(Infallible);
@@ -11,8 +11,12 @@ pub(crate) struct Deflater(Infallible);
 pub(crate) struct Inflater(Infallible);
 
 impl Deflater {
-    pub(crate) fn new(_context: ContextParams) -> Option<Self> {
+    pub(crate) fn new(_context: ContextParams, _level: CompressionLevel) -> Option<Self> {
         None
+    }
+
+    pub(crate) fn keeps_context(&self) -> bool {
+        match self.0 {}
     }
 
     pub(crate) fn context_bytes(&self) -> usize {

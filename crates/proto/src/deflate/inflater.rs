@@ -1,3 +1,5 @@
+use std::cell::Cell;
+
 use zlib_rs::{Inflate, InflateFlush, Status};
 
 use super::deflater::TAIL;
@@ -9,10 +11,22 @@ const EMPTY_BLOCK: [u8; 5] = [0x00, 0x00, 0x00, 0xFF, 0xFF];
 /// The value of [`Inflater::ending`] at the beginning of a message. It may be any value except the tail.
 const NO_ENDING: [u8; TAIL.len()] = [0xAA; 4];
 
+thread_local! {
+    /// A stream for the next message of this thread that needs no context. So connections without context takeover
+    /// hold no memory between messages.
+    static SPARE: Cell<Option<Spare>> = const { Cell::new(None) };
+}
+
+struct Spare {
+    stream: Inflate,
+    /// Empty memory for [`Inflater::history`].
+    history: Vec<u8>,
+}
+
 /// Inflates the messages of a peer (RFC 7692 section 7.2.2).
 pub(crate) struct Inflater {
     context: ContextParams,
-    /// Created when there is data to inflate.
+    /// Created when there is data to inflate. Without context takeover, it is `None` between messages.
     stream: Option<Inflate>,
     /// Whether anything was inflated since the last [`Inflater::release_unused`].
     used: bool,
@@ -76,10 +90,20 @@ impl Inflater {
         }
         self.ending = NO_ENDING;
         if self.context.takeover == ContextTakeover::No {
-            self.history.clear();
-            self.restart();
+            self.recycle();
         }
         Ok(())
+    }
+
+    /// Leaves the stream to the next message of this thread.
+    fn recycle(&mut self) {
+        let mut history = std::mem::take(&mut self.history);
+        history.clear();
+        if let Some(stream) = self.stream.take() {
+            let spare = Spare { stream, history };
+            // While the thread ends, there is no place for it.
+            SPARE.try_with(|place| place.set(Some(spare))).ok();
+        }
     }
 
     /// Inflates an empty block, or the rest of an empty block, to check that the data was not truncated. The
@@ -150,13 +174,24 @@ impl Inflater {
     fn restart(&mut self) {
         // The stream always has the largest window (RFC7692-7.2.2-2). If the peer refers back further than
         // agreed, the inflated data is unspecified.
-        let stream = self.stream.get_or_insert_with(|| Inflate::new(false, 15));
+        let mut stream = self.stream.take().unwrap_or_else(|| self.new_stream());
         stream.reset(false);
         let window = self.history.len().min(self.context.window_bits.bytes());
         if window > 0 {
             let history = &self.history[self.history.len() - window..];
             stream.set_dictionary(history).expect("a raw stream accepts any dictionary");
         }
+        self.stream = Some(stream);
+    }
+
+    fn new_stream(&mut self) -> Inflate {
+        if self.context.takeover == ContextTakeover::No
+            && let Ok(Some(spare)) = SPARE.try_with(Cell::take)
+        {
+            self.history = spare.history;
+            return spare.stream;
+        }
+        Inflate::new(false, 15)
     }
 
     fn note_ending(&mut self, data: &[u8]) {

@@ -163,6 +163,7 @@ impl Params {
                 self.server_max_window_bits.unwrap_or(WindowBits::MAX),
             ),
             threshold: wanted.threshold,
+            level: wanted.level,
         }
     }
 }

@@ -2,8 +2,8 @@
 //! 8).
 
 use fullduplex_proto::{
-    Connection, ContextParams, ContextTakeover, DeflateConfig, Message, Outgoing, Prepared,
-    Received, Role,
+    CompressionLevel, Connection, ContextParams, ContextTakeover, DeflateConfig, Message, Outgoing,
+    Part, Prepared, Received, Role,
 };
 
 use crate::support::*;
@@ -74,4 +74,51 @@ fn lengths_do_not_reveal_a_secret() {
     }
     let both = [secret.into(), Prepared::new("for all").into()];
     assert_eq!(len_after(&both, secret, ContextTakeover::Yes), alone, "the window is empty again");
+}
+
+/// Without takeover, the connections of a thread share memory, but no content. That holds while a message is sent or
+/// received in fragments.
+#[test]
+fn connections_without_takeover_share_no_content() {
+    let [mut sender, mut other] = [(); 2].map(|()| deflating(Role::Server, ContextTakeover::No));
+    let [mut receiver, mut other_receiver] =
+        [(); 2].map(|()| deflating(Role::Client, ContextTakeover::No));
+    let part = |text: &str, last| Part { content: text.into(), last };
+    let whole = [Received::Message("one, two, three, four".into())];
+    for _ in 0..3 {
+        sender.send_part(&part("one, two, ", false)).unwrap();
+        assert_eq!(events(&mut receiver, &drain(&mut sender)), []);
+        other.send("one, two, three, four").unwrap();
+        assert_eq!(events(&mut other_receiver, &drain(&mut other)), whole);
+        sender.send_part(&part("three, four", true)).unwrap();
+        assert_eq!(events(&mut receiver, &drain(&mut sender)), whole);
+    }
+}
+
+/// Each end has a level of its own, although the ends of a thread share memory.
+#[test]
+fn a_higher_level_makes_shorter_messages() {
+    let text: String = (0..200)
+        .map(|number| format!("{{\"id\":{},\"user\":{}}},", number * 7919, number % 7))
+        .collect();
+    for takeover in TAKEOVERS {
+        let mut lens =
+            [CompressionLevel::FASTEST, CompressionLevel::default(), CompressionLevel::SMALLEST]
+                .repeat(2)
+                .into_iter()
+                .map(|level| {
+                    let context = ContextParams { takeover, ..ContextParams::default() };
+                    let mut deflate = DeflateConfig::default();
+                    (deflate.client, deflate.server, deflate.level) = (context, context, level);
+                    let mut sender = connection(Role::Server).with_deflate(deflate);
+                    sender.send(text.as_str()).unwrap();
+                    let wire = drain(&mut sender);
+                    let received = events(&mut deflating(Role::Client, takeover), &wire);
+                    assert_eq!(received, [Received::Message(text.as_str().into())]);
+                    wire.len()
+                });
+        let first: [usize; 3] = std::array::from_fn(|_| lens.next().unwrap());
+        assert!(first.is_sorted_by(|a, b| a > b), "{first:?}");
+        assert!(lens.eq(first), "{takeover:?}");
+    }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use fullduplex_proto::handshake::{Answer, Nonce, Offer, Subprotocol, Subprotocols};
 use fullduplex_proto::{
-    CloseCode, CloseReason, Connection, ConnectionError, ContextParams, ContextTakeover,
-    DeflateConfig, Encoder, Limits, Message, Misuse, Observer, Outgoing, Part, Prepared, Role,
-    Text, Timeouts, Url, Violation, WindowBits,
+    CloseCode, CloseReason, CompressionLevel, CompressionLevelError, Connection, ConnectionError,
+    ContextParams, ContextTakeover, DeflateConfig, Encoder, Limits, Message, Misuse, Observer,
+    Outgoing, Part, Prepared, Role, Text, Timeouts, Url, Violation, WindowBits,
 };
 
 use crate::support::opening::NONCE;
@@ -216,6 +216,17 @@ fn fragments_take_no_more_memory_than_the_limit() {
     }
     let held = connection.held_bytes(&BytesMut::new());
     assert!((90_000..=100_000).contains(&held), "{held}");
+}
+
+#[test]
+fn a_compression_level_is_1_to_9() {
+    for level in 0..=10 {
+        let checked = CompressionLevel::new(level).map(CompressionLevel::get);
+        let is_valid = (1..=9).contains(&level);
+        assert_eq!(checked, if is_valid { Ok(level) } else { Err(CompressionLevelError(level)) });
+    }
+    let error = CompressionLevelError(10).to_string();
+    assert_eq!(error, "a compression level must be 1 to 9, not 10");
 }
 
 #[test]

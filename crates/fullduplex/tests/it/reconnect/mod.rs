@@ -17,11 +17,11 @@ use fullduplex_net::proto::{CloseCode, CloseFrame};
 use futures_util::{FutureExt, StreamExt};
 use memory::{Client, Memory};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, advance, sleep, sleep_until};
+use tokio::time::{Instant, advance, sleep, sleep_until, timeout};
 
 /// Returns the next event, which must arrive within an hour.
 async fn next(events: &mut ReconnectingEvents) -> ReconnectingEvent {
-    let event = tokio::time::timeout(Duration::from_secs(3600), events.next());
+    let event = timeout(Duration::from_secs(3600), events.next());
     event.await.expect("an event within an hour").expect("an event before the end")
 }
 
@@ -276,6 +276,53 @@ async fn close_works_in_every_state() {
     server.crash();
     sleep(Duration::from_secs(60)).await;
     assert_eq!(server.attempts().len(), attempts + 1, "it does not reconnect");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_program_that_ends_closes_with_1001() {
+    let (codes, mut closed) = mpsc::unbounded_channel();
+    let server = Memory::new(move |mut socket: Client| {
+        let codes = codes.clone();
+        async move { codes.send(socket.closed().await.code()).unwrap() }
+    });
+    server.start();
+    let socket = ReconnectingWebSocket::builder(server.builder()).open();
+    expect!(&mut socket.events(), ReconnectingEvent::Open);
+    socket.disappear();
+    let code = timeout(Duration::from_secs(60), closed.recv()).await;
+    assert_eq!(code, Ok(Some(1001)));
+}
+
+/// If the application sends, its events wait for a first listener until there are too many. If it does not,
+/// all events wait, and the socket does not read meanwhile.
+#[tokio::test(start_paused = true)]
+async fn unclaimed_events_are_dropped_only_if_the_application_sends() {
+    const COUNT: usize = 3000;
+    for sends in [false, true] {
+        let server = Memory::new(|mut socket: Client| async move {
+            for number in 0..COUNT {
+                socket.send(number.to_string()).await.unwrap();
+            }
+            socket.closed().await;
+        });
+        server.start();
+        let socket = ReconnectingWebSocket::builder(server.builder()).open();
+        if sends {
+            socket.send("hello").unwrap();
+        }
+        // The clock moves when all tasks wait.
+        sleep(Duration::from_secs(1)).await;
+        let mut events = socket.events();
+        if sends {
+            assert!(events.next().now_or_never().is_none());
+            continue;
+        }
+        expect!(&mut events, ReconnectingEvent::Open);
+        for number in 0..COUNT {
+            expect!(&mut events, ReconnectingEvent::Message(message) =>
+                assert_eq!(message.data.as_text(), Some(&*number.to_string())));
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::backoff;
 use super::link::{Channel, Connector, Inbox, Link, LinkError, Receiver};
+use super::wire;
 use crate::entry::{Content, Entry};
 use crate::feed::Fetched;
 use crate::position::Position;
@@ -123,7 +124,13 @@ impl Node {
         let number = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
         let lost = Arc::new(Notify::new());
         let receiver: Weak<dyn Receiver> = self.itself.clone();
-        let inbox = Inbox { receiver, number, lost: Arc::clone(&lost), timeout: self.timeout() };
+        let inbox = Inbox {
+            receiver,
+            number,
+            lost: Arc::clone(&lost),
+            timeout: self.timeout(),
+            max_content: self.topics.options.max_message.saturating_add(wire::HEAD),
+        };
         let link = self.in_time(self.connector.connect(inbox)).await?;
         self.has_answered();
         Ok(Current { link, number, lost })
@@ -402,6 +409,13 @@ impl Receiver for Node {
         if let Some(slot) = self.receiving_slot(connection, topic) {
             slot.handle_content(&content, now());
         }
+    }
+
+    fn is_subscribed(&self, connection: u64, topic: &Topic) -> bool {
+        // The lock is held while the topic is unsubscribed.
+        self.topics
+            .find(topic)
+            .is_some_and(|slot| slot.subscribed_on.try_lock().is_ok_and(|on| *on == connection))
     }
 
     fn handle_foreign(&self) {

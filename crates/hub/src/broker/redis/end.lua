@@ -1,6 +1,6 @@
 -- Returns the last id of a log, and the content of its last entry or ''. A log that does not exist begins with a
--- mark.
--- KEYS: the log. ARGV: content of a mark, age in ms, epoch of a new log.
+-- mark. Content that is too long is returned as ''.
+-- KEYS: the log. ARGV: content of a mark, age in ms, epoch of a new log, maximum bytes of content.
 local log = KEYS[1]
 if redis.call('EXISTS', log) == 0 then
   local time = redis.call('TIME')
@@ -14,5 +14,5 @@ for i = 1, #info, 2 do
   if info[i] == 'last-generated-id' then id = info[i + 1] end
 end
 local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
-if last and last[1] == id then content = last[2][2] end
+if last and last[1] == id and #last[2][2] <= tonumber(ARGV[4]) then content = last[2][2] end
 return { id, content }

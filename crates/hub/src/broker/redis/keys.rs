@@ -44,11 +44,7 @@ impl Keys {
 
 /// Passes on a message that was published to a channel.
 pub(super) fn receive(inbox: &Inbox, channel: &[u8], mut payload: Bytes) {
-    let parse = || {
-        let (tag, kind) = std::str::from_utf8(channel).ok()?.strip_prefix('{')?.split_once("}:")?;
-        Some((tag.split_once(':')?.1, kind))
-    };
-    match parse() {
+    match parse(channel) {
         Some((encoded, "live")) => inbox.content(encoded, payload),
         Some((encoded, "entries")) => {
             let end = payload.iter().position(|&byte| byte == b' ');
@@ -63,6 +59,19 @@ pub(super) fn receive(inbox: &Inbox, channel: &[u8], mut payload: Bytes) {
         }
         _ => {}
     }
+}
+
+/// Handles the end of the subscription to a channel. If the node still follows the topic, the connection is lost.
+pub(super) fn unsubscribed(inbox: &Inbox, channel: &[u8]) {
+    if let Some((encoded, _)) = parse(channel) {
+        inbox.unsubscribed(encoded);
+    }
+}
+
+/// Returns the encoded topic and the kind of a channel.
+fn parse(channel: &[u8]) -> Option<(&str, &str)> {
+    let (tag, kind) = std::str::from_utf8(channel).ok()?.strip_prefix('{')?.split_once("}:")?;
+    Some((tag.split_once(':')?.1, kind))
 }
 
 /// Returns epoch and offset of the id of an entry.

@@ -1,9 +1,9 @@
 use std::fmt;
 
 use bytes::Bytes;
-use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
 
+use super::connection::Connection;
 use super::keys::{Keys, id};
 use super::scripts::Scripts;
 use crate::backend::Boxed;
@@ -16,7 +16,7 @@ use crate::position::Position;
 use crate::presence::MemberInfo;
 
 pub(super) struct RedisLink {
-    connection: MultiplexedConnection,
+    connection: Connection,
     inbox: Inbox,
     keys: Keys,
     scripts: Scripts,
@@ -34,7 +34,7 @@ impl fmt::Debug for RedisLink {
 
 impl RedisLink {
     pub(super) fn new(
-        connection: MultiplexedConnection,
+        connection: Connection,
         inbox: Inbox,
         keys: Keys,
         scripts: Scripts,
@@ -44,7 +44,7 @@ impl RedisLink {
     }
 
     async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, LinkError> {
-        command.query_async(&mut self.connection.clone()).await.map_err(error)
+        self.connection.query(command).await.map_err(error)
     }
 
     fn script(&self, digest: &str, key: String) -> Cmd {
@@ -68,7 +68,8 @@ impl RedisLink {
             Some(position) => command.arg(position.epoch()).arg(position.offset()),
             None => command.arg("").arg(""),
         };
-        command.arg(log.history.age().as_millis() as u64);
+        command.arg(log.history.age().as_millis() as u64).arg(log.history.size());
+        command.arg(self.inbox.max_content);
         let values: Vec<Vec<u8>> = self.query(&command).await?;
         let mut values = values.into_iter();
         let Some(last) = values.next() else {
@@ -140,6 +141,7 @@ impl Link for RedisLink {
             let mut command = self.script(&self.scripts.end, self.keys.log(&log.encoded));
             command.arg(&wire::encode(&self.mark())[..]);
             command.arg(log.history.age().as_millis() as u64).arg(self.ids.next());
+            command.arg(self.inbox.max_content);
             let (place, content): (Vec<u8>, Vec<u8>) = self.query(&command).await?;
             let (epoch, offset) = id(&place).ok_or_else(foreign_entry)?;
             let check = wire::decode(content.into()).map_or(0, |content| content.check());
@@ -223,7 +225,9 @@ impl Link for RedisLink {
         channel: &'a Channel,
     ) -> Boxed<'a, Result<Vec<MemberInfo>, LinkError>> {
         Box::pin(async move {
-            let command = self.script(&self.scripts.members, self.keys.members(&channel.encoded));
+            let mut command =
+                self.script(&self.scripts.members, self.keys.members(&channel.encoded));
+            command.arg(self.inbox.max_content);
             let values: Vec<Vec<u8>> = self.query(&command).await?;
             let mut values = values.into_iter();
             let mut members = Vec::new();
@@ -241,9 +245,12 @@ impl Link for RedisLink {
 /// Classifies an error: either the server rejected the request, or the connection is unusable.
 fn error(error: RedisError) -> LinkError {
     match error.kind() {
-        // The server restarts or is being replaced. The next connection reaches a working one.
+        // The server restarts or is being replaced, or the slot has moved. The next connection reaches a working one.
         ErrorKind::Server(
-            ServerErrorKind::BusyLoading
+            ServerErrorKind::Ask
+            | ServerErrorKind::BusyLoading
+            | ServerErrorKind::ClusterDown
+            | ServerErrorKind::Moved
             | ServerErrorKind::NoScript
             | ServerErrorKind::MasterDown
             | ServerErrorKind::ReadOnly

@@ -4,17 +4,20 @@
 //! A script appends an entry to the log and publishes it, so entries are published in the order of the log. The id of
 //! an entry consists of its epoch and its offset. Offsets are consecutive.
 
+mod connection;
 mod keys;
 mod link;
 mod scripts;
 
 use std::sync::Arc;
 
+use redis::cluster::ClusterClient;
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _,
     ProtocolVersion, PushInfo, PushKind, RedisError, TlsCertificates, Value,
 };
 
+use self::connection::Connection;
 use self::keys::Keys;
 use self::link::RedisLink;
 use self::scripts::Scripts;
@@ -40,8 +43,8 @@ impl Hub {
     /// the same [`HubOptions::prefix`].
     ///
     /// `urls` is one URL, or several separated by commas, which are tried in order. The scheme is `redis://`, or
-    /// `rediss://` for TLS, such as `rediss://user:password@redis.example:6379/0`. A Redis Cluster is
-    /// refused.
+    /// `rediss://` for TLS, such as `rediss://user:password@redis.example:6379/0`. Of a Redis Cluster, which needs
+    /// version 7, one URL is enough. Each topic is on one of its servers.
     ///
     /// The function connects immediately, so that a wrong address or password is an error. Later the hub reconnects
     /// when a connection is lost. The connection ends when the last clone, subscription and member of the hub are
@@ -105,13 +108,9 @@ impl Redis {
         server: &ConnectionInfo,
         inbox: Inbox,
     ) -> Result<RedisLink, LinkError> {
-        let client = match server.addr() {
-            ConnectionAddr::TcpTls { .. } if self.authorities.is_some() => {
-                let root_cert = self.authorities.clone();
-                let certificates = TlsCertificates { client_tls: None, root_cert };
-                Client::build_with_tls(server.clone(), certificates)
-            }
-            _ => Client::open(server.clone()),
+        let client = match self.certificates(server) {
+            Some(certificates) => Client::build_with_tls(server.clone(), certificates),
+            None => Client::open(server.clone()),
         };
         let client = client.map_err(refused)?;
         let timeout = inbox.timeout;
@@ -124,18 +123,47 @@ impl Redis {
                 Ok::<(), std::convert::Infallible>(())
             });
         let connecting = client.get_multiplexed_async_connection_with_config(&config);
-        let mut connection = connecting.await.map_err(refused)?;
-        let info: String =
-            redis::cmd("INFO").arg("server").query_async(&mut connection).await.map_err(refused)?;
-        if is_cluster(&info) {
-            return Err(LinkError::Refused(
-                "it is part of a Redis Cluster, which a hub does not support; use a single server"
-                    .into(),
-            ));
-        }
+        let mut connection = Connection::Single(connecting.await.map_err(refused)?);
+        let info = connection.query(redis::cmd("INFO").arg("server")).await;
+        let info: String = info.map_err(refused)?;
         let sharded = major_version(&info).is_some_and(|version| version >= SHARDED);
-        let scripts = Scripts::load(&mut connection).await.map_err(refused)?;
+        if is_cluster(&info) {
+            if !sharded {
+                return Err(LinkError::Refused("a Redis Cluster needs version 7 or newer".into()));
+            }
+            connection = self.connect_to_cluster(server, &inbox).await.map_err(refused)?;
+        }
+        let scripts = Scripts::load(&connection).await.map_err(refused)?;
         Ok(RedisLink::new(connection, inbox, self.keys.clone(), scripts, sharded))
+    }
+
+    /// Connects to all servers of a cluster. If the connection to one of them is lost, the link is lost: the next one
+    /// learns which server has which slot, and fetches what was missed.
+    async fn connect_to_cluster(
+        &self,
+        server: &ConnectionInfo,
+        inbox: &Inbox,
+    ) -> Result<Connection, RedisError> {
+        let pushes = inbox.clone();
+        let mut builder = ClusterClient::builder([server.clone()])
+            .connection_timeout(inbox.timeout)
+            .response_timeout(inbox.timeout)
+            .retries(0) // a command that is sent again could publish a message twice
+            .push_sender(move |push: PushInfo| {
+                receive(&pushes, push);
+                Ok::<(), std::convert::Infallible>(())
+            });
+        if let Some(certificates) = self.certificates(server) {
+            builder = builder.certs(certificates);
+        }
+        Ok(Connection::Cluster(builder.build()?.get_async_connection().await?))
+    }
+
+    /// Returns the authorities to trust, if the server is reached over TLS and they are not those of the system.
+    fn certificates(&self, server: &ConnectionInfo) -> Option<TlsCertificates> {
+        let is_tls = matches!(server.addr(), ConnectionAddr::TcpTls { .. });
+        let root_cert = self.authorities.clone().filter(|_| is_tls)?;
+        Some(TlsCertificates { client_tls: None, root_cert: Some(root_cert) })
     }
 }
 
@@ -143,6 +171,12 @@ impl Redis {
 fn receive(inbox: &Inbox, push: PushInfo) {
     match push.kind {
         PushKind::Disconnection => inbox.lost("the server closed the connection"),
+        // The answer to an unsubscription, or the slot moves to another server.
+        PushKind::SUnsubscribe => {
+            if let Some(Value::BulkString(channel)) = push.data.first() {
+                keys::unsubscribed(inbox, channel);
+            }
+        }
         PushKind::Message | PushKind::SMessage => {
             let mut data = push.data.into_iter();
             if let (Some(Value::BulkString(channel)), Some(Value::BulkString(payload))) =

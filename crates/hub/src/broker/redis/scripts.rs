@@ -1,7 +1,8 @@
 use redis::RedisError;
-use redis::aio::MultiplexedConnection;
 
-/// The digests of the scripts that a server has loaded.
+use super::connection::Connection;
+
+/// The digests of the scripts that all servers have loaded.
 #[derive(Debug)]
 pub(super) struct Scripts {
     pub(super) append: String,
@@ -12,10 +13,9 @@ pub(super) struct Scripts {
 }
 
 impl Scripts {
-    pub(super) async fn load(connection: &mut MultiplexedConnection) -> Result<Self, RedisError> {
-        let mut load = async |text: &str| {
-            redis::cmd("SCRIPT").arg("LOAD").arg(text).query_async(connection).await
-        };
+    pub(super) async fn load(connection: &Connection) -> Result<Self, RedisError> {
+        let load =
+            async |text: &str| connection.query(redis::cmd("SCRIPT").arg("LOAD").arg(text)).await;
         Ok(Self {
             append: load(include_str!("append.lua")).await?,
             end: load(include_str!("end.lua")).await?,

@@ -1,10 +1,11 @@
-//! Load tests of our server: `load churn CYCLES`, `load push CLIENTS SECONDS`, `load crowd SECONDS`
+//! Load tests of our server: `load http2 SOCKETS`, `load churn CYCLES`, `load push CLIENTS SECONDS`, `load crowd SECONDS`
 //! and `load chat SECONDS CLIENTS`. Each starts a server as a child process and measures it from outside.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its results")]
 
 mod chat;
 mod churn;
 mod crowd;
+mod http2;
 mod push;
 mod raw;
 mod serve;
@@ -19,7 +20,7 @@ use fullduplex_lab::process::Program;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-const USAGE: &str = "usage: load churn CYCLES, load push CLIENTS SECONDS, load crowd SECONDS, or load chat SECONDS CLIENTS";
+const USAGE: &str = "usage: load http2 SOCKETS, load churn CYCLES, load push CLIENTS SECONDS, load crowd SECONDS, or load chat SECONDS CLIENTS";
 
 fn main() -> ExitCode {
     match load() {
@@ -39,9 +40,16 @@ fn load() -> Result<(), Failure> {
         let seconds = arguments.next().ok_or(USAGE)?.parse()?;
         return Ok(push::serve::serve(mode, Duration::from_secs(seconds))?);
     }
+    if task == "serve-http2" {
+        return http2::serve(arguments.next().ok_or(USAGE)?.into());
+    }
+    if task == "client-http2" {
+        return http2::client(&arguments.collect::<Vec<_>>());
+    }
     let numbers = arguments.map(|text| text.parse()).collect::<Result<Vec<u32>, _>>()?;
     match (task.as_str(), numbers.as_slice()) {
         ("serve", []) => Ok(serve::serve()?),
+        ("http2", &[sockets]) => http2::http2(sockets as usize),
         ("churn", &[cycles]) => churn::churn(cycles as usize),
         ("push", &[clients, seconds]) => {
             push::push(clients as usize, Duration::from_secs(seconds.into()))

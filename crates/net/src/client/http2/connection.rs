@@ -95,6 +95,11 @@ impl Handle {
         self.requests.clone()
     }
 
+    /// Returns the limit that the server has set for the streams of the connection.
+    pub(super) fn max_streams(&self) -> Option<usize> {
+        Some(self.requests.current_max_send_streams()).filter(|&streams| streams != usize::MAX)
+    }
+
     pub(super) fn lease(&self) -> Arc<dyn Any + Send + Sync> {
         Arc::clone(&self.lease) as _
     }
@@ -119,7 +124,7 @@ async fn drive(
     let mut ticks = interval_at(Instant::now() + KEEPALIVE, KEEPALIVE);
     loop {
         tokio::select! {
-            ended = &mut connection => return tracing::debug!(?ended, "HTTP/2 connection ended"),
+            biased;
             pong = poll_fn(|cx| pings.poll_pong(cx)), if is_waiting => {
                 is_waiting = false;
                 if let (Ok(_), Some(ready)) = (pong, ready.take()) {
@@ -142,6 +147,7 @@ async fn drive(
                 was_idle = is_idle();
                 is_waiting = pings.send_ping(Ping::opaque()).is_ok();
             }
+            ended = &mut connection => return tracing::debug!(?ended, "HTTP/2 connection ended"),
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::client::opening::{
 use crate::client::options::{ConnectOptions, Http};
 use crate::http2::heads;
 use crate::http2::stream::{Http2Stream, io_error};
+use crate::observer::ConnectStep;
 use crate::socket::Socket;
 use crate::transport::Transport;
 
@@ -88,6 +89,8 @@ async fn open(
     let mut requests = handle.requests().ready().await.map_err(unprocessed)?;
     let sent = requests.send_request(heads::request(request), false);
     let (response, send) = sent.map_err(unprocessed)?;
+    let id = send.stream_id().as_u32();
+    options.observe(ConnectStep::Stream { id, max_streams: handle.max_streams() });
     let response = response.await.map_err(|error| {
         // RFC 9113 sections 6.8 and 8.7: these requests were not processed.
         let is_refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);

@@ -1,5 +1,5 @@
-//! The HTTP/2 connections of this process. Connections to one origin share them if their options for TLS and
-//! for the route are the same.
+//! The HTTP/2 connections of this process. Sockets of one runtime to one origin share them if their options for
+//! TLS and for the route are the same.
 
 use std::net::IpAddr;
 #[cfg(unix)]
@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use fullduplex_proto::Url;
+use tokio::runtime::Handle as Runtime;
 use tokio::time::{Instant, timeout};
 
 use crate::client::connector::Connector;
@@ -21,7 +22,7 @@ use crate::http2::ALPN;
 use crate::proxy::Proxies;
 use crate::tls::Tls;
 
-/// How long [`Http::Auto`] uses HTTP/1.1 after a server without extended CONNECT.
+/// How long [`Http::Auto`] uses HTTP/1.1 after a server without HTTP/2 or without extended CONNECT.
 const UNSUPPORTED_TIME: Duration = Duration::from_secs(600);
 
 /// The maximum number of connections to one origin. Further streams wait until the server allows them.
@@ -42,6 +43,8 @@ pub(super) enum Reached {
 
 /// What connections must have in common to be shared.
 struct Key {
+    /// The runtime whose task does the I/O. Another runtime may run while this one does not.
+    runtime: tokio::runtime::Id,
     url: Url,
     tls: Option<Tls>,
     proxies: Proxies,
@@ -64,6 +67,16 @@ struct Connections {
     unsupported_until: Option<Instant>,
 }
 
+impl Connections {
+    fn remember_unsupported(&mut self) {
+        self.unsupported_until = Some(Instant::now() + UNSUPPORTED_TIME);
+    }
+
+    fn is_unsupported(&self) -> bool {
+        self.unsupported_until.is_some_and(|until| Instant::now() < until)
+    }
+}
+
 /// Returns a connection to the server of `url` that takes one more stream, and opens one if necessary.
 pub(super) async fn reach(url: &Url, options: &ConnectOptions) -> Result<Reached, ConnectError> {
     let shared = find(url, options);
@@ -78,8 +91,7 @@ pub(super) async fn reach(url: &Url, options: &ConnectOptions) -> Result<Reached
     if let Some(connection) = open.min_by_key(|connection| connection.streams()) {
         return Ok(Reached::Http2(connection.handle()));
     }
-    let is_unsupported = connections.unsupported_until.is_some_and(|until| Instant::now() < until);
-    if options.http == Http::Auto && is_unsupported {
+    if options.http == Http::Auto && connections.is_unsupported() {
         return Ok(Reached::Unsupported);
     }
     // RFC8441-6-1: a proxy is asked for a tunnel, as for HTTP/1.1.
@@ -90,6 +102,7 @@ pub(super) async fn reach(url: &Url, options: &ConnectOptions) -> Result<Reached
         let (secured, is_http2) = deadline.limit(url, securing).await??;
         stream = secured;
         if !is_http2 {
+            connections.remember_unsupported();
             return Ok(Reached::Http1(Route { stream, permit }));
         }
     }
@@ -100,7 +113,7 @@ pub(super) async fn reach(url: &Url, options: &ConnectOptions) -> Result<Reached
     let failed = |error| ConnectError::Http2 { authority: authority(url), error };
     let connection = opened.map_err(failed)?;
     if !connection.supports_websocket() {
-        connections.unsupported_until = Some(Instant::now() + UNSUPPORTED_TIME);
+        connections.remember_unsupported();
         return Ok(Reached::Unsupported);
     }
     let handle = connection.handle();
@@ -126,8 +139,7 @@ impl Shared {
         Arc::strong_count(self) > 1
             || self.0.try_lock().is_ok_and(|mut connections| {
                 connections.open.retain(Connection::takes_streams);
-                let is_known = connections.unsupported_until.is_some_and(|at| Instant::now() < at);
-                is_known || !connections.open.is_empty()
+                connections.is_unsupported() || !connections.open.is_empty()
             })
     }
 }
@@ -135,6 +147,7 @@ impl Shared {
 impl Key {
     fn new(url: &Url, options: &ConnectOptions) -> Self {
         Self {
+            runtime: Runtime::current().id(),
             url: url.clone(),
             tls: options.tls.clone(),
             proxies: options.proxies.clone(),
@@ -162,7 +175,8 @@ impl Key {
         let is_same_path = self.unix_socket == options.unix_socket;
         #[cfg(not(unix))]
         let is_same_path = true;
-        self.url.origin() == url.origin()
+        self.runtime == Runtime::current().id()
+            && self.url.origin() == url.origin()
             && is_same_tls
             && is_same_proxy
             && is_same_path

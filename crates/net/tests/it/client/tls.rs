@@ -2,9 +2,10 @@
 
 use fullduplex_lab::ca::{self, Authority, Validity};
 use fullduplex_net::{
-    ConnectError, ConnectOptions, HandlerResult, Identity, IdentityError, Proxies, Proxy, Request,
-    Server, ServerOptions, Tls, TlsBuilder, TlsConfigError, connect,
+    ConnectError, ConnectOptions, HandlerResult, Http, Http2Options, Identity, IdentityError,
+    Proxies, Proxy, Request, Server, ServerOptions, Tls, TlsBuilder, TlsConfigError, connect,
 };
+use http::Version;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -52,6 +53,26 @@ async fn a_given_self_signed_certificate_is_trusted() {
         let other = Authority::self_signed("localhost", alternative);
         let unknown = open("localhost", port, trusting(&other.cert_pem)).await.unwrap_err();
         assert!(unknown.contains("could not establish TLS with localhost:"), "{unknown}");
+    }
+}
+
+/// The platform does not know the extra root, so only the other verifier can name what is wrong.
+#[tokio::test]
+async fn an_extra_root_verifies_names_and_dates() {
+    let authority = Authority::new();
+    let extra = || Tls::builder().extra_roots(authority.root_pem().as_bytes());
+    for (validity, host, expected) in [
+        (Validity::Now, "localhost", Ok(())),
+        (Validity::Now, "127.0.0.1", Err("not valid for name")),
+        (Validity::Expired, "localhost", Err("expired")),
+    ] {
+        let port = serve(authority.issue(&["localhost"], validity).of_server()).await;
+        match (open(host, port, extra()).await, expected) {
+            (Ok(()), Ok(())) => {}
+            (Err(error), Err(part)) => assert!(error.contains(part), "{error}"),
+            (opened, expected) => panic!("{opened:?}, not {expected:?}"),
+        }
+        open("localhost", port, trusting(Authority::new().root_pem())).await.unwrap_err();
     }
 }
 
@@ -257,7 +278,7 @@ async fn client_certificates_are_required_or_requested() {
     assert!(matches!(bad, Err(IdentityError::ClientRoots(_))), "{bad:?}");
 }
 
-/// FS-10: the handler sees the verified chain of a client, also when the session is resumed.
+/// FS-10: the handler sees the verified chain of a client, also when the session is resumed, and over HTTP/2.
 #[tokio::test]
 async fn a_request_has_the_certificates_of_its_client() {
     let server = Authority::self_signed("localhost", true);
@@ -266,7 +287,7 @@ async fn a_request_has_the_certificates_of_its_client() {
     let roots = clients.root_pem();
     let identity = server.of_server().request_client_certificate(roots.as_bytes()).unwrap();
     let listening = Server::bind("127.0.0.1:0", ServerOptions::default()).await.unwrap();
-    let listening = listening.with_tls(&identity);
+    let listening = listening.with_tls(&identity).with_http2(Http2Options::default());
     let url = format!("wss://localhost:{}/", listening.local_addr().unwrap().port());
     let (tx, mut rx) = tokio::sync::mpsc::unbounded_channel();
     tokio::spawn(listening.serve(move |request: Request| {
@@ -286,8 +307,10 @@ async fn a_request_has_the_certificates_of_its_client() {
             tls = tls.client_certificate(presented.as_bytes(), own.key_pem.as_bytes());
         }
         let options = ConnectOptions::new().tls(tls.build().unwrap());
-        for _ in 0..3 {
-            connect(&url, &options).await.unwrap().0.close(None).await.unwrap();
+        for http in [Http::One, Http::One, Http::One, Http::Two, Http::Two] {
+            let (mut socket, response) = connect(&url, &options.clone().http(http)).await.unwrap();
+            assert_eq!(response.version() == Version::HTTP_2, http == Http::Two);
+            socket.close(None).await.unwrap();
             assert_eq!(rx.recv().await.unwrap(), chain);
         }
     }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,10 +19,12 @@ use futures_util::future::join_all;
 use h2::server::{Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use http::{Method, Response, StatusCode, Version};
+use rustls::ServerConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, copy_bidirectional, duplex};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Barrier, mpsc};
 use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsAcceptor;
 
 use super::raw::serve;
 
@@ -92,7 +95,19 @@ async fn a_rejection_is_reported_with_its_body() {
     assert!(error.to_string().ends_with(expected), "{error}");
 }
 
-/// ALPN chooses the version of HTTP.
+/// Connects to a server on this machine as `connect` does, but as a transport of another kind.
+#[derive(Debug)]
+struct Local;
+
+impl Connector for Local {
+    fn connect<'a>(&'a self, url: &'a Url) -> Connecting<'a> {
+        Box::pin(async {
+            Ok(Transport::other(TcpStream::connect(("127.0.0.1", url.port())).await?))
+        })
+    }
+}
+
+/// ALPN chooses the version of HTTP, over every kind of transport.
 #[tokio::test]
 async fn auto_uses_http2_if_the_server_does() {
     let authority = Authority::new();
@@ -106,21 +121,78 @@ async fn auto_uses_http2_if_the_server_does() {
         }
         let served = Served::from_server(server, echo);
         let url = format!("wss://localhost:{}/", served.address().port());
-        let options = ConnectOptions::new().tls(tls.clone());
-        let (mut socket, response) =
-            connect(&url, &options.clone().http(Http::Auto)).await.unwrap();
-        let version = if speaks_http2 { Version::HTTP_2 } else { Version::HTTP_11 };
-        assert_eq!(response.version(), version);
+        let over_tcp = ConnectOptions::new().tls(tls.clone());
+        let over_connector = over_tcp.clone().connector(Arc::new(Local));
+        for options in [over_tcp, over_connector] {
+            let (mut socket, response) =
+                connect(&url, &options.clone().http(Http::Auto)).await.unwrap();
+            let version = if speaks_http2 { Version::HTTP_2 } else { Version::HTTP_11 };
+            assert_eq!(response.version(), version);
+            socket.send("hello").await.unwrap();
+            assert_eq!(socket.recv().await.unwrap(), Some("hello".into()));
+            let two = connect(&url, &options.clone().http(Http::Two)).await;
+            assert_eq!(two.is_ok(), speaks_http2);
+            if let Err(error) = two {
+                assert!(matches!(error, ConnectError::NoHttp2 { .. }), "{error}");
+            }
+            let (_, response) = connect(&url, &options).await.unwrap();
+            assert_eq!(response.version(), Version::HTTP_11);
+        }
+    }
+}
+
+/// Connects to a TLS server on 127.0.0.1. All connections but the first wait until two are opened at the same
+/// time.
+#[derive(Debug)]
+struct InPairs {
+    is_first: AtomicBool,
+    pair: Barrier,
+}
+
+impl Connector for InPairs {
+    fn connect<'a>(&'a self, url: &'a Url) -> Connecting<'a> {
+        Box::pin(async move {
+            if !self.is_first.swap(false, Ordering::SeqCst) {
+                self.pair.wait().await;
+            }
+            Ok(Transport::other(TcpStream::connect(("127.0.0.1", url.port())).await?))
+        })
+    }
+}
+
+/// Only the first socket to a server without HTTP/2 tries HTTP/2. The others do not wait for each other.
+#[tokio::test]
+async fn auto_remembers_a_server_without_http2() {
+    let authority = Authority::new();
+    let identity = authority.issue(&["localhost"], Validity::Now);
+    let server = Server::bind("127.0.0.1:0", ServerOptions::default()).await.unwrap();
+    let served = Served::from_server(server.with_tls(&identity.of_server()), echo);
+    let url = format!("wss://localhost:{}/", served.address().port());
+    let tls = Tls::builder().only_roots(authority.root_pem().as_bytes()).build().unwrap();
+    let connector = InPairs { is_first: true.into(), pair: Barrier::new(2) };
+    let options = ConnectOptions::new().tls(tls).http(Http::Auto).connector(Arc::new(connector));
+    connect(&url, &options).await.unwrap();
+    let pair = join_all([connect(&url, &options), connect(&url, &options)]);
+    for opened in guarded("two connections", pair).await {
+        assert_eq!(opened.unwrap().1.version(), Version::HTTP_11);
+    }
+}
+
+/// The task of a connection runs only while its runtime does.
+#[test]
+fn runtimes_do_not_share_a_connection() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (first, second) = (runtime(), runtime());
+    let serving = tokio::runtime::Runtime::new().unwrap();
+    let served = serving.block_on(serve(ServerOptions::default(), Http2Options::default(), echo));
+    let url = format!("ws://{}/", served.address());
+    let (_idle, _) = first.block_on(connect(&url, &over_http2())).unwrap();
+    second.block_on(async {
+        let opened = guarded("a connection", connect(&url, &over_http2())).await;
+        let (mut socket, _) = opened.unwrap();
         socket.send("hello").await.unwrap();
         assert_eq!(socket.recv().await.unwrap(), Some("hello".into()));
-        let two = connect(&url, &options.clone().http(Http::Two)).await;
-        assert_eq!(two.is_ok(), speaks_http2);
-        if let Err(error) = two {
-            assert!(matches!(error, ConnectError::NoHttp2 { .. }), "{error}");
-        }
-        let (_, response) = connect(&url, &options).await.unwrap();
-        assert_eq!(response.version(), Version::HTTP_11);
-    }
+    });
 }
 
 /// Other options for TLS never share a connection.
@@ -286,6 +358,80 @@ async fn a_server_without_the_setting_gets_no_request() {
     let error = connect("ws://server.example/", &options).await.unwrap_err();
     assert!(matches!(error, ConnectError::NoHttp2 { .. }), "{error}");
     guarded("the server", serving).await.unwrap();
+}
+
+/// A server that speaks HTTP/2 without extended CONNECT is used over HTTP/1.1. That is known for ten minutes.
+#[tokio::test(start_paused = true)]
+async fn auto_falls_back_without_extended_connect() {
+    let authority = Authority::new();
+    let identity = authority.issue(&["server.example"], Validity::Now);
+    let mut config = ServerConfig::clone(identity.acceptor().config());
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let (options, mut streams) = memory();
+    let (chosen, mut versions) = mpsc::unbounded_channel();
+    let serving = tokio::spawn(async move {
+        while let Some(stream) = streams.recv().await {
+            let stream = acceptor.accept(stream).await.unwrap();
+            let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            chosen.send(is_http2).unwrap();
+            tokio::spawn(async move {
+                if is_http2 {
+                    let mut connection: Connection<_, Bytes> =
+                        h2::server::handshake(stream).await.unwrap();
+                    while connection.accept().await.is_some() {}
+                } else {
+                    let accepted = fullduplex_net::accept(stream, &AcceptOptions::default()).await;
+                    accepted.unwrap().closed().await;
+                }
+            });
+        }
+    });
+    let tls = Tls::builder().only_roots(authority.root_pem().as_bytes()).build().unwrap();
+    let options = options.http(Http::Auto).tls(tls);
+    for tries_http2 in [true, false, true] {
+        let (_socket, response) = connect("wss://server.example/", &options).await.unwrap();
+        assert_eq!(response.version(), Version::HTTP_11);
+        if tries_http2 {
+            assert_eq!(versions.recv().await, Some(true));
+        } else {
+            tokio::time::advance(Duration::from_secs(601)).await;
+        }
+        assert_eq!(versions.recv().await, Some(false));
+        assert!(versions.try_recv().is_err());
+    }
+    serving.abort();
+}
+
+/// RFC 9113 section 6.8: a connection that has received GOAWAY keeps its streams, and gets no new ones.
+#[tokio::test]
+async fn new_streams_are_not_opened_after_goaway() {
+    let (options, mut streams) = memory();
+    let (leave, mut leaves) = mpsc::unbounded_channel();
+    let serving = tokio::spawn(async move {
+        let (mut first, (_, mut respond)) = accept(streams.recv().await.unwrap()).await;
+        let mut sending = respond.send_response(Response::new(()), false).unwrap();
+        tokio::select! {
+            _ = first.accept() => panic!("the connection has ended"),
+            _ = leaves.recv() => {}
+        }
+        first.graceful_shutdown();
+        tokio::spawn(async move {
+            // The client may send a request before it receives GOAWAY.
+            while let Some(Ok((_, mut respond))) = first.accept().await {
+                respond.send_reset(Reason::REFUSED_STREAM);
+            }
+        });
+        let (mut second, (_, mut respond)) = accept(streams.recv().await.unwrap()).await;
+        let _new = respond.send_response(Response::new(()), false).unwrap();
+        sending.send_data(Bytes::from_static(b"\x81\x02hi"), false).unwrap();
+        while second.accept().await.is_some() {}
+    });
+    let (mut old, _) = connect("ws://server.example/", &options).await.unwrap();
+    leave.send(()).unwrap();
+    let _new = guarded("a connection", connect("ws://server.example/", &options)).await.unwrap();
+    assert_eq!(guarded("a message", old.recv()).await.unwrap(), Some("hi".into()));
+    serving.abort();
 }
 
 #[tokio::test]

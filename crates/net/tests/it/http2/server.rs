@@ -181,23 +181,30 @@ async fn a_reset_of_the_client_ends_the_connection() {
     served.until(|counts| counts.closed.get(&1006) == Some(&1)).await;
 }
 
+/// Accepts a socket, and never receives. `/echo` echoes.
+async fn echo_or_wait(request: Request) -> HandlerResult {
+    match request.uri().path() {
+        "/echo" => echo(request).await,
+        _ => {
+            let _socket = request.accept().await?;
+            std::future::pending().await
+        }
+    }
+}
+
+fn opening_echo() -> http::Request<()> {
+    let mut request = opening();
+    *request.uri_mut() = "http://localhost/echo".parse().unwrap();
+    request
+}
+
 /// A socket that is not read holds up no other, although its peer has sent all that its window allows.
 #[tokio::test]
 async fn a_socket_that_is_not_read_holds_up_no_other() {
     const STREAMS: u32 = 4;
     const WINDOW: u32 = 64 << 10;
     let options = Http2Options { streams: STREAMS, stream_window: WINDOW, ..Default::default() };
-    let served = serve(ServerOptions::default(), options, |request| async {
-        let reads = request.uri().path() == "/echo";
-        match reads {
-            true => echo(request).await,
-            false => {
-                let _socket = request.accept().await?;
-                std::future::pending().await
-            }
-        }
-    })
-    .await;
+    let served = serve(ServerOptions::default(), options, echo_or_wait).await;
     let mut client = Client::connect(&served).await;
     let mut unread = Vec::new();
     for _ in 1..STREAMS {
@@ -207,12 +214,33 @@ async fn a_socket_that_is_not_read_holds_up_no_other() {
         stream.send(masked_frame(FIN | TEXT, vec![b'x'; 1 << 20]));
         unread.push(stream);
     }
-    let mut request = opening();
-    *request.uri_mut() = "http://localhost/echo".parse().unwrap();
-    let mut stream = client.request(request, false).await;
+    let mut stream = client.request(opening_echo(), false).await;
     for _ in 0..20 {
         stream.send(masked_frame(FIN | TEXT, vec![b'y'; 50_000]));
         stream.expect(frame(FIN | TEXT, vec![b'y'; 50_000])).await;
+    }
+    drop(unread);
+}
+
+/// `h2` ends a connection with too many small frames that are not read. Messages that fit into the windows are
+/// never too many.
+#[tokio::test]
+async fn small_messages_that_are_not_read_hold_up_no_other() {
+    const MESSAGES: usize = (64 << 10) / 14;
+    let served = serve(ServerOptions::default(), Http2Options::default(), echo_or_wait).await;
+    let mut client = Client::connect(&served).await;
+    let mut unread = Vec::new();
+    for _ in 0..16 {
+        let mut stream = client.open().await;
+        for _ in 0..MESSAGES {
+            stream.send(masked_frame(FIN | TEXT, [b'x'; 8]));
+        }
+        unread.push(stream);
+    }
+    let mut stream = client.request(opening_echo(), false).await;
+    for _ in 0..20 {
+        stream.send(masked_frame(FIN | TEXT, [b'y'; 8]));
+        stream.expect(frame(FIN | TEXT, [b'y'; 8])).await;
     }
     drop(unread);
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -517,4 +517,91 @@ async fn many_tasks_send_concurrently() {
         *next += 1;
     }
     assert_eq!(next, [COUNT; TASKS]);
+}
+
+/// A part that the driver has read ahead keeps its place, whether the handler takes the rest in parts or whole.
+#[tokio::test]
+async fn a_part_that_was_read_ahead_is_received_either_way() {
+    for (ends, whole) in [(false, false), (false, true), (true, false), (true, true)] {
+        let (results, mut received) = mpsc::unbounded_channel();
+        let (waiting, mut waits) = mpsc::unbounded_channel::<()>();
+        let (resume, mut resumed) = mpsc::unbounded_channel::<()>();
+        let (mut client, _) = driven(move |mut socket| async move {
+            let first = socket.recv_part().await?.unwrap();
+            assert_eq!((first.content, first.last), ("one, ".into(), false));
+            waiting.send(())?;
+            resumed.recv().await;
+            let rest = if whole {
+                socket.recv().await?.unwrap()
+            } else {
+                let mut rest = String::new();
+                let mut is_last = false;
+                while !is_last {
+                    let part = socket.recv_part().await?.unwrap();
+                    rest += part.content.as_text().unwrap();
+                    is_last = part.last;
+                }
+                rest.into()
+            };
+            results.send(rest)?;
+            pending().await
+        })
+        .await;
+        client.send(masked_frame(TEXT, "one, ")).await;
+        guarded("the first part", waits.recv()).await;
+        let (second, third) =
+            (masked_frame(if ends { FIN } else { 0 }, "two, "), masked_frame(FIN, "three"));
+        client.send(second).await;
+        // All tasks wait now: the driver has read the second part.
+        yield_until_idle().await;
+        resume.send(()).unwrap();
+        if !ends {
+            yield_until_idle().await;
+            client.send(third).await;
+        }
+        let expected = if ends { "two, " } else { "two, three" };
+        let rest = guarded("the rest", received.recv()).await.unwrap();
+        assert_eq!(rest, expected.into(), "ends: {ends}, whole: {whole}");
+    }
+}
+
+/// Lets all other tasks of this thread run until they wait.
+async fn yield_until_idle() {
+    for _ in 0..64 {
+        yield_now().await;
+    }
+}
+
+/// Wakes another waker. It is a waker of its own, like those of a set of futures.
+struct Forward(Waker);
+
+impl Wake for Forward {
+    fn wake(self: Arc<Self>) {
+        self.0.wake_by_ref();
+    }
+}
+
+/// A handler that waits for room with a waker of its own still notices the end of its peer.
+#[tokio::test]
+async fn the_end_is_noticed_while_another_waker_waits_for_room() {
+    let (result, mut ended) = mpsc::unbounded_channel();
+    let (client, _) = driven(|mut socket| async move {
+        let mut sending = pin!(async {
+            loop {
+                if let Err(error) = socket.send(vec![0; 2 << 20]).await {
+                    break error;
+                }
+            }
+        });
+        let error = poll_fn(|cx| {
+            let waker = Waker::from(Arc::new(Forward(cx.waker().clone())));
+            sending.as_mut().poll(&mut Context::from_waker(&waker))
+        });
+        result.send(error.await)?;
+        Ok(())
+    })
+    .await;
+    let mut stream = client.into_inner();
+    stream.shutdown().await.unwrap();
+    guarded("the end", ended.recv()).await.unwrap();
 }

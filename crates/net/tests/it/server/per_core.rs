@@ -10,7 +10,7 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use fullduplex_lab::ca::{Authority, Validity};
-use fullduplex_lab::script::{FIN, Peer, SAMPLE_REQUEST, TEXT, guarded, masked_frame};
+use fullduplex_lab::script::guarded;
 use fullduplex_net::proto::CloseCode;
 use fullduplex_net::{
     ConnectOptions, Connections, HandlerResult, Http, Http2Options, Request, Server, ServerOptions,
@@ -147,6 +147,7 @@ async fn tls_is_served_with_either_version_of_http() {
 #[cfg(unix)]
 #[tokio::test]
 async fn unix_sockets_are_served() {
+    use fullduplex_lab::script::{FIN, Peer, SAMPLE_REQUEST, TEXT, masked_frame};
     let folder = fullduplex_lab::folder::Folder::new();
     let path = folder.path().join("socket");
     let server = Server::bind_unix(&path, ServerOptions::default()).unwrap();

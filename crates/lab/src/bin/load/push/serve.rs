@@ -1,4 +1,4 @@
-//! Servers whose handlers push at long intervals and never check the connection.
+//! Servers whose handlers push at long intervals.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,7 +26,7 @@ pub(crate) const PUSH: &str = "news";
 pub(crate) enum ServeMode {
     Server,
     Axum,
-    /// `Socket::drive`, whose handlers wait for the next push, at most 60 s.
+    /// `Socket::drive`, whose handlers also wait for the end of the connection.
     Drive,
 }
 
@@ -88,11 +88,25 @@ async fn push_repeatedly(news: Sender<()>, interval: Duration) {
     }
 }
 
+/// Never checks the connection.
 async fn push(mut socket: Socket, mut news: Receiver<()>) -> HandlerResult {
     while news.recv().await.is_ok() {
         socket.send(PUSH).await?;
     }
     Ok(())
+}
+
+/// Ends with the connection, as the documentation of `Socket::closed` shows.
+async fn push_until_closed(mut socket: Socket, mut news: Receiver<()>) -> HandlerResult {
+    loop {
+        tokio::select! {
+            item = news.recv() => match item {
+                Ok(()) => socket.send(PUSH).await?,
+                Err(_) => return Ok(()),
+            },
+            _ = socket.closed() => return Ok(()),
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -119,7 +133,7 @@ async fn drive(listener: TcpListener, news: Sender<()>) -> io::Result<()> {
         let news = news.subscribe();
         tokio::spawn(async move {
             if let Ok(socket) = accept(Transport::from(stream), &AcceptOptions::default()).await {
-                socket.drive(|socket| push(socket, news)).await.ok();
+                socket.drive(|socket| push_until_closed(socket, news)).await.ok();
             }
         });
     }
