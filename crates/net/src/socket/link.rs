@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use crate::pool::guard::ConnectionGuard;
 use crate::socket::core::{ActiveCore, Core, Flush, copy};
 use crate::socket::cork::Cork;
 use crate::socket::poller::Poller;
-use crate::socket::sender::{Inbox, Sender};
+use crate::socket::sender::{Inbox, Mail, Sender};
 
 /// How many reads one poll may perform before it yields to other tasks.
 const READS_PER_TURN: usize = 4;
@@ -183,7 +184,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Polls until the transport has taken all queued bytes, of this task and of others.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check_broken()?;
-        self.collect_mail(cx);
+        let mut has_mail = self.collect_mail(cx);
         while self.core.active().is_some_and(|active| !active.connection.is_flushed()) {
             let written = self.poll_write(cx);
             if written.is_pending() && self.core.closed().is_some() {
@@ -191,7 +192,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
             }
             ready!(written)?;
-            self.collect_mail(cx);
+            if has_mail {
+                has_mail = self.collect_mail(cx);
+            }
         }
         let Some(stream) = &mut self.stream else {
             let is_complete = self.core.queued_bytes() == 0;
@@ -291,13 +294,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// Starts the closing handshake after all messages that this task and others have sent.
     pub(crate) fn start_close(&mut self, frame: Option<&CloseFrame>) {
-        if let Some(mailbox) = self.mailbox.take() {
+        if let Some(mailbox) = &self.mailbox {
             mailbox.shut();
-            while let Some(message) = mailbox.take(Waker::noop()) {
-                // A connection that is closing refuses it.
-                self.queue(&message).ok();
-            }
-            self.mailbox = Some(mailbox);
+            let Mail { messages, .. } = mailbox.take(usize::MAX, Waker::noop());
+            self.queue_mail(&messages);
         }
         if let Some(active) = self.core.active() {
             active.connection.close(frame);
@@ -350,21 +350,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         mailbox.sender()
     }
 
-    /// Queues the messages of other tasks while there is room. The next message wakes the task of `cx`.
-    fn collect_mail(&mut self, cx: &Context<'_>) {
-        let Some(mailbox) = self.mailbox.take() else {
-            return;
-        };
-        while self.core.queued_bytes() < WRITE_HIGH_WATER
-            && let Some(message) = mailbox.take(cx.waker())
-        {
-            // A connection that is closing refuses it.
-            self.queue(&message).ok();
+    /// Queues the messages of other tasks while there is room. Returns whether there are more. If not, the next one
+    /// wakes the task of `cx`.
+    fn collect_mail(&mut self, cx: &Context<'_>) -> bool {
+        while let Some(mailbox) = &self.mailbox {
+            let room = WRITE_HIGH_WATER.saturating_sub(self.core.queued_bytes());
+            let Mail { messages, has_more, close } = mailbox.take(room as usize, cx.waker());
+            self.queue_mail(&messages);
+            if let Some(frame) = close {
+                self.start_close(frame.as_ref());
+            }
+            if !has_more || self.core.queued_bytes() >= WRITE_HIGH_WATER {
+                return has_more;
+            }
         }
-        let close = mailbox.take_close(cx.waker());
-        self.mailbox = Some(mailbox);
-        if let Some(frame) = close {
-            self.start_close(frame.as_ref());
+        false
+    }
+
+    /// Queues messages of other tasks. A connection that is closing refuses them.
+    fn queue_mail(&mut self, messages: &VecDeque<Outgoing>) {
+        for message in messages {
+            self.queue(message).ok();
         }
     }
 

@@ -87,6 +87,7 @@ impl Sender {
             return (Err(SenderClosedError.into()), None);
         }
         if queue.bytes >= self.capacity {
+            queue.was_full = true;
             return (Err(TrySendError::Full(queue.bytes)), None);
         }
         queue.bytes += cost(&message);
@@ -131,6 +132,16 @@ impl Sender {
 #[derive(Debug)]
 pub(crate) struct Inbox(Arc<Mailbox>);
 
+/// What a link takes from its mailbox at once.
+#[derive(Debug)]
+pub(crate) struct Mail {
+    pub(crate) messages: VecDeque<Outgoing>,
+    /// Whether there are more messages.
+    pub(crate) has_more: bool,
+    /// A sender's request to close, after all messages.
+    pub(crate) close: Option<Option<CloseFrame>>,
+}
+
 /// The queue between the senders of a socket and its link.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
@@ -144,6 +155,8 @@ struct Queue {
     messages: VecDeque<Outgoing>,
     /// The sum of their [`cost`].
     bytes: usize,
+    /// Whether a sender found the queue full, and may wait for room.
+    was_full: bool,
     stage: Stage,
     /// The task that takes messages, if it waits for a message.
     reader: Option<Waker>,
@@ -167,6 +180,7 @@ impl Inbox {
         let queue = Queue {
             messages: VecDeque::new(),
             bytes: 0,
+            was_full: false,
             stage: Stage::Open,
             reader: None,
             closer: None,
@@ -178,33 +192,25 @@ impl Inbox {
         Sender { mailbox: Arc::clone(&self.0), capacity: CAPACITY }
     }
 
-    /// Takes the oldest message. If there is none, the next one wakes `reader`.
-    pub(crate) fn take(&self, reader: &Waker) -> Option<Outgoing> {
+    /// Takes the oldest messages until they have `room` bytes, and a sender's request to close. The next request wakes
+    /// `reader`. If all messages were taken, the next message wakes it too.
+    pub(crate) fn take(&self, room: usize, reader: &Waker) -> Mail {
         let mut queue = self.0.queue();
-        let Some(message) = queue.messages.pop_front() else {
-            queue.reader.get_or_insert_with(|| reader.clone()).clone_from(reader);
-            // Releases the memory after a burst.
-            queue.messages = VecDeque::new();
-            return None;
-        };
-        queue.bytes -= cost(&message);
-        drop(queue);
-        self.0.changed.notify_waiters();
-        Some(message)
-    }
-
-    /// Takes a sender's request to close. If there is none, the next one wakes `closer`. Messages that were
-    /// sent before may still be queued.
-    pub(crate) fn take_close(&self, closer: &Waker) -> Option<Option<CloseFrame>> {
-        let mut queue = self.0.queue();
-        let Queue { stage, closer: waiting, .. } = &mut *queue;
-        if let Stage::Closing(frame) = stage {
-            let frame = frame.take();
-            *stage = Stage::Shut;
-            return Some(frame);
+        let messages = queue.take_messages(room);
+        let has_more = !queue.messages.is_empty();
+        if !has_more {
+            register(&mut queue.reader, reader);
         }
-        waiting.get_or_insert_with(|| closer.clone()).clone_from(closer);
-        None
+        let close = queue.take_close();
+        if close.is_none() {
+            register(&mut queue.closer, reader);
+        }
+        let has_room = !messages.is_empty() && std::mem::take(&mut queue.was_full);
+        drop(queue);
+        if has_room {
+            self.0.changed.notify_waiters();
+        }
+        Mail { messages, has_more, close }
     }
 
     /// Accepts no more messages.
@@ -234,6 +240,37 @@ impl Inbox {
         drop(dropped);
         self.0.changed.notify_waiters();
     }
+}
+
+impl Queue {
+    fn take_messages(&mut self, room: usize) -> VecDeque<Outgoing> {
+        if self.bytes <= room {
+            self.bytes = 0;
+            // The queue of an idle connection has no memory.
+            return std::mem::take(&mut self.messages);
+        }
+        let mut messages = VecDeque::new();
+        let mut bytes = 0;
+        while bytes < room
+            && let Some(message) = self.messages.pop_front()
+        {
+            bytes += cost(&message);
+            messages.push_back(message);
+        }
+        self.bytes -= bytes;
+        messages
+    }
+
+    fn take_close(&mut self) -> Option<Option<CloseFrame>> {
+        let Stage::Closing(frame) = &mut self.stage else { return None };
+        let frame = frame.take();
+        self.stage = Stage::Shut;
+        Some(frame)
+    }
+}
+
+fn register(slot: &mut Option<Waker>, waker: &Waker) {
+    slot.get_or_insert_with(|| waker.clone()).clone_from(waker);
 }
 
 impl Drop for Inbox {
