@@ -10,7 +10,7 @@ use h2::{FlowControl, Reason, RecvStream};
 use tokio::io::ReadBuf;
 use tokio::time::timeout;
 
-use crate::http2::stream::io_error;
+use crate::http2::error::io_error;
 
 /// How long a stream that was shut down and dropped waits for the END_STREAM of the peer.
 const LINGER: Duration = Duration::from_secs(5);

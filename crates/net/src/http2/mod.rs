@@ -1,5 +1,6 @@
 //! HTTP/2 connections, implemented by the `h2` crate: what clients and servers share.
 
+pub(crate) mod error;
 pub(crate) mod heads;
 mod inbox;
 pub(crate) mod stream;

@@ -10,6 +10,7 @@ use h2::{Reason, RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::http2::SEND_BUFFER;
+use crate::http2::error::{io_error, reset};
 use crate::http2::inbox::Inbox;
 
 /// A stream of an HTTP/2 connection, as a transport (RFC8441-5-6).
@@ -150,24 +151,6 @@ impl fmt::Debug for Http2Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Http2Stream").field("id", &self.send.stream_id()).finish_non_exhaustive()
     }
-}
-
-/// Converts an error of a stream. One of the transport below keeps its kind.
-pub(crate) fn io_error(error: h2::Error) -> io::Error {
-    if error.is_io()
-        && let Some(error) = error.get_io()
-    {
-        return io::Error::new(error.kind(), error.to_string());
-    }
-    match error.reason() {
-        Some(reason) if error.is_reset() => reset(reason),
-        _ => io::Error::new(io::ErrorKind::ConnectionAborted, error),
-    }
-}
-
-fn reset(reason: Reason) -> io::Error {
-    let description = format!("the peer has reset the HTTP/2 stream: {}", reason.description());
-    io::Error::new(io::ErrorKind::ConnectionReset, description)
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use h2::server::{Builder, SendResponse};
 use http::{Request, Response};
 use tokio::time::{Instant, interval_at};
 
-use crate::http2::stream::{Http2Stream, io_error};
+use crate::http2::error::io_error;
+use crate::http2::stream::Http2Stream;
 use crate::http2::{ALPN, SEND_BUFFER, connection_window, heads};
 use crate::pool::{Phase, Pool};
 use crate::server::Server;

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, interval_at};
 
-use crate::http2::stream::io_error;
+use crate::http2::error::io_error;
 use crate::http2::{SEND_BUFFER, connection_window};
 use crate::transport::Transport;
 

@@ -18,8 +18,9 @@ use crate::client::opening::{
     request,
 };
 use crate::client::options::{ConnectOptions, Http};
+use crate::http2::error::io_error;
 use crate::http2::heads;
-use crate::http2::stream::{Http2Stream, io_error};
+use crate::http2::stream::Http2Stream;
 use crate::observer::ConnectStep;
 use crate::socket::Socket;
 use crate::transport::Transport;
