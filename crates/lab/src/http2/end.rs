@@ -7,8 +7,8 @@ use fullduplex_net::{CloseCode, CloseFrame, Message, Sender, Socket, SocketError
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{sleep, timeout};
 
-use super::ledger::{Ledger, Side};
-use super::plan::{EndPlan, Ending};
+use super::ledger::Ledger;
+use super::plan::{EndPlan, Ending, Side};
 use super::trace::TraceEvent;
 
 /// How many bytes an end queues before it waits.

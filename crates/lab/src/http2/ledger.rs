@@ -6,7 +6,8 @@ use bytes::Bytes;
 use fullduplex_net::Message;
 use tokio::time::Instant;
 
-use super::plan::{Fault, LONGEST_REST};
+use super::link::Fault;
+use super::plan::{LONGEST_REST, Side};
 use super::tally::Tally;
 use super::trace::{Trace, TraceEvent};
 use crate::rng::Rng;
@@ -17,35 +18,6 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(2 * 10 + 2 * LONGEST_REST.as_s
 
 /// The most time from the loss of a link to the end of both ends: two intervals of keepalive.
 const LOSS_LIMIT: Duration = Duration::from_secs(2 * 30 + 2 * LONGEST_REST.as_secs());
-
-/// An end of a socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Side {
-    Client,
-    Server,
-}
-
-impl Side {
-    pub(super) fn peer(self) -> Self {
-        match self {
-            Self::Client => Self::Server,
-            Self::Server => Self::Client,
-        }
-    }
-
-    /// Returns the code with which this end closes.
-    pub(super) fn close_code(self) -> u16 {
-        match self {
-            Self::Client => 4000,
-            Self::Server => 4001,
-        }
-    }
-
-    /// Returns whether a Close with this code answers one of this end. The server closes with 1001 when it shuts down.
-    fn is_answer(self, code: u16) -> bool {
-        code == self.close_code() || self == Self::Server && code == 1001
-    }
-}
 
 #[derive(Debug)]
 pub(super) struct Ledger {

@@ -11,7 +11,6 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::plan::Fault;
 use crate::rng::Rng;
 
 /// How a link behaves until it fails.
@@ -21,6 +20,17 @@ pub(super) struct Quality {
     pub(super) capacity: usize,
     /// The longest delay of a write, in milliseconds.
     pub(super) latency: u64,
+}
+
+/// What happens to all connections that are open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Fault {
+    /// Both ends get a reset.
+    Cut,
+    /// No more bytes arrive, and no end learns of it.
+    Vanish,
+    /// No bytes arrive for a time in which no deadline passes.
+    Stall(Duration),
 }
 
 /// Both directions of a link, for its faults.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fullduplex_net::Http2Options;
 
-use super::link::Quality;
+use super::link::{Fault, Quality};
 use crate::rng::Rng;
 
 /// The longest time that an application does not read. It is shorter than the timeouts of an open connection.
@@ -23,22 +23,40 @@ pub(super) struct Plan {
     pub(super) shutdown: Option<Duration>,
 }
 
-/// What happens to all connections that are open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Fault {
-    /// Both ends get a reset.
-    Cut,
-    /// No more bytes arrive, and no end learns of it.
-    Vanish,
-    /// No bytes arrive for a time in which no deadline passes.
-    Stall(Duration),
-}
-
 #[derive(Debug, Clone)]
 pub(super) struct SocketPlan {
     pub(super) opens_after: Duration,
     pub(super) client: EndPlan,
     pub(super) server: EndPlan,
+}
+
+/// An end of a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Side {
+    Client,
+    Server,
+}
+
+impl Side {
+    pub(super) fn peer(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+
+    /// Returns the code with which this end closes.
+    pub(super) fn close_code(self) -> u16 {
+        match self {
+            Self::Client => 4000,
+            Self::Server => 4001,
+        }
+    }
+
+    /// Returns whether a Close with this code answers one of this end. The server closes with 1001 when it shuts down.
+    pub(super) fn is_answer(self, code: u16) -> bool {
+        code == self.close_code() || self == Self::Server && code == 1001
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -4,8 +4,8 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use super::ledger::Side;
-use super::plan::Fault;
+use super::link::Fault;
+use super::plan::Side;
 
 /// The lines of a run, if they are kept, and a hash of all lines.
 #[derive(Debug, Default)]

@@ -19,9 +19,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::end::End;
-use super::ledger::{Ledger, Side};
-use super::link::{Link, LinkEnd, Quality};
-use super::plan::{Fault, Plan, SocketPlan};
+use super::ledger::Ledger;
+use super::link::{Fault, Link, LinkEnd, Quality};
+use super::plan::{Plan, Side, SocketPlan};
 use super::tally::Tally;
 use super::trace::Trace;
 use crate::rng::Rng;
