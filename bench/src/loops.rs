@@ -1,14 +1,14 @@
 //! Server loops for libraries with the same API.
 
 use std::error::Error;
-use std::future::ready;
+use std::future::{Ready, ready};
 
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use hyper::body::{Body, Incoming};
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::select;
 
@@ -75,14 +75,42 @@ where
     E: Into<Box<dyn Error + Send + Sync>>,
     F: Future<Output: Send> + Send + 'static,
 {
-    let answer = |mut request: Request<Incoming>| {
-        let response = upgrade(&mut request).map(|(response, upgraded)| {
+    let connection = http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service_fn(upgrading(upgrade, handle)));
+    connection.with_upgrades().await
+}
+
+/// Serves a connection of HTTP/2 as [`serve_upgrade`] does. Each stream is a WebSocket.
+///
+/// # Errors
+/// Returns the errors of hyper.
+pub async fn serve_http2<U, B, E, F>(
+    stream: TcpStream,
+    upgrade: impl Fn(&mut Request<Incoming>) -> Result<(Response<B>, U), E>,
+    handle: impl Fn(U) -> F,
+) -> hyper::Result<()>
+where
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    E: Into<Box<dyn Error + Send + Sync>> + Send + 'static,
+    F: Future<Output: Send> + Send + 'static,
+{
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.enable_connect_protocol();
+    builder.serve_connection(TokioIo::new(stream), service_fn(upgrading(upgrade, handle))).await
+}
+
+/// Returns a service that upgrades each request, and runs `handle` with the result in a task.
+fn upgrading<U, B, E, F>(
+    upgrade: impl Fn(&mut Request<Incoming>) -> Result<(Response<B>, U), E>,
+    handle: impl Fn(U) -> F,
+) -> impl Fn(Request<Incoming>) -> Ready<Result<Response<B>, E>>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    move |mut request| {
+        ready(upgrade(&mut request).map(|(response, upgraded)| {
             tokio::spawn(handle(upgraded));
             response
-        });
-        ready(response)
-    };
-    let connection =
-        http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
-    connection.with_upgrades().await
+        }))
+    }
 }

@@ -1,8 +1,12 @@
 //! Runs `crates/lab/src/bin/load/`: our server with many clients, `examples/hub/`: a hub with many clients, and
 //! `amplification.rs`: `fdx` under attack.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
+use clap::ValueEnum;
+
+use crate::bench;
 use crate::needs::search_path;
 use crate::run::{Failure, cargo, root, run};
 
@@ -31,19 +35,42 @@ pub(crate) fn chat(minutes: f64, clients: u32) -> Result<(), Failure> {
     load("chat", &[(minutes * 60.0) as u32, clients])
 }
 
-/// Lets brokers and nodes of a hub fail, then cuts off all clients at once, and measures the costs of a hub.
-pub(crate) fn hub(clients: u32, reconnecting: u32) -> Result<(), Failure> {
-    let package = ["run", "--release", "--package", "fullduplex-lab", "--example", "hub", "--"];
-    let run_task = |task: &str, clients: &[u32]| {
-        let mut hub = cargo(package);
-        hub.arg(task).args(clients.iter().map(u32::to_string));
-        let outcome = run(hub.env("PATH", search_path()));
-        println!();
-        outcome
+/// A part of `cargo xtask hub`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HubPart {
+    /// 3,000 clients while brokers and nodes fail. Takes five minutes.
+    Faults,
+    /// 5,000 clients that are cut off at once. Takes a minute.
+    Reconnect,
+    /// The costs of rooms, beside bare brokers and socketioxide. Takes three minutes.
+    Costs,
+    /// 300 clients, a steady state and a restart of the broker. Takes half a minute. All parts together do not
+    /// contain it.
+    Quick,
+}
+
+/// Runs a hub with many clients, and measures what it costs.
+pub(crate) fn hub(part: Option<HubPart>) -> Result<(), Failure> {
+    let run_task = |task: &str, argument: &OsStr| {
+        let package = ["run", "--release", "--package", "fullduplex-lab", "--example", "hub", "--"];
+        run(cargo(package).arg(task).arg(argument).env("PATH", search_path()))
     };
-    run_task("faults", &[clients])?;
-    run_task("reconnect", &[reconnecting])?;
-    run_task("costs", &[])
+    match part {
+        Some(HubPart::Faults) => run_task("faults", "3000".as_ref()),
+        Some(HubPart::Reconnect) => run_task("reconnect", "5000".as_ref()),
+        Some(HubPart::Quick) => run_task("quick", "300".as_ref()),
+        Some(HubPart::Costs) => {
+            let peer = bench::build(["room_socketioxide"])?.join("room_socketioxide");
+            run_task("costs", peer.as_os_str())
+        }
+        None => {
+            [HubPart::Faults, HubPart::Reconnect, HubPart::Costs].into_iter().try_for_each(|part| {
+                hub(Some(part))?;
+                println!();
+                Ok(())
+            })
+        }
+    }
 }
 
 /// Attacks `fdx`, and then an older version for comparison.

@@ -129,14 +129,10 @@ enum Task {
     },
     /// Runs three nodes of a hub with many clients, on NATS and on Redis, while brokers and nodes fail. Fails if a
     /// message is lost without a gap, repeated or out of order. Then cuts off all clients at once, and measures the
-    /// costs of a hub. Needs nats-server, redis-server and faketime. Takes seven minutes.
+    /// costs of a hub. Needs nats-server, redis-server and faketime. Takes ten minutes.
     Hub {
-        /// The number of clients while brokers and nodes fail.
-        #[arg(long, default_value_t = 3_000)]
-        clients: u32,
-        /// The number of clients that are cut off at once.
-        #[arg(long, default_value_t = 5_000)]
-        reconnecting: u32,
+        /// The part to run; all by default.
+        part: Option<load::HubPart>,
     },
     /// Makes one small change to the code at a time, and runs the tests of the package. Fails if the tests pass and
     /// docs/mutants.md has no reason for this change. Installs cargo-mutants.
@@ -222,11 +218,11 @@ enum Task {
         clients: u32,
     },
     /// Tests our server with other clients, and our client with other servers, directly and through
-    /// proxies, and with the health checks of other projects. Needs Chromium, curl, nginx, HAProxy,
-    /// Squid, tinyproxy, microsocks, Dante, Tomcat and a JDK. Writes docs/interop.md.
+    /// proxies, over HTTP/1.1 and HTTP/2, and with the health checks of other projects. Needs Chromium, curl,
+    /// nginx, HAProxy, nghttpx, Caddy, Squid, tinyproxy, microsocks, Dante, Tomcat and a JDK. Writes docs/interop.md.
     Interop {
-        /// The client to test, such as `chromium`, `servers` for our own client, or `checkers` for
-        /// health checks; all by default.
+        /// The client to test, such as `chromium`, `servers` for our own client, `http2` for both ends over
+        /// HTTP/2, or `checkers` for health checks; all by default.
         client: Option<String>,
     },
     /// Runs the terminal sessions of docs/fdx.md, and writes their output into it. Needs bash and
@@ -251,7 +247,8 @@ enum Task {
         /// The table to print; both by default.
         host: Option<sizes::Host>,
     },
-    /// Runs another of these commands, and writes its output to docs/figures/.
+    /// Runs another of these commands, and writes its output to docs/figures/, such as `hub costs` to
+    /// hub-costs.txt.
     Record {
         /// The command, such as `churn --cycles 1000`.
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
@@ -306,7 +303,7 @@ fn main() -> ExitCode {
             simulate(Some("http2"), &[first, seeds])
         }
         Task::HubSimulate { first, count } => hub_simulate(first, count),
-        Task::Hub { clients, reconnecting } => load::hub(clients, reconnecting),
+        Task::Hub { part } => load::hub(part),
         Task::Mutants { package, shard } => mutants::mutants(&package, &shard),
         Task::Fuzz(options) => fuzz::fuzz(&options),
         Task::Idle { connections } => bench::idle(connections),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::bench;
+use crate::needs::search_path;
 use crate::run::{Failure, cargo, root, run};
 
 /// Installs the peers, unless the requested versions are already installed.
@@ -38,9 +39,16 @@ pub(crate) fn install() -> Result<(), Failure> {
 /// Tests our server and client with those of other projects, directly and through proxies.
 pub(crate) fn interop(client: Option<&str>) -> Result<(), Failure> {
     install()?;
-    bench::build(["client_tungstenite", "serve_sockudo", "serve_tungstenite"])?;
+    bench::build([
+        "client_tungstenite",
+        "client_yawc",
+        "serve_axum_http2",
+        "serve_sockudo",
+        "serve_tungstenite",
+        "serve_yawc_http2",
+    ])?;
     let package = ["run", "--release", "--package", "fullduplex-lab", "--bin", "interop", "--"];
-    run(cargo(package).args(client))
+    run(cargo(package).args(client).env("PATH", search_path()))
 }
 
 fn folder() -> PathBuf {

@@ -7,7 +7,8 @@ use std::thread::available_parallelism;
 
 use crate::run::{Failure, output, root};
 
-/// Runs `cargo xtask` with these words, and writes the output to a file named after the first one.
+/// Runs `cargo xtask` with these words, and writes the output to a file named after the words before the first number or
+/// option, such as `hub-costs.txt`.
 pub(crate) fn record(words: &[String]) -> Result<(), Failure> {
     let mut command = Command::new(std::env::current_exe()?);
     let mut process = command.args(words).stdout(Stdio::piped()).spawn()?;
@@ -26,8 +27,9 @@ pub(crate) fn record(words: &[String]) -> Result<(), Failure> {
     }
     let folder = root().join("docs/figures");
     fs::create_dir_all(&folder)?;
-    let name = words.first().ok_or(Failure("could not record: no command".into()))?;
-    let file = folder.join(name).with_extension("txt");
+    let is_name = |word: &&String| word.starts_with(|first: char| first.is_ascii_alphabetic());
+    let name: Vec<_> = words.iter().take_while(is_name).map(String::as_str).collect();
+    let file = folder.join(name.join("-")).with_extension("txt");
     let head = format!("Written by `cargo xtask record {}` {}.", words.join(" "), circumstances()?);
     fs::write(&file, format!("{head}\n\n{printed}"))?;
     println!("wrote {}", file.display());

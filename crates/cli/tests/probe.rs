@@ -9,6 +9,7 @@ use fullduplex_lab::ca::{Authority, Validity};
 use fullduplex_lab::echo;
 use fullduplex_lab::folder::Folder;
 use fullduplex_lab::script::{CLOSE, FIN, PING, PONG, Peer, close_frame, deaf, frame, script};
+use fullduplex_net::proto::Timeouts;
 use serde_json::Value;
 
 use support::{Listening, pipe, run_blocking, stderr, stdout};
@@ -55,7 +56,10 @@ fn a_server_that_speaks_http2() {
     let authority = Authority::new();
     let folder = Folder::new();
     let ca = folder.write("ca.pem", &authority.root_pem());
-    let port = echo::start_with_http2(Some(&authority.issue(&["localhost"], Validity::Now)));
+    let port = echo::start_http2(
+        Some(&authority.issue(&["localhost"], Validity::Now)),
+        Timeouts::default(),
+    );
     let url = format!("wss://localhost:{port}/");
     let arguments = ["probe", "--http2", "--pings", "1", "--ca", ca.to_str().unwrap(), &url];
     assert_screen(

@@ -5,7 +5,6 @@
 #![allow(clippy::print_stdout, reason = "a server says where it listens")]
 
 use std::error::Error;
-use std::net::SocketAddr;
 
 use fullduplex_hub::{Event, History, Hub, HubOptions, SubscribeOptions, Topic};
 use fullduplex_net::proto::handshake::OriginPolicy;
@@ -15,30 +14,19 @@ use fullduplex_net::{HandlerResult, Request, Server, ServerOptions};
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:8080".to_owned());
-    let (address, serving) = start(&address, arguments.next()).await?;
-    println!("listening at http://{address}/");
-    serving.await;
-    Ok(())
-}
-
-type Started<F> = Result<(SocketAddr, F), Box<dyn Error>>;
-
-pub(crate) async fn start(
-    address: &str,
-    broker: Option<String>,
-) -> Started<impl Future<Output = ()> + Send> {
     let options = HubOptions::default().with_history("/", History::default());
-    let hub = match broker {
+    let hub = match arguments.next() {
         None => Hub::local_with(options),
         Some(url) if url.starts_with("redis") => Hub::redis(&url, options).await?,
         Some(url) => Hub::nats(&url, options).await?,
     };
     let mut options = ServerOptions::default();
     options.accept.origins = OriginPolicy::Any; // the page of one node connects to all
-    let server = Server::bind(address, options).await?;
     let page = |_: &_| Some(http::Response::new(include_str!("rooms.html").into()));
-    let address = server.local_addr()?;
-    Ok((address, server.with_fallback(page).serve(move |request| chat(request, hub.clone()))))
+    let server = Server::bind(address, options).await?.with_fallback(page);
+    println!("listening at http://{}/", server.local_addr()?);
+    server.serve(move |request| chat(request, hub.clone())).await;
+    Ok(())
 }
 
 async fn chat(request: Request, hub: Hub) -> HandlerResult {

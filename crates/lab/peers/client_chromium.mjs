@@ -1,8 +1,9 @@
-// Tests an echo server from a page in headless Chromium: node client_chromium.mjs URL [--ca FILE]
-// Chromium has its own trust store, so with --ca it accepts any certificate.
+// Tests an echo server from a page in headless Chromium: node client_chromium.mjs URL [--ca FILE] [--http2]
+// Chromium has its own trust store, so with --ca it accepts any certificate. With --http2, the server also serves the page,
+// because Chromium opens WebSockets over a connection of HTTP/2 that exists. Its net log shows the connections.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
+import { createReadStream, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,11 +11,12 @@ import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 
 const { values, positionals } = parseArgs({
-  options: { ca: { type: 'string' } },
+  options: { ca: { type: 'string' }, http2: { type: 'boolean', default: false } },
   allowPositionals: true,
 });
 const FILES = { '/': ['chromium.html', 'text/html'], '/trials.mjs': ['trials.mjs', 'text/javascript'] };
 const profile = mkdtempSync(join(tmpdir(), 'client-chromium-'));
+const netLog = join(profile, 'net-log.json');
 
 let finish; // called with the lines to print; only the first call counts
 const result = new Promise((resolve) => { finish = resolve; });
@@ -38,14 +40,20 @@ const server = http.createServer(async (request, response) => {
 });
 server.listen(0, '127.0.0.1');
 await once(server, 'listening');
+const own = `http://127.0.0.1:${server.address().port}/`;
+const [url] = positionals;
+const page = values.http2
+  ? `${new URL('chromium.html', url.replace('ws', 'http'))}#${url},${own}result`
+  : `${own}#${url}`;
 
 // Its own process group (detached), so that all of Chromium's processes can be ended together.
 const chromium = spawn('chromium', [
   '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync',
   ...(values.ca ? ['--ignore-certificate-errors'] : []),
+  ...(values.http2 ? [`--log-net-log=${netLog}`] : []),
   `--user-data-dir=${profile}`,
-  `http://127.0.0.1:${server.address().port}/#${positionals[0]}`,
+  page,
 ], {
   detached: true,
   stdio: ['ignore', 'ignore', 'pipe'],
@@ -56,7 +64,12 @@ chromium.stderr.on('data', (data) => { complaints = (complaints + data).slice(-2
 const exited = new Promise((resolve) => { chromium.on('exit', resolve).on('error', resolve); });
 exited.then((why) => finish(`failed opening: chromium ended early (${why})\n${complaints}`));
 
-const lines = await result;
+let lines = await result;
+if (values.http2) {
+  chromium.kill('SIGTERM'); // it writes the end of the net log
+  await Promise.race([exited, new Promise((resolve) => { setTimeout(resolve, 10_000); })]);
+  lines += `\n${oneConnection(readFileSync(netLog, 'utf8'))}`;
+}
 try {
   process.kill(-chromium.pid, 'SIGKILL');
 } catch {} // it did not start, or has ended already
@@ -65,3 +78,21 @@ rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 
 const version = execFileSync('chromium', ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
 console.log(lines.replace('peer browser', `peer ${version.split(' ').slice(0, 2).join(' ')}`));
 process.exit(/^failed/m.test(lines) ? 1 : 0);
+
+// Returns the outcome of the trial `one connection`. The net log has one event in each line, and begins with the numbers of
+// their types.
+function oneConnection(log) {
+  const [head, ...rest] = log.split('\n');
+  const { constants } = JSON.parse(`${head.replace(/,$/, '')}}`);
+  const type = constants.logEventTypes.HTTP2_SESSION_SEND_HEADERS;
+  const sessions = new Map(); // the number of WebSockets of each connection
+  for (const line of rest.filter((line) => line.includes(`"type":${type}}`))) {
+    const { source, params } = JSON.parse(line.replace(/,$/, ''));
+    if (!params.headers.includes(':protocol: websocket')) continue;
+    sessions.set(source.id, (sessions.get(source.id) ?? 0) + 1);
+  }
+  const counts = [...sessions.values()];
+  return counts.length === 1 && counts[0] > 1
+    ? 'ok one connection'
+    : `failed one connection: the connections had these numbers of WebSockets: ${JSON.stringify(counts)}`;
+}

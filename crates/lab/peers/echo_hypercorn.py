@@ -44,9 +44,11 @@ def config_of(arguments):
     config.bind = [f"127.0.0.1:{port}"]
     config.websocket_max_message_size = MAX_MESSAGE
     config.loglevel = "CRITICAL"
+    http2 = "--http2" in arguments
+    arguments = [argument for argument in arguments if argument != "--http2"]
     options = dict(zip(arguments[::2], arguments[1::2]))
     config.certfile, config.keyfile = options.get("--cert"), options.get("--key")
-    config.alpn_protocols = ["http/1.1"]
+    config.alpn_protocols = ["h2", "http/1.1"] if http2 else ["http/1.1"]
     return config, port
 
 

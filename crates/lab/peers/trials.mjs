@@ -8,8 +8,11 @@ const SILENCE = 3000; // milliseconds; longer than the idle timeout of the proxi
 
 // A client is { name, connect(url, protocols, deflate) }, and some of the functions that these trials
 // need: ping(ws, payload) resolves with the answer's payload, sendFragments(ws, pieces) sends one
-// message, status(url) resolves with the status of a response that rejects the handshake.
-const NEEDS = { 'fragments sent': 'sendFragments', 'ping sent': 'ping', rejection: 'status' };
+// message, status(url) resolves with the status of a response that rejects the handshake. Over HTTP/2, end(ws) ends the
+// stream and reset(ws) resets it, both without a Close.
+const NEEDS = {
+  'fragments sent': 'sendFragments', 'ping sent': 'ping', rejection: 'status', 'end without a Close': 'reset',
+};
 
 const trials = {
   subprotocol({ socket }) {
@@ -78,6 +81,18 @@ const trials = {
   },
   async rejection({ url, status }) {
     check(await status(new URL('refused', url).href), 404);
+  },
+  async 'end without a Close'({ open, end, reset }) {
+    const other = await open();
+    for (const stop of [end, reset]) {
+      const socket = await open();
+      await checkEcho(socket, 'hello');
+      stop(socket.ws);
+      check((await socket.closed()).slice(0, 2), [false, 1006]);
+      await checkEcho(other, 'still here');
+    }
+    other.ws.close();
+    await other.closed();
   },
 };
 

@@ -25,6 +25,24 @@ pub const TRIALS: [(&str, &str); 16] = [
     ("rejection", "404 arrives for an unknown resource"),
 ];
 
+/// The trials over HTTP/2 that come on top.
+pub const HTTP2_TRIALS: [(&str, &str); 2] = [
+    (
+        "end without a Close",
+        "END_STREAM or a reset ends one socket, and another one of the connection goes on",
+    ),
+    ("one connection", "the sockets use the connection that loaded the page, says the net log"),
+];
+
+/// The version of HTTP that carries a WebSocket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+}
+
 /// A client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Client {
@@ -40,6 +58,12 @@ pub enum Client {
     Undici,
     /// `tokio-tungstenite`.
     Tungstenite,
+    /// The module `http2` of Node.js, and `ws` over its streams.
+    NodeHttp2,
+    /// Python `h2`, and `wsproto` over its streams.
+    H2,
+    /// `yawc`, over HTTP/2.
+    Yawc,
 }
 
 /// Whether a client offers permessage-deflate.
@@ -61,8 +85,11 @@ pub struct Report {
 }
 
 impl Client {
-    /// All clients.
-    pub const ALL: [Self; 6] = [
+    /// The clients over HTTP/2.
+    pub const HTTP2: [Self; 4] = [Self::Chromium, Self::NodeHttp2, Self::H2, Self::Yawc];
+
+    /// The clients over HTTP/1.1.
+    pub const HTTP1: [Self; 6] = [
         Self::Chromium,
         Self::Websockets,
         Self::Aiohttp,
@@ -80,29 +107,46 @@ impl Client {
             Self::Ws => "ws",
             Self::Undici => "undici",
             Self::Tungstenite => "tokio-tungstenite",
+            Self::NodeHttp2 => "Node.js http2",
+            Self::H2 => "h2",
+            Self::Yawc => "yawc",
         }
     }
 
     /// Returns the settings of compression that the client supports.
     pub fn compressions(self) -> &'static [Compression] {
         match self {
-            Self::Websockets | Self::Aiohttp | Self::Ws => {
+            Self::Websockets | Self::Aiohttp | Self::Ws | Self::NodeHttp2 | Self::H2 => {
                 &[Compression::Offered, Compression::NotOffered]
             }
             Self::Chromium | Self::Undici => &[Compression::Offered],
-            Self::Tungstenite => &[Compression::NotOffered],
+            Self::Tungstenite | Self::Yawc => &[Compression::NotOffered],
         }
     }
 
     /// Returns the trials that the client cannot do.
     pub fn cannot(self) -> &'static [&'static str] {
         match self {
-            Self::Chromium => &["fragments sent", "ping sent", "rejection"],
+            Self::Chromium => &["fragments sent", "ping sent", "rejection", "end without a Close"],
             Self::Websockets => &["close sent without a code"],
             Self::Aiohttp => &["fragments sent", "close sent without a code"],
             Self::Ws | Self::Tungstenite => &[],
-            Self::Undici => &["fragments sent"],
+            Self::Undici => &["fragments sent", "end without a Close", "one connection"],
+            Self::H2 => &["close sent without a code", "one connection"],
+            Self::NodeHttp2 => &["one connection"],
+            Self::Yawc => &[
+                "subprotocol",
+                "compression",
+                "close sent without a code",
+                "rejection",
+                "one connection",
+            ],
         }
+    }
+
+    /// Returns whether the client can use HTTP/2 without TLS.
+    pub fn has_prior_knowledge(self) -> bool {
+        matches!(self, Self::NodeHttp2 | Self::H2 | Self::Yawc)
     }
 
     /// Runs the client against our echo server at `url`. For `wss` it trusts the root in the file `ca`.
@@ -112,9 +156,18 @@ impl Client {
     ///
     /// # Panics
     /// If the client is not installed.
-    pub fn try_all(self, url: &str, ca: &Path, compression: Compression) -> Result<Report, String> {
+    pub fn try_all(
+        self,
+        url: &str,
+        ca: &Path,
+        compression: Compression,
+        version: Version,
+    ) -> Result<Report, String> {
         let mut command = self.command();
         command.arg(url);
+        if version == Version::Http2 && matches!(self, Self::Chromium | Self::Undici) {
+            command.arg("--http2"); // the others have no other version
+        }
         if url.starts_with("wss:") {
             command.arg("--ca").arg(ca);
         }
@@ -125,7 +178,8 @@ impl Client {
         let printed = String::from_utf8_lossy(&output.stdout);
         let passed: Vec<&str> =
             printed.lines().filter_map(|line| line.strip_prefix("ok ")).collect();
-        let not_passed: Vec<&str> = self.trials().filter(|trial| !passed.contains(trial)).collect();
+        let not_passed: Vec<&str> =
+            self.trials(version).filter(|trial| !passed.contains(trial)).collect();
         let client = printed.lines().find_map(|line| line.strip_prefix("peer "));
         match client {
             Some(client) if output.status.success() && not_passed.is_empty() => {
@@ -141,8 +195,8 @@ impl Client {
     }
 
     /// Returns the trials that the client can do.
-    fn trials(self) -> impl Iterator<Item = &'static str> {
-        let all = TRIALS.iter().map(|(name, _)| *name);
+    fn trials(self, version: Version) -> impl Iterator<Item = &'static str> {
+        let all = version.trials().map(|(name, _)| name);
         all.filter(move |name| !self.cannot().contains(name))
     }
 
@@ -153,10 +207,27 @@ impl Client {
             Self::Aiohttp => python("client_aiohttp.py"),
             Self::Ws => node("client_ws.mjs"),
             Self::Undici => node("client_undici.mjs"),
-            Self::Tungstenite => {
-                let built = "../../target/bench/release/client_tungstenite";
-                Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join(built))
-            }
+            Self::Tungstenite => built("client_tungstenite"),
+            Self::NodeHttp2 => node("client_http2.mjs"),
+            Self::H2 => python("client_h2.py"),
+            Self::Yawc => built("client_yawc"),
         }
     }
+}
+
+impl Version {
+    /// Returns the trials, and what each expects.
+    pub fn trials(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let further = match self {
+            Self::Http1 => &[][..],
+            Self::Http2 => &HTTP2_TRIALS,
+        };
+        TRIALS.iter().chain(further).copied()
+    }
+}
+
+/// Returns a command that runs a program of `bench/`.
+fn built(program: &str) -> Command {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench/release");
+    Command::new(folder.join(program))
 }

@@ -12,6 +12,7 @@ use fullduplex_net::proto::{
 };
 use fullduplex_net::{HandlerResult, Http2Options, Request, Server, ServerOptions, Socket};
 use http::StatusCode;
+use http::header::CONTENT_TYPE;
 
 use crate::ca::Identity;
 
@@ -50,21 +51,33 @@ pub fn start(identity: Option<&Identity>) -> u16 {
 /// # Panics
 /// If there is no free port.
 pub fn start_with(identity: Option<&Identity>, timeouts: Timeouts) -> u16 {
-    start_server(identity, timeouts, None)
+    start_server(identity, timeouts, |server| server)
 }
 
-/// Starts the same server as [`start`], which also speaks HTTP/2.
+/// Starts the same server as [`start_with`], which also speaks HTTP/2. It serves the page of the trials in a browser.
 ///
 /// # Panics
 /// If there is no free port.
-pub fn start_with_http2(identity: Option<&Identity>) -> u16 {
-    start_server(identity, Timeouts::default(), Some(Http2Options::default()))
+pub fn start_http2(identity: Option<&Identity>, timeouts: Timeouts) -> u16 {
+    let file = |request: &http::Request<()>| {
+        let (kind, text) = match request.uri().path() {
+            "/chromium.html" => ("text/html", include_str!("../peers/chromium.html")),
+            "/trials.mjs" => ("text/javascript", include_str!("../peers/trials.mjs")),
+            _ => return None,
+        };
+        let kind = format!("{kind}; charset=utf-8");
+        let response = http::Response::builder().header(CONTENT_TYPE, kind);
+        Some(response.body(text.into()).expect("the header is valid"))
+    };
+    start_server(identity, timeouts, move |server| {
+        server.with_http2(Http2Options::default()).with_fallback(file)
+    })
 }
 
 fn start_server(
     identity: Option<&Identity>,
     timeouts: Timeouts,
-    http2: Option<Http2Options>,
+    configure: impl FnOnce(Server) -> Server + Send + 'static,
 ) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     let port = listener.local_addr().expect("a bound socket has an address").port();
@@ -85,10 +98,7 @@ fn start_server(
             if let Some(tls) = &tls {
                 server = server.with_tls(tls);
             }
-            if let Some(http2) = http2 {
-                server = server.with_http2(http2);
-            }
-            server.serve(serve).await;
+            configure(server).serve(serve).await;
         });
     });
     port

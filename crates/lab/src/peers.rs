@@ -18,8 +18,12 @@ pub enum ServerLibrary {
     Tornado,
     /// Python `hypercorn`.
     Hypercorn,
+    /// Python `hypercorn`, which also speaks HTTP/2.
+    HypercornHttp2,
     /// npm `ws`.
     Ws,
+    /// The module `http2` of Node.js, and `ws` over its streams. It speaks HTTP/2 only.
+    NodeHttp2,
     /// Tomcat, from Debian.
     Tomcat,
 }
@@ -45,7 +49,13 @@ impl EchoServer {
             ServerLibrary::Aiohttp => python("echo_aiohttp.py"),
             ServerLibrary::Tornado => python("echo_tornado.py"),
             ServerLibrary::Hypercorn => python("echo_hypercorn.py"),
+            ServerLibrary::HypercornHttp2 => {
+                let mut command = python("echo_hypercorn.py");
+                command.arg("--http2");
+                command
+            }
             ServerLibrary::Ws => node("echo_ws.mjs"),
+            ServerLibrary::NodeHttp2 => node("echo_http2.mjs"),
             ServerLibrary::Tomcat => tomcat(),
         };
         if let (Some(files), Some(identity)) = (&files, identity) {

@@ -30,7 +30,7 @@ pub struct Process {
 }
 
 impl Program {
-    /// Starts a server that prints its address.
+    /// Starts a server that prints its address, or `listening at` and its URL.
     ///
     /// # Errors
     /// The program cannot be started, or printed no address.
@@ -39,7 +39,8 @@ impl Program {
         let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
-        let address = line.trim().parse().map_err(io::Error::other)?;
+        let address = line.trim().trim_start_matches("listening at http://").trim_end_matches('/');
+        let address = address.parse().map_err(io::Error::other)?;
         let process = Process::of(&child);
         Ok(Self { child, address, process })
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,19 @@ pub enum Software {
     Nginx,
     /// HAProxy.
     Haproxy,
+    /// nghttpx.
+    Nghttpx,
+    /// Caddy.
+    Caddy,
+}
+
+/// The version of HTTP between a reverse proxy and the server behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2 without TLS.
+    Http2,
 }
 
 /// A proxy process, which is ended on drop.
@@ -35,15 +48,19 @@ pub struct Proxy {
 }
 
 impl Software {
-    /// All programs.
-    pub const ALL: [Self; 2] = [Self::Nginx, Self::Haproxy];
+    /// The programs that carry WebSockets over HTTP/1.1.
+    pub const HTTP1: [Self; 2] = [Self::Nginx, Self::Haproxy];
+
+    /// The programs that carry WebSockets over HTTP/2.
+    pub const HTTP2: [Self; 2] = [Self::Nghttpx, Self::Haproxy];
 
     /// Returns the name and version of the program.
     ///
     /// # Errors
     /// If the program cannot be started.
     pub fn version(self) -> io::Result<String> {
-        let output = self.command().arg("-v").output()?;
+        let argument = if self == Self::Caddy { "version" } else { "-v" };
+        let output = self.command().arg(argument).output()?;
         let printed = [output.stdout, output.stderr].concat();
         let printed = String::from_utf8_lossy(&printed);
         let mut words = printed.split([' ', '/', '\n']);
@@ -57,6 +74,8 @@ impl Software {
         match self {
             Self::Nginx => "nginx",
             Self::Haproxy => "haproxy",
+            Self::Nghttpx => "nghttpx",
+            Self::Caddy => "caddy",
         }
     }
 
@@ -65,7 +84,18 @@ impl Software {
         match self {
             Self::Nginx => include_str!("../proxies/nginx.conf"),
             Self::Haproxy => include_str!("../proxies/haproxy.cfg"),
+            Self::Nghttpx => include_str!("../proxies/nghttpx.conf"),
+            Self::Caddy => include_str!("../proxies/Caddyfile"),
         }
+    }
+
+    /// The configuration whose clients use HTTP/2.
+    fn http2_config(self, backend: Backend) -> String {
+        let (config, [http1, http2]) = match self {
+            Self::Haproxy => (include_str!("../proxies/haproxy-http2.cfg"), ["", "proto h2"]),
+            _ => (self.config(), ["http/1.1", "h2"]),
+        };
+        config.replace("@BACKEND@", if backend == Backend::Http2 { http2 } else { http1 })
     }
 
     fn command(self) -> Command {
@@ -84,6 +114,19 @@ impl Proxy {
     /// If the proxy cannot be started or does not listen.
     pub fn start(software: Software, server: u16, identity: &Identity) -> io::Result<Self> {
         Self::start_with(software, software.config(), server, identity)
+    }
+
+    /// Starts a proxy whose clients use HTTP/2: with prior knowledge on one port, and by ALPN on the other.
+    ///
+    /// # Errors
+    /// As [`Proxy::start`].
+    pub fn start_http2(
+        software: Software,
+        server: u16,
+        backend: Backend,
+        identity: &Identity,
+    ) -> io::Result<Self> {
+        Self::start_with(software, &software.http2_config(backend), server, identity)
     }
 
     /// Starts a proxy with this configuration. Placeholders between `@` are replaced.
@@ -117,6 +160,15 @@ impl Proxy {
             }
             Software::Haproxy => {
                 command.args(["-q", "-db", "-f"]).arg(file);
+            }
+            Software::Nghttpx => {
+                command.arg("--conf").arg(file);
+            }
+            Software::Caddy => {
+                // It stores its state there.
+                command.env("HOME", folder.path()).env_remove("XDG_DATA_HOME");
+                command.args(["run", "--adapter", "caddyfile", "--config"]).arg(file);
+                command.stderr(Stdio::null()); // its log
             }
         }
         let mut proxy = Self { process: command.spawn()?, plain, tls, _folder: folder };

@@ -2,6 +2,7 @@
 
 use fullduplex::{Builder, CloseEvent, Tls, WebSocket};
 use fullduplex_net::Http;
+use fullduplex_net::proto::Timeouts;
 
 use crate::ca::{Authority, Identity, Validity};
 use crate::echo;
@@ -53,6 +54,8 @@ impl Target {
             ServerLibrary::Ws
             | ServerLibrary::Tornado
             | ServerLibrary::Hypercorn
+            | ServerLibrary::HypercornHttp2
+            | ServerLibrary::NodeHttp2
             | ServerLibrary::Tomcat => (CloseAnswer::Ours, "permessage-deflate"),
         };
         let url = url(scheme, server.port());
@@ -74,7 +77,8 @@ impl Target {
     /// If it cannot be started.
     pub fn ours_over_http2(scheme: Scheme) -> Self {
         let (identity, tls) = credentials(scheme);
-        Self::ours_at(echo::start_with_http2(identity.as_ref()), Http::Two, scheme, tls)
+        let port = echo::start_http2(identity.as_ref(), Timeouts::default());
+        Self::ours_at(port, Http::Two, scheme, tls)
     }
 
     fn ours_at(port: u16, http: Http, scheme: Scheme, tls: Option<Tls>) -> Self {

@@ -1,17 +1,17 @@
 //! The example `rooms`, in Chromium.
 
+use std::process::Command;
+
 use fullduplex_lab::broker::{Broker, BrokerKind};
 use fullduplex_lab::page::Page;
+use fullduplex_lab::process::Program;
 
-#[path = "../../examples/rooms.rs"]
-#[allow(dead_code, reason = "the test serves by itself")]
-mod rooms;
-
-/// Starts a node, and returns its address.
-async fn node(broker: &Broker) -> String {
-    let (address, serving) = rooms::start("127.0.0.1:0", Some(broker.url())).await.unwrap();
-    tokio::spawn(serving);
-    address.to_string()
+/// Starts a node. `cargo test` builds the example.
+fn node(broker: &Broker) -> Program {
+    let test = std::env::current_exe().unwrap();
+    let folder = test.parent().unwrap().parent().unwrap().join("examples");
+    let arguments = ["127.0.0.1:0".to_owned(), broker.url()];
+    Program::start(Command::new(folder.join("rooms")).args(arguments)).unwrap()
 }
 
 /// Returns a condition: the column shows these lines, without the notes.
@@ -38,7 +38,8 @@ fn say(column: usize, text: &str) -> String {
 #[ignore = "needs chromium and nats-server"]
 async fn two_nodes_are_one_room_and_a_column_recovers() {
     let broker = Broker::start(BrokerKind::Nats);
-    let (one, other) = (node(&broker).await, node(&broker).await);
+    let nodes = [node(&broker), node(&broker)];
+    let [one, other] = [0, 1].map(|at| nodes[at].address);
     let mut page = Page::open(&format!("http://{one}/lobby#{other}")).await;
     for column in 0..2 {
         page.wait_for(&format!(

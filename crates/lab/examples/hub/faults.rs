@@ -43,6 +43,17 @@ const CALM: Duration = Duration::from_secs(4);
 
 /// Runs each fault on each broker, and prints a table.
 pub(crate) async fn faults(clients: usize) -> Result<(), Failure> {
+    try_all(clients, &FAULTS, CALM).await
+}
+
+/// Runs the steady state and a restart on each broker in half a minute, and prints the same table.
+pub(crate) async fn quick(clients: usize) -> Result<(), Failure> {
+    let is_quick = |fault| matches!(fault, Fault::Nothing | Fault::Restart);
+    let faults: Vec<_> = FAULTS.into_iter().filter(|&(fault, _)| is_quick(fault)).collect();
+    try_all(clients, &faults, CALM / 4).await
+}
+
+async fn try_all(clients: usize, faults: &[(Fault, &str)], calm: Duration) -> Result<(), Failure> {
     println!("{clients} clients in rooms of 50, half of the rooms with a history; three nodes\n");
     println!(
         "| broker | fault | published | received | lost | repeated | out of order | missed with a gap, history | without | gaps |"
@@ -50,8 +61,8 @@ pub(crate) async fn faults(clients: usize) -> Result<(), Failure> {
     println!("|---|---|---|---|---|---|---|---|---|---|");
     let mut notes = Vec::new();
     for kind in [BrokerKind::Nats, BrokerKind::Redis] {
-        for (fault, name) in FAULTS {
-            let outcome = run(kind, fault, clients, &mut notes).await;
+        for &(fault, name) in faults {
+            let outcome = run(kind, fault, clients, calm, &mut notes).await;
             let outcome = outcome.map_err(|error| format!("{kind:?}, {name}: {error}"))?;
             print(kind, name, &outcome);
             check(fault, &outcome).map_err(|error| format!("{kind:?}, {name}: {error}"))?;
@@ -95,13 +106,14 @@ async fn run(
     kind: BrokerKind,
     fault: Fault,
     clients: usize,
+    calm: Duration,
     notes: &mut Vec<String>,
 ) -> Result<Outcome, Failure> {
     let clocks = if fault == Fault::Clocks { [0, 3600, -3600] } else { [0; 3] };
     let history = if fault == Fault::Trim { 20 } else { 1000 };
     let mut nodes = Nodes::start(kind, history, clocks).await?;
     let crowd = Crowd::start(&nodes, clients, 2).await?;
-    sleep(CALM).await;
+    sleep(calm).await;
     match fault {
         Fault::Nothing => {}
         Fault::Restart | Fault::Clocks => {
@@ -124,7 +136,7 @@ async fn run(
             nodes.about(node).await?;
         }
     }
-    sleep(CALM).await;
+    sleep(calm).await;
     crowd.finish().await
 }
 

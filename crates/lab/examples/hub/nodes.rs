@@ -56,9 +56,7 @@ impl Nodes {
                 }
             };
             command.args(["node", &kind.url(port), &history.to_string()]);
-            // The node connects through this process, so this thread must not wait for it.
-            let program = tokio::task::spawn_blocking(move || Program::start(&mut command));
-            let program = program.await??;
+            let program = start(command).await?;
             urls.push(format!("ws://{}", program.address));
             programs.push(Some(program));
         }
@@ -88,6 +86,11 @@ impl Nodes {
         };
         timeout(PATIENCE, asking).await?
     }
+}
+
+/// Starts a server. It connects through this process, so no thread of the runtime waits for it.
+pub(crate) async fn start(mut command: Command) -> Result<Program, Failure> {
+    Ok(tokio::task::spawn_blocking(move || Program::start(&mut command)).await??)
 }
 
 /// Opens a WebSocket without compression.

@@ -16,9 +16,9 @@ const WINDOW: Duration = Duration::from_secs(10);
 pub(crate) async fn reconnect(clients: usize) -> Result<(), Failure> {
     println!("{clients} clients in rooms of 50 with a history, cut off at once; three nodes\n");
     println!(
-        "| broker | back after, median | 99 % | all | reads of logs at the broker | CPU of the broker in 10 s, before | from the cut on | lost, repeated, out of order |"
+        "| broker | back after, median | 99 % | all | reads of logs at the broker | CPU of the broker in 10 s, before | from the cut on | its memory before | at most | lost, repeated, out of order |"
     );
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|");
     for kind in [BrokerKind::Nats, BrokerKind::Redis] {
         run(kind, clients).await.map_err(|error| format!("{kind:?}: {error}"))?;
     }
@@ -33,10 +33,12 @@ async fn run(kind: BrokerKind, clients: usize) -> Result<(), Failure> {
     let start = broker.cpu_time()?;
     sleep(WINDOW).await;
     let (calm, fetches) = (broker.cpu_time()?, fetches(&nodes).await?);
+    let memory = broker.memory()?;
     let begin = Instant::now();
     crowd.cut();
     sleep(WINDOW.saturating_sub(begin.elapsed())).await;
     let (calm, busy) = (calm - start, broker.cpu_time()? - calm);
+    let peak = broker.peak_memory()?;
     let fetches = self::fetches(&nodes).await? - fetches;
     let outcome = crowd.finish().await?;
     let absences = &outcome.absences;
@@ -46,8 +48,10 @@ async fn run(kind: BrokerKind, clients: usize) -> Result<(), Failure> {
         return Err(format!("{} of {clients} came back: {outcome:?}", absences.len()).into());
     }
     let back = |part: f64| absences[((clients - 1) as f64 * part) as usize].as_secs_f64();
+    let [memory, peak] = [memory, peak].map(|bytes| bytes as f64 / f64::from(1 << 20));
     println!(
-        "| {kind:?} | {:.2} s | {:.2} s | {:.2} s | {fetches} | {:.2} s | {:.2} s | {}, {}, {} |",
+        "| {kind:?} | {:.2} s | {:.2} s | {:.2} s | {fetches} | {:.2} s | {:.2} s | {memory:.1} MiB | {peak:.1} MiB \
+         | {}, {}, {} |",
         back(0.5),
         back(0.99),
         back(1.0),

@@ -2,8 +2,8 @@
 //! by the bare client of a broker.
 //!
 //! A client of `/` is a member of the room. A client of `/publish` sends the number of messages to publish, and receives
-//! `done` when all were published, one every five milliseconds. A message begins with the time at which it was published, in
-//! nanoseconds since 1970.
+//! `done` when all were published, one every five milliseconds. A message is a text that begins with the time at which it was
+//! published: 16 hexadecimal digits, in nanoseconds since 1970. `bench/` has the same server with socketioxide.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -107,15 +107,14 @@ impl Room {
             pauses.set_missed_tick_behavior(MissedTickBehavior::Delay);
             for _ in 0..count {
                 pauses.tick().await;
-                let mut bytes = nanos().to_be_bytes().to_vec();
-                bytes.resize(MESSAGE_BYTES, 0);
+                let text = format!("{:016x}{:x<1$}", nanos(), MESSAGE_BYTES - 16);
                 match self {
-                    Self::Group(group) => drop(group.send(bytes, OverflowPolicy::Close)),
-                    Self::Hub(hub, topic) => drop(hub.publish(topic, bytes).await?),
-                    Self::Nats(client, _) => client.publish("room", bytes.into()).await?,
+                    Self::Group(group) => drop(group.send(text, OverflowPolicy::Close)),
+                    Self::Hub(hub, topic) => drop(hub.publish(topic, text).await?),
+                    Self::Nats(client, _) => client.publish("room", text.into()).await?,
                     Self::Redis(client, _) => {
                         let mut command = redis::cmd("PUBLISH");
-                        command.arg("room").arg(bytes);
+                        command.arg("room").arg(text);
                         command.query_async::<u64>(&mut client.clone()).await?;
                     }
                 }

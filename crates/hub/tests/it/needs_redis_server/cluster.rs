@@ -75,7 +75,9 @@ impl Cluster {
     /// Sends a command to one server.
     async fn ask<T: FromRedisValue>(&self, server: usize, words: &[&str]) -> T {
         let mut command = redis::cmd(words[0]);
-        words[1..].iter().for_each(|word| drop(command.arg(word)));
+        for word in &words[1..] {
+            command.arg(*word);
+        }
         command.query_async(&mut self.connect(server).await).await.unwrap()
     }
 

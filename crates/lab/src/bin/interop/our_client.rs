@@ -5,15 +5,17 @@ use std::time::Duration;
 use std::{fs, io, iter};
 
 use fullduplex_lab::ca::{Authority, Identity, Validity};
+use fullduplex_lab::clients::Version;
+use fullduplex_lab::echo;
 use fullduplex_lab::forward::{self, Forward};
 use fullduplex_lab::peers::{EchoServer, ServerLibrary};
 use fullduplex_lab::process::Program;
-use fullduplex_lab::proxy::{Proxy as Reverse, Software};
+use fullduplex_lab::proxy::{Backend, Proxy as Reverse, Software};
 use fullduplex_net::proto::handshake::Subprotocols;
 use fullduplex_net::proto::{
     CloseCode, CloseFrame, CloseReason, DeflateConfig, Message, Part, Received, Url,
 };
-use fullduplex_net::{ConnectError, ConnectOptions, Proxy, Socket, Tls, connect};
+use fullduplex_net::{ConnectError, ConnectOptions, Http, Proxy, Socket, Tls, connect};
 use tokio::time::timeout;
 
 use crate::Failure;
@@ -46,6 +48,13 @@ const PEERS: [Peer; 8] = [
     Peer { name: "Tomcat", kind: Kind::Library(ServerLibrary::Tomcat) },
     Peer { name: "tokio-tungstenite", kind: Kind::Echo("serve_tungstenite") },
     Peer { name: "sockudo-ws", kind: Kind::Echo("serve_sockudo") },
+];
+
+const HTTP2_PEERS: [Peer; 4] = [
+    Peer { name: "Python hypercorn", kind: Kind::Library(ServerLibrary::HypercornHttp2) },
+    Peer { name: "Node.js http2", kind: Kind::Library(ServerLibrary::NodeHttp2) },
+    Peer { name: "axum", kind: Kind::Echo("serve_axum_http2") },
+    Peer { name: "yawc", kind: Kind::Echo("serve_yawc_http2") },
 ];
 
 /// A server process.
@@ -85,21 +94,30 @@ const FORWARD: [(&str, forward::Software, Login); 7] = [
 const LOGIN: Login = Some(("user", "p-w"));
 
 /// Tries our client with other servers by all routes, and returns the tables.
-pub(crate) fn try_all() -> Result<String, Failure> {
+pub(crate) fn try_all(version: Version) -> Result<String, Failure> {
     let authority = Authority::new();
     let identity = authority.issue(&["127.0.0.1"], Validity::Now);
     let tls = Tls::with_extra_roots(authority.root_pem().as_bytes())?;
-    let relays = FORWARD.map(|(name, software, login)| {
+    let (peers, forward) = match version {
+        Version::Http1 => (&PEERS[..], &FORWARD[..]),
+        Version::Http2 => (&HTTP2_PEERS[..], &[][..]),
+    };
+    let relays = forward.iter().map(|&(name, software, login)| {
         let proxy = Forward::start(software, login)?;
         let url = proxy.url(if login.is_some() { "user:p%2Dw@" } else { "" });
         io::Result::Ok(Relay { name, url, _proxy: proxy })
     });
-    let relays = relays.into_iter().collect::<io::Result<Vec<_>>>()?;
-    let mut document = format!("## Our client with servers of other projects\n\n{ABOUT}");
+    let relays = relays.collect::<io::Result<Vec<_>>>()?;
+    let (about, level) = match version {
+        Version::Http1 => (ABOUT, "##"),
+        Version::Http2 => (ABOUT_HTTP2, "###"),
+    };
+    let mut document = format!("{level} Our client with servers of other projects\n\n{about}");
     for (deflate, title) in [(true, "permessage-deflate offered"), (false, "uncompressed")] {
-        let columns = PEERS.map(|peer| peer.try_by_all(deflate, &identity, &tls, &relays));
-        let columns = columns.into_iter().collect::<Result<Vec<_>, _>>()?;
-        write!(document, "\n### {title}\n\n{}", table(&columns))?;
+        let columns =
+            peers.iter().map(|peer| peer.try_by_all(deflate, version, &identity, &tls, &relays));
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        write!(document, "\n{level}# {title}\n\n{}", table(&columns))?;
     }
     Ok(document)
 }
@@ -135,6 +153,39 @@ closes with a code and a reason, and rejects with 404. tokio-tungstenite does no
 programs in Rust do not support TLS themselves (–). undici has no server.
 ";
 
+const ABOUT_HTTP2: &str = "\
+The number of trials that our client passed with each server, by each route to it, with `Http::Two`. The trials are those
+over HTTP/1.1. Proxies use HTTP/2 on both sides. Node.js also ends and resets a stream without a Close, while another
+socket of the connection goes on. axum does not support permessage-deflate. The programs in Rust do not support TLS
+themselves (–). Behind a proxy, hypercorn 0.18.0 fails when a frame arrives for a stream that it has closed (–).
+";
+
+/// Opens a WebSocket with `Http::Auto` through a proxy that supports HTTP/2 without WebSockets over it. Returns a sentence about
+/// it.
+pub(crate) fn fall_back() -> Result<String, Failure> {
+    let authority = Authority::new();
+    let identity = authority.issue(&["127.0.0.1"], Validity::Now);
+    let tls = Tls::with_extra_roots(authority.root_pem().as_bytes())?;
+    let proxy = Reverse::start(Software::Caddy, echo::start(None), &identity)?;
+    let url = origin("wss", proxy.tls_port());
+    let options = ConnectOptions::new().tls(tls);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let two = connect(&url, &options.clone().http(Http::Two)).await;
+        let is_refused = matches!(two, Err(ConnectError::NoHttp2 { .. }));
+        expect(is_refused, "Http::Two", two.map(|(_, response)| response))?;
+        let (mut socket, response) = connect(&url, &options.http(Http::Auto)).await?;
+        expect(response.version() == http::Version::HTTP_11, "Http::Auto", response)?;
+        messages(&mut socket).await
+    })?;
+    Ok(format!(
+        "{} speaks HTTP/2 and does not support WebSockets over it: it does not send \
+         `SETTINGS_ENABLE_CONNECT_PROTOCOL`.\nBehind it, `Http::Two` fails with this reason, and `Http::Auto` opens the \
+         WebSocket over HTTP/1.1.\n",
+        Software::Caddy.version()?
+    ))
+}
+
 impl<'a> Route<'a> {
     fn new(name: impl Into<String>, origin: impl Into<Option<String>>) -> Self {
         Self { name: name.into(), origin: origin.into(), proxy: None }
@@ -143,7 +194,7 @@ impl<'a> Route<'a> {
     /// Returns all routes to a server.
     fn all(
         server: &Running,
-        reverse: &[(Software, Reverse)],
+        reverse: &[(Software, Option<Reverse>)],
         relays: &'a [Relay],
     ) -> Result<Vec<Self>, Failure> {
         let plain = origin("ws", server.port());
@@ -152,8 +203,14 @@ impl<'a> Route<'a> {
             vec![Self::new("directly", plain.clone()), Self::new("directly, TLS", tls.clone())];
         for (software, proxy) in reverse {
             let version = software.version()?;
-            routes.push(Self::new(&version, origin("ws", proxy.port())));
-            routes.push(Self::new(format!("{version}, TLS"), origin("wss", proxy.tls_port())));
+            let [plain, tls] = match proxy {
+                Some(proxy) => {
+                    [origin("ws", proxy.port()), origin("wss", proxy.tls_port())].map(Some)
+                }
+                None => [None, None],
+            };
+            routes.push(Self::new(&version, plain));
+            routes.push(Self::new(format!("{version}, TLS"), tls));
         }
         for relay in relays {
             let by = |route: Self| Self { proxy: Some(&relay.url), ..route };
@@ -163,9 +220,20 @@ impl<'a> Route<'a> {
         Ok(routes)
     }
 
-    fn options(&self, deflate: bool, tls: &Tls) -> Result<ConnectOptions, Failure> {
-        let mut options =
-            ConnectOptions::new().deflate(deflate.then(DeflateConfig::default)).tls(tls.clone());
+    fn options(
+        &self,
+        deflate: bool,
+        version: Version,
+        tls: &Tls,
+    ) -> Result<ConnectOptions, Failure> {
+        let http = match version {
+            Version::Http1 => Http::One,
+            Version::Http2 => Http::Two,
+        };
+        let mut options = ConnectOptions::new()
+            .deflate(deflate.then(DeflateConfig::default))
+            .http(http)
+            .tls(tls.clone());
         if let Some(proxy) = self.proxy {
             options.proxies = Proxy::parse(proxy)?.into();
         }
@@ -205,7 +273,7 @@ impl Peer {
                     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench/release");
                 let mut command = Command::new(folder.join(program));
                 // If permessage-deflate is enabled, sockudo-ws rejects clients that do not offer it.
-                let compresses = deflate && self.name == "sockudo-ws";
+                let compresses = deflate && ["sockudo-ws", "yawc"].contains(&self.name);
                 Running::Echo(Program::start(command.args(compresses.then_some("--deflate")))?)
             }
         })
@@ -215,14 +283,26 @@ impl Peer {
     fn try_by_all(
         self,
         deflate: bool,
+        version: Version,
         identity: &Identity,
         tls: &Tls,
         relays: &[Relay],
     ) -> Result<Column, Failure> {
         let running = self.start(deflate, identity)?;
-        let reverse = Software::ALL.map(|software| {
-            let proxy = Reverse::start(software, running.port(), identity)?;
-            io::Result::Ok((software, proxy))
+        let port = running.port();
+        let reverse = match version {
+            Version::Http1 => Software::HTTP1,
+            Version::Http2 => Software::HTTP2,
+        };
+        let reverse = reverse.map(|software| {
+            let proxy = match version {
+                // Version 0.18.0 raises a KeyError when a frame arrives for a stream that it has closed, and drops the
+                // connection, which all sockets behind the proxy share.
+                Version::Http2 if self.name == "Python hypercorn" => return Ok((software, None)),
+                Version::Http1 => Reverse::start(software, port, identity),
+                Version::Http2 => Reverse::start_http2(software, port, Backend::Http2, identity),
+            };
+            io::Result::Ok((software, Some(proxy?)))
         });
         let reverse = reverse.into_iter().collect::<io::Result<Vec<_>>>()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -231,7 +311,7 @@ impl Peer {
         for route in Route::all(&running, &reverse, relays)? {
             let mut passed = None;
             if let Some(origin) = &route.origin {
-                let options = route.options(deflate, tls)?;
+                let options = route.options(deflate, version, tls)?;
                 let trying = async { timeout(LIMIT, self.try_by(origin, &options)).await };
                 let tried = runtime.block_on(trying).unwrap_or_else(|_| Err("timed out".into()));
                 let number = tried.map_err(|error| {
@@ -255,6 +335,10 @@ impl Peer {
                 let package = "libtomcat10-embed-java";
                 let shown = Command::new("dpkg-query").args(["--show", package]).output()?;
                 (String::from_utf8(shown.stdout)?, format!("{package}\t"))
+            }
+            Kind::Library(ServerLibrary::NodeHttp2) => {
+                let shown = Command::new("node").arg("--version").output()?;
+                (String::from_utf8(shown.stdout)?, "v".to_owned())
             }
             Kind::Library(ServerLibrary::Ws) => {
                 (fs::read_to_string(folder.join("peers/package.json"))?, "\"ws\": \"".to_owned())
@@ -285,7 +369,8 @@ impl Peer {
             options.subprotocols = Subprotocols::new(["nope", "echo"])?;
         }
         let (mut socket, _) = connect(&url, &options).await?;
-        let compresses = self.name != "tokio-tungstenite" && options.deflate.is_some();
+        let compresses =
+            !["axum", "tokio-tungstenite"].contains(&self.name) && options.deflate.is_some();
         expect(socket.extensions().is_empty() != compresses, "compression", socket.extensions())?;
         let mut passed = 1;
         if self.has_commands() {
@@ -305,6 +390,14 @@ impl Peer {
             refused(&Url::parse(&format!("{origin}/nowhere"))?, &options).await?;
             passed += 3;
             (socket, _) = connect(&url, &options).await?;
+        }
+        if matches!(self.kind, Kind::Library(ServerLibrary::NodeHttp2)) {
+            for command in ["end", "reset"] {
+                let (ended, _) = connect(&url, &options).await?;
+                ended_without_a_close(ended, command).await?;
+                echoes(&mut socket, "still here".into()).await?;
+            }
+            passed += 1;
         }
         let reason = CloseReason::new("bye")?;
         let frame = CloseFrame { code: CloseCode::new(4000)?, reason };
@@ -391,6 +484,15 @@ async fn close_received(mut socket: Socket) -> Result<(), Failure> {
     let closed = socket.close_result().ok_or("the connection is not closed")?;
     let is_so = closed.was_clean() && closed.code() == 4001 && closed.reason() == "enough";
     expect(is_so, "the server's close", (closed.code(), closed.reason().to_owned()))
+}
+
+async fn ended_without_a_close(mut socket: Socket, command: &str) -> Result<(), Failure> {
+    socket.send(command).await?;
+    if let Ok(Some(message)) = socket.recv().await {
+        return Err(format!("a message instead of the end: {message:?}").into());
+    }
+    let closed = socket.close_result().ok_or("the connection is not closed")?;
+    expect(closed.code() == 1006 && !closed.was_clean(), "the end", closed.code())
 }
 
 async fn refused(url: &Url, options: &ConnectOptions) -> Result<(), Failure> {

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use fullduplex_lab::ca::{Authority, Validity};
 use fullduplex_lab::echo;
 use fullduplex_lab::folder::Folder;
-use fullduplex_lab::proxy::{PATIENCE, Proxy, Software};
+use fullduplex_lab::proxy::{Backend, PATIENCE, Proxy, Software};
 use fullduplex_net::proto::Timeouts;
 
 use crate::{Failure, patience};
@@ -35,7 +35,7 @@ impl Routes {
             Route::tls("directly, TLS".into(), tls_server),
         ];
         let mut proxies = Vec::new();
-        for software in Software::ALL {
+        for software in Software::HTTP1 {
             patience::check(software, &identity)?;
             let proxy = Proxy::start(software, server, &identity)?;
             let version = software.version()?;
@@ -43,9 +43,39 @@ impl Routes {
             all.push(Route::tls(format!("{version}, TLS"), proxy.tls_port()));
             proxies.push(proxy);
         }
+        Ok(Self::new(all, &authority, proxies))
+    }
+
+    /// Opens routes to the server over HTTP/2. A proxy uses HTTP/2 or HTTP/1.1 to the server.
+    pub(crate) fn open_http2() -> Result<Self, Failure> {
+        let authority = Authority::new();
+        let identity = authority.issue(&["127.0.0.1"], Validity::Now);
+        let mut timeouts = Timeouts::default();
+        timeouts.ping = Some(PATIENCE / 4);
+        let server = echo::start_http2(None, timeouts);
+        let tls_server = echo::start_http2(Some(&identity), timeouts);
+        let mut all = vec![
+            Route::plain("directly".into(), server),
+            Route::tls("directly, TLS".into(), tls_server),
+        ];
+        let mut proxies = Vec::new();
+        for software in Software::HTTP2 {
+            let version = software.version()?;
+            for (backend, to_server) in
+                [(Backend::Http2, ""), (Backend::Http1, ", HTTP/1.1 to the server")]
+            {
+                let proxy = Proxy::start_http2(software, server, backend, &identity)?;
+                all.push(Route::tls(format!("{version}, TLS{to_server}"), proxy.tls_port()));
+                proxies.push(proxy);
+            }
+        }
+        Ok(Self::new(all, &authority, proxies))
+    }
+
+    fn new(all: Vec<Route>, authority: &Authority, proxies: Vec<Proxy>) -> Self {
         let folder = Folder::new();
         let ca = folder.write("ca.pem", &authority.root_pem());
-        Ok(Self { all, ca, _folder: folder, _proxies: proxies })
+        Self { all, ca, _folder: folder, _proxies: proxies }
     }
 }
 
@@ -56,5 +86,9 @@ impl Route {
 
     fn tls(name: String, port: u16) -> Self {
         Self { name, url: format!("wss://127.0.0.1:{port}/") }
+    }
+
+    pub(crate) fn has_tls(&self) -> bool {
+        self.url.starts_with("wss:")
     }
 }
