@@ -183,8 +183,8 @@ impl Decoder {
     }
 
     /// Unmasks the message at the front of `input` and returns the shape of its frame. Returns `None` if the message
-    /// does not fit the fast path.
-    #[inline]
+    /// does not fit the fast path. It is always inlined, because a burst calls it for each message.
+    #[inline(always)]
     fn unmask_whole(&self, input: &mut [u8]) -> Option<Shape> {
         let shape = Shape::parse(input)?;
         let is_allowed =

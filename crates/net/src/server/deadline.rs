@@ -18,14 +18,7 @@ impl Deadline {
     }
 
     /// Waits for `step` until the deadline.
-    ///
-    /// The step is boxed. Otherwise, the future of each caller would contain it twice, and the allocator is slower for
-    /// large futures.
-    pub(crate) fn limit<T>(
-        &self,
-        step: impl Future<Output = T>,
-    ) -> impl Future<Output = Result<T, AcceptError>> {
-        let (limit, step) = (self.limit, timeout_at(self.at, Box::pin(step)));
-        async move { step.await.map_err(|_| AcceptError::Timeout(limit)) }
+    pub(crate) async fn limit<T>(&self, step: impl Future<Output = T>) -> Result<T, AcceptError> {
+        timeout_at(self.at, step).await.map_err(|_| AcceptError::Timeout(self.limit))
     }
 }

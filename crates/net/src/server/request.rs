@@ -240,7 +240,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
         if self.guard.as_ref().is_some_and(|guard| guard.pool().phase() != Phase::Serving) {
             let reason = "this server is shutting down";
             let rejection = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, reason);
-            Box::pin(self.reject(rejection.clone())).await?;
+            self.reject(rejection.clone()).await?;
             return Err(AcceptError::Rejected(rejection));
         }
         let deadline = self.deadline();

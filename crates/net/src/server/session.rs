@@ -133,7 +133,7 @@ where
             let reason = "the server has not answered the request";
             let rejection = Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, reason);
             let ending = async {
-                Box::pin(pending.reject(rejection)).await.ok();
+                pending.reject(rejection).await.ok();
                 match (result, handler) {
                     (Some(result), _) => result,
                     (None, Err(panic)) => Err(panic.into()),
