@@ -82,7 +82,7 @@ impl Connection {
     pub fn is_settled(&self) -> bool {
         self.is_open()
             && self.timers.is_settled(&self.timeouts, &self.decoder)
-            && (self.context_check.is_some() || !self.holds_context())
+            && self.context_check.is_some() == self.holds_context()
     }
 
     /// Restarts the timeouts of an open connection for data from the peer, because that data may have arrived
@@ -114,9 +114,8 @@ impl Connection {
             self.encoder.release_unused();
         }
         if !self.holds_context() {
-            return None;
-        }
-        if self.context_check.is_none() {
+            self.context_check = None;
+        } else if self.context_check.is_none() {
             self.context_check = now.checked_add(CONTEXTS_KEPT);
         }
         self.context_check
