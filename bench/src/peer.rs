@@ -109,9 +109,9 @@ impl Peer {
     }
 }
 
-/// Returns the version of a crate in the lock file.
+/// Returns the newest version of a crate in the lock file, which lists older ones first.
 pub fn version(name: &str) -> &'static str {
     let entry = format!("name = \"{name}\"\nversion = \"");
-    let found = include_str!("../Cargo.lock").split_once(&entry);
+    let found = include_str!("../Cargo.lock").rsplit_once(&entry);
     found.and_then(|(_, rest)| rest.split('"').next()).unwrap_or("?")
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fullduplex_bench::peer::version;
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -56,7 +57,7 @@ async fn main() -> ExitCode {
 }
 
 async fn try_all() -> Outcome {
-    println!("peer tokio-tungstenite {}", version());
+    println!("peer tokio-tungstenite {}", version("tokio-tungstenite"));
     let target = Target::from_arguments()?;
     let opening = target.open("/", &["nope", "echo"]).await;
     let (mut socket, response) = opening.map_err(|failure| format!("opening: {failure}"))?;
@@ -270,11 +271,4 @@ fn connector(root: &str) -> Result<TlsConnector, Failure> {
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
-}
-
-/// Returns the version in the lock file.
-fn version() -> &'static str {
-    let lock = include_str!("../../Cargo.lock");
-    let package = lock.split("name = \"tokio-tungstenite\"\nversion = \"").nth(1);
-    package.and_then(|package| package.split('"').next()).unwrap_or_default()
 }

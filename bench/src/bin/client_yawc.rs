@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use fullduplex_bench::peer::version;
 use futures_util::{SinkExt, StreamExt};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -47,7 +48,7 @@ async fn main() -> ExitCode {
 }
 
 async fn try_all() -> Outcome {
-    println!("peer yawc {}", version());
+    println!("peer yawc {}", version("yawc"));
     let target = Target::from_arguments()?;
     let mut socket = target.open().await.map_err(|failure| format!("opening: {failure}"))?;
     passed("text", text(&mut socket).await)?;
@@ -232,11 +233,4 @@ fn connector(root: &str) -> Result<TlsConnector, Failure> {
             .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(TlsConnector::from(Arc::new(config)))
-}
-
-/// Returns the version in the lock file.
-fn version() -> &'static str {
-    let lock = include_str!("../../Cargo.lock");
-    let package = lock.split("name = \"yawc\"\nversion = \"").nth(1);
-    package.and_then(|package| package.split('"').next()).unwrap_or_default()
 }
