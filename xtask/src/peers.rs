@@ -42,10 +42,10 @@ pub(crate) fn interop(client: Option<&str>) -> Result<(), Failure> {
     bench::build([
         "client_tungstenite",
         "client_yawc",
-        "serve_axum_http2",
+        "http2_axum",
         "serve_sockudo",
         "serve_tungstenite",
-        "serve_yawc_http2",
+        "http2_yawc",
     ])?;
     let package = ["run", "--release", "--package", "fullduplex-lab", "--bin", "interop", "--"];
     run(cargo(package).args(client).env("PATH", search_path()))

@@ -53,8 +53,8 @@ const PEERS: [Peer; 8] = [
 const HTTP2_PEERS: [Peer; 4] = [
     Peer { name: "Python hypercorn", kind: Kind::Library(ServerLibrary::HypercornHttp2) },
     Peer { name: "Node.js http2", kind: Kind::Library(ServerLibrary::NodeHttp2) },
-    Peer { name: "axum", kind: Kind::Echo("serve_axum_http2") },
-    Peer { name: "yawc", kind: Kind::Echo("serve_yawc_http2") },
+    Peer { name: "axum", kind: Kind::Echo("http2_axum") },
+    Peer { name: "yawc", kind: Kind::Echo("http2_yawc") },
 ];
 
 /// A server process.
