@@ -29,7 +29,7 @@ const CLIENTS: usize = 32;
 const LIMIT: Duration = Duration::from_secs(1);
 /// How much the memory of the server may grow after the first tenth of the clients.
 const GROWTH: u64 = 2 << 20;
-/// The number of clients before the first measurement.
+/// The number of clients in a round before the first measurement.
 const WARM_UP: usize = 10_000;
 const QUIET: Duration = Duration::from_millis(500);
 /// How long a client may take before it counts as hanging.
@@ -66,8 +66,11 @@ fn serve_in(mode: ServeMode, clients: usize, interval: Duration) -> Result<(), F
         ServeMode::Server | ServeMode::Axum => GRACE,
         ServeMode::Drive => Duration::ZERO,
     };
-    // Warms up the server until the maximum number of handlers wait at the same time.
-    run(come_and_go(program.address, 0..WARM_UP))??;
+    // Warms up the server until the maximum number of handlers have waited at the same time, several times.
+    let start = Instant::now();
+    while start.elapsed() <= 3 * handlers_end_after {
+        run(come_and_go(program.address, 0..WARM_UP))??;
+    }
     let mut server = Served { program, mode, handlers_end_after, files: 0 };
     server.wait_for_handlers()?;
     server.files = server.program.process.open_files()?;
