@@ -11,7 +11,7 @@ const OTHER_FILES: usize = 100;
 /// connections each.
 ///
 /// # Errors
-/// Fails if the system does not allow so many files.
+/// Fails if the limit of the system is lower.
 pub fn allow_connections(connections: usize) -> io::Result<()> {
     let mut limit = getrlimit(Resource::Nofile);
     let count = (connections + OTHER_FILES) as u64;
