@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use fullduplex_lab::ca::{Authority, Validity};
+use fullduplex_lab::ca::{Authority, Identity, Validity};
 use fullduplex_lab::echo;
 use fullduplex_lab::folder::Folder;
 use fullduplex_lab::proxy::{Backend, PATIENCE, Proxy, Software};
@@ -22,18 +22,23 @@ pub(crate) struct Route {
     pub(crate) url: String,
 }
 
+/// Starts our server with and without TLS. Returns the port without TLS, and the routes without a proxy.
+fn direct(
+    identity: &Identity,
+    start: impl Fn(Option<&Identity>, Timeouts) -> u16,
+) -> (u16, Vec<Route>) {
+    let mut timeouts = Timeouts::default();
+    timeouts.ping = Some(PATIENCE / 4);
+    let (server, tls_server) = (start(None, timeouts), start(Some(identity), timeouts));
+    let plain = Route::plain("directly".into(), server);
+    (server, vec![plain, Route::tls("directly, TLS".into(), tls_server)])
+}
+
 impl Routes {
     pub(crate) fn open() -> Result<Self, Failure> {
         let authority = Authority::new();
         let identity = authority.issue(&["127.0.0.1"], Validity::Now);
-        let mut timeouts = Timeouts::default();
-        timeouts.ping = Some(PATIENCE / 4);
-        let server = echo::start_with(None, timeouts);
-        let tls_server = echo::start_with(Some(&identity), timeouts);
-        let mut all = vec![
-            Route::plain("directly".into(), server),
-            Route::tls("directly, TLS".into(), tls_server),
-        ];
+        let (server, mut all) = direct(&identity, echo::start_with);
         let mut proxies = Vec::new();
         for software in Software::HTTP1 {
             patience::check(software, &identity)?;
@@ -50,14 +55,7 @@ impl Routes {
     pub(crate) fn open_http2() -> Result<Self, Failure> {
         let authority = Authority::new();
         let identity = authority.issue(&["127.0.0.1"], Validity::Now);
-        let mut timeouts = Timeouts::default();
-        timeouts.ping = Some(PATIENCE / 4);
-        let server = echo::start_http2(None, timeouts);
-        let tls_server = echo::start_http2(Some(&identity), timeouts);
-        let mut all = vec![
-            Route::plain("directly".into(), server),
-            Route::tls("directly, TLS".into(), tls_server),
-        ];
+        let (server, mut all) = direct(&identity, echo::start_http2);
         let mut proxies = Vec::new();
         for software in Software::HTTP2 {
             let version = software.version()?;
