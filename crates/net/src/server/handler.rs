@@ -9,8 +9,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use crate::pool::Phase;
+use crate::socket::Socket;
 use crate::socket::cork::Turn;
-use crate::socket::{Shared, Socket};
+use crate::socket::shared::Shared;
 use crate::time;
 
 /// The time limit for a handler of [`Socket::drive`] that has not noticed the end of its connection. The

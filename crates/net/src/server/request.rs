@@ -20,7 +20,8 @@ use crate::server::exchange::Exchange;
 use crate::server::fallback::Fallback;
 use crate::server::handshake::{Handshake, SharedOptions};
 use crate::server::options::AcceptOptions;
-use crate::socket::{Shared, Socket};
+use crate::socket::Socket;
+use crate::socket::shared::Shared;
 use crate::transport::Transport;
 
 /// An opening request that is not answered yet. [`accept`](Self::accept) or [`reject`](Self::reject) it.

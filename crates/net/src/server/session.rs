@@ -22,7 +22,7 @@ use crate::server::handler::{
     HandlerPanicError, HandlerResult, HandlerTask, IntoHandlerResult, call, poll_catching_panics,
 };
 use crate::server::request::{ClientInfo, Decision, Pending, Request};
-use crate::socket::Shared;
+use crate::socket::shared::Shared;
 use crate::tls;
 use crate::transport::Transport;
 

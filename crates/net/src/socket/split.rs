@@ -10,11 +10,12 @@ use futures_core::Stream;
 use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::socket::Socket;
 use crate::socket::error::{SendError, SocketError};
 use crate::socket::halves::Wait;
 use crate::socket::link::Link;
 use crate::socket::sender::Sender;
-use crate::socket::{Batch, Handle, Shared, Socket, wake};
+use crate::socket::shared::{Batch, Handle, Shared, wake};
 use crate::transport::Transport;
 
 /// The receiving half of a [`Socket`], from [`Socket::split`].
