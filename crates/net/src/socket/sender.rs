@@ -18,6 +18,8 @@ const OVERHEAD: usize = 64;
 /// does not read and the queue is full, a sender can wait ([`Sender::send`]), drop the message
 /// ([`Sender::try_send`]), or close the connection ([`Sender::close`]).
 ///
+/// Messages that are still queued when the peer's Close arrives are discarded, because the Close is answered at once.
+///
 /// [`Socket::sender`]: crate::socket::Socket::sender
 /// [`Socket::recv`]: crate::socket::Socket::recv
 #[derive(Debug, Clone)]
