@@ -1,7 +1,7 @@
 //! Builds for other targets, runs the tests there with an emulator, and writes docs/targets.md.
 
-use std::fmt;
-use std::fmt::Write as _;
+mod report;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::needs::has;
 use crate::run::{Failure, cargo, output, root};
+use report::{Outcome, Results, Rows};
 
 /// A target, and what is done for it.
 #[derive(Clone, Copy)]
@@ -97,14 +98,6 @@ const TARGETS: [Target; 5] = [
 
 const REVOCATION: &str = "Wine reports an unknown authority as a failed check for revocation";
 const SLOW: &str = "it measures time, and the emulator is slow";
-
-/// What happened on one target.
-#[derive(Debug)]
-struct Outcome {
-    built: String,
-    tests: String,
-    is_good: bool,
-}
 
 /// A program of tests.
 #[derive(Debug, PartialEq)]
@@ -370,160 +363,12 @@ __declspec(dllexport) int __stdcall ProcessPrng(unsigned char *bytes, size_t len
 }
 ";
 
-/// What the test programs print.
-#[derive(Debug, Default, PartialEq)]
-struct Results {
-    /// The programs that have run.
-    programs: usize,
-    /// The programs to run.
-    total: usize,
-    /// The time that a program has.
-    minutes: u64,
-    passed: usize,
-    ignored: usize,
-    failed: Vec<String>,
-    /// The programs that ended before their summary, each with the reason.
-    unfinished: Vec<String>,
-}
-
-impl Results {
-    fn of(total: usize, minutes: u64) -> Self {
-        Self { total, minutes, ..Self::default() }
-    }
-
-    /// Adds what a program printed, and how it ended. `code` is the exit status of `timeout`.
-    fn add(&mut self, program: &str, printed: &str, code: Option<i32>) {
-        self.programs += 1;
-        let mut summary = None;
-        let mut passed = 0;
-        for line in printed.lines() {
-            if let Some((_, counts)) = line.split_once("test result: ") {
-                summary = Some(count(counts, " passed"));
-                self.ignored += count(counts, " ignored");
-            } else if let Some(test) = line.strip_prefix("test ") {
-                if let Some(name) = test.strip_suffix(" ... FAILED") {
-                    self.failed.push(format!("`{program}::{name}`"));
-                }
-                passed += usize::from(test.ends_with(" ... ok"));
-            }
-        }
-        self.passed += summary.unwrap_or(passed);
-        match code {
-            // The program of a browser's tests does nothing here, and prints no summary.
-            Some(0) => {}
-            Some(101) if summary.is_some() => {}
-            Some(124 | 137) => self.unfinished.push(format!(
-                "`{program}` was stopped after {} minutes and {passed} tests",
-                self.minutes
-            )),
-            _ => self.unfinished.push(format!("`{program}` ended early, after {passed} tests")),
-        }
-    }
-}
-
-/// Returns the number before a word of libtest's summary.
-fn count(counts: &str, word: &str) -> usize {
-    let parts = counts.split(';').filter_map(|part| part.strip_suffix(word));
-    parts.filter_map(|part| part.rsplit(' ').next()?.parse::<usize>().ok()).sum()
-}
-
-impl fmt::Display for Results {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.programs < self.total {
-            write!(f, "{} of ", self.programs)?;
-        }
-        write!(f, "{} programs: {} passed", self.total, self.passed)?;
-        if self.ignored > 0 {
-            write!(f, ", {} ignored", self.ignored)?;
-        }
-        if !self.failed.is_empty() {
-            write!(f, ", {} failed: {}", self.failed.len(), self.failed.join(", "))?;
-        }
-        self.unfinished.iter().try_for_each(|program| write!(f, "; {program}"))
-    }
-}
-
-/// The rows of docs/targets.md. A run changes only the rows of its targets.
-struct Rows(Vec<(String, String)>);
-
-impl Rows {
-    fn read() -> Result<Self, Failure> {
-        let file = file();
-        let text = if file.exists() { fs::read_to_string(file)? } else { String::new() };
-        let rows = text.lines().filter_map(|line| {
-            let name = line.strip_prefix("| ")?.split(" |").next()?;
-            let is_known = TARGETS.iter().any(|target| name.starts_with(target.triple));
-            is_known.then(|| (name.split(',').next().unwrap_or(name).to_owned(), line.to_owned()))
-        });
-        Ok(Self(rows.collect()))
-    }
-
-    fn set(&mut self, target: &Target, outcome: &Outcome) {
-        let left_out = target.left_out.iter().map(|(name, reason)| format!("`{name}`: {reason}"));
-        let left_out = left_out.collect::<Vec<_>>().join("; ");
-        let row = format!(
-            "| {}, {} | {} | {} | {} | {left_out} |",
-            target.triple,
-            target.about,
-            target.packages.join(", "),
-            outcome.built,
-            outcome.tests
-        );
-        self.0.retain(|(name, _)| name != target.triple);
-        self.0.push((target.triple.to_owned(), row));
-    }
-
-    fn write(&self) -> Result<(), Failure> {
-        let mut text = HEAD.to_owned();
-        for target in &TARGETS {
-            match self.0.iter().find(|(name, _)| name == target.triple) {
-                Some((_, row)) => writeln!(text, "{row}")?,
-                None => writeln!(text, "| {}, {} | | not run | | |", target.triple, target.about)?,
-            }
-        }
-        fs::write(file(), text)?;
-        Ok(())
-    }
-}
-
-fn file() -> PathBuf {
-    root().join("docs/targets.md")
-}
-
-const HEAD: &str = "# Targets
-
-Written by `cargo xtask targets` on Linux (x64), which builds for each target with the lints of the workspace and runs
-the tests. qemu-user runs the programs for s390x and aarch64, with 16 cases for each property instead of 256; Wine runs
-those for Windows. A build with a warning counts as failed. A test is ignored if it needs another program, or takes
-long. `cargo xtask browser` tests the target wasm32-unknown-unknown.
-
-Tests of signals, Unix sockets and shells are built for Unix only. On Windows, Ctrl-C, Ctrl-Break and the end of the console
-end `fdx` as signals do on Unix; Unix sockets have no counterpart there, and `fdx listen unix:PATH` says so.
-
-| target | packages | builds | tests | left out |
-|---|---|---|---|---|
-";
 const QEMU_CASES: &str = "16";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn results_of_several_programs_are_added() {
-        let mut results = Results::of(4, 5);
-        let failing = "test a::b ... ok\ntest c ... FAILED\n\
-            test result: FAILED. 1 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out\n";
-        results.add("it", failing, Some(101));
-        results.add("slow", "test a ... ok\ntest b ... ", Some(124));
-        results.add("crash", "", Some(139));
-        assert_eq!(
-            results.to_string(),
-            "3 of 4 programs: 2 passed, 2 ignored, 1 failed: `it::c`; `slow` was stopped after 5 minutes and 1 tests; \
-             `crash` ended early, after 0 tests"
-        );
-    }
 
     #[test]
     fn test_programs_and_warnings_of_this_workspace_are_read() {
