@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::needs::has;
-use crate::run::{Failure, cargo, output, root};
+use crate::run::{Failure, cargo, commit, date, output, root};
 use report::{Outcome, Results, Rows};
 
 /// A target, and what is done for it.
@@ -122,21 +122,27 @@ pub(crate) fn targets(
     }
     let chosen =
         |target: &&Target| names.is_empty() || names.iter().any(|name| name == target.triple);
+    let start = start()?;
     let mut failed = Vec::new();
     for target in TARGETS.iter().filter(chosen) {
         let target = &target.with(package)?;
-        let outcome = target.run(minutes)?;
+        let outcome = target.run(minutes, &start)?;
         println!("{}: {outcome:?}", target.triple);
         if !outcome.is_good {
             failed.push(target.triple);
         }
-        target.record(&outcome)?;
+        target.record(&outcome, &start)?;
     }
     if failed.is_empty() {
         Ok(())
     } else {
         Err(Failure(format!("failed: {}; see docs/targets.md", failed.join(", "))))
     }
+}
+
+/// Returns the commit that is tested, and the date.
+fn start() -> Result<String, Failure> {
+    Ok(format!("{}, {}", commit()?, date()?))
 }
 
 impl Target {
@@ -153,14 +159,14 @@ impl Target {
         Ok(self)
     }
 
-    /// Writes the row of this target.
-    fn record(&self, outcome: &Outcome) -> Result<(), Failure> {
+    /// Writes the row of this target, and keeps those of the others.
+    fn record(&self, outcome: &Outcome, start: &str) -> Result<(), Failure> {
         let mut rows = Rows::read()?;
-        rows.set(self, outcome);
+        rows.set(self, outcome, start);
         rows.write()
     }
 
-    fn run(&self, minutes: u64) -> Result<Outcome, Failure> {
+    fn run(&self, minutes: u64, start: &str) -> Result<Outcome, Failure> {
         if let Some(tool) = self.tools.iter().find(|tool| !has(tool)) {
             let built = format!("not tried: {tool} is not installed");
             return Ok(Outcome { built, tests: String::new(), is_good: false });
@@ -187,7 +193,7 @@ impl Target {
         for program in &build.programs {
             self.test(program, &mut results)?;
             // If this command is interrupted, the row says how far it came.
-            self.record(&outcome(&results))?;
+            self.record(&outcome(&results), start)?;
         }
         Ok(outcome(&results))
     }

@@ -1,7 +1,6 @@
 //! What is said of each target: the results of its test programs, and the table of docs/targets.md.
 
 use std::fmt;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
@@ -96,19 +95,24 @@ impl Rows {
     pub(super) fn read() -> Result<Self, Failure> {
         let file = file();
         let text = if file.exists() { fs::read_to_string(file)? } else { String::new() };
+        Ok(Self::of(&text))
+    }
+
+    fn of(text: &str) -> Self {
         let rows = text.lines().filter_map(|line| {
             let name = line.strip_prefix("| ")?.split(" |").next()?;
             let is_known = TARGETS.iter().any(|target| name.starts_with(target.triple));
             is_known.then(|| (name.split(',').next().unwrap_or(name).to_owned(), line.to_owned()))
         });
-        Ok(Self(rows.collect()))
+        Self(rows.collect())
     }
 
-    pub(super) fn set(&mut self, target: &Target, outcome: &Outcome) {
+    /// Replaces the row of a target by the outcome of a run, which began at `start`: the commit and the date.
+    pub(super) fn set(&mut self, target: &Target, outcome: &Outcome, start: &str) {
         let left_out = target.left_out.iter().map(|(name, reason)| format!("`{name}`: {reason}"));
         let left_out = left_out.collect::<Vec<_>>().join("; ");
         let row = format!(
-            "| {}, {} | {} | {} | {} | {left_out} |",
+            "| {}, {} | {} | {} | {} | {left_out} | {start} |",
             target.triple,
             target.about,
             target.packages.join(", "),
@@ -120,14 +124,20 @@ impl Rows {
     }
 
     pub(super) fn write(&self) -> Result<(), Failure> {
-        let mut text = HEAD.to_owned();
+        fs::write(file(), self.to_string())?;
+        Ok(())
+    }
+}
+
+impl fmt::Display for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(HEAD)?;
         for target in &TARGETS {
             match self.0.iter().find(|(name, _)| name == target.triple) {
-                Some((_, row)) => writeln!(text, "{row}")?,
-                None => writeln!(text, "| {}, {} | | not run | | |", target.triple, target.about)?,
+                Some((_, row)) => writeln!(f, "{row}")?,
+                None => writeln!(f, "| {}, {} | | not run | | | |", target.triple, target.about)?,
             }
         }
-        fs::write(file(), text)?;
         Ok(())
     }
 }
@@ -140,14 +150,14 @@ const HEAD: &str = "# Targets
 
 Written by `cargo xtask targets` on Linux (x64), which builds for each target with the lints of the workspace and runs
 the tests. qemu-user runs the programs for s390x and aarch64, with 16 cases for each property instead of 256; Wine runs
-those for Windows. A build with a warning counts as failed. A test is ignored if it needs another program, or takes
+those for Windows. A run replaces the rows of its targets only. A build with a warning counts as failed. A test is ignored if it needs another program, or takes
 long. `cargo xtask browser` tests the target wasm32-unknown-unknown.
 
 Tests of signals, Unix sockets and shells are built for Unix only. On Windows, Ctrl-C, Ctrl-Break and the end of the console
 end `fdx` as signals do on Unix; Unix sockets have no counterpart there, and `fdx listen unix:PATH` says so.
 
-| target | packages | builds | tests | left out |
-|---|---|---|---|---|
+| target | packages | builds | tests | left out | commit, date |
+|---|---|---|---|---|---|
 ";
 
 #[cfg(test)]
@@ -167,5 +177,22 @@ mod tests {
             "3 of 4 programs: 2 passed, 2 ignored, 1 failed: `it::c`; `slow` was stopped after 5 minutes and 1 tests; \
              `crash` ended early, after 0 tests"
         );
+    }
+
+    #[test]
+    fn a_run_keeps_the_rows_of_other_targets() {
+        let outcome =
+            |tests: &str| Outcome { built: "yes".into(), tests: tests.into(), is_good: true };
+        let mut rows = Rows::of("");
+        rows.set(&TARGETS[0], &outcome("1 passed"), "aaaaaaa, 2026-11-01");
+        let mut rows = Rows::of(&rows.to_string());
+        rows.set(&TARGETS[1], &outcome("2 passed"), "bbbbbbb, 2026-11-02");
+        let text = rows.to_string();
+        for (tests, start) in
+            [("1 passed", "aaaaaaa, 2026-11-01"), ("2 passed", "bbbbbbb, 2026-11-02")]
+        {
+            let is_kept = |row: &str| row.contains(tests) && row.contains(start);
+            assert!(text.lines().any(is_kept), "{text}");
+        }
     }
 }
