@@ -150,8 +150,8 @@ const HEAD: &str = "# Targets
 
 Written by `cargo xtask targets` on Linux (x64), which builds for each target with the lints of the workspace and runs
 the tests. qemu-user runs the programs for s390x and aarch64, with 16 cases for each property instead of 256; Wine runs
-those for Windows. A run replaces the rows of its targets only. A build with a warning counts as failed. A test is ignored if it needs another program, or takes
-long. `cargo xtask browser` tests the target wasm32-unknown-unknown.
+those for Windows. A build with a warning counts as failed. A test is ignored if it needs another program, or takes
+long. A run replaces the rows of its targets only. `cargo xtask browser` tests the target wasm32-unknown-unknown.
 
 Tests of signals, Unix sockets and shells are built for Unix only. On Windows, Ctrl-C, Ctrl-Break and the end of the console
 end `fdx` as signals do on Unix; Unix sockets have no counterpart there, and `fdx listen unix:PATH` says so.
