@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::thread::available_parallelism;
 
-use crate::run::{Failure, output, root};
+use crate::run::{Failure, commit, date, output, root};
 
 /// Runs `cargo xtask` with these words, and writes the output to a file named after the words before the first number or
 /// option, such as `hub-costs.txt`.
@@ -39,11 +39,10 @@ pub(crate) fn record(words: &[String]) -> Result<(), Failure> {
 /// Describes the date, the commit and the machine.
 fn circumstances() -> Result<String, Failure> {
     let ask = |program: &str, words: &[&str]| output(Command::new(program).args(words));
-    let date = ask("date", &["--utc", "+%F"])?;
-    let commit = ask("git", &["describe", "--always", "--dirty", "--abbrev=7"])?;
+    let (date, commit) = (date()?, commit()?);
     let system = ask("uname", &["-srm"])?;
     let compiler = ask("rustc", &["--version"])?;
-    let [date, commit, system, compiler] = [&date, &commit, &system, &compiler].map(|it| it.trim());
+    let [system, compiler] = [&system, &compiler].map(|it| it.trim());
     let processors = available_parallelism()?;
     Ok(format!("on {date} at the commit {commit}: {processors} processors, {system}, {compiler}"))
 }

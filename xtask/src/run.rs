@@ -44,6 +44,18 @@ pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// Returns today's date, such as `2026-11-30`.
+pub(crate) fn date() -> Result<String, Failure> {
+    Ok(output(Command::new("date").args(["--utc", "+%F"]))?.trim().to_owned())
+}
+
+/// Returns the commit of the working tree, such as `30c03be`, or `30c03be-dirty` if files differ from it.
+pub(crate) fn commit() -> Result<String, Failure> {
+    let mut describe = Command::new("git");
+    describe.current_dir(root()).args(["describe", "--always", "--dirty", "--abbrev=7"]);
+    Ok(output(&mut describe)?.trim().to_owned())
+}
+
 /// Builds the command `fdx`.
 pub(crate) fn build_fdx() -> Result<(), Failure> {
     run(&mut cargo(["build", "--package", "fullduplex-cli"]))

@@ -8,6 +8,7 @@ use fullduplex_net::{Connections, Counts, Drained, HandlerResult, Request, Serve
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
+use crate::guarded::HANG;
 use crate::script::{Peer, SAMPLE_REQUEST, guarded};
 
 /// A server on a free port of 127.0.0.1.
@@ -73,13 +74,20 @@ impl Served {
     }
 
     /// Waits until the counters satisfy `condition`.
+    ///
+    /// # Panics
+    /// If that takes longer than 30 seconds.
     pub async fn until(&self, condition: impl Fn(&Counts) -> bool) {
-        let counted = async {
-            while !condition(&self.connections.counts()) {
-                tokio::task::yield_now().await;
+        // The clock of the runtime may be paused, and waiting without a timer does not advance it.
+        let start = std::time::Instant::now();
+        loop {
+            let counts = self.connections.counts();
+            if condition(&counts) {
+                return;
             }
-        };
-        guarded("the counters", counted).await;
+            assert!(start.elapsed() < HANG, "the counters still are {counts:?}");
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Shuts the server down and waits until it has ended.

@@ -350,7 +350,8 @@ async fn messages_that_race_with_a_close_are_written_before_it() {
             }
             closer.close();
         });
-        assert!(guarded("the end", socket.closed()).await.was_clean);
+        let closed = guarded("the end", socket.closed()).await;
+        assert!(closed.was_clean, "{before_close}: {closed:?}, {:?}", socket.failure());
         let payloads = server.finish().await;
         assert!(payloads.len() >= before_close, "{} of {before_close}", payloads.len());
         for thread in ["0 ", "1 "] {

@@ -35,6 +35,7 @@ use http::Method;
 use tokio::net::UnixListener;
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::sync::Semaphore;
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 use tracing::{Instrument, Span};
 
@@ -291,6 +292,8 @@ impl Listener {
                     }
                     can_accept = true;
                 }
+                // Streams that an application accepts may fail without waiting.
+                Err(error) if is_lost_client(&error) => yield_now().await,
                 Err(error) => {
                     // Only the first of several consecutive errors is logged.
                     if std::mem::replace(&mut can_accept, false) {
@@ -301,6 +304,13 @@ impl Listener {
             }
         }
     }
+}
+
+/// Returns whether `accept` failed because a client was gone before it was accepted. Windows reports such clients; other
+/// clients must not wait for them.
+fn is_lost_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, NotConnected};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | NotConnected)
 }
 
 /// A client that has connected and has a place.
