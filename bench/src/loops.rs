@@ -1,7 +1,7 @@
 //! Server loops for libraries with the same API.
 
 use std::error::Error;
-use std::future::{Ready, ready};
+use std::future::ready;
 
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use hyper::body::{Body, Incoming};
@@ -12,7 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::select;
 
-use crate::server::Room;
+use crate::server::{Http, Room};
 
 /// A socket that is a stream and a sink of messages.
 pub trait Messages<M, E>: Stream<Item = Result<M, E>> + Sink<M, Error = E> + Unpin {}
@@ -60,32 +60,14 @@ pub async fn chat<M: Clone, E>(
     }
 }
 
-/// Serves a connection with hyper. Passes its request to `upgrade`, and runs `handle` with the
-/// upgraded connection in a task.
+/// Serves a connection with hyper. Passes each request to `upgrade`, and runs `handle` with the upgraded
+/// connection, or the stream of HTTP/2, in a task.
 ///
 /// # Errors
 /// Returns the errors of hyper.
 pub async fn serve_upgrade<U, B, E, F>(
     stream: TcpStream,
-    upgrade: impl Fn(&mut Request<Incoming>) -> Result<(Response<B>, U), E>,
-    handle: impl Fn(U) -> F,
-) -> hyper::Result<()>
-where
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
-    E: Into<Box<dyn Error + Send + Sync>>,
-    F: Future<Output: Send> + Send + 'static,
-{
-    let connection = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service_fn(upgrading(upgrade, handle)));
-    connection.with_upgrades().await
-}
-
-/// Serves a connection of HTTP/2 as [`serve_upgrade`] does. Each stream is a WebSocket.
-///
-/// # Errors
-/// Returns the errors of hyper.
-pub async fn serve_http2<U, B, E, F>(
-    stream: TcpStream,
+    http: Http,
     upgrade: impl Fn(&mut Request<Incoming>) -> Result<(Response<B>, U), E>,
     handle: impl Fn(U) -> F,
 ) -> hyper::Result<()>
@@ -94,23 +76,18 @@ where
     E: Into<Box<dyn Error + Send + Sync>> + Send + 'static,
     F: Future<Output: Send> + Send + 'static,
 {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder.enable_connect_protocol();
-    builder.serve_connection(TokioIo::new(stream), service_fn(upgrading(upgrade, handle))).await
-}
-
-/// Returns a service that upgrades each request, and runs `handle` with the result in a task.
-fn upgrading<U, B, E, F>(
-    upgrade: impl Fn(&mut Request<Incoming>) -> Result<(Response<B>, U), E>,
-    handle: impl Fn(U) -> F,
-) -> impl Fn(Request<Incoming>) -> Ready<Result<Response<B>, E>>
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    move |mut request| {
+    let stream = TokioIo::new(stream);
+    let service = service_fn(move |mut request| {
         ready(upgrade(&mut request).map(|(response, upgraded)| {
             tokio::spawn(handle(upgraded));
             response
         }))
+    });
+    match http {
+        Http::One => http1::Builder::new().serve_connection(stream, service).with_upgrades().await,
+        Http::Two => {
+            let mut builder = http2::Builder::new(TokioExecutor::new());
+            builder.enable_connect_protocol().serve_connection(stream, service).await
+        }
     }
 }

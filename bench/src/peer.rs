@@ -21,6 +21,8 @@ pub enum Kind {
     System,
     /// Echoes bytes with a runtime. This measures what the runtime costs without a protocol.
     Raw,
+    /// Echoes the bytes of the streams of HTTP/2. This measures what a stream costs without a protocol.
+    RawStream,
     WebSocket,
     /// A WebSocket server with permessage-deflate.
     Deflating,
@@ -42,6 +44,14 @@ pub const SERVERS: [Peer; 10] = [
     Peer { name: "rustix", program: "serve_epoll", kind: Kind::System },
 ];
 
+/// The servers over HTTP/2, in the same order.
+pub const HTTP2_SERVERS: [Peer; 4] = [
+    Peer { name: "fullduplex-net", program: "http2_fullduplex", kind: Kind::WebSocket },
+    Peer { name: "axum", program: "http2_axum", kind: Kind::WebSocket },
+    Peer { name: "yawc", program: "http2_yawc", kind: Kind::WebSocket },
+    Peer { name: "hyper", program: "http2_raw", kind: Kind::RawStream },
+];
+
 /// The clients, in the same order.
 pub const CLIENTS: [Peer; 7] = [
     Peer { name: "fullduplex-net", program: "talk_fullduplex", kind: Kind::WebSocket },
@@ -56,7 +66,12 @@ pub const CLIENTS: [Peer; 7] = [
 impl Kind {
     /// Returns whether it does not use WebSocket.
     pub fn is_raw(self) -> bool {
-        matches!(self, Self::System | Self::Raw)
+        matches!(self, Self::System | Self::Raw | Self::RawStream)
+    }
+
+    /// Returns whether the others are compared with it.
+    pub fn is_baseline(self) -> bool {
+        matches!(self, Self::Raw | Self::RawStream)
     }
 }
 
@@ -91,6 +106,7 @@ impl Peer {
         match self.kind {
             Kind::System => "plain TCP on epoll",
             Kind::Raw => "plain TCP on tokio",
+            Kind::RawStream => "plain stream on hyper",
             Kind::PerCore => "fullduplex per core",
             Kind::WebSocket | Kind::Deflating => self.name,
         }

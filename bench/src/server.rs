@@ -18,6 +18,15 @@ pub enum Mode {
     Broadcast,
 }
 
+/// A version of HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Http {
+    /// HTTP/1.1, with one WebSocket in each connection.
+    One,
+    /// HTTP/2, with one WebSocket in each stream (RFC 8441).
+    Two,
+}
+
 /// A channel through which a server sends to all connections, if its library has no API for that.
 /// Each connection has a task, which subscribes to the channel.
 pub type Room<T> = broadcast::Sender<T>;

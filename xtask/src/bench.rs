@@ -22,11 +22,22 @@ pub(crate) struct Options {
     /// The libraries to build and measure, such as `fullduplex,raw`.
     #[arg(long, value_delimiter = ',')]
     peers: Vec<String>,
+    /// Run `w1` to `w5` over HTTP/2: each WebSocket is a stream of one connection. With `--write`, write
+    /// `docs/speed-http2.md`.
+    #[arg(long)]
+    http2: bool,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Which document is written.
+#[derive(Debug, Args)]
+struct Output {
     /// Write `docs/speed.md` and `docs/speed.svg`.
     #[arg(long, conflicts_with_all = ["quick", "only", "peers"])]
     write: bool,
     /// Build for this processor with `lto = "fat"`, and write `docs/speed-native.md`.
-    #[arg(long, conflicts_with_all = ["quick", "write"])]
+    #[arg(long, conflicts_with_all = ["quick", "write", "http2"])]
     native: bool,
 }
 
@@ -35,7 +46,7 @@ const FOR_CLIENTS: &str = "serve_fullduplex";
 
 /// Measures the memory of idle connections, for fullduplex and other libraries.
 pub(crate) fn idle(connections: usize) -> Result<(), Failure> {
-    let servers = peers(|name| name.starts_with("serve_"))?;
+    let servers = peers(&["serve_"], |_| true)?;
     let folder = build(["idle"].into_iter().chain(servers.iter().map(String::as_str)))?;
     let mut program = Command::new(folder.join("idle"));
     run(program.args(["--connections", &connections.to_string()]))
@@ -52,7 +63,7 @@ pub(crate) fn scale(connections: &[usize]) -> Result<(), Failure> {
 pub(crate) fn speed(options: &Options) -> Result<(), Failure> {
     let peers = options.peers()?;
     let programs = ["speed", FOR_CLIENTS].into_iter().chain(peers.iter().map(String::as_str));
-    let folder = if options.native { build_native(programs) } else { build(programs) }?;
+    let folder = if options.output.native { build_native(programs) } else { build(programs) }?;
     run(Command::new(folder.join("speed")).args(options.arguments()))
 }
 
@@ -79,7 +90,8 @@ pub(crate) fn compression(rounds: u32) -> Result<(), Failure> {
 
 impl Options {
     fn peers(&self) -> Result<Vec<String>, Failure> {
-        peers(|name| {
+        let kinds = if self.http2 { &["http2_"][..] } else { &["serve_", "talk_"] };
+        peers(kinds, |name| {
             let is_wanted = |wanted: &String| name.contains(&wanted.replace('-', "_"));
             self.peers.is_empty() || self.peers.iter().any(is_wanted)
         })
@@ -90,20 +102,24 @@ impl Options {
         let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
         let mut arguments: Vec<String> =
             lists.map(|(name, list)| format!("{name}={}", list.join(","))).collect();
-        let flags = [("--quick", self.quick), ("--write", self.write), ("--native", self.native)];
+        let flags = [
+            ("--quick", self.quick),
+            ("--write", self.output.write),
+            ("--http2", self.http2),
+            ("--native", self.output.native),
+        ];
         arguments.extend(flags.iter().filter(|(_, on)| *on).map(|(name, _)| (*name).to_owned()));
         arguments.extend(self.rounds.map(|rounds| format!("--rounds={rounds}")));
         arguments
     }
 }
 
-/// Returns the server and client programs for which `is_wanted` returns true.
-fn peers(is_wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, Failure> {
+/// Returns the programs whose name begins with one of `kinds` and for which `is_wanted` returns true.
+fn peers(kinds: &[&str], is_wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, Failure> {
     let mut programs = Vec::new();
     for entry in fs::read_dir(root().join("bench/src/bin"))? {
         let name = entry?.file_name().to_string_lossy().replace(".rs", "");
-        let is_peer = name.starts_with("serve_") || name.starts_with("talk_");
-        if is_peer && is_wanted(&name) {
+        if kinds.iter().any(|kind| name.starts_with(kind)) && is_wanted(&name) {
             programs.push(name);
         }
     }

@@ -1,4 +1,4 @@
-//! An echo server over HTTP/2, for `interop`.
+//! An echo server over HTTP/2, for `speed` and `interop`.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -8,6 +8,7 @@ use axum::extract::WebSocketUpgrade;
 use axum::extract::ws::{Message, WebSocket};
 use axum::response::Response;
 use axum::routing::any;
+use axum::serve::ListenerExt;
 use fullduplex_bench::server::{announce, run};
 use tokio::net::TcpListener;
 
@@ -15,6 +16,9 @@ fn main() -> io::Result<()> {
     run(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         announce(listener.local_addr()?);
+        let listener = listener.tap_io(|stream| {
+            stream.set_nodelay(true).ok();
+        });
         axum::serve(listener, Router::new().route("/", any(upgrade))).await
     })
 }

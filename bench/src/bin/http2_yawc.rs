@@ -1,9 +1,9 @@
-//! An echo server over HTTP/2, for `interop`.
+//! An echo server over HTTP/2, for `speed` and `interop`.
 
 use std::io;
 
-use fullduplex_bench::loops::serve_http2;
-use fullduplex_bench::server::{Mode, run, serve_each};
+use fullduplex_bench::loops::serve_upgrade;
+use fullduplex_bench::server::{Http, Mode, run, serve_each};
 use futures_util::{SinkExt, StreamExt};
 use hyper::Request;
 use hyper::body::Incoming;
@@ -12,7 +12,7 @@ use yawc::{OpCode, Options, Result, UpgradeFut, WebSocket};
 fn main() -> io::Result<()> {
     let upgrade =
         |request: &mut Request<Incoming>| WebSocket::upgrade_with_options(request, options());
-    run(serve_each(move |stream| serve_http2(stream, upgrade, echo)))
+    run(serve_each(move |stream| serve_upgrade(stream, Http::Two, upgrade, echo)))
 }
 
 async fn echo(upgraded: UpgradeFut) -> Result<()> {

@@ -4,13 +4,14 @@ use bytes::Bytes;
 use fastwebsockets::upgrade::{UpgradeFut, upgrade};
 use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, WebSocketError};
 use fullduplex_bench::loops::serve_upgrade;
-use fullduplex_bench::server::{Mode, Room, room, run, serve_each};
+use fullduplex_bench::server::{Http, Mode, Room, room, run, serve_each};
 use tokio::select;
 
 fn main() -> io::Result<()> {
     match Mode::of_this() {
         Mode::Echo | Mode::Deflate => {
-            run(serve_each(|stream| serve_upgrade(stream, |request| upgrade(request), echo)))
+            let serve = |stream| serve_upgrade(stream, Http::One, |request| upgrade(request), echo);
+            run(serve_each(serve))
         }
         Mode::Broadcast => {
             let room = room();
@@ -18,6 +19,7 @@ fn main() -> io::Result<()> {
                 let room = room.clone();
                 serve_upgrade(
                     stream,
+                    Http::One,
                     |request| upgrade(request),
                     move |upgraded| chat(upgraded, room.clone()),
                 )

@@ -1,7 +1,7 @@
 use std::io;
 
 use fullduplex_bench::loops::serve_upgrade;
-use fullduplex_bench::server::{Mode, Room, deflate_level, room, run, serve_each};
+use fullduplex_bench::server::{Http, Mode, Room, deflate_level, room, run, serve_each};
 use futures_util::{SinkExt, StreamExt};
 use hyper::Request;
 use hyper::body::Incoming;
@@ -13,13 +13,15 @@ fn main() -> io::Result<()> {
         |request: &mut Request<Incoming>| WebSocket::upgrade_with_options(request, options());
     match Mode::of_this() {
         Mode::Echo | Mode::Deflate => {
-            run(serve_each(|stream| serve_upgrade(stream, upgrade, echo)))
+            run(serve_each(|stream| serve_upgrade(stream, Http::One, upgrade, echo)))
         }
         Mode::Broadcast => {
             let room = room();
             run(serve_each(move |stream| {
                 let room = room.clone();
-                serve_upgrade(stream, upgrade, move |upgraded| chat(upgraded, room.clone()))
+                serve_upgrade(stream, Http::One, upgrade, move |upgraded| {
+                    chat(upgraded, room.clone())
+                })
             }))
         }
     }

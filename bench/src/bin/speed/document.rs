@@ -25,6 +25,20 @@ pub(crate) fn write_native(tables: &[Table], rounds: usize) -> io::Result<()> {
     fs::write(format!("{DOCS}/speed-native.md"), document)
 }
 
+/// Writes `docs/speed-http2.md`.
+pub(crate) fn write_http2(tables: &[Table], rounds: usize) -> io::Result<()> {
+    let document = format!(
+        "# Speed over HTTP/2\n\n{}. [performance.md](performance.md#speed) says how it is measured.\n\n\
+         Each connection of a workload is a stream (RFC 8441), and all streams are in one HTTP/2 connection. The \
+         server without a protocol echoes the bytes of each stream. All servers have the windows of hyper: 1 MiB \
+         for each stream.\n\n{}\n\n{}",
+        source("cargo xtask bench --http2 --write", rounds)?,
+        COLUMNS,
+        joined(tables)
+    );
+    fs::write(format!("{DOCS}/speed-http2.md"), document)
+}
+
 fn document(tables: &[Table], rounds: usize) -> io::Result<String> {
     Ok(format!(
         "# Speed\n\n{}. [performance.md](performance.md#speed) says how it is measured.\n\n\

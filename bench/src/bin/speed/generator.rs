@@ -14,6 +14,13 @@ use crate::script::Script;
 use crate::traffic::Traffic;
 use crate::workload::{Action, Workload};
 
+/// What sends the bursts of a workload.
+pub(crate) trait Load {
+    /// Sends bursts one after another, until the time is over and all replies have arrived. Sends
+    /// at least one burst on each connection, or one from one connection to all.
+    fn run(&mut self, time: Duration, check: Check) -> io::Result<Traffic>;
+}
+
 /// Sends the bursts of a workload on all connections, from one thread.
 pub(crate) struct Generator {
     workload: Workload,
@@ -23,8 +30,10 @@ pub(crate) struct Generator {
     events: Vec<Event>,
 }
 
-const BUFFER: usize = 256 << 10;
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The number of bytes that are read at once.
+pub(crate) const BUFFER: usize = 256 << 10;
+/// A server that does not answer within this time has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 impl Generator {
@@ -45,46 +54,6 @@ impl Generator {
         }
         let events = Vec::with_capacity(connections.len());
         Ok(Self { workload: *workload, epoll, connections, buffer: vec![0; BUFFER], events })
-    }
-
-    /// Sends bursts one after another, until the time is over and all replies have arrived. Sends
-    /// at least one burst on each connection, or one from one connection to all.
-    pub(crate) fn run(&mut self, time: Duration, check: Check) -> io::Result<Traffic> {
-        let start = Instant::now();
-        let received = self.received();
-        let mut traffic = Traffic::default();
-        let mut active = self.start_all(start)?;
-        while active > 0 {
-            traffic.waited += self.wait()?;
-            let now = Instant::now();
-            for index in 0..self.events.len() {
-                let Event { data, flags, .. } = self.events[index];
-                let number = data.u64() as usize;
-                if !self.proceed(number, flags, check)? {
-                    continue;
-                }
-                traffic.messages += self.workload.burst as u64;
-                active -= 1;
-                let is_last = active == 0;
-                let goes_on = now - start < time;
-                match self.workload.action {
-                    Action::Broadcast if is_last => {
-                        traffic.round_trips.push(now - self.connections[0].since);
-                        active = if goes_on { self.start_all(now)? } else { 0 };
-                    }
-                    Action::Broadcast => {}
-                    _ => {
-                        traffic.round_trips.push(now - self.connections[number].since);
-                        if goes_on {
-                            self.start(number, now)?;
-                            active += 1;
-                        }
-                    }
-                }
-            }
-        }
-        traffic.bytes = self.received() - received;
-        Ok(traffic)
     }
 
     /// Starts a burst on each connection that has one. Returns the number of connections that wait
@@ -144,5 +113,45 @@ impl Generator {
 
     fn received(&self) -> u64 {
         self.connections.iter().map(Connection::received).sum()
+    }
+}
+
+impl Load for Generator {
+    fn run(&mut self, time: Duration, check: Check) -> io::Result<Traffic> {
+        let start = Instant::now();
+        let received = self.received();
+        let mut traffic = Traffic::default();
+        let mut active = self.start_all(start)?;
+        while active > 0 {
+            traffic.waited += self.wait()?;
+            let now = Instant::now();
+            for index in 0..self.events.len() {
+                let Event { data, flags, .. } = self.events[index];
+                let number = data.u64() as usize;
+                if !self.proceed(number, flags, check)? {
+                    continue;
+                }
+                traffic.messages += self.workload.burst as u64;
+                active -= 1;
+                let is_last = active == 0;
+                let goes_on = now - start < time;
+                match self.workload.action {
+                    Action::Broadcast if is_last => {
+                        traffic.round_trips.push(now - self.connections[0].since);
+                        active = if goes_on { self.start_all(now)? } else { 0 };
+                    }
+                    Action::Broadcast => {}
+                    _ => {
+                        traffic.round_trips.push(now - self.connections[number].since);
+                        if goes_on {
+                            self.start(number, now)?;
+                            active += 1;
+                        }
+                    }
+                }
+            }
+        }
+        traffic.bytes = self.received() - received;
+        Ok(traffic)
     }
 }

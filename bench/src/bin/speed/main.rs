@@ -13,6 +13,7 @@ mod replies;
 mod rounds;
 mod script;
 mod servers;
+mod streams;
 mod table;
 mod talker;
 mod traffic;
@@ -24,7 +25,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use fullduplex_bench::files::allow_connections;
-use fullduplex_bench::peer::{CLIENTS, Peer, SERVERS};
+use fullduplex_bench::peer::{CLIENTS, HTTP2_SERVERS, Peer, SERVERS};
 
 use crate::meter::Pace;
 use crate::table::Table;
@@ -46,11 +47,22 @@ struct Options {
     /// The libraries, such as `fullduplex,raw`; all by default.
     #[arg(long, value_delimiter = ',')]
     peers: Vec<String>,
+    /// Run the workloads `w1` to `w5` over HTTP/2: each WebSocket is a stream, and all streams are in one
+    /// connection. With `--write`, write the tables to `docs/speed-http2.md`.
+    #[arg(long)]
+    http2: bool,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Which document is written.
+#[derive(Debug, clap::Args)]
+struct Output {
     /// Write the tables to `docs/speed.md` and their picture to `docs/speed.svg`.
     #[arg(long, conflicts_with_all = ["quick", "only", "peers"])]
     write: bool,
     /// Write the tables to `docs/speed-native.md`. The programs were built for this processor.
-    #[arg(long, conflicts_with_all = ["quick", "write"])]
+    #[arg(long, conflicts_with_all = ["quick", "write", "http2"])]
     native: bool,
 }
 
@@ -75,19 +87,25 @@ fn compare(options: &Options) -> io::Result<()> {
     let rounds = options.rounds.unwrap_or(rounds).max(1);
     rounds::run(&mut tables, rounds, pace)?;
     tables.iter().for_each(|table| println!("\n{table}"));
-    if options.write {
-        document::write(&tables, rounds)?;
+    match options.output {
+        Output { write: true, .. } if options.http2 => document::write_http2(&tables, rounds),
+        Output { write: true, .. } => document::write(&tables, rounds),
+        Output { native: true, .. } => document::write_native(&tables, rounds),
+        Output { write: false, native: false } => Ok(()),
     }
-    if options.native { document::write_native(&tables, rounds) } else { Ok(()) }
 }
 
 impl Options {
     /// Returns the tables to fill.
     fn tables(&self) -> io::Result<Vec<Table>> {
+        let (workloads, servers) = match self.http2 {
+            true => (workload::over_http2(), &HTTP2_SERVERS[..]),
+            false => (WORKLOADS.to_vec(), &SERVERS[..]),
+        };
         let workloads =
-            chosen(&WORKLOADS, &self.only, |workload, name| workload.name.starts_with(name))?;
+            chosen(&workloads, &self.only, |workload, name| workload.name.starts_with(name))?;
         let is = |peer: &Peer, name: &str| peer.program.contains(&name.replace('-', "_"));
-        let servers = chosen(&SERVERS, &self.peers, is)?;
+        let servers = chosen(servers, &self.peers, is)?;
         let clients = CLIENTS.iter().filter(|client| {
             self.peers.is_empty() || self.peers.iter().any(|name| is(client, name))
         });

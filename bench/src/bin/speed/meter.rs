@@ -3,10 +3,12 @@ use std::time::{Duration, Instant};
 
 use fullduplex_bench::peer::Peer;
 use fullduplex_bench::process::{Process, Program};
+use fullduplex_bench::server::Http;
 
-use crate::generator::Generator;
+use crate::generator::{Generator, Load};
 use crate::handshakes::shake_hands;
 use crate::replies::Check;
+use crate::streams::Streams;
 use crate::talker::Talker;
 use crate::traffic::Traffic;
 use crate::workload::{Action, Workload};
@@ -45,7 +47,10 @@ pub(crate) fn measure_server(
     if workload.action == Action::Handshake {
         return measure(ends, pace, |time| shake_hands(server.address, is_raw, time));
     }
-    let mut generator = Generator::connect(server.address, workload, is_raw)?;
+    let mut generator: Box<dyn Load> = match workload.http {
+        Http::One => Box::new(Generator::connect(server.address, workload, is_raw)?),
+        Http::Two => Box::new(Streams::open(server.address, workload, is_raw)?),
+    };
     if workload.action == Action::Broadcast {
         server.process.wait_until_quiet(QUIET)?;
     }

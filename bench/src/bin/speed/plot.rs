@@ -103,7 +103,7 @@ fn panel(table: &Table, bars: &[(Peer, f64)], x: usize, y: usize) -> String {
 /// The first bar is fullduplex.
 fn class(index: usize, peer: &Peer) -> &'static str {
     match (index, peer.kind) {
-        (_, Kind::Raw | Kind::System) => "raw",
+        (_, kind) if kind.is_raw() => "raw",
         (0, _) | (_, Kind::PerCore) => "ours",
         _ => "theirs",
     }

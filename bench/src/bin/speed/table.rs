@@ -1,7 +1,7 @@
 use std::fmt;
 
 use fullduplex_bench::client::Offer;
-use fullduplex_bench::peer::{Kind, Peer};
+use fullduplex_bench::peer::Peer;
 
 use crate::figure::Figure;
 use crate::meter::Sample;
@@ -22,7 +22,7 @@ impl Table {
     /// runtime, if the latter was measured. Compares the two costs of the same round, because the
     /// machine may have been slower in some rounds.
     pub(crate) fn ratio(&self, samples: &[Sample]) -> Option<f64> {
-        let (_, raw) = self.rows.iter().find(|(peer, _)| peer.kind == Kind::Raw)?;
+        let (_, raw) = self.rows.iter().find(|(peer, _)| peer.kind.is_baseline())?;
         let rounds: Vec<(&Sample, &Sample)> = samples.iter().zip(raw).collect();
         Some(Figure::of(&rounds, |(sample, raw)| sample.cost() / raw.cost()).median)
     }

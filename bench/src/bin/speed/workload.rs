@@ -1,6 +1,6 @@
 use fullduplex_bench::client::Offer;
 use fullduplex_bench::content::{Content, Kind};
-use fullduplex_bench::server::Mode;
+use fullduplex_bench::server::{Http, Mode};
 
 /// A task for servers or clients.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +16,8 @@ pub(crate) struct Workload {
     pub(crate) content: Content,
     pub(crate) offer: Offer,
     pub(crate) action: Action,
+    /// With HTTP/2, each connection of the workload is a stream.
+    pub(crate) http: Http,
 }
 
 /// Which end is measured, and with what.
@@ -112,6 +114,7 @@ const ONE: Workload = Workload {
     content: Content { kind: Kind::Binary, len: 64 },
     offer: Offer::Nothing,
     action: Action::Echo,
+    http: Http::One,
 };
 
 const MANY: Workload = Workload {
@@ -168,6 +171,14 @@ const DEFLATE: Workload = Workload {
     offer: Offer::Deflate,
     ..ONE
 };
+
+/// Returns the workloads of WebSockets over HTTP/2: those of an echo without compression.
+pub(crate) fn over_http2() -> Vec<Workload> {
+    let echoes = WORKLOADS
+        .into_iter()
+        .filter(|workload| workload.action == Action::Echo && workload.offer == Offer::Nothing);
+    echoes.map(|workload| Workload { http: Http::Two, ..workload }).collect()
+}
 
 impl Workload {
     /// Returns the mode in which the server is started.
