@@ -135,7 +135,8 @@ impl Measured {
     async fn print(mut self, base: &mut Option<f64>) -> Result<(), Failure> {
         let mut latencies = Vec::new();
         for member in self.members {
-            let received = member.await??;
+            let received =
+                member.await?.map_err(|failure| format!("{}: {failure}", self.kind.name))?;
             if received.len() != MESSAGES * ROUNDS {
                 return Err(format!("{}: {} messages", self.kind.name, received.len()).into());
             }
@@ -172,7 +173,9 @@ fn median(times: &mut [Duration]) -> f64 {
 async fn receive(mut socket: Socket) -> Result<Vec<u64>, Failure> {
     let mut latencies = Vec::new();
     while latencies.len() < MESSAGES * ROUNDS {
-        let sent = published_at(&next(&mut socket).await?).ok_or("a message without a time")?;
+        let message = next(&mut socket).await?;
+        let sent = published_at(&message)
+            .ok_or_else(|| format!("could not find the time in {:?}", message.as_text()))?;
         latencies.push(nanos().saturating_sub(sent));
     }
     // The connection stays open, so that closing it is not measured.
