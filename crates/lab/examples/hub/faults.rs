@@ -128,7 +128,7 @@ async fn run(
         }
         Fault::Kill => notes.push(kill(&mut nodes).await?),
         Fault::Cut => cut(&nodes, Duration::from_secs(10)).await,
-        Fault::Trim => cut(&nodes, Duration::from_secs(25)).await,
+        Fault::Trim => cut(&nodes, Duration::from_secs(15)).await,
     }
     // Each node answers again, so it has reconnected.
     for node in 0..3 {

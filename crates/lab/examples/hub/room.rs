@@ -9,7 +9,9 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use fullduplex_hub::{Event, History, Hub, HubOptions, Topic};
+use fullduplex_net::proto::Text;
 use fullduplex_net::{
     Group, HandlerResult, OverflowPolicy, Request, Server, ServerOptions, Socket,
 };
@@ -54,7 +56,7 @@ impl Room {
                 let room = group.clone();
                 tokio::spawn(async move {
                     while let Some(message) = messages.next().await {
-                        room.send(message.payload, OverflowPolicy::Close);
+                        send_text(&room, message.payload);
                     }
                 });
                 Self::Nats(client, group)
@@ -67,7 +69,7 @@ impl Room {
                 tokio::spawn(async move {
                     let mut messages = receiving.into_on_message();
                     while let Some(message) = messages.next().await {
-                        room.send(message.get_payload_bytes().to_vec(), OverflowPolicy::Close);
+                        send_text(&room, message.get_payload_bytes().to_vec().into());
                     }
                 });
                 Self::Redis(client.get_multiplexed_async_connection().await?, group)
@@ -122,6 +124,13 @@ impl Room {
             socket.send("done").await?;
         }
         Ok(())
+    }
+}
+
+/// Sends a payload from a broker to the members, as the text that it is.
+fn send_text(group: &Group, payload: Bytes) {
+    if let Ok(text) = Text::from_utf8(payload) {
+        group.send(text, OverflowPolicy::Close);
     }
 }
 

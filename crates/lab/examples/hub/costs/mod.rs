@@ -24,8 +24,9 @@ pub(crate) use self::memory::topics;
 /// The members of a room.
 const MEMBERS: usize = 100;
 /// The messages of a round.
-const MESSAGES: usize = 200;
-const ROUNDS: usize = 5;
+const MESSAGES: usize = 50;
+/// Many short rounds, because other programs disturb some of them.
+const ROUNDS: usize = 20;
 
 /// The brokers of all rooms.
 struct Brokers {
@@ -61,8 +62,9 @@ pub(crate) async fn costs(socketioxide: &Path) -> Result<(), Failure> {
         }
     }
     println!(
-        "{MEMBERS} members, {MESSAGES} messages of 100 bytes in a round, one every {:?}; median of {ROUNDS} \
-         interleaved rounds. With a broker, the publisher is on another node.\n",
+        "{MEMBERS} members, {MESSAGES} messages of 100 bytes in a round, one every {:?}; medians of {ROUNDS} \
+         interleaved rounds. A room is compared with the `Group` in each round. With a broker, the publisher is on \
+         another node.\n",
         room::PAUSE
     );
     println!(
@@ -70,7 +72,7 @@ pub(crate) async fn costs(socketioxide: &Path) -> Result<(), Failure> {
          broker for a publish | latency p50 | p99 |"
     );
     println!("|---|---|---|---|---|---|---|");
-    let mut base = None;
+    let mut base = Vec::new();
     for room in rooms {
         room.print(&mut base).await?;
     }
@@ -132,10 +134,12 @@ impl Measured {
         Ok([of(Some(&self.node.process))?, of(publishing)?, of(self.broker.as_ref())?])
     }
 
-    async fn print(mut self, base: &mut Option<f64>) -> Result<(), Failure> {
+    /// Prints a row. `base` contains the CPU times of the first room, with which the others are compared.
+    async fn print(self, base: &mut Vec<Duration>) -> Result<(), Failure> {
         let mut latencies = Vec::new();
         for member in self.members {
-            let received = member.await??;
+            let received =
+                member.await?.map_err(|failure| format!("{}: {failure}", self.kind.name))?;
             if received.len() != MESSAGES * ROUNDS {
                 return Err(format!("{}: {} messages", self.kind.name, received.len()).into());
             }
@@ -143,18 +147,22 @@ impl Measured {
         }
         latencies.sort_unstable();
         let at = |part: f64| latencies[(latencies.len() as f64 * part) as usize] as f64 / 1e3;
-        let delivery = median(&mut self.node_cpu) / (MEMBERS * MESSAGES) as f64;
-        let base = *base.get_or_insert(delivery);
-        let publish = |cpu: &mut [Duration]| match self.kind.broker {
-            Some(_) => format!("{:.0} µs", median(cpu) / MESSAGES as f64),
+        if base.is_empty() {
+            base.clone_from(&self.node_cpu);
+        }
+        let ratios = self.node_cpu.iter().zip(&*base);
+        let ratio = median(ratios.map(|(room, base)| room.as_secs_f64() / base.as_secs_f64()));
+        let micros = |cpu: &[Duration]| median(cpu.iter().map(|it| it.as_secs_f64() * 1e6));
+        let delivery = micros(&self.node_cpu) / (MEMBERS * MESSAGES) as f64;
+        let publish = |cpu: &[Duration]| match self.kind.broker {
+            Some(_) => format!("{:.0} µs", micros(cpu) / MESSAGES as f64),
             None => "–".into(),
         };
         println!(
-            "| {} | {delivery:.2} µs | {:.2} × | {} | {} | {:.0} µs | {:.0} µs |",
+            "| {} | {delivery:.2} µs | {ratio:.2} × | {} | {} | {:.0} µs | {:.0} µs |",
             self.kind.name,
-            delivery / base,
-            publish(&mut self.publishing_cpu),
-            publish(&mut self.broker_cpu),
+            publish(&self.publishing_cpu),
+            publish(&self.broker_cpu),
             at(0.5),
             at(0.99)
         );
@@ -162,17 +170,19 @@ impl Measured {
     }
 }
 
-/// Returns the median in microseconds.
-fn median(times: &mut [Duration]) -> f64 {
-    times.sort();
-    times[times.len() / 2].as_secs_f64() * 1e6
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 /// Returns the latency of each message.
 async fn receive(mut socket: Socket) -> Result<Vec<u64>, Failure> {
     let mut latencies = Vec::new();
     while latencies.len() < MESSAGES * ROUNDS {
-        let sent = published_at(&next(&mut socket).await?).ok_or("a message without a time")?;
+        let message = next(&mut socket).await?;
+        let sent = published_at(&message)
+            .ok_or_else(|| format!("could not find the time in {:?}", message.as_text()))?;
         latencies.push(nanos().saturating_sub(sent));
     }
     // The connection stays open, so that closing it is not measured.
