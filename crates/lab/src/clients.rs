@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::peers::{node, python};
+use crate::peers::{newer_node, node, python};
 
 /// The trials of a client, in order, and what each expects. A client prints the names of those it has passed.
 pub const TRIALS: [(&str, &str); 16] = [
@@ -34,6 +34,12 @@ pub const HTTP2_TRIALS: [(&str, &str); 2] = [
     ("one connection", "the sockets use the connection that loaded the page, says the net log"),
 ];
 
+/// How many seconds a client may run.
+const LIMIT: &str = "120";
+
+/// The exit code of `timeout` for a program that it has ended.
+const TIMED_OUT: i32 = 124;
+
 /// The version of HTTP that carries a WebSocket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
@@ -54,7 +60,7 @@ pub enum Client {
     Aiohttp,
     /// npm `ws`.
     Ws,
-    /// npm `undici`, the `WebSocket` of Node.js.
+    /// npm `undici`, the `WebSocket` of Node.js. It runs on the Node.js that npm has installed.
     Undici,
     /// `tokio-tungstenite`.
     Tungstenite,
@@ -86,7 +92,8 @@ pub struct Report {
 
 impl Client {
     /// The clients over HTTP/2.
-    pub const HTTP2: [Self; 4] = [Self::Chromium, Self::NodeHttp2, Self::H2, Self::Yawc];
+    pub const HTTP2: [Self; 5] =
+        [Self::Chromium, Self::Undici, Self::NodeHttp2, Self::H2, Self::Yawc];
 
     /// The clients over HTTP/1.1.
     pub const HTTP1: [Self; 6] = [
@@ -163,7 +170,10 @@ impl Client {
         compression: Compression,
         version: Version,
     ) -> Result<Report, String> {
-        let mut command = self.command();
+        // A client ends by itself after a minute. `timeout` also ends one that does not, and its child processes.
+        let program = self.command();
+        let mut command = Command::new("timeout");
+        command.args(["--kill-after=5", LIMIT]).arg(program.get_program()).args(program.get_args());
         command.arg(url);
         if version == Version::Http2 && matches!(self, Self::Chromium | Self::Undici) {
             command.arg("--http2"); // the others have no other version
@@ -188,7 +198,10 @@ impl Client {
             _ => {
                 let failed: Vec<&str> =
                     printed.lines().filter(|line| line.starts_with("failed")).collect();
-                let complaint = String::from_utf8_lossy(&output.stderr);
+                let complaint = match output.status.code() {
+                    Some(TIMED_OUT) => format!("the client did not end within {LIMIT} s").into(),
+                    _ => String::from_utf8_lossy(&output.stderr),
+                };
                 Err(format!("{}\nnot passed: {not_passed:?}\n{complaint}", failed.join("\n")))
             }
         }
@@ -206,7 +219,7 @@ impl Client {
             Self::Websockets => python("client_websockets.py"),
             Self::Aiohttp => python("client_aiohttp.py"),
             Self::Ws => node("client_ws.mjs"),
-            Self::Undici => node("client_undici.mjs"),
+            Self::Undici => newer_node("client_undici.mjs"),
             Self::Tungstenite => built("client_tungstenite"),
             Self::NodeHttp2 => node("client_http2.mjs"),
             Self::H2 => python("client_h2.py"),

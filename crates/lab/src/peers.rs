@@ -1,11 +1,11 @@
 //! Echo servers made with other libraries, in `peers/`.
 
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::ca::Identity;
 use crate::folder::Folder;
+use crate::process::first_line;
 
 /// The library of an echo server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,9 +67,8 @@ impl EchoServer {
             .stdout(Stdio::piped())
             .spawn()
             .expect("python3, node and java must be installed");
-        let stdout = process.stdout.take().expect("stdout is piped");
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line).expect("the server's first line is text");
+        let line = first_line(&mut process)
+            .unwrap_or_else(|error| panic!("{library:?} does not listen: {error}"));
         let port = line.trim().strip_prefix("listening ").and_then(|port| port.parse().ok());
         let port =
             port.unwrap_or_else(|| panic!("{library:?} does not listen: it printed {line:?}"));
@@ -101,6 +100,13 @@ pub(crate) fn python(script: &str) -> Command {
 /// Returns a command that runs a script in Node.js.
 pub(crate) fn node(script: &str) -> Command {
     let mut command = Command::new("node");
+    command.arg(folder().join(script));
+    command
+}
+
+/// Returns a command that runs a script in the Node.js of `package.json`.
+pub(crate) fn newer_node(script: &str) -> Command {
+    let mut command = Command::new(folder().join("node_modules/.bin/node"));
     command.arg(folder().join(script));
     command
 }

@@ -4,11 +4,15 @@ use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::net::{SocketAddr, SocketAddrV4};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// How often a condition is checked.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// How long a program may take to print its first line.
+const START: Duration = Duration::from_secs(60);
 
 /// How long a process may take to become idle.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -36,9 +40,7 @@ impl Program {
     /// The program cannot be started, or printed no address.
     pub fn start(command: &mut Command) -> io::Result<Self> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
+        let line = first_line(&mut child)?;
         let address = line.trim().trim_start_matches("listening at http://").trim_end_matches('/');
         let address = address.parse().map_err(io::Error::other)?;
         let process = Process::of(&child);
@@ -51,6 +53,26 @@ impl Drop for Program {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// Waits for the first line that a child prints. Ends the child if it prints none in time.
+///
+/// # Errors
+/// The child's output is not piped, or it printed no line.
+pub fn first_line(child: &mut Child) -> io::Result<String> {
+    let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut line = String::new();
+        let read = BufReader::new(stdout).read_line(&mut line).map(|_| line);
+        sender.send(read).ok();
+    });
+    receiver.recv_timeout(START).unwrap_or_else(|_| {
+        child.kill().ok();
+        child.wait().ok();
+        let error = format!("the program printed no line within {} s", START.as_secs());
+        Err(io::Error::new(io::ErrorKind::TimedOut, error))
+    })
 }
 
 /// Raises the limit of open files of this process as far as the system allows, for tests with many sockets.

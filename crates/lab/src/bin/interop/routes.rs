@@ -20,6 +20,8 @@ pub(crate) struct Routes {
 pub(crate) struct Route {
     pub(crate) name: String,
     pub(crate) url: String,
+    /// Whether the proxy adds a Sec-WebSocket-Key to one that the client has sent.
+    pub(crate) adds_key: bool,
 }
 
 /// Starts our server with and without TLS. Returns the port without TLS, and the routes without a proxy.
@@ -63,7 +65,9 @@ impl Routes {
                 [(Backend::Http2, ""), (Backend::Http1, ", HTTP/1.1 to the server")]
             {
                 let proxy = Proxy::start_http2(software, server, backend, &identity)?;
-                all.push(Route::tls(format!("{version}, TLS{to_server}"), proxy.tls_port()));
+                let name = format!("{version}, TLS{to_server}");
+                let adds_key = software == Software::Nghttpx && backend == Backend::Http1;
+                all.push(Route { adds_key, ..Route::tls(name, proxy.tls_port()) });
                 proxies.push(proxy);
             }
         }
@@ -79,11 +83,11 @@ impl Routes {
 
 impl Route {
     fn plain(name: String, port: u16) -> Self {
-        Self { name, url: format!("ws://127.0.0.1:{port}/") }
+        Self { name, url: format!("ws://127.0.0.1:{port}/"), adds_key: false }
     }
 
     fn tls(name: String, port: u16) -> Self {
-        Self { name, url: format!("wss://127.0.0.1:{port}/") }
+        Self { name, url: format!("wss://127.0.0.1:{port}/"), adds_key: false }
     }
 
     pub(crate) fn has_tls(&self) -> bool {

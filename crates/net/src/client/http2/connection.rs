@@ -39,6 +39,8 @@ pub(super) struct Handle {
     lease: Arc<()>,
     /// Whether the connection takes no new streams.
     is_retired: Arc<AtomicBool>,
+    /// Whether the connection was opened for an earlier stream.
+    is_reused: bool,
 }
 
 impl Connection {
@@ -57,7 +59,8 @@ impl Connection {
         let (ready, is_ready) = oneshot::channel();
         let driving = drive(connection, Arc::downgrade(&lease), Arc::clone(&is_retired), ready);
         let driver = tokio::spawn(driving).abort_handle();
-        let connection = Self { handle: Handle { requests, lease, is_retired }, driver };
+        let connection =
+            Self { handle: Handle { requests, lease, is_retired, is_reused: false }, driver };
         match is_ready.await {
             Ok(()) => Ok(connection),
             Err(_) => Err(io::Error::new(
@@ -85,8 +88,11 @@ impl Connection {
         Arc::strong_count(&self.handle.lease) - 1
     }
 
-    pub(super) fn handle(&self) -> Handle {
-        self.handle.clone()
+    /// Returns a handle for the next stream.
+    pub(super) fn handle(&mut self) -> Handle {
+        let handle = self.handle.clone();
+        self.handle.is_reused = true;
+        handle
     }
 }
 
@@ -98,6 +104,12 @@ impl Handle {
     /// Returns the limit that the server has set for the streams of the connection.
     pub(super) fn max_streams(&self) -> Option<usize> {
         Some(self.requests.current_max_send_streams()).filter(|&streams| streams != usize::MAX)
+    }
+
+    /// Returns whether the connection was opened for an earlier stream. It may have ended since, before this end could
+    /// know it.
+    pub(super) fn is_reused(&self) -> bool {
+        self.is_reused
     }
 
     pub(super) fn lease(&self) -> Arc<dyn Any + Send + Sync> {

@@ -25,7 +25,7 @@ use crate::observer::ConnectStep;
 use crate::socket::Socket;
 use crate::transport::Transport;
 
-/// How many connections are tried if the server does not process the request.
+/// How many connections are tried if the server does not process or answer the request.
 const ATTEMPTS: usize = 3;
 
 /// Performs one request over HTTP/2, or over HTTP/1.1 with [`Http::Auto`].
@@ -56,11 +56,11 @@ pub(super) async fn connect_once(
         let deadline = handshake_deadline(options);
         match deadline.limit(url, open(&handle, url, headers, options)).await? {
             Ok(answered) => return opened(answered, url, deadline.at).await,
-            Err(OpenError::Unprocessed(_)) if attempt < ATTEMPTS => {
+            Err(OpenError::Repeatable(_)) if attempt < ATTEMPTS => {
                 handle.retire();
                 attempt += 1;
             }
-            Err(OpenError::Unprocessed(error) | OpenError::Failed(error)) => {
+            Err(OpenError::Repeatable(error) | OpenError::Failed(error)) => {
                 return Err(ConnectError::Http2 { authority: authority(url), error });
             }
             Err(OpenError::Connect(error)) => return Err(*error),
@@ -70,8 +70,8 @@ pub(super) async fn connect_once(
 
 /// Why no stream was opened.
 enum OpenError {
-    /// The server has not processed the request, so it can be repeated.
-    Unprocessed(io::Error),
+    /// The request can be repeated: the server has not processed it, or a connection that was in use before has ended.
+    Repeatable(io::Error),
     Failed(io::Error),
     Connect(Box<ConnectError>),
 }
@@ -86,17 +86,19 @@ async fn open(
     let failed = |error: ConnectError| OpenError::Connect(Box::new(error));
     let offer = Offer::extended_connect(options.subprotocols.clone());
     let (offer, request) = request(offer, url, headers, options).map_err(failed)?;
-    let unprocessed = |error| OpenError::Unprocessed(io_error(error));
-    let mut requests = handle.requests().ready().await.map_err(unprocessed)?;
+    let repeatable = |error| OpenError::Repeatable(io_error(error));
+    let mut requests = handle.requests().ready().await.map_err(repeatable)?;
     let sent = requests.send_request(heads::request(request), false);
-    let (response, send) = sent.map_err(unprocessed)?;
+    let (response, send) = sent.map_err(repeatable)?;
     let id = send.stream_id().as_u32();
     options.observe(ConnectStep::Stream { id, max_streams: handle.max_streams() });
     let response = response.await.map_err(|error| {
         // RFC 9113 sections 6.8 and 8.7: these requests were not processed.
         let is_refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);
-        match is_refused || error.is_go_away() && error.is_remote() {
-            true => unprocessed(error),
+        // A connection that was idle can end before this end knows it. Browsers repeat such a request too.
+        let is_stale = error.is_io() && handle.is_reused();
+        match is_refused || is_stale || error.is_go_away() && error.is_remote() {
+            true => repeatable(error),
             false => OpenError::Failed(io_error(error)),
         }
     })?;

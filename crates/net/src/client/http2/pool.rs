@@ -87,7 +87,7 @@ pub(super) async fn reach(url: &Url, options: &ConnectOptions) -> Result<Reached
     })?;
     connections.open.retain(Connection::takes_streams);
     let is_full = connections.open.len() >= CONNECTIONS;
-    let open = connections.open.iter().filter(|connection| is_full || connection.has_room());
+    let open = connections.open.iter_mut().filter(|connection| is_full || connection.has_room());
     if let Some(connection) = open.min_by_key(|connection| connection.streams()) {
         return Ok(Reached::Http2(connection.handle()));
     }
@@ -111,7 +111,7 @@ pub(super) async fn reach(url: &Url, options: &ConnectOptions) -> Result<Reached
         permit.release_answered();
     }
     let failed = |error| ConnectError::Http2 { authority: authority(url), error };
-    let connection = opened.map_err(failed)?;
+    let mut connection = opened.map_err(failed)?;
     if !connection.supports_websocket() {
         connections.remember_unsupported();
         return Ok(Reached::Unsupported);

@@ -465,6 +465,27 @@ async fn a_request_that_was_not_processed_is_repeated() {
     serving.abort();
 }
 
+/// A connection that was in use before may end while a request waits for its response. The request is repeated. A new
+/// connection that ends is an error.
+#[tokio::test]
+async fn a_request_is_repeated_if_a_used_connection_ends() {
+    let (options, mut streams) = memory();
+    let serving = tokio::spawn(async move {
+        let (mut first, (_, mut respond)) = accept(streams.recv().await.unwrap()).await;
+        let _sending = respond.send_response(Response::new(()), false).unwrap();
+        let waiting = guarded("a request", first.accept()).await.unwrap().unwrap();
+        drop((first, waiting));
+        let (new, waiting) = accept(streams.recv().await.unwrap()).await;
+        drop((new, waiting));
+        assert!(streams.try_recv().is_err());
+    });
+    let url = "ws://server.example/";
+    let (_socket, _) = connect(url, &options).await.unwrap();
+    let error = guarded("the error", connect(url, &options)).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Http2 { .. }), "{error}");
+    guarded("the server", serving).await.unwrap();
+}
+
 /// A request that no server processes fails after the third connection.
 #[tokio::test]
 async fn a_request_is_repeated_at_most_twice() {
