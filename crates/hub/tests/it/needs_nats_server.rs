@@ -45,7 +45,8 @@ async fn the_connect_error_names_the_cause() {
 
 /// Users of a server with JetStream.
 const USERS: &str = r#"authorization: { users: [
-  { user: all, password: x }
+  { user: enough, password: x, permissions: {
+      publish: { allow: ["fullduplex.>", "$JS.>"] }, subscribe: { allow: ["fullduplex.>", "_INBOX.>"] } } }
   { user: mute, password: x, permissions: { publish: { deny: "fullduplex.>" } } }
   { user: reader, password: x, permissions: { publish: { deny: [
       "fullduplex.live.>", "fullduplex.log.>", "fullduplex.members.>" ] } } }
@@ -72,7 +73,14 @@ async fn a_denied_subject_is_an_error() {
     };
     let begin = Instant::now();
     check(connect("mute").await.unwrap_err().to_string(), "fullduplex.echo.");
-    let _creates_the_stream = connect("all").await.unwrap();
+    let enough = connect("enough").await.unwrap();
+    for room in ["live/room", "log/room"].map(topic) {
+        let mut subscription = enough.subscribe(&room, Default::default()).await.unwrap();
+        enough.publish(&room, "hello").await.unwrap();
+        assert_eq!(next(&mut subscription).await, "hello");
+        let _member = enough.join(&room, "Ann").await.unwrap();
+        assert_eq!(enough.members(&room).await.unwrap().len(), 1);
+    }
     check(connect("plain").await.unwrap_err().to_string(), "$JS.API.STREAM.");
 
     let reader = connect("reader").await.unwrap();
