@@ -38,11 +38,11 @@ pub(crate) fn chat(minutes: f64, clients: u32) -> Result<(), Failure> {
 /// A part of `cargo xtask hub`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum HubPart {
-    /// 3,000 clients while brokers and nodes fail. Takes five minutes.
+    /// 3,000 clients while brokers and nodes fail. Takes four minutes.
     Faults,
     /// 5,000 clients that are cut off at once. Takes a minute.
     Reconnect,
-    /// The costs of rooms, beside bare brokers and socketioxide. Takes three minutes.
+    /// The costs of rooms, beside bare brokers and socketioxide. Takes two minutes.
     Costs,
     /// 300 clients, a steady state and a restart of the broker. Takes half a minute. All parts together do not
     /// contain it.

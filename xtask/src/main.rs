@@ -129,7 +129,7 @@ enum Task {
     },
     /// Runs three nodes of a hub with many clients, on NATS and on Redis, while brokers and nodes fail. Fails if a
     /// message is lost without a gap, repeated or out of order. Then cuts off all clients at once, and measures the
-    /// costs of a hub. Needs nats-server, redis-server and faketime. Takes ten minutes.
+    /// costs of a hub. Needs nats-server, redis-server and faketime. Takes seven minutes.
     Hub {
         /// The part to run; all by default.
         part: Option<load::HubPart>,

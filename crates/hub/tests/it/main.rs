@@ -6,4 +6,5 @@ mod needs_chromium_and_nats_server;
 mod needs_nats_server;
 mod needs_redis_server;
 mod promises;
+mod strangers;
 mod support;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use async_nats::jetstream;
 use fullduplex_hub::{Hub, HubOptions, PresenceError, PublishError, SubscribeOptions};
 use fullduplex_lab::broker::{Broker, BrokerKind};
+use fullduplex_lab::folder::Folder;
 use tokio::time::sleep;
 
 use crate::promises;
@@ -40,6 +41,77 @@ async fn the_connect_error_names_the_cause() {
     assert!(matches!(large, Err(PublishError::Refused(_))), "{large:?}");
     let members = hub.members(&topic("room")).await;
     assert!(matches!(members, Err(PresenceError::Refused(_))), "{members:?}");
+}
+
+/// Users of a server with JetStream.
+const USERS: &str = r#"authorization: { users: [
+  { user: enough, password: x, permissions: {
+      publish: { allow: ["fullduplex.>", "$JS.>"] }, subscribe: { allow: ["fullduplex.>", "_INBOX.>"] } } }
+  { user: mute, password: x, permissions: { publish: { deny: "fullduplex.>" } } }
+  { user: reader, password: x, permissions: { publish: { deny: [
+      "fullduplex.live.>", "fullduplex.log.>", "fullduplex.members.>" ] } } }
+  { user: writer, password: x, permissions: { subscribe: { deny: ["fullduplex.live.>", "fullduplex.entries.>"] } } }
+  { user: plain, password: x, permissions: { publish: { deny: "$JS.>" } } }
+] }"#;
+
+/// HUB-5: the server does not answer requests that it denies. They fail, and the error names the subject.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
+async fn a_denied_subject_is_an_error() {
+    let folder = Folder::new();
+    let config = folder.write("users.conf", USERS).display().to_string();
+    let server = Broker::start_with(BrokerKind::Nats, &["--jetstream", "--config", &config]);
+    let mut options = promises::options();
+    options.timeout = PATIENCE;
+    let connect = async |user: &str| {
+        Hub::nats(&format!("nats://{user}:x@127.0.0.1:{}", server.port()), options.clone()).await
+    };
+    let check = |error: String, subject: &str| {
+        let hint = format!("add `{}.>`", subject.split('.').next().unwrap());
+        assert!(error.contains(&format!("to the subject {subject}")), "{error}");
+        assert!(error.contains(&hint), "{error}");
+    };
+    let begin = Instant::now();
+    check(connect("mute").await.unwrap_err().to_string(), "fullduplex.echo.");
+    let enough = connect("enough").await.unwrap();
+    for room in ["live/room", "log/room"].map(topic) {
+        let mut subscription = enough.subscribe(&room, Default::default()).await.unwrap();
+        enough.publish(&room, "hello").await.unwrap();
+        assert_eq!(next(&mut subscription).await, "hello");
+        let _member = enough.join(&room, "Ann").await.unwrap();
+        assert_eq!(enough.members(&room).await.unwrap().len(), 1);
+    }
+    check(connect("plain").await.unwrap_err().to_string(), "$JS.API.STREAM.");
+
+    let reader = connect("reader").await.unwrap();
+    let mut was_refused = true;
+    for _ in 0..20 {
+        // If a denial is recorded late, it makes the next message fail.
+        match reader.publish(&topic("room"), "x").await {
+            Ok(_) => assert!(std::mem::take(&mut was_refused), "two messages in a row were lost"),
+            Err(error) => {
+                was_refused = true;
+                check(error.to_string(), "fullduplex.live.room");
+            }
+        }
+    }
+    let error = reader.publish(&topic("log/room"), "x").await.unwrap_err();
+    check(error.to_string(), "fullduplex.log.10000.60.log=2Froom");
+    let error = reader.join(&topic("room"), "x").await.unwrap_err();
+    check(error.to_string(), "fullduplex.members.");
+
+    let writer = connect("writer").await.unwrap();
+    for (name, subject) in [("room", "live.room"), ("log/room", "entries.10000.60.log=2Froom")] {
+        // The first denial may be recorded late.
+        let mut refused = None;
+        for number in 0..20 {
+            let room = topic(&format!("{name}{number}"));
+            refused = refused.or(writer.subscribe(&room, Default::default()).await.err());
+        }
+        check(refused.unwrap().to_string(), &format!("fullduplex.{subject}"));
+    }
+    assert!(writer.publish(&topic("log/room"), "x").await.is_ok());
+    assert!(begin.elapsed() < PATIENCE, "the errors came before the timeout");
 }
 
 /// HUB-2: another program publishes to the subjects of a hub.

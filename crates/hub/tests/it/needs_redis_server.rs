@@ -34,6 +34,51 @@ async fn the_connect_error_names_the_cause() {
     assert!(refused("127.0.0.1:6379").await.contains("the URL cannot be used"));
 }
 
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn the_error_for_a_missing_permission_lists_what_a_user_needs() {
+    let needed = "+@read +@write +@scripting +@pubsub +@connection +info +time";
+    let names = "~{fullduplex:* &{fullduplex:*";
+    let user = |name: &str, rules: &str| format!("{name} on >x {rules}");
+    let users = [
+        user("enough", &format!("{names} {needed}")),
+        user("streamless", "~* &* +@all -xadd"),
+        user("scriptless", "~* &* +@all -evalsha"),
+        user("deaf", "~* resetchannels +@all"),
+        user("stranger", &format!("{names} +@read")),
+    ];
+    let options: Vec<&str> =
+        users.iter().flat_map(|user| ["--user"].into_iter().chain(user.split(' '))).collect();
+    let server = Broker::start_with(BrokerKind::Redis, &options);
+    let connect = async |user: &str| {
+        let url = format!("redis://{user}:x@127.0.0.1:{}", server.port());
+        Hub::redis(&url, promises::options()).await
+    };
+    let check = |error: String| assert!(error.contains(needed), "{error}");
+    let (live, log) = (topic("room"), topic("log/room"));
+
+    let enough = connect("enough").await.unwrap();
+    for room in [&live, &log] {
+        let mut subscription = enough.subscribe(room, Default::default()).await.unwrap();
+        enough.publish(room, "hello").await.unwrap();
+        assert_eq!(next(&mut subscription).await, "hello");
+    }
+    let _member = enough.join(&live, "Ann").await.unwrap();
+    assert_eq!(enough.members(&live).await.unwrap().len(), 1);
+
+    check(connect("stranger").await.unwrap_err().to_string());
+    for user in ["streamless", "scriptless", "deaf"] {
+        let hub = connect(user).await.unwrap();
+        check(hub.publish(&log, "x").await.unwrap_err().to_string());
+        let subscribed = hub.subscribe(&log, Default::default()).await;
+        match user {
+            "streamless" => drop(subscribed.unwrap()), // the log exists
+            _ => check(subscribed.unwrap_err().to_string()),
+        }
+        assert_eq!(hub.publish(&live, "x").await.is_ok(), user != "deaf");
+    }
+}
+
 /// The key of the log of the topic `log/room`.
 const LOG: &str = "{fullduplex:log=2Froom}:log";
 

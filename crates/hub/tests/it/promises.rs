@@ -22,6 +22,7 @@ macro_rules! test_promises {
             a_broker_that_stops_for_a_while_loses_nothing_silently;
             a_longer_message_than_allowed_is_not_received;
             a_lost_position_is_reported_as_a_gap;
+            a_program_runs_with_and_without_a_broker;
             a_node_that_is_cut_off_loses_nothing_silently;
             a_position_is_recovered_from_on_any_node;
             a_quiet_topic_has_no_gap;
@@ -34,6 +35,7 @@ macro_rules! test_promises {
             names_are_data;
             publish_to_others_skips_the_publisher_on_all_nodes;
             publishing_without_a_broker_never_lies;
+            subscribers_of_a_node_share_each_message;
         }
     };
     ($program:expr, $needs:literal: $($name:ident;)*) => {$(
@@ -515,6 +517,25 @@ pub(crate) async fn an_unused_topic_is_unsubscribed(kind: BrokerKind) {
     }
 }
 
+/// HUB-4: a message is encoded and compressed once for all subscribers of a node, because they share it.
+pub(crate) async fn subscribers_of_a_node_share_each_message(kind: BrokerKind) {
+    let server = Broker::start(kind);
+    let nodes = nodes(kind, &server, 2).await;
+    for room in ["live/room", "log/room"].map(topic) {
+        let mut deliveries = Vec::new();
+        let mut one = nodes[0].subscribe(&room, Default::default()).await.unwrap();
+        let mut other = nodes[0].subscribe(&room, Default::default()).await.unwrap();
+        nodes[1].publish(&room, "hello").await.unwrap();
+        for subscription in [&mut one, &mut other] {
+            match timeout(PATIENCE, subscription.recv()).await.unwrap() {
+                Some(Event::Message(delivery)) => deliveries.push(delivery.message),
+                event => panic!("no message: {event:?}"),
+            }
+        }
+        assert!(std::ptr::eq(deliveries[0].message(), deliveries[1].message()));
+    }
+}
+
 /// HUB-4.
 pub(crate) async fn a_slow_subscriber_delays_no_other(kind: BrokerKind) {
     let server = Broker::start(kind);
@@ -608,4 +629,43 @@ pub(crate) async fn a_longer_message_than_allowed_is_not_received(kind: BrokerKi
         assert!(matches!(refused, Err(PresenceError::TooLong(10))), "{refused:?}");
     }
     assert_eq!(node.stats().foreign, 2);
+}
+
+/// HUB-8: a program does the same on a local hub and on a broker.
+pub(crate) async fn a_program_runs_with_and_without_a_broker(kind: BrokerKind) {
+    let server = Broker::start(kind);
+    let hub = hub_at(kind, &server.url(), options()).await;
+    let (live, log) = (run_program(&hub, "live/room").await, run_program(&hub, "log/room").await);
+    assert_eq!(live, ["1", "3", "1", "2", "3", "4", "gap Disconnected", "Ann"]);
+    assert_eq!(log, ["1", "3", "1", "2", "3", "2", "3", "4", "gap Replaced", "4", "Ann"]);
+    let local = Hub::local_with(options());
+    assert_eq!(run_program(&local, "live/room").await, live);
+    assert_eq!(run_program(&local, "log/room").await, log);
+}
+
+/// Uses each method of a hub. Returns what subscribers receive, and the members.
+async fn run_program(hub: &Hub, name: &str) -> Vec<String> {
+    let room = topic(name);
+    let mut own = hub.subscribe(&room, Default::default()).await.unwrap();
+    let mut other = hub.subscribe(&room, Default::default()).await.unwrap();
+    let first = hub.publish(&room, "1").await.unwrap();
+    hub.publish_to_others(&room, "2", own.id()).await.unwrap();
+    hub.publish(&room, "3").await.unwrap();
+    let mut lines = next_events(&mut own, 2).await;
+    lines.extend(next_events(&mut other, 3).await);
+
+    let has_history = first.is_some();
+    let options = SubscribeOptions::default().recover(first);
+    let mut recovered = hub.subscribe(&room, options.clone()).await.unwrap();
+    hub.publish(&room, "4").await.unwrap();
+    lines.extend(next_events(&mut recovered, if has_history { 3 } else { 1 }).await);
+    let options = options.recover(Position::new(1, 1, 1)).latest(1);
+    let mut lost = hub.subscribe(&room, options).await.unwrap();
+    lines.extend(next_events(&mut lost, if has_history { 2 } else { 1 }).await);
+
+    let _member = hub.join(&room, "Ann").await.unwrap();
+    for member in hub.members(&room).await.unwrap() {
+        lines.push(String::from_utf8_lossy(&member.data).into_owned());
+    }
+    lines
 }

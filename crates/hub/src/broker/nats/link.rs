@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +11,7 @@ use futures_util::StreamExt as _;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::denials::Denials;
 use super::names::Names;
 use super::streams::{Message, Stored, Streams};
 use crate::backend::Boxed;
@@ -30,10 +31,16 @@ const EXPECTED_LAST: &str = "Nats-Expected-Last-Subject-Sequence";
 const SEQUENCE: &str = "Nats-Sequence";
 const LAST_SEQUENCE: &str = "Nats-Last-Sequence";
 
+/// The maximum number of subjects that are remembered.
+const MAX_ALLOWED: usize = 1024;
+
 pub(super) struct NatsLink {
     client: Client,
     names: Names,
     streams: Streams,
+    denials: Denials,
+    /// Subjects to which the user may publish.
+    allowed: Mutex<HashSet<String>>,
     inbox: Inbox,
     /// The tasks that receive messages, by subject.
     receiving: Mutex<HashMap<String, Receiving>>,
@@ -72,12 +79,14 @@ impl NatsLink {
         names: Names,
         streams: Streams,
         inbox: Inbox,
+        denials: Denials,
     ) -> Result<Self, LinkError> {
         let ids = Ids::new();
         let subject = names.echo(ids.next());
         let echoes = Echoes::start(&client, subject).await?;
-        let link = Self { client, names, streams, inbox, receiving: Mutex::default(), echoes, ids };
-        link.echo().await?; // fails if the server forbids the subject
+        let (allowed, receiving) = (Mutex::default(), Mutex::default());
+        let link = Self { client, names, streams, denials, allowed, inbox, receiving, echoes, ids };
+        link.denials.check(&link.echoes.subject, link.echo()).await?;
         Ok(link)
     }
 
@@ -133,7 +142,8 @@ impl NatsLink {
     async fn last(&self, log: &Log, stored: &Stored) -> Result<Option<Position>, LinkError> {
         use async_nats::jetstream::stream::LastRawMessageErrorKind as Kind;
         let subject = self.names.log(log.history, &log.encoded);
-        match stored.stream.get_last_raw_message_by_subject(&subject).await {
+        let reading = async { Ok(stored.stream.get_last_raw_message_by_subject(&subject).await) };
+        match self.denials.check(&self.names.log_stream(log.history), reading).await? {
             Ok(message) => {
                 let content = self.inbox.entry_content(message.payload);
                 Ok(Some(Position::new(stored.epoch, message.sequence, content.check())))
@@ -232,12 +242,16 @@ impl Link for NatsLink {
                 Some(log) => Some(self.log(&log).await?.epoch),
                 None => None,
             };
-            let subscriber = self.client.subscribe(subject.clone()).await;
-            let subscriber = subscriber.map_err(|error| LinkError::Lost(error.to_string()))?;
-            let receiving = receive(subscriber, self.inbox.clone(), channel.encoded.clone(), epoch);
-            let receiving = Receiving(tokio::spawn(receiving));
-            self.receiving().insert(subject, receiving);
-            self.echo().await
+            let subscribing = async {
+                let subscriber = self.client.subscribe(subject.clone()).await;
+                let subscriber = subscriber.map_err(|error| LinkError::Lost(error.to_string()))?;
+                let (inbox, topic) = (self.inbox.clone(), channel.encoded.clone());
+                let receiving = Receiving(tokio::spawn(receive(subscriber, inbox, topic, epoch)));
+                self.receiving().insert(subject.clone(), receiving);
+                self.echo().await?;
+                self.echo().await // see `send`
+            };
+            self.denials.check(&subject, subscribing).await
         })
     }
 
@@ -281,11 +295,27 @@ impl Link for NatsLink {
         content: &'a Content,
     ) -> Boxed<'a, Result<(), LinkError>> {
         Box::pin(async move {
-            self.send_to(self.subject(channel), wire::encode(content)).await?;
-            self.echo().await.map_err(|error| match error {
-                LinkError::NotSent => LinkError::Lost("the connection was closed".into()),
-                error => error,
-            })
+            let subject = self.subject(channel);
+            let sending = async {
+                self.send_to(subject.clone(), wire::encode(content)).await?;
+                self.echo().await.map_err(|error| match error {
+                    LinkError::NotSent => LinkError::Lost("the connection was closed".into()),
+                    error => error,
+                })?;
+                // A denial arrives before the echo, but another task records it. A second echo gives it time. Only the
+                // first message to a subject needs it.
+                if !self.allowed().contains(&subject) {
+                    self.echo().await.ok();
+                }
+                Ok(())
+            };
+            self.denials.check(&subject, sending).await?;
+            let mut allowed = self.allowed();
+            if allowed.len() >= MAX_ALLOWED && !allowed.contains(&subject) {
+                allowed.clear();
+            }
+            allowed.insert(subject);
+            Ok(())
         })
     }
 
@@ -357,7 +387,11 @@ impl Link for NatsLink {
 
 impl NatsLink {
     fn receiving(&self) -> MutexGuard<'_, HashMap<String, Receiving>> {
-        self.receiving.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.receiving)
+    }
+
+    fn allowed(&self) -> MutexGuard<'_, HashSet<String>> {
+        lock(&self.allowed)
     }
 }
 

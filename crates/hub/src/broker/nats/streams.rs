@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use tokio::sync::Mutex;
 
+use super::denials::Denials;
 use super::names::Names;
 use crate::broker::link::LinkError;
 use crate::history::History;
@@ -26,6 +27,7 @@ pub(super) struct Streams {
     pub(super) context: Context,
     names: Names,
     timeout: Duration,
+    denials: Denials,
     made: Mutex<HashMap<String, Stored>>,
 }
 
@@ -52,10 +54,10 @@ impl fmt::Debug for Streams {
 }
 
 impl Streams {
-    pub(super) fn new(client: Client, names: Names, timeout: Duration) -> Self {
+    pub(super) fn new(client: Client, names: Names, timeout: Duration, denials: Denials) -> Self {
         let mut context = jetstream::new(client);
         context.set_timeout(timeout);
-        Self { context, names, timeout, made: Mutex::default() }
+        Self { context, names, timeout, denials, made: Mutex::default() }
     }
 
     /// Returns the stream of topics with this history.
@@ -100,7 +102,8 @@ impl Streams {
             return Ok(stored.clone());
         }
         let name = config.name.clone();
-        let stream = self.context.get_or_create_stream(config.clone()).await.map_err(|error| {
+        let creating = async { Ok(self.context.get_or_create_stream(config.clone()).await) };
+        let stream = self.denials.check(&name, creating).await?.map_err(|error| {
             let text = error.to_string().to_lowercase();
             if text.contains("jetstream")
                 && ["unavailable", "not enabled"].iter().any(|it| text.contains(it))
@@ -146,24 +149,35 @@ impl Streams {
     ) -> Result<u64, LinkError> {
         use async_nats::jetstream::context::PublishErrorKind;
         let publishing = async {
-            let stored = self.context.publish_with_headers(subject, headers, payload).await?;
-            stored.await
-        };
-        match publishing.await {
-            Ok(stored) => Ok(stored.sequence),
-            Err(error) => Err(match error.kind() {
+            let sent = self.context.publish_with_headers(subject.clone(), headers, payload).await;
+            let stored = match sent {
+                Ok(sent) => sent.await,
+                Err(error) => Err(error),
+            };
+            stored.map(|stored| stored.sequence).map_err(|error| match error.kind() {
                 PublishErrorKind::TimedOut | PublishErrorKind::BrokenPipe => {
                     LinkError::Lost(error.to_string())
                 }
                 PublishErrorKind::StreamNotFound => LinkError::Lost("the stream is gone".into()),
                 _ => LinkError::Refused(error.to_string()),
-            }),
-        }
+            })
+        };
+        self.denials.check(&subject, publishing).await
     }
 
     /// Reads the messages of a subject. Fails if the stream counts a message that cannot be read. This does not apply
     /// to [`DeliverPolicy::LastPerSubject`], because publishers replace those messages all the time.
     pub(super) async fn read(
+        &self,
+        stored: &Stored,
+        subject: String,
+        deliver_policy: DeliverPolicy,
+    ) -> Result<Vec<Message>, LinkError> {
+        let name = &stored.stream.cached_info().config.name;
+        self.denials.check(name, self.read_all(stored, subject, deliver_policy)).await
+    }
+
+    async fn read_all(
         &self,
         stored: &Stored,
         subject: String,

@@ -381,7 +381,8 @@ impl Node {
         &self,
         action: impl Future<Output = Result<T, LinkError>>,
     ) -> Result<T, LinkError> {
-        let late = || LinkError::Lost(format!("no answer within {:?}", self.timeout()));
+        let late =
+            || LinkError::Lost(format!("no answer within {:?}; check the address", self.timeout()));
         timeout(self.timeout(), action).await.unwrap_or_else(|_| Err(late()))
     }
 

@@ -5,6 +5,7 @@ use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
 
 use super::connection::Connection;
 use super::keys::{Keys, id};
+use super::refused;
 use super::scripts::Scripts;
 use crate::backend::Boxed;
 use crate::broker::link::{Attempt, Channel, Inbox, Link, LinkError, Log};
@@ -258,7 +259,7 @@ fn error(error: RedisError) -> LinkError {
         ) => LinkError::Lost(error.to_string()),
         // A reply of an unexpected type comes from a key that another program has written.
         ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::UnexpectedReturnType => {
-            LinkError::Refused(error.to_string())
+            refused(error)
         }
         _ => LinkError::Lost(error.to_string()),
     }

@@ -13,8 +13,9 @@ use std::sync::Arc;
 
 use redis::cluster::ClusterClient;
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _,
-    ProtocolVersion, PushInfo, PushKind, RedisError, TlsCertificates, Value,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind,
+    IntoConnectionInfo as _, ProtocolVersion, PushInfo, PushKind, RedisError, TlsCertificates,
+    Value,
 };
 
 use self::connection::Connection;
@@ -62,7 +63,10 @@ impl Hub {
         let servers: Result<Vec<_>, _> = urls.split(',').map(|url| info(url.trim())).collect();
         let servers = servers.map_err(|error| ConnectError {
             broker: "Redis".into(),
-            reason: format!("the URL cannot be used: {error}"),
+            reason: format!(
+                "the URL cannot be used: {error}; write it as redis://user:password@host:6379/0, with % escapes in user \
+                 and password"
+            ),
         })?;
         let authorities = match &options.ca_file {
             Some(file) => Some(tokio::fs::read(file).await.map_err(|error| ConnectError {
@@ -123,7 +127,13 @@ impl Redis {
                 Ok::<(), std::convert::Infallible>(())
             });
         let connecting = client.get_multiplexed_async_connection_with_config(&config);
-        let mut connection = Connection::Single(connecting.await.map_err(refused)?);
+        let connected = connecting.await.map_err(|error| match refused(error) {
+            LinkError::Refused(reason) if is_tls(server) => {
+                LinkError::Refused(format!("{reason}; check that the server uses TLS on this port"))
+            }
+            error => error,
+        });
+        let mut connection = Connection::Single(connected?);
         let info = connection.query(redis::cmd("INFO").arg("server")).await;
         let info: String = info.map_err(refused)?;
         let sharded = major_version(&info).is_some_and(|version| version >= SHARDED);
@@ -161,8 +171,7 @@ impl Redis {
 
     /// Returns the authorities to trust, if the server is reached over TLS and they are not those of the system.
     fn certificates(&self, server: &ConnectionInfo) -> Option<TlsCertificates> {
-        let is_tls = matches!(server.addr(), ConnectionAddr::TcpTls { .. });
-        let root_cert = self.authorities.clone().filter(|_| is_tls)?;
+        let root_cert = self.authorities.clone().filter(|_| is_tls(server))?;
         Some(TlsCertificates { client_tls: None, root_cert: Some(root_cert) })
     }
 }
@@ -189,17 +198,28 @@ fn receive(inbox: &Inbox, push: PushInfo) {
     }
 }
 
-/// Explains why a connection cannot be used.
+fn is_tls(server: &ConnectionInfo) -> bool {
+    matches!(server.addr(), ConnectionAddr::TcpTls { .. })
+}
+
+/// Explains why a connection cannot be used, or a request was refused.
 fn refused(error: RedisError) -> LinkError {
+    let text = error.to_string();
     let hint = match error.code() {
         Some("WRONGPASS" | "NOAUTH") => "; give user and password in the URL",
         Some("NOPROTO") => "; Redis 6 or newer is needed",
-        Some("NOPERM") => "; the user may not run this command",
-        _ if error.to_string().contains("HELLO") => "; Redis 6 or newer is needed",
+        Some("NOPERM") => PERMISSIONS,
+        _ if text.contains("The user executing the script") => PERMISSIONS,
+        _ if text.contains("HELLO") => "; Redis 6 or newer is needed",
+        _ if error.kind() == ErrorKind::Parse => "; the server at this address is not Redis",
         _ => "",
     };
-    LinkError::Refused(format!("{error}{hint}"))
+    LinkError::Refused(format!("{text}{hint}"))
 }
+
+/// What to do if the server does not allow the user a command, a key or a channel.
+const PERMISSIONS: &str = "; give the user the permissions +@read +@write +@scripting +@pubsub +@connection +info +time, \
+                           and the keys and channels of the hub: ~{PREFIX:* &{PREFIX:*";
 
 fn is_cluster(info: &str) -> bool {
     info.lines().any(|line| line == "redis_mode:cluster")
