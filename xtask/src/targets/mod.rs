@@ -90,6 +90,7 @@ const TARGETS: [Target; 5] = [
             ("net/closing_matrix", SLOW),
             ("net/costs::group", MANY),
             ("net/costs::memory_budget::the_contexts_of_all_clients_stay_within_the_budget", MANY),
+            ("net/costs::hostile::a_closing_peer_that_never_pauses_is_dropped", SLOW),
             ("net/costs::slow_readers::a_slow_reader_does_not_slow_other_clients", SLOW),
         ],
     },
