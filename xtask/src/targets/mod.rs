@@ -87,6 +87,7 @@ const TARGETS: [Target; 5] = [
             ("cli/tap::a_reset_by_the_server_is_forwarded", RESET),
             ("cli/tap::a_reset_by_the_client_is_shown", RESET),
             ("net/it::server::limits::slow_requests_are_dropped", MANY),
+            ("net/it::server::timeouts::a_thousand_connections_share_a_timer", MANY),
             ("net/closing_matrix", SLOW),
             ("net/costs::group", MANY),
             ("net/costs::memory_budget::the_contexts_of_all_clients_stay_within_the_budget", MANY),
