@@ -88,6 +88,7 @@ const TARGETS: [Target; 5] = [
             ("cli/tap::a_reset_by_the_client_is_shown", RESET),
             ("net/it::server::limits::slow_requests_are_dropped", MANY),
             ("net/it::server::timeouts::a_thousand_connections_share_a_timer", MANY),
+            ("fullduplex/it::object::messages_that_race_with_a_close_are_written_before_it", SLOW),
             ("net/closing_matrix", SLOW),
             ("net/costs::group", MANY),
             ("net/costs::memory_budget::the_contexts_of_all_clients_stay_within_the_budget", MANY),
