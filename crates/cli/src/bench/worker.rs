@@ -1,6 +1,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::io;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -303,18 +304,16 @@ fn with_advice(error: &ConnectError) -> String {
         ConnectError::Tcp { failures } => &failures[..],
         _ => &[],
     };
-    let code = failures.iter().find_map(|failure| failure.error.raw_os_error());
-    match code {
-        Some(NO_MORE_FILES) => {
-            "this machine allows no more open files: raise `ulimit -n` above the number of connections".into()
-        }
-        Some(NO_MORE_PORTS) => {
-            "this machine has no more ports for that address: open fewer connections, or use another --bind".into()
-        }
-        _ => error.to_string(),
+    let has = |is_limit: fn(&io::Error) -> bool| failures.iter().any(|it| is_limit(&it.error));
+    if has(|error| cfg!(unix) && error.raw_os_error() == Some(EMFILE)) {
+        "this machine allows no more open files: raise `ulimit -n` above the number of connections"
+            .into()
+    } else if has(|error| error.kind() == io::ErrorKind::AddrNotAvailable) {
+        "this machine has no more ports for that address: open fewer connections, or use another --bind".into()
+    } else {
+        error.to_string()
     }
 }
 
-/// EMFILE and EADDRNOTAVAIL of Linux.
-const NO_MORE_FILES: i32 = 24;
-const NO_MORE_PORTS: i32 = 99;
+/// The code of the error, which is the same on every Unix.
+const EMFILE: i32 = 24;
