@@ -3,6 +3,7 @@ mod event;
 mod forwarder;
 mod frame;
 mod head;
+mod http2;
 mod json;
 mod screen;
 mod text;
@@ -87,10 +88,8 @@ struct Summary {
 
 impl Summary {
     fn add(&mut self, (client, server): (Totals, Totals)) {
-        for (sum, totals) in [(&mut self.client, client), (&mut self.server, server)] {
-            sum.frames += totals.frames;
-            sum.bytes += totals.bytes;
-        }
+        self.client.add(client);
+        self.server.add(server);
     }
 
     fn summary(&self) -> String {
