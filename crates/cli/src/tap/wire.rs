@@ -19,7 +19,6 @@ use tokio::net::TcpStream;
 use super::event::{TapEvent, Totals};
 use super::forwarder::{Broken, Forwarder};
 use super::head::{Head, NoHead, read_request, read_response, rewrite, sender_of};
-use super::http2::is_http2;
 use super::screen::Connection;
 
 /// The server that connections are forwarded to, and how much of frames is kept.
@@ -59,22 +58,13 @@ struct Opened {
 }
 
 impl Wire {
-    /// Forwards and shows everything between a client and the server. Returns the totals.
+    /// Forwards and shows everything between a client, which has sent `input`, and the server. Returns the totals.
     pub(super) async fn tap(
         &self,
         mut client: TcpStream,
+        input: BytesMut,
         connection: &Connection<'_>,
     ) -> (Totals, Totals) {
-        let mut input = BytesMut::new();
-        match is_http2(&mut client, &mut input, self.options.handshake_timeout).await {
-            Ok(true) => return self.tap_http2(client, input, connection).await,
-            Ok(false) => {}
-            Err(error) => {
-                let reason = format!("could not read the client's request: {error}");
-                connection.report(TapEvent::Failed(reason)).await;
-                return Default::default();
-            }
-        }
         match self.open(&mut client, input, connection).await {
             Ok(Opened { server, answer: Answer::Open(response), from_client, from_server }) => {
                 let ends = (client, server);
