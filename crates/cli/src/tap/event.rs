@@ -17,6 +17,8 @@ pub(super) enum TapEvent {
     End(Role, Option<Observed>),
     /// The stream of this end failed.
     Broken(Role, String),
+    /// This end ends the HTTP/2 connection with GOAWAY, for this reason.
+    GoAway(Role, String),
     /// The connection could not be established.
     Failed(String),
     /// The connection has ended. Contains the totals of the client and of the server.
@@ -31,10 +33,19 @@ pub(super) struct Totals {
     pub(super) bytes: u64,
 }
 
+impl Totals {
+    pub(super) fn add(&mut self, other: Self) {
+        self.frames += other.frames;
+        self.bytes += other.bytes;
+    }
+}
+
 /// When an event happened on a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EventTime {
     pub(super) connection: u64,
+    /// The stream of HTTP/2.
+    pub(super) stream: Option<u32>,
     /// The time since the client connected.
     pub(super) time: Duration,
     /// The time since the previous event.
@@ -48,7 +59,11 @@ impl TapEvent {
             Self::Request(_, request) => request.headers().len() * HEADER,
             Self::Response(response) => response.headers().len() * HEADER,
             Self::Frame(_, frame) | Self::End(_, Some(frame)) => frame.content.len(),
-            Self::End(_, None) | Self::Broken(..) | Self::Failed(_) | Self::Over(..) => 0,
+            Self::End(_, None)
+            | Self::Broken(..)
+            | Self::GoAway(..)
+            | Self::Failed(_)
+            | Self::Over(..) => 0,
         }
     }
 }

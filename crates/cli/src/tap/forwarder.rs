@@ -11,9 +11,9 @@ const READ: usize = 16 << 10;
 
 /// One direction of a connection, from its sender to the other end.
 pub(super) struct Forwarder<'a> {
-    sender: Role,
-    /// Parses the frames.
-    observer: Option<Observer>,
+    pub(super) sender: Role,
+    /// Parses the frames. Without it, the bytes are only counted.
+    pub(super) observer: Option<Observer>,
     connection: &'a Connection<'a>,
     pub(super) totals: Totals,
 }
@@ -27,8 +27,12 @@ pub(super) struct Broken {
 }
 
 impl<'a> Forwarder<'a> {
-    pub(super) fn new(sender: Role, observer: Observer, connection: &'a Connection<'a>) -> Self {
-        Self { sender, observer: Some(observer), connection, totals: Totals::default() }
+    pub(super) fn new(
+        sender: Role,
+        observer: Option<Observer>,
+        connection: &'a Connection<'a>,
+    ) -> Self {
+        Self { sender, observer, connection, totals: Totals::default() }
     }
 
     /// Forwards the bytes that were already read, and then everything until the stream ends. The
@@ -58,14 +62,20 @@ impl<'a> Forwarder<'a> {
                 count => input = &buffer[..count],
             }
         }
-        let cut = self.observer.take().and_then(Observer::finish);
-        self.connection.report(TapEvent::End(self.sender, cut)).await;
+        self.end().await;
         // This fails if the other end has already disconnected.
         to.shutdown().await.ok();
         Ok(())
     }
 
-    async fn show(&mut self, mut bytes: &[u8]) {
+    /// Shows the end of the stream.
+    pub(super) async fn end(&mut self) {
+        let cut = self.observer.take().and_then(Observer::finish);
+        self.connection.report(TapEvent::End(self.sender, cut)).await;
+    }
+
+    /// Shows the frames in these bytes.
+    pub(super) async fn show(&mut self, mut bytes: &[u8]) {
         self.totals.bytes += bytes.len() as u64;
         while let Some(frame) = self.observer.as_mut().and_then(|it| it.observe(&mut bytes)) {
             self.totals.frames += 1;

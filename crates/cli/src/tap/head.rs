@@ -10,7 +10,7 @@ use fullduplex_net::proto::{Limits, Url};
 use http::header::{
     CONNECTION, HOST, HeaderName, ORIGIN, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
 };
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, timeout_at};
 
@@ -108,6 +108,50 @@ async fn read<T>(
     }
 }
 
+/// What the tap changes in a request.
+struct Changes {
+    target: String,
+    dropped: Vec<HeaderName>,
+    added: Vec<(String, HeaderValue)>,
+}
+
+impl Changes {
+    fn new<T>(request: &Request<T>, sender: Sender, url: &Url, options: &ConnectOptions) -> Self {
+        let headers = request.headers();
+        let further = match sender {
+            Sender::User => user_headers(url, options),
+            Sender::ForeignPage => HeaderMap::new(),
+        };
+        let mut dropped: Vec<HeaderName> = further.keys().cloned().collect();
+        let mut added = Vec::new();
+        dropped.push(HOST);
+        if options.deflate.is_none() {
+            dropped.push(SEC_WEBSOCKET_EXTENSIONS);
+        }
+        // The server accepts pages of its own origin. Pages that were loaded through this tap have another
+        // origin.
+        if sender == Sender::User && headers.contains_key(ORIGIN) && !further.contains_key(ORIGIN) {
+            dropped.push(ORIGIN);
+            let scheme = if url.is_secure() { "https" } else { "http" };
+            let origin = HeaderValue::try_from(format!("{scheme}://{}", url.authority()));
+            added.extend(origin.map(|origin| ("Origin".to_owned(), origin)));
+        }
+        added.extend(further.iter().map(|(name, value)| (name.to_string(), value.clone())));
+        let protocols: Vec<&str> = options.subprotocols.iter().map(|name| name.as_str()).collect();
+        if !protocols.is_empty() {
+            dropped.push(SEC_WEBSOCKET_PROTOCOL);
+            let offer = HeaderValue::try_from(protocols.join(", "));
+            added.extend(offer.map(|offer| ("Sec-WebSocket-Protocol".to_owned(), offer)));
+        }
+        let target = match url.resource_name().as_str() {
+            // If the URL has no path, the path of the client's request is used.
+            "/" => request.uri().path_and_query().map_or("/", |target| target.as_str()).to_owned(),
+            target => target.to_owned(),
+        };
+        Self { target, dropped, added }
+    }
+}
+
 /// Returns the head that is sent to the server of `url` instead of this request. Its lines are unchanged, except for
 /// the target, the host, and the headers that the options of this command replace.
 pub(super) fn rewrite(
@@ -116,36 +160,12 @@ pub(super) fn rewrite(
     url: &Url,
     options: &ConnectOptions,
 ) -> Vec<u8> {
-    let (request, headers) = (&head.content, head.content.headers());
-    let further = match sender {
-        Sender::User => user_headers(url, options),
-        Sender::ForeignPage => HeaderMap::new(),
-    };
-    let mut dropped: Vec<HeaderName> = further.keys().cloned().collect();
-    dropped.push(HOST);
-    if options.deflate.is_none() {
-        dropped.push(SEC_WEBSOCKET_EXTENSIONS);
-    }
-    let protocols: Vec<&str> = options.subprotocols.iter().map(|name| name.as_str()).collect();
-    if !protocols.is_empty() {
-        dropped.push(SEC_WEBSOCKET_PROTOCOL);
-    }
-    // The server accepts pages of its own origin. Pages that were loaded through this tap have another
-    // origin.
-    let has_own_origin =
-        sender == Sender::User && headers.contains_key(ORIGIN) && !further.contains_key(ORIGIN);
-    if has_own_origin {
-        dropped.push(ORIGIN);
-    }
-    let is_plain_http = !headers.contains_key(UPGRADE);
+    let request = &head.content;
+    let Changes { target, mut dropped, added } = Changes::new(request, sender, url, options);
+    let is_plain_http = !request.headers().contains_key(UPGRADE);
     if is_plain_http {
         dropped.push(CONNECTION);
     }
-    let target = match url.resource_name().as_str() {
-        // If the URL has no path, the path of the client's request is used.
-        "/" => request.uri().path_and_query().map_or("/", |target| target.as_str()),
-        target => target,
-    };
     let mut out = format!("{} {target} {:?}\r\n", request.method(), request.version()).into_bytes();
     line(&mut out, "Host", url.authority().as_bytes());
     for header in head.bytes.split_inclusive(|byte| *byte == b'\n').skip(1) {
@@ -155,15 +175,8 @@ pub(super) fn rewrite(
             out.extend_from_slice(header);
         }
     }
-    if has_own_origin {
-        let scheme = if url.is_secure() { "https" } else { "http" };
-        line(&mut out, "Origin", format!("{scheme}://{}", url.authority()).as_bytes());
-    }
-    for (name, value) in &further {
-        line(&mut out, name.as_str(), value.as_bytes());
-    }
-    if !protocols.is_empty() {
-        line(&mut out, "Sec-WebSocket-Protocol", protocols.join(", ").as_bytes());
+    for (name, value) in &added {
+        line(&mut out, name, value.as_bytes());
     }
     if is_plain_http {
         // A connection carries only one request; see `wire.rs`.
@@ -171,6 +184,26 @@ pub(super) fn rewrite(
     }
     out.extend_from_slice(b"\r\n");
     out
+}
+
+/// Changes a request of HTTP/2 as [`rewrite`] does.
+pub(super) fn rewrite_http2<T>(
+    request: &mut Request<T>,
+    sender: Sender,
+    url: &Url,
+    options: &ConnectOptions,
+) -> Result<(), http::Error> {
+    let Changes { target, dropped, added } = Changes::new(request, sender, url, options);
+    let scheme = if url.is_secure() { "https" } else { "http" };
+    let uri = Uri::builder().scheme(scheme).authority(url.authority()).path_and_query(target);
+    *request.uri_mut() = uri.build()?;
+    for name in dropped {
+        request.headers_mut().remove(name);
+    }
+    for (name, value) in added {
+        request.headers_mut().append(HeaderName::from_bytes(name.as_bytes())?, value);
+    }
+    Ok(())
 }
 
 /// Returns the headers that the user of this command adds, with the credentials of the URL.
@@ -220,7 +253,6 @@ fn line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     async fn rewritten(request: &str, url: &str, options: &ConnectOptions) -> String {
         let mut input = BytesMut::new();

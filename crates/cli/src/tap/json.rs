@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use fullduplex_net::proto::handshake::ConnectProtocol;
 use fullduplex_net::proto::{Observed, Opcode, Role};
-use http::HeaderMap;
+use http::{HeaderMap, Request};
 use serde_json::{Value, json};
 
 use super::event::{EventTime, TapEvent, Totals};
@@ -22,16 +23,17 @@ pub(super) fn event(pen: &mut Pen, when: EventTime, tap_event: &TapEvent, secret
         TapEvent::Frame(..) => "frame",
         TapEvent::End(..) => "end",
         TapEvent::Broken(..) => "broken",
+        TapEvent::GoAway(..) => "goaway",
         TapEvent::Failed(_) => "failed",
         TapEvent::Over(..) => "over",
     };
-    let event = pen
-        .event(name)
-        .with("connection", when.connection)
-        .with("time", seconds(when.time))
-        .with("since", seconds(when.since));
+    let mut event = pen.event(name).with("connection", when.connection);
+    if let Some(stream) = when.stream {
+        event = event.with("stream", stream);
+    }
+    let event = event.with("time", seconds(when.time)).with("since", seconds(when.since));
     match tap_event {
-        TapEvent::Request(peer, request) => event
+        TapEvent::Request(peer, request) => with_protocol(event, request)
             .with("peer", peer.to_string())
             .with("method", request.method().as_str())
             .with("target", secrets.target(&request.uri().to_string()))
@@ -45,12 +47,23 @@ pub(super) fn event(pen: &mut Pen, when: EventTime, tap_event: &TapEvent, secret
         TapEvent::Broken(end, error) => {
             event.with("from", end_name(*end)).with("error", error.as_str())
         }
+        TapEvent::GoAway(end, reason) => {
+            event.with("from", end_name(*end)).with("reason", reason.as_str())
+        }
         TapEvent::Failed(reason) => event.with("error", secrets.text(reason)),
         TapEvent::Over(client, server) => {
             event.with("client", totals(*client)).with("server", totals(*server))
         }
     }
     .end();
+}
+
+/// Adds the pseudo-header `:protocol` of an extended CONNECT.
+fn with_protocol<'a>(event: Event<'a>, request: &Request<()>) -> Event<'a> {
+    match request.extensions().get::<ConnectProtocol>() {
+        Some(protocol) => event.with("protocol", protocol.as_str()),
+        None => event,
+    }
 }
 
 /// Adds a frame. If `passed` is less than `length`, the stream ended within the frame.

@@ -3,6 +3,7 @@ mod event;
 mod forwarder;
 mod frame;
 mod head;
+mod http2;
 mod json;
 mod screen;
 mod text;
@@ -11,12 +12,14 @@ mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use bytes::BytesMut;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 pub(crate) use self::args::Tap;
-use self::event::Totals;
+use self::event::{TapEvent, Totals};
+use self::http2::is_http2;
 use self::screen::{Connection, Form, Screen};
 use self::text::{Layout, amount};
 use self::wire::Wire;
@@ -87,10 +90,8 @@ struct Summary {
 
 impl Summary {
     fn add(&mut self, (client, server): (Totals, Totals)) {
-        for (sum, totals) in [(&mut self.client, client), (&mut self.server, server)] {
-            sum.frames += totals.frames;
-            sum.bytes += totals.bytes;
-        }
+        self.client.add(client);
+        self.server.add(server);
     }
 
     fn summary(&self) -> String {
@@ -117,7 +118,7 @@ async fn accept(
                     let (wire, screen) = (Arc::clone(wire), Arc::clone(screen));
                     client.set_nodelay(true).ok();
                     tasks.spawn(async move {
-                        wire.tap(client, &Connection::new(number, peer, &screen)).await
+                        tap(&wire, client, &Connection::new(number, peer, &screen)).await
                     });
                 }
                 Err(error) => {
@@ -126,6 +127,20 @@ async fn accept(
                 }
             },
             Some(totals) = tasks.join_next() => summary.add(totals?),
+        }
+    }
+}
+
+/// Taps a client, which may speak HTTP/1.1 or HTTP/2. Returns the totals.
+async fn tap(wire: &Wire, mut client: TcpStream, connection: &Connection<'_>) -> (Totals, Totals) {
+    let mut input = BytesMut::new();
+    match is_http2(&mut client, &mut input, wire.options.handshake_timeout).await {
+        Ok(true) => wire.tap_http2(client, input, connection).await,
+        Ok(false) => wire.tap(client, input, connection).await,
+        Err(error) => {
+            let reason = format!("could not read the client's request: {error}");
+            connection.report(TapEvent::Failed(reason)).await;
+            Default::default()
         }
     }
 }

@@ -26,10 +26,11 @@ pub(super) enum Form {
     Text(text::Layout),
 }
 
-/// A tapped connection.
+/// A tapped connection, or a stream of one.
 #[derive(Debug)]
 pub(super) struct Connection<'a> {
     number: u64,
+    stream: Option<u32>,
     /// The address of the client.
     pub(super) peer: SocketAddr,
     screen: &'a Screen,
@@ -55,7 +56,12 @@ impl Screen {
 impl<'a> Connection<'a> {
     pub(super) fn new(number: u64, peer: SocketAddr, screen: &'a Screen) -> Self {
         let now = Instant::now();
-        Self { number, peer, screen, start: now, last: Mutex::new(now) }
+        Self { number, stream: None, peer, screen, start: now, last: Mutex::new(now) }
+    }
+
+    /// Returns a stream of this connection. Its times start when it is opened.
+    pub(super) fn stream(&self, id: u32) -> Self {
+        Self { stream: Some(id), ..Self::new(self.number, self.peer, self.screen) }
     }
 
     /// Writes an event. Waits until there is room.
@@ -67,6 +73,7 @@ impl<'a> Connection<'a> {
         };
         let when = EventTime {
             connection: self.number,
+            stream: self.stream,
             time: now - self.start,
             since: now.saturating_duration_since(before),
         };

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use fullduplex_net::proto::handshake::ConnectProtocol;
 use fullduplex_net::proto::{Observed, Opcode, Role};
 use http::header::{
     HeaderMap, HeaderName, LOCATION, ORIGIN, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL,
@@ -38,7 +39,11 @@ pub(super) fn show(
     match event {
         TapEvent::Request(peer, request) => {
             let target = secrets.target(&request.uri().to_string());
-            let line = Line::from(format!("{} {target}  ", request.method()));
+            let protocol = match request.extensions().get::<ConnectProtocol>() {
+                Some(protocol) => format!(" ({})", protocol.as_str()),
+                None => String::new(),
+            };
+            let line = Line::from(format!("{} {target}{protocol}  ", request.method()));
             lines.begin(Some(Role::Client), line.styled(DIM, format_args!("from {peer}")));
             lines.headers(request.headers(), &OFFERED);
         }
@@ -60,6 +65,9 @@ pub(super) fn show(
         }
         TapEvent::Broken(end, error) => {
             lines.begin(Some(*end), Line::of(BAD, format_args!("broken: {error}")));
+        }
+        TapEvent::GoAway(end, reason) => {
+            lines.begin(Some(*end), format!("GOAWAY: {reason}").into());
         }
         TapEvent::Failed(reason) => lines.begin(None, Line::of(BAD, secrets.text(reason))),
         TapEvent::Over(client, server) => {
@@ -83,10 +91,16 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    /// Writes the first line: the connection, the times, the direction, and `line`.
+    /// Writes the first line: the connection with its stream, the times, the direction, and `line`.
     fn begin(&mut self, sender: Option<Role>, line: Line) {
-        let EventTime { connection, time, since } = self.when;
-        let color = COLORS[connection as usize % COLORS.len()].on_default();
+        let EventTime { connection, stream, time, since } = self.when;
+        // A client has every second number.
+        let color = connection as usize + stream.map_or(0, |stream| stream as usize / 2);
+        let color = COLORS[color % COLORS.len()].on_default();
+        let name = match stream {
+            Some(stream) => format!("{connection}/{stream}"),
+            None => connection.to_string(),
+        };
         let (arrow_style, arrow) = match sender {
             Some(Role::Client) => (CLIENT, "→"),
             Some(Role::Server) => (SERVER, "←"),
@@ -94,7 +108,7 @@ impl Lines<'_> {
         };
         let time = format!("{:.3} s", time.as_secs_f64());
         let since = format!("+{}", short(since));
-        let first = Line::of(color, format_args!("{connection:>3}"))
+        let first = Line::of(color, format_args!("{name:>3}"))
             .plain(" ")
             .styled(DIM, format_args!("{time:>10} {since:>9}"))
             .plain(" ")
@@ -309,9 +323,10 @@ mod tests {
                 TapEvent::Frame(Role::Client, frame(&bytes)),
                 TapEvent::End(Role::Client, Some(frame(&bytes))),
                 TapEvent::Broken(Role::Server, text.clone()),
+                TapEvent::GoAway(Role::Server, text.clone()),
                 TapEvent::Failed(text.clone()),
             ];
-            let when = EventTime { connection: 1, time: Duration::ZERO, since: Duration::ZERO };
+            let when = EventTime { connection: 1, stream: None, time: Duration::ZERO, since: Duration::ZERO };
             for event in &events {
                 for layout in [Layout::Short(80), Layout::Full] {
                     let shown = seen(|pen| show(pen, when, event, layout, Secrets::Hidden));

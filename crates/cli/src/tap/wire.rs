@@ -1,6 +1,6 @@
 //! One tapped connection, from its request to its end.
 //!
-//! A connection carries one request, which is checked and rewritten. If the server does not switch
+//! A connection of HTTP/1.1 carries one request, which is checked and rewritten. If the server does not switch
 //! protocols, nothing else from the client reaches the server except the body of that request.
 
 use std::io;
@@ -58,13 +58,14 @@ struct Opened {
 }
 
 impl Wire {
-    /// Forwards and shows everything between a client and the server. Returns the totals.
+    /// Forwards and shows everything between a client, which has sent `input`, and the server. Returns the totals.
     pub(super) async fn tap(
         &self,
         mut client: TcpStream,
+        input: BytesMut,
         connection: &Connection<'_>,
     ) -> (Totals, Totals) {
-        match self.open(&mut client, connection).await {
+        match self.open(&mut client, input, connection).await {
             Ok(Opened { server, answer: Answer::Open(response), from_client, from_server }) => {
                 let ends = (client, server);
                 let totals =
@@ -84,13 +85,13 @@ impl Wire {
         Default::default()
     }
 
-    /// Forwards the opening handshake.
+    /// Forwards the opening handshake. `from_client` was read before.
     async fn open(
         &self,
         client: &mut TcpStream,
+        mut from_client: BytesMut,
         connection: &Connection<'_>,
     ) -> Result<Opened, OpenError> {
-        let mut from_client = BytesMut::new();
         let limit = self.options.handshake_timeout;
         let request = match read_request(client, &mut from_client, self.options.limits, limit).await
         {
@@ -216,6 +217,15 @@ impl Wire {
         passed
     }
 
+    /// Returns what parses the frames of `sender` after a response with these headers.
+    pub(super) fn observer(&self, sender: Role, headers: &HeaderMap) -> Observer {
+        let observer = Observer::new(sender, self.keep);
+        match agreed_deflate(headers) {
+            Some(agreed) => observer.with_deflate(agreed),
+            None => observer,
+        }
+    }
+
     async fn relay(
         &self,
         (client, server): (TcpStream, Transport),
@@ -224,14 +234,8 @@ impl Wire {
         from_server: &[u8],
         connection: &Connection<'_>,
     ) -> (Totals, Totals) {
-        let agreed = agreed_deflate(response.headers());
         let forwarder = |sender| {
-            let observer = Observer::new(sender, self.keep);
-            let observer = match agreed {
-                Some(agreed) => observer.with_deflate(agreed),
-                None => observer,
-            };
-            Forwarder::new(sender, observer, connection)
+            Forwarder::new(sender, Some(self.observer(sender, response.headers())), connection)
         };
         let (mut up, mut down) = (forwarder(Role::Client), forwarder(Role::Server));
         let (mut client_reads, mut client_writes) = split(client);

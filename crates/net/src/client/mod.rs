@@ -128,7 +128,8 @@ pub async fn connect_over<S: AsyncRead + AsyncWrite + Unpin>(
 /// `wss`. The caller performs the opening handshake. This function is for tools that forward the requests of
 /// others.
 ///
-/// [`ConnectOptions::concurrency`] is ignored, and no redirect is followed.
+/// [`ConnectOptions::concurrency`] is ignored, and no redirect is followed. With `Http::Two`, the server has to choose
+/// HTTP/2 by ALPN for `wss`, and the caller speaks it.
 ///
 /// # Errors
 /// [`ConnectError`] says which step failed. Everything that was opened is closed.
@@ -145,7 +146,11 @@ pub async fn connect_transport(
     if !url.is_secure() {
         return Ok(stream);
     }
-    let securing = secure(stream, url, &options, None);
-    let (stream, _) = handshake_deadline(&options).limit(url, securing).await??;
-    Ok(stream)
+    let required = options.http.required_alpn();
+    let securing = secure(stream, url, &options, required);
+    let (stream, is_chosen) = handshake_deadline(&options).limit(url, securing).await??;
+    match required {
+        Some(_) if !is_chosen => Err(ConnectError::NoHttp2 { authority: authority(url) }),
+        _ => Ok(stream),
+    }
 }

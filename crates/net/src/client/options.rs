@@ -110,6 +110,17 @@ pub enum Http {
     Auto,
 }
 
+impl Http {
+    /// Returns the protocol that the server has to choose by ALPN.
+    pub(crate) fn required_alpn(self) -> Option<&'static [u8]> {
+        match self {
+            #[cfg(feature = "http2")]
+            Self::Two => Some(crate::http2::ALPN),
+            _ => None,
+        }
+    }
+}
+
 /// How many connections to one address this process opens at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ConnectConcurrency {
