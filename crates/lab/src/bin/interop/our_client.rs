@@ -158,8 +158,9 @@ programs in Rust do not support TLS themselves (–). undici has no server.
 const ABOUT_HTTP2: &str = "\
 The number of trials that our client passed with each server, by each route to it, with `Http::Two`. The trials are those
 over HTTP/1.1. Proxies use HTTP/2 on both sides. Node.js also ends and resets a stream without a Close, while another
-socket of the connection goes on. axum does not support permessage-deflate. The programs in Rust do not support TLS
-themselves (–). hypercorn 0.18.0 drops its connection when a frame arrives for a stream that it has closed, so behind a
+socket of the connection goes on. axum does not support permessage-deflate. With it, the server of yawc 0.5.0 does not
+finish the trial of binary messages, neither with our client nor with that of h2, so it is tried without. The programs in
+Rust do not support TLS themselves (–). hypercorn 0.18.0 drops its connection when a frame arrives for a stream that it has closed, so behind a
 proxy it is tried without the trials in which it closes or rejects.
 ";
 
@@ -276,7 +277,7 @@ impl Peer {
                     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench/release");
                 let mut command = Command::new(folder.join(program));
                 // If permessage-deflate is enabled, sockudo-ws rejects clients that do not offer it.
-                let compresses = deflate && ["sockudo-ws", "yawc"].contains(&self.name);
+                let compresses = deflate && self.name == "sockudo-ws";
                 Running::Echo(Program::start(command.args(compresses.then_some("--deflate")))?)
             }
         })
@@ -373,8 +374,8 @@ impl Peer {
             options.subprotocols = Subprotocols::new(["nope", "echo"])?;
         }
         let (mut socket, _) = step("opening", connect(&url, &options)).await?;
-        let compresses =
-            !["axum", "tokio-tungstenite"].contains(&self.name) && options.deflate.is_some();
+        let compresses = !["axum", "tokio-tungstenite", "yawc"].contains(&self.name)
+            && options.deflate.is_some();
         expect(socket.extensions().is_empty() != compresses, "compression", socket.extensions())?;
         let mut passed = 1;
         if self.has_commands() {
@@ -392,16 +393,6 @@ impl Peer {
             step("a burst received", burst_received(&mut socket)).await?;
             passed += 1;
         }
-        // hypercorn 0.18.0 raises a KeyError when a frame arrives for a stream that it has closed. This ends the
-        // connection, and a proxy then resets the stream before the client has its Close.
-        let is_hypercorn = matches!(self.kind, Kind::Library(ServerLibrary::HypercornHttp2));
-        if self.has_commands() && !(is_hypercorn && route.is_reverse) {
-            step("the server's Close", close_received(socket)).await?;
-            let nowhere = Url::parse(&format!("{origin}/nowhere"))?;
-            step("a rejection", refused(&nowhere, &options)).await?;
-            passed += 2;
-            (socket, _) = step("opening again", connect(&url, &options)).await?;
-        }
         if matches!(self.kind, Kind::Library(ServerLibrary::NodeHttp2)) {
             for command in ["end", "reset"] {
                 let (ended, _) = step("opening another", connect(&url, &options)).await?;
@@ -414,7 +405,18 @@ impl Peer {
         let frame = CloseFrame { code: CloseCode::new(4000)?, reason };
         let closed = step("our Close", socket.close(Some(frame))).await?;
         expect(closed.was_clean(), "the close", closed.code())?;
-        Ok(passed + 1)
+        passed += 1;
+        // hypercorn 0.18.0 raises a KeyError when a frame arrives for a stream that it has closed. This ends the
+        // connection, and a proxy then resets the stream before the client has its Close.
+        let is_hypercorn = matches!(self.kind, Kind::Library(ServerLibrary::HypercornHttp2));
+        if self.has_commands() && !(is_hypercorn && route.is_reverse) {
+            let (socket, _) = step("opening again", connect(&url, &options)).await?;
+            step("the server's Close", close_received(socket)).await?;
+            let nowhere = Url::parse(&format!("{origin}/nowhere"))?;
+            step("a rejection", refused(&nowhere, &options)).await?;
+            passed += 2;
+        }
+        Ok(passed)
     }
 }
 
