@@ -13,6 +13,7 @@ const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
+const GOAWAY: u8 = 7;
 const CONTINUATION: u8 = 9;
 
 const ACK: u8 = 1;
@@ -169,4 +170,26 @@ async fn a_window_that_opens_later_is_used() {
     let (mut socket, _) = connect(URL, &options).await.unwrap();
     guarded("the window", socket.send("hello")).await.unwrap();
     assert_eq!(guarded("the server", serving).await.unwrap(), (8, 3));
+}
+
+/// RFC 9113 section 6.8: streams above the last one in GOAWAY were not processed, so the request is repeated in another
+/// connection.
+#[tokio::test]
+async fn a_request_above_the_last_stream_of_goaway_is_repeated() {
+    let (options, mut streams) = memory();
+    let settings = [(ENABLE_CONNECT_PROTOCOL, 1)];
+    let serving = tokio::spawn(async move {
+        let mut first = Raw::accept(streams.recv().await.unwrap(), &settings).await;
+        first.expect(HEADERS).await;
+        first.send(GOAWAY, 0, 0, &[0; 8]).await;
+        let mut second = Raw::accept(streams.recv().await.unwrap(), &settings).await;
+        let (id, _) = second.expect(HEADERS).await;
+        second.send(HEADERS, END_HEADERS, id, &[OK]).await;
+        second.send(DATA, 0, id, b"\x81\x02hi").await;
+        guarded("the end of the first connection", first.drain()).await;
+        second
+    });
+    let (mut socket, _) = guarded("the connection", connect(URL, &options)).await.unwrap();
+    assert_eq!(guarded("a message", socket.recv()).await.unwrap(), Some("hi".into()));
+    guarded("the server", serving).await.unwrap();
 }
