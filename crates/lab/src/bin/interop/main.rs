@@ -1,4 +1,4 @@
-//! Interoperability with other projects. `interop` tries all over HTTP/1.1 and writes `docs/interop.md`. `interop
+//! Interoperability with other projects. `interop` tries everything and writes `docs/interop.md`. `interop
 //! CLIENT` tries one client with our server, `interop servers` tries our client with other servers,
 //! `interop http2` tries both over HTTP/2, and `interop checkers` tries the health checks of other projects. The last
 //! two write their sections of the document.
@@ -51,13 +51,9 @@ fn interop(chosen: Option<&str>) -> Result<(), Failure> {
     }
     let mut tables = our_server::try_with(&clients, Version::Http1)?;
     if chosen.is_none() {
-        tables = [
-            tables,
-            our_client::try_all(Version::Http1)?,
-            section(http2::TITLE)?,
-            checkers::try_all()?,
-        ]
-        .join("\n");
+        tables =
+            [tables, our_client::try_all(Version::Http1)?, http2::try_all()?, checkers::try_all()?]
+                .join("\n");
     }
     println!("\n{tables}");
     if chosen.is_none() {

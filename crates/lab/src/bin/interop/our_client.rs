@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fs, io, iter};
 
 use fullduplex_lab::ca::{Authority, Identity, Validity};
@@ -63,6 +63,13 @@ enum Running {
     Echo(Program),
 }
 
+/// A server process, and the reverse proxies in front of it.
+struct Started {
+    peer: Peer,
+    running: Running,
+    reverse: Vec<(Software, Reverse)>,
+}
+
 /// A route to a server.
 struct Route<'a> {
     name: String,
@@ -110,15 +117,20 @@ pub(crate) fn try_all(version: Version) -> Result<String, Failure> {
         io::Result::Ok(Relay { name, url, _proxy: proxy })
     });
     let relays = relays.collect::<io::Result<Vec<_>>>()?;
-    let (about, level) = match version {
-        Version::Http1 => (ABOUT, "##"),
-        Version::Http2 => (ABOUT_HTTP2, "###"),
+    const TABLES: [(bool, &str); 2] =
+        [(true, "permessage-deflate offered"), (false, "uncompressed")];
+    // The rules for frames do not know the version of HTTP, and half of these servers do not compress.
+    let (about, level, tables) = match version {
+        Version::Http1 => (ABOUT, "##", &TABLES[..]),
+        Version::Http2 => (ABOUT_HTTP2, "###", &TABLES[..1]),
     };
     let mut document = format!("{level} Our client with servers of other projects\n\n{about}");
-    for (deflate, title) in [(true, "permessage-deflate offered"), (false, "uncompressed")] {
-        let columns =
-            peers.iter().map(|peer| peer.try_by_all(deflate, version, &identity, &tls, &relays));
-        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    for &(deflate, title) in tables {
+        let columns = peers.iter().map(|peer| {
+            let started = peer.start_all(deflate, version, &identity)?;
+            started.try_by_all(deflate, version, &tls, &relays)
+        });
+        let columns = columns.collect::<Result<Vec<_>, Failure>>()?;
         write!(document, "\n{level}# {title}\n\n{}", table(&columns))?;
     }
     Ok(document)
@@ -158,9 +170,10 @@ programs in Rust do not support TLS themselves (–). undici has no server.
 const ABOUT_HTTP2: &str = "\
 The number of trials that our client passed with each server, by each route to it, with `Http::Two`. The trials are those
 over HTTP/1.1. Proxies use HTTP/2 on both sides. Node.js also ends and resets a stream without a Close, while another
-socket of the connection goes on. axum does not support permessage-deflate. The programs in Rust do not support TLS
-themselves (–). hypercorn 0.18.0 drops its connection when a frame arrives for a stream that it has closed, so behind a
-proxy it is tried without the trials in which it closes or rejects.
+socket of the connection goes on. axum does not support permessage-deflate. With it, the server of yawc 0.5.0 does not
+finish the trial of binary messages, neither with our client nor with that of h2, so it is tried without. The programs in
+Rust do not support TLS themselves (–). hypercorn 0.18.0 drops its connection when a frame arrives for a stream that it
+has closed, so behind a proxy it is tried without the trials in which it closes or rejects.
 ";
 
 /// Opens a WebSocket with `Http::Auto` through a proxy that supports HTTP/2 without WebSockets over it. Returns a sentence about
@@ -264,6 +277,44 @@ impl Running {
     }
 }
 
+impl Started {
+    /// Runs all trials by all routes.
+    fn try_by_all(
+        self,
+        deflate: bool,
+        version: Version,
+        tls: &Tls,
+        relays: &[Relay],
+    ) -> Result<Column, Failure> {
+        let name = self.peer.name;
+        let what = if deflate { "permessage-deflate" } else { "uncompressed" };
+        let mut cells = Vec::new();
+        let mut try_all = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            for route in Route::all(&self.running, &self.reverse, relays)? {
+                let mut passed = None;
+                if let Some(origin) = &route.origin {
+                    let options = route.options(deflate, version, tls)?;
+                    let begin = Instant::now();
+                    let tried = runtime.block_on(self.peer.try_by(&route, origin, &options));
+                    let seconds = begin.elapsed().as_secs_f64();
+                    let number = tried.map_err(|error| format!("{}: {error}", route.name))?;
+                    let what = format!("{name}, {what}, {}", route.name);
+                    println!("our client, {what}: {number} trials, {seconds:.1} s");
+                    passed = Some(number);
+                }
+                cells.push((route.name, passed));
+            }
+            self.peer.version()
+        };
+        let tried: Result<String, Failure> = try_all();
+        match tried {
+            Ok(server) => Ok(Column { server, cells }),
+            Err(error) => Err(format!("our client, {name}, {what}, {error}").into()),
+        }
+    }
+}
+
 impl Peer {
     fn start(self, deflate: bool, identity: &Identity) -> Result<Running, Failure> {
         Ok(match self.kind {
@@ -276,52 +327,34 @@ impl Peer {
                     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench/release");
                 let mut command = Command::new(folder.join(program));
                 // If permessage-deflate is enabled, sockudo-ws rejects clients that do not offer it.
-                let compresses = deflate && ["sockudo-ws", "yawc"].contains(&self.name);
+                let compresses = deflate && self.name == "sockudo-ws";
                 Running::Echo(Program::start(command.args(compresses.then_some("--deflate")))?)
             }
         })
     }
 
-    /// Runs all trials by all routes.
-    fn try_by_all(
+    /// Starts the server, and the reverse proxies in front of it.
+    fn start_all(
         self,
         deflate: bool,
         version: Version,
         identity: &Identity,
-        tls: &Tls,
-        relays: &[Relay],
-    ) -> Result<Column, Failure> {
+    ) -> Result<Started, Failure> {
         let running = self.start(deflate, identity)?;
         let port = running.port();
-        let reverse = match version {
-            Version::Http1 => Software::HTTP1,
-            Version::Http2 => Software::HTTP2,
-        };
-        let reverse = reverse.map(|software| {
+        let start = |software| {
             let proxy = match version {
                 Version::Http1 => Reverse::start(software, port, identity),
                 Version::Http2 => Reverse::start_http2(software, port, Backend::Http2, identity),
             };
             io::Result::Ok((software, proxy?))
-        });
-        let reverse = reverse.into_iter().collect::<io::Result<Vec<_>>>()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let what = if deflate { "permessage-deflate" } else { "uncompressed" };
-        let mut cells = Vec::new();
-        for route in Route::all(&running, &reverse, relays)? {
-            let mut passed = None;
-            if let Some(origin) = &route.origin {
-                let options = route.options(deflate, version, tls)?;
-                let tried = runtime.block_on(self.try_by(&route, origin, &options));
-                let number = tried.map_err(|error| {
-                    format!("our client, {}, {what}, {}: {error}", self.name, route.name)
-                })?;
-                println!("our client, {}, {what}, {}: {number} trials", self.name, route.name);
-                passed = Some(number);
-            }
-            cells.push((route.name, passed));
-        }
-        Ok(Column { server: self.version()?, cells })
+        };
+        let reverse = match version {
+            Version::Http1 => Software::HTTP1,
+            Version::Http2 => Software::HTTP2,
+        };
+        let reverse = reverse.into_iter().map(start).collect::<io::Result<Vec<_>>>()?;
+        Ok(Started { peer: self, running, reverse })
     }
 
     /// Returns the name and version of the server.
@@ -373,8 +406,8 @@ impl Peer {
             options.subprotocols = Subprotocols::new(["nope", "echo"])?;
         }
         let (mut socket, _) = step("opening", connect(&url, &options)).await?;
-        let compresses =
-            !["axum", "tokio-tungstenite"].contains(&self.name) && options.deflate.is_some();
+        let compresses = !["axum", "tokio-tungstenite", "yawc"].contains(&self.name)
+            && options.deflate.is_some();
         expect(socket.extensions().is_empty() != compresses, "compression", socket.extensions())?;
         let mut passed = 1;
         if self.has_commands() {
@@ -392,16 +425,6 @@ impl Peer {
             step("a burst received", burst_received(&mut socket)).await?;
             passed += 1;
         }
-        // hypercorn 0.18.0 raises a KeyError when a frame arrives for a stream that it has closed. This ends the
-        // connection, and a proxy then resets the stream before the client has its Close.
-        let is_hypercorn = matches!(self.kind, Kind::Library(ServerLibrary::HypercornHttp2));
-        if self.has_commands() && !(is_hypercorn && route.is_reverse) {
-            step("the server's Close", close_received(socket)).await?;
-            let nowhere = Url::parse(&format!("{origin}/nowhere"))?;
-            step("a rejection", refused(&nowhere, &options)).await?;
-            passed += 2;
-            (socket, _) = step("opening again", connect(&url, &options)).await?;
-        }
         if matches!(self.kind, Kind::Library(ServerLibrary::NodeHttp2)) {
             for command in ["end", "reset"] {
                 let (ended, _) = step("opening another", connect(&url, &options)).await?;
@@ -414,7 +437,18 @@ impl Peer {
         let frame = CloseFrame { code: CloseCode::new(4000)?, reason };
         let closed = step("our Close", socket.close(Some(frame))).await?;
         expect(closed.was_clean(), "the close", closed.code())?;
-        Ok(passed + 1)
+        passed += 1;
+        // hypercorn 0.18.0 raises a KeyError when a frame arrives for a stream that it has closed. This ends the
+        // connection, and a proxy then resets the stream before the client has its Close.
+        let is_hypercorn = matches!(self.kind, Kind::Library(ServerLibrary::HypercornHttp2));
+        if self.has_commands() && !(is_hypercorn && route.is_reverse) {
+            let (socket, _) = step("opening again", connect(&url, &options)).await?;
+            step("the server's Close", close_received(socket)).await?;
+            let nowhere = Url::parse(&format!("{origin}/nowhere"))?;
+            step("a rejection", refused(&nowhere, &options)).await?;
+            passed += 2;
+        }
+        Ok(passed)
     }
 }
 

@@ -108,10 +108,10 @@ fn about(version: Version) -> &'static str {
              The number of trials below that each client passed, by each route to the server. Proxies use HTTP/2 \
              to the server too,\nif nothing else is said. Without TLS, the client knows that the server speaks \
              HTTP/2; browsers need TLS (–).\nHAProxy drops streams that are idle for 2 s. nghttpx does not \
-             pass on an END_STREAM without a Close, so clients reset the stream after 5 s.\nWith compression, the \
-             client of yawc 0.5.0 does not finish the trial of binary messages, so it is tried without.\n\
-             undici sends a Sec-WebSocket-Key over HTTP/2 too. nghttpx passes it on to a server over HTTP/1.1, beside its \
-             own, so that\nthe request is invalid (–).\n\n"
+             pass on an END_STREAM without a Close, so clients reset the\nstream after 5 s. With compression, the \
+             client of yawc 0.5.0 does not finish the trial of binary messages, so it is\ntried without. \
+             undici sends a Sec-WebSocket-Key over HTTP/2 too. nghttpx passes it on to a server over HTTP/1.1, beside\nits \
+             own, so that the request is invalid (–).\n\n"
         }
     }
 }

@@ -256,7 +256,7 @@ impl Connector for Memory {
     }
 }
 
-fn memory() -> (ConnectOptions, mpsc::UnboundedReceiver<DuplexStream>) {
+pub(super) fn memory() -> (ConnectOptions, mpsc::UnboundedReceiver<DuplexStream>) {
     let (sender, streams) = mpsc::unbounded_channel();
     (over_http2().connector(Arc::new(Memory(sender))), streams)
 }

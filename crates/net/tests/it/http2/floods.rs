@@ -26,7 +26,7 @@ const REQUEST: &[u8] = &[0x82, 0x86, 0x84, 0x41, 1, b'a'];
 /// The error code ENHANCE_YOUR_CALM.
 const CALM: [u8; 4] = 11u32.to_be_bytes();
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     let mut frame = length[1..].to_vec();
     frame.extend_from_slice(&[kind, flags]);

@@ -2,5 +2,6 @@
 
 mod client;
 mod floods;
+mod hostile;
 mod raw;
 mod server;
