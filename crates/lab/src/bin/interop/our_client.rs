@@ -384,7 +384,8 @@ impl Peer {
                 (fs::read_to_string(file)?, format!("name = \"{package}\"\nversion = \""))
             }
         };
-        let after = text.split(&before).nth(1).ok_or("the version of a peer is unknown")?;
+        // A lock file lists older versions of a crate first.
+        let (_, after) = text.rsplit_once(&before).ok_or("the version of a peer is unknown")?;
         let version = after.split(['"', '-', '\n']).next().unwrap_or_default();
         Ok(format!("{} {version}", self.name))
     }
