@@ -106,9 +106,11 @@ fn address(url: &str) -> &str {
     url.trim_start_matches("ws://").trim_end_matches('/')
 }
 
-/// Returns a port that no program uses at the moment.
+/// Returns a port that no program uses. Linux gives higher ports to outgoing connections, and one of these could take the
+/// port before the suite listens.
 fn free_port() -> Result<u16, Failure> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok();
+    (20_000..30_000).find(is_free).ok_or(Failure("all ports from 20000 to 29999 are in use".into()))
 }
 
 fn suite_command(script: &str, report: &str) -> Command {

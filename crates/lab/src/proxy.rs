@@ -2,7 +2,9 @@
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -194,9 +196,24 @@ impl Drop for Proxy {
     }
 }
 
-/// Returns a free port of 127.0.0.1.
+/// The ports for other programs. Linux gives higher ones to outgoing connections, and one of these could take a port before
+/// a program listens, or while it is restarted.
+const PORTS: Range<u16> = 10_000..32_000;
+
+/// Returns a port of 127.0.0.1 that no program uses, and that this process has not returned before.
 pub(crate) fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    static RETURNED: AtomicU32 = AtomicU32::new(0);
+    let count = PORTS.len() as u32;
+    // Processes that run at the same time begin at different places.
+    let start = std::process::id().wrapping_mul(101);
+    for _ in 0..count {
+        let place = start.wrapping_add(RETURNED.fetch_add(1, Ordering::Relaxed)) % count;
+        let port = PORTS.start + place as u16;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err(io::Error::other(format!("all ports of {PORTS:?} are in use")))
 }
 
 /// Waits until a started program accepts connections.
