@@ -7,7 +7,7 @@ use fullduplex_net::{CloseCode, CloseFrame, Message, Sender, Socket, SocketError
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{sleep, timeout};
 
-use super::ledger::Ledger;
+use super::ledger::{EndId, Ledger};
 use super::plan::{EndPlan, Ending, Side};
 use super::trace::TraceEvent;
 
@@ -27,25 +27,25 @@ impl End {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        self.ledger().opened(self.id, self.side);
+        let end = self.ledger().opened(self.id, self.side);
         let sender = socket.sender().with_capacity(CAPACITY);
         let has_ended = tokio::select! {
             biased;
-            () = self.receive(&mut socket, plan) => true,
-            () = self.send(&sender, plan) => false,
+            () = self.receive(end, &mut socket, plan) => true,
+            () = self.send(end, &sender, plan) => false,
         };
         let code = socket.close_result().map(|closed| closed.code()).filter(|code| *code != 1006);
         drop(socket);
         if has_ended {
-            self.ledger().ended(self.id, self.side, code);
+            self.ledger().ended(end, code);
         } else {
             let event = TraceEvent::Drops(self.id, self.side);
-            self.ledger().closing(self.id, self.side, event);
+            self.ledger().closing(end, event);
         }
     }
 
     /// Receives until the end of the socket.
-    async fn receive<S>(&self, socket: &mut Socket<S>, plan: &EndPlan)
+    async fn receive<S>(&self, end: EndId, socket: &mut Socket<S>, plan: &EndPlan)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -56,7 +56,7 @@ impl End {
                 sleep(time).await;
             }
             match receive_one(socket, plan).await {
-                Ok(Some(message)) => self.ledger().received(self.id, self.side, &message),
+                Ok(Some(message)) => self.ledger().received(end, &message),
                 Ok(None) | Err(_) => return,
             }
             number += 1;
@@ -64,16 +64,16 @@ impl End {
     }
 
     /// Sends all messages. Returns if the socket is to be dropped.
-    async fn send(&self, sender: &Sender, plan: &EndPlan) {
+    async fn send(&self, end: EndId, sender: &Sender, plan: &EndPlan) {
         for (pause, length) in &plan.messages {
             if !pause.is_zero() {
                 sleep(*pause).await;
             }
-            let message = self.ledger().next_message(self.id, self.side, *length);
+            let message = self.ledger().next_message(end, *length);
             if sender.send(message).await.is_err() {
                 return pending().await;
             }
-            self.ledger().sent(self.id, self.side);
+            self.ledger().sent(end);
         }
         let (pause, ending) = plan.ending;
         sleep(pause).await;
@@ -82,7 +82,7 @@ impl End {
             Ending::Waits => {}
             Ending::Closes => {
                 let event = TraceEvent::Closes(self.id, self.side);
-                self.ledger().closing(self.id, self.side, event);
+                self.ledger().closing(end, event);
                 let code = CloseCode::new(self.side.close_code()).expect("the code is valid");
                 sender.close(Some(CloseFrame { code, reason: Default::default() }));
             }

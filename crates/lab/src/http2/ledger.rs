@@ -36,6 +36,16 @@ pub(super) struct Ledger {
     pub(super) tally: Tally,
 }
 
+/// One end of a socket that was opened.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EndId {
+    pub(super) socket: usize,
+    pub(super) side: Side,
+    /// How many ends of the server belonged to earlier requests for the same socket. A client repeats a request if its
+    /// connection fails before the response.
+    repeats: usize,
+}
+
 /// What one end of a socket did.
 #[derive(Debug, Clone, Copy, Default)]
 struct EndRecord {
@@ -43,7 +53,8 @@ struct EndRecord {
     received: u64,
     /// When it began to close, or dropped its socket.
     closing: Option<Instant>,
-    is_open: bool,
+    /// How many times it was opened. The record is about the last time.
+    opened: usize,
 }
 
 impl Ledger {
@@ -96,62 +107,83 @@ impl Ledger {
         self.failures.push((Instant::now(), CLOSE_LIMIT));
     }
 
-    pub(super) fn opened(&mut self, id: usize, side: Side) {
-        self.note(TraceEvent::Opened(id, side));
-        let was_open = std::mem::replace(&mut self.end(id, side).is_open, true);
-        self.require(!was_open, || format!("M1: socket {id} was opened twice"));
+    pub(super) fn opened(&mut self, socket: usize, side: Side) -> EndId {
+        self.note(TraceEvent::Opened(socket, side));
+        let repeats = self.sockets[socket][side as usize].opened;
+        let is_answered = self.sockets[socket][Side::Client as usize].opened > 0;
+        let may_repeat = !is_answered && self.may_fail_to_open();
+        self.require(repeats == 0 || may_repeat, || {
+            format!("M1: socket {socket} was opened twice")
+        });
+        let record = EndRecord { opened: repeats + 1, ..EndRecord::default() };
+        self.sockets[socket][side as usize] = record;
         self.tally.sockets += u64::from(side == Side::Client);
+        EndId { socket, side, repeats }
     }
 
     pub(super) fn not_opened(&mut self, id: usize, error: &dyn std::error::Error) {
         self.note(TraceEvent::NotOpened(id, error.to_string()));
-        let has_cause = self.was_stalled || !self.failures.is_empty();
+        let has_cause = self.may_fail_to_open();
         self.require(has_cause, || format!("M3: socket {id} could not be opened: {error:?}"));
         self.tally.unopened += 1;
     }
 
     /// Returns the next message that this end sends.
-    pub(super) fn next_message(&mut self, id: usize, side: Side, length: usize) -> Message {
-        let number = self.end(id, side).sent;
-        content(self.seed, id, side, number, length).into()
+    pub(super) fn next_message(&mut self, end: EndId, length: usize) -> Message {
+        content(self.seed, end, self.record(end).sent, length).into()
     }
 
     /// The message of [`next_message`](Self::next_message) was queued.
-    pub(super) fn sent(&mut self, id: usize, side: Side) {
-        let number = self.end(id, side).sent;
-        self.end(id, side).sent += 1;
-        self.note(TraceEvent::Sent(id, side, number));
+    pub(super) fn sent(&mut self, end: EndId) {
+        let number = self.record(end).sent;
+        self.note(TraceEvent::Sent(end.socket, end.side, number));
+        if !self.is_abandoned(end) {
+            self.record_mut(end).sent += 1;
+        }
     }
 
-    pub(super) fn received(&mut self, id: usize, side: Side, message: &Message) {
-        let number = self.end(id, side).received;
-        self.note(TraceEvent::Received(id, side, number));
+    pub(super) fn received(&mut self, end: EndId, message: &Message) {
+        let EndId { socket, side, .. } = end;
+        let number = self.record(end).received;
+        self.note(TraceEvent::Received(socket, side, number));
         let bytes = message.payload();
-        let expected = content(self.seed, id, side.peer(), number, bytes.len());
-        let is_sent = number < self.end(id, side.peer()).sent;
+        let repeats = self.peer(end).opened.saturating_sub(1);
+        let sender = EndId { socket, side: side.peer(), repeats };
+        let expected = content(self.seed, sender, number, bytes.len());
+        let is_sent = number < self.peer(end).sent && !self.is_abandoned(end);
         self.require(is_sent && *bytes == expected, || {
-            format!("M1: another message than number {number} reached the {side:?} of socket {id}")
+            format!(
+                "M1: another message than number {number} reached the {side:?} of socket {socket}"
+            )
         });
-        self.end(id, side).received += 1;
+        self.record_mut(end).received += 1;
         self.tally.messages += 1;
         self.tally.bytes += bytes.len() as u64;
     }
 
     /// This end begins to close its socket, or has dropped it.
-    pub(super) fn closing(&mut self, id: usize, side: Side, event: TraceEvent) {
+    pub(super) fn closing(&mut self, end: EndId, event: TraceEvent) {
         self.note(event);
-        self.end(id, side).closing.get_or_insert_with(Instant::now);
+        if !self.is_abandoned(end) {
+            self.record_mut(end).closing.get_or_insert_with(Instant::now);
+        }
     }
 
     /// This end has ended, with the code of the peer's Close.
-    pub(super) fn ended(&mut self, id: usize, side: Side, code: Option<u16>) {
-        self.note(TraceEvent::Ended(id, side, code));
-        let (own, peer) = (*self.end(id, side), *self.end(id, side.peer()));
+    pub(super) fn ended(&mut self, end: EndId, code: Option<u16>) {
+        let EndId { socket, side, .. } = end;
+        self.note(TraceEvent::Ended(socket, side, code));
+        let (own, peer) = match self.is_abandoned(end) {
+            true => Default::default(),
+            false => (*self.record(end), *self.peer(end)),
+        };
+        let has_peer = code.is_none() || peer.opened > 0;
+        self.require(has_peer, || format!("M1: a Close reached an abandoned end of {socket}"));
         // An end that answers a Close may discard what it has queued.
         if code.is_some_and(|code| !side.is_answer(code)) {
             let [received, sent] = [own.received, peer.sent];
             self.require(received == sent, || {
-                format!("M2: {received} of {sent} messages reached the {side:?} of socket {id}")
+                format!("M2: {received} of {sent} messages reached the {side:?} of socket {socket}")
             });
         }
         match code {
@@ -165,7 +197,7 @@ impl Ledger {
         let failures = failures.filter(|(_, limit)| !self.has_vanished || *limit == LOSS_LIMIT);
         let now = Instant::now();
         let limit = closes.chain(failures).map(|(at, limit)| at + limit).min();
-        let what = format!("the {side:?} of socket {id} has ended with {code:?}");
+        let what = format!("the {side:?} of socket {socket} has ended with {code:?}");
         match limit {
             None => self.require(false, || format!("M3: {what}")),
             Some(limit) => {
@@ -174,15 +206,34 @@ impl Ledger {
         }
     }
 
-    fn end(&mut self, id: usize, side: Side) -> &mut EndRecord {
-        &mut self.sockets[id][side as usize]
+    /// Returns whether a connection may have failed or ended before a socket was open.
+    fn may_fail_to_open(&self) -> bool {
+        self.was_stalled || !self.failures.is_empty()
+    }
+
+    /// Returns whether the client has repeated the request of this end, so that nothing reaches it.
+    fn is_abandoned(&self, end: EndId) -> bool {
+        self.record(end).opened > end.repeats + 1
+    }
+
+    fn record(&self, end: EndId) -> &EndRecord {
+        &self.sockets[end.socket][end.side as usize]
+    }
+
+    fn record_mut(&mut self, end: EndId) -> &mut EndRecord {
+        &mut self.sockets[end.socket][end.side as usize]
+    }
+
+    fn peer(&self, end: EndId) -> &EndRecord {
+        &self.sockets[end.socket][end.side.peer() as usize]
     }
 }
 
 /// Returns the content of a message. It depends on everything that identifies the message.
-fn content(seed: u64, id: usize, side: Side, number: u64, length: usize) -> Bytes {
+fn content(seed: u64, end: EndId, number: u64, length: usize) -> Bytes {
     let mut bytes = vec![0; length];
-    let message = (id as u64) << 33 | (side as u64) << 32 | number;
+    let EndId { socket, side, repeats } = end;
+    let message = (repeats as u64) << 48 | (socket as u64) << 33 | (side as u64) << 32 | number;
     Rng::new(seed ^ message.wrapping_mul(0x2545_F491_4F6C_DD1D)).fill(&mut bytes);
     bytes.into()
 }
