@@ -7,7 +7,7 @@ use std::process::Command;
 use std::thread;
 
 use crate::dist_try::{RUNTIMES, Runtime};
-use crate::run::{Failure, output, root, run};
+use crate::run::{Failure, output, remove_package, root, run};
 
 /// Installs the package's dependencies, builds it, and tests it on the installed Node.js and on the
 /// newest one. With `everything`, also on Bun and Deno.
@@ -214,6 +214,7 @@ fn tap_skips(printed: &str) -> impl Iterator<Item = (String, String)> {
 fn npm(arguments: &[&str]) -> Command {
     let mut npm = Command::new("npm");
     npm.args(arguments).current_dir(root().join("crates/node"));
+    remove_package(&mut npm); // npm builds with cargo
     npm
 }
 

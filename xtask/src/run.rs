@@ -20,7 +20,20 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn cargo(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
     command.current_dir(root()).args(arguments);
+    remove_package(&mut command);
     command
+}
+
+/// Removes the variables with which cargo describes this package. The build script of ring depends on them, so that ring and
+/// all that use it would be built again after each `cargo` without `xtask`.
+pub(crate) fn remove_package(command: &mut Command) {
+    let describes =
+        |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(describes) {
+            command.env_remove(name);
+        }
+    }
 }
 
 /// Prints and runs a command. Fails if the command fails.
