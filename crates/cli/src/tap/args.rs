@@ -12,9 +12,10 @@ use crate::values::{AllowedHost, tcp_address};
 /// Clients may also speak HTTP/2, without TLS. fdx then speaks HTTP/2 with the server, and shows the
 /// frames of each stream, and its END_STREAM or RST_STREAM.
 ///
-/// Each line shows the number of the connection, with that of the stream over HTTP/2, the time since the client connected, and the time
-/// since the previous line. For a frame it shows the direction, the flags (F for FIN, 1, 2, 3 for
-/// the reserved bits, M for masked), the opcode, the length, and the decompressed content.
+/// Each line shows the number of the connection, and over HTTP/2 that of the stream, the time since
+/// the client connected, and the time since the previous line. For a frame it shows the direction,
+/// the flags (F for FIN, 1, 2, 3 for the reserved bits, M for masked), the opcode, the length, and
+/// the decompressed content.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Tap {
@@ -45,5 +46,6 @@ Examples:
 
 A slow terminal slows the connections down; nothing is dropped. The Origin of a page that came through the
 tap becomes the server's. Pages of other sites keep their Origin, and get none of your headers and
-credentials. Over HTTP/1.1, each connection carries one request. --redirects, --keepalive, --max-message,
---http2 and --any-port have no effect: the client decides the version of HTTP. Ctrl-C ends all connections without a Close.";
+credentials. Over HTTP/1.1, each connection carries one request. The client decides the version of HTTP.
+--redirects, --keepalive, --max-message, --http2 and --any-port have no effect. Ctrl-C ends all connections
+without a Close.";
