@@ -2,9 +2,14 @@
 #![allow(dead_code, reason = "not every test needs all of it")]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
 
 use serde_json::Value;
+
+/// How long a process may take to print the next event.
+const SILENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn fdx(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fdx"));
@@ -61,8 +66,7 @@ impl Listening {
 
     /// Returns the events that it prints with `--ndjson` from now on.
     pub(crate) fn events(&mut self) -> impl Iterator<Item = Value> + use<> {
-        let lines = BufReader::new(self.process.stdout.take().unwrap()).lines();
-        lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+        events(self.process.stdout.take().unwrap())
     }
 
     /// Starts a server that prints messages, and its URL on stderr.
@@ -79,6 +83,23 @@ impl Listening {
     pub(crate) fn interrupt(&mut self) {
         fullduplex_lab::process::signal(&self.process, "INT");
     }
+}
+
+/// Returns the events that a process prints with `--ndjson`. Panics if it prints nothing for 30 seconds.
+pub(crate) fn events(stdout: ChildStdout) -> impl Iterator<Item = Value> + Send {
+    let (printed, lines) = sync_channel(0);
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines() {
+            if printed.send(line.unwrap()).is_err() {
+                return;
+            }
+        }
+    });
+    std::iter::from_fn(move || match lines.recv_timeout(SILENCE) {
+        Ok(line) => Some(serde_json::from_str(&line).unwrap()),
+        Err(RecvTimeoutError::Disconnected) => None,
+        Err(RecvTimeoutError::Timeout) => panic!("the process printed no event for {SILENCE:?}"),
+    })
 }
 
 /// Returns the URL in the first line that a server prints. Reads nothing after the line.

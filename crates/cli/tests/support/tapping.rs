@@ -1,12 +1,11 @@
 //! `fdx tap --ndjson`.
 #![allow(dead_code, reason = "not every test needs all of it")]
 
-use std::io::{BufRead, BufReader};
 use std::process::Child;
 
 use serde_json::Value;
 
-use crate::support::fdx;
+use crate::support::{events, fdx};
 
 /// `fdx tap`. The process ends when this value is dropped.
 pub(crate) struct Tap {
@@ -20,9 +19,8 @@ impl Tap {
     pub(crate) fn start(url: &str, arguments: &[&str]) -> Self {
         let mut command = fdx(&["tap", "0", url, "--ndjson"]);
         let mut process = command.args(arguments).spawn().unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut events = lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap());
-        let listening: Value = events.next().unwrap();
+        let mut events = events(process.stdout.take().unwrap());
+        let listening = events.next().unwrap();
         let address = listening["url"].as_str().unwrap();
         let address = address.trim_start_matches("ws://").trim_end_matches('/').to_owned();
         Self { process, address, events: Box::new(events) }
